@@ -1,0 +1,168 @@
+"""What a policy is, and `hold`, which makes a preference last.
+
+A policy is called with the view and the shortlist so far and returns a shortlist: narrowed by `require`, ranked by
+`prefer` or `order`, or as it was. A plain function will do. Rules:
+1. The same view and shortlist give the same answer: time is `view.now`, randomness is `view.seed`.
+2. It does no I/O. One that must ask a model first is a generator: it yields a `Call` and is sent the `Reply`.
+3. It never locks while it yields.
+4. What it remembers it learns in `learn`, not while it is asked: deciding twice must not count twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+from fairlead.call import Attempt, Call, Reply
+from fairlead.errors import ConfigurationError
+from fairlead.memory import Memory
+from fairlead.scope import Key, Level
+from fairlead.shortlist import Shortlist
+from fairlead.target import Pool
+from fairlead.view import View
+
+T = TypeVar("T")
+Flow = Generator[Call, Reply, T]
+"""Straight-line code that yields each call it needs made, is sent the replies, and returns a T."""
+
+Opinion = Shortlist | Flow[Shortlist]
+Policy = Callable[[View, Shortlist], Opinion]
+
+
+# What a policy may offer beside being called. Each is optional and found by its name when the router is built.
+@runtime_checkable
+class Checks(Protocol):
+    """It can tell at construction that it does not suit a pool."""
+
+    def check(self, pool: Pool) -> None:
+        """Raise `ConfigurationError` if this policy cannot work with `pool`."""
+
+
+@runtime_checkable
+class Reserves(Protocol):
+    """It hands out something that runs out, such as money, and must not hand it out twice."""
+
+    def reserve(self, call: Call) -> bool:
+        """Set aside what `call` may use up, just before it is made; False: there is no longer enough, decide again.
+
+        Every reservation is followed by one `learn` of the attempt, which settles it, or by `release`.
+        """
+
+    def release(self, call: Call) -> None:
+        """Take back the reservation for `call`, which is not made after all."""
+
+
+@runtime_checkable
+class Learns(Protocol):
+    """It remembers what became of attempts."""
+
+    def learn(self, attempt: Attempt) -> None:
+        """Take in one attempt. Called once for each call made, verifiers' own calls included."""
+
+
+@runtime_checkable
+class Rewarded(Protocol):
+    """It learns from what users say later."""
+
+    def feedback(self, decision: str, reward: float) -> None:
+        """Take in how well the decision turned out, from 0 to 1."""
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """Its memory can be carried to another process."""
+
+    def dump(self) -> Mapping[str, Any]:
+        """All that it remembers, as JSON types."""
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take over what `dump` gave."""
+
+
+def name_of(policy: object) -> str:
+    """The name that a policy's notes are signed with: its own `name`, or that of its function or class."""
+    name = getattr(policy, "name", None) or getattr(policy, "__name__", None)
+    return name if isinstance(name, str) else type(policy).__name__
+
+
+class hold:  # noqa: N801  (read as a verb in a chain of policies)
+    """Keep a policy's favourites for as long as a session, a sub-agent or a task lasts.
+
+    The policy is asked when nothing is held yet, or when nothing that is held may be called any more; its favourites
+    are kept once one of them has given an accepted answer. Requirements are never remembered, so a policy that
+    requires cannot be held.
+
+    Parameters:
+        policy: one that prefers.
+        per: `session`, `agent` or `task`.
+        size: how many scopes are remembered; the least recently used one is forgotten first. A scope takes about 0.5 kB.
+
+    Raises:
+        ConfigurationError: an unknown level, per="step" (unheld means per step), or a policy that requires.
+
+    >>> from fairlead import Pool, Router, Scope, Target, View
+    >>> from fairlead.policies import ByAgent
+    >>> router = Router(Pool([Target("opus"), Target("haiku")]), hold(ByAgent(explorer="fast"), per="agent"))
+    >>> router.decide(View(Scope("s1", "explorer"))).names
+    ('haiku', 'opus')
+    """
+
+    def __init__(self, policy: Policy, *, per: Level | str, size: int = 10_000) -> None:
+        self.level = Level.parse(per)
+        self.name = name_of(policy)
+        if self.level is Level.STEP:
+            raise ConfigurationError(f"hold({self.name}, per='step'): unheld already means per step; leave the hold away")
+        if getattr(policy, "requires", False):
+            raise ConfigurationError(
+                f"hold({self.name}): requirements are checked at every step and never remembered; put {self.name} into the chain as it is"
+            )
+        self.policy = policy
+        self._memory: Memory[Key, frozenset[str]] = Memory(size)
+        self._because = f"held for this {self.level.name.lower()}"
+
+    def __call__(self, view: View, shortlist: Shortlist) -> Opinion:
+        signed = shortlist.voice(self.name, self.level)
+        held = self._memory.get(view.scope.key(self.level))
+        if held and any(target.name in held for target in shortlist.targets):
+            return signed.prefer(held, self._because)
+        opinion = self.policy(view, signed)
+        return self._noted(signed, opinion) if isinstance(opinion, Shortlist) else self._asked(signed, opinion)
+
+    def _asked(self, before: Shortlist, flow: Flow[Shortlist]) -> Flow[Shortlist]:
+        return self._noted(before, (yield from flow))
+
+    def _noted(self, before: Shortlist, after: Shortlist) -> Shortlist:
+        if len(after.targets) < len(before.targets):
+            raise ConfigurationError(f"hold({self.name}): it ruled targets out, and requirements cannot be held")
+        favourites = after.favourites(since=before)
+        return after.remember(self, favourites) if favourites else after
+
+    def check(self, pool: Pool) -> None:
+        """Let the held policy check the pool."""
+        if isinstance(self.policy, Checks):
+            self.policy.check(pool)
+
+    def learn(self, attempt: Attempt) -> None:
+        """Keep the favourites of an accepted decision, if one of them answered."""
+        if isinstance(self.policy, Learns):
+            self.policy.learn(attempt)
+        if attempt.accepted and attempt.call.ask is None:
+            for owner, favourites in attempt.call.shortlist.memo:
+                if owner is self and attempt.target.name in favourites:
+                    self._memory.put(attempt.call.view.scope.key(self.level), favourites)
+
+    def feedback(self, decision: str, reward: float) -> None:
+        """Pass it on to the held policy."""
+        if isinstance(self.policy, Rewarded):
+            self.policy.feedback(decision, reward)
+
+    def dump(self) -> Mapping[str, Any]:
+        """What is held, and what the held policy remembers."""
+        inner: Mapping[str, Any] = self.policy.dump() if isinstance(self.policy, Remembers) else {}
+        return {"held": [[list(key), sorted(names)] for key, names in self._memory.items()], "policy": inner}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take over what `dump` gave."""
+        self._memory.restore((tuple(key), frozenset(names)) for key, names in state["held"])
+        if isinstance(self.policy, Remembers):
+            self.policy.load(state["policy"])

@@ -1,0 +1,161 @@
+"""A router: a pool, the policies that choose from it, and what they remember."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from fairlead.call import Attempt, Call
+from fairlead.engine import Rig, Verifier, decide, route
+from fairlead.errors import ConfigurationError
+from fairlead.explain import Explanation
+from fairlead.policy import Checks, Learns, Policy, Remembers, Reserves, Rewarded, name_of
+from fairlead.recovery import Recovery
+from fairlead.run import Run
+from fairlead.shortlist import Shortlist
+from fairlead.target import Pool
+from fairlead.view import View
+
+
+class Router:
+    """Sends each call to the target that should answer it.
+
+    Parameters:
+        pool: what can be called, strongest first.
+        policies: in order of importance; see `fairlead.policies`.
+        verify: judges replies before they are shown; see `fairlead.verifiers`.
+        journal: sinks that are told of every attempt; see `fairlead.journal`.
+        recovery: what a failed attempt rules out.
+        clock: seconds since the epoch.
+        rng: draws the seed of each step; give a seeded one to repeat decisions.
+
+    Raises:
+        ConfigurationError: it cannot work; the message names the field and the remedy.
+
+    >>> from fairlead import Pool, Router, Target, View
+    >>> from fairlead.policies import Rules
+    >>> router = Router(Pool([Target("opus"), Target("haiku")]), Rules().prefer("fast", when=lambda view: view.tokens < 500))
+    >>> router.decide(View(tokens=100)).names
+    ('haiku', 'opus')
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        *policies: Policy,
+        verify: Verifier | None = None,
+        journal: Sequence[Callable[[Attempt], None]] = (),
+        recovery: Recovery | None = None,
+        clock: Callable[[], float] = time.time,
+        rng: random.Random | None = None,
+    ) -> None:
+        self.pool = pool
+        self.policies = policies
+        self.verify = verify
+        self._rng = rng or random.Random()
+        parts: list[object] = [*policies, *([verify] if verify is not None else [])]
+        for part in parts:
+            if not callable(part):
+                raise ConfigurationError(f"{part!r} is no policy: give functions of (view, shortlist), after the pool")
+            if isinstance(part, Checks):
+                part.check(pool)
+        if verify is not None and len(pool) < 2:
+            raise ConfigurationError("verify= needs a second target to turn to when a reply is rejected; the pool has one")
+        self._reservers = [part for part in parts if isinstance(part, Reserves)]
+        self._learners = [part.learn for part in parts if isinstance(part, Learns)] + list(journal)
+        self._rewarded = [part for part in parts if isinstance(part, Rewarded)]
+        self._remembering = {f"{i}:{name_of(part)}": part for i, part in enumerate(parts) if isinstance(part, Remembers)}
+        recovery = recovery or Recovery()
+        chain: list[Policy] = [recovery, pinned, *policies]
+        self._rig = Rig(
+            pool, tuple((name_of(policy), policy) for policy in chain), recovery, verify, self._reserve, self._learn, clock
+        )
+
+    @classmethod
+    def default(cls, pool: Pool, **options: Any) -> Router:
+        """A chain that is safe and useful as it stands; `print(router.explain())` shows it.
+
+        What fits and is healthy; planning, first turns and failures to the strongest; routine steps to the cheapest;
+        fallback through the rest of the pool. `options` are those of `Router`.
+        """
+        from fairlead.policies import default_chain
+
+        return cls(pool, *default_chain(pool), **options)
+
+    def start(self, view: View) -> Run:
+        """Begin one step; give the result to `drive` or `adrive`.
+
+        Raises:
+            NoTarget, BudgetExceeded: nothing may be called.
+        """
+        return Run(route(self._begun(view), self._rig))
+
+    def decide(self, view: View) -> Shortlist:
+        """The decision for `view`, without calling anybody: a policy that would ask a model is passed over."""
+        flow = decide(self._begun(view), self._rig, calling=False)
+        try:
+            next(flow)
+        except StopIteration as done:
+            finished: Shortlist = done.value
+            return finished
+        raise AssertionError("a decision that calls nobody yields nothing")
+
+    def explain(self, view: View | None = None) -> Explanation:
+        """Who was ruled out, who leads, and why, for `view` or an empty request; print it."""
+        return Explanation(self.decide(view or View()))
+
+    def feedback(self, decision: str, reward: float) -> None:
+        """Tell the policies how well a decision turned out.
+
+        Parameters:
+            decision: `Outcome.decision`, or the id in the journal.
+            reward: from 0 (bad) to 1 (good).
+        """
+        if not 0 <= reward <= 1:
+            raise ConfigurationError(f"reward={reward} is out of range: give a number from 0 (bad) to 1 (good)")
+        for policy in self._rewarded:
+            policy.feedback(decision, reward)
+
+    def dump(self) -> dict[str, Any]:
+        """All that the policies remember, as JSON types."""
+        return {name: policy.dump() for name, policy in self._remembering.items()}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take over what `dump` gave, in a router of the same policies.
+
+        Raises:
+            ConfigurationError: the state is of other policies.
+        """
+        if strange := state.keys() - self._remembering.keys():
+            raise ConfigurationError(f"the state holds {', '.join(sorted(strange))}, which this router does not have")
+        for name, memory in state.items():
+            self._remembering[name].load(memory)
+
+    def _begun(self, view: View) -> View:
+        return view.begun(self._rig.clock(), self._rng.getrandbits(64))
+
+    def _reserve(self, call: Call) -> bool:
+        for i, policy in enumerate(self._reservers):
+            if not policy.reserve(call):
+                for earlier in self._reservers[:i]:
+                    earlier.release(call)
+                return False
+        return True
+
+    def _learn(self, attempt: Attempt) -> None:
+        for learn in self._learners:
+            learn(attempt)
+
+
+def pinned(view: View, shortlist: Shortlist) -> Shortlist:
+    """Where the caller named a target for this call, nothing else may answer it.
+
+    Raises:
+        ConfigurationError: nothing in the pool goes by that name.
+    """
+    if not view.pin:
+        return shortlist
+    chosen = shortlist.pool.select(view.pin)
+    return shortlist.require(lambda target: target.name in chosen, f"this call is pinned to {view.pin!r}")

@@ -1,0 +1,175 @@
+"""The targets still in the running, best first, and a note on every opinion that counted.
+
+Rules:
+1. `require` drops targets; `prefer` and `order` rank the rest. An earlier preference outranks a later one, which only
+   breaks its ties: so what follows the winner is already the fallback order.
+2. A shortlist is never changed, each verb gives a new one.
+3. Finished, it is the decision: its notes say who was ruled out, who leads, by whose opinion, and at which level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from itertools import compress
+from typing import Any
+
+from fairlead.errors import NoTarget
+from fairlead.scope import Level
+from fairlead.target import Pool, Target
+
+Rank = tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One opinion that counted.
+
+    Parameters:
+        policy: who said it.
+        level: how long it is remembered; STEP for what is asked anew at each call.
+        because: the reason, as a sentence without a full stop.
+        out: names of the targets that it ruled out.
+        lead: names of the targets that share the first place after it.
+        raises: what it means when this opinion leaves nothing.
+    """
+
+    policy: str
+    level: Level
+    because: str
+    out: tuple[str, ...] = ()
+    lead: tuple[str, ...] = ()
+    raises: type[NoTarget] = NoTarget
+
+
+class Shortlist:
+    """The candidates of one decision in rank order.
+
+    Parameters:
+        pool: all targets; the shortlist starts with the whole of it, strongest first.
+
+    >>> from fairlead import Pool, Shortlist, Target
+    >>> start = Shortlist(Pool([Target("opus"), Target("sonnet"), Target("haiku")]))
+    >>> best = start.require(lambda t: t.name != "opus", "opus is down").prefer(lambda t: t.name == "haiku", "easy")
+    >>> best.names
+    ('haiku', 'sonnet')
+    >>> best.decider.because
+    'easy'
+    """
+
+    __slots__ = ("_ranks", "_speaker", "level", "memo", "notes", "pool", "targets")
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.targets = pool.targets
+        self.notes: tuple[Note, ...] = ()
+        self.memo: tuple[tuple[object, Any], ...] = ()
+        self.level = Level.STEP
+        self._ranks: tuple[Rank, ...] = ((),) * len(pool.targets)
+        self._speaker = ""
+
+    def require(self, test: Callable[[Target], bool], because: str, raises: type[NoTarget] = NoTarget) -> Shortlist:
+        """Keep the targets that pass. Where all do, nothing is noted.
+
+        Parameters:
+            test: whether a target may be called.
+            because: why those that fail may not.
+            raises: the error that the user gets if nothing is left.
+        """
+        passed = [test(target) for target in self.targets]
+        if all(passed):
+            return self
+        new = self._copy()
+        new.targets = tuple(compress(self.targets, passed))
+        new._ranks = tuple(compress(self._ranks, passed))
+        out = tuple([target.name for target, kept in zip(self.targets, passed, strict=True) if not kept])
+        new.notes = (*self.notes, Note(self._speaker, self.level, because, out, new.leaders, raises))
+        return new
+
+    def prefer(self, test: Callable[[Target], bool] | Collection[str], because: str) -> Shortlist:
+        """Move the targets that pass (or are named) ahead of the others, within the ranks they have.
+
+        Where all pass or none does, nothing is noted.
+        """
+        if callable(test):
+            values = [0.0 if test(target) else 1.0 for target in self.targets]
+        else:
+            values = [0.0 if target.name in test else 1.0 for target in self.targets]
+        return self._ranked(values, because) if 0.0 in values and 1.0 in values else self
+
+    def order(self, key: Callable[[Target], float], because: str | Callable[[Target], str]) -> Shortlist:
+        """Rank the targets by `key`, least first, within the ranks they have.
+
+        Parameters:
+            key: the number to rank by.
+            because: the reason; or how to tell it of the target that now leads.
+        """
+        return self._ranked([key(target) for target in self.targets], because)
+
+    def remember(self, owner: object, value: Any) -> Shortlist:
+        """Attach what `owner` wants back in `learn` once this decision has been acted on."""
+        new = self._copy()
+        new.memo = (*self.memo, (owner, value))
+        return new
+
+    def voice(self, speaker: str, level: Level = Level.STEP) -> Shortlist:
+        """The same list, its next notes signed by `speaker` and `level`."""
+        new = self._copy()
+        new._speaker, new.level = speaker, level
+        return new
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the targets, best first."""
+        return tuple([target.name for target in self.targets])
+
+    @property
+    def leaders(self) -> tuple[str, ...]:
+        """Names of the targets that share the first place."""
+        if not self.targets:
+            return ()
+        best = self._ranks[0]
+        return tuple([t.name for t, rank in zip(self.targets, self._ranks, strict=True) if rank == best])
+
+    def favourites(self, since: Shortlist) -> frozenset[str]:
+        """Names of the targets that the preferences added since `since` put first, wherever earlier ones put them.
+
+        Empty where none was added.
+        """
+        known = len(since._ranks[0]) if since._ranks else 0
+        added = [rank[known:] for rank in self._ranks]
+        if not added or not added[0]:
+            return frozenset()
+        best = min(added)
+        return frozenset([target.name for target, rank in zip(self.targets, added, strict=True) if rank == best])
+
+    @property
+    def decider(self) -> Note:
+        """The note that settled who leads: the first after which the winner stood alone until the end."""
+        winner = self.names[:1]
+        found = None
+        for note in reversed(self.notes):
+            if note.lead != winner:
+                break
+            found = note
+        return found or Note("pool", Level.STEP, "the order of the pool", lead=winner)
+
+    def _ranked(self, values: list[float], because: str | Callable[[Target], str]) -> Shortlist:
+        new = self._copy()
+        rows = [((*rank, value), i) for i, (rank, value) in enumerate(zip(self._ranks, values, strict=True))]
+        rows.sort()
+        new.targets = tuple([self.targets[i] for _, i in rows])
+        new._ranks = tuple([rank for rank, _ in rows])
+        if rows:
+            reason = because if isinstance(because, str) else because(new.targets[0])
+            new.notes = (*self.notes, Note(self._speaker, self.level, reason, (), new.leaders))
+        return new
+
+    def _copy(self) -> Shortlist:
+        new = object.__new__(Shortlist)
+        new.pool, new.targets, new.notes, new.memo = self.pool, self.targets, self.notes, self.memo
+        new.level, new._ranks, new._speaker = self.level, self._ranks, self._speaker
+        return new
+
+    def __repr__(self) -> str:
+        return f"Shortlist({', '.join(self.names)})"

@@ -1,0 +1,164 @@
+"""What can answer a call: targets, what they cost and can do, and the pool of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from fairlead.errors import ConfigurationError
+from fairlead.usage import Usage
+
+PER_MILLION = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """List price in USD per million tokens.
+
+    Parameters:
+        input, output: uncached prompt and answer.
+        cache_read, cache_write, cache_write_1h: None where the provider lists no own price; the input price counts then.
+        above: prompt length in tokens from which on `long` is the price of the whole call.
+        long: the price of a prompt longer than `above`.
+    """
+
+    input: float
+    output: float
+    cache_read: float | None = None
+    cache_write: float | None = None
+    cache_write_1h: float | None = None
+    above: int | None = None
+    long: Price | None = None
+
+    def tier(self, input_tokens: int) -> Price:
+        """The price that a prompt of that length pays."""
+        return self.long.tier(input_tokens) if self.long and self.above and input_tokens > self.above else self
+
+    def cost(self, usage: Usage) -> float:
+        """USD for one call.
+
+        >>> Price(input=2, output=10, cache_read=0.2).cost(Usage(1_000_000, 100_000, cache_read_tokens=500_000))
+        2.1
+        """
+        price = self.tier(usage.input_tokens)
+        read, write = usage.cache_read_tokens or 0, usage.cache_write_tokens or 0
+        write_1h = usage.cache_write_1h_tokens or 0
+        plain = price.input
+        total = (usage.input_tokens - read - write - write_1h) * plain + usage.output_tokens * price.output
+        if read:
+            total += read * (plain if price.cache_read is None else price.cache_read)
+        if write:
+            total += write * (plain if price.cache_write is None else price.cache_write)
+        if write_1h:
+            dear = price.cache_write if price.cache_write_1h is None else price.cache_write_1h
+            total += write_1h * (plain if dear is None else dear)
+        return total * PER_MILLION
+
+    def estimate(self, input_tokens: int, output_tokens: int) -> float:
+        """USD for a call with nothing cached."""
+        price = self.tier(input_tokens)
+        return (input_tokens * price.input + output_tokens * price.output) * PER_MILLION
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a model can do. None means unknown, and unknown does not rule a target out.
+
+    Parameters:
+        window: longest prompt plus answer, in tokens.
+        max_output: longest answer, in tokens.
+        tools: can call tools.
+        structured_output: can be held to a JSON schema.
+        modalities: what it reads beside text: `image`, `audio`, `document`, `video`.
+        reasoning: thinks before it answers.
+    """
+
+    window: int | None = None
+    max_output: int | None = None
+    tools: bool | None = None
+    structured_output: bool | None = None
+    modalities: frozenset[str] | None = None
+    reasoning: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One thing that can be called: a model behind an account at a provider.
+
+    Parameters:
+        name: how rules, pins, records and messages call it; unique in its pool.
+        provider: who serves it (`openai`, `anthropic`); targets of one provider fail together.
+        model: the provider's name of the model.
+        price: None: unknown; allowed, unless a budget or an order by price needs it.
+        can: its capabilities.
+        roles: words that rules may use instead of its name.
+    """
+
+    name: str
+    provider: str = ""
+    model: str = ""
+    price: Price | None = None
+    can: Capabilities = field(default_factory=Capabilities)
+    roles: frozenset[str] = frozenset()
+
+
+class Pool:
+    """The targets of a router, strongest first.
+
+    A rule names a target by its name or by a role. Two roles are always there: `strong` is the first target of the
+    pool and `fast` the last, unless targets claim those words for themselves.
+
+    Parameters:
+        targets: at least one, with distinct names, strongest first.
+
+    Raises:
+        ConfigurationError: there is none, or a name occurs twice.
+
+    >>> pool = Pool([Target("opus"), Target("haiku")])
+    >>> sorted(pool.select("fast"))
+    ['haiku']
+    """
+
+    __slots__ = ("_named", "_selected", "targets")
+
+    def __init__(self, targets: Iterable[Target]) -> None:
+        self.targets = tuple(targets)
+        self._named = {target.name: target for target in self.targets}
+        if not self.targets:
+            raise ConfigurationError("the pool is empty: give at least one target")
+        if len(self._named) < len(self.targets):
+            names = [target.name for target in self.targets]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            raise ConfigurationError(f"duplicate target name {', '.join(map(repr, twice))}: give each target a name of its own")
+        self._selected = {name: frozenset([name]) for name in self._named}
+        for role, example in (("strong", self.targets[0]), ("fast", self.targets[-1])):
+            self._selected.setdefault(role, frozenset([example.name]))
+        for role in {role for target in self.targets for role in target.roles} - self._named.keys():
+            self._selected[role] = frozenset(target.name for target in self.targets if role in target.roles)
+
+    def select(self, word: str) -> frozenset[str]:
+        """Names of the targets that `word`, a name or a role, stands for.
+
+        Raises:
+            ConfigurationError: nothing in the pool goes by that word.
+        """
+        try:
+            return self._selected[word]
+        except KeyError:
+            known = ", ".join(sorted(self._selected))
+            raise ConfigurationError(f"{word!r} is neither a target nor a role of this pool; it knows: {known}") from None
+
+    def __getitem__(self, name: str) -> Target:
+        return self._named[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._named
+
+    def __iter__(self) -> Iterator[Target]:
+        return iter(self.targets)
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __repr__(self) -> str:
+        return f"Pool({', '.join(self._named)})"

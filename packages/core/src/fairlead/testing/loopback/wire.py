@@ -1,0 +1,110 @@
+"""What a protocol is to the server, and what every protocol shares: ids, cutting an answer to its bounds, SSE frames."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from . import tokens
+from .errors import Reject
+from .faults import Event, Fault
+from .prompt import Prompt
+from .types import Answer, Request, ToolCall, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer that is ready to be written in some protocol."""
+
+    request: Request
+    answer: Answer
+    usage: Usage
+    serial: str
+    created: int
+    chunk_tokens: int
+    stop_sequence: str | None = None
+
+    def id(self, prefix: str, *parts: object, length: int = 24) -> str:
+        """An id in the provider's style, the same for the same reply and parts."""
+        digest = hashlib.sha256(":".join([self.serial, prefix, *map(str, parts)]).encode()).hexdigest()
+        return f"{prefix}{digest[:length]}"
+
+
+class Wire(Protocol):
+    """One protocol. Stateless but for what the real service itself remembers."""
+
+    provider: str
+    api: str
+
+    def check(self, body: Mapping[str, Any]) -> None:
+        """Raise ``Reject`` if the real API would refuse this body."""
+
+    def read(self, body: Mapping[str, Any]) -> Request:
+        """The neutral request. The body has passed ``check``."""
+
+    def prompt(self, body: Mapping[str, Any]) -> Prompt:
+        """The blocks of the prompt."""
+
+    def whole(self, reply: Reply) -> dict[str, Any]:
+        """The body of a response that is not streamed."""
+
+    def stream(self, reply: Reply) -> Iterator[Event]:
+        """The events of a streamed response, the terminal marker included."""
+
+    def failures(self, reply: Reply) -> Mapping[Fault, tuple[Event, ...]]:
+        """Per stream fault, the events sent in place of the rest."""
+
+    def overflow(self, prompt: int, max_tokens: int, window: int) -> Reject:
+        """The error for a prompt (with ``max_tokens``) that is larger than the window. Tokens."""
+
+
+def bounded(request: Request, answer: Answer) -> tuple[Answer, str | None]:
+    """``answer`` cut at the first stop sequence and at ``max_tokens``, and the stop sequence that cut it.
+
+    Reasoning is spent first, then text, then the arguments of tool calls, which are cut to broken JSON as in reality.
+    """
+    hit: str | None = None
+    found = sorted((answer.text.find(stop), stop) for stop in request.stop if stop and stop in answer.text)
+    if found:
+        at, hit = found[0]
+        answer = replace(answer, text=answer.text[:at], tool_calls=(), stop_reason="stop_sequence")
+    if request.max_tokens is None or weight(answer) <= request.max_tokens:
+        return answer, hit
+    left = request.max_tokens
+    reasoning = tokens.cut(answer.reasoning, left)
+    left -= tokens.count(reasoning)
+    text = tokens.cut(answer.text, left)
+    left -= tokens.count(text)
+    calls: list[ToolCall] = []
+    for call in answer.tool_calls:
+        left -= tokens.count(call.name)
+        if left <= 0:
+            break
+        arguments = tokens.cut(call.arguments_json, left)
+        calls.append(call if arguments == call.arguments_json else replace(call, arguments=arguments))
+        left -= tokens.count(arguments)
+    return replace(answer, reasoning=reasoning, text=text, tool_calls=tuple(calls), stop_reason="length"), None
+
+
+def weight(answer: Answer) -> int:
+    """Output tokens of an answer."""
+    calls = sum(tokens.count(call.name) + tokens.count(call.arguments_json) for call in answer.tool_calls)
+    return tokens.count(answer.reasoning) + tokens.count(answer.text) + calls
+
+
+def dumps(value: Any) -> str:
+    """Compact JSON, not escaped."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def data(value: Any, content: bool = False) -> Event:
+    """A frame with data only (OpenAI chat)."""
+    return Event(f"data: {dumps(value)}\n\n".encode(), content)
+
+
+def named(value: Mapping[str, Any], content: bool = False) -> Event:
+    """A frame whose event name is the ``type`` of its data (Anthropic, OpenAI Responses)."""
+    return Event(f"event: {value['type']}\ndata: {dumps(value)}\n\n".encode(), content)
