@@ -14,7 +14,7 @@ from .faults import Event, Fault
 from .prompt import Prompt, anthropic_prompt
 from .tokens import pieces
 from .types import STOP_REASONS, Request, Tool, ToolCall, ToolResult, Turn, Usage
-from .wire import Reply, named
+from .wire import Reply, dumps, named
 
 MEDIA: Mapping[str, str] = {"image": "image", "document": "file"}
 CHOICES: Mapping[str, str] = {"auto": "auto", "any": "required", "none": "none", "tool": "tool"}
@@ -85,7 +85,13 @@ class Messages:
 
     def stream(self, reply: Reply) -> Iterator[Event]:
         """``message_start`` ... ``message_stop``."""
-        start = {**self.whole(reply), "content": [], "stop_reason": None, "stop_sequence": None, "usage": usage(reply, final=False)}
+        start = {
+            **self.whole(reply),
+            "content": [],
+            "stop_reason": None,
+            "stop_sequence": None,
+            "usage": usage(reply, final=False),
+        }
         start.pop("stop_details", None)
         yield named({"type": "message_start", "message": start})
         for index, block in enumerate(_content(reply)):
@@ -101,10 +107,10 @@ class Messages:
         if stop == "refusal":
             final["stop_details"] = _refusal(reply)
         spent = {key: value for key, value in usage(reply, final=True).items() if key not in ("cache_creation", "service_tier")}
-        yield named({"type": "message_delta", "delta": final, "usage": spent})
-        yield named({"type": "message_stop"})
+        yield named({"type": "message_delta", "delta": final, "usage": spent}, closing=True)
+        yield named({"type": "message_stop"}, closing=True)
 
-    def failures(self, reply: Reply) -> Mapping[Fault, tuple[Event, ...]]:
+    def failures(self, _reply: Reply, /) -> Mapping[Fault, tuple[Event, ...]]:
         """An ``error`` event. Anthropic sends nothing after it."""
         overloaded = _error("overloaded_error", "Overloaded")
         broken = _error("api_error", "Internal server error")
@@ -199,10 +205,11 @@ def _deltas(block: Mapping[str, Any], size: int) -> tuple[dict[str, Any], list[d
         return {"type": "text", "text": ""}, [{"type": "text_delta", "text": piece} for piece in pieces(block["text"], size)]
     if kind == "thinking":
         shown = [{"type": "thinking_delta", "thinking": piece} for piece in pieces(block["thinking"], size)]
-        return {"type": "thinking", "thinking": "", "signature": ""}, [*shown, {"type": "signature_delta", "signature": block["signature"]}]
+        return {"type": "thinking", "thinking": "", "signature": ""}, [
+            *shown,
+            {"type": "signature_delta", "signature": block["signature"]},
+        ]
     if kind in ("tool_use", "server_tool_use"):
-        from .wire import dumps
-
         written = pieces(dumps(block["input"]), size) if block["input"] else []
         return {**block, "input": {}}, [{"type": "input_json_delta", "partial_json": piece} for piece in ["", *written]]
     return dict(block), []
@@ -223,7 +230,10 @@ def _error(kind: str, message: str) -> Event:
 def _tool(tool: Mapping[str, Any]) -> Tool:
     kind = tool.get("type") or "custom"
     return Tool(
-        tool.get("name", ""), tool.get("description") or "", tool.get("input_schema") or {}, None if kind == "custom" else kind
+        tool.get("name", ""),
+        tool.get("description") or "",
+        tool.get("input_schema") or {},
+        None if kind == "custom" else kind,
     )
 
 
@@ -240,5 +250,3 @@ def _plain(content: Any) -> str:
 def count_tokens(body: Mapping[str, Any]) -> dict[str, int]:
     """POST /v1/messages/count_tokens."""
     return {"input_tokens": anthropic_prompt(body).tokens}
-
-

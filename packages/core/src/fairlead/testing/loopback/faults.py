@@ -143,7 +143,10 @@ def rejection(injected: Injected, fault: Fault, provider: str, api: str, model: 
             headers["retry-after-ms"] = str(round(injected.retry_after * 1000))
             message += f" Please try again in {injected.retry_after:g}s."
     if api == "responses" and fault is Fault.CONTEXT_OVERFLOW:
-        message, param = "Your input exceeds the context window of this model. Please adjust your input and try again.", "input"
+        message, param = (
+            "Your input exceeds the context window of this model. Please adjust your input and try again.",
+            "input",
+        )
     if api == "responses" and fault is Fault.NOT_FOUND:
         status, message, param = 400, f"The requested model '{model}' does not exist.", "model"
     if fault is Fault.SERVER_ERROR:
@@ -168,11 +171,16 @@ def _anthropic_limits(left: int) -> dict[str, str]:
 _OPENAI: Mapping[Fault, _Row] = {
     Fault.RATE_LIMIT: (
         429,
-        "Rate limit reached for {model} in organization org-loopback on requests per min (RPM): Limit 500, Used 500, Requested 1.",
+        "Rate limit reached for {model} in organization org-loopback on requests per min (RPM): "
+        "Limit 500, Used 500, Requested 1.",
         "requests",
         None,
         "rate_limit_exceeded",
-        {"x-ratelimit-limit-requests": "500", "x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "120ms"},
+        {
+            "x-ratelimit-limit-requests": "500",
+            "x-ratelimit-remaining-requests": "0",
+            "x-ratelimit-reset-requests": "120ms",
+        },
     ),
     Fault.CONCURRENCY: (429, "Too many requests at once. Please slow down.", "requests", None, "slow_down", {}),
     Fault.QUOTA: (
@@ -192,9 +200,20 @@ _OPENAI: Mapping[Fault, _Row] = {
         "tokens",
         None,
         "rate_limit_exceeded",
-        {"x-ratelimit-limit-tokens": "400000", "x-ratelimit-remaining-tokens": "400000", "x-ratelimit-reset-tokens": "0s"},
+        {
+            "x-ratelimit-limit-tokens": "400000",
+            "x-ratelimit-remaining-tokens": "400000",
+            "x-ratelimit-reset-tokens": "0s",
+        },
     ),
-    Fault.OVERLOADED: (503, "The engine is currently overloaded, please try again later.", "server_error", None, None, {}),
+    Fault.OVERLOADED: (
+        503,
+        "The engine is currently overloaded, please try again later.",
+        "server_error",
+        None,
+        None,
+        {},
+    ),
     Fault.SERVER_ERROR: (
         500,
         "An error occurred while processing your request. You can retry your request, or contact us through our help center "
@@ -238,14 +257,22 @@ _OPENAI: Mapping[Fault, _Row] = {
         "context_length_exceeded",
         {},
     ),
-    Fault.BAD_REQUEST: (400, "Invalid value for 'temperature'.", "invalid_request_error", "temperature", "invalid_value", {}),
+    Fault.BAD_REQUEST: (
+        400,
+        "Invalid value for 'temperature'.",
+        "invalid_request_error",
+        "temperature",
+        "invalid_value",
+        {},
+    ),
 }
 
 _ANTHROPIC: Mapping[Fault, _Row] = {
     Fault.RATE_LIMIT: (
         429,
         "This request would exceed the rate limit for your organization (loopback) of 50,000 input tokens per minute. "
-        "For details, refer to: https://docs.claude.com/en/api/rate-limits. You can see the response headers for current usage.",
+        "For details, refer to: https://docs.claude.com/en/api/rate-limits. "
+        "You can see the response headers for current usage.",
         None,
         None,
         None,
@@ -262,7 +289,8 @@ _ANTHROPIC: Mapping[Fault, _Row] = {
     ),
     Fault.QUOTA: (
         400,
-        "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits.",
+        "Your credit balance is too low to access the Anthropic API. "
+        "Please go to Plans & Billing to upgrade or purchase credits.",
         None,
         None,
         None,
@@ -281,7 +309,14 @@ _ANTHROPIC: Mapping[Fault, _Row] = {
     Fault.SERVER_ERROR: (500, "Internal server error", None, None, None, {}),
     Fault.UNAVAILABLE: (503, _PROXY, None, None, None, {}),
     Fault.AUTHENTICATION: (401, "invalid x-api-key", None, None, None, _NO_RETRY),
-    Fault.PERMISSION: (403, "Your API key does not have permission to use the specified resource", None, None, None, _NO_RETRY),
+    Fault.PERMISSION: (
+        403,
+        "Your API key does not have permission to use the specified resource",
+        None,
+        None,
+        None,
+        _NO_RETRY,
+    ),
     Fault.NOT_FOUND: (404, "model: {model}", None, None, None, _NO_RETRY),
     Fault.CONTEXT_OVERFLOW: (400, "prompt is too long: 3333404 tokens > 200000 maximum", None, None, None, _NO_RETRY),
     Fault.BAD_REQUEST: (400, "max_tokens: Input should be greater than or equal to 1", None, None, None, _NO_RETRY),
@@ -305,10 +340,11 @@ class Stall(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One server-sent event: its bytes, and whether it carries content of the answer."""
+    """One server-sent event: its bytes, whether it carries content of the answer, and whether it belongs to its end."""
 
     data: bytes
     content: bool = False
+    closing: bool = False
 
 
 def disturb(events: Iterator[Event], injected: Injected, failures: Mapping[Fault, tuple[Event, ...]]) -> Iterator[Event]:
@@ -322,7 +358,7 @@ def disturb(events: Iterator[Event], injected: Injected, failures: Mapping[Fault
         return
     passed = 0
     for event in events:
-        if event.content and fault is Fault.STREAM_QUOTA:
+        if event.closing or (event.content and fault is Fault.STREAM_QUOTA):
             break
         yield event
         passed += event.content

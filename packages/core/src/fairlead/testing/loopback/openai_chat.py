@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from . import openai_checks
+from .caching import rule_for
 from .errors import Reject, invalid
 from .faults import Event, Fault
 from .prompt import Prompt, openai_prompt
@@ -16,7 +17,7 @@ from .tokens import pieces
 from .types import STOP_REASONS, Request, Tool, ToolCall, ToolResult, Turn, Usage
 from .wire import Reply, data
 
-DONE = Event(b"data: [DONE]\n\n")
+DONE = Event(b"data: [DONE]\n\n", closing=True)
 MEDIA: Mapping[str, str] = {"image_url": "image", "input_audio": "audio", "file": "file"}
 
 
@@ -39,10 +40,13 @@ class ChatCompletions:
         asked = f"However, your messages resulted in {prompt} tokens. Please reduce the length of the messages."
         if prompt <= window:
             asked = (
-                f"However, you requested {prompt + max_tokens} tokens ({prompt} in the messages, {max_tokens} in the completion). "
+                f"However, you requested {prompt + max_tokens} tokens "
+                f"({prompt} in the messages, {max_tokens} in the completion). "
                 "Please reduce the length of the messages or completion."
             )
-        return invalid(f"This model's maximum context length is {window} tokens. {asked}", "messages", "context_length_exceeded")
+        return invalid(
+            f"This model's maximum context length is {window} tokens. {asked}", "messages", "context_length_exceeded"
+        )
 
     def read(self, body: Mapping[str, Any]) -> Request:
         """The neutral request."""
@@ -76,7 +80,8 @@ class ChatCompletions:
         message |= {"content": None, "refusal": answer.text} if refused else {"refusal": None}
         message["annotations"] = []
         choices = [
-            {"index": index, "message": message, "logprobs": None, "finish_reason": _finish(reply)} for index in range(_choices(reply))
+            {"index": index, "message": message, "logprobs": None, "finish_reason": _finish(reply)}
+            for index in range(_choices(reply))
         ]
         return {
             "id": reply.id("chatcmpl-"),
@@ -95,7 +100,11 @@ class ChatCompletions:
         with_usage = bool((reply.request.body.get("stream_options") or {}).get("include_usage"))
         key = "refusal" if answer.stop == "refusal" else "content"
         for index in range(_choices(reply)):
-            opening: dict[str, Any] = {"role": "assistant", "content": None if answer.tool_calls and not answer.text else "", "refusal": None}
+            opening: dict[str, Any] = {
+                "role": "assistant",
+                "content": None if answer.tool_calls and not answer.text else "",
+                "refusal": None,
+            }
             yield self._chunk(reply, opening, with_usage, index)
             for piece in pieces(answer.text, reply.chunk_tokens):
                 yield self._chunk(reply, {key: piece}, with_usage, index, content=True)
@@ -126,14 +135,20 @@ class ChatCompletions:
         }
 
     def _chunk(
-        self, reply: Reply, delta: dict[str, Any], with_usage: bool, index: int, finish: str | None = None, content: bool = False
+        self,
+        reply: Reply,
+        delta: dict[str, Any],
+        with_usage: bool,
+        index: int,
+        finish: str | None = None,
+        content: bool = False,
     ) -> Event:
         choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
         value = {**_chunk_head(reply), "choices": [choice]}
-        return data({**value, "usage": None} if with_usage else value, content)
+        return data({**value, "usage": None} if with_usage else value, content, finish is not None)
 
     def _usage_chunk(self, reply: Reply, spent: Usage) -> Event:
-        return data({**_chunk_head(reply), "choices": [], "usage": usage(spent, reply.request.model)})
+        return data({**_chunk_head(reply), "choices": [], "usage": usage(spent, reply.request.model)}, closing=True)
 
 
 def _chunk_head(reply: Reply) -> dict[str, Any]:
@@ -149,8 +164,6 @@ def _chunk_head(reply: Reply) -> dict[str, Any]:
 
 def usage(spent: Usage, model: str) -> dict[str, Any]:
     """``prompt_tokens`` includes what was cached; models that report writes do so."""
-    from .caching import rule_for
-
     details = {"cached_tokens": spent.cache_read, "audio_tokens": 0}
     if rule_for(model).exact:
         details["cache_write_tokens"] = spent.cache_write
@@ -192,7 +205,9 @@ def plain(content: Any) -> str:
     """The text of a content field."""
     if content is None or isinstance(content, str):
         return content or ""
-    return "\n".join(str(part.get("text") or part.get("refusal") or "") for part in content if "text" in part or "refusal" in part)
+    return "\n".join(
+        str(part.get("text") or part.get("refusal") or "") for part in content if "text" in part or "refusal" in part
+    )
 
 
 def tool_choice(choice: Any, key: str | None) -> tuple[str, str | None]:

@@ -54,7 +54,11 @@ def anthropic_prompt(body: Mapping[str, Any]) -> Prompt:
     for message in body.get("messages") or ():
         for at, part in enumerate(_parts(message.get("content"))):
             images = images or part.get("type") == "image"
-            cited = cited or bool((part.get("citations") or {}).get("enabled")) if isinstance(part.get("citations"), Mapping) else cited
+            cited = (
+                cited or bool((part.get("citations") or {}).get("enabled"))
+                if isinstance(part.get("citations"), Mapping)
+                else cited
+            )
             extra = tokens.PER_MESSAGE if at == 0 else 0
             blocks.append(Block("messages", _canonical(message.get("role"), part), _size(part) + extra, _lifetime(part)))
     if body.get("cache_control"):
@@ -72,13 +76,28 @@ def openai_prompt(body: Mapping[str, Any]) -> Prompt:
     """The prompt of a Chat Completions or Responses request. Its settings all stand in front of the messages."""
     blocks = _tool_blocks(body.get("tools") or ())
     if body.get("instructions"):
-        blocks.append(Block("messages", _json(["instructions", body["instructions"]]), _text(body["instructions"]) + tokens.PER_MESSAGE))
+        blocks.append(
+            Block(
+                "messages",
+                _json(["instructions", body["instructions"]]),
+                _text(body["instructions"]) + tokens.PER_MESSAGE,
+            )
+        )
     messages = body.get("messages") if "messages" in body else body.get("input")
     if isinstance(messages, str):
         messages = [{"role": "user", "content": messages}]
     for message in messages or ():
         blocks.extend(_openai_message(message))
-    front = ("model", "parallel_tool_calls", "response_format", "text", "reasoning_effort", "reasoning", "verbosity", "context_management")
+    front = (
+        "model",
+        "parallel_tool_calls",
+        "response_format",
+        "text",
+        "reasoning_effort",
+        "reasoning",
+        "verbosity",
+        "context_management",
+    )
     return Prompt(tuple(blocks), {"tools": _json({key: body[key] for key in front if body.get(key) is not None})})
 
 
@@ -95,7 +114,10 @@ def _openai_message(message: Mapping[str, Any]) -> Iterator[Block]:
 
 
 def _tool_blocks(tools: Any) -> list[Block]:
-    return [Block("tools", _canonical("tool", tool), _text(_json(_bare(tool))) + tokens.PER_MESSAGE, _lifetime(tool)) for tool in tools]
+    return [
+        Block("tools", _canonical("tool", tool), _text(_json(_bare(tool))) + tokens.PER_MESSAGE, _lifetime(tool))
+        for tool in tools
+    ]
 
 
 def _anthropic_system(system: Any) -> list[Block]:

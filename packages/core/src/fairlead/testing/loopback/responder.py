@@ -24,7 +24,31 @@ from .schema import Hints, instance
 from .types import Answer, Request, Tool, ToolCall
 
 VAGUE = frozenset(
-    ["a", "add", "call", "convert", "create", "delete", "do", "fetch", "find", "function", "get", "list", "lookup", "make", "my", "query", "read", "run", "search", "set", "the", "tool", "update"]
+    [
+        "a",
+        "add",
+        "call",
+        "convert",
+        "create",
+        "delete",
+        "do",
+        "fetch",
+        "find",
+        "function",
+        "get",
+        "list",
+        "lookup",
+        "make",
+        "my",
+        "query",
+        "read",
+        "run",
+        "search",
+        "set",
+        "the",
+        "tool",
+        "update",
+    ]
 )
 _WORDS = re.compile(r"[a-z0-9]+")
 _KEYS = re.compile(r"['\"`]([A-Za-z_][A-Za-z0-9_]*)['\"`]")

@@ -54,7 +54,7 @@ class Wire(Protocol):
     def stream(self, reply: Reply) -> Iterator[Event]:
         """The events of a streamed response, the terminal marker included."""
 
-    def failures(self, reply: Reply) -> Mapping[Fault, tuple[Event, ...]]:
+    def failures(self, reply: Reply, /) -> Mapping[Fault, tuple[Event, ...]]:
         """Per stream fault, the events sent in place of the rest."""
 
     def overflow(self, prompt: int, max_tokens: int, window: int) -> Reject:
@@ -100,11 +100,11 @@ def dumps(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def data(value: Any, content: bool = False) -> Event:
+def data(value: Any, content: bool = False, closing: bool = False) -> Event:
     """A frame with data only (OpenAI chat)."""
-    return Event(f"data: {dumps(value)}\n\n".encode(), content)
+    return Event(f"data: {dumps(value)}\n\n".encode(), content, closing)
 
 
-def named(value: Mapping[str, Any], content: bool = False) -> Event:
+def named(value: Mapping[str, Any], content: bool = False, closing: bool = False) -> Event:
     """A frame whose event name is the ``type`` of its data (Anthropic, OpenAI Responses)."""
-    return Event(f"event: {value['type']}\ndata: {dumps(value)}\n\n".encode(), content)
+    return Event(f"event: {value['type']}\ndata: {dumps(value)}\n\n".encode(), content, closing)

@@ -1,0 +1,323 @@
+"""``LoopbackProvider``: a local server that speaks the protocols of OpenAI and Anthropic.
+
+A request passes these stations; the first that objects answers:
+key -> body is JSON -> injected fault -> model is known -> ``check`` (strictness) -> window -> cache -> answer -> response.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Any
+
+from .anthropic_messages import Messages, count_tokens
+from .caching import RULES, CacheRule, PromptCache, Ticket
+from .errors import Reject
+from .faults import ANSWERED, NOT_STREAMED, Event, Fault, FaultBook, Injected, Reset, Stall, disturb, rejection
+from .headers import authenticate, limits
+from .openai_chat import ChatCompletions
+from .responder import DefaultResponder
+from .transport import Response, Server
+from .types import Answer, Request, Seen, Usage
+from .wire import Reply, Wire, bounded, weight
+
+Responder = Callable[[Request], Answer]
+
+
+class LoopbackProvider:
+    """A provider on 127.0.0.1 that official SDKs take for the real one.
+
+    Parameters
+    ----------
+    answer : a callable that answers each ``Request``; or answers used in order, after which requests get an error of status
+        400 that says so; or None for a deterministic default (``responder``). A callable runs on the thread of its request.
+    seed : varies ids and free texts.
+    clock : seconds; drives the lifetime of prompt caches.
+    chunk_tokens : size of the pieces of a stream, in tokens.
+    models : the models that exist; others are not found. None: all exist.
+    windows : tokens of context per model; larger requests are refused. Models without one are unbounded.
+    latency : seconds per model before the response begins.
+    strict : refuse what the real APIs refuse.
+    cache_rules : changes to ``caching.RULES``, by beginning of the model name.
+    trusted_signatures : thinking signatures of the real API to take as genuine (for recorded conversations).
+
+    Raises
+    ------
+    On leaving the ``with`` block (or at ``stop``): what the callable raised first, if it did. Its request got status 400.
+
+    Examples
+    --------
+    >>> with LoopbackProvider(answer=[Answer("hello")]) as provider:
+    ...     url = provider.openai_url
+    """
+
+    def __init__(
+        self,
+        answer: Responder | Sequence[Answer] | None = None,
+        *,
+        seed: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+        chunk_tokens: int = 4,
+        models: Iterable[str] | None = None,
+        windows: Mapping[str, int] | None = None,
+        latency: Mapping[str, float] | None = None,
+        strict: bool = True,
+        cache_rules: Mapping[str, CacheRule] | None = None,
+        trusted_signatures: Iterable[str] = (),
+    ) -> None:
+        self._responder = _responder(answer, seed)
+        self._seed = seed
+        self._chunk_tokens = chunk_tokens
+        self._models = None if models is None else tuple(models)
+        self._windows = dict(windows or {})
+        self._latency = dict(latency or {})
+        self._strict = strict
+        self._cache = PromptCache(clock, {**RULES, **(cache_rules or {})})
+        self._faults = FaultBook()
+        self._numbers = itertools.count()
+        self._lock = threading.Lock()
+        self._seen: list[Seen] = []
+        self._failure: Exception | None = None
+        self._server: Server | None = None
+        wires: tuple[Wire, ...] = (ChatCompletions(), Messages(frozenset(trusted_signatures)))
+        self._wires: Mapping[str, Wire] = dict(zip(("/v1/chat/completions", "/v1/messages"), wires, strict=True))
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    def start(self) -> LoopbackProvider:
+        """Start to serve; returns itself."""
+        if self._server is None:
+            self._server = Server(self)
+            threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True, name="loopback").start()
+        return self
+
+    def stop(self) -> None:
+        """Stop at once. Stalled and streaming requests are cut. Raises what the callable raised first, if it did."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.stop()
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
+    def __enter__(self) -> LoopbackProvider:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is not None:
+            self._failure = None  # the caller's own error says more
+        self.stop()
+
+    # -- outside ---------------------------------------------------------------------------------------------------
+
+    @property
+    def anthropic_url(self) -> str:
+        """Base URL for Anthropic clients."""
+        if self._server is None:
+            raise RuntimeError("the loopback provider is not running: use it as a context manager, or call start()")
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    @property
+    def openai_url(self) -> str:
+        """Base URL for OpenAI clients."""
+        return f"{self.anthropic_url}/v1"
+
+    @property
+    def requests(self) -> tuple[Seen, ...]:
+        """All requests so far, in order of their responses' beginning."""
+        with self._lock:
+            return tuple(self._seen)
+
+    def inject(
+        self,
+        fault: Fault,
+        *,
+        times: int | None = 1,
+        model: str | None = None,
+        provider: str | None = None,
+        retry_after: float | None = None,
+        seconds: float = 30.0,
+        after: int = 1,
+    ) -> None:
+        """Let requests fail.
+
+        Parameters
+        ----------
+        fault : how.
+        times : how many requests; None until ``clear``.
+        model, provider : whose requests; None all. ``provider`` is ``openai`` or ``anthropic``.
+        retry_after : seconds, for RATE_LIMIT; None sends no such header.
+        seconds : for the stalls.
+        after : pieces of content that pass first, for the mid-stream faults.
+        """
+        self._faults.add(Injected(fault, times, model, provider, retry_after, seconds, after))
+
+    def clear(self) -> None:
+        """Forget injected faults, recorded requests and prompt caches."""
+        self._faults.clear()
+        self._cache.clear()
+        with self._lock:
+            self._seen.clear()
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def respond(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Response:
+        """One request. Called by the server's threads."""
+        path = path.split("?")[0]
+        request_id = f"req_{uuid.uuid4().hex[:24]}"
+        wire = self._wires.get(path)
+        anthropic = path.startswith("/v1/messages") or "anthropic-version" in headers or "x-api-key" in headers
+        provider = wire.provider if wire else "anthropic" if anthropic else "openai"
+        api = wire.api if wire else path.rsplit("/", 1)[-1]
+        seen = Seen(provider, api, "", {}, headers, 0)
+        try:
+            key = authenticate(provider, headers)
+            if method == "GET":
+                return self._get(path, provider, seen, request_id)
+            parsed = _parse(body)
+            model = parsed.get("model")
+            seen = replace(seen, body=parsed, model=model if isinstance(model, str) else "")
+            if path == "/v1/messages/count_tokens":
+                return self._json(seen, 200, count_tokens(parsed), request_id)
+            if wire is None or method != "POST":
+                raise Reject(404, f"Invalid URL ({method} {path})" if provider == "openai" else "Not found")
+            return self._answer(wire, seen, key, request_id)
+        except Reject as reject:
+            return self._refuse(seen, reject, request_id)
+
+    def _answer(self, wire: Wire, seen: Seen, key: str, request_id: str) -> Response:
+        injected = self._faults.take(wire.provider, seen.model)
+        fault = injected.fault if injected else None
+        if injected and fault:
+            seen = replace(seen, fault=fault.name)
+            if not seen.body.get("stream"):
+                fault = NOT_STREAMED.get(fault, fault)
+            self._strike(wire, seen, injected, fault)
+        if self._models is not None and seen.model not in self._models:
+            raise rejection(Injected(Fault.NOT_FOUND), Fault.NOT_FOUND, wire.provider, wire.api, seen.model)
+        if self._strict:
+            wire.check(seen.body)
+        prompt = wire.prompt(seen.body)
+        request = wire.read(seen.body)
+        window = self._windows.get(seen.model)
+        if window is not None and prompt.tokens + (request.max_tokens or 0) > window:
+            raise wire.overflow(prompt.tokens, request.max_tokens or 0, window)
+        ticket = self._cache.begin(wire.provider, f"{key}/{seen.model}", seen.model, prompt, seen.body)
+        answer, hit = bounded(request, self._ask(request, fault))
+        number = next(self._numbers)
+        usage = answer.usage or _usage(prompt.tokens, ticket, answer)
+        reply = Reply(request, answer, usage, f"{self._seed}:{number}", int(time.time()), self._chunk_tokens, hit)
+        if self._server is not None and self._latency.get(seen.model):
+            self._server.stopping.wait(self._latency[seen.model])
+        self._cache.commit(ticket)
+        seen = replace(seen, status=200, usage=usage, answer=answer)
+        if not request.stream:
+            return self._json(seen, 200, wire.whole(reply), request_id)
+        self._record(seen)
+        events = wire.stream(reply)
+        if injected and fault not in ANSWERED:
+            events = disturb(events, injected, wire.failures(reply))
+        sent = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
+        return Response(200, {**sent, **limits(wire.provider, usage, request_id)}, _bytes(events))
+
+    def _strike(self, wire: Wire, seen: Seen, injected: Injected, fault: Fault) -> None:
+        """Let a fault that needs no answer happen."""
+        if fault in (Fault.RESET, Fault.STALL):
+            self._record(replace(seen, error=fault.value))
+            if self._latency.get(seen.model) and self._server is not None:
+                self._server.stopping.wait(self._latency[seen.model])
+            raise Reset if fault is Fault.RESET else Stall(injected.seconds)
+        if fault not in ANSWERED and fault not in NOT_STREAMED:
+            raise rejection(injected, fault, wire.provider, wire.api, seen.model)
+
+    def _ask(self, request: Request, fault: Fault | None) -> Answer:
+        if fault is Fault.REFUSAL:
+            return Answer("I'm sorry, I can't assist with that request.", stop_reason="refusal")
+        try:
+            answer = self._responder(request)
+        except Reject:
+            raise
+        except Exception as error:  # the caller's code may raise anything; it must not look like an outage
+            with self._lock:
+                self._failure = self._failure or error
+            raise Reject(400, f"loopback: the answer callable raised {error!r}", code="loopback_answer_failed") from error
+        return replace(answer, stop_reason="content_filter") if fault is Fault.CONTENT_FILTER else answer
+
+    def _get(self, path: str, provider: str, seen: Seen, request_id: str) -> Response:
+        made = [_model(provider, name) for name in self._models or ()]
+        if path == "/v1/models":
+            extra = {"object": "list"} if provider == "openai" else {"has_more": False, "first_id": None, "last_id": None}
+            return self._json(seen, 200, {"data": made, **extra}, request_id)
+        name = path.removeprefix("/v1/models/")
+        if path.startswith("/v1/models/") and (self._models is None or name in self._models):
+            return self._json(seen, 200, _model(provider, name), request_id)
+        if path.startswith("/v1/models/"):
+            raise rejection(Injected(Fault.NOT_FOUND), Fault.NOT_FOUND, provider, "models", name)
+        raise Reject(404, f"Invalid URL (GET {path})" if provider == "openai" else "Not found")
+
+    def _json(self, seen: Seen, status: int, body: Mapping[str, Any], request_id: str) -> Response:
+        self._record(replace(seen, status=status))
+        headers = {"content-type": "application/json", **limits(seen.provider, seen.usage, request_id)}
+        return Response(status, headers, json.dumps(body, ensure_ascii=False).encode())
+
+    def _refuse(self, seen: Seen, reject: Reject, request_id: str) -> Response:
+        self._record(replace(seen, status=reject.status, error=reject.message))
+        kind, body = reject.body(seen.provider, request_id)
+        headers = {"content-type": kind, **reject.headers}
+        if not reject.plain:
+            headers["request-id" if seen.provider == "anthropic" else "x-request-id"] = request_id
+        if seen.provider == "anthropic" and reject.status < 500:
+            headers.setdefault("x-should-retry", "true" if reject.status == 429 else "false")
+        return Response(reject.status, headers, body)
+
+    def _record(self, seen: Seen) -> None:
+        with self._lock:
+            self._seen.append(seen)
+
+
+def _responder(answer: Responder | Sequence[Answer] | None, seed: int) -> Responder:
+    if answer is None:
+        return DefaultResponder(seed)
+    if callable(answer):
+        return answer
+    script, lock = iter(tuple(answer)), threading.Lock()
+
+    def next_of_script(_: Request) -> Answer:
+        with lock:
+            made = next(script, None)
+        if made is None:
+            raise Reject(400, "loopback: the script of answers is exhausted", code="loopback_script_exhausted")
+        return made
+
+    return next_of_script
+
+
+def _usage(prompt: int, ticket: Ticket, answer: Answer) -> Usage:
+    reasoning = weight(Answer(text=answer.reasoning))
+    return Usage(prompt, max(1, weight(answer)), ticket.read, ticket.write_5m, ticket.write_1h, reasoning)
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    try:
+        parsed = json.loads(body or b"null")
+    except ValueError as error:
+        raise Reject(400, "We could not parse the JSON body of your request.") from error
+    if not isinstance(parsed, dict):
+        raise Reject(400, "The body of the request must be a JSON object.")
+    return parsed
+
+
+def _model(provider: str, name: str) -> dict[str, Any]:
+    if provider == "openai":
+        return {"id": name, "object": "model", "created": 1767225600, "owned_by": "loopback"}
+    return {"type": "model", "id": name, "display_name": name, "created_at": "2026-01-01T00:00:00Z"}
+
+
+def _bytes(events: Iterator[Event]) -> Iterator[bytes]:
+    return (event.data for event in events)
