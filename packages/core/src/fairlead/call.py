@@ -24,6 +24,7 @@ class Call:
         ask: a prompt of a policy's or verifier's own, to be sent as plain text; None: the caller's own request.
         live: its chunks may be shown as they arrive.
         delay: seconds to wait before it is made.
+        deciding: seconds that the decision behind it took.
     """
 
     target: Target
@@ -32,6 +33,7 @@ class Call:
     ask: str | None = None
     live: bool = True
     delay: float = 0.0
+    deciding: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,7 @@ def route(view: View, rig: Rig) -> Flow[Outcome]:
     attempts: tuple[Attempt, ...] = ()
     refused: set[str] = set()
     while True:
+        asked = rig.clock()
         shortlist = yield from decide(view, rig)
         if refused:
             shortlist = shortlist.require(lambda t: t.name not in refused, "its budget was just used up", BudgetExceeded)
@@ -75,7 +76,7 @@ def route(view: View, rig: Rig) -> Flow[Outcome]:
         target = shortlist.targets[0]
         verify = rig.verify if len(shortlist.targets) > 1 else None  # the last resort is not judged
         delay = rig.recovery.delay(target, view) if attempts else 0.0
-        call = Call(target, view, shortlist, live=verify is None, delay=delay)
+        call = Call(target, view, shortlist, None, verify is None, delay, rig.clock() - asked)
         if not rig.reserve(call):
             refused.add(target.name)
             continue

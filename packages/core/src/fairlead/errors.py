@@ -58,7 +58,7 @@ class Interrupted(FairleadError):
 
 
 class AllTargetsFailed(FairleadError, ExceptionGroup[Exception]):
-    """Every target that could be tried failed. The group holds the providers' own errors, each with a note naming its target."""
+    """Every target that could be tried failed: the group of the providers' own errors, each with a note naming its target."""
 
     def __new__(cls, message: str, errors: Sequence[Exception]) -> AllTargetsFailed:
         return super().__new__(cls, message, errors)

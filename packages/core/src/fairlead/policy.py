@@ -114,7 +114,7 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
             raise ConfigurationError(f"hold({self.name}, per='step'): unheld already means per step; leave the hold away")
         if getattr(policy, "requires", False):
             raise ConfigurationError(
-                f"hold({self.name}): requirements are checked at every step and never remembered; put {self.name} into the chain as it is"
+                f"hold({self.name}): requirements are checked at every step, never remembered; put it into the chain as it is"
             )
         self.policy = policy
         self._memory: Memory[Key, frozenset[str]] = Memory(size)

@@ -66,7 +66,7 @@ class Recovery:
     """The first requirement of every chain: what the attempts so far rule out.
 
     Parameters:
-        patience: longest pause in seconds before the same target is called once more as the last resort; 0: never call one twice.
+        patience: longest pause in seconds before a target is called once more as the last resort; 0: none is called twice.
         pause: the pause where the provider names none.
     """
 

@@ -19,6 +19,10 @@ from fairlead.scope import Level
 from fairlead.target import Pool, Target
 
 Rank = tuple[float, ...]
+Reason = str | Callable[[Target], str]
+# Speaker, level, reason, targets and ranks after it, names ruled out, what it means if nothing is left. A plain tuple:
+# a decision makes several, and most are never read.
+_Opinion = tuple[str, Level, Reason, tuple[Target, ...], tuple[Rank, ...], tuple[str, ...], type[NoTarget]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +61,16 @@ class Shortlist:
     'easy'
     """
 
-    __slots__ = ("_ranks", "_speaker", "level", "memo", "notes", "pool", "targets")
+    __slots__ = ("_heard", "_ranks", "_speaker", "level", "memo", "pool", "targets")
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self.targets = pool.targets
-        self.notes: tuple[Note, ...] = ()
         self.memo: tuple[tuple[object, Any], ...] = ()
         self.level = Level.STEP
         self._ranks: tuple[Rank, ...] = ((),) * len(pool.targets)
         self._speaker = ""
+        self._heard: tuple[_Opinion, ...] = ()
 
     def require(self, test: Callable[[Target], bool], because: str, raises: type[NoTarget] = NoTarget) -> Shortlist:
         """Keep the targets that pass. Where all do, nothing is noted.
@@ -79,12 +83,9 @@ class Shortlist:
         passed = [test(target) for target in self.targets]
         if all(passed):
             return self
-        new = self._copy()
-        new.targets = tuple(compress(self.targets, passed))
-        new._ranks = tuple(compress(self._ranks, passed))
         out = tuple([target.name for target, kept in zip(self.targets, passed, strict=True) if not kept])
-        new.notes = (*self.notes, Note(self._speaker, self.level, because, out, new.leaders, raises))
-        return new
+        targets, ranks = tuple(compress(self.targets, passed)), tuple(compress(self._ranks, passed))
+        return self._with(targets, ranks, because, out, raises)
 
     def prefer(self, test: Callable[[Target], bool] | Collection[str], because: str) -> Shortlist:
         """Move the targets that pass (or are named) ahead of the others, within the ranks they have.
@@ -97,24 +98,24 @@ class Shortlist:
             values = [0.0 if target.name in test else 1.0 for target in self.targets]
         return self._ranked(values, because) if 0.0 in values and 1.0 in values else self
 
-    def order(self, key: Callable[[Target], float], because: str | Callable[[Target], str]) -> Shortlist:
+    def order(self, key: Callable[[Target], float], because: Reason) -> Shortlist:
         """Rank the targets by `key`, least first, within the ranks they have.
 
         Parameters:
             key: the number to rank by.
-            because: the reason; or how to tell it of the target that now leads.
+            because: the reason; or how to tell it of the target that now leads, asked only when somebody reads the notes.
         """
         return self._ranked([key(target) for target in self.targets], because)
 
     def remember(self, owner: object, value: Any) -> Shortlist:
         """Attach what `owner` wants back in `learn` once this decision has been acted on."""
-        new = self._copy()
+        new = self._with(self.targets, self._ranks)
         new.memo = (*self.memo, (owner, value))
         return new
 
     def voice(self, speaker: str, level: Level = Level.STEP) -> Shortlist:
         """The same list, its next notes signed by `speaker` and `level`."""
-        new = self._copy()
+        new = self._with(self.targets, self._ranks)
         new._speaker, new.level = speaker, level
         return new
 
@@ -126,10 +127,12 @@ class Shortlist:
     @property
     def leaders(self) -> tuple[str, ...]:
         """Names of the targets that share the first place."""
-        if not self.targets:
-            return ()
-        best = self._ranks[0]
-        return tuple([t.name for t, rank in zip(self.targets, self._ranks, strict=True) if rank == best])
+        return _leaders(self.targets, self._ranks)
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """The opinions that counted, in the order in which they were given."""
+        return tuple([_note(opinion) for opinion in self._heard])
 
     def favourites(self, since: Shortlist) -> frozenset[str]:
         """Names of the targets that the preferences added since `since` put first, wherever earlier ones put them.
@@ -148,28 +151,47 @@ class Shortlist:
         """The note that settled who leads: the first after which the winner stood alone until the end."""
         winner = self.names[:1]
         found = None
-        for note in reversed(self.notes):
-            if note.lead != winner:
+        for opinion in reversed(self._heard):
+            if _leaders(opinion[3], opinion[4]) != winner:
                 break
-            found = note
-        return found or Note("pool", Level.STEP, "the order of the pool", lead=winner)
+            found = opinion
+        return _note(found) if found else Note("pool", Level.STEP, "the order of the pool", lead=winner)
 
-    def _ranked(self, values: list[float], because: str | Callable[[Target], str]) -> Shortlist:
-        new = self._copy()
-        rows = [((*rank, value), i) for i, (rank, value) in enumerate(zip(self._ranks, values, strict=True))]
-        rows.sort()
-        new.targets = tuple([self.targets[i] for _, i in rows])
-        new._ranks = tuple([rank for rank, _ in rows])
-        if rows:
-            reason = because if isinstance(because, str) else because(new.targets[0])
-            new.notes = (*self.notes, Note(self._speaker, self.level, reason, (), new.leaders))
-        return new
+    def _ranked(self, values: list[float], because: Reason) -> Shortlist:
+        ranks = [(*rank, value) for rank, value in zip(self._ranks, values, strict=True)]
+        best_first = sorted(range(len(ranks)), key=ranks.__getitem__)
+        targets = self.targets
+        return self._with(tuple([targets[i] for i in best_first]), tuple([ranks[i] for i in best_first]), because)
 
-    def _copy(self) -> Shortlist:
+    def _with(
+        self,
+        targets: tuple[Target, ...],
+        ranks: tuple[Rank, ...],
+        because: Reason | None = None,
+        out: tuple[str, ...] = (),
+        raises: type[NoTarget] = NoTarget,
+    ) -> Shortlist:
         new = object.__new__(Shortlist)
-        new.pool, new.targets, new.notes, new.memo = self.pool, self.targets, self.notes, self.memo
-        new.level, new._ranks, new._speaker = self.level, self._ranks, self._speaker
+        new.pool, new.targets, new.memo = self.pool, targets, self.memo
+        new.level, new._ranks, new._speaker = self.level, ranks, self._speaker
+        if because is None:
+            new._heard = self._heard
+        else:
+            new._heard = (*self._heard, (self._speaker, self.level, because, targets, ranks, out, raises))
         return new
 
     def __repr__(self) -> str:
         return f"Shortlist({', '.join(self.names)})"
+
+
+def _leaders(targets: tuple[Target, ...], ranks: tuple[Rank, ...]) -> tuple[str, ...]:
+    if not targets:
+        return ()
+    best = ranks[0]
+    return tuple([target.name for target, rank in zip(targets, ranks, strict=True) if rank == best])
+
+
+def _note(opinion: _Opinion) -> Note:
+    speaker, level, because, targets, ranks, out, raises = opinion
+    reason = because if isinstance(because, str) else because(targets[0])
+    return Note(speaker, level, reason, out, _leaders(targets, ranks), raises)

@@ -1,0 +1,56 @@
+# Needs only Python >= 3.11 and make: every target sets up what it uses. `make help` lists them.
+PYTHON ?= python3
+UV := .tools/bin/uv
+RUN := $(UV) run --no-sync
+CORE := packages/core/src/fairlead
+READY := .venv/.ready
+
+.PHONY: help setup demo test check lint types layers bench fix build peers clean
+
+help:  ## what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fairlead needs Python >= 3.11; set PYTHON=")'
+	$(PYTHON) -m venv .tools
+	.tools/bin/pip install --quiet --disable-pip-version-check "uv>=0.9,<0.14"
+
+$(READY): $(UV) pyproject.toml packages/core/pyproject.toml packages/langchain/pyproject.toml packages/llamaindex/pyproject.toml
+	$(UV) sync --quiet --python $(PYTHON)
+	@touch $(READY)
+
+setup: $(READY)  ## the environment, in .venv
+
+demo: $(READY)  ## a recorded agent run, each call routed
+	$(RUN) python -m langchain_fairlead.demo
+
+test: $(READY)  ## the tests
+	$(RUN) pytest -n auto
+
+check: lint types layers build  ## all that a submission must pass
+	$(RUN) pytest -n auto --cov --cov-report=term
+
+lint: $(READY)
+	$(RUN) ruff format --check .
+	$(RUN) ruff check .
+
+types: $(READY)
+	$(RUN) mypy $(CORE)
+	$(RUN) mypy packages/langchain/src/langchain_fairlead
+	$(RUN) mypy -p llama_index.llms.fairlead
+
+layers: $(READY)
+	$(RUN) lint-imports
+
+build: $(READY)
+	$(UV) build --quiet --all-packages --wheel --out-dir dist
+
+bench: $(READY)  ## cost of a decision, of the adapters, of the import; PEERS=1 adds other routers
+	$(RUN) python tools/bench.py
+
+fix: $(READY)  ## format, and mend what the linter can
+	$(RUN) ruff format .
+	$(RUN) ruff check --fix .
+
+clean:  ## remove all that was made
+	rm -rf .venv .tools dist .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,101 @@
+"""The journal: what is kept of each attempt, and what never is."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fairlead import Call, FailureKind, Pool, Price, Reply, Router, Scope, Target, TargetError, Usage, View, drive, hold
+from fairlead.journal import InMemory, JsonLines, Logging, Record, read
+from fairlead.policies import ByAgent
+
+SECRET = "sk-secret and the prompt"
+
+
+class Ticking:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        self.now += 0.5
+        return self.now
+
+
+def step(*sinks: Any) -> None:
+    pool = Pool([Target("a", "x", "a-1", Price(2, 10)), Target("b", "y", "b-1", Price(1, 5, cache_read=0.1))])
+    router = Router(pool, hold(ByAgent(main="a"), per="agent"), journal=sinks, clock=Ticking(), rng=random.Random(1))
+
+    def perform(call: Call) -> Iterator[Any]:
+        if call.target.name == "a":
+            raise TargetError(FailureKind.RATE_LIMIT) from ConnectionError(SECRET)
+        yield Reply(SECRET, usage=Usage(1000, 100, 500, 200), model="b-1-2026")
+
+    list(drive(router.start(View(Scope("s", labels={"tenant": "t"}), tokens=990)), perform))
+
+
+def test_one_record_for_each_attempt_with_scope_reason_tokens_and_cost() -> None:
+    journal = InMemory()
+    step(journal)
+    failed, answered = journal
+    assert (failed.result, failed.failure, failed.target, failed.attempt) == ("failed", "rate_limit", "a", 1)
+    assert (failed.level, failed.policy, failed.because) == ("agent", "ByAgent", "agent 'main' is given a")
+    assert (answered.result, answered.target, answered.attempt) == ("accepted", "b", 2)
+    assert answered.cost == pytest.approx((300 * 1 + 500 * 0.1 + 200 * 1 + 100 * 5) / 1e6)
+    assert (answered.input_tokens, answered.cache_read_tokens, answered.cache_write_tokens) == (1000, 500, 200)
+    assert (answered.session, answered.labels, answered.estimated_tokens) == ("s", {"tenant": "t"}, 990)
+    assert failed.decision == answered.decision
+    assert answered.latency == 0.5
+
+
+def test_prompts_replies_and_error_texts_are_kept_only_when_asked_for(tmp_path: Path) -> None:
+    quiet, asked = JsonLines(tmp_path / "quiet.jsonl"), JsonLines(tmp_path / "asked.jsonl", texts=True)
+    step(quiet, asked)
+    assert SECRET not in quiet.path.read_text()
+    assert [(record.error, record.reply) for record in read(asked.path)] == [(SECRET, None), (None, SECRET)]
+
+
+def test_a_file_reads_back_as_it_was_written_and_uses_standard_names(tmp_path: Path) -> None:
+    kept = InMemory()
+    with JsonLines(tmp_path / "deep" / "journal.jsonl") as sink:
+        step(sink, kept)
+    assert list(read(sink.path)) == list(kept)
+    row = json.loads(sink.path.read_text().splitlines()[1])
+    assert row["gen_ai.request.model"] == "b-1"
+    assert row["gen_ai.usage.cache_read.input_tokens"] == 500
+
+
+def test_a_broken_line_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with JsonLines(path) as sink:
+        step(sink)
+    path.write_text(path.read_text() + '{"fairlead.schema": 7}\n')
+    with pytest.raises(ValueError, match=r"journal.jsonl:3: no record .* this version reads 1"):
+        list(read(path))
+
+
+def test_a_journal_that_cannot_be_written_ends_no_run(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.warns(RuntimeWarning, match="cannot be written"):
+        step(JsonLines(tmp_path / "file" / "journal.jsonl"))
+
+
+def test_the_log_has_a_line_for_each_attempt_and_warns_of_failures(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="fairlead"):
+        step(Logging())
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+    assert "-> b accepted" in caplog.messages[1]
+    assert SECRET not in caplog.text
+
+
+def test_the_memory_of_the_sink_is_bounded() -> None:
+    journal = InMemory(size=3)
+    for _ in range(4):
+        step(journal)
+    assert len(journal) == 3
+    assert all(isinstance(record, Record) for record in journal)
