@@ -11,6 +11,7 @@ reports them in ``usage``. It fails on request (``inject``). It needs nothing be
 from .caching import CacheRule
 from .faults import Fault
 from .provider import LoopbackProvider
+from .replay import Replay
 from .types import Answer, Request, Seen, Tool, ToolCall, ToolResult, Turn, Usage
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "CacheRule",
     "Fault",
     "LoopbackProvider",
+    "Replay",
     "Request",
     "Seen",
     "Tool",
