@@ -34,17 +34,20 @@ class Turn:
         role: `system`, `user`, `assistant` or `tool`.
         text: its text, joined.
         calls: names of the tools that an assistant turn calls.
+        arguments: the arguments of those calls as text, joined; they are paid for, and tell what a shell tool runs.
         tool: name of the tool that a tool turn answers for, if known.
-        failed: whether a tool turn reports a failure; None: the framework does not say.
-        media: modalities in it beside text: `image`, `audio`, `document`, `video`.
+        failed: whether a tool turn reports a failure; None: the framework does not say. A status that is "success"
+            unless somebody sets it says nothing.
+        media: the modality of each part that is not text: `image`, `audio`, `document`, `video`.
     """
 
     role: str
     text: str = ""
     calls: tuple[str, ...] = ()
+    arguments: str = ""
     tool: str = ""
     failed: bool | None = None
-    media: frozenset[str] = frozenset()
+    media: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
