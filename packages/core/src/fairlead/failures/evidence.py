@@ -1,0 +1,99 @@
+"""What an error body says, whatever its shape: words of its own vocabulary, and a message for people.
+
+Shapes seen: `{"error": {...}}` (OpenAI on the wire), its inner half (openai's `error.body`), `{"type": "error", "error":
+{...}}` (Anthropic), `{"error": "text"}` (Ollama), `{"detail": "text"}`, a list of one (Gemini), `{"type":
+"response.failed", "response": {"error": {...}}}` (a Responses event), plain text (a proxy), nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+_NO_HEADERS: Mapping[str, Any] = {}
+_NESTS = ("error", "response", "details", "innererror")
+_WORDS = ("type", "code", "status", "error_code")
+_TEXTS = ("message", "detail", "msg", "error")
+_SECRETS = re.compile(r"\b(?:[sp]k-|gsk_|xai-|AIza)[\w*-]{6,}|(?<=api key provided: )\S+|(?<=bearer )\S+", re.IGNORECASE)
+_SHORT = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known about a failure.
+
+    Parameters:
+        status: HTTP status from 400 on; None: it came inside a stream, or nothing was received.
+        words: the error's type and codes, in lower case.
+        text: its message.
+        headers: of the response.
+    """
+
+    status: int | None = None
+    words: frozenset[str] = frozenset()
+    text: str = ""
+    headers: Mapping[str, Any] = field(default_factory=lambda: _NO_HEADERS)
+
+    def header(self, name: str) -> str | None:
+        """The (first) value of a header; names do not care for case, `name` is in lower case."""
+        value = self.headers.get(name)
+        if value is None:
+            value = next((held for key, held in self.headers.items() if str(key).lower() == name), None)
+        if isinstance(value, (list, tuple)):
+            value = value[0] if value else None
+        return None if value is None else str(value)
+
+
+def gather(status: int | None, body: object, headers: Mapping[str, Any] | None, message: str) -> Evidence:
+    """Evidence from the parts of a response; `message` counts where the body has none."""
+    words: set[str] = set()
+    texts: list[str] = []
+    own = _read(_parsed(body), words, texts)
+    if status is None or status < 300:  # inside a good answer: its headers tell of another matter; its body may name a status
+        status, headers = own, None
+    return Evidence(status, frozenset(words), texts[0] if texts else message, headers or _NO_HEADERS)
+
+
+def quoted(text: str) -> str:
+    """The provider's words, shortened, without anything that looks like a key."""
+    said = " ".join(_SECRETS.sub("***", text).split())
+    return said if len(said) <= _SHORT else f"{said[: _SHORT - 3]}..."
+
+
+def _parsed(body: object) -> object:
+    if isinstance(body, bytes):
+        body = body.decode(errors="replace")
+    if isinstance(body, str) and body.lstrip()[:1] in ("{", "["):
+        try:
+            return json.loads(body)
+        except ValueError:  # it only looked like JSON: its text still speaks
+            return body
+    return body
+
+
+def _read(body: object, words: set[str], texts: list[str]) -> int | None:
+    """Collect words and texts, innermost first; the result is a status that the body itself names."""
+    if isinstance(body, list):
+        body = body[0] if body else None
+    if dump := getattr(body, "model_dump", None):  # an SDK's object
+        body = dump()
+    if isinstance(body, str) and body:
+        texts.append(body)
+    if not isinstance(body, Mapping):
+        return None
+    status = None
+    for nest in _NESTS:
+        inner = body.get(nest)
+        if isinstance(inner, (Mapping, list)):
+            status = _read(inner, words, texts) or status
+    for name in _WORDS:
+        word = body.get(name)
+        if isinstance(word, str):
+            words.add(word.lower())
+        elif isinstance(word, int) and 400 <= word < 600:
+            status = word
+    texts.extend(text for name in _TEXTS if isinstance(text := body.get(name), str) and text)
+    return status
