@@ -46,7 +46,7 @@ build: $(READY)
 	$(UV) build --quiet --all-packages --wheel --out-dir dist
 
 bench: $(READY)  ## cost of a decision, of the adapters, of the import; PEERS=1 adds other routers
-	$(RUN) python tools/bench.py
+	UV=$(UV) $(RUN) python tools/bench.py
 
 fix: $(READY)  ## format, and mend what the linter can
 	$(RUN) ruff format .

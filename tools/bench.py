@@ -1,0 +1,134 @@
+"""What routing costs: a decision, the import, the memory; with PEERS=1 other routers' decisions beside it, in the same run.
+
+    make bench          PEERS=1 make bench
+
+All figures are from this machine, now: compare them with each other, not with those of another day.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from conversations import SIZES, conversation
+from fairlead import Capabilities, Needs, Pool, Price, Reply, Router, Scope, Target, Usage, View, drive
+from fairlead.threads import Threads
+
+HERE = Path(__file__).parent
+POOL = Pool(
+    [
+        Target("opus", "anthropic", "claude-opus-5-5", Price(4, 20, 0.2, 5), Capabilities(1_000_000, 64_000, True, True)),
+        Target("sol", "openai", "gpt-6.1-sol", Price(2, 10, 0.1, 2.5), Capabilities(1_050_000, 128_000, True, True)),
+        Target("luna", "openai", "gpt-6-luna", Price(0.1, 0.5, 0.01, 0.125), Capabilities(1_050_000, 128_000, True, True)),
+        Target("haiku", "anthropic", "claude-haiku-5-5", Price(0.1, 0.5, 0.01, 0.125), Capabilities(1_000_000, 64_000, True, True)),
+    ]
+)
+
+
+def decision(size: int, repeats: int = 1000) -> list[float]:
+    """Microseconds from the messages to the first call: a thread seen before, one new message, the default chain, 4 targets."""
+    threads, router, needs = Threads(lambda turn: turn), Router.default(POOL), Needs(tools=True)
+    messages = conversation(size)
+    threads.read("s1", messages)
+    taken = []
+    for step, turn in enumerate(conversation(repeats + size)[size:]):
+        messages = [*messages, turn]
+        begin = time.perf_counter()
+        reading = threads.read("s1", messages)
+        run = router.start(View(Scope("s1", step=step), reading.tokens, needs, reading.signals))
+        taken.append((time.perf_counter() - begin) * 1e6)
+        run.ended(Reply("done", usage=Usage(reading.tokens, 100)))
+    return taken
+
+
+def decisions() -> None:
+    """A decision at four lengths of the conversation."""
+    print(f"\nOne decision, default chain, {len(POOL)} targets, a thread seen before and one new message (microseconds)")
+    print(f"{'messages':>10} {'median':>8} {'p95':>8} {'min':>8}")
+    medians = {}
+    for size in SIZES:
+        taken = sorted(decision(size))
+        medians[size] = statistics.median(taken)
+        print(f"{size:>10,} {medians[size]:>8.1f} {taken[int(len(taken) * 0.95)]:>8.1f} {taken[0]:>8.1f}")
+    print(f"at {SIZES[-1]:,} messages {medians[SIZES[-1]] / medians[SIZES[0]]:.2f} times the median at {SIZES[0]}")
+
+
+def peers() -> None:
+    """Decisions of other routers over the same conversations, each in an environment of its own."""
+    print("\nDecisions of other routers on the same conversations (microseconds, median)")
+    for name, packages in (
+        ("switchyard", ["nemo-switchyard==0.3.0"]),
+        ("litellm", ["litellm==1.106.2"]),
+        ("langchain-router", ["langchain-router==0.1.4"]),
+    ):
+        asked = [f"--with={package}" for package in packages]
+        uv = os.environ.get("UV", "uv")
+        command = [uv, "run", "--quiet", "--no-project", "--isolated", *asked, "python", str(HERE / "bench_peers.py"), name]
+        done = subprocess.run(command, check=False, text=True, capture_output=True, timeout=600)
+        print(done.stdout.rstrip() if done.returncode == 0 else f"{name}: did not run: {done.stderr.strip().splitlines()[-1]}")
+
+
+def imports(repeats: int = 7) -> None:
+    """CPU seconds of `import fairlead` beside `import pydantic`, in turn, and what it loads."""
+
+    def cpu(statement: str) -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-c", statement], check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    bare, pydantic, fairlead = (
+        min(times) for times in zip(*[(cpu("pass"), cpu("import pydantic"), cpu("import fairlead")) for _ in range(repeats)], strict=True)
+    )
+    print("\nImport, CPU time above a bare interpreter")
+    print(f"import pydantic {pydantic - bare:.3f} s, import fairlead {fairlead - bare:.3f} s: {(fairlead - bare) / (pydantic - bare):.2f} times")
+
+
+def memory(calls: int = 20_000, sessions: int = 2_000) -> None:
+    """Resident memory before and after `calls` calls over `sessions` sessions."""
+    router, threads, rng = Router.default(POOL), Threads(lambda turn: turn), random.Random(1)
+
+    def serve(count: int) -> None:
+        for step in range(count):
+            session = f"s{rng.randrange(sessions)}"
+            reading = threads.read(session, conversation(rng.randrange(2, 40)))
+            run = router.start(View(Scope(session, step=step), reading.tokens, Needs(tools=True), reading.signals))
+            for _ in drive(run, lambda call: iter([Reply("done", usage=Usage(call.view.tokens, 100))])):
+                pass
+
+    serve(calls)  # fills every bounded table once
+    before = resident()
+    serve(calls)
+    print(f"\nMemory: {before:.1f} MB resident after {calls:,} calls over {sessions:,} sessions, {resident():.1f} MB after as many again")
+
+
+def resident() -> float:
+    """Resident memory of this process in MB."""
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+def adapters() -> None:
+    """What the adapters add to the native models' calls."""
+    for script in ("bench_langchain.py", "bench_llamaindex.py"):
+        sys.stdout.flush()
+        subprocess.run([sys.executable, str(HERE / script)], check=True)
+
+
+def main(parts: list[Callable[[], None]]) -> None:
+    """Run the parts in order."""
+    for part in parts:
+        part()
+
+
+if __name__ == "__main__":
+    main([decisions, *([peers] if os.environ.get("PEERS") else []), imports, memory, adapters])
