@@ -76,12 +76,15 @@ class TargetError(Exception):
         kind: what went wrong; `fairlead.recovery` says what follows.
         message: the provider's words, shortened.
         retry_after: seconds that the provider asks to wait; None: it does not say.
+
+    `partial` says that part of a reply had come before it failed, so that it may be billed; `Run.failed` sets it.
     """
 
     def __init__(self, kind: FailureKind, message: str = "", retry_after: float | None = None) -> None:
         super().__init__(message or kind.value)
         self.kind = kind
         self.retry_after = retry_after
+        self.partial = False
 
     @property
     def own(self) -> Exception:

@@ -60,6 +60,7 @@ class Run:
             Interrupted: part of its reply was already shown.
             AllTargetsFailed: it was the last one.
         """
+        error.partial = self._heard
         if self._heard and self._shown:
             broken = Interrupted(f"{self._calling.target.name} broke off after part of its reply was shown: {error}")
             broken.__cause__ = error

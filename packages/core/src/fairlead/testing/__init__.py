@@ -1,1 +1,6 @@
-"""."""
+"""What fairlead is tested with, for the tests of those who build on it."""
+
+from fairlead.testing.clock import Clock
+from fairlead.testing.scripted import Fails, Says, Script
+
+__all__ = ["Clock", "Fails", "Says", "Script"]

@@ -1,0 +1,109 @@
+"""Order the targets by what this call will probably cost.
+
+Use it last in a chain, after what must be strong has been given to the strong. Not alone for an agent whose prompt is
+cached: a list price says nothing about who has already read the conversation; see docs/design/default-chain.md.
+
+Source: list prices and expected tokens; the expected answer is a running mean of the answers seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import inf
+from typing import Any
+
+from fairlead.call import Attempt
+from fairlead.memory import Memory
+from fairlead.scope import Key
+from fairlead.shortlist import Shortlist
+from fairlead.target import Target
+from fairlead.view import View
+
+_Seen = tuple[float, int]  # mean of the answers, in tokens; how many there were
+PRIOR_WEIGHT = 5  # answers that the stated prior is worth
+MEMORY = 100  # answers over which an old one fades, so that the mean follows a change of habits
+
+
+class Cheapest:
+    """Rank by expected USD. Targets without a price come last; where none has one, there is no opinion.
+
+    Parameters:
+        output: expected length of an answer in tokens, before any was seen; later the running mean of the answers of
+            the same agent in the same phase.
+        when: on which requests it speaks; None: on all.
+        size: how many pairs of agent and phase are remembered; the least recently used one is forgotten first.
+
+    >>> from fairlead import Pool, Price, Router, Target, View
+    >>> opus, haiku = Target("opus", price=Price(4, 20)), Target("haiku", price=Price(0.1, 0.5))
+    >>> decision = Router(Pool([opus, haiku]), Cheapest()).decide(View(tokens=10_000))
+    >>> decision.names, decision.decider.because
+    (('haiku', 'opus'), 'cheapest: about $0.0013 for 10,000 tokens in and 500 out')
+    """
+
+    name = "Cheapest"
+
+    def __init__(self, output: int = 500, when: Callable[[View], bool] | None = None, size: int = 10_000) -> None:
+        self.output = output
+        self.when = when
+        self._answers: Memory[Key, _Seen] = Memory(size)
+
+    def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
+        if len(shortlist.targets) < 2 or (self.when is not None and not self.when(view)):
+            return shortlist
+        output = self.expected_output(view)
+        costs = {target.name: expected_cost(target, view, output) for target in shortlist.targets}
+        if min(costs.values()) == inf:
+            return shortlist
+
+        def because(target: Target) -> str:
+            unknown = ", ".join(name for name, cost in costs.items() if cost == inf)
+            last = f"; without a price, and so last: {unknown}" if unknown else ""
+            dollars = f"about ${costs[target.name]:.4f} for {view.tokens:,} tokens in and {output:,.0f} out"
+            best = "cheapest" if costs[target.name] == min(costs.values()) else "cheapest of those that lead"
+            return f"{best}: {dollars}{last}"
+
+        return shortlist.order(lambda target: costs[target.name], because)
+
+    def expected_output(self, view: View) -> float:
+        """Expected length of the answer, in tokens."""
+        seen = self._answers.get(_key(view))
+        return float(self.output) if seen is None else seen[0]
+
+    def learn(self, attempt: Attempt) -> None:
+        """Take the length of an answer into the mean."""
+        reply = attempt.reply
+        if reply is None or reply.usage is None or attempt.call.ask is not None:
+            return
+        length = reply.usage.output_tokens
+
+        def change(seen: _Seen | None) -> _Seen:
+            mean, count = seen or (float(self.output), PRIOR_WEIGHT)
+            count = min(count + 1, MEMORY)
+            return mean + (length - mean) / count, count
+
+        self._answers.update(_key(attempt.call.view), change)
+
+    def dump(self) -> Mapping[str, Any]:
+        """The mean lengths of the answers."""
+        return {"answers": [[list(key), list(seen)] for key, seen in self._answers.items()]}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take over what `dump` gave."""
+        self._answers.restore((tuple(key), (mean, count)) for key, (mean, count) in state["answers"])
+
+
+def expected_cost(target: Target, view: View, output: float) -> float:
+    """USD that a call to `target` will probably cost; infinite where its price is not known.
+
+    The one place that says what a call will cost: what each provider still has cached is to be counted here.
+    """
+    price = target.price
+    if price is None:
+        return inf
+    price = price.tier(view.tokens)
+    return (view.tokens * price.input + output * price.output) * 1e-6
+
+
+def _key(view: View) -> Key:
+    phase = view.signals.phase
+    return (view.scope.agent, phase.value if phase is not None else "")

@@ -1,0 +1,84 @@
+"""Rule out the targets that cannot serve the request at all.
+
+Use it first in every chain: a call that cannot succeed costs time, and some providers' money. Not a matter of taste:
+what a target can do but does badly belongs to a preference.
+
+Source: the providers' documented limits. The default margin covers the error of a calibrated token estimate (4 to 7 % at
+the 95th percentile); where it is not enough, the provider says so, and `recovery` turns to a larger window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from fairlead.shortlist import Shortlist
+from fairlead.target import Target
+from fairlead.view import Needs, View
+
+_Gap = tuple[Callable[[Target], bool], str]
+
+
+class Fits:
+    """Require a large enough window, and tools, structured output, modalities and provider where the request needs them.
+
+    A capability that is not known does not rule a target out.
+
+    Parameters:
+        margin: the estimate of the prompt is multiplied by it before it is compared with a window.
+
+    >>> from fairlead import Capabilities, Pool, Router, Target, View
+    >>> small, large = Target("small", can=Capabilities(window=8_000)), Target("large", can=Capabilities(window=200_000))
+    >>> router = Router(Pool([small, large]), Fits())
+    >>> decision = router.decide(View(tokens=7_500))
+    >>> decision.names, decision.notes[0].because
+    (('large',), 'a prompt of about 8,250 tokens does not fit: small takes 8,000')
+    """
+
+    name = "Fits"
+    requires = True
+
+    def __init__(self, margin: float = 1.1) -> None:
+        self.margin = margin
+
+    def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
+        needs, prompt = view.needs, view.tokens * self.margin
+        if needs is not _NONE and needs != _NONE:
+            for fits, because in self._gaps(needs, shortlist.targets):
+                shortlist = shortlist.require(fits, because)
+        need = prompt + (needs.max_output or 0)
+        for target in shortlist.targets:
+            window = target.can.window
+            if window is not None and window < need:
+                return self._within(need, prompt, shortlist)
+        return shortlist
+
+    def _within(self, need: float, prompt: float, shortlist: Shortlist) -> Shortlist:
+        answer = f" with an answer of up to {need - prompt:,.0f}" if need > prompt else ""
+        small = [
+            f"{t.name} takes {t.can.window:,}" for t in shortlist.targets if t.can.window is not None and t.can.window < need
+        ]
+        because = f"a prompt of about {prompt:,.0f} tokens{answer} does not fit: {', '.join(small)}"
+        return shortlist.require(lambda t: t.can.window is None or t.can.window >= need, because)
+
+    def _gaps(self, needs: Needs, targets: tuple[Target, ...]) -> Iterator[_Gap]:
+        if needs.providers:
+            named = " or ".join(sorted(needs.providers))
+            yield lambda t: t.provider in needs.providers, f"only {named} can serve this request"
+        if needs.tools:
+            yield lambda t: t.can.tools is not False, "it cannot call tools"
+        if needs.structured_output:
+            yield lambda t: t.can.structured_output is not False, "it cannot be held to a schema"
+        if needs.modalities:
+            asked = ", ".join(sorted(needs.modalities))
+            yield (
+                lambda t: t.can.modalities is None or needs.modalities <= t.can.modalities,
+                f"it does not read all of: {asked}",
+            )
+        if needs.max_output is not None:
+            longest = needs.max_output
+            short = [f"{t.name} gives {t.can.max_output:,}" for t in targets if (t.can.max_output or longest) < longest]
+            because = f"an answer of up to {longest:,} tokens is asked for: {', '.join(short)}"
+            yield lambda t: t.can.max_output is None or t.can.max_output >= longest, because
+
+
+_NONE = Needs()
