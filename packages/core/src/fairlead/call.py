@@ -84,6 +84,7 @@ class Attempt:
         verdict: what the verifier said; None: not judged.
         abandoned: the caller went away before the end.
         cost: USD; None: usage or price is unknown.
+        latency: seconds that it took, on the router's timer.
     """
 
     call: Call
@@ -94,6 +95,7 @@ class Attempt:
     verdict: Verdict | None = None
     abandoned: bool = False
     cost: float | None = None
+    latency: float = 0.0
 
     @property
     def target(self) -> Target:

@@ -44,7 +44,8 @@ class Rig:
         verify: judges replies; None: every reply is accepted.
         reserve: sets aside what a call may use up; False: decide again.
         learn: takes in each attempt.
-        clock: seconds; only differences and order count.
+        clock: the time, in seconds: when attempts began and ended, by which policies cool down and budgets run out.
+        timer: seconds by which decisions and calls are timed.
     """
 
     pool: Pool
@@ -54,6 +55,7 @@ class Rig:
     reserve: Callable[[Call], bool]
     learn: Callable[[Attempt], None]
     clock: Callable[[], float]
+    timer: Callable[[], float]
 
 
 def route(view: View, rig: Rig) -> Flow[Outcome]:
@@ -67,7 +69,7 @@ def route(view: View, rig: Rig) -> Flow[Outcome]:
     attempts: tuple[Attempt, ...] = ()
     refused: set[str] = set()
     while True:
-        asked = rig.clock()
+        asked = rig.timer()
         shortlist = yield from decide(view, rig)
         if refused:
             shortlist = shortlist.require(lambda t: t.name not in refused, "its budget was just used up", BudgetExceeded)
@@ -76,7 +78,7 @@ def route(view: View, rig: Rig) -> Flow[Outcome]:
         target = shortlist.targets[0]
         verify = rig.verify if len(shortlist.targets) > 1 else None  # the last resort is not judged
         delay = rig.recovery.delay(target, view) if attempts else 0.0
-        call = Call(target, view, shortlist, None, verify is None, delay, rig.clock() - asked)
+        call = Call(target, view, shortlist, None, verify is None, delay, rig.timer() - asked)
         if not rig.reserve(call):
             refused.add(target.name)
             continue
@@ -120,22 +122,22 @@ def decide(view: View, rig: Rig, calling: bool = True) -> Flow[Shortlist]:
 
 def _made(call: Call, rig: Rig) -> Flow[Attempt]:
     """Make a call. The attempt is not learned yet where it may still be judged."""
-    started = rig.clock()
+    started, begun = rig.clock(), rig.timer()
     try:
         reply = yield call
     except TargetError as error:
-        return Attempt(call, started, rig.clock(), error=error)
+        return Attempt(call, started, rig.clock(), error=error, latency=rig.timer() - begun)
     except Interrupted as stop:
         broken = stop.__cause__
         assert isinstance(broken, TargetError), "a run interrupts with the failure as the cause"
-        rig.learn(Attempt(call, started, rig.clock(), error=broken))
+        rig.learn(Attempt(call, started, rig.clock(), error=broken, latency=rig.timer() - begun))
         raise stop from broken.own
     except GeneratorExit:
-        rig.learn(Attempt(call, started, rig.clock(), abandoned=True))
+        rig.learn(Attempt(call, started, rig.clock(), abandoned=True, latency=rig.timer() - begun))
         raise
     price = call.target.price
     cost = price.cost(reply.usage) if price is not None and reply.usage is not None else None
-    return Attempt(call, started, rig.clock(), reply, cost=cost)
+    return Attempt(call, started, rig.clock(), reply, cost=cost, latency=rig.timer() - begun)
 
 
 def _heard(flow: Flow[T], rig: Rig) -> Flow[T]:

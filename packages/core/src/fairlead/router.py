@@ -29,6 +29,7 @@ class Router:
         journal: sinks that are told of every attempt; see `fairlead.journal`.
         recovery: what a failed attempt rules out.
         clock: seconds since the epoch.
+        timer: seconds by which decisions and calls are timed.
         rng: draws the seed of each step; give a seeded one to repeat decisions.
 
     Raises:
@@ -49,6 +50,7 @@ class Router:
         journal: Sequence[Callable[[Attempt], None]] = (),
         recovery: Recovery | None = None,
         clock: Callable[[], float] = time.time,
+        timer: Callable[[], float] = time.perf_counter,
         rng: random.Random | None = None,
     ) -> None:
         self.pool = pool
@@ -70,7 +72,14 @@ class Router:
         recovery = recovery or Recovery()
         chain: list[Policy] = [recovery, pinned, *policies]
         self._rig = Rig(
-            pool, tuple((name_of(policy), policy) for policy in chain), recovery, verify, self._reserve, self._learn, clock
+            pool,
+            tuple((name_of(policy), policy) for policy in chain),
+            recovery,
+            verify,
+            self._reserve,
+            self._learn,
+            clock,
+            timer,
         )
 
     @classmethod

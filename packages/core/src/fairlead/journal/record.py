@@ -128,7 +128,7 @@ class Record:
             reasoning_tokens=usage.reasoning_tokens if usage else None,
             cost=attempt.cost,
             deciding=call.deciding,
-            latency=attempt.ended - attempt.started,
+            latency=attempt.latency,
             first_chunk=reply.first_chunk if reply else None,
             reply=reply.text if texts and reply else None,
             error=str(attempt.error.own) if texts and attempt.error else None,
