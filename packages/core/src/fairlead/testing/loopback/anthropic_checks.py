@@ -49,6 +49,7 @@ MODELS: Mapping[str, tuple[str, ...]] = {
     "refuse sampling": _NEW,
     "refuse budgets": ("claude-opus-4-7", "claude-opus-4-8"),
     "take system messages": _NEW[1:],
+    "refuse xhigh": ("claude-opus-4-5", "claude-opus-4-6", "claude-sonnet-4-6"),
 }
 
 
@@ -175,6 +176,8 @@ def _check_output(body: Mapping[str, Any]) -> None:
     extra(config, ("effort", "format", "task_budget"), "output_config")
     if config.get("effort") not in (None, "low", "medium", "high", "xhigh", "max"):
         raise invalid("output_config.effort: Input should be 'low', 'medium', 'high', 'xhigh' or 'max'")
+    if config.get("effort") == "xhigh" and is_(body["model"], "refuse xhigh"):
+        raise invalid("This model does not support effort level 'xhigh'. Supported levels: high, low, max, medium.")
     for where, form in (("output_config.format", config.get("format")), ("output_format", body.get("output_format"))):
         if form is None:
             continue

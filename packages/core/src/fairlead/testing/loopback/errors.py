@@ -43,6 +43,7 @@ class Reject(Exception):
     param, code : OpenAI only.
     headers : extra response headers.
     plain : the body is the message itself, as text/plain (a proxy's answer).
+    fault : name of the injected fault behind it.
     """
 
     status: int
@@ -52,6 +53,7 @@ class Reject(Exception):
     code: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     plain: bool = False
+    fault: str | None = None
 
     def payload(self, provider: str, request_id: str) -> dict[str, Any]:
         """The JSON body in the dialect of ``provider``."""

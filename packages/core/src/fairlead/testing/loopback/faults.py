@@ -151,7 +151,7 @@ def rejection(injected: Injected, fault: Fault, provider: str, api: str, model: 
         status, message, param = 400, f"The requested model '{model}' does not exist.", "model"
     if fault is Fault.SERVER_ERROR:
         headers["x-should-retry"] = "false"
-    return Reject(status, message, kind, param, code, headers, plain=fault is Fault.UNAVAILABLE)
+    return Reject(status, message, kind, param, code, headers, fault is Fault.UNAVAILABLE, injected.fault.name)
 
 
 _Row = tuple[int, str, str | None, str | None, str | None, Mapping[str, str]]

@@ -182,6 +182,9 @@ def _check_message(message: Any, model: str, where: str) -> None:
     needed(message, ["role"], where)
     role = message["role"]
     one_of(role, ROLES, f"{where}.role")
+    if role in ("developer", "system") and model.startswith(("o1-mini", "o1-preview")):
+        text = f"Unsupported value: '{where}.role' does not support '{role}' with this model."
+        raise invalid(text, f"{where}.role", "unsupported_value")
     known({key: value for key, value in message.items() if value is not None}, FIELDS[role], where)
     name = message.get("name")
     if name is not None and role != "tool" and not (isinstance(name, str) and _USER_NAME.match(name)):

@@ -200,7 +200,7 @@ class LoopbackProvider:
                 fault = NOT_STREAMED.get(fault, fault)
             self._strike(wire, seen, injected, fault)
         if self._models is not None and seen.model not in self._models:
-            raise rejection(Injected(Fault.NOT_FOUND), Fault.NOT_FOUND, wire.provider, wire.api, seen.model)
+            raise _not_found(wire.provider, wire.api, seen.model)
         if self._strict:
             wire.check(seen.body)
         prompt = wire.prompt(seen.body)
@@ -258,7 +258,7 @@ class LoopbackProvider:
         if path.startswith("/v1/models/") and (self._models is None or name in self._models):
             return self._json(seen, 200, _model(provider, name), request_id)
         if path.startswith("/v1/models/"):
-            raise rejection(Injected(Fault.NOT_FOUND), Fault.NOT_FOUND, provider, "models", name)
+            raise _not_found(provider, "models", name)
         raise Reject(404, f"Invalid URL (GET {path})" if provider == "openai" else "Not found")
 
     def _json(self, seen: Seen, status: int, body: Mapping[str, Any], request_id: str) -> Response:
@@ -267,7 +267,7 @@ class LoopbackProvider:
         return Response(status, headers, json.dumps(body, ensure_ascii=False).encode())
 
     def _refuse(self, seen: Seen, reject: Reject, request_id: str) -> Response:
-        self._record(replace(seen, status=reject.status, error=reject.message))
+        self._record(replace(seen, status=reject.status, error=reject.message, fault=reject.fault))
         kind, body = reject.body(seen.provider, request_id)
         headers = {"content-type": kind, **reject.headers}
         if not reject.plain:
@@ -301,6 +301,12 @@ def _responder(answer: Responder | Sequence[Answer] | None, seed: int) -> Respon
 def _usage(prompt: int, ticket: Ticket, answer: Answer) -> Usage:
     reasoning = weight(Answer(text=answer.reasoning))
     return Usage(prompt, max(1, weight(answer)), ticket.read, ticket.write_5m, ticket.write_1h, reasoning)
+
+
+def _not_found(provider: str, api: str, model: str) -> Reject:
+    reject = rejection(Injected(Fault.NOT_FOUND), Fault.NOT_FOUND, provider, api, model)
+    reject.fault = None  # nobody injected it
+    return reject
 
 
 def _parse(body: bytes) -> dict[str, Any]:

@@ -109,10 +109,10 @@ def _check_loop(messages: list[Mapping[str, Any]]) -> None:
     first = next((part.get("type") for part in _parts(messages[start])), None)
     if first not in KINDS:
         raise invalid(
-            f"messages.{start}.content.0.type: Expected `thinking` or `redacted_thinking`, but found `{first}`. When "
-            "`thinking` is enabled, a final `assistant` message must start with a thinking block (preceeding the lastmost set of "
-            "`tool_use` and `tool_result` blocks). We recommend you include thinking blocks from previous turns. To avoid this "
-            "requirement, disable `thinking`. Please consult our documentation at "
+            f"messages.{start}.content.0.type: Expected `thinking` or `redacted_thinking`, but found `{first}`. "
+            "When `thinking` is enabled, a final `assistant` message must start with a thinking block (preceeding the lastmost "
+            "set of `tool_use` and `tool_result` blocks). We recommend you include thinking blocks from previous turns. "
+            "To avoid this requirement, disable `thinking`. Please consult our documentation at "
             "https://docs.claude.com/en/docs/build-with-claude/extended-thinking"
         )
 
