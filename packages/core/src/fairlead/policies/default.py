@@ -23,10 +23,10 @@ _HARD = frozenset([Phase.PLANNING, Phase.DEBUGGING])
 def default_chain(pool: Pool) -> tuple[Policy, ...]:
     """What fits and is healthy; hard steps to the strongest, routine steps to the cheapest; the rest of the pool as fallback.
 
-    Hard are the first step, a user's turn, a failure, planning and debugging. A routine step follows a tool that succeeded, outside planning and debugging. It goes to a cheaper target only
-    where that pays although the target must first read the whole conversation (`steps_to_pay`); the thread then keeps
-    it. Where prices are not known, it goes to `fast`, as the order of the pool says. A pool in which nothing is worth
-    a switch is used strongest first.
+    Hard are the first step, a user's turn, a failure, planning and debugging. A routine step follows a tool that
+    succeeded. It goes to a cheaper target only where that pays although the target must first read the whole
+    conversation (`steps_to_pay`); the thread then keeps it. Where prices are not known, it goes to `fast`, as the order
+    of the pool says. A pool in which nothing is worth a switch is used strongest first.
 
     >>> from fairlead import Pool, Router, Signals, StepKind, Target, View
     >>> router = Router.default(Pool([Target("opus"), Target("haiku")]))
@@ -43,7 +43,7 @@ def default_chain(pool: Pool) -> tuple[Policy, ...]:
     ]
     strong = next(target for target in pool if target.name in pool.select("strong"))
     priced = {target.name: target.price for target in pool if target.price is not None}
-    worth = [name for name, price in priced.items() if strong.price and steps_to_pay(strong.price, price) <= PATIENCE]
+    worth = [name for name, price in priced.items() if strong.price and _pays(strong.price, price)]
     if worth:
         chain += [_worth_a_switch(frozenset(worth)), hold(Cheapest(when=routine), per="agent")]
     elif pool.select("fast") - priced.keys() or strong.price is None:
@@ -73,6 +73,12 @@ def steps_to_pay(strong: Price, cheap: Price) -> float:
     read = cheap.input if cheap.cache_read is None else cheap.cache_read
     write = cheap.input if cheap.cache_write is None else cheap.cache_write
     return (write - read) / (read_strong - read) if read < read_strong else float("inf")
+
+
+def _pays(strong: Price, cheap: Price) -> bool:
+    """Whether a switch pays soon enough, whatever the length of the prompt."""
+    lengths = [0, *(price.above + 1 for price in (strong, cheap) if price.above)]
+    return all(steps_to_pay(strong.tier(length), cheap.tier(length)) <= PATIENCE for length in lengths)
 
 
 def _worth_a_switch(names: Collection[str]) -> Policy:
