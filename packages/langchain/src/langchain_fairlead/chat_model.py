@@ -1,0 +1,313 @@
+"""ChatFairlead: a LangChain chat model that sends each call to the model that should answer it."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, closing
+from typing import Any, cast
+
+from langchain_core.callbacks import CallbackManagerForLLMRun, Callbacks
+from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models.base import LangSmithParams, LanguageModelInput
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatResult, LLMResult
+from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.config import ensure_config
+from langchain_core.tools import BaseTool
+from pydantic import PrivateAttr
+
+from fairlead import Attempt, ConfigurationError, Router, View
+from fairlead.engine import Verifier
+from fairlead.explain import Explanation
+from langchain_fairlead.dispatch import Dispatch
+from langchain_fairlead.native import Models, common_profile, natives, pool_of
+from langchain_fairlead.structured import Schema, Structured
+from langchain_fairlead.tools import Tools
+
+_FIELDS = frozenset(["name", "verbose", "callbacks", "tags", "metadata", "rate_limiter", "disable_streaming", "profile"])
+_ON_THE_MODELS = frozenset(["cache", "output_version", "custom_get_token_ids"])
+
+
+class ChatFairlead(BaseChatModel):
+    """A chat model that sends each call to the model that should answer it, and to the next one where that fails.
+
+    It stands wherever a native chat model stands. What it decided is in each answer's `response_metadata["fairlead"]`.
+
+    Parameters:
+        models: native chat models or `provider:model` strings, strongest first; or a mapping of names to them.
+        router: chooses among them; its pool must have the names of `models`, which must then be a mapping, or models
+            whose own names are those. None: `Router.default` over `models`.
+        verify: judges answers before they are shown; see `fairlead.verifiers`. Not together with `router`.
+        journal: told of every attempt; see `fairlead.journal`. Not together with `router`.
+        settings: fields of LangChain's chat models (`tags`, `metadata`, `callbacks`, `rate_limiter`, ...); anything else
+            goes to the constructors of those models that are given as strings.
+
+    Raises:
+        ConfigurationError: it cannot work; the message names the field and the remedy.
+
+    >>> from langchain_core.language_models import FakeListChatModel
+    >>> strong, fast = FakeListChatModel(responses=["I think so."]), FakeListChatModel(responses=["Yes."])
+    >>> import warnings; warnings.simplefilter("ignore")  # nobody knows the price of a fake
+    >>> llm = ChatFairlead({"strong": strong, "fast": fast})
+    >>> llm.invoke("Is it?", config={"configurable": {"fairlead_target": "fast"}}).content
+    'Yes.'
+    """
+
+    _dispatch: Dispatch = PrivateAttr()
+    _said: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    def __init__(
+        self,
+        models: Models = (),
+        *,
+        router: Router | None = None,
+        verify: Verifier | None = None,
+        journal: Sequence[Callable[[Attempt], None]] = (),
+        **settings: Any,
+    ) -> None:
+        if misplaced := sorted(_ON_THE_MODELS & settings.keys() - {"output_version"}):
+            raise ConfigurationError(f"{', '.join(misplaced)}: set it on the models, each of which keeps its own")
+        options = {key: value for key, value in settings.items() if key not in _FIELDS}
+        found = natives(models, options)
+        if router is None:
+            router = Router.default(pool_of(found.values()), verify=verify, journal=journal)
+        else:
+            _check(router, found, verify, journal)
+        super().__init__(**{key: value for key, value in settings.items() if key in _FIELDS})
+        self._dispatch = Dispatch(found, router, self.rate_limiter)
+        self._said = options
+        if self.profile is None:
+            self.profile = common_profile(native.model for native in found.values())
+        local = RunnableConfig(callbacks=self.callbacks, tags=self.tags or [], metadata=self.metadata or {})
+        if any(local.values()):
+            self._dispatch.always(local)
+
+    # -- what it is
+
+    @property
+    def router(self) -> Router:
+        """The router that chooses."""
+        return self._dispatch.router
+
+    @property
+    def models(self) -> Mapping[str, BaseChatModel]:
+        """The native chat models by target name."""
+        return {name: native.model for name, native in self._dispatch.natives.items()}
+
+    @property
+    def dispatch(self) -> Dispatch:
+        """What decides and calls; the middleware and the node work with it."""
+        return self._dispatch
+
+    def explain(
+        self,
+        input: LanguageModelInput = "",  # noqa: A002
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> Explanation:
+        """Who would answer, who is ruled out, and why; nobody is called. Print it."""
+        view: View = self._dispatch.request(input, config, None, kwargs).view
+        return self.router.explain(view)
+
+    @property
+    def _llm_type(self) -> str:
+        return "fairlead"
+
+    @property
+    def _identifying_params(self) -> Mapping[str, Any]:
+        return {"targets": list(self._dispatch.natives)}
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        said = {**self._said, **kwargs}
+        params = LangSmithParams(
+            ls_provider="fairlead", ls_model_name=str(kwargs.get("model") or "fairlead"), ls_model_type="chat"
+        )
+        if isinstance(said.get("temperature"), (int, float)):
+            params["ls_temperature"] = said["temperature"]
+        if isinstance(said.get("max_tokens"), int):
+            params["ls_max_tokens"] = said["max_tokens"]
+        if stop or said.get("stop"):
+            params["ls_stop"] = stop or said["stop"]
+        return params
+
+    # -- calling it: every public entry point decides, then calls the chosen model's own
+
+    def invoke(
+        self,
+        input: LanguageModelInput,  # noqa: A002
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> AIMessage:
+        """The answer."""
+        if self.disable_streaming and self._streaming_disabled(**kwargs):
+            kwargs["stream"] = False
+        return cast("AIMessage", self._dispatch.invoke(input, config, stop=stop, **kwargs))
+
+    async def ainvoke(
+        self,
+        input: LanguageModelInput,  # noqa: A002
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> AIMessage:
+        """As `invoke`, asynchronously."""
+        if self.disable_streaming and self._streaming_disabled(**kwargs):
+            kwargs["stream"] = False
+        return cast("AIMessage", await self._dispatch.ainvoke(input, config, stop=stop, **kwargs))
+
+    def stream(
+        self,
+        input: LanguageModelInput,  # noqa: A002
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> Iterator[AIMessageChunk]:
+        """The answer in chunks, as they come; another model is tried only until the first one has come."""
+        if self._streaming_disabled(**kwargs):
+            yield cast("AIMessageChunk", self.invoke(input, config, stop=stop, **kwargs))
+            return
+        with closing(self._dispatch.stream(input, config, stop=stop, **kwargs)) as chunks:
+            yield from chunks
+
+    async def astream(
+        self,
+        input: LanguageModelInput,  # noqa: A002
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[AIMessageChunk]:
+        """As `stream`, asynchronously."""
+        if self._streaming_disabled(**kwargs):
+            yield cast("AIMessageChunk", await self.ainvoke(input, config, stop=stop, **kwargs))
+            return
+        async with aclosing(cast("Any", self._dispatch.astream(input, config, stop=stop, **kwargs))) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    def generate(
+        self,
+        messages: list[list[BaseMessage]],
+        stop: list[str] | None = None,
+        callbacks: Callbacks = None,
+        *,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        run_name: str | None = None,
+        run_id: uuid.UUID | None = None,
+        **kwargs: Any,
+    ) -> LLMResult:
+        """The answers to several prompts, each routed by itself."""
+        configs = _configs(len(messages), callbacks, tags, metadata, run_name, run_id)
+        pairs = zip(messages, configs, strict=True)
+        return self._joined([self._dispatch.generate(prompt, config, stop=stop, **kwargs) for prompt, config in pairs])
+
+    async def agenerate(
+        self,
+        messages: list[list[BaseMessage]],
+        stop: list[str] | None = None,
+        callbacks: Callbacks = None,
+        *,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        run_name: str | None = None,
+        run_id: uuid.UUID | None = None,
+        **kwargs: Any,
+    ) -> LLMResult:
+        """As `generate`, asynchronously and all prompts at once."""
+        configs = _configs(len(messages), callbacks, tags, metadata, run_name, run_id)
+        pairs = zip(messages, configs, strict=True)
+        calls = [self._dispatch.agenerate(prompt, config, stop=stop, **kwargs) for prompt, config in pairs]
+        return self._joined(await asyncio.gather(*calls))
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        raise NotImplementedError("ChatFairlead has no run of its own to generate in: use invoke, stream or generate")
+
+    # -- what can be made of it
+
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: dict[str, Any] | str | bool | None = None,
+        parallel_tool_calls: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """The same model with tools, which are bound to the target of each call in that target's own words.
+
+        Parameters:
+            tools: functions, tools, classes or schemas; tools that a provider runs itself restrict the targets to it.
+            tool_choice: `auto`, `any` (or `required`, True), `none`, the name of a tool, or any provider's dictionary.
+            parallel_tool_calls: whether several tools may be called at once; None: the target's default.
+            kwargs: further arguments of the target's own `bind_tools`.
+        """
+        return self.bind(tools=Tools(tools, tool_choice, parallel_tool_calls, kwargs), **_seen(kwargs))
+
+    def with_structured_output(
+        self, schema: dict[str, Any] | type, *, include_raw: bool = False, **kwargs: Any
+    ) -> Runnable[LanguageModelInput, Any]:
+        """The same model giving answers that follow `schema`, by the chosen target's own method and parser.
+
+        Parameters:
+            schema: a Pydantic class, a TypedDict, or a JSON or OpenAI schema.
+            include_raw: give `raw`, `parsed` and `parsing_error` instead of the parsed answer alone.
+            kwargs: further arguments of the target's own method: `method`, `strict`.
+
+        Raises:
+            NotImplementedError, ValueError: as the first target's own method raises them.
+        """
+        wanted = Schema(schema, include_raw, kwargs)
+        first = next(iter(self._dispatch.natives.values()))
+        wanted.bound_to(first.name, first.model)
+        return Structured(self._dispatch, wanted, {})
+
+    def _joined(self, results: Sequence[LLMResult]) -> LLMResult:
+        outputs = [result.llm_output or {} for result in results]
+        runs = [run for result in results for run in result.run or []]
+        joined = LLMResult(generations=[result.generations[0] for result in results])
+        joined.llm_output = outputs[0] if len(outputs) == 1 else {"fairlead": outputs}
+        joined.run = runs or None
+        return joined
+
+
+def _seen(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """What a policy must know of a binding's options."""
+    return {"response_format": kwargs["response_format"]} if kwargs.get("response_format") is not None else {}
+
+
+def _configs(
+    count: int,
+    callbacks: Callbacks,
+    tags: list[str] | None,
+    metadata: dict[str, Any] | None,
+    run_name: str | None,
+    run_id: uuid.UUID | None,
+) -> list[RunnableConfig]:
+    given = RunnableConfig(callbacks=callbacks, tags=tags or [], metadata=metadata or {})
+    if run_name is not None:
+        given["run_name"] = run_name
+    config = ensure_config(given)
+    return [config if run_id is None or i else {**config, "run_id": run_id} for i in range(count)]
+
+
+def _check(router: Router, found: Mapping[str, object], verify: object, journal: Sequence[object]) -> None:
+    if verify is not None or journal:
+        raise ConfigurationError("verify= and journal= belong to the router that you give: set them on it")
+    pool = {target.name for target in router.pool}
+    if pool != found.keys():
+        raise ConfigurationError(
+            f"router= and models= name different targets: the router's pool has {sorted(pool)}, models= has {sorted(found)}; "
+            "give models= as a mapping with the names of the pool"
+        )

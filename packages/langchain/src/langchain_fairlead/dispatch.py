@@ -1,0 +1,226 @@
+"""Decide, then call the chosen model's own public method: the one way through which every entry point goes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Generator, Mapping, Sequence
+from contextlib import aclosing, closing
+from typing import Any, cast
+
+from langchain_core.language_models.base import LanguageModelInput
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, convert_to_messages
+from langchain_core.outputs import ChatGeneration, LLMResult
+from langchain_core.prompt_values import PromptValue, StringPromptValue
+from langchain_core.rate_limiters import BaseRateLimiter
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import ensure_config, merge_configs
+
+from fairlead import Outcome, Router, adrive, drive
+from langchain_fairlead.native import Native
+from langchain_fairlead.perform import Request
+from langchain_fairlead.port import Porter, as_prompt
+from langchain_fairlead.stamp import stamped
+from langchain_fairlead.tools import Tools
+from langchain_fairlead.view import Views
+
+
+class Dispatch:
+    """What stands behind a `ChatFairlead`, and behind everything that is derived from it.
+
+    Parameters:
+        natives: the chat models by target name.
+        router: chooses among them.
+        limiter: asked before each attempt; None: only the models' own.
+    """
+
+    __slots__ = ("_local", "_natives", "_porter", "_views", "limiter", "router")
+
+    def __init__(self, natives: Mapping[str, Native], router: Router, limiter: BaseRateLimiter | None = None) -> None:
+        self.router = router
+        self.limiter = limiter
+        self._natives = natives
+        self._views = Views()
+        self._porter = Porter()
+        self._local: RunnableConfig | None = None
+
+    @property
+    def natives(self) -> Mapping[str, Native]:
+        """The chat models by target name."""
+        return self._natives
+
+    def always(self, config: RunnableConfig) -> None:
+        """Add callbacks, tags and metadata to every call."""
+        self._local = config
+
+    def invoke(
+        self, prompt: LanguageModelInput, config: RunnableConfig | None, *, stop: list[str] | None = None, **kwargs: Any
+    ) -> Any:
+        """The answer: a message, or what its parser made of it."""
+        request = self.request(prompt, config, stop, kwargs)
+        run = self.router.start(request.view)
+        shown = list(drive(run, request.invoke))
+        return _finished(request, run.outcome, shown)
+
+    async def ainvoke(
+        self, prompt: LanguageModelInput, config: RunnableConfig | None, *, stop: list[str] | None = None, **kwargs: Any
+    ) -> Any:
+        """As `invoke`, asynchronously."""
+        request = self.request(prompt, config, stop, kwargs)
+        run = self.router.start(request.view)
+        shown = [item async for item in adrive(run, request.ainvoke)]
+        return _finished(request, run.outcome, shown)
+
+    def stream(
+        self, prompt: LanguageModelInput, config: RunnableConfig | None, *, stop: list[str] | None = None, **kwargs: Any
+    ) -> Generator[Any, None, None]:
+        """The chunks of the answer; the last one carries the decision."""
+        request = self.request(prompt, config, stop, kwargs)
+        run = self.router.start(request.view)
+        last = Last()
+        with closing(cast("Any", drive(run, request.stream))) as chunks:
+            for chunk in chunks:
+                yield from last.next(chunk)
+        yield from last.end(run.outcome)
+
+    async def astream(
+        self, prompt: LanguageModelInput, config: RunnableConfig | None, *, stop: list[str] | None = None, **kwargs: Any
+    ) -> AsyncIterator[Any]:
+        """As `stream`, asynchronously."""
+        request = self.request(prompt, config, stop, kwargs)
+        run = self.router.start(request.view)
+        last = Last()
+        async with aclosing(cast("Any", adrive(run, request.astream))) as chunks:
+            async for chunk in chunks:
+                for item in last.next(chunk):
+                    yield item
+        for item in last.end(run.outcome):
+            yield item
+
+    def generate(
+        self, messages: list[BaseMessage], config: RunnableConfig, *, stop: list[str] | None = None, **kwargs: Any
+    ) -> LLMResult:
+        """The model's own result for one prompt."""
+        request = self.request(messages, config, stop, kwargs)
+        run = self.router.start(request.view)
+        results = list(drive(run, request.generate))
+        return _stamped_result(results[-1], run.outcome)
+
+    async def agenerate(
+        self, messages: list[BaseMessage], config: RunnableConfig, *, stop: list[str] | None = None, **kwargs: Any
+    ) -> LLMResult:
+        """As `generate`, asynchronously."""
+        request = self.request(messages, config, stop, kwargs)
+        run = self.router.start(request.view)
+        results = [item async for item in adrive(run, request.agenerate)]
+        return _stamped_result(results[-1], run.outcome)
+
+    def request(
+        self, prompt: LanguageModelInput, config: RunnableConfig | None, stop: list[str] | None, kwargs: dict[str, Any]
+    ) -> Request:
+        """The caller's input, read once: what the policies see of it, and what each attempt needs.
+
+        Parameters:
+            prompt: a string, messages, or a prompt value.
+            config: LangChain's; what is around it (a graph, a chain) counts too.
+            stop: stop sequences.
+            kwargs: settings of the call; this may be changed.
+        """
+        if self._local is not None:
+            config = merge_configs(self._local, config)
+        config = ensure_config(config)
+        value = prompt_of(prompt)
+        messages = value.to_messages()
+        pin = ""
+        if kwargs:
+            pin = kwargs.pop("model", None) or ""
+            _take_tools(kwargs)
+        view, thread = self._views.view(config, messages, kwargs, pin)
+        return Request(
+            self._natives,
+            self._porter,
+            value,
+            messages,
+            config,
+            stop,
+            kwargs.pop("tools", None),
+            kwargs.pop("fairlead_schema", None),
+            kwargs,
+            view,
+            thread,
+            self.limiter,
+        )
+
+
+class Last:
+    """Holds back the chunk that says it is the last one, until the decision can be written on it.
+
+    Chunks before it go on at once. Merging chunks joins their strings, so exactly one may carry the decision.
+    """
+
+    __slots__ = ("_chunk", "_id")
+
+    def __init__(self) -> None:
+        self._chunk: AIMessage | None = None
+        self._id: str | None = None
+
+    def next(self, chunk: Any) -> list[Any]:
+        """What may be shown now that `chunk` has come."""
+        held = [self._chunk] if self._chunk is not None else []
+        self._chunk = None
+        if isinstance(chunk, AIMessage):
+            self._id = chunk.id
+            if not isinstance(chunk, AIMessageChunk) or chunk.chunk_position == "last":
+                self._chunk = chunk
+                return held
+        return [*held, chunk]
+
+    def end(self, outcome: Outcome) -> list[Any]:
+        """What is left to show when the run is finished."""
+        if self._chunk is not None:
+            return [stamped(self._chunk, outcome)]
+        if self._id is None:  # a parsed answer: there is no message to write on
+            return []
+        return [stamped(AIMessageChunk(content="", id=self._id), outcome)]
+
+
+def prompt_of(prompt: LanguageModelInput) -> PromptValue:
+    """The input as a prompt value, which the native model takes over without converting it again.
+
+    Raises:
+        ValueError: it is no input of a chat model.
+    """
+    if isinstance(prompt, PromptValue):
+        return prompt
+    if isinstance(prompt, str):
+        return StringPromptValue(text=prompt)
+    if isinstance(prompt, Sequence):
+        return as_prompt(convert_to_messages(prompt))
+    raise ValueError(f"Invalid input type {type(prompt)}. Must be a PromptValue, str, or list of BaseMessages.")
+
+
+def _take_tools(kwargs: dict[str, Any]) -> None:
+    """Tools of the call become `Tools`, with the choice that goes with them, however they were given."""
+    tools = kwargs.get("tools")
+    if not tools:
+        kwargs.pop("tools", None)
+        return
+    if not isinstance(tools, Tools):
+        kwargs["tools"] = Tools(tools, kwargs.pop("tool_choice", None), kwargs.pop("parallel_tool_calls", None))
+    elif "tool_choice" in kwargs or "parallel_tool_calls" in kwargs:
+        parallel = kwargs.pop("parallel_tool_calls", tools.parallel)
+        kwargs["tools"] = Tools(tools.raw, kwargs.pop("tool_choice", tools.choice), parallel, tools.options)
+
+
+def _finished(request: Request, outcome: Outcome, shown: list[Any]) -> Any:
+    if request.schema is None:
+        return stamped(outcome.reply.raw, outcome)
+    answer = shown[-1]
+    if request.schema.include_raw and isinstance(answer, dict) and isinstance(answer.get("raw"), AIMessage):
+        return {**answer, "raw": stamped(answer["raw"], outcome)}
+    return answer
+
+
+def _stamped_result(result: LLMResult, outcome: Outcome) -> LLMResult:
+    first, *others = result.generations[0]
+    assert isinstance(first, ChatGeneration), "it was read as a message before"
+    first = first.model_copy(update={"message": stamped(cast("AIMessage", first.message), outcome)})
+    return result.model_copy(update={"generations": [[first, *others]]})

@@ -1,0 +1,262 @@
+"""Makes a call: hands the request to the chosen native model, through that model's own public methods.
+
+Rules:
+1. Runs are never nested: the native model's run is the only one, as if it had been called directly.
+2. A request is adapted for each attempt, on copies; what the caller gave stays as it was.
+3. Only the target's own failures become `TargetError`; bugs, cancellation and graph control flow go on untouched.
+4. A reply that may yet be rejected, and whatever a verifier asks, is tagged `nostream`: LangGraph then shows none of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, closing
+from time import perf_counter
+from typing import Any, NoReturn, cast
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models.base import LanguageModelInput
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.outputs import ChatGeneration, LLMResult
+from langchain_core.rate_limiters import BaseRateLimiter
+from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
+from langchain_core.runnables.config import merge_configs
+
+from fairlead import Call, View
+from fairlead.failures import IncompleteStream, target_error
+from langchain_fairlead.native import Native
+from langchain_fairlead.port import Porter
+from langchain_fairlead.replies import complete, merged, reply_of
+from langchain_fairlead.structured import Schema, Witness
+from langchain_fairlead.tools import Tools
+
+NOSTREAM = "nostream"
+"""LangGraph's tag for model runs whose tokens are nobody's to see."""
+_NO_CHUNKS = "No generation chunks were returned"
+"""LangChain's ValueError for a stream without any content."""
+
+
+class Request:
+    """One request of the caller's, ready to be put to any target.
+
+    Parameters:
+        natives: the models by target name.
+        porter: adapts the history.
+        prompt: the prompt as the caller's input gave it, passed on as it is where nothing must be adapted.
+        messages: the same, as messages.
+        config: what `ensure_config` gives.
+        stop: stop sequences.
+        tools: what to bind; None: nothing.
+        schema: what the answer must follow; None: nothing.
+        kwargs: all other settings of the call.
+        view: the request as the policies see it.
+        thread: the key of its thread.
+        limiter: asked before each attempt.
+    """
+
+    __slots__ = (
+        "config",
+        "kwargs",
+        "limiter",
+        "messages",
+        "natives",
+        "porter",
+        "prompt",
+        "schema",
+        "stop",
+        "thread",
+        "tools",
+        "view",
+    )
+
+    def __init__(
+        self,
+        natives: Mapping[str, Native],
+        porter: Porter,
+        prompt: LanguageModelInput,
+        messages: list[BaseMessage],
+        config: RunnableConfig,
+        stop: list[str] | None,
+        tools: Tools | None,
+        schema: Schema | None,
+        kwargs: dict[str, Any],
+        view: View,
+        thread: tuple[str, ...],
+        limiter: BaseRateLimiter | None,
+    ) -> None:
+        self.natives, self.porter, self.prompt, self.messages, self.config = natives, porter, prompt, messages, config
+        self.stop, self.tools, self.schema, self.kwargs = stop, tools, schema, kwargs
+        self.view, self.thread, self.limiter = view, thread, limiter
+
+    # -- one method for each way to call; each yields what it gives, last the complete reply
+
+    def invoke(self, call: Call) -> Iterator[Any]:
+        """The whole answer at once; where a schema is asked for, the parsed answer comes before the reply."""
+        runnable, prompt, config, kwargs, witness = self.prepared(call)
+        if self.limiter is not None:
+            self.limiter.acquire(blocking=True)
+        try:
+            answer = runnable.invoke(prompt, config, stop=self.stop, **kwargs)
+            message = _whole(answer, witness)
+        except Exception as error:  # noqa: BLE001  (looked at, and raised again unless it is the target's failure)
+            _translate(error)
+        if witness is not None:
+            yield answer
+        yield reply_of(message)
+
+    async def ainvoke(self, call: Call) -> AsyncIterator[Any]:
+        """As `invoke`, asynchronously."""
+        runnable, prompt, config, kwargs, witness = self.prepared(call)
+        if self.limiter is not None:
+            await self.limiter.aacquire(blocking=True)
+        try:
+            answer = await runnable.ainvoke(prompt, config, stop=self.stop, **kwargs)
+            message = _whole(answer, witness)
+        except Exception as error:  # noqa: BLE001  (as above)
+            _translate(error)
+        if witness is not None:
+            yield answer
+        yield reply_of(message)
+
+    def stream(self, call: Call) -> Iterator[Any]:
+        """The chunks as they come, then the reply."""
+        if call.ask is not None:
+            yield from self.invoke(call)
+            return
+        runnable, prompt, config, kwargs, witness = self.prepared(call)
+        if self.limiter is not None:
+            self.limiter.acquire(blocking=True)
+        parts: list[Any] = []
+        started, first = perf_counter(), None
+        try:
+            with closing(cast("Any", runnable.stream(prompt, config, stop=self.stop, **kwargs))) as chunks:
+                for chunk in chunks:
+                    if first is None:
+                        first = perf_counter() - started
+                    parts.append(chunk)
+                    yield chunk
+            message = _whole(merged(parts) if witness is None else None, witness)
+        except Exception as error:  # noqa: BLE001  (as above)
+            _translate(error)
+        yield reply_of(message, first)
+
+    async def astream(self, call: Call) -> AsyncIterator[Any]:
+        """As `stream`, asynchronously."""
+        if call.ask is not None:
+            async with aclosing(cast("Any", self.ainvoke(call))) as items:
+                async for item in items:
+                    yield item
+            return
+        runnable, prompt, config, kwargs, witness = self.prepared(call)
+        if self.limiter is not None:
+            await self.limiter.aacquire(blocking=True)
+        parts: list[Any] = []
+        started, first = perf_counter(), None
+        try:
+            async with aclosing(cast("Any", runnable.astream(prompt, config, stop=self.stop, **kwargs))) as chunks:
+                async for chunk in chunks:
+                    if first is None:
+                        first = perf_counter() - started
+                    parts.append(chunk)
+                    yield chunk
+            message = _whole(merged(parts) if witness is None else None, witness)
+        except Exception as error:  # noqa: BLE001  (as above)
+            _translate(error)
+        yield reply_of(message, first)
+
+    def generate(self, call: Call) -> Iterator[Any]:
+        """The model's own `LLMResult`, then the reply."""
+        if call.ask is not None:
+            yield from self.invoke(call)
+            return
+        model, messages, kwargs = self._unbound(call)
+        try:
+            result = model.generate([messages], stop=self.stop, **kwargs)
+            message = _whole(_message(result), None)
+        except Exception as error:  # noqa: BLE001  (as above)
+            _translate(error)
+        yield result
+        yield reply_of(message)
+
+    async def agenerate(self, call: Call) -> AsyncIterator[Any]:
+        """As `generate`, asynchronously."""
+        if call.ask is not None:
+            async with aclosing(cast("Any", self.ainvoke(call))) as items:
+                async for item in items:
+                    yield item
+            return
+        model, messages, kwargs = self._unbound(call)
+        try:
+            result = await model.agenerate([messages], stop=self.stop, **kwargs)
+            message = _whole(_message(result), None)
+        except Exception as error:  # noqa: BLE001  (as above)
+            _translate(error)
+        yield result
+        yield reply_of(message)
+
+    # -- what a call needs, for its target
+
+    def prepared(
+        self, call: Call
+    ) -> tuple[Runnable[LanguageModelInput, Any], LanguageModelInput, RunnableConfig, dict[str, Any], Witness | None]:
+        """The target with tools or schema bound, its prompt, config and settings, and the witness, where one is needed."""
+        native = self.natives[call.target.name]
+        model, config = native.model, self.config
+        if call.ask is not None:
+            return model, [HumanMessage(call.ask)], _aside(config), {}, None
+        attempt = len(call.view.attempts) + 1
+        config = {**config, "metadata": {**config["metadata"], "fairlead_target": native.name, "fairlead_attempt": attempt}}
+        if attempt > 1:
+            config.pop("run_id", None)  # a run's id is unique
+        if not call.live:
+            config["tags"] = [*config["tags"], NOSTREAM]
+        prompt, kwargs = self.porter.ported(self.thread, native, self.prompt, self.messages, self.kwargs)
+        if self.schema is not None:
+            witness = Witness()
+            config = merge_configs(config, {"callbacks": [witness]})
+            return self.schema.bound_to(native.name, model), prompt, config, kwargs, witness
+        if self.tools is not None:
+            return self.tools.bound_to(native.name, model, native.dialect), prompt, config, kwargs, None
+        return model, prompt, config, kwargs, None
+
+    def _unbound(self, call: Call) -> tuple[BaseChatModel, list[BaseMessage], dict[str, Any]]:
+        bound, prompt, config, kwargs, _ = self.prepared(call)
+        runnable: Any = bound
+        if isinstance(bound, RunnableBinding):
+            runnable, kwargs = bound.bound, {**bound.kwargs, **kwargs}
+        assert isinstance(runnable, BaseChatModel), "tools are bound to the native model itself"
+        for key in ("callbacks", "tags", "metadata", "run_name", "run_id"):
+            if config.get(key) is not None:
+                kwargs = {**kwargs, key: config[key]}
+        return runnable, (self.messages if prompt is self.prompt else cast("Any", prompt).to_messages()), kwargs
+
+
+def _aside(config: RunnableConfig) -> RunnableConfig:
+    """The config of a question of our own: traced and counted like any call, but shown to nobody."""
+    aside: RunnableConfig = {
+        **config,
+        "tags": [*config["tags"], NOSTREAM],
+        "metadata": {**config["metadata"], "lc_source": "fairlead"},
+    }
+    aside.pop("run_id", None)
+    return aside
+
+
+def _whole(answer: Any, witness: Witness | None) -> AIMessage:
+    message = answer if witness is None else witness.message
+    if not isinstance(message, AIMessage):
+        raise TypeError(f"a chat model must give an AIMessage, not {type(message).__name__}")
+    complete(message)
+    return message
+
+
+def _message(result: LLMResult) -> AIMessage | None:
+    generation = result.generations[0][0]
+    return generation.message if isinstance(generation, ChatGeneration) and isinstance(generation.message, AIMessage) else None
+
+
+def _translate(error: Exception) -> NoReturn:
+    if type(error) is ValueError and str(error) == _NO_CHUNKS:
+        error = IncompleteStream(_NO_CHUNKS)
+    failure = target_error(error)
+    raise failure if failure is not None else error

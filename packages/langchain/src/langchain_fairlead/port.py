@@ -1,0 +1,248 @@
+"""Adapts a conversation to the target of an attempt, on copies: what one provider wrote, another may refuse.
+
+Rules:
+1. A target gets its own messages back as they were: a provider's cache and its thinking signatures depend on that.
+2. An answer of another target is rebuilt from its text and tool calls, if it holds anything of its maker's own.
+3. The same message is always adapted in the same way, so the prefix that a target sees does not change under its cache.
+4. A message without an origin (written by hand, restored) is foreign if its blocks are not of the target's dialect.
+
+What is adapted, and why each provider refuses it otherwise: docs/design/portability.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langchain_core.language_models.base import LanguageModelInput
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.prompt_values import ChatPromptValue
+
+from fairlead.memory import Memory
+from langchain_fairlead.dialect import Dialect
+from langchain_fairlead.native import Native
+from langchain_fairlead.stamp import target_of
+
+_Key = tuple[tuple[str, ...], str]
+_PLAIN = frozenset(["text", "tool_use", "tool_call", "function_call", "tool_call_chunk", "input_json_delta"])
+_OWN = {
+    Dialect.ANTHROPIC: frozenset(["thinking", "redacted_thinking"]),
+    Dialect.OPENAI_RESPONSES: frozenset(["reasoning", "refusal"]),
+}
+"""Blocks of a message without an origin that can be told to be the dialect's own. Signed ones cannot: they stay foreign."""
+_MAKERS_KEYS = frozenset(["reasoning", "reasoning_content", "tool_outputs", "audio", "parsed", "refusal"])
+_ANTHROPIC_ONLY = frozenset(
+    [
+        "betas",
+        "cache_control",
+        "container",
+        "context_management",
+        "inference_geo",
+        "mcp_servers",
+        "output_config",
+        "thinking",
+        "top_k",
+        "user_profile_id",
+    ]
+)
+_OPENAI_ONLY = frozenset(
+    [
+        "audio",
+        "frequency_penalty",
+        "include",
+        "logit_bias",
+        "logprobs",
+        "max_tool_calls",
+        "metadata",
+        "modalities",
+        "n",
+        "prediction",
+        "presence_penalty",
+        "previous_response_id",
+        "prompt",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "reasoning",
+        "safety_identifier",
+        "seed",
+        "service_tier",
+        "store",
+        "stream_options",
+        "stream_usage",
+        "text",
+        "top_logprobs",
+        "truncation",
+        "user",
+        "verbosity",
+        "web_search_options",
+    ]
+)
+_REFUSED = {
+    Dialect.ANTHROPIC: _OPENAI_ONLY,
+    Dialect.OPENAI_CHAT: _ANTHROPIC_ONLY,
+    Dialect.OPENAI_RESPONSES: _ANTHROPIC_ONLY - {"context_management"},
+    Dialect.OTHER: frozenset(["cache_control"]),
+}
+
+
+class Porter:
+    """Adapts prompts; keeps per thread and target what it has adapted, so that only new messages are looked at.
+
+    Parameters:
+        size: how many pairs of thread and target are kept.
+    """
+
+    def __init__(self, size: int = 256) -> None:
+        self._kept: Memory[_Key, tuple[list[BaseMessage], list[BaseMessage] | None]] = Memory(size)
+
+    def ported(
+        self,
+        thread: tuple[str, ...],
+        native: Native,
+        prompt: LanguageModelInput,
+        messages: list[BaseMessage],
+        kwargs: dict[str, Any],
+    ) -> tuple[LanguageModelInput, dict[str, Any]]:
+        """Prompt and settings for `native`; the caller's own objects where nothing needs to change.
+
+        Parameters:
+            thread: key of the conversation.
+            native: the target of the attempt.
+            prompt, messages: the conversation, as the caller gave it and as messages.
+            kwargs: settings of the call.
+        """
+        history = self._history(thread, native, messages)
+        if kwargs:
+            kwargs = settings(native.dialect, kwargs)
+        return (prompt if history is messages else as_prompt(history)), kwargs
+
+    def _history(self, thread: tuple[str, ...], native: Native, messages: list[BaseMessage]) -> list[BaseMessage]:
+        key = (thread, native.name)
+        kept = self._kept.get(key)
+        known = len(kept[0]) if kept is not None and _continues(kept[0], messages) else 0
+        before = kept[1] if kept is not None and known else None
+        if known < len(messages):
+            new = messages[known:]
+            adapted = adapt(new, native, first=known == 0)
+            if before is not None:
+                before = [*before, *adapted]
+            elif any(a is not b for a, b in zip(new, adapted, strict=False)) or len(new) != len(adapted):
+                before = [*messages[:known], *adapted]
+            self._kept.put(key, (messages, before))
+        return messages if before is None else before
+
+
+def as_prompt(messages: list[BaseMessage]) -> ChatPromptValue:
+    """A prompt of messages that are known to be such: nothing is left to validate."""
+    return ChatPromptValue.model_construct(messages=messages)
+
+
+def adapt(messages: Sequence[BaseMessage], native: Native, first: bool = True) -> list[BaseMessage]:
+    """The messages as `native` may be sent them; those that it may have as they are stay the same objects.
+
+    Parameters:
+        messages: a conversation, or how it goes on.
+        native: the target.
+        first: whether the conversation begins with them.
+    """
+    adapted: list[BaseMessage] = []
+    leading = first
+    for message in messages:
+        if isinstance(message, AIMessage):
+            mine = message if _at_home(message, native) else rebuilt(message)
+            if mine.content or mine.tool_calls or mine is message:
+                adapted.append(mine)
+        elif isinstance(message, SystemMessage) and not leading and native.dialect is Dialect.ANTHROPIC:
+            adapted.append(_in_place(message, native))
+        else:
+            adapted.append(message)
+        leading = leading and isinstance(message, SystemMessage)
+    if first and native.dialect is Dialect.ANTHROPIC:
+        adapted = _one_system(adapted)
+    if native.dialect is not Dialect.ANTHROPIC:
+        adapted = [_without_cache_marks(message) for message in adapted]
+    return adapted
+
+
+def settings(dialect: Dialect, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The settings without those that only another provider's client knows."""
+    refused = _REFUSED[dialect]
+    if not refused.isdisjoint(kwargs):
+        kwargs = {key: value for key, value in kwargs.items() if key not in refused}
+    if dialect is Dialect.ANTHROPIC and "max_completion_tokens" in kwargs:
+        kwargs = {**kwargs, "max_tokens": kwargs["max_completion_tokens"]}
+        del kwargs["max_completion_tokens"]
+    return kwargs
+
+
+def rebuilt(message: AIMessage) -> AIMessage:
+    """An answer reduced to what every provider understands: its text and its tool calls."""
+    content = message.content
+    return AIMessage(
+        content=content if isinstance(content, str) else str(message.text),
+        tool_calls=message.tool_calls,
+        name=message.name,
+    )
+
+
+def _at_home(message: AIMessage, native: Native) -> bool:
+    """Whether `native` can be sent the message as it is."""
+    maker = target_of(message)
+    if maker == native.name:
+        return True
+    origin = message.response_metadata.get("model_provider")
+    if not maker and origin == native.provider and message.response_metadata.get("model_name") in (None, native.model_name):
+        return True
+    if not _MAKERS_KEYS.isdisjoint(message.additional_kwargs):
+        return False
+    content = message.content
+    if isinstance(content, str):  # ids of stored Responses items mean nothing elsewhere
+        return not (message.id or "").startswith(("resp_", "msg_"))
+    if maker or origin:
+        return False
+    known = _PLAIN | _OWN.get(native.dialect, frozenset()) if native.dialect is not Dialect.OTHER else _PLAIN
+    return all(isinstance(block, str) or (block.get("type") in known and not _signed(block)) for block in content)
+
+
+def _signed(block: Mapping[str, Any]) -> bool:
+    return "signature" in block or block.get("type") == "redacted_thinking"
+
+
+def _in_place(message: SystemMessage, native: Native) -> BaseMessage:
+    """A system message in mid-conversation, said where it stands: Anthropic's own are only known to its newest models."""
+    if (native.model.profile or {}).get("mid_conversation_system_messages"):
+        return message
+    return HumanMessage(f"<system>\n{message.text}\n</system>")
+
+
+def _one_system(messages: list[BaseMessage]) -> list[BaseMessage]:
+    """Several leading system messages as one: Anthropic takes one."""
+    count = 0
+    while count < len(messages) and isinstance(messages[count], SystemMessage):
+        count += 1
+    if count < 2:
+        return messages
+    blocks: list[str | dict[str, Any]] = []
+    for message in messages[:count]:
+        blocks += [{"type": "text", "text": message.content}] if isinstance(message.content, str) else message.content
+    return [SystemMessage(blocks), *messages[count:]]
+
+
+def _without_cache_marks(message: BaseMessage) -> BaseMessage:
+    content = message.content
+    if isinstance(content, str) or not any(isinstance(block, dict) and "cache_control" in block for block in content):
+        return message
+    clean = [
+        {key: value for key, value in block.items() if key != "cache_control"} if isinstance(block, dict) else block
+        for block in content
+    ]
+    return message.model_copy(update={"content": clean})
+
+
+def _continues(before: list[BaseMessage], messages: list[BaseMessage]) -> bool:
+    """Whether `messages` are those of `before` and more. The ends are compared first: a restored history is not compared."""
+    count = len(before)
+    if not 0 < count <= len(messages) or messages[0] is not before[0] or messages[count - 1] is not before[-1]:
+        return False
+    return before == messages[:count]

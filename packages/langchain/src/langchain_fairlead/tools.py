@@ -1,0 +1,167 @@
+"""Tools that are bound late: to the target that was chosen, in that target's own words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, overload
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models.base import LanguageModelInput
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+
+from langchain_fairlead.dialect import Dialect
+
+Tool = dict[str, Any] | type | Callable[..., Any] | BaseTool
+ToolChoice = dict[str, Any] | str | bool | None
+
+_ANTHROPIC_SERVER_TOOL = re.compile(r".+_20\d{6}$")
+_OPENAI_SERVER_TOOLS = frozenset(
+    [
+        "apply_patch",
+        "code_interpreter",
+        "computer",
+        "computer_use_preview",
+        "custom",
+        "file_search",
+        "image_generation",
+        "local_shell",
+        "mcp",
+        "namespace",
+        "programmatic_tool_calling",
+        "shell",
+        "tool_search",
+        "web_search",
+        "web_search_preview",
+        "web_search_preview_2025_03_11",
+        "web_search_2025_08_26",
+    ]
+)
+_GOOGLE_SERVER_TOOLS = frozenset(["google_search", "code_execution", "url_context", "google_maps"])
+_OPENAI = frozenset(["openai", "azure"])
+_ANTHROPIC = frozenset(["anthropic"])
+_GOOGLE = frozenset(["google_genai", "google_vertexai"])
+_WORDS = {"auto": "auto", "any": "any", "required": "any", "none": "none"}
+
+
+class Tools(Sequence[dict[str, Any]]):
+    """Tools that no model has been chosen for yet.
+
+    To whoever looks into the binding it is the list of OpenAI tool dictionaries that frameworks expect to find there.
+
+    Parameters:
+        raw: the tools as the user gave them.
+        choice: which tool must be called, in any provider's words.
+        parallel: whether several tools may be called at once; None: the provider's default.
+        options: further arguments for the target's own `bind_tools`.
+    """
+
+    __slots__ = ("_bound", "_shown", "choice", "options", "parallel", "providers", "raw")
+
+    def __init__(
+        self,
+        raw: Sequence[Tool],
+        choice: ToolChoice = None,
+        parallel: bool | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.raw = list(raw)
+        self.choice, alone = normalised(choice)
+        self.parallel = False if alone else parallel
+        self.options = dict(options or {})
+        self.providers = server_side(self.raw)
+        self._shown: list[dict[str, Any]] | None = None
+        self._bound: dict[str, Runnable[LanguageModelInput, AIMessage]] = {}
+
+    def bound_to(self, name: str, model: BaseChatModel, dialect: Dialect) -> Runnable[LanguageModelInput, AIMessage]:
+        """The target `name` with these tools, by its own `bind_tools`; built once for each target."""
+        bound = self._bound.get(name)
+        if bound is None:
+            bound = self._bound[name] = model.bind_tools(self.raw, **self._said(dialect))
+        return bound
+
+    def choosing(self, choice: ToolChoice) -> Tools:
+        """The same tools with another choice."""
+        return Tools(self.raw, choice, self.parallel, self.options)
+
+    def _said(self, dialect: Dialect) -> dict[str, Any]:
+        said = dict(self.options)
+        nothing = self.choice == "none"
+        if self.choice is not None:
+            said["tool_choice"] = {"type": "none"} if nothing and dialect is Dialect.ANTHROPIC else self.choice
+        if self.parallel is not None and not (nothing and dialect is Dialect.ANTHROPIC):
+            said["parallel_tool_calls"] = self.parallel
+        return said
+
+    def _dicts(self) -> list[dict[str, Any]]:
+        if self._shown is None:
+            self._shown = [shown(tool) for tool in self.raw]
+        return self._shown
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[dict[str, Any]]: ...
+    def __getitem__(self, index: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
+        return self._dicts()[index]
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self._dicts())
+
+    def __repr__(self) -> str:
+        return f"Tools({self._dicts()!r})"
+
+
+def normalised(choice: ToolChoice) -> tuple[dict[str, Any] | str | None, bool]:
+    """One vocabulary for all providers: `auto`, `any`, `none`, or the name of a tool.
+
+    Returns:
+        The choice (a dictionary of which nothing is known stays as it is), and whether it forbids parallel calls.
+
+    >>> normalised("required"), normalised({"type": "tool", "name": "search"}), normalised(True)
+    (('any', False), ('search', False), ('any', False))
+    """
+    if choice is None or choice is False:
+        return None, False
+    if choice is True:
+        return "any", False
+    if isinstance(choice, str):
+        return _WORDS.get(choice, choice), False
+    kind, alone = choice.get("type"), choice.get("disable_parallel_tool_use") is True
+    if kind == "function":
+        name = (choice.get("function") or choice).get("name")
+        return (name, alone) if name else (choice, alone)
+    if kind == "tool" and choice.get("name"):
+        return choice["name"], alone
+    return (_WORDS[kind], alone) if kind in _WORDS else (choice, alone)
+
+
+def server_side(tools: Sequence[Tool]) -> frozenset[str]:
+    """The providers that alone can serve these tools, because they define or run some of them; empty: any can."""
+    homes = {homes for tool in tools if isinstance(tool, dict) and (homes := _homes(tool))}
+    if not homes:
+        return frozenset()
+    common = frozenset.intersection(*homes)
+    return common or frozenset(
+        ["one that has the tools of " + " and of ".join(sorted(name for home in homes for name in home))]
+    )
+
+
+def shown(tool: Tool) -> dict[str, Any]:
+    """A tool as the dictionary that frameworks look at: OpenAI's, but for those that one provider defines itself."""
+    return dict(tool) if isinstance(tool, dict) and _homes(tool) else convert_to_openai_tool(tool)
+
+
+def _homes(tool: Mapping[str, Any]) -> frozenset[str]:
+    kind = tool.get("type")
+    if not isinstance(kind, str):
+        return _GOOGLE if tool.keys() & _GOOGLE_SERVER_TOOLS else frozenset()
+    if kind in _OPENAI_SERVER_TOOLS:
+        return _OPENAI
+    return _ANTHROPIC if kind == "mcp_toolset" or _ANTHROPIC_SERVER_TOOL.match(kind) else frozenset()

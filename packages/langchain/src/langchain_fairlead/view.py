@@ -1,0 +1,114 @@
+"""Messages and config, as the policies see them.
+
+Everything that says where in the work a call is made is read from `ensure_config(config)` at the public entry point: the
+callback manager's metadata lacks `configurable`, and a context variable lacks what was bound to the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langchain_core.messages import BaseMessage
+from langchain_core.runnables import RunnableConfig
+
+from fairlead import Needs, Scope, View
+from fairlead.threads import Threads, fingerprint
+from langchain_fairlead.structured import Schema
+from langchain_fairlead.tools import Tools
+from langchain_fairlead.turns import turn_of
+
+_PLAIN_NODES = frozenset(["", "model", "agent", "call_model", "chatbot", "llm"])
+_LABELS = ("user", "user_id", "team", "tenant", "region", "plan")
+_TOKENS_OF_A_TOOL = 120
+_NO_NEEDS = Needs()
+
+
+class Views:
+    """Builds the view of each call; keeps per thread what it has read, so that only new messages are read.
+
+    Parameters:
+        size: how many threads are kept.
+    """
+
+    def __init__(self, size: int = 2_000) -> None:
+        self._threads = Threads(turn_of, size=size)
+
+    def view(
+        self, config: RunnableConfig, messages: Sequence[BaseMessage], kwargs: Mapping[str, Any], pin: str = ""
+    ) -> tuple[View, tuple[str, ...]]:
+        """The view of a call, and the key of its thread.
+
+        Parameters:
+            config: what `ensure_config` gives.
+            messages: the whole prompt.
+            kwargs: settings of the call; tools and schema are among them.
+            pin: the target that the call itself names.
+        """
+        metadata, configurable = config["metadata"], config["configurable"]
+        namespace = configurable.get("checkpoint_ns") or metadata.get("langgraph_checkpoint_ns") or ""
+        nest = namespace.rpartition("|")[0]
+        session = configurable.get("thread_id") or metadata.get("thread_id")
+        session = str(session) if session else opening(messages)
+        agent = metadata.get("lc_agent_name") or (_named_by(nest) if nest else "main")
+        key = (session, agent, nest)
+        reading = self._threads.read(key, messages)
+        signals = reading.signals
+        task = (
+            configurable.get("fairlead_task")
+            or metadata.get("fairlead_task")
+            or metadata.get("lc_source")
+            or _node(metadata)
+            or signals.phase
+            or ""
+        )
+        tools = kwargs.get("tools")
+        tokens = reading.tokens + _TOKENS_OF_A_TOOL * len(tools) if tools else reading.tokens
+        return View(
+            Scope(session, agent, str(task), reading.length, _labels(metadata, configurable)),
+            tokens,
+            _needs(kwargs, tools, reading.modalities),
+            signals,
+            pin or configurable.get("fairlead_target") or "",
+        ), key
+
+
+def opening(messages: Sequence[BaseMessage]) -> str:
+    """What stands for the session where the caller names none: a hash of how the conversation began."""
+    system = first_user = ""
+    for message in messages:
+        if message.type == "system" and not system:
+            system = str(message.content)
+        elif message.type == "human":
+            first_user = str(message.content)
+            break
+    return fingerprint(system, first_user)
+
+
+def _named_by(nest: str) -> str:
+    """The name of a nested agent that did not say its own: that of the graph node which runs it."""
+    name = nest.rpartition("|")[2].partition(":")[0]
+    return name if name and name != "tools" else "sub-agent"
+
+
+def _node(metadata: Mapping[str, Any]) -> str:
+    node = metadata.get("langgraph_node") or ""
+    return "" if node in _PLAIN_NODES else str(node)
+
+
+def _labels(metadata: Mapping[str, Any], configurable: Mapping[str, Any]) -> Mapping[str, str]:
+    found = {name: str(source[name]) for source in (metadata, configurable) for name in _LABELS if name in source}
+    more = configurable.get("fairlead_labels") or metadata.get("fairlead_labels")
+    return {**found, **more} if more else found
+
+
+def _needs(kwargs: Mapping[str, Any], tools: Any, modalities: frozenset[str]) -> Needs:
+    if not kwargs and not modalities:
+        return _NO_NEEDS
+    return Needs(
+        bool(tools),
+        isinstance(kwargs.get("fairlead_schema"), Schema) or kwargs.get("response_format") is not None,
+        modalities,
+        kwargs.get("max_tokens") or kwargs.get("max_completion_tokens"),
+        tools.providers if isinstance(tools, Tools) else frozenset(),
+    )
