@@ -10,42 +10,62 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from fairlead.marks import Act, Mark
+from fairlead.acts import Act
+from fairlead.marks import Mark
 from fairlead.signals import Phase, Signals, StepKind
 
-_FLIPS: Final = 2
-"""The weight of evidence that changes the phase: one strong sign or two weak ones in a row."""
+_WEAK: Final = 1
+_STRONG: Final = 2
+"""The weight of evidence that changes the phase: one strong sign, or two weak ones in a row."""
 
 
-class Progress(NamedTuple):
-    """What the marks so far come to. A named tuple, because one is made per message on the path of a decision.
+# Named tuples, because one of each is made per message on the path of a decision.
+class Stance(NamedTuple):
+    """The phase, and what speaks against it.
 
     Parameters:
         phase: the kind of work; None: nothing tells yet.
         because: the evidence that made it so.
-        rival: the phase that the latest steps lean to.
-        weight: how much evidence there is for it.
-        act: what the last call of a tool did.
-        changed: something was changed since the user last asked for something.
-        broken: something that was run failed, and has not passed since.
-        failures: failed tool results in a row.
-        failed: a result of the last batch of tools failed; `fault` says why.
-        answered: the assistant has said or done something.
-        last: the role of the last message that is not the system's.
-        fault: the evidence of the last failure.
+        rival: the phase that the latest signs speak for.
+        weight: how much they weigh.
     """
 
     phase: Phase | None = None
     because: str = ""
     rival: Phase | None = None
     weight: int = 0
+
+    def lean(self, phase: Phase, weight: int, because: str) -> Stance:
+        """Weigh one sign that speaks for `phase`."""
+        if self.phase is phase:
+            return Stance(phase, self.because) if self.rival else self
+        total = weight + self.weight if self.rival is phase else weight
+        if total >= _STRONG or self.phase is None:
+            return Stance(phase, because)
+        return Stance(self.phase, self.because, phase, total)
+
+
+class Progress(NamedTuple):
+    """What the marks so far come to.
+
+    Parameters:
+        stance: the phase.
+        last: the role of the last message that is not the system's.
+        act: what the assistant's last turn did; None: it only spoke.
+        answered: the assistant has said or done something.
+        changed: something was changed since the user last asked for something.
+        broken: something that was run failed, and has not passed since.
+        failures: failed tool results in a row.
+        fault: why a result of the last batch of tools failed; empty: none did.
+    """
+
+    stance: Stance = Stance()
+    last: str = ""
     act: Act | None = None
+    answered: bool = False
     changed: bool = False
     broken: bool = False
     failures: int = 0
-    failed: bool = False
-    answered: bool = False
-    last: str = ""
     fault: str = ""
 
 
@@ -54,20 +74,22 @@ START: Final = Progress()
 
 def advance(before: Progress, mark: Mark) -> Progress:
     """The progress after one more message."""
-    if mark.role == "user":
-        return _user(before, mark)
-    if mark.role == "assistant":
-        return _assistant(before, mark)
     if mark.role == "tool":
         return _tool(before, mark)
+    if mark.role == "assistant":
+        return _assistant(before, mark)
+    if mark.role == "user":
+        return _user(before, mark)
     return before
 
 
 def signals(progress: Progress) -> Signals:
     """What the progress says about the next call."""
     step, why = _step(progress)
-    because = f"{why}; {progress.because}" if why and progress.because else why or progress.because
-    return Signals(progress.phase, step, not progress.answered, progress.failures, because)
+    phase, because, _, _ = progress.stance
+    if why and because:
+        because = f"{why}; {because}"
+    return Signals(phase, step, not progress.answered, progress.failures, because or why)
 
 
 def detect(marks: Iterable[Mark]) -> Signals:
@@ -87,62 +109,46 @@ def detect(marks: Iterable[Mark]) -> Signals:
 
 
 def _user(before: Progress, mark: Mark) -> Progress:
-    now = before._replace(last="user", failures=0, failed=False)
-    if mark.asks is Phase.IMPLEMENTING:  # what the user agrees to was planned before
-        return _leant(now, Phase.IMPLEMENTING, 2, f"the user agrees: {mark.because}") if before.answered else _new_request(now)
-    now = now._replace(changed=False)
-    if mark.asks is None:
-        return _new_request(now)
-    return _leant(now._replace(broken=mark.asks is Phase.DEBUGGING), mark.asks, 2, f"the user asks: {mark.because}")
-
-
-def _new_request(now: Progress) -> Progress:
-    return now if now.phase else _leant(now, Phase.PLANNING, 2, "a new request")
+    stance, changed, broken = before.stance, False, False
+    if mark.asks is Phase.IMPLEMENTING and before.answered:  # what the user agrees to was planned before
+        stance, changed = stance.lean(Phase.IMPLEMENTING, _STRONG, f"the user agrees: {mark.because}"), before.changed
+    elif mark.asks is not None and mark.asks is not Phase.IMPLEMENTING:
+        stance, broken = stance.lean(mark.asks, _STRONG, f"the user asks: {mark.because}"), mark.asks is Phase.DEBUGGING
+    elif stance.phase is None:
+        stance = stance.lean(Phase.PLANNING, _STRONG, "a new request")
+    return Progress(stance, "user", None, before.answered, changed, broken)
 
 
 def _assistant(before: Progress, mark: Mark) -> Progress:
-    now = before._replace(last="assistant", answered=True, failed=False, act=mark.act)
-    mending = now.broken and now.phase is Phase.DEBUGGING
-    match mark.act:
-        case Act.READ | Act.THINK if not now.changed and now.phase in (None, Phase.IMPLEMENTING, Phase.SUMMARISING):
-            return _leant(now, Phase.PLANNING, 1, f"{mark.because} before any change")
-        case Act.WRITE | Act.TRANSACT:
-            now = now._replace(changed=True)
-            if mending:
-                return now
-            return _leant(now, Phase.IMPLEMENTING, 2 if now.phase is Phase.PLANNING else 1, f"changes by {mark.because}")
-        case Act.DOCUMENT:
-            return _leant(now._replace(changed=True), Phase.DOCUMENTING, 1, f"writes up by {mark.because}")
-        case Act.TEST if not mending:
-            return _leant(now, Phase.TESTING, 1, f"checks by {mark.because}")
-        case Act.RUN if now.changed and not mending:
-            return _leant(now, Phase.TESTING, 1, f"{mark.because} after a change")
-    return now
+    stance, changed, act = before.stance, before.changed, mark.act
+    mending = before.broken and stance.phase is Phase.DEBUGGING
+    if act is Act.READ or act is Act.THINK:
+        if not changed and stance.phase in (None, Phase.IMPLEMENTING, Phase.SUMMARISING):
+            stance = stance.lean(Phase.PLANNING, _WEAK, f"{mark.because} before any change")
+    elif act is Act.WRITE or act is Act.TRANSACT:
+        changed = True
+        if not mending:
+            weight = _STRONG if stance.phase is Phase.PLANNING else _WEAK
+            stance = stance.lean(Phase.IMPLEMENTING, weight, f"changes by {mark.because}")
+    elif act is Act.DOCUMENT:
+        changed = True
+        stance = stance.lean(Phase.DOCUMENTING, _WEAK, f"writes up by {mark.because}")
+    elif (act is Act.TEST or (act is Act.RUN and changed)) and not mending:
+        stance = stance.lean(Phase.TESTING, _WEAK, f"checks by {mark.because}")
+    return Progress(stance, "assistant", act, True, changed, before.broken, before.failures)
 
 
 def _tool(before: Progress, mark: Mark) -> Progress:
-    ran = before.act in (Act.RUN, Act.TEST) or mark.act in (Act.RUN, Act.TEST)
+    stance, broken, act = before.stance, before.broken, before.act
+    ran = act is Act.RUN or act is Act.TEST
     if mark.fault:
-        now = before._replace(
-            last="tool", failures=before.failures + 1, failed=True, fault=mark.because, broken=before.broken or ran
-        )
-        return _leant(now, Phase.DEBUGGING, int(mark.fault), f"failure: {mark.because}")
-    now = before._replace(last="tool", failures=0, broken=before.broken and not ran)
-    if before.act is Act.PROPOSE:
-        return _leant(now, Phase.IMPLEMENTING, 2, "the plan was accepted")
-    if before.broken and before.act is Act.TEST and now.phase is Phase.DEBUGGING:
-        return _leant(now, Phase.TESTING, 2, "it passes again")
-    return now
-
-
-def _leant(now: Progress, phase: Phase, weight: int, because: str) -> Progress:
-    """Weigh one sign."""
-    if now.phase is phase:
-        return now._replace(rival=None, weight=0)
-    total = weight + now.weight if now.rival is phase else weight
-    if total >= _FLIPS or now.phase is None:
-        return now._replace(phase=phase, because=because, rival=None, weight=0)
-    return now._replace(rival=phase, weight=total)
+        stance = stance.lean(Phase.DEBUGGING, int(mark.fault), f"failed: {mark.because}")
+        return Progress(stance, "tool", act, True, before.changed, broken or ran, before.failures + 1, mark.because)
+    if act is Act.PROPOSE:
+        stance = stance.lean(Phase.IMPLEMENTING, _STRONG, "the plan was accepted")
+    elif broken and act is Act.TEST and stance.phase is Phase.DEBUGGING:
+        stance = stance.lean(Phase.TESTING, _STRONG, "it passes again")
+    return Progress(stance, "tool", act, True, before.changed, broken and not ran, 0, before.fault)
 
 
 def _step(progress: Progress) -> tuple[StepKind | None, str]:
@@ -150,7 +156,7 @@ def _step(progress: Progress) -> tuple[StepKind | None, str]:
         return StepKind.USER_TURN, "a user turn"
     if progress.last != "tool":
         return None, ""
-    if progress.failed:
+    if progress.fault:
         return StepKind.FAILURE, f"failed: {progress.fault}"
     act = progress.act.value if progress.act else "a tool"
     if progress.act in (Act.FINISH, Act.TRANSACT, Act.COMPUTE):

@@ -198,8 +198,10 @@ class Threads(Generic[M]):
 
     def _read(self, thread: _Thread[M], messages: list[M]) -> Reading:
         kept, lines = thread.messages, thread.lines
+        del kept[len(lines) :]  # left over where `turn` raised
+        known = len(kept)
         shared = _shared(kept, messages)
-        if shared == len(kept) == len(messages):
+        if shared == known == len(messages):
             return thread.reading
         replaced = {id(message): line for message, line in zip(kept[shared:], lines[shared:], strict=True)}
         same = {line.digest: line for line in replaced.values()}

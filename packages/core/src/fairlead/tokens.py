@@ -46,7 +46,7 @@ def estimate(text: str) -> int:
     """
     length = len(text)
     if length <= _ALL_READ:
-        return int(_weigh(text) + 0.5)
+        return int(_weigh(text) + 0.5) if text else 0
     stride = length // (_ALL_READ // _CHUNK)
     sample = "".join([text[start : start + _CHUNK] for start in range(0, length - _CHUNK + 1, stride)])
     return int(_weigh(sample) * (length / len(sample)) + 0.5)
@@ -65,7 +65,7 @@ def of(turn: Turn) -> int:
     """
     total = MESSAGE + estimate(turn.text)
     if turn.calls or turn.arguments:
-        total += estimate(turn.arguments) + sum([CALL + estimate(name) for name in turn.calls])
+        total += estimate(turn.arguments) + sum([CALL + len(name) // 4 for name in turn.calls])
     elif turn.role == "tool":
         total += CALL
     for modality in turn.media:

@@ -1,0 +1,142 @@
+"""What tools do, told from their names; and shells, from the command that they are given.
+
+A name is split into words (`get_user_details`, `TodoWrite`, `mcp__linear__create_issue`) and its first known verb decides. A
+noun may refine it: to update a `document` is to write documentation, to update a `reservation` is not. An unknown name is
+`other`, which is evidence of nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Final
+
+
+class Act(StrEnum):
+    """What a tool call does."""
+
+    READ = "read"  # finds out: files, records, the web
+    THINK = "think"  # plans, keeps a list of what to do, asks the user
+    PROPOSE = "propose"  # submits a plan for approval
+    WRITE = "write"  # changes files
+    DOCUMENT = "document"  # writes documentation
+    TRANSACT = "transact"  # changes the world: books, cancels, sends
+    COMPUTE = "compute"  # works something out
+    RUN = "run"  # runs a program or a shell command that tells no more
+    TEST = "test"  # runs or writes checks: tests, builds, linters
+    TRACK = "track"  # keeps books, waits
+    FINISH = "finish"  # hands the work in
+    OTHER = "other"  # not known
+
+
+_HEAD: Final = 600
+_COMMAND: Final = 2_000
+
+_WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_VERBS: Final[dict[str, Act]] = {
+    word: act
+    for act, words in {
+        Act.READ: "read search list get fetch find grep glob ls view open look lookup query retrieve retrieval show browse cat "
+        "check inspect load describe explore scan select resolve web lsp task",
+        Act.THINK: "think plan todo todos reason reflect ask clarify enter",
+        Act.WRITE: "edit write replace insert append patch multiedit notebook str rewrite refactor",
+        Act.TRANSACT: "book cancel update create send delete transfer pay refund modify add remove set schedule order buy "
+        "approve assign move upload deploy rollback reset register exchange return post reply close merge save",
+        Act.COMPUTE: "calculate calculator compute multiply sum convert divide subtract",
+        Act.RUN: "run exec execute bash shell terminal command python code interpreter computer sandbox",
+        Act.TEST: "test tests pytest lint diagnostics",
+        Act.TRACK: "skill stop kill wait output",
+        Act.FINISH: "submit finish final done complete",
+    }.items()
+    for word in words.split()
+}
+_FILES: Final = frozenset(("file", "files", "directory", "folder", "code", "cell"))
+_DOCUMENTS: Final = frozenset(
+    ("doc", "docs", "document", "documents", "documentation", "readme", "changelog", "wiki", "page", "docstring")
+)
+_DOCUMENT_PATH: Final = re.compile(r"\.(?:md|mdx|rst|adoc)\b|\bREADME|\bCHANGELOG|\bdocs/")
+_TEST_PATH: Final = re.compile(r"(?:^|[/\"'\s])(?:tests?/|test_\w+\.py)|_test\.\w+|\.(?:test|spec)\.\w+")
+_VIEWS: Final = re.compile(r'"command"\s*:\s*"view"')
+_TRACKS: Final = frozenset(("update", "list", "get", "output", "stop"))
+
+
+def of_call(name: str, arguments: str = "") -> Act:
+    """What a call to the tool `name` does.
+
+    Parameters:
+        arguments: the call's arguments as text; the first 2,000 characters are looked at.
+
+    >>> [of_call(name).value for name in ("Grep", "str_replace_editor", "update_reservation_flights", "TodoWrite")]
+    ['read', 'write', 'transact', 'think']
+    >>> of_call("Bash", '{"command": "go test ./..."}').value
+    'test'
+    """
+    words = [word.lower() for word in _WORDS.findall(name.rsplit("__", 1)[-1])]
+    act = next((_VERBS[word] for word in words if word in _VERBS), Act.OTHER)
+    if "todo" in words or "todos" in words:
+        return Act.THINK
+    if act is Act.READ and words[0] == "task" and len(words) > 1:  # Claude Code's TaskCreate, TaskUpdate, TaskList...
+        return Act.TRACK if words[1] in _TRACKS else Act.THINK
+    if act is Act.RUN:
+        return Act.TEST if "test" in words or "tests" in words else of_command(arguments) if arguments else act
+    if "plan" in words and ("exit" in words or "submit" in words):
+        return Act.PROPOSE
+    if act is Act.WRITE or act is Act.TRANSACT:
+        return _of_change(act, words, arguments[:_HEAD])
+    return act
+
+
+def _of_change(act: Act, words: list[str], arguments: str) -> Act:
+    """What is changed: documents, tests, other files, or the world."""
+    if not _DOCUMENTS.isdisjoint(words):
+        return Act.DOCUMENT
+    if act is Act.TRANSACT and _FILES.isdisjoint(words):
+        return act
+    if _DOCUMENT_PATH.search(arguments):
+        return Act.DOCUMENT
+    if _VIEWS.search(arguments):  # editors that also read, such as str_replace_based_edit_tool
+        return Act.READ
+    return Act.TEST if _TEST_PATH.search(arguments) else Act.WRITE
+
+
+_COMMANDS: Final = (
+    (Act.FINISH, re.compile(r"\bgit push\b|\bgh pr create\b|COMPLETE_TASK|^\W*submit\W*$")),
+    (
+        Act.TEST,
+        re.compile(
+            r"\b(?:pytest|tox|nox|unittest|runtests|jest|vitest|mocha|rspec|phpunit|ctest)\b"
+            r"|\b(?:mypy|pyright|eslint|tsc|golangci-lint|ruff check|go (?:test|vet|build)|cargo (?:test|check|build|clippy))\b"
+            r"|\b(?:npm|yarn|pnpm|make|mise|gradle|mvn|task|just)\b[^\n;&|]{0,30}\b(?:tests?|lint|check|build|verify)\b"
+        ),
+    ),
+    (
+        Act.WRITE,
+        re.compile(
+            r"\bsed\s+(?:-\w+\s+)*-i|\bcat\s*>|<<-?\s*\\?['\"]?EOF|\btee\s+\S|\bpatch\s+-p|\bapply_patch\b|\bmkdir\b"
+            r"|\bgit (?:apply|commit|checkout|revert|mv|rm)\b|\b(?:mv|cp|rm)\s+\S|write_text\(|open\([^)]*['\"]w"
+            r"|\becho\b[^\n|]*>\s*\S"
+        ),
+    ),
+    (
+        Act.READ,
+        re.compile(
+            r"(?:^|[;&|\n\"']\s*)(?:ls|cat|head|tail|grep|rg|ag|find|nl|wc|tree|pwd|which|sed\s+-n|awk|less|file|stat|diff)\b"
+            r"|\bgit (?:log|diff|status|show|blame|branch|grep)\b|\bgh (?:pr|issue|api|run)\b"
+        ),
+    ),
+)
+
+
+def of_command(command: str) -> Act:
+    """What a shell command does; the first 2,000 characters are looked at.
+
+    >>> [of_command(line).value for line in ("ls -la", "sed -i s/a/b/ x.py", "cd app && npm run test", "python repro.py")]
+    ['read', 'write', 'test', 'run']
+    """
+    head = command[:_COMMAND]
+    for act, pattern in _COMMANDS:
+        if pattern.search(head):
+            if act is Act.WRITE and _DOCUMENT_PATH.search(head[:_HEAD]):
+                return Act.DOCUMENT
+            return act
+    return Act.RUN
