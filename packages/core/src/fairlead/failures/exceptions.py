@@ -123,7 +123,7 @@ def _said(error: Exception, names: frozenset[str], status: int | None) -> tuple[
     named = next((_LANGCHAIN[name] for name in _LANGCHAIN if name in names), None)
     if named is not None and (named is Kind.CONTEXT_OVERFLOW or (status is None and not evidence.words)):
         return named, evidence
-    return kind_of(evidence), evidence
+    return kind_of(evidence) or Kind.SERVER_ERROR, evidence
 
 
 def _unheard(error: Exception, names: frozenset[str]) -> Kind | None:
@@ -159,7 +159,8 @@ def _failed_response(error: Exception) -> tuple[Kind, Evidence] | None:
     elif not isinstance(told, dict) and not hasattr(told, "code"):
         return None
     evidence = gather(None, told, None, "")
-    return (kind_of(evidence), evidence) if evidence.words or evidence.status else None
+    kind = kind_of(evidence)
+    return (kind, evidence) if kind else None
 
 
 def _names(error: Exception) -> frozenset[str]:

@@ -213,9 +213,9 @@ def classify(
     (<FailureKind.OVERLOADED: 'overloaded'>, None)
     """
     seen = gather(status, body, headers, message)
-    return kind_of(seen), retry_after(seen, clock)
+    return kind_of(seen) or Kind.SERVER_ERROR, retry_after(seen, clock)
 
 
-def kind_of(seen: Evidence) -> Kind:
-    """The kind that the table gives; an error that says nothing at all is the server's."""
-    return next((row.kind for row in ROWS if row.matches(seen)), Kind.SERVER_ERROR)
+def kind_of(seen: Evidence) -> Kind | None:
+    """The kind that the first matching row gives; None: an error that says nothing known."""
+    return next((row.kind for row in ROWS if row.matches(seen)), None)
