@@ -10,6 +10,7 @@ BEGIN, END = "<!-- drawn by tools/draw_failures.py -->\n", "<!-- end -->"
 
 
 def statuses(row: Row) -> str:
+    """The statuses of a row, whole classes as 4xx."""
     at = sorted(row.at)
     if not at:
         return "any"
@@ -19,6 +20,7 @@ def statuses(row: Row) -> str:
 
 
 def line(row: Row) -> str:
+    """A row as a line of the table."""
     signs = [f"word `{row.words}`"] if row.words else []
     signs += [f"text `{row.text}`"] if row.text else []
     signs += [f"`{row.test.__name__}`"] if row.test else []
@@ -27,11 +29,13 @@ def line(row: Row) -> str:
 
 
 def drawn() -> str:
+    """The whole table."""
     lines = ["| kind | status | told by | seen |", "|---|---|---|---|", *(line(row) for row in ROWS)]
     return "\n".join(lines) + "\n"
 
 
 def main() -> int | str:
+    """Write the table into the page, or check it."""
     page = PAGE.read_text()
     head, rest = page.split(BEGIN)
     tail = rest[rest.index(END) :]
