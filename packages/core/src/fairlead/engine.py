@@ -109,7 +109,7 @@ def decide(view: View, rig: Rig, calling: bool = True) -> Flow[Shortlist]:
     for name, policy in rig.policies:
         if not shortlist.targets:
             break
-        shortlist = shortlist.voice(name)
+        shortlist.sign(name)
         opinion = policy(view, shortlist)
         if isinstance(opinion, Shortlist):
             shortlist = opinion

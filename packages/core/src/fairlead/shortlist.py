@@ -3,7 +3,7 @@
 Rules:
 1. `require` drops targets; `prefer` and `order` rank the rest. An earlier preference outranks a later one, which only
    breaks its ties: so what follows the winner is already the fallback order.
-2. A shortlist is never changed, each verb gives a new one.
+2. A shortlist is never changed, each verb gives a new one. Only the engine says, in place, who speaks next.
 3. Finished, it is the decision: its notes say who was ruled out, who leads, by whose opinion, and at which level.
 """
 
@@ -118,6 +118,10 @@ class Shortlist:
         new = self._with(self.targets, self._ranks)
         new._speaker, new.level = speaker, level
         return new
+
+    def sign(self, speaker: str) -> None:
+        """Let `speaker` sign the notes to come. For the engine, between two policies: it spares a copy for each."""
+        self._speaker = speaker
 
     @property
     def names(self) -> tuple[str, ...]:
