@@ -35,7 +35,7 @@ POOL = Pool(
 
 def decision(size: int, repeats: int = 1000) -> list[float]:
     """Microseconds from the messages to the first call: a thread seen before, one new message, the default chain, 4 targets."""
-    threads, router, needs = Threads(lambda turn: turn), Router.default(POOL), Needs(tools=True)
+    threads, router, needs = Threads(lambda turn: turn, clock=time.monotonic), Router.default(POOL), Needs(tools=True)
     messages = conversation(size)
     threads.read("s1", messages)
     taken = []
@@ -94,7 +94,7 @@ def imports(repeats: int = 7) -> None:
 
 def memory(calls: int = 20_000, sessions: int = 2_000) -> None:
     """Resident memory before and after `calls` calls over `sessions` sessions."""
-    router, threads, rng = Router.default(POOL), Threads(lambda turn: turn), random.Random(1)
+    router, threads, rng = Router.default(POOL), Threads(lambda turn: turn, clock=time.monotonic), random.Random(1)
 
     def serve(count: int) -> None:
         for step in range(count):

@@ -18,6 +18,7 @@ class Turn:
     tool: str = ""
     failed: bool | None = None
     media: frozenset[str] = field(default=frozenset())
+    arguments: str = ""
 
 
 def conversation(size: int) -> list[Turn]:
