@@ -119,7 +119,7 @@ def _choices(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any], pla
 
 def _is(value: Any, kind: str) -> bool:
     if kind == "integer":
-        return not isinstance(value, bool) and isinstance(value, int | float) and value == int(value)
+        return (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, float) and value.is_integer())
     if kind == "number" and isinstance(value, bool):
         return False
     return isinstance(value, _TYPES.get(kind, object))
