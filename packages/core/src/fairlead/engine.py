@@ -136,7 +136,7 @@ def _made(call: Call, rig: Rig) -> Flow[Attempt]:
         rig.learn(Attempt(call, started, rig.clock(), abandoned=True, latency=rig.timer() - begun))
         raise
     price = call.target.price
-    cost = price.cost(reply.usage) if price is not None and reply.usage is not None else None
+    cost = price.at(started).cost(reply.usage) if price is not None and reply.usage is not None else None
     return Attempt(call, started, rig.clock(), reply, cost=cost, latency=rig.timer() - begun)
 
 

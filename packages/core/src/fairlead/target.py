@@ -9,6 +9,21 @@ from fairlead.errors import ConfigurationError
 from fairlead.usage import Usage
 
 PER_MILLION = 1e-6
+DAY = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """A part of the day with a price of its own (DeepSeek's nights).
+
+    Parameters:
+        start, end: seconds of the UTC day, from `start` up to but not including `end`.
+        price: what counts then.
+    """
+
+    start: int
+    end: int
+    price: Price
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +34,8 @@ class Price:
         input, output: uncached prompt and answer.
         cache_read, cache_write, cache_write_1h: None where the provider lists no own price; the input price counts then.
         above: prompt length in tokens from which on `long` is the price of the whole call.
-        long: the price of a prompt longer than `above`.
+        long: the price of a prompt longer than `above`; it may have a longer one of its own.
+        hours: cheaper parts of the day. The price itself is the dearest one: who does not ask for the hour never counts too little.
     """
 
     input: float
@@ -29,6 +45,21 @@ class Price:
     cache_write_1h: float | None = None
     above: int | None = None
     long: Price | None = None
+    hours: tuple[Hours, ...] = ()
+
+    def at(self, now: float) -> Price:
+        """The price at a time.
+
+        Parameters:
+            now: seconds since the epoch.
+
+        >>> Price(1.32, 3.96, hours=(Hours(0, 3600, Price(0.66, 1.98)),)).at(now=1800).input
+        0.66
+        """
+        if not self.hours:
+            return self
+        second = now % DAY
+        return next((part.price for part in self.hours if part.start <= second < part.end), self)
 
     def tier(self, input_tokens: int) -> Price:
         """The price that a prompt of that length pays."""
