@@ -11,6 +11,7 @@ A policy is called with the view and the shortlist so far and returns a shortlis
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from fairlead.call import Attempt, Call, Reply
@@ -85,6 +86,12 @@ def name_of(policy: object) -> str:
     return name if isinstance(name, str) else type(policy).__name__
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    names: frozenset[str]
+    because: str
+
+
 class hold:  # noqa: N801  (read as a verb in a chain of policies)
     """Keep a policy's favourites for as long as a session, a sub-agent or a task lasts.
 
@@ -117,14 +124,13 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
                 f"hold({self.name}): requirements are checked at every step, never remembered; put it into the chain as it is"
             )
         self.policy = policy
-        self._memory: Memory[Key, frozenset[str]] = Memory(size)
-        self._because = f"held for this {self.level.name.lower()}"
+        self._memory: Memory[Key, _Held] = Memory(size)
 
     def __call__(self, view: View, shortlist: Shortlist) -> Opinion:
         signed = shortlist.voice(self.name, self.level)
         held = self._memory.get(view.scope.key(self.level))
-        if held and any(target.name in held for target in shortlist.targets):
-            return signed.prefer(held, self._because)
+        if held and any(target.name in held.names for target in shortlist.targets):
+            return signed.prefer(held.names, held.because)
         opinion = self.policy(view, signed)
         return self._noted(signed, opinion) if isinstance(opinion, Shortlist) else self._asked(signed, opinion)
 
@@ -135,7 +141,10 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
         if len(after.targets) < len(before.targets):
             raise ConfigurationError(f"hold({self.name}): it ruled targets out, and requirements cannot be held")
         favourites = after.favourites(since=before)
-        return after.remember(self, favourites) if favourites else after
+        if not favourites:
+            return after
+        because = f"{after.notes[-1].because}; held for this {self.level.name.lower()}"
+        return after.remember(self, _Held(favourites, because))
 
     def check(self, pool: Pool) -> None:
         """Let the held policy check the pool."""
@@ -147,9 +156,9 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
         if isinstance(self.policy, Learns):
             self.policy.learn(attempt)
         if attempt.accepted and attempt.call.ask is None:
-            for owner, favourites in attempt.call.shortlist.memo:
-                if owner is self and attempt.target.name in favourites:
-                    self._memory.put(attempt.call.view.scope.key(self.level), favourites)
+            for owner, held in attempt.call.shortlist.memo:
+                if owner is self and attempt.target.name in held.names:
+                    self._memory.put(attempt.call.view.scope.key(self.level), held)
 
     def feedback(self, decision: str, reward: float) -> None:
         """Pass it on to the held policy."""
@@ -159,10 +168,10 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
     def dump(self) -> Mapping[str, Any]:
         """What is held, and what the held policy remembers."""
         inner: Mapping[str, Any] = self.policy.dump() if isinstance(self.policy, Remembers) else {}
-        return {"held": [[list(key), sorted(names)] for key, names in self._memory.items()], "policy": inner}
+        return {"held": [[list(key), sorted(held.names), held.because] for key, held in self._memory.items()], "policy": inner}
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Take over what `dump` gave."""
-        self._memory.restore((tuple(key), frozenset(names)) for key, names in state["held"])
+        self._memory.restore((tuple(key), _Held(frozenset(names), because)) for key, names, because in state["held"])
         if isinstance(self.policy, Remembers):
             self.policy.load(state["policy"])

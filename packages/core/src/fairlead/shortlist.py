@@ -121,7 +121,7 @@ class Shortlist:
 
     def sign(self, speaker: str) -> None:
         """Let `speaker` sign the notes to come. For the engine, between two policies: it spares a copy for each."""
-        self._speaker = speaker
+        self._speaker, self.level = speaker, Level.STEP
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -152,14 +152,17 @@ class Shortlist:
 
     @property
     def decider(self) -> Note:
-        """The note that settled who leads: the first after which the winner stood alone until the end."""
-        winner = self.names[:1]
+        """The note that settled who leads: the first after which the leaders stayed the same until the end.
+
+        Several share the lead where nobody preferred one of them; the order of the pool then says who is called.
+        """
+        leaders = set(self.leaders)
         found = None
         for opinion in reversed(self._heard):
-            if _leaders(opinion[3], opinion[4]) != winner:
+            if set(_leaders(opinion[3], opinion[4])) != leaders:
                 break
             found = opinion
-        return _note(found) if found else Note("pool", Level.STEP, "the order of the pool", lead=winner)
+        return _note(found) if found else Note("pool", Level.STEP, "the order of the pool", lead=self.leaders)
 
     def _ranked(self, values: list[float], because: Reason) -> Shortlist:
         ranks = [(*rank, value) for rank, value in zip(self._ranks, values, strict=True)]
