@@ -208,3 +208,23 @@ def test_tokens_are_counted_as_they_are_billed(provider):
 def test_two_choices_on_request(provider):
     reply = gpt(provider).chat.completions.create(model="gpt-4o", messages=ASK, n=2)
     assert [choice.index for choice in reply.choices] == [0, 1]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_web_search_on_messages(serve, stream):
+    provider = serve(lambda request: Answer("found", searches=("weather",)))
+    tool: Any = {"type": "web_search_20250305", "name": "web_search"}
+    body: Any = {"model": "claude-haiku-4-5", "max_tokens": 99, "messages": ASK, "tools": [tool]}
+    if stream:
+        with claude(provider).messages.stream(**body) as events:
+            reply = events.get_final_message()
+    else:
+        reply = claude(provider).messages.create(**body)
+    assert [block.type for block in reply.content] == ["server_tool_use", "web_search_tool_result", "text"]
+    assert reply.usage.server_tool_use is not None
+    assert reply.usage.server_tool_use.web_search_requests == 1
+    blocks = [block.to_dict() for block in reply.content]
+    for block in blocks:
+        block.pop("parsed_output", None)
+    later: Any = [*ASK, {"role": "assistant", "content": blocks}, {"role": "user", "content": "and?"}]
+    assert claude(provider).messages.create(**{**body, "messages": later}).content

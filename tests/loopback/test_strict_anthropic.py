@@ -37,6 +37,8 @@ def marked(count: int, **mark: str) -> list[dict[str, Any]]:
     return [{"type": "text", "text": f"part {at}", "cache_control": {**MARK, **mark}} for at in range(count)]
 
 
+SEARCH = says("assistant", {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "x"}})
+
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     # name, changes of a good body, part of the message
     ("no max_tokens", {"max_tokens": None}, "max_tokens: Field required"),
@@ -92,6 +94,9 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("thinking, any", {**THINK, "tools": [TOOL], "tool_choice": {"type": "any"}}, "Thinking may not be enabled when tool_choice forces tool use."),
     ("loop without thinking", {**THINK, "messages": [USER, use("a"), results("a")]}, "messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`"),
     ("foreign signature", {"messages": [USER, says("assistant", {"type": "thinking", "thinking": "a", "signature": "b"}), USER]}, "messages.1.content.0: Invalid `signature` in `thinking` block"),
+    ("search result alone", {"messages": [USER, says("assistant", {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []}), USER]}, "must have a corresponding `server_tool_use` block before it"),
+    ("search without result", {"messages": [USER, SEARCH, USER, SAID, USER]}, "`web_search` tool use with id `srvtoolu_1` was found without a corresponding"),
+    ("search id", {"messages": [USER, says("assistant", {**SEARCH["content"][0], "id": "call_1"}), USER]}, "server_tool_use.id: String should match pattern '^srvtoolu_"),
     ("open output schema", {"output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}}}, "'additionalProperties' must be explicitly set to false"),
     ("effort", {"model": "claude-opus-4-6", "output_config": {"effort": "xhigh"}}, "does not support effort level 'xhigh'"),
 ]  # fmt: skip

@@ -28,6 +28,7 @@ NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}\Z")
 SERVER_TOOLS = re.compile(
     r"(advisor|bash|browser|code_execution|computer|mcp|memory|text_editor|tool_search_tool|web_fetch|web_search)_\w+\Z"
 )
+SERVER_ID = re.compile(r"srvtoolu_[a-zA-Z0-9_]+\Z")
 TOOL_FIELDS = frozenset(
     """allowed_callers cache_control defer_loading description eager_input_streaming input_examples input_schema name strict
     type""".split()  # noqa: SIM905 - a table reads better
@@ -72,6 +73,7 @@ def check(body: Mapping[str, Any]) -> None:
     _check_system(body)
     _check_messages(body)
     _check_results(body["messages"])
+    _check_server_tools(body["messages"])
     _check_breakpoints(body)
     _check_thinking(body)
 
@@ -327,6 +329,30 @@ def _match(results: list[tuple[str, Mapping[str, Any]]], leading: Iterable[str],
             text = f"{where}: each tool_use must have a single result. Found multiple `tool_result` blocks with id: {made}"
             raise invalid(text)
         seen.add(made)
+
+
+def _check_server_tools(messages: list[Mapping[str, Any]]) -> None:
+    """Results of server tools stand behind their use, in the same turn; only the last turn may still wait for one."""
+    turns = _turns(messages)
+    for number, (at, _, blocks) in enumerate(turns):
+        waiting: dict[str | None, str] = {}
+        for where, part in blocks:
+            kind = part["type"]
+            if kind == "server_tool_use":
+                if not SERVER_ID.match(part["id"]):
+                    raise invalid(f"{where}.server_tool_use.id: String should match pattern '^srvtoolu_[a-zA-Z0-9_]+$'")
+                waiting[part["id"]] = part["name"]
+            elif (
+                kind.endswith("_tool_result")
+                and kind != "mcp_tool_result"
+                and waiting.pop(part.get("tool_use_id"), None) is None
+            ):
+                text = f"{where}: unexpected `tool_use_id` found in `{kind}` blocks: {part.get('tool_use_id')}. "
+                raise invalid(f"{text}Each `{kind}` block must have a corresponding `server_tool_use` block before it.")
+        if waiting and number < len(turns) - 2:
+            made, name = next(iter(waiting.items()))
+            text = f"messages.{at}: `{name}` tool use with id `{made}` was found without a corresponding"
+            raise invalid(f"{text} `{name}_tool_result` block")
 
 
 def _check_breakpoints(body: Mapping[str, Any]) -> None:

@@ -22,6 +22,7 @@ from .errors import Reject
 from .faults import ANSWERED, NOT_STREAMED, Event, Fault, FaultBook, Injected, Reset, Stall, disturb, rejection
 from .headers import authenticate, limits
 from .openai_chat import ChatCompletions
+from .openai_responses import Responses
 from .responder import DefaultResponder
 from .transport import Response, Server
 from .types import Answer, Request, Seen, Usage
@@ -45,7 +46,8 @@ class LoopbackProvider:
     latency : seconds per model before the response begins.
     strict : refuse what the real APIs refuse.
     cache_rules : changes to ``caching.RULES``, by beginning of the model name.
-    trusted_signatures : thinking signatures of the real API to take as genuine (for recorded conversations).
+    trusted_signatures : signatures of thinking (Anthropic) and encrypted reasoning (OpenAI) of the real APIs to take as
+        genuine, for recorded conversations.
 
     Raises
     ------
@@ -85,8 +87,13 @@ class LoopbackProvider:
         self._seen: list[Seen] = []
         self._failure: Exception | None = None
         self._server: Server | None = None
-        wires: tuple[Wire, ...] = (ChatCompletions(), Messages(frozenset(trusted_signatures)))
-        self._wires: Mapping[str, Wire] = dict(zip(("/v1/chat/completions", "/v1/messages"), wires, strict=True))
+        trusted = frozenset(trusted_signatures)
+        self._responses = Responses(trusted)
+        self._wires: Mapping[str, Wire] = {
+            "/v1/chat/completions": ChatCompletions(),
+            "/v1/responses": self._responses,
+            "/v1/messages": Messages(trusted),
+        }
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -159,8 +166,9 @@ class LoopbackProvider:
         self._faults.add(Injected(fault, times, model, provider, retry_after, seconds, after))
 
     def clear(self) -> None:
-        """Forget injected faults, recorded requests and prompt caches."""
+        """Forget injected faults, recorded requests, prompt caches and kept responses."""
         self._faults.clear()
+        self._responses.store.clear()
         self._cache.clear()
         with self._lock:
             self._seen.clear()

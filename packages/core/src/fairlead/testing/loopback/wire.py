@@ -57,7 +57,7 @@ class Wire(Protocol):
     def failures(self, reply: Reply, /) -> Mapping[Fault, tuple[Event, ...]]:
         """Per stream fault, the events sent in place of the rest."""
 
-    def overflow(self, prompt: int, max_tokens: int, window: int) -> Reject:
+    def overflow(self, prompt: int, max_tokens: int, window: int, /) -> Reject:
         """The error for a prompt (with ``max_tokens``) that is larger than the window. Tokens."""
 
 
