@@ -80,9 +80,9 @@ class ChatFairlead(BaseChatModel):
         self._said = options
         if self.profile is None:
             self.profile = common_profile(native.model for native in found.values())
-        local = RunnableConfig(callbacks=self.callbacks, tags=self.tags or [], metadata=self.metadata or {})
-        if any(local.values()):
-            self._dispatch.always(local)
+        local = {key: settings[key] for key in ("callbacks", "tags", "metadata") if settings.get(key)}
+        if local:
+            self._dispatch.always(cast("RunnableConfig", local))
 
     # -- what it is
 

@@ -193,7 +193,9 @@ def prompt_of(prompt: LanguageModelInput) -> PromptValue:
     if isinstance(prompt, str):
         return StringPromptValue(text=prompt)
     if isinstance(prompt, Sequence):
-        return as_prompt(convert_to_messages(prompt))
+        kinds = set(map(type, prompt))  # a thousand messages are of four classes
+        ready = all([issubclass(kind, BaseMessage) for kind in kinds])
+        return as_prompt(list(prompt) if ready else convert_to_messages(prompt))  # type: ignore[arg-type]  # just seen
     raise ValueError(f"Invalid input type {type(prompt)}. Must be a PromptValue, str, or list of BaseMessages.")
 
 
