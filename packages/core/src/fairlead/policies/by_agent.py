@@ -48,3 +48,7 @@ class ByAgent:
         if word is None:
             return shortlist
         return shortlist.prefer(shortlist.pool.select(word), f"agent {agent!r} is given {word}")
+
+    @staticmethod
+    def _examples() -> list[ByAgent]:
+        return [ByAgent(explorer="fast", reviewer="strong"), ByAgent({"*": "fast"})]

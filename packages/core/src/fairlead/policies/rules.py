@@ -79,12 +79,24 @@ class Rules:
                 shortlist = shortlist.require(_among(allowed), rule.because)
         return shortlist
 
+    @staticmethod
+    def _examples() -> list[Rules]:
+        return [Rules().prefer("fast"), Rules().exclude("strong", when=_is_long).require("fast", when=_is_for_a_user)]
+
     def _and(self, verb: str, word: str, when: Callable[[View], bool] | None, because: str) -> Rules:
         return Rules(*self._rules, _Rule(when or _always, word, verb, because))
 
 
 def _among(names: frozenset[str]) -> Callable[[Target], bool]:
     return lambda target: target.name in names
+
+
+def _is_long(view: View) -> bool:
+    return view.tokens > 50_000
+
+
+def _is_for_a_user(view: View) -> bool:
+    return "user" in view.scope.labels
 
 
 def _always(view: View) -> bool:  # noqa: ARG001  (a predicate takes the view)

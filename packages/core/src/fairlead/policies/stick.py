@@ -73,3 +73,7 @@ class Stick:
     def load(self, state: Mapping[str, Any]) -> None:
         """Take over what `dump` gave."""
         self._memory.restore((tuple(key), who) for key, who in state["last"])
+
+    @staticmethod
+    def _examples() -> list[Stick]:
+        return [Stick(), Stick(per="session", to="provider")]

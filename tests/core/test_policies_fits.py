@@ -1,0 +1,70 @@
+"""Fits rules out what cannot serve a request, and nothing else."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairlead import Capabilities, Needs, NoTarget, Pool, Router, Target, View
+from fairlead.policies import Fits
+
+
+def fitting(view, **targets):
+    pool = Pool([*(Target(name, name.split("_")[0], can=can) for name, can in targets.items()), Target("unknown")])
+    return Router(pool, Fits()).decide(view)
+
+
+def test_a_window_must_hold_the_prompt_with_its_margin():
+    tight, wide = Capabilities(window=110_000), Capabilities(window=111_000)
+    decision = fitting(View(tokens=100_500), tight=tight, wide=wide)
+    assert decision.names == ("wide", "unknown")
+    assert decision.notes[0].because == "a prompt of about 110,550 tokens does not fit: tight takes 110,000"
+
+
+def test_a_window_must_also_hold_the_longest_answer_that_is_asked_for():
+    decision = fitting(View(tokens=1_000, needs=Needs(max_output=9_000)), small=Capabilities(window=10_000))
+    assert decision.names == ("unknown",)
+    assert "an answer of up to 9,000" in decision.notes[0].because
+
+
+@pytest.mark.parametrize(
+    ("needs", "lacking", "able"),
+    [
+        (Needs(tools=True), Capabilities(tools=False), Capabilities(tools=True)),
+        (Needs(structured_output=True), Capabilities(structured_output=False), Capabilities(structured_output=True)),
+        (
+            Needs(modalities=frozenset({"image"})),
+            Capabilities(modalities=frozenset({"audio"})),
+            Capabilities(modalities=frozenset({"image", "audio"})),
+        ),
+        (Needs(max_output=5_000), Capabilities(max_output=4_096), Capabilities(max_output=8_192)),
+    ],
+)
+def test_what_a_request_needs_a_target_must_have_unless_it_is_unknown(needs, lacking, able):
+    decision = fitting(View(needs=needs), lacking=lacking, able=able)
+    assert decision.names == ("able", "unknown")
+    assert decision.notes[0].out == ("lacking",)
+
+
+def test_only_the_named_providers_may_serve_a_request_that_needs_them():
+    decision = fitting(View(needs=Needs(providers=frozenset({"acme"}))), acme_1=Capabilities(), zeta_1=Capabilities())
+    assert decision.names == ("acme_1",)
+    assert decision.notes[0].because == "only acme can serve this request"
+
+
+def test_where_nothing_fits_the_error_names_every_target_and_its_number():
+    pool = Pool([Target("a", can=Capabilities(window=1_000)), Target("b", can=Capabilities(tools=False))])
+    with pytest.raises(NoTarget, match=r"a takes 1,000(.|\n)*\(Fits\)") as raised:
+        Router(pool, Fits()).start(View(tokens=5_000, needs=Needs(tools=True)))
+    assert "b: it cannot call tools" in str(raised.value)
+
+
+@given(
+    st.integers(0, 10**6),
+    st.none() | st.integers(1, 10**5),
+    st.lists(st.none() | st.integers(1, 10**6), min_size=1, max_size=4),
+)
+def test_exactly_the_targets_with_room_are_kept(tokens, max_output, windows):
+    pool = Pool([Target(str(i), can=Capabilities(window=window)) for i, window in enumerate(windows)])
+    room = tokens * 1.1 + (max_output or 0)
+    kept = tuple(str(i) for i, window in enumerate(windows) if window is None or window >= room)
+    assert Router(pool, Fits()).decide(View(tokens=tokens, needs=Needs(max_output=max_output))).names == kept
