@@ -35,7 +35,7 @@ class Price:
         cache_read, cache_write, cache_write_1h: None where the provider lists no own price; the input price counts then.
         above: prompt length in tokens from which on `long` is the price of the whole call.
         long: the price of a prompt longer than `above`; it may have a longer one of its own.
-        hours: cheaper parts of the day. The price itself is the dearest one: who does not ask for the hour never counts too little.
+        hours: cheaper parts of the day. The price itself is the dearest: who does not ask for the hour never counts too little.
     """
 
     input: float

@@ -1,0 +1,15 @@
+"""What is known about models: prices, context windows, capabilities, by provider and model.
+
+    from fairlead import Pool, Price, catalog
+    pool = Pool([catalog.target("strong", provider="anthropic", model="claude-opus-5-5"),
+                 catalog.target("own", provider="vllm", model="qwen-3-32b", price=Price(0.1, 0.3))])
+
+A `Catalog` with overrides is an object that is passed on; there is no process-wide registry.
+"""
+
+from fairlead.catalog.catalog import Catalog, Known, Unpriced
+
+__all__ = ["Catalog", "Known", "Unpriced", "look_up", "target"]
+
+look_up = Catalog().look_up
+target = Catalog().target
