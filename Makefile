@@ -22,7 +22,7 @@ $(READY): $(UV) pyproject.toml packages/core/pyproject.toml packages/langchain/p
 setup: $(READY)  ## the environment, in .venv
 
 demo: $(READY)  ## a recorded agent run, each call routed
-	$(RUN) python -m langchain_fairlead.demo
+	$(RUN) python -m langchain_fairlead.demo $(ARGS)
 
 test: $(READY)  ## the tests
 	$(RUN) pytest -n auto
