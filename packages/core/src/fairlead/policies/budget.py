@@ -241,7 +241,8 @@ class Budget:
             tokens = usage.input_tokens + usage.output_tokens
             if self.usd is None:
                 return 0.0, tokens
-            return (price.cost(usage), tokens) if price is not None else None
+            cost = attempt.cost if attempt.cost is not None or price is None else price.cost(usage)
+            return None if cost is None else (cost, tokens)
         if attempt.error is not None and attempt.kind in _UNBILLED and not attempt.error.partial:
             return _NOTHING
         return None

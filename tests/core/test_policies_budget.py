@@ -1,0 +1,344 @@
+"""A budget is never overspent, whatever runs at the same time; and its errors say what was spent."""
+
+import asyncio
+import random
+import threading
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from fairlead import (
+    Attempt,
+    BudgetExceeded,
+    Call,
+    Capabilities,
+    ConfigurationError,
+    FailureKind,
+    Interrupted,
+    Needs,
+    Pool,
+    Price,
+    Reply,
+    Router,
+    Scope,
+    Shortlist,
+    Target,
+    TargetError,
+    Usage,
+    Verdict,
+    View,
+    adrive,
+    drive,
+)
+from fairlead.policies import Budget
+from fairlead.testing import Clock, Fails, Says, Script
+from fairlead.verifiers import Judge
+
+DEAR = Target("dear", price=Price(10, 50, cache_read=1, cache_write=12.5))
+CHEAP = Target("cheap", price=Price(1, 5))
+POOL = Pool([DEAR, CHEAP])
+SMALL = View(Scope("s1"), tokens=1_000, needs=Needs(max_output=100))
+
+
+def ask(router, view=SMALL, line="yes"):
+    run = router.start(view)
+    list(drive(run, line.perform if isinstance(line, Script) else Script(otherwise=line).perform, sleep=lambda _: None))
+    return run.outcome
+
+
+def says(tokens_in, tokens_out):
+    return Says("yes", usage=Usage(tokens_in, tokens_out))
+
+
+def made(policy, view=SMALL, target=CHEAP, ask=None):
+    call = Call(target, view, Shortlist(POOL), ask=ask)
+    assert policy.reserve(call)
+    return call
+
+
+def test_a_budget_that_runs_low_first_rules_out_the_dear_target():
+    budget = Budget(usd=0.012)
+    router = Router(POOL, budget)
+    assert router.decide(SMALL).names == ("cheap",)
+    assert Router(POOL, Budget(usd=0.05)).decide(SMALL).names == ("dear", "cheap")
+
+
+def test_when_it_is_spent_the_error_says_whose_budget_what_was_spent_and_the_limit():
+    router = Router(POOL, Budget(usd=0.004))
+    for _ in range(2):
+        ask(router, line=says(1_000, 100))
+    with pytest.raises(BudgetExceeded, match=r"session 's1' has spent \$0\.0030 of \$0\.00.*cheap \$0\.0016.*\(Budget\)"):
+        ask(router)
+    assert ask(router, View(Scope("s2"), tokens=1_000, needs=Needs(max_output=100))).target is CHEAP
+
+
+def test_the_bound_is_the_prompt_with_its_margin_at_the_dearest_price_and_the_longest_answer():
+    budget = Budget(usd=1, margin=1.2, output_allowance=1_000)
+    assert budget.bound(DEAR, View(tokens=10_000, needs=Needs(max_output=500))) == pytest.approx(
+        ((12_000 * 12.5 + 500 * 50) * 1e-6, 12_500)
+    )
+    short = Target("short", price=Price(1, 1), can=Capabilities(max_output=300))
+    long = Target("long", price=Price(1, 1), can=Capabilities(max_output=64_000))
+    assert budget.bound(short, View())[1] == 300
+    assert budget.bound(long, View())[1] == 1_000
+    assert Budget(tokens=10).bound(Target("unpriced"), View(tokens=10)) == (0.0, 11 + 4096)
+
+
+def test_a_long_prompt_is_bounded_at_the_price_of_long_prompts():
+    tiered = Target("tiered", price=Price(1, 5, above=1_000, long=Price(2, 10)))
+    assert Budget(usd=1).bound(tiered, View(tokens=950, needs=Needs(max_output=0)))[0] == pytest.approx(1_045 * 2e-6)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "charged"),
+    [
+        ({"reply": Reply("yes", usage=Usage(800, 50))}, 850),
+        ({"reply": Reply("yes", usage=Usage(800, 50)), "verdict": Verdict(False)}, 850),
+        ({"reply": Reply("of unknown usage")}, 1_200),
+        ({"abandoned": True}, 1_200),
+        ({"error": TargetError(FailureKind.TIMEOUT)}, 1_200),
+        ({"error": TargetError(FailureKind.REFUSED)}, 1_200),
+        ({"error": TargetError(FailureKind.RATE_LIMIT)}, 0),
+        ({"error": TargetError(FailureKind.CONTEXT_OVERFLOW)}, 0),
+    ],
+)
+def test_each_end_of_a_call_is_charged_as_what_is_known_of_it(attempt, charged):
+    budget = Budget(tokens=5_000)
+    call = made(budget)
+    assert budget.spent(SMALL) == (0.0, 1_200)
+    budget.learn(Attempt(call, 0.0, 1.0, **attempt))
+    assert budget.spent(SMALL) == (0.0, charged)
+
+
+def test_a_reply_that_broke_off_is_charged_with_its_bound():
+    budget = Budget(tokens=5_000)
+    script = Script(otherwise=Fails(FailureKind.CONNECTION, after=["part"]))
+    with pytest.raises(Interrupted):
+        ask(Router(POOL, budget), line=script)
+    assert budget.spent(SMALL)[1] == 1_200
+
+
+def test_an_abandoned_stream_is_charged_with_its_bound():
+    budget = Budget(tokens=5_000)
+    stream = drive(Router(POOL, budget).start(SMALL), Script(otherwise="a long story").perform)
+    next(stream)
+    stream.close()
+    assert budget.spent(SMALL)[1] == 1_200
+
+
+def test_a_failed_target_costs_nothing_and_the_fallback_is_paid_from_the_same_budget():
+    budget = Budget(tokens=5_000)
+    ask(Router(POOL, budget), line=Script(dear=Fails(FailureKind.OVERLOADED), cheap=says(700, 30)))
+    assert budget.spent(SMALL)[1] == 730
+
+
+def test_what_a_judge_is_asked_is_charged_too():
+    budget = Budget(tokens=10_000)
+    pool = Pool([DEAR, CHEAP, Target("judge", price=Price(1, 1))])
+    router = Router(pool, budget, verify=Judge("judge"))
+    ask(router, line=Script(judge=says(400, 20), otherwise=says(700, 30)))
+    assert budget.spent(SMALL)[1] == 730 + 420
+
+
+def test_an_open_call_counts_until_it_is_settled_or_released():
+    budget = Budget(tokens=2_500)
+    first, second = made(budget), made(budget)
+    assert not budget.reserve(Call(CHEAP, SMALL, Shortlist(POOL)))
+    budget.release(first)
+    third = made(budget)
+    budget.learn(Attempt(second, 0.0, 1.0, Reply("", usage=Usage(10, 10))))
+    budget.learn(Attempt(third, 0.0, 1.0, Reply("", usage=Usage(10, 10))))
+    assert budget.spent(SMALL)[1] == 40
+
+
+@pytest.mark.parametrize(
+    ("per", "shared", "apart"),
+    [
+        ("session", Scope("s1", "other"), Scope("s2")),
+        ("agent", Scope("s1", "main", "other task"), Scope("s1", "other")),
+        ("task", Scope("s1", "main", "", 9), Scope("s1", "main", "other task")),
+        ("user", Scope("s2", labels={"user": "u1"}), Scope("s1", labels={"user": "u2"})),
+    ],
+)
+def test_a_budget_is_shared_within_its_scope_and_not_beyond(per, shared, apart):
+    budget = Budget(tokens=1_500, per=per)
+    made(budget, View(Scope("s1", labels={"user": "u1"}), tokens=1_000, needs=Needs(max_output=100)))
+    assert budget.spent(View(shared))[1] == 1_200
+    assert budget.spent(View(apart))[1] == 0
+
+
+def test_a_process_has_one_budget():
+    budget = Budget(tokens=1_500, per="process")
+    made(budget)
+    assert budget.spent(View(Scope("another"), tokens=1))[1] == 1_200
+
+
+def test_calls_without_the_label_share_one_budget_instead_of_having_none():
+    budget = Budget(tokens=1_500, per="user")
+    made(budget)
+    assert not budget.reserve(Call(CHEAP, SMALL, Shortlist(POOL)))
+
+
+def test_what_was_spent_drops_out_of_the_window():
+    clock = Clock(0.0)
+    router = Router(POOL, Budget(tokens=1_500, window=3_600), clock=clock)
+    ask(router, line=says(1_000, 100))
+    clock.advance(3_599)
+    with pytest.raises(BudgetExceeded):
+        ask(router)
+    clock.advance(301)
+    assert ask(router, line=says(1_000, 100)).accepted
+
+
+def test_a_limit_in_dollars_needs_prices_and_says_so_at_construction():
+    pool = Pool([DEAR, Target("mystery"), Target("secret")])
+    with pytest.raises(ConfigurationError, match=r"mystery, secret; give Target\(price=Price\(\.\.\.\)\), or limit tokens="):
+        Router(pool, Budget(usd=1))
+    assert Router(pool, Budget(tokens=10**6)).decide(View()).names == ("dear", "mystery", "secret")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({}, "usd= or tokens="),
+        ({"usd": 0}, "above 0"),
+        ({"usd": 1, "window": -1}, "above 0"),
+        ({"usd": 1, "per": "step"}, "no budget"),
+    ],
+)
+def test_a_budget_that_cannot_work_is_refused(wrong, says):
+    with pytest.raises(ConfigurationError, match=says):
+        Budget(**wrong)
+
+
+def test_the_oldest_scope_is_forgotten_but_never_one_with_an_open_call():
+    budget = Budget(tokens=1_500, size=3)
+    made(budget)
+    for i in range(10):
+        view = View(Scope(f"new {i}"), tokens=1_000, needs=Needs(max_output=100))
+        budget.learn(Attempt(made(budget, view), 0.0, 1.0, Reply("", usage=Usage(1_000, 100))))
+    assert len(budget.dump()["accounts"]) == 3
+    assert budget.spent(SMALL)[1] == 1_200
+
+
+def test_open_calls_are_carried_over_as_spent():
+    budget, other = Budget(tokens=1_500, window=60.0), Budget(tokens=1_500, window=60.0)
+    now = View(Scope("s1"), tokens=1_000, needs=Needs(max_output=100), now=10_000.0)
+    made(budget, now)
+    other.load(budget.dump())
+    assert other.spent(now)[1] == 1_200
+
+
+class Spending(RuleBasedStateMachine):
+    """Calls of any size open and end in any order; what the provider may have billed stays within the limit."""
+
+    LIMIT, WINDOW = 10_000, 120.0
+
+    @initialize(windowed=st.booleans())
+    def start(self, windowed):
+        self.window = self.WINDOW if windowed else None
+        self.budget = Budget(tokens=self.LIMIT, usd=0.05, window=self.window)
+        self.now = 0.0
+        self.open, self.billed = [], []
+
+    @rule(tokens=st.integers(0, 4_000), longest=st.integers(1, 2_000), whom=st.sampled_from([DEAR, CHEAP]))
+    def a_call_is_made(self, tokens, longest, whom):
+        view = View(Scope("s"), tokens, Needs(max_output=longest), now=self.now)
+        call = Call(whom, view, Shortlist(POOL))
+        if self.budget.reserve(call):
+            self.open.append(call)
+        else:
+            left = [limit - spent for limit, spent in zip((0.05, self.LIMIT), self.budget.spent(view), strict=True)]
+            bound = self.budget.bound(whom, view)
+            assert bound[0] > left[0] or bound[1] > left[1], "it was refused although there was enough"
+
+    @precondition(lambda self: self.open)
+    @rule(data=st.data(), share=st.floats(0, 1), end=st.sampled_from(["known", "unknown", "abandoned", "failed", "released"]))
+    def a_call_ends(self, data, share, end):
+        call = self.open.pop(data.draw(st.integers(0, len(self.open) - 1)))
+        usd, tokens = self.budget.bound(call.target, call.view)
+        used = Usage(int(call.view.tokens * 1.1 * share), int(call.view.needs.max_output * share))
+        cost = call.target.price.cost(used), used.input_tokens + used.output_tokens
+        if end == "released":
+            self.budget.release(call)
+            return
+        reply = {"known": Reply("", usage=used), "unknown": Reply("")}.get(end)
+        error = TargetError(FailureKind.OVERLOADED) if end == "failed" else None
+        self.budget.learn(Attempt(call, call.view.now, self.now, reply, error, abandoned=end == "abandoned"))
+        if end != "failed":
+            self.billed.append((self.now, *(cost if end == "known" else (usd, tokens))))
+
+    @rule(seconds=st.sampled_from([1.0, 9.0, 31.0, 119.0, 121.0]))
+    def time_passes(self, seconds):
+        self.now += seconds
+
+    @invariant()
+    def no_stretch_of_the_window_holds_more_than_the_limit(self):
+        for first, *_ in self.billed:
+            stretch = [row for row in self.billed if row[0] >= first and (self.window is None or row[0] <= first + self.window)]
+            assert sum(row[2] for row in stretch) <= self.LIMIT
+            assert sum(row[1] for row in stretch) <= 0.05 + 1e-12
+
+
+TestSpending = Spending.TestCase
+TestSpending.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 2**32), st.integers(2, 8))
+def test_threads_never_overspend_together(seed, threads):
+    rng = random.Random(seed)
+    lines = [says(rng.randrange(1_000), rng.randrange(100)) for _ in range(50)]
+    budget, billed, refused = Budget(tokens=8_000), [], []
+    router = Router(POOL, budget)
+    script = Script(otherwise=lines)
+    barrier = threading.Barrier(threads)
+
+    def work():
+        barrier.wait()
+        for _ in range(20):
+            try:
+                usage = ask(router, line=script).reply.usage
+            except BudgetExceeded:
+                refused.append(1)
+            else:
+                billed.append(usage.input_tokens + usage.output_tokens)
+
+    workers = [threading.Thread(target=work) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert sum(billed) <= 8_000
+    assert len(billed) + len(refused) == 20 * threads
+    assert budget.spent(SMALL)[1] == sum(billed), "nothing stays reserved"
+
+
+async def test_tasks_never_overspend_together():
+    budget = Budget(usd=0.02)
+    router = Router(POOL, budget)
+    script = Script(otherwise=says(1_000, 100))
+
+    async def work():
+        try:
+            run = router.start(SMALL)
+            async for _ in adrive(run, script.aperform):
+                pass
+        except BudgetExceeded:
+            return 0.0
+        return run.outcome.cost
+
+    costs = await asyncio.gather(*(work() for _ in range(40)))
+    assert 0 < sum(costs) <= 0.02
+    assert 0.0 in costs
+
+
+def test_of_two_budgets_both_must_allow_a_call():
+    wide, narrow = Budget(tokens=10**6), Budget(tokens=1_300, per="process")
+    router = Router(POOL, wide, narrow)
+    ask(router, line=says(1_000, 100))
+    with pytest.raises(BudgetExceeded):
+        ask(router)
+    assert wide.spent(SMALL)[1] == 1_100, "what the other refused is not kept reserved"
