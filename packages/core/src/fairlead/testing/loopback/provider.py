@@ -101,7 +101,7 @@ class LoopbackProvider:
         """Start to serve; returns itself."""
         if self._server is None:
             self._server = Server(self)
-            threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True, name="loopback").start()
+            self._server.start()
         return self
 
     def stop(self) -> None:

@@ -53,6 +53,19 @@ class Server(ThreadingHTTPServer):
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         super().__init__(("127.0.0.1", 0), _Handler)
+        self._thread = threading.Thread(target=self._accept, daemon=True, name="loopback")
+
+    def start(self) -> None:
+        """Serve on a thread of its own."""
+        self._thread.start()
+
+    def _accept(self) -> None:
+        while not self.stopping.is_set():
+            self.handle_request()
+
+    def verify_request(self, _request: Any, _client_address: Any, /) -> bool:
+        """The connection that wakes a stopping server is not served."""
+        return not self.stopping.is_set()
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """Accept a connection and remember it."""
@@ -79,7 +92,9 @@ class Server(ThreadingHTTPServer):
     def stop(self) -> None:
         """Stop at once: no connection is waited for."""
         self.stopping.set()
-        self.shutdown()
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", self.server_address[1]), timeout=1).close()  # wakes the accepting thread
+        self._thread.join()
         self.server_close()
         with self._lock:
             left, self._open = self._open, set()
