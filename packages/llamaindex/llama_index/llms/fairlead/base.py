@@ -1,0 +1,297 @@
+"""Fairlead: a LlamaIndex LLM that sends each call to the LLM that should answer it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from pickle import PicklingError
+from typing import Any, TypeVar
+from warnings import catch_warnings, simplefilter
+
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    ChatResponseAsyncGen,
+    ChatResponseGen,
+    CompletionResponse,
+    CompletionResponseAsyncGen,
+    CompletionResponseGen,
+    LLMMetadata,
+)
+from llama_index.core.llms.function_calling import FunctionCallingLLM
+from llama_index.core.llms.llm import ToolSelection
+from llama_index.core.prompts import BasePromptTemplate
+from llama_index.core.tools import BaseTool
+from pydantic import BaseModel, Field, PrivateAttr
+
+from fairlead import Attempt, ConfigurationError, Router
+from fairlead.engine import Verifier
+from fairlead.explain import Explanation
+from llama_index.llms.fairlead.dispatch import Dispatch
+from llama_index.llms.fairlead.native import Models, common_metadata, natives, pool_of
+from llama_index.llms.fairlead.replies import target_named, tool_calls_in
+from llama_index.llms.fairlead.request import (
+    Request,
+    StructuredRequest,
+    ToolRequest,
+    chat_request,
+    completion_request,
+    history,
+)
+
+Model = TypeVar("Model", bound=BaseModel)
+Tools = Sequence[BaseTool]
+Message = str | ChatMessage | None
+_FIELDS = frozenset(
+    [
+        "callback_manager",
+        "completion_to_prompt",
+        "labels",
+        "messages_to_prompt",
+        "output_parser",
+        "pydantic_program_mode",
+        "query_wrapper_prompt",
+        "rate_limiter",
+        "system_prompt",
+    ]
+)
+
+
+class Fairlead(FunctionCallingLLM):
+    """An LLM that sends each call to the LLM that should answer it, and to the next one where that fails.
+
+    It stands wherever a LlamaIndex LLM stands: in agents and workflows, query and chat engines, programs, as `Settings.llm`.
+    One instance may serve several agents, threads and event loops. What it decided is in each response's
+    `additional_kwargs["fairlead"]`, never on the message, which is sent again.
+
+    Every method takes `route={...}` for this one call (the structured ones in `llm_kwargs`): the words of `route_scope`.
+
+    Parameters:
+        models: LlamaIndex LLMs or `provider:model` strings, strongest first; or a mapping of names to them.
+        router: chooses among them; its pool must have the names of `models`. None: `Router.default` over `models`.
+        verify: judges answers before they are shown; see `fairlead.verifiers`. Not together with `router`.
+        journal: told of every attempt; see `fairlead.journal`. Not together with `router`.
+        settings: fields of LlamaIndex's LLMs (`system_prompt`, `callback_manager`, ...); anything else goes to the
+            constructors of those models that are given as strings.
+
+    Raises:
+        ConfigurationError: it cannot work; the message names the field and the remedy.
+
+    >>> from llama_index.core.llms import MockLLM
+    >>> import warnings; warnings.simplefilter("ignore")  # nobody knows the price of a mock
+    >>> llm = Fairlead({"strong": MockLLM(), "fast": MockLLM(max_tokens=2)})
+    >>> answer = llm.complete("one two three four", route={"target": "fast"})
+    >>> answer.text, answer.additional_kwargs["fairlead"]["target"]
+    ('one two', 'fast')
+    """
+
+    models: dict[str, Any] = Field(exclude=True, repr=False, description="Target name -> LLM; in no dump, since LLMs hold keys")
+    labels: dict[str, Any] = Field(default_factory=dict, description="What `bind` said of the caller.")
+
+    _dispatch: Dispatch = PrivateAttr()
+    _own_router: bool = PrivateAttr(default=False)
+
+    def __init__(
+        self,
+        models: Models = (),
+        *,
+        router: Router | None = None,
+        verify: Verifier | None = None,
+        journal: Sequence[Callable[[Attempt], None]] = (),
+        **settings: Any,
+    ) -> None:
+        found = natives(models, {key: value for key, value in settings.items() if key not in _FIELDS})
+        given = router
+        if router is None:
+            router = Router.default(pool_of(found.values()), verify=verify, journal=journal)
+        elif verify is not None or journal:
+            raise ConfigurationError(
+                "verify= and journal= belong to the router where one is given: Router(..., verify=, journal=)"
+            )
+        elif strange := {target.name for target in router.pool} ^ found.keys():
+            raise ConfigurationError(
+                f"router= and models= must name the same targets; only one of them names {', '.join(sorted(strange))}"
+            )
+        super().__init__(
+            models={name: native.llm for name, native in found.items()},
+            **{key: value for key, value in settings.items() if key in _FIELDS and value is not None},
+        )
+        self._dispatch = Dispatch(found, router)
+        self._own_router = given is None and verify is None and not journal
+        self._share_callbacks()
+
+    # -- what it is
+
+    @classmethod
+    def class_name(cls) -> str:
+        return "Fairlead"
+
+    @property
+    def router(self) -> Router:
+        """The router that chooses."""
+        return self._dispatch.router
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        """What can be relied on whichever target answers: the smallest window, tools only if all call them."""
+        return common_metadata(self._dispatch.natives.values())
+
+    def bind(self, **words: Any) -> Fairlead:
+        """The same LLM for one caller: targets, router and memory are shared. The supported way to name an agent.
+
+        Parameters:
+            words: those of `route_scope`; `agent="reviewer"` above all.
+        """
+        return self.model_copy(update={"labels": {**self.labels, **words}})
+
+    def explain(self, messages: Sequence[ChatMessage] = (), **route: Any) -> Explanation:
+        """Who would answer, who is ruled out, and why; nobody is called. Print it."""
+        return self.router.explain(self._dispatch.view(Request("chat", messages, {"route": route}), self.labels))
+
+    # -- chat and completion
+
+    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        response: ChatResponse = self._dispatch.whole(chat_request("chat", messages, kwargs), self.labels)
+        return response
+
+    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        response: ChatResponse = await self._dispatch.awhole(chat_request("achat", messages, kwargs), self.labels)
+        return response
+
+    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
+        return self._dispatch.stream(chat_request("stream_chat", messages, kwargs), self.labels)
+
+    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
+        return await self._dispatch.astream(chat_request("astream_chat", messages, kwargs), self.labels)
+
+    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        request = completion_request("complete", prompt, formatted, kwargs)
+        response: CompletionResponse = self._dispatch.whole(request, self.labels)
+        return response
+
+    async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        request = completion_request("acomplete", prompt, formatted, kwargs)
+        response: CompletionResponse = await self._dispatch.awhole(request, self.labels)
+        return response
+
+    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
+        return self._dispatch.stream(completion_request("stream_complete", prompt, formatted, kwargs), self.labels)
+
+    async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
+        return await self._dispatch.astream(completion_request("astream_complete", prompt, formatted, kwargs), self.labels)
+
+    # -- tools: prepared by each target in its own format; `verbose`, `tool_required` and the like go to it as they are
+
+    def chat_with_tools(  # type: ignore[override]
+        self, tools: Tools, user_msg: Message = None, chat_history: list[ChatMessage] | None = None, **kwargs: Any
+    ) -> ChatResponse:
+        request = ToolRequest("chat_with_tools", history(user_msg, chat_history), kwargs, tools=tools)
+        response: ChatResponse = self._dispatch.whole(request, self.labels)
+        return response
+
+    async def achat_with_tools(  # type: ignore[override]
+        self, tools: Tools, user_msg: Message = None, chat_history: list[ChatMessage] | None = None, **kwargs: Any
+    ) -> ChatResponse:
+        request = ToolRequest("achat_with_tools", history(user_msg, chat_history), kwargs, tools=tools)
+        response: ChatResponse = await self._dispatch.awhole(request, self.labels)
+        return response
+
+    def stream_chat_with_tools(  # type: ignore[override]
+        self, tools: Tools, user_msg: Message = None, chat_history: list[ChatMessage] | None = None, **kwargs: Any
+    ) -> ChatResponseGen:
+        request = ToolRequest("stream_chat_with_tools", history(user_msg, chat_history), kwargs, tools=tools)
+        return self._dispatch.stream(request, self.labels)
+
+    async def astream_chat_with_tools(  # type: ignore[override]
+        self, tools: Tools, user_msg: Message = None, chat_history: list[ChatMessage] | None = None, **kwargs: Any
+    ) -> ChatResponseAsyncGen:
+        request = ToolRequest("astream_chat_with_tools", history(user_msg, chat_history), kwargs, tools=tools)
+        return await self._dispatch.astream(request, self.labels)
+
+    def get_tool_calls_from_response(
+        self, response: ChatResponse, error_on_no_tool_call: bool = True, **kwargs: Any
+    ) -> list[ToolSelection]:
+        """The tool calls of a response, as read by the LLM that gave it."""
+        native = self._dispatch.natives.get(target_named(response))
+        if native is not None and hasattr(native.llm, "get_tool_calls_from_response"):
+            calls: list[ToolSelection] = native.llm.get_tool_calls_from_response(response, error_on_no_tool_call, **kwargs)
+            return calls
+        return tool_calls_in(response, error_on_no_tool_call)
+
+    def _prepare_chat_with_tools(  # type: ignore[override]
+        self, tools: Tools, user_msg: Message = None, chat_history: list[ChatMessage] | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        """Arguments for `chat` and its like, which route them: the tools stay neutral until a target is chosen."""
+        return {"messages": history(user_msg, chat_history), "tools": list(tools), **kwargs}
+
+    # -- structured prediction: by each target's own means
+
+    def structured_predict(
+        self, output_cls: type[Model], prompt: BasePromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
+    ) -> Model:
+        request = self._structured("structured_predict", output_cls, prompt, llm_kwargs, prompt_args)
+        predicted: Model = self._dispatch.whole(request, self.labels)
+        return predicted
+
+    async def astructured_predict(
+        self, output_cls: type[Model], prompt: BasePromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
+    ) -> Model:
+        request = self._structured("astructured_predict", output_cls, prompt, llm_kwargs, prompt_args)
+        predicted: Model = await self._dispatch.awhole(request, self.labels)
+        return predicted
+
+    def stream_structured_predict(
+        self, output_cls: type[Model], prompt: BasePromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
+    ) -> Generator[Model, None, None]:
+        request = self._structured("stream_structured_predict", output_cls, prompt, llm_kwargs, prompt_args)
+        return self._dispatch.stream(request, self.labels)
+
+    async def astream_structured_predict(
+        self, output_cls: type[Model], prompt: BasePromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
+    ) -> AsyncGenerator[Model, None]:
+        request = self._structured("astream_structured_predict", output_cls, prompt, llm_kwargs, prompt_args)
+        return await self._dispatch.astream(request, self.labels)
+
+    def _structured(
+        self,
+        method: str,
+        output_cls: type[BaseModel],
+        prompt: BasePromptTemplate,
+        llm_kwargs: dict[str, Any] | None,
+        prompt_args: dict[str, Any],
+    ) -> StructuredRequest:
+        """The prompt is formatted here, so that the system prompt and output parser of this LLM survive the delegation."""
+        messages = self._get_messages(prompt, **prompt_args)
+        return StructuredRequest(method, messages, dict(llm_kwargs or {}), output_cls=output_cls)
+
+    # -- being passed around
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "callback_manager":  # `Settings.llm` sets it, and only on what it knows: this LLM
+            self._share_callbacks()
+
+    def _share_callbacks(self) -> None:
+        """Give our handlers to the targets, which count the tokens; those that have handlers of their own keep them."""
+        if self.callback_manager is None or not self.callback_manager.handlers:
+            return
+        for llm in self.models.values():
+            own = getattr(llm, "callback_manager", None)
+            if own is not None and not own.handlers:
+                llm.callback_manager = self.callback_manager
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Fairlead:
+        """A copy that shares targets and router: their clients hold locks, and their memory is one."""
+        return self.model_copy()
+
+    def __getstate__(self) -> dict[Any, Any]:
+        if not self._own_router:
+            raise PicklingError(
+                "a Fairlead with a router of its own cannot be pickled: policies may hold anything; pickle its models and "
+                "build Fairlead(models=..., router=...) anew"
+            )
+        return {"models": self.models, "labels": self.labels, "system_prompt": self.system_prompt}
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        with catch_warnings():
+            simplefilter("ignore", UserWarning)  # said when it was built first
+            self.__init__(**state)  # type: ignore[misc]  # as LlamaIndex's own components are restored

@@ -1,0 +1,47 @@
+"""Which protocol a native LLM speaks: told by its class, without importing any provider's package."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+_PACKAGES = "llama_index.llms."
+
+
+class Dialect(StrEnum):
+    """The protocol behind a native LLM."""
+
+    OPENAI_CHAT = "openai-chat"
+    OPENAI_RESPONSES = "openai-responses"
+    ANTHROPIC = "anthropic"
+    OTHER = "other"
+
+    @classmethod
+    def of(cls, llm: object) -> Dialect:
+        """The dialect of a native LLM, by the module of its class or of the nearest known base."""
+        for kind in type(llm).__mro__:
+            package = _package(kind)
+            if package == "anthropic":
+                return cls.ANTHROPIC
+            if package == "openai":
+                return cls.OPENAI_RESPONSES if "Responses" in kind.__name__ else cls.OPENAI_CHAT
+        return cls.OTHER
+
+
+def provider_of(llm: object) -> str:
+    """The provider's name: that of the integration package; empty for an LLM of nobody's package (a fake)."""
+    names = (_package(kind) for kind in type(llm).__mro__)
+    return next((name for name in names if name), "")
+
+
+def model_of(llm: object) -> str:
+    """The provider's name of the model; empty where the LLM does not say (a fake)."""
+    for attribute in ("model", "model_name", "model_id"):
+        name = getattr(llm, attribute, None)
+        if isinstance(name, str) and name:
+            return name
+    return ""
+
+
+def _package(kind: type) -> str:
+    module = kind.__module__
+    return module[len(_PACKAGES) :].partition(".")[0] if module.startswith(_PACKAGES) else ""

@@ -1,0 +1,126 @@
+"""Decides and calls: one step from the caller's request to the answer. The loop itself is `fairlead.drive`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
+from typing import Any
+
+from fairlead import AllTargetsFailed, Router, Run, adrive, drive
+from fairlead.view import View
+from llama_index.llms.fairlead.dialect import Dialect, provider_of
+from llama_index.llms.fairlead.histories import Histories
+from llama_index.llms.fairlead.native import Native
+from llama_index.llms.fairlead.perform import Performer
+from llama_index.llms.fairlead.replies import stamp_of, stamped
+from llama_index.llms.fairlead.request import Request
+from llama_index.llms.fairlead.scope import Words, capture
+from llama_index.llms.fairlead.stream import EmptyStream
+from llama_index.llms.fairlead.view import Views
+
+
+class Dispatch:
+    """What all copies of a `Fairlead` share: targets, router, and what was read of the conversations. Safe for many threads.
+
+    Parameters:
+        natives: target name -> native LLM.
+        router: chooses among them.
+        timer: seconds; only differences count.
+    """
+
+    def __init__(self, natives: Mapping[str, Native], router: Router, timer: Callable[[], float] = time.perf_counter) -> None:
+        self.natives = natives
+        self.router = router
+        self._timer = timer
+        providers = {provider_of(native.llm): native.dialect for native in natives.values()}
+        fetchers = frozenset(name for name, dialect in providers.items() if dialect is Dialect.ANTHROPIC)
+        self._views = Views(fetchers=fetchers, providers=frozenset(providers))
+        self._histories = Histories()
+
+    def view(self, request: Request, bound: Words) -> View:
+        """The request as the policies see it; to be asked in the caller's own frame."""
+        hint = request.kwargs.pop("route", None) if request.kwargs else None
+        return self._views.view(capture(bound, hint), request.messages, request.tools, request.kwargs, request.structured)
+
+    def whole(self, request: Request, bound: Words) -> Any:
+        """The answer to a request for a whole one."""
+        run, performer = self._start(request, bound)
+        for _ in drive(run, performer.whole):
+            raise AssertionError("a whole answer has no chunks")
+        return stamped(run.outcome.reply.raw, stamp_of(run.outcome))
+
+    async def awhole(self, request: Request, bound: Words) -> Any:
+        """As `whole`, asynchronously."""
+        run, performer = self._start(request, bound)
+        async for _ in adrive(run, performer.awhole):
+            raise AssertionError("a whole answer has no chunks")
+        return stamped(run.outcome.reply.raw, stamp_of(run.outcome))
+
+    def stream(self, request: Request, bound: Words) -> Generator[Any, None, None]:
+        """The chunks of an answer. The first is there when this returns, so that failures before it are over."""
+        run, performer = self._start(request, bound)
+        chunks = drive(run, performer.stream)
+        try:
+            first = next(chunks)
+        except AllTargetsFailed as failed:
+            if not _silent(failed):
+                raise
+            return _nothing()
+        return _shown(first, chunks, run, performer)
+
+    async def astream(self, request: Request, bound: Words) -> AsyncGenerator[Any, None]:
+        """As `stream`, asynchronously."""
+        run, performer = self._start(request, bound)
+        chunks = adrive(run, performer.astream)
+        try:
+            first = await anext(chunks)
+        except AllTargetsFailed as failed:
+            if not _silent(failed):
+                raise
+            return _anothing()
+        return _ashown(first, chunks, run, performer)
+
+    def _start(self, request: Request, bound: Words) -> tuple[Run, Performer]:
+        view = self.view(request, bound)
+        thread = (view.scope.session, view.scope.agent)
+        return self.router.start(view), Performer(self.natives, self._histories, request, thread, self._timer)
+
+
+def _shown(first: Any, chunks: Iterator[Any], run: Run, performer: Performer) -> Generator[Any, None, None]:
+    try:
+        yield first
+        yield from chunks
+        _complete(run, performer)
+    finally:
+        chunks.close()  # type: ignore[attr-defined]  # drive is a generator
+
+
+async def _ashown(first: Any, chunks: AsyncIterator[Any], run: Run, performer: Performer) -> AsyncGenerator[Any, None]:
+    try:
+        yield first
+        async for chunk in chunks:
+            yield chunk
+        _complete(run, performer)
+    finally:
+        await chunks.aclose()  # type: ignore[attr-defined]  # adrive is a generator
+
+
+def _nothing() -> Generator[Any, None, None]:
+    yield from ()
+
+
+async def _anothing() -> AsyncGenerator[Any, None]:
+    for chunk in _nothing():
+        yield chunk
+
+
+def _complete(run: Run, performer: Performer) -> None:
+    """Fill in what was not known while the chunks went out: they share their stamp."""
+    outcome = run.outcome
+    number = next(i for i, attempt in enumerate(outcome.attempts) if attempt is outcome.attempt)
+    performer.stamps[number].update(stamp_of(outcome))
+
+
+def _silent(failed: AllTargetsFailed) -> bool:
+    """Whether every target gave an empty stream: then so do we, as each of them would."""
+    return all(isinstance(error, EmptyStream) for error in failed.exceptions)

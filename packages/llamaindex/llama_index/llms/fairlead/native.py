@@ -1,0 +1,199 @@
+"""The native LLMs behind the targets: given as objects or as `provider:model`, and described for the policies."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from llama_index.core.base.llms.types import LLMMetadata
+from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW
+
+from fairlead import Capabilities, ConfigurationError, Pool, Target
+from llama_index.llms.fairlead.dialect import Dialect, model_of, provider_of
+
+Models = Sequence[Any] | Mapping[str, Any]
+RETRIES = 0
+"""An integration's own retries where we build the LLM: each would be tried, unseen, before another target is."""
+_CLASSES = {
+    "openai": ("llama_index.llms.openai", "OpenAI"),
+    "openai-responses": ("llama_index.llms.openai", "OpenAIResponses"),
+    "anthropic": ("llama_index.llms.anthropic", "Anthropic"),
+}
+_THINKING = ("enabled", "adaptive")
+_METHODS = ("chat", "achat", "metadata")
+_UNTOLD = LLMMetadata()
+
+
+class HiddenRetries(UserWarning):
+    """An LLM retries by itself, so that fairlead hears of its failures late."""
+
+
+class UnknownModel(UserWarning):
+    """No price is known for a model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Native:
+    """One of the LLMs behind a `Fairlead`.
+
+    Parameters:
+        name: of its target.
+        llm: the LlamaIndex LLM; anything with its methods will do.
+        dialect: the protocol that it speaks.
+    """
+
+    name: str
+    llm: Any
+    dialect: Dialect
+
+    @property
+    def thinks(self) -> bool:
+        """Whether it is set to think aloud: Anthropic then demands thinking in a tool loop, and no forced tool."""
+        setting = getattr(self.llm, "thinking_dict", None)
+        return isinstance(setting, dict) and setting.get("type") in _THINKING
+
+    @property
+    def marks(self) -> bool:
+        """Whether it writes cache marks into the messages that it is given (`cache_idx`)."""
+        return getattr(self.llm, "cache_idx", None) is not None
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        """What the LLM says of itself; the integrations refuse to speak of a model that they do not know."""
+        try:
+            found: LLMMetadata = self.llm.metadata
+        except ValueError:
+            found = _UNTOLD.model_copy(update={"is_function_calling_model": hasattr(self.llm, "chat_with_tools")})
+        return found
+
+    @property
+    def calls_tools(self) -> bool:
+        """Whether tools can be given to it: it says so, and has the methods."""
+        return self.metadata.is_function_calling_model and hasattr(self.llm, "achat_with_tools")
+
+
+def natives(models: Models, options: Mapping[str, Any]) -> dict[str, Native]:
+    """The LLMs by target name.
+
+    Parameters:
+        models: LLMs or `provider:model` strings, strongest first; or a mapping of names to them.
+        options: constructor arguments for those given as strings.
+
+    Raises:
+        ConfigurationError: there is none, two have one name, or one can not be built or not be shared.
+    """
+    named = list(models.items()) if isinstance(models, Mapping) else [("", model) for model in models]
+    if not named:
+        raise ConfigurationError("models= is empty: give at least one LLM")
+    if options and not any(isinstance(model, str) for _, model in named):
+        raise ConfigurationError(
+            f"{', '.join(sorted(options))}: no model takes this setting, since all models= are given as objects; set it on them"
+        )
+    found: dict[str, Native] = {}
+    for name, given in named:
+        native = _native(name, build(given, options) if isinstance(given, str) else given)
+        if native.name in found:
+            raise ConfigurationError(
+                f"models= holds {native.name!r} twice: give a mapping of names, models={{'strong': ..., 'fast': ...}}"
+            )
+        found[native.name] = native
+    return found
+
+
+def build(text: str, options: Mapping[str, Any]) -> Any:
+    """The LLM that `provider:model` stands for, without retries of its own.
+
+    Raises:
+        ConfigurationError: nobody can build it.
+    """
+    provider, _, model = text.partition(":")
+    if provider not in _CLASSES or not model:
+        known = ", ".join(f"{name}:<model>" for name in _CLASSES)
+        raise ConfigurationError(f"models= names {text!r}, which nobody can build; use {known}, or give an LLM")
+    package, name = _CLASSES[provider]
+    try:
+        made = getattr(import_module(package), name)
+    except ImportError as error:
+        raise ConfigurationError(
+            f"models= names {text!r}: install {package.replace('_', '-').replace('.', '-')} for it, or give an LLM"
+        ) from error
+    return made(model=model, **{"max_retries": RETRIES, **options})
+
+
+def pool_of(models: Iterable[Native]) -> Pool:
+    """The pool of these LLMs, strongest first, with what is known of their prices and abilities."""
+    return Pool([describe(native) for native in models])
+
+
+def describe(native: Native) -> Target:
+    """What is known of an LLM: price and abilities from the catalog, and what it says of itself where that is more certain."""
+    provider, model = provider_of(native.llm), model_of(native.llm)
+    known = _known(provider, model) if model else None
+    if known is None or known.price is None:
+        warnings.warn(
+            f"target {native.name!r}: no price is known for model {model or native.name!r}; "
+            "it can be called, but not be chosen by price",
+            UnknownModel,
+            stacklevel=5,
+        )
+    can = known.can if known else Capabilities()
+    window = can.window if can.window is not None else said_window(native)
+    abilities = Capabilities(window, can.max_output, native.calls_tools, can.structured_output, can.modalities, can.reasoning)
+    return Target(native.name, provider, model, known.price if known else None, abilities)
+
+
+def common_metadata(models: Iterable[Native]) -> LLMMetadata:
+    """What can be relied on whichever of the LLMs answers."""
+    said = [(native.name, native.metadata, said_window(native)) for native in models]
+    outputs = [metadata.num_output for _, metadata, _ in said if metadata.num_output > 0]
+    return LLMMetadata(
+        context_window=min([window for _, _, window in said if window is not None], default=DEFAULT_CONTEXT_WINDOW),
+        num_output=min(outputs, default=-1),
+        is_chat_model=any(metadata.is_chat_model for _, metadata, _ in said),
+        is_function_calling_model=all(native_metadata.is_function_calling_model for _, native_metadata, _ in said),
+        model_name="fairlead:" + "|".join(name for name, _, _ in said),
+        system_role=said[0][1].system_role,
+    )
+
+
+def said_window(native: Native) -> int | None:
+    """The context window that an LLM states; None: it only repeats LlamaIndex's default."""
+    window = native.metadata.context_window
+    return window if window != DEFAULT_CONTEXT_WINDOW else None
+
+
+def _known(provider: str, model: str) -> Any:
+    try:
+        from fairlead.catalog import look_up
+    except ImportError:
+        return None
+    return look_up(provider, model)
+
+
+def _native(name: str, llm: Any) -> Native:
+    if any(not hasattr(type(llm), method) for method in _METHODS):
+        raise ConfigurationError(f"models= holds {llm!r}, which is no LLM: give LlamaIndex LLMs or 'provider:model' strings")
+    name = name or model_of(llm) or type(llm).__name__
+    if getattr(llm, "track_previous_responses", False):
+        raise ConfigurationError(
+            f"target {name!r} has track_previous_responses=True: it keeps the last response on the instance, so that the "
+            "conversations that share it would mix; leave it away"
+        )
+    retries = getattr(llm, "max_retries", 0)
+    if isinstance(retries, int) and retries > 1:
+        warnings.warn(
+            f"target {name!r} retries by itself (max_retries={retries}): one failing call costs up to "
+            f"{_requests(Dialect.of(llm), retries)} requests before fairlead hears of it; build it with max_retries=0",
+            HiddenRetries,
+            stacklevel=5,
+        )
+    return Native(name, llm, Dialect.of(llm))
+
+
+def _requests(dialect: Dialect, retries: int) -> int:
+    """HTTP requests of one failing call. OpenAI's integration retries around an SDK that retries."""
+    openai = dialect in (Dialect.OPENAI_CHAT, Dialect.OPENAI_RESPONSES)
+    return retries * (retries + 1) if openai else retries + 1

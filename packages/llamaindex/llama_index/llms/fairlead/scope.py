@@ -1,0 +1,134 @@
+"""Which agent of which run is calling.
+
+LlamaIndex hands an LLM neither agent nor session. They are found, at the moment of the call, where each is said most
+explicitly: the call's own `route={...}`, `Fairlead.bind`, the event of the running workflow step, `route_scope`,
+instrumentation tags. `bind(agent=...)` is the supported way to name an agent. The step event needs no wiring, but is read
+from a private variable of the workflow engine: where that is gone, agents are simply not told apart any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from llama_index_instrumentation.dispatcher import active_instrument_tags, instrument_tags
+
+try:
+    from workflows.runtime.types import results as _workflow
+except ImportError:  # a core without workflows
+    _workflow = None  # type: ignore[assignment]
+
+Words = Mapping[str, Any]
+_NOTHING: Words = {}
+_SCOPE: ContextVar[Words] = ContextVar("fairlead_scope", default=_NOTHING)
+_OWN = "fairlead."
+_RUN = "llamaindex.run_id"
+_STEP: ContextVar[Any] | None = getattr(_workflow, "StepWorkerStateContextVar", None)  # private: it may go
+_PARTS = frozenset({"session", "agent", "task", "target", "deadline"})
+
+
+class Moment(StrEnum):
+    """What a workflow is at when it calls, as far as its step event tells."""
+
+    STEP = "step"
+    FINALIZE = "finalize"
+    TOOL = "tool"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who makes a call, as far as anybody said. Empty: nobody did.
+
+    Parameters:
+        session, agent, task: as in `fairlead.Scope`.
+        target: the target or role that the call must go to.
+        deadline: as in `fairlead.Scope`.
+        labels: everything else that was said: user, team, tenant, region.
+        moment: what the running workflow is at.
+    """
+
+    session: str = ""
+    agent: str = ""
+    task: str = ""
+    target: str = ""
+    deadline: float | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    moment: Moment = Moment.STEP
+
+
+@contextmanager
+def route_scope(**words: Any) -> Iterator[None]:
+    """Say for a block of code who is calling; inner blocks add to outer ones.
+
+    Works around `run()` of a workflow, around a query engine, in sync and async code. The words travel as instrumentation
+    tags too, because a durable workflow runtime carries those and not context variables.
+
+    Parameters:
+        words: `session`, `agent`, `task`; `target` pins calls to a target or role; `deadline` in seconds on the router's
+            clock; any other word is a label for rules and budgets (user, team, tenant, region).
+
+    >>> with route_scope(session="s1", tenant="acme"):
+    ...     capture({}).labels
+    {'tenant': 'acme'}
+    """
+    token = _SCOPE.set({**_SCOPE.get(), **words})
+    tags = {_OWN + word: value for word, value in words.items()}
+    try:
+        with instrument_tags({**active_instrument_tags.get(), **tags}):
+            yield
+    finally:
+        _SCOPE.reset(token)
+
+
+def capture(bound: Words, hint: Words | None = None) -> Caller:
+    """Who is calling now. To be asked in the caller's own frame: a stream may be read elsewhere.
+
+    Parameters:
+        bound: what `Fairlead.bind` said.
+        hint: what the call itself says.
+    """
+    tags = active_instrument_tags.get()
+    said = _SCOPE.get()
+    event = _step_event()
+    if tags:
+        if not said:  # in a durable runtime, which carries tags only
+            said = {tag[len(_OWN) :]: value for tag, value in tags.items() if tag.startswith(_OWN)}
+        run = tags.get(_RUN, "")
+        known: dict[str, Any] = {"session": tags.get("session_id") or run, "task": run, **said}
+    else:
+        known = {**said}
+    moment = Moment.STEP
+    if event is not None:
+        agent = getattr(event, "current_agent_name", None)
+        name = type(event).__name__
+        if name == "AgentOutput":
+            moment = Moment.FINALIZE
+        elif name == "ToolCall":
+            moment = Moment.TOOL
+            agent = f"tool:{getattr(event, 'tool_name', '')}"
+        if agent:
+            known["agent"] = agent
+    if bound:
+        known.update(bound)
+    if hint:
+        known.update(hint)
+    labels = {word: str(value) for word, value in known.items() if word not in _PARTS} if len(known) > 2 else _NOTHING
+    return Caller(
+        str(known.get("session") or ""),
+        str(known.get("agent") or ""),
+        str(known.get("task") or ""),
+        str(known.get("target") or ""),
+        known.get("deadline"),
+        labels,
+        moment,
+    )
+
+
+def _step_event() -> object | None:
+    """The event of the running workflow step. It must never fail in the user's call."""
+    step = _STEP.get(None) if _STEP is not None else None
+    return getattr(step, "event", None)

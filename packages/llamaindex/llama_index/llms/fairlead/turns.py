@@ -1,0 +1,57 @@
+"""A LlamaIndex message as a neutral turn. Called once for each message of a thread, when it is first seen."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from llama_index.core.base.llms.types import (
+    AudioBlock,
+    ChatMessage,
+    CitableBlock,
+    DocumentBlock,
+    ImageBlock,
+    TextBlock,
+    ThinkingBlock,
+    ToolCallBlock,
+    VideoBlock,
+)
+
+from fairlead import Turn
+
+_ROLES = {"system": "system", "developer": "system", "assistant": "assistant", "chatbot": "assistant", "model": "assistant"}
+_TOOLS = frozenset({"tool", "function"})
+_MEDIA: dict[type, str] = {ImageBlock: "image", AudioBlock: "audio", DocumentBlock: "document", VideoBlock: "video"}
+
+
+def turn_of(message: ChatMessage) -> Turn:
+    """The turn that a message is. LlamaIndex does not keep whether a tool failed, so a tool turn says nothing about it."""
+    texts: list[str] = []
+    calls: list[str] = []
+    arguments: list[str] = []
+    media: list[str] = []
+    for block in message.blocks:
+        kind = type(block)
+        if kind is TextBlock:
+            texts.append(block.text)  # type: ignore[union-attr]
+        elif isinstance(block, ToolCallBlock):
+            calls.append(block.tool_name)
+            arguments.append(_text(block.tool_kwargs))
+        elif isinstance(block, ThinkingBlock):
+            texts.append(block.content or "")
+        elif isinstance(block, CitableBlock):
+            texts.extend(part.text for part in block.content if isinstance(part, TextBlock))
+        elif kind in _MEDIA:
+            media.append(_MEDIA[kind])
+    role = message.role.value
+    return Turn(
+        "tool" if role in _TOOLS else _ROLES.get(role, "user"),
+        "\n".join(texts),
+        tuple(calls),
+        "\n".join(arguments),
+        media=tuple(media),
+    )
+
+
+def _text(arguments: Any) -> str:
+    return arguments if isinstance(arguments, str) else json.dumps(arguments, default=str)

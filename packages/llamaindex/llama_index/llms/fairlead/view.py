@@ -1,0 +1,98 @@
+"""Caller and messages, as the policies see them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from llama_index.core.base.llms.types import ChatMessage, ImageBlock, MessageRole
+
+from fairlead import Needs, Scope, StepKind, View
+from fairlead.memory import Memory
+from fairlead.scope import Key
+from fairlead.threads import Threads, fingerprint
+from llama_index.llms.fairlead.scope import Caller, Moment
+from llama_index.llms.fairlead.turns import turn_of
+
+_TOKENS_OF_A_TOOL = 120
+_MAIN = "main"
+_NO_NEEDS = Needs()
+_OPENING = 4
+
+
+class Views:
+    """Builds the view of each call; keeps per thread what it has read, so that only new messages are read.
+
+    Parameters:
+        size: how many threads are kept.
+        fetchers: names of the providers whose integration downloads an image that is given by its address.
+        providers: names of all providers in the pool.
+    """
+
+    def __init__(
+        self, size: int = 2_000, fetchers: frozenset[str] = frozenset(), providers: frozenset[str] = frozenset()
+    ) -> None:
+        self._threads = Threads(turn_of, size=size)
+        self._steps: Memory[Key, int] = Memory(size)
+        self._passing_on = providers - fetchers if fetchers else frozenset()
+
+    def view(
+        self,
+        caller: Caller,
+        messages: Sequence[ChatMessage],
+        tools: Sequence[Any] | None,
+        kwargs: Mapping[str, Any],
+        structured: bool = False,
+    ) -> View:
+        """The view of a call.
+
+        Parameters:
+            caller: who makes it.
+            messages: the whole prompt.
+            tools: those that are offered.
+            kwargs: settings of the call.
+            structured: the answer must follow a schema.
+        """
+        session = caller.session or opening(messages)
+        agent = caller.agent or _MAIN
+        reading = self._threads.read((session, agent), messages)
+        signals = reading.signals
+        if caller.moment is Moment.FINALIZE:
+            signals = replace(signals, step=StepKind.FINAL_ANSWER, because="the agent finishes its run")
+        task = caller.task or signals.phase or ""
+        step = self._steps.update((session, agent, task), _next) - 1
+        tokens = reading.tokens + _TOKENS_OF_A_TOOL * len(tools) if tools else reading.tokens
+        needs = _NO_NEEDS
+        if tools or structured or kwargs or reading.modalities:
+            needs = Needs(
+                bool(tools),
+                structured or kwargs.get("response_format") is not None,
+                reading.modalities,
+                kwargs.get("max_tokens"),
+                self._reachable(messages) if "image" in reading.modalities else frozenset(),
+            )
+        scope = Scope(session, agent, task, step, caller.labels, caller.deadline)
+        return View(scope, tokens, needs, signals, caller.target)
+
+    def _reachable(self, messages: Sequence[ChatMessage]) -> frozenset[str]:
+        """The only providers that can serve the images: a route must not make us download what another passes on."""
+        if self._passing_on and any(isinstance(b, ImageBlock) and b.url for message in messages for b in message.blocks):
+            return self._passing_on
+        return frozenset()
+
+
+def opening(messages: Sequence[ChatMessage]) -> str:
+    """What stands for the session where nobody names one: a hash of how the conversation began."""
+    system = first_user = ""
+    for message in messages[:_OPENING]:
+        if message.role is MessageRole.SYSTEM and not system:
+            system = message.content or ""
+        elif message.role is MessageRole.USER:
+            first_user = message.content or ""
+            break
+    return fingerprint(system, first_user)
+
+
+def _next(count: int | None) -> int:
+    return (count or 0) + 1

@@ -1,0 +1,79 @@
+"""Real LlamaIndex LLMs against the loopback provider."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from llama_index.llms.openai import OpenAI
+
+from fairlead import Attempt, Pool, Router, Target
+from fairlead.recovery import Recovery
+from fairlead.testing.loopback import LoopbackProvider
+from llama_index.llms.fairlead import Fairlead, UnknownModel
+
+from .methods import METHODS, Method
+
+
+class Journal(list[Attempt]):
+    """Keeps every attempt."""
+
+    def __call__(self, attempt: Attempt) -> None:
+        self.append(attempt)
+
+    @property
+    def results(self) -> list[tuple[str, str]]:
+        return [(a.target.name, a.kind.value if a.kind else "ok" if a.reply else "abandoned") for a in self]
+
+
+@pytest.fixture(params=METHODS, ids=lambda method: method.name)
+def method(request: pytest.FixtureRequest) -> Method:
+    return request.param
+
+
+@pytest.fixture(params=[m for m in METHODS if not m.structured], ids=lambda method: method.name)
+def stamped_method(request: pytest.FixtureRequest) -> Method:
+    """A method whose answer has a place for the decision; a structured one is the user's own object."""
+    return request.param
+
+
+@pytest.fixture(params=[m for m in METHODS if m.streams], ids=lambda method: method.name)
+def streaming(request: pytest.FixtureRequest) -> Method:
+    return request.param
+
+
+@pytest.fixture(autouse=True)
+def _prices_do_not_matter() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnknownModel)
+        yield
+
+
+@pytest.fixture
+def provider() -> Iterator[LoopbackProvider]:
+    with LoopbackProvider() as running:
+        yield running
+
+
+@pytest.fixture
+def openai(provider: LoopbackProvider) -> Callable[..., OpenAI]:
+    """Makes a native OpenAI LLM that talks to the loopback provider."""
+
+    def make(model: str = "gpt-4.1", **settings: Any) -> OpenAI:
+        return OpenAI(model=model, **{"api_base": provider.openai_url, "api_key": "test", "max_retries": 0, **settings})
+
+    return make
+
+
+@pytest.fixture
+def journal() -> Journal:
+    return Journal()
+
+
+@pytest.fixture
+def two(openai: Callable[..., OpenAI], journal: Journal) -> Fairlead:
+    """Two targets, of two providers as far as the router knows, so that one's failure does not rule out the other."""
+    router = Router(Pool([Target("one", "first"), Target("two", "second")]), journal=[journal], recovery=Recovery(patience=0))
+    return Fairlead({"one": openai("gpt-4.1"), "two": openai("gpt-4o")}, router=router)
