@@ -7,7 +7,7 @@ import pkgutil
 import pytest
 
 import fairlead.policies
-from fairlead.policies import default_chain
+from fairlead.default import default_chain
 from fairlead.testing import conformance, material
 
 

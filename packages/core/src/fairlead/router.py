@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fairlead.call import Attempt, Call
+from fairlead.default import default_chain
 from fairlead.engine import Rig, Verifier, decide, route
 from fairlead.errors import ConfigurationError
 from fairlead.explain import Explanation
@@ -89,8 +90,6 @@ class Router:
         What fits and is healthy; planning, first turns and failures to the strongest; routine steps to the cheapest;
         fallback through the rest of the pool. `options` are those of `Router`.
         """
-        from fairlead.policies import default_chain
-
         return cls(pool, *default_chain(pool), **options)
 
     def start(self, view: View) -> Run:

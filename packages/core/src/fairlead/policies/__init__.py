@@ -5,7 +5,6 @@ from fairlead.policies.by_agent import ByAgent
 from fairlead.policies.by_phase import ByPhase
 from fairlead.policies.by_step import ByStep
 from fairlead.policies.cheapest import Cheapest
-from fairlead.policies.default import default_chain
 from fairlead.policies.fits import Fits
 from fairlead.policies.healthy import Healthy
 from fairlead.policies.rules import Rules
@@ -23,5 +22,4 @@ __all__ = [
     "Rules",
     "Stick",
     "Weighted",
-    "default_chain",
 ]
