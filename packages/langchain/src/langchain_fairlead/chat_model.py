@@ -19,6 +19,7 @@ from langchain_core.tools import BaseTool
 from pydantic import PrivateAttr
 
 from fairlead import Attempt, ConfigurationError, Router, View
+from fairlead.catalog import Catalog
 from fairlead.engine import Verifier
 from fairlead.explain import Explanation
 from langchain_fairlead.dispatch import Dispatch
@@ -41,6 +42,7 @@ class ChatFairlead(BaseChatModel):
             whose own names are those. None: `Router.default` over `models`.
         verify: judges answers before they are shown; see `fairlead.verifiers`. Not together with `router`.
         journal: told of every attempt; see `fairlead.journal`. Not together with `router`.
+        catalog: prices and abilities that you know better. Not together with `router`.
         settings: fields of LangChain's chat models (`tags`, `metadata`, `callbacks`, `rate_limiter`, ...); anything else
             goes to the constructors of those models that are given as strings.
 
@@ -65,6 +67,7 @@ class ChatFairlead(BaseChatModel):
         router: Router | None = None,
         verify: Verifier | None = None,
         journal: Sequence[Callable[[Attempt], None]] = (),
+        catalog: Catalog | None = None,
         **settings: Any,
     ) -> None:
         if misplaced := sorted(_ON_THE_MODELS & settings.keys() - {"output_version"}):
@@ -72,9 +75,9 @@ class ChatFairlead(BaseChatModel):
         options = {key: value for key, value in settings.items() if key not in _FIELDS}
         found = natives(models, options)
         if router is None:
-            router = Router.default(pool_of(found.values()), verify=verify, journal=journal)
+            router = Router.default(pool_of(found.values(), catalog), verify=verify, journal=journal)
         else:
-            _check(router, found, verify, journal)
+            _check(router, found, verify or journal or catalog)
         super().__init__(**{key: value for key, value in settings.items() if key in _FIELDS})
         self._dispatch = Dispatch(found, router, self.rate_limiter)
         self._said = options
@@ -302,9 +305,11 @@ def _configs(
     return [config if run_id is None or i else {**config, "run_id": run_id} for i in range(count)]
 
 
-def _check(router: Router, found: Mapping[str, object], verify: object, journal: Sequence[object]) -> None:
-    if verify is not None or journal:
-        raise ConfigurationError("verify= and journal= belong to the router that you give: set them on it")
+def _check(router: Router, found: Mapping[str, object], more: object) -> None:
+    if more:
+        raise ConfigurationError(
+            "verify=, journal= and catalog= belong to the router that you give: set them on it and its pool"
+        )
     pool = {target.name for target in router.pool}
     if pool != found.keys():
         raise ConfigurationError(

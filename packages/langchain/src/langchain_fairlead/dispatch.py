@@ -194,7 +194,7 @@ def prompt_of(prompt: LanguageModelInput) -> PromptValue:
         return StringPromptValue(text=prompt)
     if isinstance(prompt, Sequence):
         kinds = set(map(type, prompt))  # a thousand messages are of four classes
-        ready = all([issubclass(kind, BaseMessage) for kind in kinds])
+        ready = all(issubclass(kind, BaseMessage) for kind in kinds)
         return as_prompt(list(prompt) if ready else convert_to_messages(prompt))  # type: ignore[arg-type]  # just seen
     raise ValueError(f"Invalid input type {type(prompt)}. Must be a PromptValue, str, or list of BaseMessages.")
 

@@ -9,7 +9,8 @@ from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel, ModelProfile
 
-from fairlead import Capabilities, ConfigurationError, Pool, Target
+from fairlead import Capabilities, ConfigurationError, Pool
+from fairlead.catalog import Catalog
 from langchain_fairlead.dialect import Dialect
 
 Given = BaseChatModel | str
@@ -90,42 +91,28 @@ def build(text: str, options: Mapping[str, Any]) -> BaseChatModel:
     return model
 
 
-def pool_of(models: Iterable[Native]) -> Pool:
-    """The pool of these models, strongest first, with what is known of their prices and abilities."""
-    return Pool([describe(native) for native in models])
+def pool_of(models: Iterable[Native], catalog: Catalog | None = None) -> Pool:
+    """The pool of these models, strongest first, with what is known of their prices and abilities.
 
-
-def describe(native: Native) -> Target:
-    """What is known of a model: its price from the catalog, its abilities from its own profile and the catalog.
-
-    A model that the catalog does not know is accepted with a warning: it may be private, or a fake.
+    A model's own profile says best what it can do. One whose price nobody knows is accepted with a warning: it may be
+    private, or a fake.
     """
-    known = _known(native)
-    if known is None:
-        warnings.warn(
-            f"target {native.name!r}: no price is known for model {native.model_name or native.name!r}; "
-            "it can be called, but not be chosen by price",
-            stacklevel=2,
-        )
-    can = capabilities(native.model.profile, known.can if known else Capabilities())
-    return Target(native.name, native.provider, native.model_name, known.price if known else None, can)
+    known = catalog or Catalog()
+    return Pool([known.target(m.name, provider=m.provider, model=m.model_name, can=abilities(m.model.profile)) for m in models])
 
 
-def capabilities(profile: ModelProfile | None, known: Capabilities) -> Capabilities:
-    """What a model can do: by its own profile, and by `known` where that is silent."""
-    if not profile:
-        return known
-    has: Mapping[str, Any] = profile
+def abilities(profile: ModelProfile | None) -> Capabilities:
+    """What a model can do, by its own profile."""
+    has: Mapping[str, Any] = profile or {}
     inputs = {"image": "image_inputs", "audio": "audio_inputs", "document": "pdf_inputs", "video": "video_inputs"}
-    reads = frozenset([kind for kind, key in inputs.items() if has.get(key)])
     says = any(has.get(key) is not None for key in inputs.values())
     return Capabilities(
-        _first(has.get("max_input_tokens"), known.window),
-        _first(has.get("max_output_tokens"), known.max_output),
-        _first(has.get("tool_calling"), known.tools),
-        _first(has.get("structured_output"), known.structured_output),
-        reads if says else known.modalities,
-        _first(has.get("reasoning_output"), known.reasoning),
+        has.get("max_input_tokens"),
+        has.get("max_output_tokens"),
+        has.get("tool_calling"),
+        has.get("structured_output"),
+        frozenset([kind for kind, key in inputs.items() if has.get(key)]) if says else None,
+        has.get("reasoning_output"),
     )
 
 
@@ -161,15 +148,3 @@ def _native(name: str, model: object) -> Native:
             stacklevel=2,
         )
     return Native(name or model_name or type(model).__name__, model, dialect, provider, model_name)
-
-
-def _known(native: Native) -> Any:
-    try:
-        from fairlead.catalog import look_up  # type: ignore[import-not-found]
-    except ImportError:
-        return None
-    return look_up(native.provider, native.model_name) if native.model_name else None
-
-
-def _first(*values: Any) -> Any:
-    return next((value for value in values if value is not None), None)

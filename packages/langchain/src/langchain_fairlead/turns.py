@@ -40,8 +40,9 @@ def turn_of(message: BaseMessage) -> Turn:
     A tool message's status counts only where it says `error`: `success` is what it says when nobody set it.
     """
     content = message.content
+    media: tuple[str, ...] = ()
     if isinstance(content, str):
-        text, media = content, ()
+        text = content
     else:
         text, media = str(message.text), media_of(content)
     calls: tuple[str, ...] = ()

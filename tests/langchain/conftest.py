@@ -1,0 +1,68 @@
+"""Real chat models against a loopback provider, and a pair of fakes for whatever needs no wire."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from langchain_anthropic import ChatAnthropic
+from langchain_openai import ChatOpenAI
+
+from fairlead.catalog import Unpriced
+from fairlead.testing.loopback import LoopbackProvider
+from langchain_fairlead import ChatFairlead
+
+from .fakes import Scripted
+
+CLAUDE, GPT = "claude-sonnet-5", "gpt-4.1-mini"
+Duo = Callable[..., ChatFairlead]
+
+
+@pytest.fixture(autouse=True)
+def fakes_have_no_price() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Unpriced)
+        yield
+
+
+@pytest.fixture
+def provider() -> Iterator[LoopbackProvider]:
+    with LoopbackProvider() as running:
+        yield running
+
+
+def claude(provider: LoopbackProvider, **options: Any) -> ChatAnthropic:
+    return ChatAnthropic(
+        **{"model": CLAUDE, "base_url": provider.anthropic_url, "api_key": "test", "max_retries": 0, **options}
+    )
+
+
+def gpt(provider: LoopbackProvider, **options: Any) -> ChatOpenAI:
+    settings = {"model": GPT, "base_url": provider.openai_url, "api_key": "test", "max_retries": 0, "stream_usage": True}
+    return ChatOpenAI(**{**settings, **options})
+
+
+@pytest.fixture
+def real(provider: LoopbackProvider) -> ChatFairlead:
+    """Claude, then GPT, over the real wire."""
+    return ChatFairlead({"strong": claude(provider), "fast": gpt(provider)})
+
+
+@pytest.fixture
+def duo() -> Duo:
+    """Two fakes, `strong` and `fast`, with what they are to do."""
+
+    def make(strong: Any = "strong says", fast: Any = "fast says", **options: Any) -> ChatFairlead:
+        models = {
+            name: Scripted(model_name=name, script=script if isinstance(script, list) else [script])
+            for name, script in (("strong", strong), ("fast", fast))
+        }
+        return ChatFairlead(models, **options)
+
+    return make
+
+
+def pinned(target: str, **configurable: Any) -> dict[str, Any]:
+    return {"configurable": {"fairlead_target": target, **configurable}}
