@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from conversations import SIZES, conversation
+
 from fairlead import Capabilities, Needs, Pool, Price, Reply, Router, Scope, Target, Usage, View, drive
 from fairlead.threads import Threads
 
@@ -28,7 +29,9 @@ POOL = Pool(
         Target("opus", "anthropic", "claude-opus-5-5", Price(4, 20, 0.2, 5), Capabilities(1_000_000, 64_000, True, True)),
         Target("sol", "openai", "gpt-6.1-sol", Price(2, 10, 0.1, 2.5), Capabilities(1_050_000, 128_000, True, True)),
         Target("luna", "openai", "gpt-6-luna", Price(0.1, 0.5, 0.01, 0.125), Capabilities(1_050_000, 128_000, True, True)),
-        Target("haiku", "anthropic", "claude-haiku-5-5", Price(0.1, 0.5, 0.01, 0.125), Capabilities(1_000_000, 64_000, True, True)),
+        Target(
+            "haiku", "anthropic", "claude-haiku-5-5", Price(0.1, 0.5, 0.01, 0.125), Capabilities(200_000, 64_000, True, True)
+        ),
     ]
 )
 
@@ -73,7 +76,9 @@ def peers() -> None:
         uv = os.environ.get("UV", "uv")
         command = [uv, "run", "--quiet", "--no-project", "--isolated", *asked, "python", str(HERE / "bench_peers.py"), name]
         done = subprocess.run(command, check=False, text=True, capture_output=True, timeout=600)
-        print(done.stdout.rstrip() if done.returncode == 0 else f"{name}: did not run: {done.stderr.strip().splitlines()[-1]}")
+        print(
+            done.stdout.rstrip() if done.returncode == 0 else f"{name}: it did not run: {done.stderr.strip().splitlines()[-1]}"
+        )
 
 
 def imports(repeats: int = 7) -> None:
@@ -85,11 +90,12 @@ def imports(repeats: int = 7) -> None:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    bare, pydantic, fairlead = (
-        min(times) for times in zip(*[(cpu("pass"), cpu("import pydantic"), cpu("import fairlead")) for _ in range(repeats)], strict=True)
-    )
+    rounds = [(cpu("pass"), cpu("import pydantic"), cpu("import fairlead")) for _ in range(repeats)]
+    bare, theirs, ours = (min(times) for times in zip(*rounds, strict=True))
     print("\nImport, CPU time above a bare interpreter")
-    print(f"import pydantic {pydantic - bare:.3f} s, import fairlead {fairlead - bare:.3f} s: {(fairlead - bare) / (pydantic - bare):.2f} times")
+    print(
+        f"import pydantic {theirs - bare:.3f} s, import fairlead {ours - bare:.3f} s: {(ours - bare) / (theirs - bare):.2f} times"
+    )
 
 
 def memory(calls: int = 20_000, sessions: int = 2_000) -> None:
@@ -107,7 +113,10 @@ def memory(calls: int = 20_000, sessions: int = 2_000) -> None:
     serve(calls)  # fills every bounded table once
     before = resident()
     serve(calls)
-    print(f"\nMemory: {before:.1f} MB resident after {calls:,} calls over {sessions:,} sessions, {resident():.1f} MB after as many again")
+    after = resident()
+    print(
+        f"\nMemory: {before:.1f} MB resident after {calls:,} calls over {sessions:,} sessions, {after:.1f} MB after as many again"
+    )
 
 
 def resident() -> float:

@@ -38,7 +38,8 @@ def litellm() -> Callable[[Any], object]:
     from litellm import Router
 
     deployments = [
-        {"model_name": "auto", "litellm_params": {"model": f"openai/{name}", "api_key": "none"}} for name in ("gpt-4o", "gpt-4o-mini")
+        {"model_name": "auto", "litellm_params": {"model": f"openai/{name}", "api_key": "none"}}
+        for name in ("gpt-4o", "gpt-4o-mini")
     ]
     router = Router(model_list=deployments)
     return lambda request: router.get_available_deployment(model="auto", messages=request["messages"])

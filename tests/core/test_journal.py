@@ -29,7 +29,9 @@ class Ticking:
 
 def step(*sinks: Any) -> None:
     pool = Pool([Target("a", "x", "a-1", Price(2, 10)), Target("b", "y", "b-1", Price(1, 5, cache_read=0.1))])
-    router = Router(pool, hold(ByAgent(main="a"), per="agent"), journal=sinks, clock=Ticking(), timer=Ticking(), rng=random.Random(1))
+    router = Router(
+        pool, hold(ByAgent(main="a"), per="agent"), journal=sinks, clock=Ticking(), timer=Ticking(), rng=random.Random(1)
+    )
 
     def perform(call: Call) -> Iterator[Any]:
         if call.target.name == "a":
