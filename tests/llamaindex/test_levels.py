@@ -1,0 +1,257 @@
+"""Session, agent, task and step of a call are known, however the caller says them, and concurrent runs never mix."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from collections import defaultdict
+
+import pytest
+from llama_index.core.agent.workflow import FunctionAgent
+from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.tools import FunctionTool
+from llama_index_instrumentation.dispatcher import instrument_tags
+from workflows.runtime.types.results import StepWorkerStateContextVar
+
+from fairlead import Pool, Router, StepKind, Target
+from fairlead.policies import ByAgent
+from fairlead.testing.loopback import Answer, LoopbackProvider, ToolCall
+from llama_index.llms.fairlead import Fairlead, dispatch, route_scope
+from llama_index.llms.fairlead.scope import Caller, capture
+
+from . import team
+
+HELLO = [ChatMessage(role="user", content="hello")]
+
+
+@pytest.fixture
+def provider():
+    with LoopbackProvider(answer=team.answer) as running:
+        yield running
+
+
+@pytest.fixture
+def shared(openai, journal):
+    """One LLM for three agents, each of which has a target of its own."""
+    pool = Pool([Target("strong"), Target("middle"), Target("fast")])
+    router = Router(pool, ByAgent(planner="strong", researcher="fast", writer="middle"), journal=[journal])
+    return Fairlead({"strong": openai("gpt-4.1"), "middle": openai("gpt-4o"), "fast": openai("gpt-4o-mini")}, router=router)
+
+
+class TestAWorkflow:
+    @pytest.mark.parametrize("streaming", [True, False])
+    async def test_each_agent_of_a_workflow_gets_its_own_target_without_any_wiring(self, shared, journal, streaming):
+        run = team.team(shared, random.Random(0), {}, streaming).run(user_msg="q1")
+        assert str(await run) == "done q1"
+        scopes = [attempt.call.view.scope for attempt in journal]
+        assert [scope.agent for scope in scopes] == team.STEPS
+        assert [attempt.target.name for attempt in journal] == ["strong", "fast", "fast", "middle"]
+        assert {scope.task for scope in scopes} == {run.run_id}
+        assert {scope.session for scope in scopes} == {run.run_id}, "an anonymous run is a session of its own"
+        assert [scope.step for scope in scopes] == [0, 0, 1, 0]
+
+    async def test_two_runs_in_one_session_are_two_tasks(self, shared, journal):
+        workflow = team.team(shared, random.Random(0), {})
+        with route_scope(session="s1"):
+            first, second = workflow.run(user_msg="q1"), workflow.run(user_msg="q2")
+        await asyncio.gather(first, second)
+        scopes = [attempt.call.view.scope for attempt in journal]
+        assert {scope.session for scope in scopes} == {"s1"}
+        assert {scope.task for scope in scopes} == {first.run_id, second.run_id}
+
+    async def test_a_call_from_inside_a_tool_is_the_tools(self, openai, journal, provider):
+        async def ask_again(text: str) -> str:
+            """Ask again."""
+            return str(await llm.acomplete(text))
+
+        def move(request):
+            if request.tools and not any(turn.role == "tool" for turn in request.messages):
+                return Answer(tool_calls=(ToolCall("ask_again", {"text": "well?"}),))
+            return Answer("good")
+
+        with LoopbackProvider(answer=move) as other:
+            llm = Fairlead({"only": openai(api_base=other.openai_url)}, journal=[journal])
+            agent = FunctionAgent(name="boss", tools=[FunctionTool.from_defaults(async_fn=ask_again)], llm=llm)
+            assert str(await agent.run("go")) == "good"
+        assert [attempt.call.view.scope.agent for attempt in journal] == ["boss", "tool:ask_again", "boss"]
+
+    async def test_the_last_call_of_a_run_that_finishes_early_is_known_as_such(self, openai, journal):
+        endless = lambda request: (  # noqa: E731
+            Answer(tool_calls=(ToolCall("add", {"a": 1, "b": 1}),)) if request.tools else Answer("I stop here")
+        )
+        with LoopbackProvider(answer=endless) as other:
+            llm = Fairlead({"only": openai(api_base=other.openai_url)}, journal=[journal])
+            agent = FunctionAgent(
+                name="busy", tools=[FunctionTool.from_defaults(async_fn=team.add)], llm=llm, early_stopping_method="generate"
+            )
+            await agent.run("go", max_iterations=2)
+        assert journal[-1].call.view.signals.step is StepKind.FINAL_ANSWER
+        assert journal[-1].call.view.scope.agent == "busy"
+
+
+class TestConcurrentRuns:
+    """One workflow, one LLM, fifty runs with staggered starts."""
+
+    @pytest.fixture
+    async def mistakes(self, shared, journal):
+        last = {}
+
+        async def all_runs(runs, streaming=True):
+            rng = random.Random(7)
+            workflow = team.team(shared, rng, last, streaming)
+            await workflow.run(user_msg="warm up")
+            journal.clear()
+            last.clear()
+
+            async def one(number):
+                for _ in range(rng.randrange(400)):
+                    await asyncio.sleep(0)
+                with route_scope(session=f"s{number}"):
+                    run = workflow.run(user_msg=f"q{number}")
+                return str(await run)
+
+            answers = await asyncio.gather(*[one(number) for number in range(runs)])
+            assert answers == [f"done q{number}" for number in range(runs)]
+            assert last["wrong"] > 5, "the workload does not interleave: it would not find a wrong carrier"
+            return _mistakes(journal, runs)
+
+        return all_runs
+
+    @pytest.mark.parametrize("streaming", [True, False], ids=["streaming", "whole"])
+    async def test_never_mix(self, mistakes, streaming):
+        assert await mistakes(50, streaming) == []
+
+    async def test_would_be_seen_to_mix_if_agents_were_kept_in_a_shared_attribute(self, mistakes, monkeypatch):
+        entered = {}
+        monkeypatch.setattr(team.Interleaving, "aretrieve", _noting(entered, team.Interleaving.aretrieve))
+
+        def wrong(bound, hint=None):
+            right = capture(bound, hint)
+            return Caller(right.session, entered["agent"], right.task, moment=right.moment)
+
+        monkeypatch.setattr(dispatch, "capture", wrong)
+        assert len(await mistakes(20)) > 5
+
+    async def test_would_be_seen_to_mix_if_sessions_were_kept_in_a_shared_attribute(self, mistakes, monkeypatch):
+        entered = {}
+        monkeypatch.setattr(team.Interleaving, "aretrieve", _noting(entered, team.Interleaving.aretrieve))
+
+        def wrong(bound, hint=None):
+            right = capture(bound, hint)
+            return Caller(entered["session"], right.agent, right.task, moment=right.moment)
+
+        monkeypatch.setattr(dispatch, "capture", wrong)
+        assert len(await mistakes(20)) > 5
+
+
+class TestWhoIsCalling:
+    def test_is_what_the_call_itself_says_then_bind_then_the_surrounding_block_then_the_tags(self):
+        with instrument_tags({"session_id": "from tags", "llamaindex.run_id": "run"}):
+            assert capture({}).session == "from tags"
+            with route_scope(session="from scope", agent="scoped"):
+                assert (capture({}).session, capture({}).task) == ("from scope", "run")
+                assert capture({"agent": "bound"}).agent == "bound"
+                assert capture({"agent": "bound"}, {"agent": "hinted"}).agent == "hinted"
+
+    def test_blocks_nest_and_end(self):
+        with route_scope(session="outer", tenant="acme"):
+            with route_scope(agent="inner"):
+                inner = capture({})
+            outer = capture({})
+        assert (inner.session, inner.agent, inner.labels) == ("outer", "inner", {"tenant": "acme"})
+        assert outer.agent == ""
+        assert capture({}) == Caller()
+
+    def test_travels_as_tags_for_runtimes_that_carry_no_context_variables(self):
+        from llama_index_instrumentation.dispatcher import active_instrument_tags
+
+        with instrument_tags({"own": "kept"}), route_scope(session="s", agent="a"):
+            tags = active_instrument_tags.get()
+        assert tags["own"] == "kept", "tags of others are kept"
+        with instrument_tags(tags):
+            assert (capture({}).session, capture({}).agent) == ("s", "a")
+
+    async def test_is_still_known_where_the_workflow_engine_no_longer_tells(self, shared, journal, monkeypatch):
+        monkeypatch.setattr("llama_index.llms.fairlead.scope._STEP", None)
+        await team.team(shared, random.Random(0), {}).run(user_msg="q1")
+        assert {attempt.call.view.scope.agent for attempt in journal} == {"main"}
+        journal.clear()
+        await shared.bind(agent="writer").achat([ChatMessage(role="system", content="You are the writer."), *HELLO])
+        assert journal[0].call.view.scope.agent == "writer"
+
+    async def test_canary_the_private_variable_of_the_workflow_engine_still_names_the_agent(self):
+        """Fails when a new workflow engine moves it: `bind(agent=...)` still works then, agents are no longer found by themselves."""
+        seen = []
+
+        async def look() -> str:
+            """Look."""
+            return "seen"
+
+        class Looking(team.Interleaving):
+            async def aretrieve(self, query):
+                seen.append(StepWorkerStateContextVar.get().event)
+                return await super().aretrieve(query)
+
+        with LoopbackProvider(answer=lambda _: Answer("hello")) as provider:
+            from llama_index.llms.openai import OpenAI
+
+            llm = OpenAI(model="gpt-4.1", api_base=provider.openai_url, api_key="test", max_retries=0)
+            agent = FunctionAgent(name="bird", llm=llm, tool_retriever=Looking("bird", [], random.Random(0), {}))
+            await agent.run("hi")
+        assert "bird" in {getattr(event, "current_agent_name", None) for event in seen}
+
+    def test_a_stream_that_is_read_in_another_thread_keeps_who_asked_for_it(self, openai, journal):
+        with LoopbackProvider() as provider:
+            llm = Fairlead({"only": openai(api_base=provider.openai_url)}, journal=[journal])
+            with route_scope(session="mine", agent="me"):
+                chunks = llm.stream_chat(HELLO)
+            reader = threading.Thread(target=lambda: list(chunks))
+            reader.start()
+            reader.join()
+        assert [(a.call.view.scope.session, a.call.view.scope.agent) for a in journal] == [("mine", "me")]
+
+    def test_without_any_word_a_conversation_is_its_own_session(self, openai, journal):
+        with LoopbackProvider() as provider:
+            llm = Fairlead({"only": openai(api_base=provider.openai_url)}, journal=[journal])
+            answer = llm.chat(HELLO).message
+            llm.chat([*HELLO, answer, ChatMessage(role="user", content="and now?")])
+            llm.chat([ChatMessage(role="user", content="another")])
+        first, second, other = [attempt.call.view.scope for attempt in journal]
+        assert first.session == second.session != other.session
+        assert first.agent == "main"
+
+    def test_labels_and_deadline_reach_the_policies(self, openai, journal):
+        with LoopbackProvider() as provider:
+            llm = Fairlead({"only": openai(api_base=provider.openai_url)}, journal=[journal])
+            llm.bind(team="red").chat(HELLO, route={"tenant": "acme", "deadline": 12.5})
+        scope = journal[0].call.view.scope
+        assert (dict(scope.labels), scope.deadline) == ({"team": "red", "tenant": "acme"}, 12.5)
+
+
+def _noting(entered, aretrieve):
+    async def noting(self, query):
+        entered["agent"], entered["session"] = self._agent, capture({}).session
+        return await aretrieve(self, query)
+
+    return noting
+
+
+def _mistakes(journal, runs):
+    """Sessions whose calls are not the ones that their run made."""
+    calls = defaultdict(list)
+    for attempt in journal:
+        calls[attempt.call.view.scope.session].append(attempt)
+    expected = {f"s{number}" for number in range(runs)}
+    wrong = sorted(expected ^ calls.keys())
+    for session, attempts in calls.items():
+        scopes = [attempt.call.view.scope for attempt in attempts]
+        right = (
+            [scope.agent for scope in scopes] == team.STEPS
+            and [attempt.target.name for attempt in attempts] == ["strong", "fast", "fast", "middle"]
+            and len({scope.task for scope in scopes}) == 1
+            and [scope.step for scope in scopes] == [0, 0, 1, 0]
+        )
+        if not right:
+            wrong.append(session)
+    return wrong
