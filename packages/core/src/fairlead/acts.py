@@ -15,7 +15,8 @@ from typing import Final
 class Act(StrEnum):
     """What a tool call does."""
 
-    READ = "read"  # finds out: files, records, the web
+    READ = "read"  # reads files and pages
+    LOOKUP = "lookup"  # looks up records: a customer, the weather
     THINK = "think"  # plans, keeps a list of what to do, asks the user
     PROPOSE = "propose"  # submits a plan for approval
     WRITE = "write"  # changes files
@@ -23,8 +24,8 @@ class Act(StrEnum):
     TRANSACT = "transact"  # changes the world: books, cancels, sends
     COMPUTE = "compute"  # works something out
     RUN = "run"  # runs a program or a shell command that tells no more
-    TEST = "test"  # runs or writes checks: tests, builds, linters
-    TRACK = "track"  # keeps books, waits
+    TEST = "test"  # runs checks: tests, builds, linters
+    TRACK = "track"  # prepares, keeps books, waits
     FINISH = "finish"  # hands the work in
     OTHER = "other"  # not known
 
@@ -36,8 +37,8 @@ _WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _VERBS: Final[dict[str, Act]] = {
     word: act
     for act, words in {
-        Act.READ: "read search list get fetch find grep glob ls view open look lookup query retrieve retrieval show browse cat "
-        "check inspect load describe explore scan select resolve web lsp task",
+        Act.READ: "read grep glob ls view open cat lsp task explore scan browse web inspect",
+        Act.LOOKUP: "get search list fetch find look lookup query retrieve retrieval show check load describe select resolve",
         Act.THINK: "think plan todo todos reason reflect ask clarify enter",
         Act.WRITE: "edit write replace insert append patch multiedit notebook str rewrite refactor",
         Act.TRANSACT: "book cancel update create send delete transfer pay refund modify add remove set schedule order buy "
@@ -50,13 +51,13 @@ _VERBS: Final[dict[str, Act]] = {
     }.items()
     for word in words.split()
 }
-_FILES: Final = frozenset(("file", "files", "directory", "folder", "code", "cell"))
+_FILES: Final = frozenset(("file", "files", "directory", "folder", "code", "cell", "web", "tool", "tools"))
 _DOCUMENTS: Final = frozenset(
     ("doc", "docs", "document", "documents", "documentation", "readme", "changelog", "wiki", "page", "docstring")
 )
 _DOCUMENT_PATH: Final = re.compile(r"\.(?:md|mdx|rst|adoc)\b|\bREADME|\bCHANGELOG|\bdocs/")
-_TEST_PATH: Final = re.compile(r"(?:^|[/\"'\s])(?:tests?/|test_\w+\.py)|_test\.\w+|\.(?:test|spec)\.\w+")
 _VIEWS: Final = re.compile(r'"command"\s*:\s*"view"')
+_SCRATCH: Final = re.compile(r"(?:cat|tee|echo)\b[^\n]*?>\s*\S*(?:test|repro|debug|check|tmp|scratch|demo|example|verify)\w*\.\w+")
 _TRACKS: Final = frozenset(("update", "list", "get", "output", "stop"))
 
 
@@ -77,6 +78,8 @@ def of_call(name: str, arguments: str = "") -> Act:
         return Act.THINK
     if act is Act.READ and words[0] == "task" and len(words) > 1:  # Claude Code's TaskCreate, TaskUpdate, TaskList...
         return Act.TRACK if words[1] in _TRACKS else Act.THINK
+    if act is Act.LOOKUP and not _FILES.isdisjoint(words):
+        return Act.READ
     if act is Act.RUN:
         return Act.TEST if "test" in words or "tests" in words else of_command(arguments) if arguments else act
     if "plan" in words and ("exit" in words or "submit" in words):
@@ -87,7 +90,7 @@ def of_call(name: str, arguments: str = "") -> Act:
 
 
 def _of_change(act: Act, words: list[str], arguments: str) -> Act:
-    """What is changed: documents, tests, other files, or the world."""
+    """What is changed: documents, other files, or the world."""
     if not _DOCUMENTS.isdisjoint(words):
         return Act.DOCUMENT
     if act is Act.TRANSACT and _FILES.isdisjoint(words):
@@ -96,31 +99,39 @@ def _of_change(act: Act, words: list[str], arguments: str) -> Act:
         return Act.DOCUMENT
     if _VIEWS.search(arguments):  # editors that also read, such as str_replace_based_edit_tool
         return Act.READ
-    return Act.TEST if _TEST_PATH.search(arguments) else Act.WRITE
+    return Act.WRITE
 
 
-_COMMANDS: Final = (
+_COMMANDS: Final = (  # the first that matches
     (Act.FINISH, re.compile(r"\bgit push\b|\bgh pr create\b|COMPLETE_TASK|^\W*submit\W*$")),
+    (
+        Act.TRACK,
+        re.compile(
+            r"\b(?:pip3?|npm|yarn|pnpm|apt|apt-get|brew|conda|uv|poetry|bundle|gem)(?: \w+)? (?:install|add|ci|sync)\b"
+            r"|^\W*(?:\w+\W+)?(?:cd \S+ && )?(?:rm|cp|mkdir|chmod|sleep)\b[^\n]*$"
+        ),
+    ),
     (
         Act.TEST,
         re.compile(
-            r"\b(?:pytest|tox|nox|unittest|runtests|jest|vitest|mocha|rspec|phpunit|ctest)\b"
+            r"\b(?:pytest|tox|nox|unittest|runtests|jest|vitest|mocha|rspec|phpunit|ctest)\b|\bpython3? \S*test\w*\.py"
             r"|\b(?:mypy|pyright|eslint|tsc|golangci-lint|ruff check|go (?:test|vet|build)|cargo (?:test|check|build|clippy))\b"
             r"|\b(?:npm|yarn|pnpm|make|mise|gradle|mvn|task|just)\b[^\n;&|]{0,30}\b(?:tests?|lint|check|build|verify)\b"
+            r"|\b(?:manage\.py|-m django|rails) test\b"
         ),
     ),
     (
         Act.WRITE,
         re.compile(
-            r"\bsed\s+(?:-\w+\s+)*-i|\bcat\s*>|<<-?\s*\\?['\"]?EOF|\btee\s+\S|\bpatch\s+-p|\bapply_patch\b|\bmkdir\b"
-            r"|\bgit (?:apply|commit|checkout|revert|mv|rm)\b|\b(?:mv|cp|rm)\s+\S|write_text\(|open\([^)]*['\"]w"
-            r"|\becho\b[^\n|]*>\s*\S"
+            r"\bsed\s+(?:-\w+\s+)*-i|\bcat\s*>|<<-?\s*\\?['\"]?EOF|\btee\s+\S|\bpatch\s+-p|\bapply_patch\b|\bmv\s+\S"
+            r"|\bgit (?:apply|commit|checkout|revert|mv|rm)\b|write_text\(|open\([^)]*['\"]w|\becho\b[^\n|]*>\s*\S"
         ),
     ),
+    (Act.RUN, re.compile(r"\b(?:python3?|node|ruby|perl|php)\s+\S")),
     (
         Act.READ,
         re.compile(
-            r"(?:^|[;&|\n\"']\s*)(?:ls|cat|head|tail|grep|rg|ag|find|nl|wc|tree|pwd|which|sed\s+-n|awk|less|file|stat|diff)\b"
+            r"(?:^|[;&\n\"']\s*)(?:ls|cat|head|tail|grep|rg|ag|find|nl|wc|tree|pwd|which|sed\s+-n|awk|less|file|stat|diff)\b"
             r"|\bgit (?:log|diff|status|show|blame|branch|grep)\b|\bgh (?:pr|issue|api|run)\b"
         ),
     ),
@@ -136,6 +147,8 @@ def of_command(command: str) -> Act:
     head = command[:_COMMAND]
     for act, pattern in _COMMANDS:
         if pattern.search(head):
+            if act is Act.WRITE and _SCRATCH.search(head):
+                return Act.TRACK
             if act is Act.WRITE and _DOCUMENT_PATH.search(head[:_HEAD]):
                 return Act.DOCUMENT
             return act

@@ -41,6 +41,7 @@ class Mark:
         act: what the calls of an assistant turn do, or what the tool of a tool turn does; None: no call, or not known.
         fault: how badly a tool turn went.
         asks: the phase that a user turn asks for; `implementing`: the user agrees to what was proposed; None: it does not say.
+        runs: one of an assistant turn's calls runs something.
         because: the words or names that tell.
     """
 
@@ -48,6 +49,7 @@ class Mark:
     act: Act | None = None
     fault: Fault = Fault.NONE
     asks: Phase | None = None
+    runs: bool = False
     because: str = ""
 
 
@@ -78,8 +80,8 @@ def mark(turn: Turn) -> Mark:
     return Mark(turn.role)
 
 
-def _ends(text: str) -> str:
-    return text if len(text) <= _HEAD + _TAIL else f"{text[:_HEAD]}\n{text[-_TAIL:]}"
+def _ends(text: str, tail: int = _TAIL) -> str:
+    return text if len(text) <= _HEAD + tail else f"{text[:_HEAD]}\n{text[-tail:]}"
 
 
 def _brief(text: str) -> str:
@@ -98,10 +100,12 @@ _TELLING: Final = (
     Act.RUN,
     Act.THINK,
     Act.COMPUTE,
+    Act.LOOKUP,
     Act.READ,
     Act.TRACK,
     Act.OTHER,
 )
+_RUNNING: Final = frozenset((Act.RUN, Act.TEST))
 _BLOCK: Final = re.compile(r"```(?:bash|sh|shell|\w*bash_command)\n(.*?)```$", re.DOTALL)
 
 
@@ -110,12 +114,13 @@ def _answer(turn: Turn) -> Mark:
         if not turn.text.endswith("```"):
             return Mark("assistant")
         block = _BLOCK.search(turn.text[-_WHOLE:])  # agents without tool calls end with the command that they want run
-        return Mark("assistant", of_command(block[1]), because=_brief(block[1])) if block else Mark("assistant")
-    if len(turn.calls) == 1:
-        return Mark("assistant", of_call(turn.calls[0], turn.arguments), because=turn.calls[0])
+        if not block:
+            return Mark("assistant")
+        act = of_command(block[1])
+        return Mark("assistant", act, runs=act in _RUNNING, because=_brief(block[1]))
     acts = {of_call(name, turn.arguments): name for name in turn.calls}
     act = min(acts, key=_TELLING.index)
-    return Mark("assistant", act, because=acts[act])
+    return Mark("assistant", act, runs=not _RUNNING.isdisjoint(acts), because=acts[act])
 
 
 # Tool turns.
@@ -145,6 +150,7 @@ _CRASHES: Final = tuple(
         ("panic:", r"panic:"),
         ("npm ERR!", r"npm ERR!"),
         ("command not found", r".*: command not found"),
+        ("No module named", r".*: No module named"),
         ("egmentation fault", r".*egmentation fault"),
         ("make: ***", r"make: \*\*\*"),
     )
@@ -160,14 +166,16 @@ def _result(name: str, text: str, failed: bool | None) -> Mark:
 def _fault(act: Act | None, text: str, failed: bool | None) -> tuple[Fault, str]:
     if failed is False:
         return Fault.NONE, ""
-    ran = act is None or act is Act.RUN or act is Act.TEST or act is Act.OTHER
+    ran = act is None or act in _RUNNING
     ends = _ends(text)
     crash = _crash(ends) if ran else ""
     if failed:
         return (Fault.SEVERE, crash) if crash else (Fault.PLAIN, "error status")
     if ran and any(word in ends for word in _CODES) and (code := _EXIT.search(ends)):
-        if code[1] == "0" or (code[1] == "1" and _SILENT.search(ends)):  # a search that finds nothing exits with 1
+        if code[1] == "1" and _SILENT.search(ends):  # a search that finds nothing exits with 1
             return Fault.NONE, ""
+        if code[1] == "0":  # the code is that of the last command of a pipe, so a crash may stand before it
+            return (Fault.PLAIN, crash) if crash else (Fault.NONE, "")
         return (Fault.SEVERE, crash) if crash else (Fault.PLAIN, f"exit code {code[1]}")
     if crash:
         return Fault.SEVERE, crash
@@ -215,7 +223,10 @@ _ASKS: Final = (
     (
         Phase.SUMMARISING,
         ("summar", "recap", "tl;dr", "tldr", "condense", "takeaway"),
-        re.compile(r"\bsummar(?:y|ise|ize|ies|ising|izing)\b|\brecap\b|\btl;?dr\b|\bcondense\b|\bkey takeaways\b"),
+        re.compile(
+            r"(?:^|[.!?\n]\s*|\b(?:please|you|to|and|then) )(?:summari[sz]e|recap|condense)\b|\btl;?dr\b"
+            r"|\b(?:write|give|create|provide|make|need|want|get)\b(?! not)[^.\n]{0,30}\b(?:summary|recap|key takeaways)\b"
+        ),
     ),
     (
         Phase.DOCUMENTING,
@@ -252,14 +263,17 @@ _ASKS: Final = (
     ),
 )
 _AGREES: Final = re.compile(
-    r"\W*(?:yes|yep|yeah|sure|okay|ok|go ahead|please (?:do|proceed|go ahead)|proceed|confirm|confirmed|looks good|lgtm"
-    r"|sounds good|do it|approved|implement (?:it|the plan|this))\b"
+    r"\W*(?:yes|yep|yeah|sure|ok|okay|please do|do it|lgtm|looks good|sounds good|approved|confirmed)[\s.!,]*"
+    r"(?:please|thanks|thank you)?[\s.!]*$"
+    r"|(?:[^.!?\n]*[.!?\n]+)*?(?![^.!?\n]*\b(?:how|can|could|before|if|cannot|not)\b)"
+    r"[^.!?\n]*\b(?:go ahead|proceed|i confirm|implement (?:it|the plan|this)|looks good|lgtm)\b[^.!?\n]*(?:[.!\n]|$)"
 )
 _AGREEMENT: Final = 300
+_LAST_WORDS: Final = 200  # what a long prompt says in its middle are rules for every step, not what is asked for
 
 
 def _asked(text: str) -> tuple[Phase | None, str]:
-    ends = _ends(text).lower()
+    ends = _ends(text, _LAST_WORDS).lower()
     for phase, stems, pattern in _ASKS:
         for stem in stems:
             if stem in ends:

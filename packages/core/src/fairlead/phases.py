@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from fairlead.acts import Act
-from fairlead.marks import Mark
+from fairlead.marks import Fault, Mark
 from fairlead.signals import Phase, Signals, StepKind
 
 _WEAK: Final = 1
@@ -52,8 +52,10 @@ class Progress(NamedTuple):
         stance: the phase.
         last: the role of the last message that is not the system's.
         act: what the assistant's last turn did; None: it only spoke.
+        runs: it ran something.
+        users, steps: how many turns the user had, and how many turns of the assistant called tools.
         answered: the assistant has said or done something.
-        changed: something was changed since the user last asked for something.
+        changed: what was changed since the user last asked for something; None: nothing yet.
         broken: something that was run failed, and has not passed since.
         failures: failed tool results in a row.
         fault: why a result of the last batch of tools failed; empty: none did.
@@ -62,8 +64,11 @@ class Progress(NamedTuple):
     stance: Stance = Stance()
     last: str = ""
     act: Act | None = None
+    runs: bool = False
+    users: int = 0
+    steps: int = 0
     answered: bool = False
-    changed: bool = False
+    changed: Act | None = None
     broken: bool = False
     failures: int = 0
     fault: str = ""
@@ -109,46 +114,57 @@ def detect(marks: Iterable[Mark]) -> Signals:
 
 
 def _user(before: Progress, mark: Mark) -> Progress:
-    stance, changed, broken = before.stance, False, False
+    stance, changed, broken = before.stance, None, False
     if mark.asks is Phase.IMPLEMENTING and before.answered:  # what the user agrees to was planned before
         stance, changed = stance.lean(Phase.IMPLEMENTING, _STRONG, f"the user agrees: {mark.because}"), before.changed
     elif mark.asks is not None and mark.asks is not Phase.IMPLEMENTING:
         stance, broken = stance.lean(mark.asks, _STRONG, f"the user asks: {mark.because}"), mark.asks is Phase.DEBUGGING
-    elif stance.phase is None:
-        stance = stance.lean(Phase.PLANNING, _STRONG, "a new request")
-    return Progress(stance, "user", None, before.answered, changed, broken)
+    else:
+        stance = stance.lean(Phase.PLANNING, _STRONG if before.changed is Act.TRANSACT else _WEAK, "a new request")
+    return Progress(stance, "user", None, False, before.users + 1, before.steps, before.answered, changed, broken)
 
 
 def _assistant(before: Progress, mark: Mark) -> Progress:
     stance, changed, act = before.stance, before.changed, mark.act
-    mending = before.broken and stance.phase is Phase.DEBUGGING
-    if act is Act.READ or act is Act.THINK:
-        if not changed and stance.phase in (None, Phase.IMPLEMENTING, Phase.SUMMARISING):
-            stance = stance.lean(Phase.PLANNING, _WEAK, f"{mark.because} before any change")
-    elif act is Act.WRITE or act is Act.TRANSACT:
-        changed = True
+    mending = before.broken and changed and stance.phase is Phase.DEBUGGING
+    if act is Act.WRITE or act is Act.TRANSACT:
         if not mending:
-            weight = _STRONG if stance.phase is Phase.PLANNING else _WEAK
+            weight = _STRONG if stance.phase is Phase.PLANNING or not changed else _WEAK
             stance = stance.lean(Phase.IMPLEMENTING, weight, f"changes by {mark.because}")
+        changed = act
     elif act is Act.DOCUMENT:
-        changed = True
+        changed = act
         stance = stance.lean(Phase.DOCUMENTING, _WEAK, f"writes up by {mark.because}")
-    elif (act is Act.TEST or (act is Act.RUN and changed)) and not mending:
-        stance = stance.lean(Phase.TESTING, _WEAK, f"checks by {mark.because}")
-    return Progress(stance, "assistant", act, True, changed, before.broken, before.failures)
+    elif before.fault and changed and act in _LOOKS_INTO:
+        stance = stance.lean(Phase.DEBUGGING, _WEAK, f"{mark.because} after a failure")
+    elif act is Act.READ or act is Act.LOOKUP or act is Act.THINK:
+        if not changed and (stance.phase is None or Phase.PLANNING in (stance.phase, stance.rival)):
+            stance = stance.lean(Phase.PLANNING, _WEAK, f"{mark.because} before any change")
+    elif (act is Act.TEST or act is Act.RUN) and changed and not mending:
+        weight = _STRONG if act is Act.TEST else _WEAK
+        stance = stance.lean(Phase.TESTING, weight, f"checks by {mark.because}")
+    steps = before.steps + (act is not None)
+    return Progress(stance, "assistant", act, mark.runs, before.users, steps, True, changed, before.broken, before.failures)
 
 
 def _tool(before: Progress, mark: Mark) -> Progress:
-    stance, broken, act = before.stance, before.broken, before.act
-    ran = act is Act.RUN or act is Act.TEST
-    if mark.fault:
-        stance = stance.lean(Phase.DEBUGGING, int(mark.fault), f"failed: {mark.because}")
-        return Progress(stance, "tool", act, True, before.changed, broken or ran, before.failures + 1, mark.because)
-    if act is Act.PROPOSE:
-        stance = stance.lean(Phase.IMPLEMENTING, _STRONG, "the plan was accepted")
-    elif broken and act is Act.TEST and stance.phase is Phase.DEBUGGING:
-        stance = stance.lean(Phase.TESTING, _STRONG, "it passes again")
-    return Progress(stance, "tool", act, True, before.changed, broken and not ran, 0, before.fault)
+    stance, broken, act, changed, fault = before.stance, before.broken, before.act, before.changed, before.fault
+    ran = before.runs and (mark.act is None or mark.act is Act.RUN or mark.act is Act.TEST)
+    if mark.fault and not (mark.fault is Fault.SEVERE and act is Act.READ):  # what is read may well tell of crashes
+        fault, failures = mark.because, before.failures + 1
+        if mark.fault is Fault.SEVERE or (ran and changed):
+            stance = stance.lean(Phase.DEBUGGING, _STRONG, f"failed: {fault}")
+        elif changed:
+            stance = stance.lean(Phase.DEBUGGING, _WEAK, f"failed: {fault}")
+        broken = broken or ran
+    else:
+        failures = 0
+        if act is Act.PROPOSE:
+            stance = stance.lean(Phase.IMPLEMENTING, _STRONG, "the plan was accepted")
+        elif broken and ran and changed and stance.phase is Phase.DEBUGGING:
+            stance = stance.lean(Phase.TESTING, _STRONG if act is Act.TEST else _WEAK, "it passes again")
+        broken = broken and not ran
+    return Progress(stance, "tool", act, before.runs, before.users, before.steps, True, changed, broken, failures, fault)
 
 
 def _step(progress: Progress) -> tuple[StepKind | None, str]:
@@ -158,7 +174,12 @@ def _step(progress: Progress) -> tuple[StepKind | None, str]:
         return None, ""
     if progress.fault:
         return StepKind.FAILURE, f"failed: {progress.fault}"
-    act = progress.act.value if progress.act else "a tool"
-    if progress.act in (Act.FINISH, Act.TRANSACT, Act.COMPUTE):
+    act = progress.act
+    if act in _CLOSING or (act in _ANSWERS and progress.users <= 1 == progress.steps):
         return StepKind.FINAL_ANSWER, f"done after {act}"
-    return StepKind.TOOL_RESULT, f"after {act}"
+    return StepKind.TOOL_RESULT, f"after {act or 'a tool'}"
+
+
+_LOOKS_INTO: Final = (Act.READ, Act.LOOKUP, Act.RUN, Act.TEST)
+_CLOSING: Final = (Act.FINISH, Act.TRANSACT, Act.COMPUTE)
+_ANSWERS: Final = (Act.LOOKUP, Act.OTHER, Act.WRITE)
