@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import anthropic
 import pytest
 
 from fairlead.testing.loopback import Answer, CacheRule, LoopbackProvider
@@ -307,3 +308,52 @@ def test_streams_report_the_same(cached):
     marked: Any = [{"role": "user", "content": [{"type": "text", "text": words(2000), "cache_control": MARK}]}]
     with claude(cached).messages.stream(model=SONNET, max_tokens=9, messages=marked) as stream:
         assert stream.get_final_message().usage.cache_read_input_tokens == 2004
+
+
+def test_a_request_without_an_answer_warms_the_cache_up(cached):
+    create = claude(cached).messages.create
+    marked: Any = [{"role": "user", "content": [{"type": "text", "text": words(2000), "cache_control": MARK}]}]
+    reply = create(model=SONNET, max_tokens=0, messages=marked)
+    assert (reply.content, reply.stop_reason, reply.usage.output_tokens) == ([], "max_tokens", 0)
+    assert ask(cached, words(2000))[0] == 2004
+    with pytest.raises(anthropic.BadRequestError, match="max_tokens"):
+        create(model=SONNET, max_tokens=0, messages=marked, stream=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({}, None),
+        (
+            {
+                "messages": [
+                    {"role": "user", "content": "a"},
+                    {"role": "assistant", "content": "b"},
+                    {"role": "user", "content": "c"},
+                ]
+            },
+            None,
+        ),
+        ({"messages": [{"role": "user", "content": "edited"}]}, "messages_changed"),
+        ({"tool_choice": {"type": "any"}}, "messages_changed"),
+        ({"system": "be long"}, "system_changed"),
+        ({"tools": []}, "tools_changed"),
+        ({"model": OPUS}, "model_changed"),
+        ({"diagnostics": {"previous_message_id": "msg_x"}}, "previous_message_not_found"),
+    ],
+)
+def test_diagnostics_say_why_a_prefix_was_lost(cached, change, reason):
+    tool: Any = {"name": "f", "input_schema": {"type": "object"}}
+    body: dict[str, Any] = {
+        "model": SONNET,
+        "max_tokens": 20,
+        "tools": [tool],
+        "system": "be brief",
+        "messages": [{"role": "user", "content": "a"}],
+    }
+    create = claude(cached).messages.create
+    first = create(**body, diagnostics={"previous_message_id": None})
+    assert first.diagnostics is None
+    told = create(**{**body, "diagnostics": {"previous_message_id": first.id}, **change}).diagnostics
+    found = told.cache_miss_reason if told else None
+    assert (found.type if found else None) == reason

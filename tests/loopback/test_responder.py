@@ -1,7 +1,5 @@
 """The default answers, and the schemas that they fill in."""
 
-# ruff: noqa: E501 - a row of a table is a line
-
 from __future__ import annotations
 
 from typing import Any

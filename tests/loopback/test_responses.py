@@ -1,7 +1,5 @@
 """The Responses API: shapes through the SDK, kept responses, sealed reasoning, and what is refused."""
 
-# ruff: noqa: E501 - a row of a table is a line
-
 from __future__ import annotations
 
 import json

@@ -196,3 +196,33 @@ def test_providers_with_one_seed_agree(serve):
     replies = [gpt(serve(seed=7)).chat.completions.create(model="m", messages=ASK) for _ in range(2)]
     assert replies[0].id == replies[1].id
     assert replies[0].choices == replies[1].choices
+
+
+JUNK: list[Any] = [1, "x", True, [], {}, [1], {"type": "x"}, [None], [[]], [{"role": "user"}]]
+KEYS = [
+    "model",
+    "messages",
+    "input",
+    "system",
+    "tools",
+    "tool_choice",
+    "thinking",
+    "response_format",
+    "text",
+    "stop",
+    "max_tokens",
+]
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/v1/messages"])
+def test_no_body_looks_like_an_outage(provider, path):
+    good = {
+        "/v1/chat/completions": {"model": "m", "messages": ASK},
+        "/v1/responses": {"model": "m", "input": ASK},
+        "/v1/messages": {"model": "m", "messages": ASK, "max_tokens": 9},
+    }[path]
+    for key in KEYS:
+        for junk in JUNK:
+            reply = post(provider, path, {**good, key: junk})
+            assert reply.status_code in (200, 400), (key, junk, reply.text)
+            assert reply.json()

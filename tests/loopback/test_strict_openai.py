@@ -1,7 +1,5 @@
 """What Chat Completions refuses, and with which words."""
 
-# ruff: noqa: E501 - a row of a table is a line
-
 from __future__ import annotations
 
 from typing import Any

@@ -96,6 +96,16 @@ def test_an_edit_before_the_block_matters_to_models_that_bind(thinker):
     assert go_on(thinker, NEW, said, before=marked).content  # cache markers are no edit
 
 
+def test_dropped_thinking_is_listed_and_not_billed(thinker):
+    said = thought(thinker, NEW)
+    own, foreign = go_on(thinker, NEW, said), go_on(thinker, NEWER, said)
+    assert own.to_dict().get("input_transformations") is None
+    assert foreign.to_dict()["input_transformations"] == [
+        {"type": "thinking_dropped", "path": "messages.1.content.0", "reason": "model_binding_mismatch"}
+    ]
+    assert foreign.usage.input_tokens < own.usage.input_tokens
+
+
 def test_a_changed_thought_is_refused(thinker):
     said = thought(thinker, OLD)
     said["content"][0]["thinking"] += "!"

@@ -65,8 +65,7 @@ def check(body: Mapping[str, Any]) -> None:
         if body.get(key) is None:
             raise invalid(f"{key}: Field required")
     extra(body, PARAMETERS, "")
-    if not isinstance(body["max_tokens"], int) or body["max_tokens"] < (0 if "cache_control" in str(body) else 1):
-        raise invalid("max_tokens: Input should be greater than or equal to 1")
+    _check_max_tokens(body)
     _check_sampling(body)
     _check_tools(body)
     _check_output(body)
@@ -78,7 +77,29 @@ def check(body: Mapping[str, Any]) -> None:
     _check_thinking(body)
 
 
+def _check_max_tokens(body: Mapping[str, Any]) -> None:
+    """0 only warms the cache up, and goes with nothing that needs an answer."""
+    most = body["max_tokens"]
+    answers = (
+        body.get("stream"),
+        _kind(body.get("thinking")) == "enabled",
+        "format" in (body.get("output_config") or {}),
+        _kind(body.get("tool_choice")) in ("any", "tool"),
+    )
+    if most < (1 if any(answers) else 0):
+        raise invalid("max_tokens: Input should be greater than or equal to 1")
+
+
+def _kind(value: Any) -> Any:
+    return value.get("type") if isinstance(value, Mapping) else None
+
+
 def _check_sampling(body: Mapping[str, Any]) -> None:
+    for at, stop in enumerate(body.get("stop_sequences") or ()):
+        if not isinstance(stop, str):
+            raise invalid(f"stop_sequences.{at}: Input should be a valid string")
+        if not stop.strip():
+            raise invalid(f"stop_sequences.{at}: each stop sequence must contain non-whitespace")
     for key, top in (("temperature", 1), ("top_p", 1), ("top_k", None)):
         value = body.get(key)
         if value is None:
@@ -119,7 +140,7 @@ def _check_thinking(body: Mapping[str, Any]) -> None:
         raise invalid(f"`top_k` must be unset when thinking is enabled. {consult}")
     if (body.get("top_p") or 1) < 0.95:
         raise invalid(f"`top_p` must be greater than or equal to 0.95 or unset when thinking is enabled. {consult}")
-    if (body.get("tool_choice") or {}).get("type") in ("any", "tool"):
+    if _kind(body.get("tool_choice")) in ("any", "tool"):
         raise invalid("Thinking may not be enabled when tool_choice forces tool use.")
 
 
@@ -210,8 +231,6 @@ def _check_system(body: Mapping[str, Any]) -> None:
 
 def _check_messages(body: Mapping[str, Any]) -> None:
     messages = body["messages"]
-    if not isinstance(messages, list):
-        raise invalid("messages: Input should be a valid list")
     if not messages:
         raise invalid("messages: at least one message is required")
     for at, message in enumerate(messages):

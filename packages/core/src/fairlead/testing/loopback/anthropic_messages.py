@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from . import anthropic_checks, thinking
+from .diagnostics import Diagnostics
 from .errors import Reject, invalid
 from .faults import Event, Fault
 from .prompt import Prompt, anthropic_prompt
@@ -28,6 +29,7 @@ class Messages:
 
     def __init__(self, trusted: frozenset[str] = frozenset()) -> None:
         self._trusted = trusted
+        self._diagnostics = Diagnostics()
 
     def check(self, body: Mapping[str, Any]) -> None:
         """See ``anthropic_checks`` and ``thinking``."""
@@ -35,8 +37,8 @@ class Messages:
         thinking.check(body, self._trusted)
 
     def prompt(self, body: Mapping[str, Any]) -> Prompt:
-        """See ``prompt.anthropic_prompt``."""
-        return anthropic_prompt(body)
+        """See ``prompt.anthropic_prompt``. Dropped thinking is no part of it."""
+        return anthropic_prompt(thinking.shown(body))
 
     def overflow(self, prompt: int, max_tokens: int, window: int) -> Reject:
         """``prompt is too long``, or the prompt together with ``max_tokens``."""
@@ -70,17 +72,22 @@ class Messages:
 
     def whole(self, reply: Reply) -> dict[str, Any]:
         """A ``message``."""
-        stop = _stop(reply)
+        stop, made, body = _stop(reply), reply.id("msg_01", length=22), reply.request.body
+        extra = {
+            "stop_details": _refusal(reply) if stop == "refusal" else None,
+            "input_transformations": thinking.dropped(body) or None,
+            "diagnostics": self._diagnostics.compare(made, reply.request.model, self.prompt(body), body.get("diagnostics")),
+        }
         return {
             "model": reply.request.model,
-            "id": reply.id("msg_01", length=22),
+            "id": made,
             "type": "message",
             "role": "assistant",
             "content": _content(reply),
             "stop_reason": stop,
             "stop_sequence": reply.stop_sequence,
             "usage": usage(reply, final=True),
-            **({"stop_details": _refusal(reply)} if stop == "refusal" else {}),
+            **{key: value for key, value in extra.items() if value is not None},
         }
 
     def stream(self, reply: Reply) -> Iterator[Event]:

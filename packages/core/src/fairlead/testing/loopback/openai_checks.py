@@ -108,6 +108,10 @@ def _check_settings(body: Mapping[str, Any]) -> None:
     if body.get("stream_options") is not None and not body.get("stream"):
         raise invalid("The 'stream_options' parameter is only allowed when 'stream' is enabled.", "stream_options")
     stop = body.get("stop")
+    if stop is not None and not isinstance(stop, str):
+        typed(stop, list, "stop")
+        for at, one in enumerate(stop):
+            typed(one, str, f"stop[{at}]")
     if isinstance(stop, list) and len(stop) > 4:
         text = (
             f"Invalid 'stop': array too long. Expected an array with maximum length 4, but got an array with length {len(stop)}"

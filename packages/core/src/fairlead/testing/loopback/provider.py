@@ -23,10 +23,11 @@ from .faults import ANSWERED, NOT_STREAMED, Event, Fault, FaultBook, Injected, R
 from .headers import authenticate, limits
 from .openai_chat import ChatCompletions
 from .openai_responses import Responses
+from .prompt import Prompt
 from .responder import DefaultResponder
 from .transport import Response, Server
 from .types import Answer, Request, Seen, Usage
-from .wire import Reply, Wire, bounded, weight
+from .wire import Reply, Wire, bounded, shaped, weight
 
 Responder = Callable[[Request], Answer]
 
@@ -209,17 +210,14 @@ class LoopbackProvider:
             self._strike(wire, seen, injected, fault)
         if self._models is not None and seen.model not in self._models:
             raise _not_found(wire.provider, wire.api, seen.model)
-        if self._strict:
-            wire.check(seen.body)
-        prompt = wire.prompt(seen.body)
-        request = wire.read(seen.body)
+        prompt, request = self._understand(wire, seen.body)
         window = self._windows.get(seen.model)
         if window is not None and prompt.tokens + (request.max_tokens or 0) > window:
             raise wire.overflow(prompt.tokens, request.max_tokens or 0, window)
         ticket = self._cache.begin(wire.provider, f"{key}/{seen.model}", seen.model, prompt, seen.body)
         answer, hit = bounded(request, self._ask(request, fault))
         number = next(self._numbers)
-        usage = answer.usage or _usage(prompt.tokens, ticket, answer)
+        usage = answer.usage or _usage(prompt.tokens, ticket, answer, spoken=0 if request.max_tokens == 0 else 1)
         reply = Reply(request, answer, usage, f"{self._seed}:{number}", int(time.time()), self._chunk_tokens, hit)
         if self._server is not None and self._latency.get(seen.model):
             self._server.stopping.wait(self._latency[seen.model])
@@ -233,6 +231,17 @@ class LoopbackProvider:
             events = disturb(events, injected, wire.failures(reply))
         sent = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
         return Response(200, {**sent, **limits(wire.provider, usage, request_id)}, _bytes(events))
+
+    def _understand(self, wire: Wire, body: Mapping[str, Any]) -> tuple[Prompt, Request]:
+        try:
+            shaped(wire.provider, body)
+            if self._strict:
+                wire.check(body)
+            elif not body.get("model"):
+                raise Reject(400, "you must provide a model parameter", "invalid_request_error")
+            return wire.prompt(body), wire.read(body)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:  # any JSON may come in: not an outage
+            raise Reject(400, f"Invalid body: {error!r}", "invalid_request_error") from error
 
     def _strike(self, wire: Wire, seen: Seen, injected: Injected, fault: Fault) -> None:
         """Let a fault that needs no answer happen."""
@@ -306,9 +315,9 @@ def _responder(answer: Responder | Sequence[Answer] | None, seed: int) -> Respon
     return next_of_script
 
 
-def _usage(prompt: int, ticket: Ticket, answer: Answer) -> Usage:
+def _usage(prompt: int, ticket: Ticket, answer: Answer, spoken: int) -> Usage:
     reasoning = weight(Answer(text=answer.reasoning))
-    return Usage(prompt, max(1, weight(answer)), ticket.read, ticket.write_5m, ticket.write_1h, reasoning)
+    return Usage(prompt, max(spoken, weight(answer)), ticket.read, ticket.write_5m, ticket.write_1h, reasoning)
 
 
 def _not_found(provider: str, api: str, model: str) -> Reject:

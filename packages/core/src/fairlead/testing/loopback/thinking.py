@@ -63,7 +63,6 @@ def check(body: Mapping[str, Any], trusted: Collection[str] = ()) -> None:
     """Raise ``Reject`` for thinking blocks that may not come back. ``trusted`` signatures are taken as genuine."""
     model, settings = family(body["model"]), body.get("thinking") or {}
     binds = model.startswith(BINDING)
-    lenient = (settings.get("block_binding") or {}).get("prefix_mismatch_behavior") == "drop_block"
     last = max((at for at, message in enumerate(body["messages"]) if message.get("role") == "assistant"), default=-1)
     for at, index, part in _blocks(body):
         seal = part.get("signature") if part["type"] == "thinking" else part.get("data")
@@ -88,10 +87,47 @@ def check(body: Mapping[str, Any], trusted: Collection[str] = ()) -> None:
         if maker != model:
             if not binds and maker not in PORTABLE:
                 raise invalid(f"{where}: Invalid `signature` in `thinking` block")
-        elif binds and not lenient and before != _digest(body, at):
+        elif binds and not _lenient(settings) and before != _digest(body, at):
             raise invalid(f"{where}: `thinking` block is bound to the prompt it was generated for, and that prompt has changed")
     if settings.get("type") == "enabled":
         _check_loop(body["messages"])
+
+
+def dropped(body: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The blocks that the model is not shown, as ``input_transformations`` lists them. The body has passed ``check``."""
+    model = family(body["model"])
+    if not model.startswith(BINDING):
+        return []
+    made: list[dict[str, str]] = []
+    for at, index, part in _blocks(body):
+        opened = _open(str(part.get("signature") or part.get("data") or ""))
+        reason = None
+        if opened is None or opened[0] != model:
+            reason = "model_binding_mismatch"
+        elif opened[1] != _digest(body, at):
+            reason = "prefix_binding_mismatch"
+        if reason:
+            made.append({"type": "thinking_dropped", "path": f"messages.{at}.content.{index}", "reason": reason})
+    return made
+
+
+def shown(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """``body`` without the dropped blocks."""
+    paths = {entry["path"] for entry in dropped(body)}
+    if not paths:
+        return body
+    messages = [
+        {
+            **message,
+            "content": [part for index, part in enumerate(_parts(message)) if f"messages.{at}.content.{index}" not in paths],
+        }
+        for at, message in enumerate(body["messages"])
+    ]
+    return {**body, "messages": messages}
+
+
+def _lenient(settings: Mapping[str, Any]) -> bool:
+    return (settings.get("block_binding") or {}).get("prefix_mismatch_behavior") == "drop_block"
 
 
 def _check_loop(messages: list[Mapping[str, Any]]) -> None:

@@ -9,10 +9,36 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from . import tokens
-from .errors import Reject
+from .errors import Reject, invalid
 from .faults import Event, Fault
 from .prompt import Prompt
 from .types import Answer, Request, ToolCall, Usage
+
+SHAPES: Mapping[type, tuple[str, ...]] = {
+    # JSON type: the top-level fields that must be of it, if they are there
+    str: ("model",),
+    bool: ("stream",),
+    int: ("max_tokens", "max_completion_tokens", "max_output_tokens", "n"),
+    list: ("messages", "tools", "include", "stop_sequences"),
+    dict: (
+        "stream_options",
+        "response_format",
+        "text",
+        "reasoning",
+        "thinking",
+        "output_config",
+        "output_format",
+        "prompt_cache_options",
+    ),
+}
+_NAMES: Mapping[type, tuple[str, str]] = {
+    # JSON type: its name at OpenAI and at Anthropic
+    str: ("a string", "string"),
+    bool: ("a boolean", "boolean"),
+    int: ("an integer", "integer"),
+    list: ("an array", "list"),
+    dict: ("an object", "dictionary"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +85,19 @@ class Wire(Protocol):
 
     def overflow(self, prompt: int, max_tokens: int, window: int, /) -> Reject:
         """The error for a prompt (with ``max_tokens``) that is larger than the window. Tokens."""
+
+
+def shaped(provider: str, body: Mapping[str, Any]) -> None:
+    """Raise ``Reject`` if a field is of another type than ``SHAPES`` says, strict or not: nothing could be read of it."""
+    for kind, keys in SHAPES.items():
+        for key in keys:
+            value = body.get(key)
+            if value is None or (isinstance(value, kind) and (kind is bool or not isinstance(value, bool))):
+                continue
+            here, there = _NAMES[kind]
+            if provider == "anthropic":
+                raise invalid(f"{key}: Input should be a valid {there}")
+            raise invalid(f"Invalid type for '{key}': expected {here}.", key, "invalid_type")
 
 
 def bounded(request: Request, answer: Answer) -> tuple[Answer, str | None]:
