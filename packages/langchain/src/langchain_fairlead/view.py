@@ -7,12 +7,14 @@ callback manager's metadata lacks `configurable`, and a context variable lacks w
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 
-from fairlead import Needs, Scope, View
+from fairlead import Needs, Scope, Signals, StepKind, View
+from fairlead.memory import Memory
 from fairlead.threads import Threads, fingerprint
 from langchain_fairlead.structured import Schema
 from langchain_fairlead.tools import Tools
@@ -21,6 +23,7 @@ from langchain_fairlead.turns import turn_of
 _PLAIN_NODES = frozenset(["", "model", "agent", "call_model", "chatbot", "llm"])
 _LABELS = ("user", "user_id", "team", "tenant", "region", "plan")
 _TOKENS_OF_A_TOOL = 120
+UNNAMED = "sub-agent"
 _NO_NEEDS = Needs()
 
 
@@ -33,6 +36,7 @@ class Views:
 
     def __init__(self, size: int = 2_000) -> None:
         self._threads = Threads(turn_of, size=size)
+        self._names: Memory[tuple[str, str], str] = Memory(size)
 
     def view(
         self, config: RunnableConfig, messages: Sequence[BaseMessage], kwargs: Mapping[str, Any], pin: str = ""
@@ -50,10 +54,10 @@ class Views:
         nest = namespace.rpartition("|")[0]
         session = configurable.get("thread_id") or metadata.get("thread_id")
         session = str(session) if session else opening(messages)
-        agent = metadata.get("lc_agent_name") or (_named_by(nest) if nest else "main")
+        agent = self._agent(metadata.get("lc_agent_name"), session, nest)
         key = (session, agent, nest)
         reading = self._threads.read(key, messages)
-        signals = reading.signals
+        signals = _rerun(reading.signals, configurable.get("__pregel_runtime"))
         task = (
             configurable.get("fairlead_task")
             or metadata.get("fairlead_task")
@@ -72,6 +76,18 @@ class Views:
             pin or configurable.get("fairlead_target") or "",
         ), key
 
+    def _agent(self, name: str | None, session: str, nest: str) -> str:
+        """The name of the agent that calls.
+
+        One that has no name inherits that of the agent around it, so a name shared with the agent around counts as none.
+        """
+        if not name:
+            return _named_by(nest) if nest else "main"
+        if nest and self._names.get((session, nest.rpartition("|")[0])) == name:
+            return f"{name}/{UNNAMED}"
+        self._names.put((session, nest), name)
+        return name
+
 
 def opening(messages: Sequence[BaseMessage]) -> str:
     """What stands for the session where the caller names none: a hash of how the conversation began."""
@@ -88,7 +104,16 @@ def opening(messages: Sequence[BaseMessage]) -> str:
 def _named_by(nest: str) -> str:
     """The name of a nested agent that did not say its own: that of the graph node which runs it."""
     name = nest.rpartition("|")[2].partition(":")[0]
-    return name if name and name != "tools" else "sub-agent"
+    return name if name and name != "tools" else UNNAMED
+
+
+def _rerun(signals: Signals, runtime: Any) -> Signals:
+    """The signals; where LangGraph runs the node again after an error, that is a failure to reckon with."""
+    info = getattr(runtime, "execution_info", None)
+    if info is None or info.node_attempt <= 1:
+        return signals
+    failures = signals.failures + info.node_attempt - 1
+    return replace(signals, step=StepKind.FAILURE, failures=failures, because=f"attempt {info.node_attempt} of this node")
 
 
 def _node(metadata: Mapping[str, Any]) -> str:
