@@ -1,17 +1,21 @@
-"""Every policy in fairlead.policies keeps the contract. A new one is found by itself; nothing is listed here."""
+"""Every policy in fairlead.policies keeps the contract; and each check of the contract catches who breaks it."""
 
 import importlib
 import inspect
 import pkgutil
+import time
 
 import pytest
 
 import fairlead.policies
+from fairlead import ConfigurationError, Level, Shortlist
 from fairlead.default import default_chain
-from fairlead.testing import conformance, material
+from fairlead.policies import ByStep, Stick
+from fairlead.testing import check_policy, conformance, material
 
 
 def _classes():
+    """The policies, one to a file: a new one is found by itself, nothing is listed here."""
     for module in pkgutil.iter_modules(fairlead.policies.__path__):
         members = vars(importlib.import_module(f"fairlead.policies.{module.name}")).values()
         for member in members:
@@ -35,3 +39,171 @@ def _makers():
 @pytest.mark.parametrize("make", list(_makers()))
 def test_every_policy_keeps_the_contract(make, check):
     check(make, material.pool())
+
+
+def test_every_policy_is_exported_by_its_name():
+    assert {cls.__name__ for cls in _classes()} == set(fairlead.policies.__all__)
+
+
+class Base:
+    """Breaks nothing yet."""
+
+    def __init__(self):
+        self.seen = []
+
+    def __call__(self, view, shortlist):
+        return shortlist
+
+
+class AddsTargets(Base):
+    def __call__(self, view, shortlist):
+        return Shortlist(shortlist.pool)
+
+
+class Forgets(Base):
+    def __call__(self, view, shortlist):
+        fresh = Shortlist(shortlist.pool).voice("Forgets")
+        return fresh.require(lambda target: target in shortlist.targets, "starts anew")
+
+
+class GivesNoReason(Base):
+    def __call__(self, view, shortlist):
+        return shortlist.prefer([shortlist.pool.targets[-1].name], " ")
+
+
+class SignsNothing(Base):
+    def __call__(self, view, shortlist):
+        return shortlist.voice("", Level.STEP).prefer([shortlist.pool.targets[-1].name], "unsigned")
+
+
+class RequiresInSecret(Base):
+    def __call__(self, view, shortlist):
+        return shortlist.require(lambda target: target.name != "opus", "never opus")
+
+
+class Counts(Base):
+    def __call__(self, view, shortlist):
+        self.seen.append(view)
+        return shortlist.prefer([shortlist.pool.targets[len(self.seen) % 4].name], "round robin")
+
+
+class TripsOverNothing(Base):
+    def __call__(self, view, shortlist):
+        return shortlist.prefer([shortlist.targets[0].name], "whoever is first")
+
+
+class LearnsOnlySuccess(Base):
+    def learn(self, attempt):
+        self.seen = [attempt.reply.text]
+
+
+class DumpsNoJson(Base):
+    def learn(self, attempt):
+        self.seen = [attempt.target.name]
+
+    def dump(self):
+        return {"seen": set(self.seen)}
+
+    def load(self, state):
+        self.seen = list(state["seen"])
+
+
+class LoadsNothing(Stick):
+    def load(self, state):
+        pass
+
+
+class KeepsReservations(Base):
+    def reserve(self, call):
+        self.seen.append(call.target.name)
+        return True
+
+    def release(self, call):
+        pass
+
+    def learn(self, attempt):
+        if self.seen:
+            self.seen.pop()
+
+    def dump(self):
+        return {"open": len(self.seen)}
+
+    def load(self, state):
+        self.seen = ["?"] * state["open"]
+
+
+class RemembersEverything(Base):
+    def learn(self, attempt):
+        self.seen.append(attempt.call.view.scope.session * 5)
+
+
+class RacesWithItself(Base):
+    counts: dict
+
+    def __init__(self):
+        self.counts = {}
+
+    def learn(self, attempt):
+        self.counts[(attempt.target.name, attempt.call.view.now, attempt.kind)] = 1
+        for _ in self.counts:
+            pass
+        if len(self.counts) > 500:
+            self.counts.clear()
+
+
+class ChecksWithAnAssertion(ByStep):
+    def check(self, pool):
+        assert "opus" in pool
+
+
+class Sleeps(Base):
+    def __call__(self, view, shortlist):
+        end = time.perf_counter() + 2 * conformance.SLOWEST
+        while time.perf_counter() < end:
+            pass
+        return shortlist
+
+
+@pytest.mark.parametrize(
+    ("broken", "check"),
+    [
+        (AddsTargets, conformance.only_narrows_and_ranks),
+        (AddsTargets, conformance.bears_an_empty_shortlist),
+        (Forgets, conformance.only_narrows_and_ranks),
+        (GivesNoReason, conformance.gives_reasons),
+        (SignsNothing, conformance.gives_reasons),
+        (RequiresInSecret, conformance.gives_reasons),
+        (Counts, conformance.is_deterministic),
+        (TripsOverNothing, conformance.bears_an_empty_shortlist),
+        (LearnsOnlySuccess, conformance.learns_from_anything),
+        (DumpsNoJson, conformance.carries_its_memory),
+        (LoadsNothing, conformance.carries_its_memory),
+        (KeepsReservations, conformance.gives_reservations_back),
+        (RemembersEverything, conformance.has_bounded_memory),
+        (RacesWithItself, conformance.is_thread_safe),
+        (ChecksWithAnAssertion, conformance.complains_properly),
+        (Sleeps, conformance.is_quick),
+    ],
+)
+def test_each_check_catches_who_breaks_it(broken, check):
+    with pytest.raises((AssertionError, IndexError, AttributeError, TypeError)):
+        check(broken, material.pool())
+
+
+def test_a_plain_function_and_a_policy_that_asks_a_model_can_keep_the_contract():
+    def asks(view, shortlist):
+        def flow():
+            yield None
+            return shortlist.prefer(["haiku"], "a model said so")
+
+        return flow()
+
+    check_policy(lambda: lambda view, shortlist: shortlist)
+    check_policy(lambda: asks)
+
+
+def test_check_policy_runs_all_checks():
+    with pytest.raises(AssertionError, match="`requires = True`"):
+        check_policy(RequiresInSecret)
+    with pytest.raises(ConfigurationError):
+        check_policy(lambda: ByStep(first="nobody"))

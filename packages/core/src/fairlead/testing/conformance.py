@@ -17,6 +17,7 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from fairlead.errors import ConfigurationError
@@ -82,8 +83,11 @@ def is_deterministic(make: Make, pool: Pool) -> None:
     """The same view and shortlist give the same answer, and being asked teaches it nothing."""
     policy = _taught(make, pool)
     remembered = _dumped(policy)
-    first = _decisions(policy, pool)
-    assert _decisions(policy, pool) == first, "asked twice, it gave two answers; use view.now and view.seed, learn in `learn`"
+    for view in material.views():
+        for before in material.shortlists(pool):
+            first, second = (material.answer(policy, view, before) for _ in range(2))
+            same = (first.names, first.notes) == (second.names, second.notes)
+            assert same, "asked twice, it gave two answers; use view.now and view.seed, and learn in `learn`"
     assert _dumped(policy) == remembered, "being asked changed its memory"
 
 
@@ -164,16 +168,23 @@ def is_thread_safe(make: Make, pool: Pool) -> None:
     policy = _fresh(make, pool)
     errors: list[BaseException] = []
     start = threading.Barrier(THREADS)
+    views = material.views()
+    lessons = [
+        [lesson for view in views for lesson in material.attempts(policy, pool, view, pool.targets[i % len(pool)])]
+        for i in range(THREADS)
+    ]
 
     def work(number: int) -> None:
         try:
             start.wait()
-            for view in material.views()[number::2]:
-                material.answer(policy, view, Shortlist(pool))
-                for attempt in material.attempts(policy, pool, view, pool.targets[number % len(pool)]):
-                    if isinstance(policy, Learns):
-                        policy.learn(attempt)
-                _dumped(policy)
+            for i, attempt in enumerate(lessons[number]):
+                if isinstance(policy, Learns):
+                    policy.learn(attempt)
+                if isinstance(policy, Reserves) and policy.reserve(again := replace(attempt.call)):
+                    policy.release(again)
+                if i % 10 == 0:
+                    material.answer(policy, attempt.call.view, Shortlist(pool))
+                    _dumped(policy)
         except BaseException as error:  # noqa: BLE001  (carried to the thread that reports it)
             errors.append(error)
 
