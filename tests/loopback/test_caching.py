@@ -185,7 +185,7 @@ def test_more_than_twenty_blocks_since_the_last_breakpoint_are_a_silent_miss(cac
     texts = [words(2000), *(words(1, "b") for _ in range(18))]
     ask(cached, texts[0])
     assert ask(cached, *texts[:19])[0] > 0
-    cached.clear()
+    cached.forget()
     ask(cached, texts[0])
     assert ask(cached, *texts, words(1), words(1))[0] == 0
 

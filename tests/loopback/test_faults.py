@@ -265,8 +265,15 @@ def test_faults_come_in_order_and_end(provider):
     assert call_gpt(provider).choices
 
 
-def test_clear_forgets_faults_and_requests(provider):
+def test_clear_ends_faults_and_forget_empties_the_log(provider):
     provider.inject(Fault.OVERLOADED, times=None)
+    with pytest.raises(openai.InternalServerError):
+        call_gpt(provider)
     provider.clear()
     call_gpt(provider)
-    assert [seen.status for seen in provider.requests] == [200]
+    assert [seen.status for seen in provider.requests] == [503, 200]
+    provider.inject(Fault.OVERLOADED, times=None)
+    provider.forget()
+    assert provider.requests == ()
+    with pytest.raises(openai.InternalServerError):
+        call_gpt(provider)

@@ -167,8 +167,11 @@ class LoopbackProvider:
         self._faults.add(Injected(fault, times, model, provider, retry_after, seconds, after))
 
     def clear(self) -> None:
-        """Forget injected faults, recorded requests, prompt caches and kept responses."""
+        """End all injected faults. Recorded requests and prompt caches stay: see ``forget``."""
         self._faults.clear()
+
+    def forget(self) -> None:
+        """Forget recorded requests, prompt caches and kept responses. Injected faults stay: see ``clear``."""
         self._responses.store.clear()
         self._cache.clear()
         with self._lock:
