@@ -1,0 +1,215 @@
+"""Decides, for one easy call after the other, whether it stays with the home model; and learns from what was called.
+
+It joins the comparison of plans with what it learns: habits of the calls, calls that a weaker model needs, and the cap on what
+switching may cost in all. `Cheapest` asks it with what the ledger knows; a replay asks it with what its simulated caches hold.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from fairlead.caching.cap import SpendCap
+from fairlead.caching.effort import Effort, Stretches
+from fairlead.caching.habits import Habits, Priors, Rhythm
+from fairlead.caching.plan import Choice, Outlook, Standing, compare
+from fairlead.caching.survival import survival
+from fairlead.caching.tariff import Tariff
+
+_BROKEN = 0.5  # a prefix that keeps less than this share of its tokens counts as lost
+_KINDS = 256  # kinds of threads whose habits are kept apart; any further kind shares those of the first
+
+
+class Warmth(NamedTuple):
+    """What one model has in its cache of a prompt.
+
+    Parameters:
+        tariff: its rates.
+        tokens: leading tokens that it has seen.
+        chance: probability that it still knows them.
+        age: seconds since it was used last in this thread.
+    """
+
+    tariff: Tariff
+    tokens: float = 0.0
+    chance: float = 0.0
+    age: float = 0.0
+
+
+class Course:
+    """What the planner keeps of one thread. About 1 kB.
+
+    Parameters:
+        kind: threads of a kind share habits: the agent's name.
+        habits: those of the kind.
+    """
+
+    __slots__ = ("_outlook", "control", "expected", "home_at", "home_warm", "kind", "made", "prompt", "rhythm")
+
+    def __init__(self, kind: str, habits: Habits) -> None:
+        self.kind = kind
+        self.rhythm = Rhythm(habits)
+        self.prompt = 0.0
+        self.home_warm = 0.0  # of the home model, had nothing ever been switched
+        self.home_at = float("-inf")
+        self.control = False
+        self.expected: dict[str, tuple[float, float]] = {}  # of the stretch: what was left when a model took over
+        self.made: dict[str, list[int]] = {}  # since then: calls of the home model, calls of that one
+        self._outlook: tuple[float, Outlook] | None = None
+
+    def outlook(self, ttl: float) -> Outlook:
+        """What to expect of the calls to come; worked out once between two calls."""
+        if self._outlook is None or self._outlook[0] != ttl:
+            self._outlook = (ttl, self.rhythm.outlook(ttl))
+        return self._outlook[1]
+
+    def changed(self) -> None:
+        """Something was learnt: expectations are worked out anew."""
+        self._outlook = None
+
+
+class Planner:
+    """Compares plans for easy calls, and learns. Safe to use from many threads.
+
+    Parameters:
+        priors: what is assumed before anything was seen.
+        cap: by what share the whole bill may exceed that of never switching.
+        margin: share of a cold write that must be gained beyond it before a plan begins with one.
+        control: share of easy stretches that are left to the home model, to learn how many calls it needs; 0 where history tells.
+    """
+
+    def __init__(
+        self, priors: Priors = Priors(), *, cap: float = 0.02, margin: float = 0.02, control: float = 0.0
+    ) -> None:
+        self.priors = priors
+        self.cap = SpendCap(cap)
+        self.margin = margin
+        self.control = control
+        self._habits: dict[str, Habits] = {}
+        self._stretches: dict[str, Stretches] = {}
+        self._efforts: dict[str, Effort] = {}
+        self._lock = threading.Lock()
+
+    def course(self, kind: str) -> Course:
+        """The record of a thread that begins."""
+        with self._lock:
+            return Course(kind, self._of_kind(kind))
+
+    def calls(self, model: str) -> float:
+        """Calls that `model` is taken to need where the home model needs one."""
+        effort = self._efforts.get(model)
+        return 1.0 if effort is None else effort.calls
+
+    def history(self, kind: str, stretch: int) -> None:
+        """Take in an easy stretch that the home model did alone, in calls: what others are measured by."""
+        with self._lock:
+            self._stretches.setdefault(kind, Stretches()).add(stretch)
+
+    def compare(self, course: Course, prompt: float, home: Warmth, others: Mapping[str, Warmth]) -> dict[str, Choice]:
+        """The plans for an easy call, one comparison for each of the others.
+
+        Parameters:
+            course: the thread.
+            prompt: tokens of the prompt to be sent.
+            home: the model that hard calls go to.
+            others: name -> a model that could take this call.
+        """
+        habits = course.rhythm.habits
+        found: dict[str, Choice] = {}
+        for name, other in others.items():
+            longest = home.tariff.longest or other.tariff.longest
+            ttl = min(longest, other.tariff.longest or longest)
+            found[name] = compare(
+                _standing(home, habits), _standing(other, habits, self.calls(name)), prompt, course.outlook(ttl), self.margin
+            )
+        return found
+
+    def goes(self, choice: Choice) -> bool:
+        """Whether that comparison says to begin elsewhere; at the cap only where it pays at once."""
+        return choice.other < choice.home if self.cap.allows else choice.detour < 0.0
+
+    def saw(
+        self,
+        course: Course,
+        now: float,
+        prompt: float,
+        output: float,
+        *,
+        easy: bool,
+        kept: float,
+        home: Tariff,
+        model: str = "",
+        cost: float = 0.0,
+        control: bool = False,
+    ) -> None:
+        """Take in one call that was made.
+
+        Parameters:
+            course: its thread.
+            now: when it began, in seconds.
+            prompt, output: tokens.
+            easy: any of several models would have done.
+            kept: leading tokens of the prompt before it that were still there.
+            home: the tariff of the home model.
+            model: who made it; empty: the home model.
+            cost: USD.
+            control: it belongs to a stretch that is left to the home model.
+        """
+        broken = course.rhythm.calls > 0 and kept < _BROKEN * course.prompt
+        with self._lock:
+            self._stretch(course, easy, model)
+            course.control = control and easy
+            known = min(course.home_warm, kept) * survival(now - course.home_at, home.ttl, home.longest)
+            never = home.cost(prompt, min(known, prompt), output)
+            self.cap.add(cost, never / self.calls(model) if model else never)
+            course.rhythm.saw(now, prompt, output, easy, broken=broken)
+            course.home_warm, course.home_at, course.prompt = prompt, now, prompt
+            course.changed()
+
+    def ended(self, course: Course) -> None:
+        """The thread will not go on."""
+        with self._lock:
+            self._close(course)
+
+    def _stretch(self, course: Course, easy: bool, model: str) -> None:
+        if not easy:
+            self._close(course)
+            return
+        if model and model not in course.expected:
+            stretches = self._stretches.get(course.kind)
+            rest = stretches.rest(course.rhythm.stretch + 1) if stretches else None
+            if rest is not None:
+                course.expected[model] = rest
+                course.made[model] = [0, 0]
+        for name, made in course.made.items():
+            if not model:
+                made[0] += 1
+            elif model == name:
+                made[1] += 1
+
+    def _close(self, course: Course) -> None:
+        length = course.rhythm.stretch
+        if course.control and length:
+            self._stretches.setdefault(course.kind, Stretches()).add(length)
+        if len(course.made) == 1:  # where several models took part, nobody can say who needed how many
+            for name, (home_calls, calls) in course.made.items():
+                if name not in self._efforts:
+                    self._efforts[name] = Effort()
+                self._efforts[name].finished(course.expected[name], home_calls, calls)
+        course.expected.clear()
+        course.made.clear()
+        course.control = False
+
+    def _of_kind(self, kind: str) -> Habits:
+        if kind not in self._habits:
+            if len(self._habits) >= _KINDS:
+                return next(iter(self._habits.values()))
+            self._habits[kind] = Habits(self.priors)
+        return self._habits[kind]
+
+
+def _standing(at: Warmth, habits: Habits, calls: float = 1.0) -> Standing:
+    longest = at.tariff.longest
+    lapse = habits.pause_between(longest - at.age, longest) if at.tokens and longest else 0.0
+    return Standing(at.tariff, at.tokens, at.chance, lapse, calls)

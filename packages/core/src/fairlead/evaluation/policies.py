@@ -1,0 +1,180 @@
+"""Policies that a replay compares: the ones everybody writes first, and the planner that `Cheapest` uses.
+
+Each sees a call as it comes and what is warm at both models, and says which model takes it. Hard calls belong to the strong model in
+all but `all_cheap` and `sticky`.
+"""
+
+from __future__ import annotations
+
+import random
+import zlib
+from collections.abc import Callable, Iterable
+from itertools import groupby
+from typing import Protocol
+
+from fairlead.caching.habits import Priors
+from fairlead.caching.planner import Course, Planner, Warmth
+from fairlead.caching.survival import survival
+from fairlead.evaluation.cost_model import Lane
+from fairlead.evaluation.sessions import Step, Thread
+
+STRONG, CHEAP = 0, 1
+Lanes = tuple[Lane, Lane]
+
+
+class Policy(Protocol):
+    """Assigns calls to the strong (0) or the cheap (1) model."""
+
+    def begin(self, thread: Thread) -> None:
+        """A thread begins."""
+
+    def choose(self, step: Step, prompt: int, lanes: Lanes) -> int:
+        """Who takes this call; `prompt` may be longer than recorded, where extra calls were made."""
+
+    def saw(self, step: Step, prompt: int, kept: int, model: int, cost: float, lanes: Lanes) -> None:
+        """It was called and cost that many USD."""
+
+    def end(self) -> None:
+        """The thread ends."""
+
+
+class Simple:
+    """A policy without a memory.
+
+    Parameters:
+        rule: (step, prompt, lanes) -> 0 or 1.
+    """
+
+    def __init__(self, rule: Callable[[Step, int, Lanes], int]) -> None:
+        self.choose = rule
+
+    def begin(self, thread: Thread) -> None: ...  # noqa: D102
+
+    def saw(self, step: Step, prompt: int, kept: int, model: int, cost: float, lanes: Lanes) -> None: ...  # noqa: D102
+
+    def end(self) -> None: ...  # noqa: D102
+
+
+def all_strong() -> Policy:
+    """Everything to the strong model."""
+    return Simple(lambda step, prompt, lanes: STRONG)
+
+
+def all_cheap() -> Policy:
+    """Everything to the cheap model, hard calls too."""
+    return Simple(lambda step, prompt, lanes: CHEAP)
+
+
+def naive() -> Policy:
+    """Every easy call to the cheap model, whatever is cached."""
+    return Simple(lambda step, prompt, lanes: CHEAP if step.easy else STRONG)
+
+
+def myopic() -> Policy:
+    """An easy call to whoever is cheaper for this call alone, given what is cached."""
+
+    def rule(step: Step, prompt: int, lanes: Lanes) -> int:
+        strong, cheap = (lane.tariff.cost(prompt, min(lane.known(step.at), prompt), step.output) for lane in lanes)
+        return CHEAP if step.easy and cheap < strong else STRONG
+
+    return Simple(rule)
+
+
+class Sticky(Simple):
+    """Cheap until the first hard call of a thread, strong from there on."""
+
+    def __init__(self) -> None:
+        super().__init__(self._rule)
+        self._latched = False
+
+    def begin(self, thread: Thread) -> None:  # noqa: ARG002
+        self._latched = False
+
+    def _rule(self, step: Step, prompt: int, lanes: Lanes) -> int:  # noqa: ARG002
+        self._latched = self._latched or not step.easy
+        return STRONG if self._latched else CHEAP
+
+
+class Fairlead:
+    """What `Cheapest` does: the product's own planner, its beliefs about lifetimes included.
+
+    Parameters:
+        priors: what it assumes at first.
+        history: threads that the strong model did alone before: how many calls it needs is learnt from them. A thread is never
+            judged by the half of the sessions that it is in itself (`half`).
+        control: share of easy stretches left to the strong model where there is no history.
+        cap: by what share the bill may exceed all-strong.
+        seed: of the control's draws.
+    """
+
+    def __init__(
+        self,
+        priors: Priors = Priors(),
+        *,
+        history: Iterable[Thread] = (),
+        control: float = 0.0,
+        cap: float = 0.02,
+        seed: int = 0,
+    ) -> None:
+        self.planner = Planner(priors, cap=cap, control=control)
+        self._rng = random.Random(seed)
+        self._course: Course = self.planner.course("")
+        self._drawn = False
+        for thread in history:
+            for length in stretches(thread):
+                self.planner.history(f"{kind(thread)}, {half(thread)}", length)
+
+    def begin(self, thread: Thread) -> None:
+        self._course = self.planner.course(kind(thread))
+        self._course.kind = f"{kind(thread)}, {1 - half(thread)}"  # whose history it is judged by
+
+    def choose(self, step: Step, prompt: int, lanes: Lanes) -> int:
+        self._drawn = False
+        if not step.easy:
+            return STRONG
+        course = self._course
+        first = course.rhythm.stretch == 0
+        self._drawn = course.control or (first and self.planner.control > 0 and self._rng.random() < self.planner.control)
+        if self._drawn:
+            return STRONG
+        home, cheap = (_warmth(lane, step.at) for lane in lanes)
+        choice = self.planner.compare(course, prompt, home, {"cheap": cheap})["cheap"]
+        return CHEAP if self.planner.goes(choice) else STRONG
+
+    def saw(self, step: Step, prompt: int, kept: int, model: int, cost: float, lanes: Lanes) -> None:
+        self.planner.saw(
+            self._course,
+            step.at,
+            prompt,
+            step.output,
+            easy=step.easy,
+            kept=kept,
+            home=lanes[STRONG].tariff,
+            model="cheap" if model == CHEAP else "",
+            cost=cost,
+            control=self._drawn,
+        )
+
+    def end(self) -> None:
+        self.planner.ended(self._course)
+
+
+def kind(thread: Thread) -> str:
+    """The kind of a thread: recordings do not name their sub-agents."""
+    return "sub-agent" if thread.agent else "main"
+
+
+def half(thread: Thread) -> int:
+    """Which half of the sessions it belongs to, 0 or 1: a hash of the session's name."""
+    return zlib.crc32(thread.session.encode()) & 1
+
+
+def stretches(thread: Thread) -> list[int]:
+    """Lengths of its runs of easy calls."""
+    return [len(list(run)) for easy, run in groupby(thread.steps, key=lambda step: step.easy) if easy]
+
+
+def _warmth(lane: Lane, now: float) -> Warmth:
+    tariff = lane.tariff
+    age = now - lane.at
+    return Warmth(tariff, tariff.rule.whole(lane.warm), survival(age, tariff.ttl, tariff.longest), age)
