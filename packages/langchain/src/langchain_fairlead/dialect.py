@@ -28,17 +28,7 @@ class Dialect(StrEnum):
         return cls.OTHER
 
 
-def provider_of(model: BaseChatModel) -> str:
-    """The provider's name, as LangChain's tracing gives it."""
-    return str(model._get_ls_params().get("ls_provider") or "")
-
-
-def model_name_of(model: BaseChatModel) -> str:
-    """The provider's name of the model; empty where the model does not say (a fake)."""
-    return str(model._get_ls_params().get("ls_model_name") or "")
-
-
-def thinks(model: BaseChatModel) -> bool:
-    """Whether an Anthropic model is set to think aloud: it then demands thinking in a tool loop, and no forced tool."""
+def must_think(model: BaseChatModel) -> bool:
+    """Whether an Anthropic model is set to think always: in a tool loop, every answer must then begin with its thinking."""
     thinking = getattr(model, "thinking", None)
-    return isinstance(thinking, dict) and thinking.get("type") in ("enabled", "adaptive")
+    return isinstance(thinking, dict) and thinking.get("type") == "enabled"

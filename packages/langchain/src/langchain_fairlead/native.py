@@ -11,7 +11,7 @@ from langchain_core.language_models import BaseChatModel, ModelProfile
 
 from fairlead import Capabilities, ConfigurationError, Pool
 from fairlead.catalog import Catalog
-from langchain_fairlead.dialect import Dialect
+from langchain_fairlead.dialect import Dialect, must_think
 
 Given = BaseChatModel | str
 Models = Sequence[Given] | Mapping[str, Given]
@@ -28,6 +28,7 @@ class Native:
         model: the chat model.
         dialect: the protocol that it speaks.
         provider, model_name: as its messages will state them.
+        thinkless: the same model with its thinking switched off, for tool loops that began without; None: it need not be.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Native:
     dialect: Dialect
     provider: str = ""
     model_name: str = ""
+    thinkless: Native | None = None
 
 
 def natives(models: Models, options: Mapping[str, Any]) -> dict[str, Native]:
@@ -147,4 +149,8 @@ def _native(name: str, model: object) -> Native:
             "set stream_usage=True on it",
             stacklevel=2,
         )
-    return Native(name or model_name or type(model).__name__, model, dialect, provider, model_name)
+    name = name or model_name or type(model).__name__
+    thinkless = None
+    if dialect is Dialect.ANTHROPIC and must_think(model):
+        thinkless = Native(f"{name} without thinking", model.model_copy(update={"thinking": None}), dialect)
+    return Native(name, model, dialect, provider, model_name, thinkless)

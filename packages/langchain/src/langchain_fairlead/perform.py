@@ -201,23 +201,23 @@ class Request:
     ) -> tuple[Runnable[LanguageModelInput, Any], LanguageModelInput, RunnableConfig, dict[str, Any], Witness | None]:
         """The target with tools or schema bound, its prompt, config and settings, and the witness, where one is needed."""
         native = self.natives[call.target.name]
-        model, config = native.model, self.config
+        config = self.config
         if call.ask is not None:
-            return model, [HumanMessage(call.ask)], _aside(config), {}, None
+            return native.model, [HumanMessage(call.ask)], _aside(config), {}, None
         attempt = len(call.view.attempts) + 1
         config = {**config, "metadata": {**config["metadata"], "fairlead_target": native.name, "fairlead_attempt": attempt}}
         if attempt > 1:
             config.pop("run_id", None)  # a run's id is unique
         if not call.live:
             config["tags"] = [*config["tags"], NOSTREAM]
-        prompt, kwargs = self.porter.ported(self.thread, native, self.prompt, self.messages, self.kwargs)
+        native, prompt, kwargs = self.porter.ported(self.thread, native, self.prompt, self.messages, self.kwargs)
         if self.schema is not None:
             witness = Witness()
             config = merge_configs(config, {"callbacks": [witness]})
-            return self.schema.bound_to(native.name, model), prompt, config, kwargs, witness
+            return self.schema.bound_to(native.name, native.model), prompt, config, kwargs, witness
         if self.tools is not None:
-            return self.tools.bound_to(native.name, model, native.dialect), prompt, config, kwargs, None
-        return model, prompt, config, kwargs, None
+            return self.tools.bound_to(native.name, native.model, native.dialect), prompt, config, kwargs, None
+        return native.model, prompt, config, kwargs, None
 
     def _unbound(self, call: Call) -> tuple[BaseChatModel, list[BaseMessage], dict[str, Any]]:
         bound, prompt, config, kwargs, _ = self.prepared(call)

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.language_models.base import LanguageModelInput
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.prompt_values import ChatPromptValue
 
 from fairlead.memory import Memory
@@ -103,8 +103,10 @@ class Porter:
         prompt: LanguageModelInput,
         messages: list[BaseMessage],
         kwargs: dict[str, Any],
-    ) -> tuple[LanguageModelInput, dict[str, Any]]:
-        """Prompt and settings for `native`; the caller's own objects where nothing needs to change.
+    ) -> tuple[Native, LanguageModelInput, dict[str, Any]]:
+        """The model to call for `native`, its prompt and settings; the caller's own objects where nothing needs to change.
+
+        The model is another one only in a tool loop that began without thinking: there it may not think either.
 
         Parameters:
             thread: key of the conversation.
@@ -113,9 +115,12 @@ class Porter:
             kwargs: settings of the call.
         """
         history = self._history(thread, native, messages)
+        if native.thinkless is not None and _began_without_thinking(history):
+            native = native.thinkless
+            history = self._history(thread, native, messages)
         if kwargs:
             kwargs = settings(native.dialect, kwargs)
-        return (prompt if history is messages else as_prompt(history)), kwargs
+        return native, (prompt if history is messages else as_prompt(history)), kwargs
 
     def _history(self, thread: tuple[str, ...], native: Native, messages: list[BaseMessage]) -> list[BaseMessage]:
         key = (thread, native.name)
@@ -124,7 +129,7 @@ class Porter:
         before = kept[1] if kept is not None and known else None
         if known < len(messages):
             new = messages[known:]
-            adapted = adapt(new, native, first=known == 0)
+            adapted = adapt(new, native, messages[known - 1] if known else None)
             if before is not None:
                 before = [*before, *adapted]
             elif any(a is not b for a, b in zip(new, adapted, strict=False)) or len(new) != len(adapted):
@@ -138,25 +143,26 @@ def as_prompt(messages: list[BaseMessage]) -> ChatPromptValue:
     return ChatPromptValue.model_construct(messages=messages)
 
 
-def adapt(messages: Sequence[BaseMessage], native: Native, first: bool = True) -> list[BaseMessage]:
+def adapt(messages: Sequence[BaseMessage], native: Native, after: BaseMessage | None = None) -> list[BaseMessage]:
     """The messages as `native` may be sent them; those that it may have as they are stay the same objects.
 
     Parameters:
         messages: a conversation, or how it goes on.
         native: the target.
-        first: whether the conversation begins with them.
+        after: the message before them; None: the conversation begins with them.
     """
     adapted: list[BaseMessage] = []
-    leading = first
+    leading = first = after is None
     for message in messages:
         if isinstance(message, AIMessage):
             mine = message if _at_home(message, native) else rebuilt(message)
             if mine.content or mine.tool_calls or mine is message:
                 adapted.append(mine)
         elif isinstance(message, SystemMessage) and not leading and native.dialect is Dialect.ANTHROPIC:
-            adapted.append(_in_place(message, native))
+            adapted.append(_in_place(message, native, after))
         else:
             adapted.append(message)
+        after = message
         leading = leading and isinstance(message, SystemMessage)
     if first and native.dialect is Dialect.ANTHROPIC:
         adapted = _one_system(adapted)
@@ -209,9 +215,10 @@ def _signed(block: Mapping[str, Any]) -> bool:
     return "signature" in block or block.get("type") == "redacted_thinking"
 
 
-def _in_place(message: SystemMessage, native: Native) -> BaseMessage:
-    """A system message in mid-conversation, said where it stands: Anthropic's own are only known to its newest models."""
-    if (native.model.profile or {}).get("mid_conversation_system_messages"):
+def _in_place(message: SystemMessage, native: Native, after: BaseMessage | None) -> BaseMessage:
+    """A system message in mid-conversation, said where it stands: only Anthropic's newest models know them, after a user's turn."""
+    allowed = (native.model.profile or {}).get("mid_conversation_system_messages")
+    if allowed and isinstance(after, (HumanMessage, ToolMessage)):
         return message
     return HumanMessage(f"<system>\n{message.text}\n</system>")
 
@@ -238,6 +245,25 @@ def _without_cache_marks(message: BaseMessage) -> BaseMessage:
         for block in content
     ]
     return message.model_copy(update={"content": clean})
+
+
+def _began_without_thinking(history: list[BaseMessage]) -> bool:
+    """Whether the last turn is a tool loop with an answer that does not begin with its thinking.
+
+    What a user says beside a tool's result belongs to the loop: Anthropic takes both as one turn.
+    """
+    result = False
+    for message in reversed(history):
+        if isinstance(message, AIMessage):
+            if not result:
+                return False
+            first = message.content[0] if isinstance(message.content, list) and message.content else None
+            if not isinstance(first, dict) or first.get("type") not in ("thinking", "redacted_thinking"):
+                return True
+            result = False
+        else:
+            result = result or isinstance(message, ToolMessage)
+    return False
 
 
 def _continues(before: list[BaseMessage], messages: list[BaseMessage]) -> bool:
