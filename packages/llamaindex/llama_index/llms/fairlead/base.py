@@ -21,6 +21,7 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.prompts import BasePromptTemplate
 from llama_index.core.tools import BaseTool
+from llama_index_instrumentation.dispatcher import DISPATCHER_SPAN_DECORATED_ATTR
 from pydantic import BaseModel, Field, PrivateAttr
 
 from fairlead import Attempt, ConfigurationError, Router
@@ -39,6 +40,7 @@ from llama_index.llms.fairlead.request import (
 )
 
 Model = TypeVar("Model", bound=BaseModel)
+Method = TypeVar("Method", bound=Callable[..., Any])
 Tools = Sequence[BaseTool]
 Message = str | ChatMessage | None
 _FIELDS = frozenset(
@@ -54,6 +56,15 @@ _FIELDS = frozenset(
         "system_prompt",
     ]
 )
+
+
+def unspanned(method: Method) -> Method:
+    """Keep LlamaIndex from opening a span around a method, as it does for every LLM.
+
+    The target opens the one for the call. A second would show each call twice in traces, and take as long as the routing.
+    """
+    setattr(method, DISPATCHER_SPAN_DECORATED_ATTR, True)
+    return method
 
 
 class Fairlead(FunctionCallingLLM):
@@ -87,7 +98,9 @@ class Fairlead(FunctionCallingLLM):
     models: dict[str, Any] = Field(exclude=True, repr=False, description="Target name -> LLM; in no dump, since LLMs hold keys")
     labels: dict[str, Any] = Field(default_factory=dict, description="What `bind` said of the caller.")
 
-    _dispatch: Dispatch = PrivateAttr()
+    dispatch: Dispatch = Field(
+        default=None, exclude=True, repr=False, description="what all copies share; made by the constructor"
+    )
     _own_router: bool = PrivateAttr(default=False)
 
     def __init__(
@@ -115,7 +128,7 @@ class Fairlead(FunctionCallingLLM):
             models={name: native.llm for name, native in found.items()},
             **{key: value for key, value in settings.items() if key in _FIELDS and value is not None},
         )
-        self._dispatch = Dispatch(found, router)
+        self.dispatch = Dispatch(found, router)
         self._own_router = given is None and verify is None and not journal
         self._share_callbacks()
 
@@ -128,12 +141,12 @@ class Fairlead(FunctionCallingLLM):
     @property
     def router(self) -> Router:
         """The router that chooses."""
-        return self._dispatch.router
+        return self.dispatch.router
 
     @property
     def metadata(self) -> LLMMetadata:
         """What can be relied on whichever target answers: the smallest window, tools only if all call them."""
-        return common_metadata(self._dispatch.natives.values())
+        return common_metadata(self.dispatch.natives.values())
 
     def bind(self, **words: Any) -> Fairlead:
         """The same LLM for one caller: targets, router and memory are shared. The supported way to name an agent.
@@ -145,39 +158,47 @@ class Fairlead(FunctionCallingLLM):
 
     def explain(self, messages: Sequence[ChatMessage] = (), **route: Any) -> Explanation:
         """Who would answer, who is ruled out, and why; nobody is called. Print it."""
-        return self.router.explain(self._dispatch.view(Request("chat", messages, {"route": route}), self.labels))
+        return self.router.explain(self.dispatch.view(Request("chat", messages, {"route": route}), self.labels))
 
     # -- chat and completion
 
+    @unspanned
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        response: ChatResponse = self._dispatch.whole(chat_request("chat", messages, kwargs), self.labels)
+        response: ChatResponse = self.dispatch.whole(chat_request("chat", messages, kwargs), self.labels)
         return response
 
+    @unspanned
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        response: ChatResponse = await self._dispatch.awhole(chat_request("achat", messages, kwargs), self.labels)
+        response: ChatResponse = await self.dispatch.awhole(chat_request("achat", messages, kwargs), self.labels)
         return response
 
+    @unspanned
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
-        return self._dispatch.stream(chat_request("stream_chat", messages, kwargs), self.labels)
+        return self.dispatch.stream(chat_request("stream_chat", messages, kwargs), self.labels)
 
+    @unspanned
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
-        return await self._dispatch.astream(chat_request("astream_chat", messages, kwargs), self.labels)
+        return await self.dispatch.astream(chat_request("astream_chat", messages, kwargs), self.labels)
 
+    @unspanned
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         request = completion_request("complete", prompt, formatted, kwargs)
-        response: CompletionResponse = self._dispatch.whole(request, self.labels)
+        response: CompletionResponse = self.dispatch.whole(request, self.labels)
         return response
 
+    @unspanned
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         request = completion_request("acomplete", prompt, formatted, kwargs)
-        response: CompletionResponse = await self._dispatch.awhole(request, self.labels)
+        response: CompletionResponse = await self.dispatch.awhole(request, self.labels)
         return response
 
+    @unspanned
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
-        return self._dispatch.stream(completion_request("stream_complete", prompt, formatted, kwargs), self.labels)
+        return self.dispatch.stream(completion_request("stream_complete", prompt, formatted, kwargs), self.labels)
 
+    @unspanned
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
-        return await self._dispatch.astream(completion_request("astream_complete", prompt, formatted, kwargs), self.labels)
+        return await self.dispatch.astream(completion_request("astream_complete", prompt, formatted, kwargs), self.labels)
 
     # -- tools: prepared by each target in its own format; `verbose`, `tool_required` and the like go to it as they are
 
@@ -185,33 +206,33 @@ class Fairlead(FunctionCallingLLM):
         self, tools: Tools, user_msg: Message = None, chat_history: list[ChatMessage] | None = None, **kwargs: Any
     ) -> ChatResponse:
         request = ToolRequest("chat_with_tools", history(user_msg, chat_history), kwargs, tools=tools)
-        response: ChatResponse = self._dispatch.whole(request, self.labels)
+        response: ChatResponse = self.dispatch.whole(request, self.labels)
         return response
 
     async def achat_with_tools(  # type: ignore[override]
         self, tools: Tools, user_msg: Message = None, chat_history: list[ChatMessage] | None = None, **kwargs: Any
     ) -> ChatResponse:
         request = ToolRequest("achat_with_tools", history(user_msg, chat_history), kwargs, tools=tools)
-        response: ChatResponse = await self._dispatch.awhole(request, self.labels)
+        response: ChatResponse = await self.dispatch.awhole(request, self.labels)
         return response
 
     def stream_chat_with_tools(  # type: ignore[override]
         self, tools: Tools, user_msg: Message = None, chat_history: list[ChatMessage] | None = None, **kwargs: Any
     ) -> ChatResponseGen:
         request = ToolRequest("stream_chat_with_tools", history(user_msg, chat_history), kwargs, tools=tools)
-        return self._dispatch.stream(request, self.labels)
+        return self.dispatch.stream(request, self.labels)
 
     async def astream_chat_with_tools(  # type: ignore[override]
         self, tools: Tools, user_msg: Message = None, chat_history: list[ChatMessage] | None = None, **kwargs: Any
     ) -> ChatResponseAsyncGen:
         request = ToolRequest("astream_chat_with_tools", history(user_msg, chat_history), kwargs, tools=tools)
-        return await self._dispatch.astream(request, self.labels)
+        return await self.dispatch.astream(request, self.labels)
 
     def get_tool_calls_from_response(
         self, response: ChatResponse, error_on_no_tool_call: bool = True, **kwargs: Any
     ) -> list[ToolSelection]:
         """The tool calls of a response, as read by the LLM that gave it."""
-        native = self._dispatch.natives.get(target_named(response))
+        native = self.dispatch.natives.get(target_named(response))
         if native is not None and hasattr(native.llm, "get_tool_calls_from_response"):
             calls: list[ToolSelection] = native.llm.get_tool_calls_from_response(response, error_on_no_tool_call, **kwargs)
             return calls
@@ -225,31 +246,35 @@ class Fairlead(FunctionCallingLLM):
 
     # -- structured prediction: by each target's own means
 
+    @unspanned
     def structured_predict(
         self, output_cls: type[Model], prompt: BasePromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
     ) -> Model:
         request = self._structured("structured_predict", output_cls, prompt, llm_kwargs, prompt_args)
-        predicted: Model = self._dispatch.whole(request, self.labels)
+        predicted: Model = self.dispatch.whole(request, self.labels)
         return predicted
 
+    @unspanned
     async def astructured_predict(
         self, output_cls: type[Model], prompt: BasePromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
     ) -> Model:
         request = self._structured("astructured_predict", output_cls, prompt, llm_kwargs, prompt_args)
-        predicted: Model = await self._dispatch.awhole(request, self.labels)
+        predicted: Model = await self.dispatch.awhole(request, self.labels)
         return predicted
 
+    @unspanned
     def stream_structured_predict(
         self, output_cls: type[Model], prompt: BasePromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
     ) -> Generator[Model, None, None]:
         request = self._structured("stream_structured_predict", output_cls, prompt, llm_kwargs, prompt_args)
-        return self._dispatch.stream(request, self.labels)
+        return self.dispatch.stream(request, self.labels)
 
+    @unspanned
     async def astream_structured_predict(
         self, output_cls: type[Model], prompt: BasePromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
     ) -> AsyncGenerator[Model, None]:
         request = self._structured("astream_structured_predict", output_cls, prompt, llm_kwargs, prompt_args)
-        return await self._dispatch.astream(request, self.labels)
+        return await self.dispatch.astream(request, self.labels)
 
     def _structured(
         self,

@@ -15,7 +15,9 @@ from llama_index_instrumentation.event_handlers import NullEventHandler
 from fairlead import Call, Reply, TargetError
 from llama_index.llms.fairlead.hearing import Ear
 
+_ROOT: Dispatcher = get_dispatcher()
 _DISPATCHER: Dispatcher = get_dispatcher(__name__)
+_DEAF = (NullEventHandler, Ear)
 
 
 class RouteDecisionEvent(BaseEvent):
@@ -76,14 +78,8 @@ class RouteOutcomeEvent(BaseEvent):
 
 
 def anybody_listens() -> bool:
-    """Whether an event handler is registered that would see our events."""
-    dispatcher: Dispatcher | None = _DISPATCHER
-    while dispatcher is not None:
-        for handler in dispatcher.event_handlers:
-            if not isinstance(handler, (NullEventHandler, Ear)):
-                return True
-        dispatcher = dispatcher.parent if dispatcher.propagate else None
-    return False
+    """Whether an event handler is registered that would see our events. Asked at every call, so it looks and does not walk."""
+    return any(type(handler) not in _DEAF for handler in (*_ROOT.event_handlers, *_DISPATCHER.event_handlers))
 
 
 def tell_decision(call: Call, method: str) -> None:

@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from llama_index_instrumentation.dispatcher import active_instrument_tags, instrument_tags
 
@@ -28,7 +27,6 @@ _SCOPE: ContextVar[Words] = ContextVar("fairlead_scope", default=_NOTHING)
 _OWN = "fairlead."
 _RUN = "llamaindex.run_id"
 _STEP: ContextVar[Any] | None = getattr(_workflow, "StepWorkerStateContextVar", None)  # private: it may go
-_PARTS = frozenset({"session", "agent", "task", "target", "deadline"})
 
 
 class Moment(StrEnum):
@@ -39,8 +37,7 @@ class Moment(StrEnum):
     TOOL = "tool"
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """Who makes a call, as far as anybody said. Empty: nobody did.
 
     Parameters:
@@ -56,8 +53,11 @@ class Caller:
     task: str = ""
     target: str = ""
     deadline: float | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = _NOTHING
     moment: Moment = Moment.STEP
+
+
+_NOBODY = Caller()
 
 
 @contextmanager
@@ -94,13 +94,15 @@ def capture(bound: Words, hint: Words | None = None) -> Caller:
     tags = active_instrument_tags.get()
     said = _SCOPE.get()
     event = _step_event()
+    if not (tags or said or bound or hint) and event is None:
+        return _NOBODY
+    known: dict[str, Any] = {}
     if tags:
+        run = tags.get(_RUN, "")
+        known["session"], known["task"] = tags.get("session_id") or run, run
         if not said:  # in a durable runtime, which carries tags only
             said = {tag[len(_OWN) :]: value for tag, value in tags.items() if tag.startswith(_OWN)}
-        run = tags.get(_RUN, "")
-        known: dict[str, Any] = {"session": tags.get("session_id") or run, "task": run, **said}
-    else:
-        known = {**said}
+    known.update(said)
     moment = Moment.STEP
     if event is not None:
         agent = getattr(event, "current_agent_name", None)
@@ -116,14 +118,13 @@ def capture(bound: Words, hint: Words | None = None) -> Caller:
         known.update(bound)
     if hint:
         known.update(hint)
-    labels = {word: str(value) for word, value in known.items() if word not in _PARTS} if len(known) > 2 else _NOTHING
     return Caller(
-        str(known.get("session") or ""),
-        str(known.get("agent") or ""),
-        str(known.get("task") or ""),
-        str(known.get("target") or ""),
-        known.get("deadline"),
-        labels,
+        str(known.pop("session", None) or ""),
+        str(known.pop("agent", None) or ""),
+        str(known.pop("task", None) or ""),
+        str(known.pop("target", None) or ""),
+        known.pop("deadline", None),
+        {word: str(value) for word, value in known.items()} if known else _NOTHING,
         moment,
     )
 
