@@ -13,15 +13,15 @@ import hashlib
 import itertools
 import json
 import pathlib
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
 
-from labels import AIRLINE, SESSIONS, SHELL, TRAFFIC
-
 Row = dict[str, Any]
 HERE = pathlib.Path(__file__).parent
+LABELS = runpy.run_path(str(HERE / "labels.py"))
 PHASES = {"P": "planning", "I": "implementing", "D": "debugging", "T": "testing", "W": "documenting", "S": "summarising"}
 HEAD, TAIL = 300, 200
 
@@ -45,15 +45,15 @@ def lines(path: pathlib.Path) -> list[Row]:
 
 def airline(data: pathlib.Path, part: str) -> Iterator[Row]:
     runs = {(run["task_id"], run["trial"]): run for run in lines(data / "airline_conversations/trajectories.jsonl.gz")}
-    for (task, trial), phases in AIRLINE[part].items():
+    for (task, trial), phases in LABELS["AIRLINE"][part].items():
         turns: list[Row] = []
-        labels = []
+        labels: list[Any] = []
         for message in runs[task, trial]["traj"][1:]:
             calls = message.get("tool_calls") or []
             if message["role"] == "assistant":
                 failed = turns[-1]["text"].startswith("Error: ")  # all failures in this set begin so: read
                 labels.append((len(turns), PHASES[phases[len(labels)]], step(turns[-1], failed, bool(calls))))
-            turn = {"role": message["role"], "text": short(message["content"])}
+            turn: Row = {"role": message["role"], "text": short(message["content"])}
             if calls:
                 turn["calls"] = [call["function"]["name"] for call in calls]
                 turn["arguments"] = short(calls[0]["function"]["arguments"])
@@ -67,9 +67,9 @@ def airline(data: pathlib.Path, part: str) -> Iterator[Row]:
 def sessions(data: pathlib.Path, part: str) -> Iterator[Row]:
     calls = lines(data / "agent_sessions/calls.jsonl.gz")
     threads = {key: list(rows) for key, rows in itertools.groupby(calls, key=lambda c: (c["session"], c["agent"]))}
-    for (session, start), phases in SESSIONS[part].items():
+    for (session, start), phases in LABELS["SESSIONS"][part].items():
         turns: list[Row] = []
-        labels = []
+        labels: list[Any] = []
         pending: list[str] = []
         for number, call in enumerate(threads[session, None][: start + len(phases)]):
             errors = call["tool_errors"]
@@ -87,10 +87,10 @@ def sessions(data: pathlib.Path, part: str) -> Iterator[Row]:
 
 
 def shell(repository: str, part: str) -> Iterator[Row]:
-    for (commit, path), (start, phases, failing) in SHELL[part].items():
+    for (commit, path), (start, phases, failing) in LABELS["SHELL"][part].items():
         shown = subprocess.run(["git", "-C", repository, "show", f"{commit}:{path}"], capture_output=True, check=True).stdout
         turns: list[Row] = []
-        labels = []
+        labels: list[Any] = []
         number = 0
         for message in json.loads(shown)["messages"][1:]:
             if message["role"] == "assistant":
@@ -118,7 +118,9 @@ def shell(repository: str, part: str) -> Iterator[Row]:
 
 def text_of(content: Any) -> str:
     if isinstance(content, list):
-        texts = [part.get("text") for part in content if isinstance(part, dict) and not part.get("type", "").endswith("_result")]
+        texts = [
+            part.get("text") for part in content if isinstance(part, dict) and not part.get("type", "").endswith("_result")
+        ]
         return "\n".join(text for text in texts if isinstance(text, str))
     return content if isinstance(content, str) else ""
 
@@ -139,7 +141,7 @@ def turns_of(body: Row) -> list[Row]:
             blocks = content if isinstance(content, list) else []
             calls += [(b["id"], b["name"], json.dumps(b["input"])) for b in blocks if b.get("type") == "tool_use"]
             names |= {identity: name for identity, name, _ in calls}
-            turn = {"role": "assistant", "text": short(text_of(content))}
+            turn: Row = {"role": "assistant", "text": short(text_of(content))}
             if calls:
                 turn |= {"calls": [name for _, name, _ in calls], "arguments": short("\n".join(a for _, _, a in calls))}
             turns.append(turn)
@@ -150,7 +152,11 @@ def turns_of(body: Row) -> list[Row]:
         elif role == "user":
             results = [b for b in content if b.get("type", "").endswith("tool_result")] if isinstance(content, list) else []
             for block in results:
-                turn = {"role": "tool", "text": short(text_of(block.get("content"))), "tool": names.get(block["tool_use_id"], "")}
+                turn = {
+                    "role": "tool",
+                    "text": short(text_of(block.get("content"))),
+                    "tool": names.get(block["tool_use_id"], ""),
+                }
                 turns.append(turn | ({"failed": True} if block.get("is_error") else {}))
             if not results or text_of(content).strip():
                 turns.append({"role": "user", "text": short(text_of(content)), "media": media_of(content)})
@@ -174,14 +180,20 @@ def answer_calls(body: str) -> bool:
     tight = body.replace(" ", "").replace("\n", "")
     if '"tool_calls":null' in tight and '"tool_calls":[' not in tight:
         return False
-    names = ('"type":"tool_use"', '"tool_calls":[', '"type":"function_call"', '"type":"custom_tool_call"', '"type":"apply_patch_call"')
+    names = (
+        '"type":"tool_use"',
+        '"tool_calls":[',
+        '"type":"function_call"',
+        '"type":"custom_tool_call"',
+        '"type":"apply_patch_call"',
+    )
     return any(name in tight for name in (*names, '"type":"tool_search_call"', '"type":"computer_call"'))
 
 
 def traffic(data: pathlib.Path, part: str) -> Iterator[Row]:
     seen: set[str] = set()
     number = -1
-    phases, steps = TRAFFIC[part]
+    phases, steps = LABELS["TRAFFIC"][part]
     for path in sorted((data / "provider_traffic").glob("*/*.json")):
         even = int(hashlib.sha256(path.parent.name.encode()).hexdigest(), 16) % 2 == 0
         if even is (part == "held_out"):

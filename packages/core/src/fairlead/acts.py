@@ -45,7 +45,7 @@ _VERBS: Final[dict[str, Act]] = {
         "approve assign move upload deploy rollback reset register exchange return post reply close merge save",
         Act.COMPUTE: "calculate calculator compute multiply sum convert divide subtract",
         Act.RUN: "run exec execute bash shell terminal command python code interpreter computer sandbox",
-        Act.TEST: "test tests pytest lint diagnostics",
+        Act.TEST: "test tests pytest lint",
         Act.TRACK: "skill stop kill wait output",
         Act.FINISH: "submit finish final done complete",
     }.items()
@@ -57,7 +57,9 @@ _DOCUMENTS: Final = frozenset(
 )
 _DOCUMENT_PATH: Final = re.compile(r"\.(?:md|mdx|rst|adoc)\b|\bREADME|\bCHANGELOG|\bdocs/")
 _VIEWS: Final = re.compile(r'"command"\s*:\s*"view"')
-_SCRATCH: Final = re.compile(r"(?:cat|tee|echo)\b[^\n]*?>\s*\S*(?:test|repro|debug|check|tmp|scratch|demo|example|verify)\w*\.\w+")
+_SCRATCH: Final = re.compile(
+    r"\b(?:cat|tee|echo)\b[^\n>]{0,200}>\s*\S{0,80}(?:test|repro|debug|check|tmp|scratch|demo|example|verify)\w*\.\w+"
+)
 _TRACKS: Final = frozenset(("update", "list", "get", "output", "stop"))
 
 
@@ -108,7 +110,7 @@ _COMMANDS: Final = (  # the first that matches
         Act.TRACK,
         re.compile(
             r"\b(?:pip3?|npm|yarn|pnpm|apt|apt-get|brew|conda|uv|poetry|bundle|gem)(?: \w+)? (?:install|add|ci|sync)\b"
-            r"|^\W*(?:\w+\W+)?(?:cd \S+ && )?(?:rm|cp|mkdir|chmod|sleep)\b[^\n]*$"
+            r"|^\W*(?:\w+\W+)?(?:cd \S+ && )?(?:rm|cp|mkdir|chmod|sleep)\b[^\n;&|]*$"
         ),
     ),
     (
@@ -123,7 +125,7 @@ _COMMANDS: Final = (  # the first that matches
     (
         Act.WRITE,
         re.compile(
-            r"\bsed\s+(?:-\w+\s+)*-i|\bcat\s*>|<<-?\s*\\?['\"]?EOF|\btee\s+\S|\bpatch\s+-p|\bapply_patch\b|\bmv\s+\S"
+            r"\bsed\s+(?:-\w+\s+)*-i|\bcat *>|<<-?\s*\\?['\"]?EOF|\btee\s+\S|\bpatch\s+-p|\bapply_patch\b|\bmv\s+\S"
             r"|\bgit (?:apply|commit|checkout|revert|mv|rm)\b|write_text\(|open\([^)]*['\"]w|\becho\b[^\n|]*>\s*\S"
         ),
     ),
@@ -131,7 +133,7 @@ _COMMANDS: Final = (  # the first that matches
     (
         Act.READ,
         re.compile(
-            r"(?:^|[;&\n\"']\s*)(?:ls|cat|head|tail|grep|rg|ag|find|nl|wc|tree|pwd|which|sed\s+-n|awk|less|file|stat|diff)\b"
+            r"(?:^|[;&\n\"'] *)(?:ls|cat|head|tail|grep|rg|ag|find|nl|wc|tree|pwd|which|sed\s+-n|awk|less|file|stat|diff)\b"
             r"|\bgit (?:log|diff|status|show|blame|branch|grep)\b|\bgh (?:pr|issue|api|run)\b"
         ),
     ),
@@ -144,7 +146,7 @@ def of_command(command: str) -> Act:
     >>> [of_command(line).value for line in ("ls -la", "sed -i s/a/b/ x.py", "cd app && npm run test", "python repro.py")]
     ['read', 'write', 'test', 'run']
     """
-    head = command[:_COMMAND]
+    head = command[:_COMMAND].replace("\\n", "\n")  # as JSON, a newline is escaped
     for act, pattern in _COMMANDS:
         if pattern.search(head):
             if act is Act.WRITE and _SCRATCH.search(head):

@@ -62,7 +62,7 @@ def mark(turn: Turn) -> Mark:
     """Read one message.
 
     >>> mark(Turn("assistant", calls=("get_user_details",))).act.value
-    'read'
+    'lookup'
     >>> mark(Turn("tool", "Error: payment method not found", tool="book_reservation")).fault.name
     'PLAIN'
     >>> mark(Turn("tool", "The error budget is fine.", tool="get_report")).fault.name
@@ -73,7 +73,7 @@ def mark(turn: Turn) -> Mark:
     if turn.role == "assistant":
         return _answer(turn)
     if turn.role == "user":
-        if _OBSERVATION.match(turn.text):
+        if _OBSERVATION.match(turn.text, 0, _HEAD):
             return _result("", turn.text, turn.failed)
         asks, words = _asked(turn.text)
         return Mark("user", asks=asks, because=words)
@@ -130,13 +130,13 @@ _CODES: Final = ("exit", "Exit", "return", "Return")
 _EXIT: Final = re.compile(r"(?:exit(?:ed with)?[ _]?(?:code|status)|return[ _]?code)\W{1,4}(-?\d+)", re.IGNORECASE)
 _SILENT: Final = re.compile(r"<output>\s*</output>")
 _BEGINS: Final = re.compile(
-    r"\W{0,3}(?:tool_use_error\b|(?:[a-z]+ )?errors?\s*[:!(\-]|\w*(?:Error|Exception)\s*[:(]|traceback \(most recent"
+    r"\W{0,3}(?:tool_use_error\b|(?:(?!no )[a-z]+ )?errors?(?:\s*[:!]| -)|\w*(?:Error|Exception)\s*[:(]|traceback \(most recent"
     r"|error (?:while|executing|calling|invoking|running|in)\b|fatal:|failed(?::| to \w)|failure:|command failed|panic:"
     r"|permission denied|access denied|invalid (?:argument|parameter|input|request)|unknown tool"
     r"|tool \S+ (?:failed|not found|does not exist))",
     re.IGNORECASE,
 )
-_BEGINS_OBJECT: Final = re.compile(r"""\s*\{\s*["']error["']\s*:\s*(?!null|None|false|False|""|''|\[\]|\{\})""")
+_BEGINS_OBJECT: Final = re.compile(r"""\s*\{\s*["']error["']\s*:(?!\s*(?:null|None|false|False|""|''|\[\]|\{\}))""")
 _CRASHES: Final = tuple(
     (word, re.compile(line))
     for word, line in (
@@ -179,7 +179,7 @@ def _fault(act: Act | None, text: str, failed: bool | None) -> tuple[Fault, str]
         return (Fault.SEVERE, crash) if crash else (Fault.PLAIN, f"exit code {code[1]}")
     if crash:
         return Fault.SEVERE, crash
-    if _BEGINS.match(text) or (text.startswith("{") and _object_fails(text)):
+    if _BEGINS.match(text, 0, _HEAD) or (text.startswith("{") and _object_fails(text)):
         return Fault.PLAIN, _brief(text[:_HEAD])
     return Fault.NONE, ""
 
@@ -191,13 +191,14 @@ def _crash(text: str) -> str:
         while at >= 0:
             if found := line.match(text, text.rfind("\n", 0, at) + 1):
                 return _brief(found[0])
-            at = text.find(word, at + len(word))
+            end = text.find("\n", at)
+            at = text.find(word, end) if end >= 0 else -1
     return ""
 
 
 def _object_fails(text: str) -> bool:
     """A JSON object tells of an error at its top."""
-    if _BEGINS_OBJECT.match(text):
+    if _BEGINS_OBJECT.match(text, 0, _HEAD):
         return True
     if len(text) > _WHOLE or not any(word in text for word in _SAYS_SO):
         return False
@@ -224,8 +225,8 @@ _ASKS: Final = (
         Phase.SUMMARISING,
         ("summar", "recap", "tl;dr", "tldr", "condense", "takeaway"),
         re.compile(
-            r"(?:^|[.!?\n]\s*|\b(?:please|you|to|and|then) )(?:summari[sz]e|recap|condense)\b|\btl;?dr\b"
-            r"|\b(?:write|give|create|provide|make|need|want|get)\b(?! not)[^.\n]{0,30}\b(?:summary|recap|key takeaways)\b"
+            r"(?:^|[.!?\n] *|\b(?:please|you|to|and|then) )(?:summari[sz]e|recap|condense)\b|\btl;?dr\b"
+            r"|\b(?:write|give|create|provide|make|need|want|get)\b(?:(?!not\b)[^.\n]){0,30}\b(?:summary|recap|key takeaways)\b"
         ),
     ),
     (
@@ -262,12 +263,14 @@ _ASKS: Final = (
         ),
     ),
 )
-_AGREES: Final = re.compile(
+_YES: Final = re.compile(
     r"\W*(?:yes|yep|yeah|sure|ok|okay|please do|do it|lgtm|looks good|sounds good|approved|confirmed)[\s.!,]*"
     r"(?:please|thanks|thank you)?[\s.!]*$"
-    r"|(?:[^.!?\n]*[.!?\n]+)*?(?![^.!?\n]*\b(?:how|can|could|before|if|cannot|not)\b)"
-    r"[^.!?\n]*\b(?:go ahead|proceed|i confirm|implement (?:it|the plan|this)|looks good|lgtm)\b[^.!?\n]*(?:[.!\n]|$)"
 )
+_GO: Final = ("go ahead", "proceed", "confirm", "implement", "looks good", "lgtm")
+_SENTENCE: Final = re.compile(r"[^.!?\n]+[.!?]?")
+_GO_AHEAD: Final = re.compile(r"\b(?:go ahead|proceed|i confirm|implement (?:it|the plan|this)|looks good|lgtm)\b")
+_UNSURE: Final = re.compile(r"\b(?:how|can|could|before|if|cannot|not)\b|\?$")
 _AGREEMENT: Final = 300
 _LAST_WORDS: Final = 200  # what a long prompt says in its middle are rules for every step, not what is asked for
 
@@ -280,6 +283,17 @@ def _asked(text: str) -> tuple[Phase | None, str]:
                 if found := pattern.search(ends):
                     return phase, _brief(found[0])
                 break
-    if len(text) <= _AGREEMENT and (found := _AGREES.match(ends)):
-        return Phase.IMPLEMENTING, _brief(found[0])
+    if len(text) <= _AGREEMENT and (words := _agreed(ends)):
+        return Phase.IMPLEMENTING, words
     return None, ""
+
+
+def _agreed(text: str) -> str:
+    """The words by which the user agrees to what was proposed; empty: the user does not."""
+    if _YES.match(text):
+        return _brief(text)
+    if any(word in text for word in _GO):
+        for sentence in _SENTENCE.findall(text):
+            if _GO_AHEAD.search(sentence) and not _UNSURE.search(sentence):
+                return _brief(sentence)
+    return ""

@@ -88,17 +88,24 @@ def advance(before: Progress, mark: Mark) -> Progress:
     return before
 
 
-def signals(progress: Progress) -> Signals:
-    """What the progress says about the next call."""
+def signals(progress: Progress, tools: bool | None = None) -> Signals:
+    """What the progress says about the next call.
+
+    Parameters:
+        tools: whether the call may use tools; None: not known. Where results are in and no tool is offered, the call can
+            only answer.
+    """
     step, why = _step(progress)
+    if tools is False and step is StepKind.TOOL_RESULT:
+        step, why = StepKind.FINAL_ANSWER, "no tool is offered"
     phase, because, _, _ = progress.stance
     if why and because:
         because = f"{why}; {because}"
     return Signals(phase, step, not progress.answered, progress.failures, because or why)
 
 
-def detect(marks: Iterable[Mark]) -> Signals:
-    """What these marks say about the next call.
+def detect(marks: Iterable[Mark], tools: bool | None = None) -> Signals:
+    """What these marks say about the next call; see `signals`.
 
     >>> from fairlead.marks import mark
     >>> from fairlead.signals import Turn
@@ -110,7 +117,7 @@ def detect(marks: Iterable[Mark]) -> Signals:
     progress = START
     for each in marks:
         progress = advance(progress, each)
-    return signals(progress)
+    return signals(progress, tools)
 
 
 def _user(before: Progress, mark: Mark) -> Progress:

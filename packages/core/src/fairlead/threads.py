@@ -8,9 +8,12 @@ Rules:
 1. Messages are compared by identity. A message that is changed in place is not seen; frameworks replace theirs.
 2. All that is told about a conversation is a fold over its messages, kept after each of them. So where a history was
    edited, cut, compacted or restored, reading resumes at the first difference and tells what reading afresh would tell.
-3. `list == list` compares pointers first: 6 us for 10,000 messages that are the same, without a copy. Where pointers
+3. `list == list` compares pointers first: 5 us for 10,000 messages that are the same, without a copy. Where pointers
    differ it asks the messages' own `==`, which is slow (pydantic compares field by field). So the ends are compared by
-   identity before, and a history whose ends agree but whose middle was replaced pays for one such comparison.
+   identity before: what was added, dropped or replaced at the end never gets there. A history whose ends agree but whose
+   middle was replaced pays for one such comparison; messages that are equal must say the same.
+4. Three things that programs do at every call stay cheap: adding messages, writing the first system message anew, and
+   putting a passing reminder at the end.
 """
 
 from __future__ import annotations
@@ -57,50 +60,45 @@ class Line(NamedTuple):
     Parameters:
         digest: tells the same content in another object; of this process only.
         tokens, mark, media: of this message.
-        total, progress, modalities: of the conversation up to and with it.
+        total, progress, modalities: of the conversation up to and with it. A system message that stands first is left out
+            of them: many programs write it anew for every call, and what follows must not be counted again for that.
     """
 
     digest: int
     tokens: int
     mark: Mark
     media: frozenset[str]
-    total: int
-    progress: Progress
-    modalities: frozenset[str]
+    total: int = 0
+    progress: Progress = START
+    modalities: frozenset[str] = _NOTHING
 
 
-_BEFORE: Final = Line(0, 0, Mark(""), _NOTHING, 0, START, _NOTHING)
+_BEFORE: Final = Line(0, 0, Mark(""), _NOTHING)
 
 
-def _line(before: Line, turn: Turn, digest: int) -> Line:
-    media = frozenset(turn.media) if turn.media else _NOTHING
-    return _after(before, Line(digest, tokens.of(turn), mark(turn), media, 0, START, _NOTHING))
+def _line(turn: Turn, digest: int) -> Line:
+    """The record of a message by itself."""
+    return Line(digest, tokens.of(turn), mark(turn), frozenset(turn.media) if turn.media else _NOTHING)
 
 
 def _after(before: Line, line: Line) -> Line:
-    """The record of a message that is known, standing after another one."""
-    modalities = before.modalities | line.media if line.media else before.modalities
-    return Line(
-        line.digest,
-        line.tokens,
-        line.mark,
-        line.media,
-        before.total + line.tokens,
-        advance(before.progress, line.mark),
-        modalities,
-    )
+    """The record of a message that stands after another one, or first after `_BEFORE`."""
+    digest, own, said, media, *_ = line
+    if before is _BEFORE and said.role == "system":
+        return Line(digest, own, said, media)
+    modalities = before.modalities | media if media else before.modalities
+    return Line(digest, own, said, media, before.total + own, advance(before.progress, said), modalities)
 
 
 class _Thread(Generic[M]):
     """What is known of one conversation. The two lists are equally long, but for the moment in which they change."""
 
-    __slots__ = ("counted", "lines", "lock", "messages", "reading", "used")
+    __slots__ = ("counted", "lines", "lock", "messages", "used")
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.messages: list[M] = []
         self.lines: list[Line] = []
-        self.reading = Reading()
         self.used = 0.0
         self.counted = 0
 
@@ -143,19 +141,24 @@ class Threads(Generic[M]):
         self._threads: OrderedDict[Hashable, _Thread[M]] = OrderedDict()
         self._count = 0
 
-    def read(self, key: Hashable, messages: Sequence[M]) -> Reading:
+    def read(self, key: Hashable, messages: Sequence[M], tools: bool | None = None) -> Reading:
         """What the conversation `key` says, given all its messages up to now.
 
         Parameters:
             key: tells conversations apart, such as (session, agent).
             messages: the whole history; a list is quickest.
+            tools: whether the call may use tools; None: not known.
         """
         thread = self._thread(key)
         with thread.lock:
-            reading = self._read(thread, messages if isinstance(messages, list) else list(messages))
-        if reading.length != thread.counted:
-            self._count_in(key, thread, reading.length)
-        return reading
+            lines = self._read(thread, messages if isinstance(messages, list) else list(messages))
+            first, last = (lines[0], lines[-1]) if lines else (_BEFORE, _BEFORE)
+        if len(messages) != thread.counted:
+            self._count_in(key, thread, len(messages))
+        total, modalities = last.total, last.modalities
+        if first.mark.role == "system":
+            total, modalities = total + first.tokens, modalities | first.media
+        return Reading(total, signals(last.progress, tools), modalities, len(messages))
 
     def forget(self, key: Hashable) -> None:
         """Let go of a conversation, and of its messages."""
@@ -196,13 +199,14 @@ class Threads(Generic[M]):
             del threads[key]
             self._count -= oldest.counted
 
-    def _read(self, thread: _Thread[M], messages: list[M]) -> Reading:
+    def _read(self, thread: _Thread[M], messages: list[M]) -> list[Line]:
+        """The records of all messages. The caller holds the thread's lock."""
         kept, lines = thread.messages, thread.lines
-        del kept[len(lines) :]  # left over where `turn` raised
-        known = len(kept)
+        if kept and messages and kept[0] is not messages[0]:
+            self._replace_first(thread, messages[0])
         shared = _shared(kept, messages)
-        if shared == known == len(messages):
-            return thread.reading
+        if shared == len(kept) == len(messages):
+            return lines
         replaced = {id(message): line for message, line in zip(kept[shared:], lines[shared:], strict=True)}
         same = {line.digest: line for line in replaced.values()}
         before = lines[shared - 1] if shared else _BEFORE
@@ -212,32 +216,37 @@ class Threads(Generic[M]):
             if line is None:
                 turn = self._turn(message)
                 digest = hash(turn)
-                line = same.get(digest)
-                before = _line(before, turn, digest) if line is None else _after(before, line)
-            else:
-                before = _after(before, line)
+                line = same.get(digest) or _line(turn, digest)
+            before = _after(before, line)
             read.append(before)
         kept[shared:] = messages[shared:]  # only now: `turn` may have raised
         lines[shared:] = read
-        thread.reading = Reading(before.total, signals(before.progress), before.modalities, len(messages))
-        return thread.reading
+        return lines
+
+    def _replace_first(self, thread: _Thread[M], message: M) -> None:
+        """Take another object for the first message, where what follows stays as it is."""
+        turn = self._turn(message)
+        digest = hash(turn)
+        first = thread.lines[0]
+        if digest == first.digest:
+            thread.messages[0] = message
+        elif turn.role == "system" == first.mark.role:
+            thread.messages[0], thread.lines[0] = message, _line(turn, digest)
 
 
 def _shared(kept: list[M], messages: list[M]) -> int:
-    """How many messages at the beginning are the same objects."""
-    known = len(kept)
-    if not known or not messages or kept[0] is not messages[0]:
+    """How many messages at the beginning are the same objects. `kept` is changed and restored."""
+    if not kept or not messages or kept[0] is not messages[0]:
         return 0
-    ends = min(known, len(messages))
+    ends = min(len(kept), len(messages))
     while kept[ends - 1] is not messages[ends - 1]:
         ends -= 1
-    # From here back both lists have the same ends. Comparing whole lists needs no copy of the longer one.
-    if len(messages) >= known == ends:
-        kept.extend(messages[known:])
+    tail = kept[ends:]
+    kept[ends:] = messages[ends:]  # whole lists of equal length are compared: neither is copied
+    try:
         same = kept == messages
-        del kept[known:]
-    else:
-        same = kept[:ends] == messages[:ends]
+    finally:
+        kept[ends:] = tail
     if same:
         return ends
     return next(index for index, (old, new) in enumerate(zip(kept, messages, strict=False)) if old is not new)
