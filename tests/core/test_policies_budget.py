@@ -86,6 +86,11 @@ def test_the_bound_is_the_prompt_with_its_margin_at_the_dearest_price_and_the_lo
     assert Budget(tokens=10).bound(Target("unpriced"), View(tokens=10)) == (0.0, 11 + 4096)
 
 
+def test_an_unpriced_target_is_never_affordable_in_dollars():
+    call = Call(Target("unpriced"), SMALL, Shortlist(POOL))
+    assert not Budget(usd=10**6).reserve(call)
+
+
 def test_a_long_prompt_is_bounded_at_the_price_of_long_prompts():
     tiered = Target("tiered", price=Price(1, 5, above=1_000, long=Price(2, 10)))
     assert Budget(usd=1).bound(tiered, View(tokens=950, needs=Needs(max_output=0)))[0] == pytest.approx(1_045 * 2e-6)

@@ -1,7 +1,6 @@
 """The default chain: hard steps to the strongest, routine steps to the cheapest where that pays, the rest as fallback."""
 
-import statistics
-import time
+import timeit
 
 import pytest
 
@@ -133,11 +132,11 @@ def test_the_explanation_says_why():
     assert "haiku first: cheapest: about $" in told
 
 
-def test_a_decision_of_the_whole_chain_takes_microseconds():
-    router, view = Router.default(POOL), View(Scope("s1"), 50_000, signals=ROUTINE)
-    times = []
-    for _ in range(2_000):
-        began = time.perf_counter()
-        router.decide(view)
-        times.append(time.perf_counter() - began)
-    assert statistics.quantiles(times, n=10)[0] < 50e-6  # the fastest tenth: other work on the machine does not count
+def test_a_decision_of_the_whole_chain_costs_a_few_times_that_of_an_empty_one():
+    """Some 20 microseconds against 2; compared, so that a slow or busy machine does not matter. `make bench` has the figures."""
+    view = View(Scope("s1"), 50_000, signals=ROUTINE)
+
+    def fastest(router):
+        return min(timeit.repeat(lambda: router.decide(view), number=50, repeat=40))
+
+    assert fastest(Router.default(POOL)) < 20 * fastest(Router(POOL))

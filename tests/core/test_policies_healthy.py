@@ -155,6 +155,13 @@ def test_a_router_turns_away_from_an_outage_and_comes_back_after_it():
     assert ask() == "back again"
 
 
+def test_no_more_than_its_size_is_remembered_and_who_is_soonest_back_is_let_in_again():
+    policy = Healthy(size=2)
+    for name, pause in (("a1", 40.0), ("a2", 10.0), ("z1", 20.0)):
+        policy.learn(attempt(name, FailureKind.RATE_LIMIT, retry_after=pause))
+    assert eligible(policy, 1.0) == ("a2", "alone")
+
+
 def test_what_lasts_until_a_restart_is_not_carried_over_it():
     policy, other = Healthy(), Healthy()
     policy.learn(attempt("a1", FailureKind.AUTHENTICATION, at=5.0))

@@ -56,6 +56,20 @@ async def test_both_performs_say_the_same():
     assert awaited.called == sync.called
 
 
+def test_a_reply_can_be_given_as_it_is():
+    reply = Reply("as it is", model="opus-5")
+    run = Router(POOL).start(View())
+    assert list(drive(run, Script(opus=reply).perform)) == []
+    assert run.outcome.reply is reply
+
+
+async def test_a_clock_serves_both_drivers():
+    clock = Clock(0.0)
+    clock.advance(1.5)
+    await clock.aadvance(2.0)
+    assert clock() == 3.5
+
+
 def test_a_target_without_a_part_is_a_mistake_in_the_script():
     with pytest.raises(KeyError, match="no part for target 'opus'"):
         list(drive(Router(POOL).start(View()), Script(haiku="x").perform))
