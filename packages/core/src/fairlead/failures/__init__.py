@@ -5,7 +5,7 @@ bugs alone. `classify` is its pure heart, for failures that arrive as data (an e
 is the table `ROWS`, of which docs/design/failures.md is drawn.
 """
 
-from fairlead.failures.exceptions import IncompleteStream, Refusal, target_error
+from fairlead.failures.exceptions import IncompleteStream, Refusal, target_error, translated
 from fairlead.failures.table import ROWS, Row, classify
 
-__all__ = ["ROWS", "IncompleteStream", "Refusal", "Row", "classify", "target_error"]
+__all__ = ["ROWS", "IncompleteStream", "Refusal", "Row", "classify", "target_error", "translated"]

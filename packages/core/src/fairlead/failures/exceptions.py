@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from fairlead.errors import FailureKind as Kind
@@ -79,6 +80,27 @@ def target_error(error: BaseException, clock: Callable[[], float] = time.time) -
     failure = TargetError(kind, quoted(evidence.text) or type(error).__name__, retry_after(evidence, clock))
     failure.__cause__ = error
     return failure
+
+
+@contextmanager
+def translated(clock: Callable[[], float] = time.time) -> Iterator[None]:
+    """Raise the provider's failures inside it as `TargetError`, from the provider's own exception; let all else through.
+
+    >>> from fairlead.errors import TargetError
+    >>> try:
+    ...     with translated():
+    ...         raise TimeoutError("slow")
+    ... except TargetError as failure:
+    ...     print(failure.kind, repr(failure.own))
+    timeout TimeoutError('slow')
+    """
+    try:
+        yield
+    except Exception as error:  # unavoidable: no provider's class is known here; what is no failure is raised again
+        failure = target_error(error, clock)
+        if failure is None or failure is error:
+            raise
+        raise failure from error
 
 
 def _behind(error: BaseException | None, passed: frozenset[int]) -> tuple[Kind, Evidence] | None:

@@ -1,0 +1,137 @@
+"""Calls through the anthropic SDK, as Messages. Works with anthropic 0.75 and later, 1 and 2.
+
+from fairlead.clients.anthropic import AnthropicClient
+client = AnthropicClient()                                  # key and address from the environment
+request = client.request(messages=[...], max_tokens=1000, stream=True)
+for chunk in drive(router.start(view), request.perform): ...
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fairlead.call import Reply
+from fairlead.clients.anthropic_prompt import messages_params
+from fairlead.clients.prompt import Prompt, arguments_of
+from fairlead.clients.sdk import Assembly, Client
+from fairlead.clients.usage import usage_of
+from fairlead.target import Target
+
+LONGEST = 8_192
+"""The longest answer in tokens where nobody says: the API insists on a number. Less where the model gives less."""
+_THINKS = frozenset({"thinking", "redacted_thinking"})
+
+
+class AnthropicClient(Client):
+    """Performs calls as Messages; see `Client` for the parameters."""
+
+    provider = "anthropic"
+
+    def build(self, asynchronous: bool, **options: Any) -> Any:
+        import anthropic
+
+        return anthropic.AsyncAnthropic(**options) if asynchronous else anthropic.Anthropic(**options)
+
+    def create(self, sdk: Any) -> Callable[..., Any]:
+        create: Callable[..., Any] = sdk.messages.create
+        return create
+
+    def assembly(self) -> Assembly:
+        return Messages()
+
+    def complete_params(self, sdk: Any, target: Target, params: dict[str, Any]) -> dict[str, Any]:
+        if params.get("max_tokens") is None:
+            params["max_tokens"] = min(LONGEST, target.can.max_output or LONGEST)
+        if not params.get("stream"):  # with a long answer and no timeout named, the SDK refuses to send what is not streamed
+            params.setdefault("timeout", sdk.timeout)
+        return params
+
+    def render(self, prompt: Prompt, target: Target) -> dict[str, Any]:
+        return messages_params(prompt, self.asked(target)) | dict(prompt.extra.get("anthropic", {}))
+
+    def text_of(self, chunk: Any) -> str:
+        text = getattr(getattr(chunk, "delta", None), "text", None) if chunk.type == "content_block_delta" else None
+        return text or ""
+
+    def message_of(self, raw: Mapping[str, Any], model: str) -> dict[str, Any]:
+        """Thinking must go back unchanged, and to the same model only: it travels in `native`."""
+        blocks = raw.get("content") or []
+        message: dict[str, Any] = {"role": "assistant", "content": _text(blocks) or None}
+        if calls := [block for block in blocks if block["type"] == "tool_use"]:
+            message["tool_calls"] = [
+                {
+                    "id": block["id"],
+                    "type": "function",
+                    "function": {"name": block["name"], "arguments": json.dumps(block["input"], ensure_ascii=False)},
+                }
+                for block in calls
+            ]
+        if any(block["type"] in _THINKS for block in blocks):
+            message["native"] = {"model": model, "content": blocks}
+        return message
+
+
+class Messages(Assembly):
+    """Puts a message together from the events of its stream. Complete with `message_stop`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stopped = False
+        self._inputs: dict[int, str] = {}
+
+    def take(self, chunk: dict[str, Any]) -> None:
+        match chunk.get("type"):
+            case "message_start":
+                self.raw = chunk["message"]
+                self.raw["content"] = list(self.raw.get("content") or ())
+            case "content_block_start":
+                self.raw.setdefault("content", []).append(dict(chunk["content_block"]))
+            case "content_block_delta":
+                self._grow(chunk.get("index", 0), chunk["delta"])
+            case "message_delta":
+                self.raw.update({name: value for name, value in chunk.get("delta", {}).items() if value is not None})
+                told = {name: value for name, value in (chunk.get("usage") or {}).items() if value is not None}
+                self.raw["usage"] = {**(self.raw.get("usage") or {}), **told}
+            case "message_stop":
+                self._stopped = True
+                for index, text in self._inputs.items():
+                    self.raw["content"][index]["input"] = arguments_of(text)
+
+    def _grow(self, index: int, delta: Mapping[str, Any]) -> None:
+        block = self.raw["content"][index]
+        match delta.get("type"):
+            case "text_delta":
+                block["text"] = block.get("text", "") + delta["text"]
+            case "thinking_delta":
+                block["thinking"] = block.get("thinking", "") + delta["thinking"]
+            case "signature_delta":
+                block["signature"] = delta["signature"]
+            case "citations_delta":
+                block["citations"] = [*(block.get("citations") or ()), delta["citation"]]
+            case "input_json_delta":
+                self._inputs[index] = self._inputs.get(index, "") + delta["partial_json"]
+
+    @property
+    def complete(self) -> bool:
+        return self._stopped
+
+    @property
+    def refused(self) -> bool:
+        return self.raw.get("stop_reason") == "refusal"
+
+    def reply(self, first_chunk: float | None) -> Reply:
+        blocks = self.raw.get("content") or []
+        return Reply(
+            text=_text(blocks),
+            tool_calls=tuple((block["name"], block.get("input") or {}) for block in blocks if block["type"] == "tool_use"),
+            usage=usage_of(self.raw.get("usage")),
+            raw=self.raw,
+            model=self.raw.get("model") or "",
+            first_chunk=first_chunk,
+        )
+
+
+def _text(blocks: list[dict[str, Any]]) -> str:
+    return "".join(block.get("text", "") for block in blocks if block["type"] == "text")
