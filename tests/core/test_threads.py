@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field
 
 import pytest
@@ -85,6 +86,22 @@ def test_a_restored_conversation_is_read_but_not_compared(reads: Reads) -> None:
     restored = conversation(50)
     assert threads.read("s", restored) == afresh(restored)
     assert not any(message.compared for message in restored)
+
+
+def test_the_cost_of_reading_does_not_grow_with_the_conversation() -> None:
+    def quickest(length: int) -> float:
+        threads = Threads[Message](lambda message: message.turn)
+        messages = conversation(length)
+        threads.read("s", messages)
+        times = []
+        for _ in range(200):
+            messages.append(user("and then?"))
+            start = time.perf_counter()
+            threads.read("s", messages)
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    assert quickest(10_000) < 4 * quickest(10)
 
 
 def test_a_system_message_written_anew_leaves_the_rest_known(reads: Reads) -> None:

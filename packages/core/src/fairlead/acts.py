@@ -126,7 +126,7 @@ _COMMANDS: Final = (  # the first that matches
         Act.WRITE,
         re.compile(
             r"\bsed\s+(?:-\w+\s+)*-i|\bcat *>|<<-?\s*\\?['\"]?EOF|\btee\s+\S|\bpatch\s+-p|\bapply_patch\b|\bmv\s+\S"
-            r"|\bgit (?:apply|commit|checkout|revert|mv|rm)\b|write_text\(|open\([^)]*['\"]w|\becho\b[^\n|]*>\s*\S"
+            r"|\bgit (?:apply|commit|checkout|revert|mv|rm)\b|write_text\(|open\([^)\n]{0,120}['\"]w|\becho\b[^\n|]*>\s*\S"
         ),
     ),
     (Act.RUN, re.compile(r"\b(?:python3?|node|ruby|perl|php)\s+\S")),

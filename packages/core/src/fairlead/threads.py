@@ -106,7 +106,7 @@ class _Thread(Generic[M]):
 class Threads(Generic[M]):
     """The conversations that were read lately. Safe to use from many threads at once.
 
-    Memory: at most `size` conversations and about `messages` messages; a record takes about 0.5 kB, so about 50 MB of
+    Memory: at most `size` conversations and about `messages` messages; a record takes about 0.45 kB, so about 45 MB of
     records by default at the very most. The framework's own message objects are kept alive as long as their records.
 
     Parameters:
