@@ -11,6 +11,7 @@ from typing import Any, cast
 from langchain_core.callbacks import CallbackManagerForLLMRun, Callbacks
 from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.base import LangSmithParams, LanguageModelInput
+from langchain_core.language_models.chat_model_stream import AsyncChatModelStream, ChatModelStream
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatResult, LLMResult
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -23,6 +24,7 @@ from fairlead.catalog import Catalog
 from fairlead.engine import Verifier
 from fairlead.explain import Explanation
 from langchain_fairlead.dispatch import Dispatch
+from langchain_fairlead.events import Routed, routed
 from langchain_fairlead.native import Models, common_profile, natives, pool_of
 from langchain_fairlead.structured import Schema, Structured
 from langchain_fairlead.tools import Tools
@@ -228,6 +230,26 @@ class ChatFairlead(BaseChatModel):
         pairs = zip(messages, configs, strict=True)
         calls = [self._dispatch.agenerate(prompt, config, stop=stop, **kwargs) for prompt, config in pairs]
         return self._joined(await asyncio.gather(*calls))
+
+    def _chat_model_stream_v3(
+        self,
+        input: LanguageModelInput,  # noqa: A002
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> ChatModelStream:
+        return routed(self._dispatch.events(input, config, stop=stop, **kwargs))
+
+    async def _achat_model_stream_v3(
+        self,
+        input: LanguageModelInput,  # noqa: A002
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> AsyncChatModelStream:
+        return Routed(self._dispatch.aevents(input, config, stop=stop, **kwargs))
 
     def _generate(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping, Sequence
 from contextlib import aclosing, closing
 from typing import Any, cast
 
@@ -15,10 +15,11 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config, merge_configs
 
 from fairlead import Outcome, Router, adrive, drive
+from langchain_fairlead.events import FINISH, Event, finished
 from langchain_fairlead.native import Native
 from langchain_fairlead.perform import Request
 from langchain_fairlead.port import Porter, as_prompt
-from langchain_fairlead.stamp import stamped
+from langchain_fairlead.stamp import KEY, stamp_of, stamped
 from langchain_fairlead.tools import Tools
 from langchain_fairlead.view import Views
 
@@ -112,6 +113,36 @@ class Dispatch:
         run = self.router.start(request.view)
         results = [item async for item in adrive(run, request.agenerate)]
         return _stamped_result(results[-1], run.outcome)
+
+    def events(
+        self, prompt: LanguageModelInput, config: RunnableConfig | None, *, stop: list[str] | None = None, **kwargs: Any
+    ) -> Generator[Event, None, None]:
+        """The events of LangChain's v3 protocol; the closing one carries the decision."""
+        request = self.request(prompt, config, stop, kwargs)
+        run = self.router.start(request.view)
+        last: Event | None = None
+        with closing(cast("Any", drive(run, request.events))) as events:
+            for event in events:
+                if event.get("event") == FINISH:
+                    last = event
+                else:
+                    yield event
+        yield finished(last, KEY, stamp_of(run.outcome))
+
+    async def aevents(
+        self, prompt: LanguageModelInput, config: RunnableConfig | None, *, stop: list[str] | None = None, **kwargs: Any
+    ) -> AsyncGenerator[Event, None]:
+        """As `events`, asynchronously."""
+        request = self.request(prompt, config, stop, kwargs)
+        run = self.router.start(request.view)
+        last: Event | None = None
+        async with aclosing(cast("Any", adrive(run, request.aevents))) as events:
+            async for event in events:
+                if event.get("event") == FINISH:
+                    last = event
+                else:
+                    yield event
+        yield finished(last, KEY, stamp_of(run.outcome))
 
     def request(
         self, prompt: LanguageModelInput, config: RunnableConfig | None, stop: list[str] | None, kwargs: dict[str, Any]

@@ -194,6 +194,42 @@ class Request:
         yield result
         yield reply_of(message)
 
+    def events(self, call: Call) -> Iterator[Any]:
+        """The events of LangChain's v3 protocol, then the reply."""
+        if call.ask is not None:
+            yield from self.invoke(call)
+            return
+        runnable, prompt, config, kwargs, _ = self.prepared(call)
+        if self.limiter is not None:
+            self.limiter.acquire(blocking=True)
+        try:
+            stream: Any = runnable.stream_events(prompt, config, version="v3", stop=self.stop, **kwargs)
+            yield from stream
+            message = _whole(stream.output, None)
+        except Exception as error:  # noqa: BLE001  (as above)
+            _translate(error)
+        yield reply_of(message)
+
+    async def aevents(self, call: Call) -> AsyncIterator[Any]:
+        """As `events`, asynchronously."""
+        if call.ask is not None:
+            async with aclosing(cast("Any", self.ainvoke(call))) as items:
+                async for item in items:
+                    yield item
+            return
+        runnable, prompt, config, kwargs, _ = self.prepared(call)
+        if self.limiter is not None:
+            await self.limiter.aacquire(blocking=True)
+        try:
+            begun: Any = runnable.astream_events(prompt, config, version="v3", stop=self.stop, **kwargs)
+            async with await begun as stream:
+                async for event in stream:
+                    yield event
+                message = _whole(await stream, None)
+        except Exception as error:  # noqa: BLE001  (as above)
+            _translate(error)
+        yield reply_of(message)
+
     # -- what a call needs, for its target
 
     def prepared(

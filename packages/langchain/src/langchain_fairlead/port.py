@@ -22,6 +22,7 @@ from fairlead.memory import Memory
 from langchain_fairlead.dialect import Dialect
 from langchain_fairlead.native import Native
 from langchain_fairlead.stamp import target_of
+from langchain_fairlead.turns import media_of
 
 _Key = tuple[tuple[str, ...], str]
 _PLAIN = frozenset(["text", "tool_use", "tool_call", "function_call", "tool_call_chunk", "input_json_delta"])
@@ -166,6 +167,8 @@ def adapt(messages: Sequence[BaseMessage], native: Native, after: BaseMessage | 
         leading = leading and isinstance(message, SystemMessage)
     if first and native.dialect is Dialect.ANTHROPIC:
         adapted = _one_system(adapted)
+    if native.dialect is Dialect.OPENAI_CHAT:
+        adapted = _results_as_text(adapted)
     if native.dialect is not Dialect.ANTHROPIC:
         adapted = [_without_cache_marks(message) for message in adapted]
     return adapted
@@ -234,6 +237,34 @@ def _one_system(messages: list[BaseMessage]) -> list[BaseMessage]:
     for message in messages[:count]:
         blocks += [{"type": "text", "text": message.content}] if isinstance(message.content, str) else message.content
     return [SystemMessage(blocks), *messages[count:]]
+
+
+def _results_as_text(messages: list[BaseMessage]) -> list[BaseMessage]:
+    """Tool results with nothing but text in them; what they show is shown by the user, after the results.
+
+    Chat Completions takes no pictures from tools. All results of one step are there before the next call is made, so a
+    group never goes on in messages that come later.
+    """
+    if not any(isinstance(message, ToolMessage) and _shows(message) for message in messages):
+        return messages
+    told: list[BaseMessage] = []
+    seen: list[str | dict[str, Any]] = []
+    for message in [*messages, None]:
+        if seen and not isinstance(message, ToolMessage):
+            told.append(HumanMessage(seen))
+            seen = []
+        if isinstance(message, ToolMessage) and (shown := _shows(message)):
+            seen += [{"type": "text", "text": f"From the result of {message.name or message.tool_call_id}:"}, *shown]
+            message = message.model_copy(update={"content": str(message.text) or "(shown by the user below)"})
+        if message is not None:
+            told.append(message)
+    return told
+
+
+def _shows(message: ToolMessage) -> list[dict[str, Any]]:
+    if isinstance(message.content, str):
+        return []
+    return [block for block in message.content if isinstance(block, dict) and media_of([block])]
 
 
 def _without_cache_marks(message: BaseMessage) -> BaseMessage:
