@@ -186,8 +186,9 @@ def test_calls_without_the_label_share_one_budget_instead_of_having_none():
     assert not budget.reserve(Call(CHEAP, SMALL, Shortlist(POOL)))
 
 
-def test_what_was_spent_drops_out_of_the_window():
-    clock = Clock(0.0)
+@pytest.mark.parametrize("start", [0.0, 150.0, 299.0])
+def test_what_was_spent_drops_out_of_the_window_not_a_second_too_soon(start):
+    clock = Clock(start)
     router = Router(POOL, Budget(tokens=1_500, window=3_600), clock=clock)
     ask(router, line=says(1_000, 100))
     clock.advance(3_599)

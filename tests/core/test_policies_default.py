@@ -41,6 +41,7 @@ def led(pool=POOL, signals=ROUTINE, tokens=20_000):
     "signals",
     [
         Signals(first=True, step=StepKind.USER_TURN),
+        Signals(first=True, step=StepKind.TOOL_RESULT),
         Signals(step=StepKind.USER_TURN),
         Signals(step=StepKind.FAILURE, failures=1),
         Signals(step=StepKind.TOOL_RESULT, phase=Phase.PLANNING),

@@ -58,6 +58,13 @@ def test_a_cool_down_is_never_longer_than_the_longest():
     assert "z1" in eligible(policy, now)
 
 
+def test_a_failure_long_after_the_last_one_counts_as_the_first():
+    policy, cool = Healthy(longest=60), TABLE[FailureKind.OVERLOADED].cool
+    policy.learn(attempt("z1", FailureKind.OVERLOADED, at=0.0))
+    policy.learn(attempt("z1", FailureKind.OVERLOADED, at=cool + 61.0))
+    assert "z1" in eligible(policy, cool + 61.0 + cool)
+
+
 def test_the_pause_that_the_provider_asks_for_is_honoured_both_ways():
     policy = Healthy(longest=60)
     policy.learn(attempt("z1", FailureKind.RATE_LIMIT, at=0.0, retry_after=0.5))
