@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import httpx
 import pytest
 from llama_index.llms.openai import OpenAI
 
@@ -57,12 +58,19 @@ def provider() -> Iterator[LoopbackProvider]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def transports() -> Mapping[str, Any]:
+    """One HTTP client of each kind for all tests: making one reads every certificate of the machine."""
+    return {"http_client": httpx.Client(), "async_http_client": httpx.AsyncClient()}
+
+
 @pytest.fixture
-def openai(provider: LoopbackProvider) -> Callable[..., OpenAI]:
+def openai(provider: LoopbackProvider, transports: Mapping[str, Any]) -> Callable[..., OpenAI]:
     """Makes a native OpenAI LLM that talks to the loopback provider."""
 
     def make(model: str = "gpt-4.1", **settings: Any) -> OpenAI:
-        return OpenAI(model=model, **{"api_base": provider.openai_url, "api_key": "test", "max_retries": 0, **settings})
+        given = {"api_base": provider.openai_url, "api_key": "test", "max_retries": 0, **transports, **settings}
+        return OpenAI(model=model, **given)
 
     return make
 

@@ -98,7 +98,7 @@ class Fairlead(FunctionCallingLLM):
     models: dict[str, Any] = Field(exclude=True, repr=False, description="Target name -> LLM; in no dump, since LLMs hold keys")
     labels: dict[str, Any] = Field(default_factory=dict, description="What `bind` said of the caller.")
 
-    dispatch: Dispatch = Field(
+    dispatch: Dispatch = Field(  # type: ignore[assignment]  # None only until the constructor is done
         default=None, exclude=True, repr=False, description="what all copies share; made by the constructor"
     )
     _own_router: bool = PrivateAttr(default=False)
