@@ -6,18 +6,18 @@
 
 | to ...                                        | see                                          |
 |-----------------------------------------------|----------------------------------------------|
-| script answers, or compute them               | ``Answer``, ``Request``, ``LoopbackProvider``|
-| re-enact a recorded conversation              | ``Replay``                                   |
-| let requests fail                             | ``Fault``, ``LoopbackProvider.inject``       |
-| see what was sent                             | ``Seen``, ``LoopbackProvider.requests``      |
-| know what the default model says              | ``responder``                                |
-| know what is refused                          | ``openai_checks``, ``responses_checks``,     |
-|                                               | ``anthropic_checks``, ``thinking``           |
-| know what is cached, and change it            | ``caching``, ``CacheRule``                   |
+| script answers, or compute them               | `Answer`, `Request`, `LoopbackProvider`|
+| re-enact a recorded conversation              | `Replay`                                   |
+| let requests fail                             | `Fault`, `LoopbackProvider.inject`       |
+| see what was sent                             | `Seen`, `LoopbackProvider.requests`      |
+| know what the default model says              | `responder`                                |
+| know what is refused                          | `openai_checks`, `responses_checks`,     |
+|                                               | `anthropic_checks`, `thinking`           |
+| know what is cached, and change it            | `caching`, `CacheRule`                   |
 
 It speaks Chat Completions, Responses and Messages, streamed and not. It is strict: it refuses what the real APIs refuse,
-with their words. It caches prompts by the published rules and reports them in ``usage``. It needs nothing beyond the
-standard library. Token counts are estimates (``tokens``). It binds to 127.0.0.1 only.
+with their words. It caches prompts by the published rules and reports them in `usage`. It needs nothing beyond the
+standard library. Token counts are estimates (`tokens`). It binds to 127.0.0.1 only.
 """
 
 from .caching import CacheRule

@@ -67,7 +67,7 @@ def dig(role: str) -> Sequence[str]:
 
 
 def extra(value: Mapping[str, Any], allowed: Collection[str], where: str) -> None:
-    """No other fields than ``allowed``."""
+    """No other fields than `allowed`."""
     for key in value:
         if key not in allowed:
             raise invalid(
@@ -83,7 +83,7 @@ def field(value: Mapping[str, Any], key: str, where: str) -> Any:
 
 
 def tag(value: Any, allowed: Sequence[str], where: str) -> None:
-    """An object whose ``type`` is one of ``allowed``."""
+    """An object whose `type` is one of `allowed`."""
     if not isinstance(value, Mapping):
         raise invalid(f"{where}: Input should be a valid dictionary or object to extract fields from")
     if "type" not in value:
@@ -95,7 +95,7 @@ def tag(value: Any, allowed: Sequence[str], where: str) -> None:
 
 
 def check_block(part: Any, allowed: Sequence[str], where: str) -> None:
-    """One content block, whose type must be one of ``allowed``."""
+    """One content block, whose type must be one of `allowed`."""
     tag(part, ALL if len(allowed) > 1 else allowed, where)
     kind = part["type"]
     if kind not in allowed:

@@ -1,11 +1,11 @@
 """What Messages refuses. Thinking blocks have a module of their own.
 
-Rules
-1. Unknown parameters and unknown fields of blocks are refused: ``Extra inputs are not permitted``.
+Rules:
+1. Unknown parameters and unknown fields of blocks are refused: `Extra inputs are not permitted`.
 2. The first message is the user's.
-3. Tool uses and results match: see ``anthropic_turns``.
+3. Tool uses and results match: see `anthropic_turns`.
 4. At most 4 cache breakpoints, those of one hour before those of five minutes.
-5. What only some models take stands in ``MODELS``.
+5. What only some models take stands in `MODELS`.
 
 Source: recorded 400 responses, issues, and the types of anthropic 2.10.
 """
@@ -55,12 +55,12 @@ MODELS: Mapping[str, tuple[str, ...]] = {
 
 
 def is_(model: str, what: str) -> bool:
-    """Whether ``MODELS`` says so of the model."""
+    """Whether `MODELS` says so of the model."""
     return model.startswith(MODELS[what])
 
 
 def check(body: Mapping[str, Any]) -> None:
-    """Raise ``Reject`` for what the real API refuses."""
+    """Raise `Reject` for what the real API refuses."""
     for key in ("model", "max_tokens", "messages"):
         if body.get(key) is None:
             raise invalid(f"{key}: Field required")

@@ -32,16 +32,16 @@ class Messages:
         self._diagnostics = Diagnostics()
 
     def check(self, body: Mapping[str, Any]) -> None:
-        """See ``anthropic_checks`` and ``thinking``."""
+        """See `anthropic_checks` and `thinking`."""
         anthropic_checks.check(body)
         thinking.check(body, self._trusted)
 
     def prompt(self, body: Mapping[str, Any]) -> Prompt:
-        """See ``prompt.anthropic_prompt``. Dropped thinking is no part of it."""
+        """See `prompt.anthropic_prompt`. Dropped thinking is no part of it."""
         return anthropic_prompt(thinking.shown(body))
 
     def overflow(self, prompt: int, max_tokens: int, window: int) -> Reject:
-        """``prompt is too long``, or the prompt together with ``max_tokens``."""
+        """`prompt is too long`, or the prompt together with `max_tokens`."""
         if prompt > window:
             return invalid(f"prompt is too long: {prompt} tokens > {window} maximum")
         return invalid(
@@ -71,7 +71,7 @@ class Messages:
         )
 
     def whole(self, reply: Reply) -> dict[str, Any]:
-        """A ``message``."""
+        """A `message`."""
         stop, made, body = _stop(reply), reply.id("msg_01", length=22), reply.request.body
         extra = {
             "stop_details": _refusal(reply) if stop == "refusal" else None,
@@ -91,7 +91,7 @@ class Messages:
         }
 
     def stream(self, reply: Reply) -> Iterator[Event]:
-        """``message_start`` ... ``message_stop``."""
+        """`message_start` ... `message_stop`."""
         start = {
             **self.whole(reply),
             "content": [],
@@ -118,7 +118,7 @@ class Messages:
         yield named({"type": "message_stop"}, closing=True)
 
     def failures(self, _reply: Reply, /) -> Mapping[Fault, tuple[Event, ...]]:
-        """An ``error`` event. Anthropic sends nothing after it."""
+        """An `error` event. Anthropic sends nothing after it."""
         overloaded = _error("overloaded_error", "Overloaded")
         broken = _error("api_error", "Internal server error")
         spent = _error("invalid_request_error", "Your credit balance is too low to access the Anthropic API.")
@@ -155,7 +155,7 @@ def turns(body: Mapping[str, Any]) -> tuple[Turn, ...]:
 
 
 def usage(reply: Reply, final: bool) -> dict[str, Any]:
-    """``input_tokens`` excludes what was read from or written to the cache."""
+    """`input_tokens` excludes what was read from or written to the cache."""
     spent: Usage = reply.usage
     made: dict[str, Any] = {
         "input_tokens": spent.input_tokens - spent.cache_read - spent.cache_write,

@@ -1,8 +1,8 @@
 """How the tool uses and results of Messages must match.
 
-Rules
+Rules:
 1. Neighbouring messages of one role are one turn.
-2. Every ``tool_use`` has exactly one ``tool_result``, before anything else of the next turn; no result stands alone.
+2. Every `tool_use` has exactly one `tool_result`, before anything else of the next turn; no result stands alone.
 3. The result of a server tool stands behind its use, in the same turn.
 
 Source: recorded 400 responses and issues.
@@ -20,7 +20,7 @@ SERVER_ID = re.compile(r"srvtoolu_[a-zA-Z0-9_]+\Z")
 
 
 def check(messages: list[Mapping[str, Any]]) -> None:
-    """Raise ``Reject`` for uses without result and results without use."""
+    """Raise `Reject` for uses without result and results without use."""
     _check_results(messages)
     _check_server_tools(messages)
 

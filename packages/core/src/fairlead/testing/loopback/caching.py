@@ -8,10 +8,10 @@
 | smallest prefix | 512 - 4096 tokens by model                | 1024                     | 1024                           |
 | lifetime (s)    | 300 or 3600, renewed by a hit             | 300, or 86400 on request | 1800                           |
 
-Rules
+Rules:
 1. A cache belongs to one API key and one model. Its clock runs from the start of the request.
 2. An entry can be read only once the response that wrote it has begun: parallel first calls are all cold.
-3. ``Prompt.settings`` of a section are part of the prefix from that section on.
+3. `Prompt.settings` of a section are part of the prefix from that section on.
 4. Below the smallest prefix a marker is silently ignored.
 5. The lifetime of OpenAI's older caches is published as 5 to 10 minutes: this one keeps the least.
 
@@ -38,12 +38,11 @@ SECTIONS = ("tools", "system", "messages")
 class CacheRule:
     """How the cache of a model works.
 
-    Parameters
-    ----------
-    minimum : tokens of the smallest prefix that is cached.
-    automatic : whether prefixes are cached without being marked.
-    exact : whether entries end at block boundaries; else they are pages of ``page`` tokens.
-    ttl : lifetime in seconds of entries that do not name one.
+    Parameters:
+        minimum: tokens of the smallest prefix that is cached.
+        automatic: whether prefixes are cached without being marked.
+        exact: whether entries end at block boundaries; else they are pages of `page` tokens.
+        ttl: lifetime in seconds of entries that do not name one.
     """
 
     minimum: int = 1024
@@ -111,7 +110,7 @@ class Ticket:
 
 @dataclass
 class PromptCache:
-    """The caches of all keys and models of one server. Thread-safe; ``clock`` gives seconds."""
+    """The caches of all keys and models of one server. Thread-safe; `clock` gives seconds."""
 
     clock: Callable[[], float]
     rules: Mapping[str, CacheRule] = field(default_factory=lambda: RULES)

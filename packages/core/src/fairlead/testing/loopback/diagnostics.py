@@ -1,14 +1,14 @@
 """Anthropic's cache diagnostics: why the cached prefix of an earlier response could not be reused.
 
-A request that sends ``diagnostics.previous_message_id`` is compared with the request behind that message:
+A request that sends `diagnostics.previous_message_id` is compared with the request behind that message:
 
-| what differs                                   | ``cache_miss_reason.type``       |
+| what differs                                   | `cache_miss_reason.type`       |
 |------------------------------------------------|----------------------------------|
-| there is no record of it                       | ``previous_message_not_found``   |
-| the model                                      | ``model_changed``                |
-| the tools                                      | ``tools_changed``                |
-| the system prompt, or web search or citations  | ``system_changed``               |
-| an earlier message, or a setting before them   | ``messages_changed``             |
+| there is no record of it                       | `previous_message_not_found`   |
+| the model                                      | `model_changed`                |
+| the tools                                      | `tools_changed`                |
+| the system prompt, or web search or citations  | `system_changed`               |
+| an earlier message, or a setting before them   | `messages_changed`             |
 | nothing, or messages were only appended        | no diagnostics (null)            |
 
 Source: types of anthropic 2.10. The order of the checks is the order of the prompt.
@@ -34,7 +34,7 @@ class Diagnostics:
         self._prompts: OrderedDict[str, tuple[str, Prompt]] = OrderedDict()
 
     def compare(self, made: str, model: str, prompt: Prompt, asked: Any) -> dict[str, Any] | None:
-        """Remember this prompt as ``made``; the diagnostics of the response, if ``asked`` for and anything differs."""
+        """Remember this prompt as `made`; the diagnostics of the response, if `asked` for and anything differs."""
         with self._lock:
             previous = self._prompts.get(asked.get("previous_message_id") or "") if isinstance(asked, Mapping) else None
             self._prompts[made] = (model, prompt)

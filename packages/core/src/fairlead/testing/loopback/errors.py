@@ -1,11 +1,11 @@
 """Errors as the real APIs word them.
 
-``Reject`` is the one exception inside the server: a status, the provider's error type, and what each body needs.
+`Reject` is the one exception inside the server: a status, the provider's error type, and what each body needs.
 
 | provider  | body                                                                        | request id     |
 |-----------|-----------------------------------------------------------------------------|----------------|
-| OpenAI    | ``{"error": {"message", "type", "param", "code"}}``                         | x-request-id   |
-| Anthropic | ``{"type": "error", "error": {"type", "message"}, "request_id"}``           | request-id     |
+| OpenAI    | `{"error": {"message", "type", "param", "code"}}`                         | x-request-id   |
+| Anthropic | `{"type": "error", "error": {"type", "message"}, "request_id"}`           | request-id     |
 
 Source: recorded errors of both APIs; texts that were never recorded are from issues and documentation.
 """
@@ -35,15 +35,14 @@ ANTHROPIC_TYPES: Mapping[int, str] = {
 class Reject(Exception):
     """The request is refused.
 
-    Parameters
-    ----------
-    status : HTTP status.
-    message : the message of the body.
-    type : the provider's error type; None takes the one of the status.
-    param, code : OpenAI only.
-    headers : extra response headers.
-    plain : the body is the message itself, as text/plain (a proxy's answer).
-    fault : name of the injected fault behind it.
+    Parameters:
+        status: HTTP status.
+        message: the message of the body.
+        type: the provider's error type; None takes the one of the status.
+        param, code: OpenAI only.
+        headers: extra response headers.
+        plain: the body is the message itself, as text/plain (a proxy's answer).
+        fault: name of the injected fault behind it.
     """
 
     status: int
@@ -56,7 +55,7 @@ class Reject(Exception):
     fault: str | None = None
 
     def payload(self, provider: str, request_id: str) -> dict[str, Any]:
-        """The JSON body in the dialect of ``provider``."""
+        """The JSON body in the dialect of `provider`."""
         if provider == "anthropic":
             kind = self.type or ANTHROPIC_TYPES.get(self.status, "api_error")
             return {"type": "error", "error": {"type": kind, "message": self.message}, "request_id": request_id}
@@ -71,5 +70,5 @@ class Reject(Exception):
 
 
 def invalid(message: str, param: str | None = None, code: str | None = None) -> Reject:
-    """A 400 ``invalid_request_error``."""
+    """A 400 `invalid_request_error`."""
     return Reject(400, message, "invalid_request_error", param, code)

@@ -1,11 +1,11 @@
 """Failures on request, with the bodies and headers that the real APIs sent when they failed that way.
 
-What a fault does to a request that is not streamed, where it has no meaning of its own, stands in ``NOT_STREAMED``.
+What a fault does to a request that is not streamed, where it has no meaning of its own, stands in `NOT_STREAMED`.
 
-Rules
+Rules:
 1. Faults are kept in the order of injection; a request takes the first one that matches it and has lives left.
 2. A fault comes before validation: an overloaded server does not read the body.
-3. Faults with ``after`` let that many pieces of content pass first.
+3. Faults with `after` let that many pieces of content pass first.
 
 Source: recorded 429, 500, 503 and 529 responses and mid-stream errors of both APIs; quota, permission and content
 filters of Anthropic, and the first-event error of OpenAI, are from documentation and issues.
@@ -25,17 +25,17 @@ class Fault(Enum):
     """A failure that can be injected."""
 
     RATE_LIMIT = "rate_limit"
-    """429. With ``retry_after`` it sends the header(s), without it does not."""
+    """429. With `retry_after` it sends the header(s), without it does not."""
     CONCURRENCY = "concurrency"
-    """429: too many concurrent connections; no retry-after (OpenAI: ``slow_down``)."""
+    """429: too many concurrent connections; no retry-after (OpenAI: `slow_down`)."""
     QUOTA = "quota"
-    """429 ``insufficient_quota``; Anthropic: 400 "credit balance is too low"."""
+    """429 `insufficient_quota`; Anthropic: 400 "credit balance is too low"."""
     TOO_LARGE = "too_large"
     """429: this one request is larger than the tokens-per-minute limit. remaining == limit."""
     OVERLOADED = "overloaded"
-    """529 ``overloaded_error``; OpenAI: 503 ``server_error``."""
+    """529 `overloaded_error`; OpenAI: 503 `server_error`."""
     SERVER_ERROR = "server_error"
-    """500 with ``x-should-retry: false``."""
+    """500 with `x-should-retry: false`."""
     UNAVAILABLE = "unavailable"
     """503, text/plain, from a proxy; no request id."""
     AUTHENTICATION = "authentication"
@@ -51,11 +51,11 @@ class Fault(Enum):
     STREAM_ERROR_FIRST = "stream_error_first"
     """200, and an error is the very first event."""
     STREAM_ERROR_MID = "stream_error_mid"
-    """200, content, then an error event (OpenAI chat: then a usage chunk of zeros and ``[DONE]``, as recorded)."""
+    """200, content, then an error event (OpenAI chat: then a usage chunk of zeros and `[DONE]`, as recorded)."""
     STREAM_QUOTA = "stream_quota"
-    """200, the stream starts, then it dies of ``insufficient_quota`` before any content (recorded on Responses)."""
+    """200, the stream starts, then it dies of `insufficient_quota` before any content (recorded on Responses)."""
     STREAM_FAILED = "stream_failed"
-    """Responses: a ``response.failed`` event, which SDKs do not raise. Elsewhere as STREAM_ERROR_MID."""
+    """Responses: a `response.failed` event, which SDKs do not raise. Elsewhere as STREAM_ERROR_MID."""
     STREAM_CUT = "stream_cut"
     """200, content, then a clean end without the terminal marker: silent in SDKs and frameworks."""
     RESET = "reset"
@@ -63,13 +63,13 @@ class Fault(Enum):
     RESET_MID_STREAM = "reset_mid_stream"
     """200, content, then the connection is reset."""
     STALL = "stall"
-    """Nothing is sent for ``seconds``; then the connection is reset."""
+    """Nothing is sent for `seconds`; then the connection is reset."""
     STALL_MID_STREAM = "stall_mid_stream"
-    """200, content, then nothing for ``seconds``; then the connection is reset."""
+    """200, content, then nothing for `seconds`; then the connection is reset."""
     REFUSAL = "refusal"
-    """200, and the model refuses (Anthropic ``stop_reason: refusal``, OpenAI ``message.refusal``)."""
+    """200, and the model refuses (Anthropic `stop_reason: refusal`, OpenAI `message.refusal`)."""
     CONTENT_FILTER = "content_filter"
-    """200, cut off by the content filter (OpenAI ``finish_reason: content_filter``; Anthropic as REFUSAL)."""
+    """200, cut off by the content filter (OpenAI `finish_reason: content_filter`; Anthropic as REFUSAL)."""
 
 
 NOT_STREAMED: Mapping[Fault, Fault] = {
@@ -88,7 +88,7 @@ ANSWERED = frozenset({Fault.REFUSAL, Fault.CONTENT_FILTER})
 
 @dataclass(slots=True)
 class Injected:
-    """A fault and whom it strikes. ``times`` None: until cleared."""
+    """A fault and whom it strikes. `times` None: until cleared."""
 
     fault: Fault
     times: int | None = 1
@@ -132,7 +132,7 @@ class FaultBook:
 
 
 def rejection(injected: Injected, fault: Fault, provider: str, api: str, model: str) -> Reject:
-    """The error response of ``fault`` (one that is a plain HTTP error), in the words of ``provider``."""
+    """The error response of `fault` (one that is a plain HTTP error), in the words of `provider`."""
     make = _ANTHROPIC if provider == "anthropic" else _OPENAI
     status, message, kind, param, code, headers = make[fault]
     message = message.format(model=model)
@@ -333,7 +333,7 @@ class Reset(Exception):
 
 @dataclass
 class Stall(Exception):
-    """Send nothing for ``seconds``, then reset the connection."""
+    """Send nothing for `seconds`, then reset the connection."""
 
     seconds: float
 
@@ -348,9 +348,9 @@ class Event:
 
 
 def disturb(events: Iterator[Event], injected: Injected, failures: Mapping[Fault, tuple[Event, ...]]) -> Iterator[Event]:
-    """``events`` as the fault lets them pass.
+    """`events` as the fault lets them pass.
 
-    ``failures`` holds, per fault, the events that a protocol sends instead of the rest of the stream.
+    `failures` holds, per fault, the events that a protocol sends instead of the rest of the stream.
     """
     fault = injected.fault
     if fault is Fault.STREAM_ERROR_FIRST:

@@ -1,9 +1,9 @@
 """Headers: API keys in, request ids and rate limits out.
 
-Rules
-1. A key must be there and must not begin with ``bad``.
-2. Anthropic requires ``anthropic-version``.
-3. Anthropic sends ``retry-after`` on 200 responses too (recorded by five independent recorders): only errors mean it.
+Rules:
+1. A key must be there and must not begin with `bad`.
+2. Anthropic requires `anthropic-version`.
+3. Anthropic sends `retry-after` on 200 responses too (recorded by five independent recorders): only errors mean it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .types import Usage
 
 
 def authenticate(provider: str, headers: Mapping[str, str]) -> str:
-    """The API key. Raises a 401 ``Reject`` without a good one."""
+    """The API key. Raises a 401 `Reject` without a good one."""
     bearer = headers.get("authorization", "").removeprefix("Bearer").strip()
     key = headers.get("x-api-key", "").strip() or bearer if provider == "anthropic" else bearer
     if provider == "anthropic":

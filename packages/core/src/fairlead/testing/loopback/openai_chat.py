@@ -28,15 +28,15 @@ class ChatCompletions:
     api = "chat"
 
     def check(self, body: Mapping[str, Any]) -> None:
-        """See ``openai_checks``."""
+        """See `openai_checks`."""
         openai_checks.check(body)
 
     def prompt(self, body: Mapping[str, Any]) -> Prompt:
-        """See ``prompt.openai_prompt``."""
+        """See `prompt.openai_prompt`."""
         return openai_prompt(body)
 
     def overflow(self, prompt: int, max_tokens: int, window: int) -> Reject:
-        """``context_length_exceeded``."""
+        """`context_length_exceeded`."""
         asked = f"However, your messages resulted in {prompt} tokens. Please reduce the length of the messages."
         if prompt <= window:
             asked = (
@@ -71,7 +71,7 @@ class ChatCompletions:
         )
 
     def whole(self, reply: Reply) -> dict[str, Any]:
-        """A ``chat.completion``."""
+        """A `chat.completion`."""
         answer = reply.answer
         refused = answer.stop == "refusal"
         message: dict[str, Any] = {"role": "assistant", "content": answer.text or (None if answer.tool_calls else "")}
@@ -95,7 +95,7 @@ class ChatCompletions:
         }
 
     def stream(self, reply: Reply) -> Iterator[Event]:
-        """``chat.completion.chunk`` events and ``[DONE]``."""
+        """`chat.completion.chunk` events and `[DONE]`."""
         answer = reply.answer
         with_usage = bool((reply.request.body.get("stream_options") or {}).get("include_usage"))
         key = "refusal" if answer.stop == "refusal" else "content"
@@ -121,7 +121,7 @@ class ChatCompletions:
         yield DONE
 
     def failures(self, reply: Reply) -> Mapping[Fault, tuple[Event, ...]]:
-        """An error object in the stream; after content, a usage chunk of zeros and ``[DONE]`` follow, as recorded."""
+        """An error object in the stream; after content, a usage chunk of zeros and `[DONE]` follow, as recorded."""
         message = "The server had an error while processing your request. Sorry about that!"
         error = data({"error": {"message": message, "type": "server_error", "param": None, "code": None}})
         spent = "You exceeded your current quota, please check your plan and billing details."
@@ -163,7 +163,7 @@ def _chunk_head(reply: Reply) -> dict[str, Any]:
 
 
 def usage(spent: Usage, model: str) -> dict[str, Any]:
-    """``prompt_tokens`` includes what was cached; models that report writes do so."""
+    """`prompt_tokens` includes what was cached; models that report writes do so."""
     details = {"cached_tokens": spent.cache_read, "audio_tokens": 0}
     if rule_for(model).exact:
         details["cache_write_tokens"] = spent.cache_write
@@ -211,7 +211,7 @@ def plain(content: Any) -> str:
 
 
 def tool_choice(choice: Any, key: str | None) -> tuple[str, str | None]:
-    """Neutral choice and forced tool. ``key`` is where the name stands, None for the choice itself."""
+    """Neutral choice and forced tool. `key` is where the name stands, None for the choice itself."""
     if choice is None or isinstance(choice, str):
         return choice or "auto", None
     if choice.get("type") == "allowed_tools":

@@ -1,9 +1,9 @@
 """What Chat Completions refuses.
 
-Rules
+Rules:
 1. Unknown parameters are refused, at the top and inside messages, parts and tools.
-2. An assistant message with ``tool_calls`` is followed by one tool message per id, and nothing else comes between.
-3. Reasoning models (``REASONING``) take neither ``max_tokens``, ``stop`` nor another temperature than 1.
+2. An assistant message with `tool_calls` is followed by one tool message per id, and nothing else comes between.
+3. Reasoning models (`REASONING`) take neither `max_tokens`, `stop` nor another temperature than 1.
 
 Source: recorded 400 responses; the texts of rule 2 from issues.
 """
@@ -69,7 +69,7 @@ _USER_NAME = re.compile(r"[^\s<|\\/>]+\Z")
 
 
 def check(body: Mapping[str, Any]) -> None:
-    """Raise ``Reject`` for what the real API refuses."""
+    """Raise `Reject` for what the real API refuses."""
     if not isinstance(body.get("model"), str) or not body["model"]:
         raise Reject(400, "you must provide a model parameter", "invalid_request_error")
     unknown = [key for key in body if key not in PARAMETERS]

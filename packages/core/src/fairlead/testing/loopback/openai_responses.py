@@ -44,7 +44,7 @@ class Responses:
         self.store = ResponseStore(trusted)
 
     def check(self, body: Mapping[str, Any]) -> None:
-        """See ``responses_checks`` and ``responses_store``."""
+        """See `responses_checks` and `responses_store`."""
         responses_checks.check(body)
         items = self.store.conversation(body)
         given = body.get("input") or ()
@@ -52,12 +52,12 @@ class Responses:
         responses_checks.check_calls(items)
 
     def prompt(self, body: Mapping[str, Any]) -> Prompt:
-        """See ``prompt.openai_prompt``; earlier responses that the request continues are part of it."""
+        """See `prompt.openai_prompt`; earlier responses that the request continues are part of it."""
         items = [_readable(item) for item in self.store.conversation(body)]
         return openai_prompt({**body, "input": [item for item in items if item]})
 
     def overflow(self, _prompt: int, _max_tokens: int, _window: int, /) -> Reject:
-        """``context_length_exceeded``, without numbers."""
+        """`context_length_exceeded`, without numbers."""
         text = "Your input exceeds the context window of this model. Please adjust your input and try again."
         return invalid(text, "input", "context_length_exceeded")
 
@@ -83,7 +83,7 @@ class Responses:
         )
 
     def whole(self, reply: Reply) -> dict[str, Any]:
-        """A ``response``; it is kept unless ``store`` is false."""
+        """A `response`; it is kept unless `store` is false."""
         output = self._output(reply)
         made = _frame(reply, _status(reply), output)
         if reply.request.body.get("store") is not False:
@@ -91,7 +91,7 @@ class Responses:
         return made
 
     def stream(self, reply: Reply) -> Iterator[Event]:
-        """``response.created`` ... ``response.completed``."""
+        """`response.created` ... `response.completed`."""
         numbers = itertools.count()
 
         def send(kind: str, content: bool = False, closing: bool = False, **rest: Any) -> Event:
@@ -108,7 +108,7 @@ class Responses:
         )
 
     def failures(self, reply: Reply, /) -> Mapping[Fault, tuple[Event, ...]]:
-        """``error`` events, which SDKs raise, and ``response.failed``, which they do not."""
+        """`error` events, which SDKs raise, and `response.failed`, which they do not."""
         broken = {"code": "server_error", "message": "The server had an error while processing your request. Sorry about that!"}
         error = _error({"type": "server_error", "param": None, **broken})
         spent = "You exceeded your current quota, please check your plan and billing details."

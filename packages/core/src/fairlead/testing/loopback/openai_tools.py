@@ -16,7 +16,7 @@ LONGEST_NAME = 64
 
 
 def one_of(value: Any, allowed: Iterable[str], param: str) -> None:
-    """``value`` must be one of ``allowed``."""
+    """`value` must be one of `allowed`."""
     names = [f"'{name}'" for name in allowed]
     if not isinstance(value, str) or f"'{value}'" not in names:
         listed = " and ".join(names) if len(names) < 3 else f"{', '.join(names[:-1])}, and {names[-1]}"
@@ -24,21 +24,21 @@ def one_of(value: Any, allowed: Iterable[str], param: str) -> None:
 
 
 def known(value: Mapping[str, Any], allowed: Iterable[str], where: str) -> None:
-    """``value`` may have no other keys than ``allowed``."""
+    """`value` may have no other keys than `allowed`."""
     for key in value:
         if key not in allowed:
             raise invalid(f"Unknown parameter: '{where}.{key}'.", f"{where}.{key}", "unknown_parameter")
 
 
 def needed(value: Mapping[str, Any], keys: Iterable[str], where: str) -> None:
-    """``value`` must have ``keys``."""
+    """`value` must have `keys`."""
     for key in keys:
         if value.get(key) is None:
             raise invalid(f"Missing required parameter: '{where}.{key}'.", f"{where}.{key}", "missing_required_parameter")
 
 
 def typed(value: Any, kind: type, where: str) -> None:
-    """``value`` must be of ``kind``."""
+    """`value` must be of `kind`."""
     if not isinstance(value, kind):
         names = {str: "a string", dict: "an object", list: "an array", int: "an integer", bool: "a boolean"}
         got = next((name for one, name in names.items() if isinstance(value, one)), "null" if value is None else "a number")
@@ -46,7 +46,7 @@ def typed(value: Any, kind: type, where: str) -> None:
 
 
 def not_empty(value: Any, where: str) -> None:
-    """``value`` must be an array with elements."""
+    """`value` must be an array with elements."""
     typed(value, list, where)
     if not value:
         text = f"Invalid '{where}': empty array. Expected an array with minimum length 1, but got an empty array instead."
@@ -78,7 +78,7 @@ def check_name(name: Any, where: str) -> None:
 
 
 def too_long(text: str, limit: int, where: str) -> None:
-    """Strings of at most ``limit`` characters."""
+    """Strings of at most `limit` characters."""
     if len(text) > limit:
         message = (
             f"Invalid '{where}': string too long. Expected a string with maximum length {limit}, "
@@ -97,7 +97,7 @@ def check_schema(name: str, schema: Any, strict: bool, where: str) -> None:
 
 
 def check_choice(choice: Any, names: list[str], where: str = "tool_choice") -> None:
-    """A choice that names a tool must name an offered one. ``names`` of functions."""
+    """A choice that names a tool must name an offered one. `names` of functions."""
     if isinstance(choice, str):
         one_of(choice, ("none", "auto", "required"), where)
     if not names and choice not in (None, "none", "auto"):

@@ -1,10 +1,10 @@
 """A request body as the flat list of blocks that a model reads: the ground of token counts and prompt caches.
 
-Rules
+Rules:
 1. Blocks stand in render order: tools, system, messages.
 2. A string and a list with one text part are the same prompt.
 3. Cache markers are not part of the text; everything else is, ids too.
-4. A block marked with ``ttl`` (seconds) is a cache breakpoint: the prefix that ends with it may be written.
+4. A block marked with `ttl` (seconds) is a cache breakpoint: the prefix that ends with it may be written.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LIFETIMES: Mapping[str, int] = {"5m": 300, "1h": 3600, "30m": 1800}
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One block: its section (``tools``, ``system`` or ``messages``), canonical text, size, and lifetime if a breakpoint."""
+    """One block: its section (`tools`, `system` or `messages`), canonical text, size, and lifetime if a breakpoint."""
 
     section: str
     text: str
@@ -157,7 +157,7 @@ def _size(part: Mapping[str, Any]) -> int:
 
 
 def _weigh(value: Any) -> int:
-    """Tokens of all texts and numbers inside ``value``."""
+    """Tokens of all texts and numbers inside `value`."""
     if isinstance(value, Mapping):
         return sum(_weigh(inner) for inner in value.values())
     if isinstance(value, list | tuple):

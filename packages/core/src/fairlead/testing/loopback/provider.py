@@ -1,7 +1,7 @@
-"""``LoopbackProvider``: a local server that speaks the protocols of OpenAI and Anthropic.
+"""`LoopbackProvider`: a local server that speaks the protocols of OpenAI and Anthropic.
 
 A request passes these stations; the first that objects answers:
-key -> body is JSON -> injected fault -> model is known -> ``check`` (strictness) -> window -> cache -> answer -> response.
+key -> body is JSON -> injected fault -> model is known -> `check` (strictness) -> window -> cache -> answer -> response.
 """
 
 from __future__ import annotations
@@ -35,27 +35,23 @@ Responder = Callable[[Request], Answer]
 class LoopbackProvider:
     """A provider on 127.0.0.1 that official SDKs take for the real one.
 
-    Parameters
-    ----------
-    answer : a callable that answers each ``Request``; or answers used in order, after which requests get an error of status
-        400 that says so; or None for a deterministic default (``responder``). A callable runs on the thread of its request.
-    seed : varies ids and free texts.
-    clock : seconds; drives the lifetime of prompt caches.
-    chunk_tokens : size of the pieces of a stream, in tokens.
-    models : the models that exist; others are not found. None: all exist.
-    windows : tokens of context per model; larger requests are refused. Models without one are unbounded.
-    latency : seconds per model before the response begins.
-    strict : refuse what the real APIs refuse.
-    cache_rules : changes to ``caching.RULES``, by beginning of the model name.
-    trusted_signatures : signatures of thinking (Anthropic) and encrypted reasoning (OpenAI) of the real APIs to take as
-        genuine, for recorded conversations.
+    Parameters:
+        answer: a callable that answers each `Request`; or answers used in order, after which requests get an error of status
+            400 that says so; or None for a deterministic default (`responder`). A callable runs on the thread of its request.
+        seed: varies ids and free texts.
+        clock: seconds; drives the lifetime of prompt caches.
+        chunk_tokens: size of the pieces of a stream, in tokens.
+        models: the models that exist; others are not found. None: all exist.
+        windows: tokens of context per model; larger requests are refused. Models without one are unbounded.
+        latency: seconds per model before the response begins.
+        strict: refuse what the real APIs refuse.
+        cache_rules: changes to `caching.RULES`, by beginning of the model name.
+        trusted_signatures: signatures of thinking (Anthropic) and encrypted reasoning (OpenAI) of the real APIs to take as
+            genuine, for recorded conversations.
 
-    Raises
-    ------
-    On leaving the ``with`` block (or at ``stop``): what the callable raised first, if it did. Its request got status 400.
+    Raises:
+        On leaving the `with` block (or at `stop`): what the callable raised first, if it did. Its request got status 400.
 
-    Examples
-    --------
     >>> with LoopbackProvider(answer=[Answer("hello")]) as provider:
     ...     url = provider.openai_url
     """
@@ -155,23 +151,22 @@ class LoopbackProvider:
     ) -> None:
         """Let requests fail.
 
-        Parameters
-        ----------
-        fault : how.
-        times : how many requests; None until ``clear``.
-        model, provider : whose requests; None all. ``provider`` is ``openai`` or ``anthropic``.
-        retry_after : seconds, for RATE_LIMIT; None sends no such header.
-        seconds : for the stalls.
-        after : pieces of content that pass first, for the mid-stream faults.
+        Parameters:
+            fault: how.
+            times: how many requests; None until `clear`.
+            model, provider: whose requests; None all. `provider` is `openai` or `anthropic`.
+            retry_after: seconds, for RATE_LIMIT; None sends no such header.
+            seconds: for the stalls.
+            after: pieces of content that pass first, for the mid-stream faults.
         """
         self._faults.add(Injected(fault, times, model, provider, retry_after, seconds, after))
 
     def clear(self) -> None:
-        """End all injected faults. Recorded requests and prompt caches stay: see ``forget``."""
+        """End all injected faults. Recorded requests and prompt caches stay: see `forget`."""
         self._faults.clear()
 
     def forget(self) -> None:
-        """Forget recorded requests, prompt caches and kept responses. Injected faults stay: see ``clear``."""
+        """Forget recorded requests, prompt caches and kept responses. Injected faults stay: see `clear`."""
         self._responses.store.clear()
         self._cache.clear()
         with self._lock:

@@ -1,11 +1,11 @@
 """Re-enact recorded conversations over either protocol.
 
-Rules
+Rules:
 1. A request is matched by what its user turns and tool results say, and by how many answers stand in it: ids, system
    prompts and whitespace do not count, JSON is compared as JSON.
 2. If several recordings match, the one whose answers so far agree with the history is taken, then the one whose system
    prompt agrees, then the first.
-3. A request that no recording continues is refused (400, ``loopback_replay_miss``), or goes to ``otherwise``.
+3. A request that no recording continues is refused (400, `loopback_replay_miss`), or goes to `otherwise`.
 """
 
 from __future__ import annotations
@@ -24,15 +24,12 @@ _Said = tuple[str, ...]
 
 
 class Replay:
-    """An ``answer`` for ``LoopbackProvider`` that says what was recorded.
+    """An `answer` for `LoopbackProvider` that says what was recorded.
 
-    Parameters
-    ----------
-    conversations : lists of OpenAI-style messages (role, content, tool_calls, tool_call_id).
-    otherwise : answers requests that no recording continues; None refuses them.
+    Parameters:
+        conversations: lists of OpenAI-style messages (role, content, tool_calls, tool_call_id).
+        otherwise: answers requests that no recording continues; None refuses them.
 
-    Examples
-    --------
     >>> recorded = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]
     >>> Replay([recorded])(Request("openai", "chat", "any", (Turn("user", "hi"),))).text
     'hello'
@@ -49,7 +46,7 @@ class Replay:
             self._learn(conversation)
 
     def __call__(self, request: Request) -> Answer:
-        """The recorded answer. Raises ``Reject`` (status 400) if there is none."""
+        """The recorded answer. Raises `Reject` (status 400) if there is none."""
         history = list(request.messages)
         while history and history[-1].role == "assistant":
             history.pop()  # a prefilled answer

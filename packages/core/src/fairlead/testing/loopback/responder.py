@@ -55,7 +55,7 @@ _KEYS = re.compile(r"['\"`]([A-Za-z_][A-Za-z0-9_]*)['\"`]")
 
 
 class DefaultResponder:
-    """Answers any request. ``seed`` only varies the wording of free text."""
+    """Answers any request. `seed` only varies the wording of free text."""
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed

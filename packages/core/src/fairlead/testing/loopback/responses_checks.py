@@ -1,4 +1,4 @@
-"""What the Responses API refuses in one request. What depends on earlier ones stands in ``responses_store``.
+"""What the Responses API refuses in one request. What depends on earlier ones stands in `responses_store`.
 
 Source: recorded 400 responses, issues, and the types of openai 2.54.
 """
@@ -109,7 +109,7 @@ def reasons(model: str) -> bool:
 
 
 def check(body: Mapping[str, Any]) -> None:
-    """Raise ``Reject`` for what the real API refuses."""
+    """Raise `Reject` for what the real API refuses."""
     if not isinstance(body.get("model"), str) or not body["model"]:
         raise Reject(400, "you must provide a model parameter", "invalid_request_error")
     for key in body:

@@ -1,8 +1,8 @@
 """What the Responses API remembers, and the reasoning that it hands out sealed.
 
-Rules
-1. A response is kept unless ``store`` is false; ``previous_response_id`` and ``item_reference`` find kept ones only.
-2. Reasoning travels as an id (kept responses) or as ``encrypted_content``; both belong to the model that made them.
+Rules:
+1. A response is kept unless `store` is false; `previous_response_id` and `item_reference` find kept ones only.
+2. Reasoning travels as an id (kept responses) or as `encrypted_content`; both belong to the model that made them.
 3. Of a kept response that reasoned, the item after the reasoning may not come back without it.
 """
 
@@ -25,7 +25,7 @@ _SNAPSHOT = re.compile(r"-20\d\d-\d\d-\d\d$")
 
 
 class ResponseStore:
-    """Kept responses and their items. Thread-safe. ``trusted`` sealed reasoning is taken as genuine."""
+    """Kept responses and their items. Thread-safe. `trusted` sealed reasoning is taken as genuine."""
 
     def __init__(self, trusted: frozenset[str] = frozenset()) -> None:
         self._trusted = trusted
@@ -74,9 +74,9 @@ class ResponseStore:
         return items
 
     def check(self, items: Sequence[Item], model: str, inherited: int) -> None:
-        """Reasoning must be readable by ``model`` and stand before what it led to.
+        """Reasoning must be readable by `model` and stand before what it led to.
 
-        The first ``inherited`` items are the service's own: it may have dropped reasoning among them.
+        The first `inherited` items are the service's own: it may have dropped reasoning among them.
         """
         with self._lock:
             kept = dict(self._items)

@@ -1,12 +1,12 @@
 """Instances of JSON schemas: what a model would fill in, made up.
 
-Rules
+Rules:
 1. The instance is valid for the schema: types, enum, const, required, $ref, anyOf / oneOf / allOf, bounds, lengths, formats.
-   ``pattern``, ``not``, ``if`` and ``dependent*`` are not honoured.
-2. ``Hints`` (numbers, quoted strings and places found in the prompt) are used where they fit, each once, then defaults.
+   `pattern`, `not`, `if` and `dependent*` are not honoured.
+2. `Hints` (numbers, quoted strings and places found in the prompt) are used where they fit, each once, then defaults.
 3. The same schema and the same hints give the same instance.
 4. Required properties are always present; optional ones only if the schema names no required ones at all.
-5. A recursive schema ends: below ``DEEPEST`` levels arrays are empty and unions take their smallest branch.
+5. A recursive schema ends: below `DEEPEST` levels arrays are empty and unions take their smallest branch.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Hints:
 
 
 def instance(schema: Mapping[str, Any], hints: Hints | None = None) -> Any:
-    """An instance of ``schema``.
+    """An instance of `schema`.
 
     >>> instance({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}, Hints("take 7"))
     {'n': 7}
@@ -100,7 +100,7 @@ class _Maker:
         return self._string(schema, name)
 
     def _flat(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Follow ``$ref`` and merge ``allOf``."""
+        """Follow `$ref` and merge `allOf`."""
         for _ in range(32):
             ref = schema.get("$ref")
             if not isinstance(ref, str):

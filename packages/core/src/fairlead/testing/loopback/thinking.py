@@ -2,13 +2,13 @@
 
 A signature holds the model, a digest of the prompt before the block, and one of its text, so that any server can check it.
 
-| the block comes back ...                  | models that bind thinking (``BINDING``)  | other models                  |
+| the block comes back ...                  | models that bind thinking (`BINDING`)  | other models                  |
 |-------------------------------------------|------------------------------------------|-------------------------------|
 | unchanged, to the model that made it      | accepted                                 | accepted                      |
 | to another model                          | dropped                                  | 400, invalid signature        |
 | from claude-haiku-5-5 to another model    | dropped                                  | accepted                      |
 | with another text, or signed by no one    | 400                                      | 400                           |
-| after an edit of what stands before it    | 400, unless ``drop_block`` is asked for  | accepted                      |
+| after an edit of what stands before it    | 400, unless `drop_block` is asked for  | accepted                      |
 
 Source: preserved-thinking documentation; the texts of the errors of binding are ours, all others are recorded or reported.
 """
@@ -46,7 +46,7 @@ def enabled(body: Mapping[str, Any]) -> bool:
 
 
 def block(body: Mapping[str, Any], text: str, redacted: bool = False) -> dict[str, Any]:
-    """A signed ``thinking`` (or ``redacted_thinking``) block for the answer to ``body``."""
+    """A signed `thinking` (or `redacted_thinking`) block for the answer to `body`."""
     seal = _seal(family(body["model"]), _digest(body, len(body["messages"])), text)
     if redacted:
         return {"type": "redacted_thinking", "data": seal}
@@ -60,7 +60,7 @@ def family(model: str) -> str:
 
 
 def check(body: Mapping[str, Any], trusted: Collection[str] = ()) -> None:
-    """Raise ``Reject`` for thinking blocks that may not come back. ``trusted`` signatures are taken as genuine."""
+    """Raise `Reject` for thinking blocks that may not come back. `trusted` signatures are taken as genuine."""
     model, settings = family(body["model"]), body.get("thinking") or {}
     binds = model.startswith(BINDING)
     last = max((at for at, message in enumerate(body["messages"]) if message.get("role") == "assistant"), default=-1)
@@ -94,7 +94,7 @@ def check(body: Mapping[str, Any], trusted: Collection[str] = ()) -> None:
 
 
 def dropped(body: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The blocks that the model is not shown, as ``input_transformations`` lists them. The body has passed ``check``."""
+    """The blocks that the model is not shown, as `input_transformations` lists them. The body has passed `check`."""
     model = family(body["model"])
     if not model.startswith(BINDING):
         return []
@@ -112,7 +112,7 @@ def dropped(body: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def shown(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """``body`` without the dropped blocks."""
+    """`body` without the dropped blocks."""
     paths = {entry["path"] for entry in dropped(body)}
     if not paths:
         return body
@@ -167,7 +167,7 @@ def _parts(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _digest(body: Mapping[str, Any], until: int) -> str:
-    """A digest of everything before message ``until``; cache markers do not count."""
+    """A digest of everything before message `until`; cache markers do not count."""
     system = body.get("system")
     flat: list[Any] = [body.get("tools") or [], _parts({"content": system}) if system else []]
     flat.extend([message.get("role"), part] for message in body["messages"][:until] for part in _parts(message))

@@ -1,10 +1,10 @@
 """A deterministic token estimate.
 
-Rules
+Rules:
 1. A text of n characters is ceil(n / 4) tokens. No tokeniser: the numbers are stable across versions, not accurate.
 2. Every message and every tool costs 4 tokens more; every request 3 more (the priming of the answer).
 3. The count of a prefix does not depend on what follows, so a conversation that grows at its end grows by what was added.
-4. Images, files and audio cost a constant each, whatever their size: ``MEDIA``.
+4. Images, files and audio cost a constant each, whatever their size: `MEDIA`.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ def count(text: str) -> int:
 
 
 def cut(text: str, tokens: int) -> str:
-    """The longest beginning of ``text`` that is at most ``tokens`` tokens."""
+    """The longest beginning of `text` that is at most `tokens` tokens."""
     return text[: max(0, tokens) * CHARS]
 
 
 def pieces(text: str, tokens: int) -> list[str]:
-    """``text`` in pieces of ``tokens`` tokens, as a stream sends it."""
+    """`text` in pieces of `tokens` tokens, as a stream sends it."""
     step = max(1, tokens) * CHARS
     return [text[at : at + step] for at in range(0, len(text), step)]

@@ -1,6 +1,6 @@
 """HTTP/1.1 over threads: keep-alive, chunked streams, resets. It knows nothing of providers.
 
-Rules
+Rules:
 1. TCP_NODELAY is on and a response head leaves in one piece: no request waits 40 ms for an acknowledgement.
 2. A stream is chunked, one chunk per event.
 3. Stopping wakes every sleeper and closes every connection.
@@ -26,7 +26,7 @@ REASONS = {529: "Overloaded"}
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A response: ``body`` bytes, or an iterator of them to be streamed (it may raise Cut, Reset or Stall)."""
+    """A response: `body` bytes, or an iterator of them to be streamed (it may raise Cut, Reset or Stall)."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class App(Protocol):
 
 
 class Server(ThreadingHTTPServer):
-    """Serves an ``App`` on 127.0.0.1, on a free port."""
+    """Serves an `App` on 127.0.0.1, on a free port."""
 
     daemon_threads = True
     block_on_close = False

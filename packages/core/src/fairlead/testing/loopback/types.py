@@ -2,12 +2,12 @@
 
 All of them are provider-neutral, so that one script of answers, one responder and one replayer serve every protocol.
 
-Rules
-1. A conversation is a tuple of ``Turn``. ``system``, ``user`` and ``assistant`` turns carry text; a ``tool`` turn carries
+Rules:
+1. A conversation is a tuple of `Turn`. `system`, `user` and `assistant` turns carry text; a `tool` turn carries
    the results of the calls of the assistant turn before it. Neighbouring tool messages are one turn.
-2. Token counts in ``Usage`` are totals: ``input_tokens`` includes what was read from and written to the prompt cache.
+2. Token counts in `Usage` are totals: `input_tokens` includes what was read from and written to the prompt cache.
    Each protocol subtracts what its real API leaves out.
-3. Stop reasons are neutral (``STOP_REASONS``); a name that is not in the table goes out as it is.
+3. Stop reasons are neutral (`STOP_REASONS`); a name that is not in the table goes out as it is.
 """
 
 from __future__ import annotations
@@ -33,11 +33,10 @@ STOP_REASONS: Mapping[str, Mapping[str, str]] = {
 class ToolCall:
     """A call that the model makes.
 
-    Parameters
-    ----------
-    name : name of the tool.
-    arguments : a JSON object, or the raw text of one (a str goes out verbatim on OpenAI: use it to script broken JSON).
-    id : id of the call; None lets the provider make one in the style of its protocol.
+    Parameters:
+        name: name of the tool.
+        arguments: a JSON object, or the raw text of one (a str goes out verbatim on OpenAI: use it to script broken JSON).
+        id: id of the call; None lets the provider make one in the style of its protocol.
     """
 
     name: str
@@ -53,7 +52,7 @@ class ToolCall:
 
     @property
     def arguments_dict(self) -> dict[str, Any]:
-        """The arguments as the object that Anthropic sends; ``{}`` if the text is no JSON object."""
+        """The arguments as the object that Anthropic sends; `{}` if the text is no JSON object."""
         if not isinstance(self.arguments, str):
             return dict(self.arguments)
         try:
@@ -76,13 +75,12 @@ class ToolResult:
 class Turn:
     """One turn of a conversation.
 
-    Parameters
-    ----------
-    role : ``system``, ``user``, ``assistant`` or ``tool``.
-    text : the text parts, joined by newlines.
-    tool_calls : on an assistant turn.
-    results : on a tool turn.
-    media : kinds of the parts that are not text, in order: ``image``, ``file``, ``audio``.
+    Parameters:
+        role: `system`, `user`, `assistant` or `tool`.
+        text: the text parts, joined by newlines.
+        tool_calls: on an assistant turn.
+        results: on a tool turn.
+        media: kinds of the parts that are not text, in order: `image`, `file`, `audio`.
     """
 
     role: str
@@ -94,7 +92,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool that was offered. ``server`` holds the type of a tool that the provider itself runs, else None."""
+    """A tool that was offered. `server` holds the type of a tool that the provider itself runs, else None."""
 
     name: str
     description: str = ""
@@ -106,22 +104,21 @@ class Tool:
 class Request:
     """One request, provider-neutral.
 
-    Parameters
-    ----------
-    provider : ``openai`` or ``anthropic``.
-    api : ``chat``, ``responses`` or ``messages``.
-    model : as asked for.
-    messages : the conversation.
-    tools : the offered tools, in order.
-    tool_choice : ``auto``, ``none``, ``required`` or ``tool`` (then ``forced_tool`` holds its name).
-    parallel_tool_calls : False if the request allows one call at most.
-    response_schema : the JSON schema of a structured output, else None.
-    json_mode : True for a JSON object without schema.
-    stream : whether the answer is to be streamed.
-    max_tokens : bound on output tokens (estimated as in ``tokens``), else None.
-    stop : stop sequences.
-    thinking : whether visible reasoning may be returned.
-    body : the body as received.
+    Parameters:
+        provider: `openai` or `anthropic`.
+        api: `chat`, `responses` or `messages`.
+        model: as asked for.
+        messages: the conversation.
+        tools: the offered tools, in order.
+        tool_choice: `auto`, `none`, `required` or `tool` (then `forced_tool` holds its name).
+        parallel_tool_calls: False if the request allows one call at most.
+        response_schema: the JSON schema of a structured output, else None.
+        json_mode: True for a JSON object without schema.
+        stream: whether the answer is to be streamed.
+        max_tokens: bound on output tokens (estimated as in `tokens`), else None.
+        stop: stop sequences.
+        thinking: whether visible reasoning may be returned.
+        body: the body as received.
     """
 
     provider: str
@@ -148,7 +145,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Token counts of one response. ``input_tokens`` is the whole prompt, cached or not."""
+    """Token counts of one response. `input_tokens` is the whole prompt, cached or not."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -167,15 +164,14 @@ class Usage:
 class Answer:
     """What the model says.
 
-    Parameters
-    ----------
-    text : the visible text.
-    tool_calls : the calls it makes, in order; more than one is a parallel call.
-    stop_reason : a neutral name of ``STOP_REASONS``; None derives it (``tool_calls`` or ``end``).
-    usage : token counts to report; None lets the server count.
-    reasoning : its reasoning, shown only where the request allows it (Anthropic thinking, OpenAI Responses).
-    redacted : True sends the reasoning encrypted (Anthropic ``redacted_thinking``).
-    searches : queries of web searches that the provider runs before it answers (server tools).
+    Parameters:
+        text: the visible text.
+        tool_calls: the calls it makes, in order; more than one is a parallel call.
+        stop_reason: a neutral name of `STOP_REASONS`; None derives it (`tool_calls` or `end`).
+        usage: token counts to report; None lets the server count.
+        reasoning: its reasoning, shown only where the request allows it (Anthropic thinking, OpenAI Responses).
+        redacted: True sends the reasoning encrypted (Anthropic `redacted_thinking`).
+        searches: queries of web searches that the provider runs before it answers (server tools).
     """
 
     text: str = ""
@@ -196,16 +192,15 @@ class Answer:
 class Seen:
     """One request that the server received, and what became of it.
 
-    Parameters
-    ----------
-    provider, api, model : as in ``Request``; ``model`` is "" if the body named none.
-    body : the parsed body, ``{}`` for GET.
-    headers : request headers, names in lower case.
-    status : status of the response; 0 if the connection was reset or held before any.
-    usage : token counts that were reported, None on an error.
-    answer : what was answered, None on an error.
-    fault : the injected fault, by name, or None.
-    error : message of the error that was sent, or None.
+    Parameters:
+        provider, api, model: as in `Request`; `model` is "" if the body named none.
+        body: the parsed body, `{}` for GET.
+        headers: request headers, names in lower case.
+        status: status of the response; 0 if the connection was reset or held before any.
+        usage: token counts that were reported, None on an error.
+        answer: what was answered, None on an error.
+        fault: the injected fault, by name, or None.
+        error: message of the error that was sent, or None.
     """
 
     provider: str

@@ -66,10 +66,10 @@ class Wire(Protocol):
     api: str
 
     def check(self, body: Mapping[str, Any]) -> None:
-        """Raise ``Reject`` if the real API would refuse this body."""
+        """Raise `Reject` if the real API would refuse this body."""
 
     def read(self, body: Mapping[str, Any]) -> Request:
-        """The neutral request. The body has passed ``check``."""
+        """The neutral request. The body has passed `check`."""
 
     def prompt(self, body: Mapping[str, Any]) -> Prompt:
         """The blocks of the prompt."""
@@ -84,11 +84,11 @@ class Wire(Protocol):
         """Per stream fault, the events sent in place of the rest."""
 
     def overflow(self, prompt: int, max_tokens: int, window: int, /) -> Reject:
-        """The error for a prompt (with ``max_tokens``) that is larger than the window. Tokens."""
+        """The error for a prompt (with `max_tokens`) that is larger than the window. Tokens."""
 
 
 def shaped(provider: str, body: Mapping[str, Any]) -> None:
-    """Raise ``Reject`` if a field is of another type than ``SHAPES`` says, strict or not: nothing could be read of it."""
+    """Raise `Reject` if a field is of another type than `SHAPES` says, strict or not: nothing could be read of it."""
     for kind, keys in SHAPES.items():
         for key in keys:
             value = body.get(key)
@@ -101,7 +101,7 @@ def shaped(provider: str, body: Mapping[str, Any]) -> None:
 
 
 def bounded(request: Request, answer: Answer) -> tuple[Answer, str | None]:
-    """``answer`` cut at the first stop sequence and at ``max_tokens``, and the stop sequence that cut it.
+    """`answer` cut at the first stop sequence and at `max_tokens`, and the stop sequence that cut it.
 
     Reasoning is spent first, then text, then the arguments of tool calls, which are cut to broken JSON as in reality.
     """
@@ -145,5 +145,5 @@ def data(value: Any, content: bool = False, closing: bool = False) -> Event:
 
 
 def named(value: Mapping[str, Any], content: bool = False, closing: bool = False) -> Event:
-    """A frame whose event name is the ``type`` of its data (Anthropic, OpenAI Responses)."""
+    """A frame whose event name is the `type` of its data (Anthropic, OpenAI Responses)."""
     return Event(f"event: {value['type']}\ndata: {dumps(value)}\n\n".encode(), content, closing)
