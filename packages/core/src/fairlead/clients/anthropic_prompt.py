@@ -4,7 +4,7 @@
 |---|---|
 | leading `system` and `developer` messages | `system` |
 | a later one | a user turn: it stays where it was said |
-| `tool_calls` | `tool_use` blocks, arguments as objects |
+| `tool_calls` | `tool_use` blocks, arguments as objects, ids made unique |
 | `tool` messages | `tool_result` blocks of one user turn, with the user's own words after them |
 | `tool_choice` required / a name / none | `any` / `tool` / `none` |
 | `parallel_tool_calls=False` | `disable_parallel_tool_use` |
@@ -55,11 +55,35 @@ def messages_params(prompt: Prompt, model: str) -> dict[str, Any]:
     return {name: value for name, value in params.items() if value is not None}
 
 
+class _Ids:
+    """Ids of tool calls as Anthropic takes them: of plain characters, and each used once (OpenAI's histories repeat some)."""
+
+    def __init__(self) -> None:
+        self._latest: dict[str, str] = {}
+        self._used: set[str] = set()
+
+    def call(self, given: str) -> str:
+        """The id of a new call."""
+        plain = _STRANGE.sub("_", given) or "call"
+        own, number = plain, 1
+        while own in self._used:
+            number += 1
+            own = f"{plain}_{number}"
+        self._used.add(own)
+        self._latest[given] = own
+        return own
+
+    def result(self, given: str) -> str:
+        """The id of the call that a result answers: the latest of that name."""
+        return self._latest.get(given) or _STRANGE.sub("_", given) or "call"
+
+
 def _turns(messages: Iterable[Message], model: str) -> list[dict[str, Any]]:
     turns: list[dict[str, Any]] = []
+    ids = _Ids()
     for message in messages:
         role = "assistant" if message["role"] == "assistant" else "user"
-        blocks = _blocks(message, model)
+        blocks = _blocks(message, model, ids)
         if not blocks:
             continue
         if turns and turns[-1]["role"] == role:
@@ -69,18 +93,18 @@ def _turns(messages: Iterable[Message], model: str) -> list[dict[str, Any]]:
     return turns
 
 
-def _blocks(message: Message, model: str) -> list[Block]:
+def _blocks(message: Message, model: str, ids: _Ids) -> list[Block]:
     native = message.get("native")
-    if native and native.get("model") == model:
-        return list(native["content"])
+    if native and native.get("model") == model:  # it came from here, so its ids are good
+        return [block | {"id": ids.call(block["id"])} if block["type"] == "tool_use" else block for block in native["content"]]
     content = message.get("content")
     if message["role"] == "tool":
-        result: Block = {"type": "tool_result", "tool_use_id": _id(message.get("tool_call_id"))}
+        result: Block = {"type": "tool_result", "tool_use_id": ids.result(message.get("tool_call_id") or "")}
         if said := _content(content):
             result["content"] = said
         return [result | ({"is_error": True} if message.get("is_error") else {})]
     calls = message.get("tool_calls") or ()
-    return [*_content(content or message.get("refusal")), *(_tool_use(call) for call in calls)]
+    return [*_content(content or message.get("refusal")), *(_tool_use(call, ids) for call in calls)]
 
 
 def _content(content: Any) -> list[Block]:
@@ -113,18 +137,14 @@ def _source(address: str) -> Block:
     return {"type": "url", "url": address}
 
 
-def _tool_use(call: Mapping[str, Any]) -> Block:
+def _tool_use(call: Mapping[str, Any], ids: _Ids) -> Block:
     function = call["function"]
     return {
         "type": "tool_use",
-        "id": _id(call.get("id")),
+        "id": ids.call(call.get("id") or ""),
         "name": function["name"],
         "input": arguments_of(function.get("arguments")),
     }
-
-
-def _id(given: str | None) -> str:
-    return _STRANGE.sub("_", given or "call")
 
 
 def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:

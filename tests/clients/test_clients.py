@@ -1,0 +1,315 @@
+"""One neutral conversation, asked of OpenAI and Anthropic alike, behind one router."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fairlead import AllTargetsFailed, ConfigurationError, FailureKind, Interrupted, Pool, Router, Target
+from fairlead.clients import Clients, OpenAIClient
+from fairlead.testing.loopback import Answer, Fault, LoopbackProvider, Request, ToolCall
+
+from .conftest import Make
+
+HELLO = [{"role": "user", "content": "Hello"}]
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "description": "The weather in a city.",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
+LEADS = ["claude", "gpt"]
+
+
+def says(provider: LoopbackProvider, *answers: Answer) -> None:
+    """Let the provider give these answers in order, whoever asks."""
+    script = iter(answers)
+    provider._responder = lambda request: next(script)
+
+
+def plain(pool: Pool | None = None) -> Router:
+    """No opinion: the first target of the pool leads, the rest are the fallback."""
+    return Router(pool or Pool([Target("claude", "anthropic", "claude-opus-4-5"), Target("gpt", "openai", "gpt-4o-mini")]))
+
+
+# -- one answer, four ways to ask for it ---------------------------------------------------------------------------
+
+
+async def ask(clients: Clients, how: str, messages: Any = HELLO, **options: Any) -> tuple[Any, list[str]]:
+    if how == "complete":
+        return clients.complete(messages, **options), []
+    if how == "acomplete":
+        return await clients.acomplete(messages, **options), []
+    if how == "stream":
+        stream = clients.stream(messages, **options)
+        shown = list(stream)
+        return stream.completion, shown
+    stream = clients.astream(messages, **options)
+    shown = [text async for text in stream]
+    return stream.completion, shown
+
+
+HOW = ["complete", "acomplete", "stream", "astream"]
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("lead", LEADS)
+async def test_the_same_answer_however_it_is_asked_for(make: Make, provider: LoopbackProvider, how: str, lead: str) -> None:
+    says(provider, Answer("It is a lovely day today, is it not?"))
+    answer, shown = await ask(make(lead=lead), how, session="s", target=lead)
+    assert answer.text == "It is a lovely day today, is it not?"
+    assert answer.message == {"role": "assistant", "content": answer.text}
+    assert answer.outcome.target.name == lead
+    usage = answer.outcome.reply.usage
+    assert usage is not None
+    assert usage.input_tokens > 0
+    assert answer.outcome.cost > 0
+    assert "".join(shown) == (answer.text if "stream" in how else "")
+    assert (answer.outcome.reply.first_chunk is not None) == ("stream" in how)
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("lead", LEADS)
+async def test_a_failing_target_is_replaced_by_the_other_provider_s(
+    make: Make, provider: LoopbackProvider, how: str, lead: str
+) -> None:
+    other = "openai" if lead == "claude" else "anthropic"
+    provider.inject(Fault.OVERLOADED, provider="anthropic" if lead == "claude" else "openai")
+    answer, shown = await ask(make(lead=lead), how)
+    failed, answered = answer.outcome.attempts
+    assert failed.error.kind in (FailureKind.OVERLOADED, FailureKind.SERVER_ERROR)
+    assert answered.target.provider == other
+    assert "".join(shown) == (answer.text if "stream" in how else "")
+
+
+@pytest.mark.parametrize("how", ["stream", "astream"])
+@pytest.mark.parametrize("lead", LEADS)
+@pytest.mark.parametrize("fault", [Fault.STREAM_ERROR_FIRST, Fault.STREAM_QUOTA, Fault.RESET])
+async def test_a_stream_that_dies_before_anything_is_shown_is_replaced(
+    make: Make, provider: LoopbackProvider, how: str, lead: str, fault: Fault
+) -> None:
+    provider.inject(fault, provider="anthropic" if lead == "claude" else "openai")
+    answer, _ = await ask(make(lead=lead), how)
+    assert answer.outcome.target.name != lead
+
+
+@pytest.mark.parametrize("how", ["stream", "astream"])
+@pytest.mark.parametrize("lead", LEADS)
+@pytest.mark.parametrize("fault", [Fault.STREAM_CUT, Fault.STREAM_ERROR_MID, Fault.RESET_MID_STREAM])
+async def test_a_stream_that_breaks_off_is_never_continued_by_another(
+    make: Make, provider: LoopbackProvider, how: str, lead: str, fault: Fault
+) -> None:
+    says(provider, Answer("This sentence is long enough to be cut off somewhere in its middle, surely."))
+    provider.inject(fault, provider="anthropic" if lead == "claude" else "openai")
+    with pytest.raises(Interrupted):
+        await ask(make(plain() if lead == "claude" else None, lead=lead), how)
+    assert len(provider.requests) == 1
+
+
+def test_a_held_stream_that_is_cut_is_tried_elsewhere(make: Make, provider: LoopbackProvider) -> None:
+    provider.inject(Fault.RESET, provider="anthropic")
+    assert make(plain()).complete(HELLO).outcome.target.name == "gpt"
+
+
+def test_when_all_fail_the_providers_own_errors_are_in_the_group(make: Make, provider: LoopbackProvider) -> None:
+    provider.inject(Fault.AUTHENTICATION, times=None)
+    with pytest.raises(AllTargetsFailed) as caught:
+        make(plain()).complete(HELLO)
+    assert {type(error).__module__.split(".")[0] for error in caught.value.exceptions} == {"openai", "anthropic"}
+
+
+def test_leaving_a_stream_early_closes_the_call(make: Make, provider: LoopbackProvider) -> None:
+    says(provider, Answer("one two three four five six seven eight nine ten eleven twelve"))
+    attempts: list[Any] = []
+    pool = plain().pool
+    stream = make(Router(pool, journal=[attempts.append])).stream(HELLO)
+    chunks = iter(stream)
+    next(chunks)
+    chunks.close()  # type: ignore[attr-defined]
+    assert [attempt.abandoned for attempt in attempts] == [True]
+    with pytest.raises(RuntimeError, match="no outcome"):
+        _ = stream.completion
+
+
+def test_a_stream_is_iterated_the_way_it_was_made(make: Make) -> None:
+    with pytest.raises(TypeError, match="async for"):
+        iter(make().astream(HELLO))
+    with pytest.raises(TypeError, match="use `for`"):
+        aiter(make().stream(HELLO))
+
+
+# -- conversations that change providers ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", [("claude", "gpt", "claude"), ("gpt", "claude", "gpt")])
+def test_a_tool_loop_moves_between_providers(make: Make, provider: LoopbackProvider, order: tuple[str, ...]) -> None:
+    both = Answer("Let me look.", (ToolCall("weather", {"city": "Paris"}), ToolCall("weather", {"city": "Oslo"})))
+    says(provider, both, Answer(tool_calls=(ToolCall("weather", {"city": "Rome"}),)), Answer("Warm."))
+    clients = make()
+    messages: list[dict[str, Any]] = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Where is it warm?"},
+    ]
+    for target in order:
+        answer = clients.complete(messages, tools=[WEATHER], target=target, session="s")
+        messages.append(answer.message)
+        for call in answer.tool_calls:
+            city = json.loads(call["function"]["arguments"])["city"]
+            messages.append({"role": "tool", "tool_call_id": call["id"], "content": f"20 degrees in {city}"})
+    assert answer.text == "Warm."
+    assert [seen.provider for seen in provider.requests] == [{"claude": "anthropic", "gpt": "openai"}[t] for t in order]
+    assert all(seen.status == 200 for seen in provider.requests)
+
+
+def test_thinking_goes_back_to_its_own_model_and_to_no_other(make: Make, provider: LoopbackProvider) -> None:
+    says(
+        provider,
+        Answer("Hm.", (ToolCall("weather", {"city": "Paris"}),), reasoning="Paris, I think."),
+        Answer("A"),
+        Answer("B"),
+    )
+    clients = make()
+    extra = {"anthropic": {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 4000}}
+    first = clients.complete(HELLO, tools=[WEATHER], target="claude", extra=extra)
+    result = {"role": "tool", "tool_call_id": first.tool_calls[0]["id"], "content": "20"}
+    history = [*HELLO, first.message, result]
+    clients.complete(history, tools=[WEATHER], target="claude", extra=extra)
+    clients.complete(history, tools=[WEATHER], target="gpt")
+    _, again, other = provider.requests
+    assert again.body["messages"][1]["content"][0]["type"] == "thinking"
+    assert "native" not in json.dumps(other.body)
+    assert "thinking" not in json.dumps(other.body)
+
+
+def airline(shared_data: Path) -> list[list[dict[str, Any]]]:
+    """Real conversations with tools; a short one where the shared data is missing."""
+    file = shared_data / "airline_conversations" / "trajectories.jsonl.gz"
+    if file.exists():
+        return [json.loads(line)["traj"] for line in gzip.open(file, "rt")][:20]
+    call = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Paris"}'}}
+    told = {"role": "tool", "tool_call_id": "call_1", "name": "weather", "content": "20"}
+    return [[*HELLO, {"role": "assistant", "content": None, "tool_calls": [call]}, told]]
+
+
+@pytest.mark.parametrize("lead", LEADS)
+def test_real_conversations_are_accepted_by_a_strict_provider(
+    make: Make, provider: LoopbackProvider, shared_data: Path, lead: str
+) -> None:
+    clients = make()
+    for number, conversation in enumerate(airline(shared_data)):
+        names = {call["function"]["name"] for turn in conversation for call in turn.get("tool_calls") or ()}
+        tools = [{"type": "function", "function": {"name": name, "parameters": {"type": "object"}}} for name in sorted(names)]
+        length = max(place for place, turn in enumerate(conversation) if turn["role"] in ("user", "tool")) + 1
+        clients.complete(conversation[:length], tools=tools, target=lead, session=str(number))
+    assert {seen.status for seen in provider.requests} == {200}
+
+
+# -- what is asked of whom -----------------------------------------------------------------------------------------
+
+
+def sent(provider: LoopbackProvider) -> dict[str, Any]:
+    return dict(provider.requests[-1].body)
+
+
+@pytest.mark.parametrize(
+    ("choice", "gpt", "claude"),
+    [
+        ("auto", "auto", {"type": "auto"}),
+        ("required", "required", {"type": "any"}),
+        ("none", "none", {"type": "none"}),
+        ("weather", {"type": "function", "function": {"name": "weather"}}, {"type": "tool", "name": "weather"}),
+    ],
+)
+def test_tool_choice_in_the_words_of_each(make: Make, provider: LoopbackProvider, choice: str, gpt: Any, claude: Any) -> None:
+    for target, expected in (("gpt", gpt), ("claude", claude)):
+        make().complete(HELLO, tools=[WEATHER], tool_choice=choice, target=target)
+        assert sent(provider)["tool_choice"] == expected
+
+
+def test_settings_in_the_words_of_each(make: Make, provider: LoopbackProvider) -> None:
+    options: dict[str, Any] = {"temperature": 0.5, "top_p": 0.9, "stop": ["END"], "max_tokens": 77}
+    make().complete(HELLO, target="gpt", **options)
+    body = sent(provider)
+    assert (body["temperature"], body["top_p"], body["stop"], body["max_completion_tokens"]) == (0.5, 0.9, ["END"], 77)
+    make().complete(HELLO, target="claude", **{**options, "top_p": None})
+    body = sent(provider)
+    assert (body["temperature"], body["stop_sequences"], body["max_tokens"]) == (0.5, ["END"], 77)
+
+
+def test_at_most_one_tool_call_in_the_words_of_each(make: Make, provider: LoopbackProvider) -> None:
+    make().complete(HELLO, tools=[WEATHER], parallel_tool_calls=False, target="gpt")
+    assert sent(provider)["parallel_tool_calls"] is False
+    make().complete(HELLO, tools=[WEATHER], parallel_tool_calls=False, target="claude")
+    assert sent(provider)["tool_choice"] == {"type": "auto", "disable_parallel_tool_use": True}
+
+
+@pytest.mark.parametrize("lead", LEADS)
+def test_a_schema_is_asked_of_both(make: Make, provider: LoopbackProvider, lead: str) -> None:
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False}
+    seen: list[Request] = []
+
+    def answer(request: Request) -> Answer:
+        seen.append(request)
+        return Answer('{"city": "Paris"}')
+
+    provider._responder = answer
+    completion = make().complete(HELLO, schema=schema, target=lead)
+    assert json.loads(completion.text) == {"city": "Paris"}
+    assert seen[0].response_schema == schema
+
+
+def test_anthropic_is_always_told_the_longest_answer(make: Make, provider: LoopbackProvider) -> None:
+    make().complete(HELLO, target="claude")
+    assert sent(provider)["max_tokens"] == 8_192
+
+
+def test_a_long_answer_that_is_not_streamed_is_asked_for_all_the_same(make: Make, provider: LoopbackProvider) -> None:
+    """The SDK alone raises a ValueError here, before anything is sent."""
+    make().complete(HELLO, target="claude", max_tokens=60_000)
+    assert sent(provider)["max_tokens"] == 60_000
+
+
+def test_a_stream_is_asked_to_say_what_it_cost(make: Make, provider: LoopbackProvider) -> None:
+    list(make().stream(HELLO, target="gpt"))
+    assert sent(provider)["stream_options"] == {"include_usage": True}
+
+
+def test_images_go_to_both_and_sound_only_to_those_who_hear(make: Make, provider: LoopbackProvider) -> None:
+    png = (
+        "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+    )
+    seen = [
+        {"role": "user", "content": [{"type": "text", "text": "What is it?"}, {"type": "image_url", "image_url": {"url": png}}]}
+    ]
+    for target in LEADS:
+        assert make().complete(seen, target=target).text
+    sound = [{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}]}]
+    clients = make(plain())
+    with pytest.raises(AllTargetsFailed, match="claude"):
+        clients.complete(sound, target="claude")
+    assert provider.requests[-1].provider == "openai", "Anthropic was not even asked about the sound"
+
+
+# -- building ------------------------------------------------------------------------------------------------------
+
+
+def test_router_and_clients_must_name_the_same_targets(openai_client: OpenAIClient) -> None:
+    with pytest.raises(ConfigurationError, match="other"):
+        Clients({"gpt": openai_client}, Router(Pool([Target("gpt"), Target("other")])))
+
+
+def test_without_a_router_every_client_names_its_model() -> None:
+    with pytest.raises(ConfigurationError, match="missing for nameless"):
+        Clients({"nameless": OpenAIClient()})
+
+
+def test_the_default_router_has_prices_and_capabilities(make: Make) -> None:
+    pool = make().router.pool
+    assert pool["claude"].price.output == 25  # type: ignore[union-attr]
+    assert pool["gpt"].can.window == 128_000

@@ -1,0 +1,252 @@
+"""What the clients do with an SDK, and what they keep to themselves."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import anthropic
+import httpx
+import openai
+import pytest
+
+from fairlead import (
+    Call,
+    ConfigurationError,
+    FailureKind,
+    Pool,
+    Reply,
+    Router,
+    Shortlist,
+    Target,
+    TargetError,
+    View,
+    adrive,
+    drive,
+)
+from fairlead.clients import AnthropicClient, Client, HiddenRetries, OpenAIClient
+from fairlead.testing.loopback import Answer, Fault, LoopbackProvider
+
+HELLO = [{"role": "user", "content": "Hello"}]
+KEY = "sk-secret-1234567890"
+BOTH = pytest.mark.parametrize("which", ["openai", "anthropic"])
+
+
+def call_to(model: str, ask: str | None = None) -> Call:
+    target = Target("it", model=model)
+    return Call(target, View(), Shortlist(Pool([target])), ask=ask)
+
+
+@pytest.fixture
+def either(openai_client: OpenAIClient, anthropic_client: AnthropicClient) -> dict[str, Client]:
+    return {"openai": openai_client, "anthropic": anthropic_client}
+
+
+def built(which: str, at: LoopbackProvider, **more: Any) -> Client:
+    if which == "openai":
+        return OpenAIClient(base_url=at.openai_url, api_key=KEY, **more)
+    return AnthropicClient(base_url=at.anthropic_url, api_key=KEY, **more)
+
+
+# -- calls ---------------------------------------------------------------------------------------------------------
+
+
+@BOTH
+async def test_drive_and_adrive_perform_a_request_in_the_api_s_own_words(either: dict[str, Client], which: str) -> None:
+    request = either[which].request(messages=HELLO, max_tokens=50, stream=True)
+    router = Router(Pool([Target("it", model="a-model")]))
+    run, arun = router.start(View()), router.start(View())
+    chunks = list(drive(run, request.perform))
+    achunks = [chunk async for chunk in adrive(arun, request.aperform)]
+    assert len(chunks) == len(achunks) > 1
+    assert run.outcome.reply.text == arun.outcome.reply.text != ""
+
+
+def test_the_model_is_the_router_s_choice(openai_client: OpenAIClient, provider: LoopbackProvider) -> None:
+    with pytest.raises(ConfigurationError, match="chosen by the router"):
+        openai_client.request(model="gpt-4o", messages=HELLO)
+    for target in (Target("it", model="named"), Target("it"), Target("bare")):
+        list(openai_client.perform(Call(target, View(), Shortlist(Pool([target]))), {"messages": HELLO}))
+    list(OpenAIClient(openai_client._sync).perform(call_to(""), {"messages": HELLO}))
+    assert [seen.model for seen in provider.requests] == ["named", "gpt-4o-mini", "gpt-4o-mini", "it"]
+
+
+@BOTH
+def test_a_question_of_a_policy_is_sent_as_plain_text(
+    either: dict[str, Client], which: str, provider: LoopbackProvider
+) -> None:
+    *chunks, reply = either[which].perform(
+        call_to("judge", ask="Is it good?"), {"messages": HELLO, "tools": [{}], "stream": True}
+    )
+    assert chunks == []
+    assert isinstance(reply, Reply)
+    body = provider.requests[0].body
+    assert body["messages"] == [{"role": "user", "content": "Is it good?"}]
+    assert "tools" not in body
+
+
+@BOTH
+def test_defaults_go_with_every_request(which: str, provider: LoopbackProvider) -> None:
+    list(built(which, provider, defaults={"temperature": 0.25}).perform(call_to("m"), {"messages": HELLO, "max_tokens": 9}))
+    assert provider.requests[0].body["temperature"] == 0.25, "also where the SDK has no such parameter any more"
+
+
+@BOTH
+def test_a_provider_s_failure_is_a_target_error_from_its_own_exception(
+    either: dict[str, Client], which: str, provider: LoopbackProvider
+) -> None:
+    provider.inject(Fault.RATE_LIMIT, retry_after=7)
+    with pytest.raises(TargetError) as caught:
+        list(either[which].perform(call_to("m"), {"messages": HELLO, "max_tokens": 9}))
+    assert caught.value.kind is FailureKind.RATE_LIMIT
+    assert caught.value.retry_after == 7
+    assert type(caught.value.own).__name__ == "RateLimitError"
+
+
+@BOTH
+def test_a_bug_in_the_request_is_no_failure_of_the_target(either: dict[str, Client], which: str) -> None:
+    with pytest.raises(TypeError):
+        list(either[which].perform(call_to("m"), {"messages": HELLO, "max_tokens": 9, "metadata": {object(): 1}}))
+
+
+@BOTH
+@pytest.mark.parametrize("fault", [Fault.REFUSAL, Fault.CONTENT_FILTER])
+def test_a_refusal_is_an_answer_unless_it_is_wanted_as_a_failure(which: str, fault: Fault, provider: LoopbackProvider) -> None:
+    provider.inject(fault, times=2)
+    params = {"messages": HELLO, "max_tokens": 99}
+    *_, reply = built(which, provider).perform(call_to("m"), params)
+    assert isinstance(reply, Reply)
+    with pytest.raises(TargetError) as caught:
+        list(built(which, provider, refusals="fail").perform(call_to("m"), params))
+    assert caught.value.kind is FailureKind.REFUSED
+
+
+# -- retries -------------------------------------------------------------------------------------------------------
+
+
+@BOTH
+def test_clients_that_are_built_here_do_not_retry(which: str, provider: LoopbackProvider) -> None:
+    provider.inject(Fault.SERVER_ERROR, times=None)
+    with pytest.raises(TargetError):
+        list(built(which, provider).perform(call_to("m"), {"messages": HELLO, "max_tokens": 9}))
+    assert len(provider.requests) == 1
+
+
+@pytest.mark.parametrize("sdk", [openai.OpenAI, anthropic.Anthropic])
+def test_a_client_that_retries_by_itself_is_left_alone_with_a_warning(sdk: Any) -> None:
+    client = OpenAIClient if sdk is openai.OpenAI else AnthropicClient
+    given = sdk(api_key="x")
+    with pytest.warns(HiddenRetries, match="retries 2 times"):
+        client(given)
+    assert given.max_retries == 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        client(sdk(api_key="x", max_retries=0))
+
+
+class Flaky(httpx.BaseTransport):
+    """Connections that are dead when they are used, as pooled ones are after a while."""
+
+    def __init__(self, dead: int, said: Exception) -> None:
+        self.dead, self.said, self.tried = dead, said, 0
+        self.real = httpx.HTTPTransport()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self.tried += 1
+        if self.tried <= self.dead:
+            raise self.said
+        return self.real.handle_request(request)
+
+
+STALE = [httpx.RemoteProtocolError("Server disconnected without sending a response."), RuntimeError("Event loop is closed")]
+
+
+def over(flaky: Flaky, provider: LoopbackProvider) -> OpenAIClient:
+    transport = httpx.Client(transport=flaky)
+    return OpenAIClient(openai.OpenAI(base_url=provider.openai_url, api_key="x", max_retries=0, http_client=transport))
+
+
+@pytest.mark.parametrize("said", STALE, ids=repr)
+def test_a_stale_connection_is_tried_once_more(provider: LoopbackProvider, said: Exception) -> None:
+    *_, reply = over(Flaky(1, said), provider).perform(call_to("m"), {"messages": HELLO})
+    assert isinstance(reply, Reply)
+
+
+@pytest.mark.parametrize(("dead", "said", "tried"), [(9, STALE[0], 2), (9, httpx.ConnectError("refused"), 1)])
+def test_a_dead_target_is_not_tried_for_long(provider: LoopbackProvider, dead: int, said: Exception, tried: int) -> None:
+    flaky = Flaky(dead, said)
+    with pytest.raises(TargetError) as caught:
+        list(over(flaky, provider).perform(call_to("m"), {"messages": HELLO}))
+    assert caught.value.kind is FailureKind.CONNECTION
+    assert flaky.tried == tried
+
+
+# -- building ------------------------------------------------------------------------------------------------------
+
+
+@BOTH
+def test_keys_are_in_no_representation_and_in_no_error(which: str, provider: LoopbackProvider) -> None:
+    client = built(which, provider, model="m")
+    provider.inject(Fault.AUTHENTICATION)
+    with pytest.raises(TargetError) as caught:
+        list(client.perform(call_to("m"), {"messages": HELLO, "max_tokens": 9}))
+    assert KEY not in f"{client!r} {client.request(messages=HELLO)!r} {caught.value!r} {caught.value.own!r}"
+
+
+@BOTH
+async def test_a_client_of_the_other_colour_is_missed_with_a_remedy(which: str) -> None:
+    sync, asynchronous = {
+        "openai": (openai.OpenAI(api_key="x", max_retries=0), openai.AsyncOpenAI(api_key="x", max_retries=0)),
+        "anthropic": (anthropic.Anthropic(api_key="x", max_retries=0), anthropic.AsyncAnthropic(api_key="x", max_retries=0)),
+    }[which]
+    made = OpenAIClient if which == "openai" else AnthropicClient
+    with pytest.raises(ConfigurationError, match="async_client="):
+        [item async for item in made(sync).aperform(call_to("m"), {"messages": HELLO})]
+    with pytest.raises(ConfigurationError, match="client="):
+        list(made(None, asynchronous).perform(call_to("m"), {"messages": HELLO}))
+
+
+def test_settings_that_would_be_ignored_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="api_key"):
+        OpenAIClient(openai.OpenAI(api_key="x", max_retries=0), api_key="y")
+    with pytest.raises(ConfigurationError, match="refusals"):
+        OpenAIClient(refusals="maybe")
+
+
+def test_what_is_no_answer_of_the_api_is_a_server_error(provider: LoopbackProvider) -> None:
+    page = httpx.MockTransport(
+        lambda request: httpx.Response(200, text="<html>login</html>", headers={"content-type": "text/html"})
+    )
+    sdk = openai.OpenAI(base_url=provider.openai_url, api_key="x", max_retries=0, http_client=httpx.Client(transport=page))
+    with pytest.raises(TargetError) as caught:
+        list(OpenAIClient(sdk).perform(call_to("m"), {"messages": HELLO}))
+    assert caught.value.kind is FailureKind.SERVER_ERROR
+
+
+@pytest.mark.parametrize("repeats", [False, True])
+def test_tool_calls_are_put_together_from_pieces_of_any_server(openai_client: OpenAIClient, repeats: bool) -> None:
+    """OpenAI names a call once; other servers repeat id and name with every piece, or send no index."""
+    from fairlead.clients.openai import Chat
+
+    chat = Chat()
+    named = {"id": "call_1", "type": "function"}
+    first = {"index": 0, **named, "function": {"name": "weather", "arguments": '{"ci'}}
+    again = {
+        "index": 0,
+        **(named if repeats else {}),
+        "function": {"name": "weather" if repeats else None, "arguments": 'ty": 1}'},
+    }
+    for delta, end in (({"role": "assistant", "tool_calls": [first]}, None), ({"tool_calls": [again]}, "tool_calls")):
+        assert not chat.complete
+        chat.take({"model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": end}]})
+    assert chat.complete
+    assert chat.reply(None).tool_calls == (("weather", {"city": 1}),)
+
+
+def test_broken_arguments_are_kept_to_be_looked_at(provider: LoopbackProvider, openai_client: OpenAIClient) -> None:
+    from fairlead.testing.loopback import ToolCall
+
+    provider._responder = lambda request: Answer(tool_calls=(ToolCall("weather", '{"city": '),))
+    tool = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+    *_, reply = openai_client.perform(call_to("m"), {"messages": HELLO, "tools": [tool]})
+    assert reply.tool_calls == (("weather", {"_raw": '{"city": '}),)
