@@ -59,38 +59,6 @@ SESSIONS = {
     },
 }
 
-# (commit, path) of mini-SWE-agent -> first labelled call, phases, and the calls whose last result reports a failure.
-SHELL = {
-    "tuned_on": {
-        (
-            "3c7d1d7f8fb8630b187744215f67470b6755f60c",
-            "output/deepseek_bench1/django__django-14787/django__django-14787.traj.json",
-        ): (
-            0,
-            "P" * 6 + "D" * 19 + "IIII" + "TTTTT" + "DD" + "TT" + "D" * 6 + "TTT",
-            (8, 9, 20, 21, 23, 34, 38, 40, 41, 42, 43),
-        ),
-        (
-            "ec0e8e849fea5b1619deb1753007201000904672",
-            "output/deepseek_chat_dev/pydicom__pydicom-1139/pydicom__pydicom-1139.traj.json",
-        ): (30, "P" * 18 + "I" * 5 + "TT" + "I" * 5 + "T" * 22, (31, 34, 47, 65, 75)),
-    },
-    "held_out": {
-        (
-            "3c7d1d7f8fb8630b187744215f67470b6755f60c",
-            "output/deepseek_bench1/django__django-11620/django__django-11620.traj.json",
-        ): (0, "P" * 16 + "D" * 32, (18, 20, 22, 24, 26, 28, 39)),
-        (
-            "ec0e8e849fea5b1619deb1753007201000904672",
-            "output/deepseek_chat_dev/marshmallow-code__marshmallow-1343/marshmallow-code__marshmallow-1343.traj.json",
-        ): (
-            46,
-            "DDDD" + "TT" + "D" * 5 + "TTT" + "IIII" + "TTTT" + "I" * 9 + "T" * 11 + "I" * 13 + "TTT",
-            (47, 52, 54, 56),
-        ),
-    },
-}
-
 # Recorded requests, numbered in the order in which `make.py` meets them: those that are not plain planning, and those
 # whose step is not what the roles say (an attachment sent as a user message after the tool result; a failure in words).
 TRAFFIC = {

@@ -1,8 +1,8 @@
 """Make `tuned_on.jsonl` and `held_out.jsonl` from the sources named in `README.md` and the labels in `labels.py`.
 
-    python tests/data/phases/make.py DATA MINI_SWE_AGENT
+    python tests/data/phases/make.py DATA
 
-DATA holds `airline_conversations`, `agent_sessions` and `provider_traffic`; MINI_SWE_AGENT is a git directory.
+DATA holds `airline_conversations`, `agent_sessions` and `provider_traffic`.
 The detector is not imported here: labels never come from it.
 """
 
@@ -14,7 +14,6 @@ import itertools
 import json
 import pathlib
 import runpy
-import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -84,36 +83,6 @@ def sessions(data: pathlib.Path, part: str) -> Iterator[Row]:
             pending = call["tools"]
             turns.append({"role": "assistant", "calls": pending} if pending else {"role": "assistant", "text": "..."})
         yield {"id": f"session {session} from {start}", "kind": "coding, names only", "turns": turns, "labels": labels}
-
-
-def shell(repository: str, part: str) -> Iterator[Row]:
-    for (commit, path), (start, phases, failing) in LABELS["SHELL"][part].items():
-        shown = subprocess.run(["git", "-C", repository, "show", f"{commit}:{path}"], capture_output=True, check=True).stdout
-        turns: list[Row] = []
-        labels: list[Any] = []
-        number = 0
-        for message in json.loads(shown)["messages"][1:]:
-            if message["role"] == "assistant":
-                if number == start + len(phases):
-                    break
-                if number >= start:
-                    what = step(turns[-1], number in failing, bool(message["tool_calls"]))
-                    labels.append((len(turns), PHASES[phases[number - start]], what))
-                calls = message["tool_calls"]
-                turns.append(
-                    {
-                        "role": "assistant",
-                        "text": short(message["content"]),
-                        "calls": [call["function"]["name"] for call in calls],
-                        "arguments": short(calls[0]["function"]["arguments"]),
-                    }
-                )
-                number += 1
-            else:
-                turn = {"role": message["role"], "text": short(message["content"])}
-                turns.append(turn | {"tool": "bash"} if message["role"] == "tool" else turn)
-        assert len(labels) == len(phases), (path, len(labels), len(phases))
-        yield {"id": f"mini-swe-agent {path.split('/')[-2]}", "kind": "coding, shell", "turns": turns, "labels": labels}
 
 
 def text_of(content: Any) -> str:
@@ -216,12 +185,12 @@ def traffic(data: pathlib.Path, part: str) -> Iterator[Row]:
             yield {"id": name, "kind": "single requests", "turns": turns, "labels": [label], "number": number}
 
 
-def main(data: pathlib.Path, repository: str) -> None:
+def main(data: pathlib.Path) -> None:
     for part in ("tuned_on", "held_out"):
-        rows = itertools.chain(airline(data, part), sessions(data, part), shell(repository, part), traffic(data, part))
+        rows = itertools.chain(airline(data, part), sessions(data, part), traffic(data, part))
         with (HERE / f"{part}.jsonl").open("w", encoding="utf-8") as file:
             file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1]), sys.argv[2])
+    main(pathlib.Path(sys.argv[1]))
