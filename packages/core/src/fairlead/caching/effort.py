@@ -8,6 +8,8 @@ control. A stretch that a weaker model takes over at its k-th call should hold a
 
 is the work that one call of the weaker model does, and 1 / y the calls it needs. It starts at one to one, moves as evidence comes,
 and is taken on the low side by as many standard errors as the evidence has weight: backing off early costs little, late much.
+A verdict is doubted the more the fewer calls it rests on: with probability `doubt` a stretch is tried all the same, so that bad luck at the
+beginning does not last.
 
 Source: a ratio estimator with a normal prior; the caution is that of conservative bandits (Wu et al., 2016).
 """
@@ -18,8 +20,11 @@ from math import sqrt
 
 _LONGEST = 8  # stretches longer than that are one class
 _FEWEST = 5  # stretches of history that make a mean
-_PRIOR = 0.3  # standard deviation of the work of one call, before any evidence
-_SPREAD = 2.0  # stretches of one thread are alike: their sum varies that much more than independent ones would
+_PRIOR = 0.25  # standard deviation of the work of one call, before any evidence
+_TRIALS = 4.0  # calls: a verdict that rests on n of them is doubted with probability _TRIALS / n
+_CAUTION = 0.5  # standard errors, times the weight of the evidence
+_LEAST = 0.25  # work of a call
+_SPREAD = 3.0  # stretches of one thread are alike: their sum varies that much more than independent ones would
 
 
 class Stretches:
@@ -50,14 +55,15 @@ class Stretches:
 class Effort:
     """The work that one call of a weaker model does, in calls of the strong one."""
 
-    __slots__ = ("_calls", "_expected", "_home_calls", "_variance", "calls")
+    __slots__ = ("_calls", "_expected", "_home_calls", "_variance", "calls", "work")
 
     def __init__(self) -> None:
         self._expected = 0.0
         self._variance = 0.0
         self._home_calls = 0
         self._calls = 0
-        self.calls = 1.0  # calls needed for one of the strong model's: what plans count with
+        self.work = 1.0  # of one call, as it most likely is
+        self.calls = 1.0  # calls needed for one of the strong model's, taken cautiously: what plans count with
 
     def finished(self, expected: tuple[float, float], home_calls: int, calls: int) -> None:
         """Take in the rest of a stretch from the call on at which the weaker model took over.
@@ -70,10 +76,14 @@ class Effort:
         self._variance += expected[1]
         self._home_calls += home_calls
         self._calls += calls
-        self.calls = 1.0 / min(1.0, max(0.25, self._work()))
-
-    def _work(self) -> float:
         seen = (self._expected - self._home_calls) / self._calls
         prior = _PRIOR * _PRIOR
         weight = prior / (prior + _SPREAD * self._variance / self._calls**2)
-        return 1.0 + weight * (seen - 1.0) - weight * sqrt(prior * (1.0 - weight))
+        work = 1.0 + weight * (seen - 1.0)
+        self.work = min(1.0, max(_LEAST, work))
+        self.calls = 1.0 / min(1.0, max(_LEAST, work - _CAUTION * weight * sqrt(prior * (1.0 - weight))))
+
+    @property
+    def doubt(self) -> float:
+        """Probability with which a stretch should be tried although this says no: high while little was seen."""
+        return min(0.5, _TRIALS / max(1.0, self._calls))

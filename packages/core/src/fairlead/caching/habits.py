@@ -16,7 +16,28 @@ from fairlead.caching.plan import Outlook
 
 # Upper ends of the bins of pauses between calls, in seconds. Most calls of an agent follow within seconds, a person's turn within minutes or
 # hours, and today's lifetimes are 300, 600, 1800, 3600, 43,200 and 86,400 s.
-_PAUSES = (2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 240.0, 300.0, 450.0, 600.0, 1200.0, 1800.0, 3600.0, 43_200.0, 86_400.0)
+_PAUSES = (
+    2.0,
+    5.0,
+    10.0,
+    15.0,
+    20.0,
+    30.0,
+    45.0,
+    60.0,
+    90.0,
+    120.0,
+    180.0,
+    240.0,
+    300.0,
+    450.0,
+    600.0,
+    1200.0,
+    1800.0,
+    3600.0,
+    43_200.0,
+    86_400.0,
+)
 _STRETCHES = (4, 7, 12)  # lengths at which the next class of stretches begins
 _LABEL_WEIGHT = 20.0  # transitions that the priors of the shares count like
 _CARRY = 1.5  # an extra call falls into a longer than usual thread: there are more calls in those
@@ -44,6 +65,9 @@ class Priors:
     thread_weight: float = 6.0
 
 
+PRIORS = Priors()
+
+
 class Habits:
     """What was learnt over all threads of a kind. Not locked: its owner sees to that.
 
@@ -51,9 +75,20 @@ class Habits:
         priors: where it starts.
     """
 
-    __slots__ = ("_after_easy", "_after_hard", "_drops", "_growth", "_losses", "_output", "_pauses", "_stretches", "calls", "priors")
+    __slots__ = (
+        "_after_easy",
+        "_after_hard",
+        "_drops",
+        "_growth",
+        "_losses",
+        "_output",
+        "_pauses",
+        "_stretches",
+        "calls",
+        "priors",
+    )
 
-    def __init__(self, priors: Priors = Priors()) -> None:
+    def __init__(self, priors: Priors = PRIORS) -> None:
         weight = priors.weight
         self.priors = priors
         self.calls = weight
@@ -130,7 +165,9 @@ class Rhythm:
                 seen = habits._stretches[bisect_right(_STRETCHES, self.stretch)]
                 seen[0] += easy
                 seen[1] += 1
-            mine, everywhere = (self._after_easy, habits._after_easy) if self.stretch else (self._after_hard, habits._after_hard)
+            mine, everywhere = (
+                (self._after_easy, habits._after_easy) if self.stretch else (self._after_hard, habits._after_hard)
+            )
             mine[0] += easy
             mine[1] += 1
             everywhere[0] += easy

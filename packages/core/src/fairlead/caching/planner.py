@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from fairlead.caching.cap import SpendCap
 from fairlead.caching.effort import Effort, Stretches
-from fairlead.caching.habits import Habits, Priors, Rhythm
+from fairlead.caching.habits import PRIORS, Habits, Priors, Rhythm
 from fairlead.caching.plan import Choice, Outlook, Standing, compare
 from fairlead.caching.survival import survival
 from fairlead.caching.tariff import Tariff
@@ -37,6 +37,23 @@ class Warmth(NamedTuple):
     age: float = 0.0
 
 
+PLAN, CONTROL, TRIAL = "plan", "control", "trial"
+
+
+class Plan(NamedTuple):
+    """Who takes a call.
+
+    Parameters:
+        model: its name; empty: the home model.
+        mode: `plan`; or what the whole stretch is used for: `control` (left to the home model) or `trial` (given away in spite of doubts).
+        choices: the arithmetic, for each of the others.
+    """
+
+    model: str
+    mode: str
+    choices: Mapping[str, Choice]
+
+
 class Course:
     """What the planner keeps of one thread. About 1 kB.
 
@@ -45,7 +62,7 @@ class Course:
         habits: those of the kind.
     """
 
-    __slots__ = ("_outlook", "control", "expected", "home_at", "home_warm", "kind", "made", "prompt", "rhythm")
+    __slots__ = ("_outlook", "expected", "home_at", "home_warm", "kind", "made", "mode", "prompt", "rhythm")
 
     def __init__(self, kind: str, habits: Habits) -> None:
         self.kind = kind
@@ -53,7 +70,7 @@ class Course:
         self.prompt = 0.0
         self.home_warm = 0.0  # of the home model, had nothing ever been switched
         self.home_at = float("-inf")
-        self.control = False
+        self.mode = PLAN
         self.expected: dict[str, tuple[float, float]] = {}  # of the stretch: what was left when a model took over
         self.made: dict[str, list[int]] = {}  # since then: calls of the home model, calls of that one
         self._outlook: tuple[float, Outlook] | None = None
@@ -79,9 +96,7 @@ class Planner:
         control: share of easy stretches that are left to the home model, to learn how many calls it needs; 0 where history tells.
     """
 
-    def __init__(
-        self, priors: Priors = Priors(), *, cap: float = 0.02, margin: float = 0.02, control: float = 0.0
-    ) -> None:
+    def __init__(self, priors: Priors = PRIORS, *, cap: float = 0.02, margin: float = 0.02, control: float = 0.0) -> None:
         self.priors = priors
         self.cap = SpendCap(cap)
         self.margin = margin
@@ -106,28 +121,48 @@ class Planner:
         with self._lock:
             self._stretches.setdefault(kind, Stretches()).add(stretch)
 
-    def compare(self, course: Course, prompt: float, home: Warmth, others: Mapping[str, Warmth]) -> dict[str, Choice]:
-        """The plans for an easy call, one comparison for each of the others.
+    def decide(self, course: Course, prompt: float, home: Warmth, others: Mapping[str, Warmth], draw: float) -> Plan:
+        """Who should take an easy call. Deciding changes nothing; `saw` does.
 
         Parameters:
             course: the thread.
             prompt: tokens of the prompt to be sent.
             home: the model that hard calls go to.
             others: name -> a model that could take this call.
+            draw: a random number in [0, 1), the same for the whole step: some stretches are left to chance, to learn from them.
         """
+        if course.mode == CONTROL or (not course.rhythm.stretch and draw < self.control):
+            return Plan("", CONTROL, {})
+        trial = course.mode == TRIAL
+        choices = self._compare(course, prompt, home, others, sure=trial)
+        best = self._best(choices)
+        if not best and not trial and not course.rhythm.stretch:
+            doubted = [name for name in others if name in self._efforts and 1.0 - draw < self._efforts[name].doubt]
+            if doubted:
+                again = self._compare(course, prompt, home, {name: others[name] for name in doubted}, sure=True)
+                best = self._best(again)
+                if best:
+                    return Plan(best, TRIAL, {**choices, **again})
+        return Plan(best, course.mode if trial else PLAN, choices)
+
+    def _best(self, choices: Mapping[str, Choice]) -> str:
+        if self.cap.allows:
+            going = [(choice.other, name) for name, choice in choices.items() if choice.other < choice.home]
+        else:
+            going = [(choice.detour, name) for name, choice in choices.items() if choice.detour < 0.0]
+        return min(going)[1] if going else ""
+
+    def _compare(
+        self, course: Course, prompt: float, home: Warmth, others: Mapping[str, Warmth], sure: bool
+    ) -> dict[str, Choice]:
         habits = course.rhythm.habits
         found: dict[str, Choice] = {}
         for name, other in others.items():
             longest = home.tariff.longest or other.tariff.longest
             ttl = min(longest, other.tariff.longest or longest)
-            found[name] = compare(
-                _standing(home, habits), _standing(other, habits, self.calls(name)), prompt, course.outlook(ttl), self.margin
-            )
+            standing = _standing(other, habits, 1.0 if sure else self.calls(name))
+            found[name] = compare(_standing(home, habits), standing, prompt, course.outlook(ttl), self.margin)
         return found
-
-    def goes(self, choice: Choice) -> bool:
-        """Whether that comparison says to begin elsewhere; at the cap only where it pays at once."""
-        return choice.other < choice.home if self.cap.allows else choice.detour < 0.0
 
     def saw(
         self,
@@ -141,7 +176,7 @@ class Planner:
         home: Tariff,
         model: str = "",
         cost: float = 0.0,
-        control: bool = False,
+        mode: str = PLAN,
     ) -> None:
         """Take in one call that was made.
 
@@ -154,15 +189,16 @@ class Planner:
             home: the tariff of the home model.
             model: who made it; empty: the home model.
             cost: USD.
-            control: it belongs to a stretch that is left to the home model.
+            mode: of the plan that it was made by.
         """
         broken = course.rhythm.calls > 0 and kept < _BROKEN * course.prompt
         with self._lock:
             self._stretch(course, easy, model)
-            course.control = control and easy
-            known = min(course.home_warm, kept) * survival(now - course.home_at, home.ttl, home.longest)
-            never = home.cost(prompt, min(known, prompt), output)
-            self.cap.add(cost, never / self.calls(model) if model else never)
+            course.mode = mode if easy else PLAN
+            alive = survival(now - course.home_at, home.ttl, home.longest)
+            never = home.cost(prompt, alive * home.rule.whole(min(course.home_warm, kept, prompt)), output)
+            effort = self._efforts.get(model)
+            self.cap.add(cost, never * effort.work if effort else never)
             course.rhythm.saw(now, prompt, output, easy, broken=broken)
             course.home_warm, course.home_at, course.prompt = prompt, now, prompt
             course.changed()
@@ -190,7 +226,7 @@ class Planner:
 
     def _close(self, course: Course) -> None:
         length = course.rhythm.stretch
-        if course.control and length:
+        if course.mode == CONTROL and length:
             self._stretches.setdefault(course.kind, Stretches()).add(length)
         if len(course.made) == 1:  # where several models took part, nobody can say who needed how many
             for name, (home_calls, calls) in course.made.items():
@@ -199,7 +235,7 @@ class Planner:
                 self._efforts[name].finished(course.expected[name], home_calls, calls)
         course.expected.clear()
         course.made.clear()
-        course.control = False
+        course.mode = PLAN
 
     def _of_kind(self, kind: str) -> Habits:
         if kind not in self._habits:

@@ -127,7 +127,9 @@ _FIELDS = frozenset(field.name for field in fields(CacheRule))
 
 def _changed(base: CacheRule, entry: Mapping[str, Any], name: str) -> CacheRule:
     if strange := entry.keys() - _FIELDS:
-        raise ConfigurationError(f"cache rule {name!r}: unknown field {', '.join(sorted(strange))}; it knows: {', '.join(sorted(_FIELDS))}")
+        raise ConfigurationError(
+            f"cache rule {name!r}: unknown field {', '.join(sorted(strange))}; it knows: {', '.join(sorted(_FIELDS))}"
+        )
     if entry.get("mode", "none") not in MODES:
         raise ConfigurationError(f"cache rule {name!r}: mode={entry['mode']!r}; use one of: {', '.join(MODES)}")
     return replace(base, **{"known": True, **entry})

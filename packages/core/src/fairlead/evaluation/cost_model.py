@@ -108,5 +108,7 @@ def validate(threads: Iterable[Thread], prices: Mapping[str, tuple[str, Price]],
 
 def _billed(price: Price, prompt: int, plain: int, read: int, write: int, write_1h: int) -> float:
     return price.tier(prompt).cost(
-        Usage(plain + read + write + write_1h, 0, cache_read_tokens=read, cache_write_tokens=write, cache_write_1h_tokens=write_1h)
+        Usage(
+            plain + read + write + write_1h, 0, cache_read_tokens=read, cache_write_tokens=write, cache_write_1h_tokens=write_1h
+        )
     )

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from itertools import groupby
 from typing import Protocol
 
-from fairlead.caching.habits import Priors
-from fairlead.caching.planner import Course, Planner, Warmth
+from fairlead.caching.habits import PRIORS, Priors
+from fairlead.caching.planner import PLAN, Course, Planner, Warmth
 from fairlead.caching.survival import survival
 from fairlead.evaluation.cost_model import Lane
 from fairlead.evaluation.sessions import Step, Thread
@@ -48,26 +48,26 @@ class Simple:
     def __init__(self, rule: Callable[[Step, int, Lanes], int]) -> None:
         self.choose = rule
 
-    def begin(self, thread: Thread) -> None: ...  # noqa: D102
+    def begin(self, thread: Thread) -> None: ...
 
-    def saw(self, step: Step, prompt: int, kept: int, model: int, cost: float, lanes: Lanes) -> None: ...  # noqa: D102
+    def saw(self, step: Step, prompt: int, kept: int, model: int, cost: float, lanes: Lanes) -> None: ...
 
-    def end(self) -> None: ...  # noqa: D102
+    def end(self) -> None: ...
 
 
 def all_strong() -> Policy:
     """Everything to the strong model."""
-    return Simple(lambda step, prompt, lanes: STRONG)
+    return Simple(lambda *_: STRONG)
 
 
 def all_cheap() -> Policy:
     """Everything to the cheap model, hard calls too."""
-    return Simple(lambda step, prompt, lanes: CHEAP)
+    return Simple(lambda *_: CHEAP)
 
 
 def naive() -> Policy:
     """Every easy call to the cheap model, whatever is cached."""
-    return Simple(lambda step, prompt, lanes: CHEAP if step.easy else STRONG)
+    return Simple(lambda step, *_: CHEAP if step.easy else STRONG)
 
 
 def myopic() -> Policy:
@@ -109,7 +109,7 @@ class Fairlead:
 
     def __init__(
         self,
-        priors: Priors = Priors(),
+        priors: Priors = PRIORS,
         *,
         history: Iterable[Thread] = (),
         control: float = 0.0,
@@ -119,7 +119,7 @@ class Fairlead:
         self.planner = Planner(priors, cap=cap, control=control)
         self._rng = random.Random(seed)
         self._course: Course = self.planner.course("")
-        self._drawn = False
+        self._mode = PLAN
         for thread in history:
             for length in stretches(thread):
                 self.planner.history(f"{kind(thread)}, {half(thread)}", length)
@@ -129,17 +129,13 @@ class Fairlead:
         self._course.kind = f"{kind(thread)}, {1 - half(thread)}"  # whose history it is judged by
 
     def choose(self, step: Step, prompt: int, lanes: Lanes) -> int:
-        self._drawn = False
+        self._mode = PLAN
         if not step.easy:
             return STRONG
-        course = self._course
-        first = course.rhythm.stretch == 0
-        self._drawn = course.control or (first and self.planner.control > 0 and self._rng.random() < self.planner.control)
-        if self._drawn:
-            return STRONG
         home, cheap = (_warmth(lane, step.at) for lane in lanes)
-        choice = self.planner.compare(course, prompt, home, {"cheap": cheap})["cheap"]
-        return CHEAP if self.planner.goes(choice) else STRONG
+        plan = self.planner.decide(self._course, prompt, home, {"cheap": cheap}, self._rng.random())
+        self._mode = plan.mode
+        return CHEAP if plan.model else STRONG
 
     def saw(self, step: Step, prompt: int, kept: int, model: int, cost: float, lanes: Lanes) -> None:
         self.planner.saw(
@@ -152,7 +148,7 @@ class Fairlead:
             home=lanes[STRONG].tariff,
             model="cheap" if model == CHEAP else "",
             cost=cost,
-            control=self._drawn,
+            mode=self._mode,
         )
 
     def end(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from fairlead.caching.habits import Priors
+from fairlead.caching.habits import PRIORS, Priors
 from fairlead.caching.rules import CacheRules
 from fairlead.caching.tariff import Tariff
 from fairlead.errors import ConfigurationError
@@ -78,7 +78,7 @@ class Setting:
     """
 
     inflation: float = 1.0
-    priors: Priors = Priors()
+    priors: Priors = PRIORS
     history: bool = True
     control: float = 0.0
     cap: float = 0.02
@@ -87,7 +87,10 @@ class Setting:
     rules: CacheRules | None = None
 
 
-def replay(threads: Sequence[Thread], pairs: Sequence[str] = PAIRS, setting: Setting = Setting()) -> list[PairResult]:
+SETTING = Setting()
+
+
+def replay(threads: Sequence[Thread], pairs: Sequence[str] = PAIRS, setting: Setting = SETTING) -> list[PairResult]:
     """Compare the policies on each pair.
 
     Parameters:

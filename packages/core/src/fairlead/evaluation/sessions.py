@@ -23,8 +23,7 @@ from typing import Any
 from fairlead.errors import ConfigurationError
 
 READING = frozenset(
-    ["Read", "Grep", "Glob", "LS", "LSP", "NotebookRead", "WebFetch", "WebSearch", "TodoRead", "TodoWrite"]
-    + ["TaskCreate", "TaskGet", "TaskList", "TaskOutput", "TaskUpdate"]
+    "Glob Grep LS LSP NotebookRead Read TaskCreate TaskGet TaskList TaskOutput TaskUpdate TodoRead TodoWrite WebFetch WebSearch".split()
 )
 """Tools that read, search or keep a list: a call that only emits these is easy."""
 
@@ -112,7 +111,8 @@ def read_sessions(path: str | Path, easy: Collection[str] = EASY["reads+bash"]) 
     rows = _rows(_file(Path(path)))
     try:
         return [
-            _thread(list(calls), frozenset(easy)) for _, calls in groupby(rows, key=lambda row: (row["session"], row.get("agent")))
+            _thread(list(calls), frozenset(easy))
+            for _, calls in groupby(rows, key=lambda row: (row["session"], row.get("agent")))
         ]
     except KeyError as missing:
         raise ConfigurationError(f"{path}: a row has no column {missing}; see fairlead.evaluation.sessions") from None
@@ -139,7 +139,9 @@ def _thread(rows: list[dict[str, Any]], easy: frozenset[str]) -> Thread:
     steps: list[Step] = []
     for i, (row, bill, prompt) in enumerate(zip(rows, bills, prompts, strict=True)):
         compacted = i > 0 and (row["trigger"] == "compact" or prompt < _COMPACTED * prompts[i - 1])
-        kept = _kept(prompts[i - 1], prompt, bill.read, float(row["t"]) - steps[-1].at < _SURE * ttl, compacted) if i else prompt
+        kept = (
+            _kept(prompts[i - 1], prompt, bill.read, float(row["t"]) - steps[-1].at < _SURE * ttl, compacted) if i else prompt
+        )
         growth = prompts[i + 1] - prompt if i + 1 < len(rows) else 0
         steps.append(
             Step(
