@@ -12,6 +12,7 @@ from llama_index.core.base.llms.types import LLMMetadata
 from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW
 
 from fairlead import Capabilities, ConfigurationError, Pool, Target
+from fairlead.catalog import look_up
 from llama_index.llms.fairlead.dialect import Dialect, model_of, provider_of
 
 Models = Sequence[Any] | Mapping[str, Any]
@@ -131,7 +132,7 @@ def pool_of(models: Iterable[Native]) -> Pool:
 def describe(native: Native) -> Target:
     """What is known of an LLM: price and abilities from the catalog, and what it says of itself where that is more certain."""
     provider, model = provider_of(native.llm), model_of(native.llm)
-    known = _known(provider, model) if model else None
+    known = look_up(provider, model) if model else None
     if known is None or known.price is None:
         warnings.warn(
             f"target {native.name!r}: no price is known for model {model or native.name!r}; "
@@ -163,14 +164,6 @@ def said_window(native: Native) -> int | None:
     """The context window that an LLM states; None: it only repeats LlamaIndex's default."""
     window = native.metadata.context_window
     return window if window != DEFAULT_CONTEXT_WINDOW else None
-
-
-def _known(provider: str, model: str) -> Any:
-    try:
-        from fairlead.catalog import look_up
-    except ImportError:
-        return None
-    return look_up(provider, model)
 
 
 def _native(name: str, llm: Any) -> Native:
