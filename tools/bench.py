@@ -43,7 +43,7 @@ def decision(size: int, repeats: int = 1000) -> list[float]:
     threads.read("s1", messages)
     taken = []
     for step, turn in enumerate(conversation(repeats + size)[size:]):
-        messages = [*messages, turn]
+        messages.append(turn)
         begin = time.perf_counter()
         reading = threads.read("s1", messages)
         run = router.start(View(Scope("s1", step=step), reading.tokens, needs, reading.signals))
