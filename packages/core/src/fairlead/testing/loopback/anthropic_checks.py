@@ -23,7 +23,7 @@ from .errors import invalid
 PARAMETERS = frozenset(
     """billing_policy cache_control compaction container context_management diagnostics fallback_credit_token fallbacks
     inference_geo max_tokens mcp_servers messages metadata model output_config output_format service_tier speed stop_sequences
-    stream system temperature thinking thread tool_choice tools top_k top_p user_profile_id workspace_id""".split()  # noqa: SIM905 - a table reads better
+    stream system temperature thinking thread tool_choice tools top_k top_p user_profile_id workspace_id""".split()
 )
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}\Z")
 SERVER_TOOLS = re.compile(
@@ -31,7 +31,7 @@ SERVER_TOOLS = re.compile(
 )
 TOOL_FIELDS = frozenset(
     """allowed_callers cache_control defer_loading description eager_input_streaming input_examples input_schema name strict
-    type""".split()  # noqa: SIM905 - a table reads better
+    type""".split()
 )
 EXPECTED_TOOLS = "'bash_20250124', 'custom', 'text_editor_20250728', 'web_search_20250305'"
 
