@@ -11,9 +11,10 @@ import pytest
 from llama_index.llms.openai import OpenAI
 
 from fairlead import Attempt, Pool, Router, Target
+from fairlead.catalog import Unpriced
 from fairlead.recovery import Recovery
 from fairlead.testing.loopback import LoopbackProvider
-from llama_index.llms.fairlead import Fairlead, UnknownModel
+from llama_index.llms.fairlead import Fairlead
 
 from .methods import METHODS, Method
 
@@ -48,7 +49,7 @@ def streaming(request: pytest.FixtureRequest) -> Method:
 @pytest.fixture(autouse=True)
 def _prices_do_not_matter() -> Iterator[None]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UnknownModel)
+        warnings.simplefilter("ignore", Unpriced)
         yield
 
 

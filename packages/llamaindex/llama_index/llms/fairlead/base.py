@@ -25,6 +25,7 @@ from llama_index_instrumentation.dispatcher import DISPATCHER_SPAN_DECORATED_ATT
 from pydantic import BaseModel, Field, PrivateAttr
 
 from fairlead import Attempt, ConfigurationError, Router
+from fairlead.catalog import Catalog
 from fairlead.engine import Verifier
 from fairlead.explain import Explanation
 from llama_index.llms.fairlead.dispatch import Dispatch
@@ -81,6 +82,7 @@ class Fairlead(FunctionCallingLLM):
         router: chooses among them; its pool must have the names of `models`. None: `Router.default` over `models`.
         verify: judges answers before they are shown; see `fairlead.verifiers`. Not together with `router`.
         journal: told of every attempt; see `fairlead.journal`. Not together with `router`.
+        catalog: prices and abilities of models; give one with overrides for models that you know better.
         settings: fields of LlamaIndex's LLMs (`system_prompt`, `callback_manager`, ...); anything else goes to the
             constructors of those models that are given as strings.
 
@@ -110,12 +112,13 @@ class Fairlead(FunctionCallingLLM):
         router: Router | None = None,
         verify: Verifier | None = None,
         journal: Sequence[Callable[[Attempt], None]] = (),
+        catalog: Catalog | None = None,
         **settings: Any,
     ) -> None:
         found = natives(models, {key: value for key, value in settings.items() if key not in _FIELDS})
         given = router
         if router is None:
-            router = Router.default(pool_of(found.values()), verify=verify, journal=journal)
+            router = Router.default(pool_of(found.values(), catalog), verify=verify, journal=journal)
         elif verify is not None or journal:
             raise ConfigurationError(
                 "verify= and journal= belong to the router where one is given: Router(..., verify=, journal=)"
@@ -129,7 +132,7 @@ class Fairlead(FunctionCallingLLM):
             **{key: value for key, value in settings.items() if key in _FIELDS and value is not None},
         )
         self.dispatch = Dispatch(found, router)
-        self._own_router = given is None and verify is None and not journal
+        self._own_router = given is None and verify is None and catalog is None and not journal
         self._share_callbacks()
 
     # -- what it is

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
 from llama_index.core.base.llms.types import LLMMetadata
 from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW
 
-from fairlead import Capabilities, ConfigurationError, Pool, Target
-from fairlead.catalog import look_up
+from fairlead import ConfigurationError, Pool, Target
+from fairlead.catalog import Catalog, Known, Unpriced
 from llama_index.llms.fairlead.dialect import Dialect, model_of, provider_of
 
 Models = Sequence[Any] | Mapping[str, Any]
@@ -30,10 +30,6 @@ _UNTOLD = LLMMetadata()
 
 class HiddenRetries(UserWarning):
     """An LLM retries by itself, so that fairlead hears of its failures late."""
-
-
-class UnknownModel(UserWarning):
-    """No price is known for a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,26 +120,28 @@ def build(text: str, options: Mapping[str, Any]) -> Any:
     return made(model=model, **{"max_retries": RETRIES, **options})
 
 
-def pool_of(models: Iterable[Native]) -> Pool:
+def pool_of(models: Iterable[Native], catalog: Catalog | None = None) -> Pool:
     """The pool of these LLMs, strongest first, with what is known of their prices and abilities."""
-    return Pool([describe(native) for native in models])
+    known = catalog or Catalog()
+    return Pool([describe(native, known) for native in models])
 
 
-def describe(native: Native) -> Target:
-    """What is known of an LLM: price and abilities from the catalog, and what it says of itself where that is more certain."""
+def describe(native: Native, catalog: Catalog) -> Target:
+    """What is known of an LLM: price and abilities from the catalog, and from what it says of itself.
+
+    One whose price nobody knows is accepted with a warning: it may be private, or a fake.
+    """
     provider, model = provider_of(native.llm), model_of(native.llm)
-    known = look_up(provider, model) if model else None
-    if known is None or known.price is None:
+    known = catalog.look_up(provider, model) if model else Known()
+    if known.price is None:
         warnings.warn(
-            f"target {native.name!r}: no price is known for model {model or native.name!r}; "
-            "it can be called, but not be chosen by price",
-            UnknownModel,
-            stacklevel=5,
+            f"target {native.name!r}: no price is known for model {model or native.name!r}; it can be called, but not be "
+            "chosen by price; give catalog=Catalog({(provider, model): Known(price=Price(...))}) if you know it",
+            Unpriced,
+            stacklevel=4,
         )
-    can = known.can if known else Capabilities()
-    window = can.window if can.window is not None else said_window(native)
-    abilities = Capabilities(window, can.max_output, native.calls_tools, can.structured_output, can.modalities, can.reasoning)
-    return Target(native.name, provider, model, known.price if known else None, abilities)
+    window = known.can.window if known.can.window is not None else said_window(native)
+    return Target(native.name, provider, model, known.price, replace(known.can, window=window, tools=native.calls_tools))
 
 
 def common_metadata(models: Iterable[Native]) -> LLMMetadata:
@@ -181,7 +179,7 @@ def _native(name: str, llm: Any) -> Native:
             f"target {name!r} retries by itself (max_retries={retries}): one failing call costs up to "
             f"{_requests(Dialect.of(llm), retries)} requests before fairlead hears of it; build it with max_retries=0",
             HiddenRetries,
-            stacklevel=5,
+            stacklevel=4,
         )
     return Native(name, llm, Dialect.of(llm))
 
