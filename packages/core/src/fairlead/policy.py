@@ -160,6 +160,13 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
                 if owner is self and attempt.target.name in held.names:
                     self._memory.put(attempt.call.view.scope.key(self.level), held)
 
+    def learned(self, attempt: Attempt) -> list[Any] | None:
+        """What an accepted attempt made it hold, as an entry of `dump`; None: nothing. For memories kept per thread."""
+        for owner, held in attempt.call.shortlist.memo:
+            if owner is self and attempt.target.name in held.names:
+                return [list(attempt.call.view.scope.key(self.level)), sorted(held.names), held.because]
+        return None
+
     def feedback(self, decision: str, reward: float) -> None:
         """Pass it on to the held policy."""
         if isinstance(self.policy, Rewarded):

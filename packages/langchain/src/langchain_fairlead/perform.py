@@ -99,7 +99,7 @@ class Request:
             answer = runnable.invoke(prompt, config, stop=self.stop, **kwargs)
             message = _whole(answer, witness)
         except Exception as error:  # noqa: BLE001  (looked at, and raised again unless it is the target's failure)
-            _translate(error)
+            translate(error)
         if witness is not None:
             yield answer
         yield reply_of(message)
@@ -113,7 +113,7 @@ class Request:
             answer = await runnable.ainvoke(prompt, config, stop=self.stop, **kwargs)
             message = _whole(answer, witness)
         except Exception as error:  # noqa: BLE001  (as above)
-            _translate(error)
+            translate(error)
         if witness is not None:
             yield answer
         yield reply_of(message)
@@ -137,7 +137,7 @@ class Request:
                     yield chunk
             message = _whole(merged(parts) if witness is None else None, witness)
         except Exception as error:  # noqa: BLE001  (as above)
-            _translate(error)
+            translate(error)
         yield reply_of(message, first)
 
     async def astream(self, call: Call) -> AsyncIterator[Any]:
@@ -161,7 +161,7 @@ class Request:
                     yield chunk
             message = _whole(merged(parts) if witness is None else None, witness)
         except Exception as error:  # noqa: BLE001  (as above)
-            _translate(error)
+            translate(error)
         yield reply_of(message, first)
 
     def generate(self, call: Call) -> Iterator[Any]:
@@ -174,7 +174,7 @@ class Request:
             result = model.generate([messages], stop=self.stop, **kwargs)
             message = _whole(_message(result), None)
         except Exception as error:  # noqa: BLE001  (as above)
-            _translate(error)
+            translate(error)
         yield result
         yield reply_of(message)
 
@@ -190,7 +190,7 @@ class Request:
             result = await model.agenerate([messages], stop=self.stop, **kwargs)
             message = _whole(_message(result), None)
         except Exception as error:  # noqa: BLE001  (as above)
-            _translate(error)
+            translate(error)
         yield result
         yield reply_of(message)
 
@@ -207,7 +207,7 @@ class Request:
             yield from stream
             message = _whole(stream.output, None)
         except Exception as error:  # noqa: BLE001  (as above)
-            _translate(error)
+            translate(error)
         yield reply_of(message)
 
     async def aevents(self, call: Call) -> AsyncIterator[Any]:
@@ -227,19 +227,14 @@ class Request:
                     yield event
                 message = _whole(await stream, None)
         except Exception as error:  # noqa: BLE001  (as above)
-            _translate(error)
+            translate(error)
         yield reply_of(message)
 
     # -- what a call needs, for its target
 
-    def prepared(
-        self, call: Call
-    ) -> tuple[Runnable[LanguageModelInput, Any], LanguageModelInput, RunnableConfig, dict[str, Any], Witness | None]:
-        """The target with tools or schema bound, its prompt, config and settings, and the witness, where one is needed."""
-        native = self.natives[call.target.name]
-        config = self.config
-        if call.ask is not None:
-            return native.model, [HumanMessage(call.ask)], _aside(config), {}, None
+    def adapted(self, call: Call) -> tuple[Native, LanguageModelInput, RunnableConfig, dict[str, Any]]:
+        """The model to call, the prompt and the settings adapted to it, and the config of this attempt."""
+        native, config = self.natives[call.target.name], self.config
         attempt = len(call.view.attempts) + 1
         config = {**config, "metadata": {**config["metadata"], "fairlead_target": native.name, "fairlead_attempt": attempt}}
         if attempt > 1:
@@ -247,6 +242,15 @@ class Request:
         if not call.live:
             config["tags"] = [*config["tags"], NOSTREAM]
         native, prompt, kwargs = self.porter.ported(self.thread, native, self.prompt, self.messages, self.kwargs)
+        return native, prompt, config, kwargs
+
+    def prepared(
+        self, call: Call
+    ) -> tuple[Runnable[LanguageModelInput, Any], LanguageModelInput, RunnableConfig, dict[str, Any], Witness | None]:
+        """The target with tools or schema bound, its prompt, config and settings, and the witness, where one is needed."""
+        if call.ask is not None:
+            return self.natives[call.target.name].model, [HumanMessage(call.ask)], _aside(self.config), {}, None
+        native, prompt, config, kwargs = self.adapted(call)
         if self.schema is not None:
             witness = Witness()
             config = merge_configs(config, {"callbacks": [witness]})
@@ -291,7 +295,8 @@ def _message(result: LLMResult) -> AIMessage | None:
     return generation.message if isinstance(generation, ChatGeneration) and isinstance(generation.message, AIMessage) else None
 
 
-def _translate(error: Exception) -> NoReturn:
+def translate(error: Exception) -> NoReturn:
+    """Raise the target's failure that `error` reports, or `error` itself where it is none."""
     if type(error) is ValueError and str(error) == _NO_CHUNKS:
         error = IncompleteStream(_NO_CHUNKS)
     failure = target_error(error)

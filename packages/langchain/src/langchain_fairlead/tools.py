@@ -87,12 +87,15 @@ class Tools(Sequence[dict[str, Any]]):
         """The same tools with another choice."""
         return Tools(self.raw, choice, self.parallel, self.options)
 
+    def choice_for(self, dialect: Dialect) -> dict[str, Any] | str | None:
+        """The choice in the words that the target's own `bind_tools` takes."""
+        return {"type": "none"} if self.choice == "none" and dialect is Dialect.ANTHROPIC else self.choice
+
     def _said(self, dialect: Dialect) -> dict[str, Any]:
         said = dict(self.options)
-        nothing = self.choice == "none"
         if self.choice is not None:
-            said["tool_choice"] = {"type": "none"} if nothing and dialect is Dialect.ANTHROPIC else self.choice
-        if self.parallel is not None and not (nothing and dialect is Dialect.ANTHROPIC):
+            said["tool_choice"] = self.choice_for(dialect)
+        if self.parallel is not None and not (self.choice == "none" and dialect is Dialect.ANTHROPIC):
             said["parallel_tool_calls"] = self.parallel
         return said
 

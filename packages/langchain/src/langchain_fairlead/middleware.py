@@ -1,0 +1,213 @@
+"""Routing inside an agent: the agent's own machinery sees the native model that was chosen.
+
+`ChatFairlead` alone routes an agent. With this middleware, whatever looks at the model's class or profile works as it
+does with a native model: Anthropic's prompt caching, the provider's own structured output, unsupported content.
+
+Rules:
+1. It acts only where the request's model is a `ChatFairlead`; a model that somebody else chose passes through.
+2. It stands outside (in the list: before) middleware that is made for one provider.
+3. What the policies hold for the session is kept in the graph's state too, so that a thread that is resumed elsewhere
+   remembers; it is written only when it changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
+from dataclasses import replace
+from typing import Annotated, Any, NotRequired, cast
+
+from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
+from langchain.agents.middleware.types import ExtendedModelResponse, PrivateStateAttr
+from langchain_core.messages import AIMessage, AnyMessage, SystemMessage
+from langchain_core.prompt_values import PromptValue
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import ensure_config, var_child_runnable_config
+from langgraph.types import Command
+
+from fairlead import Call, Outcome, adrive, drive
+from fairlead.memory import Memory
+from fairlead.policy import Remembers, hold, name_of
+from langchain_fairlead.chat_model import ChatFairlead
+from langchain_fairlead.dispatch import Dispatch
+from langchain_fairlead.perform import Request, translate
+from langchain_fairlead.replies import complete, reply_of
+from langchain_fairlead.stamp import stamped
+from langchain_fairlead.tools import Tools
+
+_MOST = 64
+"""Scopes of one policy that a thread's state keeps."""
+Held = dict[str, list[Any]]
+"""By policy: the scopes that it holds something for, with the names of the targets, as `Router.dump` writes them."""
+Handler = Callable[[ModelRequest[Any]], ModelResponse[Any]]
+AHandler = Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
+Answer = ModelResponse[Any] | ExtendedModelResponse[Any]
+
+
+def _both(before: Held | None, after: Held | None) -> Held:
+    """What was held and what is held now, the latest last; a scope that is held again replaces what it held."""
+    both = dict(before or {})
+    for name, entries in (after or {}).items():
+        scopes = [entry[0] for entry in entries]
+        both[name] = [*[entry for entry in both.get(name, []) if entry[0] not in scopes], *entries][-_MOST:]
+    return both
+
+
+class FairleadState(AgentState[Any]):
+    """The agent's state, and what the policies hold for its thread; private, so neither input nor output shows it."""
+
+    fairlead_held: NotRequired[Annotated[Held, _both, PrivateStateAttr]]
+
+
+class FairleadMiddleware(AgentMiddleware[FairleadState, Any, Any]):
+    """Routes the calls of a `create_agent` agent whose model is a `ChatFairlead`.
+
+    Parameters:
+        threads: how many threads are remembered as restored from their state.
+
+    >>> from langchain.agents import create_agent
+    >>> from langchain_core.language_models import FakeListChatModel
+    >>> import warnings; warnings.simplefilter("ignore")  # nobody knows the price of a fake
+    >>> llm = ChatFairlead({"strong": FakeListChatModel(responses=["Sunny."])})
+    >>> agent = create_agent(llm, [], middleware=[FairleadMiddleware()])
+    >>> agent.invoke({"messages": [("user", "How is the weather?")]})["messages"][-1].content
+    'Sunny.'
+    """
+
+    state_schema = FairleadState
+
+    def __init__(self, threads: int = 10_000) -> None:
+        super().__init__()
+        self._restored: Memory[str, bool] = Memory(threads)
+
+    def wrap_model_call(self, request: ModelRequest[Any], handler: Handler) -> Answer:
+        """Choose, and let the inner chain call what was chosen; another target where that fails."""
+        if not isinstance(request.model, ChatFairlead):
+            return handler(request)
+        dispatch, asked = request.model.dispatch, self._asked(request)
+        run = dispatch.router.start(asked.view)
+
+        def perform(call: Call) -> Iterator[Any]:
+            if call.ask is not None:
+                yield from asked.invoke(call)
+                return
+            chosen, config = _chosen(request, asked, call)
+            try:
+                with _within(config):
+                    response = handler(chosen)
+                message = _message(response)
+            except Exception as error:  # noqa: BLE001  (looked at, and raised again unless it is the target's failure)
+                translate(error)
+            yield replace(reply_of(message), raw=response)
+
+        for _ in drive(run, perform):
+            pass
+        return _answer(dispatch, request, run.outcome)
+
+    async def awrap_model_call(self, request: ModelRequest[Any], handler: AHandler) -> Answer:
+        """As `wrap_model_call`, asynchronously."""
+        if not isinstance(request.model, ChatFairlead):
+            return await handler(request)
+        dispatch, asked = request.model.dispatch, self._asked(request)
+        run = dispatch.router.start(asked.view)
+
+        async def perform(call: Call) -> AsyncIterator[Any]:
+            if call.ask is not None:
+                async with aclosing(cast("Any", asked.ainvoke(call))) as items:
+                    async for item in items:
+                        yield item
+                return
+            chosen, config = _chosen(request, asked, call)
+            try:
+                with _within(config):
+                    response = await handler(chosen)
+                message = _message(response)
+            except Exception as error:  # noqa: BLE001  (as above)
+                translate(error)
+            yield replace(reply_of(message), raw=response)
+
+        async for _ in adrive(run, perform):
+            pass
+        return _answer(dispatch, request, run.outcome)
+
+    def _asked(self, request: ModelRequest[Any]) -> Request:
+        """What the policies see of the request; what its thread held elsewhere is restored first."""
+        assert isinstance(request.model, ChatFairlead), "others pass through"
+        dispatch = request.model.dispatch
+        messages = [request.system_message, *request.messages] if request.system_message else list(request.messages)
+        kwargs: dict[str, Any] = dict(request.model_settings)
+        if request.tools:
+            kwargs["tools"] = Tools(cast("Any", request.tools), request.tool_choice)
+        if request.response_format is not None:
+            kwargs["response_format"] = request.response_format
+        asked = dispatch.request(messages, _doing(ensure_config(), request.state), None, kwargs)
+        asked.kwargs.pop("response_format", None)  # the agent's own machinery binds it
+        session, held = asked.view.scope.session, request.state.get("fairlead_held")
+        if held and self._restored.get(session) is None:
+            dispatch.router.load({name: {"held": entries, "policy": {}} for name, entries in cast("Held", held).items()})
+        self._restored.put(session, True)
+        return asked
+
+
+def _doing(config: RunnableConfig, state: Mapping[str, Any]) -> RunnableConfig:
+    """The config, naming as the task what the agent's own list of todos says it is at."""
+    todos = state.get("todos") or ()
+    doing = next((todo["content"] for todo in todos if todo.get("status") == "in_progress"), None)
+    if doing is None or "fairlead_task" in config["metadata"]:
+        return config
+    return {**config, "metadata": {**config["metadata"], "fairlead_task": doing}}
+
+
+def _chosen(request: ModelRequest[Any], asked: Request, call: Call) -> tuple[ModelRequest[Any], RunnableConfig]:
+    """The request for the native model that was chosen, in that model's dialect."""
+    native, prompt, config, settings = asked.adapted(call)
+    messages = prompt.to_messages() if isinstance(prompt, PromptValue) else asked.messages
+    system = messages[0] if messages and isinstance(messages[0], SystemMessage) else None
+    changes: dict[str, Any] = {"model": native.model, "model_settings": settings}
+    if messages is not asked.messages or system is not request.system_message:
+        changes["messages"] = cast("list[AnyMessage]", messages[1:] if system else messages)
+        changes["system_message"] = system
+    if asked.tools is not None and asked.tools.choice is not None:
+        changes["tool_choice"] = asked.tools.choice_for(native.dialect)
+    return request.override(**changes), config
+
+
+@contextmanager
+def _within(config: RunnableConfig) -> Iterator[None]:
+    """Let the inner chain, which is given no config, find this one around it."""
+    token = var_child_runnable_config.set(config)
+    try:
+        yield
+    finally:
+        var_child_runnable_config.reset(token)
+
+
+def _message(response: ModelResponse[Any]) -> AIMessage:
+    message = next((message for message in response.result if isinstance(message, AIMessage)), None)
+    if message is None:
+        raise TypeError("an agent's model call must give an AIMessage")
+    complete(message)
+    return message
+
+
+def _answer(dispatch: Dispatch, request: ModelRequest[Any], outcome: Outcome) -> Answer:
+    response: ModelResponse[Any] = outcome.reply.raw
+    result = [stamped(message, outcome) if isinstance(message, AIMessage) else message for message in response.result]
+    response = replace(response, result=result)
+    known = cast("Held", request.state.get("fairlead_held") or {})
+    new = {name: [entry] for name, entry in _held(dispatch, outcome).items() if entry not in known.get(name, [])}
+    if not new:
+        return response
+    return ExtendedModelResponse(model_response=response, command=Command(update={"fairlead_held": new}))
+
+
+def _held(dispatch: Dispatch, outcome: Outcome) -> dict[str, list[Any]]:
+    """What this decision made the policies hold, by the names that `Router.dump` gives them."""
+    found = {}
+    for i, policy in enumerate(dispatch.router.policies):
+        if isinstance(policy, hold) and not isinstance(policy.policy, Remembers) and (entry := policy.learned(outcome.attempt)):
+            found[f"{i}:{name_of(policy)}"] = entry
+    return found
+
+
+__all__ = ["FairleadMiddleware", "FairleadState"]

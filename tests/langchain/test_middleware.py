@@ -1,0 +1,269 @@
+"""Routing inside agents: what looks at the model sees the native one that was chosen."""
+
+from __future__ import annotations
+
+import importlib
+import tomllib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deepagents import create_deep_agent
+from langchain.agents import create_agent
+from langchain.agents.middleware import (
+    AgentMiddleware,
+    HumanInTheLoopMiddleware,
+    ModelFallbackMiddleware,
+    ModelRequest,
+    ModelRetryMiddleware,
+    SummarizationMiddleware,
+    TodoListMiddleware,
+)
+from langchain_anthropic import ChatAnthropic
+from langchain_anthropic.middleware import AnthropicPromptCachingMiddleware
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.tools import tool
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.errors import GraphBubbleUp, GraphInterrupt
+from langgraph.types import Command
+from pydantic import BaseModel
+
+from fairlead import Pool, Router, Target, hold
+from fairlead.journal import InMemory
+from fairlead.policies import ByAgent
+from fairlead.testing.loopback import Answer, Fault, LoopbackProvider, Request, ToolCall
+from langchain_fairlead import ChatFairlead
+from langchain_fairlead.middleware import FairleadMiddleware
+
+from .conftest import CLAUDE, GPT, Duo, claude, gpt
+from .fakes import Scripted
+from .test_scope import Seer
+
+
+@tool
+def look_up(what: str) -> str:
+    """Look something up."""
+    return f"{what}: found"
+
+
+class Models(AgentMiddleware[Any, Any, Any]):
+    """Inner middleware that notes the class of the model it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[type[BaseChatModel]] = []
+
+    def wrap_model_call(self, request: Any, handler: Any) -> Any:
+        self.seen.append(type(request.model))
+        return handler(request)
+
+    async def awrap_model_call(self, request: Any, handler: Any) -> Any:
+        self.seen.append(type(request.model))
+        return await handler(request)
+
+
+def last(state: dict[str, Any]) -> AIMessage:
+    message = state["messages"][-1]
+    assert isinstance(message, AIMessage)
+    return message
+
+
+async def test_inner_middleware_is_given_the_native_model(real: ChatFairlead) -> None:
+    models = Models()
+    agent = create_agent(real, [look_up], middleware=[FairleadMiddleware(), models])
+    for state in (agent.invoke({"messages": [("user", "hi")]}), await agent.ainvoke({"messages": [("user", "hi")]})):
+        assert last(state).response_metadata["fairlead"]["target"] == "strong"
+    assert set(models.seen) == {ChatAnthropic}
+
+
+async def test_it_falls_back_and_the_inner_chain_is_run_again(real: ChatFairlead, provider: LoopbackProvider) -> None:
+    models = Models()
+    agent = create_agent(real, [], middleware=[FairleadMiddleware(), models])
+    provider.inject(Fault.OVERLOADED, provider="anthropic", times=2)
+    for state in (agent.invoke({"messages": [("user", "hi")]}), await agent.ainvoke({"messages": [("user", "hi")]})):
+        assert last(state).response_metadata["fairlead"]["target"] == "fast"
+    assert len(models.seen) >= 3
+
+
+def test_prompt_caching_works_and_leaves_no_trace_at_another_provider(real: ChatFairlead, provider: LoopbackProvider) -> None:
+    agent = create_agent(
+        real, [look_up], system_prompt="Be brief.", middleware=[FairleadMiddleware(), AnthropicPromptCachingMiddleware()]
+    )
+    agent.invoke({"messages": [("user", "hi")]})
+    assert "cache_control" in str(provider.requests[-1].body)
+    provider.inject(Fault.OVERLOADED, provider="anthropic")
+    agent.invoke({"messages": [("user", "hi")]})
+    assert provider.requests[-1].provider == "openai"
+    assert "cache_control" not in str(provider.requests[-1].body)
+
+
+class Place(BaseModel):
+    """A place."""
+
+    city: str
+
+
+def test_each_target_answers_a_schema_in_the_way_that_suits_it(real: ChatFairlead, provider: LoopbackProvider) -> None:
+    agent = create_agent(real, [look_up], middleware=[FairleadMiddleware()], response_format=Place)
+    assert isinstance(agent.invoke({"messages": [("user", "Where?")]})["structured_response"], Place)
+    provider.inject(Fault.OVERLOADED, provider="anthropic")
+    assert isinstance(agent.invoke({"messages": [("user", "Where?")]})["structured_response"], Place)
+    assert provider.requests[-1].body["response_format"]["type"] == "json_schema"
+
+
+def test_a_model_that_somebody_else_chose_passes_through(real: ChatFairlead, provider: LoopbackProvider) -> None:
+    other = gpt(provider, model="gpt-4o")
+    agent = create_agent(real, [], middleware=[ModelFallbackMiddleware(other), FairleadMiddleware()])
+    provider.inject(Fault.SERVER_ERROR, model=CLAUDE, times=None)
+    provider.inject(Fault.SERVER_ERROR, model=GPT, times=None)
+    state = agent.invoke({"messages": [("user", "hi")]})
+    assert last(state).response_metadata["model_name"] == "gpt-4o"
+    assert "fairlead" not in last(state).response_metadata
+
+
+def test_a_retry_around_it_decides_anew(duo: Duo) -> None:
+    llm = duo(strong=[ConnectionResetError(), "back"], fast=ConnectionResetError())
+    retry = ModelRetryMiddleware(max_retries=1, initial_delay=0, jitter=False)
+    state = create_agent(llm, [], middleware=[retry, FairleadMiddleware()]).invoke({"messages": [("user", "hi")]})
+    assert last(state).content == "back"
+
+
+def test_a_pause_for_a_human_is_no_failure_of_a_model(duo: Duo) -> None:
+    llm = duo()
+
+    def pause(request: Any) -> Any:
+        raise GraphInterrupt(())
+
+    with pytest.raises(GraphBubbleUp):
+        FairleadMiddleware().wrap_model_call(ModelRequest(model=llm, messages=[HumanMessage("hi")]), pause)
+    assert llm.invoke("hi").response_metadata["fairlead"]["target"] == "strong", "it is not cooling down"
+
+
+def test_a_human_can_approve_a_tool_and_the_agent_goes_on(duo: Duo) -> None:
+    call = AIMessage("", tool_calls=[{"name": "look_up", "args": {"what": "it"}, "id": "c1"}])
+    agent = create_agent(
+        duo(strong=[call, "done"], fast=[call, "done"]),
+        [look_up],
+        middleware=[FairleadMiddleware(), HumanInTheLoopMiddleware(interrupt_on={"look_up": True})],
+        checkpointer=InMemorySaver(),
+    )
+    config: Any = {"configurable": {"thread_id": "t1"}}
+    assert "__interrupt__" in agent.invoke({"messages": [("user", "hi")]}, config)
+    state = agent.invoke(Command(resume={"decisions": [{"type": "approve"}]}), config)
+    assert any(isinstance(message, ToolMessage) for message in state["messages"])
+
+
+def test_summaries_are_told_apart_from_the_agents_own_calls(duo: Duo) -> None:
+    seer = Seer()
+    models = {"one": Scripted()}
+    llm = ChatFairlead(models, router=Router(Pool([Target("one")]), seer))
+    summarize = SummarizationMiddleware(model=llm, trigger=("messages", 4), keep=("messages", 2))
+    agent = create_agent(llm, [], middleware=[summarize, FairleadMiddleware()])
+    agent.invoke({"messages": [("user", f"question {i}") for i in range(6)]})
+    assert seer.views[0].scope.task == "summarization"
+    assert len(seer.views) == 2
+
+
+def test_the_todo_that_is_in_progress_is_the_task() -> None:
+    seer = Seer()
+    plan = [{"content": "Write the tests", "status": "in_progress"}, {"content": "Ship", "status": "pending"}]
+    call = AIMessage("", tool_calls=[{"name": "write_todos", "args": {"todos": plan}, "id": "c1"}])
+    llm = ChatFairlead({"one": Scripted(script=[call, "done"])}, router=Router(Pool([Target("one")]), seer))
+    create_agent(llm, [], middleware=[TodoListMiddleware(), FairleadMiddleware()]).invoke({"messages": [("user", "hi")]})
+    assert seer.views[1].scope.task == "Write the tests"
+
+
+def test_a_thread_that_is_resumed_elsewhere_remembers_what_was_held() -> None:
+    turn = iter(["fast", "strong", "strong"])
+
+    def flip(view: Any, shortlist: Any) -> Any:
+        return shortlist.prefer([next(turn)], "its turn")
+
+    saver = InMemorySaver()
+
+    def process() -> Any:
+        """What a process that has never seen the thread starts with."""
+        models = {name: Scripted(model_name=name) for name in ("strong", "fast")}
+        router = Router(Pool([Target("strong"), Target("fast")]), hold(flip, per="session"))
+        llm = ChatFairlead(models, router=router)
+        return create_agent(llm, [], middleware=[FairleadMiddleware()], checkpointer=saver)
+
+    config: Any = {"configurable": {"thread_id": "t1"}}
+    states = [process().invoke({"messages": [("user", "hi")]}, config) for _ in range(2)]
+    assert [last(state).response_metadata["fairlead"]["target"] for state in states] == ["fast", "fast"]
+    assert "fairlead_held" not in states[0]
+
+
+class TestDeepAgents:
+    @pytest.fixture(autouse=True)
+    def registered(self) -> None:
+        module, _, function = self.entry_point().partition(":")
+        getattr(importlib.import_module(module), function)()
+
+    @staticmethod
+    def entry_point() -> str:
+        pyproject = Path(__file__).parents[2] / "packages/langchain/pyproject.toml"
+        points = tomllib.loads(pyproject.read_text())["project"]["entry-points"]
+        return str(points["deepagents.harness_profiles"]["fairlead"])
+
+    @staticmethod
+    def answer(request: Request) -> Answer:
+        """The main agent delegates to all three at once; they answer."""
+        tools = {offered.name for offered in request.tools}
+        asked = request.last_user_text
+        if "task" in tools and asked == "Plan a trip." and not any(turn.results for turn in request.messages):
+            names = ("explorer", "writer", "general-purpose")
+            calls = tuple(ToolCall("task", {"description": f"for {name}", "subagent_type": name}) for name in names)
+            return Answer("", calls)
+        return Answer(f"answer to: {asked}")
+
+    def test_every_agent_goes_to_its_own_target_with_prompt_caching_intact(self) -> None:
+        journal = InMemory()
+        with LoopbackProvider(self.answer) as provider:
+            models = {
+                "opus": claude(provider, model="claude-opus-4-5"),
+                "haiku": claude(provider, model="claude-haiku-4-5"),
+                "mini": gpt(provider),
+            }
+            rules = ByAgent({"explorer": "mini", "writer": "haiku", "general-purpose": "haiku", "*": "opus"})
+            from langchain_fairlead.native import natives, pool_of
+
+            router = Router(pool_of(natives(models, {}).values()), hold(rules, per="agent"), journal=[journal])
+            llm = ChatFairlead(models, router=router)
+            agent = create_deep_agent(
+                model=llm,
+                system_prompt="You plan.",
+                subagents=[
+                    {"name": "explorer", "description": "explores", "system_prompt": "Explore."},
+                    {"name": "writer", "description": "writes", "system_prompt": "Write."},
+                ],
+            )
+            agent.invoke({"messages": [("user", "Plan a trip.")]}, {"configurable": {"thread_id": "t1"}})
+            targets = Counter((record.agent, record.target) for record in journal)
+            assert {agent: target for agent, target in targets if agent != "main"} == {
+                "explorer": "mini",
+                "writer": "haiku",
+                "general-purpose": "haiku",
+            }
+            for seen in provider.requests:
+                assert ("cache_control" in str(seen.body)) is (seen.provider == "anthropic")
+
+    def test_a_sub_agents_own_model_is_respected(self) -> None:
+        with LoopbackProvider(self.answer) as provider:
+            llm = ChatFairlead({"opus": claude(provider)})
+            agent = create_deep_agent(
+                model=llm,
+                subagents=[
+                    {
+                        "name": "explorer",
+                        "description": "explores",
+                        "system_prompt": "Explore.",
+                        "model": gpt(provider, model="gpt-4o"),
+                    },
+                    {"name": "writer", "description": "writes", "system_prompt": "Write."},
+                ],
+            )
+            agent.invoke({"messages": [("user", "Plan a trip.")]})
+            assert Counter(seen.model for seen in provider.requests) == {CLAUDE: 4, "gpt-4o": 1}
