@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 from typing import Any
 
@@ -136,8 +138,9 @@ def test_clients_that_are_built_here_do_not_retry(which: str, provider: Loopback
 def test_a_client_that_retries_by_itself_is_left_alone_with_a_warning(sdk: Any) -> None:
     client = OpenAIClient if sdk is openai.OpenAI else AnthropicClient
     given = sdk(api_key="x")
-    with pytest.warns(HiddenRetries, match="retries 2 times"):
+    with pytest.warns(HiddenRetries, match="retries 2 times") as seen:
         client(given)
+    assert seen[0].filename == __file__, "it points at whoever built the client"
     assert given.max_retries == 2
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -250,3 +253,11 @@ def test_broken_arguments_are_kept_to_be_looked_at(provider: LoopbackProvider, o
     tool = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
     *_, reply = openai_client.perform(call_to("m"), {"messages": HELLO, "tools": [tool]})
     assert reply.tool_calls == (("weather", {"_raw": '{"city": '}),)
+
+
+def test_no_sdk_is_imported_before_a_call_is_made() -> None:
+    heavy = {"openai", "anthropic", "genai_prices"}
+    code = (
+        f"import sys, fairlead.clients as c; c.OpenAIClient(), c.AnthropicClient(); print(sorted({heavy} & sys.modules.keys()))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"

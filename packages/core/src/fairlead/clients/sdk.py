@@ -101,7 +101,7 @@ class Client(ABC):
                     f"this {type(given).__name__} retries {retries} times by itself before the router hears of a failure: "
                     "build it with max_retries=0",
                     HiddenRetries,
-                    stacklevel=2,
+                    stacklevel=2 if type(self).__init__ is Client.__init__ else 3,  # at whoever builds it
                 )
 
     def __repr__(self) -> str:

@@ -47,7 +47,7 @@ def _until(date: str, sent: str | None, clock: Callable[[], float]) -> float | N
     try:
         then = parsedate_to_datetime(date).timestamp()
         since = parsedate_to_datetime(sent).timestamp() if sent else clock()
-    except ValueError:
+    except (ValueError, OverflowError):  # no date, or one that no clock can show
         return None
     return max(0.0, then - since)
 

@@ -137,6 +137,7 @@ ROWS: tuple[Row, ...] = (
         Kind.AUTHENTICATION,
         "OpenAI 401 invalid_api_key; Anthropic 401 authentication_error (recorded)",
         words=r"authentication_error|invalid_api_key|invalid_authentication",
+        text=r"\borganization has been disabled",
     ),
     Row(Kind.AUTHENTICATION, "401 of any wording: 'Could not parse your authentication token' (recorded)", at=frozenset({401})),
     Row(
@@ -165,8 +166,8 @@ ROWS: tuple[Row, ...] = (
         "OpenAI 400 unsupported_parameter, unsupported_value; 'Web search options not supported with this model' (recorded)",
         at=_CLIENT_SIDE,
         words="unsupported_(parameter|value|model)",
-        text=r"(not support(ed)?|deprecated|cannot .{0,60}) (with|by|for|in|on) (this|the|your) model"
-        r"|\bmodel\b.{0,80}(does not|doesn't) support|only supported (by|in|with) certain models"
+        text=r"(not support(ed)?|deprecated|cannot .{0,60}) (with|by|for|in|on) ((this|the|your) model|'?(gpt|claude|gemini)-)"
+        r"|\b(model|gpt|claude|gemini|o\d)\b.{0,80}(does not|doesn't) support|only supported (by|in|with) certain models"
         r"|max_tokens.{0,80}(is too large|maximum allowed number of output tokens)",
     ),
     Row(
