@@ -27,7 +27,9 @@ from fairlead import (
     drive,
 )
 from fairlead.clients import AnthropicClient, Client, HiddenRetries, OpenAIClient
-from fairlead.testing.loopback import Answer, Fault, LoopbackProvider
+from fairlead.clients.anthropic import Messages
+from fairlead.clients.openai import Chat
+from fairlead.testing.loopback import Answer, Fault, LoopbackProvider, ToolCall
 
 HELLO = [{"role": "user", "content": "Hello"}]
 KEY = "sk-secret-1234567890"
@@ -229,8 +231,6 @@ def test_what_is_no_answer_of_the_api_is_a_server_error(provider: LoopbackProvid
 @pytest.mark.parametrize("repeats", [False, True])
 def test_tool_calls_are_put_together_from_pieces_of_any_server(openai_client: OpenAIClient, repeats: bool) -> None:
     """OpenAI names a call once; other servers repeat id and name with every piece, or send no index."""
-    from fairlead.clients.openai import Chat
-
     chat = Chat()
     named = {"id": "call_1", "type": "function"}
     first = {"index": 0, **named, "function": {"name": "weather", "arguments": '{"ci'}}
@@ -247,8 +247,6 @@ def test_tool_calls_are_put_together_from_pieces_of_any_server(openai_client: Op
 
 
 def test_broken_arguments_are_kept_to_be_looked_at(provider: LoopbackProvider, openai_client: OpenAIClient) -> None:
-    from fairlead.testing.loopback import ToolCall
-
     provider._responder = lambda request: Answer(tool_calls=(ToolCall("weather", '{"city": '),))
     tool = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
     *_, reply = openai_client.perform(call_to("m"), {"messages": HELLO, "tools": [tool]})
@@ -261,3 +259,20 @@ def test_no_sdk_is_imported_before_a_call_is_made() -> None:
         f"import sys, fairlead.clients as c; c.OpenAIClient(), c.AnthropicClient(); print(sorted({heavy} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_blocks_and_deltas_that_are_newer_than_the_client_are_kept() -> None:
+    message = Messages()
+    for event in (
+        {"type": "message_start", "message": {"model": "m", "content": [], "usage": {"input_tokens": 3, "output_tokens": 1}}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "compaction", "content": None}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "compaction_delta", "content": "What was "}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "compaction_delta", "content": "said."}},
+        {"type": "something_new"},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 9}},
+        {"type": "message_stop"},
+    ):
+        message.take(event)
+    assert message.complete
+    assert message.raw["content"] == [{"type": "compaction", "content": "What was said."}]
+    assert message.reply(None).usage == Usage(3, 9)

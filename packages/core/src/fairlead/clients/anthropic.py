@@ -112,6 +112,10 @@ class Messages(Assembly):
                 block["citations"] = [*(block.get("citations") or ()), delta["citation"]]
             case "input_json_delta":
                 self._inputs[index] = self._inputs.get(index, "") + delta["partial_json"]
+            case _:  # newer than this code (a compaction): its texts grow
+                for name in delta.keys() - {"type"}:
+                    before, part = block.get(name), delta[name]
+                    block[name] = before + part if isinstance(before, str) and isinstance(part, str) else part
 
     @property
     def complete(self) -> bool:

@@ -76,7 +76,7 @@ class OpenAIClient(Client):
         return {name: value for name, value in params.items() if value is not None} | dict(prompt.extra.get("openai", {}))
 
     def text_of(self, chunk: Any) -> str:
-        return next((choice.delta.content or "" for choice in chunk.choices if choice.index == 0 and choice.delta), "")
+        return next((choice.delta.content or "" for choice in chunk.choices or () if choice.index == 0 and choice.delta), "")
 
     def message_of(self, raw: Mapping[str, Any], model: str) -> dict[str, Any]:  # noqa: ARG002
         said = _message(raw)
