@@ -21,10 +21,12 @@ from pydantic import PrivateAttr
 
 from fairlead import Attempt, ConfigurationError, Router, View
 from fairlead.catalog import Catalog
+from fairlead.default import default_chain
 from fairlead.engine import Verifier
 from fairlead.explain import Explanation
 from langchain_fairlead.dispatch import Dispatch
 from langchain_fairlead.events import Routed, routed
+from langchain_fairlead.follow import Follows
 from langchain_fairlead.native import Models, common_profile, natives, pool_of
 from langchain_fairlead.structured import Schema, Structured
 from langchain_fairlead.tools import Tools
@@ -41,7 +43,7 @@ class ChatFairlead(BaseChatModel):
     Parameters:
         models: native chat models or `provider:model` strings, strongest first; or a mapping of names to them.
         router: chooses among them; its pool must have the names of `models`, which must then be a mapping, or models
-            whose own names are those. None: `Router.default` over `models`.
+            whose own names are those. None: the chain of `Router.default` over `models`.
         verify: judges answers before they are shown; see `fairlead.verifiers`. Not together with `router`.
         journal: told of every attempt; see `fairlead.journal`. Not together with `router`.
         catalog: prices and abilities that you know better. Not together with `router`.
@@ -77,7 +79,8 @@ class ChatFairlead(BaseChatModel):
         options = {key: value for key, value in settings.items() if key not in _FIELDS}
         found = natives(models, options)
         if router is None:
-            router = Router.default(pool_of(found.values(), catalog), verify=verify, journal=journal)
+            pool = pool_of(found.values(), catalog)
+            router = Router(pool, Follows(), *default_chain(pool), verify=verify, journal=journal)
         else:
             _check(router, found, verify or journal or catalog)
         super().__init__(**{key: value for key, value in settings.items() if key in _FIELDS})

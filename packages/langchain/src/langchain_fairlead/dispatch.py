@@ -16,6 +16,7 @@ from langchain_core.runnables.config import ensure_config, merge_configs
 
 from fairlead import Outcome, Router, adrive, drive
 from langchain_fairlead.events import FINISH, Event, finished
+from langchain_fairlead.follow import FOLLOW
 from langchain_fairlead.native import Native
 from langchain_fairlead.perform import Request
 from langchain_fairlead.port import Porter, as_prompt
@@ -165,6 +166,7 @@ class Dispatch:
             pin = kwargs.pop("model", None) or ""
             _take_tools(kwargs)
         view, thread = self._views.view(config, messages, kwargs, pin)
+        kwargs.pop(FOLLOW, None)
         return Request(
             self._natives,
             self._porter,

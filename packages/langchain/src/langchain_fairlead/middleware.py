@@ -30,6 +30,7 @@ from fairlead.memory import Memory
 from fairlead.policy import Remembers, hold, name_of
 from langchain_fairlead.chat_model import ChatFairlead
 from langchain_fairlead.dispatch import Dispatch
+from langchain_fairlead.node import Decision, follow
 from langchain_fairlead.perform import Request, translate
 from langchain_fairlead.replies import complete, reply_of
 from langchain_fairlead.stamp import stamped
@@ -54,9 +55,10 @@ def _both(before: Held | None, after: Held | None) -> Held:
 
 
 class FairleadState(AgentState[Any]):
-    """The agent's state, and what the policies hold for its thread; private, so neither input nor output shows it."""
+    """The agent's state, what the policies hold for its thread (private), and the decision of a `FairleadNode` around it."""
 
     fairlead_held: NotRequired[Annotated[Held, _both, PrivateStateAttr]]
+    fairlead_decision: NotRequired[Decision]
 
 
 class FairleadMiddleware(AgentMiddleware[FairleadState, Any, Any]):
@@ -135,7 +137,7 @@ class FairleadMiddleware(AgentMiddleware[FairleadState, Any, Any]):
         assert isinstance(request.model, ChatFairlead), "others pass through"
         dispatch = request.model.dispatch
         messages = [request.system_message, *request.messages] if request.system_message else list(request.messages)
-        kwargs: dict[str, Any] = dict(request.model_settings)
+        kwargs: dict[str, Any] = {**request.model_settings, **follow(request.state)}
         if request.tools:
             kwargs["tools"] = Tools(cast("Any", request.tools), request.tool_choice)
         if request.response_format is not None:

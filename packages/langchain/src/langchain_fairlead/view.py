@@ -13,9 +13,10 @@ from typing import Any
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 
-from fairlead import Needs, Scope, Signals, StepKind, View
+from fairlead import Needs, Scope, StepKind, View
 from fairlead.memory import Memory
 from fairlead.threads import Threads, fingerprint
+from langchain_fairlead.follow import FOLLOW
 from langchain_fairlead.structured import Schema
 from langchain_fairlead.tools import Tools
 from langchain_fairlead.turns import turn_of
@@ -57,7 +58,11 @@ class Views:
         agent = self._agent(metadata.get("lc_agent_name"), session, nest)
         key = (session, agent, nest)
         reading = self._threads.read(key, messages)
-        signals = _rerun(reading.signals, configurable.get("__pregel_runtime"))
+        signals = reading.signals
+        labels = _labels(metadata, configurable, kwargs)
+        if runs := _runs(configurable.get("__pregel_runtime")):
+            signals = replace(signals, step=StepKind.FAILURE, failures=signals.failures + runs, because="the node runs again")
+            labels = {**labels, "rerun": str(runs)}
         task = (
             configurable.get("fairlead_task")
             or metadata.get("fairlead_task")
@@ -69,7 +74,7 @@ class Views:
         tools = kwargs.get("tools")
         tokens = reading.tokens + _TOKENS_OF_A_TOOL * len(tools) if tools else reading.tokens
         return View(
-            Scope(session, agent, str(task), reading.length, _labels(metadata, configurable)),
+            Scope(session, agent, str(task), reading.length, labels),
             tokens,
             _needs(kwargs, tools, reading.modalities),
             signals,
@@ -107,13 +112,10 @@ def _named_by(nest: str) -> str:
     return name if name and name != "tools" else UNNAMED
 
 
-def _rerun(signals: Signals, runtime: Any) -> Signals:
-    """The signals; where LangGraph runs the node again after an error, that is a failure to reckon with."""
+def _runs(runtime: Any) -> int:
+    """How often LangGraph has run this node before and had an error: a failure to reckon with."""
     info = getattr(runtime, "execution_info", None)
-    if info is None or info.node_attempt <= 1:
-        return signals
-    failures = signals.failures + info.node_attempt - 1
-    return replace(signals, step=StepKind.FAILURE, failures=failures, because=f"attempt {info.node_attempt} of this node")
+    return 0 if info is None else max(0, info.node_attempt - 1)
 
 
 def _node(metadata: Mapping[str, Any]) -> str:
@@ -121,8 +123,10 @@ def _node(metadata: Mapping[str, Any]) -> str:
     return "" if node in _PLAIN_NODES else str(node)
 
 
-def _labels(metadata: Mapping[str, Any], configurable: Mapping[str, Any]) -> Mapping[str, str]:
+def _labels(metadata: Mapping[str, Any], configurable: Mapping[str, Any], kwargs: Mapping[str, Any]) -> Mapping[str, str]:
     found = {name: str(source[name]) for source in (metadata, configurable) for name in _LABELS if name in source}
+    if follow := kwargs.get(FOLLOW):
+        found[FOLLOW] = follow
     more = configurable.get("fairlead_labels") or metadata.get("fairlead_labels")
     return {**found, **more} if more else found
 

@@ -1,0 +1,137 @@
+"""The decision as a step of a graph, and the calls that follow it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from langchain.agents import create_agent
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.types import Command, RetryPolicy, interrupt
+
+from fairlead import ConfigurationError, Pool, Router, Target
+from langchain_fairlead import ChatFairlead
+from langchain_fairlead.follow import Follows
+from langchain_fairlead.middleware import FairleadMiddleware
+from langchain_fairlead.node import FairleadNode, FairleadState, follow
+
+from .conftest import Duo
+from .fakes import Scripted
+
+
+class State(MessagesState, FairleadState):
+    pass
+
+
+class Flip:
+    """Prefers the other target each time it is asked by the node."""
+
+    name = "Flip"
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self, view: Any, shortlist: Any) -> Any:
+        if view.scope.task == "route":
+            self.asked += 1
+        return shortlist.prefer([("fast", "strong")[(self.asked + 1) % 2]], "flipped")
+
+
+def flipping(strong: Any = "strong says", fast: Any = "fast says") -> ChatFairlead:
+    scripts = {"strong": strong, "fast": fast}
+    models = {name: Scripted(model_name=name, script=[script]) for name, script in scripts.items()}
+    return ChatFairlead(models, router=Router(Pool([Target("strong"), Target("fast")]), Follows(), Flip()))
+
+
+def graph(llm: ChatFairlead, per: str, work: Any = None, **options: Any) -> Any:
+    builder = StateGraph(State)
+    builder.add_node("route", FairleadNode(llm, per=per))
+    builder.add_node("work", work or (lambda state: {"messages": [llm.invoke(state["messages"], **follow(state))]}), **options)
+    builder.add_edge(START, "route")
+    builder.add_edge("route", "work")
+    return builder.compile(checkpointer=InMemorySaver())
+
+
+CONFIG: Any = {"configurable": {"thread_id": "t1"}}
+
+
+def answered(state: dict[str, Any]) -> list[str]:
+    return [m.response_metadata["fairlead"]["target"] for m in state["messages"] if m.type == "ai"]
+
+
+@pytest.mark.parametrize(
+    ("per", "targets"), [("step", ["fast", "strong", "fast"]), ("session", ["fast"] * 3), ("agent", ["fast"] * 3)]
+)
+def test_a_decision_stands_as_long_as_it_is_asked_to(per: str, targets: list[str]) -> None:
+    app = graph(flipping(), per)
+    for _ in range(3):
+        state = app.invoke({"messages": [("user", "hi")]}, CONFIG)
+    assert answered(state) == targets
+
+
+def test_the_state_tells_the_decision_and_its_reason() -> None:
+    state = graph(flipping(), "step").invoke({"messages": [("user", "hi")]}, CONFIG)
+    assert state["fairlead_decision"] == {
+        "target": "fast",
+        "then": ["strong"],
+        "level": "step",
+        "policy": "Flip",
+        "because": "flipped",
+        "scope": state["fairlead_decision"]["scope"],
+    }
+
+
+def test_another_target_answers_where_the_decided_one_fails() -> None:
+    state = graph(flipping(fast=ConnectionResetError()), "session").invoke({"messages": [("user", "hi")]}, CONFIG)
+    assert answered(state) == ["strong"]
+
+
+def test_a_decision_survives_an_interruption() -> None:
+    llm = flipping()
+
+    def work(state: State) -> dict[str, Any]:
+        interrupt("may I?")
+        return {"messages": [llm.invoke(state["messages"], **follow(state))]}
+
+    app = graph(llm, "step", work)
+    app.invoke({"messages": [("user", "hi")]}, CONFIG)
+    assert answered(app.invoke(Command(resume=True), CONFIG)) == ["fast"]
+
+
+def test_a_node_that_runs_again_after_an_error_does_not_follow() -> None:
+    llm, tries = flipping(), []
+
+    def work(state: State) -> dict[str, Any]:
+        answer = llm.invoke(state["messages"], **follow({"fairlead_decision": {"target": "strong"}}))
+        tries.append(answer.content)
+        if len(tries) == 1:
+            raise ConnectionError("after the call")
+        return {"messages": [answer]}
+
+    retry = RetryPolicy(initial_interval=0.001, jitter=False)
+    graph(llm, "session", work, retry_policy=retry).invoke({"messages": [("user", "hi")]}, CONFIG)
+    assert tries == ["strong says", "fast says"]
+
+
+def test_an_agent_inside_the_graph_follows_too() -> None:
+    llm = flipping()
+    agent = create_agent(llm, [], middleware=[FairleadMiddleware()])
+    builder = StateGraph(State)
+    builder.add_node("route", FairleadNode(llm))
+    builder.add_node("agent", agent)
+    builder.add_edge(START, "route")
+    builder.add_edge("route", "agent")
+    state = builder.compile().invoke({"messages": [("user", "hi")]})
+    assert state["messages"][-1].response_metadata["fairlead"]["policy"] == "Follows"
+
+
+def test_a_router_that_would_not_follow_is_refused(duo: Duo) -> None:
+    assert FairleadNode(duo())
+    pool = Pool([Target("strong"), Target("fast")])
+    with pytest.raises(ConfigurationError, match=r"Follows\(\)"):
+        FairleadNode(duo_on(Router(pool)))
+
+
+def duo_on(router: Router) -> ChatFairlead:
+    return ChatFairlead({"strong": Scripted(), "fast": Scripted()}, router=router)
