@@ -1,0 +1,24 @@
+"""A query engine whose LLM is a `Fairlead`: set once in `Settings`, and every call of every engine is routed."""
+
+from llama_index.core import Document, Settings, SummaryIndex
+from llama_index.llms.openai import OpenAI
+
+from fairlead.journal import InMemory, line
+from llama_index.llms.fairlead import Fairlead, route_scope
+
+journal = InMemory()
+Settings.llm = Fairlead(
+    {
+        "strong": OpenAI(model="gpt-5.5", max_retries=0),
+        "fast": OpenAI(model="gpt-5.4-mini", max_retries=0),
+    },
+    journal=[journal],
+)
+
+index = SummaryIndex.from_documents([Document(text="A fairlead guides a rope around an object and keeps it from chafing.")])
+
+if __name__ == "__main__":
+    with route_scope(session="docs", user="ada"):
+        print(index.as_query_engine().query("What does a fairlead do?"))
+    for record in journal:
+        print(line(record))

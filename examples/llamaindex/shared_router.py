@@ -1,0 +1,29 @@
+"""One router for two frameworks: LangChain and LlamaIndex share one journal, one budget and one memory."""
+
+from langchain_openai import ChatOpenAI
+from llama_index.llms.openai import OpenAI
+
+from fairlead import Pool, Router
+from fairlead.catalog import target
+from fairlead.journal import InMemory, line
+from fairlead.policies import Budget, Fits, Healthy
+from langchain_fairlead import ChatFairlead
+from llama_index.llms.fairlead import Fairlead
+
+NAMES = ["gpt-5.5", "gpt-5.4-mini"]
+journal = InMemory()
+router = Router(
+    Pool([target(name, provider="openai") for name in NAMES]),
+    Fits(),
+    Healthy(),
+    Budget(usd=0.50, per="session"),
+    journal=[journal],
+)
+chat_model = ChatFairlead({name: ChatOpenAI(model=name, max_retries=0) for name in NAMES}, router=router)
+llm = Fairlead({name: OpenAI(model=name, max_retries=0) for name in NAMES}, router=router)
+
+if __name__ == "__main__":
+    print(chat_model.invoke("Ask in LangChain.", config={"configurable": {"thread_id": "s1"}}).text)
+    print(llm.complete("Answer in LlamaIndex.", route={"session": "s1"}))
+    for record in journal:
+        print(line(record))
