@@ -23,7 +23,8 @@ from typing import Any
 from fairlead.errors import ConfigurationError
 
 READING = frozenset(
-    "Glob Grep LS LSP NotebookRead Read TaskCreate TaskGet TaskList TaskOutput TaskUpdate TodoRead TodoWrite WebFetch WebSearch".split()
+    ["Glob", "Grep", "LS", "LSP", "NotebookRead", "Read", "TaskCreate", "TaskGet", "TaskList", "TaskOutput", "TaskUpdate",
+     "TodoRead", "TodoWrite", "WebFetch", "WebSearch"]
 )
 """Tools that read, search or keep a list: a call that only emits these is easy."""
 
