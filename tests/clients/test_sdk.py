@@ -22,6 +22,7 @@ from fairlead import (
     Shortlist,
     Target,
     TargetError,
+    Usage,
     View,
     adrive,
     drive,
