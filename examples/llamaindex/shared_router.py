@@ -19,7 +19,7 @@ router = Router(
     Budget(usd=0.50, per="session"),
     journal=[journal],
 )
-chat_model = ChatFairlead({name: ChatOpenAI(model=name, max_retries=0) for name in NAMES}, router=router)
+chat_model = ChatFairlead({name: ChatOpenAI(model=name, max_retries=0, stream_usage=True) for name in NAMES}, router=router)
 llm = Fairlead({name: OpenAI(model=name, max_retries=0) for name in NAMES}, router=router)
 
 if __name__ == "__main__":

@@ -133,12 +133,14 @@ def _for_anthropic(blocks: list[Any], role: MessageRole, dialect: Dialect) -> li
         else:
             ported.append(block)
     if role is not MessageRole.SYSTEM and role is not MessageRole.TOOL and not any(map(_says_something, ported)):
-        ported = [*[block for block in ported if not isinstance(block, TextBlock)], TextBlock(text=_NO_CONTENT)]
+        ported.append(TextBlock(text=_NO_CONTENT))
     return blocks if _same(ported, blocks) else ported
 
 
 def _lost_on_anthropic(block: Any, ported: list[Any]) -> bool:
-    """Thinking that it did not sign, and a cache point that would mark nothing."""
+    """An empty text, thinking that it did not sign, and a cache point that would mark nothing."""
+    if isinstance(block, TextBlock):
+        return not block.text
     if isinstance(block, ThinkingBlock):
         return not _signed(block)
     return isinstance(block, CachePoint) and not (ported and isinstance(ported[-1], _MARKABLE))
@@ -172,16 +174,16 @@ def _with_object(block: ToolCallBlock) -> ToolCallBlock:
 
 
 def _with_safe_ids(blocks: list[Any], index: int) -> list[Any]:
-    calls = [block for block in blocks if isinstance(block, ToolCallBlock)]
-    if all(block.tool_call_id and _ID.fullmatch(block.tool_call_id) for block in calls):
+    if all(block.tool_call_id and _ID.fullmatch(block.tool_call_id) for block in blocks if isinstance(block, ToolCallBlock)):
         return blocks
-    numbers = {id(block): number for number, block in enumerate(calls)}
-    return [
-        block.model_copy(update={"tool_call_id": _safe_id(block.tool_call_id, index, numbers[id(block)])})
-        if isinstance(block, ToolCallBlock)
-        else block
-        for block in blocks
-    ]
+    safe: list[Any] = []
+    number = 0
+    for block in blocks:
+        if isinstance(block, ToolCallBlock):
+            block = block.model_copy(update={"tool_call_id": _safe_id(block.tool_call_id, index, number)})
+            number += 1
+        safe.append(block)
+    return safe
 
 
 def _answered(messages: Sequence[ChatMessage], index: int) -> str:

@@ -1,0 +1,204 @@
+"""Translating a history changes nothing of the caller's, gives the same for the same, and is done once per message."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from llama_index.core.base.llms.types import (
+    AudioBlock,
+    CacheControl,
+    CachePoint,
+    ChatMessage,
+    CitableBlock,
+    CitationBlock,
+    ImageBlock,
+    MessageRole,
+    TextBlock,
+    ThinkingBlock,
+    ToolCallBlock,
+    VideoBlock,
+)
+from llama_index.core.llms import MockLLM
+from llama_index.llms.openai.utils import to_openai_message_dicts
+from openai.types.chat.chat_completion_message_tool_call import ChatCompletionMessageToolCall
+
+from fairlead import FailureKind, TargetError
+from llama_index.llms.fairlead import histories
+from llama_index.llms.fairlead.dialect import Dialect
+from llama_index.llms.fairlead.histories import Histories
+from llama_index.llms.fairlead.native import Native
+from llama_index.llms.fairlead.port import forces_no_thinking, port
+
+DIALECTS = [Dialect.ANTHROPIC, Dialect.OPENAI_CHAT, Dialect.OPENAI_RESPONSES, Dialect.OTHER]
+ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
+
+texts = st.text(max_size=5)
+ids = st.one_of(st.none(), st.sampled_from(["call_1", "toolu_2", "odd id!", "x" * 47]))
+blocks = st.one_of(
+    st.builds(TextBlock, text=texts),
+    st.builds(ThinkingBlock, content=texts, additional_information=st.sampled_from([{}, {"signature": "s"}, {"id": "rs_1"}])),
+    st.just(CachePoint(cache_control=CacheControl(type="ephemeral"))),
+    st.just(CitableBlock(title="t", source="s", content=[TextBlock(text="cited")])),
+    st.just(CitationBlock(cited_content=TextBlock(text="c"), source="s", title="t", additional_location_info={})),
+    st.builds(
+        ToolCallBlock,
+        tool_call_id=ids,
+        tool_name=st.just("add"),
+        tool_kwargs=st.sampled_from([{"a": 1}, '{"a": 1}', '{"a":', "", "[1]"]),
+    ),
+)
+messages = st.builds(
+    ChatMessage,
+    role=st.sampled_from(
+        [MessageRole.USER, MessageRole.ASSISTANT, MessageRole.SYSTEM, MessageRole.DEVELOPER, MessageRole.MODEL]
+    ),
+    blocks=st.lists(blocks, max_size=4),
+    additional_kwargs=st.sampled_from([{}, {"usage": {"input_tokens": 3}}]),
+) | st.builds(
+    ChatMessage,
+    role=st.sampled_from([MessageRole.TOOL, MessageRole.FUNCTION]),
+    blocks=st.builds(lambda text: [TextBlock(text=text)], texts),
+    additional_kwargs=st.builds(lambda name: {"tool_call_id": name} if name else {}, ids),
+)
+conversations = st.lists(messages, max_size=6)
+
+
+@given(conversations, st.sampled_from(DIALECTS))
+def test_the_callers_messages_are_never_changed_and_the_same_gives_the_same(history, dialect):
+    before = copy.deepcopy(history)
+    first = [port(history, index, dialect) for index in range(len(history))]
+    second = [port(history, index, dialect) for index in range(len(history))]
+    assert history == before
+    assert first == second
+
+
+@given(conversations, st.sampled_from(DIALECTS))
+def test_what_was_translated_needs_no_translation_any_more(history, dialect):
+    once = [port(history, index, dialect) for index in range(len(history))]
+    assert [port(once, index, dialect) for index in range(len(once))] == once
+
+
+@given(conversations)
+def test_anthropic_gets_objects_for_arguments_signed_thinking_only_and_never_an_empty_turn(history):
+    ported = [port(history, index, Dialect.ANTHROPIC) for index in range(len(history))]
+    for message in ported:
+        assert message.role not in (MessageRole.DEVELOPER, MessageRole.MODEL, MessageRole.FUNCTION)
+        for block in message.blocks:
+            if isinstance(block, ToolCallBlock):
+                assert isinstance(block.tool_kwargs, dict)
+                assert ID.fullmatch(block.tool_call_id)
+            assert not isinstance(block, ThinkingBlock) or block.additional_information["signature"]
+        if message.role in (MessageRole.USER, MessageRole.ASSISTANT):
+            said = [b for b in message.blocks if not isinstance(b, (CachePoint, CitationBlock, ThinkingBlock))]
+            assert any(not isinstance(b, TextBlock) or b.text for b in said)
+
+
+@given(conversations)
+def test_openai_takes_whatever_comes_out(history):
+    ported = [port(history, index, Dialect.OPENAI_CHAT) for index in range(len(history))]
+    for message in to_openai_message_dicts(ported, model="gpt-4.1"):
+        json.dumps(message)
+        for call in message.get("tool_calls") or ():
+            assert ID.fullmatch(call["id"])
+        assert (message["role"] == "tool") == ("tool_call_id" in message)
+
+
+@given(st.data())
+def test_what_is_remembered_is_what_translating_afresh_would_give(data):
+    """Over conversations that grow, are cut, edited and replaced."""
+    kept, native = Histories(size=3), Native("n", MockLLM(), data.draw(st.sampled_from(DIALECTS)))
+    history = []
+    for _ in range(data.draw(st.integers(1, 6))):
+        change = data.draw(st.sampled_from(["grow", "cut", "edit", "rewrite", "replace"]))
+        if change == "grow" or not history:
+            history = [*history, *data.draw(st.lists(messages, min_size=1, max_size=3))]
+        elif change == "cut":
+            history = history[: data.draw(st.integers(0, len(history)))]
+        elif change == "edit":
+            history = [*history[:-1], data.draw(messages)]
+        elif change == "rewrite":
+            history[-1].blocks = [TextBlock(text="rewritten")]
+        else:
+            history = data.draw(conversations)
+        expected = [port(history, index, native.dialect) for index in range(len(history))]
+        assert kept.ported(("s", "a"), history, native) == expected
+
+
+def test_a_message_is_translated_once(monkeypatch):
+    calls = []
+    monkeypatch.setattr(histories, "port", lambda *args: calls.append(args[1]) or port(*args))
+    kept, native = Histories(), Native("n", MockLLM(), Dialect.ANTHROPIC)
+    history = [ChatMessage(role="user", content=str(number)) for number in range(5)]
+    for end in range(1, 6):
+        kept.ported(("s", "a"), history[:end], native)
+    assert calls == [0, 1, 2, 3, 4]
+
+
+def test_the_list_that_a_target_gets_is_its_own():
+    kept, native = Histories(), Native("n", MockLLM(), Dialect.OPENAI_CHAT)
+    history = [ChatMessage(role="user", content="one")]
+    for _ in range(2):
+        got = kept.ported(("s", "a"), history, native)
+        got.append("an integration appends to it")
+    assert len(history) == 1
+    assert len(kept.ported(("s", "a"), history, native)) == 1
+
+
+def test_calls_and_results_without_ids_find_each_other_by_their_place():
+    call = ToolCallBlock(tool_name="add", tool_kwargs={})
+    history = [
+        ChatMessage(role="assistant", blocks=[call, call]),
+        ChatMessage(role="tool", content="1"),
+        ChatMessage(role="tool", content="2"),
+    ]
+    ported = [port(history, index, Dialect.OPENAI_CHAT) for index in range(3)]
+    made = [block.tool_call_id for block in ported[0].blocks]
+    assert len(set(made)) == 2
+    assert [message.additional_kwargs["tool_call_id"] for message in ported[1:]] == made
+
+
+def test_tool_calls_of_older_integrations_are_made_blocks():
+    kept = ChatCompletionMessageToolCall.model_validate(
+        {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
+    )
+    for call in (kept, {"id": "call_1", "name": "add", "input": {"a": 1}}):
+        old = ChatMessage(role="assistant", content="", additional_kwargs={"tool_calls": [call], "stray": 1})
+        ported = port([old], 0, Dialect.ANTHROPIC)
+        assert [b.tool_kwargs for b in ported.blocks if isinstance(b, ToolCallBlock)] == [{"a": 1}]
+        assert "tool_calls" not in ported.additional_kwargs
+
+
+@pytest.mark.parametrize(
+    ("block", "dialect"),
+    [
+        (AudioBlock(audio=b"x", format="wav"), Dialect.ANTHROPIC),
+        (AudioBlock(audio=b"x", format="wav"), Dialect.OPENAI_RESPONSES),
+        (VideoBlock(video=b"x"), Dialect.OPENAI_CHAT),
+        (VideoBlock(video=b"x"), Dialect.ANTHROPIC),
+    ],
+)
+def test_what_a_dialect_has_no_words_for_is_unsupported_there(block, dialect):
+    with pytest.raises(TargetError) as caught:
+        port([ChatMessage(role="user", blocks=[block])], 0, dialect)
+    assert caught.value.kind is FailureKind.UNSUPPORTED
+
+
+def test_images_are_sent_as_they_are():
+    message = ChatMessage(role="user", blocks=[TextBlock(text="see"), ImageBlock(url="http://127.0.0.1/a.png")])
+    assert port([message], 0, Dialect.OPENAI_CHAT) is message
+
+
+def test_thinking_is_off_only_where_a_tool_result_answers_a_turn_without_signed_thinking():
+    call = ToolCallBlock(tool_call_id="c", tool_name="add", tool_kwargs={})
+    signed = ThinkingBlock(content="hm", additional_information={"signature": "s"})
+    result = ChatMessage(role="tool", content="3", additional_kwargs={"tool_call_id": "c"})
+    assert forces_no_thinking([ChatMessage(role="assistant", blocks=[call]), result])
+    assert forces_no_thinking([ChatMessage(role="assistant", blocks=[ThinkingBlock(content="hm"), call]), result])
+    assert not forces_no_thinking([ChatMessage(role="assistant", blocks=[signed, call]), result])
+    assert not forces_no_thinking([ChatMessage(role="assistant", blocks=[call]), result, ChatMessage(role="user", content="?")])
+    assert not forces_no_thinking([])

@@ -1,0 +1,179 @@
+"""What a native LLM gave back is read right: tokens in one meaning, unknown as unknown, the end of a stream, hidden failures."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace as Raw
+
+import pytest
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, ThinkingBlock, ToolCallBlock
+from openai.types.chat import ChatCompletionChunk
+from openai.types.responses import Response, ResponseError, ResponseFailedEvent
+
+from fairlead import FailureKind, Pool, Router, Target, TargetError, Usage, Verdict
+from fairlead.failures import IncompleteStream
+from fairlead.testing.loopback import Answer, LoopbackProvider
+from llama_index.llms.fairlead import Fairlead
+from llama_index.llms.fairlead.replies import reply_of
+from llama_index.llms.fairlead.stream import EmptyStream, Watch, check, says_nothing
+from llama_index.llms.fairlead.usage import usage_of
+
+
+def response(raw=None, message=None, **kwargs):
+    return ChatResponse(message=message or ChatMessage(role="assistant", content="hi"), raw=raw, **kwargs)
+
+
+class TestUsage:
+    @pytest.mark.parametrize(
+        ("given", "expected"),
+        [
+            (
+                response(Raw(usage=Raw(prompt_tokens=10, completion_tokens=2, prompt_tokens_details=Raw(cached_tokens=4)))),
+                Usage(10, 2, 4),
+            ),
+            (
+                response(
+                    Raw(
+                        usage=Raw(
+                            input_tokens=10,
+                            output_tokens=5,
+                            input_tokens_details=Raw(cached_tokens=3),
+                            output_tokens_details=Raw(reasoning_tokens=2),
+                        )
+                    )
+                ),
+                Usage(10, 5, 3, None, None, 2),
+            ),
+            (
+                response(
+                    {
+                        "usage": Raw(
+                            input_tokens=10,
+                            output_tokens=2,
+                            cache_read_input_tokens=100,
+                            cache_creation_input_tokens=30,
+                            cache_creation=Raw(ephemeral_1h_input_tokens=10, ephemeral_5m_input_tokens=20),
+                        )
+                    }
+                ),
+                Usage(140, 2, 100, 20, 10),
+            ),
+            (
+                response(
+                    message=ChatMessage(role="assistant", additional_kwargs={"usage": {"input_tokens": 7, "output_tokens": 1}})
+                ),
+                Usage(7, 1),
+            ),
+            (response(additional_kwargs={"prompt_tokens": 5, "completion_tokens": 1}), Usage(5, 1)),
+            (CompletionResponse(text="x", additional_kwargs={"prompt_tokens": 5, "completion_tokens": 1}), Usage(5, 1)),
+            (response(), None),
+            (response(Raw(usage=None)), None),
+            (response(Raw(usage=Raw(prompt_tokens=0, completion_tokens=0))), None),
+        ],
+        ids=[
+            "chat",
+            "responses",
+            "messages",
+            "messages-stream",
+            "totals",
+            "completion",
+            "none",
+            "null",
+            "zeros-after-an-error",
+        ],
+    )
+    def test_means_the_same_for_all_providers_and_unknown_is_not_zero(self, given, expected):
+        assert usage_of(given) == expected
+
+
+class TestTheEndOfAStream:
+    def test_is_complete_with_its_marker_only(self):
+        watch = Watch(lambda: 0.0)
+        assert watch.hear(response(_chunk(None), delta="a")) != []
+        with pytest.raises(IncompleteStream):
+            watch.rest()
+        watch.hear(response(_chunk("stop"), delta=""))
+        assert watch.rest() == []
+
+    def test_is_not_asked_of_a_protocol_that_nobody_knows(self):
+        watch = Watch(lambda: 0.0)
+        watch.hear(response(delta="a"))
+        assert watch.rest() == []
+
+    def test_chunks_that_say_nothing_wait_for_one_that_does(self):
+        watch = Watch(iter([0.0, 1.5]).__next__)
+        assert watch.hear(response(_chunk(None), message=ChatMessage(role="assistant", content=""), delta="")) == []
+        assert len(watch.hear(response(_chunk(None), delta="a"))) == 2
+        assert watch.first_chunk == 1.5
+
+    def test_a_stream_without_chunks_is_one_of_its_own_kind(self):
+        with pytest.raises(EmptyStream):
+            Watch(lambda: 0.0).rest()
+
+    @pytest.mark.parametrize(
+        "message",
+        [
+            ChatMessage(role="assistant", blocks=[ToolCallBlock(tool_name="add", tool_kwargs={})]),
+            ChatMessage(role="assistant", blocks=[ThinkingBlock(content="hm")]),
+            ChatMessage(role="assistant", content="all of it"),
+            ChatMessage(role="assistant", content="", additional_kwargs={"thinking_delta": "hm"}),
+        ],
+    )
+    def test_tool_calls_thinking_and_whole_messages_say_something(self, message):
+        assert not says_nothing(response(message=message, delta=""))
+
+
+class TestHiddenFailures:
+    def test_a_failed_event_of_a_responses_stream_is_a_failure(self):
+        event = ResponseFailedEvent.model_construct(
+            type="response.failed", response=_failed("rate_limit_exceeded", "slow down")
+        )
+        with pytest.raises(TargetError, match="slow down") as caught:
+            Watch(lambda: 0.0).hear(response(event, delta=""))
+        assert caught.value.kind is FailureKind.RATE_LIMIT
+
+    def test_so_is_a_whole_response_of_status_failed(self):
+        with pytest.raises(TargetError) as caught:
+            check(response(_failed("server_error", "it broke")))
+        assert caught.value.kind is FailureKind.SERVER_ERROR
+
+    def test_a_completed_one_is_none(self):
+        check(response(Response.model_construct(object="response", status="completed", error=None)))
+
+
+class TestReplies:
+    def test_text_and_tool_calls_are_there_for_verifiers(self):
+        block = ToolCallBlock(tool_name="add", tool_kwargs='{"a": 1}')
+        reply = reply_of(response(message=ChatMessage(role="assistant", blocks=[block])))
+        assert reply.tool_calls == (("add", {"a": 1}),)
+
+    async def test_a_judge_is_asked_through_the_same_llms_by_every_method(self, openai, journal, method):
+        def judge(view, reply):
+            from fairlead import Call, Shortlist
+
+            asked = yield Call(pool["two"], view, Shortlist(pool), ask="Is it good?")
+            return Verdict("no" not in asked.text, "the judge says no")
+
+        pool = Pool([Target("one"), Target("two")])
+        router = Router(pool, verify=judge, journal=[journal])
+        answers = LoopbackProvider(
+            answer=lambda r: Answer("no" if "good?" in r.last_user_text else '{"name": "B", "population": 1}')
+        )
+        with answers as provider:
+            models = {"one": openai(api_base=provider.openai_url), "two": openai("gpt-4o", api_base=provider.openai_url)}
+            _, last = await method.ask(Fairlead(models, router=router), "hello")
+        assert [(a.target.name, a.call.ask is not None) for a in journal] == [("two", True), ("one", False), ("two", False)]
+        if not method.structured:
+            assert last.additional_kwargs["fairlead"]["target"] == "two"
+
+
+def _chunk(reason):
+    choice = {"index": 0, "delta": {"content": "a"}, "finish_reason": reason}
+    return ChatCompletionChunk.model_validate(
+        {"id": "c", "object": "chat.completion.chunk", "created": 0, "model": "m", "choices": [choice]}
+    )
+
+
+def _failed(code, message):
+    return Response.model_construct(
+        object="response", status="failed", error=ResponseError.model_construct(code=code, message=message), output=[]
+    )
