@@ -51,7 +51,7 @@ class Completion:
         return calls
 
     def __repr__(self) -> str:
-        return f"Completion({self.outcome.target.name!r}, {self.text[:60]!r})"
+        return f"Completion({self.outcome.target.name!r}, {len(self.text)} characters)"
 
 
 class Stream:
