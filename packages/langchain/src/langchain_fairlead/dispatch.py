@@ -7,7 +7,15 @@ from contextlib import aclosing, closing
 from typing import Any, cast
 
 from langchain_core.language_models.base import LanguageModelInput
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, convert_to_messages
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+    convert_to_messages,
+)
 from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.prompt_values import PromptValue, StringPromptValue
 from langchain_core.rate_limiters import BaseRateLimiter
@@ -23,6 +31,8 @@ from langchain_fairlead.port import Porter, as_prompt
 from langchain_fairlead.stamp import KEY, stamp_of, stamped
 from langchain_fairlead.tools import Tools
 from langchain_fairlead.view import Views
+
+_MESSAGES = frozenset([HumanMessage, AIMessage, ToolMessage, SystemMessage, AIMessageChunk])
 
 
 class Dispatch:
@@ -226,8 +236,7 @@ def prompt_of(prompt: LanguageModelInput) -> PromptValue:
     if isinstance(prompt, str):
         return StringPromptValue(text=prompt)
     if isinstance(prompt, Sequence):
-        kinds = set(map(type, prompt))  # a thousand messages are of four classes
-        ready = all(issubclass(kind, BaseMessage) for kind in kinds)
+        ready = set(map(type, prompt)) <= _MESSAGES  # quick: a thousand messages are of four classes
         return as_prompt(list(prompt) if ready else convert_to_messages(prompt))  # type: ignore[arg-type]  # just seen
     raise ValueError(f"Invalid input type {type(prompt)}. Must be a PromptValue, str, or list of BaseMessages.")
 

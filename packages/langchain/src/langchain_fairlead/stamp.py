@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any, TypeVar
 
 from langchain_core.messages import AIMessage
 
-from fairlead import Attempt, Outcome
+from fairlead import Attempt, Level, Outcome
 
 KEY = "fairlead"
+LEVELS = {level: level.name.lower() for level in Level}
 M = TypeVar("M", bound=AIMessage)
 
 
 def stamp_of(outcome: Outcome) -> dict[str, Any]:
     """The record of a finished run: decision id, who answered, why, what was tried, and what it cost in USD."""
-    note = outcome.attempt.call.shortlist.decider
+    call = outcome.attempt.call
+    note = call.shortlist.decider
     return {
         "decision": outcome.decision,
-        "target": outcome.target.name,
-        "level": note.level.name.lower(),
+        "target": call.target.name,
+        "level": LEVELS[note.level],
         "policy": note.policy,
         "because": note.because,
         "attempts": [{"target": attempt.target.name, "result": _result(attempt)} for attempt in outcome.attempts],
@@ -33,7 +36,9 @@ def stamped(message: M, outcome: Outcome) -> M:
     A copy, because the message may also lie in a response cache. For streams: stamp one chunk only, since merging chunks
     joins their strings.
     """
-    return message.model_copy(update={"response_metadata": {**message.response_metadata, KEY: stamp_of(outcome)}})
+    copied = copy(message)
+    copied.__dict__["response_metadata"] = {**message.response_metadata, KEY: stamp_of(outcome)}  # no need to validate ours
+    return copied
 
 
 def target_of(message: AIMessage) -> str:
