@@ -94,7 +94,7 @@ class Fairlead(FunctionCallingLLM):
     >>> llm = Fairlead({"strong": MockLLM(), "fast": MockLLM(max_tokens=2)})
     >>> answer = llm.complete("one two three four", route={"target": "fast"})
     >>> answer.text, answer.additional_kwargs["fairlead"]["target"]
-    ('one two', 'fast')
+    ('text text', 'fast')
     """
 
     models: dict[str, Any] = Field(exclude=True, repr=False, description="Target name -> LLM; in no dump, since LLMs hold keys")
