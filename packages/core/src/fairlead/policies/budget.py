@@ -167,7 +167,7 @@ class Budget:
             return 0.0, prompt + longest
         if target.price is None:
             return inf, prompt + longest
-        price = target.price.tier(prompt)
+        price = target.price.at(view.now).tier(prompt)
         dearest = max(price.input, price.cache_write or 0.0, price.cache_write_1h or 0.0)
         return (prompt * dearest + longest * price.output) * 1e-6, prompt + longest
 
