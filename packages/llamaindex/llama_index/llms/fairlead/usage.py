@@ -61,7 +61,7 @@ def _anthropic(said: Any, prompt: int, made: int | None) -> Usage | None:
 
 
 def _get(holder: Any, name: str) -> Any:
-    return holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
+    return holder.get(name) if isinstance(holder, dict) else getattr(holder, name, None)
 
 
 def _count(holder: Any, name: str) -> int | None:

@@ -56,7 +56,7 @@ class Views:
         """
         session = caller.session or opening(messages)
         agent = caller.agent or _MAIN
-        reading = self._threads.read((session, agent), messages)
+        reading = self._threads.read((session, agent), messages, None if tools is None else bool(tools), _front(tools))
         signals = reading.signals
         if caller.moment is Moment.FINALIZE:
             signals = replace(signals, step=StepKind.FINAL_ANSWER, because="the agent finishes its run")
@@ -73,13 +73,18 @@ class Views:
                 self._reachable(messages) if "image" in reading.modalities else frozenset(),
             )
         scope = Scope(session, agent, task, step, caller.labels, caller.deadline)
-        return View(scope, tokens, needs, signals, caller.target)
+        return View(scope, tokens, needs, signals, caller.target, chain=reading.chain)
 
     def _reachable(self, messages: Sequence[ChatMessage]) -> frozenset[str]:
         """The only providers that can serve the images: a route must not make us download what another passes on."""
         if self._passing_on and any(isinstance(b, ImageBlock) and b.url for message in messages for b in message.blocks):
             return self._passing_on
         return frozenset()
+
+
+def _front(tools: Sequence[Any] | None) -> int:
+    """Tells whether the same tools are offered as before."""
+    return hash(tuple([str(tool.metadata.name) for tool in tools])) if tools else 0
 
 
 def opening(messages: Sequence[ChatMessage]) -> str:
