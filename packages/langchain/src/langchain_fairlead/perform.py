@@ -26,7 +26,7 @@ from fairlead import Call, View
 from fairlead.failures import IncompleteStream, target_error
 from langchain_fairlead.native import Native
 from langchain_fairlead.port import Porter
-from langchain_fairlead.replies import complete, merged, reply_of
+from langchain_fairlead.replies import Opening, complete, merged, reply_of
 from langchain_fairlead.structured import Schema, Witness
 from langchain_fairlead.tools import Tools
 
@@ -127,6 +127,7 @@ class Request:
         if self.limiter is not None:
             self.limiter.acquire(blocking=True)
         parts: list[Any] = []
+        opening = Opening()
         started, first = perf_counter(), None
         try:
             with closing(cast("Any", runnable.stream(prompt, config, stop=self.stop, **kwargs))) as chunks:
@@ -134,10 +135,13 @@ class Request:
                     if first is None:
                         first = perf_counter() - started
                     parts.append(chunk)
-                    yield chunk
+                    for item in opening.let(chunk):
+                        yield item
             message = _whole(merged(parts) if witness is None else None, witness)
         except Exception as error:  # noqa: BLE001  (as above)
             translate(error)
+        for item in opening.rest():
+            yield item
         yield reply_of(message, first)
 
     async def astream(self, call: Call) -> AsyncIterator[Any]:
@@ -151,6 +155,7 @@ class Request:
         if self.limiter is not None:
             await self.limiter.aacquire(blocking=True)
         parts: list[Any] = []
+        opening = Opening()
         started, first = perf_counter(), None
         try:
             async with aclosing(cast("Any", runnable.astream(prompt, config, stop=self.stop, **kwargs))) as chunks:
@@ -158,10 +163,13 @@ class Request:
                     if first is None:
                         first = perf_counter() - started
                     parts.append(chunk)
-                    yield chunk
+                    for item in opening.let(chunk):
+                        yield item
             message = _whole(merged(parts) if witness is None else None, witness)
         except Exception as error:  # noqa: BLE001  (as above)
             translate(error)
+        for item in opening.rest():
+            yield item
         yield reply_of(message, first)
 
     def generate(self, call: Call) -> Iterator[Any]:
@@ -202,12 +210,15 @@ class Request:
         runnable, prompt, config, kwargs, _ = self.prepared(call)
         if self.limiter is not None:
             self.limiter.acquire(blocking=True)
+        opening = Opening()
         try:
             stream: Any = runnable.stream_events(prompt, config, version="v3", stop=self.stop, **kwargs)
-            yield from stream
+            for event in stream:
+                yield from opening.let(event)
             message = _whole(stream.output, None)
         except Exception as error:  # noqa: BLE001  (as above)
             translate(error)
+        yield from opening.rest()
         yield reply_of(message)
 
     async def aevents(self, call: Call) -> AsyncIterator[Any]:
@@ -220,14 +231,18 @@ class Request:
         runnable, prompt, config, kwargs, _ = self.prepared(call)
         if self.limiter is not None:
             await self.limiter.aacquire(blocking=True)
+        opening = Opening()
         try:
             begun: Any = runnable.astream_events(prompt, config, version="v3", stop=self.stop, **kwargs)
             async with await begun as stream:
                 async for event in stream:
-                    yield event
+                    for item in opening.let(event):
+                        yield item
                 message = _whole(await stream, None)
         except Exception as error:  # noqa: BLE001  (as above)
             translate(error)
+        for item in opening.rest():
+            yield item
         yield reply_of(message)
 
     # -- what a call needs, for its target

@@ -83,3 +83,45 @@ def merged(chunks: Sequence[AIMessage]) -> AIMessage:
     if not rest or not isinstance(first, AIMessageChunk):
         return first
     return add_ai_message_chunks(first, *[chunk for chunk in rest if isinstance(chunk, AIMessageChunk)])
+
+
+class Opening:
+    """Holds back what a stream begins with as long as it says nothing: until its first word another target may take over.
+
+    Streams begin with a role, with usage, with an empty block; some providers fail only then.
+    """
+
+    __slots__ = ("_held", "_open")
+
+    def __init__(self) -> None:
+        self._held: list[Any] = []
+        self._open = False
+
+    def let(self, chunk: Any) -> list[Any]:
+        """What may be shown now that `chunk` has come."""
+        if self._open:
+            return [chunk]
+        self._held.append(chunk)
+        if not says_something(chunk):
+            return []
+        self._open = True
+        return self.rest()
+
+    def rest(self) -> list[Any]:
+        """What is still held back, at the end of a stream that was complete."""
+        held, self._held = self._held, []
+        return held
+
+
+def says_something(chunk: Any) -> bool:
+    """Whether a chunk, or an event of the v3 protocol, holds anything of the answer itself."""
+    if isinstance(chunk, dict) and "event" in chunk:
+        return chunk["event"] not in ("message-start", "content-block-start")
+    if not isinstance(chunk, AIMessage):
+        return True  # a parsed answer
+    if isinstance(chunk, AIMessageChunk) and chunk.tool_call_chunks:
+        return True
+    content = chunk.content
+    if isinstance(content, str):
+        return bool(content or chunk.tool_calls or chunk.additional_kwargs)
+    return any(isinstance(block, str) or block.get("type") != "text" or block.get("text") for block in content)
