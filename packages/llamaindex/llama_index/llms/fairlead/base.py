@@ -234,10 +234,13 @@ class Fairlead(FunctionCallingLLM):
     def get_tool_calls_from_response(
         self, response: ChatResponse, error_on_no_tool_call: bool = True, **kwargs: Any
     ) -> list[ToolSelection]:
-        """The tool calls of a response, as read by the LLM that gave it."""
-        native = self.dispatch.natives.get(target_named(response))
+        """The tool calls of a response, as read by the LLM that gave it, or by the only one that can have given it."""
+        natives = self.dispatch.natives
+        native = natives.get(target_named(response)) or (next(iter(natives.values())) if len(natives) == 1 else None)
         if native is not None and hasattr(native.llm, "get_tool_calls_from_response"):
-            calls: list[ToolSelection] = native.llm.get_tool_calls_from_response(response, error_on_no_tool_call, **kwargs)
+            calls: list[ToolSelection] = native.llm.get_tool_calls_from_response(
+                response, error_on_no_tool_call=error_on_no_tool_call, **kwargs
+            )
             return calls
         return tool_calls_in(response, error_on_no_tool_call)
 

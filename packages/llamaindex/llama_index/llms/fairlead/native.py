@@ -25,6 +25,7 @@ _CLASSES = {
 }
 _THINKING = ("enabled", "adaptive")
 _METHODS = ("chat", "achat", "metadata")
+_WITH_TOOLS = ("chat_with_tools", "achat_with_tools", "stream_chat_with_tools", "astream_chat_with_tools")
 _UNTOLD = LLMMetadata()
 
 
@@ -68,8 +69,8 @@ class Native:
 
     @property
     def calls_tools(self) -> bool:
-        """Whether tools can be given to it: it says so, and has the methods."""
-        return self.metadata.is_function_calling_model and hasattr(self.llm, "achat_with_tools")
+        """Whether tools can be given to it: it says so, and has a method for it; few custom LLMs have all four."""
+        return self.metadata.is_function_calling_model and any(hasattr(self.llm, method) for method in _WITH_TOOLS)
 
 
 def natives(models: Models, options: Mapping[str, Any]) -> dict[str, Native]:

@@ -1,0 +1,67 @@
+"""Recorded answers of providers, given to a native LlamaIndex LLM, bare and inside `Fairlead`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+from llama_index.core.base.llms.types import ChatMessage
+
+from fairlead import AllTargetsFailed, Interrupted
+from fairlead.failures import IncompleteStream
+from llama_index.llms.fairlead import Fairlead
+
+from ..traffic import Recorded
+
+HELLO = [ChatMessage(role="user", content="hello")]
+_NOT_SENT = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+
+
+def transport(recorded: Recorded) -> httpx.Client:
+    """Answers every request with the recording."""
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        headers = [
+            (name, value) for name, values in recorded.headers.items() for value in values if name.lower() not in _NOT_SENT
+        ]
+        return httpx.Response(recorded.status, headers=headers, content=recorded.body.encode())
+
+    return httpx.Client(transport=httpx.MockTransport(answer))
+
+
+def outcome(llm: Any, streamed: bool) -> tuple[list[Any], BaseException | None]:
+    """What an LLM gave, chunk by chunk, and what it raised."""
+    given: list[Any] = []
+    try:
+        for response in llm.stream_chat(HELLO) if streamed else [llm.chat(HELLO)]:
+            given.append(_essence(response))  # noqa: PERF401  (what came before an error counts)
+    except Exception as error:  # noqa: BLE001  (whatever the integration raises is what is compared)
+        return given, error
+    return given, None
+
+
+def check(recorded: Recorded, make: Callable[[], Any]) -> None:
+    """The routed LLM gives what the bare one gives; where that fails, it fails with the same error, or says what was silent."""
+    chunks, error = outcome(make(), recorded.streamed)
+    routed, told = outcome(Fairlead({"only": make()}), recorded.streamed)
+    if isinstance(told, AllTargetsFailed):
+        told = told.exceptions[0]
+    elif isinstance(told, Interrupted):
+        told = told.__cause__
+    if error is None and isinstance(told, IncompleteStream):
+        assert recorded.stream_error is not None or not _terminated(recorded), "a complete answer was taken for a broken one"
+        return
+    assert type(told) is type(error)
+    assert str(told) == str(error) or told is error
+    assert routed == chunks or (error is not None and routed == chunks[: len(routed)])
+
+
+def _terminated(recorded: Recorded) -> bool:
+    markers = ('"finish_reason":"', '"finish_reason": "', "message_stop")
+    return any(marker in recorded.body for marker in markers)
+
+
+def _essence(response: Any) -> Any:
+    kwargs = {key: value for key, value in response.additional_kwargs.items() if key != "fairlead"}
+    return response.message.model_dump(), response.delta, kwargs

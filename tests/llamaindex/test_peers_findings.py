@@ -1,0 +1,53 @@
+"""What LlamaIndex core's own tests found: each was a difference between `Fairlead` and the LLM behind it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+from llama_index.core.agent.workflow import FunctionAgent
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, LLMMetadata
+from llama_index.core.llms import MockLLM
+from llama_index.core.tools import ToolSelection
+
+from llama_index.llms.fairlead import Fairlead
+
+from .methods import ADD
+
+
+class OneMethod(MockLLM):
+    """A custom LLM with only as much of tool calling as a streaming agent needs, and options by keyword alone."""
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        return LLMMetadata(is_function_calling_model=True)
+
+    async def astream_chat_with_tools(
+        self, tools: list[Any], chat_history: list[ChatMessage], **kwargs: Any
+    ) -> AsyncGenerator[ChatResponse, None]:
+        async def answer() -> AsyncGenerator[ChatResponse, None]:
+            yield ChatResponse(message=ChatMessage(role="assistant", content="done"), delta="done")
+
+        return answer()
+
+    def get_tool_calls_from_response(self, response: ChatResponse, **kwargs: Any) -> list[ToolSelection]:
+        calls: list[ToolSelection] = response.message.additional_kwargs.get("tool_calls", [])
+        return calls
+
+
+async def test_an_llm_with_one_method_for_tools_serves_an_agent() -> None:
+    agent = FunctionAgent(llm=Fairlead({"only": OneMethod()}), tools=[ADD])
+    assert str(await agent.run("1 + 2")) == "done"
+
+
+def test_a_response_from_elsewhere_is_read_by_the_only_llm_there_is() -> None:
+    call = ToolSelection(tool_id="1", tool_name="add", tool_kwargs={"a": 1})
+    message = ChatMessage(role="assistant", additional_kwargs={"tool_calls": [call]})
+    assert Fairlead({"only": OneMethod()}).get_tool_calls_from_response(ChatResponse(message=message)) == [call]
+
+
+def test_with_several_llms_it_is_read_by_what_all_of_them_write() -> None:
+    llm = Fairlead({"one": OneMethod(), "other": OneMethod()})
+    with pytest.raises(ValueError, match="at least one tool call"):
+        llm.get_tool_calls_from_response(ChatResponse(message=ChatMessage(role="assistant", content="none")))
