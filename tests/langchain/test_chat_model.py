@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
+import sys
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -11,8 +15,9 @@ from langchain_core.callbacks import BaseCallbackHandler, UsageMetadataCallbackH
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.rate_limiters import BaseRateLimiter
 
-from fairlead import AllTargetsFailed, ConfigurationError, Interrupted, Pool, Router, Target, Verdict
+from fairlead import AllTargetsFailed, Call, ConfigurationError, Interrupted, Pool, Router, Shortlist, Target, Verdict
 from fairlead.catalog import Unpriced
 from fairlead.journal import InMemory
 from langchain_fairlead import ChatFairlead
@@ -195,6 +200,31 @@ class TestFailure:
         (only,) = attempts
         assert only.target == "strong"
 
+    async def test_an_abandoned_asynchronous_stream_ends_at_once(self, duo: Duo) -> None:
+        runs, attempts = Runs(), InMemory()
+        chunks = duo(journal=[attempts]).astream("hello", {"callbacks": [runs]})
+        await anext(chunks)
+        await chunks.aclose()
+        assert (runs.failed, len(attempts)) == (1, 1)
+
+    async def test_a_cancelled_call_is_over_for_the_router_too(self, duo: Duo) -> None:
+        attempts = InMemory()
+        llm = duo(journal=[attempts])
+        started = asyncio.Event()
+
+        async def never(*args: Any, **kwargs: Any) -> Any:
+            started.set()
+            await asyncio.Event().wait()
+
+        object.__setattr__(llm.models["strong"], "ainvoke", never)
+        task = asyncio.create_task(llm.ainvoke("hello"))
+        await started.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert [record.target for record in attempts] == ["strong"]
+        assert llm.models["fast"].asked == []
+
 
 class TestVerifier:
     def test_a_rejected_answer_is_never_shown(self, duo: Duo) -> None:
@@ -204,6 +234,19 @@ class TestVerifier:
         llm = duo(verify=short)
         assert llm.invoke("hello").content == "fast says"
         assert "".join(str(chunk.content) for chunk in llm.stream("hello")) == "fast says"
+
+    def test_what_a_judge_is_asked_is_told_apart_and_hidden_too(self, duo: Duo) -> None:
+        def judge(view: Any, reply: Any) -> Any:
+            verdict = yield Call(llm.router.pool["fast"], view, Shortlist(llm.router.pool), ask="Is this right?")
+            return Verdict(verdict.text == "fast says")
+
+        runs = Runs()
+        llm = duo(verify=judge)
+        assert llm.invoke("hello", {"callbacks": [runs], "run_id": uuid.uuid4()}).content == "strong says"
+        _, judging = runs.started
+        assert "nostream" in judging["tags"]
+        assert judging["metadata"]["lc_source"] == "fairlead"
+        assert [str(message.content) for message in llm.models["fast"].asked[0]] == ["Is this right?"]
 
     def test_an_answer_that_may_be_rejected_is_hidden_from_graph_streams(self, duo: Duo) -> None:
         runs = Runs()
@@ -300,3 +343,38 @@ def test_chunks_add_up_to_one_message(real: ChatFairlead) -> None:
 def test_streaming_can_be_switched_off(duo: Duo) -> None:
     (only,) = duo(disable_streaming=True).stream("hello")
     assert only.content == "strong says"
+
+
+async def test_a_rate_limiter_of_the_router_counts_every_attempt(duo: Duo) -> None:
+    class Counts(BaseRateLimiter):
+        def __init__(self) -> None:
+            self.acquired = 0
+
+        def acquire(self, *, blocking: bool = True) -> bool:
+            self.acquired += 1
+            return True
+
+        async def aacquire(self, *, blocking: bool = True) -> bool:
+            self.acquired += 1
+            return True
+
+    limiter = Counts()
+    llm = duo(strong=DOWN, rate_limiter=limiter)
+    llm.invoke("hello")
+    assert limiter.acquired == 2
+    await llm.ainvoke("hello")
+    list(llm.stream("hello"))
+    assert limiter.acquired == 4, "the target that failed is cooling down"
+
+
+def test_it_works_in_many_threads_at_once(duo: Duo) -> None:
+    llm = duo()
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda i: llm.invoke(f"hello {i}"), range(64)))
+    assert {answer.content for answer in answers} == {"strong says"}
+    assert len({record(answer)["decision"] for answer in answers}) == 64
+
+
+def test_importing_it_loads_no_agent_framework() -> None:
+    code = "import sys, langchain_fairlead; print([m for m in ('langchain', 'langgraph', 'openai', 'anthropic') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping, Sequence
-from contextlib import aclosing, closing
+from contextlib import aclosing, asynccontextmanager, closing
 from typing import Any, cast
 
 from langchain_core.language_models.base import LanguageModelInput
@@ -22,7 +22,8 @@ from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config, merge_configs
 
-from fairlead import Outcome, Router, adrive, drive
+from fairlead import Call, Outcome, Router, adrive, drive
+from fairlead.drive import APerform
 from langchain_fairlead.events import FINISH, Event, finished
 from langchain_fairlead.follow import FOLLOW
 from langchain_fairlead.native import Native
@@ -100,7 +101,7 @@ class Dispatch:
         request = self.request(prompt, config, stop, kwargs)
         run = self.router.start(request.view)
         last = Last()
-        async with aclosing(cast("Any", adrive(run, request.astream))) as chunks:
+        async with _closed(request.astream) as perform, aclosing(cast("Any", adrive(run, perform))) as chunks:
             async for chunk in chunks:
                 for item in last.next(chunk):
                     yield item
@@ -147,7 +148,7 @@ class Dispatch:
         request = self.request(prompt, config, stop, kwargs)
         run = self.router.start(request.view)
         last: Event | None = None
-        async with aclosing(cast("Any", adrive(run, request.aevents))) as events:
+        async with _closed(request.aevents) as perform, aclosing(cast("Any", adrive(run, perform))) as events:
             async for event in events:
                 if event.get("event") == FINISH:
                     last = event
@@ -177,6 +178,7 @@ class Dispatch:
             _take_tools(kwargs)
         view, thread = self._views.view(config, messages, kwargs, pin)
         kwargs.pop(FOLLOW, None)
+        _forget_seen(kwargs)
         return Request(
             self._natives,
             self._porter,
@@ -225,6 +227,22 @@ class Last:
         return [stamped(AIMessageChunk(content="", id=self._id), outcome)]
 
 
+@asynccontextmanager
+async def _closed(perform: APerform) -> AsyncGenerator[APerform, None]:
+    """`perform`, whose calls are over when the caller goes away: an abandoned stream ends then, not when it is collected."""
+    begun: list[Any] = []
+
+    def noted(call: Call) -> AsyncIterator[Any]:
+        begun.append(items := perform(call))
+        return items
+
+    try:
+        yield noted
+    finally:
+        for items in begun:
+            await items.aclose()
+
+
 def prompt_of(prompt: LanguageModelInput) -> PromptValue:
     """The input as a prompt value, which the native model takes over without converting it again.
 
@@ -252,6 +270,13 @@ def _take_tools(kwargs: dict[str, Any]) -> None:
     elif "tool_choice" in kwargs or "parallel_tool_calls" in kwargs:
         parallel = kwargs.pop("parallel_tool_calls", tools.parallel)
         kwargs["tools"] = Tools(tools.raw, kwargs.pop("tool_choice", tools.choice), parallel, tools.options)
+
+
+def _forget_seen(kwargs: dict[str, Any]) -> None:
+    """What stood beside the tools for the policies to see is bound with the tools: as a setting it would replace that."""
+    tools = kwargs.get("tools")
+    if tools and kwargs.get("response_format") is tools.options.get("response_format"):
+        kwargs.pop("response_format", None)
 
 
 def _finished(request: Request, outcome: Outcome, shown: list[Any]) -> Any:
