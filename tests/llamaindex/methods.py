@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.base.llms.types import ChatMessage, ToolCallBlock
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
 from pydantic import BaseModel
@@ -101,3 +101,10 @@ METHODS = [
     *[_tools(f"{name}_with_tools") for name in ("chat", "achat", "stream_chat", "astream_chat")],
     *[_structured(f"{name}structured_predict") for name in ("", "a", "stream_", "astream_")],
 ]
+
+
+def content_of(response: Any) -> Any:
+    """What a response says, but for ids, which a provider makes anew for each."""
+    if not hasattr(response, "message"):
+        return getattr(response, "text", response)
+    return [(b.tool_name, b.tool_kwargs) if isinstance(b, ToolCallBlock) else b for b in response.message.blocks]

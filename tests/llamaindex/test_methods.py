@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from llama_index.core.base.llms.types import ToolCallBlock
-
 from fairlead.testing.loopback import Fault
 from llama_index.llms.fairlead import Fairlead
+
+from .methods import content_of
 
 
 async def test_a_method_gives_what_the_bare_llm_gives(method, openai, provider):
@@ -14,7 +14,7 @@ async def test_a_method_gives_what_the_bare_llm_gives(method, openai, provider):
     expected, last = await method.ask(bare, text)
     got, routed = await method.ask(Fairlead({"only": bare}), text)
     assert got == expected
-    assert _content(routed) == _content(last)
+    assert content_of(routed) == content_of(last)
     sent, again = [dict(seen.body) for seen in provider.requests]
     again.pop("stream_options", None)  # the usage of a stream, for which the bare LLM does not ask
     assert again == sent
@@ -64,9 +64,3 @@ class _Pinned:
 
     def __getattr__(self, name):
         return lambda *args, **kwargs: getattr(self._llm, name)(*args, route={"target": "two"}, **kwargs)
-
-
-def _content(response):
-    if not hasattr(response, "message"):
-        return getattr(response, "text", response)
-    return [(b.tool_name, b.tool_kwargs) if isinstance(b, ToolCallBlock) else b for b in response.message.blocks]

@@ -6,8 +6,8 @@ that changes the provider in the middle of a conversation would otherwise be ref
 2. The same history gives the same translation, so that prompt caches stay valid.
 3. What cannot be said to a provider at all is `UNSUPPORTED`: another target may take it.
 
-Source: the conversions of llama-index-llms-openai 0.8.3 and llama-index-llms-anthropic 0.12.3, and the requests that the
-providers refuse (docs/design/history.md).
+Source: the conversions of llama-index-llms-openai 0.8.3 and llama-index-llms-anthropic 0.12.3, and what the providers refuse
+of them.
 """
 
 from __future__ import annotations
