@@ -15,10 +15,10 @@ import openai
 import pytest
 
 from fairlead import Usage
-from fairlead.caching.chain import Chain
 from fairlead.caching.ledger import Ledger
 from fairlead.caching.requests import anthropic_blocks, openai_blocks
 from fairlead.caching.rules import CacheRules
+from fairlead.chain import Chain
 from fairlead.clients import usage_of
 from fairlead.testing import Clock
 from fairlead.testing.loopback import LoopbackProvider

@@ -25,7 +25,8 @@ def default_chain(pool: Pool) -> tuple[Policy, ...]:
 
     Hard are the first step, a user's turn, a failure, planning and debugging. A routine step follows a tool that
     succeeded. It goes to a cheaper target only where that pays although the target must first read the whole
-    conversation (`steps_to_pay`); the thread then keeps it. Where prices are not known, it goes to `fast`, as the order
+    conversation: `Cheapest` compares plans where the thread is followed (`View.chain`); else prices tell (`steps_to_pay`), and the
+    thread then keeps the target. Where prices are not known, it goes to `fast`, as the order
     of the pool says. A pool in which nothing is worth a switch is used strongest first.
 
     >>> from fairlead import Pool, Router, Signals, StepKind, Target, View
@@ -44,8 +45,10 @@ def default_chain(pool: Pool) -> tuple[Policy, ...]:
     strong = next(target for target in pool if target.name in pool.select("strong"))
     priced = {target.name: target.price for target in pool if target.price is not None}
     worth = [name for name, price in priced.items() if strong.price and _pays(strong.price, price)]
+    if strong.price and len(priced) > 1:
+        chain.append(Cheapest(when=_followed))
     if worth:
-        chain += [_worth_a_switch(frozenset(worth)), hold(Cheapest(when=routine), per="agent")]
+        chain += [_worth_a_switch(frozenset(worth)), hold(Cheapest(when=_unfollowed), per="agent")]
     elif pool.select("fast") - priced.keys() or strong.price is None:
         chain.append(Rules().prefer("fast", when=routine, because="a routine step, and no prices to go by"))
     return tuple(chain)
@@ -55,6 +58,14 @@ def routine(view: View) -> bool:
     """Whether a step needs no special strength: it follows a tool that succeeded, outside planning and debugging."""
     signals = view.signals
     return signals.step is StepKind.TOOL_RESULT and signals.phase not in _HARD and not signals.first
+
+
+def _followed(view: View) -> bool:
+    return view.chain is not None and routine(view)
+
+
+def _unfollowed(view: View) -> bool:
+    return view.chain is None and routine(view)
 
 
 def steps_to_pay(strong: Price, cheap: Price) -> float:
@@ -86,7 +97,7 @@ def _worth_a_switch(names: Collection[str]) -> Policy:
         """Prefer the targets that are worth a switch, on routine steps."""
         return (
             shortlist.prefer(names, "a routine step, and cheap enough to read the conversation once more")
-            if routine(view)
+            if _unfollowed(view)
             else shortlist
         )
 

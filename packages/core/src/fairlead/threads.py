@@ -22,11 +22,12 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from fairlead import tokens
+from fairlead.chain import MESSAGES, SYSTEM, Block, Chain
 from fairlead.marks import Mark, mark
 from fairlead.phases import START, Progress, advance, signals
 from fairlead.signals import Signals, Turn
@@ -46,12 +47,14 @@ class Reading:
         signals: phase and step.
         modalities: what it contains beside text.
         length: how many messages it has.
+        chain: the same conversation as a chain of blocks, which goes on growing: what is cached of it is told by that.
     """
 
     tokens: int = 0
     signals: Signals = Signals()
     modalities: frozenset[str] = _NOTHING
     length: int = 0
+    chain: Chain | None = field(default=None, compare=False)
 
 
 class Line(NamedTuple):
@@ -93,12 +96,13 @@ def _after(before: Line, line: Line) -> Line:
 class _Thread(Generic[M]):
     """What is known of one conversation. The two lists are equally long, but for the moment in which they change."""
 
-    __slots__ = ("counted", "lines", "lock", "messages", "used")
+    __slots__ = ("chain", "counted", "lines", "lock", "messages", "used")
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.messages: list[M] = []
         self.lines: list[Line] = []
+        self.chain = Chain()
         self.used = 0.0
         self.counted = 0
 
@@ -106,7 +110,7 @@ class _Thread(Generic[M]):
 class Threads(Generic[M]):
     """The conversations that were read lately. Safe to use from many threads at once.
 
-    Memory: at most `size` conversations and about `messages` messages; a record takes about 0.45 kB, so about 45 MB of
+    Memory: at most `size` conversations and about `messages` messages; a record takes about 0.5 kB, so about 50 MB of
     records by default at the very most. The framework's own message objects are kept alive as long as their records.
 
     Parameters:
@@ -141,24 +145,25 @@ class Threads(Generic[M]):
         self._threads: OrderedDict[Hashable, _Thread[M]] = OrderedDict()
         self._count = 0
 
-    def read(self, key: Hashable, messages: Sequence[M], tools: bool | None = None) -> Reading:
+    def read(self, key: Hashable, messages: Sequence[M], tools: bool | None = None, front: int = 0) -> Reading:
         """What the conversation `key` says, given all its messages up to now.
 
         Parameters:
             key: tells conversations apart, such as (session, agent).
             messages: the whole history; a list is quickest.
             tools: whether the call may use tools; None: not known.
+            front: a digest of what the provider puts in front of the messages: the tools that are bound, and settings.
         """
         thread = self._thread(key)
         with thread.lock:
-            lines = self._read(thread, messages if isinstance(messages, list) else list(messages))
+            lines = self._read(thread, messages if isinstance(messages, list) else list(messages), front)
             first, last = (lines[0], lines[-1]) if lines else (_BEFORE, _BEFORE)
         if len(messages) != thread.counted:
             self._count_in(key, thread, len(messages))
         total, modalities = last.total, last.modalities
         if first.mark.role == "system":
             total, modalities = total + first.tokens, modalities | first.media
-        return Reading(total, signals(last.progress, tools), modalities, len(messages))
+        return Reading(total, signals(last.progress, tools), modalities, len(messages), thread.chain)
 
     def forget(self, key: Hashable) -> None:
         """Let go of a conversation, and of its messages."""
@@ -199,13 +204,14 @@ class Threads(Generic[M]):
             del threads[key]
             self._count -= oldest.counted
 
-    def _read(self, thread: _Thread[M], messages: list[M]) -> list[Line]:
+    def _read(self, thread: _Thread[M], messages: list[M], front: int) -> list[Line]:
         """The records of all messages. The caller holds the thread's lock."""
         kept, lines = thread.messages, thread.lines
         if kept and messages and kept[0] is not messages[0]:
             self._replace_first(thread, messages[0])
         shared = _shared(kept, messages)
         if shared == len(kept) == len(messages):
+            _link(thread, shared, front)
             return lines
         replaced = {id(message): line for message, line in zip(kept[shared:], lines[shared:], strict=True)}
         same = {line.digest: line for line in replaced.values()}
@@ -221,6 +227,7 @@ class Threads(Generic[M]):
             read.append(before)
         kept[shared:] = messages[shared:]  # only now: `turn` may have raised
         lines[shared:] = read
+        _link(thread, shared, front)
         return lines
 
     def _replace_first(self, thread: _Thread[M], message: M) -> None:
@@ -232,6 +239,15 @@ class Threads(Generic[M]):
             thread.messages[0] = message
         elif turn.role == "system" == first.mark.role:
             thread.messages[0], thread.lines[0] = message, _line(turn, digest)
+
+
+def _link(thread: _Thread[M], shared: int, front: int) -> None:
+    """Let the chain follow the records, from the first new one on."""
+    lines = thread.lines
+    system = 1 if lines and lines[0].mark.role == "system" else 0
+    new = [Block(line.digest, line.tokens, MESSAGES, bool(line.media)) for line in lines[max(shared, system) :]]
+    first = [Block(lines[0].digest, lines[0].tokens, SYSTEM)] if system else []
+    thread.chain.grow(max(0, shared - system), new, first, (front, 0, 0))
 
 
 def _shared(kept: list[M], messages: list[M]) -> int:

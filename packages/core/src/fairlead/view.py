@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from fairlead.chain import Chain
 from fairlead.scope import Scope
 from fairlead.signals import Signals
 
@@ -46,6 +47,7 @@ class View:
         now: the router's clock when the step began, in seconds.
         seed: 64 random bits of this step; a policy that draws, draws from these, so a retry does not roll again.
         attempts: what was tried for this request so far.
+        chain: the prompt as its thread knows it, to tell what of it is cached where; None: nobody keeps that.
     """
 
     scope: Scope = Scope()
@@ -56,6 +58,7 @@ class View:
     now: float = 0.0
     seed: int = 0
     attempts: tuple[Attempt, ...] = ()
+    chain: Chain | None = field(default=None, compare=False)
 
     @property
     def decision(self) -> str:
@@ -64,8 +67,8 @@ class View:
 
     def begun(self, now: float, seed: int) -> View:
         """This view at the moment its step begins."""
-        return View(self.scope, self.tokens, self.needs, self.signals, self.pin, now, seed)
+        return View(self.scope, self.tokens, self.needs, self.signals, self.pin, now, seed, (), self.chain)
 
     def after(self, attempts: tuple[Attempt, ...], now: float) -> View:
         """This view after these attempts."""
-        return View(self.scope, self.tokens, self.needs, self.signals, self.pin, now, self.seed, attempts)
+        return View(self.scope, self.tokens, self.needs, self.signals, self.pin, now, self.seed, attempts, self.chain)

@@ -22,7 +22,7 @@ from langchain_fairlead.tools import Tools
 from langchain_fairlead.turns import turn_of
 
 _PLAIN_NODES = frozenset(["", "model", "agent", "call_model", "chatbot", "llm"])
-_LABELS = ("user", "user_id", "team", "tenant", "region", "plan")
+_LABELS = frozenset(["user", "user_id", "team", "tenant", "region", "plan"])
 _TOKENS_OF_A_TOOL = 120
 UNNAMED = "sub-agent"
 _NO_NEEDS = Needs()
@@ -57,7 +57,8 @@ class Views:
         session = str(session) if session else opening(messages)
         agent = self._agent(metadata.get("lc_agent_name"), session, nest)
         key = (session, agent, nest)
-        reading = self._threads.read(key, messages)
+        tools = kwargs.get("tools")
+        reading = self._threads.read(key, messages, bool(tools), _front(tools))
         signals = reading.signals
         labels = _labels(metadata, configurable, kwargs)
         if runs := _runs(configurable.get("__pregel_runtime")):
@@ -71,7 +72,6 @@ class Views:
             or signals.phase
             or ""
         )
-        tools = kwargs.get("tools")
         tokens = reading.tokens + _TOKENS_OF_A_TOOL * len(tools) if tools else reading.tokens
         return View(
             Scope(session, agent, str(task), reading.length, labels),
@@ -79,6 +79,7 @@ class Views:
             _needs(kwargs, tools, reading.modalities),
             signals,
             pin or configurable.get("fairlead_target") or "",
+            chain=reading.chain,
         ), key
 
     def _agent(self, name: str | None, session: str, nest: str) -> str:
@@ -106,6 +107,21 @@ def opening(messages: Sequence[BaseMessage]) -> str:
     return fingerprint(system, first_user)
 
 
+def _front(tools: Any) -> int:
+    """Tells whether the same tools are bound as before: by their names, for frameworks make new objects of the same tools."""
+    if not tools:
+        return 0
+    if not isinstance(tools, Tools):
+        return hash(str(tools))
+    return hash((str(tools.choice), tools.parallel, *[_name(tool) for tool in tools.raw]))
+
+
+def _name(tool: Any) -> str:
+    if isinstance(tool, Mapping):
+        return str(tool.get("name") or tool.get("function") or tool.get("type"))
+    return str(getattr(tool, "name", None) or getattr(tool, "__name__", ""))
+
+
 def _named_by(nest: str) -> str:
     """The name of a nested agent that did not say its own: that of the graph node which runs it."""
     name = nest.rpartition("|")[2].partition(":")[0]
@@ -124,7 +140,10 @@ def _node(metadata: Mapping[str, Any]) -> str:
 
 
 def _labels(metadata: Mapping[str, Any], configurable: Mapping[str, Any], kwargs: Mapping[str, Any]) -> Mapping[str, str]:
-    found = {name: str(source[name]) for source in (metadata, configurable) for name in _LABELS if name in source}
+    found: dict[str, str] = {}
+    for source in (metadata, configurable):
+        if not _LABELS.isdisjoint(source):
+            found.update({name: str(source[name]) for name in _LABELS & source.keys()})
     if follow := kwargs.get(FOLLOW):
         found[FOLLOW] = follow
     more = configurable.get("fairlead_labels") or metadata.get("fairlead_labels")

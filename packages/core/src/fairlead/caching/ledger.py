@@ -24,9 +24,9 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from fairlead.caching.chain import Chain, Change
 from fairlead.caching.rules import CacheRule
 from fairlead.caching.survival import survival
+from fairlead.chain import Chain, Change
 from fairlead.usage import Usage
 
 _MOST = 8  # prefixes of one model in one thread; Anthropic takes 4 marks, so these are the last two calls' at least
@@ -190,10 +190,10 @@ class Ledger:
         found = self._accounts.get(account)
         return found.kept / found.promised if found else 1.0
 
-    def ratio(self, account: Hashable) -> float:
-        """Counted over estimated tokens."""
+    def ratio(self, account: Hashable) -> float | None:
+        """Counted over estimated tokens; None: nothing was counted yet."""
         found = self._accounts.get(account)
-        return found.ratio if found else 1.0
+        return found.ratio if found is not None and found.counted else None
 
     def _look(
         self, account: Hashable, rule: CacheRule, thread: Hashable, chain: Chain, now: float, marks: Sequence[int] | None

@@ -19,7 +19,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from fairlead.caching.chain import MESSAGES, SYSTEM, TOOLS, Block
+from fairlead.chain import MESSAGES, SYSTEM, TOOLS, Block
 
 _MARKERS = frozenset(["cache_control", "prompt_cache_breakpoint"])
 _FRONT = ("parallel_tool_calls", "response_format", "text", "reasoning_effort", "reasoning", "verbosity", "context_management")

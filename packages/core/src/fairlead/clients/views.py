@@ -22,7 +22,7 @@ class Views:
 
     def __init__(self) -> None:
         self._threads = Threads(turn_of)
-        self._tools: tuple[Sequence[Mapping[str, Any]], int] = ((), 0)
+        self._tools: tuple[Sequence[Mapping[str, Any]], int, int] = ((), 0, 0)
 
     def view(self, prompt: Prompt, scope: Scope, pin: str = "") -> View:
         """The view of a call.
@@ -33,19 +33,21 @@ class Views:
             pin: the only target (or role) that may answer.
         """
         session = scope.session or opening(prompt.messages)
-        reading = self._threads.read((session, scope.agent), prompt.messages)
+        tools_tokens, front = self._front(prompt.tools)
+        reading = self._threads.read((session, scope.agent), prompt.messages, front=front)
         task = scope.task or str(reading.signals.phase or "")
         needs = Needs(bool(prompt.tools), prompt.schema is not None, reading.modalities, prompt.max_tokens)
         where = Scope(session, scope.agent, task, reading.length, scope.labels, scope.deadline)
-        return View(where, reading.tokens + self._tools_tokens(prompt.tools), needs, reading.signals, pin)
+        return View(where, reading.tokens + tools_tokens, needs, reading.signals, pin, chain=reading.chain)
 
-    def _tools_tokens(self, tools: Sequence[Mapping[str, Any]]) -> int:
-        """An agent sends the same tools with every call: the last ones are remembered."""
-        known, count = self._tools
+    def _front(self, tools: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+        """Length and digest of the tools. An agent sends the same ones with every call: the last ones are remembered."""
+        known, count, digest = self._tools
         if known is not tools:
-            count = tokens.tools(json.dumps(tools)) if tools else 0
-            self._tools = (tools, count)
-        return count
+            text = json.dumps(tools) if tools else ""
+            count, digest = (tokens.tools(text), hash(text)) if tools else (0, 0)
+            self._tools = (tools, count, digest)
+        return count, digest
 
 
 def opening(messages: Sequence[Message]) -> str:

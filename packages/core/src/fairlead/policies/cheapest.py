@@ -1,9 +1,11 @@
-"""Order the targets by what this call will probably cost.
+"""Order the targets by what this call, and those that follow from it, will probably cost.
 
-Use it last in a chain, after what must be strong has been given to the strong. Not alone for an agent whose prompt is
-cached: a list price says nothing about who has already read the conversation; see docs/design/default-chain.md.
+Use it last in a chain, after what must be strong has been given to the strong: where an earlier opinion has already settled
+on one target, it only learns. Where the view carries the chain of its thread (those of all adapters do) and one of the targets
+keeps a prompt cache, it compares plans: what is cached where, what a cold write costs, how many easy calls will repay it. Else the
+cheapest by list price leads.
 
-Source: list prices and expected tokens; the expected answer is a running mean of the answers seen.
+Source: `fairlead.caching` and docs/prompt-caching.md; else list prices, with a running mean of the answers seen.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ from collections.abc import Callable, Mapping
 from math import inf
 from typing import Any
 
-from fairlead.call import Attempt
+from fairlead.caching.advisor import Advisor
+from fairlead.call import Attempt, Call
 from fairlead.memory import Memory
 from fairlead.scope import Key
 from fairlead.shortlist import Shortlist
@@ -32,6 +35,7 @@ class Cheapest:
             the same agent in the same phase.
         when: on which requests it speaks; None: on all.
         size: how many pairs of agent and phase are remembered; the least recently used one is forgotten first.
+        advisor: knows what is cached where, and plans; give one to set its rules, or to share it between routers.
 
     >>> from fairlead import Pool, Price, Router, Target, View
     >>> opus, haiku = Target("opus", price=Price(4, 20)), Target("haiku", price=Price(0.1, 0.5))
@@ -42,14 +46,24 @@ class Cheapest:
 
     name = "Cheapest"
 
-    def __init__(self, output: int = 500, when: Callable[[View], bool] | None = None, size: int = 10_000) -> None:
+    def __init__(
+        self,
+        output: int = 500,
+        when: Callable[[View], bool] | None = None,
+        size: int = 10_000,
+        *,
+        advisor: Advisor | None = None,
+    ) -> None:
         self.output = output
+        self.advisor = advisor or Advisor()
         self.when = when
         self._answers: Memory[Key, _Seen] = Memory(size)
 
     def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
         if len(shortlist.targets) < 2 or (self.when is not None and not self.when(view)):
             return shortlist
+        if self.advisor.knows(view, shortlist.targets):
+            return self._planned(view, shortlist)
         output = self.expected_output(view)
         costs = {target.name: expected_cost(target, view, output) for target in shortlist.targets}
         if min(costs.values()) == inf:
@@ -64,14 +78,39 @@ class Cheapest:
 
         return shortlist.order(lambda target: costs[target.name], because)
 
+    def _planned(self, view: View, shortlist: Shortlist) -> Shortlist:
+        leaders = shortlist.leaders
+        if len(leaders) < 2:
+            return shortlist
+        free = shortlist.targets[: len(leaders)]
+        advice = self.advisor.advise(view, free, shortlist.pool.targets)
+
+        def value(target: Target) -> float:
+            return -inf if target.name == advice.best else advice.values.get(target.name, inf)
+
+        return shortlist.order(value, advice.because).remember(self, advice)
+
+    def reserve(self, call: Call) -> bool:
+        """Note that `call` is about to be made: what it will write to a cache cannot be read yet. Always allowed."""
+        if call.ask is None and self.advisor.knows(call.view, (call.target,)):
+            self.advisor.start(call, call.view.now)
+        return True
+
+    def release(self, call: Call) -> None:
+        """It is not made after all."""
+        if call.ask is None and self.advisor.knows(call.view, (call.target,)):
+            self.advisor.release(call)
+
     def expected_output(self, view: View) -> float:
         """Expected length of the answer, in tokens."""
         seen = self._answers.get(_key(view))
         return float(self.output) if seen is None else seen[0]
 
     def learn(self, attempt: Attempt) -> None:
-        """Take the length of an answer into the mean."""
+        """Take in what was called, what was cached, and how long the answer was."""
         reply = attempt.reply
+        if attempt.call.ask is None and self.advisor.knows(attempt.call.view, (attempt.target,)):
+            self._learn(attempt)
         if reply is None or reply.usage is None or attempt.call.ask is not None:
             return
         length = reply.usage.output_tokens
@@ -83,6 +122,14 @@ class Cheapest:
 
         self._answers.update(_key(attempt.call.view), change)
 
+    def _learn(self, attempt: Attempt) -> None:
+        shortlist = attempt.call.shortlist
+        advice = next((value for owner, value in shortlist.memo if owner is self), None)
+        if advice is None:
+            self.advisor.learn(attempt, easy=False)
+        else:
+            self.advisor.learn(attempt, easy=True, mode=advice.mode, home=shortlist.pool[advice.home])
+
     def dump(self) -> Mapping[str, Any]:
         """The mean lengths of the answers."""
         return {"answers": [[list(key), list(seen)] for key, seen in self._answers.items()]}
@@ -93,10 +140,7 @@ class Cheapest:
 
 
 def expected_cost(target: Target, view: View, output: float) -> float:
-    """USD that a call to `target` will probably cost; infinite where its price is not known.
-
-    The one place that says what a call will cost: what each provider still has cached is to be counted here.
-    """
+    """USD that a call to `target` will cost with nothing cached; infinite where its price is not known."""
     price = target.price
     if price is None:
         return inf
