@@ -25,7 +25,7 @@ from langchain_core.runnables.config import ensure_config, merge_configs
 from fairlead import Call, Outcome, Router, adrive, drive
 from fairlead.drive import APerform
 from langchain_fairlead.events import FINISH, Event, finished
-from langchain_fairlead.follow import FOLLOW
+from langchain_fairlead.follows import FOLLOW
 from langchain_fairlead.native import Native
 from langchain_fairlead.perform import Request
 from langchain_fairlead.port import Porter, as_prompt

@@ -190,8 +190,14 @@ def _names(error: Exception) -> frozenset[str]:
 
 
 def _status(error: Exception) -> int | None:
-    """The HTTP status of the answer that the exception stands for, however the client keeps it."""
-    statuses = (getattr(holder, "status_code", None) for holder in (error, getattr(error, "response", None)))
-    status = next((status for status in statuses if isinstance(status, int)), None)
+    """The HTTP status of the answer that the exception stands for, however the client keeps it.
+
+    A good answer that merely hangs on an exception does not count: LangChain gives the answer that could not be read to
+    the parser's own exception.
+    """
+    status = getattr(error, "status_code", None)
+    if not isinstance(status, int):
+        answered = getattr(getattr(error, "response", None), "status_code", None)
+        status = answered if isinstance(answered, int) and answered >= 400 else None
     code = getattr(error, "code", None)  # google-genai
     return code if status is None and isinstance(code, int) and 400 <= code < 600 else status

@@ -21,8 +21,9 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.prompts import BasePromptTemplate
 from llama_index.core.tools import BaseTool
-from llama_index_instrumentation.dispatcher import DISPATCHER_SPAN_DECORATED_ATTR
+from llama_index_instrumentation import dispatcher as _spans
 from pydantic import BaseModel, Field, PrivateAttr
+from pydantic.json_schema import SkipJsonSchema
 
 from fairlead import Attempt, ConfigurationError, Router
 from fairlead.catalog import Catalog
@@ -44,6 +45,7 @@ Model = TypeVar("Model", bound=BaseModel)
 Method = TypeVar("Method", bound=Callable[..., Any])
 Tools = Sequence[BaseTool]
 Message = str | ChatMessage | None
+_SPANNED = getattr(_spans, "DISPATCHER_SPAN_DECORATED_ATTR", "__dispatcher_span_decorated__")
 _FIELDS = frozenset(
     [
         "callback_manager",
@@ -53,7 +55,6 @@ _FIELDS = frozenset(
         "output_parser",
         "pydantic_program_mode",
         "query_wrapper_prompt",
-        "rate_limiter",
         "system_prompt",
     ]
 )
@@ -64,7 +65,7 @@ def unspanned(method: Method) -> Method:
 
     The target opens the one for the call. A second would show each call twice in traces, and take as long as the routing.
     """
-    setattr(method, DISPATCHER_SPAN_DECORATED_ATTR, True)
+    setattr(method, _SPANNED, True)
     return method
 
 
@@ -100,7 +101,7 @@ class Fairlead(FunctionCallingLLM):
     models: dict[str, Any] = Field(exclude=True, repr=False, description="Target name -> LLM; in no dump, since LLMs hold keys")
     labels: dict[str, Any] = Field(default_factory=dict, description="What `bind` said of the caller.")
 
-    dispatch: Dispatch = Field(  # type: ignore[assignment]  # None only until the constructor is done
+    dispatch: SkipJsonSchema[Dispatch] = Field(  # type: ignore[assignment]  # None only until the constructor is done
         default=None, exclude=True, repr=False, description="what all copies share; made by the constructor"
     )
     _own_router: bool = PrivateAttr(default=False)

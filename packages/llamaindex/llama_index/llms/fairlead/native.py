@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
+from itertools import repeat
 from typing import Any
 
 from llama_index.core.base.llms.types import LLMMetadata
@@ -124,7 +125,7 @@ def build(text: str, options: Mapping[str, Any]) -> Any:
 def pool_of(models: Iterable[Native], catalog: Catalog | None = None) -> Pool:
     """The pool of these LLMs, strongest first, with what is known of their prices and abilities."""
     known = catalog or Catalog()
-    return Pool([describe(native, known) for native in models])
+    return Pool(list(map(describe, models, repeat(known))))
 
 
 def describe(native: Native, catalog: Catalog) -> Target:
