@@ -22,7 +22,7 @@ from llama_index.core.program import FunctionCallingProgram
 from llama_index.llms.openai import OpenAI
 
 from fairlead import ConfigurationError, Pool, Price, Router, Target
-from fairlead.catalog import Catalog, Known
+from fairlead.catalog import Catalog, Known, Unpriced
 from fairlead.testing.loopback import Answer, LoopbackProvider
 from llama_index.llms.fairlead import Fairlead, HiddenRetries
 
@@ -114,6 +114,9 @@ class TestBeingPassedAround:
         assert not any("secret" in dump for dump in dumps)
         assert json.loads(llm.to_json())["class_name"] == "Fairlead"
 
+    def test_it_has_a_json_schema_as_every_llm(self):
+        assert Fairlead.model_json_schema()["properties"].keys() >= LLM.model_json_schema()["properties"].keys()
+
     def test_it_is_restored_with_its_models(self, openai):
         llm = Fairlead({"only": openai()}, system_prompt="Be brief.").bind(agent="me")
         back = Fairlead.from_json(llm.to_json(), models=llm.models)
@@ -169,6 +172,7 @@ class TestConfiguration:
             (lambda llm: Fairlead(["nobody:model"]), "nobody can build"),
             (lambda llm: Fairlead([3]), "is no LLM"),
             (lambda llm: Fairlead([llm], temperature=0.2), "temperature: no model takes this setting"),
+            (lambda llm: Fairlead([llm], rate_limiter=object()), "rate_limiter: no model takes this setting"),
             (lambda llm: Fairlead({"a": llm}, router=Router(Pool([Target("b")]))), "only one of them names a, b"),
             (lambda llm: Fairlead({"a": llm}, router=Router(Pool([Target("a")])), journal=[print]), "belong to the router"),
         ],
@@ -178,8 +182,14 @@ class TestConfiguration:
             make(openai())
 
     def test_hidden_retries_are_reported(self):
-        with pytest.warns(HiddenRetries, match="up to 12 requests"):
+        with pytest.warns(HiddenRetries, match="up to 12 requests") as warned:
             Fairlead([OpenAI(model="gpt-4.1", api_key="test")])
+        assert warned[0].filename == __file__, "the warning names the line that is to be changed"
+
+    def test_a_price_that_nobody_knows_is_reported(self, openai):
+        with pytest.warns(Unpriced, match="gpt-99") as warned:
+            Fairlead([openai("gpt-99")])
+        assert warned[0].filename == __file__
 
     def test_an_llm_that_fairlead_builds_has_none(self):
         llm = Fairlead(["openai:gpt-4.1"], api_key="test", temperature=0.5)

@@ -39,7 +39,7 @@ class Histories:
         size: how many histories are kept; the least recently used one is forgotten first.
     """
 
-    def __init__(self, size: int = 512) -> None:
+    def __init__(self, size: int = 128) -> None:
         self._known: Memory[tuple[str, ...], _Ported] = Memory(size)
 
     def ported(self, thread: tuple[str, ...], messages: Sequence[ChatMessage], native: Native) -> list[ChatMessage]:
