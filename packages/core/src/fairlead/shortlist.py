@@ -156,18 +156,23 @@ class Shortlist:
 
         Several share the lead where nobody preferred one of them; the order of the pool then says who is called.
         """
-        leaders = set(self.leaders)
+        if not self.targets:
+            return Note("pool", Level.STEP, "nothing is left")
+        winner, share = self.targets[0], self._ranks.count(self._ranks[0])
         found = None
         for opinion in reversed(self._heard):
-            if set(_leaders(opinion[3], opinion[4])) != leaders:
+            targets, ranks = opinion[3], opinion[4]
+            if not targets or targets[0] is not winner or ranks.count(ranks[0]) != share:
                 break
             found = opinion
         return _note(found) if found else Note("pool", Level.STEP, "the order of the pool", lead=self.leaders)
 
     def _ranked(self, values: list[float], because: Reason) -> Shortlist:
         ranks = [(*rank, value) for rank, value in zip(self._ranks, values, strict=True)]
-        best_first = sorted(range(len(ranks)), key=ranks.__getitem__)
         targets = self.targets
+        if ranks == sorted(ranks):  # who is preferred leads already
+            return self._with(targets, tuple(ranks), because)
+        best_first = sorted(range(len(ranks)), key=ranks.__getitem__)
         return self._with(tuple([targets[i] for i in best_first]), tuple([ranks[i] for i in best_first]), because)
 
     def _with(
