@@ -79,6 +79,22 @@ def measure(count: int, blocks: int) -> tuple[float, float]:
     return least[0], least[1]
 
 
+def agent_step(blocks: int) -> tuple[float, float]:
+    """Minima in microseconds: a step of a `create_agent` agent with `ChatFairlead`, without and with the middleware."""
+    from langchain.agents import create_agent
+
+    from langchain_fairlead import FairleadMiddleware
+
+    models = {name: Instant(model_name=name) for name in ("opus", "mini")}
+    agents = [create_agent(ChatFairlead(models), [], middleware=chain) for chain in ([], [FairleadMiddleware()])]
+    state = {"messages": conversation(10)}
+    least = [float("inf"), float("inf")]
+    for _ in range(blocks):
+        for i, agent in enumerate(agents):
+            least[i] = min(least[i], block(lambda: agent.invoke(state), 20))  # noqa: B023  (called at once)
+    return least[0], least[1]
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -90,6 +106,10 @@ def main() -> None:
         bare, routed = measure(count, blocks)
         verdict = "ok" if routed - bare <= bar else "OVER"
         print(f"{count:>8} {bare:>8.0f} {routed:>14.0f} {routed - bare:>8.0f} {bar:>8} {verdict}")
+    without, routed = agent_step(blocks)
+    print(
+        f"a step of create_agent: {without:.0f}; with FairleadMiddleware {routed:.0f} ({routed / without - 1:+.0%}; bar +10 %)"
+    )
 
 
 if __name__ == "__main__":

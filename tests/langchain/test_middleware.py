@@ -250,6 +250,22 @@ class TestDeepAgents:
             for seen in provider.requests:
                 assert ("cache_control" in str(seen.body)) is (seen.provider == "anthropic")
 
+    def test_as_much_is_read_from_the_cache_as_with_the_bare_model(self) -> None:
+        prompt = "You plan trips. " + "Mind the weather, the trains and the budget of everybody. " * 400
+        reads = []
+        for routed in (False, True):
+            with LoopbackProvider(self.answer) as provider:
+                model = claude(provider)
+                llm = ChatFairlead({"opus": model}) if routed else model
+                agent = create_deep_agent(model=llm, system_prompt=prompt)
+                messages: list[Any] = []
+                for question in ("Where to?", "And then?", "And back?"):
+                    messages = agent.invoke({"messages": [*messages, ("user", question)]})["messages"]
+                reads.append([(seen.usage.cache_read, seen.usage.cache_write) for seen in provider.requests])
+        bare, through = reads
+        assert through == bare
+        assert sum(read for read, _ in bare) > 0
+
     def test_a_sub_agents_own_model_is_respected(self) -> None:
         with LoopbackProvider(self.answer) as provider:
             llm = ChatFairlead({"opus": claude(provider)})

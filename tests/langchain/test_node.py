@@ -12,7 +12,7 @@ from langgraph.types import Command, RetryPolicy, interrupt
 
 from fairlead import ConfigurationError, Pool, Router, Target
 from langchain_fairlead import ChatFairlead
-from langchain_fairlead.follow import Follows
+from langchain_fairlead.follows import Follows
 from langchain_fairlead.middleware import FairleadMiddleware
 from langchain_fairlead.node import FairleadNode, FairleadState, follow
 

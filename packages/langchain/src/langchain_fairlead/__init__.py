@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from langchain_fairlead.chat_model import ChatFairlead
-from langchain_fairlead.follow import Follows
+from langchain_fairlead.follows import Follows
 
 if TYPE_CHECKING:
     from langchain_fairlead.middleware import FairleadMiddleware

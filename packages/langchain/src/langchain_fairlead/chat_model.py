@@ -26,7 +26,7 @@ from fairlead.engine import Verifier
 from fairlead.explain import Explanation
 from langchain_fairlead.dispatch import Dispatch
 from langchain_fairlead.events import Routed, routed
-from langchain_fairlead.follow import Follows
+from langchain_fairlead.follows import Follows
 from langchain_fairlead.native import Models, common_profile, natives, pool_of
 from langchain_fairlead.structured import Schema, Structured
 from langchain_fairlead.tools import Tools

@@ -142,7 +142,7 @@ class FairleadMiddleware(AgentMiddleware[FairleadState, Any, Any]):
             kwargs["tools"] = Tools(cast("Any", request.tools), request.tool_choice)
         if request.response_format is not None:
             kwargs["response_format"] = request.response_format
-        asked = dispatch.request(messages, _doing(ensure_config(), request.state), None, kwargs)
+        asked = dispatch.request(messages, _doing(request.state), None, kwargs)
         asked.kwargs.pop("response_format", None)  # the agent's own machinery binds it
         session, held = asked.view.scope.session, request.state.get("fairlead_held")
         if held and self._restored.get(session) is None:
@@ -151,13 +151,15 @@ class FairleadMiddleware(AgentMiddleware[FairleadState, Any, Any]):
         return asked
 
 
-def _doing(config: RunnableConfig, state: Mapping[str, Any]) -> RunnableConfig:
-    """The config, naming as the task what the agent's own list of todos says it is at."""
-    todos = state.get("todos") or ()
-    doing = next((todo["content"] for todo in todos if todo.get("status") == "in_progress"), None)
-    if doing is None or "fairlead_task" in config["metadata"]:
-        return config
-    return {**config, "metadata": {**config["metadata"], "fairlead_task": doing}}
+def _doing(state: Mapping[str, Any]) -> RunnableConfig | None:
+    """A config that names as the task what the agent's own list of todos says it is at; None: the one around it will do."""
+    todos = state.get("todos")
+    doing = next((todo["content"] for todo in todos if todo.get("status") == "in_progress"), None) if todos else None
+    if doing is None:
+        return None
+    config = ensure_config()
+    config["metadata"].setdefault("fairlead_task", doing)
+    return config
 
 
 def _chosen(request: ModelRequest[Any], asked: Request, call: Call) -> tuple[ModelRequest[Any], RunnableConfig]:

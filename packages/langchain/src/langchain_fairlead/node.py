@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 from fairlead import ConfigurationError, Level, Shortlist, View
 from langchain_fairlead.chat_model import ChatFairlead
-from langchain_fairlead.follow import FOLLOW, Follows
+from langchain_fairlead.follows import FOLLOW, Follows
 
 STATE_KEY = "fairlead_decision"
 
