@@ -162,6 +162,14 @@ def test_calls_and_results_without_ids_find_each_other_by_their_place():
     assert [message.additional_kwargs["tool_call_id"] for message in ported[1:]] == made
 
 
+def test_a_result_of_a_tool_that_was_called_in_words_is_a_users_message():
+    """A ReAct agent may give its observations the role of a tool, which no provider takes without a call."""
+    history = [ChatMessage(role="assistant", content="Action: add"), ChatMessage(role="tool", content="Observation: 3")]
+    for dialect in (Dialect.ANTHROPIC, Dialect.OPENAI_CHAT):
+        ported = port(history, 1, dialect)
+        assert (ported.role, ported.content, ported.additional_kwargs) == (MessageRole.USER, "Observation: 3", {})
+
+
 def test_tool_calls_of_older_integrations_are_made_blocks():
     kept = ChatCompletionMessageToolCall.model_validate(
         {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}

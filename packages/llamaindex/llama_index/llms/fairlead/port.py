@@ -68,11 +68,14 @@ def port(messages: Sequence[ChatMessage], index: int, dialect: Dialect) -> ChatM
     anthropic = dialect is Dialect.ANTHROPIC
     kwargs = message.additional_kwargs
     role = (_ROLES[dialect] if anthropic else _OPENAI_ROLES).get(message.role, message.role)
+    answered = _answered(messages, index) if role is MessageRole.TOOL else None
+    if answered is None and role is MessageRole.TOOL:
+        role = MessageRole.USER  # an observation of an agent that calls its tools in words
     blocks = _with_calls(message)
     blocks = _for_anthropic(blocks, role, dialect) if anthropic else _for_openai(blocks, dialect)
     blocks = _with_safe_ids(blocks, index)
     if role is MessageRole.TOOL:
-        kept = {**kwargs, "tool_call_id": _answered(messages, index)}
+        kept = {**kwargs, "tool_call_id": answered}
     else:
         kept = {key: value for key, value in kwargs.items() if key not in ("tool_calls", "tool_call_id")}
     if blocks is message.blocks and role is message.role and kept == kwargs:
@@ -186,8 +189,8 @@ def _with_safe_ids(blocks: list[Any], index: int) -> list[Any]:
     return safe
 
 
-def _answered(messages: Sequence[ChatMessage], index: int) -> str:
-    """The id of the call that a tool message answers; where it names none, the call that stands at its place."""
+def _answered(messages: Sequence[ChatMessage], index: int) -> str | None:
+    """The id of the call that a tool message answers; where it names none, of the one that stands at its place, if any."""
     kwargs = messages[index].additional_kwargs
     named = kwargs.get("tool_call_id") or kwargs.get("call_id")
     if named:
@@ -197,7 +200,7 @@ def _answered(messages: Sequence[ChatMessage], index: int) -> str:
         first -= 1
     place, caller = index - first, first - 1
     calls = [block for block in _with_calls(messages[caller]) if isinstance(block, ToolCallBlock)] if caller >= 0 else []
-    return _safe_id(calls[place].tool_call_id if place < len(calls) else None, caller, place)
+    return _safe_id(calls[place].tool_call_id, caller, place) if place < len(calls) else None
 
 
 def _safe_id(name: str | None, index: int, number: int) -> str:

@@ -21,6 +21,8 @@ from fairlead import Turn
 
 _ROLES = {"system": "system", "developer": "system", "assistant": "assistant", "chatbot": "assistant", "model": "assistant"}
 _TOOLS = frozenset({"tool", "function"})
+_OBSERVED = ("Observation: ", "Result of executing the code given:")
+"""How ReAct and CodeAct agents, which call their tools in words, begin the user message that holds a tool's result."""
 _MEDIA: dict[type, str] = {ImageBlock: "image", AudioBlock: "audio", DocumentBlock: "document", VideoBlock: "video"}
 
 
@@ -43,10 +45,13 @@ def turn_of(message: ChatMessage) -> Turn:
             texts.extend(part.text for part in block.content if isinstance(part, TextBlock))
         elif kind in _MEDIA:
             media.append(_MEDIA[kind])
-    role = message.role.value
+    said, text = message.role.value, "\n".join(texts)
+    role = "tool" if said in _TOOLS else _ROLES.get(said, "user")
+    if role == "user" and text.startswith(_OBSERVED):
+        role = "tool"
     return Turn(
-        "tool" if role in _TOOLS else _ROLES.get(role, "user"),
-        "\n".join(texts),
+        role,
+        text,
         tuple(calls),
         "\n".join(arguments),
         media=tuple(media),
