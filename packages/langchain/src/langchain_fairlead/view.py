@@ -16,7 +16,7 @@ from langchain_core.runnables import RunnableConfig
 from fairlead import Needs, Scope, StepKind, View
 from fairlead.memory import Memory
 from fairlead.threads import Threads, fingerprint
-from langchain_fairlead.follow import FOLLOW
+from langchain_fairlead.follows import FOLLOW
 from langchain_fairlead.structured import Schema
 from langchain_fairlead.tools import Tools
 from langchain_fairlead.turns import turn_of
