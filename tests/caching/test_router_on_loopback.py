@@ -39,9 +39,9 @@ class Watched(Advisor):
 
     expected = 0
 
-    def start(self, call, now):
-        self.expected = self.expect(call.view, call.target).likely
-        super().start(call, now)
+    def learn(self, attempt, easy, **more):
+        self.expected = self.expect(attempt.call.view, attempt.target).likely
+        super().learn(attempt, easy, **more)
 
 
 class Work:

@@ -113,7 +113,7 @@ class Chain:
         self._bases = (0, 0, 0)
         self._cuts: list[int] = []  # how many blocks each change but growth left as they were
         self.settings: tuple[int, int, int] = (0, 0, 0)
-        self.change = Change.FIRST
+        self.change: Change | None = None  # what the last call of `grow` was; None: there was none
 
     def update(self, blocks: Sequence[Block], settings: tuple[int, int, int] = (0, 0, 0)) -> Change:
         """Take over a whole prompt, where nobody knows what in it is new. Reads all blocks: see `grow`."""
@@ -137,7 +137,12 @@ class Chain:
             settings: digests of what tools, system and messages depend on beside their text; None: as they were.
         """
         tools, system, messages = self._sections
-        first = not (len(self) or self._cuts)
+        first = self.change is None
+        if front is None and settings is None and shared == len(messages.digests) and not first:
+            if blocks:
+                messages.put(shared, blocks)
+            self.change = Change.APPEND
+            return self.change
         before, cut, change = self.tokens, len(self), Change.APPEND
         lost = messages.media[shared:]
         if messages.put(shared, blocks):

@@ -96,13 +96,14 @@ def _after(before: Line, line: Line) -> Line:
 class _Thread(Generic[M]):
     """What is known of one conversation. The two lists are equally long, but for the moment in which they change."""
 
-    __slots__ = ("chain", "counted", "lines", "lock", "messages", "used")
+    __slots__ = ("chain", "counted", "front", "lines", "lock", "messages", "used")
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.messages: list[M] = []
         self.lines: list[Line] = []
         self.chain = Chain()
+        self.front = (0, 0)  # digests of what stands before its messages
         self.used = 0.0
         self.counted = 0
 
@@ -245,7 +246,12 @@ def _link(thread: _Thread[M], shared: int, front: int) -> None:
     """Let the chain follow the records, from the first new one on."""
     lines = thread.lines
     system = 1 if lines and lines[0].mark.role == "system" else 0
-    new = [Block(line.digest, line.tokens, MESSAGES, bool(line.media)) for line in lines[max(shared, system) :]]
+    new = [Block(line.digest, line.tokens, MESSAGES, bool(line.media)) for line in lines[shared or system :]]
+    before = (front, lines[0].digest if system else 0)
+    if before == thread.front:
+        thread.chain.grow(max(0, shared - system), new)
+        return
+    thread.front = before
     first = [Block(lines[0].digest, lines[0].tokens, SYSTEM)] if system else []
     thread.chain.grow(max(0, shared - system), new, first, (front, 0, 0))
 

@@ -9,23 +9,25 @@ with two targets.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from fairlead.caching.habits import PRIORS, Priors
-from fairlead.caching.ledger import Expectation, Ledger, Open
+from fairlead.caching.ledger import Expectation, Ledger
 from fairlead.caching.plan import Choice
 from fairlead.caching.planner import CONTROL, PLAN, TRIAL, Course, Planner, Warmth
 from fairlead.caching.rules import CacheRule, CacheRules
 from fairlead.caching.tariff import Tariff
-from fairlead.call import Attempt, Call
+from fairlead.call import Attempt
 from fairlead.chain import Chain
 from fairlead.memory import Memory
 from fairlead.target import Price, Target
 from fairlead.usage import Usage
 from fairlead.view import View
 
+_FRESH = 0.25  # of a lifetime: so long, advice that was worked out ahead holds
+_GROWN = 1.2  # and so much may the prompt grow
 NOT_CACHED = CacheRule()
 PRICED = CacheRule("automatic", minimum=1024, step=128, ttl=300, assured=False)
 """What is taken to hold of a cache of which only the price is known."""
@@ -64,17 +66,36 @@ class Advice(NamedTuple):
         return f"stay: {_stay(choice, name)}{known}"
 
 
+class _Ready(NamedTuple):
+    """Advice worked out ahead: what to say of the next call, if nothing but growth comes between.
+
+    Parameters:
+        advice: what to say.
+        targets: among whom.
+        generation: of the chain.
+        tokens: longest prompt that it holds for, in estimated tokens.
+        until: seconds; later, caches may be about to lapse.
+    """
+
+    advice: Advice
+    targets: Sequence[Target]
+    generation: int
+    tokens: float
+    until: float
+
+
 class _Talk:
     """One thread."""
 
-    __slots__ = ("chain", "course", "generation", "home", "open")
+    __slots__ = ("asked", "chain", "course", "generation", "home", "ready")
 
     def __init__(self, course: Course, chain: Chain) -> None:
         self.course = course
         self.chain = chain
         self.generation = 0
         self.home = ""
-        self.open: dict[tuple[int, str], Open] = {}
+        self.asked: tuple[Sequence[Target], Sequence[Target]] | None = None  # targets and pool of the last easy call
+        self.ready: _Ready | None = None
 
 
 class Advisor:
@@ -101,7 +122,7 @@ class Advisor:
         self.ledger = Ledger(size)
         self.planner = Planner(priors, cap=cap, control=control)
         self._talks: Memory[Chain, _Talk] = Memory(size)
-        self._tariffs: dict[tuple[str, bool], tuple[Price, Tariff]] = {}
+        self._targets: dict[str, tuple[Price, tuple[CacheRule, Tariff]]] = {}
         self._long: set[str] = set()  # targets whose entries are written with the long lifetime
         self._unmarked: set[str] = set()  # targets whose requests mark nothing to be kept, though they would have to
 
@@ -118,15 +139,31 @@ class Advisor:
             pool: all that may be called, strongest first.
         """
         talk = self._talk(view.chain, view.scope.agent)
+        draw = (view.seed & 0xFFFF_FFFF) / 0x1_0000_0000
+        ready = talk.ready
+        if (
+            ready is not None
+            and ready.targets == targets
+            and ready.generation == talk.chain.generation
+            and view.now < ready.until
+            and talk.chain.tokens <= ready.tokens
+            and not self.planner.draws(talk.course, draw)
+        ):
+            return ready.advice
+        talk.asked = (targets, pool)
+        return self._worked_out(talk, view.tokens, view.now, draw, targets, pool)
+
+    def _worked_out(
+        self, talk: _Talk, tokens: int, now: float, draw: float, targets: Sequence[Target], pool: Sequence[Target]
+    ) -> Advice:
         priced = [target for target in targets if target.price is not None]
         home = _home(talk.home, pool, targets)
         if home.price is None or not priced:
             return Advice(home.name, {}, PLAN, home.name, {}, ())
-        ratio = self.ledger.ratio(_account(home))
-        prompt = float(view.tokens) if ratio is None else talk.chain.tokens * ratio
-        others = {target.name: self._warmth(target, talk, view) for target in priced if target is not home}
-        draw = (view.seed & 0xFFFF_FFFF) / 0x1_0000_0000
-        plan = self.planner.decide(talk.course, prompt, self._warmth(home, talk, view), others, draw)
+        ratio = self.ledger.ratio(home.name)
+        prompt = float(tokens) if ratio is None else talk.chain.tokens * ratio
+        others = {target.name: self._warmth(target, talk, now) for target in priced if target is not home}
+        plan = self.planner.decide(talk.course, prompt, self._warmth(home, talk, now), others, draw)
         values = {name: choice.other for name, choice in plan.choices.items()}
         if home in targets:
             values[home.name] = min((choice.home for choice in plan.choices.values()), default=0.0)
@@ -136,22 +173,9 @@ class Advisor:
 
     def expect(self, view: View, target: Target) -> Expectation:
         """What a call to `target` would find cached."""
-        rule = self._rule(target)
+        rule, _ = self._known(target, view.now)
         talk = self._talk(view.chain, view.scope.agent)
-        return self.ledger.expect(_account(target), rule, talk.chain, talk.chain, view.now)
-
-    def start(self, call: Call, now: float) -> None:
-        """A call is about to be made: what it will write is pending."""
-        talk, target = self._talk(call.view.chain, call.view.scope.agent), call.target
-        talk.open[call.view.seed, target.name] = self.ledger.start(
-            _account(target), self._rule(target), talk.chain, talk.chain, now
-        )
-
-    def release(self, call: Call) -> None:
-        """It is not made after all."""
-        opened = self._talk(call.view.chain, call.view.scope.agent).open.pop((call.view.seed, call.target.name), None)
-        if opened is not None:
-            self.ledger.failed(opened)
+        return self.ledger.expect(target.name, rule, talk.chain, talk.chain, view.now)
 
     def learn(self, attempt: Attempt, easy: bool, mode: str = PLAN, home: Target | None = None) -> None:
         """Take in an attempt.
@@ -163,13 +187,14 @@ class Advisor:
             home: the target that hard calls go to, where the call was easy.
         """
         call, target = attempt.call, attempt.target
-        usage = attempt.reply.usage if attempt.reply is not None else None
-        if attempt.reply is None:
-            self.release(call)
+        if attempt.reply is None:  # it wrote nothing that one could count on
             return
-        if (call.view.seed, target.name) not in (talk := self._talk(call.view.chain, call.view.scope.agent)).open:
-            self.start(call, attempt.started)
-        opened = talk.open.pop((call.view.seed, target.name))
+        usage = attempt.reply.usage
+        talk = self._talk(call.view.chain, call.view.scope.agent)
+        # Written down only now: what is still under way in parallel is not there to be found, and so not assumed to be warm.
+        opened = self.ledger.start(
+            target.name, self._known(target, attempt.started)[0], talk.chain, talk.chain, attempt.started
+        )
         self.ledger.ended(opened, usage)
         if usage is None or target.price is None:
             return
@@ -177,7 +202,7 @@ class Advisor:
         home = home if home is not None else target
         talk.home = talk.home if easy else target.name
         chain, course = talk.chain, talk.course
-        kept = chain.end(chain.since(talk.generation)) * (self.ledger.ratio(_account(target)) or 1.0)
+        kept = chain.end(chain.since(talk.generation)) * (self.ledger.ratio(target.name) or 1.0)
         talk.generation = chain.generation
         self.planner.saw(
             course,
@@ -186,20 +211,35 @@ class Advisor:
             usage.output_tokens,
             easy=easy,
             kept=min(kept, course.prompt),
-            home=self._tariff(home, attempt.started) if home.price is not None else self._tariff(target, attempt.started),
+            home=self._known(home if home.price is not None else target, attempt.started)[1],
             model="" if target.name == home.name else target.name,
             cost=attempt.cost or 0.0,
             mode=mode,
         )
+        if talk.asked is not None:
+            self._prepare(talk, usage.input_tokens, attempt.started, *talk.asked)
+
+    def _prepare(self, talk: _Talk, tokens: int, now: float, targets: Sequence[Target], pool: Sequence[Target]) -> None:
+        """Work out the advice for the next call while nobody waits for it."""
+        talk.ready = None
+        advice = self._worked_out(talk, tokens, now, 0.5, targets, pool)
+        lifetimes = [tariff.ttl for target in targets if target.price for tariff in [self._known(target, now)[1]] if tariff.ttl]
+        until = now + _FRESH * min(lifetimes, default=0.0)
+        talk.ready = _Ready(advice, targets, talk.chain.generation, _GROWN * talk.chain.tokens, until)
 
     def _notice(self, target: Target, usage: Usage) -> None:
         """How requests ask for caching is up to the caller: what was counted tells."""
-        if usage.cache_write_1h_tokens:
-            self._long.add(target.name)
-        rule = self._listed(target)
-        if rule.mode == "marked" and usage.cache_read_tokens == 0 and usage.input_tokens >= rule.minimum:
-            wrote = usage.cache_write_tokens or usage.cache_write_1h_tokens
-            (self._unmarked.discard if wrote else self._unmarked.add)(target.name)
+        name, rule = target.name, self._listed(target)
+        wrote = bool(usage.cache_write_tokens or usage.cache_write_1h_tokens)
+        if usage.cache_write_1h_tokens and name not in self._long:
+            self._long.add(name)
+            self._targets.pop(name, None)
+        if wrote and name in self._unmarked:
+            self._unmarked.discard(name)
+            self._targets.pop(name, None)
+        elif rule.mode == "marked" and not wrote and usage.cache_read_tokens == 0 and usage.input_tokens >= rule.minimum:
+            self._unmarked.add(name)
+            self._targets.pop(name, None)
 
     def _talk(self, chain: Chain | None, agent: str) -> _Talk:
         assert chain is not None, "asked only where `knows`"
@@ -209,36 +249,33 @@ class Advisor:
             self._talks.put(chain, talk)
         return talk
 
-    def _warmth(self, target: Target, talk: _Talk, view: View) -> Warmth:
-        found = self.ledger.expect(_account(target), self._rule(target), talk.chain, talk.chain, view.now)
-        return Warmth(self._tariff(target, view.now), found.tokens, found.chance, found.age)
+    def _warmth(self, target: Target, talk: _Talk, now: float) -> Warmth:
+        rule, tariff = self._known(target, now)
+        found = self.ledger.expect(target.name, rule, talk.chain, talk.chain, now)
+        return Warmth(tariff, found.tokens, found.chance, found.age)
 
-    def _rule(self, target: Target) -> CacheRule:
+    def _known(self, target: Target, now: float) -> tuple[CacheRule, Tariff]:
+        """How the target caches, by its listing and by what was seen; and what it costs. Worked out once, while both stay."""
+        listed = target.price
+        assert listed is not None, "only targets with a price are compared"
+        price = listed.at(now) if listed.hours else listed
+        known = self._targets.get(target.name)
+        if known is not None and known[0] is price:
+            return known[1]
         rule = self._listed(target)
+        long = target.name in self._long and rule.ttl_long > 0
         if target.name in self._unmarked:
-            return NOT_CACHED
-        return replace(rule, ttl=rule.ttl_long, fades=0.0) if target.name in self._long and rule.ttl_long else rule
+            rule, long = NOT_CACHED, False
+        elif long:
+            rule = replace(rule, ttl=rule.ttl_long, fades=0.0)
+        self._targets[target.name] = (price, (rule, Tariff(price, rule, long=long)))
+        return self._targets[target.name][1]
 
     def _listed(self, target: Target) -> CacheRule:
         rule = self.rules.of(target.provider, target.model or target.name)
         if not rule.known and target.price is not None and target.price.cache_read is not None:
             return PRICED  # whoever lists a price of cache reads has a cache
         return rule
-
-    def _tariff(self, target: Target, now: float) -> Tariff:
-        assert target.price is not None, "only targets with a price are compared"
-        price = target.price.at(now)
-        long, rule = target.name in self._long, self._listed(target)
-        if target.name in self._unmarked:
-            long, rule = False, NOT_CACHED
-        known = self._tariffs.get((target.name, long))
-        if known is None or known[0] is not price or known[1].rule is not rule:
-            known = self._tariffs[target.name, long] = (price, Tariff(price, rule, long=long))
-        return known[1]
-
-
-def _account(target: Target) -> Hashable:
-    return target.name
 
 
 def _home(name: str, pool: Sequence[Target], targets: Sequence[Target]) -> Target:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import accumulate
 
 from fairlead.caching.plan import Outlook
 
@@ -84,6 +85,7 @@ class Habits:
         "_output",
         "_pauses",
         "_stretches",
+        "_up_to",
         "calls",
         "priors",
     )
@@ -97,27 +99,35 @@ class Habits:
         self._losses = priors.hazard * weight
         self._drops = priors.hazard * weight / 2
         self._pauses = [0.0] * (len(_PAUSES) + 1)
+        self._up_to = [0.0] * (len(_PAUSES) + 2)  # running sums of the pauses
         self._after_easy = [priors.easy_after_easy * _LABEL_WEIGHT, _LABEL_WEIGHT]
         self._after_hard = [priors.easy_after_hard * _LABEL_WEIGHT, _LABEL_WEIGHT]
         self._stretches = [[priors.easy_after_easy * _LABEL_WEIGHT, _LABEL_WEIGHT] for _ in range(len(_STRETCHES) + 1)]
 
     def hazard(self, ttl: float) -> float:
         """Probability per call that a cache of that lifetime, in seconds, is lost before the next one."""
-        longer = sum(self._pauses[bisect_right(_PAUSES, ttl) :])
+        up_to = self._up_to
+        longer = up_to[-1] - up_to[bisect_right(_PAUSES, ttl)]
         return min(0.95, max(0.002, (self._losses + longer) / self.calls))
 
     def pause_between(self, shortest: float, longest: float) -> float:
         """Probability that the next call comes after `shortest` and within `longest` seconds."""
         return max(0.0, self._within(longest) - self._within(shortest))
 
+    def paused(self, seconds: float) -> None:
+        """Take in the time between two calls of a thread."""
+        self._pauses[bisect_right(_PAUSES, seconds)] += 1
+        self._up_to[1:] = accumulate(self._pauses)
+
     def _within(self, seconds: float) -> float:
-        if seconds <= 0.0:
+        up_to = self._up_to
+        if seconds <= 0.0 or not up_to[-1]:
             return 0.0
         bin_ = bisect_right(_PAUSES, seconds)
         low = _PAUSES[bin_ - 1] if bin_ else 0.0
         high = _PAUSES[bin_] if bin_ < len(_PAUSES) else 2.0 * low
         part = min(1.0, (seconds - low) / (high - low))
-        return (sum(self._pauses[:bin_]) + part * self._pauses[bin_]) / max(1.0, sum(self._pauses))
+        return (up_to[bin_] + part * self._pauses[bin_]) / up_to[-1]
 
 
 class Rhythm:
@@ -156,7 +166,7 @@ class Rhythm:
             habits._drops += 1
             habits._growth += habits._growth / habits.calls
         else:
-            habits._pauses[bisect_right(_PAUSES, now - self.at)] += 1
+            habits.paused(now - self.at)
             grown = max(0.0, prompt - self._prompt)
             self._growth += grown
             habits._growth += grown

@@ -201,35 +201,40 @@ class Ledger:
         if not rule.caches:
             return Expectation(0, 0.0, float("inf"), "not cached" if rule.known else "not known"), None
         state = self._accounts.get(account)
+        candidates = self._threads.get(thread, {}).get(account, ())
         best: _Prefix | None = None
         why = ""
-        candidates = self._threads.get(thread, {}).get(account, ())
-        front = state.fronts.get(chain.digest(chain.front())) if state is not None and state.fronts else None
-        for prefix in (*candidates, front) if front is not None else candidates:
-            if chain.digest(prefix.blocks) != prefix.digest or not _in_reach(prefix.blocks, len(chain), rule, marks):
-                continue
-            if prefix.pending:
-                why = why or "pending"
-            elif survival(now - prefix.at, rule.ttl, rule.gone) <= 0.0:
-                why = "lapsed"
-            elif best is None or prefix.blocks > best.blocks:
-                best = prefix
-        if rule.step:
+        generation = chain.generation
+        for prefix in reversed(candidates):  # the longest stand last, but for edits
+            if best is None and prefix.generation == generation and not (prefix.pending or rule.lookback):
+                alive = now - prefix.at <= rule.ttl
+                if alive:  # nothing but growth since it was written: by far the most frequent
+                    best = prefix
+                    break
+            if best is None or prefix.blocks > best.blocks:
+                best, why = _better(best, prefix, why, rule, chain, now, marks)
+        if best is None and state is not None and state.fronts:
+            front = state.fronts.get(chain.digest(chain.front()))
+            if front is not None:
+                best, why = _better(best, front, why, rule, chain, now, marks)
+        if rule.step and chain.generation:
             best = self._agreed(best, candidates, chain, rule, now, state.ratio if state is not None else 1.0)
         if best is None:
             change = chain.change
             if change is Change.APPEND:
-                because = why or (change.value if candidates else Change.FIRST.value)
+                because = why or (_told(change) if candidates else Change.FIRST.value)
             else:
-                because = why if why == "pending" else change.value
+                because = why if why == "pending" else _told(change)
             return Expectation(0, 0.0, float("inf"), because), None
         tokens = rule.whole(best.tokens)
         if not tokens:
-            because = chain.change.value if chain.change not in (Change.APPEND, Change.FIRST) else "below minimum"
+            because = _told(chain.change) if chain.change not in (Change.APPEND, Change.FIRST) else "below minimum"
             return Expectation(0, 0.0, now - best.at, because), best
         age = now - best.at
         rate = state.kept / state.promised if state is not None else 1.0
-        return Expectation(tokens, survival(age, rule.ttl, rule.gone) * rate, age, chain.change.value), best
+        if age > 0.8 * rule.ttl:
+            rate *= survival(age, rule.ttl, rule.gone)
+        return Expectation(tokens, rate, age, chain.change or Change.FIRST), best
 
     def _agreed(
         self, best: _Prefix | None, candidates: Sequence[_Prefix], chain: Chain, rule: CacheRule, now: float, ratio: float
@@ -280,8 +285,24 @@ class Ledger:
         return found
 
 
+def _told(change: Change | None) -> str:
+    return str(change or Change.FIRST)
+
+
+def _better(
+    best: _Prefix | None, prefix: _Prefix, why: str, rule: CacheRule, chain: Chain, now: float, marks: Sequence[int] | None
+) -> tuple[_Prefix | None, str]:
+    """`prefix`, if it is part of the prompt and alive; else what was the best, and why not this one."""
+    blocks = prefix.blocks
+    if chain.digest(blocks) != prefix.digest or (rule.lookback and not _in_reach(blocks, len(chain), rule, marks)):
+        return best, why
+    if prefix.pending:
+        return best, why or "pending"
+    if now - prefix.at > rule.ttl and survival(now - prefix.at, rule.ttl, rule.gone) <= 0.0:
+        return best, "lapsed"
+    return prefix, why
+
+
 def _in_reach(blocks: int, length: int, rule: CacheRule, marks: Sequence[int] | None) -> bool:
-    if not rule.lookback:
-        return True
     ends = (length,) if marks is None else marks
     return any(0 <= end - blocks < rule.lookback for end in ends)

@@ -18,6 +18,7 @@ from fairlead.caching.survival import survival
 from fairlead.caching.tariff import Tariff
 
 _BROKEN = 0.5  # a prefix that keeps less than this share of its tokens counts as lost
+_YOUNG = 0.25  # of its lifetime: until then a cache is not about to lapse
 _KINDS = 256  # kinds of threads whose habits are kept apart; any further kind shares those of the first
 
 
@@ -62,7 +63,7 @@ class Course:
         habits: those of the kind.
     """
 
-    __slots__ = ("_outlook", "expected", "home_at", "home_warm", "kind", "made", "mode", "prompt", "rhythm")
+    __slots__ = ("_outlooks", "expected", "home_at", "home_warm", "kind", "made", "mode", "prompt", "rhythm")
 
     def __init__(self, kind: str, habits: Habits) -> None:
         self.kind = kind
@@ -73,17 +74,19 @@ class Course:
         self.mode = PLAN
         self.expected: dict[str, tuple[float, float]] = {}  # of the stretch: what was left when a model took over
         self.made: dict[str, list[int]] = {}  # since then: calls of the home model, calls of that one
-        self._outlook: tuple[float, Outlook] | None = None
+        self._outlooks: dict[float, Outlook] = {}
 
     def outlook(self, ttl: float) -> Outlook:
         """What to expect of the calls to come; worked out once between two calls."""
-        if self._outlook is None or self._outlook[0] != ttl:
-            self._outlook = (ttl, self.rhythm.outlook(ttl))
-        return self._outlook[1]
+        found = self._outlooks.get(ttl)
+        if found is None:
+            found = self._outlooks[ttl] = self.rhythm.outlook(ttl)
+        return found
 
     def changed(self) -> None:
-        """Something was learnt: expectations are worked out anew."""
-        self._outlook = None
+        """Something was learnt: expectations are worked out anew, now, so that the next decision need not."""
+        for ttl in self._outlooks:
+            self._outlooks[ttl] = self.rhythm.outlook(ttl)
 
 
 class Planner:
@@ -145,6 +148,12 @@ class Planner:
                     return Plan(best, TRIAL, {**choices, **again})
         return Plan(best, course.mode if trial else PLAN, choices)
 
+    def draws(self, course: Course, draw: float) -> bool:
+        """Whether that random number may make of the call something else than what the plan says: a control or a trial."""
+        if course.rhythm.stretch:
+            return course.mode != PLAN
+        return draw < self.control or (draw > 0.5 and bool(self._efforts))
+
     def _best(self, choices: Mapping[str, Choice]) -> str:
         if self.cap.allows:
             going = [(choice.other, name) for name, choice in choices.items() if choice.other < choice.home]
@@ -156,12 +165,14 @@ class Planner:
         self, course: Course, prompt: float, home: Warmth, others: Mapping[str, Warmth], sure: bool
     ) -> dict[str, Choice]:
         habits = course.rhythm.habits
+        at_home = _standing(home, habits)
+        longest = home.tariff.longest
         found: dict[str, Choice] = {}
         for name, other in others.items():
-            longest = home.tariff.longest or other.tariff.longest
-            ttl = min(longest, other.tariff.longest or longest)
+            there = other.tariff.longest
+            ttl = min(longest or there, there or longest)
             standing = _standing(other, habits, 1.0 if sure else self.calls(name))
-            found[name] = compare(_standing(home, habits), standing, prompt, course.outlook(ttl), self.margin)
+            found[name] = compare(at_home, standing, prompt, course.outlook(ttl), self.margin)
         return found
 
     def saw(
@@ -247,5 +258,6 @@ class Planner:
 
 def _standing(at: Warmth, habits: Habits, calls: float = 1.0) -> Standing:
     longest = at.tariff.longest
-    lapse = habits.pause_between(longest - at.age, longest) if at.tokens and longest else 0.0
+    old = at.tokens and at.age > _YOUNG * longest
+    lapse = habits.pause_between(longest - at.age, longest) if old else 0.0
     return Standing(at.tariff, at.tokens, at.chance, lapse, calls)

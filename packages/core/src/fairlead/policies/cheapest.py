@@ -15,7 +15,7 @@ from math import inf
 from typing import Any
 
 from fairlead.caching.advisor import Advisor
-from fairlead.call import Attempt, Call
+from fairlead.call import Attempt
 from fairlead.memory import Memory
 from fairlead.scope import Key
 from fairlead.shortlist import Shortlist
@@ -89,17 +89,6 @@ class Cheapest:
             return -inf if target.name == advice.best else advice.values.get(target.name, inf)
 
         return shortlist.order(value, advice.because).remember(self, advice)
-
-    def reserve(self, call: Call) -> bool:
-        """Note that `call` is about to be made: what it will write to a cache cannot be read yet. Always allowed."""
-        if call.ask is None and self.advisor.knows(call.view, (call.target,)):
-            self.advisor.start(call, call.view.now)
-        return True
-
-    def release(self, call: Call) -> None:
-        """It is not made after all."""
-        if call.ask is None and self.advisor.knows(call.view, (call.target,)):
-            self.advisor.release(call)
 
     def expected_output(self, view: View) -> float:
         """Expected length of the answer, in tokens."""
