@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
+from functools import cached_property
 from typing import Any, cast
 
 from langchain_core.callbacks import CallbackManagerForLLMRun, Callbacks
@@ -104,10 +105,10 @@ class ChatFairlead(BaseChatModel):
         """The native chat models by target name."""
         return {name: native.model for name, native in self._dispatch.natives.items()}
 
-    @property
+    @cached_property
     def dispatch(self) -> Dispatch:
         """What decides and calls; the middleware and the node work with it."""
-        return self._dispatch
+        return self._dispatch  # cached, because pydantic finds a private attribute slowly
 
     def explain(
         self,
@@ -153,7 +154,7 @@ class ChatFairlead(BaseChatModel):
         """The answer."""
         if self.disable_streaming and self._streaming_disabled(**kwargs):
             kwargs["stream"] = False
-        return cast("AIMessage", self._dispatch.invoke(input, config, stop=stop, **kwargs))
+        return cast("AIMessage", self.dispatch.invoke(input, config, stop=stop, **kwargs))
 
     async def ainvoke(
         self,
@@ -166,7 +167,7 @@ class ChatFairlead(BaseChatModel):
         """As `invoke`, asynchronously."""
         if self.disable_streaming and self._streaming_disabled(**kwargs):
             kwargs["stream"] = False
-        return cast("AIMessage", await self._dispatch.ainvoke(input, config, stop=stop, **kwargs))
+        return cast("AIMessage", await self.dispatch.ainvoke(input, config, stop=stop, **kwargs))
 
     def stream(
         self,
@@ -180,7 +181,7 @@ class ChatFairlead(BaseChatModel):
         if self._streaming_disabled(**kwargs):
             yield cast("AIMessageChunk", self.invoke(input, config, stop=stop, **kwargs))
             return
-        with closing(self._dispatch.stream(input, config, stop=stop, **kwargs)) as chunks:
+        with closing(self.dispatch.stream(input, config, stop=stop, **kwargs)) as chunks:
             yield from chunks
 
     async def astream(
@@ -195,7 +196,7 @@ class ChatFairlead(BaseChatModel):
         if self._streaming_disabled(**kwargs):
             yield cast("AIMessageChunk", await self.ainvoke(input, config, stop=stop, **kwargs))
             return
-        async with aclosing(cast("Any", self._dispatch.astream(input, config, stop=stop, **kwargs))) as chunks:
+        async with aclosing(cast("Any", self.dispatch.astream(input, config, stop=stop, **kwargs))) as chunks:
             async for chunk in chunks:
                 yield chunk
 
@@ -214,7 +215,7 @@ class ChatFairlead(BaseChatModel):
         """The answers to several prompts, each routed by itself."""
         configs = _configs(len(messages), callbacks, tags, metadata, run_name, run_id)
         pairs = zip(messages, configs, strict=True)
-        return self._joined([self._dispatch.generate(prompt, config, stop=stop, **kwargs) for prompt, config in pairs])
+        return self._joined([self.dispatch.generate(prompt, config, stop=stop, **kwargs) for prompt, config in pairs])
 
     async def agenerate(
         self,
@@ -231,7 +232,7 @@ class ChatFairlead(BaseChatModel):
         """As `generate`, asynchronously and all prompts at once."""
         configs = _configs(len(messages), callbacks, tags, metadata, run_name, run_id)
         pairs = zip(messages, configs, strict=True)
-        calls = [self._dispatch.agenerate(prompt, config, stop=stop, **kwargs) for prompt, config in pairs]
+        calls = [self.dispatch.agenerate(prompt, config, stop=stop, **kwargs) for prompt, config in pairs]
         return self._joined(await asyncio.gather(*calls))
 
     def _chat_model_stream_v3(
@@ -242,7 +243,7 @@ class ChatFairlead(BaseChatModel):
         stop: list[str] | None = None,
         **kwargs: Any,
     ) -> ChatModelStream:
-        return routed(self._dispatch.events(input, config, stop=stop, **kwargs))
+        return routed(self.dispatch.events(input, config, stop=stop, **kwargs))
 
     async def _achat_model_stream_v3(
         self,
@@ -252,7 +253,7 @@ class ChatFairlead(BaseChatModel):
         stop: list[str] | None = None,
         **kwargs: Any,
     ) -> AsyncChatModelStream:
-        return Routed(self._dispatch.aevents(input, config, stop=stop, **kwargs))
+        return Routed(self.dispatch.aevents(input, config, stop=stop, **kwargs))
 
     def _generate(
         self,
@@ -297,9 +298,9 @@ class ChatFairlead(BaseChatModel):
             NotImplementedError, ValueError: as the first target's own method raises them.
         """
         wanted = Schema(schema, include_raw, kwargs)
-        first = next(iter(self._dispatch.natives.values()))
+        first = next(iter(self.dispatch.natives.values()))
         wanted.bound_to(first.name, first.model)
-        return Structured(self._dispatch, wanted, {})
+        return Structured(self.dispatch, wanted, {})
 
     def _joined(self, results: Sequence[LLMResult]) -> LLMResult:
         outputs = [result.llm_output or {} for result in results]
