@@ -326,3 +326,45 @@ def test_interrupted_names_the_target_and_carries_the_providers_error() -> None:
     with pytest.raises(Interrupted, match="a broke off") as caught:
         list(drive(world.router().start(View()), Stage(world, True).perform))
     assert isinstance(caught.value.__cause__, ConnectionError)
+
+
+def test_closing_a_stream_ends_the_open_call_at_once_sync_and_async() -> None:
+    router, ended = Router(Pool([Target("a")])), list[str]()
+
+    def perform(call: Call) -> Any:
+        try:
+            yield "x"
+            yield Reply("x")
+        finally:
+            ended.append("sync")
+
+    async def aperform(call: Call) -> Any:
+        try:
+            yield "x"
+            yield Reply("x")
+        finally:
+            ended.append("async")
+
+    async def main() -> None:
+        stream = adrive(router.start(View()), aperform)
+        assert await anext(stream) == "x"
+        await stream.aclose()  # type: ignore[attr-defined]
+        assert ended == ["sync", "async"]
+
+    held = perform  # something still refers to it: only an explicit close ends it now
+    stream = drive(router.start(View()), held)
+    assert next(stream) == "x"
+    stream.close()  # type: ignore[attr-defined]
+    assert ended == ["sync"]
+    asyncio.run(main())
+
+
+def test_a_perform_that_fails_before_it_yields_is_a_failure_of_the_target_like_any_other() -> None:
+    def perform(call: Call) -> Any:
+        if call.target.name == "a":
+            raise TargetError(FailureKind.TIMEOUT)
+        return iter([Reply("b")])
+
+    run = Router(Pool([Target("a"), Target("b")])).start(View())
+    list(drive(run, perform))
+    assert run.outcome.target.name == "b"

@@ -6,9 +6,8 @@ raises `TargetError` from the provider's own exception. A call that ends without
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from typing import Any, Protocol
 
 from fairlead.call import Call, Reply
@@ -28,15 +27,26 @@ class APerform(Protocol):
     def __call__(self, call: Call) -> AsyncIterator[Any]: ...
 
 
+async def pause(seconds: float) -> None:
+    """Sleep on the running event loop."""
+    import asyncio  # a quarter of what importing fairlead would cost, and known to whoever runs a loop
+
+    await asyncio.sleep(seconds)
+
+
 def drive(run: Run, perform: Perform, sleep: Callable[[float], object] = time.sleep) -> Iterator[Any]:
-    """Make the run's calls until it is finished; yield what may be shown. The result is `run.outcome`."""
+    """Make the run's calls until it is finished; yield what may be shown. The result is `run.outcome`.
+
+    Closing it, as an abandoned stream is closed, ends the open call at once.
+    """
     try:
         while (call := run.call) is not None:
             if call.delay:
                 sleep(call.delay)
+            reply = items = None
             try:
-                reply = None
-                for item in perform(call):
+                items = perform(call)
+                for item in items:
                     if isinstance(item, Reply):
                         reply = item
                     elif run.hear(item):
@@ -45,22 +55,24 @@ def drive(run: Run, perform: Perform, sleep: Callable[[float], object] = time.sl
                 run.failed(error)
             else:
                 run.ended(_complete(reply, call))
+            finally:
+                if isinstance(items, Generator):
+                    items.close()
         yield from run.held
     finally:
         run.close()
 
 
-async def adrive(
-    run: Run, perform: APerform, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
-) -> AsyncIterator[Any]:
+async def adrive(run: Run, perform: APerform, sleep: Callable[[float], Awaitable[object]] = pause) -> AsyncIterator[Any]:
     """As `drive`, asynchronously."""
     try:
         while (call := run.call) is not None:
             if call.delay:
                 await sleep(call.delay)
+            reply = items = None
             try:
-                reply = None
-                async for item in perform(call):
+                items = perform(call)
+                async for item in items:
                     if isinstance(item, Reply):
                         reply = item
                     elif run.hear(item):
@@ -69,6 +81,9 @@ async def adrive(
                 run.failed(error)
             else:
                 run.ended(_complete(reply, call))
+            finally:
+                if isinstance(items, AsyncGenerator):
+                    await items.aclose()
         for item in run.held:
             yield item
     finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 
 from fairlead.shortlist import Note, Shortlist
 
@@ -29,6 +28,8 @@ class Explanation:
         return "\n".join([head, *([why] if why else []), *lines])
 
     def _repr_html_(self) -> str:
+        from html import escape  # it builds its tables when it is imported
+
         return f"<pre>{escape(str(self))}</pre>"
 
 

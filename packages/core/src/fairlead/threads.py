@@ -214,8 +214,11 @@ class Threads(Generic[M]):
         if shared == len(kept) == len(messages):
             _link(thread, shared, front)
             return lines
-        replaced = {id(message): line for message, line in zip(kept[shared:], lines[shared:], strict=True)}
-        same = {line.digest: line for line in replaced.values()}
+        replaced: dict[int, Line] = {}
+        same: dict[int, Line] = {}
+        if shared < len(kept):  # something was edited, cut or written anew: what is known of it may stand elsewhere now
+            replaced = {id(message): line for message, line in zip(kept[shared:], lines[shared:], strict=True)}
+            same = {line.digest: line for line in replaced.values()}
         before = lines[shared - 1] if shared else _BEFORE
         read: list[Line] = []
         for message in messages[shared:]:

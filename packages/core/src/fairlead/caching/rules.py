@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from importlib import resources
 from typing import Any
 
 from fairlead.errors import ConfigurationError
@@ -83,6 +82,8 @@ class CacheRules:
     """
 
     def __init__(self, overrides: Mapping[str, CacheRule | Mapping[str, Any]] | None = None) -> None:
+        from importlib import resources  # as costly to import as all the rest of this package, and needed once
+
         table = json.loads(resources.files("fairlead.caching").joinpath("rules.json").read_text(encoding="utf-8"))
         self._providers = {name: _changed(UNKNOWN, entry, name) for name, entry in table["providers"].items()}
         self._models: dict[str, dict[str, CacheRule]] = {}
