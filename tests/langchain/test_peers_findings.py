@@ -6,6 +6,7 @@ from typing import Any
 
 import openai
 import pytest
+from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool
 from pydantic import BaseModel, ValidationError, field_validator
 
@@ -74,3 +75,11 @@ def test_a_bad_status_is_still_read_from_the_response(provider: LoopbackProvider
     provider.inject(Fault.BAD_REQUEST)
     with pytest.raises(openai.BadRequestError):
         ChatFairlead(models=[gpt(provider)]).invoke("hello")
+
+
+def test_what_no_target_is_known_to_read_is_left_to_the_provider_to_refuse(provider: LoopbackProvider) -> None:
+    deaf = gpt(provider, model="gpt-5.5", profile={"audio_inputs": False, "image_inputs": False})
+    question = {"type": "text", "text": "What is said?"}
+    sound = {"type": "audio", "base64": "UklGRg==", "mime_type": "audio/wav"}
+    with pytest.raises(openai.BadRequestError, match="Content blocks are expected"):
+        ChatFairlead(models=[deaf]).invoke([HumanMessage([question, sound])])

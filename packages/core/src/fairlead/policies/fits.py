@@ -21,7 +21,9 @@ _Gap = tuple[Callable[[Target], bool], str]
 class Fits:
     """Require a large enough window, and tools, structured output, modalities and provider where the request needs them.
 
-    A capability that is not known does not rule a target out.
+    A capability that is not known does not rule a target out. Modalities rule out only while some target may read them:
+    the lists of what models read lag behind the models (OpenAI took audio for one whose profile denies it), and where all
+    of them say no, the provider's own answer is the better one.
 
     Parameters:
         margin: the estimate of the prompt is multiplied by it before it is compared with a window.
@@ -68,17 +70,17 @@ class Fits:
             yield lambda t: t.can.tools is not False, "it cannot call tools"
         if needs.structured_output:
             yield lambda t: t.can.structured_output is not False, "it cannot be held to a schema"
-        if needs.modalities:
-            asked = ", ".join(sorted(needs.modalities))
-            yield (
-                lambda t: t.can.modalities is None or needs.modalities <= t.can.modalities,
-                f"it does not read all of: {asked}",
-            )
+        if needs.modalities and any(_reads(target, needs) for target in targets):
+            yield lambda t: _reads(t, needs), f"it does not read all of: {', '.join(sorted(needs.modalities))}"
         if needs.max_output is not None:
             longest = needs.max_output
             short = [f"{t.name} gives {t.can.max_output:,}" for t in targets if (t.can.max_output or longest) < longest]
             because = f"an answer of up to {longest:,} tokens is asked for: {', '.join(short)}"
             yield lambda t: t.can.max_output is None or t.can.max_output >= longest, because
+
+
+def _reads(target: Target, needs: Needs) -> bool:
+    return target.can.modalities is None or needs.modalities <= target.can.modalities
 
 
 _NONE = Needs()
