@@ -5,7 +5,7 @@ RUN := $(UV) run --no-sync
 CORE := packages/core/src/fairlead
 READY := .venv/.ready
 
-.PHONY: help setup demo test check lint types layers bench fix build peers clean
+.PHONY: help setup demo test test-llamaindex check lint types layers bench fix build peers clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,10 +24,15 @@ setup: $(READY)  ## the environment, in .venv
 demo: $(READY)  ## a recorded agent run, each call routed
 	$(RUN) python -m langchain_fairlead.demo $(ARGS)
 
-test: $(READY)  ## the tests
+test: $(READY) test-llamaindex  ## the tests
 	$(RUN) pytest -n auto
 
-check: lint types layers build  ## all that a submission must pass
+# LlamaIndex's Anthropic integration needs an older anthropic SDK than LangChain's users have: an environment of its own.
+test-llamaindex: $(UV)
+	UV_PROJECT_ENVIRONMENT=.venv-llamaindex $(UV) sync --quiet --python $(PYTHON) --no-default-groups --group llamaindex
+	.venv-llamaindex/bin/python -m pytest -n auto --disable-warnings tests/llamaindex/anthropic tests/clients/test_clients.py tests/clients/test_sdk.py
+
+check: lint types layers build test-llamaindex  ## all that a submission must pass
 	$(RUN) pytest -n auto --cov --cov-report=term
 
 lint: $(READY)
@@ -53,4 +58,4 @@ fix: $(READY)  ## format, and mend what the linter can
 	$(RUN) ruff check --fix .
 
 clean:  ## remove all that was made
-	rm -rf .venv .tools dist .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-llamaindex .tools dist .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis
