@@ -27,7 +27,7 @@ from hashlib import blake2b
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from fairlead import tokens
-from fairlead.chain import MESSAGES, SYSTEM, Block, Chain
+from fairlead.chain import MESSAGES, SYSTEM, Block, Chain, Change
 from fairlead.marks import Mark, mark
 from fairlead.phases import START, Progress, advance, signals
 from fairlead.signals import Signals, Turn
@@ -247,16 +247,21 @@ class Threads(Generic[M]):
 
 def _link(thread: _Thread[M], shared: int, front: int) -> None:
     """Let the chain follow the records, from the first new one on."""
-    lines = thread.lines
+    lines, chain = thread.lines, thread.chain
     system = 1 if lines and lines[0].mark.role == "system" else 0
-    new = [Block(line.digest, line.tokens, MESSAGES, bool(line.media)) for line in lines[shared or system :]]
     before = (front, lines[0].digest if system else 0)
     if before == thread.front:
-        thread.chain.grow(max(0, shared - system), new)
+        if shared == len(lines) and chain.change is Change.APPEND:
+            return  # the same prompt once more
+        chain.grow(max(0, shared - system), [_block(line) for line in lines[shared or system :]])
         return
     thread.front = before
     first = [Block(lines[0].digest, lines[0].tokens, SYSTEM)] if system else []
-    thread.chain.grow(max(0, shared - system), new, first, (front, 0, 0))
+    chain.grow(max(0, shared - system), [_block(line) for line in lines[shared or system :]], first, (front, 0, 0))
+
+
+def _block(line: Line) -> Block:
+    return Block(line[0], line[1], MESSAGES, line[3] is not _NOTHING)
 
 
 def _shared(kept: list[M], messages: list[M]) -> int:
