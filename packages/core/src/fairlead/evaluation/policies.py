@@ -7,8 +7,8 @@ all but `all_cheap` and `sticky`.
 from __future__ import annotations
 
 import random
-import zlib
 from collections.abc import Callable, Iterable
+from hashlib import blake2b
 from itertools import groupby
 from typing import Protocol
 
@@ -162,7 +162,7 @@ def kind(thread: Thread) -> str:
 
 def half(thread: Thread) -> int:
     """Which half of the sessions it belongs to, 0 or 1: a hash of the session's name."""
-    return zlib.crc32(thread.session.encode()) & 1
+    return blake2b(thread.session.encode(), digest_size=1).digest()[0] & 1
 
 
 def stretches(thread: Thread) -> list[int]:

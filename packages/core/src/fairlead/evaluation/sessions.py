@@ -23,8 +23,23 @@ from typing import Any
 from fairlead.errors import ConfigurationError
 
 READING = frozenset(
-    ["Glob", "Grep", "LS", "LSP", "NotebookRead", "Read", "TaskCreate", "TaskGet", "TaskList", "TaskOutput", "TaskUpdate",
-     "TodoRead", "TodoWrite", "WebFetch", "WebSearch"]
+    [
+        "Glob",
+        "Grep",
+        "LS",
+        "LSP",
+        "NotebookRead",
+        "Read",
+        "TaskCreate",
+        "TaskGet",
+        "TaskList",
+        "TaskOutput",
+        "TaskUpdate",
+        "TodoRead",
+        "TodoWrite",
+        "WebFetch",
+        "WebSearch",
+    ]
 )
 """Tools that read, search or keep a list: a call that only emits these is easy."""
 
@@ -99,7 +114,7 @@ class Thread:
     steps: tuple[Step, ...]
 
 
-def read_sessions(path: str | Path, easy: Collection[str] = EASY["reads+bash"]) -> list[Thread]:
+def read_sessions(path: str | Path, easy: Collection[str] = EASY["reads"]) -> list[Thread]:
     """The threads of a recording.
 
     Parameters:

@@ -1,0 +1,233 @@
+"""Rules, chains, plans, effort and the cap, each by itself."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from fairlead import ConfigurationError, Price, Usage
+from fairlead.caching import CacheRule, CacheRules, Outlook, Planner, Standing, Tariff, compare
+from fairlead.caching.cap import SpendCap
+from fairlead.caching.effort import Effort, Stretches
+from fairlead.caching.ledger import Ledger
+from fairlead.caching.planner import CONTROL, Warmth
+from fairlead.chain import SYSTEM, TOOLS, Block, Chain, Change
+
+OPUS, HAIKU = Price(5, 25, 0.5, 6.25), Price(1, 5, 0.1, 1.25)
+CLAUDE = CacheRule("marked", minimum=4096, ttl=300, lookback=20)
+LOOK = Outlook(1_300, 283, easy=9.5, hard=9.5, any=0.95, again_easy=0.9, again_hard=0.9, life=40, rewrites=2)
+
+
+# -- rules and rates
+
+
+def test_a_model_has_the_rule_of_the_longest_beginning_of_its_name():
+    rules = CacheRules()
+    assert rules.of("anthropic", "claude-opus-5-5").read == 0.05
+    assert rules.of("anthropic", "claude-opus-5").read == 0.1
+    assert rules.of("openai", "gpt-6-luna").ttl == 1800
+    assert not rules.of("openai", "gpt-5-pro").caches
+    assert rules.of("bedrock", "us.anthropic.claude-haiku-4-5-v1:0").minimum == 4096
+    assert not rules.of("openrouter", "anthropic/claude-opus-5").assured
+
+
+def test_an_unknown_model_is_taken_not_to_cache():
+    rule = CacheRules().of("nobody", "llama")
+    assert (rule.caches, rule.known, rule.whole(50_000)) == (False, False, 0)
+
+
+@pytest.mark.parametrize("entry", [{"minimun": 5}, {"mode": "sometimes"}])
+def test_an_override_that_says_nothing_sensible_is_refused(entry):
+    with pytest.raises(ConfigurationError, match="cache rule 'x'"):
+        CacheRules({"x": entry})
+
+
+def test_a_write_price_of_nothing_means_no_surcharge_not_a_free_write():
+    assert Tariff(Price(1.32, 3.96, 0.044, 0.0), CacheRule("automatic", ttl=300)).at(10_000).write == pytest.approx(1.32e-6)
+
+
+def test_below_the_minimum_and_above_a_tier_other_rates_count():
+    tariff = Tariff(Price(0.1, 0.5, 0.01, 0.125, above=100_000, long=Price(0.5, 2.5, 0.05, 0.625)), CLAUDE)
+    assert tariff.at(1_000).read == tariff.at(1_000).plain
+    assert tariff.at(150_000).read == pytest.approx(5 * tariff.at(50_000).read)
+
+
+# -- chains
+
+blocks = some.lists(
+    some.builds(lambda digest, tokens: Block(digest, tokens), some.integers(1, 50), some.integers(1, 500)),
+    min_size=1,
+    max_size=12,
+)
+
+
+@given(blocks, blocks)
+def test_two_prompts_share_a_prefix_exactly_as_far_as_their_digests_agree(one, other):
+    first, second = Chain(), Chain()
+    first.update(one)
+    second.update(other)
+    for i in range(1, min(len(one), len(other)) + 1):
+        same = [a.digest for a in one[:i]] == [b.digest for b in other[:i]]
+        assert (first.digest(i) == second.digest(i)) == same
+
+
+@given(blocks, blocks, some.integers(0, 12))
+def test_a_chain_that_grew_is_the_chain_that_was_read_at_once(one, other, shared):
+    grown, fresh = Chain(), Chain()
+    grown.update(one)
+    shared = min(shared, len(one))
+    grown.grow(shared, other)
+    fresh.update(one[:shared] + other)
+    assert [grown.digest(i) for i in range(len(grown) + 1)] == [fresh.digest(i) for i in range(len(fresh) + 1)]
+    assert grown.tokens == fresh.tokens
+    assert grown.since(0) == (shared if shared < len(one) else len(grown))
+
+
+def test_each_kind_of_change_is_told():
+    front, talk = [Block(1, 100, TOOLS), Block(2, 100, SYSTEM)], [Block(i, 100) for i in range(3, 13)]
+
+    def after(messages=talk, before=front, settings=(0, 0, 0)):
+        chain = Chain()
+        assert chain.update([*front, *talk]) is Change.FIRST
+        return chain.update([*before, *messages], settings)
+
+    assert after([*talk, Block(20, 10)]) is Change.APPEND
+    assert after([*talk[:4], Block(20, 10), *talk[5:]]) is Change.EDIT
+    assert after([Block(20, 300)]) is Change.COMPACTION
+    assert after([*talk[:4], Block(20, 100, media=True), *talk[5:]]) is Change.MEDIA
+    assert after(before=[*front[:1], Block(21, 5, TOOLS), front[1]]) is Change.TOOLS
+    assert after(before=[front[0], Block(22, 100, SYSTEM)]) is Change.SYSTEM
+    assert after(settings=(0, 0, 1)) is Change.SETTINGS
+
+
+# -- the ledger
+
+
+def test_what_is_under_way_is_not_taken_to_be_warm():
+    ledger, chain = Ledger(), Chain()
+    chain.update([Block(1, 10_000)])
+    first = ledger.start("a", CLAUDE, "t", chain, 0.0)
+    assert ledger.expect("a", CLAUDE, "t", chain, 1.0).because == "pending"
+    ledger.ended(first, Usage(10_000, 5, cache_read_tokens=0, cache_write_tokens=10_000))
+    assert ledger.expect("a", CLAUDE, "t", chain, 2.0).tokens == 10_000
+
+
+def test_a_call_that_failed_wrote_nothing():
+    ledger, chain = Ledger(), Chain()
+    chain.update([Block(1, 10_000)])
+    ledger.failed(ledger.start("a", CLAUDE, "t", chain, 0.0))
+    assert ledger.expect("a", CLAUDE, "t", chain, 1.0).tokens == 0
+
+
+def test_what_is_unknown_teaches_nothing_and_a_broken_promise_does():
+    ledger, chain = Ledger(), Chain()
+    chain.update([Block(1, 10_000)])
+    ledger.ended(ledger.start("a", CLAUDE, "t", chain, 0.0), Usage(10_000, 5))
+    assert ledger.expect("a", CLAUDE, "t", chain, 1.0).tokens == 10_000
+    ledger.ended(ledger.start("a", CLAUDE, "t", chain, 2.0), Usage(10_000, 5, cache_read_tokens=0, cache_write_tokens=10_000))
+    assert ledger.hit_rate("a") < 1
+
+
+def test_the_front_is_warm_for_other_threads_of_the_account_only():
+    ledger, one, two = Ledger(), Chain(), Chain()
+    front = [Block(1, 5_000, TOOLS), Block(2, 5_000, SYSTEM)]
+    one.update([*front, Block(3, 500)])
+    two.update([*front, Block(4, 500)])
+    ledger.ended(
+        ledger.start("a", CLAUDE, "one", one, 0.0, (2, 3)), Usage(10_500, 5, cache_read_tokens=0, cache_write_tokens=10_500)
+    )
+    assert ledger.expect("a", CLAUDE, "two", two, 1.0, (2, 3)).tokens > 9_000
+    assert ledger.expect("b", CLAUDE, "two", two, 1.0, (2, 3)).tokens == 0
+
+
+def test_threads_that_were_not_seen_for_long_are_forgotten():
+    ledger, chain = Ledger(size=10), Chain()
+    chain.update([Block(1, 10_000)])
+    for thread in range(50):
+        ledger.ended(ledger.start("a", CLAUDE, thread, chain, 0.0), None)
+    assert len(ledger._threads) == 10
+
+
+# -- plans
+
+
+def worth(prompt, home, other, outlook=LOOK, calls=1.0):
+    warm = Standing(Tariff(home, CLAUDE), prompt - 1_300)
+    return compare(warm, Standing(Tariff(other, CLAUDE), calls=calls), prompt, outlook)
+
+
+def test_a_cold_write_is_made_where_easy_calls_repay_it_and_not_where_they_do_not():
+    assert (choice := worth(80_000, OPUS, HAIKU)).other < choice.home
+    opus, sonnet = Price(4, 20, 0.2, 5), Price(2, 10, 0.1, 2.5)
+    assert (choice := worth(80_000, opus, sonnet)).other > choice.home
+    few = LOOK._replace(easy=0.5, again_easy=0.3)
+    assert (choice := worth(80_000, OPUS, HAIKU, few)).other > choice.home
+
+
+def test_the_worked_example_of_the_documentation():
+    choice = worth(80_000, Price(4, 20, 0.2, 5), Price(2, 10, 0.1, 2.5))
+    assert choice.other_call == pytest.approx(0.2028, abs=1e-4)
+    assert choice.home_call == pytest.approx(0.0279, abs=1e-4)
+
+
+@given(some.floats(1.0, 3.0), some.floats(0.1, 2.0))
+def test_a_model_that_needs_more_calls_is_never_worth_more(calls, more):
+    assert worth(50_000, OPUS, HAIKU, calls=calls).other < worth(50_000, OPUS, HAIKU, calls=calls + more).other
+
+
+def test_a_cache_that_is_about_to_lapse_is_worth_a_call_at_home():
+    home = Tariff(OPUS, CLAUDE)
+    cheap = Standing(Tariff(HAIKU, CLAUDE), 79_000)
+    fresh = compare(Standing(home, 79_000), cheap, 80_000, LOOK)
+    old = compare(Standing(home, 79_000, lapse=0.4), cheap, 80_000, LOOK)
+    assert fresh.other < fresh.home
+    assert old.other > old.home
+
+
+# -- learning
+
+
+def test_calls_needed_are_learnt_from_the_length_of_stretches():
+    alone, effort = Stretches(), Effort()
+    for length in (2, 3, 4, 3, 3, 2, 4):
+        alone.add(length)
+    assert effort.calls == 1.0
+    for _ in range(300):
+        effort.finished(alone.rest(1), 0, 6)
+    assert effort.work == pytest.approx(0.5, abs=0.03)
+    assert effort.calls == pytest.approx(2.0, abs=0.15)
+    assert effort.doubt < 0.01
+
+
+def test_without_history_nothing_is_concluded():
+    assert Stretches().rest(1) is None
+
+
+def test_the_cap_closes_when_the_bill_runs_ahead_and_opens_when_it_was_earned_back():
+    cap = SpendCap(0.02, start=0)
+    for _ in range(100):
+        cap.add(1.05, 1.0)
+    assert not cap.allows
+    for _ in range(100):
+        cap.add(0.9, 1.0)
+    assert cap.allows
+
+
+def test_at_the_cap_only_what_pays_at_once_goes_elsewhere():
+    planner = Planner(cap=0.0)
+    course = planner.course("main")
+    home, cheap = Warmth(Tariff(OPUS, CLAUDE), 78_700, 1.0, 5.0), Warmth(Tariff(HAIKU, CLAUDE))
+    assert planner.decide(course, 80_000, home, {"haiku": cheap}, 0.5).model == "haiku"
+    planner.cap.add(10.0, 1.0)
+    assert planner.decide(course, 80_000, home, {"haiku": cheap}, 0.5).model == ""
+    warm = cheap._replace(tokens=79_000, chance=1.0)
+    assert planner.decide(course, 80_000, home, {"haiku": warm}, 0.5).model == "haiku"
+
+
+def test_a_share_of_the_stretches_is_left_to_the_home_model_as_a_control():
+    planner = Planner(control=0.1)
+    course = planner.course("main")
+    home, cheap = Warmth(Tariff(OPUS, CLAUDE), 78_700, 1.0, 5.0), Warmth(Tariff(HAIKU, CLAUDE))
+    modes = [planner.decide(course, 80_000, home, {"haiku": cheap}, i / 100).mode for i in range(100)]
+    assert modes.count(CONTROL) == 10
