@@ -53,6 +53,9 @@ build: $(READY)
 bench: $(READY)  ## cost of a decision, of the adapters, of the import; PEERS=1 adds other routers
 	UV=$(UV) $(RUN) python tools/bench.py
 
+peers: $(UV)  ## other people's tests, unmodified, bare and through fairlead; SUITES="..." for some of them
+	.tools/bin/python tools/peers $(SUITES)
+
 fix: $(READY)  ## format, and mend what the linter can
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
