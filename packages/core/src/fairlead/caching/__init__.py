@@ -1,9 +1,28 @@
 """What each provider still has cached, and what that means for the next call."""
 
+from fairlead.caching.advisor import Advice, Advisor
+from fairlead.caching.delegation import Delegation, delegation
 from fairlead.caching.habits import Priors
+from fairlead.caching.ledger import Expectation, Ledger
 from fairlead.caching.plan import Choice, Outlook, Standing, compare
 from fairlead.caching.planner import Planner
 from fairlead.caching.rules import CacheRule, CacheRules
 from fairlead.caching.tariff import Tariff
 
-__all__ = ["CacheRule", "CacheRules", "Choice", "Outlook", "Planner", "Priors", "Standing", "Tariff", "compare"]
+__all__ = [
+    "Advice",
+    "Advisor",
+    "CacheRule",
+    "CacheRules",
+    "Choice",
+    "Delegation",
+    "Expectation",
+    "Ledger",
+    "Outlook",
+    "Planner",
+    "Priors",
+    "Standing",
+    "Tariff",
+    "compare",
+    "delegation",
+]

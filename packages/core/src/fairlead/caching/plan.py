@@ -94,6 +94,13 @@ class Choice(NamedTuple):
     easy: float
 
 
+def cost_now(at: Standing, prompt: float, output: float) -> float:
+    """USD expected for one call: what it knows is read, the rest written."""
+    read, write, _, out = at.tariff.at(prompt)
+    known = at.chance * min(at.warm, prompt)
+    return prompt * write - known * (write - read) + output * out
+
+
 def compare(home: Standing, other: Standing, prompt: float, outlook: Outlook, margin: float = 0.0) -> Choice:
     """What this easy call and those after it will cost, begun at `home` and begun at `other`.
 
