@@ -46,9 +46,9 @@ def decision(size: int, repeats: int = 1000) -> list[float]:
         messages.append(turn)
         begin = time.perf_counter()
         reading = threads.read("s1", messages)
-        run = router.start(View(Scope("s1", step=step), reading.tokens, needs, reading.signals))
+        run = router.start(View(Scope("s1", step=step), reading.tokens, needs, reading.signals, chain=reading.chain))
         taken.append((time.perf_counter() - begin) * 1e6)
-        run.ended(Reply("done", usage=Usage(reading.tokens, 100)))
+        run.ended(Reply("done", usage=Usage(reading.tokens, 100, max(0, reading.tokens - 300), 300)))
     return taken
 
 
