@@ -35,33 +35,56 @@ POOL = Pool(
     ]
 )
 
-
-def decision(size: int, repeats: int = 1000) -> list[float]:
-    """Microseconds from the messages to the first call: a thread seen before, one new message, the default chain, 4 targets."""
-    threads, router, needs = Threads(lambda turn: turn, clock=time.monotonic), Router.default(POOL), Needs(tools=True)
-    messages = conversation(size)
-    threads.read("s1", messages)
-    taken = []
-    for step, turn in enumerate(conversation(repeats + size)[size:]):
-        messages.append(turn)
-        begin = time.perf_counter()
-        reading = threads.read("s1", messages)
-        run = router.start(View(Scope("s1", step=step), reading.tokens, needs, reading.signals, chain=reading.chain))
-        taken.append((time.perf_counter() - begin) * 1e6)
-        run.ended(Reply("done", usage=Usage(reading.tokens, 100, max(0, reading.tokens - 300), 300)))
-    return taken
+TOOLS = Needs(tools=True)
 
 
-def decisions() -> None:
-    """A decision at four lengths of the conversation."""
+class Bench:
+    """Decisions of the default chain over 4 targets at one length of the conversation.
+
+    Parameters:
+        size: messages that the thread has when a block begins.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.router = Router.default(POOL)
+        self.threads = Threads(lambda turn: turn, clock=time.monotonic)
+        self.deciding: list[float] = []
+        self.learning: list[float] = []
+
+    def block(self, session: str, steps: int = 40) -> None:
+        """A thread seen before; then each step has one new message. Times in microseconds."""
+        turns = conversation(self.size + steps)
+        messages = turns[: self.size]
+        self.threads.read(session, messages)
+        for step, turn in enumerate(turns[self.size :]):
+            messages.append(turn)
+            begin = time.perf_counter()
+            reading = self.threads.read(session, messages)
+            view = View(Scope(session, step=step), reading.tokens, TOOLS, reading.signals, chain=reading.chain)
+            run = self.router.start(view)
+            decided = time.perf_counter()
+            run.ended(Reply("done", usage=Usage(reading.tokens, 100, max(0, reading.tokens - 300), 300)))
+            self.deciding.append((decided - begin) * 1e6)
+            self.learning.append((time.perf_counter() - decided) * 1e6)
+        self.threads.forget(session)
+
+
+def decisions(blocks: int = 40) -> None:
+    """A decision at four lengths of the conversation, in turn: whatever else the machine does, it does to all of them."""
+    benches = [Bench(size) for size in SIZES]
+    for number in range(blocks):
+        for bench in benches:
+            bench.block(f"s{number}")
     print(f"\nOne decision, default chain, {len(POOL)} targets, a thread seen before and one new message (microseconds)")
-    print(f"{'messages':>10} {'median':>8} {'p95':>8} {'min':>8}")
-    medians = {}
-    for size in SIZES:
-        taken = sorted(decision(size))
-        medians[size] = statistics.median(taken)
-        print(f"{size:>10,} {medians[size]:>8.1f} {taken[int(len(taken) * 0.95)]:>8.1f} {taken[0]:>8.1f}")
-    print(f"at {SIZES[-1]:,} messages {medians[SIZES[-1]] / medians[SIZES[0]]:.2f} times the median at {SIZES[0]}")
+    print(f"{'messages':>10} {'median':>8} {'p95':>8} {'min':>8}   {'learning from the answer, median':>32}")
+    for bench in benches:
+        taken, learnt = sorted(bench.deciding), statistics.median(bench.learning)
+        print(
+            f"{bench.size:>10,} {statistics.median(taken):>8.1f} {taken[len(taken) * 95 // 100]:>8.1f} {taken[0]:>8.1f}   {learnt:>32.1f}"
+        )
+    first, last = (statistics.median(bench.deciding) for bench in (benches[0], benches[-1]))
+    print(f"at {SIZES[-1]:,} messages {last / first:.2f} times the median at {SIZES[0]}")
 
 
 def peers() -> None:

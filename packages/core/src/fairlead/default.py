@@ -48,7 +48,7 @@ def default_chain(pool: Pool) -> tuple[Policy, ...]:
     if strong.price and len(priced) > 1:
         chain.append(Cheapest(when=_followed))
     if worth:
-        chain += [_worth_a_switch(frozenset(worth)), hold(Cheapest(when=_unfollowed), per="agent")]
+        chain += [_worth_a_switch(frozenset(worth)), hold(Cheapest(when=_unfollowed, plans=False), per="agent")]
     elif pool.select("fast") - priced.keys() or strong.price is None:
         chain.append(Rules().prefer("fast", when=routine, because="a routine step, and no prices to go by"))
     return tuple(chain)

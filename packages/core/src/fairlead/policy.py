@@ -124,6 +124,7 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
                 f"hold({self.name}): requirements are checked at every step, never remembered; put it into the chain as it is"
             )
         self.policy = policy
+        self._learn = policy.learn if isinstance(policy, Learns) else None
         self._memory: Memory[Key, _Held] = Memory(size)
 
     def __call__(self, view: View, shortlist: Shortlist) -> Opinion:
@@ -153,9 +154,9 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
 
     def learn(self, attempt: Attempt) -> None:
         """Keep the favourites of an accepted decision, if one of them answered."""
-        if isinstance(self.policy, Learns):
-            self.policy.learn(attempt)
-        if attempt.accepted and attempt.call.ask is None:
+        if self._learn is not None:
+            self._learn(attempt)
+        if attempt.call.shortlist.memo and attempt.accepted and attempt.call.ask is None:
             for owner, held in attempt.call.shortlist.memo:
                 if owner is self and attempt.target.name in held.names:
                     self._memory.put(attempt.call.view.scope.key(self.level), held)

@@ -36,6 +36,7 @@ class Cheapest:
         when: on which requests it speaks; None: on all.
         size: how many pairs of agent and phase are remembered; the least recently used one is forgotten first.
         advisor: knows what is cached where, and plans; give one to set its rules, or to share it between routers.
+        plans: False: leave caches out and go by list prices.
 
     >>> from fairlead import Pool, Price, Router, Target, View
     >>> opus, haiku = Target("opus", price=Price(4, 20)), Target("haiku", price=Price(0.1, 0.5))
@@ -53,17 +54,18 @@ class Cheapest:
         size: int = 10_000,
         *,
         advisor: Advisor | None = None,
+        plans: bool = True,
     ) -> None:
         self.output = output
-        self.advisor = advisor or Advisor()
+        self.advisor = (advisor or Advisor()) if plans else None
         self.when = when
         self._answers: Memory[Key, _Seen] = Memory(size)
 
     def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
         if len(shortlist.targets) < 2 or (self.when is not None and not self.when(view)):
             return shortlist
-        if self.advisor.knows(view, shortlist.targets):
-            return self._planned(view, shortlist)
+        if self.advisor is not None and self.advisor.knows(view, shortlist.targets):
+            return self._planned(view, shortlist, self.advisor)
         output = self.expected_output(view)
         costs = {target.name: expected_cost(target, view, output) for target in shortlist.targets}
         if min(costs.values()) == inf:
@@ -78,12 +80,12 @@ class Cheapest:
 
         return shortlist.order(lambda target: costs[target.name], because)
 
-    def _planned(self, view: View, shortlist: Shortlist) -> Shortlist:
+    def _planned(self, view: View, shortlist: Shortlist, advisor: Advisor) -> Shortlist:
         leaders = shortlist.leaders
         if len(leaders) < 2:
             return shortlist
         free = shortlist.targets[: len(leaders)]
-        advice = self.advisor.advise(view, free, shortlist.pool.targets)
+        advice = advisor.advise(view, free, shortlist.pool.targets)
 
         def value(target: Target) -> float:
             return -inf if target.name == advice.best else advice.values.get(target.name, inf)
@@ -98,8 +100,8 @@ class Cheapest:
     def learn(self, attempt: Attempt) -> None:
         """Take in what was called, what was cached, and how long the answer was."""
         reply = attempt.reply
-        if attempt.call.ask is None and self.advisor.knows(attempt.call.view, (attempt.target,)):
-            self._learn(attempt)
+        if attempt.call.ask is None and self.advisor is not None and self.advisor.knows(attempt.call.view, (attempt.target,)):
+            self._learn(attempt, self.advisor)
         if reply is None or reply.usage is None or attempt.call.ask is not None:
             return
         length = reply.usage.output_tokens
@@ -111,13 +113,13 @@ class Cheapest:
 
         self._answers.update(_key(attempt.call.view), change)
 
-    def _learn(self, attempt: Attempt) -> None:
+    def _learn(self, attempt: Attempt, advisor: Advisor) -> None:
         shortlist = attempt.call.shortlist
         advice = next((value for owner, value in shortlist.memo if owner is self), None)
         if advice is None:
-            self.advisor.learn(attempt, easy=False)
+            advisor.learn(attempt, easy=False)
         else:
-            self.advisor.learn(attempt, easy=True, mode=advice.mode, home=shortlist.pool[advice.home])
+            advisor.learn(attempt, easy=True, mode=advice.mode, home=shortlist.pool[advice.home])
 
     def dump(self) -> Mapping[str, Any]:
         """The mean lengths of the answers."""
