@@ -18,6 +18,7 @@ import json
 import re
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final
 
 from fairlead.acts import Act, of_call, of_command
@@ -118,7 +119,8 @@ def _answer(turn: Turn) -> Mark:
             return Mark("assistant")
         act = of_command(block[1])
         return Mark("assistant", act, runs=act in _RUNNING, because=_brief(block[1]))
-    acts = {of_call(name, turn.arguments): name for name in turn.calls}
+    acting = of_call if turn.arguments else _named
+    acts = {acting(name, turn.arguments): name for name in turn.calls}
     act = min(acts, key=_TELLING.index)
     return Mark("assistant", act, runs=not _RUNNING.isdisjoint(acts), because=acts[act])
 
@@ -157,8 +159,11 @@ _CRASHES: Final = tuple(
 )
 
 
+_named: Final = lru_cache(maxsize=1_024)(of_call)  # an agent has few tools, and each of their results asks again
+
+
 def _result(name: str, text: str, failed: bool | None) -> Mark:
-    act = of_call(name) if name else None
+    act = _named(name) if name else None
     fault, words = _fault(act, text, failed)
     return Mark("tool", act, fault, because=words or name)
 
