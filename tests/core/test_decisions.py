@@ -281,3 +281,16 @@ def test_feedback_reaches_the_policies_that_take_it_and_is_checked() -> None:
     assert Learner.heard == [("abc", 0.5)]
     with pytest.raises(ConfigurationError, match="out of range"):
         router.feedback("abc", 2)
+
+
+def test_hold_keeps_silent_where_its_policy_does() -> None:
+    class OnShortPrompts:
+        when = staticmethod(lambda view: view.tokens < 100)
+
+        def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
+            return shortlist.prefer({"c"}, "short")
+
+    router = Router(ABC, hold(OnShortPrompts(), per="session"))
+    assert answer(router, View(Scope("s"), tokens=50)) == "c"
+    assert answer(router, View(Scope("s"), tokens=50)) == "c"
+    assert answer(router, View(Scope("s"), tokens=500)) == "a"

@@ -97,7 +97,7 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
 
     The policy is asked when nothing is held yet, or when nothing that is held may be called any more; its favourites
     are kept once one of them has given an accepted answer. Requirements are never remembered, so a policy that
-    requires cannot be held.
+    requires cannot be held. Where the policy says by its own `when` that a request is none of its business, nothing is held.
 
     Parameters:
         policy: one that prefers.
@@ -124,10 +124,13 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
                 f"hold({self.name}): requirements are checked at every step, never remembered; put it into the chain as it is"
             )
         self.policy = policy
+        self._when: Callable[[View], bool] | None = getattr(policy, "when", None)
         self._learn = policy.learn if isinstance(policy, Learns) else None
         self._memory: Memory[Key, _Held] = Memory(size)
 
     def __call__(self, view: View, shortlist: Shortlist) -> Opinion:
+        if self._when is not None and not self._when(view):
+            return shortlist
         signed = shortlist.voice(self.name, self.level)
         held = self._memory.get(view.scope.key(self.level))
         if held and any(target.name in held.names for target in shortlist.targets):
