@@ -3,6 +3,7 @@
 from fairlead.caching.advisor import Advice, Advisor
 from fairlead.caching.delegation import Delegation, delegation
 from fairlead.caching.habits import Priors
+from fairlead.caching.keep_warm import KeepWarm
 from fairlead.caching.ledger import Expectation, Ledger
 from fairlead.caching.plan import Choice, Outlook, Standing, compare
 from fairlead.caching.planner import Planner
@@ -17,6 +18,7 @@ __all__ = [
     "Choice",
     "Delegation",
     "Expectation",
+    "KeepWarm",
     "Ledger",
     "Outlook",
     "Planner",

@@ -1,0 +1,161 @@
+"""Marks what Anthropic shall keep of a prompt: pure, on copies.
+
+At most four marks, the fewest that find everything again:
+
+1. the end of the tools: they may be shared by agents with other instructions;
+2. the end of the system prompt: shared by all threads of an agent;
+3. the end of the prompt: where the next call of the thread will look first;
+4. the end of what this model was asked last, where that lies out of reach. A mark finds an entry at most 20 blocks before it.
+   A turn with many tool calls, and a stretch of calls that went to another model, are longer: without this mark they end
+   in a silent miss, and the whole conversation is written again.
+
+Rules:
+1. A request that is marked anywhere is left alone: somebody else decides there.
+2. All marks have the same lifetime: a longer one after a shorter one is refused.
+3. Never on thinking, on empty text, on tools whose loading is deferred, or on what belongs to code execution: all are refused.
+4. Marks are not part of what is compared: they may move from call to call.
+
+Source: prompt-caching documentation of Anthropic, as of 2026-11.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+Block = Mapping[str, Any]
+MOST = 4
+LOOKBACK = 20
+"""Blocks before a mark among which an entry is found, the marked one included."""
+_UNMARKABLE = frozenset({"thinking", "redacted_thinking"})
+
+
+def control(lifetime: str) -> dict[str, str]:
+    """The mark. Five minutes are what it means anyway, so that servers which know no other lifetime take it.
+
+    >>> control("5m"), control("1h")
+    ({'type': 'ephemeral'}, {'type': 'ephemeral', 'ttl': '1h'})
+    """
+    return {"type": "ephemeral"} if lifetime == "5m" else {"type": "ephemeral", "ttl": lifetime}
+
+
+def marked(body: Mapping[str, Any], lifetime: str, seen: int = 0) -> Mapping[str, Any]:
+    """The body of a Messages request with marks; the same object where it has some.
+
+    Parameters:
+        body: as it would be sent.
+        lifetime: `5m` or `1h`.
+        seen: messages of the body that this model was asked last in the thread; 0: not known.
+    """
+    if is_marked(body):
+        return body
+    mark, left = control(lifetime), MOST
+    new = dict(body)
+    if (tools := marked_tools(body.get("tools") or (), mark)) is not None:
+        new["tools"], left = tools, left - 1
+    system = body.get("system")
+    if isinstance(system, str) and system.strip():
+        system = [{"type": "text", "text": system}]
+    if isinstance(system, Sequence) and not isinstance(system, str) and (place := last_block(system)) is not None:
+        new["system"], left = _at(system, place, mark), left - 1
+    messages = list(body["messages"])
+    coded = _coded(messages)
+    contents = [_parts(message.get("content")) for message in messages]
+    for number in _ends(messages, [len(content) for content in contents], seen, left):
+        if (place := last_block(contents[number], coded)) is not None:
+            messages[number] = {**messages[number], "content": _at(contents[number], place, mark)}
+    new["messages"] = messages
+    return new
+
+
+def is_marked(body: Mapping[str, Any]) -> bool:
+    """Whether somebody has marked anything in a request."""
+    parts: Iterator[Any] = (part for each in _holders(body) if isinstance(each, Sequence) for part in each)
+    return bool(body.get("cache_control")) or any(_has_mark(part) for part in parts)
+
+
+def marked_tools(tools: Sequence[Block], mark: Mapping[str, str]) -> list[Block] | None:
+    """The tools with a mark on the last one that may have it; None: none may."""
+    place = next((i for i in range(len(tools) - 1, -1, -1) if not tools[i].get("defer_loading")), None)
+    return None if place is None else _at(tools, place, mark)
+
+
+def last_block(content: Sequence[Any], coded: frozenset[str] = frozenset()) -> int | None:
+    """The last block of a message that may be marked; None: none may.
+
+    Parameters:
+        content: blocks of one message, or of the system prompt.
+        coded: ids of tool calls that code execution made.
+    """
+    for place in range(len(content) - 1, -1, -1):
+        block = content[place]
+        if isinstance(block, Mapping) and block.get("type") not in _UNMARKABLE:
+            if block.get("type") == "text" and not str(block.get("text", "")).strip():
+                continue
+            if not coded or (block.get("id") not in coded and block.get("tool_use_id") not in coded):
+                return place
+    return None
+
+
+def out_of_reach(sizes: Sequence[int], ends: Sequence[int], most: int) -> list[int]:
+    """Messages at whose ends a mark is needed, because none after it reaches them; the last ones first.
+
+    Parameters:
+        sizes: blocks of each message.
+        ends: numbers of the messages at which a prompt may have ended, ascending; the last is that of this prompt.
+        most: how many marks may be set.
+
+    >>> out_of_reach([1, 30, 1, 2, 1], [0, 2, 4], most=3)
+    [4, 0]
+    """
+    marks: list[int] = []
+    for end in reversed(ends):
+        if len(marks) >= most:
+            break
+        if not marks or sum(sizes[end + 1 : marks[-1] + 1]) >= LOOKBACK:
+            marks.append(end)
+    return marks
+
+
+def _ends(messages: Sequence[Mapping[str, Any]], sizes: Sequence[int], seen: int, most: int) -> list[int]:
+    last = len(messages) - 1
+    if 0 < seen <= last:
+        return out_of_reach(sizes, [seen - 1, last], most)
+    turns = [i for i, message in enumerate(messages[:-1]) if message.get("role") != "assistant"]
+    return out_of_reach(sizes, [*turns, last], most)
+
+
+def _holders(body: Mapping[str, Any]) -> Iterator[Any]:
+    yield body.get("tools")
+    yield body.get("system")
+    for message in body.get("messages") or ():
+        yield message.get("content")
+
+
+def _has_mark(part: Any) -> bool:
+    if not isinstance(part, Mapping):
+        return False
+    inner = part.get("content")
+    return bool(part.get("cache_control")) or (isinstance(inner, list) and any(_has_mark(each) for each in inner))
+
+
+def _coded(messages: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    return frozenset(
+        block["id"]
+        for message in messages
+        for block in _parts(message.get("content"))
+        if isinstance(block, Mapping)
+        and isinstance(block.get("caller"), Mapping)
+        and str(block["caller"].get("type", "")).startswith("code_execution")
+        and "id" in block
+    )
+
+
+def _parts(content: Any) -> Sequence[Any]:
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}]
+    return content or ()
+
+
+def _at(blocks: Sequence[Any], place: int, mark: Mapping[str, str]) -> list[Any]:
+    return [*blocks[:place], {**blocks[place], "cache_control": dict(mark)}, *blocks[place + 1 :]]
