@@ -19,7 +19,7 @@ from fairlead.scope import Level, Scope
 from fairlead.shortlist import Note, Shortlist
 from fairlead.signals import Phase, Signals, StepKind, Turn
 from fairlead.target import Capabilities, Pool, Price, Target
-from fairlead.usage import Usage
+from fairlead.usage import Usage, usage_of
 from fairlead.view import Needs, View
 
 __version__ = "0.1.0"
@@ -60,4 +60,5 @@ __all__ = [
     "adrive",
     "drive",
     "hold",
+    "usage_of",
 ]

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk
-from langchain_core.messages.ai import add_ai_message_chunks
+from langchain_core.messages.ai import UsageMetadata, add_ai_message_chunks
 
 from fairlead import Reply, Usage
+from fairlead import usage_of as read_usage
 from fairlead.failures import IncompleteStream
 
 _TERMINAL = {"openai": ("finish_reason", "status"), "anthropic": ("stop_reason",)}
@@ -30,31 +31,21 @@ def reply_of(message: AIMessage, first_chunk: float | None = None) -> Reply:
 def usage_of(message: AIMessage) -> Usage | None:
     """Tokens of a message; None: the provider did not say.
 
-    ChatAnthropic reports the split by lifetime beside a `cache_creation` of 0, and OpenAI's service tiers put their name
-    before the keys. An answer from LangChain's own response cache has a `total_cost` of 0: nothing was consumed.
+    LangChain's own count loses what it has no field for: cache reads of DeepSeek and Moonshot, the passes of an Anthropic answer that
+    took several. Where the message carries what the provider told, that fills the gap. An answer from LangChain's own response cache has
+    a `total_cost` of 0: nothing was consumed.
     """
-    said = message.usage_metadata
-    if not said:
-        return None
-    if said.get("total_cost") == 0:
+    counted: Mapping[str, Any] | None = message.usage_metadata
+    if counted and counted.get("total_cost") == 0:
         return Usage(0, 0)
-    read: Mapping[str, Any] = said.get("input_token_details") or {}
-    made: Mapping[str, Any] = said.get("output_token_details") or {}
-    if not read and not made:
-        return Usage(said["input_tokens"], said["output_tokens"])
-    return Usage(
-        said["input_tokens"],
-        said["output_tokens"],
-        _sum(read, "cache_read", "priority_cache_read", "flex_cache_read"),
-        _sum(read, "cache_creation", "ephemeral_5m_input_tokens", "priority_cache_creation", "flex_cache_creation"),
-        _sum(read, "ephemeral_1h_input_tokens"),
-        _sum(made, "reasoning", "priority_reasoning", "flex_reasoning"),
-    )
-
-
-def _sum(details: Mapping[str, Any], *keys: str) -> int | None:
-    found = [value for key in keys if (value := details.get(key)) is not None]
-    return sum(found) if found else None
+    usage = read_usage(counted)
+    metadata = message.response_metadata
+    told = metadata.get("token_usage") or metadata.get("usage")
+    if told and (usage is None or usage.cache_read_tokens is None or "iterations" in told):
+        more = read_usage(told)
+        if more is not None and (usage is None or more.cache_read_tokens is not None):
+            return more
+    return usage
 
 
 def complete(message: AIMessage) -> None:
@@ -82,7 +73,22 @@ def merged(chunks: Sequence[AIMessage]) -> AIMessage:
     first, *rest = chunks
     if not rest or not isinstance(first, AIMessageChunk):
         return first
-    return add_ai_message_chunks(first, *[chunk for chunk in rest if isinstance(chunk, AIMessageChunk)])
+    whole = add_ai_message_chunks(first, *[chunk for chunk in rest if isinstance(chunk, AIMessageChunk)])
+    if whole.usage_metadata:
+        counts = [chunk.usage_metadata for chunk in chunks if chunk.usage_metadata]
+        if len(counts) > 1 and _running(counts):
+            whole.usage_metadata = counts[-1]
+    return whole
+
+
+def _running(counts: Sequence[UsageMetadata]) -> bool:
+    """Whether each chunk told the prompt again: then its counts are those of the answer so far, and LangChain's sum is too much.
+
+    Servers that speak OpenAI's protocol do so (vLLM's `continuous_usage_stats`, xAI, Perplexity); OpenAI itself counts once, at the end.
+    """
+    prompts = {count["input_tokens"] for count in counts}
+    answers = [count["output_tokens"] for count in counts]
+    return len(prompts) == 1 and prompts != {0} and answers == sorted(answers)
 
 
 class Opening:

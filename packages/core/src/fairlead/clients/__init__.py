@@ -7,7 +7,7 @@ from fairlead.clients.anthropic import AnthropicClient
 from fairlead.clients.clients import Clients, Completion, Stream
 from fairlead.clients.openai import OpenAIClient
 from fairlead.clients.sdk import Client, HiddenRetries, Request
-from fairlead.clients.usage import usage_of
+from fairlead.usage import usage_of
 
 __all__ = [
     "AnthropicClient",

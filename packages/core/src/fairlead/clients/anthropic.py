@@ -16,8 +16,8 @@ from fairlead.call import Reply
 from fairlead.clients.anthropic_prompt import messages_params
 from fairlead.clients.prompt import Prompt, arguments_of
 from fairlead.clients.sdk import Assembly, Client
-from fairlead.clients.usage import usage_of
 from fairlead.target import Target
+from fairlead.usage import usage_of
 
 LONGEST = 8_192
 """The longest answer in tokens where nobody says: the API insists on a number. Less where the model gives less."""
@@ -130,7 +130,7 @@ class Messages(Assembly):
         return Reply(
             text=_text(blocks),
             tool_calls=tuple((block["name"], block.get("input") or {}) for block in blocks if block["type"] == "tool_use"),
-            usage=usage_of(self.raw.get("usage")),
+            usage=usage_of(self.raw),
             raw=self.raw,
             model=self.raw.get("model") or "",
             first_chunk=first_chunk,

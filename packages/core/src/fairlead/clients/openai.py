@@ -16,8 +16,8 @@ from typing import Any
 from fairlead.call import Reply
 from fairlead.clients.prompt import Message, Prompt, arguments_of
 from fairlead.clients.sdk import Assembly, Client
-from fairlead.clients.usage import usage_of
 from fairlead.target import Target
+from fairlead.usage import usage_of
 
 _GROWS = frozenset({"content", "arguments", "input", "refusal", "reasoning", "reasoning_content", "data", "transcript", "text"})
 
@@ -112,7 +112,7 @@ class Chat(Assembly):
         return Reply(
             text=said.get("content") or said.get("refusal") or "",
             tool_calls=tuple(_call(call) for call in said.get("tool_calls") or _legacy(said)),
-            usage=usage_of(self.raw.get("usage")),
+            usage=usage_of(self.raw),
             raw=self.raw,
             model=self.raw.get("model") or "",
             first_chunk=first_chunk,
