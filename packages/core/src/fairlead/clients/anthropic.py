@@ -12,22 +12,31 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fairlead.call import Reply
+from fairlead.caching.breakpoints import marked
+from fairlead.call import Call, Reply
 from fairlead.clients.anthropic_prompt import messages_params
 from fairlead.clients.prompt import Prompt, arguments_of
 from fairlead.clients.sdk import Assembly, Client
+from fairlead.memory import Memory
+from fairlead.scope import Key, Level
 from fairlead.target import Target
 from fairlead.usage import usage_of
 
 LONGEST = 8_192
 """The longest answer in tokens where nobody says: the API insists on a number. Less where the model gives less."""
 _THINKS = frozenset({"thinking", "redacted_thinking"})
+_THREADS = 2_000
+"""Threads of which it is remembered how far they had come, for each client."""
 
 
 class AnthropicClient(Client):
     """Performs calls as Messages; see `Client` for the parameters."""
 
     provider = "anthropic"
+
+    def __init__(self, client: Any = None, async_client: Any = None, **more: Any) -> None:
+        super().__init__(client, async_client, **more)
+        self._seen: Memory[Key, int] = Memory(_THREADS)
 
     def build(self, asynchronous: bool, **options: Any) -> Any:
         import anthropic
@@ -47,6 +56,14 @@ class AnthropicClient(Client):
         if not params.get("stream"):  # with a long answer and no timeout named, the SDK refuses to send what is not streamed
             params.setdefault("timeout", sdk.timeout)
         return params
+
+    def warmed(self, sdk: Any, call: Call, params: dict[str, Any], named: bool) -> dict[str, Any]:  # noqa: ARG002
+        if not self.keep_warm.breakpoints:
+            return params
+        thread = (params["model"], *call.view.scope.key(Level.AGENT))
+        new = marked(params, self.keep_warm.breakpoints, self._seen.get(thread) or 0)
+        self._seen.put(thread, len(params["messages"]))
+        return dict(new)
 
     def render(self, prompt: Prompt, target: Target) -> dict[str, Any]:
         return messages_params(prompt, self.asked(target)) | dict(prompt.extra.get("anthropic", {}))

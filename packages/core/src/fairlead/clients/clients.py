@@ -118,14 +118,16 @@ class Clients:
             AllTargetsFailed: everything that may be called failed.
         """
         run, prompt = self._begin(messages, options, stream=False)
-        for _ in drive(run, lambda call: self._perform(call, prompt)):
+        named = bool(options.get("session"))
+        for _ in drive(run, lambda call: self._perform(call, prompt, named)):
             pass
         return self._completion(run)
 
     async def acomplete(self, messages: Sequence[Message], **options: Any) -> Completion:
         """As `complete`, asynchronously."""
         run, prompt = self._begin(messages, options, stream=False)
-        async for _ in adrive(run, lambda call: self._aperform(call, prompt)):
+        named = bool(options.get("session"))
+        async for _ in adrive(run, lambda call: self._aperform(call, prompt, named)):
             pass
         return self._completion(run)
 
@@ -136,28 +138,30 @@ class Clients:
             Interrupted: while iterating: the answer broke off after part of it was shown.
         """
         run, prompt = self._begin(messages, options, stream=True)
-        return Stream(drive(run, lambda call: self._perform(call, prompt)), lambda: self._completion(run))
+        named = bool(options.get("session"))
+        return Stream(drive(run, lambda call: self._perform(call, prompt, named)), lambda: self._completion(run))
 
     def astream(self, messages: Sequence[Message], **options: Any) -> Stream:
         """As `stream`, asynchronously: `async for text in clients.astream(...)`."""
         run, prompt = self._begin(messages, options, stream=True)
-        return Stream(adrive(run, lambda call: self._aperform(call, prompt)), lambda: self._completion(run))
+        named = bool(options.get("session"))
+        return Stream(adrive(run, lambda call: self._aperform(call, prompt, named)), lambda: self._completion(run))
 
     def _begin(self, messages: Sequence[Message], options: dict[str, Any], stream: bool) -> tuple[Run, Prompt]:
         scope, target, prompt = _sorted(messages, **options)
         return self.router.start(self._views.view(prompt, scope, target)), replace(prompt, stream=stream)
 
-    def _perform(self, call: Call, prompt: Prompt) -> Iterator[str | Reply]:
+    def _perform(self, call: Call, prompt: Prompt, named: bool) -> Iterator[str | Reply]:
         client = self._clients[call.target.name]
-        for item in client.perform(call, _params(client, call, prompt)):
+        for item in client.perform(call, _params(client, call, prompt), named):
             if isinstance(item, Reply):
                 yield item
             elif text := client.text_of(item):
                 yield text
 
-    async def _aperform(self, call: Call, prompt: Prompt) -> AsyncIterator[str | Reply]:
+    async def _aperform(self, call: Call, prompt: Prompt, named: bool) -> AsyncIterator[str | Reply]:
         client = self._clients[call.target.name]
-        async for item in client.aperform(call, _params(client, call, prompt)):
+        async for item in client.aperform(call, _params(client, call, prompt), named):
             if isinstance(item, Reply):
                 yield item
             elif text := client.text_of(item):

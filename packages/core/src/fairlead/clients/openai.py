@@ -13,9 +13,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fairlead.call import Reply
+from fairlead.caching.keep_warm import key_of, with_hint
+from fairlead.call import Call, Reply
 from fairlead.clients.prompt import Message, Prompt, arguments_of
 from fairlead.clients.sdk import Assembly, Client
+from fairlead.scope import Level
 from fairlead.target import Target
 from fairlead.usage import usage_of
 
@@ -53,6 +55,12 @@ class OpenAIClient(Client):
         if params.get("stream"):  # without it a stream says nothing of what it cost
             params["stream_options"] = {"include_usage": True, **(params.get("stream_options") or {})}
         return params
+
+    def warmed(self, sdk: Any, call: Call, params: dict[str, Any], named: bool) -> dict[str, Any]:
+        hint = self.keep_warm.hint(str(sdk.base_url)) if named else None
+        if hint is None:
+            return params
+        return with_hint(params, hint, key_of(call.view.scope.key(Level.AGENT)), sdk.default_headers if hint.header else ())
 
     def render(self, prompt: Prompt, target: Target) -> dict[str, Any]:  # noqa: ARG002
         choice = prompt.tool_choice

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
+from fairlead.caching.keep_warm import KeepWarm
 from fairlead.call import Call, Reply
 from fairlead.clients.prompt import Prompt
 from fairlead.errors import ConfigurationError, FailureKind, TargetError
@@ -68,6 +69,8 @@ class Client(ABC):
         model: what it asks for where a target names no model.
         defaults: parameters of every request, in the API's own words.
         refusals: `reply`: a refusal is an answer like any other; `fail`: it is a failure, and another target is asked.
+        keep_warm: what is done to find prompt caches again; None: `KeepWarm()`, which tells endpoints that take it which
+            requests belong to one session, and marks nothing.
         clock: seconds; only differences count.
         options: for the clients that are built, such as `api_key`, `base_url`, `timeout`.
     """
@@ -82,6 +85,7 @@ class Client(ABC):
         model: str = "",
         defaults: Mapping[str, Any] | None = None,
         refusals: str = "reply",
+        keep_warm: KeepWarm | None = None,
         clock: Callable[[], float] = time.monotonic,
         **options: Any,
     ) -> None:
@@ -92,6 +96,7 @@ class Client(ABC):
         self.model = model
         self._given = (client, async_client)
         self._defaults = dict(defaults or {})
+        self.keep_warm = keep_warm or KeepWarm()
         self._fail_refused = refusals == "fail"
         self._clock = clock
         self._options = {"max_retries": 0, **options}
@@ -117,13 +122,18 @@ class Client(ABC):
             raise ConfigurationError("model= is chosen by the router: leave it out, and name it in the targets")
         return Request(self, params)
 
-    def perform(self, call: Call, params: Mapping[str, Any]) -> Iterator[Any]:
+    def perform(self, call: Call, params: Mapping[str, Any], named: bool = False) -> Iterator[Any]:
         """Make a call: the SDK's chunks, if `params` asks for a stream, then the `Reply`.
+
+        Parameters:
+            call: who is asked, and where in the work.
+            params: in the API's own words.
+            named: the caller named the session; else its name is only a digest of how it began.
 
         Raises:
             TargetError: the provider failed; its own exception is the cause.
         """
-        arguments = self._arguments(self._sync, call, params)
+        arguments = self._arguments(self._sync, call, params, named)
         begun, assembly = self._clock(), self.assembly()
         try:
             with translated():
@@ -145,9 +155,9 @@ class Client(ABC):
                     yield chunk
             yield self._ended(assembly, first)
 
-    async def aperform(self, call: Call, params: Mapping[str, Any]) -> AsyncIterator[Any]:
+    async def aperform(self, call: Call, params: Mapping[str, Any], named: bool = False) -> AsyncIterator[Any]:
         """As `perform`, asynchronously."""
-        arguments = self._arguments(self._async, call, params)
+        arguments = self._arguments(self._async, call, params, named)
         begun, assembly = self._clock(), self.assembly()
         try:
             with translated():
@@ -188,6 +198,10 @@ class Client(ABC):
         """The parameters, with what the API insists on."""
 
     @abstractmethod
+    def warmed(self, sdk: Any, call: Call, params: dict[str, Any], named: bool) -> dict[str, Any]:
+        """The parameters, with what `keep_warm` adds to them."""
+
+    @abstractmethod
     def render(self, prompt: Prompt, target: Target) -> dict[str, Any]:
         """A neutral prompt in the API's own parameters.
 
@@ -223,12 +237,14 @@ class Client(ABC):
             raise ConfigurationError(f"{self!r} has a synchronous SDK client only: pass an asynchronous one as async_client=")
         return client or self.build(asynchronous=True, **self._options)
 
-    def _arguments(self, sdk: Any, call: Call, params: Mapping[str, Any]) -> dict[str, Any]:
+    def _arguments(self, sdk: Any, call: Call, params: Mapping[str, Any], named: bool) -> dict[str, Any]:
         """Keyword arguments for the SDK; what its method does not know goes into `extra_body`."""
         if call.ask is not None:
             params = {"messages": [{"role": "user", "content": call.ask}]}
         model = self.asked(call.target)
         wanted = self.complete_params(sdk, call.target, {"model": model, **self._defaults, **params})
+        if call.ask is None:
+            wanted = self.warmed(sdk, call, wanted, named)
         known = inspect.signature(self.create(sdk)).parameters
         arguments = {name: value for name, value in wanted.items() if name in known}
         if unknown := {name: value for name, value in wanted.items() if name not in known}:
@@ -265,11 +281,11 @@ class Request:
 
     def perform(self, call: Call) -> Iterator[Any]:
         """Make a call, for `drive`."""
-        return self.client.perform(call, self.params)
+        return self.client.perform(call, self.params, bool(call.view.scope.session))
 
     def aperform(self, call: Call) -> AsyncIterator[Any]:
         """Make a call, for `adrive`."""
-        return self.client.aperform(call, self.params)
+        return self.client.aperform(call, self.params, bool(call.view.scope.session))
 
 
 def _stale(failure: TargetError) -> bool:
