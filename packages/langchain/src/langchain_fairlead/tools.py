@@ -9,10 +9,11 @@ from typing import Any, overload
 from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.base import LanguageModelInput
 from langchain_core.messages import AIMessage
-from langchain_core.runnables import Runnable
+from langchain_core.runnables import Runnable, RunnableBinding
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
+from fairlead.caching.breakpoints import marked_tools
 from langchain_fairlead.dialect import Dialect
 
 Tool = dict[str, Any] | type | Callable[..., Any] | BaseTool
@@ -76,11 +77,25 @@ class Tools(Sequence[dict[str, Any]]):
         self._shown: list[dict[str, Any]] | None = None
         self._bound: dict[str, Runnable[LanguageModelInput, AIMessage]] = {}
 
-    def bound_to(self, name: str, model: BaseChatModel, dialect: Dialect) -> Runnable[LanguageModelInput, AIMessage]:
-        """The target `name` with these tools, by its own `bind_tools`; built once for each target."""
-        bound = self._bound.get(name)
+    def bound_to(
+        self, name: str, model: BaseChatModel, dialect: Dialect, mark: dict[str, str] | None = None
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """The target `name` with these tools, by its own `bind_tools`; built once for each target.
+
+        Parameters:
+            name: of the target.
+            model: its chat model.
+            dialect: the protocol that it speaks.
+            mark: set at the end of the tools, for a cache that keeps what is marked.
+        """
+        key = name if mark is None else f"{name} {mark}"
+        bound = self._bound.get(key)
         if bound is None:
-            bound = self._bound[name] = model.bind_tools(self.raw, **self._said(dialect))
+            bound = model.bind_tools(self.raw, **self._said(dialect))
+            if mark is not None and isinstance(bound, RunnableBinding) and bound.kwargs.get("tools"):
+                tools = marked_tools(bound.kwargs["tools"], mark) or bound.kwargs["tools"]
+                bound = bound.model_copy(update={"kwargs": {**bound.kwargs, "tools": tools}})
+            self._bound[key] = bound
         return bound
 
     def choosing(self, choice: ToolChoice) -> Tools:
