@@ -124,8 +124,9 @@ class TestStreams:
         llm = Fairlead({"only": openai()}, journal=[journal])
         provider.inject(Fault.STALL, seconds=5)
         task = asyncio.create_task(llm.achat(HELLO))
-        while not provider.requests:
+        while not (provider.requests or task.done()):
             await asyncio.sleep(0.01)
+        assert not task.done(), task.exception()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -46,6 +46,7 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 256
+    timeout = 0.5  # how long the accepting thread goes without asking whether it is to stop, should nothing wake it
 
     def __init__(self, app: App) -> None:
         self.app = app
