@@ -1,6 +1,8 @@
 """A budget is never overspent, whatever runs at the same time; and its errors say what was spent."""
 
 import asyncio
+import faulthandler
+import gc
 import random
 import threading
 
@@ -300,7 +302,7 @@ def test_threads_never_overspend_together(seed, threads):
     budget, billed, refused = Budget(tokens=8_000), [], []
     router = Router(POOL, budget)
     script = Script(otherwise=lines)
-    barrier = threading.Barrier(threads)
+    barrier = threading.Barrier(threads, timeout=30)
 
     def work():
         barrier.wait()
@@ -320,6 +322,33 @@ def test_threads_never_overspend_together(seed, threads):
     assert sum(billed) <= 8_000
     assert len(billed) + len(refused) == 20 * threads
     assert budget.spent(SMALL)[1] == sum(billed), "nothing stays reserved"
+
+
+def test_a_stream_that_the_garbage_collector_closes_while_the_budget_counts_is_settled():
+    """It settles from within the budget's own critical section, on the same thread: a plain lock would wait for ever."""
+    budget = Budget(tokens=10**9)
+    router = Router(POOL, budget)
+    for n in range(300):
+        ask(router, View(Scope(f"s{n}"), tokens=10), says(1, 1))
+    threshold = gc.get_threshold()
+    faulthandler.dump_traceback_later(60, exit=True)
+    gc.collect()
+    gc.disable()
+    try:
+        shown = drive(router.start(SMALL), lambda call: iter(["chunk", Reply("yes")]))
+        next(shown)
+        loop = [shown]
+        loop.append(loop)
+        del shown, loop
+        gc.set_threshold(gc.get_count()[0] + 100)  # it runs in the middle of what follows
+        gc.enable()
+        budget.dump()
+    finally:
+        gc.set_threshold(*threshold)
+        gc.enable()
+        faulthandler.cancel_dump_traceback_later()
+    gc.collect()
+    assert not budget._reserved
 
 
 async def test_tasks_never_overspend_together():

@@ -27,7 +27,7 @@ class Memory(Generic[K, V]):
     def __init__(self, size: int) -> None:
         self._size = size
         self._entries: OrderedDict[K, V] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the garbage collector may close an abandoned stream in the middle
 
     def get(self, key: K) -> V | None:
         """The value under `key`, which counts as used now; None: unknown or forgotten."""

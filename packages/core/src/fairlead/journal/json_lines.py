@@ -26,7 +26,7 @@ class JsonLines:
     def __init__(self, path: str | Path, *, texts: bool = False) -> None:
         self.path = Path(path)
         self._texts = texts
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the garbage collector may close an abandoned stream in the middle
         self._file: IO[str] | None = None
         self._broken = False
 

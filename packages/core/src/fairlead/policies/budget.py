@@ -125,7 +125,7 @@ class Budget:
         self.margin = margin
         self.output_allowance = output_allowance
         self.size = size
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the garbage collector may close an abandoned stream in the middle, which settles it
         self._accounts: OrderedDict[Key, _Account] = OrderedDict()
         self._reserved: dict[int, tuple[Call, _Account]] = {}  # holds the call, so that its id stays its own
 
