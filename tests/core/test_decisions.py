@@ -28,6 +28,7 @@ from fairlead import (
     drive,
     hold,
 )
+from fairlead.explain import Explanation
 from fairlead.policies import ByAgent, Rules
 from fairlead.recovery import Recovery
 
@@ -90,6 +91,19 @@ def test_opinions_that_change_nothing_leave_no_note() -> None:
 
 
 # ---- pool and level
+
+
+def test_a_remark_is_noted_but_moves_nobody_and_never_decides() -> None:
+    start = Shortlist(ABC).voice("classifier")
+    remarked = start.remark("it was asked and failed")
+    assert remarked.names == start.names
+    assert remarked.favourites(since=start) == frozenset()
+    assert remarked.decider.policy == "pool"
+    (note,) = remarked.notes
+    assert (note.policy, note.because, note.out, note.lead) == ("classifier", "it was asked and failed", (), ())
+    later = start.voice("rules").prefer(["b"], "a rule").voice("classifier").remark("it was asked and failed")
+    assert later.decider.policy == "rules"
+    assert "classifier   step     it was asked and failed" in str(Explanation(remarked))
 
 
 def test_an_empty_pool_and_duplicate_names_are_refused_at_construction() -> None:

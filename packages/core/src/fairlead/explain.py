@@ -34,5 +34,5 @@ class Explanation:
 
 
 def _line(note: Note) -> str:
-    what = f"not {', '.join(note.out)}" if note.out else f"{', '.join(note.lead)} first"
-    return f"   {note.policy:<12} {note.level.name.lower():<8} {what}: {note.because}"
+    what = f"not {', '.join(note.out)}: " if note.out else f"{', '.join(note.lead)} first: " if note.lead else ""
+    return f"   {note.policy:<12} {note.level.name.lower():<8} {what}{note.because}"

@@ -34,7 +34,7 @@ class Note:
         level: how long it is remembered; STEP for what is asked anew at each call.
         because: the reason, as a sentence without a full stop.
         out: names of the targets that it ruled out.
-        lead: names of the targets that share the first place after it.
+        lead: names of the targets that share the first place after it; empty: it moved nobody.
         raises: what it means when this opinion leaves nothing.
     """
 
@@ -113,6 +113,12 @@ class Shortlist:
         new.memo = (*self.memo, (owner, value))
         return new
 
+    def remark(self, because: str) -> Shortlist:
+        """Note something that moves nobody: why there is no opinion, where somebody will want to know."""
+        new = self._with(self.targets, self._ranks)
+        new._heard = (*self._heard, (self._speaker, self.level, because, (), (), (), NoTarget))
+        return new
+
     def voice(self, speaker: str, level: Level = Level.STEP) -> Shortlist:
         """The same list, its next notes signed by `speaker` and `level`."""
         new = self._with(self.targets, self._ranks)
@@ -161,7 +167,9 @@ class Shortlist:
         winner, share = self.targets[0], self._ranks.count(self._ranks[0])
         found = None
         for opinion in reversed(self._heard):
-            targets, ranks = opinion[3], opinion[4]
+            targets, ranks, out = opinion[3], opinion[4], opinion[5]
+            if not targets and not out:  # a remark
+                continue
             if not targets or targets[0] is not winner or ranks.count(ranks[0]) != share:
                 break
             found = opinion
