@@ -15,8 +15,8 @@
 |                                               | `anthropic_checks`, `thinking`           |
 | know what is cached, and change it            | `caching`, `CacheRule`                   |
 
-It speaks Chat Completions, Responses and Messages, streamed and not. It is strict: it refuses what the real APIs refuse,
-with their words. It caches prompts by the published rules and reports them in `usage`. It needs nothing beyond the
+It speaks Chat Completions, Responses and Messages, streamed and not, and OpenAI's Decisions (`openai_decisions`). It is
+strict: it refuses what the real APIs refuse, with their words. It caches prompts by the published rules and reports them in `usage`. It needs nothing beyond the
 standard library. Token counts are estimates (`tokens`). It binds to 127.0.0.1 only.
 """
 

@@ -22,6 +22,7 @@ from .errors import Reject
 from .faults import ANSWERED, NOT_STREAMED, Event, Fault, FaultBook, Injected, Reset, Stall, disturb, rejection
 from .headers import authenticate, limits
 from .openai_chat import ChatCompletions
+from .openai_decisions import Decisions
 from .openai_responses import Responses
 from .prompt import Prompt
 from .responder import DefaultResponder
@@ -89,6 +90,7 @@ class LoopbackProvider:
         self._wires: Mapping[str, Wire] = {
             "/v1/chat/completions": ChatCompletions(),
             "/v1/responses": self._responses,
+            "/v1/decisions": Decisions(),
             "/v1/messages": Messages(trusted),
         }
 

@@ -106,7 +106,7 @@ class Request:
 
     Parameters:
         provider: `openai` or `anthropic`.
-        api: `chat`, `responses` or `messages`.
+        api: `chat`, `responses`, `decisions` or `messages`.
         model: as asked for.
         messages: the conversation.
         tools: the offered tools, in order.
