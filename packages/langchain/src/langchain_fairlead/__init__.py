@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from langchain_fairlead.chat_model import ChatFairlead
+from langchain_fairlead.decisions import ByDecision
 from langchain_fairlead.follows import Follows
 
 if TYPE_CHECKING:
     from langchain_fairlead.middleware import FairleadMiddleware
     from langchain_fairlead.node import FairleadNode, FairleadState, follow
 
-__all__ = ["ChatFairlead", "FairleadMiddleware", "FairleadNode", "FairleadState", "Follows", "follow"]
+__all__ = ["ByDecision", "ChatFairlead", "FairleadMiddleware", "FairleadNode", "FairleadState", "Follows", "follow"]
 
 _LATER = {
     "FairleadMiddleware": "langchain_fairlead.middleware",
