@@ -24,6 +24,7 @@ from langchain_core.runnables.config import merge_configs
 
 from fairlead import Call, View
 from fairlead.failures import IncompleteStream, target_error
+from langchain_fairlead.decisions import Enquiry
 from langchain_fairlead.native import Native
 from langchain_fairlead.port import Porter
 from langchain_fairlead.replies import Opening, complete, merged, reply_of
@@ -92,6 +93,9 @@ class Request:
 
     def invoke(self, call: Call) -> Iterator[Any]:
         """The whole answer at once; where a schema is asked for, the parsed answer comes before the reply."""
+        if isinstance(call, Enquiry):
+            yield call.put(self.messages, _aside(self.config))
+            return
         runnable, prompt, config, kwargs, witness = self.prepared(call)
         if self.limiter is not None:
             self.limiter.acquire(blocking=True)
@@ -106,6 +110,9 @@ class Request:
 
     async def ainvoke(self, call: Call) -> AsyncIterator[Any]:
         """As `invoke`, asynchronously."""
+        if isinstance(call, Enquiry):
+            yield await call.aput(self.messages, _aside(self.config))
+            return
         runnable, prompt, config, kwargs, witness = self.prepared(call)
         if self.limiter is not None:
             await self.limiter.aacquire(blocking=True)
