@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 from langchain_core.runnables import RunnableBinding
-from langchain_core.tools import tool
+from langchain_core.tools import StructuredTool, tool
 from langgraph.prebuilt import create_react_agent
 
 from fairlead import NoTarget
 from fairlead.testing.loopback import LoopbackProvider
 from langchain_fairlead import ChatFairlead
-from langchain_fairlead.tools import Tools, normalised, server_side
+from langchain_fairlead.tools import Tools, ToolSizes, measured, normalised, server_side
 
 from .conftest import Duo, claude, pinned
 
@@ -148,3 +148,66 @@ def test_the_container_is_a_sequence() -> None:
     assert len(tools) == 1
     assert tools[0] == next(iter(tools))
     assert tools[0:1] == [tools[0]]
+
+
+class TestSizes:
+    def test_a_tool_counts_as_its_definition_is_long(self, duo: Duo) -> None:
+        @tool
+        def verbose(city: str) -> str:
+            """x"""
+            return city
+
+        verbose.description = "Tells all about the weather of a city, in every detail that anybody may want to know. " * 20
+        bare, small, large = (
+            duo().dispatch.request("hello", None, None, {"tools": tools} if tools else {}).view.tokens
+            for tools in ([], [get_weather], [get_weather, verbose])
+        )
+        assert small - bare == measured(get_weather)
+        assert 30 < small - bare < 80
+        assert 350 < large - small < 550
+
+    def test_it_is_about_what_the_provider_counts(self, provider: LoopbackProvider) -> None:
+        """Measured on the tools of a deep agent: a flat 120 for each of them was less than half of it."""
+        from deepagents.middleware.filesystem import FilesystemMiddleware
+
+        tools = list(FilesystemMiddleware().tools)
+        model = claude(provider)
+        model.invoke("hello")
+        model.bind_tools(tools).invoke("hello")
+        without, together = (seen.usage.input_tokens for seen in provider.requests if seen.usage)
+        assert ToolSizes().of(tools) == pytest.approx(together - without, rel=0.2)
+        assert 120 * len(tools) < 0.5 * (together - without)
+
+    @pytest.mark.parametrize("given", ["the same list", "the same tools in a new list", "the same tools made anew"])
+    def test_it_is_measured_once(self, given: str) -> None:
+        schemas: list[int] = []
+
+        class Counted(StructuredTool):
+            @property
+            def tool_call_schema(self) -> Any:
+                schemas.append(1)
+                return super().tool_call_schema
+
+        def make() -> list[Any]:
+            return [Counted.from_function(get_weather.func, name=f"tool{i}", description="d") for i in range(3)]
+
+        tools = make()
+        sizes = ToolSizes()
+        first = sizes.of(tools)
+        measured_once = len(schemas)
+        assert measured_once > 0
+        again = {"the same list": tools, "the same tools in a new list": list(tools)}.get(given) or make()
+        assert sizes.of(Tools(again)) == first
+        assert len(schemas) == measured_once
+
+    def test_what_only_its_own_target_can_read_counts_flat(self) -> None:
+        def unreadable(x):  # type: ignore[no-untyped-def]
+            return x
+
+        assert ToolSizes().of([unreadable, {"type": "web_search_20250305", "name": "web_search"}, object()]) > 120  # type: ignore[list-item]
+
+    def test_its_memory_is_bounded(self) -> None:
+        sizes = ToolSizes(size=4)
+        for i in range(100):
+            sizes.of([{"name": f"tool{i}", "description": "d", "input_schema": {"type": "object"}}])
+        assert (len(sizes._lists), len(sizes._tools)) == (4, 32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, overload
@@ -13,7 +14,9 @@ from langchain_core.runnables import Runnable, RunnableBinding
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
+from fairlead import tokens
 from fairlead.caching.breakpoints import marked_tools
+from fairlead.memory import Memory
 from langchain_fairlead.dialect import Dialect
 
 Tool = dict[str, Any] | type | Callable[..., Any] | BaseTool
@@ -45,6 +48,8 @@ _GOOGLE_SERVER_TOOLS = frozenset(["google_search", "code_execution", "url_contex
 _OPENAI = frozenset(["openai", "azure"])
 _ANTHROPIC = frozenset(["anthropic"])
 _GOOGLE = frozenset(["google_genai", "google_vertexai"])
+_UNKNOWN = 120
+"""Tokens of a tool whose definition cannot be read: about the mean of those of deep agents and of recorded sessions."""
 _WORDS = {"auto": "auto", "any": "any", "required": "any", "none": "none"}
 
 
@@ -134,6 +139,62 @@ class Tools(Sequence[dict[str, Any]]):
 
     def __repr__(self) -> str:
         return f"Tools({self._dicts()!r})"
+
+
+class ToolSizes:
+    """How long the definitions of tools are in a prompt, in tokens; each is measured once.
+
+    To measure one takes about a millisecond, and frameworks hand over the same tools with every call. So a list of the same
+    objects is known at a glance; in any other, a tool is known by its name and the length of its description.
+
+    Parameters:
+        size: how many lists, and eight times as many tools, are remembered.
+
+    >>> weather = {"name": "get_weather", "description": "The weather of a city.", "input_schema": {"type": "object"}}
+    >>> ToolSizes().of([weather])
+    36
+    """
+
+    def __init__(self, size: int = 128) -> None:
+        self._lists: Memory[tuple[int, ...], tuple[tuple[Tool, ...], int]] = Memory(size)
+        self._tools: Memory[tuple[str, int], int] = Memory(8 * size)
+
+    def of(self, tools: Sequence[Tool]) -> int:
+        """Tokens of all of them together."""
+        raw = tools.raw if isinstance(tools, Tools) else tools
+        key = tuple(map(id, raw))
+        known = self._lists.get(key)
+        if known is None:
+            known = (tuple(raw), sum(map(self._one, raw)))  # the objects are kept, so that their ids stay their own
+            self._lists.put(key, known)
+        return known[1]
+
+    def _one(self, tool: Tool) -> int:
+        key = _told_by(tool)
+        count = self._tools.get(key)
+        if count is None:
+            count = measured(tool)
+            self._tools.put(key, count)
+        return count
+
+
+def measured(tool: Tool) -> int:
+    """Tokens of one definition, by its schema; a flat number for one that only its own target can read."""
+    try:
+        schema = json.dumps(shown(tool), ensure_ascii=False, separators=(",", ":"), default=str)
+    except (TypeError, ValueError, LookupError, AttributeError, RuntimeError, NotImplementedError):
+        return _UNKNOWN
+    return tokens.tools(schema)
+
+
+def _told_by(tool: Tool) -> tuple[str, int]:
+    """Name and length of the description, whatever a tool is."""
+    if isinstance(tool, Mapping):
+        function = tool.get("function")
+        said = function if isinstance(function, Mapping) else tool
+        return str(said.get("name") or said.get("type")), len(str(said.get("description") or said.get("parameters") or ""))
+    name = getattr(tool, "name", None) or getattr(tool, "__name__", None) or type(tool).__name__
+    return str(name), len(str(getattr(tool, "description", None) or getattr(tool, "__doc__", None) or ""))
 
 
 def normalised(choice: ToolChoice) -> tuple[dict[str, Any] | str | None, bool]:

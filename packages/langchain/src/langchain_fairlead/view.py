@@ -18,12 +18,11 @@ from fairlead.memory import Memory
 from fairlead.threads import Threads, fingerprint
 from langchain_fairlead.follows import FOLLOW
 from langchain_fairlead.structured import Schema
-from langchain_fairlead.tools import Tools
+from langchain_fairlead.tools import Tools, ToolSizes
 from langchain_fairlead.turns import turn_of
 
 _PLAIN_NODES = frozenset(["", "model", "agent", "call_model", "chatbot", "llm"])
 _LABELS = frozenset(["user", "user_id", "team", "tenant", "region", "plan"])
-_TOKENS_OF_A_TOOL = 120
 UNNAMED = "sub-agent"
 _NO_NEEDS = Needs()
 
@@ -38,6 +37,7 @@ class Views:
     def __init__(self, size: int = 2_000) -> None:
         self._threads = Threads(turn_of, size=size)
         self._names: Memory[tuple[str, str], str] = Memory(size)
+        self._sizes = ToolSizes()
 
     def view(
         self, config: RunnableConfig, messages: Sequence[BaseMessage], kwargs: Mapping[str, Any], pin: str = ""
@@ -72,7 +72,7 @@ class Views:
             or signals.phase
             or ""
         )
-        tokens = reading.tokens + _TOKENS_OF_A_TOOL * len(tools) if tools else reading.tokens
+        tokens = reading.tokens + self._sizes.of(tools) if tools else reading.tokens
         return View(
             Scope(session, agent, str(task), reading.length, labels),
             tokens,
