@@ -18,11 +18,13 @@ from langchain_core.language_models.base import LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.prompt_values import ChatPromptValue
 
+from fairlead.caching.keep_warm import KeepWarm
 from fairlead.memory import Memory
 from langchain_fairlead.dialect import Dialect
 from langchain_fairlead.native import Native
 from langchain_fairlead.stamp import target_of
 from langchain_fairlead.turns import media_of
+from langchain_fairlead.warmth import Warmth
 
 _Key = tuple[tuple[str, ...], str]
 _PLAIN = frozenset(["text", "tool_use", "tool_call", "function_call", "tool_call_chunk", "input_json_delta"])
@@ -91,10 +93,12 @@ class Porter:
     """Adapts prompts; keeps per thread and target what it has adapted, so that only new messages are looked at.
 
     Parameters:
+        warmth: what is added to calls for the sake of prompt caches; None: nothing.
         size: how many pairs of thread and target are kept.
     """
 
-    def __init__(self, size: int = 256) -> None:
+    def __init__(self, warmth: Warmth | None = None, size: int = 256) -> None:
+        self.warmth = warmth or Warmth(KeepWarm(affinity=False), {})
         self._kept: Memory[_Key, tuple[list[BaseMessage], list[BaseMessage] | None]] = Memory(size)
 
     def ported(

@@ -75,7 +75,7 @@ class Warmth:
         *,
         whole: bool,
         end: bool,
-    ) -> Sequence[BaseMessage] | None:
+    ) -> list[BaseMessage] | None:
         """The messages with marks; None: they carry some of the caller's.
 
         Parameters:
