@@ -46,7 +46,6 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 256
-    timeout = 0.5  # how long the accepting thread goes without asking whether it is to stop, should nothing wake it
 
     def __init__(self, app: App) -> None:
         self.app = app
@@ -54,6 +53,7 @@ class Server(ThreadingHTTPServer):
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.socket.settimeout(0.5)  # so often it asks whether it is to stop, should nothing wake it
         self._thread = threading.Thread(target=self._accept, daemon=True, name="loopback")
 
     def start(self) -> None:
