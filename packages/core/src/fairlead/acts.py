@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 
@@ -75,29 +76,38 @@ def of_call(name: str, arguments: str = "") -> Act:
     >>> of_call("Bash", '{"command": "go test ./..."}').value
     'test'
     """
+    act, open_ = _of_name(name)
+    if not open_ or not arguments:
+        return act
+    return of_command(arguments) if act is Act.RUN else _of_change(arguments[:_HEAD])
+
+
+@lru_cache(maxsize=1_024)  # an agent has few tools, and calls them again and again
+def _of_name(name: str) -> tuple[Act, bool]:
+    """What a tool's name says, and whether the arguments of a call may tell more."""
     words = [word.lower() for word in _WORDS.findall(name.rsplit("__", 1)[-1])]
     act = next((_VERBS[word] for word in words if word in _VERBS), Act.OTHER)
     if "todo" in words or "todos" in words:
-        return Act.THINK
+        return Act.THINK, False
     if act is Act.READ and words[0] == "task" and len(words) > 1:  # Claude Code's TaskCreate, TaskUpdate, TaskList...
-        return Act.TRACK if words[1] in _TRACKS else Act.THINK
+        return Act.TRACK if words[1] in _TRACKS else Act.THINK, False
     if act is Act.LOOKUP and not _FILES.isdisjoint(words):
-        return Act.READ
+        return Act.READ, False
     if act is Act.RUN:
-        return Act.TEST if "test" in words or "tests" in words else of_command(arguments) if arguments else act
+        return (Act.TEST, False) if "test" in words or "tests" in words else (act, True)
     if "plan" in words and ("exit" in words or "submit" in words):
-        return Act.PROPOSE
-    if act is Act.WRITE or act is Act.TRANSACT:
-        return _of_change(act, words, arguments[:_HEAD])
-    return act
-
-
-def _of_change(act: Act, words: list[str], arguments: str) -> Act:
-    """What is changed: documents, other files, or the world."""
+        return Act.PROPOSE, False
+    if act is not Act.WRITE and act is not Act.TRANSACT:
+        return act, False
     if not _DOCUMENTS.isdisjoint(words):
-        return Act.DOCUMENT
+        return Act.DOCUMENT, False
     if act is Act.TRANSACT and _FILES.isdisjoint(words):
-        return act
+        return act, False
+    return Act.WRITE, True
+
+
+def _of_change(arguments: str) -> Act:
+    """What a call that changes files changes."""
     if _DOCUMENT_PATH.search(arguments):
         return Act.DOCUMENT
     if _VIEWS.search(arguments):  # editors that also read, such as str_replace_based_edit_tool

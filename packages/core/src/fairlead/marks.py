@@ -16,10 +16,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from enum import IntEnum
-from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from fairlead.acts import Act, of_call, of_command
 from fairlead.signals import Phase, Turn
@@ -33,8 +31,7 @@ class Fault(IntEnum):
     SEVERE = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):  # quick to make: there is one for each message
     """What one message says.
 
     Parameters:
@@ -119,8 +116,11 @@ def _answer(turn: Turn) -> Mark:
             return Mark("assistant")
         act = of_command(block[1])
         return Mark("assistant", act, runs=act in _RUNNING, because=_brief(block[1]))
-    acting = of_call if turn.arguments else _named
-    acts = {acting(name, turn.arguments): name for name in turn.calls}
+    if len(turn.calls) == 1:
+        [name] = turn.calls
+        act = of_call(name, turn.arguments)
+        return Mark("assistant", act, runs=act in _RUNNING, because=name)
+    acts = {of_call(name, turn.arguments): name for name in turn.calls}
     act = min(acts, key=_TELLING.index)
     return Mark("assistant", act, runs=not _RUNNING.isdisjoint(acts), because=acts[act])
 
@@ -159,11 +159,8 @@ _CRASHES: Final = tuple(
 )
 
 
-_named: Final = lru_cache(maxsize=1_024)(of_call)  # an agent has few tools, and each of their results asks again
-
-
 def _result(name: str, text: str, failed: bool | None) -> Mark:
-    act = _named(name) if name else None
+    act = of_call(name) if name else None
     fault, words = _fault(act, text, failed)
     return Mark("tool", act, fault, because=words or name)
 
@@ -172,7 +169,7 @@ def _fault(act: Act | None, text: str, failed: bool | None) -> tuple[Fault, str]
     if failed is False:
         return Fault.NONE, ""
     ran = act is None or act in _RUNNING
-    ends = _ends(text)
+    ends = _ends(text) if ran else ""
     crash = _crash(ends) if ran else ""
     if failed:
         return (Fault.SEVERE, crash) if crash else (Fault.PLAIN, "error status")
