@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import threading
 from collections import defaultdict
+from contextvars import ContextVar
 
 import pytest
 from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.tools import FunctionTool
+from llama_index.core.workflow import Context, StartEvent, StopEvent, Workflow, step
 from llama_index_instrumentation.dispatcher import instrument_tags
-from workflows.runtime.types.results import StepWorkerStateContextVar
+from pydantic import BaseModel
+from workflows.context.state_store import DictState
+from workflows.runtime.types.results import InternalContextVar, StepWorkerStateContextVar
 
 from fairlead import Pool, Router, StepKind, Target
 from fairlead.policies import ByAgent
@@ -39,6 +44,20 @@ def shared(openai, journal):
     return Fairlead({"strong": openai("gpt-4.1"), "middle": openai("gpt-4o"), "fast": openai("gpt-4o-mini")}, router=router)
 
 
+class Own(BaseModel):
+    """A workflow's state, of the user's own design."""
+
+    asked: int = 0
+
+
+class Durable:
+    """A context whose store keeps its state elsewhere."""
+
+    @property
+    def store(self):
+        raise RuntimeError("State store not available from adapter")
+
+
 class TestAWorkflow:
     @pytest.mark.parametrize("streaming", [True, False])
     async def test_each_agent_of_a_workflow_gets_its_own_target_without_any_wiring(self, shared, journal, streaming):
@@ -59,6 +78,51 @@ class TestAWorkflow:
         scopes = [attempt.call.view.scope for attempt in journal]
         assert {scope.session for scope in scopes} == {"s1"}
         assert {scope.task for scope in scopes} == {first.run_id, second.run_id}
+
+    @pytest.mark.parametrize("of", ["workflow", "agent"])
+    async def test_runs_that_share_a_context_are_one_session(self, shared, journal, of):
+        workflow = team.team(shared, random.Random(0), {})
+        runner = workflow if of == "workflow" else FunctionAgent(name="writer", system_prompt="the writer", llm=shared)
+        context = Context(runner)
+        first = runner.run(user_msg="q1", ctx=context)
+        await first
+        second = runner.run(user_msg="q2", ctx=context)
+        await second
+        restored = runner.run(user_msg="q3", ctx=Context.from_dict(runner, json.loads(json.dumps(context.to_dict()))))
+        await restored
+        other = runner.run(user_msg="q1")
+        await other
+        sessions = {attempt.call.view.scope.task: attempt.call.view.scope.session for attempt in journal}
+        assert sessions == dict.fromkeys([first.run_id, second.run_id, restored.run_id], first.run_id) | {
+            other.run_id: other.run_id
+        }
+
+    async def test_a_session_that_is_named_is_stronger_than_the_context(self, shared, journal):
+        agent = FunctionAgent(name="writer", system_prompt="the writer", llm=shared)
+        context = Context(agent)
+        await agent.run(user_msg="q1", ctx=context)
+        with route_scope(session="mine"):
+            await agent.run(user_msg="q2", ctx=context)
+        with instrument_tags({"session_id": "tagged"}):
+            await agent.run(user_msg="q3", ctx=context)
+        assert [attempt.call.view.scope.session for attempt in journal][1:] == ["mine", "tagged"]
+
+    async def test_a_context_with_a_state_model_of_the_users_own_is_left_alone(self, shared, journal):
+        class Asking(Workflow):
+            @step
+            async def ask(self, ctx: Context[Own], ev: StartEvent) -> StopEvent:
+                async with ctx.store.edit_state() as state:
+                    state.asked += 1
+                return StopEvent(result=await shared.achat([ChatMessage(role="system", content="the writer"), *HELLO]))
+
+        workflow = Asking()
+        context = Context(workflow)
+        runs = []
+        for _ in range(2):
+            runs.append(workflow.run(ctx=context))
+            await runs[-1]
+        assert [attempt.call.view.scope.session for attempt in journal] == [run.run_id for run in runs]
+        assert (await context.store.get_state()).model_dump() == {"asked": 2}
 
     async def test_a_call_from_inside_a_tool_is_the_tools(self, openai, journal, provider):
         async def ask_again(text: str) -> str:
@@ -174,8 +238,10 @@ class TestWhoIsCalling:
 
     async def test_is_still_known_where_the_workflow_engine_no_longer_tells(self, shared, journal, monkeypatch):
         monkeypatch.setattr("llama_index.llms.fairlead.scope._STEP", None)
+        monkeypatch.setattr("llama_index.llms.fairlead.scope._CONTEXT", None)
         await team.team(shared, random.Random(0), {}).run(user_msg="q1")
         assert {attempt.call.view.scope.agent for attempt in journal} == {"main"}
+        assert len({attempt.call.view.scope.session for attempt in journal}) == 1, "the run is the session"
         journal.clear()
         await shared.bind(agent="writer").achat([ChatMessage(role="system", content="You are the writer."), *HELLO])
         assert journal[0].call.view.scope.agent == "writer"
@@ -201,6 +267,27 @@ class TestWhoIsCalling:
             await agent.run("hi")
         assert "bird" in {getattr(event, "current_agent_name", None) for event in seen}
 
+    async def test_canary_the_private_variable_of_the_workflow_engine_still_leads_to_the_store(self):
+        """Fails when a new workflow engine moves it: `route_scope(session=...)` still works then, contexts are no longer sessions."""
+
+        class Looking(Workflow):
+            @step
+            async def look(self, ctx: Context, ev: StartEvent) -> StopEvent:
+                state = InternalContextVar.get()().store.checkpoint().state
+                assert isinstance(state, DictState)
+                state["left"] = "here"
+                return StopEvent(result=await ctx.store.get("left"))
+
+        assert await Looking().run() == "here"
+
+    @pytest.mark.parametrize("held", [lambda: None, lambda: object(), lambda: Durable()], ids=["gone", "moved", "durable"])
+    def test_a_context_that_cannot_be_read_leaves_the_run_as_the_session(self, monkeypatch, held):
+        variable = ContextVar("context")
+        variable.set(held)
+        monkeypatch.setattr("llama_index.llms.fairlead.scope._CONTEXT", variable)
+        with instrument_tags({"llamaindex.run_id": "run"}):
+            assert capture({}).session == "run"
+
     def test_a_stream_that_is_read_in_another_thread_keeps_who_asked_for_it(self, openai, journal):
         with LoopbackProvider() as provider:
             llm = Fairlead({"only": openai(api_base=provider.openai_url)}, journal=[journal])
@@ -208,7 +295,7 @@ class TestWhoIsCalling:
                 chunks = llm.stream_chat(HELLO)
             reader = threading.Thread(target=lambda: list(chunks))
             reader.start()
-            reader.join()
+            reader.join(timeout=30)
         assert [(a.call.view.scope.session, a.call.view.scope.agent) for a in journal] == [("mine", "me")]
 
     def test_without_any_word_a_conversation_is_its_own_session(self, openai, journal):

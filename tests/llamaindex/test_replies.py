@@ -143,7 +143,7 @@ class TestHiddenFailures:
 class TestReplies:
     def test_text_and_tool_calls_are_there_for_verifiers(self):
         block = ToolCallBlock(tool_name="add", tool_kwargs='{"a": 1}')
-        reply = reply_of(response(message=ChatMessage(role="assistant", blocks=[block])))
+        reply = reply_of(response(message=ChatMessage(role="assistant", blocks=[block])), None)
         assert reply.tool_calls == (("add", {"a": 1}),)
 
     async def test_a_judge_is_asked_through_the_same_llms_by_every_method(self, openai, journal, method):

@@ -79,7 +79,11 @@ class RouteOutcomeEvent(BaseEvent):
 
 def anybody_listens() -> bool:
     """Whether an event handler is registered that would see our events. Asked at every call, so it looks and does not walk."""
-    return any(type(handler) not in _DEAF for handler in (*_ROOT.event_handlers, *_DISPATCHER.event_handlers))
+    for handlers in (_ROOT.event_handlers, _DISPATCHER.event_handlers):
+        for handler in handlers:
+            if type(handler) not in _DEAF:
+                return True
+    return False
 
 
 def tell_decision(call: Call, method: str) -> None:

@@ -23,6 +23,7 @@ from llama_index.llms.fairlead.replies import open_stamp_of, reply_of, stamped
 from llama_index.llms.fairlead.request import Request, method_of
 from llama_index.llms.fairlead.settings import settings_for
 from llama_index.llms.fairlead.stream import Watch, check
+from llama_index.llms.fairlead.usage import usage_of, whole_prompt
 
 _UNFIT = (
     "structured_predict expected a",
@@ -137,7 +138,7 @@ class Performer:
         return self.stamps[-1]
 
     def _attempt(self, call: Call) -> _Attempt:
-        return _Attempt(call, self._request, self._listened)
+        return _Attempt(call, self._natives[call.target.name], self._request, self._listened)
 
 
 class _Attempt:
@@ -146,12 +147,13 @@ class _Attempt:
     Anything that no provider stands behind passes: a bug must not look like an outage.
     """
 
-    __slots__ = ("_call", "_listened", "_request", "ear", "reply")
+    __slots__ = ("_call", "_listened", "_native", "_request", "ear", "reply")
 
-    def __init__(self, call: Call, request: Request, listened: bool) -> None:
+    def __init__(self, call: Call, native: Native, request: Request, listened: bool) -> None:
         self.reply: Reply | None = None
         self.ear = Hearing() if request.structured and call.ask is None else _DEAF
         self._call = call
+        self._native = native
         self._request = request
         self._listened = listened
 
@@ -167,7 +169,9 @@ class _Attempt:
             TargetError: it reports a failure that the integration lets through.
         """
         check(response)
-        self.reply = reply_of(response, self.ear.usage, first_chunk)
+        usage = usage_of(response) if self.ear is _DEAF else self.ear.usage
+        usage = whole_prompt(usage, self._native, self._request.messages, self._request.kwargs)
+        self.reply = reply_of(response, usage, first_chunk)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         failure = error

@@ -6,52 +6,55 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ToolCallBlock
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, TextBlock, ToolCallBlock
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.llms.utils import parse_partial_json
 from pydantic import BaseModel
 
-from fairlead import Attempt, Call, Outcome, Reply, Usage
-from llama_index.llms.fairlead.usage import usage_of
+from fairlead import Attempt, Call, Level, Outcome, Reply, Usage
 
 STAMP = "fairlead"
 """Where the decision stands in `additional_kwargs` of a response. Never in those of its message: they are sent again."""
+_LEVELS = ("", *[level.name.lower() for level in sorted(Level)])  # by value: every answer asks for one
+_NO_CALLS: tuple[tuple[str, Mapping[str, Any]], ...] = ()
 
 
-def reply_of(response: Any, heard: Usage | None = None, first_chunk: float | None = None) -> Reply:
+def reply_of(response: Any, usage: Usage | None, first_chunk: float | None = None) -> Reply:
     """The reply that a chat response, a completion response, or a structured answer is.
 
     Parameters:
         response: what the LLM gave; of a stream, its last chunk.
-        heard: tokens of a structured answer, which cannot tell them itself.
+        usage: tokens of the call; None: nobody said.
         first_chunk: seconds that it took to come.
     """
-    message = getattr(response, "message", None)
-    calls: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    message, calls = getattr(response, "message", None), _NO_CALLS
     if isinstance(message, ChatMessage):
-        text = message.content or ""
-        calls = tuple([(b.tool_name, _arguments(b.tool_kwargs)) for b in message.blocks if isinstance(b, ToolCallBlock)])
+        blocks = message.blocks
+        if len(blocks) == 1 and type(blocks[0]) is TextBlock:  # the usual case, and the quick way
+            text = blocks[0].text
+        else:
+            text = message.content or ""
+            calls = tuple([(b.tool_name, _arguments(b.tool_kwargs)) for b in blocks if isinstance(b, ToolCallBlock)])
     elif isinstance(response, BaseModel) and not hasattr(response, "raw"):
-        return Reply(response.model_dump_json(), (), heard, response, "", first_chunk)
+        return Reply(response.model_dump_json(), (), usage, response, "", first_chunk)
     else:
         text = getattr(response, "text", "") or ""
-    return Reply(text, calls, usage_of(response), response, _model(getattr(response, "raw", None)), first_chunk)
+    return Reply(text, calls, usage, response, _model(getattr(response, "raw", None)), first_chunk)
 
 
 def stamp_of(outcome: Outcome) -> dict[str, Any]:
     """The record of a finished step: decision id, who answered, why, what was tried, and what it cost in USD."""
-    return {
-        **_reason(outcome.attempt.call),
-        "attempts": _tried(outcome.attempts),
-        "accepted": outcome.accepted,
-        "cost": outcome.cost,
-    }
+    stamp = _reason(outcome.attempt.call)
+    stamp["attempts"], stamp["accepted"], stamp["cost"] = _tried(outcome.attempts), outcome.accepted, outcome.cost
+    return stamp
 
 
 def open_stamp_of(call: Call) -> dict[str, Any]:
     """The record of a step that is still being streamed; it is completed when the stream is."""
-    tried = [*_tried(call.view.attempts), {"target": call.target.name, "result": "streaming"}]
-    return {**_reason(call), "attempts": tried, "accepted": None, "cost": None}
+    stamp = _reason(call)
+    stamp["attempts"] = [*_tried(call.view.attempts), {"target": call.target.name, "result": "streaming"}]
+    stamp["accepted"] = stamp["cost"] = None
+    return stamp
 
 
 def stamped(response: Any, stamp: dict[str, Any]) -> Any:
@@ -62,9 +65,7 @@ def stamped(response: Any, stamp: dict[str, Any]) -> Any:
     kwargs = getattr(response, "additional_kwargs", None)
     if kwargs is None and not hasattr(response, "raw"):
         return response
-    copied = response.model_copy()
-    copied.additional_kwargs = {**(kwargs or {}), STAMP: stamp}
-    return copied
+    return response.model_copy(update={"additional_kwargs": {**kwargs, STAMP: stamp} if kwargs else {STAMP: stamp}})
 
 
 def _reason(call: Call) -> dict[str, Any]:
@@ -72,19 +73,19 @@ def _reason(call: Call) -> dict[str, Any]:
     return {
         "decision": call.view.decision,
         "target": call.target.name,
-        "level": note.level.name.lower(),
+        "level": _LEVELS[note.level],
         "policy": note.policy,
         "because": note.because,
     }
 
 
 def _tried(attempts: tuple[Attempt, ...]) -> list[dict[str, str]]:
-    return [{"target": attempt.target.name, "result": _result(attempt)} for attempt in attempts]
+    return [{"target": attempt.call.target.name, "result": _result(attempt)} for attempt in attempts]
 
 
 def _result(attempt: Attempt) -> str:
-    if attempt.kind is not None:
-        return attempt.kind.value
+    if attempt.error is not None:
+        return attempt.error.kind.value
     return "accepted" if attempt.accepted else "rejected"
 
 

@@ -27,7 +27,7 @@ _WITH_TOOLS = {plain: with_tools for with_tools, plain in _PLAIN.items()}
 _TOOL_SETTINGS = ("tool_choice", "tool_required", "allow_parallel_tool_calls", "verbose")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
     """A call of one of the chat methods.
 
@@ -54,7 +54,7 @@ class Request:
         return method_of(native, self.method)(messages, **settings)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Completion(Request):
     """A call of one of the completion methods.
 
@@ -70,7 +70,7 @@ class Completion(Request):
         return method_of(native, self.method)(self.prompt, formatted=self.formatted, **settings)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ToolRequest(Request):
     """A call of one of the methods with tools.
 
@@ -87,7 +87,7 @@ class ToolRequest(Request):
         return method_of(native, self.method)(list(self.tools or ()), chat_history=messages, **settings)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StructuredRequest(Request):
     """A call of one of the structured prediction methods; `kwargs` is what goes to the LLM behind the prediction.
 

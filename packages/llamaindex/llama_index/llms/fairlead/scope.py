@@ -4,6 +4,10 @@ LlamaIndex hands an LLM neither agent nor session. They are found, at the moment
 explicitly: the call's own `route={...}`, `Fairlead.bind`, the event of the running workflow step, `route_scope`,
 instrumentation tags. `bind(agent=...)` is the supported way to name an agent. The step event needs no wiring, but is read
 from a private variable of the workflow engine: where that is gone, agents are simply not told apart any more.
+
+A session that nobody names is the workflow's `Context`: runs that share one are one session. Between two runs the engine
+keeps nothing of a context but its store, so the first run leaves its id there, under `MARK`, and it stays with the context
+where that is saved and restored. Where the store is not the usual one, each run is a session of its own.
 """
 
 from __future__ import annotations
@@ -17,9 +21,10 @@ from typing import Any, NamedTuple
 from llama_index_instrumentation.dispatcher import active_instrument_tags, instrument_tags
 
 try:
+    from workflows.context.state_store import DictState
     from workflows.runtime.types import results as _workflow
 except ImportError:  # a core without workflows
-    _workflow = None  # type: ignore[assignment]
+    _workflow = DictState = None  # type: ignore[assignment, misc]
 
 Words = Mapping[str, Any]
 _NOTHING: Words = {}
@@ -27,6 +32,9 @@ _SCOPE: ContextVar[Words] = ContextVar("fairlead_scope", default=_NOTHING)
 _OWN = "fairlead."
 _RUN = "llamaindex.run_id"
 _STEP: ContextVar[Any] | None = getattr(_workflow, "StepWorkerStateContextVar", None)  # private: it may go
+_CONTEXT: ContextVar[Any] | None = getattr(_workflow, "InternalContextVar", None)  # private as well
+MARK = "fairlead_session"
+"""Where the store of a workflow's context holds the session."""
 
 
 class Moment(StrEnum):
@@ -93,17 +101,14 @@ def capture(bound: Words, hint: Words | None = None) -> Caller:
     """
     tags = active_instrument_tags.get()
     said = _SCOPE.get()
-    event = _step_event()
-    if not (tags or said or bound or hint) and event is None:
+    step = _STEP.get(None) if _STEP is not None else None
+    if not (tags or said or bound or hint) and step is None:
         return _NOBODY
-    known: dict[str, Any] = {}
-    if tags:
-        run = tags.get(_RUN, "")
-        known["session"], known["task"] = tags.get("session_id") or run, run
-        if not said:  # in a durable runtime, which carries tags only
-            said = {tag[len(_OWN) :]: value for tag, value in tags.items() if tag.startswith(_OWN)}
-    known.update(said)
+    if tags and not said:  # in a durable runtime, which carries tags only
+        said = {tag[len(_OWN) :]: value for tag, value in tags.items() if tag.startswith(_OWN)}
+    known = {**said}
     moment = Moment.STEP
+    event = getattr(step, "event", None)  # it must never fail in the user's call
     if event is not None:
         agent = getattr(event, "current_agent_name", None)
         name = type(event).__name__
@@ -118,10 +123,12 @@ def capture(bound: Words, hint: Words | None = None) -> Caller:
         known.update(bound)
     if hint:
         known.update(hint)
+    run = tags.get(_RUN) if tags else None
+    session = known.pop("session", None) or (tags.get("session_id") or (run and _session_of(run)) if tags else None)
     return Caller(
-        str(known.pop("session", None) or ""),
+        str(session or ""),
         str(known.pop("agent", None) or ""),
-        str(known.pop("task", None) or ""),
+        str(known.pop("task", None) or run or ""),
         str(known.pop("target", None) or ""),
         known.pop("deadline", None),
         {word: str(value) for word, value in known.items()} if known else _NOTHING,
@@ -129,7 +136,16 @@ def capture(bound: Words, hint: Words | None = None) -> Caller:
     )
 
 
-def _step_event() -> object | None:
-    """The event of the running workflow step. It must never fail in the user's call."""
-    step = _STEP.get(None) if _STEP is not None else None
-    return getattr(step, "event", None)
+def _session_of(run: str) -> str:
+    """The session of the workflow context that `run` belongs to. It must never fail in the user's call."""
+    held = _CONTEXT.get(None) if _CONTEXT is not None else None
+    try:
+        state = held().store.checkpoint().state  # type: ignore[misc]  # where there is none, the run is the session
+    except (AttributeError, TypeError, RuntimeError):
+        return run
+    if not isinstance(state, DictState):  # a state model of the user's own has no place for it
+        return run
+    session = state.get(MARK, None)
+    if not session:
+        session = state[MARK] = run
+    return str(session)
