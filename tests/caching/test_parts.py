@@ -188,20 +188,59 @@ def test_a_cache_that_is_about_to_lapse_is_worth_a_call_at_home():
 # -- learning
 
 
-def test_calls_needed_are_learnt_from_the_length_of_stretches():
-    alone, effort = Stretches(), Effort()
-    for length in (2, 3, 4, 3, 3, 2, 4):
+def known(lengths=(2, 3, 4, 3, 3, 2, 4) * 20):
+    alone = Stretches()
+    for length in lengths:
         alone.add(length)
+    return alone
+
+
+def test_calls_needed_are_learnt_from_the_length_of_stretches():
+    alone, effort = known(), Effort()
     assert effort.calls == 1.0
-    for _ in range(300):
-        effort.finished(alone.rest(1), 0, 6)
-    assert effort.work == pytest.approx(0.5, abs=0.03)
-    assert effort.calls == pytest.approx(2.0, abs=0.15)
-    assert effort.doubt < 0.01
+    for _ in range(100):
+        for _ in range(6):
+            effort.called(alone.rest(1), alone.own)
+        effort.finished(alone.own)
+    assert effort.work == pytest.approx(0.5, abs=0.05)
+    assert 1.9 < effort.calls < 2.4
+    assert effort.least < effort.work < 1 / effort.tried(0.9)
+
+
+def test_a_stretch_that_goes_on_for_too_long_tells_before_it_ends():
+    alone, effort = known(), Effort()
+    for _ in range(8):
+        effort.called(alone.rest(1), alone.own)
+    assert effort.calls > 1.3
+
+
+def test_with_little_of_its_own_to_compare_with_little_is_concluded():
+    little, much = Effort(), Effort()
+    for effort, own in ((little, 5), (much, 500)):
+        for _ in range(30):
+            effort.called(1.5, own)
+        effort.finished(own)
+    assert much.calls > 1.5 * little.calls
+    assert little.work - little.least > 1.5 * (much.work - much.least)
+
+
+def test_what_is_left_of_a_stretch_counts_those_that_another_took_over():
+    alone = Stretches()
+    for _ in range(50):
+        alone.add(1)
+        alone.add(3, ended=False)
+    assert alone.rest(1) > 3
+    assert alone.rest(4) > 1
 
 
 def test_without_history_nothing_is_concluded():
     assert Stretches().rest(1) is None
+
+
+@given(some.lists(some.integers(1, 40), min_size=5, max_size=60))
+def test_a_stretch_takes_at_least_one_more_call(lengths):
+    alone = known(lengths)
+    assert all(alone.rest(begun) >= 1 for begun in range(1, 50))
 
 
 def test_the_cap_closes_when_the_bill_runs_ahead_and_opens_when_it_was_earned_back():
@@ -212,6 +251,21 @@ def test_the_cap_closes_when_the_bill_runs_ahead_and_opens_when_it_was_earned_ba
     for _ in range(100):
         cap.add(0.9, 1.0)
     assert cap.allows
+
+
+def test_calls_that_would_not_have_been_needed_and_what_they_leave_in_the_prompt_count_against_the_cap():
+    cap = SpendCap(0.02, start=0)
+    for _ in range(10):
+        cap.add(1.0, 1.0)
+        cap.add(0.6, 1.0, "weak")
+    assert cap.allows
+    cap.works("weak", 0.5)
+    assert cap.never == pytest.approx(15.0)
+    assert not cap.allows
+    cap.works("weak", 0.7)
+    assert cap.allows
+    cap.carried("weak", 10.0)
+    assert not cap.allows
 
 
 def test_at_the_cap_only_what_pays_at_once_goes_elsewhere():
@@ -229,5 +283,13 @@ def test_a_share_of_the_stretches_is_left_to_the_home_model_as_a_control():
     planner = Planner(control=0.1)
     course = planner.course("main")
     home, cheap = Warmth(Tariff(OPUS, CLAUDE), 78_700, 1.0, 5.0), Warmth(Tariff(HAIKU, CLAUDE))
-    modes = [planner.decide(course, 80_000, home, {"haiku": cheap}, i / 100).mode for i in range(100)]
-    assert modes.count(CONTROL) == 10
+
+    def controls():
+        return [planner.decide(course, 80_000, home, {"haiku": cheap}, i / 100).mode for i in range(100)].count(CONTROL)
+
+    assert controls() == 10
+    planner.history("main", 3)
+    assert 30 < controls() < 60  # while little is known of the home model
+    for _ in range(100):
+        planner.history("main", 3)
+    assert controls() == 10

@@ -1,89 +1,119 @@
 """How many calls a weaker model needs where the strong one needs one, learnt from how long easy stretches become.
 
-An easy stretch is a run of easy calls up to the next hard one: a piece of work that gets finished. How many calls the strong model
-needs from its k-th call on is known from history: recorded stretches that it did alone, or a few that are left to it as a
-control. A stretch that a weaker model takes over at its k-th call should hold as much work. Over all such stretches
+An easy stretch is a run of easy calls up to the next hard one: a piece of work that gets finished. `Stretches` knows how many calls the
+strong model needs from the k-th one of a stretch on, from stretches that it did alone, or as far as it did them. Where a weaker model
+takes over at the k-th call, each of its calls should therefore finish 1 / rest(k) of a stretch. So
 
-    y = (work expected - calls of the strong model) / calls of the weaker one
+    work = (prior + stretches finished) / (prior + stretches that should have been finished)
 
-is the work that one call of the weaker model does, and 1 / y the calls it needs. It starts at one to one, moves as evidence comes,
-and is taken on the low side by as many standard errors as the evidence has weight: backing off early costs little, late much.
-A verdict is doubted the more the fewer calls it rests on: with probability `doubt` a stretch is tried all the same, so that bad luck at the
-beginning does not last.
+is what one call of the weaker model does, in calls of the strong one, and 1 / work the calls that it needs. It counts call by
+call, so that a stretch that goes on for too long tells before it ends. Evidence is worth no more than what is known of the strong
+model: with few stretches of its own to compare with, little is concluded.
 
-Source: a ratio estimator with a normal prior; the caution is that of conservative bandits (Wu et al., 2016).
+Three numbers come of it: the likely work, by which bills are judged; the calls that plans reckon with, on the cautious side (backing off early
+costs little, late much); and one that is drawn, by which a verdict that rests on bad luck is now and then tried again.
+
+Source: the rate of a Poisson process with a Gamma prior; the trials are Thompson's (1933), the caution that of conservative bandits
+(Wu et al., 2016); survival by position is the estimator of Kaplan and Meier (1958).
 """
 
 from __future__ import annotations
 
 from math import sqrt
+from statistics import NormalDist
 
-_LONGEST = 8  # stretches longer than that are one class
-_FEWEST = 5  # stretches of history that make a mean
-_PRIOR = 0.25  # standard deviation of the work of one call, before any evidence
-_TRIALS = 4.0  # calls: a verdict that rests on n of them is doubted with probability _TRIALS / n
-_CAUTION = 0.5  # standard errors, times the weight of the evidence
-_LEAST = 0.25  # work of a call
-_SPREAD = 3.0  # stretches of one thread are alike: their sum varies that much more than independent ones would
+_LONGEST = 12  # positions in a stretch from there on are one class
+_FEWEST = 5  # stretches of the strong model that make a mean
+_SMOOTH = 3.0  # calls at a position that the mean over all positions counts like
+_PRIOR = 4.0  # stretches that the prior counts like
+_USUAL = 0.9  # the prior: a weaker model rather needs more calls than fewer
+_CAUTION = 0.5  # standard errors by which plans reckon with less work
+_LEAST = 0.25  # work of a call: nothing is taken to need more than four
+_STRANGE = 10.0  # stretches; how soon what is known of the strong model counts as known
+_NORMAL = NormalDist()
 
 
 class Stretches:
-    """How long easy stretches of one kind of thread are when the strong model does them alone."""
+    """How long easy stretches of one kind of thread are when the strong model does them."""
 
-    __slots__ = ("_seen",)
+    __slots__ = ("_calls", "_ends", "given", "own")
 
     def __init__(self) -> None:
-        self._seen = [[0.0, 0.0, 0.0] for _ in range(_LONGEST + 1)]
+        self._calls = [0.0] * (_LONGEST + 1)  # by position in the stretch
+        self._ends = [0.0] * (_LONGEST + 1)  # of those, the last ones of their stretch
+        self.own = 0  # stretches that the strong model did to the end
+        self.given = 0  # stretches that another took part in
 
-    def add(self, length: int) -> None:
-        """Take in one finished stretch, in calls."""
-        for begun in range(1, length + 1):
-            seen, rest = self._seen[min(begun, _LONGEST)], length - begun + 1
-            seen[0] += 1
-            seen[1] += rest
-            seen[2] += rest * rest
+    def add(self, length: int, *, ended: bool = True) -> None:
+        """Take in a stretch, in calls.
 
-    def rest(self, begun: int) -> tuple[float, float] | None:
-        """Mean and variance of the calls from the `begun`-th on, that one included; None: too little was seen."""
-        count, total, squares = self._seen[min(begun, _LONGEST)]
-        if count < _FEWEST:
+        Parameters:
+            length: calls of the strong model from its beginning on.
+            ended: False: another model took over.
+        """
+        if ended:
+            self.own += 1
+            self._ends[min(length, _LONGEST)] += 1
+        for position in range(1, length + 1):
+            self._calls[min(position, _LONGEST)] += 1
+
+    def rest(self, begun: int) -> float | None:
+        """Calls that the strong model needs from the `begun`-th on, that one included; None: too little was seen."""
+        if self.own < _FEWEST:
             return None
-        mean = total / count
-        return mean, max(0.0, squares / count - mean * mean)
+        usual = self.own / sum(self._calls)
+        reached, total = 1.0, 0.0
+        for position in range(min(begun, _LONGEST), _LONGEST):
+            total += reached
+            reached *= 1.0 - self._ending(position, usual)
+        return total + reached / self._ending(_LONGEST, usual)
+
+    def _ending(self, position: int, usual: float) -> float:
+        return (self._ends[position] + _SMOOTH * usual) / (self._calls[position] + _SMOOTH)
 
 
 class Effort:
     """The work that one call of a weaker model does, in calls of the strong one."""
 
-    __slots__ = ("_calls", "_expected", "_home_calls", "_variance", "calls", "work")
+    __slots__ = ("_due", "_ended", "_error", "calls", "least", "work")
 
     def __init__(self) -> None:
-        self._expected = 0.0
-        self._variance = 0.0
-        self._home_calls = 0
-        self._calls = 0
+        self._ended = 0.0
+        self._due = 0.0
+        self._error = 0.0
         self.work = 1.0  # of one call, as it most likely is
-        self.calls = 1.0  # calls needed for one of the strong model's, taken cautiously: what plans count with
+        self.least = 1.0  # as it well may be
+        self.calls = 1.0  # calls needed for one of the strong model's: what plans count with
 
-    def finished(self, expected: tuple[float, float], home_calls: int, calls: int) -> None:
-        """Take in the rest of a stretch from the call on at which the weaker model took over.
+    def called(self, rest: float, own: int) -> None:
+        """Take in one call.
 
         Parameters:
-            expected: mean and variance of the calls that the strong model would have needed.
-            home_calls, calls: calls that the strong and the weaker model made.
+            rest: calls that the strong model would have needed from the one on at which this model took over.
+            own: stretches that this is known from.
         """
-        self._expected += expected[0]
-        self._variance += expected[1]
-        self._home_calls += home_calls
-        self._calls += calls
-        seen = (self._expected - self._home_calls) / self._calls
-        prior = _PRIOR * _PRIOR
-        weight = prior / (prior + _SPREAD * self._variance / self._calls**2)
-        work = 1.0 + weight * (seen - 1.0)
-        self.work = min(1.0, max(_LEAST, work))
-        self.calls = 1.0 / min(1.0, max(_LEAST, work - _CAUTION * weight * sqrt(prior * (1.0 - weight))))
+        self._due += 1.0 / rest
+        self._learn(own)
 
-    @property
-    def doubt(self) -> float:
-        """Probability with which a stretch should be tried although this says no: high while little was seen."""
-        return min(0.5, _TRIALS / max(1.0, self._calls))
+    def finished(self, own: int) -> None:
+        """Its last call ended a stretch."""
+        self._ended += 1.0
+        self._learn(own)
+
+    def tried(self, draw: float) -> float:
+        """Calls that it needs if the evidence is wrong to the degree that `draw` in (0.5, 1) says."""
+        return 1.0 / _within(self.work + _NORMAL.inv_cdf(min(0.999, draw)) * self._error)
+
+    def _learn(self, own: int) -> None:
+        weight = own / (own + self._due)
+        seen = _USUAL * _PRIOR + weight * self._ended
+        due = weight * self._due
+        work = seen / (_PRIOR + due)
+        self._error = work / sqrt(seen)
+        self.work = _within(work)
+        self.least = _within(work - self._error * (self._due + _STRANGE) / (own + self._due + _STRANGE))
+        self.calls = 1.0 / _within(work - _CAUTION * self._error * due / (due + _PRIOR))
+
+
+def _within(work: float) -> float:
+    return min(1.0, max(_LEAST, work))

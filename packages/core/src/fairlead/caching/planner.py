@@ -19,6 +19,7 @@ from fairlead.caching.tariff import Tariff
 
 _BROKEN = 0.5  # a prefix that keeps less than this share of its tokens counts as lost
 _YOUNG = 0.25  # of its lifetime: until then a cache is not about to lapse
+_KNOWN = 10.0  # stretches of the home model that are enough to leave fewer to it
 _KINDS = 256  # kinds of threads whose habits are kept apart; any further kind shares those of the first
 
 
@@ -63,7 +64,7 @@ class Course:
         habits: those of the kind.
     """
 
-    __slots__ = ("_outlooks", "expected", "home_at", "home_warm", "kind", "made", "mode", "prompt", "rhythm")
+    __slots__ = ("_outlooks", "added", "by", "home_at", "home_warm", "kind", "mode", "prompt", "rest", "rhythm", "taken")
 
     def __init__(self, kind: str, habits: Habits) -> None:
         self.kind = kind
@@ -72,8 +73,10 @@ class Course:
         self.home_warm = 0.0  # of the home model, had nothing ever been switched
         self.home_at = float("-inf")
         self.mode = PLAN
-        self.expected: dict[str, tuple[float, float]] = {}  # of the stretch: what was left when a model took over
-        self.made: dict[str, list[int]] = {}  # since then: calls of the home model, calls of that one
+        self.by = ""  # who made the last call
+        self.taken = False  # another model took part in this stretch
+        self.rest: dict[str, tuple[float, int]] = {}  # what was left of the stretch when a model took over; known from so many
+        self.added: dict[str, float] = {}  # tokens of the prompt that calls of other models added
         self._outlooks: dict[float, Outlook] = {}
 
     def outlook(self, ttl: float) -> Outlook:
@@ -96,7 +99,8 @@ class Planner:
         priors: what is assumed before anything was seen.
         cap: by what share the whole bill may exceed that of never switching.
         margin: share of a cold write that must be gained beyond it before a plan begins with one.
-        control: share of easy stretches that are left to the home model, to learn how many calls it needs; 0 where history tells.
+        control: share of easy stretches that are left to the home model, to learn how many calls it needs; more in the beginning,
+            while little is known of that. 0 where history tells.
     """
 
     def __init__(self, priors: Priors = PRIORS, *, cap: float = 0.02, margin: float = 0.02, control: float = 0.0) -> None:
@@ -122,7 +126,7 @@ class Planner:
     def history(self, kind: str, stretch: int) -> None:
         """Take in an easy stretch that the home model did alone, in calls: what others are measured by."""
         with self._lock:
-            self._stretches.setdefault(kind, Stretches()).add(stretch)
+            self._of(kind).add(stretch)
 
     def decide(self, course: Course, prompt: float, home: Warmth, others: Mapping[str, Warmth], draw: float) -> Plan:
         """Who should take an easy call. Deciding changes nothing; `saw` does.
@@ -134,25 +138,39 @@ class Planner:
             others: name -> a model that could take this call.
             draw: a random number in [0, 1), the same for the whole step: some stretches are left to chance, to learn from them.
         """
-        if course.mode == CONTROL or (not course.rhythm.stretch and draw < self.control):
+        begins = not course.rhythm.stretch
+        if course.mode == CONTROL or (begins and draw < self._controlled(course.kind)):
             return Plan("", CONTROL, {})
         trial = course.mode == TRIAL
-        choices = self._compare(course, prompt, home, others, sure=trial)
+        calls = {name: 1.0 if trial else self.calls(name) for name in others}
+        choices = self._compare(course, prompt, home, others, calls)
         best = self._best(choices)
-        if not best and not trial and not course.rhythm.stretch:
-            doubted = [name for name in others if name in self._efforts and 1.0 - draw < self._efforts[name].doubt]
-            if doubted:
-                again = self._compare(course, prompt, home, {name: others[name] for name in doubted}, sure=True)
-                best = self._best(again)
-                if best:
-                    return Plan(best, TRIAL, {**choices, **again})
+        if best and not self.cap.allows:  # what is to pay at once must do so if the model needs as many calls as it well may
+            most = {name: 1.0 / self._efforts[name].least if name in self._efforts else 1.0 for name in others}
+            best = self._best(self._compare(course, prompt, home, others, most))
+        if not best and not trial and begins and draw > 0.5:
+            doubted = {name: self._efforts[name].tried(draw) for name in others if name in self._efforts}
+            again = self._compare(course, prompt, home, {name: others[name] for name in doubted}, doubted)
+            best = self._best(again)
+            if best:
+                return Plan(best, TRIAL, {**choices, **again})
         return Plan(best, course.mode if trial else PLAN, choices)
 
     def draws(self, course: Course, draw: float) -> bool:
         """Whether that random number may make of the call something else than what the plan says: a control or a trial."""
         if course.rhythm.stretch:
             return course.mode != PLAN
-        return draw < self.control or (draw > 0.5 and bool(self._efforts))
+        return draw < self._controlled(course.kind) or (draw > 0.5 and bool(self._efforts))
+
+    def _controlled(self, kind: str) -> float:
+        """Share of stretches to be left to the home model: many while few of its own are known, but the very first is planned."""
+        if not self.control:
+            return 0.0
+        seen = self._stretches.get(kind)
+        if seen is None:
+            return self.control
+        begun = seen.own + seen.given
+        return max(self.control, (_KNOWN / (_KNOWN + seen.own)) ** 2 * begun / (begun + 1.0))
 
     def _best(self, choices: Mapping[str, Choice]) -> str:
         if self.cap.allows:
@@ -162,7 +180,7 @@ class Planner:
         return min(going)[1] if going else ""
 
     def _compare(
-        self, course: Course, prompt: float, home: Warmth, others: Mapping[str, Warmth], sure: bool
+        self, course: Course, prompt: float, home: Warmth, others: Mapping[str, Warmth], calls: Mapping[str, float]
     ) -> dict[str, Choice]:
         habits = course.rhythm.habits
         at_home = _standing(home, habits)
@@ -171,7 +189,7 @@ class Planner:
         for name, other in others.items():
             there = other.tariff.longest
             ttl = min(longest or there, there or longest)
-            standing = _standing(other, habits, 1.0 if sure else self.calls(name))
+            standing = _standing(other, habits, calls[name])
             found[name] = compare(at_home, standing, prompt, course.outlook(ttl), self.margin)
         return found
 
@@ -208,10 +226,10 @@ class Planner:
             course.mode = mode if easy else PLAN
             alive = survival(now - course.home_at, home.ttl, home.longest)
             never = home.cost(prompt, alive * home.rule.whole(min(course.home_warm, kept, prompt)), output)
-            effort = self._efforts.get(model)
-            self.cap.add(cost, never * effort.work if effort else never)
+            self.cap.add(cost, never, model)
+            self._carry(course, prompt, home, model, broken)
             course.rhythm.saw(now, prompt, output, easy, broken=broken)
-            course.home_warm, course.home_at, course.prompt = prompt, now, prompt
+            course.home_warm, course.home_at, course.prompt, course.by = prompt, now, prompt, model
             course.changed()
 
     def ended(self, course: Course) -> None:
@@ -222,31 +240,58 @@ class Planner:
     def _stretch(self, course: Course, easy: bool, model: str) -> None:
         if not easy:
             self._close(course)
-            return
-        if model and model not in course.expected:
-            stretches = self._stretches.get(course.kind)
-            rest = stretches.rest(course.rhythm.stretch + 1) if stretches else None
-            if rest is not None:
-                course.expected[model] = rest
-                course.made[model] = [0, 0]
-        for name, made in course.made.items():
-            if not model:
-                made[0] += 1
-            elif model == name:
-                made[1] += 1
+        elif model:
+            stretches = self._of(course.kind)
+            if not course.taken:
+                course.taken = True
+                stretches.given += 1
+                if self.control and course.rhythm.stretch:
+                    stretches.add(course.rhythm.stretch, ended=False)
+            if model not in course.rest:
+                rest = stretches.rest(course.rhythm.stretch + 1)
+                if rest is None:
+                    return
+                course.rest[model] = rest, stretches.own
+            self._effort(model).called(*course.rest[model])
+            self.cap.works(model, self._effort(model).least)
 
     def _close(self, course: Course) -> None:
-        length = course.rhythm.stretch
-        if course.mode == CONTROL and length:
-            self._stretches.setdefault(course.kind, Stretches()).add(length)
-        if len(course.made) == 1:  # where several models took part, nobody can say who needed how many
-            for name, (home_calls, calls) in course.made.items():
-                if name not in self._efforts:
-                    self._efforts[name] = Effort()
-                self._efforts[name].finished(course.expected[name], home_calls, calls)
-        course.expected.clear()
-        course.made.clear()
+        """The stretch is over: who made its last call finished it."""
+        length, last = course.rhythm.stretch, course.by
+        if length and not course.taken and self.control:  # where history tells, home stretches would be counted twice
+            self._of(course.kind).add(length)
+        if length and last in course.rest:
+            self._effort(last).finished(course.rest[last][1])
+            self.cap.works(last, self._effort(last).least)
+        course.rest.clear()
+        course.taken = False
         course.mode = PLAN
+
+    def _carry(self, course: Course, prompt: float, home: Tariff, model: str, broken: bool) -> None:
+        """Calls of other models leave their tokens in the prompt; the home model's later calls pay for them."""
+        added, rates = course.added, home.at(prompt)
+        grown = max(0.0, prompt - course.prompt)
+        if broken:
+            added.clear()
+        elif course.by:
+            added[course.by] = added.get(course.by, 0.0) + grown
+            if not model:
+                self.cap.carried(course.by, grown * (rates.write - rates.read))
+        if not model:
+            for name, tokens in added.items():
+                self.cap.carried(name, tokens * rates.read)
+
+    def _of(self, kind: str) -> Stretches:
+        if kind not in self._stretches:
+            if len(self._stretches) >= _KINDS:
+                return next(iter(self._stretches.values()))
+            self._stretches[kind] = Stretches()
+        return self._stretches[kind]
+
+    def _effort(self, model: str) -> Effort:
+        if model not in self._efforts:
+            self._efforts[model] = Effort()
+        return self._efforts[model]
 
     def _of_kind(self, kind: str) -> Habits:
         if kind not in self._habits:
