@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from llama_index.llms.openai import OpenAI
+from llama_index.llms.openai import OpenAI, OpenAIResponses
 
 from fairlead import Attempt, Pool, Router, Target
 from fairlead.catalog import Unpriced
@@ -59,10 +59,14 @@ def provider() -> Iterator[LoopbackProvider]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def transports() -> Mapping[str, Any]:
-    """One HTTP client of each kind for all tests: making one reads every certificate of the machine."""
-    return {"http_client": httpx.Client(), "async_http_client": httpx.AsyncClient()}
+    """HTTP clients of the test's own, which read no certificates.
+
+    Of their own, since the SDK leaves a stream that nobody reads on to the garbage collector, and httpcore waits for ever if that
+    closes it while the same thread is inside the same client.
+    """
+    return {"http_client": httpx.Client(verify=False), "async_http_client": httpx.AsyncClient(verify=False)}
 
 
 @pytest.fixture
@@ -72,6 +76,17 @@ def openai(provider: LoopbackProvider, transports: Mapping[str, Any]) -> Callabl
     def make(model: str = "gpt-4.1", **settings: Any) -> OpenAI:
         given = {"api_base": provider.openai_url, "api_key": "test", "max_retries": 0, **transports, **settings}
         return OpenAI(model=model, **given)
+
+    return make
+
+
+@pytest.fixture
+def responses(provider: LoopbackProvider, transports: Mapping[str, Any]) -> Callable[..., OpenAIResponses]:
+    """Makes a native LLM that speaks OpenAI's Responses to the loopback provider."""
+
+    def make(model: str = "gpt-4.1", **settings: Any) -> OpenAIResponses:
+        given = {"api_base": provider.openai_url, "api_key": "test", "max_retries": 0, **transports, **settings}
+        return OpenAIResponses(model=model, **given)
 
     return make
 
