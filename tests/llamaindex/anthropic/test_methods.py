@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
-from llama_index.core.base.llms.types import CacheControl, CachePoint, ChatMessage, TextBlock
+import json
 
-from fairlead import Interrupted, Pool, Router, Target
+import httpx
+import pytest
+from anthropic import Anthropic as Client
+from llama_index.core.base.llms.types import CacheControl, CachePoint, ChatMessage, TextBlock
+from llama_index.llms.anthropic import Anthropic
+
+from fairlead import Interrupted, Pool, Router, Target, Usage
 from fairlead.testing.loopback import Fault
 from llama_index.llms.fairlead import Fairlead
 
@@ -86,6 +91,52 @@ def test_cached_tokens_count_as_part_of_the_prompt(both, journal, streamed):
     assert (first.cache_write_tokens or 0) > 1_000
     assert second.cache_read_tokens == first.cache_write_tokens
     assert second.input_tokens == first.input_tokens > 1_000
+
+
+MESSAGE = {
+    "id": "msg_1",
+    "type": "message",
+    "role": "assistant",
+    "model": "claude-sonnet-4-5",
+    "content": [],
+    "stop_reason": None,
+    "stop_sequence": None,
+}
+CACHED = {"cache_read_input_tokens": 2_000, "cache_creation_input_tokens": 0}
+
+
+@pytest.mark.parametrize(
+    ("marked", "repeated", "usage"),
+    [
+        (True, True, Usage(2_005, 3, 2_000, 0)),
+        (True, False, None),
+        (False, False, Usage(5, 3)),
+    ],
+    ids=["repeated at the end", "told at the beginning alone", "told at the beginning alone, but nothing was to be cached"],
+)
+def test_a_prompt_of_which_only_a_part_is_counted_is_of_unknown_length(journal, marked, repeated, usage):
+    """The integration drops the first event of a stream, and with it what was cached, unless the last one repeats it."""
+    events = [
+        {"type": "message_start", "message": {**MESSAGE, "usage": {"input_tokens": 5, "output_tokens": 1, **CACHED}}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Yes"}},
+        {"type": "content_block_stop", "index": 0},
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": "end_turn", "stop_sequence": None},
+            "usage": {"output_tokens": 3, **({"input_tokens": 5, **CACHED} if repeated else {})},
+        },
+        {"type": "message_stop"},
+    ]
+    body = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
+    reply = httpx.Response(200, headers={"content-type": "text/event-stream"}, content=body)
+    llm = Anthropic(model="claude-sonnet-4-5", api_key="test", max_retries=0)
+    llm._client = Client(api_key="test", http_client=httpx.Client(transport=httpx.MockTransport(lambda _: reply)))
+    mark = [CachePoint(cache_control=CacheControl(type="ephemeral"))] if marked else []
+    history = [ChatMessage(role="user", blocks=[TextBlock(text="Well?"), *mark])]
+    *_, last = Fairlead([llm], journal=[journal]).stream_chat(history)
+    assert last.message.content == "Yes"
+    assert journal[0].reply.usage == usage
 
 
 def test_max_tokens_of_a_structured_call_do_not_break_it(both):
