@@ -13,7 +13,8 @@ from langchain_core.tools import tool
 from fairlead.testing.loopback import Answer, LoopbackProvider, Request, ToolCall
 from langchain_fairlead import ChatFairlead
 from langchain_fairlead.native import Native, natives
-from langchain_fairlead.port import Porter, adapt, settings
+from langchain_fairlead.port import Porter, adapt
+from langchain_fairlead.settings import settings
 
 from .conftest import claude, gpt, pinned
 from .fakes import Scripted
@@ -194,7 +195,7 @@ class TestWhatOthersRefuse:
         assert "cache_control" not in self.on(provider, "chat", [HumanMessage("hi")], **both)
         assert "prompt_cache_key" not in self.on(provider, "claude", [HumanMessage("hi")], **both)
         fake = natives([Scripted()], {})["scripted"]
-        assert settings(fake.dialect, both) == {"prompt_cache_key": "k"}
+        assert settings(fake, both) == {"prompt_cache_key": "k"}
 
     def test_server_tool_blocks_are_dropped_and_their_answer_kept(self, provider: LoopbackProvider) -> None:
         searched = AIMessage(

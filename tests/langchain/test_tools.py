@@ -104,7 +104,7 @@ def test_a_binding_is_built_once_for_each_target(duo: Duo) -> None:
     bound = llm.bind_tools([get_weather])
     tools = bound.kwargs["tools"]
     native = llm.dispatch.natives["strong"]
-    assert tools.bound_to("strong", native.model, native.dialect) is tools.bound_to("strong", native.model, native.dialect)
+    assert tools.bound_to(native) is tools.bound_to(native)
 
 
 class TestServerTools:

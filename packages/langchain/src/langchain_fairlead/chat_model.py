@@ -21,6 +21,7 @@ from langchain_core.tools import BaseTool
 from pydantic import PrivateAttr
 
 from fairlead import Attempt, ConfigurationError, Router, View
+from fairlead.caching.keep_warm import KeepWarm
 from fairlead.catalog import Catalog
 from fairlead.default import default_chain
 from fairlead.engine import Verifier
@@ -48,6 +49,8 @@ class ChatFairlead(BaseChatModel):
         verify: judges answers before they are shown; see `fairlead.verifiers`. Not together with `router`.
         journal: told of every attempt; see `fairlead.journal`. Not together with `router`.
         catalog: prices and abilities that you know better. Not together with `router`.
+        keep_warm: what is done to find prompt caches again (`fairlead.caching.KeepWarm`); None: endpoints that take it are
+            told which calls belong to one thread, and nothing is marked.
         settings: fields of LangChain's chat models (`tags`, `metadata`, `callbacks`, `rate_limiter`, ...); anything else
             goes to the constructors of those models that are given as strings.
 
@@ -73,6 +76,7 @@ class ChatFairlead(BaseChatModel):
         verify: Verifier | None = None,
         journal: Sequence[Callable[[Attempt], None]] = (),
         catalog: Catalog | None = None,
+        keep_warm: KeepWarm | None = None,
         **settings: Any,
     ) -> None:
         if misplaced := sorted(_ON_THE_MODELS & settings.keys() - {"output_version"}):
@@ -85,7 +89,7 @@ class ChatFairlead(BaseChatModel):
         else:
             _check(router, found, verify or journal or catalog)
         super().__init__(**{key: value for key, value in settings.items() if key in _FIELDS})
-        self._dispatch = Dispatch(found, router, self.rate_limiter)
+        self._dispatch = Dispatch(found, router, self.rate_limiter, keep_warm)
         self._said = options
         if self.profile is None:
             self.profile = common_profile(native.model for native in found.values())

@@ -32,3 +32,9 @@ def must_think(model: BaseChatModel) -> bool:
     """Whether an Anthropic model is set to think always: in a tool loop, every answer must then begin with its thinking."""
     thinking = getattr(model, "thinking", None)
     return isinstance(thinking, dict) and thinking.get("type") == "enabled"
+
+
+def responds_with_tools(model: BaseChatModel) -> bool:
+    """Whether a model that speaks Chat Completions speaks Responses once tools are bound (OpenAI's from gpt-6 on)."""
+    decides: Any = getattr(model, "_use_responses_api", None)
+    return decides is not None and bool(decides({"tools": [{"type": "function", "function": {"name": "any"}}]}))

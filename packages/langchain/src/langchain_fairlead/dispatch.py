@@ -23,6 +23,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config, merge_configs
 
 from fairlead import Call, Outcome, Router, adrive, drive
+from fairlead.caching.keep_warm import KeepWarm
 from fairlead.drive import APerform
 from langchain_fairlead.events import FINISH, Event, finished
 from langchain_fairlead.follows import FOLLOW
@@ -32,6 +33,7 @@ from langchain_fairlead.port import Porter, as_prompt
 from langchain_fairlead.stamp import KEY, stamp_of, stamped
 from langchain_fairlead.tools import Tools
 from langchain_fairlead.view import Views
+from langchain_fairlead.warmth import Warmth
 
 _MESSAGES = frozenset([HumanMessage, AIMessage, ToolMessage, SystemMessage, AIMessageChunk])
 
@@ -43,16 +45,23 @@ class Dispatch:
         natives: the chat models by target name.
         router: chooses among them.
         limiter: asked before each attempt; None: only the models' own.
+        keep_warm: what is done to find prompt caches again; None: `KeepWarm()`.
     """
 
     __slots__ = ("_local", "_natives", "_porter", "_views", "limiter", "router")
 
-    def __init__(self, natives: Mapping[str, Native], router: Router, limiter: BaseRateLimiter | None = None) -> None:
+    def __init__(
+        self,
+        natives: Mapping[str, Native],
+        router: Router,
+        limiter: BaseRateLimiter | None = None,
+        keep_warm: KeepWarm | None = None,
+    ) -> None:
         self.router = router
         self.limiter = limiter
         self._natives = natives
         self._views = Views()
-        self._porter = Porter()
+        self._porter = Porter(Warmth(keep_warm or KeepWarm(), natives))
         self._local: RunnableConfig | None = None
 
     @property

@@ -11,7 +11,7 @@ from langchain_core.language_models import BaseChatModel, ModelProfile
 
 from fairlead import Capabilities, ConfigurationError, Pool
 from fairlead.catalog import Catalog
-from langchain_fairlead.dialect import Dialect, must_think
+from langchain_fairlead.dialect import Dialect, must_think, responds_with_tools
 
 Given = BaseChatModel | str
 Models = Sequence[Given] | Mapping[str, Given]
@@ -29,6 +29,7 @@ class Native:
         dialect: the protocol that it speaks.
         provider, model_name: as its messages will state them.
         thinkless: the same model with its thinking switched off, for tool loops that began without; None: it need not be.
+        responds_with_tools: with tools bound, it speaks Responses.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Native:
     provider: str = ""
     model_name: str = ""
     thinkless: Native | None = None
+    responds_with_tools: bool = False
 
 
 def natives(models: Models, options: Mapping[str, Any]) -> dict[str, Native]:
@@ -153,4 +155,4 @@ def _native(name: str, model: object) -> Native:
     thinkless = None
     if dialect is Dialect.ANTHROPIC and must_think(model):
         thinkless = Native(f"{name} without thinking", model.model_copy(update={"thinking": None}), dialect)
-    return Native(name, model, dialect, provider, model_name, thinkless)
+    return Native(name, model, dialect, provider, model_name, thinkless, responds_with_tools(model))

@@ -26,10 +26,11 @@ from fairlead import Call, View
 from fairlead.failures import IncompleteStream, target_error
 from langchain_fairlead.decisions import Enquiry
 from langchain_fairlead.native import Native
-from langchain_fairlead.port import Porter
+from langchain_fairlead.port import Porter, as_prompt
 from langchain_fairlead.replies import Opening, complete, merged, reply_of
 from langchain_fairlead.structured import Schema, Witness
 from langchain_fairlead.tools import Tools
+from langchain_fairlead.warmth import MARK, marked_tools
 
 NOSTREAM = "nostream"
 """LangGraph's tag for model runs whose tokens are nobody's to see."""
@@ -254,8 +255,15 @@ class Request:
 
     # -- what a call needs, for its target
 
-    def adapted(self, call: Call) -> tuple[Native, LanguageModelInput, RunnableConfig, dict[str, Any]]:
-        """The model to call, the prompt and the settings adapted to it, and the config of this attempt."""
+    def adapted(
+        self, call: Call, whole: bool = False
+    ) -> tuple[Native, LanguageModelInput, RunnableConfig, dict[str, Any]]:
+        """The model to call, the prompt and the settings adapted to it, and the config of this attempt.
+
+        Parameters:
+            call: who is asked.
+            whole: the request goes out as it is now; else an agent's own machinery will add to it.
+        """
         native, config = self.natives[call.target.name], self.config
         attempt = len(call.view.attempts) + 1
         config = {**config, "metadata": {**config["metadata"], "fairlead_target": native.name, "fairlead_attempt": attempt}}
@@ -263,8 +271,29 @@ class Request:
             config.pop("run_id", None)  # a run's id is unique
         if not call.live:
             config["tags"] = [*config["tags"], NOSTREAM]
-        native, prompt, kwargs = self.porter.ported(self.thread, native, self.prompt, self.messages, self.kwargs)
+        native, prompt, kwargs = self.porter.ported(
+            self.thread, native, self.prompt, self.messages, self.kwargs, tools=self.tools is not None
+        )
+        if not self.porter.warmth.idle:
+            prompt, kwargs = self._warm(native, prompt, kwargs, whole)
         return native, prompt, config, kwargs
+
+    def _warm(
+        self, native: Native, prompt: LanguageModelInput, kwargs: dict[str, Any], whole: bool
+    ) -> tuple[LanguageModelInput, dict[str, Any]]:
+        """Prompt and settings with what keeps the target's cache warm."""
+        warmth, config = self.porter.warmth, self.config
+        named = bool(config["configurable"].get("thread_id") or config["metadata"].get("thread_id"))
+        kwargs = warmth.settings(native, self.thread, named, kwargs)
+        mark = warmth.mark(native, kwargs)
+        if mark is None or (self.tools is not None and marked_tools(self.tools.raw)):
+            return prompt, kwargs
+        parsed = self.schema is not None  # settings of a call do not get through LangChain's parsers with `include_raw`
+        messages = self.messages if prompt is self.prompt else cast("Any", prompt).to_messages()
+        marked = warmth.messages(native, self.thread, messages, mark, whole=whole, end=parsed)
+        if marked is None:
+            return prompt, kwargs
+        return as_prompt(marked), kwargs if parsed else {**kwargs, MARK: mark}
 
     def prepared(
         self, call: Call
@@ -272,13 +301,14 @@ class Request:
         """The target with tools or schema bound, its prompt, config and settings, and the witness, where one is needed."""
         if call.ask is not None:
             return self.natives[call.target.name].model, [HumanMessage(call.ask)], _aside(self.config), {}, None
-        native, prompt, config, kwargs = self.adapted(call)
+        native, prompt, config, kwargs = self.adapted(call, whole=True)
         if self.schema is not None:
             witness = Witness()
             config = merge_configs(config, {"callbacks": [witness]})
             return self.schema.bound_to(native.name, native.model), prompt, config, kwargs, witness
         if self.tools is not None:
-            return self.tools.bound_to(native.name, native.model, native.dialect), prompt, config, kwargs, None
+            mark = None if MARK in self.kwargs else kwargs.get(MARK)
+            return self.tools.bound_to(native, mark), prompt, config, kwargs, None
         return native.model, prompt, config, kwargs, None
 
     def _unbound(self, call: Call) -> tuple[BaseChatModel, list[BaseMessage], dict[str, Any]]:

@@ -20,73 +20,22 @@ from langchain_core.prompt_values import ChatPromptValue
 
 from fairlead.caching.keep_warm import KeepWarm
 from fairlead.memory import Memory
+from langchain_fairlead.call_ids import CallIds, plainly_named
+from langchain_fairlead.content import is_blank, named, plain, said
 from langchain_fairlead.dialect import Dialect
 from langchain_fairlead.native import Native
+from langchain_fairlead.settings import settings
 from langchain_fairlead.stamp import target_of
 from langchain_fairlead.turns import media_of
 from langchain_fairlead.warmth import Warmth
 
 _Key = tuple[tuple[str, ...], str]
 _PLAIN = frozenset(["text", "tool_use", "tool_call", "function_call", "tool_call_chunk", "input_json_delta"])
-_OWN = {
-    Dialect.ANTHROPIC: frozenset(["thinking", "redacted_thinking"]),
-    Dialect.OPENAI_RESPONSES: frozenset(["reasoning", "refusal"]),
-}
+_OWN = {Dialect.OPENAI_RESPONSES: frozenset(["reasoning", "refusal"])}
 """Blocks of a message without an origin that can be told to be the dialect's own. Signed ones cannot: they stay foreign."""
 _MAKERS_KEYS = frozenset(["reasoning", "reasoning_content", "tool_outputs", "audio", "parsed", "refusal"])
-_ANTHROPIC_ONLY = frozenset(
-    [
-        "betas",
-        "cache_control",
-        "container",
-        "context_management",
-        "inference_geo",
-        "mcp_servers",
-        "output_config",
-        "thinking",
-        "top_k",
-        "user_profile_id",
-    ]
-)
-_OPENAI_ONLY = frozenset(
-    [
-        "audio",
-        "frequency_penalty",
-        "include",
-        "logit_bias",
-        "logprobs",
-        "max_tool_calls",
-        "metadata",
-        "modalities",
-        "n",
-        "prediction",
-        "presence_penalty",
-        "previous_response_id",
-        "prompt",
-        "prompt_cache_key",
-        "prompt_cache_options",
-        "prompt_cache_retention",
-        "reasoning",
-        "safety_identifier",
-        "seed",
-        "service_tier",
-        "store",
-        "stream_options",
-        "stream_usage",
-        "text",
-        "top_logprobs",
-        "truncation",
-        "user",
-        "verbosity",
-        "web_search_options",
-    ]
-)
-_REFUSED = {
-    Dialect.ANTHROPIC: _OPENAI_ONLY,
-    Dialect.OPENAI_CHAT: _ANTHROPIC_ONLY,
-    Dialect.OPENAI_RESPONSES: _ANTHROPIC_ONLY - {"context_management"},
-    Dialect.OTHER: frozenset(["cache_control"]),
-}
+_BEGIN, _GO_ON = "(The conversation begins.)", "Go on."
+"""What a user says where Anthropic wants one to speak: first of all, and after another model's answer."""
 
 
 class Porter:
@@ -99,7 +48,7 @@ class Porter:
 
     def __init__(self, warmth: Warmth | None = None, size: int = 256) -> None:
         self.warmth = warmth or Warmth(KeepWarm(affinity=False), {})
-        self._kept: Memory[_Key, tuple[list[BaseMessage], list[BaseMessage] | None]] = Memory(size)
+        self._kept: Memory[_Key, tuple[list[BaseMessage], list[BaseMessage] | None, CallIds]] = Memory(size)
 
     def ported(
         self,
@@ -108,6 +57,7 @@ class Porter:
         prompt: LanguageModelInput,
         messages: list[BaseMessage],
         kwargs: dict[str, Any],
+        tools: bool = False,
     ) -> tuple[Native, LanguageModelInput, dict[str, Any]]:
         """The model to call for `native`, its prompt and settings; the caller's own objects where nothing needs to change.
 
@@ -118,28 +68,34 @@ class Porter:
             native: the target of the attempt.
             prompt, messages: the conversation, as the caller gave it and as messages.
             kwargs: settings of the call.
+            tools: tools are bound.
+
+        Raises:
+            TargetError: the target cannot be told or asked something of it; another may.
         """
         history = self._history(thread, native, messages)
         if native.thinkless is not None and _began_without_thinking(history):
             native = native.thinkless
             history = self._history(thread, native, messages)
         if kwargs:
-            kwargs = settings(native.dialect, kwargs)
+            kwargs = settings(native, kwargs, tools)
+        if native.dialect is Dialect.ANTHROPIC and history is not messages and _answered_elsewhere(messages[-1], native):
+            history = [*history, HumanMessage(_GO_ON)]
         return native, (prompt if history is messages else as_prompt(history)), kwargs
 
     def _history(self, thread: tuple[str, ...], native: Native, messages: list[BaseMessage]) -> list[BaseMessage]:
         key = (thread, native.name)
         kept = self._kept.get(key)
         known = len(kept[0]) if kept is not None and _continues(kept[0], messages) else 0
-        before = kept[1] if kept is not None and known else None
+        before, ids = (kept[1], kept[2]) if kept is not None and known else (None, CallIds(native))
         if known < len(messages):
             new = messages[known:]
-            adapted = adapt(new, native, messages[known - 1] if known else None)
+            adapted = adapt(new, native, messages[known - 1] if known else None, ids, known)
             if before is not None:
                 before = [*before, *adapted]
             elif any(a is not b for a, b in zip(new, adapted, strict=False)) or len(new) != len(adapted):
                 before = [*messages[:known], *adapted]
-            self._kept.put(key, (messages, before))
+            self._kept.put(key, (messages, before, ids))
         return messages if before is None else before
 
 
@@ -148,45 +104,74 @@ def as_prompt(messages: list[BaseMessage]) -> ChatPromptValue:
     return ChatPromptValue.model_construct(messages=messages)
 
 
-def adapt(messages: Sequence[BaseMessage], native: Native, after: BaseMessage | None = None) -> list[BaseMessage]:
+def adapt(
+    messages: Sequence[BaseMessage],
+    native: Native,
+    after: BaseMessage | None = None,
+    ids: CallIds | None = None,
+    start: int = 0,
+) -> list[BaseMessage]:
     """The messages as `native` may be sent them; those that it may have as they are stay the same objects.
 
     Parameters:
         messages: a conversation, or how it goes on.
         native: the target.
         after: the message before them; None: the conversation begins with them.
+        ids: of the calls before them; None: there are none.
+        start: number of the first of them in the conversation.
+
+    Raises:
+        TargetError: there is no way to tell the target something of it.
     """
+    dialect = native.dialect
+    ids = ids or CallIds(native)
     adapted: list[BaseMessage] = []
     leading = first = after is None
-    for message in messages:
+    for place, given in enumerate(messages, start):
+        message = plain(given, native)
         if isinstance(message, AIMessage):
-            mine = message if _at_home(message, native) else rebuilt(message)
-            if mine.content or mine.tool_calls or mine is message:
-                adapted.append(mine)
-        elif isinstance(message, SystemMessage) and not leading and native.dialect is Dialect.ANTHROPIC:
+            if (mine := _answer(message, native)) is not None:
+                adapted.append(ids.of(mine, place))
+        elif isinstance(message, SystemMessage) and not leading and dialect is Dialect.ANTHROPIC:
             adapted.append(_in_place(message, native, after))
         else:
-            adapted.append(message)
+            adapted += [ids.of(each, place) for each in said(message, dialect)]
         after = message
         leading = leading and isinstance(message, SystemMessage)
-    if first and native.dialect is Dialect.ANTHROPIC:
-        adapted = _one_system(adapted)
-    if native.dialect is Dialect.OPENAI_CHAT:
-        adapted = _results_as_text(adapted)
-    if native.dialect is not Dialect.ANTHROPIC:
+    if first and dialect is Dialect.ANTHROPIC:
+        adapted = _begun_by_a_user(_one_system(adapted))
+    if dialect is Dialect.OPENAI_CHAT:
+        adapted = [named(message) for message in _results_as_text(adapted)]
+    if dialect is not Dialect.ANTHROPIC:
         adapted = [_without_cache_marks(message) for message in adapted]
     return adapted
 
 
-def settings(dialect: Dialect, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The settings without those that only another provider's client knows."""
-    refused = _REFUSED[dialect]
-    if not refused.isdisjoint(kwargs):
-        kwargs = {key: value for key, value in kwargs.items() if key not in refused}
-    if dialect is Dialect.ANTHROPIC and "max_completion_tokens" in kwargs:
-        kwargs = {**kwargs, "max_tokens": kwargs["max_completion_tokens"]}
-        del kwargs["max_completion_tokens"]
-    return kwargs
+def _answer(message: AIMessage, native: Native) -> AIMessage | None:
+    """An answer as the target may be sent it; None: nothing of it is left to say."""
+    home = _at_home(message, native)
+    if home and (native.dialect is Dialect.OTHER or target_of(message) or message.response_metadata.get("model_provider")):
+        return message
+    mine = plainly_named(message if home else rebuilt(message), native.dialect)
+    if is_blank(mine) and (not home or mine.content == [] or native.dialect is Dialect.ANTHROPIC):
+        return None
+    blank = isinstance(mine.content, str) and mine.content and not mine.content.strip()
+    return mine.model_copy(update={"content": ""}) if blank and native.dialect is Dialect.ANTHROPIC else mine
+
+
+def _answered_elsewhere(last: BaseMessage, native: Native) -> bool:
+    """Whether the conversation ends with another model's answer: Anthropic's newer models take none as a beginning of theirs."""
+    if not isinstance(last, AIMessage) or last.tool_calls or _at_home(last, native):
+        return False
+    return bool(target_of(last) or last.response_metadata.get("model_provider"))
+
+
+def _begun_by_a_user(messages: list[BaseMessage]) -> list[BaseMessage]:
+    """Anthropic wants a user's message, and that one first."""
+    at = 1 if messages and isinstance(messages[0], SystemMessage) else 0
+    if len(messages) > at and not isinstance(messages[at], AIMessage):
+        return messages
+    return [*messages[:at], HumanMessage(_BEGIN), *messages[at:]]
 
 
 def rebuilt(message: AIMessage) -> AIMessage:
@@ -219,6 +204,9 @@ def _at_home(message: AIMessage, native: Native) -> bool:
 
 
 def _signed(block: Mapping[str, Any]) -> bool:
+    """Whether only its maker can take it: it is signed, or it is a thought that its maker keeps no copy of."""
+    if block.get("type") == "reasoning":
+        return not str(block.get("id") or "").startswith("rs_")
     return "signature" in block or block.get("type") == "redacted_thinking"
 
 
@@ -297,8 +285,16 @@ def _began_without_thinking(history: list[BaseMessage]) -> bool:
                 return True
             result = False
         else:
-            result = result or isinstance(message, ToolMessage)
+            result = result or isinstance(message, ToolMessage) or _has_results(message)
     return False
+
+
+def _has_results(message: BaseMessage) -> bool:
+    """Whether a user's message holds results of tools, as Anthropic's own do."""
+    content = message.content
+    return not isinstance(content, str) and any(
+        isinstance(block, dict) and block.get("type") == "tool_result" for block in content
+    )
 
 
 def _continues(before: list[BaseMessage], messages: list[BaseMessage]) -> bool:

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.base import LanguageModelInput
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableBinding
@@ -18,6 +17,8 @@ from fairlead import tokens
 from fairlead.caching.breakpoints import marked_tools
 from fairlead.memory import Memory
 from langchain_fairlead.dialect import Dialect
+from langchain_fairlead.native import Native
+from langchain_fairlead.settings import settings
 
 Tool = dict[str, Any] | type | Callable[..., Any] | BaseTool
 ToolChoice = dict[str, Any] | str | bool | None
@@ -50,6 +51,7 @@ _ANTHROPIC = frozenset(["anthropic"])
 _GOOGLE = frozenset(["google_genai", "google_vertexai"])
 _UNKNOWN = 120
 """Tokens of a tool whose definition cannot be read: about the mean of those of deep agents and of recorded sessions."""
+_LIMITS_TOOLS = (Dialect.OPENAI_CHAT, Dialect.OPENAI_RESPONSES)
 _WORDS = {"auto": "auto", "any": "any", "required": "any", "none": "none"}
 
 
@@ -82,21 +84,17 @@ class Tools(Sequence[dict[str, Any]]):
         self._shown: list[dict[str, Any]] | None = None
         self._bound: dict[str, Runnable[LanguageModelInput, AIMessage]] = {}
 
-    def bound_to(
-        self, name: str, model: BaseChatModel, dialect: Dialect, mark: dict[str, str] | None = None
-    ) -> Runnable[LanguageModelInput, AIMessage]:
-        """The target `name` with these tools, by its own `bind_tools`; built once for each target.
+    def bound_to(self, native: Native, mark: dict[str, str] | None = None) -> Runnable[LanguageModelInput, AIMessage]:
+        """The target with these tools, by its own `bind_tools`; built once for each target.
 
         Parameters:
-            name: of the target.
-            model: its chat model.
-            dialect: the protocol that it speaks.
+            native: the target.
             mark: set at the end of the tools, for a cache that keeps what is marked.
         """
-        key = name if mark is None else f"{name} {mark}"
+        key = native.name if mark is None else f"{native.name} {mark}"
         bound = self._bound.get(key)
         if bound is None:
-            bound = model.bind_tools(self.raw, **self._said(dialect))
+            bound = native.model.bind_tools(self.raw, **self._said(native))
             if mark is not None and isinstance(bound, RunnableBinding) and bound.kwargs.get("tools"):
                 tools = marked_tools(bound.kwargs["tools"], mark) or bound.kwargs["tools"]
                 bound = bound.model_copy(update={"kwargs": {**bound.kwargs, "tools": tools}})
@@ -109,10 +107,14 @@ class Tools(Sequence[dict[str, Any]]):
 
     def choice_for(self, dialect: Dialect) -> dict[str, Any] | str | None:
         """The choice in the words that the target's own `bind_tools` takes."""
-        return {"type": "none"} if self.choice == "none" and dialect is Dialect.ANTHROPIC else self.choice
+        choice = self.choice
+        if isinstance(choice, dict) and choice.get("type") == "allowed_tools" and dialect not in _LIMITS_TOOLS:
+            choice = _WORDS.get((choice.get("allowed_tools") or choice).get("mode", "auto"))
+        return {"type": "none"} if choice == "none" and dialect is Dialect.ANTHROPIC else choice
 
-    def _said(self, dialect: Dialect) -> dict[str, Any]:
-        said = dict(self.options)
+    def _said(self, native: Native) -> dict[str, Any]:
+        dialect = native.dialect
+        said = dict(settings(native, self.options, tools=True))
         if self.choice is not None:
             said["tool_choice"] = self.choice_for(dialect)
         if self.parallel is not None and not (self.choice == "none" and dialect is Dialect.ANTHROPIC):

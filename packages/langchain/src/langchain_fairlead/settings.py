@@ -1,0 +1,128 @@
+"""Settings of a call, in the words of the target that takes it: what it does not know is left out, what it calls otherwise is renamed.
+
+| setting | what becomes of it |
+|---|---|
+| longest answer, stop sequences, effort | the target's own word |
+| settings of one provider's client | left out for the others: the client would raise |
+| settings of Chat Completions only | left out for Responses |
+| `temperature`, `top_p`, `top_k` | left out where the model's profile says that it takes none, or while it thinks; at most 1 for Anthropic |
+| a longest answer that would end within the thinking | longer by the thinking's budget |
+| reasoning settings | left out for models that do not reason |
+| JSON mode | Anthropic has none: another target must be asked |
+
+Source: docs/design/portability.md; each row was refused by a provider or by its client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fairlead.errors import FailureKind, TargetError
+from langchain_fairlead.dialect import Dialect
+from langchain_fairlead.native import Native
+
+_ANTHROPIC_ONLY = frozenset(
+    """betas cache_control container diagnostics effort fallbacks inference_geo mcp_servers output_config speed thinking top_k
+    user_profile_id""".split()
+)
+_CHAT_ONLY = frozenset(
+    """audio frequency_penalty logit_bias logprobs modalities n prediction presence_penalty seed web_search_options""".split()
+)
+_OPENAI_ONLY = _CHAT_ONLY | frozenset(
+    """include max_tool_calls metadata previous_response_id prompt prompt_cache_key prompt_cache_options prompt_cache_retention
+    reasoning safety_identifier service_tier store stream_options stream_usage text top_logprobs truncation user
+    verbosity""".split()
+)
+_REFUSED = {
+    Dialect.ANTHROPIC: _OPENAI_ONLY,
+    Dialect.OPENAI_CHAT: _ANTHROPIC_ONLY,
+    Dialect.OPENAI_RESPONSES: _ANTHROPIC_ONLY | _CHAT_ONLY,
+    Dialect.OTHER: frozenset(["cache_control"]),
+}
+_LONGEST = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+_SAMPLING = frozenset(["temperature", "top_p", "top_k"])
+_REASONING = frozenset(["reasoning", "reasoning_effort", "include"])
+
+
+def settings(native: Native, kwargs: dict[str, Any], tools: bool = False) -> dict[str, Any]:
+    """The settings as the target takes them; the same object where nothing changes.
+
+    Parameters:
+        native: the target.
+        kwargs: as the caller gave them.
+        tools: tools are bound: some models then speak Responses.
+
+    Raises:
+        TargetError: it cannot do what is asked for.
+    """
+    if not kwargs:
+        return kwargs
+    dialect = native.dialect
+    refused = _REFUSED[dialect]
+    if tools and native.responds_with_tools:
+        refused |= _CHAT_ONLY
+    if dialect is Dialect.OTHER:
+        return kwargs if refused.isdisjoint(kwargs) else _without(kwargs, refused)
+    profile: Mapping[str, Any] = native.model.profile or {}
+    if profile.get("temperature") is False:
+        refused |= {name for name in _SAMPLING & kwargs.keys() if kwargs[name] != 1}
+    if profile.get("reasoning_output") is False and dialect is not Dialect.ANTHROPIC:
+        refused |= _REASONING
+    if not refused.isdisjoint(kwargs):
+        kwargs = _without(kwargs, refused)
+    return _anthropic(native, kwargs) if dialect is Dialect.ANTHROPIC else _openai(native, kwargs)
+
+
+def _without(kwargs: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    return {name: value for name, value in kwargs.items() if name not in names}
+
+
+def _openai(native: Native, kwargs: dict[str, Any]) -> dict[str, Any]:
+    kwargs = _renamed(kwargs, "stop_sequences", "stop")
+    if native.dialect is Dialect.OPENAI_CHAT:
+        kwargs = _renamed(kwargs, "max_output_tokens", "max_tokens")
+    if native.dialect is Dialect.OPENAI_RESPONSES and "reasoning_effort" in kwargs:
+        given = kwargs.get("reasoning") or getattr(native.model, "reasoning", None) or {}
+        kwargs = {
+            **_without(kwargs, frozenset(["reasoning_effort"])),
+            "reasoning": {**given, "effort": kwargs["reasoning_effort"]},
+        }
+    if isinstance(kwargs.get("context_management"), Mapping):  # Anthropic's; OpenAI's is a list
+        kwargs = _without(kwargs, frozenset(["context_management"]))
+    return kwargs
+
+
+def _anthropic(native: Native, kwargs: dict[str, Any]) -> dict[str, Any]:
+    if _kind(kwargs.get("response_format")) == "json_object":
+        raise TargetError(FailureKind.UNSUPPORTED, "Anthropic has no JSON mode without a schema")
+    for name in _LONGEST[1:]:
+        kwargs = _renamed(kwargs, name, "max_tokens")
+    if isinstance(kwargs.get("context_management"), list):  # OpenAI's
+        kwargs = _without(kwargs, frozenset(["context_management"]))
+    if isinstance(kwargs.get("temperature"), int | float) and kwargs["temperature"] > 1:
+        kwargs = {**kwargs, "temperature": 1}
+    thinking = kwargs.get("thinking", getattr(native.model, "thinking", None))
+    if not isinstance(thinking, Mapping) or thinking.get("type") == "disabled":
+        return kwargs
+    refused = {name for name in _SAMPLING & kwargs.keys() if name == "top_k" or (name == "temperature" and kwargs[name] != 1)}
+    if (kwargs.get("top_p") or 1) < 0.95:
+        refused.add("top_p")
+    if refused:
+        kwargs = _without(kwargs, frozenset(refused))
+    budget, longest = thinking.get("budget_tokens"), kwargs.get("max_tokens")
+    if budget and longest and longest <= budget:
+        kwargs = {**kwargs, "max_tokens": longest + budget}
+    return kwargs
+
+
+def _renamed(kwargs: dict[str, Any], name: str, own: str) -> dict[str, Any]:
+    if name not in kwargs:
+        return kwargs
+    value = kwargs[name]
+    kwargs = _without(kwargs, frozenset([name]))
+    return kwargs if own in kwargs else {**kwargs, own: value}
+
+
+def _kind(value: Any) -> Any:
+    return value.get("type") if isinstance(value, Mapping) else None
