@@ -29,8 +29,8 @@ from fairlead.verifiers import Judge
 from langchain_fairlead import ByDecision, ChatFairlead, FairleadMiddleware
 from langchain_fairlead.deepagents import TargetProfile, register
 
-from .conftest import GPT, Duo, claude, gpt, pinned
-from .deciders import TARGETS, openai_decisions
+from .conftest import CLAUDE, GPT, Duo, claude, gpt, pinned
+from .deciders import CORE, TARGETS, openai_decisions
 from .fakes import Scripted
 from .test_scope import Seer
 
@@ -310,3 +310,23 @@ def test_a_verdict_that_rejects_shows_nothing_of_the_rejected_in_an_agent(duo: D
     agent = create_agent(llm, [], middleware=[FairleadMiddleware()])
     parts = agent.stream({"messages": [("user", "hi")]}, stream_mode="messages")
     assert "wrong" not in "".join(str(chunk.content) for chunk, _ in parts)
+
+
+if CORE:
+
+    def test_it_lets_langchains_own_router_have_its_way(real: ChatFairlead, provider: LoopbackProvider) -> None:
+        """`ModelRouterMiddleware` (langchain >= 1.5) puts its model into every request; one of its choices may be ours."""
+        from langchain.agents.middleware import ModelChoice, ModelRouterMiddleware
+
+        from .deciders import ScriptedDecisions
+
+        def says(state: Any) -> str:
+            return "ours" if "route" in str(state.content) else "theirs"
+
+        choices = {"theirs": ModelChoice(gpt(provider, model="gpt-4o"), "plain"), "ours": ModelChoice(real, "to be routed")}
+        theirs = ModelRouterMiddleware(choices=choices, instructions="Which?", classifier=ScriptedDecisions(says=says))
+        agent = create_agent(real, [], middleware=[theirs, FairleadMiddleware()])
+        agent.invoke({"messages": [("user", "hi")]})
+        routed = agent.invoke({"messages": [("user", "route it")]})["messages"][-1]
+        assert [seen.model for seen in provider.requests] == ["gpt-4o", CLAUDE]
+        assert target_of(routed) == "strong"
