@@ -17,7 +17,7 @@ from langchain_core.messages import (
     convert_to_messages,
 )
 from langchain_core.outputs import ChatGeneration, LLMResult
-from langchain_core.prompt_values import PromptValue, StringPromptValue
+from langchain_core.prompt_values import PromptValue
 from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config, merge_configs
@@ -29,7 +29,7 @@ from langchain_fairlead.events import FINISH, Event, finished
 from langchain_fairlead.follows import FOLLOW
 from langchain_fairlead.native import Native
 from langchain_fairlead.perform import Request
-from langchain_fairlead.port import Porter, as_prompt
+from langchain_fairlead.port import Porter
 from langchain_fairlead.stamp import KEY, stamp_of, stamped
 from langchain_fairlead.tools import Tools
 from langchain_fairlead.view import Views
@@ -179,29 +179,19 @@ class Dispatch:
         if self._local is not None:
             config = merge_configs(self._local, config)
         config = ensure_config(config)
-        value = prompt_of(prompt)
-        messages = value.to_messages()
+        messages = messages_of(prompt)
         pin = ""
         if kwargs:
             pin = kwargs.pop("model", None) or ""
             _take_tools(kwargs)
         view, thread = self._views.view(config, messages, kwargs, pin)
-        kwargs.pop(FOLLOW, None)
-        _forget_seen(kwargs)
-        return Request(
-            self._natives,
-            self._porter,
-            value,
-            messages,
-            config,
-            stop,
-            kwargs.pop("tools", None),
-            kwargs.pop("fairlead_schema", None),
-            kwargs,
-            view,
-            thread,
-            self.limiter,
-        )
+        tools = schema = None
+        if kwargs:
+            _forget_seen(kwargs)
+            tools, schema = kwargs.pop("tools", None), kwargs.pop("fairlead_schema", None)
+        if stop is not None:
+            kwargs["stop"] = stop
+        return Request(self._natives, self._porter, messages, config, tools, schema, kwargs, view, thread, self.limiter)
 
 
 class Last:
@@ -252,19 +242,20 @@ async def _closed(perform: APerform) -> AsyncGenerator[APerform, None]:
             await items.aclose()
 
 
-def prompt_of(prompt: LanguageModelInput) -> PromptValue:
-    """The input as a prompt value, which the native model takes over without converting it again.
+def messages_of(prompt: LanguageModelInput) -> list[BaseMessage]:
+    """The input as a list of messages of its own.
 
     Raises:
         ValueError: it is no input of a chat model.
     """
+    if type(prompt) is list and _MESSAGES.issuperset(map(type, prompt)):  # by far the most frequent, and quickly seen
+        return prompt.copy()
     if isinstance(prompt, PromptValue):
-        return prompt
+        return prompt.to_messages()
     if isinstance(prompt, str):
-        return StringPromptValue(text=prompt)
+        return [HumanMessage(prompt)]
     if isinstance(prompt, Sequence):
-        ready = set(map(type, prompt)) <= _MESSAGES  # quick: a thousand messages are of four classes
-        return as_prompt(list(prompt) if ready else convert_to_messages(prompt))  # type: ignore[arg-type]  # just seen
+        return convert_to_messages(prompt)
     raise ValueError(f"Invalid input type {type(prompt)}. Must be a PromptValue, str, or list of BaseMessages.")
 
 
@@ -282,7 +273,8 @@ def _take_tools(kwargs: dict[str, Any]) -> None:
 
 
 def _forget_seen(kwargs: dict[str, Any]) -> None:
-    """What stood beside the tools for the policies to see is bound with the tools: as a setting it would replace that."""
+    """Drop what is no setting: what stood there for the policies to see, and is bound with the tools."""
+    kwargs.pop(FOLLOW, None)
     tools = kwargs.get("tools")
     if tools and kwargs.get("response_format") is tools.options.get("response_format"):
         kwargs.pop("response_format", None)

@@ -12,18 +12,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, closing
 from time import perf_counter
-from typing import Any, NoReturn, cast
+from types import TracebackType
+from typing import Any, cast
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.base import LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
+from langchain_core.prompt_values import PromptValue
 from langchain_core.rate_limiters import BaseRateLimiter
-from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
+from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import merge_configs
 
 from fairlead import Call, View
 from fairlead.failures import IncompleteStream, target_error
+from langchain_fairlead import direct
 from langchain_fairlead.decisions import Enquiry
 from langchain_fairlead.native import Native
 from langchain_fairlead.port import Porter, as_prompt
@@ -44,10 +46,8 @@ class Request:
     Parameters:
         natives: the models by target name.
         porter: adapts the history.
-        prompt: the prompt as the caller's input gave it, passed on as it is where nothing must be adapted.
-        messages: the same, as messages.
+        messages: the prompt.
         config: what `ensure_config` gives.
-        stop: stop sequences.
         tools: what to bind; None: nothing.
         schema: what the answer must follow; None: nothing.
         kwargs: all other settings of the call.
@@ -63,9 +63,7 @@ class Request:
         "messages",
         "natives",
         "porter",
-        "prompt",
         "schema",
-        "stop",
         "thread",
         "tools",
         "view",
@@ -75,10 +73,8 @@ class Request:
         self,
         natives: Mapping[str, Native],
         porter: Porter,
-        prompt: LanguageModelInput,
         messages: list[BaseMessage],
         config: RunnableConfig,
-        stop: list[str] | None,
         tools: Tools | None,
         schema: Schema | None,
         kwargs: dict[str, Any],
@@ -86,8 +82,8 @@ class Request:
         thread: tuple[str, ...],
         limiter: BaseRateLimiter | None,
     ) -> None:
-        self.natives, self.porter, self.prompt, self.messages, self.config = natives, porter, prompt, messages, config
-        self.stop, self.tools, self.schema, self.kwargs = stop, tools, schema, kwargs
+        self.natives, self.porter, self.messages, self.config = natives, porter, messages, config
+        self.tools, self.schema, self.kwargs = tools, schema, kwargs
         self.view, self.thread, self.limiter = view, thread, limiter
 
     # -- one method for each way to call; each yields what it gives, last the complete reply
@@ -97,14 +93,12 @@ class Request:
         if isinstance(call, Enquiry):
             yield call.put(self.messages, _aside(self.config))
             return
-        runnable, prompt, config, kwargs, witness = self.prepared(call)
+        runnable, messages, config, kwargs, witness = self.prepared(call)
         if self.limiter is not None:
             self.limiter.acquire(blocking=True)
-        try:
-            answer = runnable.invoke(prompt, config, stop=self.stop, **kwargs)
+        with TRANSLATED:
+            answer = direct.invoke(runnable, messages, config, kwargs)
             message = _whole(answer, witness)
-        except Exception as error:  # noqa: BLE001  (looked at, and raised again unless it is the target's failure)
-            translate(error)
         if witness is not None:
             yield answer
         yield reply_of(message)
@@ -114,14 +108,12 @@ class Request:
         if isinstance(call, Enquiry):
             yield await call.aput(self.messages, _aside(self.config))
             return
-        runnable, prompt, config, kwargs, witness = self.prepared(call)
+        runnable, messages, config, kwargs, witness = self.prepared(call)
         if self.limiter is not None:
             await self.limiter.aacquire(blocking=True)
-        try:
-            answer = await runnable.ainvoke(prompt, config, stop=self.stop, **kwargs)
+        with TRANSLATED:
+            answer = await direct.ainvoke(runnable, messages, config, kwargs)
             message = _whole(answer, witness)
-        except Exception as error:  # noqa: BLE001  (as above)
-            translate(error)
         if witness is not None:
             yield answer
         yield reply_of(message)
@@ -131,14 +123,14 @@ class Request:
         if call.ask is not None:
             yield from self.invoke(call)
             return
-        runnable, prompt, config, kwargs, witness = self.prepared(call)
+        runnable, messages, config, kwargs, witness = self.prepared(call)
         if self.limiter is not None:
             self.limiter.acquire(blocking=True)
         parts: list[Any] = []
         opening = Opening()
         started, first = perf_counter(), None
-        try:
-            with closing(cast("Any", runnable.stream(prompt, config, stop=self.stop, **kwargs))) as chunks:
+        with TRANSLATED:
+            with closing(cast("Any", runnable.stream(as_prompt(messages), config, **kwargs))) as chunks:
                 for chunk in chunks:
                     if first is None:
                         first = perf_counter() - started
@@ -146,8 +138,6 @@ class Request:
                     for item in opening.let(chunk):
                         yield item
             message = _whole(merged(parts) if witness is None else None, witness)
-        except Exception as error:  # noqa: BLE001  (as above)
-            translate(error)
         for item in opening.rest():
             yield item
         yield reply_of(message, first)
@@ -159,14 +149,14 @@ class Request:
                 async for item in items:
                     yield item
             return
-        runnable, prompt, config, kwargs, witness = self.prepared(call)
+        runnable, messages, config, kwargs, witness = self.prepared(call)
         if self.limiter is not None:
             await self.limiter.aacquire(blocking=True)
         parts: list[Any] = []
         opening = Opening()
         started, first = perf_counter(), None
-        try:
-            async with aclosing(cast("Any", runnable.astream(prompt, config, stop=self.stop, **kwargs))) as chunks:
+        with TRANSLATED:
+            async with aclosing(cast("Any", runnable.astream(as_prompt(messages), config, **kwargs))) as chunks:
                 async for chunk in chunks:
                     if first is None:
                         first = perf_counter() - started
@@ -174,8 +164,6 @@ class Request:
                     for item in opening.let(chunk):
                         yield item
             message = _whole(merged(parts) if witness is None else None, witness)
-        except Exception as error:  # noqa: BLE001  (as above)
-            translate(error)
         for item in opening.rest():
             yield item
         yield reply_of(message, first)
@@ -185,12 +173,10 @@ class Request:
         if call.ask is not None:
             yield from self.invoke(call)
             return
-        model, messages, kwargs = self._unbound(call)
-        try:
-            result = model.generate([messages], stop=self.stop, **kwargs)
+        runnable, messages, config, kwargs, _ = self.prepared(call)
+        with TRANSLATED:
+            result = direct.generate(runnable, messages, config, kwargs)
             message = _whole(_message(result), None)
-        except Exception as error:  # noqa: BLE001  (as above)
-            translate(error)
         yield result
         yield reply_of(message)
 
@@ -201,12 +187,10 @@ class Request:
                 async for item in items:
                     yield item
             return
-        model, messages, kwargs = self._unbound(call)
-        try:
-            result = await model.agenerate([messages], stop=self.stop, **kwargs)
+        runnable, messages, config, kwargs, _ = self.prepared(call)
+        with TRANSLATED:
+            result = await direct.agenerate(runnable, messages, config, kwargs)
             message = _whole(_message(result), None)
-        except Exception as error:  # noqa: BLE001  (as above)
-            translate(error)
         yield result
         yield reply_of(message)
 
@@ -215,17 +199,15 @@ class Request:
         if call.ask is not None:
             yield from self.invoke(call)
             return
-        runnable, prompt, config, kwargs, _ = self.prepared(call)
+        runnable, messages, config, kwargs, _ = self.prepared(call)
         if self.limiter is not None:
             self.limiter.acquire(blocking=True)
         opening = Opening()
-        try:
-            stream: Any = runnable.stream_events(prompt, config, version="v3", stop=self.stop, **kwargs)
+        with TRANSLATED:
+            stream: Any = runnable.stream_events(as_prompt(messages), config, version="v3", **kwargs)
             for event in stream:
                 yield from opening.let(event)
             message = _whole(stream.output, None)
-        except Exception as error:  # noqa: BLE001  (as above)
-            translate(error)
         yield from opening.rest()
         yield reply_of(message)
 
@@ -236,29 +218,25 @@ class Request:
                 async for item in items:
                     yield item
             return
-        runnable, prompt, config, kwargs, _ = self.prepared(call)
+        runnable, messages, config, kwargs, _ = self.prepared(call)
         if self.limiter is not None:
             await self.limiter.aacquire(blocking=True)
         opening = Opening()
-        try:
-            begun: Any = runnable.astream_events(prompt, config, version="v3", stop=self.stop, **kwargs)
+        with TRANSLATED:
+            begun: Any = runnable.astream_events(as_prompt(messages), config, version="v3", **kwargs)
             async with await begun as stream:
                 async for event in stream:
                     for item in opening.let(event):
                         yield item
                 message = _whole(await stream, None)
-        except Exception as error:  # noqa: BLE001  (as above)
-            translate(error)
         for item in opening.rest():
             yield item
         yield reply_of(message)
 
     # -- what a call needs, for its target
 
-    def adapted(
-        self, call: Call, whole: bool = False
-    ) -> tuple[Native, LanguageModelInput, RunnableConfig, dict[str, Any]]:
-        """The model to call, the prompt and the settings adapted to it, and the config of this attempt.
+    def adapted(self, call: Call, whole: bool = False) -> tuple[Native, list[BaseMessage], RunnableConfig, dict[str, Any]]:
+        """The model to call, the messages and the settings adapted to it, and the config of this attempt.
 
         Parameters:
             call: who is asked.
@@ -272,55 +250,69 @@ class Request:
         if not call.live:
             config["tags"] = [*config["tags"], NOSTREAM]
         native, prompt, kwargs = self.porter.ported(
-            self.thread, native, self.prompt, self.messages, self.kwargs, tools=self.tools is not None
+            self.thread, native, self.messages, self.messages, self.kwargs, tools=self.tools is not None
         )
+        messages = self.messages if prompt is self.messages else cast("PromptValue", prompt).to_messages()
         if not self.porter.warmth.idle:
-            prompt, kwargs = self._warm(native, prompt, kwargs, whole)
-        return native, prompt, config, kwargs
+            messages, kwargs = self._warm(native, messages, kwargs, whole)
+        return native, messages, config, kwargs
 
     def _warm(
-        self, native: Native, prompt: LanguageModelInput, kwargs: dict[str, Any], whole: bool
-    ) -> tuple[LanguageModelInput, dict[str, Any]]:
-        """Prompt and settings with what keeps the target's cache warm."""
+        self, native: Native, messages: list[BaseMessage], kwargs: dict[str, Any], whole: bool
+    ) -> tuple[list[BaseMessage], dict[str, Any]]:
+        """Messages and settings with what keeps the target's cache warm."""
         warmth, config = self.porter.warmth, self.config
         named = bool(config["configurable"].get("thread_id") or config["metadata"].get("thread_id"))
         kwargs = warmth.settings(native, self.thread, named, kwargs)
         mark = warmth.mark(native, kwargs)
         if mark is None or (self.tools is not None and marked_tools(self.tools.raw)):
-            return prompt, kwargs
+            return messages, kwargs
         parsed = self.schema is not None  # settings of a call do not get through LangChain's parsers with `include_raw`
-        messages = self.messages if prompt is self.prompt else cast("Any", prompt).to_messages()
         marked = warmth.messages(native, self.thread, messages, mark, whole=whole, end=parsed)
         if marked is None:
-            return prompt, kwargs
-        return as_prompt(marked), kwargs if parsed else {**kwargs, MARK: mark}
+            return messages, kwargs
+        return marked, kwargs if parsed else {**kwargs, MARK: mark}
 
     def prepared(
         self, call: Call
-    ) -> tuple[Runnable[LanguageModelInput, Any], LanguageModelInput, RunnableConfig, dict[str, Any], Witness | None]:
+    ) -> tuple[Runnable[LanguageModelInput, Any], list[BaseMessage], RunnableConfig, dict[str, Any], Witness | None]:
         """The target with tools or schema bound, its prompt, config and settings, and the witness, where one is needed."""
         if call.ask is not None:
             return self.natives[call.target.name].model, [HumanMessage(call.ask)], _aside(self.config), {}, None
-        native, prompt, config, kwargs = self.adapted(call, whole=True)
+        native, messages, config, kwargs = self.adapted(call, whole=True)
         if self.schema is not None:
             witness = Witness()
             config = merge_configs(config, {"callbacks": [witness]})
-            return self.schema.bound_to(native.name, native.model), prompt, config, kwargs, witness
+            return self.schema.bound_to(native.name, native.model), messages, config, kwargs, witness
         if self.tools is not None:
             mark = None if MARK in self.kwargs else kwargs.get(MARK)
-            return self.tools.bound_to(native, mark), prompt, config, kwargs, None
-        return native.model, prompt, config, kwargs, None
+            return self.tools.bound_to(native, mark), messages, config, kwargs, None
+        return native.model, messages, config, kwargs, None
 
-    def _unbound(self, call: Call) -> tuple[BaseChatModel, list[BaseMessage], dict[str, Any]]:
-        bound, prompt, config, kwargs, _ = self.prepared(call)
-        runnable: Any = bound
-        if isinstance(bound, RunnableBinding):
-            runnable, kwargs = bound.bound, {**bound.kwargs, **kwargs}
-        assert isinstance(runnable, BaseChatModel), "tools are bound to the native model itself"
-        for key in ("callbacks", "tags", "metadata", "run_name", "run_id"):
-            if config.get(key) is not None:
-                kwargs = {**kwargs, key: config[key]}
-        return runnable, (self.messages if prompt is self.prompt else cast("Any", prompt).to_messages()), kwargs
+
+class Translated:
+    """Raises the target's failure that an error within reports, from that error; lets through what is none, bugs above all.
+
+    One object without state serves all calls: it is entered at every call, where a generator would cost a microsecond.
+    """
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        """Nothing is needed."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Look at the error, if there is one."""
+        if not isinstance(error, Exception):
+            return
+        if type(error) is ValueError and str(error) == _NO_CHUNKS:
+            error = IncompleteStream(_NO_CHUNKS)
+        failure = target_error(error)
+        if failure is not None and failure is not error:
+            raise failure
+
+
+TRANSLATED = Translated()
 
 
 def _aside(config: RunnableConfig) -> RunnableConfig:
@@ -345,11 +337,3 @@ def _whole(answer: Any, witness: Witness | None) -> AIMessage:
 def _message(result: LLMResult) -> AIMessage | None:
     generation = result.generations[0][0]
     return generation.message if isinstance(generation, ChatGeneration) and isinstance(generation.message, AIMessage) else None
-
-
-def translate(error: Exception) -> NoReturn:
-    """Raise the target's failure that `error` reports, or `error` itself where it is none."""
-    if type(error) is ValueError and str(error) == _NO_CHUNKS:
-        error = IncompleteStream(_NO_CHUNKS)
-    failure = target_error(error)
-    raise failure if failure is not None else error

@@ -15,14 +15,14 @@ from fairlead.failures import IncompleteStream
 _TERMINAL = {"openai": ("finish_reason", "status"), "anthropic": ("stop_reason",)}
 
 
-def reply_of(message: AIMessage, first_chunk: float | None = None) -> Reply:
-    """The reply that a complete message is."""
+def reply_of(message: AIMessage, first_chunk: float | None = None, raw: Any = None) -> Reply:
+    """The reply that a complete message is; `raw` is what it came in, if not by itself."""
     content = message.content
     return Reply(
         content if isinstance(content, str) else str(message.text),
         tuple([(call["name"], call["args"]) for call in message.tool_calls]) if message.tool_calls else (),
         usage_of(message),
-        message,
+        message if raw is None else raw,
         message.response_metadata.get("model_name") or "",
         first_chunk,
     )
