@@ -128,8 +128,7 @@ def _answer(turn: Turn) -> Mark:
 # Tool turns.
 
 _OBSERVATION: Final = re.compile(r"\s*(?:<returncode>|<output>|Observation:|OBSERVATION:)")
-_CODES: Final = ("exit", "Exit", "return", "Return")
-_EXIT: Final = re.compile(r"(?:exit(?:ed with)?[ _]?(?:code|status)|return[ _]?code)\W{1,4}(-?\d+)", re.IGNORECASE)
+_EXIT: Final = re.compile(r"(?:exit(?:ed with)?[ _]?(?:code|status)|return[ _]?code)\W{1,4}(-?\d+)")  # in lower case
 _SILENT: Final = re.compile(r"<output>\s*</output>")
 _BEGINS: Final = re.compile(
     r"\W{0,3}(?:tool_use_error\b|(?:(?!no )[a-z]+ )?errors?(?:\s*[:!]| -)|\w*(?:Error|Exception)\s*[:(]|traceback \(most recent"
@@ -165,25 +164,29 @@ def _result(name: str, text: str, failed: bool | None) -> Mark:
     return Mark("tool", act, fault, because=words or name)
 
 
+_FINE: Final = (Fault.NONE, "")
+
+
 def _fault(act: Act | None, text: str, failed: bool | None) -> tuple[Fault, str]:
     if failed is False:
-        return Fault.NONE, ""
+        return _FINE
     ran = act is None or act in _RUNNING
     ends = _ends(text) if ran else ""
     crash = _crash(ends) if ran else ""
     if failed:
         return (Fault.SEVERE, crash) if crash else (Fault.PLAIN, "error status")
-    if ran and any(word in ends for word in _CODES) and (code := _EXIT.search(ends)):
+    said = ends.lower()
+    if ("code" in said or "status" in said) and (code := _EXIT.search(said)):
         if code[1] == "1" and _SILENT.search(ends):  # a search that finds nothing exits with 1
-            return Fault.NONE, ""
+            return _FINE
         if code[1] == "0":  # the code is that of the last command of a pipe, so a crash may stand before it
-            return (Fault.PLAIN, crash) if crash else (Fault.NONE, "")
+            return (Fault.PLAIN, crash) if crash else _FINE
         return (Fault.SEVERE, crash) if crash else (Fault.PLAIN, f"exit code {code[1]}")
     if crash:
         return Fault.SEVERE, crash
     if _BEGINS.match(text, 0, _HEAD) or (text.startswith("{") and _object_fails(text)):
         return Fault.PLAIN, _brief(text[:_HEAD])
-    return Fault.NONE, ""
+    return _FINE
 
 
 def _crash(text: str) -> str:

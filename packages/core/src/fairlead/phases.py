@@ -18,6 +18,14 @@ _WEAK: Final = 1
 _STRONG: Final = 2
 """The weight of evidence that changes the phase: one strong sign, or two weak ones in a row."""
 
+# Sets, because to look a member up in its class takes ten times as long as to name it, and this runs for every message.
+_CHANGES: Final = frozenset((Act.WRITE, Act.TRANSACT))
+_PREPARES: Final = frozenset((Act.READ, Act.LOOKUP, Act.THINK))
+_CHECKS: Final = frozenset((Act.TEST, Act.RUN))
+_LOOKS_INTO: Final = frozenset((Act.READ, Act.LOOKUP, Act.RUN, Act.TEST))
+_CLOSES: Final = frozenset((Act.FINISH, Act.TRANSACT, Act.COMPUTE))
+_ANSWERS: Final = frozenset((Act.LOOKUP, Act.OTHER, Act.WRITE))
+
 
 # Named tuples, because one of each is made per message on the path of a decision.
 class Stance(NamedTuple):
@@ -134,29 +142,29 @@ def _user(before: Progress, mark: Mark) -> Progress:
 def _assistant(before: Progress, mark: Mark) -> Progress:
     stance, changed, act = before.stance, before.changed, mark.act
     mending = before.broken and changed and stance.phase is Phase.DEBUGGING
-    if act is Act.WRITE or act is Act.TRANSACT:
+    if act in _CHANGES:
         if not mending:
             weight = _STRONG if stance.phase is Phase.PLANNING or not changed else _WEAK
             stance = stance.lean(Phase.IMPLEMENTING, weight, f"changes by {mark.because}")
         changed = act
+    elif before.fault and changed and act in _LOOKS_INTO:
+        stance = stance.lean(Phase.DEBUGGING, _WEAK, f"{mark.because} after a failure")
+    elif act in _PREPARES:
+        if not changed and (stance.phase is None or Phase.PLANNING in (stance.phase, stance.rival)):
+            stance = stance.lean(Phase.PLANNING, _WEAK, f"{mark.because} before any change")
+    elif act in _CHECKS and changed and not mending:
+        weight = _STRONG if act is Act.TEST else _WEAK
+        stance = stance.lean(Phase.TESTING, weight, f"checks by {mark.because}")
     elif act is Act.DOCUMENT:
         changed = act
         stance = stance.lean(Phase.DOCUMENTING, _WEAK, f"writes up by {mark.because}")
-    elif before.fault and changed and act in _LOOKS_INTO:
-        stance = stance.lean(Phase.DEBUGGING, _WEAK, f"{mark.because} after a failure")
-    elif act is Act.READ or act is Act.LOOKUP or act is Act.THINK:
-        if not changed and (stance.phase is None or Phase.PLANNING in (stance.phase, stance.rival)):
-            stance = stance.lean(Phase.PLANNING, _WEAK, f"{mark.because} before any change")
-    elif (act is Act.TEST or act is Act.RUN) and changed and not mending:
-        weight = _STRONG if act is Act.TEST else _WEAK
-        stance = stance.lean(Phase.TESTING, weight, f"checks by {mark.because}")
     steps = before.steps + (act is not None)
     return Progress(stance, "assistant", act, mark.runs, before.users, steps, True, changed, before.broken, before.failures)
 
 
 def _tool(before: Progress, mark: Mark) -> Progress:
     stance, broken, act, changed, fault = before.stance, before.broken, before.act, before.changed, before.fault
-    ran = before.runs and (mark.act is None or mark.act is Act.RUN or mark.act is Act.TEST)
+    ran = before.runs and (mark.act is None or mark.act in _CHECKS)
     if mark.fault and not (mark.fault is Fault.SEVERE and act is Act.READ):  # what is read may well tell of crashes
         fault, failures = mark.because, before.failures + 1
         if mark.fault is Fault.SEVERE or (ran and changed):
@@ -182,11 +190,6 @@ def _step(progress: Progress) -> tuple[StepKind | None, str]:
     if progress.fault:
         return StepKind.FAILURE, f"failed: {progress.fault}"
     act = progress.act
-    if act in _CLOSING or (act in _ANSWERS and progress.users <= 1 == progress.steps):
+    if act in _CLOSES or (act in _ANSWERS and progress.users <= 1 == progress.steps):
         return StepKind.FINAL_ANSWER, f"done after {act}"
     return StepKind.TOOL_RESULT, f"after {act or 'a tool'}"
-
-
-_LOOKS_INTO: Final = (Act.READ, Act.LOOKUP, Act.RUN, Act.TEST)
-_CLOSING: Final = (Act.FINISH, Act.TRANSACT, Act.COMPUTE)
-_ANSWERS: Final = (Act.LOOKUP, Act.OTHER, Act.WRITE)

@@ -38,7 +38,7 @@ _NOTHING: Final[frozenset[str]] = frozenset()
 _BOUND: Final = 4_096
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: each is made for one caller, and freezing takes longer than all the rest of it
 class Reading:
     """What a conversation says, read up to its last message.
 
@@ -55,6 +55,10 @@ class Reading:
     modalities: frozenset[str] = _NOTHING
     length: int = 0
     chain: Chain | None = field(default=None, compare=False)
+
+
+# What one message says by itself: digest, tokens, mark, media, as in `Line`.
+_Own = tuple[int, int, Mark, frozenset[str]]
 
 
 class Line(NamedTuple):
@@ -79,18 +83,17 @@ class Line(NamedTuple):
 _BEFORE: Final = Line(0, 0, Mark(""), _NOTHING)
 
 
-def _line(turn: Turn, digest: int) -> Line:
-    """The record of a message by itself."""
-    return Line(digest, tokens.of(turn), mark(turn), frozenset(turn.media) if turn.media else _NOTHING)
+def _own(turn: Turn, digest: int) -> _Own:
+    return digest, tokens.of(turn), mark(turn), frozenset(turn.media) if turn.media else _NOTHING
 
 
-def _after(before: Line, line: Line) -> Line:
+def _after(before: Line, own: _Own) -> Line:
     """The record of a message that stands after another one, or first after `_BEFORE`."""
-    digest, own, said, media, *_ = line
+    digest, length, said, media = own
     if before is _BEFORE and said.role == "system":
-        return Line(digest, own, said, media)
+        return Line(digest, length, said, media)
     modalities = before.modalities | media if media else before.modalities
-    return Line(digest, own, said, media, before.total + own, advance(before.progress, said), modalities)
+    return Line(digest, length, said, media, before.total + length, advance(before.progress, said), modalities)
 
 
 class _Thread(Generic[M]):
@@ -155,16 +158,15 @@ class Threads(Generic[M]):
             tools: whether the call may use tools; None: not known.
             front: a digest of what the provider puts in front of the messages: the tools that are bound, and settings.
         """
-        thread = self._thread(key)
+        history = messages if isinstance(messages, list) else list(messages)
+        thread = self._thread(key, len(history))
         with thread.lock:
-            lines = self._read(thread, messages if isinstance(messages, list) else list(messages), front)
+            lines = self._read(thread, history, front)
             first, last = (lines[0], lines[-1]) if lines else (_BEFORE, _BEFORE)
-        if len(messages) != thread.counted:
-            self._count_in(key, thread, len(messages))
         total, modalities = last.total, last.modalities
         if first.mark.role == "system":
             total, modalities = total + first.tokens, modalities | first.media
-        return Reading(total, signals(last.progress, tools), modalities, len(messages), thread.chain)
+        return Reading(total, signals(last.progress, tools), modalities, len(history), thread.chain)
 
     def forget(self, key: Hashable) -> None:
         """Let go of a conversation, and of its messages."""
@@ -176,7 +178,8 @@ class Threads(Generic[M]):
     def __len__(self) -> int:
         return len(self._threads)
 
-    def _thread(self, key: Hashable) -> _Thread[M]:
+    def _thread(self, key: Hashable, length: int) -> _Thread[M]:
+        """The conversation, which will have that many messages now."""
         now = self._clock()
         with self._lock:
             thread = self._threads.get(key)
@@ -185,15 +188,10 @@ class Threads(Generic[M]):
             else:
                 self._threads.move_to_end(key)
             thread.used = now
+            self._count += length - thread.counted
+            thread.counted = length
             self._make_room(now)
             return thread
-
-    def _count_in(self, key: Hashable, thread: _Thread[M], length: int) -> None:
-        with self._lock:
-            if self._threads.get(key) is thread:
-                self._count += length - thread.counted
-                thread.counted = length
-                self._make_room(thread.used)
 
     def _make_room(self, now: float) -> None:
         """Forget from the least recently read conversation on; never the one that is read now, which is the last."""
@@ -211,28 +209,31 @@ class Threads(Generic[M]):
         if kept and messages and kept[0] is not messages[0]:
             self._replace_first(thread, messages[0])
         shared = _shared(kept, messages)
-        if shared == len(kept) == len(messages):
-            _link(thread, shared, front)
-            return lines
-        replaced: dict[int, Line] = {}
-        same: dict[int, Line] = {}
-        if shared < len(kept):  # something was edited, cut or written anew: what is known of it may stand elsewhere now
-            replaced = {id(message): line for message, line in zip(kept[shared:], lines[shared:], strict=True)}
-            same = {line.digest: line for line in replaced.values()}
-        before = lines[shared - 1] if shared else _BEFORE
+        new = messages[shared:]
+        if new or shared < len(kept):
+            read = self._read_on(new, kept[shared:], lines[shared:], lines[shared - 1] if shared else _BEFORE)
+            kept[shared:] = new  # only now: `turn` may have raised
+            lines[shared:] = read
+        _link(thread, shared, front)
+        return lines
+
+    def _read_on(self, new: list[M], gone: list[M], known: list[Line], before: Line) -> list[Line]:
+        """The records of new messages. What stood in their place, and is known, may stand elsewhere now."""
+        replaced = {id(message): line for message, line in zip(gone, known, strict=True)}
+        same = {line.digest: line for line in known}
         read: list[Line] = []
-        for message in messages[shared:]:
+        for message in new:
             line = replaced.get(id(message))
             if line is None:
                 turn = self._turn(message)
                 digest = hash(turn)
-                line = same.get(digest) or _line(turn, digest)
-            before = _after(before, line)
+                line = same.get(digest)
+                own = line[:4] if line is not None else _own(turn, digest)
+            else:
+                own = line[:4]
+            before = _after(before, own)
             read.append(before)
-        kept[shared:] = messages[shared:]  # only now: `turn` may have raised
-        lines[shared:] = read
-        _link(thread, shared, front)
-        return lines
+        return read
 
     def _replace_first(self, thread: _Thread[M], message: M) -> None:
         """Take another object for the first message, where what follows stays as it is."""
@@ -242,7 +243,7 @@ class Threads(Generic[M]):
         if digest == first.digest:
             thread.messages[0] = message
         elif turn.role == "system" == first.mark.role:
-            thread.messages[0], thread.lines[0] = message, _line(turn, digest)
+            thread.messages[0], thread.lines[0] = message, Line(*_own(turn, digest))
 
 
 def _link(thread: _Thread[M], shared: int, front: int) -> None:
@@ -271,8 +272,7 @@ def _shared(kept: list[M], messages: list[M]) -> int:
     ends = min(len(kept), len(messages))
     while kept[ends - 1] is not messages[ends - 1]:
         ends -= 1
-    tail = kept[ends:]
-    kept[ends:] = messages[ends:]  # whole lists of equal length are compared: neither is copied
+    tail, kept[ends:] = kept[ends:], messages[ends:]  # whole lists of equal length are compared: neither is copied
     try:
         same = kept == messages
     finally:
