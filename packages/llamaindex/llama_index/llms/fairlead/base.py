@@ -26,6 +26,7 @@ from pydantic import BaseModel, Field, PrivateAttr
 from pydantic.json_schema import SkipJsonSchema
 
 from fairlead import Attempt, ConfigurationError, Router
+from fairlead.caching.keep_warm import KeepWarm
 from fairlead.catalog import Catalog
 from fairlead.engine import Verifier
 from fairlead.explain import Explanation
@@ -84,6 +85,8 @@ class Fairlead(FunctionCallingLLM):
         verify: judges answers before they are shown; see `fairlead.verifiers`. Not together with `router`.
         journal: told of every attempt; see `fairlead.journal`. Not together with `router`.
         catalog: prices and abilities of models; give one with overrides for models that you know better.
+        keep_warm: what is done to find prompt caches again (`fairlead.caching.KeepWarm`); None: endpoints that take it are
+            told which calls belong to one thread of a session that you named, and nothing is marked.
         settings: fields of LlamaIndex's LLMs (`system_prompt`, `callback_manager`, ...); anything else goes to the
             constructors of those models that are given as strings.
 
@@ -105,6 +108,7 @@ class Fairlead(FunctionCallingLLM):
         default=None, exclude=True, repr=False, description="what all copies share; made by the constructor"
     )
     _own_router: bool = PrivateAttr(default=False)
+    _keep_warm: KeepWarm | None = PrivateAttr(default=None)
 
     def __init__(
         self,
@@ -114,6 +118,7 @@ class Fairlead(FunctionCallingLLM):
         verify: Verifier | None = None,
         journal: Sequence[Callable[[Attempt], None]] = (),
         catalog: Catalog | None = None,
+        keep_warm: KeepWarm | None = None,
         **settings: Any,
     ) -> None:
         found = natives(models, {key: value for key, value in settings.items() if key not in _FIELDS})
@@ -132,8 +137,9 @@ class Fairlead(FunctionCallingLLM):
             models={name: native.llm for name, native in found.items()},
             **{key: value for key, value in settings.items() if key in _FIELDS and value is not None},
         )
-        self.dispatch = Dispatch(found, router)
+        self.dispatch = Dispatch(found, router, keep_warm)
         self._own_router = given is None and verify is None and catalog is None and not journal
+        self._keep_warm = keep_warm
         self._share_callbacks()
 
     # -- what it is
@@ -321,7 +327,8 @@ class Fairlead(FunctionCallingLLM):
                 "a Fairlead with a router of its own cannot be pickled: policies may hold anything; pickle its models and "
                 "build Fairlead(models=..., router=...) anew"
             )
-        return {"models": self.models, "labels": self.labels, "system_prompt": self.system_prompt}
+        fields = {"labels": self.labels, "system_prompt": self.system_prompt}
+        return {"models": self.models, "keep_warm": self._keep_warm, **fields}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         with catch_warnings():

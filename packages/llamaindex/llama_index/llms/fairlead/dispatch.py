@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, 
 from typing import Any
 
 from fairlead import AllTargetsFailed, Router, Run, adrive, drive
+from fairlead.caching.keep_warm import KeepWarm
 from fairlead.view import View
 from llama_index.llms.fairlead.dialect import Dialect, provider_of
 from llama_index.llms.fairlead.histories import Histories
@@ -14,9 +15,10 @@ from llama_index.llms.fairlead.native import Native
 from llama_index.llms.fairlead.perform import Performer
 from llama_index.llms.fairlead.replies import stamp_of, stamped
 from llama_index.llms.fairlead.request import Request
-from llama_index.llms.fairlead.scope import Words, capture
+from llama_index.llms.fairlead.scope import Caller, Words, capture
 from llama_index.llms.fairlead.stream import EmptyStream
 from llama_index.llms.fairlead.view import Views
+from llama_index.llms.fairlead.warmth import Warmth
 
 
 class Dispatch:
@@ -25,10 +27,17 @@ class Dispatch:
     Parameters:
         natives: target name -> native LLM.
         router: chooses among them.
+        keep_warm: what is done to find prompt caches again; None: `KeepWarm()`.
         timer: seconds; only differences count.
     """
 
-    def __init__(self, natives: Mapping[str, Native], router: Router, timer: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self,
+        natives: Mapping[str, Native],
+        router: Router,
+        keep_warm: KeepWarm | None = None,
+        timer: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self.natives = natives
         self.router = router
         self._timer = timer
@@ -36,11 +45,14 @@ class Dispatch:
         fetchers = frozenset(name for name, dialect in providers.items() if dialect is Dialect.ANTHROPIC)
         self._views = Views(fetchers=fetchers, providers=frozenset(providers))
         self._histories = Histories()
+        self._warmth = Warmth(keep_warm or KeepWarm(), natives)
 
     def view(self, request: Request, bound: Words) -> View:
         """The request as the policies see it; to be asked in the caller's own frame."""
-        hint = request.kwargs.pop("route", None) if request.kwargs else None
-        return self._views.view(capture(bound, hint), request.messages, request.tools, request.kwargs, request.structured)
+        return self._view(_caller(request, bound), request)
+
+    def _view(self, caller: Caller, request: Request) -> View:
+        return self._views.view(caller, request.messages, request.tools, request.kwargs, request.structured)
 
     def whole(self, request: Request, bound: Words) -> Any:
         """The answer to a request for a whole one."""
@@ -81,9 +93,15 @@ class Dispatch:
         return _ashown(first, chunks, run, performer)
 
     def _start(self, request: Request, bound: Words) -> tuple[Run, Performer]:
-        view = self.view(request, bound)
+        caller = _caller(request, bound)
+        view = self._view(caller, request)
         thread = (view.scope.session, view.scope.agent)
-        return self.router.start(view), Performer(self.natives, self._histories, request, thread, self._timer)
+        performer = Performer(self.natives, self._histories, self._warmth, request, thread, caller.named, self._timer)
+        return self.router.start(view), performer
+
+
+def _caller(request: Request, bound: Words) -> Caller:
+    return capture(bound, request.kwargs.pop("route", None) if request.kwargs else None)
 
 
 def _shown(first: Any, chunks: Iterator[Any], run: Run, performer: Performer) -> Generator[Any, None, None]:

@@ -13,9 +13,10 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from pydantic import ValidationError
 
-from fairlead import Call, FailureKind, Reply, TargetError
+from fairlead import Call, FailureKind, Reply, TargetError, Usage
 from fairlead.failures import target_error
 from llama_index.llms.fairlead import events
+from llama_index.llms.fairlead.dialect import Dialect
 from llama_index.llms.fairlead.hearing import Deaf, Hearing
 from llama_index.llms.fairlead.histories import Histories
 from llama_index.llms.fairlead.native import Native
@@ -23,7 +24,8 @@ from llama_index.llms.fairlead.replies import open_stamp_of, reply_of, stamped
 from llama_index.llms.fairlead.request import Request, method_of
 from llama_index.llms.fairlead.settings import settings_for
 from llama_index.llms.fairlead.stream import Watch, check
-from llama_index.llms.fairlead.usage import usage_of, whole_prompt
+from llama_index.llms.fairlead.usage import usage_of
+from llama_index.llms.fairlead.warmth import Warmth
 
 _UNFIT = (
     "structured_predict expected a",
@@ -41,26 +43,32 @@ class Performer:
     Parameters:
         natives: target name -> native LLM.
         histories: translates histories, and keeps what it translated.
+        warmth: adds what lets prompt caches be found again.
         request: what the caller asked for.
         thread: the conversation that the request belongs to.
+        named: the caller named its session.
         clock: seconds; only differences count.
     """
 
-    __slots__ = ("_clock", "_histories", "_listened", "_natives", "_request", "_thread", "stamps")
+    __slots__ = ("_clock", "_histories", "_listened", "_named", "_natives", "_request", "_thread", "_warmth", "stamps")
 
     def __init__(
         self,
         natives: Mapping[str, Native],
         histories: Histories,
+        warmth: Warmth,
         request: Request,
         thread: tuple[str, ...],
+        named: bool,
         clock: Callable[[], float],
     ) -> None:
         self.stamps: list[dict[str, Any]] = []
         self._natives = natives
         self._histories = histories
+        self._warmth = warmth
         self._request = request
         self._thread = thread
+        self._named = named
         self._clock = clock
         self._listened = events.anybody_listens()
 
@@ -126,6 +134,8 @@ class Performer:
         native, request = self._natives[call.target.name], self._request
         messages = self._histories.ported(self._thread, request.messages, native)
         settings = settings_for(native, request.messages, request.kwargs, bool(request.tools), streamed)
+        if not self._warmth.idle:
+            messages, settings = self._warmth.warmed(native, self._thread, self._named, request, (messages, settings))
         return request.send(native, messages, settings)
 
     def _ask(self, call: Call, method: str) -> Any:
@@ -138,7 +148,7 @@ class Performer:
         return self.stamps[-1]
 
     def _attempt(self, call: Call) -> _Attempt:
-        return _Attempt(call, self._natives[call.target.name], self._request, self._listened)
+        return _Attempt(call, self._natives[call.target.name], self._request, self._warmth, self._listened)
 
 
 class _Attempt:
@@ -147,13 +157,14 @@ class _Attempt:
     Anything that no provider stands behind passes: a bug must not look like an outage.
     """
 
-    __slots__ = ("_call", "_listened", "_native", "_request", "ear", "reply")
+    __slots__ = ("_call", "_listened", "_native", "_request", "_warmth", "ear", "reply")
 
-    def __init__(self, call: Call, native: Native, request: Request, listened: bool) -> None:
+    def __init__(self, call: Call, native: Native, request: Request, warmth: Warmth, listened: bool) -> None:
         self.reply: Reply | None = None
         self.ear = Hearing() if request.structured and call.ask is None else _DEAF
         self._call = call
         self._native = native
+        self._warmth = warmth
         self._request = request
         self._listened = listened
 
@@ -170,8 +181,18 @@ class _Attempt:
         """
         check(response)
         usage = usage_of(response) if self.ear is _DEAF else self.ear.usage
-        usage = whole_prompt(usage, self._native, self._request.messages, self._request.kwargs)
+        if usage is not None and self._native.dialect is Dialect.ANTHROPIC and self._counts_a_part(usage):
+            usage = None
         self.reply = reply_of(response, usage, first_chunk)
+
+    def _counts_a_part(self, usage: Usage) -> bool:
+        """Whether a part of the prompt is not in `usage`.
+
+        Anthropic counts what it read from its cache, and what it wrote to it, beside the prompt. A stream tells these counts
+        with its first event, which the integration keeps to itself, and not every server repeats them with the last.
+        """
+        told = usage.cache_read_tokens is not None or usage.cache_write_tokens is not None
+        return not told and self._call.ask is None and self._warmth.asked(self._native, self._request)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         failure = error

@@ -53,7 +53,7 @@ _OPENAI_ROLES = {
     MessageRole.MODEL: MessageRole.ASSISTANT,
     MessageRole.FUNCTION: MessageRole.TOOL,
 }
-_MARKABLE = (TextBlock, ImageBlock, DocumentBlock, ToolCallBlock, CitableBlock)
+MARKABLE = (TextBlock, ImageBlock, DocumentBlock, ToolCallBlock, CitableBlock)
 
 
 def port(messages: Sequence[ChatMessage], index: int, dialect: Dialect) -> ChatMessage:
@@ -146,7 +146,7 @@ def _lost_on_anthropic(block: Any, ported: list[Any]) -> bool:
         return not block.text
     if isinstance(block, ThinkingBlock):
         return not _signed(block)
-    return isinstance(block, CachePoint) and not (ported and isinstance(ported[-1], _MARKABLE))
+    return isinstance(block, CachePoint) and not (ported and isinstance(ported[-1], MARKABLE))
 
 
 def _for_openai(blocks: list[Any], dialect: Dialect) -> list[Any]:

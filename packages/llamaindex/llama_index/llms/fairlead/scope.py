@@ -54,6 +54,7 @@ class Caller(NamedTuple):
         deadline: as in `fairlead.Scope`.
         labels: everything else that was said: user, team, tenant, region.
         moment: what the running workflow is at.
+        named: somebody named the session; else it is a workflow's run or context.
     """
 
     session: str = ""
@@ -63,6 +64,7 @@ class Caller(NamedTuple):
     deadline: float | None = None
     labels: Mapping[str, str] = _NOTHING
     moment: Moment = Moment.STEP
+    named: bool = False
 
 
 _NOBODY = Caller()
@@ -124,7 +126,10 @@ def capture(bound: Words, hint: Words | None = None) -> Caller:
     if hint:
         known.update(hint)
     run = tags.get(_RUN) if tags else None
-    session = known.pop("session", None) or (tags.get("session_id") or (run and _session_of(run)) if tags else None)
+    session = known.pop("session", None) or (tags.get("session_id") if tags else None)
+    named = bool(session)
+    if run and not named:
+        session = _session_of(run)
     return Caller(
         str(session or ""),
         str(known.pop("agent", None) or ""),
@@ -133,6 +138,7 @@ def capture(bound: Words, hint: Words | None = None) -> Caller:
         known.pop("deadline", None),
         {word: str(value) for word, value in known.items()} if known else _NOTHING,
         moment,
+        named,
     )
 
 
