@@ -98,6 +98,19 @@ def test_any_target_goes_on_with_any_history(provider: LoopbackProvider, source:
     assert [message.model_dump() for message in messages] == before, "what the caller gave stays as it was"
 
 
+@pytest.mark.parametrize("loop", [False, True], ids=["next turn", "in a tool loop"])
+@pytest.mark.parametrize("target", ["chat", "responses", "claude"])
+@pytest.mark.parametrize("source", SOURCES)
+def test_and_streams_its_answer(provider: LoopbackProvider, source: str, target: str, loop: bool) -> None:
+    llm = ChatFairlead(targets(provider))
+    bound = llm.bind_tools([look_up])
+    whole: Any = None
+    for chunk in bound.stream(history(source, llm, loop), pinned(target)):
+        whole = chunk if whole is None else whole + chunk
+    assert whole.response_metadata["fairlead"]["target"] == target
+    assert bool(whole.tool_calls) is not loop
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_streamed_history_moves_too(provider: LoopbackProvider, target: str) -> None:
     llm = ChatFairlead(targets(provider))

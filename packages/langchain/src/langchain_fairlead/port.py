@@ -79,7 +79,7 @@ class Porter:
             history = self._history(thread, native, messages)
         if kwargs:
             kwargs = settings(native, kwargs, tools)
-        if native.dialect is Dialect.ANTHROPIC and history is not messages and _answered_elsewhere(messages[-1], native):
+        if native.dialect is Dialect.ANTHROPIC and messages and _answered_elsewhere(messages[-1], native):
             history = [*history, HumanMessage(_GO_ON)]
         return native, (prompt if history is messages else as_prompt(history)), kwargs
 
@@ -150,7 +150,7 @@ def adapt(
 def _answer(message: AIMessage, native: Native) -> AIMessage | None:
     """An answer as the target may be sent it; None: nothing of it is left to say."""
     home = _at_home(message, native)
-    if home and (native.dialect is Dialect.OTHER or target_of(message) or message.response_metadata.get("model_provider")):
+    if home and (native.dialect is Dialect.OTHER or _own(message, native)):
         return message
     mine = plainly_named(message if home else rebuilt(message), native.dialect)
     if is_blank(mine) and (not home or mine.content == [] or native.dialect is Dialect.ANTHROPIC):
@@ -161,7 +161,7 @@ def _answer(message: AIMessage, native: Native) -> AIMessage | None:
 
 def _answered_elsewhere(last: BaseMessage, native: Native) -> bool:
     """Whether the conversation ends with another model's answer: Anthropic's newer models take none as a beginning of theirs."""
-    if not isinstance(last, AIMessage) or last.tool_calls or _at_home(last, native):
+    if not isinstance(last, AIMessage) or last.tool_calls or _own(last, native):
         return False
     return bool(target_of(last) or last.response_metadata.get("model_provider"))
 
@@ -184,14 +184,19 @@ def rebuilt(message: AIMessage) -> AIMessage:
     )
 
 
+def _own(message: AIMessage, native: Native) -> bool:
+    """Whether `native` is known to have made the message."""
+    if maker := target_of(message):
+        return maker == native.name
+    metadata = message.response_metadata
+    return metadata.get("model_provider") == native.provider and metadata.get("model_name") in (None, native.model_name)
+
+
 def _at_home(message: AIMessage, native: Native) -> bool:
     """Whether `native` can be sent the message as it is."""
-    maker = target_of(message)
-    if maker == native.name:
+    if _own(message, native):
         return True
-    origin = message.response_metadata.get("model_provider")
-    if not maker and origin == native.provider and message.response_metadata.get("model_name") in (None, native.model_name):
-        return True
+    maker, origin = target_of(message), message.response_metadata.get("model_provider")
     if not _MAKERS_KEYS.isdisjoint(message.additional_kwargs):
         return False
     content = message.content

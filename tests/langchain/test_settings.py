@@ -1,0 +1,175 @@
+"""Settings of a call, in whosever words: each target gets those that it takes, and no client raises over another's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from langchain_core.tools import tool
+
+from fairlead import AllTargetsFailed, FailureKind
+from fairlead.testing.loopback import LoopbackProvider
+from langchain_fairlead import ChatFairlead
+
+from .conftest import claude, gpt, pinned
+
+TARGETS = ["chat", "responses", "newest", "claude", "thinking", "adaptive"]
+
+
+@tool
+def look_up(what: str) -> str:
+    """Look something up."""
+    return f"{what}: found"
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[LoopbackProvider]:
+    with LoopbackProvider() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def llm(shared: LoopbackProvider) -> ChatFairlead:
+    budget = {"type": "enabled", "budget_tokens": 1024}
+    return ChatFairlead(
+        {
+            "chat": gpt(shared),
+            "responses": gpt(shared, model="gpt-5", use_responses_api=True, reasoning={"summary": "auto"}),
+            "newest": gpt(shared, model="gpt-6-sol"),  # Chat Completions, and Responses once tools are bound
+            "claude": claude(shared),
+            "thinking": claude(shared, model="claude-opus-4-5", thinking=budget, max_tokens=4096),
+            "adaptive": claude(shared, model="claude-opus-5-5", thinking={"type": "adaptive"}, max_tokens=4096),
+        }
+    )
+
+
+SETTINGS: list[dict[str, Any]] = [
+    {"max_tokens": 100},
+    {"max_completion_tokens": 100},
+    {"max_output_tokens": 100},
+    {"stop": ["END"]},
+    {"stop_sequences": ["END"]},
+    {"temperature": 0.2},
+    {"temperature": 1.5},
+    {"top_p": 0.9},
+    {"top_k": 5},
+    {"seed": 1},
+    {"n": 1},
+    {"logit_bias": {"1": 1}},
+    {"logprobs": True},
+    {"frequency_penalty": 0.1, "presence_penalty": 0.1},
+    {"user": "u"},
+    {"safety_identifier": "u"},
+    {"verbosity": "low"},
+    {"reasoning": {"effort": "low"}},
+    {"reasoning_effort": "low"},
+    {"effort": "low"},
+    {"output_config": {"effort": "low"}},
+    {"service_tier": "auto"},
+    {"store": False},
+    {"truncation": "auto"},
+    {"include": ["reasoning.encrypted_content"]},
+    {"context_management": [{"type": "compaction", "compact_threshold": 1000}]},
+    {"modalities": ["text"]},
+    {"prediction": {"type": "content", "content": "x"}},
+    {"prompt_cache_key": "k"},
+    {"prompt_cache_retention": "24h"},
+    {"cache_control": {"type": "ephemeral"}},
+    {"parallel_tool_calls": False},
+    {"tool_choice": "auto"},
+    {"tool_choice": "any"},
+    {"tool_choice": "required"},
+    {"tool_choice": "none"},
+    {"tool_choice": "look_up"},
+    {"tool_choice": {"type": "any", "disable_parallel_tool_use": True}},
+    {"tool_choice": {"type": "tool", "name": "look_up"}},
+    {"tool_choice": {"type": "function", "function": {"name": "look_up"}}},
+    {
+        "tool_choice": {
+            "type": "allowed_tools",
+            "allowed_tools": {"mode": "required", "tools": [{"type": "function", "function": {"name": "look_up"}}]},
+        }
+    },
+]
+ONLY_ANTHROPICS: list[dict[str, Any]] = [
+    {"thinking": {"type": "enabled", "budget_tokens": 1024}},
+    {"betas": ["some-beta"]},
+    {"inference_geo": "us"},
+    {"container": "c"},
+    {"mcp_servers": []},
+    {"speed": "fast"},
+    {"fallbacks": []},
+    {"diagnostics": {}},
+    {"context_management": {"edits": []}},
+]
+
+
+def _id(settings: dict[str, Any]) -> str:
+    return ",".join(f"{name}={str(value)[:30]}" for name, value in settings.items())
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=_id)
+@pytest.mark.parametrize("how", ["with the call", "with the tools"])
+def test_every_target_takes_the_settings_of_each(
+    llm: ChatFairlead, shared: LoopbackProvider, settings: dict[str, Any], how: str
+) -> None:
+    for target in TARGETS:
+        if how == "with the tools":
+            llm.bind_tools([look_up], **settings).invoke("hi", pinned(target))
+        else:
+            llm.bind_tools([look_up]).invoke("hi", pinned(target), **settings)
+            if not settings.keys() & {"tool_choice", "parallel_tool_calls"}:
+                llm.invoke("hi", pinned(target), **settings)
+        assert shared.requests[-1].status == 200
+
+
+@pytest.mark.parametrize("settings", ONLY_ANTHROPICS, ids=_id)
+@pytest.mark.parametrize("how", ["with the call", "with the tools"])
+def test_what_only_anthropics_client_knows_is_kept_from_openais(
+    llm: ChatFairlead, shared: LoopbackProvider, settings: dict[str, Any], how: str
+) -> None:
+    for target in ("chat", "responses", "newest"):
+        if how == "with the tools":
+            llm.bind_tools([look_up], **settings).invoke("hi", pinned(target))
+        else:
+            llm.invoke("hi", pinned(target), **settings)
+        assert not settings.keys() & shared.requests[-1].body.keys()
+
+
+def body(llm: ChatFairlead, shared: LoopbackProvider, target: str, **settings: Any) -> dict[str, Any]:
+    llm.invoke("hi", pinned(target), **settings)
+    return dict(shared.requests[-1].body)
+
+
+def test_the_longest_answer_has_a_name_everywhere(llm: ChatFairlead, shared: LoopbackProvider) -> None:
+    for name in ("max_tokens", "max_completion_tokens", "max_output_tokens"):
+        assert body(llm, shared, "chat", **{name: 100})["max_completion_tokens"] == 100
+        assert body(llm, shared, "responses", **{name: 100})["max_output_tokens"] == 100
+        assert body(llm, shared, "claude", **{name: 100})["max_tokens"] == 100
+
+
+def test_thinking_is_not_counted_to_the_answer(llm: ChatFairlead, shared: LoopbackProvider) -> None:
+    assert body(llm, shared, "thinking", max_tokens=100)["max_tokens"] == 1124
+    assert body(llm, shared, "thinking", max_tokens=2000)["max_tokens"] == 2000
+
+
+def test_effort_reaches_responses_beside_the_models_own_reasoning(llm: ChatFairlead, shared: LoopbackProvider) -> None:
+    assert body(llm, shared, "responses", reasoning_effort="low")["reasoning"] == {"summary": "auto", "effort": "low"}
+
+
+def test_what_a_model_takes_it_gets(llm: ChatFairlead, shared: LoopbackProvider) -> None:
+    assert body(llm, shared, "chat", temperature=0.2)["temperature"] == 0.2
+    assert body(llm, shared, "chat", stop_sequences=["END"])["stop"] == ["END"]
+    assert body(llm, shared, "claude", stop=["END"])["stop_sequences"] == ["END"]
+    assert body(llm, shared, "claude", output_config={"effort": "low"})["output_config"] == {"effort": "low"}
+
+
+def test_who_has_no_json_mode_is_not_asked_for_it(shared: LoopbackProvider) -> None:
+    """Without it the answer might be anything: better another target than a setting left out."""
+    both = ChatFairlead({"claude": claude(shared), "chat": gpt(shared)})
+    reply = both.invoke("Say it in json.", response_format={"type": "json_object"})
+    assert reply.response_metadata["fairlead"]["target"] == "chat"
+    with pytest.raises(AllTargetsFailed) as caught:
+        both.invoke("Say it in json.", pinned("claude"), response_format={"type": "json_object"})
+    assert [getattr(error, "kind", None) for error in caught.value.exceptions] == [FailureKind.UNSUPPORTED]
