@@ -21,13 +21,14 @@ class SpendCap:
         start: calls whose mean cost is granted in advance, so that the first switch is possible.
     """
 
-    __slots__ = ("_away", "_calls", "_carried", "_home", "_work", "share", "spent", "start")
+    __slots__ = ("_away", "_calls", "_carried", "_home", "_open", "_work", "share", "spent", "start")
 
     def __init__(self, share: float = 0.02, start: int = 200) -> None:
         self.share = share
         self.start = start
         self.spent = 0.0
         self._calls = 0
+        self._open: bool | None = True  # as it was found last; None: something was taken in since
         self._home = 0.0
         self._away: dict[str, float] = {}
         self._carried: dict[str, float] = {}
@@ -41,6 +42,7 @@ class SpendCap:
             never: USD that the same call would have cost at home.
             model: who made it; empty: the home model.
         """
+        self._open = None
         self._calls += 1
         self.spent += spent
         if model:
@@ -50,10 +52,12 @@ class SpendCap:
 
     def carried(self, model: str, cost: float) -> None:
         """Take in USD that a call at home cost because of what calls of `model` had added to its prompt."""
+        self._open = None
         self._carried[model] = self._carried.get(model, 0.0) + cost
 
     def works(self, model: str, work: float) -> None:
         """Take in that a call of `model` does that much of a call of the home model: 1 where it needs no more calls."""
+        self._open = None
         self._work[model] = work
 
     @property
@@ -67,7 +71,7 @@ class SpendCap:
     @property
     def allows(self) -> bool:
         """Something may be invested."""
-        if not self._calls:
-            return True
-        never = self.never
-        return self.spent - never <= self.share * never * (1.0 + self.start / self._calls)
+        if self._open is None:
+            never = self.never
+            self._open = self.spent - never <= self.share * never * (1.0 + self.start / max(1, self._calls))
+        return self._open

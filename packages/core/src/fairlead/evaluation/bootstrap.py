@@ -28,11 +28,14 @@ def ratio(top: Sequence[float], bottom: Sequence[float], samples: int = 400, see
 
     Source: Efron, "Bootstrap methods: another look at the jackknife" (1979).
     """
-    value = sum(top) / sum(bottom)
+    value = sum(top) / sum(bottom) if sum(bottom) else float("nan")
     if samples < 2 or len(top) < 2:
         return Estimate(value, float("nan"))
     rng = random.Random(seed)
     n = len(top)
     drawn = [rng.choices(range(n), k=n) for _ in range(samples)]
-    ratios = [sum(map(top.__getitem__, draw)) / sum(map(bottom.__getitem__, draw)) for draw in drawn]
+    sums = [(sum(map(top.__getitem__, draw)), sum(map(bottom.__getitem__, draw))) for draw in drawn]
+    ratios = [above / below for above, below in sums if below]
+    if len(ratios) < 2:
+        return Estimate(value, float("nan"))
     return Estimate(value, stdev(ratios))

@@ -19,17 +19,17 @@ from fairlead.evaluation.cost_model import Lane
 from fairlead.evaluation.sessions import Step, Thread
 
 STRONG, CHEAP = 0, 1
-Lanes = tuple[Lane, Lane]
+Lanes = tuple[Lane, ...]  # the strong model's, then those of weaker ones
 
 
 class Policy(Protocol):
-    """Assigns calls to the strong (0) or the cheap (1) model."""
+    """Assigns calls to the strong model (0) or a weaker one (1; further ones where more than two are compared)."""
 
     def begin(self, thread: Thread) -> None:
         """A thread begins."""
 
     def choose(self, step: Step, prompt: int, lanes: Lanes) -> int:
-        """Who takes this call; `prompt` may be longer than recorded, where extra calls were made."""
+        """Who takes this call: its place among `lanes`; `prompt` may be longer than recorded, where extra calls were made."""
 
     def saw(self, step: Step, prompt: int, kept: int, model: int, cost: float, lanes: Lanes) -> None:
         """It was called and cost that many USD."""
@@ -74,7 +74,7 @@ def myopic() -> Policy:
     """An easy call to whoever is cheaper for this call alone, given what is cached."""
 
     def rule(step: Step, prompt: int, lanes: Lanes) -> int:
-        strong, cheap = (lane.tariff.cost(prompt, min(lane.known(step.at), prompt), step.output) for lane in lanes)
+        strong, cheap = (lane.tariff.cost(prompt, min(lane.known(step.at), prompt), step.output) for lane in lanes[:2])
         return CHEAP if step.easy and cheap < strong else STRONG
 
     return Simple(rule)
@@ -132,7 +132,7 @@ class Fairlead:
         self._mode = PLAN
         if not step.easy:
             return STRONG
-        home, cheap = (_warmth(lane, step.at) for lane in lanes)
+        home, cheap = (_warmth(lane, step.at) for lane in lanes[:2])
         plan = self.planner.decide(self._course, prompt, home, {"cheap": cheap}, self._rng.random())
         self._mode = plan.mode
         return CHEAP if plan.model else STRONG
@@ -156,8 +156,8 @@ class Fairlead:
 
 
 def kind(thread: Thread) -> str:
-    """The kind of a thread: recordings do not name their sub-agents."""
-    return "sub-agent" if thread.agent else "main"
+    """The kind of a thread; not all recordings name their sub-agents."""
+    return thread.kind or ("sub-agent" if thread.agent else "main")
 
 
 def half(thread: Thread) -> int:

@@ -13,11 +13,12 @@ from fairlead.evaluation import policies
 from fairlead.evaluation.bootstrap import Estimate, ratio
 from fairlead.evaluation.cost_model import Lane
 from fairlead.evaluation.optimum import optimum
-from fairlead.evaluation.policies import CHEAP, Fairlead, Policy, Sticky, half
+from fairlead.evaluation.policies import STRONG, Fairlead, Policy, Sticky, half
 from fairlead.evaluation.prices import PAIRS, tariff_of
 from fairlead.evaluation.sessions import Step, Thread
 from fairlead.target import Price
 
+CONTROL_SHARE = 0.02  # of `Advisor`
 Table = Mapping[str, tuple[str, Price]]
 
 
@@ -71,7 +72,8 @@ class Setting:
         inflation: calls that the weaker model needs where the strong one needs one; above 1 there is no optimum.
         priors: what fairlead assumes at first.
         history: fairlead knows how many calls the strong model needed, from the half of the sessions that it is not judged on.
-        control: share of easy stretches it leaves to the strong model to learn that.
+        control: share of easy stretches it leaves to the strong model to learn that; None: with history none, else 2 % and more
+            in the beginning, as `Cheapest` does.
         cap: by what share its bill may exceed all-strong.
         samples: resamples of the bootstrap.
         prices, rules: of the models; None: the shipped tables.
@@ -80,11 +82,18 @@ class Setting:
     inflation: float = 1.0
     priors: Priors = PRIORS
     history: bool = True
-    control: float = 0.0
+    control: float | None = None
     cap: float = 0.02
     samples: int = 400
     prices: Table | None = None
     rules: CacheRules | None = None
+
+    @property
+    def controlled(self) -> float:
+        """The share of easy stretches that is left to the strong model."""
+        if self.control is None:
+            return 0.0 if self.history else CONTROL_SHARE
+        return self.control
 
 
 SETTING = Setting()
@@ -103,20 +112,33 @@ def replay(threads: Sequence[Thread], pairs: Sequence[str] = PAIRS, setting: Set
     """
     if not threads:
         raise ConfigurationError("the recording holds no calls")
+    if not any(step.prompt or step.output for thread in threads for step in thread.steps):
+        raise ConfigurationError("the recording counts no tokens: all of input_tokens, cache_read and cache_write are zero")
     rules = setting.rules or CacheRules()
     ordered = sorted(threads, key=lambda thread: thread.steps[0].at)
     return [_pair(ordered, pair, setting, *_tariffs(pair, rules, setting.prices)) for pair in pairs]
 
 
-def simulate(threads: Sequence[Thread], strong: Tariff, cheap: Tariff, policy: Policy, inflation: float = 1.0) -> Tally:
-    """What `policy` comes to on these threads, taken in order."""
+def simulate(
+    threads: Sequence[Thread], strong: Tariff, weak: Tariff | Sequence[Tariff], policy: Policy, inflation: float = 1.0
+) -> Tally:
+    """What `policy` comes to on these threads, taken in order.
+
+    Parameters:
+        threads: a recording.
+        strong, weak: the models' tariffs; of the weaker ones as many as the policy knows.
+        policy: assigns the calls.
+        inflation: calls that a weaker model needs where the strong one needs one.
+    """
     tally = Tally()
+    others = [weak] if isinstance(weak, Tariff) else list(weak)
     for thread in threads:
-        _thread(thread, (Lane(strong, thread.shared, thread.steps[0].at), Lane(cheap)), policy, inflation, tally)
+        lanes = (Lane(strong, thread.shared, thread.steps[0].at), *map(Lane, others))
+        _thread(thread, lanes, policy, inflation, tally)
     return tally
 
 
-def _thread(thread: Thread, lanes: tuple[Lane, Lane], policy: Policy, inflation: float, tally: Tally) -> None:
+def _thread(thread: Thread, lanes: tuple[Lane, ...], policy: Policy, inflation: float, tally: Tally) -> None:
     policy.begin(thread)
     bloat, debt, before, last, spent = 0, 0.0, 0, -1, 0.0
     for step in thread.steps:
@@ -139,7 +161,7 @@ def _thread(thread: Thread, lanes: tuple[Lane, Lane], policy: Policy, inflation:
             spent += cost
             _count(tally, step, prompt, model, last)
             last = model
-            if model != CHEAP:
+            if model == STRONG:
                 break
             debt += 0.0 if extra else inflation - 1.0
             if debt < 1.0:
@@ -155,7 +177,7 @@ def _count(tally: Tally, step: Step, prompt: int, model: int, last: int) -> None
     tally.tokens += prompt
     if last not in (-1, model):
         tally.switches += 1
-        tally.unsafe += model == CHEAP and not step.easy
+        tally.unsafe += model != STRONG and not step.easy
 
 
 def _pair(threads: Sequence[Thread], pair: str, setting: Setting, strong: Tariff, cheap: Tariff) -> PairResult:
@@ -166,7 +188,7 @@ def _pair(threads: Sequence[Thread], pair: str, setting: Setting, strong: Tariff
         "myopic": policies.myopic,
         "sticky": Sticky,
         "fairlead": lambda: Fairlead(
-            setting.priors, history=threads if setting.history else (), control=setting.control, cap=setting.cap
+            setting.priors, history=threads if setting.history else (), control=setting.controlled, cap=setting.cap
         ),
     }
     tallies = {name: simulate(threads, strong, cheap, make(), setting.inflation) for name, make in made.items()}
@@ -175,21 +197,21 @@ def _pair(threads: Sequence[Thread], pair: str, setting: Setting, strong: Tariff
         for thread in threads:
             best.cost[thread.session] = best.cost.get(thread.session, 0.0) + optimum(thread, strong, cheap)
         tallies["optimum"] = best
-    sessions = sorted(tallies["all_strong"].cost)
-    base = [tallies["all_strong"].cost[session] for session in sessions]
+    return compared(pair, threads, tallies, setting.samples)
+
+
+def compared(name: str, threads: Sequence[Thread], tallies: Mapping[str, Tally], samples: int) -> PairResult:
+    """Costs in multiples of `all_strong`, with standard errors, and in each half of the sessions."""
+    always = tallies["all_strong"].cost
+    sessions = sorted(always)
+    base = [always[session] for session in sessions]
     relative = {
-        name: ratio([tally.cost[session] for session in sessions], base, samples=setting.samples)
-        for name, tally in tallies.items()
+        policy: ratio([tally.cost[session] for session in sessions], base, samples=samples) for policy, tally in tallies.items()
     }
     halves = {thread.session: half(thread) for thread in threads}
-    by_half = tuple(
-        {
-            name: _share(tally.cost, tallies["all_strong"].cost, [session for session in sessions if halves[session] == part])
-            for name, tally in tallies.items()
-        }
-        for part in (0, 1)
-    )
-    return PairResult(pair, tallies, relative, (by_half[0], by_half[1]))
+    parts = [[session for session in sessions if halves[session] == part] for part in (0, 1)]
+    by_half = [{policy: _share(tally.cost, always, part) for policy, tally in tallies.items()} for part in parts]
+    return PairResult(name, tallies, relative, (by_half[0], by_half[1]))
 
 
 def _share(cost: Mapping[str, float], base: Mapping[str, float], sessions: Sequence[str]) -> float:

@@ -1,9 +1,15 @@
 """Recorded agent sessions, as numbers: what was asked when, how long the prompt was, and what the provider billed.
 
-The format (`agent_sessions`) is JSON Lines, plain or gzipped: one row for each call, the rows of a thread contiguous and in
-order. Columns that are read: `session`, `agent` (null: the main thread), `t` (seconds), `model`, `trigger` (`tool`, `user`,
-`compact`), `microcompact`, `input_tokens`, `cache_read`, `write_5m`, `write_1h`, `output_tokens_logged`, `text_chars`,
-`thinking_chars`, `tool_chars`, `tools`.
+The format (`agent_sessions`) is JSON Lines, plain or gzipped: one row for each call. Columns that are read:
+
+    session, t, input_tokens      must be there: whose call, when (seconds), tokens that no cache had
+    cache_read, cache_write       tokens read and written; `write_5m` and `write_1h` say with which lifetime (else 5 minutes)
+    model                         as sent; its bill is checked against the cost model where it is priced
+    agent, step                   null: the main thread; number of the call in its thread (else the order of `t`, else that of the rows)
+    trigger, tools, tool_errors   what came before (`tool`, `user`, `compact`), tools that the answer calls, results that are errors
+    output_tokens_logged          length of the answer; at least a quarter of `text_chars`, `thinking_chars` and `tool_chars`
+
+What is missing or null counts as nothing. Without `trigger` and `tools` no call is known to be easy.
 
 A recording tells where its cache broke: a call well inside the lifetime that read much less than the prompt before it followed
 an edit, a change of tools or a resumed session. Such breaks belong to the conversation, so every replayed model meets them; lapses
@@ -14,13 +20,15 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
+from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fairlead.errors import ConfigurationError
+from fairlead.signals import Phase, Signals, StepKind
 
 READING = frozenset(
     [
@@ -46,7 +54,7 @@ READING = frozenset(
 EASY: Mapping[str, frozenset[str]] = {"reads": READING, "reads+bash": READING | {"Bash"}}
 """Definitions of an easy call, by name."""
 
-_COMPACTED = 0.7  # a prompt this much shorter than the one before it was compacted
+COMPACTED = 0.7  # a prompt this much shorter than the one before it was compacted
 _BROKEN = 0.9  # a read of less than this share of the prompt before is a break
 _SURE = 0.8  # of the lifetime: a miss after a shorter gap was no lapse
 
@@ -82,6 +90,8 @@ class Step:
         turn: it begins with a user's message: a new task.
         compacted: the history was summarised before it.
         bill: what was billed.
+        signals: what a router would have been told of it.
+        by: name of the target that took it, where a router's journal was recorded.
     """
 
     at: float
@@ -93,6 +103,8 @@ class Step:
     turn: bool
     compacted: bool
     bill: Bill
+    signals: Signals = Signals()
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +117,7 @@ class Thread:
         shared: leading tokens that other threads of the account had left in the cache when it began.
         ttl: lifetime of the cache that was recorded: 300 or 3600 seconds.
         steps: its calls, in order.
+        kind: threads of a kind share habits: the agent's name, where it is known.
     """
 
     session: str
@@ -112,81 +125,155 @@ class Thread:
     shared: int
     ttl: int
     steps: tuple[Step, ...]
+    kind: str = ""
 
 
 def read_sessions(path: str | Path, easy: Collection[str] = EASY["reads"]) -> list[Thread]:
-    """The threads of a recording.
+    """The threads of a recording, in the order in which they first appear.
 
     Parameters:
         path: a file of the format, or a folder that holds `calls.jsonl.gz` or `calls.jsonl`.
         easy: a call that a tool triggered and that only emits these tools is easy.
 
     Raises:
-        ConfigurationError: there is no such file, or a row lacks a column.
+        ConfigurationError: there is no such file, or a row is not of the format; the message names the line and the column.
     """
-    rows = _rows(_file(Path(path)))
-    try:
-        return [
-            _thread(list(calls), frozenset(easy))
-            for _, calls in groupby(rows, key=lambda row: (row["session"], row.get("agent")))
-        ]
-    except KeyError as missing:
-        raise ConfigurationError(f"{path}: a row has no column {missing}; see fairlead.evaluation.sessions") from None
+    found: dict[tuple[str, str], list[_Row]] = {}
+    path = recording(Path(path))
+    for number, line in rows(path):
+        row = _row(line, f"{path}:{number}", frozenset(easy))
+        found.setdefault((row.session, row.agent), []).append(row)
+    return [_thread(calls) for calls in found.values()]
 
 
-def _file(path: Path) -> Path:
+def recording(path: Path) -> Path:
+    """The file itself, or that in the folder.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
     for file in (path, path / "calls.jsonl.gz", path / "calls.jsonl"):
         if file.is_file():
             return file
+    others = sorted([*path.glob("*.jsonl"), *path.glob("*.jsonl.gz")]) if path.is_dir() else []
+    if len(others) == 1:
+        return others[0]
     raise ConfigurationError(f"{path}: no recording there; give a .jsonl or .jsonl.gz file, or a folder with calls.jsonl.gz")
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
-        for line in lines:
-            if line.strip():
-                yield json.loads(line)
+def rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The objects of a JSON Lines file, plain or gzipped, with the numbers of their lines.
+
+    Raises:
+        ConfigurationError: a line is no JSON object.
+    """
+    try:
+        with path.open("rb") as raw:
+            packed = raw.read(2) == b"\x1f\x8b"
+        with gzip.open(path, "rt", encoding="utf-8") if packed else path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    row = json.loads(line)
+                    if not isinstance(row, dict):
+                        raise ConfigurationError(f"{path}:{number}: not a JSON object, but {line.strip()[:40]}")
+                    yield number, row
+    except json.JSONDecodeError as error:
+        raise ConfigurationError(f"{path}:{number}: no JSON: {error}") from None
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error}") from None
 
 
-def _thread(rows: list[dict[str, Any]], easy: frozenset[str]) -> Thread:
-    bills = [_bill(row) for row in rows]
-    prompts = [bill.plain + bill.read + bill.write_5m + bill.write_1h for bill in bills]
-    ttl = 3600 if any(bill.write_1h for bill in bills) else 300
+class _Row(NamedTuple):
+    session: str
+    agent: str
+    step: float | None
+    at: float
+    trigger: str
+    errors: float
+    tools: tuple[str, ...]
+    easy: bool
+    bill: Bill
+
+
+def _row(row: Mapping[str, Any], where: str, easy: frozenset[str]) -> _Row:
+    session, tools = row.get("session"), row.get("tools") or ()
+    if session is None:
+        raise ConfigurationError(f"{where}: no column 'session'; see fairlead.evaluation.sessions")
+    if not isinstance(tools, list | tuple):
+        raise ConfigurationError(f"{where}: column 'tools' is {tools!r}; it should be a list of names")
+
+    def number(name: str) -> float:
+        value = row.get(name) or 0
+        if not isinstance(value, int | float) or not isfinite(value) or value < 0:
+            raise ConfigurationError(f"{where}: column {name!r} is {value!r}; it should be a number")
+        return value
+
+    for needed in ("t", "input_tokens"):
+        if row.get(needed) is None:
+            raise ConfigurationError(f"{where}: no column {needed!r}; see fairlead.evaluation.sessions")
+    # More than half of the logged output counts are snapshots of an unfinished stream: the characters are a lower bound.
+    chars = sum(number(part) for part in ("text_chars", "thinking_chars", "tool_chars"))
+    output = max(int(number("output_tokens_logged")), int(chars) // 4)
+    long = int(number("write_1h"))
+    short = int(number("write_5m")) or max(0, int(number("cache_write")) - long)
+    trigger = str(row.get("trigger") or "")
+    return _Row(
+        session=str(session),
+        agent=str(row.get("agent") or ""),
+        step=number("step") if row.get("step") is not None else None,
+        at=number("t"),
+        trigger=trigger,
+        errors=number("tool_errors"),
+        tools=tuple(str(tool) for tool in tools),
+        easy=trigger == "tool" and bool(tools) and easy.issuperset(str(tool) for tool in tools),
+        bill=Bill(str(row.get("model") or ""), int(number("input_tokens")), int(number("cache_read")), short, long, output),
+    )
+
+
+def _thread(calls: list[_Row]) -> Thread:
+    numbers = [row.step for row in calls]
+    if None not in numbers and len(set(numbers)) == len(numbers):
+        calls.sort(key=lambda row: row.step or 0.0)
+    else:
+        calls.sort(key=lambda row: row.at)
+    prompts = [row.bill.plain + row.bill.read + row.bill.write_5m + row.bill.write_1h for row in calls]
+    ttl = 3600 if any(row.bill.write_1h for row in calls) else 300
     steps: list[Step] = []
-    for i, (row, bill, prompt) in enumerate(zip(rows, bills, prompts, strict=True)):
-        compacted = i > 0 and (row["trigger"] == "compact" or prompt < _COMPACTED * prompts[i - 1])
-        kept = (
-            _kept(prompts[i - 1], prompt, bill.read, float(row["t"]) - steps[-1].at < _SURE * ttl, compacted) if i else prompt
-        )
-        growth = prompts[i + 1] - prompt if i + 1 < len(rows) else 0
+    for i, (row, prompt) in enumerate(zip(calls, prompts, strict=True)):
+        compacted = i > 0 and (row.trigger == "compact" or prompt < COMPACTED * prompts[i - 1])
+        sure = i > 0 and row.at - steps[-1].at < _SURE * ttl
+        kept = _kept(prompts[i - 1], prompt, row.bill.read, sure, compacted) if i else prompt
+        growth = prompts[i + 1] - prompt if i + 1 < len(calls) else 0
         steps.append(
             Step(
-                at=float(row["t"]),
+                at=row.at,
                 prompt=prompt,
                 kept=kept,
-                output=bill.output,
-                growth=growth if growth > 0 else bill.output,
-                easy=row["trigger"] == "tool" and bool(row["tools"]) and easy.issuperset(row["tools"]),
-                turn=i == 0 or row["trigger"] == "user",
+                output=row.bill.output,
+                growth=growth if growth > 0 else row.bill.output,
+                easy=row.easy,
+                turn=i == 0 or row.trigger == "user",
                 compacted=compacted,
-                bill=bill,
+                bill=row.bill,
+                signals=_signals(row, first=i == 0),
             )
         )
-    return Thread(rows[0]["session"], rows[0].get("agent") or "", bills[0].read, ttl, tuple(steps))
+    first = calls[0]
+    return Thread(first.session, first.agent, first.bill.read, ttl, tuple(steps))
+
+
+def _signals(row: _Row, *, first: bool) -> Signals:
+    """What stands in a recording of the call itself. A hard one after a tool's result is told as planning: see `EASY`."""
+    if first or row.trigger != "tool":
+        return Signals(step=StepKind.USER_TURN, first=first, because="recorded")
+    step = StepKind.FAILURE if row.errors and not row.easy else StepKind.TOOL_RESULT
+    return Signals(None if row.easy else Phase.PLANNING, step, because="recorded")
 
 
 def _kept(before: int, prompt: int, read: int, sure: bool, compacted: bool) -> int:
     if compacted or (sure and read < _BROKEN * before):
         return min(read, prompt)
     return min(before, prompt)
-
-
-def _bill(row: Mapping[str, Any]) -> Bill:
-    # More than half of the logged output counts are snapshots of an unfinished stream: the characters are a lower bound.
-    chars = sum(row.get(part) or 0 for part in ("text_chars", "thinking_chars", "tool_chars"))
-    output = max(int(row.get("output_tokens_logged") or 0), chars // 4)
-    plain, read = int(row["input_tokens"]), int(row["cache_read"])
-    return Bill(str(row["model"]), plain, read, int(row["write_5m"]), int(row["write_1h"]), output)
 
 
 def easy_share(threads: Iterable[Thread]) -> float:

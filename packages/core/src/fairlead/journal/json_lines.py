@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 import warnings
@@ -62,13 +63,16 @@ class JsonLines:
 
 
 def read(path: str | Path) -> Iterator[Record]:
-    """The records of a file that `JsonLines` wrote.
+    """The records of a file that `JsonLines` wrote, also one that was gzipped since.
 
     Raises:
         ValueError: a line is no record; the message names the file and the line.
     """
-    with Path(path).open(encoding="utf-8") as lines:
+    path = Path(path)
+    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
             try:
                 yield Record.from_dict(json.loads(line))
             except ValueError as error:

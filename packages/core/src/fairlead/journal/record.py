@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any
 
 from fairlead.call import Attempt
+from fairlead.chain import Chain, Change
+from fairlead.shortlist import Shortlist
+from fairlead.target import Price, Target
 
 SCHEMA = 1
+_RATES = ("input", "output", "cache_read", "cache_write", "cache_write_1h", "above")
+BY_PRICE = "Cheapest"  # the name that opinions by price are signed with
 
 # Field -> its name in files. Where the OpenTelemetry GenAI conventions have a name it is theirs.
 NAMES = {
@@ -48,6 +54,14 @@ class Record:
         deciding: seconds that the decision took.
         latency, first_chunk: seconds to the end and to the first chunk.
         reply, error: the texts; only where the sink was asked to keep them.
+        cache_write_1h_tokens: those of the cache writes that have the long lifetime.
+        phase, kind: what the conversation said of the call (`Signals.phase`, `.step`); None: nothing.
+        change: what happened to the conversation since its last call (`Change`); None: nobody followed it.
+        kept_tokens: estimated tokens at the beginning of the prompt that such a change left as they were; None: it only grew.
+        free: names of the targets that all other opinions had left equal, so that the price decided; empty: an opinion settled it.
+        pool: name -> provider, model and list price of each target, strongest first.
+
+    Records of older files lack the last six; they read as None.
     """
 
     time: float
@@ -82,6 +96,13 @@ class Record:
     first_chunk: float | None
     reply: str | None = None
     error: str | None = None
+    cache_write_1h_tokens: int | None = None
+    phase: str | None = None
+    kind: str | None = None
+    change: str | None = None
+    kept_tokens: int | None = None
+    free: tuple[str, ...] | None = None
+    pool: Mapping[str, Mapping[str, Any]] | None = None
 
     @classmethod
     def of(cls, attempt: Attempt, texts: bool = False) -> Record:
@@ -132,6 +153,13 @@ class Record:
             first_chunk=reply.first_chunk if reply else None,
             reply=reply.text if texts and reply else None,
             error=str(attempt.error.own) if texts and attempt.error else None,
+            cache_write_1h_tokens=usage.cache_write_1h_tokens if usage else None,
+            phase=view.signals.phase.value if view.signals.phase else None,
+            kind=view.signals.step.value if view.signals.step else None,
+            change=view.chain.change.value if view.chain is not None and view.chain.change else None,
+            kept_tokens=_kept(view.chain) if view.chain is not None else None,
+            free=_free(call.shortlist),
+            pool={target.name: _listed(target) for target in call.shortlist.pool.targets},
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -150,16 +178,50 @@ class Record:
         Raises:
             ValueError: another schema, or a field is missing or of the wrong type (pydantic's error, naming it).
         """
-        from pydantic import TypeAdapter
-
         if row.get("fairlead.schema") != SCHEMA:
             raise ValueError(f"fairlead.schema is {row.get('fairlead.schema')!r}; this version reads {SCHEMA}")
         values = {name: row.get(NAMES.get(name, f"fairlead.{name}")) for name in _FIELDS}
-        record: Record = TypeAdapter(cls).validate_python(values)
-        return record
+        return _reader()(values)
+
+
+def _kept(chain: Chain) -> int | None:
+    if chain.change in (None, Change.FIRST, Change.APPEND):
+        return None
+    return chain.end(chain.since(chain.generation - 1))
+
+
+def _free(shortlist: Shortlist) -> tuple[str, ...]:
+    """Who shared the lead when the first opinion by price was given."""
+    lead = tuple([target.name for target in shortlist.pool.targets])
+    for note in shortlist.notes:
+        if note.policy == BY_PRICE:
+            return lead if len(lead) > 1 else ()
+        lead = note.lead or lead
+    return ()
+
+
+def _listed(target: Target) -> dict[str, Any]:
+    return {"provider": target.provider, "model": target.model, "price": _rates(target.price)}
+
+
+def _rates(price: Price | None) -> dict[str, Any] | None:
+    """What is listed of a price; that of other hours is left out, as the price itself is the dearest."""
+    if price is None:
+        return None
+    rates: dict[str, Any] = {name: rate for name in _RATES if (rate := getattr(price, name)) is not None}
+    if price.long is not None:
+        rates["long"] = _rates(price.long)
+    return rates
 
 
 _FIELDS = tuple(field.name for field in fields(Record))
+
+
+@cache
+def _reader() -> Callable[[Mapping[str, Any]], Record]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Record).validate_python
 
 
 def _result(attempt: Attempt) -> str:

@@ -100,8 +100,11 @@ class Cheapest:
     def learn(self, attempt: Attempt) -> None:
         """Take in what was called, what was cached, and how long the answer was."""
         reply = attempt.reply
-        if attempt.call.ask is None and self.advisor is not None and self.advisor.knows(attempt.call.view, (attempt.target,)):
-            self._learn(attempt, self.advisor)
+        call, advisor = attempt.call, self.advisor
+        # Of targets that cache nothing, too, it must be known what they were given and how many calls they needed.
+        counts = call.ask is None and attempt.target.price is not None
+        if counts and advisor is not None and advisor.knows(call.view, call.shortlist.pool.targets):
+            self._learn(attempt, advisor)
         if reply is None or reply.usage is None or attempt.call.ask is not None:
             return
         length = reply.usage.output_tokens
