@@ -149,7 +149,7 @@ class TestOpenAI:
         assert target_of(await llm.ainvoke("hello", session("b"))) == "strong"
         assert asks(journal)[0].result == "failed"
         note = next(note for record in journal for note in record.notes if record.purpose == "answer")
-        assert note["because"].startswith("gpt-6-luna was asked and failed: ")
+        assert note["because"].startswith("gpt-6-luna gave no answer: ")
         assert note["lead"] == []
 
     def test_one_that_is_down_is_left_in_peace_for_a_while(self, provider: LoopbackProvider) -> None:
@@ -334,7 +334,13 @@ class TestBudgets:
         policy = ByDecision(openai_decisions(provider), HARD, TARGETS, price=Price(1e9, 0))
         assert target_of(routed(Budget(usd=1.0), policy, journal=[journal]).invoke("hello")) == "strong"
         assert provider.requests == ()
-        assert [*journal][-1].notes[0]["because"].endswith("the budget does not allow this call")
+        assert [*journal][-1].notes[0]["because"] == "gpt-6-luna gave no answer: the budget does not allow this call"
+
+    def test_without_a_price_it_says_what_a_budget_needs(self) -> None:
+        journal = InMemory()
+        policy = ByDecision(RunnableLambda(lambda _: None), OPENAI_QUESTIONS["choice"](), TARGETS)
+        assert target_of(routed(Budget(usd=1.0), policy, journal=[journal]).invoke("hello")) == "strong"
+        assert [*journal][-1].notes[0]["because"].endswith("; a budget in USD needs its price: give price=")
 
 
 class TestWhatItIsShown:

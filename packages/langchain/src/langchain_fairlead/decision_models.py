@@ -85,7 +85,7 @@ def answer_of(answer: Any, threshold: float | None) -> tuple[Label | None, str, 
     if kind in ("noul", "predicate"):
         likely = answer.noul if kind == "noul" else answer.probability
         return likely >= (0.5 if threshold is None else threshold), f"{likely:.2f}", True
-    return None, ": it declined" if kind == "refusal" else "", False
+    return None, "it declined" if kind == "refusal" else "none that can be read", False
 
 
 def reply_of(response: Any) -> Reply:

@@ -23,7 +23,7 @@ from typing import Any, Literal
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 
-from fairlead import Attempt, Call, ConfigurationError, Pool, Price, Reply, Shortlist, StepKind, View
+from fairlead import Attempt, Call, ConfigurationError, FailureKind, Pool, Price, Reply, Shortlist, StepKind, View
 from fairlead.chain import Chain
 from fairlead.errors import TargetError
 from fairlead.memory import Memory
@@ -107,7 +107,8 @@ class ByDecision:
     """Prefer the targets that a decision model's answer names.
 
     Hold it per session, agent or task to ask less often. Its questions are in the journal, with usage and cost, as calls of
-    the purpose `ask`; budgets count them. `FairleadNode` and `explain` ask nobody, so there it has no opinion.
+    the purpose `ask`; budgets count them. `FairleadNode` and `explain` ask nobody, so there it has no opinion. Only LangChain's
+    adapter can put its questions: a router that LlamaIndex or plain clients share must do without it.
 
     Parameters:
         model: a decision model (`BaseDecisionModel`, `OpenAIDecisions`), or a runnable made of one (`with_retry`, ...).
@@ -243,10 +244,12 @@ class ByDecision:
     def _read(self, view: View, answer: Reply | TargetError | None) -> _Said:
         who = self.target.model
         if not isinstance(answer, Reply):
-            return _Said(view.decision, "", f"{who} was asked and failed: {answer}", failed=True)
+            broke = isinstance(answer, TargetError) and answer.kind is FailureKind.QUOTA and self.target.price is None
+            hint = "; a budget in USD needs its price: give price=" if broke else ""
+            return _Said(view.decision, "", f"{who} gave no answer: {answer}{hint}", failed=True)
         label, how, sure = answer_of(answer.raw, self.threshold)
         if label is None:
-            return _Said(view.decision, "", f"{who} gave no answer{how}")
+            return _Said(view.decision, "", f"{who} gave no answer: {how}")
         said = f"{who} says {label!r} ({how})"
         if not sure:
             return _Said(view.decision, "", f"{said}, which is less sure than {self.threshold:g}")
