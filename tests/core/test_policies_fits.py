@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead import Capabilities, Needs, NoTarget, Pool, Router, Target, View
+from fairlead import Capabilities, Needs, NoTarget, Pool, Router, Shortlist, Target, View
 from fairlead.policies import Fits
 
 
@@ -68,3 +68,22 @@ def test_exactly_the_targets_with_room_are_kept(tokens, max_output, windows):
     room = tokens * 1.1 + (max_output or 0)
     kept = tuple(str(i) for i, window in enumerate(windows) if window is None or window >= room)
     assert Router(pool, Fits()).decide(View(tokens=tokens, needs=Needs(max_output=max_output))).names == kept
+
+
+request = st.builds(
+    View,
+    tokens=st.sampled_from([10, 90_000, 500_000]),
+    needs=st.builds(Needs, tools=st.booleans(), max_output=st.sampled_from([None, 5_000])),
+)
+
+
+@given(st.lists(st.tuples(request, st.sampled_from(["", "small", "large"])), max_size=8))
+def test_what_one_request_needed_tells_nothing_of_the_next(requests):
+    pool = Pool(
+        [Target("small", can=Capabilities(window=100_000, max_output=4_096)), Target("large", can=Capabilities(tools=False))]
+    )
+    fits = Fits()
+    for view, out in requests:
+        left = Shortlist(pool).require(lambda target, out=out: target.name != out, "it is out")
+        asked, afresh = fits(view, left), Fits()(view, left)
+        assert (asked.names, asked.notes) == (afresh.names, afresh.notes)

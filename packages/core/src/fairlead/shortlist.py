@@ -23,6 +23,7 @@ Reason = str | Callable[[Target], str]
 # Speaker, level, reason, targets and ranks after it, names ruled out, what it means if nothing is left. A plain tuple:
 # a decision makes several, and most are never read.
 _Opinion = tuple[str, Level, Reason, tuple[Target, ...], tuple[Rank, ...], tuple[str, ...], type[NoTarget]]
+_STEP = Level.STEP  # to look a member up in its class takes ten times as long, and every policy's turn begins with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Shortlist:
         self.pool = pool
         self.targets = pool.targets
         self.memo: tuple[tuple[object, Any], ...] = ()
-        self.level = Level.STEP
+        self.level = _STEP
         self._ranks: tuple[Rank, ...] = ((),) * len(pool.targets)
         self._speaker = ""
         self._heard: tuple[_Opinion, ...] = ()
@@ -127,7 +128,7 @@ class Shortlist:
 
     def sign(self, speaker: str) -> None:
         """Let `speaker` sign the notes to come. For the engine, between two policies: it spares a copy for each."""
-        self._speaker, self.level = speaker, Level.STEP
+        self._speaker, self.level = speaker, _STEP
 
     @property
     def names(self) -> tuple[str, ...]:

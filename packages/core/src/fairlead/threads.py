@@ -219,8 +219,11 @@ class Threads(Generic[M]):
 
     def _read_on(self, new: list[M], gone: list[M], known: list[Line], before: Line) -> list[Line]:
         """The records of new messages. What stood in their place, and is known, may stand elsewhere now."""
-        replaced = {id(message): line for message, line in zip(gone, known, strict=True)}
-        same = {line.digest: line for line in known}
+        replaced: dict[int, Line] = {}
+        same: dict[int, Line] = {}
+        if gone:
+            replaced = {id(message): line for message, line in zip(gone, known, strict=True)}
+            same = {line.digest: line for line in known}
         read: list[Line] = []
         for message in new:
             line = replaced.get(id(message))

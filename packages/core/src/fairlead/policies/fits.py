@@ -10,6 +10,7 @@ the 95th percentile); where it is not enough, the provider says so, and `recover
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from math import inf
 
 from fairlead.shortlist import Shortlist
 from fairlead.target import Target
@@ -41,18 +42,22 @@ class Fits:
 
     def __init__(self, margin: float = 1.1) -> None:
         self.margin = margin
+        # As a rule the next call needs the same of the same targets. So it keeps who could all serve the last one, what that
+        # needed, and their smallest window; replaced as a whole, and so read without a lock.
+        self._last: tuple[tuple[Target, ...], Needs, float] = ((), Needs(), inf)
 
     def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
-        needs, prompt = view.needs, view.tokens * self.margin
-        if needs is not _NONE and needs != _NONE:
-            for fits, because in self._gaps(needs, shortlist.targets):
+        prompt = view.tokens * self.margin
+        need = prompt + (view.needs.max_output or 0)
+        targets, needs, window = self._last
+        if targets is not shortlist.targets or (needs is not view.needs and needs != view.needs):
+            targets = shortlist.targets
+            for fits, because in self._gaps(view.needs, targets):
                 shortlist = shortlist.require(fits, because)
-        need = prompt + (needs.max_output or 0)
-        for target in shortlist.targets:
-            window = target.can.window
-            if window is not None and window < need:
-                return self._within(need, prompt, shortlist)
-        return shortlist
+            window = min([inf if target.can.window is None else target.can.window for target in shortlist.targets], default=inf)
+            if shortlist.targets is targets:
+                self._last = (targets, view.needs, window)
+        return self._within(need, prompt, shortlist) if need > window else shortlist
 
     def _within(self, need: float, prompt: float, shortlist: Shortlist) -> Shortlist:
         answer = f" with an answer of up to {need - prompt:,.0f}" if need > prompt else ""
@@ -81,6 +86,3 @@ class Fits:
 
 def _reads(target: Target, needs: Needs) -> bool:
     return target.can.modalities is None or needs.modalities <= target.can.modalities
-
-
-_NONE = Needs()
