@@ -16,25 +16,43 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "replay",
         help="what recorded sessions would have cost under other models and policies",
-        description="Replay recorded agent sessions: cost of all-strong, all-cheap, naive, myopic, sticky and fairlead, and the exact optimum.",
+        description="Replay recorded agent sessions: cost of all-strong, all-cheap, naive, myopic, sticky and fairlead, and the exact optimum; "
+        "of a router's journal also what was paid, and with --router of any router.",
     )
     say = parser.add_argument
-    say("recording", type=Path, help="a .jsonl or .jsonl.gz file of the agent_sessions format, or a folder with calls.jsonl.gz")
-    say("--pair", action="append", metavar="STRONG/WEAK", help="a pair of models of the price table; may be repeated")
+    say(
+        "recording",
+        type=Path,
+        help="a journal that a router wrote, or a file of the agent_sessions format; .jsonl or .jsonl.gz, or a folder that holds one",
+    )
+    say(
+        "--pair",
+        action="append",
+        metavar="STRONG/WEAK",
+        help="a pair of models of the price table, or of the journal or router; may be repeated",
+    )
+    say(
+        "--router", metavar="MODULE:NAME", help="a Router, or a function that makes one, to be replayed, too; also file.py:name"
+    )
     say(
         "--easy",
         choices=("reads", "reads+bash"),
         default="reads",
-        help="easy calls emit only tools that read; or that, or Bash",
+        help="easy calls emit only tools that read; or that, or Bash. A journal says itself what was easy",
     )
-    say("--inflation", type=float, default=1.0, metavar="X", help="calls the weak model needs where the strong one needs one")
+    say(
+        "--inflation",
+        type=_at_least_one,
+        default=1.0,
+        metavar="X",
+        help="calls the weak model needs where the strong one needs one",
+    )
     say("--cold-start", action="store_true", help="without history: nothing is known of how many calls the strong model needs")
     say(
         "--control",
         type=float,
-        default=0.0,
         metavar="SHARE",
-        help="share of easy stretches left to the strong model, to learn that",
+        help="share of easy stretches left to the strong model, to learn that (0; with --cold-start 0.02, and more in the beginning)",
     )
     say("--cap", type=float, default=0.02, metavar="SHARE", help="by what share the bill may exceed that of never switching")
     default = Priors()
@@ -52,15 +70,19 @@ def add(commands: Any) -> None:
     parser.set_defaults(run=_run)
 
 
-def _run(options: argparse.Namespace) -> int:
-    from fairlead.caching.rules import CacheRules
-    from fairlead.evaluation import report
-    from fairlead.evaluation.cost_model import validate
-    from fairlead.evaluation.prices import PAIRS, frozen_prices
-    from fairlead.evaluation.replay import Setting, replay
-    from fairlead.evaluation.sessions import EASY, easy_share, read_sessions
+def _at_least_one(word: str) -> float:
+    value = float(word)
+    if not 1.0 <= value < 100.0:
+        raise argparse.ArgumentTypeError(f"{word} is out of range: give a number from 1 (no more calls) to below 100")
+    return value
 
-    threads = read_sessions(options.recording, EASY[options.easy])
+
+def _run(options: argparse.Namespace) -> int:
+    from fairlead.evaluation import report
+    from fairlead.evaluation.compare import Comparison, compare_recording
+    from fairlead.evaluation.replay import Setting
+    from fairlead.evaluation.routers import load_router
+
     setting = Setting(
         inflation=options.inflation,
         priors=_priors(options),
@@ -69,16 +91,14 @@ def _run(options: argparse.Namespace) -> int:
         cap=options.cap,
         samples=options.samples,
     )
-    results = replay(threads, options.pair or PAIRS, setting)
-    found = validate(threads, frozen_prices(), CacheRules())
+    router = load_router(options.router) if options.router else None
+    found: Comparison = compare_recording(options.recording, options.pair, setting, router, options.easy)
     if options.plot is not None:
-        options.plot.write_text(report.svg(results), encoding="utf-8")
+        options.plot.write_text(report.svg(found.pairs), encoding="utf-8")
     if options.json:
-        sys.stdout.write(json.dumps(report.as_json(results, found), indent=2) + "\n")
-        return 0
-    calls = sum(len(thread.steps) for thread in threads)
-    sys.stdout.write(f"{calls:,} calls in {len(threads):,} threads, {easy_share(threads):.0%} of them easy\n")
-    sys.stdout.write(f"{report.checks(found)}\n\n{report.table(results)}\n")
+        sys.stdout.write(json.dumps(report.as_json(found), indent=2) + "\n")
+    else:
+        sys.stdout.write(report.text(found) + "\n")
     return 0
 
 

@@ -7,6 +7,7 @@ all but `all_cheap` and `sticky`.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from itertools import groupby
@@ -19,6 +20,8 @@ from fairlead.evaluation.cost_model import Lane
 from fairlead.evaluation.sessions import Step, Thread
 
 STRONG, CHEAP = 0, 1
+CONTROL_SHARE = 0.02  # of `Advisor`
+_ENOUGH = 20  # stretches of history
 Lanes = tuple[Lane, ...]  # the strong model's, then those of weaker ones
 
 
@@ -117,16 +120,22 @@ class Fairlead:
         seed: int = 0,
     ) -> None:
         self.planner = Planner(priors, cap=cap, control=control)
+        self._control = control
         self._rng = random.Random(seed)
         self._course: Course = self.planner.course("")
         self._mode = PLAN
+        self._known: Counter[str] = Counter()
         for thread in history:
             for length in stretches(thread):
-                self.planner.history(f"{kind(thread)}, {half(thread)}", length)
+                self._known[f"{kind(thread)}, {half(thread.session)}"] += 1
+                self.planner.history(f"{kind(thread)}, {half(thread.session)}", length)
 
     def begin(self, thread: Thread) -> None:
         self._course = self.planner.course(kind(thread))
-        self._course.kind = f"{kind(thread)}, {1 - half(thread)}"  # whose history it is judged by
+        self._course.kind = judged_by = f"{kind(thread)}, {1 - half(thread.session)}"
+        # A recording of few sessions is as good as none: what it does not tell is found out as without history.
+        thin = bool(self._known) and self._known[judged_by] < _ENOUGH
+        self.planner.control = max(self._control, CONTROL_SHARE) if thin else self._control
 
     def choose(self, step: Step, prompt: int, lanes: Lanes) -> int:
         self._mode = PLAN
@@ -160,9 +169,9 @@ def kind(thread: Thread) -> str:
     return thread.kind or ("sub-agent" if thread.agent else "main")
 
 
-def half(thread: Thread) -> int:
-    """Which half of the sessions it belongs to, 0 or 1: a hash of the session's name."""
-    return blake2b(thread.session.encode(), digest_size=1).digest()[0] & 1
+def half(session: str) -> int:
+    """Which half of the sessions one belongs to, 0 or 1: a hash of its name."""
+    return blake2b(session.encode(), digest_size=1).digest()[0] & 1
 
 
 def stretches(thread: Thread) -> list[int]:

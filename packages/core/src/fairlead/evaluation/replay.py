@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -13,12 +14,11 @@ from fairlead.evaluation import policies
 from fairlead.evaluation.bootstrap import Estimate, ratio
 from fairlead.evaluation.cost_model import Lane
 from fairlead.evaluation.optimum import optimum
-from fairlead.evaluation.policies import STRONG, Fairlead, Policy, Sticky, half
+from fairlead.evaluation.policies import CONTROL_SHARE, STRONG, Fairlead, Policy, Sticky, half
 from fairlead.evaluation.prices import PAIRS, tariff_of
 from fairlead.evaluation.sessions import Step, Thread
 from fairlead.target import Price
 
-CONTROL_SHARE = 0.02  # of `Advisor`
 Table = Mapping[str, tuple[str, Price]]
 
 
@@ -32,6 +32,7 @@ class Tally:
         tokens, cold: prompt tokens, and those of them that no cache had.
         switches: calls at another model than the call before them in the thread.
         unsafe: switches to the weaker model for a hard call.
+        by: calls of each model, by its place.
     """
 
     cost: dict[str, float] = field(default_factory=dict)
@@ -40,6 +41,7 @@ class Tally:
     cold: int = 0
     switches: int = 0
     unsafe: int = 0
+    by: Counter[int] = field(default_factory=Counter)
 
     @property
     def total(self) -> float:
@@ -62,6 +64,10 @@ class PairResult:
     tallies: Mapping[str, Tally]
     relative: Mapping[str, Estimate]
     halves: tuple[Mapping[str, float], Mapping[str, float]]
+
+    def joined(self, policy: str, tally: Tally, samples: int) -> PairResult:
+        """This, with one more policy on the same threads."""
+        return compared(self.pair, {**self.tallies, policy: tally}, samples)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +181,7 @@ def _thread(thread: Thread, lanes: tuple[Lane, ...], policy: Policy, inflation: 
 def _count(tally: Tally, step: Step, prompt: int, model: int, last: int) -> None:
     tally.calls += 1
     tally.tokens += prompt
+    tally.by[model] += 1
     if last not in (-1, model):
         tally.switches += 1
         tally.unsafe += model != STRONG and not step.easy
@@ -197,10 +204,10 @@ def _pair(threads: Sequence[Thread], pair: str, setting: Setting, strong: Tariff
         for thread in threads:
             best.cost[thread.session] = best.cost.get(thread.session, 0.0) + optimum(thread, strong, cheap)
         tallies["optimum"] = best
-    return compared(pair, threads, tallies, setting.samples)
+    return compared(pair, tallies, setting.samples)
 
 
-def compared(name: str, threads: Sequence[Thread], tallies: Mapping[str, Tally], samples: int) -> PairResult:
+def compared(name: str, tallies: Mapping[str, Tally], samples: int) -> PairResult:
     """Costs in multiples of `all_strong`, with standard errors, and in each half of the sessions."""
     always = tallies["all_strong"].cost
     sessions = sorted(always)
@@ -208,8 +215,7 @@ def compared(name: str, threads: Sequence[Thread], tallies: Mapping[str, Tally],
     relative = {
         policy: ratio([tally.cost[session] for session in sessions], base, samples=samples) for policy, tally in tallies.items()
     }
-    halves = {thread.session: half(thread) for thread in threads}
-    parts = [[session for session in sessions if halves[session] == part] for part in (0, 1)]
+    parts = [[session for session in sessions if half(session) == part] for part in (0, 1)]
     by_half = [{policy: _share(tally.cost, always, part) for policy, tally in tallies.items()} for part in parts]
     return PairResult(name, tallies, relative, (by_half[0], by_half[1]))
 
