@@ -313,3 +313,61 @@ def test_the_default_router_has_prices_and_capabilities(make: Make) -> None:
     pool = make().router.pool
     assert pool["claude"].price.output == 25  # type: ignore[union-attr]
     assert pool["gpt"].can.window == 128_000
+
+
+# -- histories as others leave them --------------------------------------------------------------------------------
+
+
+def called(made: str = "call_1", name: str = "weather", **more: Any) -> dict[str, Any]:
+    call = {"id": made, "type": "function", "function": {"name": name, "arguments": "{}"}}
+    return {"role": "assistant", "content": None, "tool_calls": [call], **more}
+
+
+def found(made: str = "call_1", content: Any = "20") -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": made, "content": content}
+
+
+def told(content: Any = "And now?", **more: Any) -> dict[str, Any]:
+    return {"role": "user", "content": content, **more}
+
+
+PNG = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+MARKED = {"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}
+CUSTOM = {"id": "c", "type": "custom", "custom": {"name": "weather", "input": "Paris"}}
+HISTORIES: dict[str, list[dict[str, Any]]] = {
+    "an empty question": [told(""), {"role": "assistant", "content": "Yes?"}, told()],
+    "an empty question at the end": [*HELLO, {"role": "assistant", "content": "Yes?"}, told("")],
+    "an answer of nothing": [*HELLO, {"role": "assistant", "content": None}, told()],
+    "a blank answer": [*HELLO, {"role": "assistant", "content": "\n"}, told()],
+    "a blank text beside a call": [*HELLO, called(content="\n"), found()],
+    "an assistant who speaks first": [{"role": "assistant", "content": "Hello."}, told()],
+    "nothing but a system message": [{"role": "system", "content": "Be brief."}],
+    "an id of 50 characters": [*HELLO, called("x" * 50), found("x" * 50)],
+    "an id of other characters": [*HELLO, called("a.b:c|d"), found("a.b:c|d")],
+    "an empty id": [*HELLO, called(""), found("")],
+    "ids that are used again": [*HELLO, called(), found(), called(), found(), told()],
+    "the name of a tool that was": [*HELLO, called(name="mcp.server/tool" * 12), found()],
+    "names with spaces": [told("hi", name="Ann Smith"), {"role": "assistant", "content": "x", "name": "a b"}, told()],
+    "a result with a picture": [*HELLO, called(), found(content=[{"type": "text", "text": "see"}, PNG])],
+    "a picture by address alone": [told([{"type": "image_url", "image_url": "https://example.com/a.png"}])],
+    "strings among parts": [told(["a", "b"])],
+    "marks": [{"role": "system", "content": [MARKED]}, told([MARKED]), called(), found(content=[MARKED])],
+    "a custom tool": [*HELLO, {"role": "assistant", "content": None, "tool_calls": [CUSTOM]}, found("c")],
+}
+
+
+@pytest.mark.parametrize("history", HISTORIES)
+@pytest.mark.parametrize("target", LEADS)
+def test_a_strict_provider_accepts_histories_as_others_leave_them(
+    make: Make, provider: LoopbackProvider, history: str, target: str
+) -> None:
+    before = json.dumps(HISTORIES[history])
+    make().complete(HISTORIES[history], tools=[WEATHER], target=target)
+    assert provider.requests[-1].status == 200
+    assert json.dumps(HISTORIES[history]) == before
+
+
+def test_what_a_tool_shows_reaches_both(make: Make, provider: LoopbackProvider) -> None:
+    for target in LEADS:
+        make().complete(HISTORIES["a result with a picture"], tools=[WEATHER], target=target)
+        assert "iVBORw0KGgo=" in json.dumps(sent(provider))

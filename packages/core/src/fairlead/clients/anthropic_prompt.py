@@ -10,6 +10,7 @@
 | `parallel_tool_calls=False` | `disable_parallel_tool_use` |
 | a schema | `output_config.format` |
 | neighbouring turns of one role | one turn: roles must alternate |
+| no user's turn at the start, or an empty one | a few words in brackets: a user must speak first, and say something |
 | the `native` part of an answer | sent back as it was to the model that it came from; left out for others |
 """
 
@@ -25,6 +26,7 @@ from fairlead.errors import FailureKind, TargetError
 Block = dict[str, Any]
 _SYSTEM = frozenset({"system", "developer"})
 _DATA = re.compile(r"data:(?P<type>[\w.+/-]+);base64,(?P<data>.*)", re.DOTALL)
+_BEGIN, _EMPTY = "(The conversation begins.)", "(no text)"
 _STRANGE = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -90,6 +92,8 @@ def _turns(messages: Iterable[Message], model: str) -> list[dict[str, Any]]:
             turns[-1]["content"].extend(blocks)
         else:
             turns.append({"role": role, "content": blocks})
+    if not turns or turns[0]["role"] == "assistant":
+        turns.insert(0, {"role": "user", "content": [{"type": "text", "text": _BEGIN}]})
     return turns
 
 
@@ -104,7 +108,8 @@ def _blocks(message: Message, model: str, ids: _Ids) -> list[Block]:
             result["content"] = said
         return [result | ({"is_error": True} if message.get("is_error") else {})]
     calls = message.get("tool_calls") or ()
-    return [*_content(content or message.get("refusal")), *(_tool_use(call, ids) for call in calls)]
+    blocks = [*_content(content or message.get("refusal")), *(_tool_use(call, ids) for call in calls)]
+    return blocks or ([{"type": "text", "text": _EMPTY}] if message["role"] == "user" else [])
 
 
 def _content(content: Any) -> list[Block]:
@@ -138,6 +143,13 @@ def _source(address: str) -> Block:
 
 
 def _tool_use(call: Mapping[str, Any], ids: _Ids) -> Block:
+    if custom := call.get("custom"):  # its input is a text, where this API wants an object
+        return {
+            "type": "tool_use",
+            "id": ids.call(call.get("id") or ""),
+            "name": custom["name"],
+            "input": {"input": custom["input"]},
+        }
     function = call["function"]
     return {
         "type": "tool_use",

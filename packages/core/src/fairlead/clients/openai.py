@@ -15,6 +15,7 @@ from typing import Any
 
 from fairlead.caching.keep_warm import key_of, with_hint
 from fairlead.call import Call, Reply
+from fairlead.clients.openai_prompt import chat_messages
 from fairlead.clients.prompt import Message, Prompt, arguments_of
 from fairlead.clients.sdk import Assembly, Client
 from fairlead.scope import Level
@@ -67,10 +68,7 @@ class OpenAIClient(Client):
         named = {"type": "function", "function": {"name": choice}}
         schema = {"name": "answer", "schema": prompt.schema, "strict": True}
         params = {
-            "messages": [
-                {name: part for name, part in message.items() if name not in ("native", "is_error")}
-                for message in prompt.messages
-            ],
+            "messages": chat_messages(prompt.messages, prompt.tools),
             "tools": list(prompt.tools) or None,
             "tool_choice": choice if choice in ("auto", "required", "none") else named if choice else None,
             "parallel_tool_calls": prompt.parallel_tool_calls,
