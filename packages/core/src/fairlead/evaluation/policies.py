@@ -124,15 +124,16 @@ class Fairlead:
         self._rng = random.Random(seed)
         self._course: Course = self.planner.course("")
         self._mode = PLAN
-        self._known: Counter[str] = Counter()
+        self._known: Counter[int] = Counter()  # stretches of history in each half
         for thread in history:
             for length in stretches(thread):
-                self._known[f"{kind(thread)}, {half(thread.session)}"] += 1
+                self._known[half(thread.session)] += 1
                 self.planner.history(f"{kind(thread)}, {half(thread.session)}", length)
 
     def begin(self, thread: Thread) -> None:
         self._course = self.planner.course(kind(thread))
-        self._course.kind = judged_by = f"{kind(thread)}, {1 - half(thread.session)}"
+        judged_by = 1 - half(thread.session)
+        self._course.kind = f"{kind(thread)}, {judged_by}"
         # A recording of few sessions is as good as none: what it does not tell is found out as without history.
         thin = bool(self._known) and self._known[judged_by] < _ENOUGH
         self.planner.control = max(self._control, CONTROL_SHARE) if thin else self._control
