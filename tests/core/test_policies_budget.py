@@ -3,6 +3,7 @@
 import asyncio
 import faulthandler
 import gc
+import logging
 import random
 import threading
 
@@ -180,6 +181,23 @@ def test_a_process_has_one_budget():
     budget = Budget(tokens=1_500, per="process")
     made(budget)
     assert budget.spent(View(Scope("another"), tokens=1))[1] == 1_200
+
+
+def test_a_word_that_no_call_has_as_a_label_is_told_of_once_with_the_words_that_it_may_stand_for(caplog):
+    budget = Budget(tokens=10**6, per="sesion")
+    with caplog.at_level(logging.WARNING, "fairlead.budget"):
+        made(budget, View(Scope("s1"), tokens=10))
+        made(budget, View(Scope("s2"), tokens=10))
+    [record] = caplog.records
+    assert record.getMessage().startswith("Budget(per='sesion'): a call has no label 'sesion'.")
+    assert record.getMessage().endswith("session, agent, task and process.")
+
+
+@pytest.mark.parametrize("per", ["session", "agent", "task", "process", "user"])
+def test_a_word_that_means_something_is_not_told_of(per, caplog):
+    with caplog.at_level(logging.WARNING, "fairlead.budget"):
+        made(Budget(tokens=10**6, per=per), View(Scope(labels={"user": "ada"}), tokens=10))
+    assert not caplog.records
 
 
 def test_calls_without_the_label_share_one_budget_instead_of_having_none():

@@ -10,6 +10,7 @@ is made, and settled when its usage is known. See docs/policies.md for what that
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -24,10 +25,17 @@ from fairlead.shortlist import Shortlist
 from fairlead.target import Pool, Target
 from fairlead.view import View
 
+_log = logging.getLogger("fairlead.budget")
+
 BUCKETS = 12  # pieces of a window: what was spent drops out of it piece by piece
 BYTES_PER_TOKEN = 2  # a lower bound in practice (English has about 4, hexadecimal digits about 2)
 # Failures that a provider reports before it starts to answer: nothing is billed.
 _UNBILLED = frozenset(FailureKind) - {FailureKind.TIMEOUT, FailureKind.REFUSED}
+
+_MEANT = (
+    "Budget(per={0!r}): a call has no label {0!r}. All such calls share one budget. If no label was meant: the other words are "
+    "session, agent, task and process."
+)
 
 _Amount = tuple[float, int]  # USD, tokens
 _NOTHING: _Amount = (0.0, 0)
@@ -75,8 +83,9 @@ class Budget:
     Parameters:
         usd: limit in USD.
         tokens: limit in tokens, prompt and answer together. One limit or both.
-        per: whose budget: `session`, `agent`, `task`, `process` (all calls together), or a label of the scope (`user`,
-            `tenant`). Calls that lack the session or label share one budget: it is never silently off.
+        per: whose budget: `session`, `agent`, `task`, `process` (all calls together); any other word is a label of the
+            scope (`user`, `tenant`). Calls that lack the session or label share one budget: it is never silently off. The
+            log `fairlead.budget` tells of the first call that lacks the label, in case the word was meant otherwise.
         window: seconds after which what was spent no longer counts; None: never.
         margin: factor on the estimate of the prompt.
         output_allowance: longest answer in tokens that is reckoned with where the request does not cap it.
@@ -128,6 +137,7 @@ class Budget:
         self._lock = threading.RLock()  # the garbage collector may close an abandoned stream in the middle, which settles it
         self._accounts: OrderedDict[Key, _Account] = OrderedDict()
         self._reserved: dict[int, tuple[Call, _Account]] = {}  # holds the call, so that its id stays its own
+        self._unsure = self.level is None and self.per != "process"  # until it has told of a call without the label
 
     def check(self, pool: Pool) -> None:
         """A limit in USD needs the price of every target."""
@@ -174,6 +184,9 @@ class Budget:
     def reserve(self, call: Call) -> bool:
         """Set aside the bound of `call`; False: it is no longer affordable."""
         key, now = self._key(call.view), call.view.now
+        if self._unsure and self.per not in call.view.scope.labels:
+            self._unsure = False
+            _log.warning("%s", _MEANT.format(self.per))
         bound = self.bound(call.target, call.view, call.ask)
         with self._lock:
             account = self._accounts.get(key)
