@@ -84,7 +84,7 @@ def load_router(place: str) -> Router:
     if not hasattr(module, name):
         raise ConfigurationError(f"{where} has no {name!r}")
     found: Any = getattr(module, name)
-    if not isinstance(found, Router) and callable(found) and not hasattr(found, "router"):
+    if not isinstance(found, Router) and callable(found) and not isinstance(found, type) and not hasattr(found, "router"):
         found = found()
     found = getattr(found, "router", found)
     if not isinstance(found, Router):
