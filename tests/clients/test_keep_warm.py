@@ -266,3 +266,33 @@ def bare(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: bare(inner) for key, inner in value.items() if key != "cache_control"}
     return [bare(inner) for inner in value] if isinstance(value, list) else value
+
+
+# -- the shares that docs/prompt-caching.md tells ------------------------------------------------------------------
+
+STEPS = [("opus", 1)] * 20
+PARALLEL = [("opus", 15)] * 8
+DETOURS = ([("opus", 1)] * 3 + [("gpt", 1)] * 20) * 2 + [("opus", 1)] * 3
+
+
+@pytest.mark.parametrize(
+    ("work", "at_the_end_only", "kept_warm"),
+    [(STEPS, 94, 94), (PARALLEL, 10, 84), (DETOURS, 66, 85)],
+    ids=["a call at a time", "15 calls at once", "back after 20 calls elsewhere"],
+)
+def test_the_share_of_the_prompts_that_is_read(
+    provider: LoopbackProvider, clock: Clock, work: list[tuple[str, int]], at_the_end_only: int, kept_warm: int
+) -> None:
+    """In per cent: with a mark at the end of the prompt (Anthropic's automatic caching), and with those that are set here."""
+
+    def share(extra: dict[str, Any], **options: Any) -> int:
+        thread = Thread(clients(provider, **options), clock, session=str(clock()))
+        for target, calls in work:
+            thread.step(target, calls=calls, extra=extra)
+        asked = [i for i, (target, _) in enumerate(work) if target == "opus"]
+        clock.advance(7_200)
+        return round(100 * sum(thread.read[i] for i in asked) / sum(thread.prompts[i] for i in asked))
+
+    assert share({}) == 0
+    assert share({"anthropic": {"cache_control": {"type": "ephemeral"}}}) == at_the_end_only
+    assert share({}, keep_warm=KeepWarm(breakpoints="5m")) == kept_warm
