@@ -121,12 +121,12 @@ class TestOpenAI:
         assert record.input_tokens == seen.input_tokens
         assert record.cost == pytest.approx(seen.input_tokens * 0.1e-6)  # its output is free
 
-    def test_a_score_goes_to_the_nearest_level(self) -> None:
-        with LoopbackProvider([Answer("1.6"), Answer("0.4")]) as provider:
+    def test_a_score_goes_to_the_nearest_level_and_from_halfway_to_the_higher(self) -> None:
+        with LoopbackProvider([Answer("1.6"), Answer("0.4"), Answer("0.5")]) as provider:
             levels = {0: "fast", 1: "mid", 2: "strong"}
             llm = routed(ByDecision(openai_decisions(provider), OPENAI_QUESTIONS["score"](), levels))
-            answers = [llm.invoke("hello", session(name)) for name in "ab"]
-        assert [target_of(answer) for answer in answers] == ["strong", "fast"]
+            answers = [llm.invoke("hello", session(name)) for name in "abc"]
+        assert [target_of(answer) for answer in answers] == ["strong", "fast", "mid"]
         assert because_of(answers[0]) == "gpt-6-luna says 2 (1.60 of 2): strong"
 
     def test_a_yes_is_one_from_the_threshold_on(self) -> None:

@@ -81,7 +81,7 @@ def answer_of(answer: Any, threshold: float | None) -> tuple[Label | None, str, 
         likely = answer.probabilities.get(answer.choice, answer.confidence)
         return answer.choice, f"{likely:.2f}", threshold is None or likely >= threshold
     if kind == "score":
-        return max(0, round(answer.score)), f"{answer.score:.2f} of {len(answer.probabilities) - 1}", True
+        return max(0, int(answer.score + 0.5)), f"{answer.score:.2f} of {len(answer.probabilities) - 1}", True
     if kind in ("noul", "predicate"):
         likely = answer.noul if kind == "noul" else answer.probability
         return likely >= (0.5 if threshold is None else threshold), f"{likely:.2f}", True
