@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from fairlead.errors import FailureKind, TargetError
+from fairlead.quick import quick
 from fairlead.shortlist import Shortlist
 from fairlead.target import Target
 from fairlead.usage import Usage
 from fairlead.view import View
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Call:
     """Put a request to a target.
@@ -36,6 +38,7 @@ class Call:
     deciding: float = 0.0
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A complete answer.
@@ -72,6 +75,7 @@ class Verdict:
     score: float = 0.0
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One call that was made, and what became of it. Exactly one of `reply`, `error` and `abandoned` tells.
@@ -113,6 +117,7 @@ class Attempt:
         return self.error.kind if self.error else None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a run came to.

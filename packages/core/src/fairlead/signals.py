@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from fairlead.quick import quick
+
 
 class Phase(StrEnum):
     """The kind of work that an agent is at."""
@@ -26,6 +28,7 @@ class StepKind(StrEnum):
     FINAL_ANSWER = "final_answer"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One message of a conversation, whatever framework or provider it came from.
@@ -50,6 +53,7 @@ class Turn:
     media: tuple[str, ...] = ()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Signals:
     """What the turns so far say about the next call.

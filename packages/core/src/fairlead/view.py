@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fairlead.chain import Chain
+from fairlead.quick import quick
 from fairlead.scope import Scope
 from fairlead.signals import Signals
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 _NOTHING: frozenset[str] = frozenset()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Needs:
     """What a target must be able to do for this request.
@@ -34,6 +36,7 @@ class Needs:
     providers: frozenset[str] = _NOTHING
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class View:
     """One request as policies see it. An adapter builds the first part; the router and the engine fill in the second.
