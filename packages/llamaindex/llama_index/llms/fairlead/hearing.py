@@ -1,8 +1,8 @@
-"""The usage of a structured answer, which is the user's own object and has no place for it.
+"""What a structured answer does not tell, since it is the user's own object: its usage, and whether it came to its end.
 
-The integrations send it with the end event of the chat behind the prediction; an event handler hears it there. Each call has
-a list of its own in a context variable, so that concurrent calls do not hear one another. Anthropic's native structured
-outputs send no event: their usage stays unknown.
+The integrations send the responses behind it with the events of the chat that they make; an event handler hears them there. Each
+call has what it heard in a context variable, so that concurrent calls do not hear one another. The native structured outputs of
+Anthropic and of OpenAI's Responses send no event: their usage stays unknown.
 """
 
 from __future__ import annotations
@@ -12,20 +12,21 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
-from llama_index.core.instrumentation.events.llm import LLMChatEndEvent, LLMCompletionEndEvent
+from llama_index.core.instrumentation.events.llm import LLMChatEndEvent, LLMChatInProgressEvent, LLMCompletionEndEvent
 from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.base import BaseEvent
 from llama_index_instrumentation.event_handlers import BaseEventHandler
 
-from fairlead import Usage
+from fairlead import TargetError, Usage
+from llama_index.llms.fairlead.stream import Ending, check
 from llama_index.llms.fairlead.usage import usage_of
 
 _QUIET = nullcontext()
-_HEARD: ContextVar[list[Any] | None] = ContextVar("fairlead_heard", default=None)
+_HEARD: ContextVar[Hearing | None] = ContextVar("fairlead_heard", default=None)
 
 
 class Ear(BaseEventHandler):
-    """Keeps the responses of the call that is being made in this context."""
+    """Passes the responses of the call that is being made in this context on to whoever hears it."""
 
     @classmethod
     def class_name(cls) -> str:
@@ -33,9 +34,13 @@ class Ear(BaseEventHandler):
 
     def handle(self, event: BaseEvent, **_: Any) -> None:
         """Take in one event."""
-        heard = _HEARD.get()
-        if heard is not None and isinstance(event, (LLMChatEndEvent, LLMCompletionEndEvent)):
-            heard.append(event.response)
+        hearing = _HEARD.get()
+        if hearing is None:
+            return
+        if isinstance(event, LLMChatInProgressEvent):
+            hearing.chunk(event.response)
+        elif isinstance(event, (LLMChatEndEvent, LLMCompletionEndEvent)):
+            hearing.end(event.response)
 
 
 class Deaf:
@@ -55,20 +60,49 @@ class Deaf:
         """The chunks."""
         return chunks
 
+    def check(self) -> None:
+        """Nothing was heard to fail."""
+
 
 class Hearing(Deaf):
-    """Hears what one structured call consumes."""
+    """Hears what one structured call consumes, and how it ends."""
 
     def __init__(self) -> None:
         self._responses: list[Any] = []
+        self._ending = Ending()
+        self._failure: TargetError | None = None
         root = get_dispatcher()
         if not any(isinstance(handler, Ear) for handler in root.event_handlers):
             root.add_event_handler(Ear())
 
+    def chunk(self, response: Any) -> None:
+        """Take in a chunk of the stream behind the answer. It must not fail: what an event handler raises is lost."""
+        try:
+            self._ending.hear(response)
+        except TargetError as error:
+            self._failure = error
+
+    def end(self, response: Any) -> None:
+        """Take in the response behind the answer; of a stream, its last chunk."""
+        self._responses.append(response)
+
+    def check(self) -> None:
+        """Tell of the failures that the integration lets through.
+
+        Raises:
+            TargetError: the response behind the answer failed.
+            IncompleteStream: it broke off.
+        """
+        if self._failure is not None:
+            raise self._failure
+        self._ending.check()
+        for response in self._responses:
+            check(response)
+
     @contextmanager
     def here(self) -> Iterator[None]:
         """Hear what is sent in this block. It must not span a `yield` to somebody else, whose context it would mark."""
-        token = _HEARD.set(self._responses)
+        token = _HEARD.set(self)
         try:
             yield
         finally:

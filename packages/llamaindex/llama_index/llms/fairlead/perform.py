@@ -94,7 +94,7 @@ class Performer:
             if call.ask is not None:
                 attempt.answered(self._ask(call, "chat"))
             else:
-                watch, stamp = Watch(self._clock), self._stamp(call)
+                watch, stamp = Watch(self._clock, self._request.structured), self._stamp(call)
                 with attempt.ear.here():
                     chunks = self._send(call, streamed=True)
                 try:
@@ -104,6 +104,7 @@ class Performer:
                 finally:
                     if close := getattr(chunks, "close", None):
                         close()
+                attempt.ear.check()
                 for shown in watch.rest():
                     yield stamped(shown, stamp)
                 attempt.answered(watch.last, watch.first_chunk)
@@ -115,7 +116,7 @@ class Performer:
             if call.ask is not None:
                 attempt.answered(await self._ask(call, "achat"))
             else:
-                watch, stamp = Watch(self._clock), self._stamp(call)
+                watch, stamp = Watch(self._clock, self._request.structured), self._stamp(call)
                 with attempt.ear.here():
                     chunks = await self._send(call, streamed=True)
                 try:
@@ -125,6 +126,7 @@ class Performer:
                 finally:
                     if close := getattr(chunks, "aclose", None):
                         await close()
+                attempt.ear.check()
                 for shown in watch.rest():
                     yield stamped(shown, stamp)
                 attempt.answered(watch.last, watch.first_chunk)
@@ -179,7 +181,10 @@ class _Attempt:
         Raises:
             TargetError: it reports a failure that the integration lets through.
         """
-        check(response)
+        if self.ear is _DEAF:
+            check(response)
+        else:
+            self.ear.check()
         usage = usage_of(response) if self.ear is _DEAF else self.ear.usage
         if usage is not None and self._native.dialect is Dialect.ANTHROPIC and self._counts_a_part(usage):
             usage = None

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from llama_index.core.base.llms.types import TextBlock
+from pydantic import BaseModel
 
 from fairlead import TargetError
 from fairlead.failures import IncompleteStream, classify
@@ -28,20 +29,48 @@ class EmptyStream(IncompleteStream):
     """A stream without a single chunk."""
 
 
+class Ending:
+    """Whether a stream came to its end."""
+
+    def __init__(self) -> None:
+        self._ended: bool | None = None
+
+    def hear(self, chunk: Any) -> None:
+        """Take in a chunk.
+
+        Raises:
+            TargetError: it reports a failure that the integration lets through.
+        """
+        ended = state_of(chunk)
+        if ended is not None:
+            self._ended = ended or self._ended or False
+
+    def check(self) -> None:
+        """Say it when the stream is over.
+
+        Raises:
+            IncompleteStream: it broke off.
+        """
+        if self._ended is False:
+            raise IncompleteStream("the stream ended without its terminal marker")
+
+
 class Watch:
     """Takes in the chunks of one stream, says which to show, and at the end whether it was complete.
 
     Parameters:
         clock: seconds; only differences count.
+        structured: the chunks are objects of the user's own, of which more and more is filled in.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], structured: bool = False) -> None:
         self.last: Any = None
         self.first_chunk: float | None = None
         self._clock = clock
         self._started = clock()
         self._waiting: list[Any] | None = []
-        self._ended: bool | None = None
+        self._ending = None if structured else Ending()
+        self._says_nothing = is_empty if structured else says_nothing
 
     def hear(self, chunk: Any) -> list[Any]:
         """The chunks that may be shown now.
@@ -50,12 +79,11 @@ class Watch:
             TargetError: the chunk reports a failure that the integration lets through.
         """
         self.last = chunk
-        ended = state_of(chunk)
-        if ended is not None:
-            self._ended = ended or self._ended or False
+        if self._ending is not None:
+            self._ending.hear(chunk)
         if self._waiting is None:
             return [chunk]
-        if says_nothing(chunk):
+        if self._says_nothing(chunk):
             self._waiting.append(chunk)
             return []
         self.first_chunk = self._clock() - self._started
@@ -66,12 +94,12 @@ class Watch:
         """The chunks that waited in vain; to be shown at the end.
 
         Raises:
-            IncompleteStream: the stream broke off without a word.
+            IncompleteStream: the stream broke off.
         """
         if self.last is None:
             raise EmptyStream("the stream ended before its first chunk")
-        if self._ended is False:
-            raise IncompleteStream("the stream ended without its terminal marker")
+        if self._ending is not None:
+            self._ending.check()
         return self._waiting or []
 
 
@@ -112,7 +140,7 @@ def check(response: Any) -> None:
 
 def says_nothing(chunk: Any) -> bool:
     """Whether a chunk carries nothing of the answer."""
-    if getattr(chunk, "delta", True):  # what has no delta at all is a piece of a structured answer
+    if getattr(chunk, "delta", True):
         return False
     if (chunk.additional_kwargs or {}).get("thinking_delta"):
         return False
@@ -122,6 +150,11 @@ def says_nothing(chunk: Any) -> bool:
     if message.additional_kwargs.get("thinking_delta"):
         return False
     return all(type(block) is TextBlock and not block.text for block in message.blocks)
+
+
+def is_empty(chunk: Any) -> bool:
+    """Whether a structured answer has nothing filled in yet."""
+    return isinstance(chunk, BaseModel) and all(value is None for value in vars(chunk).values())
 
 
 def _failure(told: Any) -> TargetError:
