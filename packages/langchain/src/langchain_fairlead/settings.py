@@ -42,7 +42,8 @@ _REFUSED = {
 }
 _LONGEST = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 _SAMPLING = frozenset(["temperature", "top_p", "top_k"])
-_REASONING = frozenset(["reasoning", "reasoning_effort", "include"])
+_REASONING = frozenset(["reasoning", "reasoning_effort"])
+_THOUGHTS = "reasoning.encrypted_content"
 
 
 def settings(native: Native, kwargs: dict[str, Any], tools: bool = False) -> dict[str, Any]:
@@ -69,6 +70,9 @@ def settings(native: Native, kwargs: dict[str, Any], tools: bool = False) -> dic
         refused |= {name for name in _SAMPLING & kwargs.keys() if kwargs[name] != 1}
     if profile.get("reasoning_output") is False and dialect is not Dialect.ANTHROPIC:
         refused |= _REASONING
+        if _THOUGHTS in (kwargs.get("include") or ()):
+            kept = [name for name in kwargs["include"] if name != _THOUGHTS]
+            kwargs = {**kwargs, "include": kept} if kept else _without(kwargs, frozenset(["include"]))
     if not refused.isdisjoint(kwargs):
         kwargs = _without(kwargs, refused)
     return _anthropic(native, kwargs) if dialect is Dialect.ANTHROPIC else _openai(native, kwargs)
