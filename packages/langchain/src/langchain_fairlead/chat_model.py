@@ -6,8 +6,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
-from functools import cached_property
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from langchain_core.callbacks import CallbackManagerForLLMRun, Callbacks
 from langchain_core.language_models import BaseChatModel
@@ -18,23 +17,24 @@ from langchain_core.outputs import ChatResult, LLMResult
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import BaseTool
-from pydantic import PrivateAttr
+from pydantic import Field
 
 from fairlead import Attempt, ConfigurationError, Router, View
 from fairlead.caching.keep_warm import KeepWarm
 from fairlead.catalog import Catalog
-from fairlead.default import default_chain
 from fairlead.engine import Verifier
 from fairlead.explain import Explanation
 from langchain_fairlead.dispatch import Dispatch
 from langchain_fairlead.events import Routed, routed
-from langchain_fairlead.follows import Follows
-from langchain_fairlead.native import Models, common_profile, natives, pool_of
+from langchain_fairlead.native import Models, common_profile, natives
+from langchain_fairlead.parts import Parts
 from langchain_fairlead.structured import Schema, Structured
 from langchain_fairlead.tools import Tools
 
 _FIELDS = frozenset(["name", "verbose", "callbacks", "tags", "metadata", "rate_limiter", "disable_streaming", "profile"])
-_ON_THE_MODELS = frozenset(["cache", "output_version", "custom_get_token_ids"])
+_ON_THE_MODELS = frozenset(["cache", "custom_get_token_ids"])
+_TRACED = frozenset(["temperature", "max_tokens", "stop"])
+"""Settings of models given as strings that are kept for the traces; the others may be keys."""
 
 
 class ChatFairlead(BaseChatModel):
@@ -51,6 +51,7 @@ class ChatFairlead(BaseChatModel):
         catalog: prices and abilities that you know better. Not together with `router`.
         keep_warm: what is done to find prompt caches again (`fairlead.caching.KeepWarm`); None: endpoints that take it are
             told which calls belong to one thread, and nothing is marked.
+        dispatch: that of another `ChatFairlead`, to share it instead of all the above; LangChain's configurable fields do.
         settings: fields of LangChain's chat models (`tags`, `metadata`, `callbacks`, `rate_limiter`, ...); anything else
             goes to the constructors of those models that are given as strings.
 
@@ -65,8 +66,8 @@ class ChatFairlead(BaseChatModel):
     'Yes.'
     """
 
-    _dispatch: Dispatch = PrivateAttr()
-    _said: dict[str, Any] = PrivateAttr(default_factory=dict)
+    dispatch: Dispatch = Field(exclude=True, repr=False)
+    """What decides and calls; the middleware and the node work with it. A field, so that copies have it."""
 
     def __init__(
         self,
@@ -77,42 +78,46 @@ class ChatFairlead(BaseChatModel):
         journal: Sequence[Callable[[Attempt], None]] = (),
         catalog: Catalog | None = None,
         keep_warm: KeepWarm | None = None,
+        dispatch: Dispatch | None = None,
         **settings: Any,
     ) -> None:
-        if misplaced := sorted(_ON_THE_MODELS & settings.keys() - {"output_version"}):
+        options = {key: value for key, value in settings.items() if key not in _FIELDS and value is not None}
+        if misplaced := sorted(_ON_THE_MODELS & options.keys()):
             raise ConfigurationError(f"{', '.join(misplaced)}: set it on the models, each of which keeps its own")
-        options = {key: value for key, value in settings.items() if key not in _FIELDS}
-        found = natives(models, options)
-        if router is None:
-            pool = pool_of(found.values(), catalog)
-            router = Router(pool, Follows(), *default_chain(pool), verify=verify, journal=journal)
-        else:
-            _check(router, found, verify or journal or catalog)
-        super().__init__(**{key: value for key, value in settings.items() if key in _FIELDS})
-        self._dispatch = Dispatch(found, router, self.rate_limiter, keep_warm)
-        self._said = options
+        if dispatch is None:
+            parts = Parts(router, verify, journal, catalog, keep_warm)
+            said = {key: options[key] for key in _TRACED & options.keys()}
+            dispatch = Dispatch(natives(models, options), parts, said)
+        super().__init__(dispatch=dispatch, **{key: value for key, value in settings.items() if key in _FIELDS})  # type: ignore[call-arg]
         if self.profile is None:
-            self.profile = common_profile(native.model for native in found.values())
-        local = {key: settings[key] for key in ("callbacks", "tags", "metadata") if settings.get(key)}
-        if local:
-            self._dispatch.always(cast("RunnableConfig", local))
+            self.profile = common_profile(native.model for native in dispatch.natives.values())
+        self._tell()
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy, with other fields; both share the router."""
+        copied = super().model_copy(update=update, deep=deep)
+        if update:
+            copied._tell()
+        return copied
+
+    def _tell(self) -> None:
+        """Let the dispatch know the fields that count in its calls."""
+        metadata = {key: value for key, value in (self.metadata or {}).items() if key != "lc_versions"}  # each model has its own
+        fields = {"callbacks": self.callbacks, "tags": self.tags, "metadata": metadata}
+        local = {key: value for key, value in fields.items() if value}
+        self.dispatch = self.dispatch.sharing(self.rate_limiter, cast("RunnableConfig", local) if local else None)
 
     # -- what it is
 
     @property
     def router(self) -> Router:
         """The router that chooses."""
-        return self._dispatch.router
+        return self.dispatch.router
 
     @property
     def models(self) -> Mapping[str, BaseChatModel]:
         """The native chat models by target name."""
-        return {name: native.model for name, native in self._dispatch.natives.items()}
-
-    @cached_property
-    def dispatch(self) -> Dispatch:
-        """What decides and calls; the middleware and the node work with it."""
-        return self._dispatch  # cached, because pydantic finds a private attribute slowly
+        return {name: native.model for name, native in self.dispatch.natives.items()}
 
     def explain(
         self,
@@ -121,7 +126,7 @@ class ChatFairlead(BaseChatModel):
         **kwargs: Any,
     ) -> Explanation:
         """Who would answer, who is ruled out, and why; nobody is called. Print it."""
-        view: View = self._dispatch.request(input, config, None, kwargs).view
+        view: View = self.dispatch.request(input, config, None, kwargs).view
         return self.router.explain(view)
 
     @property
@@ -130,10 +135,10 @@ class ChatFairlead(BaseChatModel):
 
     @property
     def _identifying_params(self) -> Mapping[str, Any]:
-        return {"targets": list(self._dispatch.natives)}
+        return {"targets": list(self.dispatch.natives)}
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        said = {**self._said, **kwargs}
+        said = {**self.dispatch.said, **kwargs}
         params = LangSmithParams(
             ls_provider="fairlead", ls_model_name=str(kwargs.get("model") or "fairlead"), ls_model_type="chat"
         )
@@ -333,16 +338,3 @@ def _configs(
         given["run_name"] = run_name
     config = ensure_config(given)
     return [config if run_id is None or i else {**config, "run_id": run_id} for i in range(count)]
-
-
-def _check(router: Router, found: Mapping[str, object], more: object) -> None:
-    if more:
-        raise ConfigurationError(
-            "verify=, journal= and catalog= belong to the router that you give: set them on it and its pool"
-        )
-    pool = {target.name for target in router.pool}
-    if pool != found.keys():
-        raise ConfigurationError(
-            f"router= and models= name different targets: the router's pool has {sorted(pool)}, models= has {sorted(found)}; "
-            "give models= as a mapping with the names of the pool"
-        )

@@ -22,12 +22,13 @@ from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config, merge_configs
 
-from fairlead import Call, Outcome, Router, adrive, drive
+from fairlead import Call, Outcome, adrive, drive
 from fairlead.caching.keep_warm import KeepWarm
 from fairlead.drive import APerform
 from langchain_fairlead.events import FINISH, Event, finished
 from langchain_fairlead.follows import FOLLOW
-from langchain_fairlead.native import Native
+from langchain_fairlead.native import Native, natives
+from langchain_fairlead.parts import Packed, Parts, packed, unpacked
 from langchain_fairlead.perform import Request
 from langchain_fairlead.port import Porter
 from langchain_fairlead.stamp import KEY, stamp_of, stamped
@@ -42,26 +43,21 @@ class Dispatch:
     """What stands behind a `ChatFairlead`, and behind everything that is derived from it.
 
     Parameters:
-        natives: the chat models by target name.
-        router: chooses among them.
-        limiter: asked before each attempt; None: only the models' own.
-        keep_warm: what is done to find prompt caches again; None: `KeepWarm()`.
+        models: the chat models by target name.
+        parts: what chooses among them is made of these.
+        said: settings that all models were built with, for the traces.
     """
 
-    __slots__ = ("_local", "_natives", "_porter", "_views", "limiter", "router")
+    __slots__ = ("_local", "_natives", "_parts", "_porter", "_views", "limiter", "router", "said")
 
-    def __init__(
-        self,
-        natives: Mapping[str, Native],
-        router: Router,
-        limiter: BaseRateLimiter | None = None,
-        keep_warm: KeepWarm | None = None,
-    ) -> None:
-        self.router = router
-        self.limiter = limiter
-        self._natives = natives
+    def __init__(self, models: Mapping[str, Native], parts: Parts, said: Mapping[str, Any]) -> None:
+        self.router = parts.router_for(models)
+        self.limiter: BaseRateLimiter | None = None
+        self.said = said
+        self._natives = models
+        self._parts = parts
         self._views = Views()
-        self._porter = Porter(Warmth(keep_warm or KeepWarm(), natives))
+        self._porter = Porter(Warmth(parts.keep_warm or KeepWarm(), models))
         self._local: RunnableConfig | None = None
 
     @property
@@ -69,9 +65,35 @@ class Dispatch:
         """The chat models by target name."""
         return self._natives
 
-    def always(self, config: RunnableConfig) -> None:
-        """Add callbacks, tags and metadata to every call."""
-        self._local = config
+    def sharing(self, limiter: BaseRateLimiter | None, local: RunnableConfig | None) -> Dispatch:
+        """One that shares all with this one but the fields of its chat model.
+
+        Parameters:
+            limiter: asked before each attempt; None: only the models' own.
+            local: callbacks, tags and metadata of every call; None: none.
+        """
+        other = object.__new__(Dispatch)
+        for name in Dispatch.__slots__:
+            setattr(other, name, getattr(self, name))
+        other.limiter, other._local = limiter, local
+        return other
+
+    def __copy__(self) -> Dispatch:
+        """The same: a router is a service, and what it counts holds for every copy of a model."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Dispatch:
+        """The same, as above."""
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What another process makes one of again: see `parts`."""
+        if self._parts.router is not None:
+            raise TypeError(
+                "cannot pickle a ChatFairlead with router=: its memory is shared; make it in the process that uses it"
+            )
+        models = {name: packed(native.model) for name, native in self._natives.items()}
+        return _again, (models, self._parts, dict(self.said), self.limiter, self._local)
 
     def invoke(
         self, prompt: LanguageModelInput, config: RunnableConfig | None, *, stop: list[str] | None = None, **kwargs: Any
@@ -224,6 +246,17 @@ class Last:
         if self._id is None:  # a parsed answer: there is no message to write on
             return []
         return [stamped(AIMessageChunk(content="", id=self._id), outcome)]
+
+
+def _again(
+    models: Mapping[str, Packed],
+    parts: Parts,
+    said: dict[str, Any],
+    limiter: BaseRateLimiter | None,
+    local: RunnableConfig | None,
+) -> Dispatch:
+    found = natives({name: unpacked(model) for name, model in models.items()}, {})
+    return Dispatch(found, parts, said).sharing(limiter, local)
 
 
 @asynccontextmanager

@@ -80,7 +80,16 @@ class FairleadMiddleware(AgentMiddleware[FairleadState, Any, Any]):
 
     def __init__(self, threads: int = 10_000) -> None:
         super().__init__()
+        self.threads = threads
         self._restored: Memory[str, bool] = Memory(threads)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what is remembered of threads: a copy begins anew, and restores them once more."""
+        return {name: value for name, value in vars(self).items() if name != "_restored"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take it over."""
+        vars(self).update(state, _restored=Memory(state["threads"]))
 
     def wrap_model_call(self, request: ModelRequest[Any], handler: Handler) -> Answer:
         """Choose, and let the inner chain call what was chosen; another target where that fails."""

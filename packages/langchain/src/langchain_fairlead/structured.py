@@ -34,6 +34,10 @@ class Schema:
         self.options = options
         self._built: dict[str, Runnable[LanguageModelInput, Any]] = {}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Without the models, which are built for it anew: they hold keys."""
+        return Schema, (self.schema, self.include_raw, self.options)
+
     def bound_to(self, name: str, model: BaseChatModel) -> Runnable[LanguageModelInput, Any]:
         """The target `name`, followed by its parser; built once for each target."""
         built = self._built.get(name)

@@ -84,6 +84,10 @@ class Tools(Sequence[dict[str, Any]]):
         self._shown: list[dict[str, Any]] | None = None
         self._bound: dict[str, Runnable[LanguageModelInput, AIMessage]] = {}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Without the models that they were bound to, which hold keys."""
+        return Tools, (self.raw, self.choice, self.parallel, self.options)
+
     def bound_to(self, native: Native, mark: dict[str, str] | None = None) -> Runnable[LanguageModelInput, AIMessage]:
         """The target with these tools, by its own `bind_tools`; built once for each target.
 

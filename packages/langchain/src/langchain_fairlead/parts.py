@@ -1,0 +1,96 @@
+"""What a `ChatFairlead` is made of: by this its router is built, and this goes along when it is pickled, but never a key.
+
+A copy in the same process shares the router: budgets, breakers and what was learned hold for all of it. Another process makes
+a router of its own from the same parts, with an empty memory; `Router.dump` and `load` carry that over.
+
+Native models differ. Those of OpenAI cannot be pickled at all, those of Anthropic with their key in plain sight, until their
+first call. So a model that has a key is written as its class and settings, and finds its key in the environment again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from pydantic import SecretBytes, SecretStr
+
+from fairlead import Attempt, ConfigurationError, Router
+from fairlead.caching.keep_warm import KeepWarm
+from fairlead.catalog import Catalog
+from fairlead.default import default_chain
+from fairlead.engine import Verifier
+from langchain_fairlead.follows import Follows
+from langchain_fairlead.native import Native, pool_of
+
+_SECRETS = (SecretStr, SecretBytes)
+_TELLING = ("auth", "cookie", "key", "secret", "token")
+_MADE_AGAIN = frozenset(["profile", "metadata", "callbacks", "tags", "rate_limiter", "cache"])
+"""Fields that LangChain leaves out of a dump and its constructors take; others that it leaves out are clients."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The arguments of a `ChatFairlead` beside its models and LangChain's own fields."""
+
+    router: Router | None = None
+    verify: Verifier | None = None
+    journal: Sequence[Callable[[Attempt], None]] = ()
+    catalog: Catalog | None = None
+    keep_warm: KeepWarm | None = None
+
+    def router_for(self, natives: Mapping[str, Native]) -> Router:
+        """The router that was given, or the default chain over these models.
+
+        Raises:
+            ConfigurationError: both are asked for, or the router's pool is another one.
+        """
+        if self.router is None:
+            pool = pool_of(natives.values(), self.catalog)
+            return Router(pool, Follows(), *default_chain(pool), verify=self.verify, journal=self.journal)
+        if self.verify or self.journal or self.catalog:
+            raise ConfigurationError(
+                "verify=, journal= and catalog= belong to the router that you give: set them on it and its pool"
+            )
+        pool_names = {target.name for target in self.router.pool}
+        if pool_names != natives.keys():
+            raise ConfigurationError(
+                f"router= and models= name different targets: the router's pool has {sorted(pool_names)}, models= has "
+                f"{sorted(natives)}; give models= as a mapping with the names of the pool"
+            )
+        return self.router
+
+
+Packed = BaseChatModel | tuple[type[BaseChatModel], dict[str, Any]]
+
+
+def packed(model: BaseChatModel) -> Packed:
+    """A chat model as it may be pickled: itself, or its class and settings, where it has a key.
+
+    Raises:
+        TypeError: there may be a key among its headers.
+    """
+    values = vars(model)
+    if not any(isinstance(value, _SECRETS) for value in values.values()):
+        return model
+    headers = values.get("default_headers") or {}
+    if telling := sorted(name for name in headers if any(word in name.lower() for word in _TELLING)):
+        raise TypeError(
+            f"cannot pickle {type(model).__name__}: default_headers has {', '.join(telling)}, which looks like a key"
+        )
+    fields = type(model).model_fields
+    kept = [name for name in fields if name in model.model_fields_set and (not fields[name].exclude or name in _MADE_AGAIN)]
+    return type(model), {name: values[name] for name in kept if not isinstance(values[name], _SECRETS)}
+
+
+def unpacked(packed: Packed) -> BaseChatModel:
+    """The chat model again.
+
+    Raises:
+        Exception: as its class does where it does not find its key.
+    """
+    if isinstance(packed, tuple):
+        cls, settings = packed
+        return cls(**settings)
+    return packed
