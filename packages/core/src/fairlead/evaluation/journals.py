@@ -9,21 +9,22 @@ What stands in a record, and what is assumed where an older file lacks it:
 | the call itself | the last reply of a decision; replies that were rejected before it, and questions of policies, count as paid only |
 | easy | `free`: all other opinions had left several targets equal, and the price decided. Older: the same, from the notes |
 | | Where no decision was by price: every call that went to another target than the strongest |
-| what the prompt kept | `change` and `kept_tokens`. Older: a prompt below 0.7 of the one before was compacted |
+| what the prompt kept | `change` and `kept_tokens`, and what a target read that was called lately. Older: a prompt below 0.7 of the |
+| | one before was compacted |
 | strongest first, prices | `pool`. Older: targets by name, the one that most hard calls went to first; prices by the name of the model |
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fairlead.errors import ConfigurationError
 from fairlead.evaluation.prices import frozen_prices
-from fairlead.evaluation.sessions import COMPACTED, Bill, Step, Thread, recording, rows
+from fairlead.evaluation.sessions import BROKEN, COMPACTED, SURE, Bill, Step, Thread, recording, rows
 from fairlead.journal.record import BY_PRICE, Record
 from fairlead.signals import Phase, Signals, StepKind
 from fairlead.target import Price, Target
@@ -100,27 +101,33 @@ def journal(records: Iterable[Record]) -> Journal:
     """
     told = sorted(records, key=lambda record: record.time)
     known = [record for record in told if record.input_tokens is not None and record.output_tokens is not None]
-    answers: dict[str, Record] = {}
+    answers: dict[tuple[str, str, str], Record] = {}
     for record in known:
         if record.purpose == "answer":
-            answers[record.decision] = record
+            answers[_asked(record)] = record
     if not answers:
         raise ConfigurationError("the journal has no call whose tokens were counted: nothing can be replayed")
     made = list(answers.values())
     by_price = any(_free(record) for record in made)
     targets = _targets(made)
+    caching = {record.target for record in made if record.cache_read_tokens or record.cache_write_tokens}
     found: dict[tuple[str, str], list[Record]] = {}
     for record in made:
         found.setdefault((record.session, record.agent), []).append(record)
     return Journal(
-        threads=[_thread(calls, by_price, targets[0].name) for calls in found.values()],
+        threads=[_thread(calls, by_price, targets[0].name, caching) for calls in found.values()],
         targets=targets,
         paid=sum(record.cost or 0.0 for record in told),
-        besides=sum(record.cost or 0.0 for record in known if answers.get(record.decision) is not record),
+        besides=sum(record.cost or 0.0 for record in known if answers.get(_asked(record)) is not record),
         unpriced=sum(record.cost is None for record in known),
         lost=len(told) - len(known),
         by_price=by_price,
     )
+
+
+def _asked(record: Record) -> tuple[str, str, str]:
+    """What one answer was for: seeded routers repeat the ids of their decisions."""
+    return record.session, record.agent, record.decision
 
 
 def _free(record: Record) -> tuple[str, ...]:
@@ -156,20 +163,24 @@ def _price(rates: Mapping[str, Any] | None) -> Price | None:
     return Price(**{name: rate for name, rate in rates.items() if name != "long"}, long=_price(rates.get("long")))
 
 
-def _thread(records: Sequence[Record], by_price: bool, strongest: str) -> Thread:
+def _thread(records: Sequence[Record], by_price: bool, strongest: str, caching: Collection[str]) -> Thread:
     bills = [_bill(record) for record in records]
     prompts = [record.input_tokens or 0 for record in records]
+    ttl = 3600 if any(bill.write_1h for bill in bills) else 300
+    used: dict[str, float] = {}
     steps: list[Step] = []
     for i, (record, bill, prompt) in enumerate(zip(records, bills, prompts, strict=True)):
-        before = prompts[i - 1] if i else 0
-        same = i > 0 and records[i - 1].target == record.target
-        kept, compacted = (_kept(record, before, prompt, bill.read if same else None)) if i else (prompt, False)
+        before = prompts[i - 1] if i else prompt
+        compacted = i > 0 and (record.change == "compaction" if record.change else prompt < COMPACTED * before)
+        warm = record.target in caching and record.time - used.get(record.target, float("-inf")) < SURE * ttl
+        last = i > 0 and records[i - 1].target == record.target
+        used[record.target] = record.time
         growth = prompts[i + 1] - prompt if i + 1 < len(records) else 0
         steps.append(
             Step(
                 at=record.time,
                 prompt=prompt,
-                kept=kept,
+                kept=_kept(record, before, prompt, compacted, warm, last) if i else prompt,
                 output=bill.output,
                 growth=growth if growth > 0 else bill.output,
                 easy=bool(_free(record)) if by_price else record.target != strongest,
@@ -181,17 +192,28 @@ def _thread(records: Sequence[Record], by_price: bool, strongest: str) -> Thread
             )
         )
     first = records[0]
-    ttl = 3600 if any(bill.write_1h for bill in bills) else 300
     agent = "" if first.agent == "main" else first.agent
     return Thread(first.session, agent, bills[0].read, ttl, tuple(steps), first.agent)
 
 
-def _kept(record: Record, before: int, prompt: int, read: int | None) -> tuple[int, bool]:
-    """How many tokens of the prompt before it this one begins with, and whether it was compacted."""
-    compacted = record.change == "compaction" if record.change else prompt < COMPACTED * before
+def _kept(record: Record, before: int, prompt: int, compacted: bool, warm: bool, last: bool) -> int:
+    """How many tokens of the prompt before it this one begins with, as far as caches found them.
+
+    Parameters:
+        before, prompt: tokens of the two.
+        compacted: the history was summarised in between.
+        warm: its target was called so lately that what it read is what was left to be read.
+        last: and it had made the call before, so that this holds where nothing is known to have changed, too.
+    """
+    kept, read = min(before, prompt), record.cache_read_tokens or 0
+    broken = compacted
     if record.kept_tokens is not None and record.estimated_tokens:
-        return min(before, prompt, round(record.kept_tokens * prompt / record.estimated_tokens)), compacted
-    return min(before, prompt, (read or 0) if compacted else prompt), compacted
+        kept, broken = min(kept, round(record.kept_tokens * prompt / record.estimated_tokens)), True
+    elif compacted:
+        return min(kept, read)
+    if warm and (broken or (last and read < BROKEN * before)):
+        return min(kept, read)
+    return kept
 
 
 def _bill(record: Record) -> Bill:

@@ -62,7 +62,7 @@ def tariffs(router: Router) -> list[Tariff]:
         ConfigurationError: a target has no price.
     """
     advisors = [advisor for policy in router.policies if (advisor := advisor_of(policy)) is not None]
-    rules = advisors[0].rules if advisors else CacheRules()
+    rules = advisors[0].targets.rules if advisors else CacheRules()
     return [_tariff(target, rules) for target in router.pool.targets]
 
 

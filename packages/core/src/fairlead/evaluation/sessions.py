@@ -55,8 +55,8 @@ EASY: Mapping[str, frozenset[str]] = {"reads": READING, "reads+bash": READING | 
 """Definitions of an easy call, by name."""
 
 COMPACTED = 0.7  # a prompt this much shorter than the one before it was compacted
-_BROKEN = 0.9  # a read of less than this share of the prompt before is a break
-_SURE = 0.8  # of the lifetime: a miss after a shorter gap was no lapse
+BROKEN = 0.9  # a read of less than this share of the prompt before is a break
+SURE = 0.8  # of the lifetime: a miss after a shorter gap was no lapse
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +241,7 @@ def _thread(calls: list[_Row]) -> Thread:
     steps: list[Step] = []
     for i, (row, prompt) in enumerate(zip(calls, prompts, strict=True)):
         compacted = i > 0 and (row.trigger == "compact" or prompt < COMPACTED * prompts[i - 1])
-        sure = i > 0 and row.at - steps[-1].at < _SURE * ttl
+        sure = i > 0 and row.at - steps[-1].at < SURE * ttl
         kept = _kept(prompts[i - 1], prompt, row.bill.read, sure, compacted) if i else prompt
         growth = prompts[i + 1] - prompt if i + 1 < len(calls) else 0
         steps.append(
@@ -271,7 +271,7 @@ def _signals(row: _Row, *, first: bool) -> Signals:
 
 
 def _kept(before: int, prompt: int, read: int, sure: bool, compacted: bool) -> int:
-    if compacted or (sure and read < _BROKEN * before):
+    if compacted or (sure and read < BROKEN * before):
         return min(read, prompt)
     return min(before, prompt)
 

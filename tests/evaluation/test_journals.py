@@ -1,0 +1,181 @@
+"""A router's journal as a recording: from real calls to a local provider, to what they cost and would have cost."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+
+import pytest
+
+from fairlead import ConfigurationError, Pool, Price, Router, Target
+from fairlead.caching import Advisor
+from fairlead.cli import main
+from fairlead.clients import AnthropicClient, Clients
+from fairlead.evaluation import compare_recording, read_journal, replay_router, teach
+from fairlead.journal import JsonLines
+from fairlead.policies import ByStep, Cheapest
+from fairlead.signals import StepKind
+from fairlead.testing import Clock
+from fairlead.testing.loopback import Answer, LoopbackProvider, ToolCall
+
+OPUS = Target("opus", "anthropic", "claude-opus-4-5", Price(5, 25, 0.5, 6.25))
+HAIKU = Target("haiku", "anthropic", "claude-haiku-4-5", Price(1, 5, 0.1, 1.25))
+NEWER = {"phase", "kind", "change", "kept_tokens", "free", "pool", "cache_write_1h_tokens"}
+TURNS, TOOLS = 3, 6
+
+
+def router(**options):
+    chain = [ByStep(first="strong", failure="strong", user_turn="strong", tool_result=None)]
+    plans = Cheapest(when=lambda view: view.signals.step is StepKind.TOOL_RESULT, advisor=Advisor(control=0.0))
+    return Router(Pool([OPUS, HAIKU]), *chain, plans, rng=random.Random(1), **options)
+
+
+def work(path, session, *, keep=True):
+    """Three user's turns of a call each and six after tools, through the real SDK; with `keep=False` the history is dropped in between."""
+    clock, rng = Clock(), random.Random(7)
+
+    def answer(request):
+        return Answer(tool_calls=(ToolCall("read", {"path": "mast.py"}),))
+
+    with LoopbackProvider(answer, clock=clock) as provider, JsonLines(path) as journal:
+        routed = router(clock=clock, journal=[journal])
+        made = {
+            target.name: AnthropicClient(model=target.model, base_url=provider.anthropic_url, api_key="sk-ant-test")
+            for target in routed.pool
+        }
+        clients, messages = Clients(made, routed), [{"role": "system", "content": "The rules of the ship are these. " * 900}]
+        for turn in range(TURNS):
+            if turn and not keep:
+                del messages[1:]
+            for step in range(1 + TOOLS):
+                words = " ".join(rng.choices(["jib", "keel", "mast"], k=rng.randint(100, 800)))
+                calls = messages[-1].get("tool_calls")
+                if calls:
+                    messages.append({"role": "tool", "tool_call_id": calls[0]["id"], "name": "read", "content": words})
+                if not step:
+                    messages.append({"role": "user", "content": words})
+                clock.advance(rng.uniform(3, 30))
+                done = clients.complete(
+                    messages, session=session, max_tokens=60, extra={"anthropic": {"cache_control": {"type": "ephemeral"}}}
+                )
+                messages.append(done.message)
+    return path
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    path = tmp_path_factory.mktemp("journal") / "journal.jsonl"
+    for session in ("one", "two"):
+        work(path, session)
+    return path
+
+
+def test_the_calls_of_a_real_router_read_back_as_threads(written):
+    found = read_journal(written)
+    assert {thread.session for thread in found.threads} == {"one", "two"}
+    steps = found.threads[0].steps
+    assert [step.by for step in steps] == ["opus", *["haiku"] * TOOLS] * TURNS
+    assert [step.easy for step in steps] == [False, *[True] * TOOLS] * TURNS
+    assert [step.signals.step for step in steps[:2]] == [StepKind.USER_TURN, StepKind.TOOL_RESULT]
+    assert all(step.kept == before.prompt for before, step in itertools.pairwise(steps))
+    assert [(target.name, target.price) for target in found.targets] == [("opus", OPUS.price), ("haiku", HAIKU.price)]
+
+
+def test_what_was_paid_is_what_the_cost_model_says_of_the_same_calls(written):
+    bought = compare_recording(written).bought
+    assert bought.journal.paid == pytest.approx(bought.modelled, rel=0.02)
+    assert bought.strongest == "opus"
+    assert 0.1 < bought.saved < 0.9
+
+
+def test_the_command_tells_what_was_paid_and_saved(written, capsys):
+    assert main(["replay", str(written), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    (pair,) = found["pairs"]
+    assert pair["pair"] == "claude-opus-4-5/claude-haiku-4-5"
+    assert pair["relative_cost"]["optimum"] <= pair["relative_cost"]["fairlead"] < 1
+    assert found["journal"]["calls"] == {"opus": 2 * TURNS, "haiku": 2 * TURNS * TOOLS}
+    paid = sum(json.loads(line)["fairlead.cost"] for line in written.read_text().splitlines())
+    assert found["journal"]["paid_usd"] == pytest.approx(paid)
+    assert main(["replay", str(written)]) == 0
+    told = capsys.readouterr().out
+    assert f"paid: ${paid:,.4f}" in told
+    assert "with opus for every call: saved" in told
+
+
+def test_an_older_journal_is_read_with_what_its_notes_tell(written, tmp_path):
+    rows = [json.loads(line) for line in written.read_text().splitlines()]
+    for row in rows:
+        for name in NEWER:
+            row.pop(f"fairlead.{name}", None)
+    older = tmp_path / "older.jsonl"
+    older.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    now, then = read_journal(written), read_journal(older)
+    assert [[step.easy for step in thread.steps] for thread in then.threads] == [
+        [step.easy for step in thread.steps] for thread in now.threads
+    ]
+    assert [target.name for target in then.targets] == ["opus", "haiku"]
+    assert compare_recording(older).bought.modelled == pytest.approx(compare_recording(written).bought.modelled)
+
+
+def test_where_history_was_dropped_the_replay_drops_it_too(tmp_path):
+    path = work(tmp_path / "journal.jsonl", "three", keep=False)
+    bought = compare_recording(path).bought
+    (thread,) = bought.journal.threads
+    dropped = [i for i, step in enumerate(thread.steps) if i and step.kept < thread.steps[i - 1].prompt]
+    assert dropped == [1 + TOOLS, 2 * (1 + TOOLS)]
+    assert bought.journal.paid == pytest.approx(bought.modelled, rel=0.02)
+
+
+def test_a_broken_record_is_told_by_its_line(written, tmp_path):
+    broken = tmp_path / "broken.jsonl"
+    broken.write_text(written.read_text() + '{"fairlead.schema": 1, "fairlead.time": "noon"}\n')
+    with pytest.raises(ConfigurationError, match=r"broken\.jsonl:43: no record of a journal"):
+        compare_recording(broken)
+
+
+def test_failures_rejections_and_calls_without_tokens_are_counted_and_not_replayed(written, tmp_path):
+    rows = [json.loads(line) for line in written.read_text().splitlines()]
+    failed = {key: value for key, value in rows[0].items() if "usage" not in key and key != "fairlead.cost"}
+    rejected = {
+        **rows[1],
+        "fairlead.result": "rejected",
+        "fairlead.time": rows[1]["fairlead.time"] - 0.01,
+        "fairlead.cost": 0.5,
+    }
+    path = tmp_path / "more.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in [failed, rejected, *rows]))
+    found = read_journal(path)
+    assert (found.lost, found.besides) == (1, 0.5)
+    assert sum(len(thread.steps) for thread in found.threads) == len(rows)
+
+
+def test_a_journal_without_tokens_is_refused(written, tmp_path):
+    path = tmp_path / "none.jsonl"
+    path.write_text(
+        "".join(
+            json.dumps({key: value for key, value in json.loads(line).items() if "usage" not in key}) + "\n"
+            for line in written.read_text().splitlines()
+        )
+    )
+    with pytest.raises(ConfigurationError, match="no call whose tokens were counted"):
+        compare_recording(path)
+
+
+def test_the_router_that_wrote_a_journal_does_the_same_again_when_it_is_replayed(written):
+    threads = read_journal(written).threads
+    tally = replay_router(router(), threads)
+    assert tally.by == {0: 2 * TURNS, 1: 2 * TURNS * TOOLS}
+    assert tally.total == pytest.approx(compare_recording(written).bought.modelled)
+
+
+def test_a_router_that_starts_again_knows_what_its_journal_tells(written):
+    fresh, taught = router(), router()
+    assert teach(taught, written) == 2 * TURNS * (1 + TOOLS)
+    planner = taught.policies[-1].advisor.planner
+    never = router().policies[-1].advisor.planner
+    assert planner.course("main").rhythm.habits.calls == never.course("main").rhythm.habits.calls + 2 * TURNS * (1 + TOOLS)
+    outlook = planner.course("main").rhythm.outlook(300)
+    assert outlook.easy > fresh.policies[-1].advisor.planner.course("main").rhythm.outlook(300).easy
+    assert planner.cap.spent == pytest.approx(compare_recording(written).bought.modelled)

@@ -1,0 +1,142 @@
+"""Real routers over recorded sessions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fairlead import BudgetExceeded, Call, ConfigurationError, Phase, Pool, Price, Router, StepKind, Target
+from fairlead.cli import main
+from fairlead.evaluation import Setting, load_router, read_sessions, replay, replay_router
+from fairlead.evaluation.prices import frozen_prices
+from fairlead.policies import Budget, ByPhase, ByStep
+
+SAMPLE = Path(__file__).parents[2] / "examples/data/agent_sessions"
+PAIRS = ["claude-opus-4-5/claude-haiku-4-5", "claude-opus-5-5/claude-sonnet-5-5", "gpt-5/gpt-5-mini", "gpt-5-pro/gpt-5-mini"]
+MADE = """
+from fairlead import Pool, Price, Router, Target
+targets = [
+    Target("opus", "anthropic", "claude-opus-4-5", Price(5, 25, 0.5, 6.25)),
+    Target("sonnet", "anthropic", "claude-sonnet-5", Price(3, 15, 0.3, 3.75)),
+    Target("haiku", "anthropic", "claude-haiku-4-5", Price(1, 5, 0.1, 1.25)),
+]
+
+def make():
+    return Router.default(Pool(targets))
+
+class Holder:
+    router = make()
+
+holder, number = Holder(), 7
+"""
+
+
+def pool(pair):
+    names = dict(zip(("strong", "weak"), pair.split("/"), strict=True))
+    return Pool([Target(name, frozen_prices()[model][0], model, frozen_prices()[model][1]) for name, model in names.items()])
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    return read_sessions(SAMPLE)
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_the_default_router_comes_to_what_the_planner_without_history_comes_to(recorded, pair):
+    """Not to the same: the router estimates lifetimes and hits, and draws other stretches to learn from."""
+    (result,) = replay(recorded, [pair], Setting(samples=0, history=False))
+    tally = replay_router(Router.default(pool(pair)), recorded)
+    relative = tally.total / result.tallies["all_strong"].total
+    assert relative == pytest.approx(result.relative["fairlead"].value, abs=0.03)
+    assert tally.unsafe == 0
+    assert sum(tally.by.values()) == sum(len(thread.steps) for thread in recorded)
+
+
+def test_where_the_weak_target_needs_twice_the_calls_the_router_finds_out(recorded):
+    strong = replay_router(Router(pool(PAIRS[0]), ByStep(first="strong", tool_result="strong")), recorded, inflation=2.0)
+    naive = replay_router(
+        Router(pool(PAIRS[0]), ByPhase(planning="strong"), ByStep(user_turn="strong", failure="strong", tool_result="fast")),
+        recorded,
+        inflation=2.0,
+    )
+    default = replay_router(Router.default(pool(PAIRS[0])), recorded, inflation=2.0)
+    assert strong.by[1] == 0
+    assert default.total - strong.total < 0.5 * (naive.total - strong.total)
+
+
+def test_a_router_is_told_what_stands_in_the_recording(recorded):
+    seen = []
+
+    def watch(view, shortlist):
+        seen.append(view)
+        return shortlist
+
+    replay_router(Router(pool(PAIRS[0]), watch), recorded)
+    steps = [step for thread in sorted(recorded, key=lambda thread: thread.steps[0].at) for step in thread.steps]
+    assert [view.tokens for view in seen] == [step.prompt for step in steps]
+    assert [view.now for view in seen] == [step.at for step in steps]
+    easy = [view.signals.step is StepKind.TOOL_RESULT and view.signals.phase is not Phase.PLANNING for view in seen]
+    assert easy == [step.easy for step in steps]
+    assert {view.scope.agent for view in seen} == {"main", "sub-agent"}
+    assert all(view.chain.tokens == view.tokens for view in seen[-1:])
+
+
+def test_a_conversation_that_grew_cut_or_was_compacted_is_told_as_such(recorded):
+    tokens = []
+
+    def watch(view, shortlist):
+        tokens.append((view.chain.tokens, view.tokens))
+        return shortlist
+
+    replay_router(Router(pool(PAIRS[0]), watch), recorded, inflation=2.0)
+    assert all(chain == prompt for chain, prompt in tokens)
+
+
+def test_any_number_of_targets_and_a_column_of_its_own(tmp_path, capsys):
+    (tmp_path / "made.py").write_text(MADE)
+    plot = tmp_path / "costs.svg"
+    say = ["replay", str(SAMPLE), "--router", f"{tmp_path}/made.py:make", "--samples", "0"]
+    assert main([*say, "--json", "--plot", str(plot)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [pair["pair"] for pair in found["pairs"]] == ["claude-opus-4-5/claude-sonnet-5", "claude-opus-4-5/claude-haiku-4-5"]
+    costs = {pair["relative_cost"]["router"] for pair in found["pairs"]}
+    assert len(costs) == 1
+    assert 0.8 < costs.pop() < 1.0
+    assert found["router"]["haiku"] > found["router"]["sonnet"]
+    assert ">router</text>" in plot.read_text()
+    assert main(say) == 0
+    told = capsys.readouterr().out
+    assert told.splitlines()[4].endswith("router")
+    assert "calls to haiku" in told
+
+
+@pytest.mark.parametrize(("name", "fits"), [("make", True), ("holder", True), ("number", False), ("nothing", False)])
+def test_a_router_is_found_by_its_place(tmp_path, name, fits):
+    (tmp_path / "made.py").write_text(MADE)
+    if fits:
+        assert load_router(f"{tmp_path}/made.py:{name}").pool.targets[0].name == "opus"
+    else:
+        with pytest.raises(ConfigurationError, match=r"is no Router|has no 'nothing'"):
+            load_router(f"{tmp_path}/made.py:{name}")
+
+
+def test_a_target_without_a_price_is_refused(recorded):
+    with pytest.raises(ConfigurationError, match="target 'own' has no price"):
+        replay_router(Router(Pool([Target("opus", price=Price(5, 25)), Target("own")])), recorded)
+
+
+def test_a_policy_that_would_ask_a_model_is_refused(recorded):
+    def asks(view, shortlist):
+        yield Call(shortlist.targets[0], view, shortlist, ask="Which?")
+        return shortlist
+
+    with pytest.raises(ConfigurationError, match="asks a model before it decides"):
+        replay_router(Router(pool(PAIRS[0]), asks), recorded)
+
+
+def test_a_budget_is_spent_by_what_the_calls_would_have_cost(recorded):
+    with pytest.raises(BudgetExceeded):
+        replay_router(Router(pool(PAIRS[0]), Budget(usd=0.5, per="session")), recorded)
+    assert replay_router(Router(pool(PAIRS[0]), Budget(usd=500, per="session")), recorded).total > 0.5
