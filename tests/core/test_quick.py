@@ -7,7 +7,7 @@ from dataclasses import FrozenInstanceError, dataclass, field, fields, replace
 
 import pytest
 
-from fairlead import Attempt, Needs, Outcome, Reply, Signals, Usage, View
+from fairlead import Attempt, Needs, Outcome, Reply, Scope, Signals, Usage, View
 from fairlead.call import Call
 from fairlead.quick import quick
 from fairlead.signals import Turn
@@ -45,16 +45,28 @@ def test_it_compares_copies_replaces_and_pickles_as_the_plain_one_does():
     assert pickle.loads(pickle.dumps(one)) == one
 
 
-def test_a_class_whose_constructor_does_more_is_refused():
-    with pytest.raises(AssertionError, match="only sets what it is given"):
+def test_what_a_factory_makes_is_made_for_each():
+    @quick
+    @dataclass(frozen=True, slots=True)
+    class Listed:
+        items: list[int] = field(default_factory=list)
+
+    first, second, given = Listed(), Listed(), Listed([7])
+    assert first == second
+    assert first.items is not second.items
+    assert given.items == [7]
+
+
+def test_a_field_that_has_no_place_in_the_constructor_is_refused():
+    with pytest.raises(AssertionError, match="takes every field in its place"):
 
         @quick
         @dataclass(frozen=True, slots=True)
-        class Listed:
-            items: list[int] = field(default_factory=list)
+        class Hidden:
+            x: int = field(default=1, init=False)
 
 
-@pytest.mark.parametrize("noun", [View, Needs, Signals, Turn, Usage, Call, Reply, Attempt, Outcome])
+@pytest.mark.parametrize("noun", [Scope, View, Needs, Signals, Turn, Usage, Call, Reply, Attempt, Outcome])
 def test_the_nouns_of_a_decision_stay_frozen(noun):
     made = noun(*range(len(fields(noun))))
     assert [getattr(made, each.name) for each in fields(noun)] == list(range(len(fields(noun))))

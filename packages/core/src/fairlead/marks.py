@@ -38,17 +38,17 @@ class Mark(NamedTuple):  # quick to make: there is one for each message
         role: `system`, `user`, `assistant` or `tool`; the observation that some agents send as a user message is `tool`.
         act: what the calls of an assistant turn do, or what the tool of a tool turn does; None: no call, or not known.
         fault: how badly a tool turn went.
+        because: the words or names that tell.
         asks: the phase that a user turn asks for; `implementing`: the user agrees to what was proposed; None: it does not say.
         runs: one of an assistant turn's calls runs something.
-        because: the words or names that tell.
     """
 
     role: str
     act: Act | None = None
     fault: Fault = Fault.NONE
+    because: str = ""
     asks: Phase | None = None
     runs: bool = False
-    because: str = ""
 
 
 _HEAD: Final = 600
@@ -161,7 +161,7 @@ _CRASHES: Final = tuple(
 def _result(name: str, text: str, failed: bool | None) -> Mark:
     act = of_call(name) if name else None
     fault, words = _fault(act, text, failed)
-    return Mark("tool", act, fault, because=words or name)
+    return Mark("tool", act, fault, words or name)
 
 
 _FINE: Final = (Fault.NONE, "")

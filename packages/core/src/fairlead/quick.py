@@ -27,12 +27,20 @@ def quick(cls: type[T]) -> type[T]:
     slow: Any = vars(cls)["__init__"]
     given: list[Any] = list(fields(cls))  # type: ignore[arg-type]  # it is a dataclass
     names = [field.name for field in given]
-    only_sets = all(field.init and not field.kw_only and field.default_factory is MISSING for field in given)
-    assert only_sets, "a constructor that only sets what it is given"
-    setters = {f"set_{name}": getattr(cls, name).__set__ for name in names}
-    body = "".join(f"    set_{name}(self, {name})\n" for name in names)
-    exec(f"def __init__(self, {', '.join(names)}):\n{body}", setters)  # noqa: S102  (as `dataclass` itself does)
-    made = setters["__init__"]
+    assert all(field.init and not field.kw_only for field in given), "a constructor that takes every field in its place"
+    assert not hasattr(cls, "__post_init__"), "a constructor that only sets fields"
+    defaults = dict(zip(reversed(names), reversed(slow.__defaults__ or ()), strict=False))
+    known: dict[str, Any] = {}
+    body = ""
+    for field in given:
+        name = value = field.name
+        known[f"set_{name}"] = getattr(cls, name).__set__
+        if field.default_factory is not MISSING:
+            known[f"no_{name}"], known[f"make_{name}"] = defaults[name], field.default_factory
+            value = f"make_{name}() if {name} is no_{name} else {name}"
+        body += f"    set_{name}(self, {value})\n"
+    exec(f"def __init__(self, {', '.join(names)}):\n{body}", known)  # noqa: S102  (as `dataclass` itself does)
+    made = known["__init__"]
     made.__defaults__, made.__annotations__ = slow.__defaults__, slow.__annotations__
     made.__qualname__, made.__module__ = slow.__qualname__, cls.__module__
     cls.__init__ = made  # type: ignore[method-assign]  # on purpose

@@ -27,13 +27,10 @@ class Run:
     __slots__ = ("_chunks", "_flow", "_heard", "_outcome", "_unshown", "call")
 
     def __init__(self, flow: Flow[Outcome]) -> None:
-        self.call: Call | None = None
         self._flow = flow
         self._outcome: Outcome | None = None
-        self._heard = False
-        self._chunks: list[Any] = []
         self._unshown: list[tuple[Reply, list[Any]]] = []
-        self._resume(flow.__next__)
+        self._resume(flow.send, None)
 
     def hear(self, chunk: Any) -> bool:
         """Take in a chunk of the reply to `call`; True if it may be shown now."""
@@ -97,9 +94,11 @@ class Run:
         call = self._calling
         return call.live and call.ask is None
 
-    def _resume(self, step: Callable[..., Call], *args: Any) -> None:
-        self.call, self._heard, self._chunks = None, False, []
+    def _resume(self, step: Callable[[Any], Call], told: Any) -> None:
+        self.call: Call | None = None
+        self._heard = False
+        self._chunks: list[Any] = []
         try:
-            self.call = step(*args)
+            self.call = step(told)
         except StopIteration as done:
             self._outcome = done.value

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from fairlead.errors import ConfigurationError
+from fairlead.quick import quick
 
 Key = tuple[str, ...]
 _NO_LABELS: Mapping[str, str] = {}
@@ -39,6 +40,7 @@ class Level(IntEnum):
             raise ConfigurationError(f"per={word!r} is no level; use one of: {known}") from None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Scope:
     """The identity of one model call.
