@@ -40,7 +40,7 @@ _READ = frozenset(
 
 def as_read(method: object) -> bool:
     """Whether a method of LangChain's does nothing that was not read in it."""
-    return type(method) is FunctionType and _READ.issuperset(method.__code__.co_names)
+    return type(method) is FunctionType and not method.__closure__ and _READ.issuperset(method.__code__.co_names)
 
 
 _KNOWN = all(map(as_read, _ABOVE.values()))
