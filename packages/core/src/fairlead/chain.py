@@ -6,7 +6,7 @@ what a cache can still be used for. Rules:
    digest of its first block.
 2. A chain grows in place: `grow(shared, blocks)` keeps the first `shared` messages and appends the new ones, so a call costs what is new in
    it. A system message that is written anew for every call costs no more: sections are told apart, and put together when asked.
-3. An earlier state is told by a number of blocks and the digest there.
+3. An earlier state is told by a number of blocks and the digest there. Digests are of one process: strings hash differently in each.
 
 It is written by the reader of the conversation, under its lock, and read without one: whoever asks while it is cut gets an answer that
 matches nothing.
@@ -20,6 +20,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
+from zlib import crc32
 
 TOOLS, SYSTEM, MESSAGES = 0, 1, 2
 _COMPACTED = 0.7  # a prompt this much shorter than the one before it was compacted, not edited
@@ -178,15 +179,20 @@ class Chain:
     @property
     def tokens(self) -> int:
         """Estimated length of the whole prompt."""
-        tools, system, messages = self._sections
-        return tools.tokens + system.tokens + messages.tokens
+        total = 0
+        for section in self._sections:
+            if section.ends:
+                total += section.ends[-1]
+        return total
 
     def __len__(self) -> int:
-        return self.front() + len(self._sections[MESSAGES].digests)
+        tools, system, messages = self._sections
+        return len(tools.digests) + len(system.digests) + len(messages.digests)
 
     def front(self) -> int:
         """How many blocks stand before the messages: what threads of one agent share."""
-        return len(self._sections[TOOLS].digests) + len(self._sections[SYSTEM].digests)
+        tools, system, _ = self._sections
+        return len(tools.digests) + len(system.digests)
 
     def end(self, blocks: int) -> int:
         """Estimated tokens of the first `blocks` blocks."""
@@ -214,6 +220,16 @@ class Chain:
         except IndexError:  # another call of the same thread cut it just now
             return 0
         return 0
+
+    def lengths(self, blocks: int) -> int:
+        """A checksum of the lengths of its first blocks and of how they are divided into sections. Unlike digests, it is the same in every
+        process; two prompts that differ may agree in it, so it tells a conversation only where something else does too. Reads them all.
+        """
+        found = 0
+        for section in self._sections:
+            found = crc32(section.ends[: max(0, blocks)].tobytes(), found ^ min(max(0, blocks), len(section.ends)))
+            blocks -= len(section.ends)
+        return found
 
     @property
     def generation(self) -> int:

@@ -1,6 +1,7 @@
 """What each provider still has cached, and what that means for the next call."""
 
-from fairlead.caching.advisor import Advice, Advisor
+from fairlead.caching.advice import Advice
+from fairlead.caching.advisor import Advisor
 from fairlead.caching.delegation import Delegation, delegation
 from fairlead.caching.habits import Priors
 from fairlead.caching.keep_warm import KeepWarm

@@ -10,92 +10,31 @@ with two targets.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import NamedTuple
+from typing import Any
 
+from fairlead.caching.advice import Advice, lead_of
 from fairlead.caching.habits import PRIORS, Priors
+from fairlead.caching.known import NEVER, Known, KnownTargets
 from fairlead.caching.ledger import Expectation, Ledger
-from fairlead.caching.plan import Choice
-from fairlead.caching.planner import CONTROL, PLAN, TRIAL, Course, Planner, Warmth
-from fairlead.caching.rules import CacheRule, CacheRules
-from fairlead.caching.tariff import Tariff
+from fairlead.caching.planner import PLAN, Planner, Warmth
+from fairlead.caching.rules import CacheRules
+from fairlead.caching.slots import mapping, rows
+from fairlead.caching.talks import FRESH, Field, Ready, Talk, constant_for, dump_talk, home_of, resume
 from fairlead.call import Attempt
 from fairlead.chain import Chain
+from fairlead.errors import ConfigurationError
 from fairlead.memory import Memory
-from fairlead.target import Price, Target
-from fairlead.usage import Usage
+from fairlead.scope import Key, Level
+from fairlead.target import Target
 from fairlead.view import View
 
-_FRESH = 0.25  # of a lifetime: so long, advice that was worked out ahead holds
-_GROWN = 1.2  # and so much may the prompt grow
-NOT_CACHED = CacheRule()
-PRICED = CacheRule("automatic", minimum=1024, step=128, ttl=300, assured=False)
-"""What is taken to hold of a cache of which only the price is known."""
-
-
-class Advice(NamedTuple):
-    """Who should take a call.
-
-    Parameters:
-        best: name of the target.
-        values: name -> expected USD of the plan that begins with it; only their order counts between targets that are not `best`.
-        mode: what the decision is for: see `planner`.
-        home: name of the target that hard calls of the thread go to.
-        choices: name -> the arithmetic against home.
-        blind: names of targets of whose caching nothing is known.
-    """
-
-    best: str
-    values: Mapping[str, float]
-    mode: str
-    home: str
-    choices: Mapping[str, Choice]
-    blind: tuple[str, ...]
-
-    def because(self, target: Target) -> str:
-        """The arithmetic in one line."""
-        known = f"; nothing is known of caching at {', '.join(self.blind)}" if self.blind else ""
-        if self.mode == CONTROL:
-            return f"stay: this stretch is left to {self.home}, to learn how many calls it needs{known}"
-        if target.name in self.choices:
-            trial = " (tried although it seemed to need more calls)" if self.mode == TRIAL else ""
-            return f"go: {_go(self.choices[target.name], self.home)}{trial}{known}"
-        if not self.choices:
-            return f"{target.name} is the only one with a price{known}"
-        name, choice = min(self.choices.items(), key=lambda item: item[1].other)
-        return f"stay: {_stay(choice, name)}{known}"
-
-
-class _Ready(NamedTuple):
-    """Advice worked out ahead: what to say of the next call, if nothing but growth comes between.
-
-    Parameters:
-        advice: what to say.
-        targets: among whom.
-        generation: of the chain.
-        tokens: longest prompt that it holds for, in estimated tokens.
-        until: seconds; later, caches may be about to lapse.
-    """
-
-    advice: Advice
-    targets: Sequence[Target]
-    generation: int
-    tokens: float
-    until: float
-
-
-class _Talk:
-    """One thread."""
-
-    __slots__ = ("asked", "chain", "course", "generation", "home", "ready")
-
-    def __init__(self, course: Course, chain: Chain) -> None:
-        self.course = course
-        self.chain = chain
-        self.generation = 0
-        self.home = ""
-        self.asked: tuple[Sequence[Target], Sequence[Target]] | None = None  # targets and pool of the last easy call
-        self.ready: _Ready | None = None
+# Advice that was worked out ahead holds for some time and growth, and for some calls, unless plans are so close that less may turn the verdict.
+_GROWN = 1.2  # times the prompt
+_CALLS = 4
+_THIN, _THICK = 0.01, 0.02  # of what the second best plan costs
+VERSION = 1
+"""Of the state that `Advisor.dump` gives."""
+_WHAT = "state of the advisor"
 
 
 class Advisor:
@@ -107,6 +46,9 @@ class Advisor:
         cap: by what share the whole bill may exceed that of never switching.
         control: share of easy stretches left to the home target, to learn how many calls it needs.
         size: how many threads are kept; the least recently used one is forgotten first.
+        accounts: target -> name of the account behind it, its key and address: targets of one account and one model share a cache. A target that
+            is not named has an account of its own.
+        ahead: work out the next advice while nobody waits for it; False: when it is asked for.
     """
 
     def __init__(
@@ -117,18 +59,22 @@ class Advisor:
         cap: float = 0.02,
         control: float = 0.02,
         size: int = 2_000,
+        accounts: Mapping[str, str] | None = None,
+        ahead: bool = True,
     ) -> None:
-        self.rules = rules or CacheRules()
+        self.targets = KnownTargets(rules or CacheRules(), accounts or {})
         self.ledger = Ledger(size)
         self.planner = Planner(priors, cap=cap, control=control)
-        self._talks: Memory[Chain, _Talk] = Memory(size)
-        self._targets: dict[str, tuple[Price, tuple[CacheRule, Tariff]]] = {}
-        self._long: set[str] = set()  # targets whose entries are written with the long lifetime
-        self._unmarked: set[str] = set()  # targets whose requests mark nothing to be kept, though they would have to
+        self.ahead = ahead
+        self._talks: Memory[Chain, Talk] = Memory(size)
+        self._carried: dict[Key, Mapping[str, Any]] = {}  # threads of another process, until they go on here
 
     def knows(self, view: View, targets: Sequence[Target]) -> bool:
         """Whether it can follow what is cached: somebody keeps the thread's chain, and any of the targets is known to cache."""
-        return view.chain is not None and any(target.price is not None and self._listed(target).caches for target in targets)
+        of = self.targets.of
+        return view.chain is not None and any(
+            target.price is not None and of(target, target.price, view.now).listed.caches for target in targets
+        )
 
     def advise(self, view: View, targets: Sequence[Target], pool: Sequence[Target]) -> Advice:
         """Who should take an easy call.
@@ -138,7 +84,7 @@ class Advisor:
             targets: those that could.
             pool: all that may be called, strongest first.
         """
-        talk = self._talk(view.chain, view.scope.agent)
+        talk = self._talk(view)
         draw = (view.seed & 0xFFFF_FFFF) / 0x1_0000_0000
         ready = talk.ready
         if (
@@ -150,32 +96,71 @@ class Advisor:
             and not self.planner.draws(talk.course, draw)
         ):
             return ready.advice
-        talk.asked = (targets, pool)
-        return self._worked_out(talk, view.tokens, view.now, draw, targets, pool)
+        field = talk.field = self._field(talk, targets, pool, view.now)
+        return self._worked_out(talk, field, view.tokens, view.now, draw)[0]
 
-    def _worked_out(
-        self, talk: _Talk, tokens: int, now: float, draw: float, targets: Sequence[Target], pool: Sequence[Target]
-    ) -> Advice:
-        priced = [target for target in targets if target.price is not None]
-        home = _home(talk.home, pool, targets)
-        if home.price is None or not priced:
-            return Advice(home.name, {}, PLAN, home.name, {}, ())
-        ratio = self.ledger.ratio(home.name)
-        prompt = float(tokens) if ratio is None else talk.chain.tokens * ratio
-        others = {target.name: self._warmth(target, talk, now) for target in priced if target is not home}
-        plan = self.planner.decide(talk.course, prompt, self._warmth(home, talk, now), others, draw)
+    def _worked_out(self, talk: Talk, field: Field, tokens: int, now: float, draw: float) -> tuple[Advice, list[Warmth]]:
+        """What to say, and what of the prompt each target with a price has in its cache."""
+        home, names = field.home, field.names
+        if home.price is None or not names:
+            return Advice(home.name, {}, PLAN, home.name, {}, ()), []
+        chain = talk.chain
+        ratio = self.ledger.ratio(field.known[0].account)
+        prompt = float(tokens) if ratio is None else chain.tokens * ratio
+        found = self.ledger.expect_each(field.asked, chain, chain, now)
+        warm = [
+            Warmth(known.tariff, *expected[:3]) if expected.age < NEVER else known.cold
+            for known, expected in zip(field.known, found, strict=True)
+        ]
+        plan = self.planner.decide(talk.course, prompt, warm[0], dict(zip(names[1:], warm[1:], strict=True)), draw)
         values = {name: choice.other for name, choice in plan.choices.items()}
-        if home in targets:
-            values[home.name] = min((choice.home for choice in plan.choices.values()), default=0.0)
-        best = plan.model or (home.name if home in targets else min(values, key=values.__getitem__, default=targets[0].name))
-        blind = tuple(target.name for target in priced if not self._listed(target).known)
-        return Advice(best, values, plan.mode, home.name, plan.choices, blind)
+        at_home = home in field.targets
+        if at_home:
+            values[home.name] = min([choice.home for choice in plan.choices.values()], default=0.0)
+        best = plan.model or (home.name if at_home else min(values, key=values.__getitem__, default=field.targets[0].name))
+        return Advice(best, values, plan.mode, home.name, plan.choices, field.blind), warm
+
+    def _field(self, talk: Talk, targets: Sequence[Target], pool: Sequence[Target], now: float) -> Field:
+        """Who is compared; worked out once, while nothing of it changes."""
+        field = talk.field
+        if (
+            field is not None
+            and not field.hours
+            and field.version == self.targets.version
+            and talk.home in ("", field.home.name)
+            and field.targets == targets
+            and field.pool == pool
+        ):
+            return field
+        home = home_of(talk.home, pool, targets)
+        priced = [target for target in targets if target.price is not None and target is not home]
+        if home.price is not None:
+            priced.insert(0, home)
+        known = tuple([self.targets.of(target, target.price, now) for target in priced if target.price is not None])
+        among = [one for one, target in zip(known, priced, strict=True) if target in targets]
+        ttl = min([one.tariff.ttl for one in among if one.tariff.ttl], default=0.0)
+        blind = tuple(
+            [target.name for one, target in zip(known, priced, strict=True) if target in targets and not one.listed.known]
+        )
+        return Field(
+            targets,
+            pool,
+            self.targets.version,
+            home,
+            tuple([target.name for target in priced]),
+            known,
+            tuple([(one.account, one.rule) for one in known]),
+            any(target.price is not None and target.price.hours for target in priced),
+            ttl,
+            blind,
+        )
 
     def expect(self, view: View, target: Target) -> Expectation:
-        """What a call to `target` would find cached."""
-        rule, _ = self._known(target, view.now)
-        talk = self._talk(view.chain, view.scope.agent)
-        return self.ledger.expect(target.name, rule, talk.chain, talk.chain, view.now)
+        """What a call to `target` would find cached. It must have a price."""
+        assert target.price is not None, "only targets with a price are compared"
+        known = self.targets.of(target, target.price, view.now)
+        talk = self._talk(view)
+        return self.ledger.expect(known.account, known.rule, talk.chain, talk.chain, view.now)
 
     def learn(self, attempt: Attempt, easy: bool, mode: str = PLAN, home: Target | None = None) -> None:
         """Take in an attempt.
@@ -186,118 +171,146 @@ class Advisor:
             mode: of the advice that it followed.
             home: the target that hard calls go to, where the call was easy.
         """
-        call, target = attempt.call, attempt.target
-        if attempt.reply is None:  # it wrote nothing that one could count on
+        call, now = attempt.call, attempt.started
+        target, price, reply = call.target, call.target.price, attempt.reply
+        if reply is None or price is None:  # it wrote nothing that one could count on, or nothing that is compared
             return
-        usage = attempt.reply.usage
-        talk = self._talk(call.view.chain, call.view.scope.agent)
-        # Written down only now: what is still under way in parallel is not there to be found, and so not assumed to be warm.
-        opened = self.ledger.start(
-            target.name, self._known(target, attempt.started)[0], talk.chain, talk.chain, attempt.started
-        )
-        self.ledger.ended(opened, usage)
-        if usage is None or target.price is None:
-            return
-        self._notice(target, usage)
-        home = home if home is not None else target
-        talk.home = talk.home if easy else target.name
+        usage = reply.usage
+        talk = self._talk(call.view)
         chain, course = talk.chain, talk.course
-        kept = chain.end(chain.since(talk.generation)) * (self.ledger.ratio(target.name) or 1.0)
-        talk.generation = chain.generation
+        known = self.targets.of(target, price, now)
+        # Written down only now: what is still under way in parallel is not there to be found, and so not assumed to be warm.
+        self.ledger.took(known.account, known.rule, chain, chain, now, usage)
+        if usage is None:
+            return
+        self.targets.notice(target.name, known.listed, usage)
+        if home is None or home is target or home.price is None:
+            at_home = self.targets.of(target, price, now)
+        else:
+            at_home = self.targets.of(home, home.price, now)
+        talk.home = home.name if easy and home is not None else target.name
+        whole = course.prompt
+        if (generation := chain.generation) != talk.generation:
+            whole = min(whole, chain.end(chain.since(talk.generation)) * (self.ledger.ratio(known.account) or 1.0))
+            talk.generation = generation
         self.planner.saw(
             course,
-            attempt.started,
+            now,
             usage.input_tokens,
             usage.output_tokens,
             easy=easy,
-            kept=min(kept, course.prompt),
-            home=self._known(home if home.price is not None else target, attempt.started)[1],
-            model="" if target.name == home.name else target.name,
+            kept=whole,
+            home=at_home.tariff,
+            model="" if home is None or target.name == home.name else target.name,
             cost=attempt.cost or 0.0,
             mode=mode,
         )
-        if talk.asked is not None:
-            self._prepare(talk, usage.input_tokens, attempt.started, *talk.asked)
+        if talk.hard:
+            talk.turned[0] += easy
+            talk.turned[1] += 1
+        talk.hard = not easy
+        if not self._holds(talk, target, now):
+            talk.ready = None
+            if talk.field is not None and self.ahead and (easy or 2 * talk.turned[0] >= talk.turned[1]):
+                self._prepare(talk, talk.field, usage.input_tokens, now)
 
-    def _prepare(self, talk: _Talk, tokens: int, now: float, targets: Sequence[Target], pool: Sequence[Target]) -> None:
+    def _holds(self, talk: Talk, target: Target, now: float) -> bool:
+        """Whether the advice that was worked out ahead still stands after a call to `target`."""
+        ready, chain = talk.ready, talk.chain
+        return (
+            ready is not None
+            and talk.course.rhythm.calls < ready.calls
+            and target.name in ready.warm
+            and talk.home in ("", ready.advice.home)
+            and ready.generation == chain.generation
+            and 1.1 * chain.tokens < ready.tokens
+            and now < ready.until
+            and ready.allowed == self.planner.cap.allows
+        )
+
+    def _prepare(self, talk: Talk, field: Field, tokens: int, now: float) -> None:
         """Work out the advice for the next call while nobody waits for it."""
-        talk.ready = None
-        advice = self._worked_out(talk, tokens, now, 0.5, targets, pool)
-        lifetimes = [tariff.ttl for target in targets if target.price for tariff in [self._known(target, now)[1]] if tariff.ttl]
-        until = now + _FRESH * min(lifetimes, default=0.0)
-        talk.ready = _Ready(advice, targets, talk.chain.generation, _GROWN * talk.chain.tokens, until)
+        field = talk.field = self._field(talk, field.targets, field.pool, now)
+        advice, warm = self._worked_out(talk, field, tokens, now, 0.5)
+        lead = lead_of(advice)
+        if lead < _THIN:
+            return
+        chain, calls = talk.chain, talk.course.rhythm.calls
+        spare, longest = FRESH * field.ttl, _GROWN * chain.tokens
+        for known, standing in zip(field.known, warm, strict=True):
+            if standing.tokens:
+                spare = min(spare, constant_for(standing.age, standing.tariff.longest, known.rule.ttl))
+            if known.price.above is not None:
+                longest = min(longest, self._below_tier(talk, known, chain.tokens))
+        talk.ready = Ready(
+            advice,
+            field.targets,
+            chain.generation,
+            longest,
+            now + spare,
+            calls + _CALLS if lead >= _THICK else calls,
+            frozenset([name for name, standing in zip(field.names, warm, strict=True) if standing.tokens]),
+            self.planner.cap.allows,
+        )
 
-    def _notice(self, target: Target, usage: Usage) -> None:
-        """How requests ask for caching is up to the caller: what was counted tells."""
-        name, rule = target.name, self._listed(target)
-        wrote = bool(usage.cache_write_tokens or usage.cache_write_1h_tokens)
-        if usage.cache_write_1h_tokens and name not in self._long:
-            self._long.add(name)
-            self._targets.pop(name, None)
-        if wrote and name in self._unmarked:
-            self._unmarked.discard(name)
-            self._targets.pop(name, None)
-        elif rule.mode == "marked" and not wrote and usage.cache_read_tokens == 0 and usage.input_tokens >= rule.minimum:
-            self._unmarked.add(name)
-            self._targets.pop(name, None)
+    def _below_tier(self, talk: Talk, known: Known, tokens: int) -> float:
+        """Estimated tokens up to which a prompt, and those that are expected to follow from it, pay what one of `tokens` pays."""
+        ratio, above = self.ledger.ratio(known.account) or 1.0, known.price.above or 0
+        look = talk.course.outlook(known.tariff.longest)
+        for later in (look.growth * (look.easy + look.hard), 0.0):
+            if tokens * ratio + later <= above:
+                return (above - later) / ratio
+        return NEVER
 
-    def _talk(self, chain: Chain | None, agent: str) -> _Talk:
+    def _talk(self, view: View) -> Talk:
+        chain = view.chain
         assert chain is not None, "asked only where `knows`"
         talk = self._talks.get(chain)
         if talk is None:
-            talk = _Talk(self.planner.course(agent), chain)
+            key = view.scope.key(Level.AGENT)
+            talk = Talk(self.planner.course(view.scope.agent), chain, key)
             self._talks.put(chain, talk)
+            if self._carried and (carried := self._carried.pop(key, None)) is not None:
+                resume(talk, carried, self.ledger)
         return talk
 
-    def _warmth(self, target: Target, talk: _Talk, now: float) -> Warmth:
-        rule, tariff = self._known(target, now)
-        found = self.ledger.expect(target.name, rule, talk.chain, talk.chain, now)
-        return Warmth(tariff, found.tokens, found.chance, found.age)
+    def dump(self) -> dict[str, Any]:
+        """All that is worth another process's while, as JSON types.
 
-    def _known(self, target: Target, now: float) -> tuple[CacheRule, Tariff]:
-        """How the target caches, by its listing and by what was seen; and what it costs. Worked out once, while both stay."""
-        listed = target.price
-        assert listed is not None, "only targets with a price are compared"
-        price = listed.at(now) if listed.hours else listed
-        known = self._targets.get(target.name)
-        if known is not None and known[0] is price:
-            return known[1]
-        rule = self._listed(target)
-        long = target.name in self._long and rule.ttl_long > 0
-        if target.name in self._unmarked:
-            rule, long = NOT_CACHED, False
-        elif long:
-            rule = replace(rule, ttl=rule.ttl_long, fades=0.0)
-        self._targets[target.name] = (price, (rule, Tariff(price, rule, long=long)))
-        return self._targets[target.name][1]
+        That is what was learnt of targets, accounts, agents and models; and of the threads that have a session, where they stand and
+        which prefixes of theirs were written when. The digests of prefixes are of this process only: a prefix is told to another one by
+        the lengths of its blocks. About 0.5 kB for each agent and model, and 1 kB for each thread.
+        """
+        talks = [talk for _, talk in self._talks.items() if talk.key[0] and talk.course.rhythm.calls]
+        return {
+            "version": VERSION,
+            "targets": self.targets.dump(),
+            "ledger": self.ledger.dump(),
+            "planner": self.planner.dump(),
+            "threads": [
+                *(dict(carried) for carried in self._carried.values()),
+                *(dump_talk(talk, self.ledger) for talk in talks),
+            ],
+        }
 
-    def _listed(self, target: Target) -> CacheRule:
-        rule = self.rules.of(target.provider, target.model or target.name)
-        if not rule.known and target.price is not None and target.price.cache_read is not None:
-            return PRICED  # whoever lists a price of cache reads has a cache
-        return rule
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take over what `dump` gave, for threads to come. Targets that are no longer there do no harm.
 
+        A cache is taken to be warm only where the thread, once it goes on, begins with blocks of the same lengths; and as long as its
+        lifetime says, counted on the same clock.
 
-def _home(name: str, pool: Sequence[Target], targets: Sequence[Target]) -> Target:
-    known = next((target for target in pool if target.name == name), None)
-    if known is not None:
-        return known
-    return next((target for target in pool if target.price is not None), targets[0])
-
-
-def _go(choice: Choice, home: str) -> str:
-    if choice.cold > 0.5 * choice.other_call and choice.saving > 0.0:
-        return (
-            f"a cold write of ${choice.cold:.3f} is repaid by {choice.easy:.1f} easy calls that save ${choice.saving:.4f} each"
-        )
-    return f"${choice.other_call:.4f} against ${choice.home_call:.4f} at {home}"
-
-
-def _stay(choice: Choice, name: str) -> str:
-    if choice.saving <= 0.0:
-        return f"a call at {name} would cost ${-choice.saving:.4f} more than reading what is cached here"
-    if choice.cold > 0.5 * choice.other_call:
-        return f"a cold write of ${choice.cold:.3f} would not be repaid by {choice.easy:.1f} easy calls at ${choice.saving:.4f}"
-    return (
-        f"${choice.other_call:.4f} at {name} now, and what would have to be written again here, against ${choice.home_call:.4f}"
-    )
+        Raises:
+            ConfigurationError: the state is of something else, or of another version.
+        """
+        if mapping(state, _WHAT).get("version") != VERSION:
+            raise ConfigurationError(f"{_WHAT}: version {state.get('version')!r} is not {VERSION}; start without that state")
+        carried: dict[Key, Mapping[str, Any]] = {}
+        rehearsal = (KnownTargets(self.targets.rules, {}), Ledger(1), Planner(self.planner.priors))
+        for targets, ledger, planner in (rehearsal, (self.targets, self.ledger, self.planner)):
+            targets.load(mapping(state.get("targets", {}), _WHAT))
+            ledger.load(mapping(state.get("ledger", {}), _WHAT))
+            planner.load(mapping(state.get("planner", {}), _WHAT))
+            for row in rows(state, "threads", _WHAT) if planner is not self.planner else ():
+                resume(Talk(planner.course(""), Chain(), ()), row, ledger)
+                carried[tuple(row["key"])] = row
+        self._carried = {**self._carried, **carried}

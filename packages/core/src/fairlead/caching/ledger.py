@@ -4,11 +4,12 @@ Per account, model and thread it keeps the few prefixes that were written last: 
 provider counted, and when they were used. A new call is looked up as the provider would look it up; the reply's usage corrects
 what was believed: counted tokens, the ratio of counted to estimated tokens, and how often a promised hit comes true.
 
-Rules
+Rules:
 1. The clock of a prefix runs from the start of the request that wrote or read it.
 2. A prefix is pending until the response that writes it has begun: parallel first calls are all cold.
 3. Unknown is not zero: a reply without cache fields teaches nothing.
 4. What stands before the messages is shared by all threads of an account that render it the same way.
+5. Caches belong to an account; how many tokens a text counts belongs to the model, whoever serves it.
 
 Memory: at most `size` threads, with at most 8 prefixes of 0.2 kB for each model that was called in them: about 2 kB for each model,
 beside the chain (20 bytes a block) that the reader of the conversation keeps.
@@ -20,19 +21,20 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
+from fairlead.caching.accounts import Account, AccountState, Count, dump_accounts, front_of, model_of, read_accounts
+from fairlead.caching.prefixes import Prefix, agreed, better, in_reach, renew
 from fairlead.caching.rules import CacheRule
 from fairlead.caching.survival import survival
 from fairlead.chain import Chain, Change
+from fairlead.errors import ConfigurationError
 from fairlead.usage import Usage
 
 _MOST = 8  # prefixes of one model in one thread; Anthropic takes 4 marks, so these are the last two calls' at least
-_SHARED = 256  # fronts of one account and model
 _USUAL = 0.3  # weight of the newest call in the running ratio of counted to estimated tokens
-_HITS = 20.0  # promised hits that the prior of the hit rate counts like
+_PART = 0.5  # of the estimate: where a reply is silent about the cache and counts less than that, it left the cached part out
 
 
 class Expectation(NamedTuple):
@@ -56,36 +58,23 @@ class Expectation(NamedTuple):
         return self.tokens if self.chance >= 0.5 else 0
 
 
-@dataclass(slots=True)
-class _Prefix:
-    blocks: int
-    digest: int
-    tokens: float
-    at: float
-    pending: bool
-    generation: int
-
-
-@dataclass(slots=True)
-class _Account:
-    """One account and model: what holds for all its threads."""
-
-    ratio: float = 1.0
-    counted: bool = False
-    promised: float = _HITS
-    kept: float = _HITS
-    fronts: OrderedDict[int, _Prefix] = field(default_factory=OrderedDict)
-
-
 class Open(NamedTuple):
     """A call that is under way: give it back to `begun`, `ended` or `failed`."""
 
     account: Hashable
     thread: Hashable
-    written: tuple[_Prefix, ...]
-    read: _Prefix | None
+    written: tuple[Prefix, ...]
+    read: Prefix | None
+    rule: CacheRule
     expected: Expectation
     estimate: int
+
+
+_INFINITE = float("inf")
+_NOT_CACHED = Expectation(0, 0.0, _INFINITE, "not cached")
+_NOT_KNOWN = Expectation(0, 0.0, _INFINITE, "not known")
+_COLD = {change: Expectation(0, 0.0, _INFINITE, Change.FIRST if change is Change.APPEND else change) for change in Change}
+_NONE: Mapping[Hashable, Sequence[Prefix]] = {}
 
 
 class Ledger:
@@ -97,8 +86,9 @@ class Ledger:
 
     def __init__(self, size: int = 2_000) -> None:
         self._size = size
-        self._threads: OrderedDict[Hashable, dict[Hashable, list[_Prefix]]] = OrderedDict()
-        self._accounts: dict[Hashable, _Account] = {}
+        self._threads: OrderedDict[Hashable, dict[Hashable, list[Prefix]]] = OrderedDict()
+        self._accounts: dict[Hashable, AccountState] = {}
+        self._counts: dict[Hashable, Count] = {}
         self._lock = threading.Lock()
 
     def expect(
@@ -107,7 +97,8 @@ class Ledger:
         """What a call made now would find. Changes nothing.
 
         Parameters:
-            account: account, provider, endpoint and model together: whatever has a cache of its own.
+            account: account, provider, endpoint and model together: whatever has a cache of its own. An `Account` shares what is learnt of
+                its model's way of counting.
             rule: how that model's cache works.
             thread: the conversation.
             chain: its blocks.
@@ -115,33 +106,32 @@ class Ledger:
             marks: numbers of blocks at which the request marks a prefix to be kept; None: at its end.
         """
         with self._lock:
-            return self._look(account, rule, thread, chain, now, marks)[0]
+            return self._look(account, rule, self._threads.get(thread, _NONE), chain, now, marks)[0]
+
+    def expect_each(
+        self, accounts: Iterable[tuple[Hashable, CacheRule]], thread: Hashable, chain: Chain, now: float
+    ) -> list[Expectation]:
+        """As `expect`, for several accounts at once."""
+        with self._lock:
+            kept = self._threads.get(thread, _NONE)
+            return [self._look(account, rule, kept, chain, now, None)[0] for account, rule in accounts]
 
     def start(
         self, account: Hashable, rule: CacheRule, thread: Hashable, chain: Chain, now: float, marks: Sequence[int] | None = None
     ) -> Open:
         """A call is being made: what it will write is pending from now on. Parameters as of `expect`."""
         with self._lock:
-            expected, found = self._look(account, rule, thread, chain, now, marks)
-            if found is not None:
-                self._renew(account, thread, chain, found, now)
-            if not rule.caches or (rule.mode == "marked" and marks is not None and not marks):
-                return Open(account, thread, (), found, expected, chain.tokens)
-            ends = list(marks) if marks is not None and (rule.mode == "marked" or not rule.step) else []
-            if rule.mode == "automatic" or marks is None:
-                ends.append(len(chain))
-            ratio = self._account(account).ratio
-            written = tuple(
-                _Prefix(end, chain.digest(end), chain.end(end) * ratio, now, True, chain.generation)
-                for end in sorted(set(ends))
-                if found is None or end > found.blocks
-            )
-            kept = self._thread(thread).setdefault(account, [])
-            kept.extend(written)
-            del kept[:-_MOST]
-            if (rule.step or chain.front() in ends) and (front := self._front(account, chain, now)) is not None:
-                written = (front, *written)
-            return Open(account, thread, written, found, expected, chain.tokens)
+            return self._start(account, rule, thread, chain, now, marks, True)
+
+    def took(
+        self, account: Hashable, rule: CacheRule, thread: Hashable, chain: Chain, now: float, usage: Usage | None
+    ) -> Expectation:
+        """A call that began at `now` has its reply: `start` and `ended` in one step; what had been expected of it."""
+        with self._lock:
+            call = self._start(account, rule, thread, chain, now, None, False)
+            if usage is not None:
+                self._count(call, usage)
+            return call.expected
 
     def begun(self, call: Open) -> None:
         """Its response has begun: what it wrote can be read."""
@@ -151,31 +141,11 @@ class Ledger:
 
     def ended(self, call: Open, usage: Usage | None) -> None:
         """Its reply is complete: learn from what was counted."""
-        self.begun(call)
-        if usage is None:
-            return
         with self._lock:
-            account = self._account(call.account)
-            if call.estimate:
-                ratio = usage.input_tokens / call.estimate
-                account.ratio += (_USUAL if account.counted else 1.0) * (ratio - account.ratio)
-                account.counted = True
-            if usage.cache_read_tokens is None:
-                return
-            read = usage.cache_read_tokens
-            wrote = (usage.cache_write_tokens or 0) + (usage.cache_write_1h_tokens or 0)
-            if call.expected.tokens and call.expected.chance >= 0.5:
-                account.promised += 1
-                account.kept += min(1.0, read / call.expected.tokens)
-            if call.read is not None and read:
-                call.read.tokens = read
-            elif call.read is not None:  # it was not there: nobody must count on it again
-                call.read.at = float("-inf")
-            if call.written:
-                last = call.written[-1]
-                last.tokens = read + wrote if wrote else usage.input_tokens
-                for prefix in call.written[:-1]:
-                    prefix.tokens = min(prefix.tokens, last.tokens)
+            for prefix in call.written:
+                prefix.pending = False
+            if usage is not None:
+                self._count(call, usage)
 
     def failed(self, call: Open) -> None:
         """It gave no reply: it wrote nothing."""
@@ -192,117 +162,187 @@ class Ledger:
 
     def ratio(self, account: Hashable) -> float | None:
         """Counted over estimated tokens; None: nothing was counted yet."""
-        found = self._accounts.get(account)
-        return found.ratio if found is not None and found.counted else None
+        found = self._counts.get(model_of(account))
+        return found.ratio if found is not None and found.known else None
 
-    def _look(
-        self, account: Hashable, rule: CacheRule, thread: Hashable, chain: Chain, now: float, marks: Sequence[int] | None
-    ) -> tuple[Expectation, _Prefix | None]:
-        if not rule.caches:
-            return Expectation(0, 0.0, float("inf"), "not cached" if rule.known else "not known"), None
-        state = self._accounts.get(account)
-        candidates = self._threads.get(thread, {}).get(account, ())
-        best: _Prefix | None = None
-        why = ""
-        generation = chain.generation
-        for prefix in reversed(candidates):  # the longest stand last, but for edits
-            if best is None and prefix.generation == generation and not (prefix.pending or rule.lookback):
-                alive = now - prefix.at <= rule.ttl
-                if alive:  # nothing but growth since it was written: by far the most frequent
-                    best = prefix
-                    break
-            if best is None or prefix.blocks > best.blocks:
-                best, why = _better(best, prefix, why, rule, chain, now, marks)
-        if best is None and state is not None and state.fronts:
-            front = state.fronts.get(chain.digest(chain.front()))
-            if front is not None:
-                best, why = _better(best, front, why, rule, chain, now, marks)
-        if rule.step and chain.generation:
-            best = self._agreed(best, candidates, chain, rule, now, state.ratio if state is not None else 1.0)
-        if best is None:
-            change = chain.change
-            if change is Change.APPEND:
-                because = why or (_told(change) if candidates else Change.FIRST.value)
-            else:
-                because = why if why == "pending" else _told(change)
-            return Expectation(0, 0.0, float("inf"), because), None
-        tokens = rule.whole(best.tokens)
-        if not tokens:
-            because = _told(chain.change) if chain.change not in (Change.APPEND, Change.FIRST) else "below minimum"
-            return Expectation(0, 0.0, now - best.at, because), best
-        age = now - best.at
-        rate = state.kept / state.promised if state is not None else 1.0
-        if age > 0.8 * rule.ttl:
-            rate *= survival(age, rule.ttl, rule.gone)
-        return Expectation(tokens, rate, age, chain.change or Change.FIRST), best
+    def prefixes(self, thread: Hashable, chain: Chain) -> list[list[Any]]:
+        """What is believed to be cached of a thread, as JSON types that tell blocks by their lengths: digests hold in this process only."""
+        with self._lock:
+            return [
+                [list(account), prefix.blocks, chain.lengths(prefix.blocks), round(prefix.tokens), prefix.at]
+                for account, kept in self._threads.get(thread, _NONE).items()
+                if isinstance(account, Account)
+                for prefix in kept[-2:]
+                if not prefix.pending and prefix.at > float("-inf") and chain.digest(prefix.blocks) == prefix.digest
+            ]
 
-    def _agreed(
-        self, best: _Prefix | None, candidates: Sequence[_Prefix], chain: Chain, rule: CacheRule, now: float, ratio: float
-    ) -> _Prefix | None:
-        """Pages are found as far as two prompts agree, not only where one of them ended."""
-        for prefix in candidates:
-            blocks = min(prefix.blocks, chain.since(prefix.generation))
-            if prefix.pending or blocks == prefix.blocks or survival(now - prefix.at, rule.ttl, rule.gone) <= 0.0:
-                continue
-            if blocks and (best is None or blocks > best.blocks):
-                base, start = (best.tokens, best.blocks) if best is not None else (0.0, 0)
-                tokens = base + (chain.end(blocks) - chain.end(start)) * ratio
-                best = _Prefix(blocks, chain.digest(blocks), tokens, prefix.at, False, chain.generation)
-        return best
+    def resume(self, thread: Hashable, chain: Chain, found: Iterable[Any]) -> None:
+        """Take over what `prefixes` gave, as far as the thread begins with blocks of the same lengths.
 
-    def _renew(self, account: Hashable, thread: Hashable, chain: Chain, found: _Prefix, now: float) -> None:
-        for prefix in self._threads.get(thread, {}).get(account, ()):
-            if prefix.blocks <= found.blocks and chain.digest(prefix.blocks) == prefix.digest and not prefix.pending:
-                prefix.at = now
-        found.at = now
+        Raises:
+            ConfigurationError: it is something else.
+        """
+        with self._lock:
+            for row in found:
+                match row:
+                    case [
+                        [str() as name, str() as provider, str() as model],
+                        int() as blocks,
+                        int() as lengths,
+                        int() as tokens,
+                        (int() | float()) as at,
+                    ]:
+                        if 0 < blocks <= len(chain) and chain.lengths(blocks) == lengths:
+                            prefix = Prefix(blocks, chain.digest(blocks), tokens, at, False, chain.generation)
+                            self._kept(thread).setdefault(Account(name, provider, model), []).append(prefix)
+                    case _:
+                        raise ConfigurationError(f"state of the ledger: {row!r:.80} is no prefix")
 
-    def _front(self, account: Hashable, chain: Chain, now: float) -> _Prefix | None:
+    def dump(self) -> dict[str, Any]:
+        """What was learnt of models and accounts, as JSON types."""
+        with self._lock:
+            return dump_accounts(self._accounts, self._counts)
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take over what `dump` gave.
+
+        Raises:
+            ConfigurationError: it is something else.
+        """
+        ratios, hits = read_accounts(state)
+        with self._lock:
+            for model, ratio in ratios.items():
+                self._counts[model] = Count(ratio, True)
+            for account, (promised, kept) in hits.items():
+                found = self._account(account)
+                found.promised, found.kept = promised, kept
+
+    def _start(
+        self,
+        account: Hashable,
+        rule: CacheRule,
+        thread: Hashable,
+        chain: Chain,
+        now: float,
+        marks: Sequence[int] | None,
+        pending: bool,
+    ) -> Open:
+        threads = self._threads
+        kept = threads.get(thread)
+        expected, found = self._look(account, rule, kept or _NONE, chain, now, marks)
+        tokens = chain.tokens
+        if not rule.caches or (rule.mode == "marked" and marks is not None and not marks):
+            return Open(account, thread, (), found, rule, expected, tokens)
+        if kept is None:
+            kept = self._kept(thread)
+        else:
+            threads.move_to_end(thread)
+        mine = kept.get(account)
+        if mine is None:
+            mine = kept[account] = []
+        if found is not None:
+            renew(mine, chain, found, now)
+        length, generation = len(chain), chain.generation
+        ends = [length]
+        if marks is not None:
+            exact = rule.mode == "marked" or not rule.step
+            ends = sorted({*(marks if exact else ()), *([length] if rule.mode == "automatic" else ())})
         state = self._account(account)
-        blocks = chain.front()
-        digest = chain.digest(blocks)
-        known = state.fronts.get(digest)
-        if known is not None:
-            known.at = now
-            state.fronts.move_to_end(digest)
-        if known is not None or not digest:
-            return None
-        state.fronts[digest] = _Prefix(blocks, digest, chain.end(blocks) * state.ratio, now, True, chain.generation)
-        if len(state.fronts) > _SHARED:
-            state.fronts.popitem(last=False)
-        return state.fronts[digest]
+        ratio = state.count.ratio
+        written = [
+            Prefix(end, chain.digest(end), (tokens if end == length else chain.end(end)) * ratio, now, pending, generation)
+            for end in ends
+            if found is None or end > found.blocks
+        ]
+        mine.extend(written)
+        del mine[:-_MOST]
+        if (rule.step or chain.front() in ends) and (front := front_of(state, chain, now, pending)) is not None:
+            written.insert(0, front)
+        return Open(account, thread, tuple(written), found, rule, expected, tokens)
 
-    def _account(self, account: Hashable) -> _Account:
-        return self._accounts.setdefault(account, _Account())
-
-    def _thread(self, thread: Hashable) -> dict[Hashable, list[_Prefix]]:
+    def _kept(self, thread: Hashable) -> dict[Hashable, list[Prefix]]:
         found = self._threads.get(thread)
         if found is None:
             found = self._threads[thread] = {}
             if len(self._threads) > self._size:
                 self._threads.popitem(last=False)
-        else:
-            self._threads.move_to_end(thread)
         return found
 
+    def _count(self, call: Open, usage: Usage) -> None:
+        account, read = self._account(call.account), usage.cache_read_tokens
+        if call.estimate:
+            ratio, count = usage.input_tokens / call.estimate, account.count
+            if read is not None or ratio > _PART * count.ratio:
+                count.ratio += (_USUAL if count.known else 1.0) * (ratio - count.ratio)
+                count.known = True
+        if read is None:
+            if not call.rule.silent:
+                return
+            read = 0
+        wrote = (usage.cache_write_tokens or 0) + (usage.cache_write_1h_tokens or 0)
+        if call.expected.tokens and call.expected.chance >= 0.5:
+            account.promised += 1
+            account.kept += min(1.0, read / call.expected.tokens)
+        if call.read is not None:
+            if read:
+                call.read.tokens = read
+            else:  # it was not there: nobody must count on it again
+                call.read.at = float("-inf")
+        if call.written:
+            last = call.written[-1]
+            last.tokens = read + wrote if wrote else usage.input_tokens
+            for prefix in call.written[:-1]:
+                prefix.tokens = min(prefix.tokens, last.tokens)
 
-def _told(change: Change | None) -> str:
-    return str(change or Change.FIRST)
+    def _look(
+        self,
+        account: Hashable,
+        rule: CacheRule,
+        kept: Mapping[Hashable, Sequence[Prefix]],
+        chain: Chain,
+        now: float,
+        marks: Sequence[int] | None,
+    ) -> tuple[Expectation, Prefix | None]:
+        if not rule.caches:
+            return (_NOT_CACHED if rule.known else _NOT_KNOWN), None
+        state, candidates = self._accounts.get(account), kept.get(account, ())
+        if not candidates and (state is None or not state.fronts):
+            return _COLD[chain.change or Change.FIRST], None
+        best: Prefix | None = None
+        why = ""
+        generation = chain.generation
+        for prefix in reversed(candidates):  # the longest stand last, but for edits
+            if best is None and prefix.generation == generation and not prefix.pending and now - prefix.at <= rule.ttl:
+                blocks = prefix.blocks
+                if not rule.lookback or in_reach(blocks, len(chain), rule, marks):
+                    best = prefix  # nothing but growth since it was written: by far the most frequent
+                    break
+            if best is None or prefix.blocks > best.blocks:
+                best, why = better(best, prefix, why, rule, chain, now, marks)
+        if best is None and state is not None and state.fronts:
+            front = state.fronts.get(chain.digest(chain.front()))
+            if front is not None:
+                best, why = better(best, front, why, rule, chain, now, marks)
+        if rule.step and generation and (best is None or best.generation != generation):
+            best = agreed(best, candidates, chain, rule, now, state.count.ratio if state is not None else 1.0)
+        change = chain.change or Change.FIRST
+        if best is None:
+            if change is Change.APPEND:
+                because = why or (change if candidates else Change.FIRST)
+            else:
+                because = why if why == "pending" else change
+            return Expectation(0, 0.0, _INFINITE, because), None
+        tokens, age = rule.whole(best.tokens), now - best.at
+        if not tokens:
+            because = change if change not in (Change.APPEND, Change.FIRST) else "below minimum"
+            return Expectation(0, 0.0, age, because), best
+        rate = state.kept / state.promised if state is not None else 1.0
+        if age > 0.8 * rule.ttl:
+            rate *= survival(age, rule.ttl, rule.gone)
+        return Expectation(tokens, rate, age, change), best
 
-
-def _better(
-    best: _Prefix | None, prefix: _Prefix, why: str, rule: CacheRule, chain: Chain, now: float, marks: Sequence[int] | None
-) -> tuple[_Prefix | None, str]:
-    """`prefix`, if it is part of the prompt and alive; else what was the best, and why not this one."""
-    blocks = prefix.blocks
-    if chain.digest(blocks) != prefix.digest or (rule.lookback and not _in_reach(blocks, len(chain), rule, marks)):
-        return best, why
-    if prefix.pending:
-        return best, why or "pending"
-    if now - prefix.at > rule.ttl and survival(now - prefix.at, rule.ttl, rule.gone) <= 0.0:
-        return best, "lapsed"
-    return prefix, why
-
-
-def _in_reach(blocks: int, length: int, rule: CacheRule, marks: Sequence[int] | None) -> bool:
-    ends = (length,) if marks is None else marks
-    return any(0 <= end - blocks < rule.lookback for end in ends)
+    def _account(self, account: Hashable) -> AccountState:
+        found = self._accounts.get(account)
+        if found is None:
+            found = self._accounts[account] = AccountState(self._counts.setdefault(model_of(account), Count()))
+        return found

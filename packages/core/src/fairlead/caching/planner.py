@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fairlead.caching.cap import SpendCap
 from fairlead.caching.effort import Effort, Stretches
 from fairlead.caching.habits import PRIORS, Habits, Priors, Rhythm
 from fairlead.caching.plan import Choice, Outlook, Standing, compare
+from fairlead.caching.slots import dump_slots, load_slots, mapping
 from fairlead.caching.survival import survival
 from fairlead.caching.tariff import Tariff
 
@@ -236,6 +237,41 @@ class Planner:
         """The thread will not go on."""
         with self._lock:
             self._close(course)
+
+    def dump(self) -> dict[str, Any]:
+        """What was learnt of kinds of threads and of models, and what was spent, as JSON types."""
+        with self._lock:
+            return {
+                "cap": dump_slots(self.cap, ("share", "start", "_open")),
+                "habits": {kind: dump_slots(habits) for kind, habits in self._habits.items()},
+                "stretches": {kind: dump_slots(seen) for kind, seen in self._stretches.items()},
+                "efforts": {model: dump_slots(effort) for model, effort in self._efforts.items()},
+            }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take over what `dump` gave.
+
+        Raises:
+            ConfigurationError: it is something else; then nothing is taken over.
+        """
+        cap = SpendCap(self.cap.share, self.cap.start)
+        load_slots(cap, {**mapping(state.get("cap", {}), "state of the planner"), "_open": None}, "state of the planner, cap")
+        habits = {kind: Habits(self.priors) for kind in mapping(state.get("habits", {}), "state of the planner, habits")}
+        stretches = {kind: Stretches() for kind in mapping(state.get("stretches", {}), "state of the planner, stretches")}
+        efforts = {model: Effort() for model in mapping(state.get("efforts", {}), "state of the planner, efforts")}
+        parts: tuple[tuple[str, Mapping[str, object]], ...] = (
+            ("habits", habits),
+            ("stretches", stretches),
+            ("efforts", efforts),
+        )
+        for name, things in parts:
+            for kind, thing in things.items():
+                load_slots(thing, state[name][kind], f"state of the planner, {name} of {kind!r}")
+        with self._lock:
+            self.cap = cap
+            self._habits.update(habits)
+            self._stretches.update(stretches)
+            self._efforts.update(efforts)
 
     def _stretch(self, course: Course, easy: bool, model: str) -> None:
         if not easy:

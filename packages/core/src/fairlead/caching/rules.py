@@ -30,6 +30,7 @@ class CacheRule:
         read, write, write_long: multiples of the input price, for prices that do not list their own.
         lookback: blocks before a mark among which an entry is found; 0: anywhere.
         assured: the provider promises hits; False: best effort, so the hit rate must be learnt.
+        silent: it leaves out counts that are zero: where it says nothing of a read, nothing was read (protocol buffers as JSON).
         known: False: nothing is known about this model, so nothing is taken to be cached.
     """
 
@@ -44,6 +45,7 @@ class CacheRule:
     write_long: float = 0.0
     lookback: int = 0
     assured: bool = True
+    silent: bool = False
     known: bool = True
 
     @property

@@ -15,7 +15,9 @@ from math import inf
 from typing import Any
 
 from fairlead.caching.advisor import Advisor
+from fairlead.caching.slots import mapping, rows
 from fairlead.call import Attempt
+from fairlead.errors import ConfigurationError
 from fairlead.memory import Memory
 from fairlead.scope import Key
 from fairlead.shortlist import Shortlist
@@ -25,6 +27,7 @@ from fairlead.view import View
 _Seen = tuple[float, int]  # mean of the answers, in tokens; how many there were
 PRIOR_WEIGHT = 5  # answers that the stated prior is worth
 MEMORY = 100  # answers over which an old one fades, so that the mean follows a change of habits
+_WHAT = "state of Cheapest"
 
 
 class Cheapest:
@@ -125,12 +128,28 @@ class Cheapest:
             advisor.learn(attempt, easy=True, mode=advice.mode, home=shortlist.pool[advice.home])
 
     def dump(self) -> Mapping[str, Any]:
-        """The mean lengths of the answers."""
-        return {"answers": [[list(key), list(seen)] for key, seen in self._answers.items()]}
+        """The mean lengths of the answers, and what is known of caches: see `Advisor.dump`."""
+        known = {"advisor": self.advisor.dump()} if self.advisor is not None else {}
+        return {"answers": [[list(key), list(seen)] for key, seen in self._answers.items()], **known}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump` gave."""
-        self._answers.restore((tuple(key), (mean, count)) for key, (mean, count) in state["answers"])
+        """Take over what `dump` gave.
+
+        Raises:
+            ConfigurationError: it is something else.
+        """
+        answers: list[tuple[Key, _Seen]] = []
+        for row in rows(mapping(state, _WHAT), "answers", _WHAT):
+            match row:
+                case [[*key], [int() | float() as mean, int() as count]] if (
+                    all(isinstance(part, str) for part in key) and count > 0
+                ):
+                    answers.append((tuple(key), (mean, count)))
+                case _:
+                    raise ConfigurationError(f"{_WHAT}: {row!r:.80} is no mean length of answers")
+        if self.advisor is not None and "advisor" in state:
+            self.advisor.load(state["advisor"])
+        self._answers.restore(answers)
 
 
 def expected_cost(target: Target, view: View, output: float) -> float:
