@@ -6,6 +6,7 @@ each field up by name, 0.1 us a field, and a decision sets forty. Here each fiel
 
 from __future__ import annotations
 
+import sys
 from dataclasses import MISSING, fields
 from typing import Any, TypeVar
 
@@ -31,17 +32,19 @@ def quick(cls: type[T]) -> type[T]:
     assert not hasattr(cls, "__post_init__"), "a constructor that only sets fields"
     defaults = dict(zip(reversed(names), reversed(slow.__defaults__ or ()), strict=False))
     known: dict[str, Any] = {}
-    body = ""
+    lines = [f"  def __init__(self, {', '.join(names)}):"]
     for field in given:
         name = value = field.name
         known[f"set_{name}"] = getattr(cls, name).__set__
         if field.default_factory is not MISSING:
             known[f"no_{name}"], known[f"make_{name}"] = defaults[name], field.default_factory
             value = f"make_{name}() if {name} is no_{name} else {name}"
-        body += f"    set_{name}(self, {value})\n"
-    exec(f"def __init__(self, {', '.join(names)}):\n{body}", known)  # noqa: S102  (as `dataclass` itself does)
-    made = known["__init__"]
+        lines.append(f"    set_{name}(self, {value})")
+    text = "\n".join([f"def constructor({', '.join(known)}):", *lines, "  return __init__"])
+    found: dict[str, Any] = {}
+    exec(text, vars(sys.modules[cls.__module__]), found)  # noqa: S102  (as `dataclass` itself does)
+    made = found["constructor"](**known)
     made.__defaults__, made.__annotations__ = slow.__defaults__, slow.__annotations__
-    made.__qualname__, made.__module__ = slow.__qualname__, cls.__module__
+    made.__qualname__ = slow.__qualname__
     cls.__init__ = made  # type: ignore[method-assign]  # on purpose
     return cls

@@ -25,6 +25,9 @@ class Run:
     """
 
     __slots__ = ("_chunks", "_flow", "_heard", "_outcome", "_unshown", "call")
+    call: Call | None
+    _heard: bool
+    _chunks: list[Any]
 
     def __init__(self, flow: Flow[Outcome]) -> None:
         self._flow = flow
@@ -95,9 +98,7 @@ class Run:
         return call.live and call.ask is None
 
     def _resume(self, step: Callable[[Any], Call], told: Any) -> None:
-        self.call: Call | None = None
-        self._heard = False
-        self._chunks: list[Any] = []
+        self.call, self._heard, self._chunks = None, False, []
         try:
             self.call = step(told)
         except StopIteration as done:
