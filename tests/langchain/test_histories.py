@@ -357,6 +357,11 @@ UNTELLABLE = {
         user({"type": "document", "source": {"type": "file", "file_id": "file_1"}}),
         ["chat", "responses"],
     ),
+    "a picture that OpenAI keeps": (user({"type": "input_image", "file_id": "file-1"}), ["chat", "claude"]),
+    "a picture that Gemini keeps": (
+        user({"type": "media", "mime_type": "image/png", "file_uri": "https://a.b/c"}),
+        ["chat", "responses", "claude"],
+    ),
     "a sound": (user({"type": "audio", "base64": "AAAA", "mime_type": "audio/wav"}), ["claude"]),
 }
 

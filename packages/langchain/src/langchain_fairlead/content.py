@@ -117,10 +117,12 @@ def _rewritten(block: Block, kind: str, dialect: Dialect) -> list[Block] | None:
     match kind:
         case "input_text" | "text-plain":
             return [_text(block.get("text", ""))]
-        case "input_image":
+        case "input_image" if block.get("image_url"):
             return [{"type": "image_url", "image_url": {"url": block["image_url"]}}]
         case "input_file" if block.get("file_data"):
             return [{"type": "file", "file": {"filename": block.get("filename", "file"), "file_data": block["file_data"]}}]
+        case "input_file" if block.get("file_id") and dialect is Dialect.OPENAI_CHAT:
+            return [{"type": "file", "file": {"file_id": block["file_id"]}}]
         case "input_file" if block.get("file_url"):
             return [_taken({"type": "file", "url": block["file_url"]}, dialect)]
         case "media" if "data" in block:
@@ -132,6 +134,8 @@ def _rewritten(block: Block, kind: str, dialect: Dialect) -> list[Block] | None:
         case "search_result":
             told = "\n".join(str(part.get("text", "")) for part in block.get("content") or () if isinstance(part, Mapping))
             return [_text(f"{block.get('title', '')} ({block.get('source', '')}):\n{told}")]
+        case "input_image" | "input_file" | "media":
+            raise _untellable(f"{kind} content that is kept elsewhere", dialect)
     return None
 
 
