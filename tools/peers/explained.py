@@ -60,6 +60,12 @@ EXPLAINED: Mapping[str, tuple[Explained, ...]] = {
             "DID NOT RAISE",
             _GROUP,
         ),
+        Explained(
+            f"{_AGENTS}middleware/implementations/test_model_refusal.py::test_stream_surfaces_refusal",
+            "generator raised StopIteration",
+            "the fake says that its stream is OpenAI's, but ends it without a finish reason, as OpenAI does not: to fairlead it is a "
+            "stream that was cut, and the fake has nothing to say when it is called again",
+        ),
     ),
     "LLMs and function calling": (
         Explained(
