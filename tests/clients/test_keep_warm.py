@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from fairlead import ConfigurationError, Pool, Router, Target, View, drive
-from fairlead.caching import KeepWarm
+from fairlead import Attempt, ConfigurationError, Pool, Price, Router, Target, View, drive
+from fairlead.caching import Advisor, CacheRules, KeepWarm
 from fairlead.clients import AnthropicClient, Clients, OpenAIClient
 from fairlead.scope import Scope
 from fairlead.testing import Clock
@@ -175,6 +175,28 @@ def test_who_marks_himself_is_left_alone(provider: LoopbackProvider, clock: Cloc
 def test_what_goes_to_openai_carries_no_marks(provider: LoopbackProvider, clock: Clock) -> None:
     Thread(clients(provider, keep_warm=KeepWarm(breakpoints="5m")), clock).step("gpt")
     assert "cache_control" not in json.dumps(body(provider))
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_the_ledger_counts_on_the_far_mark_once_it_is_told(provider: LoopbackProvider, clock: Clock, told: bool) -> None:
+    """By itself it reckons with a mark at the end only, and takes a model to be cold that is not."""
+    rules = CacheRules({"anthropic/claude-opus-5-5": {"lookback": 0}} if told else {})
+    advisor, expected = Advisor(rules, control=0.0), list[int]()
+    priced = (
+        Target("opus", "anthropic", "claude-opus-5-5", Price(4, 20, 0.2, 5)),
+        Target("gpt", "openai", "gpt-6-sol", Price(2, 10, 0.2, 2.5)),
+    )
+
+    def watch(attempt: Attempt) -> None:
+        expected.append(advisor.expect(attempt.call.view, attempt.target).likely)
+        advisor.learn(attempt, easy=False)
+
+    made = clients(provider, keep_warm=KeepWarm(breakpoints="5m"))
+    thread = Thread(Clients(made._clients, Router(Pool(priced), journal=[watch], clock=clock)), clock)
+    for target in ["opus"] * 3 + ["gpt"] * 20 + ["opus"]:
+        thread.step(target)
+    assert thread.read[-1] > 0
+    assert expected[-1] == (pytest.approx(thread.read[-1], rel=0.02) if told else 0)
 
 
 # -- affinity ------------------------------------------------------------------------------------------------------
