@@ -13,17 +13,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from llama_index.core import Document, Settings, SummaryIndex
-from llama_index.core.agent.workflow import CodeActAgent, ReActAgent
+from llama_index.core.agent.workflow import AgentWorkflow, CodeActAgent, FunctionAgent, ReActAgent
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ToolCallBlock
 from llama_index.core.chat_engine import SimpleChatEngine
 from llama_index.core.llms import LLM, MockLLM
 from llama_index.core.llms.function_calling import FunctionCallingLLM
+from llama_index.core.llms.mock import MockFunctionCallingLLM
 from llama_index.core.program import FunctionCallingProgram
 from llama_index.llms.openai import OpenAI
 
 from fairlead import ConfigurationError, Pool, Price, Router, Target
 from fairlead.catalog import Catalog, Known, Unpriced
-from fairlead.testing.loopback import Answer, LoopbackProvider
+from fairlead.testing.loopback import Answer, LoopbackProvider, ToolCall
 from llama_index.llms.fairlead import Fairlead, HiddenRetries
 
 from .methods import ADD, City
@@ -61,6 +62,22 @@ class TestInLlamaIndex:
                 llm=Fairlead({"only": openai(api_base=told.openai_url)}),
             )
             assert str(await agent.run("1 + 2")) == "It is 3."
+
+    async def test_a_code_act_agent_hands_off_with_it(self, openai):
+        """It asks for a `FunctionCallingLLM` by its class."""
+        over = Answer(tool_calls=(ToolCall("handoff", {"to_agent": "writer", "reason": "done"}),))
+        with LoopbackProvider(answer=[over]) as told:
+            llm = Fairlead({"only": openai(api_base=told.openai_url)})
+            coder = CodeActAgent(
+                name="coder", description="codes", code_execute_fn=lambda code: code, llm=llm, can_handoff_to=["writer"]
+            )
+            writer = FunctionAgent(name="writer", description="writes", llm=MockFunctionCallingLLM())
+            result = await AgentWorkflow(agents=[coder, writer], root_agent="coder").run("1 + 2")
+        assert result.current_agent_name == "writer"
+
+    async def test_an_agent_with_an_output_class_gets_its_object(self, openai):
+        agent = FunctionAgent(name="geographer", llm=Fairlead({"only": openai()}), output_cls=City)
+        assert (await agent.run("Which city?")).get_pydantic_model(City)
 
     def test_predict_and_call_calls_the_tool(self, openai):
         assert str(Fairlead({"only": openai()}).predict_and_call([ADD], "Please add 1 and 2.")) == "3"
