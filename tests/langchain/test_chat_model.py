@@ -7,6 +7,7 @@ import subprocess
 import sys
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from random import Random
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.rate_limiters import BaseRateLimiter
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from fairlead import AllTargetsFailed, Call, ConfigurationError, Interrupted, Pool, Router, Shortlist, Target, Verdict
 from fairlead.catalog import Unpriced
@@ -83,6 +85,28 @@ class TestOneAnswer:
         assert said["because"]
         assert said["level"] == "step"
         assert len(said["decision"]) == 16
+
+    def test_equal_answers_differ_in_nothing_but_the_id_of_their_decision(self) -> None:
+        llm = ChatFairlead({"one": Scripted(script=[AIMessage("yes", id="1", usage_metadata=USAGE)])})
+        first, second = llm.invoke("hello"), llm.invoke("hello")
+        assert record(first).pop("decision") != record(second).pop("decision")
+        assert first == second
+
+    def test_answers_of_a_seeded_router_are_equal_altogether(self) -> None:
+        def answer() -> AIMessage:
+            models = {"one": Scripted(script=[AIMessage("yes", id="1", usage_metadata=USAGE)])}
+            return ChatFairlead(models, router=Router(Pool([Target("one")]), rng=Random(7))).invoke("hello")
+
+        assert answer() == answer()
+
+    def test_the_id_outlives_a_checkpoint(self, duo: Duo) -> None:
+        """Feedback comes later, from a stored message: what a checkpoint keeps of a message is what equality compares."""
+        llm = duo()
+        answer = llm.invoke("hello")
+        kept = JsonPlusSerializer()
+        restored = kept.loads_typed(kept.dumps_typed(answer))
+        assert record(restored)["decision"] == record(answer)["decision"]
+        llm.router.feedback(record(restored)["decision"], 1.0)
 
     def test_exactly_one_chunk_carries_the_record_and_it_is_the_last(self, duo: Duo) -> None:
         chunks = list(duo().stream("hello"))

@@ -22,7 +22,10 @@ class Explained:
 
 
 _PRIVATE = "the test calls a private method of the native class, which a router has no reason to have"
-_RECORD = "the test compares whole messages; each answer through fairlead carries the id of its own decision in its metadata"
+_RECORD = (
+    "the test compares whole metadata; an answer through fairlead carries its decision there, with an id of its own as the provider's "
+    "answers have one. It stays: feedback comes later, from a stored message, and what a checkpoint keeps is what equality compares"
+)
 _GROUP = (
     "once the failed target has been tried again, the error is AllTargetsFailed, a group that holds the model's own: what looks "
     "at the class of the error alone, or counts the calls, sees the difference"
