@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 from fairlead import Price
 from fairlead.caching import CacheRule, Tariff
 from fairlead.evaluation import Step, Thread, simulate
-from fairlead.evaluation.optimum import optimum
+from fairlead.evaluation.optimum import Foresight, optimum
 from fairlead.evaluation.policies import Fairlead, Simple, naive
 from fairlead.evaluation.sessions import Bill
 
@@ -55,3 +55,9 @@ def test_no_policy_beats_the_optimum(recorded, strong, cheap):
     least = sum(optimum(thread, strong, cheap) for thread in recorded)
     for policy in (naive(), Fairlead(history=recorded)):
         assert simulate(recorded, strong, cheap, policy).total >= least - 1e-9
+
+
+@settings(max_examples=40, deadline=None)
+@given(threads(), tariffs(), tariffs())
+def test_who_knows_the_whole_thread_comes_to_the_optimum(thread, strong, cheap):
+    assert abs(simulate([thread], strong, cheap, Foresight(len(thread.steps))).total - optimum(thread, strong, cheap)) < 1e-9

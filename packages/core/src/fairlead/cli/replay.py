@@ -64,6 +64,13 @@ def add(commands: Any) -> None:
             metavar="X",
             help=f"fairlead's first guess ({value:g}), to see what a wrong one costs",
         )
+    say(
+        "--foresight",
+        type=int,
+        default=0,
+        metavar="N",
+        help="also the cost of a policy that knows N calls in advance: how much of the distance to the optimum is the future",
+    )
     say("--samples", type=int, default=400, help="resamples of the bootstrap over sessions")
     say("--json", action="store_true", help="print JSON instead of a table")
     say("--plot", type=Path, metavar="FILE.svg", help="also draw the costs")
@@ -90,6 +97,7 @@ def _run(options: argparse.Namespace) -> int:
         control=options.control,
         cap=options.cap,
         samples=options.samples,
+        foresight=options.foresight,
     )
     router = load_router(options.router) if options.router else None
     found: Comparison = compare_recording(options.recording, options.pair, setting, router, options.easy)

@@ -13,7 +13,7 @@ from fairlead.errors import ConfigurationError
 from fairlead.evaluation import policies
 from fairlead.evaluation.bootstrap import Estimate, ratio
 from fairlead.evaluation.cost_model import Lane
-from fairlead.evaluation.optimum import optimum
+from fairlead.evaluation.optimum import Foresight, optimum
 from fairlead.evaluation.policies import CONTROL_SHARE, STRONG, Fairlead, Policy, Sticky, half
 from fairlead.evaluation.prices import PAIRS, tariff_of
 from fairlead.evaluation.sessions import Step, Thread
@@ -82,6 +82,7 @@ class Setting:
             in the beginning, as `Cheapest` does.
         cap: by what share its bill may exceed all-strong.
         samples: resamples of the bootstrap.
+        foresight: also what a policy comes to that knows that many calls in advance, this one included; 0: not.
         prices, rules: of the models; None: the shipped tables.
     """
 
@@ -91,6 +92,7 @@ class Setting:
     control: float | None = None
     cap: float = 0.02
     samples: int = 400
+    foresight: int = 0
     prices: Table | None = None
     rules: CacheRules | None = None
 
@@ -204,6 +206,8 @@ def _pair(threads: Sequence[Thread], pair: str, setting: Setting, strong: Tariff
         for thread in threads:
             best.cost[thread.session] = best.cost.get(thread.session, 0.0) + optimum(thread, strong, cheap)
         tallies["optimum"] = best
+        if setting.foresight:
+            tallies["foresight"] = simulate(threads, strong, cheap, Foresight(setting.foresight))
     return compared(pair, tallies, setting.samples)
 
 

@@ -13,6 +13,7 @@ from fairlead.evaluation.replay import PairResult, Tally
 from fairlead.evaluation.sessions import easy_share
 
 POLICIES = ("all_strong", "all_cheap", "naive", "myopic", "sticky", "fairlead", "optimum")
+FURTHER = ("foresight", "router")
 _COLOURS = {"naive": "#d1495b", "myopic": "#edae49", "fairlead": "#00798c", "optimum": "#30323d", "router": "#7b2cbf"}
 _ROW, _LEFT, _WIDE, _TOP = 34, 330, 560, 56  # pixels
 
@@ -69,8 +70,8 @@ def table(results: Sequence[PairResult]) -> str:
 
 
 def columns(results: Sequence[PairResult]) -> list[str]:
-    """The policies, and the router where one was replayed."""
-    return [*POLICIES, *(["router"] if any("router" in result.relative for result in results) else [])]
+    """The policies, and what else was asked for: a router, a policy that knows the future."""
+    return [*POLICIES, *(name for name in FURTHER if any(name in result.relative for result in results))]
 
 
 def _cell(result: PairResult, name: str) -> str:
