@@ -67,7 +67,7 @@ def measure(count: int, blocks: int) -> tuple[float, float]:
     models = {name: Instant(model_name=name) for name in names}
     llm, bare = ChatFairlead(models), models["opus"]
     messages = conversation(count)
-    config = {"configurable": {"thread_id": "t1"}}
+    config: Any = {"configurable": {"thread_id": "t1"}}
     repeat = 20  # short blocks: the least disturbed one counts
     calls = [lambda: bare.invoke(messages, config), lambda: llm.invoke(messages, config)]
     least = [float("inf"), float("inf")]
@@ -79,20 +79,26 @@ def measure(count: int, blocks: int) -> tuple[float, float]:
     return least[0], least[1]
 
 
-def agent_step(blocks: int) -> tuple[float, float]:
-    """Minima in microseconds: a step of a `create_agent` agent with `ChatFairlead`, without and with the middleware."""
+def agent_step(blocks: int) -> tuple[float, ...]:
+    """Minima in microseconds of a `create_agent` step with `ChatFairlead`: alone, with idle middleware, with ours."""
     from langchain.agents import create_agent
+    from langchain.agents.middleware import AgentMiddleware
 
     from langchain_fairlead import FairleadMiddleware
 
+    class Nothing(AgentMiddleware[Any, Any, Any]):
+        def wrap_model_call(self, request: Any, handler: Callable[[Any], Any]) -> Any:
+            return handler(request)
+
     models = {name: Instant(model_name=name) for name in ("opus", "mini")}
-    agents = [create_agent(ChatFairlead(models), [], middleware=chain) for chain in ([], [FairleadMiddleware()])]
-    state = {"messages": conversation(10)}
-    least = [float("inf"), float("inf")]
+    chains: list[list[AgentMiddleware[Any, Any, Any]]] = [[], [Nothing()], [FairleadMiddleware()]]
+    agents = [create_agent(ChatFairlead(models), [], middleware=chain) for chain in chains]
+    state: Any = {"messages": conversation(10)}
+    least = [float("inf")] * len(agents)
     for _ in range(blocks):
         for i, agent in enumerate(agents):
             least[i] = min(least[i], block(lambda: agent.invoke(state), 20))  # noqa: B023  (called at once)
-    return least[0], least[1]
+    return tuple(least)
 
 
 def main() -> None:
@@ -106,9 +112,10 @@ def main() -> None:
         bare, routed = measure(count, blocks)
         verdict = "ok" if routed - bare <= bar else "OVER"
         print(f"{count:>8} {bare:>8.0f} {routed:>14.0f} {routed - bare:>8.0f} {bar:>8} {verdict}")
-    without, routed = agent_step(blocks)
+    alone, nothing, routed = agent_step(blocks)
     print(
-        f"a step of create_agent: {without:.0f}; with FairleadMiddleware {routed:.0f} ({routed / without - 1:+.0%}; bar +10 %)"
+        f"a step of create_agent: {alone:.0f}; with FairleadMiddleware {routed:.0f} ({routed / alone - 1:+.0%}; bar +10 %), "
+        f"with one that does nothing {nothing:.0f} ({nothing / alone - 1:+.0%})"
     )
 
 

@@ -23,11 +23,9 @@ from langchain_core.runnables.config import ensure_config
 
 from langchain_fairlead.port import as_prompt
 
-_ABOVE = {
-    name: getattr(BaseChatModel, name)
-    for name in ("invoke", "ainvoke", "generate_prompt", "agenerate_prompt", "_convert_input")
-}
-"""The methods above the line."""
+_INVOKE, _AINVOKE = BaseChatModel.invoke, BaseChatModel.ainvoke
+_PROMPT, _APROMPT = BaseChatModel.generate_prompt, BaseChatModel.agenerate_prompt
+_CONVERT = BaseChatModel._convert_input
 _READ = frozenset(
     [
         *"ensure_config cast get pop generations message generate agenerate generate_prompt agenerate_prompt to_messages".split(),
@@ -35,7 +33,7 @@ _READ = frozenset(
         "ValueError",
     ]
 )
-"""All the names that they use, as of langchain-core 1.7."""
+"""All the names that these methods use, as of langchain-core 1.7."""
 
 
 def as_read(method: object) -> bool:
@@ -43,7 +41,7 @@ def as_read(method: object) -> bool:
     return type(method) is FunctionType and not method.__closure__ and _READ.issuperset(method.__code__.co_names)
 
 
-_KNOWN = all(map(as_read, _ABOVE.values()))
+_KNOWN = all(map(as_read, (_INVOKE, _AINVOKE, _PROMPT, _APROMPT, _CONVERT)))
 _BINDING, _ABINDING = RunnableBinding.invoke, RunnableBinding.ainvoke
 
 
@@ -57,7 +55,7 @@ def invoke(runnable: Any, messages: list[BaseMessage], config: RunnableConfig, k
         kwargs: settings of the call.
     """
     model, settled, settings = _unbound(runnable, config, kwargs)
-    if _plain(model, "invoke", "generate_prompt"):
+    if _plain(model):
         return _first(model.generate([messages], **_run(settled), **settings))
     return runnable.invoke(as_prompt(messages), config, **kwargs)
 
@@ -65,7 +63,7 @@ def invoke(runnable: Any, messages: list[BaseMessage], config: RunnableConfig, k
 async def ainvoke(runnable: Any, messages: list[BaseMessage], config: RunnableConfig, kwargs: dict[str, Any]) -> Any:
     """As `invoke`, asynchronously."""
     model, settled, settings = _unbound(runnable, config, kwargs)
-    if _plain(model, "ainvoke", "agenerate_prompt"):
+    if _aplain(model):
         return _first(await model.agenerate([messages], **_run(settled), **settings))
     return await runnable.ainvoke(as_prompt(messages), config, **kwargs)
 
@@ -93,15 +91,27 @@ def _unbound(runnable: Any, config: RunnableConfig, kwargs: dict[str, Any]) -> t
     return runnable, config, kwargs
 
 
-def _plain(model: Any, invoke: str, prompt: str) -> bool:
+def _plain(model: Any) -> bool:
     """Whether a model's `invoke` is LangChain's own."""
     cls = type(model)
     return (
-        _KNOWN
-        and getattr(cls, invoke, None) is _ABOVE[invoke]
-        and getattr(cls, prompt) is _ABOVE[prompt]
-        and cls._convert_input is _ABOVE["_convert_input"]
-        and invoke not in vars(model)
+        cls.invoke is _INVOKE
+        and cls.generate_prompt is _PROMPT
+        and cls._convert_input is _CONVERT
+        and "invoke" not in vars(model)
+        and _KNOWN
+    )
+
+
+def _aplain(model: Any) -> bool:
+    """Whether a model's `ainvoke` is LangChain's own."""
+    cls = type(model)
+    return (
+        cls.ainvoke is _AINVOKE
+        and cls.agenerate_prompt is _APROMPT
+        and cls._convert_input is _CONVERT
+        and "ainvoke" not in vars(model)
+        and _KNOWN
     )
 
 

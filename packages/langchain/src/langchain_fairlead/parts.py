@@ -4,7 +4,7 @@ A copy in the same process shares the router: budgets, breakers and what was lea
 a router of its own from the same parts, with an empty memory; `Router.dump` and `load` carry that over.
 
 Native models differ. Those of OpenAI cannot be pickled at all, those of Anthropic with their key in plain sight, until their
-first call. So a model that has a key is written as its class and settings, and finds its key in the environment again.
+first call. So a model that has a key (a `SecretStr`) is written as its class and settings, and finds it in the environment again.
 """
 
 from __future__ import annotations
