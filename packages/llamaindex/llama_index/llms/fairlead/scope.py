@@ -28,7 +28,6 @@ except ImportError:  # a core without workflows
 
 Words = Mapping[str, Any]
 _NOTHING: Words = {}
-_SCOPE: ContextVar[Words] = ContextVar("fairlead_scope", default=_NOTHING)
 _OWN = "fairlead."
 _RUN = "llamaindex.run_id"
 _STEP: ContextVar[Any] | None = getattr(_workflow, "StepWorkerStateContextVar", None)  # private: it may go
@@ -67,7 +66,22 @@ class Caller(NamedTuple):
     named: bool = False
 
 
+class _Block(NamedTuple):
+    """What the surrounding `route_scope` said.
+
+    Parameters:
+        words: its own and those of the blocks around it.
+        tags: the instrumentation tags that it set; others are there where somebody has spoken since.
+        caller: who calls, as long as nobody has; None: a workflow's run may know more.
+    """
+
+    words: Words
+    tags: Words | None
+    caller: Caller | None
+
+
 _NOBODY = Caller()
+_SCOPE: ContextVar[_Block] = ContextVar("fairlead_scope", default=_Block(_NOTHING, None, _NOBODY))  # noqa: B039  (nobody changes it)
 
 
 @contextmanager
@@ -85,10 +99,11 @@ def route_scope(**words: Any) -> Iterator[None]:
     ...     capture({}).labels
     {'tenant': 'acme'}
     """
-    token = _SCOPE.set({**_SCOPE.get(), **words})
-    tags = {_OWN + word: value for word, value in words.items()}
+    said = {**_SCOPE.get().words, **words}
+    tags = {**active_instrument_tags.get(), **{_OWN + word: value for word, value in words.items()}}
+    token = _SCOPE.set(_Block(said, tags, None if _RUN in tags else _merged(said, tags)))
     try:
-        with instrument_tags({**active_instrument_tags.get(), **tags}):
+        with instrument_tags(tags):
             yield
     finally:
         _SCOPE.reset(token)
@@ -102,12 +117,18 @@ def capture(bound: Words, hint: Words | None = None) -> Caller:
         hint: what the call itself says.
     """
     tags = active_instrument_tags.get()
-    said = _SCOPE.get()
+    block = _SCOPE.get()
     step = _STEP.get(None) if _STEP is not None else None
-    if not (tags or said or bound or hint) and step is None:
-        return _NOBODY
+    if block.caller is not None and step is None and not (bound or hint) and (tags is block.tags or not (tags or block.words)):
+        return block.caller  # the usual case outside workflows, and the quick way
+    said = block.words
     if tags and not said:  # in a durable runtime, which carries tags only
         said = {tag[len(_OWN) :]: value for tag, value in tags.items() if tag.startswith(_OWN)}
+    return _merged(said, tags, step, bound, hint)
+
+
+def _merged(said: Words, tags: Words, step: object = None, bound: Words = _NOTHING, hint: Words | None = None) -> Caller:
+    """Who is calling, the most explicit word for each thing."""
     known = {**said}
     moment = Moment.STEP
     event = getattr(step, "event", None)  # it must never fail in the user's call
