@@ -17,6 +17,7 @@ from fairlead.errors import ConfigurationError
 
 _SHARED = 256  # fronts of one account and model
 _HITS = 20.0  # promised hits that the prior of the hit rate counts like
+_LATELY = 500.0  # promised hits over which an old one fades
 _STATE = "state of the ledger"
 
 
@@ -50,6 +51,14 @@ class AccountState:
     promised: float = _HITS
     kept: float = _HITS
     fronts: OrderedDict[int, Prefix] = field(default_factory=OrderedDict)
+
+    def hit(self, share: float) -> None:
+        """Take in what was read of a prefix that should have been there."""
+        if self.promised >= _LATELY:
+            self.kept -= self.kept / self.promised
+            self.promised -= 1
+        self.promised += 1
+        self.kept += min(1.0, share)
 
 
 def front_of(state: AccountState, chain: Chain, now: float, pending: bool) -> Prefix | None:

@@ -11,7 +11,7 @@ Rules:
 4. What stands before the messages is shared by all threads of an account that render it the same way.
 5. Caches belong to an account; how many tokens a text counts belongs to the model, whoever serves it.
 
-Memory: at most `size` threads, with at most 8 prefixes of 0.2 kB for each model that was called in them: about 2 kB for each model,
+Memory: at most `size` threads, with at most 16 prefixes of 0.2 kB for each model that was called in them: about 3 kB for each model,
 beside the chain (20 bytes a block) that the reader of the conversation keeps.
 
 Source: prompt-caching documentation of Anthropic and OpenAI; the survival of entries was measured, see `survival`.
@@ -32,7 +32,7 @@ from fairlead.chain import Chain, Change
 from fairlead.errors import ConfigurationError
 from fairlead.usage import Usage
 
-_MOST = 8  # prefixes of one model in one thread; Anthropic takes 4 marks, so these are the last two calls' at least
+_MOST = 16  # prefixes of one model in one thread: those of the last calls, which an edit may fall back to
 _USUAL = 0.3  # weight of the newest call in the running ratio of counted to estimated tokens
 _PART = 0.5  # of the estimate: where a reply is silent about the cache and counts less than that, it left the cached part out
 
@@ -280,9 +280,8 @@ class Ledger:
                 return
             read = 0
         wrote = (usage.cache_write_tokens or 0) + (usage.cache_write_1h_tokens or 0)
-        if call.expected.tokens and call.expected.chance >= 0.5:
-            account.promised += 1
-            account.kept += min(1.0, read / call.expected.tokens)
+        if call.expected.tokens and call.expected.chance >= 0.5 * account.kept / account.promised:
+            account.hit(read / call.expected.tokens)
         if call.read is not None:
             if read:
                 call.read.tokens = read
