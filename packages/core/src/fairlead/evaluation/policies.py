@@ -134,8 +134,8 @@ class Fairlead:
         self._course = self.planner.course(kind(thread))
         judged_by = 1 - half(thread.session)
         self._course.kind = f"{kind(thread)}, {judged_by}"
-        # A recording of few sessions is as good as none: what it does not tell is found out as without history.
-        thin = bool(self._known) and self._known[judged_by] < _ENOUGH
+        # Where most is in one half there is next to no history, and it is learnt as without one; of less than that nothing can be learnt.
+        thin = self._known[judged_by] < _ENOUGH <= self._known.total()
         self.planner.control = max(self._control, CONTROL_SHARE) if thin else self._control
 
     def choose(self, step: Step, prompt: int, lanes: Lanes) -> int:
