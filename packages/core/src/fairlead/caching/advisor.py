@@ -3,7 +3,7 @@
 It keeps a record for each thread, looks up what each target has cached, asks for a plan, and tells its arithmetic in one line. It
 learns from every attempt: what the provider counted, whether the call was easy, and what it cost.
 
-Memory: a thread takes about 1 kB, and 2 kB for each target that was called in it; at most `size` threads, so about 14 MB by default
+Memory: a thread takes about 1 kB, and up to 3 kB for each target that was called in it; at most `size` threads, so about 14 MB by default
 with two targets.
 """
 
