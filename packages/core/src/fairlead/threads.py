@@ -8,10 +8,10 @@ Rules:
 1. Messages are compared by identity. A message that is changed in place is not seen; frameworks replace theirs.
 2. All that is told about a conversation is a fold over its messages, kept after each of them. So where a history was
    edited, cut, compacted or restored, reading resumes at the first difference and tells what reading afresh would tell.
-3. `list == list` compares pointers first: 5 us for 10,000 messages that are the same, without a copy. Where pointers
-   differ it asks the messages' own `==`, which is slow (pydantic compares field by field). So the ends are compared by
-   identity before: what was added, dropped or replaced at the end never gets there. A history whose ends agree but whose
-   middle was replaced pays for one such comparison; messages that are equal must say the same.
+3. `list == list` compares pointers first: 7 us for 10,000 messages that are the same, without a copy, and all that grows
+   with them. Where pointers differ it asks the messages' own `==`, which is slow (pydantic compares field by field). So
+   the ends are compared by identity before: what was added, dropped or replaced at the end never gets there. A history
+   whose ends agree but whose middle was replaced pays for one such comparison; messages that are equal must say the same.
 4. Three things that programs do at every call stay cheap: adding messages, writing the first system message anew, and
    putting a passing reminder at the end.
 """
