@@ -89,9 +89,11 @@ class Cheapest:
             return shortlist
         free = shortlist.targets[: len(leaders)]
         advice = advisor.advise(view, free, shortlist.pool.targets)
+        values, best = advice.values, advice.best
 
         def value(target: Target) -> float:
-            return -inf if target.name == advice.best else advice.values.get(target.name, inf)
+            name = target.name
+            return -inf if name == best else values.get(name, inf)
 
         return shortlist.order(value, advice.because).remember(self, advice)
 
