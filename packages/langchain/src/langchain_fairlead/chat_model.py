@@ -102,7 +102,7 @@ class ChatFairlead(BaseChatModel):
 
     def _tell(self) -> None:
         """Let the dispatch know the fields that count in its calls."""
-        metadata = {key: value for key, value in (self.metadata or {}).items() if key != "lc_versions"}  # each model has its own
+        metadata = {key: value for key, value in (self.metadata or {}).items() if key != "lc_versions"}  # models have their own
         fields = {"callbacks": self.callbacks, "tags": self.tags, "metadata": metadata}
         local = {key: value for key, value in fields.items() if value}
         self.dispatch = self.dispatch.sharing(self.rate_limiter, cast("RunnableConfig", local) if local else None)
