@@ -25,6 +25,7 @@ STREAMED = {
     Fault.STALL_MID_STREAM,
 }
 """Faults that strike after the first words were shown."""
+STALLS = {Fault.STALL, Fault.STALL_MID_STREAM}
 ANSWERS = {Fault.REFUSAL, Fault.CONTENT_FILTER}
 """Faults that are an answer: the user's to see, unless a policy says otherwise."""
 CALLERS = {Fault.BAD_REQUEST}
@@ -38,10 +39,11 @@ def provider() -> Iterator[LoopbackProvider]:
         yield running
 
 
-def targets(provider: LoopbackProvider, first: str, **options: Any) -> tuple[ChatFairlead, str]:
-    """A router whose first target is of the provider that will fail; and the name of the model of the second."""
-    models = {"claude": claude(provider, timeout=0.5), "gpt": gpt(provider, timeout=0.5)}
+def targets(provider: LoopbackProvider, first: str, patience: float = 30.0, **options: Any) -> tuple[ChatFairlead, str]:
+    """A router whose first target, of the provider that will fail, is waited for so long; and the name of the model of the second."""
     names = ["claude", "gpt"] if first == "anthropic" else ["gpt", "claude"]
+    make = {"claude": claude, "gpt": gpt}
+    models = {name: make[name](provider, timeout=patience if name == names[0] else 30.0) for name in names}
     known = {"claude": "anthropic", "gpt": "openai"}
     router = Router(Pool([Target(name, provider=known[name]) for name in names]), **options)
     return ChatFairlead(models, router=router), GPT if first == "anthropic" else CLAUDE
@@ -80,7 +82,7 @@ async def call(llm: ChatFairlead, way: str, show: Callable[[str], None]) -> AIMe
 @pytest.mark.parametrize("fault", list(Fault), ids=lambda fault: fault.value)
 async def test_every_fault_by_every_way_to_call(provider: LoopbackProvider, fault: Fault, failing: str, way: str) -> None:
     journal = InMemory()
-    llm, second = targets(provider, failing, journal=[journal])
+    llm, second = targets(provider, failing, 0.5 if fault in STALLS else 30.0, journal=[journal])
     provider.inject(fault, provider=failing, times=1, seconds=2.0, after=1)
     shown: list[str] = []
     streamed = way not in ("invoke", "ainvoke")

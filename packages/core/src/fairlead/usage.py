@@ -246,6 +246,9 @@ def _long_lived(details: Iterable[object]) -> int:
 def _get(holder: object, name: str) -> Any:
     if type(holder) is dict:  # by far the most frequent
         return holder.get(name)
+    if hasattr(type(holder), "__pydantic_fields__"):  # an SDK's object is slow to say that it has not what it is asked for
+        value = vars(holder).get(name)
+        return value if value is not None else (getattr(holder, "__pydantic_extra__", None) or {}).get(name)
     return holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
 
 
