@@ -15,6 +15,7 @@ from itertools import compress
 from typing import Any
 
 from fairlead.errors import NoTarget
+from fairlead.quick import quick
 from fairlead.scope import Level
 from fairlead.target import Pool, Target
 
@@ -26,6 +27,7 @@ _Opinion = tuple[str, Level, Reason, tuple[Target, ...], tuple[Rank, ...], tuple
 _STEP = Level.STEP  # to look a member up in its class takes ten times as long, and every policy's turn begins with it
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Note:
     """One opinion that counted.
