@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairlead.chain import Change
 from fairlead.signals import StepKind, Turn
 from fairlead.testing import Clock
 from fairlead.threads import Reading, Threads, fingerprint
@@ -276,6 +277,22 @@ def test_many_threads_may_read_at_once() -> None:
         worker.join()
     assert not wrong
     assert len(threads) <= 4
+
+
+def test_tools_stand_before_the_messages_and_count() -> None:
+    threads = Threads[Message](lambda message: message.turn)
+    messages = conversation(6)
+    without = threads.read("s", messages)
+    assert without.chain is not None
+    alone = without.chain.tokens
+    with_tools = threads.read("s", messages, front=(7, 900))
+    assert with_tools.tokens == without.tokens + 900
+    assert (with_tools.chain.tokens, with_tools.chain.change) == (alone + 900, Change.TOOLS)
+    threads.read("s", [*messages, user("and now?")], front=(7, 900))
+    assert with_tools.chain.change is Change.APPEND
+    threads.read("s", [*messages, user("and now?")], front=(8, 400))
+    assert with_tools.chain.change is Change.TOOLS
+    assert with_tools.chain.end(1) == 400
 
 
 def test_a_fingerprint_tells_agents_and_conversations_apart() -> None:

@@ -197,7 +197,7 @@ class TestSizes:
         measured_once = len(schemas)
         assert measured_once > 0
         again = {"the same list": tools, "the same tools in a new list": list(tools)}.get(given) or make()
-        assert sizes.of(Tools(again)) == first
+        assert sizes.of(Tools(again).raw) == first
         assert len(schemas) == measured_once
 
     def test_what_only_its_own_target_can_read_counts_flat(self) -> None:
@@ -210,4 +210,4 @@ class TestSizes:
         sizes = ToolSizes(size=4)
         for i in range(100):
             sizes.of([{"name": f"tool{i}", "description": "d", "input_schema": {"type": "object"}}])
-        assert (len(sizes._lists), len(sizes._tools)) == (4, 32)
+        assert (len(sizes._lists), len(sizes._each)) == (4, 32)

@@ -14,13 +14,16 @@ from llama_index.core.base.llms.types import (
     ThinkingBlock,
     ToolCallBlock,
 )
+from llama_index.core.tools import FunctionTool
 
 from fairlead import StepKind, Turn
 from fairlead.testing.loopback import Answer, LoopbackProvider
 from llama_index.llms.fairlead import Fairlead
+from llama_index.llms.fairlead.scope import Caller
 from llama_index.llms.fairlead.turns import turn_of
+from llama_index.llms.fairlead.view import Views
 
-from .methods import ADD
+from .methods import ADD, add
 
 ROLES = {
     "system": "system",
@@ -75,3 +78,14 @@ async def test_the_step_after_a_tool_is_known_of_agents_that_call_tools_in_words
         await agents[kind]().run("Please add 1 and 2.")
     steps = [attempt.call.view.signals.step for attempt in journal]
     assert steps == [StepKind.USER_TURN, StepKind.TOOL_RESULT]
+
+
+def test_tools_count_as_long_as_their_definitions_are():
+    def view_with(description):
+        tool = FunctionTool.from_defaults(fn=add, description=description)
+        return Views().view(Caller(), [ChatMessage(role="user", content="hello")], [tool], {})
+
+    short, long = view_with("Adds."), view_with("Adds. " * 400)
+    assert 20 < short.tokens < 120
+    assert 500 < long.tokens - short.tokens < 1_200
+    assert long.chain.tokens == long.tokens

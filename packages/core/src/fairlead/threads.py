@@ -27,13 +27,16 @@ from hashlib import blake2b
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from fairlead import tokens
-from fairlead.chain import MESSAGES, SYSTEM, Block, Chain, Change
+from fairlead.chain import MESSAGES, SYSTEM, TOOLS, Block, Chain, Change
 from fairlead.marks import Mark, mark
 from fairlead.phases import START, Progress, advance, signals
 from fairlead.signals import Signals, Turn
 
 M = TypeVar("M")
 
+Front = tuple[int, int]
+"""What stands before the messages: a digest (0: nothing does), and its estimated tokens."""
+NO_FRONT: Final[Front] = (0, 0)
 _NOTHING: Final[frozenset[str]] = frozenset()
 _BOUND: Final = 4_096
 
@@ -43,7 +46,7 @@ class Reading:
     """What a conversation says, read up to its last message.
 
     Parameters:
-        tokens: estimated length of its messages, in tokens; tools and calibration come on top.
+        tokens: estimated length of its messages and of what stands before them, in tokens; calibration comes on top.
         signals: phase and step.
         modalities: what it contains beside text.
         length: how many messages it has.
@@ -149,21 +152,21 @@ class Threads(Generic[M]):
         self._threads: OrderedDict[Hashable, _Thread[M]] = OrderedDict()
         self._count = 0
 
-    def read(self, key: Hashable, messages: Sequence[M], tools: bool | None = None, front: int = 0) -> Reading:
+    def read(self, key: Hashable, messages: Sequence[M], tools: bool | None = None, front: Front = NO_FRONT) -> Reading:
         """What the conversation `key` says, given all its messages up to now.
 
         Parameters:
             key: tells conversations apart, such as (session, agent).
             messages: the whole history; a list is quickest.
             tools: whether the call may use tools; None: not known.
-            front: a digest of what the provider puts in front of the messages: the tools that are bound, and settings.
+            front: what the provider puts in front of the messages: the tools that are bound, with their settings.
         """
         history = messages if isinstance(messages, list) else list(messages)
         thread = self._thread(key, len(history))
         with thread.lock:
             lines = self._read(thread, history, front)
             first, last = (lines[0], lines[-1]) if lines else (_BEFORE, _BEFORE)
-        total, modalities = last.total, last.modalities
+        total, modalities = last.total + front[1], last.modalities
         if first.mark.role == "system":
             total, modalities = total + first.tokens, modalities | first.media
         return Reading(total, signals(last.progress, tools), modalities, len(history), thread.chain)
@@ -203,7 +206,7 @@ class Threads(Generic[M]):
             del threads[key]
             self._count -= oldest.counted
 
-    def _read(self, thread: _Thread[M], messages: list[M], front: int) -> list[Line]:
+    def _read(self, thread: _Thread[M], messages: list[M], front: Front) -> list[Line]:
         """The records of all messages. The caller holds the thread's lock."""
         kept, lines = thread.messages, thread.lines
         if kept and messages and kept[0] is not messages[0]:
@@ -249,19 +252,21 @@ class Threads(Generic[M]):
             thread.messages[0], thread.lines[0] = message, Line(*_own(turn, digest))
 
 
-def _link(thread: _Thread[M], shared: int, front: int) -> None:
+def _link(thread: _Thread[M], shared: int, front: Front) -> None:
     """Let the chain follow the records, from the first new one on."""
     lines, chain = thread.lines, thread.chain
     system = 1 if lines and lines[0].mark.role == "system" else 0
-    before = (front, lines[0].digest if system else 0)
+    before = (front[0], lines[0].digest if system else 0)
     if before == thread.front:
         if shared == len(lines) and chain.change is Change.APPEND:
             return  # the same prompt once more
         chain.grow(max(0, shared - system), [_block(line) for line in lines[shared or system :]])
         return
     thread.front = before
-    first = [Block(lines[0].digest, lines[0].tokens, SYSTEM)] if system else []
-    chain.grow(max(0, shared - system), [_block(line) for line in lines[shared or system :]], first, (front, 0, 0))
+    ahead = [Block(*front, TOOLS)] if front[0] else []
+    if system:
+        ahead.append(Block(lines[0].digest, lines[0].tokens, SYSTEM))
+    chain.grow(max(0, shared - system), [_block(line) for line in lines[shared or system :]], ahead)
 
 
 def _block(line: Line) -> Block:

@@ -15,7 +15,6 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from fairlead import tokens
 from fairlead.caching.breakpoints import marked_tools
-from fairlead.memory import Memory
 from langchain_fairlead.dialect import Dialect
 from langchain_fairlead.native import Native
 from langchain_fairlead.settings import settings
@@ -147,11 +146,8 @@ class Tools(Sequence[dict[str, Any]]):
         return f"Tools({self._dicts()!r})"
 
 
-class ToolSizes:
-    """How long the definitions of tools are in a prompt, in tokens; each is measured once.
-
-    To measure one takes about a millisecond, and frameworks hand over the same tools with every call. So a list of the same
-    objects is known at a glance; in any other, a tool is known by its name and the length of its description.
+class ToolSizes(tokens.Lengths[Tool]):
+    """How long the definitions of tools are in a prompt, in tokens. A tool is known by its name and the length of its description.
 
     Parameters:
         size: how many lists, and eight times as many tools, are remembered.
@@ -162,26 +158,7 @@ class ToolSizes:
     """
 
     def __init__(self, size: int = 128) -> None:
-        self._lists: Memory[tuple[int, ...], tuple[tuple[Tool, ...], int]] = Memory(size)
-        self._tools: Memory[tuple[str, int], int] = Memory(8 * size)
-
-    def of(self, tools: Sequence[Tool]) -> int:
-        """Tokens of all of them together."""
-        raw = tools.raw if isinstance(tools, Tools) else tools
-        key = tuple(map(id, raw))
-        known = self._lists.get(key)
-        if known is None:
-            known = (tuple(raw), sum(map(self._one, raw)))  # the objects are kept, so that their ids stay their own
-            self._lists.put(key, known)
-        return known[1]
-
-    def _one(self, tool: Tool) -> int:
-        key = _told_by(tool)
-        count = self._tools.get(key)
-        if count is None:
-            count = measured(tool)
-            self._tools.put(key, count)
-        return count
+        super().__init__(measured, _told_by, size)
 
 
 def measured(tool: Tool) -> int:

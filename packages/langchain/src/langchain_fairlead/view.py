@@ -15,7 +15,7 @@ from langchain_core.runnables import RunnableConfig
 
 from fairlead import Needs, Scope, StepKind, View
 from fairlead.memory import Memory
-from fairlead.threads import Threads, fingerprint
+from fairlead.threads import NO_FRONT, Front, Threads, fingerprint
 from langchain_fairlead.follows import FOLLOW
 from langchain_fairlead.structured import Schema
 from langchain_fairlead.tools import Tools, ToolSizes
@@ -58,7 +58,7 @@ class Views:
         agent = self._agent(metadata.get("lc_agent_name"), session, nest)
         key = (session, agent, nest)
         tools = kwargs.get("tools")
-        reading = self._threads.read(key, messages, bool(tools), _front(tools))
+        reading = self._threads.read(key, messages, bool(tools), self._front(tools))
         signals = reading.signals
         labels = _labels(metadata, configurable, kwargs)
         if runs := _runs(configurable.get("__pregel_runtime")):
@@ -72,15 +72,22 @@ class Views:
             or signals.phase
             or ""
         )
-        tokens = reading.tokens + self._sizes.of(tools) if tools else reading.tokens
         return View(
             Scope(session, agent, str(task), reading.length, labels),
-            tokens,
+            reading.tokens,
             _needs(kwargs, tools, reading.modalities),
             signals,
             pin or configurable.get("fairlead_target") or "",
             chain=reading.chain,
         ), key
+
+    def _front(self, tools: Any) -> Front:
+        """Whether the same tools are bound as before, told by their names, since frameworks make new objects of the same tools; and how long."""
+        if not tools:
+            return NO_FRONT
+        if not isinstance(tools, Tools):
+            return hash(str(tools)), self._sizes.of(tools)
+        return hash((str(tools.choice), tools.parallel, *[_name(tool) for tool in tools.raw])), self._sizes.of(tools.raw)
 
     def _agent(self, name: str | None, session: str, nest: str) -> str:
         """The name of the agent that calls.
@@ -105,15 +112,6 @@ def opening(messages: Sequence[BaseMessage]) -> str:
             first_user = str(message.content)
             break
     return fingerprint(system, first_user)
-
-
-def _front(tools: Any) -> int:
-    """Tells whether the same tools are bound as before: by their names, for frameworks make new objects of the same tools."""
-    if not tools:
-        return 0
-    if not isinstance(tools, Tools):
-        return hash(str(tools))
-    return hash((str(tools.choice), tools.parallel, *[_name(tool) for tool in tools.raw]))
 
 
 def _name(tool: Any) -> str:

@@ -10,7 +10,7 @@ from fairlead import tokens
 from fairlead.clients.prompt import Message, Prompt
 from fairlead.scope import Scope
 from fairlead.signals import Turn
-from fairlead.threads import Threads, fingerprint
+from fairlead.threads import NO_FRONT, Front, Threads, fingerprint
 from fairlead.view import Needs, View
 
 _ROLES = {"developer": "system", "function": "tool"}
@@ -22,7 +22,7 @@ class Views:
 
     def __init__(self) -> None:
         self._threads = Threads(turn_of)
-        self._tools: tuple[Sequence[Mapping[str, Any]], int, int] = ((), 0, 0)
+        self._tools: tuple[Sequence[Mapping[str, Any]], Front] = ((), NO_FRONT)
 
     def view(self, prompt: Prompt, scope: Scope, pin: str = "") -> View:
         """The view of a call.
@@ -33,21 +33,20 @@ class Views:
             pin: the only target (or role) that may answer.
         """
         session = scope.session or opening(prompt.messages)
-        tools_tokens, front = self._front(prompt.tools)
-        reading = self._threads.read((session, scope.agent), prompt.messages, front=front)
+        reading = self._threads.read((session, scope.agent), prompt.messages, front=self._front(prompt.tools))
         task = scope.task or str(reading.signals.phase or "")
         needs = Needs(bool(prompt.tools), prompt.schema is not None, reading.modalities, prompt.max_tokens)
         where = Scope(session, scope.agent, task, reading.length, scope.labels, scope.deadline)
-        return View(where, reading.tokens + tools_tokens, needs, reading.signals, pin, chain=reading.chain)
+        return View(where, reading.tokens, needs, reading.signals, pin, chain=reading.chain)
 
-    def _front(self, tools: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
-        """Length and digest of the tools. An agent sends the same ones with every call: the last ones are remembered."""
-        known, count, digest = self._tools
+    def _front(self, tools: Sequence[Mapping[str, Any]]) -> Front:
+        """Digest and length of the tools. An agent sends the same ones with every call: the last ones are remembered."""
+        known, front = self._tools
         if known is not tools:
             text = json.dumps(tools) if tools else ""
-            count, digest = (tokens.tools(text), hash(text)) if tools else (0, 0)
-            self._tools = (tools, count, digest)
-        return count, digest
+            front = (hash(text), tokens.tools(text)) if tools else NO_FRONT
+            self._tools = (tools, front)
+        return front
 
 
 def opening(messages: Sequence[Message]) -> str:

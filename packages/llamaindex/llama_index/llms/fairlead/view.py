@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, ImageBlock, MessageRole
 
-from fairlead import Needs, Scope, StepKind, View
+from fairlead import Needs, Scope, StepKind, View, tokens
 from fairlead.memory import Memory
 from fairlead.scope import Key
-from fairlead.threads import Threads, fingerprint
+from fairlead.threads import NO_FRONT, Front, Threads, fingerprint
 from llama_index.llms.fairlead.scope import Caller, Moment
 from llama_index.llms.fairlead.turns import turn_of
 
-_TOKENS_OF_A_TOOL = 120
+_UNKNOWN = 120  # tokens of a tool that cannot be shown as others are
 _MAIN = "main"
 _NO_NEEDS = Needs()
 _OPENING = 4
@@ -34,6 +35,7 @@ class Views:
         self, size: int = 2_000, fetchers: frozenset[str] = frozenset(), providers: frozenset[str] = frozenset()
     ) -> None:
         self._threads = Threads(turn_of, size=size)
+        self._sizes: tokens.Lengths[Any] = tokens.Lengths(measured, _told_by)
         self._steps: Memory[Key, int] = Memory(size)
         self._passing_on = providers - fetchers if fetchers else frozenset()
 
@@ -56,13 +58,12 @@ class Views:
         """
         session = caller.session or opening(messages)
         agent = caller.agent or _MAIN
-        reading = self._threads.read((session, agent), messages, None if tools is None else bool(tools), _front(tools))
+        reading = self._threads.read((session, agent), messages, None if tools is None else bool(tools), self._front(tools))
         signals = reading.signals
         if caller.moment is Moment.FINALIZE:
             signals = replace(signals, step=StepKind.FINAL_ANSWER, because="the agent finishes its run")
         task = caller.task or signals.phase or ""
         step = self._steps.update((session, agent, task), _next) - 1
-        tokens = reading.tokens + _TOKENS_OF_A_TOOL * len(tools) if tools else reading.tokens
         needs = _NO_NEEDS
         if tools or structured or kwargs or reading.modalities:
             needs = Needs(
@@ -73,7 +74,13 @@ class Views:
                 self._reachable(messages) if "image" in reading.modalities else frozenset(),
             )
         scope = Scope(session, agent, task, step, caller.labels, caller.deadline)
-        return View(scope, tokens, needs, signals, caller.target, chain=reading.chain)
+        return View(scope, reading.tokens, needs, signals, caller.target, chain=reading.chain)
+
+    def _front(self, tools: Sequence[Any] | None) -> Front:
+        """Whether the same tools are offered as before, told by their names; and how long their definitions are."""
+        if not tools:
+            return NO_FRONT
+        return hash(tuple([str(tool.metadata.name) for tool in tools])), self._sizes.of(tools)
 
     def _reachable(self, messages: Sequence[ChatMessage]) -> frozenset[str]:
         """The only providers that can serve the images: a route must not make us download what another passes on."""
@@ -82,9 +89,20 @@ class Views:
         return frozenset()
 
 
-def _front(tools: Sequence[Any] | None) -> int:
-    """Tells whether the same tools are offered as before."""
-    return hash(tuple([str(tool.metadata.name) for tool in tools])) if tools else 0
+def measured(tool: Any) -> int:
+    """Tokens of one definition, by its schema; a flat number for one that only its own target can read."""
+    try:
+        schema = json.dumps(
+            tool.metadata.to_openai_tool(skip_length_check=True), ensure_ascii=False, separators=(",", ":"), default=str
+        )
+    except (TypeError, ValueError, LookupError, AttributeError, NotImplementedError):
+        return _UNKNOWN
+    return tokens.tools(schema)
+
+
+def _told_by(tool: Any) -> tuple[str, int]:
+    """Name and length of the description."""
+    return str(tool.metadata.name), len(str(tool.metadata.description or ""))
 
 
 def opening(messages: Sequence[ChatMessage]) -> str:
