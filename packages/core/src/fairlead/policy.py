@@ -58,7 +58,10 @@ class Learns(Protocol):
     """It remembers what became of attempts."""
 
     def learn(self, attempt: Attempt) -> None:
-        """Take in one attempt. Called once for each call made, verifiers' own calls included."""
+        """Take in one attempt. Called once for each call made, verifiers' own calls included.
+
+        An abandoned stream may be closed by the garbage collector, in the middle of anything: a lock must let its own thread in again.
+        """
 
 
 @runtime_checkable

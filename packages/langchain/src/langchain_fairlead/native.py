@@ -11,6 +11,7 @@ from langchain_core.language_models import BaseChatModel, ModelProfile
 
 from fairlead import Capabilities, ConfigurationError, Pool
 from fairlead.catalog import Catalog
+from fairlead.natives import by_name
 from langchain_fairlead.dialect import Dialect, must_think, responds_with_tools
 
 Given = BaseChatModel | str
@@ -52,22 +53,7 @@ def natives(models: Models, options: Mapping[str, Any]) -> dict[str, Native]:
         ConfigurationError: there is none, two have one name, a string names nothing that can be built, or options are
             given that nothing takes.
     """
-    named = list(models.items()) if isinstance(models, Mapping) else [("", model) for model in models]
-    if not named:
-        raise ConfigurationError("models= is empty: give at least one chat model")
-    if options and not any(isinstance(model, str) for _, model in named):
-        raise ConfigurationError(
-            f"{', '.join(sorted(options))}: no model takes this setting, since all models= are given as objects; set it on them"
-        )
-    found: dict[str, Native] = {}
-    for name, given in named:
-        native = _native(name, build(given, options) if isinstance(given, str) else given)
-        if native.name in found:
-            raise ConfigurationError(
-                f"models= holds {native.name!r} twice: give a mapping of names, models={{'strong': ..., 'fast': ...}}"
-            )
-        found[native.name] = native
-    return found
+    return by_name(models, options, "chat model", build, _native)
 
 
 def build(text: str, options: Mapping[str, Any]) -> BaseChatModel:

@@ -14,6 +14,7 @@ from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW
 
 from fairlead import ConfigurationError, Pool, Target
 from fairlead.catalog import Catalog, Known, Unpriced
+from fairlead.natives import by_name
 from llama_index.llms.fairlead.dialect import Dialect, model_of, provider_of
 
 Models = Sequence[Any] | Mapping[str, Any]
@@ -84,22 +85,7 @@ def natives(models: Models, options: Mapping[str, Any]) -> dict[str, Native]:
     Raises:
         ConfigurationError: there is none, two have one name, or one can not be built or not be shared.
     """
-    named = list(models.items()) if isinstance(models, Mapping) else [("", model) for model in models]
-    if not named:
-        raise ConfigurationError("models= is empty: give at least one LLM")
-    if options and not any(isinstance(model, str) for _, model in named):
-        raise ConfigurationError(
-            f"{', '.join(sorted(options))}: no model takes this setting, since all models= are given as objects; set it on them"
-        )
-    found: dict[str, Native] = {}
-    for name, given in named:
-        native = _native(name, build(given, options) if isinstance(given, str) else given)
-        if native.name in found:
-            raise ConfigurationError(
-                f"models= holds {native.name!r} twice: give a mapping of names, models={{'strong': ..., 'fast': ...}}"
-            )
-        found[native.name] = native
-    return found
+    return by_name(models, options, "LLM", build, _native)
 
 
 def build(text: str, options: Mapping[str, Any]) -> Any:
@@ -181,7 +167,7 @@ def _native(name: str, llm: Any) -> Native:
             f"target {name!r} retries by itself (max_retries={retries}): one failing call costs up to "
             f"{_requests(Dialect.of(llm), retries)} requests before fairlead hears of it; build it with max_retries=0",
             HiddenRetries,
-            stacklevel=4,
+            stacklevel=5,
         )
     return Native(name, llm, Dialect.of(llm))
 
