@@ -51,3 +51,10 @@ def test_with_several_llms_it_is_read_by_what_all_of_them_write() -> None:
     llm = Fairlead({"one": OneMethod(), "other": OneMethod()})
     with pytest.raises(ValueError, match="at least one tool call"):
         llm.get_tool_calls_from_response(ChatResponse(message=ChatMessage(role="assistant", content="none")))
+
+
+@pytest.mark.parametrize("method", ["complete", "stream_complete"])
+def test_a_completion_without_a_prompt_is_the_same_error_as_of_any_llm(method: str) -> None:
+    for llm in (MockLLM(), Fairlead({"only": MockLLM()})):
+        with pytest.raises(ValueError, match=r"(?i)no prompt"):
+            getattr(llm, method)()

@@ -72,16 +72,6 @@ EXPLAINED: Mapping[str, tuple[Explained, ...]] = {
     ),
     "LLMs and function calling": (
         Explained(
-            "tests/llms/test_callbacks.py::test_llm_complete_throws_if_no_prompt",
-            "missing 1 required positional argument: 'prompt'",
-            "complete() without its prompt is a TypeError, as Python has it; LlamaIndex's decorator makes a ValueError of it",
-        ),
-        Explained(
-            "tests/llms/test_callbacks.py::test_llm_stream_complete_throws_if_no_prompt",
-            "missing 1 required positional argument: 'prompt'",
-            "as above",
-        ),
-        Explained(
             "tests/llms/test_function_calling.py::test_tool_required_compatibility",
             "cannot unpack non-iterable NoneType",
             "the test replaces the private `_prepare_chat_with_tools`; through fairlead each target prepares its own tools",

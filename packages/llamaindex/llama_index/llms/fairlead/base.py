@@ -191,23 +191,25 @@ class Fairlead(FunctionCallingLLM):
         return await self.dispatch.astream(chat_request("astream_chat", messages, kwargs), self.labels)
 
     @unspanned
-    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+    def complete(self, prompt: str | None = None, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         request = completion_request("complete", prompt, formatted, kwargs)
         response: CompletionResponse = self.dispatch.whole(request, self.labels)
         return response
 
     @unspanned
-    async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+    async def acomplete(self, prompt: str | None = None, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         request = completion_request("acomplete", prompt, formatted, kwargs)
         response: CompletionResponse = await self.dispatch.awhole(request, self.labels)
         return response
 
     @unspanned
-    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
+    def stream_complete(self, prompt: str | None = None, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
         return self.dispatch.stream(completion_request("stream_complete", prompt, formatted, kwargs), self.labels)
 
     @unspanned
-    async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
+    async def astream_complete(
+        self, prompt: str | None = None, formatted: bool = False, **kwargs: Any
+    ) -> CompletionResponseAsyncGen:
         return await self.dispatch.astream(completion_request("astream_complete", prompt, formatted, kwargs), self.labels)
 
     # -- tools: prepared by each target in its own format; `verbose`, `tool_required` and the like go to it as they are

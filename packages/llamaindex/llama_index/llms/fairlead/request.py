@@ -138,8 +138,14 @@ def chat_request(method: str, messages: Sequence[ChatMessage], kwargs: dict[str,
     return Request(method, messages, kwargs)
 
 
-def completion_request(method: str, prompt: str, formatted: bool, kwargs: dict[str, Any]) -> Completion:
-    """A call of a completion method; to the policies, its prompt is a user's message."""
+def completion_request(method: str, prompt: str | None, formatted: bool, kwargs: dict[str, Any]) -> Completion:
+    """A call of a completion method; to the policies, its prompt is a user's message.
+
+    Raises:
+        ValueError: there is no prompt; so says LlamaIndex of its own LLMs.
+    """
+    if prompt is None:
+        raise ValueError(f"{method}() was given no prompt: name it first, or as prompt=")
     return Completion(method, [ChatMessage(role=MessageRole.USER, content=prompt)], kwargs, prompt=prompt, formatted=formatted)
 
 
