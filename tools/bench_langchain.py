@@ -113,9 +113,10 @@ def main() -> None:
         verdict = "ok" if routed - bare <= bar else "OVER"
         print(f"{count:>8} {bare:>8.0f} {routed:>14.0f} {routed - bare:>8.0f} {bar:>8} {verdict}")
     alone, nothing, routed = agent_step(blocks)
+    verdict = "ok" if routed <= 1.1 * alone else "OVER"
     print(
-        f"a step of create_agent: {alone:.0f}; with FairleadMiddleware {routed:.0f} ({routed / alone - 1:+.0%}; bar +10 %), "
-        f"with one that does nothing {nothing:.0f} ({nothing / alone - 1:+.0%})"
+        f"a step of create_agent: {alone:.0f}; with FairleadMiddleware {routed:.0f} ({routed / alone - 1:+.1%}; bar +10 % {verdict}), "
+        f"with one that does nothing {nothing:.0f} ({nothing / alone - 1:+.1%})"
     )
 
 
