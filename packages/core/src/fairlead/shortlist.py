@@ -23,7 +23,7 @@ Rank = tuple[float, ...]
 Reason = str | Callable[[Target], str]
 # Speaker, level, reason, targets and ranks after it, names ruled out, what it means if nothing is left. A plain tuple:
 # a decision makes several, and most are never read.
-_Opinion = tuple[str, Level, Reason, tuple[Target, ...], tuple[Rank, ...], tuple[str, ...], type[NoTarget]]
+_Opinion = tuple[str, Level, str | Callable[..., str], tuple[Target, ...], tuple[Rank, ...], tuple[str, ...], type[NoTarget]]
 _STEP = Level.STEP  # to look a member up in its class takes ten times as long, and every policy's turn begins with it
 
 
@@ -64,7 +64,8 @@ class Shortlist:
     'easy'
     """
 
-    __slots__ = ("_heard", "_ranks", "_speaker", "level", "memo", "pool", "targets")
+    __slots__ = ("_decider", "_heard", "_ranks", "_speaker", "level", "memo", "pool", "targets")
+    _decider: Note  # only once somebody asked
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
@@ -75,12 +76,14 @@ class Shortlist:
         self._speaker = ""
         self._heard: tuple[_Opinion, ...] = ()
 
-    def require(self, test: Callable[[Target], bool], because: str, raises: type[NoTarget] = NoTarget) -> Shortlist:
+    def require(
+        self, test: Callable[[Target], bool], because: str | Callable[[], str], raises: type[NoTarget] = NoTarget
+    ) -> Shortlist:
         """Keep the targets that pass. Where all do, nothing is noted.
 
         Parameters:
             test: whether a target may be called.
-            because: why those that fail may not.
+            because: why those that fail may not; or how to tell it, asked only when somebody reads the notes.
             raises: the error that the user gets if nothing is left.
         """
         passed = [test(target) for target in self.targets]
@@ -165,6 +168,13 @@ class Shortlist:
 
         Several share the lead where nobody preferred one of them; the order of the pool then says who is called.
         """
+        try:
+            return self._decider
+        except AttributeError:
+            self._decider = self._settled_by()
+            return self._decider
+
+    def _settled_by(self) -> Note:
         if not self.targets:
             return Note("pool", Level.STEP, "nothing is left")
         winner, share = self.targets[0], self._ranks.count(self._ranks[0])
@@ -190,7 +200,7 @@ class Shortlist:
         self,
         targets: tuple[Target, ...],
         ranks: tuple[Rank, ...],
-        because: Reason | None = None,
+        because: str | Callable[..., str] | None = None,
         out: tuple[str, ...] = (),
         raises: type[NoTarget] = NoTarget,
     ) -> Shortlist:
@@ -216,5 +226,6 @@ def _leaders(targets: tuple[Target, ...], ranks: tuple[Rank, ...]) -> tuple[str,
 
 def _note(opinion: _Opinion) -> Note:
     speaker, level, because, targets, ranks, out, raises = opinion
-    reason = because if isinstance(because, str) else because(targets[0])
-    return Note(speaker, level, reason, out, _leaders(targets, ranks), raises)
+    if not isinstance(because, str):
+        because = because() if out else because(targets[0])
+    return Note(speaker, level, because, out, _leaders(targets, ranks), raises)

@@ -60,11 +60,13 @@ class Fits:
         return self._within(need, prompt, shortlist) if need > window else shortlist
 
     def _within(self, need: float, prompt: float, shortlist: Shortlist) -> Shortlist:
-        answer = f" with an answer of up to {need - prompt:,.0f}" if need > prompt else ""
-        small = [
-            f"{t.name} takes {t.can.window:,}" for t in shortlist.targets if t.can.window is not None and t.can.window < need
-        ]
-        because = f"a prompt of about {prompt:,.0f} tokens{answer} does not fit: {', '.join(small)}"
+        targets = shortlist.targets
+
+        def because() -> str:
+            answer = f" with an answer of up to {need - prompt:,.0f}" if need > prompt else ""
+            small = [f"{t.name} takes {t.can.window:,}" for t in targets if t.can.window is not None and t.can.window < need]
+            return f"a prompt of about {prompt:,.0f} tokens{answer} does not fit: {', '.join(small)}"
+
         return shortlist.require(lambda t: t.can.window is None or t.can.window >= need, because)
 
     def _gaps(self, needs: Needs, targets: tuple[Target, ...]) -> Iterator[_Gap]:
