@@ -10,7 +10,7 @@ xAI, Mistral and OpenRouter, as of 2026-11.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -41,6 +41,7 @@ class Usage:
 
 # Where a count is: the column of `_COLUMNS`, the name of a field, that of a field in it, and whether it is added to those before it.
 _Place = tuple[int, str, str, bool]
+_Fields = Callable[[str], Any]
 _COLUMNS = ("input", "output", "read", "written", "short", "long", "reasoning", "total")
 
 
@@ -165,25 +166,26 @@ def usage_of(told: object) -> Usage | None:
 def _find(told: object, depth: int) -> Usage | None:
     if told is None or isinstance(told, str):
         return None
+    get = _fields(told)
     for shape in _SHAPES:
         for name in shape.told_by:
-            if _get(told, name) is not None:
-                return _read(told, shape)
+            if get(name) is not None:
+                return _read(get, shape)
     if depth:
         for name in _HOLDERS:
-            inner = _get(told, name)
+            inner = get(name)
             if inner is not None and (usage := _find(inner, depth - 1)) is not None:
                 return usage
-        choices = _get(told, "choices")
+        choices = get("choices")
         if isinstance(choices, list | tuple) and choices:
             return _find(_get(choices[0], "usage"), 0)
     return None
 
 
-def _read(told: object, shape: _Shape) -> Usage | None:
-    if shape.apart and (passes := _get(told, "iterations")):
-        return _all_passes(told, shape, passes)
-    prompt, answer, read, written, short, long, reasoning, total = _counts(told, shape)
+def _read(get: _Fields, shape: _Shape) -> Usage | None:
+    if shape.apart and (passes := get("iterations")):
+        return _all_passes(get, shape, passes)
+    prompt, answer, read, written, short, long, reasoning, total = _counts(get, shape)
     answer = answer or 0
     if not written and (short or long):  # LangChain leaves a zero where it tells the split
         written = (short or 0) + (long or 0)
@@ -202,14 +204,13 @@ def _read(told: object, shape: _Shape) -> Usage | None:
     return Usage(prompt, answer, read, written, long, reasoning)
 
 
-def _counts(told: object, shape: _Shape) -> list[int | None]:
+def _counts(get: _Fields, shape: _Shape) -> list[int | None]:
     counts: list[int | None] = [None] * len(_COLUMNS)
-    plain = type(told) is dict
     for column, name, inner, adds in shape.places:
         before = counts[column]
         if before is not None and not adds:
             continue
-        value = told.get(name) if plain else _get(told, name)  # type: ignore[attr-defined]  # a dictionary
+        value = get(name)
         if value is None:
             continue
         if inner:
@@ -221,12 +222,12 @@ def _counts(told: object, shape: _Shape) -> list[int | None]:
     return counts
 
 
-def _all_passes(told: object, shape: _Shape, passes: Iterable[object]) -> Usage | None:
+def _all_passes(get: _Fields, shape: _Shape, passes: Iterable[object]) -> Usage | None:
     """Where an answer took several passes (compaction, an advisor, a fallback), all of them are paid."""
-    read = [usage for each in passes if (usage := _read(each, shape)) is not None]
+    read = [usage for each in passes if (usage := _read(_fields(each), shape)) is not None]
     if not read:
         return None
-    reasoning = _counts(told, shape)[_COLUMNS.index("reasoning")]
+    reasoning = _counts(get, shape)[_COLUMNS.index("reasoning")]
     return Usage(
         sum(usage.input_tokens for usage in read),
         sum(usage.output_tokens for usage in read),
@@ -243,13 +244,18 @@ def _long_lived(details: Iterable[object]) -> int:
     return sum(count for count in counts if isinstance(count, int))
 
 
-def _get(holder: object, name: str) -> Any:
+def _fields(holder: object) -> _Fields:
+    """What tells a field of `holder` by its name, or None; an SDK's object is slow to say that it has not what it is asked for."""
     if type(holder) is dict:  # by far the most frequent
-        return holder.get(name)
-    if hasattr(type(holder), "__pydantic_fields__"):  # an SDK's object is slow to say that it has not what it is asked for
-        value = vars(holder).get(name)
-        return value if value is not None else (getattr(holder, "__pydantic_extra__", None) or {}).get(name)
-    return holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
+        return holder.get
+    if hasattr(type(holder), "__pydantic_fields__"):
+        extra = getattr(holder, "__pydantic_extra__", None)
+        return ({**extra, **vars(holder)} if extra else vars(holder)).get
+    return holder.get if isinstance(holder, Mapping) else lambda name: getattr(holder, name, None)
+
+
+def _get(holder: object, name: str) -> Any:
+    return _fields(holder)(name)
 
 
 def _sum(counts: Iterable[int | None]) -> int | None:
