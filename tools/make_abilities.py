@@ -47,6 +47,8 @@ def row(provider: str, model: str, profile: dict[str, Any]) -> dict[str, Any]:
         told["structured_output"] = structured
     if profile.get("reasoning_output") is not None:
         told["reasoning"] = profile["reasoning_output"]
+    if profile.get("temperature") is False:
+        told["sampling"] = False
     if "text_inputs" in profile:  # rows without it hold nothing but the integration's own defaults
         seen = {name for key, name in SEES.items() if profile.get(key)}
         told["modalities"] = sorted(seen if "image" in seen else seen - {"document"})  # "pdf" is said of all models of OpenAI

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fairlead import AllTargetsFailed, ConfigurationError, FailureKind, Interrupted, Pool, Router, Target
+from fairlead import AllTargetsFailed, Capabilities, ConfigurationError, FailureKind, Interrupted, Pool, Router, Target
 from fairlead.clients import Clients, OpenAIClient
 from fairlead.testing.loopback import Answer, Fault, LoopbackProvider, Request, ToolCall
 
@@ -371,3 +371,42 @@ def test_what_a_tool_shows_reaches_both(make: Make, provider: LoopbackProvider) 
     for target in LEADS:
         make().complete(HISTORIES["a result with a picture"], tools=[WEATHER], target=target)
         assert "iVBORw0KGgo=" in json.dumps(sent(provider))
+
+
+# -- settings that a model does not take ---------------------------------------------------------------------------
+
+
+def asking(make: Make, claude: str, gpt: str, can: Capabilities | None = None) -> Clients:
+    """Clients that ask for these models."""
+    can = can or Capabilities()
+    return make(Router(Pool([Target("claude", "anthropic", claude, can=can), Target("gpt", "openai", gpt, can=can)])))
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("lead", LEADS)
+async def test_a_model_that_takes_no_temperature_is_not_sent_one(
+    provider: LoopbackProvider, make: Make, how: str, lead: str
+) -> None:
+    clients = asking(make, "claude-opus-5-5", "gpt-5")
+    done, _ = await ask(clients, how, temperature=0.2, top_p=0.5, target=lead)
+    assert done.outcome.target.name == lead
+    assert not {"temperature", "top_p"} & provider.requests[-1].body.keys()
+
+
+@pytest.mark.parametrize("lead", LEADS)
+def test_a_model_that_takes_a_temperature_is_sent_it(provider: LoopbackProvider, make: Make, lead: str) -> None:
+    asking(make, "claude-opus-4-5", "gpt-4o-mini").complete(HELLO, temperature=0.2, top_p=0.5, target=lead)
+    body = provider.requests[-1].body
+    assert (body["temperature"], body["top_p"]) == (0.2, 0.5)
+
+
+@pytest.mark.parametrize("lead", LEADS)
+def test_what_a_target_says_of_itself_counts_before_the_catalogue(provider: LoopbackProvider, make: Make, lead: str) -> None:
+    clients = asking(make, "claude-opus-4-5", "gpt-4o-mini", Capabilities(sampling=False))
+    clients.complete(HELLO, temperature=0.2, target=lead)
+    assert "temperature" not in provider.requests[-1].body
+
+
+def test_a_temperature_beyond_a_providers_scale_is_its_highest(provider: LoopbackProvider, make: Make) -> None:
+    asking(make, "claude-opus-4-5", "gpt-4o-mini").complete(HELLO, temperature=1.4, target="claude")
+    assert provider.requests[-1].body["temperature"] == 1

@@ -102,6 +102,7 @@ class Capabilities:
         structured_output: can be held to a JSON schema.
         modalities: what it reads beside text: `image`, `audio`, `document`, `video`.
         reasoning: thinks before it answers.
+        sampling: takes a `temperature` and a `top_p` of the caller's.
     """
 
     window: int | None = None
@@ -110,6 +111,7 @@ class Capabilities:
     structured_output: bool | None = None
     modalities: frozenset[str] | None = None
     reasoning: bool | None = None
+    sampling: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

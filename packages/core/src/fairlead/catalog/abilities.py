@@ -34,6 +34,7 @@ def abilities(provider: str, model: str, also: str = "") -> Capabilities:
         structured_output=row.get("structured_output"),
         modalities=None if modalities is None else frozenset(modalities),
         reasoning=row.get("reasoning"),
+        sampling=row.get("sampling"),
     )
 
 

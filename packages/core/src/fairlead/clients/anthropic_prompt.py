@@ -9,6 +9,7 @@
 | `tool_choice` required / a name / none | `any` / `tool` / `none` |
 | `parallel_tool_calls=False` | `disable_parallel_tool_use` |
 | a schema | `output_config.format` |
+| a `temperature` above 1 | 1, the highest here |
 | neighbouring turns of one role | one turn: roles must alternate |
 | no user's turn at the start, or an empty one | a few words in brackets: a user must speak first, and say something |
 | the `native` part of an answer | sent back as it was to the model that it came from; left out for others |
@@ -49,7 +50,7 @@ def messages_params(prompt: Prompt, model: str) -> dict[str, Any]:
         "tool_choice": _choice(prompt),
         "output_config": {"format": {"type": "json_schema", "schema": prompt.schema}} if prompt.schema is not None else None,
         "max_tokens": prompt.max_tokens,
-        "temperature": prompt.temperature,
+        "temperature": None if prompt.temperature is None else min(prompt.temperature, 1),
         "top_p": prompt.top_p,
         "stop_sequences": list(prompt.stop) or None,
         "stream": prompt.stream or None,

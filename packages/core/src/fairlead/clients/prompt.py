@@ -23,7 +23,8 @@ class Prompt:
         parallel_tool_calls: False: at most one call at a time.
         schema: a JSON schema that the answer must follow.
         max_tokens: the longest answer, in tokens.
-        temperature, top_p, stop: as everywhere.
+        temperature, top_p: as everywhere; left out for models that are known to take none.
+        stop: as everywhere.
         stream: ask for the answer in chunks.
         extra: provider -> parameters in its own words.
     """

@@ -7,6 +7,7 @@ Rules:
 2. But a pooled connection that went stale is no outage. Such a call is made once more, uncounted.
 3. A stream is complete only with its terminal marker: a clean end without it is silent in both SDKs.
 4. What the installed SDK does not know goes out all the same, in the body (`temperature` was removed from anthropic 1).
+5. What a model is known not to take is left out where the router chose the model: `temperature` and `top_p`.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from typing import Any, ClassVar
 
 from fairlead.caching.keep_warm import KeepWarm
 from fairlead.call import Call, Reply
+from fairlead.catalog.abilities import abilities
 from fairlead.clients.prompt import Prompt
 from fairlead.errors import ConfigurationError, FailureKind, TargetError
 from fairlead.failures import IncompleteStream, Refusal, translated
 from fairlead.failures.evidence import quoted
 from fairlead.target import Target
 
+_SAMPLING = frozenset(["temperature", "top_p"])
 _STALE = ("Event loop is closed", "Server disconnected without sending a response")
 
 
@@ -221,6 +224,13 @@ class Client(ABC):
         """The model that a call to `target` asks for."""
         return target.model or self.model or target.name
 
+    def samples(self, target: Target) -> bool:
+        """Whether a call to `target` may carry another temperature than 1: what the target says, else the catalogue's table."""
+        known = target.can.sampling
+        if known is None:
+            known = abilities(target.provider or self.provider, self.asked(target)).sampling
+        return known is not False
+
     # -- shared ----------------------------------------------------------------------------------------------------
 
     @cached_property
@@ -242,6 +252,8 @@ class Client(ABC):
         if call.ask is not None:
             params = {"messages": [{"role": "user", "content": call.ask}]}
         model = self.asked(call.target)
+        if not _SAMPLING.isdisjoint(params) and not self.samples(call.target):
+            params = {name: value for name, value in params.items() if name not in _SAMPLING or value == 1}
         wanted = self.complete_params(sdk, call.target, {"model": model, **self._defaults, **params})
         if call.ask is None:
             wanted = self.warmed(sdk, call, wanted, named)
