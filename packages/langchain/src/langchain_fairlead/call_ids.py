@@ -5,9 +5,12 @@
 | Chat Completions | at most 40 characters | letters, digits, `_` and `-`, at most 64 |
 | Responses | at most 64, each used once | the same |
 | Messages | each used once (ChatAnthropic sees to their characters) | the same, at most 128 |
+| Chat Completions of other providers | as OpenAI's (ChatMistralAI makes nine characters of them) | as OpenAI's |
+| Gemini | each used once: its integration finds results by them | as OpenAI's |
+| Converse | at most 64 of the characters of names, each used once | as OpenAI's |
 
-An id that is empty becomes a word, one that is too long its digest, everywhere the same. One that occurs again gets a number: some models of OpenAI's
-repeat theirs.
+An id that is empty becomes a word, one that is too long or has other characters its digest, everywhere the same. One that occurs again gets a
+number: some models of OpenAI's repeat theirs.
 """
 
 from __future__ import annotations
@@ -21,7 +24,8 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_fairlead.dialect import Dialect
 from langchain_fairlead.native import Native
 
-_LONGEST = {Dialect.OPENAI_CHAT: 40, Dialect.OPENAI_RESPONSES: 64}
+_LONGEST = {Dialect.OPENAI_CHAT: 40, Dialect.OPENAI_RESPONSES: 64, Dialect.CHAT: 40, Dialect.BEDROCK: 64}
+_ONCE = (Dialect.OPENAI_RESPONSES, Dialect.ANTHROPIC, Dialect.GEMINI, Dialect.BEDROCK)
 _STRANGE = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -31,11 +35,12 @@ class CallIds:
     It notes at which message an id occurs, so that the same message always gets the same ids, however often it is looked at.
     """
 
-    __slots__ = ("_longest", "_places", "_unique")
+    __slots__ = ("_longest", "_places", "_plain", "_unique")
 
     def __init__(self, native: Native) -> None:
         self._longest = _LONGEST.get(native.dialect, 0)
-        self._unique = native.responds_with_tools or native.dialect in (Dialect.OPENAI_RESPONSES, Dialect.ANTHROPIC)
+        self._unique = native.responds_with_tools or native.dialect in _ONCE
+        self._plain = native.dialect is Dialect.BEDROCK
         self._places: dict[str, tuple[int, ...]] = {}
 
     def of(self, message: BaseMessage, place: int) -> BaseMessage:
@@ -68,7 +73,7 @@ class CallIds:
     def _name(self, given: str, before: int) -> str:
         """The id after so many calls that had the same."""
         own = given or "call"
-        if self._longest and len(given) > self._longest:
+        if self._longest and (len(given) > self._longest or (self._plain and _STRANGE.search(given))):
             own = f"call_{blake2b(given.encode('utf-8', 'surrogatepass'), digest_size=16).hexdigest()}"
         return own if before < 1 else f"{own[: self._longest - 5] if self._longest else own}_{before + 1}"
 

@@ -1,7 +1,8 @@
 """What users and tools say, in blocks that the target's integration takes.
 
-LangChain's integrations translate its standard blocks and each other's pictures. The other blocks they pass on as they are, which
-is refused, or (Responses) drop without a word. A block that no rewriting can carry over is not dropped: the target is
+LangChain's integrations of OpenAI and Anthropic translate its standard blocks and each other's pictures. The other blocks they pass on as
+they are, which is refused, or (Responses) drop without a word; other integrations raise. So pictures and files are read and told anew for
+those (`media`). A block that no rewriting can carry over is not dropped: the target is
 UNSUPPORTED, and another one is asked.
 """
 
@@ -22,6 +23,7 @@ from langchain_core.messages import (
 )
 
 from fairlead.errors import FailureKind, TargetError
+from langchain_fairlead import media
 from langchain_fairlead.dialect import Dialect
 from langchain_fairlead.native import Native
 
@@ -29,6 +31,8 @@ Block = dict[str, Any]
 EMPTY = "(no text)"
 """What is said for an empty message where one is refused."""
 _OPENAI = (Dialect.OPENAI_CHAT, Dialect.OPENAI_RESPONSES)
+_TRANSLATED = (*_OPENAI, Dialect.ANTHROPIC)
+"""Whose integrations translate each other's pictures and files, besides LangChain's standard blocks."""
 _ROLES = {"user": HumanMessage, "human": HumanMessage, "system": SystemMessage, "developer": SystemMessage}
 _TAKEN = {
     # kinds of blocks that the integration translates, or that the provider has itself
@@ -39,7 +43,17 @@ _TAKEN = {
     Dialect.OPENAI_RESPONSES: frozenset(
         ["text", "image", "image_url", "file", "audio", "input_audio", "input_text", "input_image", "input_file"]
     ),
+    Dialect.CHAT: frozenset(["text", "video_url"]),
+    Dialect.MISTRAL: frozenset(["text", "document_url"]),
+    Dialect.GEMINI: frozenset(["text"]),
+    Dialect.BEDROCK: frozenset(["text", "search_result", "guard_content", "json", "image", "video", "document"]),
+    Dialect.OLLAMA: frozenset(["text"]),
+    Dialect.COHERE: frozenset(["text"]),
 }
+_BEDROCK_BLOCKS = frozenset(["cachePoint", "document", "guardContent", "image", "json", "searchResult", "text", "video"])
+_NEVER_BLANK = (Dialect.ANTHROPIC, Dialect.GEMINI, Dialect.COHERE)
+_RAISING = (Dialect.GEMINI, Dialect.BEDROCK, Dialect.OLLAMA, Dialect.COHERE)
+"""Whose integrations raise over a block that they do not know, or drop it."""
 _HEARD = frozenset(["audio", "input_audio", "video"])
 
 
@@ -63,17 +77,17 @@ def said(message: BaseMessage, dialect: Dialect) -> list[BaseMessage]:
     """
     content = message.content
     if isinstance(content, str):
-        empty = dialect is Dialect.ANTHROPIC and isinstance(message, HumanMessage) and not content.strip()
+        empty = dialect in _NEVER_BLANK and isinstance(message, HumanMessage) and not content.strip()
         return [message.model_copy(update={"content": EMPTY})] if empty else [message]
     if dialect is Dialect.OTHER:
         return [message]
     results = [block for block in content if isinstance(block, dict) and block.get("type") == "tool_result"]
-    if results and dialect in _OPENAI and isinstance(message, HumanMessage):
+    if results and dialect is not Dialect.ANTHROPIC and isinstance(message, HumanMessage):
         rest = [block for block in content if block not in results]
         others: list[BaseMessage] = said(message.model_copy(update={"content": rest}), dialect) if rest else []
         return [*(_result(block) for block in results), *others]
     new = [inner for block in content for inner in _block(block, dialect)]
-    if dialect is Dialect.ANTHROPIC and isinstance(message, HumanMessage) and not any(map(_tells, new)):
+    if dialect in _NEVER_BLANK and isinstance(message, HumanMessage) and not any(map(_tells, new)):
         new = [{"type": "text", "text": EMPTY}]
     same = len(new) == len(content) and all(a is b for a, b in zip(new, content, strict=True))
     return [message] if same else [message.model_copy(update={"content": new})]
@@ -93,14 +107,20 @@ def _block(block: str | Block, dialect: Dialect) -> list[Any]:
         return [block] if dialect is Dialect.ANTHROPIC else [_text(block)]
     kind = block.get("type")
     if kind is None:  # Bedrock's cache points say nothing; what else has no kind is a tool's own structure
+        if dialect is Dialect.BEDROCK and len(block) == 1 and not _BEDROCK_BLOCKS.isdisjoint(block):
+            return [block]
         return [] if "cachePoint" in block else [_text(json.dumps(block, ensure_ascii=False, default=str))]
     if dialect is Dialect.ANTHROPIC and kind in _HEARD:
         raise _untellable(f"{kind} content", dialect)
     if file := _file_id(block):
         _check_file(file, dialect)
+    if dialect not in _TRANSLATED and (shown := media.of(block)) is not None:
+        return [media.told(shown, block, dialect)]
     if kind in _TAKEN[dialect]:
         return [_taken(block, dialect)]
     made = _rewritten(block, str(kind), dialect)
+    if made is None and dialect in _RAISING:
+        raise _untellable(f"{kind} content", dialect)
     return [block] if made is None else made
 
 
@@ -167,7 +187,9 @@ def _file_id(block: Block) -> str:
 
 def _check_file(file: str, dialect: Dialect) -> None:
     """Files are kept by one provider. Each has ids of its own look; of any other, nothing is known."""
-    foreign = file.startswith("file-") if dialect is Dialect.ANTHROPIC else file.startswith("file_")
+    foreign = file.startswith(
+        "file_" if dialect in _OPENAI else "file-" if dialect is Dialect.ANTHROPIC else ("file-", "file_")
+    )
     if foreign:
         raise _untellable(f"the file {file}, which another provider keeps", dialect)
 

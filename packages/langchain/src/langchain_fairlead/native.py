@@ -12,10 +12,17 @@ from langchain_core.language_models import BaseChatModel, ModelProfile
 from fairlead import Capabilities, ConfigurationError, Pool
 from fairlead.catalog import Catalog
 from fairlead.natives import by_name
-from langchain_fairlead.dialect import Dialect, must_think, responds_with_tools
+from langchain_fairlead.dialect import Dialect, must_think, responds_with_tools, thoughtless
 
 Given = BaseChatModel | str
 Models = Sequence[Given] | Mapping[str, Given]
+_MAKERS = {
+    "amazon_bedrock": ("bedrock", "bedrock_converse"),
+    "anthropic-bedrock": ("anthropic",),
+    "anthropicvertex": ("anthropic", "google_vertexai"),
+    "google_genai": ("google_vertexai",),
+    "mistral": ("mistralai",),
+}
 RETRIES = 1
 """An SDK's own retries where we build its client: with none a stale connection looks like an outage, two take seconds."""
 
@@ -31,6 +38,7 @@ class Native:
         provider, model_name: as its messages will state them.
         thinkless: the same model with its thinking switched off, for tool loops that began without; None: it need not be.
         responds_with_tools: with tools bound, it speaks Responses.
+        makers: what its own messages call their maker (`model_provider`).
     """
 
     name: str
@@ -40,6 +48,7 @@ class Native:
     model_name: str = ""
     thinkless: Native | None = None
     responds_with_tools: bool = False
+    makers: frozenset[str] = frozenset()
 
 
 def natives(models: Models, options: Mapping[str, Any]) -> dict[str, Native]:
@@ -139,6 +148,14 @@ def _native(name: str, model: object) -> Native:
         )
     name = name or model_name or type(model).__name__
     thinkless = None
-    if dialect is Dialect.ANTHROPIC and must_think(model):
-        thinkless = Native(f"{name} without thinking", model.model_copy(update={"thinking": None}), dialect)
-    return Native(name, model, dialect, provider, model_name, thinkless, responds_with_tools(model))
+    if dialect in (Dialect.ANTHROPIC, Dialect.BEDROCK) and must_think(model):
+        thinkless = Native(f"{name} without thinking", thoughtless(model), dialect)
+    return Native(name, model, dialect, provider, model_name, thinkless, responds_with_tools(model), _makers(model, provider))
+
+
+def _makers(model: BaseChatModel, provider: str) -> frozenset[str]:
+    """What integrations call themselves in their messages; it differs from what they call themselves in traces."""
+    makers = {provider, *_MAKERS.get(provider, ())}
+    if any(base.__name__ == "BaseChatOpenAI" for base in type(model).__mro__):
+        makers.add("openai")
+    return frozenset(makers)

@@ -24,6 +24,7 @@ from langchain_fairlead.call_ids import CallIds, plainly_named
 from langchain_fairlead.content import is_blank, named, plain, said
 from langchain_fairlead.dialect import Dialect
 from langchain_fairlead.native import Native
+from langchain_fairlead.order import GO_ON, answered_between, begun, in_place, orderly
 from langchain_fairlead.settings import settings
 from langchain_fairlead.stamp import target_of
 from langchain_fairlead.turns import media_of
@@ -33,9 +34,14 @@ _Key = tuple[tuple[str, ...], str]
 _PLAIN = frozenset(["text", "tool_use", "tool_call", "function_call", "tool_call_chunk", "input_json_delta"])
 _OWN = {Dialect.OPENAI_RESPONSES: frozenset(["reasoning", "refusal"])}
 """Blocks of a message without an origin that can be told to be the dialect's own. Signed ones cannot: they stay foreign."""
+_THOUGHTS = ("thinking", "redacted_thinking", "reasoning_content")
 _MAKERS_KEYS = frozenset(["reasoning", "reasoning_content", "tool_outputs", "audio", "parsed", "refusal"])
-_BEGIN, _GO_ON = "(The conversation begins.)", "Go on."
-"""What a user says where Anthropic wants one to speak: first of all, and after another model's answer."""
+_PASSED_ON = (Dialect.OPENAI_CHAT, Dialect.OPENAI_RESPONSES, Dialect.ANTHROPIC, Dialect.OTHER)
+"""Whose integrations take each other's plain answers as they are; others send on what lies beside the text."""
+_NO_BLANKS = (Dialect.ANTHROPIC, Dialect.GEMINI, Dialect.BEDROCK, Dialect.MISTRAL, Dialect.COHERE)
+"""Who refuses an answer that says nothing."""
+_NO_PICTURES = (Dialect.OPENAI_CHAT, Dialect.CHAT, Dialect.MISTRAL, Dialect.OLLAMA, Dialect.COHERE)
+"""Who takes none from tools."""
 
 
 class Porter:
@@ -79,8 +85,8 @@ class Porter:
             history = self._history(thread, native, messages)
         if kwargs:
             kwargs = settings(native, kwargs, tools)
-        if native.dialect is Dialect.ANTHROPIC and messages and _answered_elsewhere(messages[-1], native):
-            history = [*history, HumanMessage(_GO_ON)]
+        if messages and orderly(native.dialect) and _answered_elsewhere(messages[-1], native):
+            history = [*history, HumanMessage(GO_ON)]
         return native, (prompt if history is messages else as_prompt(history)), kwargs
 
     def _history(self, thread: tuple[str, ...], native: Native, messages: list[BaseMessage]) -> list[BaseMessage]:
@@ -126,25 +132,26 @@ def adapt(
     dialect = native.dialect
     ids = ids or CallIds(native)
     adapted: list[BaseMessage] = []
-    leading = first = after is None
+    before, leading = after, after is None
+    first = leading
     for place, given in enumerate(messages, start):
         message = plain(given, native)
         if isinstance(message, AIMessage):
             if (mine := _answer(message, native)) is not None:
                 adapted.append(ids.of(mine, place))
-        elif isinstance(message, SystemMessage) and not leading and dialect is Dialect.ANTHROPIC:
-            adapted.append(_in_place(message, native, after))
+        elif isinstance(message, SystemMessage) and not leading and orderly(dialect):
+            adapted.append(in_place(message, native, after))
         else:
             adapted += [ids.of(each, place) for each in said(message, dialect)]
         after = message
         leading = leading and isinstance(message, SystemMessage)
-    if first and dialect is Dialect.ANTHROPIC:
-        adapted = _begun_by_a_user(_one_system(adapted))
-    if dialect is Dialect.OPENAI_CHAT:
+    if first and orderly(dialect):
+        adapted = begun(adapted, dialect)
+    if dialect in _NO_PICTURES:
         adapted = [named(message) for message in _results_as_text(adapted)]
     if dialect is not Dialect.ANTHROPIC:
         adapted = [_without_cache_marks(message) for message in adapted]
-    return adapted
+    return answered_between(adapted, before, dialect)
 
 
 def _answer(message: AIMessage, native: Native) -> AIMessage | None:
@@ -153,7 +160,7 @@ def _answer(message: AIMessage, native: Native) -> AIMessage | None:
     if home and (native.dialect is Dialect.OTHER or _own(message, native)):
         return message
     mine = plainly_named(message if home else rebuilt(message), native.dialect)
-    if is_blank(mine) and (not home or mine.content == [] or native.dialect is Dialect.ANTHROPIC):
+    if is_blank(mine) and (not home or mine.content == [] or native.dialect in _NO_BLANKS):
         return None
     blank = isinstance(mine.content, str) and mine.content and not mine.content.strip()
     return mine.model_copy(update={"content": ""}) if blank and native.dialect is Dialect.ANTHROPIC else mine
@@ -164,14 +171,6 @@ def _answered_elsewhere(last: BaseMessage, native: Native) -> bool:
     if not isinstance(last, AIMessage) or last.tool_calls or _own(last, native):
         return False
     return bool(target_of(last) or last.response_metadata.get("model_provider"))
-
-
-def _begun_by_a_user(messages: list[BaseMessage]) -> list[BaseMessage]:
-    """Anthropic wants a user's message, and that one first."""
-    at = 1 if messages and isinstance(messages[0], SystemMessage) else 0
-    if len(messages) > at and not isinstance(messages[at], AIMessage):
-        return messages
-    return [*messages[:at], HumanMessage(_BEGIN), *messages[at:]]
 
 
 def rebuilt(message: AIMessage) -> AIMessage:
@@ -189,7 +188,7 @@ def _own(message: AIMessage, native: Native) -> bool:
     if maker := target_of(message):
         return maker == native.name
     metadata = message.response_metadata
-    return metadata.get("model_provider") == native.provider and metadata.get("model_name") in (None, native.model_name)
+    return metadata.get("model_provider") in native.makers and metadata.get("model_name") in (None, native.model_name)
 
 
 def _at_home(message: AIMessage, native: Native) -> bool:
@@ -200,6 +199,8 @@ def _at_home(message: AIMessage, native: Native) -> bool:
     if not _MAKERS_KEYS.isdisjoint(message.additional_kwargs):
         return False
     content = message.content
+    if native.dialect not in _PASSED_ON and (message.additional_kwargs or not isinstance(content, str)):
+        return False
     if isinstance(content, str):  # ids of stored Responses items mean nothing elsewhere
         return not (message.id or "").startswith(("resp_", "msg_"))
     if maker or origin:
@@ -213,27 +214,6 @@ def _signed(block: Mapping[str, Any]) -> bool:
     if block.get("type") == "reasoning":
         return not str(block.get("id") or "").startswith("rs_")
     return "signature" in block or block.get("type") == "redacted_thinking"
-
-
-def _in_place(message: SystemMessage, native: Native, after: BaseMessage | None) -> BaseMessage:
-    """A system message in mid-conversation, said where it stands: only Anthropic's newest models know them, after a user's turn."""
-    allowed = (native.model.profile or {}).get("mid_conversation_system_messages")
-    if allowed and isinstance(after, (HumanMessage, ToolMessage)):
-        return message
-    return HumanMessage(f"<system>\n{message.text}\n</system>")
-
-
-def _one_system(messages: list[BaseMessage]) -> list[BaseMessage]:
-    """Several leading system messages as one: Anthropic takes one."""
-    count = 0
-    while count < len(messages) and isinstance(messages[count], SystemMessage):
-        count += 1
-    if count < 2:
-        return messages
-    blocks: list[str | dict[str, Any]] = []
-    for message in messages[:count]:
-        blocks += [{"type": "text", "text": message.content}] if isinstance(message.content, str) else message.content
-    return [SystemMessage(blocks), *messages[count:]]
 
 
 def _results_as_text(messages: list[BaseMessage]) -> list[BaseMessage]:
@@ -286,7 +266,7 @@ def _began_without_thinking(history: list[BaseMessage]) -> bool:
             if not result:
                 return False
             first = message.content[0] if isinstance(message.content, list) and message.content else None
-            if not isinstance(first, dict) or first.get("type") not in ("thinking", "redacted_thinking"):
+            if not isinstance(first, dict) or first.get("type") not in _THOUGHTS:
                 return True
             result = False
         else:
