@@ -46,7 +46,7 @@ _TAKEN = {
     Dialect.CHAT: frozenset(["text", "video_url"]),
     Dialect.MISTRAL: frozenset(["text", "document_url"]),
     Dialect.GEMINI: frozenset(["text"]),
-    Dialect.BEDROCK: frozenset(["text", "search_result", "guard_content", "json", "image", "video", "document"]),
+    Dialect.BEDROCK: frozenset(["text", "search_result", "guard_content", "json"]),
     Dialect.OLLAMA: frozenset(["text"]),
     Dialect.COHERE: frozenset(["text"]),
 }
@@ -110,6 +110,8 @@ def _block(block: str | Block, dialect: Dialect) -> list[Any]:
         if dialect is Dialect.BEDROCK and len(block) == 1 and not _BEDROCK_BLOCKS.isdisjoint(block):
             return [block]
         return [] if "cachePoint" in block else [_text(json.dumps(block, ensure_ascii=False, default=str))]
+    if dialect is Dialect.BEDROCK and kind in _BEDROCK_BLOCKS and isinstance(block.get(kind), Mapping):
+        return [block]
     if dialect is Dialect.ANTHROPIC and kind in _HEARD:
         raise _untellable(f"{kind} content", dialect)
     if file := _file_id(block):

@@ -29,6 +29,7 @@ Block = dict[str, Any]
 _DATA = re.compile(r"data:(?P<mime>[^;,]*)[^,]*;base64,(?P<data>.*)", re.DOTALL)
 _STRANGE = re.compile(r"[^a-zA-Z0-9()\[\]-]+")
 _KINDS = {"image_url": "image", "input_image": "image", "input_audio": "audio", "input_file": "file", "document": "file"}
+_ADDRESSES = ("url", "image_url", "file_url", "file_data")
 _BEGINNINGS = {"iVBOR": "image/png", "/9j/": "image/jpeg", "R0lG": "image/gif", "UklG": "image/webp"}
 _USUAL = {"image": "image/png", "audio": "audio/wav", "video": "video/mp4", "file": "application/pdf"}
 
@@ -62,7 +63,7 @@ def of(block: Mapping[str, Any]) -> Medium | None:
     kind = str(block.get("type"))
     if kind == "media":
         what = str(block.get("mime_type") or "").partition("/")[0]
-        return _medium(what if what in _USUAL else "file", block.get("data"), block.get("file_uri"), block.get("mime_type"))
+        return _medium(what if what in _USUAL else "file", block.get("data"), "", block.get("mime_type"))
     what = _KINDS.get(kind, kind)
     if what not in _USUAL:
         return None
@@ -72,7 +73,7 @@ def of(block: Mapping[str, Any]) -> Medium | None:
         return None  # a text as a document; Bedrock's own
     mime = block.get("mime_type") or held.get("media_type") or (f"audio/{held['format']}" if "format" in held else "")
     url = inner if isinstance(inner, str) else held.get("url") or held.get("file_data")
-    url = url or block.get("url") or block.get("file_url") or block.get("file_data")
+    url = url or next((block[name] for name in _ADDRESSES if isinstance(block.get(name), str)), "")
     data = block.get("base64") or held.get("data") or block.get("data")
     name = block.get("filename") or block.get("title") or block.get("name") or held.get("filename")
     return _medium(what, data, url, mime, name)
@@ -98,6 +99,8 @@ def told(medium: Medium, block: Block, dialect: Dialect) -> Block:
     Raises:
         TargetError: the target cannot be shown it.
     """
+    if dialect is Dialect.GEMINI and block["type"] == "media":  # its own, and it may keep the file
+        return block
     teller = _TELLERS.get((dialect, medium.kind))
     said = None if teller is None or not (medium.data or medium.url) else teller(medium, block)
     if said is None:
@@ -137,9 +140,7 @@ def _document_by_address(medium: Medium, _: Block) -> Block | None:
     return None if medium.data else {"type": "document_url", "document_url": medium.url}
 
 
-def _for_gemini(medium: Medium, block: Block) -> Block:
-    if block["type"] == "media":
-        return block
+def _for_gemini(medium: Medium, _: Block) -> Block:
     where = {"base64": medium.data} if medium.data else {"url": medium.url}
     return {"type": medium.kind, **where, **({"mime_type": medium.mime} if medium.mime else {})}
 

@@ -174,7 +174,7 @@ def _chosen(request: ModelRequest[Any], asked: Request, call: Call) -> tuple[Mod
         changes["messages"] = messages[1:] if system else messages
         changes["system_message"] = system
     if asked.tools is not None and asked.tools.choice is not None:
-        changes["tool_choice"] = asked.tools.choice_for(native.dialect)
+        changes["tool_choice"] = asked.tools.choice_for(native)
     return _overridden(request, changes), config
 
 

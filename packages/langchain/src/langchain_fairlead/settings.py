@@ -2,7 +2,7 @@
 
 | setting | what becomes of it |
 |---|---|
-| longest answer, stop sequences, effort | the target's own word |
+| longest answer, stop sequences, effort, seed | the target's own word; Ollama's options |
 | settings of one provider's client | left out for the others: the client would raise |
 | settings of Chat Completions only | left out for Responses |
 | `temperature`, `top_p`, `top_k` | left out where the model's profile says that it takes none, or while it thinks; at most 1 for Anthropic |
@@ -34,15 +34,70 @@ _OPENAI_ONLY = _CHAT_ONLY | frozenset(
     reasoning safety_identifier service_tier store stream_options stream_usage text top_logprobs truncation user
     verbosity""".split()
 )
-_REFUSED = {
-    Dialect.ANTHROPIC: _OPENAI_ONLY,
-    Dialect.OPENAI_CHAT: _ANTHROPIC_ONLY,
-    Dialect.OPENAI_RESPONSES: _ANTHROPIC_ONLY | _CHAT_ONLY,
-    Dialect.OTHER: frozenset(["cache_control"]),
-}
 _LONGEST = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 _SAMPLING = frozenset(["temperature", "top_p", "top_k"])
 _REASONING = frozenset(["reasoning", "reasoning_effort"])
+_ELSEWHERE = frozenset(
+    """additionalModelRequestFields cached_content candidate_count format generation_config guardrailConfig include_thoughts keep_alive
+    num_ctx num_predict options performanceConfig prompt_mode random_seed reasoning_format response_mime_type response_modalities
+    response_schema safe_prompt safety_settings session_id thinking_budget thinking_config thinking_level""".split()
+)
+_REFUSED = {
+    Dialect.ANTHROPIC: _OPENAI_ONLY | _ELSEWHERE,
+    Dialect.OPENAI_CHAT: _ANTHROPIC_ONLY | _ELSEWHERE,
+    Dialect.OPENAI_RESPONSES: _ANTHROPIC_ONLY | _CHAT_ONLY | _ELSEWHERE,
+    Dialect.OTHER: frozenset(["cache_control"]),
+}
+_KNOWN = (
+    _ANTHROPIC_ONLY
+    | _OPENAI_ONLY
+    | _ELSEWHERE
+    | _SAMPLING
+    | _REASONING
+    | frozenset(["context_management", "parallel_tool_calls"])
+)
+_TRANSPORT = frozenset(["extra_body", "extra_headers", "extra_query", "timeout"])
+"""What the SDKs of OpenAI, Anthropic and their like take beside the request."""
+_TAKES = {
+    # of the settings above, what others take; a setting that none of these lists knows is passed on: it may be new
+    Dialect.CHAT: frozenset(
+        """frequency_penalty logit_bias logprobs n parallel_tool_calls presence_penalty reasoning_effort seed service_tier temperature
+        top_logprobs top_p user""".split()
+    ),
+    Dialect.MISTRAL: frozenset(
+        """frequency_penalty n parallel_tool_calls presence_penalty prompt_cache_key prompt_mode random_seed reasoning_effort
+        safe_prompt temperature top_p""".split()
+    ),
+    Dialect.GEMINI: frozenset(
+        """cached_content candidate_count frequency_penalty generation_config include_thoughts logprobs presence_penalty
+        reasoning_effort response_mime_type response_modalities response_schema safety_settings seed service_tier temperature
+        thinking_budget thinking_config thinking_level top_k top_p""".split()
+    ),
+    Dialect.BEDROCK: frozenset(
+        """additionalModelRequestFields guardrailConfig performanceConfig reasoning_effort service_tier temperature top_p""".split()
+    ),
+    Dialect.OLLAMA: frozenset("""format keep_alive logprobs options reasoning top_logprobs""".split()),
+    Dialect.COHERE: frozenset("""frequency_penalty logprobs presence_penalty seed temperature""".split()),
+}
+_TAKES_ALSO = {
+    "fireworks": frozenset(["prompt_cache_key", "top_k"]),
+    "groq": frozenset(["reasoning_format"]),
+    "openrouter": frozenset(["reasoning", "session_id", "top_k"]),
+}
+_OWN_WORDS = {
+    Dialect.MISTRAL: {"seed": "random_seed"},
+    Dialect.GEMINI: dict.fromkeys(_LONGEST[:2], "max_output_tokens"),
+    Dialect.COHERE: {"top_p": "p", "top_k": "k"},
+}
+_OPTIONS = {
+    **dict.fromkeys(_LONGEST, "num_predict"),
+    "num_ctx": "num_ctx",
+    "num_predict": "num_predict",
+    "seed": "seed",
+} | {name: name for name in _SAMPLING}
+"""What Ollama is told among its options, and how it is called there."""
+_OLLAMA_HAS = """mirostat mirostat_eta mirostat_tau num_ctx num_gpu num_predict num_thread repeat_last_n repeat_penalty seed stop temperature
+tfs_z top_k top_p""".split()
 _THOUGHTS = "reasoning.encrypted_content"
 
 
@@ -60,12 +115,14 @@ def settings(native: Native, kwargs: dict[str, Any], tools: bool = False) -> dic
     if not kwargs:
         return kwargs
     dialect = native.dialect
-    refused = _REFUSED[dialect]
+    refused = _REFUSED.get(dialect, frozenset())
     if tools and native.responds_with_tools:
         refused |= _CHAT_ONLY
     if dialect is Dialect.OTHER:
         return kwargs if refused.isdisjoint(kwargs) else _without(kwargs, refused)
     profile: Mapping[str, Any] = native.model.profile or {}
+    if dialect in _TAKES:
+        return _theirs(native, kwargs, profile)
     if profile.get("temperature") is False:
         refused |= {name for name in _SAMPLING & kwargs.keys() if kwargs[name] != 1}
     if profile.get("reasoning_output") is False and dialect is not Dialect.ANTHROPIC:
@@ -80,6 +137,42 @@ def settings(native: Native, kwargs: dict[str, Any], tools: bool = False) -> dic
 
 def _without(kwargs: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
     return {name: value for name, value in kwargs.items() if name not in names}
+
+
+def _theirs(native: Native, kwargs: dict[str, Any], profile: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings for all but OpenAI and Anthropic."""
+    dialect = native.dialect
+    if dialect is Dialect.BEDROCK and _kind(kwargs.get("response_format")) == "json_object":
+        raise TargetError(FailureKind.UNSUPPORTED, "Converse has no JSON mode without a schema")
+    kwargs = _renamed(kwargs, "stop_sequences", "stop")
+    if dialect is Dialect.OLLAMA:
+        kwargs = _in_options(native, kwargs)
+    else:
+        for name, own in {**dict.fromkeys(_LONGEST[1:], _LONGEST[0]), **_OWN_WORDS.get(dialect, {})}.items():
+            kwargs = _renamed(kwargs, name, own)
+    refused = _KNOWN - _TAKES[dialect] - _TAKES_ALSO.get(native.provider, frozenset())
+    if dialect is not Dialect.CHAT or native.provider == "openrouter":
+        refused |= _TRANSPORT
+    if native.provider == "openrouter":
+        refused |= {"n"}
+    if profile.get("reasoning_output") is False:
+        refused |= _REASONING
+    if kwargs.get("service_tier") == "auto":  # as without it, and only OpenAI knows the word
+        refused |= {"service_tier"}
+    return kwargs if refused.isdisjoint(kwargs) else _without(kwargs, refused)
+
+
+def _in_options(native: Native, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The settings as Ollama takes them: most are options, and those of a call replace all that the model has."""
+    if isinstance(kwargs.get("reasoning"), Mapping):  # OpenAI's
+        kwargs = _without(kwargs, frozenset(["reasoning"]))
+    told = {own: kwargs[name] for name, own in _OPTIONS.items() if name in kwargs}
+    if not told:
+        return kwargs
+    kept = {name: value for name in _OLLAMA_HAS if (value := getattr(native.model, name, None)) is not None}
+    if kwargs.get("stop"):
+        kept["stop"] = kwargs["stop"]
+    return {**_without(kwargs, frozenset(_OPTIONS)), "options": {**kept, **told, **(kwargs.get("options") or {})}}
 
 
 def _openai(native: Native, kwargs: dict[str, Any]) -> dict[str, Any]:

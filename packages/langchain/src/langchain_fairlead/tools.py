@@ -15,7 +15,8 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from fairlead import tokens
 from fairlead.caching.breakpoints import marked_tools
-from langchain_fairlead.dialect import Dialect
+from fairlead.errors import FailureKind, TargetError
+from langchain_fairlead.dialect import Dialect, must_think
 from langchain_fairlead.native import Native
 from langchain_fairlead.settings import settings
 
@@ -51,6 +52,8 @@ _GOOGLE = frozenset(["google_genai", "google_vertexai"])
 _UNKNOWN = 120
 """Tokens of a tool whose definition cannot be read: about the mean of those of deep agents and of recorded sessions."""
 _LIMITS_TOOLS = (Dialect.OPENAI_CHAT, Dialect.OPENAI_RESPONSES)
+_UNASKED = (Dialect.GEMINI, Dialect.BEDROCK, Dialect.OLLAMA, Dialect.COHERE)
+"""Who cannot be asked for calls one by one, and whose clients raise over it."""
 _WORDS = {"auto": "auto", "any": "any", "required": "any", "none": "none"}
 
 
@@ -108,19 +111,37 @@ class Tools(Sequence[dict[str, Any]]):
         """The same tools with another choice."""
         return Tools(self.raw, choice, self.parallel, self.options)
 
-    def choice_for(self, dialect: Dialect) -> dict[str, Any] | str | None:
-        """The choice in the words that the target's own `bind_tools` takes."""
-        choice = self.choice
+    def choice_for(self, native: Native) -> dict[str, Any] | str | None:
+        """The choice in the words that the target's own `bind_tools` takes.
+
+        Raises:
+            TargetError: it has none for it.
+        """
+        choice, dialect = self.choice, native.dialect
         if isinstance(choice, dict) and choice.get("type") == "allowed_tools" and dialect not in _LIMITS_TOOLS:
             choice = _WORDS.get((choice.get("allowed_tools") or choice).get("mode", "auto"))
+        if dialect is Dialect.BEDROCK:
+            _check_converse(choice, native)
+        if dialect is Dialect.COHERE:
+            return self._for_cohere(choice)
         return {"type": "none"} if choice == "none" and dialect is Dialect.ANTHROPIC else choice
+
+    def _for_cohere(self, choice: dict[str, Any] | str | None) -> str | None:
+        """Cohere can be told that tools must or must not be called, not which."""
+        if isinstance(choice, str) and choice not in ("auto", "any", "none") and len(self.raw) > 1:
+            raise TargetError(FailureKind.UNSUPPORTED, f"Cohere cannot be told to call {choice!r} of several tools")
+        return None if choice in (None, "auto") else "NONE" if choice == "none" else "REQUIRED"
 
     def _said(self, native: Native) -> dict[str, Any]:
         dialect = native.dialect
         said = dict(settings(native, self.options, tools=True))
-        if self.choice is not None:
-            said["tool_choice"] = self.choice_for(dialect)
-        if self.parallel is not None and not (self.choice == "none" and dialect is Dialect.ANTHROPIC):
+        if self.choice is not None and ((choice := self.choice_for(native)) is not None or dialect is not Dialect.COHERE):
+            said["tool_choice"] = choice
+        if (
+            self.parallel is not None
+            and dialect not in _UNASKED
+            and not (self.choice == "none" and dialect is Dialect.ANTHROPIC)
+        ):
             said["parallel_tool_calls"] = self.parallel
         return said
 
@@ -218,6 +239,24 @@ def server_side(tools: Sequence[Tool]) -> frozenset[str]:
 def shown(tool: Tool) -> dict[str, Any]:
     """A tool as the dictionary that frameworks look at: OpenAI's, but for those that one provider defines itself."""
     return dict(tool) if isinstance(tool, dict) and _homes(tool) else convert_to_openai_tool(tool)
+
+
+def _check_converse(choice: dict[str, Any] | str | None, native: Native) -> None:
+    """Converse has no word for "none", and some of its models take only some of the others.
+
+    Raises:
+        TargetError: another target must be asked.
+    """
+    if choice is None:
+        return
+    if choice == "none":
+        raise TargetError(FailureKind.UNSUPPORTED, "Converse cannot be told to call no tool")
+    kind = choice if choice in ("auto", "any") else next(iter(choice)) if isinstance(choice, dict) else "tool"
+    known = getattr(native.model, "supports_tool_choice_values", None)
+    if (
+        known is not None and kind not in known and not must_think(native.model)
+    ):  # where it thinks, ChatBedrockConverse asks for less
+        raise TargetError(FailureKind.UNSUPPORTED, f"{native.model_name} cannot be told which tool to call")
 
 
 def _homes(tool: Mapping[str, Any]) -> frozenset[str]:
