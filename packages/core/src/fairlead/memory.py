@@ -7,6 +7,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
+from fairlead.checks import whole
+
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -17,6 +19,9 @@ class Memory(Generic[K, V]):
     Parameters:
         size: how many entries are kept.
 
+    Raises:
+        ConfigurationError: less than one.
+
     >>> memory = Memory[str, int](size=2)
     >>> for name in "abc":
     ...     memory.put(name, ord(name))
@@ -25,6 +30,7 @@ class Memory(Generic[K, V]):
     """
 
     def __init__(self, size: int) -> None:
+        whole("Memory", "size", size)
         self._size = size
         self._entries: OrderedDict[K, V] = OrderedDict()
         self._lock = threading.RLock()  # the garbage collector may close an abandoned stream in the middle

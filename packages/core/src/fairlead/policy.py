@@ -89,6 +89,14 @@ def name_of(policy: object) -> str:
     return name if isinstance(name, str) else type(policy).__name__
 
 
+def refuse_what_is_no_policy(part: object) -> None:
+    """Raise `ConfigurationError` for what cannot be asked with a view and a shortlist."""
+    if isinstance(part, type):
+        raise ConfigurationError(f"{part.__name__} is a class: write {part.__name__}(...)")
+    if not callable(part):
+        raise ConfigurationError(f"{part!r} is no policy: give functions of (view, shortlist), after the pool")
+
+
 @dataclass(frozen=True, slots=True)
 class _Held:
     names: frozenset[str]
@@ -108,7 +116,7 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
         size: how many scopes are remembered; the least recently used one is forgotten first. A scope takes about 0.5 kB.
 
     Raises:
-        ConfigurationError: an unknown level, per="step" (unheld means per step), or a policy that requires.
+        ConfigurationError: an unknown level, per="step" (unheld means per step), something that is no policy, or one that requires.
 
     >>> from fairlead import Pool, Router, Scope, Target, View
     >>> from fairlead.policies import ByAgent
@@ -120,6 +128,7 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
     def __init__(self, policy: Policy, *, per: Level | str, size: int = 10_000) -> None:
         self.level = Level.parse(per)
         self.name = name_of(policy)
+        refuse_what_is_no_policy(policy)
         if self.level is Level.STEP:
             raise ConfigurationError(f"hold({self.name}, per='step'): unheld already means per step; leave the hold away")
         if getattr(policy, "requires", False):

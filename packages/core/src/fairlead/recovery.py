@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from fairlead.call import Attempt
+from fairlead.checks import number
 from fairlead.errors import FailureKind as Kind
 from fairlead.shortlist import Shortlist
 from fairlead.target import Target
@@ -68,12 +69,17 @@ class Recovery:
     Parameters:
         patience: longest pause in seconds before a target is called once more as the last resort; 0: none is called twice.
         pause: the pause where the provider names none.
+
+    Raises:
+        ConfigurationError: one of them is no number of seconds.
     """
 
     name = "Recovery"
     requires = True
 
     def __init__(self, patience: float = 2.0, pause: float = 0.25) -> None:
+        number("Recovery", "patience", patience)
+        number("Recovery", "pause", pause)
         self.patience = patience
         self.pause = pause
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from fairlead.call import Attempt, Call
@@ -12,12 +13,14 @@ from fairlead.default import default_chain
 from fairlead.engine import Rig, Verifier, decide, route
 from fairlead.errors import ConfigurationError
 from fairlead.explain import Explanation
-from fairlead.policy import Checks, Learns, Policy, Remembers, Reserves, Rewarded, name_of
+from fairlead.policy import Checks, Learns, Policy, Remembers, Reserves, Rewarded, name_of, refuse_what_is_no_policy
 from fairlead.recovery import Recovery
 from fairlead.run import Run
 from fairlead.shortlist import Shortlist
 from fairlead.target import Pool
 from fairlead.view import View
+
+_log = logging.getLogger("fairlead.journal")
 
 
 class Router:
@@ -27,7 +30,7 @@ class Router:
         pool: what can be called, strongest first.
         policies: in order of importance; see `fairlead.policies`.
         verify: judges replies before they are shown; see `fairlead.verifiers`.
-        journal: sinks that are told of every attempt; see `fairlead.journal`.
+        journal: sinks that are told of every attempt; see `fairlead.journal`. One that fails costs no call: the log of that name says so.
         recovery: what a failed attempt rules out.
         clock: seconds since the epoch.
         timer: seconds by which decisions and calls are timed.
@@ -54,20 +57,21 @@ class Router:
         timer: Callable[[], float] = time.perf_counter,
         rng: random.Random | None = None,
     ) -> None:
+        _refuse(pool, journal, recovery, clock, timer, rng)
         self.pool = pool
         self.policies = policies
         self.verify = verify
         self._rng = rng or random.Random()
         parts: list[object] = [*policies, *([verify] if verify is not None else [])]
         for part in parts:
-            if not callable(part):
-                raise ConfigurationError(f"{part!r} is no policy: give functions of (view, shortlist), after the pool")
+            refuse_what_is_no_policy(part)
             if isinstance(part, Checks):
-                part.check(pool)
+                _checked(part, pool)
         if verify is not None and len(pool) < 2:
             raise ConfigurationError("verify= needs a second target to turn to when a reply is rejected; the pool has one")
         self._reservers = [part for part in parts if isinstance(part, Reserves)]
-        self._learners = [part.learn for part in parts if isinstance(part, Learns)] + list(journal)
+        self._learners = [part.learn for part in parts if isinstance(part, Learns)]
+        self._sinks = list(journal)
         self._rewarded = [part for part in parts if isinstance(part, Rewarded)]
         self._remembering = {f"{i}:{name_of(part)}": part for i, part in enumerate(parts) if isinstance(part, Remembers)}
         recovery = recovery or Recovery()
@@ -90,6 +94,7 @@ class Router:
         What fits and is healthy; planning, first turns and failures to the strongest; routine steps to the cheapest;
         fallback through the rest of the pool. `options` are those of `Router`.
         """
+        _refuse_what_is_no_pool(pool)
         return cls(pool, *default_chain(pool), **options)
 
     def start(self, view: View) -> Run:
@@ -134,12 +139,19 @@ class Router:
         """Take over what `dump` gave, in a router of the same policies.
 
         Raises:
-            ConfigurationError: the state is of other policies.
+            ConfigurationError: the state is of other policies, or of another version.
         """
+        if not isinstance(state, Mapping):
+            raise ConfigurationError(f"{state!r:.80} is no state: give what Router.dump() gave")
         if strange := state.keys() - self._remembering.keys():
             raise ConfigurationError(f"the state holds {', '.join(sorted(strange))}, which this router does not have")
         for name, memory in state.items():
-            self._remembering[name].load(memory)
+            try:
+                self._remembering[name].load(memory)
+            except (AttributeError, KeyError, TypeError, ValueError) as error:  # a file that somebody edited, or an older one
+                if isinstance(error, ConfigurationError):
+                    raise
+                raise ConfigurationError(f"state of {name}: not what its dump gives ({error!r})") from error
 
     def _begun(self, view: View) -> View:
         return view.begun(self._rig.clock(), self._rng.getrandbits(64))
@@ -153,8 +165,48 @@ class Router:
         return True
 
     def _learn(self, attempt: Attempt) -> None:
+        """Tell everybody of it, also after one of them failed: what the others set aside for the call would stay so for good."""
+        failure: Exception | None = None
         for learn in self._learners:
-            learn(attempt)
+            try:
+                learn(attempt)
+            except Exception as error:  # noqa: BLE001  (raised below)
+                failure = failure or error
+        for sink in self._sinks:
+            try:
+                sink(attempt)
+            except Exception:  # noqa: BLE001  (a full disk or a database that is down must not cost an answer that is paid for)
+                _log.exception("the sink %r failed; the call goes on without its record", sink)
+        if failure is not None:
+            raise failure
+
+
+def _refuse(pool: object, journal: object, recovery: object, clock: object, timer: object, rng: object) -> None:
+    _refuse_what_is_no_pool(pool)
+    if isinstance(journal, str) or not isinstance(journal, Iterable) or not all(map(callable, journal)):
+        raise ConfigurationError(f"journal={journal!r:.80}: give a list of sinks, such as [JsonLines('journal.jsonl')]")
+    for name, value in (("clock", clock), ("timer", timer)):
+        if not callable(value):
+            raise ConfigurationError(f"{name}={value!r}: give a function that tells seconds, such as time.time")
+    if recovery is not None and not isinstance(recovery, Recovery):
+        raise ConfigurationError(f"recovery={recovery!r}: give Recovery(patience=..., pause=...)")
+    if rng is not None and not hasattr(rng, "getrandbits"):
+        raise ConfigurationError(f"rng={rng!r}: give a generator, such as random.Random(7)")
+
+
+def _refuse_what_is_no_pool(pool: object) -> None:
+    if not isinstance(pool, Pool):
+        raise ConfigurationError(f"{pool!r:.80} is no Pool: write Router(Pool([...]), ...)")
+
+
+def _checked(part: Checks, pool: Pool) -> None:
+    try:
+        part.check(pool)
+    except ConfigurationError as error:
+        name, told = name_of(part), str(error)
+        if told.startswith(name):
+            raise
+        raise ConfigurationError(f"{name}: {told}") from None
 
 
 def pinned(view: View, shortlist: Shortlist) -> Shortlist:

@@ -35,7 +35,7 @@ class Level(IntEnum):
             return word
         try:
             return cls[word.upper()]
-        except KeyError:
+        except (KeyError, AttributeError):
             known = ", ".join(level.name.lower() for level in cls)
             raise ConfigurationError(f"per={word!r} is no level; use one of: {known}") from None
 

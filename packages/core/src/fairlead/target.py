@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from fairlead.checks import number, whole, words
 from fairlead.errors import ConfigurationError
 from fairlead.usage import Usage
 
 PER_MILLION = 1e-6
 DAY = 86_400
+MODALITIES = frozenset(["audio", "document", "image", "video"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,9 @@ class Price:
         above: prompt length in tokens from which on `long` is the price of the whole call.
         long: the price of a prompt longer than `above`; it may have a longer one of its own.
         hours: cheaper parts of the day. The price itself is the dearest: who does not ask for the hour never counts too little.
+
+    Raises:
+        ConfigurationError: a price is negative or no number, or only one of `above` and `long` is given.
     """
 
     input: float
@@ -46,6 +51,14 @@ class Price:
     above: int | None = None
     long: Price | None = None
     hours: tuple[Hours, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("input", "output", "cache_read", "cache_write", "cache_write_1h"):
+            value = getattr(self, name)
+            if value is not None or name in ("input", "output"):
+                number("Price", name, value, most=1e9)
+        if (self.above is None) is not (self.long is None):
+            raise ConfigurationError("Price: above= is a length from which on long= is the price; give both or neither")
 
     def at(self, now: float) -> Price:
         """The price at a time.
@@ -103,6 +116,9 @@ class Capabilities:
         modalities: what it reads beside text: `image`, `audio`, `document`, `video`.
         reasoning: thinks before it answers.
         sampling: takes a `temperature` and a `top_p` of the caller's.
+
+    Raises:
+        ConfigurationError: a length is not a positive number, or a modality is none of those.
     """
 
     window: int | None = None
@@ -112,6 +128,13 @@ class Capabilities:
     modalities: frozenset[str] | None = None
     reasoning: bool | None = None
     sampling: bool | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("window", "max_output"):
+            if (value := getattr(self, name)) is not None:
+                whole("Capabilities", name, value)
+        if self.modalities is not None:
+            object.__setattr__(self, "modalities", words("Capabilities", "modalities", self.modalities, MODALITIES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +148,9 @@ class Target:
         price: None: unknown; allowed, unless a budget or an order by price needs it.
         can: its capabilities.
         roles: words that rules may use instead of its name.
+
+    Raises:
+        ConfigurationError: it has no name, or something of it is of another type.
     """
 
     name: str
@@ -133,6 +159,20 @@ class Target:
     price: Price | None = None
     can: Capabilities = field(default_factory=Capabilities)
     roles: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise ConfigurationError(f"Target({self.name!r}): give it a name")
+        for name, value in (("provider", self.provider), ("model", self.model)):
+            if not isinstance(value, str):
+                raise ConfigurationError(
+                    f"Target({self.name!r}, {name}={value!r}): give a word, or nothing where it is not known"
+                )
+        if self.price is not None and not isinstance(self.price, Price):
+            raise ConfigurationError(f"Target({self.name!r}, price={self.price!r}): give Price(input=..., output=...)")
+        if not isinstance(self.can, Capabilities):
+            raise ConfigurationError(f"Target({self.name!r}, can={self.can!r}): give Capabilities(...)")
+        object.__setattr__(self, "roles", words(f"Target {self.name!r}: ", "roles", self.roles))
 
 
 class Pool:
@@ -145,7 +185,7 @@ class Pool:
         targets: at least one, with distinct names, strongest first.
 
     Raises:
-        ConfigurationError: there is none, or a name occurs twice.
+        ConfigurationError: there is none, something is no target, or a name occurs twice.
 
     >>> pool = Pool([Target("opus"), Target("haiku")])
     >>> sorted(pool.select("fast"))
@@ -155,7 +195,12 @@ class Pool:
     __slots__ = ("_named", "_selected", "targets")
 
     def __init__(self, targets: Iterable[Target]) -> None:
-        self.targets = tuple(targets)
+        given: list[object] = [*targets] if isinstance(targets, Iterable) and not isinstance(targets, str) else [None]
+        if not all(isinstance(target, Target) for target in given):
+            raise ConfigurationError(
+                f"Pool({targets!r:.80}): give a list of targets, such as [Target('opus'), Target('haiku')]"
+            )
+        self.targets = tuple(target for target in given if isinstance(target, Target))
         self._named = {target.name: target for target in self.targets}
         if not self.targets:
             raise ConfigurationError("the pool is empty: give at least one target")
@@ -177,7 +222,7 @@ class Pool:
         """
         try:
             return self._selected[word]
-        except KeyError:
+        except (KeyError, TypeError):  # or a word that is no word, and not hashable
             known = ", ".join(sorted(self._selected))
             raise ConfigurationError(f"{word!r} is neither a target nor a role of this pool; it knows: {known}") from None
 

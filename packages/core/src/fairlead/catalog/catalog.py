@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 
 from fairlead.catalog.abilities import abilities
 from fairlead.catalog.prices import priced
+from fairlead.errors import ConfigurationError
 from fairlead.target import Capabilities, Price, Target
 
 
@@ -38,6 +39,9 @@ class Catalog:
             `{"speed": "fast"}` (Anthropic).
         clock: seconds since the epoch. Prices that begin on a date count from that date on; they are resolved once, at look-up.
 
+    Raises:
+        ConfigurationError: a key of the overrides is no pair.
+
     >>> catalog = Catalog({("openai", "gpt-4o"): Known(price=Price(input=2, output=8))})
     >>> known = catalog.look_up("openai", "gpt-4o")
     >>> known.price.output, known.can.window
@@ -52,6 +56,8 @@ class Catalog:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._overrides = dict(overrides or {})
+        if strange := [key for key in self._overrides if not (isinstance(key, tuple) and len(key) == 2)]:
+            raise ConfigurationError(f"Catalog: {strange[0]!r} is no key: write ('provider', 'model'): Known(...)")
         self._variant = variant
         self._clock = clock
 

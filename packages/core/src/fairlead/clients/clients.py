@@ -93,10 +93,14 @@ class Clients:
             catalogue, for which every client must name its `model`.
 
     Raises:
-        ConfigurationError: router and clients do not name the same targets, or a model is missing.
+        ConfigurationError: router and clients do not name the same targets, a model is missing, or something is no client.
     """
 
     def __init__(self, clients: Mapping[str, Client], router: Router | None = None) -> None:
+        if not isinstance(clients, Mapping) or not all(isinstance(client, Client) for client in clients.values()):
+            raise ConfigurationError(f"clients={clients!r:.80}: give target name -> client, such as OpenAIClient(model=...)")
+        if router is not None and not isinstance(router, Router):
+            raise ConfigurationError(f"router={router!r:.80}: give Router(pool, ...)")
         self._clients = dict(clients)
         self.router = router or Router.default(_pool(self._clients))
         if missing := {target.name for target in self.router.pool} ^ self._clients.keys():

@@ -46,6 +46,6 @@ def arguments_of(text: str | None) -> dict[str, Any]:
     """The arguments of a tool call. Broken JSON is kept as `{"_raw": text}`: a verifier may look at it."""
     try:
         arguments = json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):  # a model that loops may open brackets without end
         return {"_raw": text}
     return arguments if isinstance(arguments, dict) else {"_raw": text}

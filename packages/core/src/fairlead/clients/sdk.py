@@ -94,6 +94,9 @@ class Client(ABC):
     ) -> None:
         if refusals not in ("reply", "fail"):
             raise ConfigurationError(f"refusals={refusals!r}: use 'reply' or 'fail'")
+        for name, given in (("client", client), ("async_client", async_client)):
+            if isinstance(given, str):
+                raise ConfigurationError(f"{name}={given!r} is no client of the SDK: for a model, write model={given!r}")
         if options and (client or async_client):
             raise ConfigurationError(f"{', '.join(options)}: set these on the SDK client that you pass, not here")
         self.model = model

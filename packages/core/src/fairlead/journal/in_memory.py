@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from fairlead.call import Attempt
+from fairlead.checks import whole
 from fairlead.journal.record import Record
 
 
@@ -18,6 +19,7 @@ class InMemory:
     """
 
     def __init__(self, size: int = 10_000, *, texts: bool = False) -> None:
+        whole("InMemory", "size", size)
         self._records: deque[Record] = deque(maxlen=size)
         self._texts = texts
 

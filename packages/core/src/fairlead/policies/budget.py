@@ -19,6 +19,7 @@ from math import ceil, floor, inf
 from typing import Any
 
 from fairlead.call import Attempt, Call
+from fairlead.checks import number, whole
 from fairlead.errors import BudgetExceeded, ConfigurationError, FailureKind
 from fairlead.scope import Key, Level
 from fairlead.shortlist import Shortlist
@@ -92,7 +93,8 @@ class Budget:
         size: how many scopes are remembered; the least recently used one is forgotten first, and would begin anew.
 
     Raises:
-        ConfigurationError: no limit, a limit or window that is not positive, per="step"; or, when the router is built,
+        ConfigurationError: no limit, a limit or window that is not positive, a margin or allowance that is no number,
+            per="step"; or, when the router is built,
             a limit in USD and a target without a price.
 
     >>> from fairlead import Pool, Price, Router, Scope, Target, View
@@ -122,8 +124,13 @@ class Budget:
         if usd is None and tokens is None:
             raise ConfigurationError("Budget: give a limit, usd= or tokens=")
         for what, value in (("usd", usd), ("tokens", tokens), ("window", window)):
-            if value is not None and not value > 0:
-                raise ConfigurationError(f"Budget({what}={value}): give a number above 0")
+            if value is not None:
+                number("Budget", what, value, above=True)
+        number("Budget", "margin", margin, above=True, most=100)
+        whole("Budget", "output_allowance", output_allowance, least=0)
+        whole("Budget", "size", size)
+        if not isinstance(per, str | Level) or not per:
+            raise ConfigurationError(f"Budget(per={per!r}): give session, agent, task, process or a label")
         self.usd = usd
         self.tokens = tokens
         self.per = per.name.lower() if isinstance(per, Level) else per

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fairlead.errors import ConfigurationError
 from fairlead.shortlist import Shortlist
 from fairlead.target import Pool
 from fairlead.view import View
@@ -23,7 +24,7 @@ class ByAgent:
         more: the same as keywords, for names that are identifiers.
 
     Raises:
-        ConfigurationError: when the router is built, a rule names neither a target nor a role of the pool.
+        ConfigurationError: `rules` is no mapping; or, when the router is built, a rule names neither a target nor a role of the pool.
 
     >>> from fairlead import Pool, Router, Scope, Target, View
     >>> pool = Pool([Target("opus"), Target("haiku")])
@@ -35,6 +36,8 @@ class ByAgent:
     name = "ByAgent"
 
     def __init__(self, rules: Mapping[str, str] | None = None, /, **more: str) -> None:
+        if rules is not None and not isinstance(rules, Mapping):
+            raise ConfigurationError(f"ByAgent({rules!r}): give agent name -> target; {{'*': 'fast'}} stands for every agent")
         self.rules = {**(rules or {}), **more}
 
     def check(self, pool: Pool) -> None:

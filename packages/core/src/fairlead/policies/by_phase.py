@@ -43,6 +43,8 @@ class ByPhase:
     name = "ByPhase"
 
     def __init__(self, rules: Mapping[str, str] | None = None, /, **more: str) -> None:
+        if rules is not None and not isinstance(rules, Mapping):
+            raise ConfigurationError(f"ByPhase({rules!r}): give phase -> target, such as {{'planning': 'strong'}}")
         given = {**(rules or {}), **more} or USUAL
         if unknown := sorted(word for word in given if word not in _PHASES):
             known = ", ".join(_PHASES)

@@ -17,6 +17,7 @@ from math import inf
 from typing import Any
 
 from fairlead.call import Attempt
+from fairlead.checks import number, whole
 from fairlead.errors import FailureKind
 from fairlead.recovery import TABLE, Reach
 from fairlead.shortlist import Shortlist
@@ -105,6 +106,9 @@ class Healthy:
         lasting: seconds for failures that last; None: until `mend` or a restart (they are not dumped).
         size: how many targets and providers can be out at once; beyond it, who recovers soonest is let in again.
 
+    Raises:
+        ConfigurationError: one of them is no number of seconds, or `size` is less than 1.
+
     >>> from fairlead import FailureKind, Pool, Router, Target, View, drive
     >>> from fairlead.testing import Clock, Fails, Script
     >>> clock, script = Clock(), Script(opus=Fails(FailureKind.OVERLOADED), haiku="hello")
@@ -121,6 +125,10 @@ class Healthy:
     requires = True
 
     def __init__(self, longest: float = 300.0, lasting: float | None = None, size: int = 1_000) -> None:
+        number("Healthy", "longest", longest)
+        if lasting is not None:
+            number("Healthy", "lasting", lasting)
+        whole("Healthy", "size", size)
         self.longest = longest
         self.lasting = inf if lasting is None else lasting
         self.size = size

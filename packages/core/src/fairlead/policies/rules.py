@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from fairlead.errors import ConfigurationError
 from fairlead.shortlist import Shortlist
 from fairlead.target import Pool, Target
 from fairlead.view import View
@@ -30,7 +31,7 @@ class Rules:
     A predicate that raises is a bug in the rule and passes through: it is never taken for a failure of a target.
 
     Raises:
-        ConfigurationError: when the router is built, a rule names neither a target nor a role of the pool.
+        ConfigurationError: a `when` that is no function; or, when the router is built, a rule names neither a target nor a role of the pool.
 
     >>> from fairlead import Pool, Router, Scope, Target, View
     >>> rules = Rules().prefer("strong", when=lambda view: view.scope.labels.get("plan") == "gold", because="gold plan")
@@ -42,6 +43,8 @@ class Rules:
     name = "Rules"
 
     def __init__(self, *rules: _Rule) -> None:
+        if strange := [rule for rule in rules if not isinstance(rule, _Rule)]:
+            raise ConfigurationError(f"Rules({strange[0]!r}): write Rules().prefer(...), .require(...) or .exclude(...)")
         self._rules = rules
 
     @property
@@ -84,6 +87,8 @@ class Rules:
         return [Rules().prefer("fast"), Rules().exclude("strong", when=_is_long).require("fast", when=_is_for_a_user)]
 
     def _and(self, verb: str, word: str, when: Callable[[View], bool] | None, because: str) -> Rules:
+        if when is not None and not callable(when):
+            raise ConfigurationError(f"Rules().{verb}({word!r}, when={when!r}): give a function of the view, or leave it away")
         return Rules(*self._rules, _Rule(when or _always, word, verb, because))
 
 

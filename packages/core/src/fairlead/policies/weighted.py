@@ -47,12 +47,14 @@ class Weighted:
     name = "Weighted"
 
     def __init__(self, weights: Mapping[str, float], salt: str = "") -> None:
+        if not isinstance(weights, Mapping):
+            raise ConfigurationError(f"Weighted({weights!r}): give target -> weight, such as {{'strong': 0.2, 'fast': 0.8}}")
         self.weights = dict(weights)
         self.salt = salt
-        self._because = f"drawn by weight ({', '.join(f'{word} {weight:g}' for word, weight in self.weights.items())})"
-        wrong = [f"{word!r}: {weight}" for word, weight in self.weights.items() if not (isfinite(weight) and weight >= 0)]
+        wrong = [f"{word!r}: {weight!r}" for word, weight in self.weights.items() if not _is_weight(weight)]
         if wrong:
             raise ConfigurationError(f"Weighted: weights are finite and not negative, unlike {', '.join(wrong)}")
+        self._because = f"drawn by weight ({', '.join(f'{word} {weight:g}' for word, weight in self.weights.items())})"
         if not any(self.weights.values()):
             raise ConfigurationError("Weighted: give at least one target a weight above 0")
         self._drawn: tuple[Pool | None, dict[str, tuple[float, int]]] = (None, {})
@@ -89,6 +91,10 @@ class Weighted:
     @staticmethod
     def _examples() -> list[Weighted]:
         return [Weighted({"strong": 0.2, "fast": 0.8}), Weighted({"fast": 1.0}, salt="canary")]
+
+
+def _is_weight(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and value >= 0
 
 
 def _bits(salt: str, name: str) -> int:

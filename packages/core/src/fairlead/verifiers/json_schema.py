@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from fairlead.errors import ConfigurationError
+
 _TYPES: Mapping[str, Any] = {
     "object": dict,
     "array": list,
@@ -20,6 +22,10 @@ _TYPES: Mapping[str, Any] = {
     "boolean": bool,
     "null": type(None),
 }
+
+
+_NESTED = ("additionalProperties", "allOf", "anyOf", "items", "not", "oneOf", "prefixItems")  # schemas, or lists of them
+_NAMED = ("$defs", "definitions", "properties")  # name -> schema
 
 
 def violation(value: Any, schema: Mapping[str, Any] | bool) -> str | None:
@@ -34,6 +40,27 @@ def violation(value: Any, schema: Mapping[str, Any] | bool) -> str | None:
     """
     root = schema if isinstance(schema, Mapping) else {}
     return next(_violations(value, schema, root, ""), None)
+
+
+def refuse_unknown_types(schema: Any) -> None:
+    """Raise `ConfigurationError` for a type that there is not: it would allow everything.
+
+    Parameters:
+        schema: a JSON schema.
+    """
+    if isinstance(schema, list | tuple):
+        for part in schema:
+            refuse_unknown_types(part)
+    if not isinstance(schema, Mapping):
+        return
+    named = schema.get("type", ())
+    for kind in [named] if isinstance(named, str) else named:
+        if kind not in _TYPES:
+            raise ConfigurationError(f"JSON schema: {kind!r} is no type; the types are {', '.join(_TYPES)}")
+    for key in _NESTED:
+        refuse_unknown_types(schema.get(key))
+    for key in _NAMED:
+        refuse_unknown_types(list((schema.get(key) or {}).values()))
 
 
 def _violations(value: Any, schema: Any, root: Mapping[str, Any], place: str) -> Iterator[str]:

@@ -58,7 +58,7 @@ class Judge:
         on_failure: the verdict where the judge fails, is no longer affordable, or says nothing that can be read.
 
     Raises:
-        ConfigurationError: a threshold out of range, an unknown `on_failure`; or, when the router is built, no such target.
+        ConfigurationError: a threshold out of range, no criteria, an unknown `on_failure`; or, when the router is built, no such target.
 
     >>> from fairlead import Pool, Router, Target, View, drive
     >>> from fairlead.policies import Rules
@@ -85,6 +85,8 @@ class Judge:
     ) -> None:
         if not 0 <= threshold <= 1:
             raise ConfigurationError(f"Judge(threshold={threshold}): give a number from 0 to 1")
+        if not isinstance(prompt, str) and not callable(prompt):
+            raise ConfigurationError(f"Judge(prompt={prompt!r}): give the criteria, or a function of the view")
         if on_failure not in ("accept", "reject"):
             raise ConfigurationError(f"Judge(on_failure={on_failure!r}): use 'accept' or 'reject'")
         self.target = target

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fairlead.call import Reply, Verdict
+from fairlead.errors import ConfigurationError
 from fairlead.view import View
 
 
@@ -30,6 +31,8 @@ class Predicate:
     name = "Predicate"
 
     def __init__(self, test: Callable[[Reply], bool], because: str) -> None:
+        if not callable(test):
+            raise ConfigurationError(f"Predicate({test!r}): give a function of the reply")
         self.test = test
         self.because = because
 

@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fairlead.call import Reply, Verdict
-from fairlead.verifiers.json_schema import violation
+from fairlead.errors import ConfigurationError
+from fairlead.verifiers.json_schema import refuse_unknown_types, violation
 from fairlead.view import View
 
 LONGEST = 300  # characters of a reason: it goes into notes and records
@@ -28,6 +29,9 @@ class Schema:
         schema: a pydantic model or any type that pydantic can check; or a JSON schema.
         tool: judge the arguments of the calls to this tool; None: judge the text.
 
+    Raises:
+        ConfigurationError: the JSON schema names a type that there is not, or it is no schema at all.
+
     >>> from fairlead import Reply, View
     >>> verify = Schema({"type": "object", "required": ["city"], "properties": {"city": {"type": "string"}}})
     >>> verify(View(), Reply('{"city": "Kyiv"}')).accepted
@@ -40,6 +44,10 @@ class Schema:
 
     def __init__(self, schema: type[Any] | Mapping[str, Any], tool: str | None = None) -> None:
         self.tool = tool
+        if isinstance(schema, Mapping):
+            refuse_unknown_types(schema)
+        elif isinstance(schema, str) or schema is None:
+            raise ConfigurationError(f"Schema({schema!r}): give a pydantic model, a type, or a JSON schema as a mapping")
         self._wrong: Callable[[Any], str] = _by_json_schema(schema) if isinstance(schema, Mapping) else _by_type(schema)
 
     def __call__(self, view: View, reply: Reply) -> Verdict:  # noqa: ARG002  (a verifier takes the view)
@@ -54,7 +62,7 @@ class Schema:
     def _wrong_text(self, text: str) -> str:
         try:
             value = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:  # a model that loops may open brackets without end
             return f"it is no JSON: {error}"
         return self._wrong(value)
 

@@ -1,0 +1,162 @@
+"""What cannot work is refused when it is made, with a message that names it; nothing is silently off."""
+
+import math
+
+import pytest
+
+from fairlead import Capabilities, ConfigurationError, Level, Pool, Price, Reply, Router, Target, View, drive, hold
+from fairlead.catalog import Catalog, Known
+from fairlead.clients import Clients, OpenAIClient
+from fairlead.journal import InMemory
+from fairlead.policies import Budget, ByAgent, ByPhase, Fits, Healthy, Rules, Stick, Weighted
+from fairlead.recovery import Recovery
+from fairlead.testing import Script
+from fairlead.verifiers import Judge, Predicate, Schema
+
+POOL = Pool([Target("opus", price=Price(4, 20)), Target("haiku", price=Price(0.1, 0.5))])
+NAN = math.nan
+
+WRONG = {
+    # what is given -> a part of the message
+    "a price below 0": (lambda: Price(-1, 2), "input=-1"),
+    "a price that is no number": (lambda: Price(1, NAN), "output=nan"),
+    "a price as text": (lambda: Price("1", 2), "input='1'"),
+    "no price": (lambda: Price(None, None), "input=None"),
+    "a cache price below 0": (lambda: Price(1, 2, cache_read=-0.1), "cache_read=-0.1"),
+    "a long price without a length": (lambda: Price(1, 2, long=Price(2, 4)), "above="),
+    "a length without a long price": (lambda: Price(1, 2, above=200_000), "long="),
+    "a window below 1": (lambda: Capabilities(window=0), "window=0"),
+    "a window as text": (lambda: Capabilities(window="128k"), "window='128k'"),
+    "one modality as a word": (lambda: Capabilities(modalities="image"), "{'image'}"),
+    "an unknown modality": (lambda: Capabilities(modalities={"pdf"}), "'pdf'.*document"),
+    "a nameless target": (lambda: Target(""), "name"),
+    "a role that is no set": (lambda: Target("opus", roles="fast"), "{'fast'}"),
+    "a price that is a tuple": (lambda: Target("opus", price=(1, 2)), r"Price\(input="),
+    "capabilities as a mapping": (lambda: Target("opus", can={"tools": True}), "Capabilities"),
+    "a pool of words": (lambda: Pool(["opus"]), "Target"),
+    "a pool that is a word": (lambda: Pool("opus"), "Target"),
+    "a pool that is a target": (lambda: Pool(Target("opus")), "list of targets"),
+    "a list for a pool": (lambda: Router([Target("opus")]), "Pool"),
+    "a list for a default pool": (lambda: Router.default([Target("opus")]), "Pool"),
+    "a class for a policy": (lambda: Router(POOL, Fits), r"write Fits\(\.\.\.\)"),
+    "a word for a policy": (lambda: Router(POOL, "fast"), "no policy"),
+    "a sink that stands alone": (lambda: Router(POOL, journal=print), "list of sinks"),
+    "a file name for a sink": (lambda: Router(POOL, journal=["journal.jsonl"]), "list of sinks"),
+    "a time for a clock": (lambda: Router(POOL, clock=5.0), "clock=5.0"),
+    "a seed for a generator": (lambda: Router(POOL, rng=7), "rng=7"),
+    "a number for a recovery": (lambda: Router(POOL, recovery=5), "recovery=5"),
+    "a class that is held": (lambda: hold(ByAgent, per="agent"), "ByAgent is a class"),
+    "a word that is held": (lambda: hold("fast", per="agent"), "no policy"),
+    "a level that is a number": (lambda: hold(ByAgent(), per=1), "no level"),
+    "a memory of nothing": (lambda: hold(ByAgent(), per="agent", size=0), "size=0"),
+    "a stick that forgets": (lambda: Stick(size=-1), "size=-1"),
+    "an agent's target that is a list": (lambda: Router(POOL, ByAgent(explorer=["opus"])), r"ByAgent: \['opus'\] is neither"),
+    "rules by agent that are a word": (lambda: ByAgent("fast"), "'\\*': 'fast'"),
+    "rules by phase that are a word": (lambda: ByPhase("fast"), "'planning'"),
+    "a rule's condition that is no function": (lambda: Rules().prefer("opus", when="long"), "when='long'"),
+    "a predicate for rules": (lambda: Rules(lambda view: True), "prefer"),
+    "a rule's target that is unknown": (lambda: Router(POOL, Rules().prefer("sonnet")), "Rules: 'sonnet'.*opus"),
+    "a weight as text": (lambda: Weighted({"opus": "1"}), "'opus': '1'"),
+    "weights without numbers": (lambda: Weighted(["opus"]), "target -> weight"),
+    "a limit as text": (lambda: Budget(usd="2"), "usd='2'"),
+    "a limit that is no number": (lambda: Budget(tokens=NAN), "tokens=nan"),
+    "a margin below 0": (lambda: Budget(usd=1, margin=-1), "margin=-1"),
+    "a margin that is no number": (lambda: Budget(usd=1, margin=NAN), "margin=nan"),
+    "an allowance below 0": (lambda: Budget(usd=1, output_allowance=-1), "output_allowance=-1"),
+    "a budget for nobody": (lambda: Budget(usd=1, per=""), "per=''"),
+    "a budget that remembers nobody": (lambda: Budget(usd=1, size=0), "size=0"),
+    "a window's margin": (lambda: Fits(margin=NAN), "margin=nan"),
+    "a cool-down below 0": (lambda: Healthy(longest=-1), "longest=-1"),
+    "a breaker without memory": (lambda: Healthy(size=0), "size=0"),
+    "a pause that is no number": (lambda: Recovery(patience=NAN), "patience=nan"),
+    "a judge without criteria": (lambda: Judge("opus", prompt=None), "criteria"),
+    "a test that is no function": (lambda: Predicate("cites", "it cites nothing"), "function"),
+    "a schema that is a word": (lambda: Schema("City"), "JSON schema"),
+    "a schema with an unknown type": (lambda: Schema({"properties": {"n": {"type": "int"}}}), "'int' is no type.*integer"),
+    "a journal of a negative size": (lambda: InMemory(-1), "size=-1"),
+    "a model for an SDK's client": (lambda: OpenAIClient("gpt-5"), "model='gpt-5'"),
+    "models for clients": (lambda: Clients({"strong": "gpt-5"}), "OpenAIClient"),
+    "an override for no provider": (lambda: Catalog({"gpt-4o": Known()}), "provider"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_cannot_work_is_refused_at_once_and_named(what):
+    make, told = WRONG[what]
+    with pytest.raises(ConfigurationError, match=told):
+        make()
+
+
+def test_words_and_sets_may_be_given_as_lists():
+    target = Target("opus", can=Capabilities(modalities=["image"]), roles=["strong"])
+    assert (target.can.modalities, target.roles) == (frozenset(["image"]), frozenset(["strong"]))
+
+
+def test_bounds_that_mean_something_are_taken():
+    Router(
+        POOL, Budget(usd=math.inf), Budget(tokens=1, window=math.inf), Healthy(longest=0, lasting=0), recovery=Recovery(0, 0)
+    )
+    assert Budget(usd=1, per=Level.TASK).per == "task"
+
+
+@pytest.mark.parametrize(
+    ("policy", "state"),
+    [
+        (Budget(usd=1), {"accounts": [[1, 2, 3]]}),
+        (Budget(usd=1), {}),
+        (Healthy(), {"ailing": [["opus", "no such kind", 1, 2, 3]]}),
+        (Stick(), []),
+        (hold(ByAgent(), per="agent"), {"held": 5}),
+    ],
+    ids=["an account of numbers", "an empty state", "an unknown failure", "a list", "a number"],
+)
+def test_a_state_that_was_not_dumped_is_refused_by_the_policys_name(policy, state):
+    router = Router(POOL, policy)
+    (name,) = router.dump()
+    with pytest.raises(ConfigurationError, match=name):
+        router.load({name: state})
+
+
+def test_a_state_that_is_no_mapping_is_refused():
+    with pytest.raises(ConfigurationError, match="dump"):
+        Router(POOL, Stick()).load(None)
+
+
+def test_a_reply_of_brackets_without_end_is_no_json():
+    verdict = Schema({"type": "array"})(View(), Reply("[" * 100_000))
+    assert not verdict.accepted
+    assert verdict.because.startswith("it is no JSON")
+
+
+def answered(router):
+    run = router.start(View(tokens=10))
+    return "".join(drive(run, Script(otherwise="hello").perform))
+
+
+def test_a_sink_that_fails_costs_no_answer_and_the_next_one_is_told(caplog):
+    def full(attempt):
+        raise OSError(28, "No space left on device")
+
+    kept = InMemory()
+    assert answered(Router(POOL, journal=[full, kept])) == "hello"
+    assert len(kept) == 1
+    assert "No space left on device" in caplog.text
+
+
+def test_a_policy_that_fails_to_learn_is_a_bug_that_passes_through_and_leaves_no_reservation_behind():
+    class Forgetful:
+        def __call__(self, view, shortlist):
+            return shortlist
+
+        def learn(self, attempt):
+            raise KeyError("what was it")
+
+    budget = Budget(usd=1, per="process")
+    router = Router(POOL, Forgetful(), budget)
+    with pytest.raises(KeyError):
+        answered(router)
+    settled = budget.spent(View())
+    with pytest.raises(KeyError):
+        answered(router)
+    assert budget.spent(View())[0] == pytest.approx(2 * settled[0])
+    assert not budget._reserved
