@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import tomllib
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -175,25 +176,42 @@ def test_the_todo_that_is_in_progress_is_the_task() -> None:
     assert seer.views[1].scope.task == "Write the tests"
 
 
-def test_a_thread_that_is_resumed_elsewhere_remembers_what_was_held() -> None:
-    turn = iter(["fast", "strong", "strong"])
+def processes(per: str, *turns: str) -> Callable[[], Any]:
+    """Makes an agent as a process has it that has never seen its thread; the state is kept between them, as in a database.
+
+    Parameters:
+        per: how long its router holds a decision.
+        turns: whom the router prefers, each time that it decides anew.
+    """
+    turn, saver = iter(turns), InMemorySaver()
 
     def flip(view: Any, shortlist: Any) -> Any:
         return shortlist.prefer([next(turn)], "its turn")
 
-    saver = InMemorySaver()
-
     def process() -> Any:
-        """What a process that has never seen the thread starts with."""
         models = {name: Scripted(model_name=name) for name in ("strong", "fast")}
-        router = Router(Pool([Target("strong"), Target("fast")]), hold(flip, per="session"))
-        llm = ChatFairlead(models, router=router)
-        return create_agent(llm, [], middleware=[FairleadMiddleware()], checkpointer=saver)
+        router = Router(Pool([Target("strong"), Target("fast")]), hold(flip, per=per))
+        return create_agent(ChatFairlead(models, router=router), [], middleware=[FairleadMiddleware()], checkpointer=saver)
 
+    return process
+
+
+def test_a_thread_that_is_resumed_elsewhere_remembers_what_was_held() -> None:
+    process = processes("session", "fast", "strong", "strong")
     config: Any = {"configurable": {"thread_id": "t1"}}
     states = [process().invoke({"messages": [("user", "hi")]}, config) for _ in range(2)]
     assert [last(state).response_metadata["fairlead"]["target"] for state in states] == ["fast", "fast"]
     assert "fairlead_held" not in states[0]
+
+
+def test_what_is_held_for_the_next_task_leaves_what_was_held_for_the_last() -> None:
+    process = processes("task", "fast", "strong", "strong", "fast")
+    answered = []
+    for task in ("read", "write", "read", "write"):
+        config: Any = {"configurable": {"thread_id": "t1", "fairlead_task": task}}
+        state = process().invoke({"messages": [("user", "hi")]}, config)
+        answered.append(last(state).response_metadata["fairlead"]["target"])
+    assert answered == ["fast", "strong", "fast", "strong"]
 
 
 class TestDeepAgents:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
+from langchain_core.messages import AIMessage
+from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Command, RetryPolicy, interrupt
@@ -124,6 +126,45 @@ def test_an_agent_inside_the_graph_follows_too() -> None:
     builder.add_edge("route", "agent")
     state = builder.compile().invoke({"messages": [("user", "hi")]})
     assert state["messages"][-1].response_metadata["fairlead"]["policy"] == "Follows"
+
+
+def test_agents_that_run_side_by_side_follow_one_decision() -> None:
+    llm = flipping()
+    builder = StateGraph(State)
+    builder.add_node("route", FairleadNode(llm))
+    builder.add_edge(START, "route")
+    for name in ("reader", "writer"):
+        builder.add_node(name, create_agent(llm, [], middleware=[FairleadMiddleware()], name=name))
+        builder.add_edge("route", name)
+    state = builder.compile().invoke({"messages": [("user", "hi")]})
+    assert answered(state) == ["fast", "fast"]
+    assert state["fairlead_decision"]["target"] == "fast"
+
+
+def test_an_agent_that_is_resumed_goes_on_following() -> None:
+    @tool
+    def ask() -> str:
+        """Ask a human."""
+        return str(interrupt("may I?"))
+
+    call = AIMessage("", tool_calls=[{"name": "ask", "args": {}, "id": "c1"}])
+    saver = InMemorySaver()
+
+    def process() -> Any:
+        """What a process that has never seen the thread starts with."""
+        reply = lambda messages: AIMessage("done") if messages[-1].type == "tool" else call  # noqa: E731
+        models = {name: Scripted(model_name=name, answer=reply) for name in ("strong", "fast")}
+        llm = ChatFairlead(models, router=Router(Pool([Target("strong"), Target("fast")]), Follows(), Flip()))
+        builder = StateGraph(State)
+        builder.add_node("route", FairleadNode(llm))
+        builder.add_node("agent", create_agent(llm, [ask], middleware=[FairleadMiddleware()]))
+        builder.add_edge(START, "route")
+        builder.add_edge("route", "agent")
+        return builder.compile(checkpointer=saver)
+
+    assert "__interrupt__" in process().invoke({"messages": [("user", "hi")]}, CONFIG)
+    state = process().invoke(Command(resume="you may"), CONFIG)
+    assert answered(state) == ["fast", "fast"]
 
 
 def test_a_router_that_would_not_follow_is_refused(duo: Duo) -> None:

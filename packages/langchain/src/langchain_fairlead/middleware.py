@@ -16,10 +16,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import aclosing
 from dataclasses import replace
 from inspect import signature
-from typing import Annotated, Any, NotRequired, cast
+from typing import Any, cast
 
-from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
-from langchain.agents.middleware.types import ExtendedModelResponse, PrivateStateAttr
+from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
+from langchain.agents.middleware.types import ExtendedModelResponse
 from langchain_core.messages import AIMessage, SystemMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config, var_child_runnable_config
@@ -30,35 +30,16 @@ from fairlead.memory import Memory
 from fairlead.policy import Remembers, hold, name_of
 from langchain_fairlead.chat_model import ChatFairlead
 from langchain_fairlead.dispatch import Dispatch
-from langchain_fairlead.node import Decision, follow
+from langchain_fairlead.node import follow
 from langchain_fairlead.perform import TRANSLATED, Request
 from langchain_fairlead.replies import complete, reply_of
 from langchain_fairlead.stamp import stamped
+from langchain_fairlead.state import FairleadState, Held, both
 from langchain_fairlead.tools import Tools
 
-_MOST = 64
-"""Scopes of one policy that a thread's state keeps."""
-Held = dict[str, list[Any]]
-"""By policy: the scopes that it holds something for, with the names of the targets, as `Router.dump` writes them."""
 Handler = Callable[[ModelRequest[Any]], ModelResponse[Any]]
 AHandler = Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
 Answer = ModelResponse[Any] | ExtendedModelResponse[Any]
-
-
-def _both(before: Held | None, after: Held | None) -> Held:
-    """What was held and what is held now, the latest last; a scope that is held again replaces what it held."""
-    both = dict(before or {})
-    for name, entries in (after or {}).items():
-        scopes = [entry[0] for entry in entries]
-        both[name] = [*[entry for entry in both.get(name, []) if entry[0] not in scopes], *entries][-_MOST:]
-    return both
-
-
-class FairleadState(AgentState[Any]):
-    """The agent's state, what the policies hold for its thread (private), and the decision of a `FairleadNode` around it."""
-
-    fairlead_held: NotRequired[Annotated[Held, _both, PrivateStateAttr]]
-    fairlead_decision: NotRequired[Decision]
 
 
 class FairleadMiddleware(AgentMiddleware[FairleadState, Any, Any]):
@@ -221,7 +202,7 @@ def _answer(dispatch: Dispatch, request: ModelRequest[Any], outcome: Outcome) ->
     new = {name: [entry] for name, entry in held.items() if entry not in known.get(name, [])}
     if not new:
         return response
-    return ExtendedModelResponse(model_response=response, command=Command(update={"fairlead_held": new}))
+    return ExtendedModelResponse(model_response=response, command=Command(update={"fairlead_held": both(known, new)}))
 
 
 def _held(dispatch: Dispatch, outcome: Outcome) -> dict[str, list[Any]]:
