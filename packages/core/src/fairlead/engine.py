@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from fairlead.call import Attempt, Call, Outcome, Reply, Verdict
-from fairlead.errors import AllTargetsFailed, BudgetExceeded, FailureKind, Interrupted, TargetError
+from fairlead.errors import AllTargetsFailed, BudgetExceeded, FailureKind, Interrupted, TargetError, failed_as
 from fairlead.policy import Flow, Policy
 from fairlead.recovery import TABLE, Reach, Recovery
 from fairlead.shortlist import Shortlist
@@ -131,7 +131,7 @@ def _made(call: Call, rig: Rig) -> Flow[Attempt]:
         broken = stop.__cause__
         assert isinstance(broken, TargetError), "a run interrupts with the failure as the cause"
         rig.learn(Attempt(call, started, rig.clock(), error=broken, latency=rig.timer() - begun))
-        raise stop from broken.own
+        raise failed_as(Interrupted, [broken.own], *stop.args) from broken.own
     except GeneratorExit:
         rig.learn(Attempt(call, started, rig.clock(), abandoned=True, latency=rig.timer() - begun))
         raise
@@ -177,7 +177,8 @@ def _best_rejected(shortlist: Shortlist, attempts: tuple[Attempt, ...]) -> Outco
     if last.error is not None and TABLE[last.error.kind].rules_out is Reach.ALL:
         raise errors[-1]
     tried = {attempt.target.name for attempt in attempts}
-    failed = AllTargetsFailed(f"all targets failed: {', '.join(sorted(tried))}", errors)
+    told = {attempt.target.name: attempt.error for attempt in attempts}
+    failed = failed_as(AllTargetsFailed, errors, f"all targets failed: {'; '.join(map(_told, told.items()))}", errors)
     if untried := ruled_out(shortlist, but=tried):
         failed.add_note(f"not tried:\n{untried}")
     raise failed
@@ -188,6 +189,12 @@ def _signed(attempt: Attempt) -> Exception:
     own = attempt.error.own
     own.add_note(f"target {attempt.target.name!r} failed: {attempt.error.kind.value}")
     return own
+
+
+def _told(failure: tuple[str, TargetError | None]) -> str:
+    name, error = failure
+    assert error is not None, "as above"
+    return f"{name} ({error.kind.value})" if str(error) == error.kind.value else f"{name} ({error.kind.value}: {error})"
 
 
 def ruled_out(shortlist: Shortlist, but: Container[str] = ()) -> str:

@@ -11,12 +11,18 @@
 
 Only `TargetError` means "try another". Any other exception is a bug or the framework's own control flow, and passes
 through untouched.
+
+`AllTargetsFailed` and `Interrupted` are raised as instances of what the providers' own errors are, too (`failed_as`), so that an
+`except openai.RateLimitError`, a framework's list of errors to retry and its handling of prompts that are too long go on working.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import Any, TypeVar
+
+E = TypeVar("E", bound="FairleadError")
 
 
 class FailureKind(StrEnum):
@@ -58,7 +64,10 @@ class Interrupted(FairleadError):
 
 
 class AllTargetsFailed(FairleadError, ExceptionGroup[Exception]):
-    """Every target that could be tried failed: the group of the providers' own errors, each with a note naming its target."""
+    """Every target that could be tried failed: the group of the providers' own errors, each with a note naming its target.
+
+    It is an instance of what all of them are, and has the attributes of the last one (`status_code`, `response`, ...).
+    """
 
     def __new__(cls, message: str, errors: Sequence[Exception]) -> AllTargetsFailed:
         return super().__new__(cls, message, errors)
@@ -90,3 +99,45 @@ class TargetError(Exception):
     def own(self) -> Exception:
         """The provider's own exception, or this one where there is none."""
         return self.__cause__ if isinstance(self.__cause__, Exception) else self
+
+
+def failed_as(cls: type[E], errors: Sequence[Exception], *args: Any) -> E:
+    """An error of `cls` that is also an instance of every class that all `errors` are, with what the last of them tells.
+
+    Parameters:
+        cls: `AllTargetsFailed` or `Interrupted`.
+        errors: the providers' own.
+        args: of `cls`.
+
+    >>> error = failed_as(Interrupted, [TimeoutError("too slow")], "opus broke off: too slow")
+    >>> isinstance(error, Interrupted), isinstance(error, TimeoutError), str(error)
+    (True, True, 'opus broke off: too slow')
+    """
+    made = _as_well_as(cls, errors)(*args)
+    for error in errors:
+        for name, value in vars(error).items():
+            if name != "__notes__" and not hasattr(cls, name):  # a group has a message of its own
+                setattr(made, name, value)
+    if any(getattr(error, "is_retryable", False) for error in errors):  # LangChain's word; its classes say no by default
+        made.is_retryable = True  # type: ignore[attr-defined]
+    return made
+
+
+def _as_well_as(cls: type[E], errors: Sequence[Exception]) -> type[E]:
+    shared = [base for base in type(errors[0]).__mro__ if all(isinstance(error, base) for error in errors)]
+    own = [base for base in shared if not issubclass(cls, base) and not issubclass(base, (TargetError, FairleadError))]
+    bases = [base for base in own if not any(other is not base and issubclass(other, base) for other in own)]
+    if not bases:
+        return cls
+    body = {
+        "__module__": cls.__module__,
+        "__qualname__": cls.__qualname__,
+        "__doc__": cls.__doc__,
+        "__init__": Exception.__init__,  # theirs want a response
+        "__str__": cls.__str__,
+        "__reduce__": lambda self: (cls, (self.message, self.exceptions) if issubclass(cls, ExceptionGroup) else self.args),
+    }
+    try:
+        return type(cls.__name__, (cls, *bases), body)
+    except TypeError:  # some of Python's own, as those of the operating system, cannot be joined with a group
+        return cls
