@@ -1,5 +1,7 @@
 """Fits rules out what cannot serve a request, and nothing else."""
 
+from math import inf
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,11 +53,31 @@ def test_only_the_named_providers_may_serve_a_request_that_needs_them():
     assert decision.notes[0].because == "only acme can serve this request"
 
 
-def test_where_nothing_fits_the_error_names_every_target_and_its_number():
-    pool = Pool([Target("a", can=Capabilities(window=1_000)), Target("b", can=Capabilities(tools=False))])
-    with pytest.raises(NoTarget, match=r"a takes 1,000(.|\n)*\(Fits\)") as raised:
-        Router(pool, Fits()).start(View(tokens=5_000, needs=Needs(tools=True)))
-    assert "b: it cannot call tools" in str(raised.value)
+@pytest.mark.parametrize(
+    ("view", "of_all"),
+    [
+        (View(needs=Needs(tools=True)), Capabilities(tools=False)),
+        (View(needs=Needs(structured_output=True)), Capabilities(structured_output=False)),
+        (View(needs=Needs(modalities=frozenset({"image"}))), Capabilities(modalities=frozenset())),
+        (View(needs=Needs(max_output=5_000)), Capabilities(max_output=4_096)),
+        (View(tokens=200_000), Capabilities(window=200_000)),
+    ],
+)
+def test_where_nobody_is_known_to_fit_the_providers_own_answer_is_the_better_one(view, of_all):
+    decision = Router(Pool([Target("a", can=of_all), Target("b", can=of_all)]), Fits()).decide(view)
+    assert decision.names == ("a", "b")
+
+
+def test_of_windows_that_are_all_too_small_the_largest_is_asked():
+    pool = Pool([Target("a", can=Capabilities(window=1_000)), Target("b", can=Capabilities(window=2_000))])
+    decision = Router(pool, Fits()).decide(View(tokens=5_000))
+    assert decision.names == ("b",)
+    assert "a takes 1,000, b takes 2,000" in decision.notes[0].because
+
+
+def test_who_must_serve_a_request_is_required_whatever_is_left():
+    with pytest.raises(NoTarget, match=r"a: only acme can serve this request \(Fits\)"):
+        Router(Pool([Target("a", "zeta")]), Fits()).start(View(needs=Needs(providers=frozenset({"acme"}))))
 
 
 @given(
@@ -63,9 +85,10 @@ def test_where_nothing_fits_the_error_names_every_target_and_its_number():
     st.none() | st.integers(1, 10**5),
     st.lists(st.none() | st.integers(1, 10**6), min_size=1, max_size=4),
 )
-def test_exactly_the_targets_with_room_are_kept(tokens, max_output, windows):
+def test_exactly_the_targets_with_room_are_kept_or_those_with_the_most(tokens, max_output, windows):
     pool = Pool([Target(str(i), can=Capabilities(window=window)) for i, window in enumerate(windows)])
     room = tokens * 1.1 + (max_output or 0)
+    room = min(room, max(inf if window is None else window for window in windows))
     kept = tuple(str(i) for i, window in enumerate(windows) if window is None or window >= room)
     assert Router(pool, Fits()).decide(View(tokens=tokens, needs=Needs(max_output=max_output))).names == kept
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from math import inf
 
+from fairlead.checks import number
 from fairlead.shortlist import Shortlist
 from fairlead.target import Target
 from fairlead.view import Needs, View
@@ -22,12 +23,17 @@ _Gap = tuple[Callable[[Target], bool], str]
 class Fits:
     """Require a large enough window, and tools, structured output, modalities and provider where the request needs them.
 
-    A capability that is not known does not rule a target out. Modalities rule out only while some target may read them:
-    the lists of what models read lag behind the models (OpenAI took audio for one whose profile denies it), and where all
-    of them say no, the provider's own answer is the better one.
+    A capability that is not known does not rule a target out. And what is known, and the estimate of the prompt, rule out only
+    while some target is left: lists of what models can do lag behind the models (OpenAI took audio for one whose profile
+    denies it; a beta doubles a window; a schema can be had by a tool), and where all of them say no, the provider's own answer
+    is the better one. Of windows that are all too small, the largest is asked. Only a provider that must serve a request,
+    because it runs its tools, is required whatever is left.
 
     Parameters:
         margin: the estimate of the prompt is multiplied by it before it is compared with a window.
+
+    Raises:
+        ConfigurationError: the margin is no number above 0.
 
     >>> from fairlead import Capabilities, Pool, Router, Target, View
     >>> small, large = Target("small", can=Capabilities(window=8_000)), Target("large", can=Capabilities(window=200_000))
@@ -41,6 +47,7 @@ class Fits:
     requires = True
 
     def __init__(self, margin: float = 1.1) -> None:
+        number("Fits", "margin", margin, above=True, most=100)
         self.margin = margin
         # As a rule the next call needs the same of the same targets. So it keeps who could all serve the last one, what that
         # needed, and their smallest window; replaced as a whole, and so read without a lock.
@@ -52,8 +59,13 @@ class Fits:
         targets, needs, window = self._last
         if targets is not shortlist.targets or (needs is not view.needs and needs != view.needs):
             targets = shortlist.targets
-            for fits, because in self._gaps(view.needs, targets):
-                shortlist = shortlist.require(fits, because)
+            if homes := view.needs.providers:
+                shortlist = shortlist.require(
+                    lambda t: t.provider in homes, f"only {' or '.join(sorted(homes))} can serve this request"
+                )
+            for fits, because in self._gaps(view.needs, shortlist.targets):
+                if any(map(fits, shortlist.targets)):
+                    shortlist = shortlist.require(fits, because)
             window = min([inf if target.can.window is None else target.can.window for target in shortlist.targets], default=inf)
             if shortlist.targets is targets:
                 self._last = (targets, view.needs, window)
@@ -67,17 +79,16 @@ class Fits:
             small = [f"{t.name} takes {t.can.window:,}" for t in targets if t.can.window is not None and t.can.window < need]
             return f"a prompt of about {prompt:,.0f} tokens{answer} does not fit: {', '.join(small)}"
 
-        return shortlist.require(lambda t: t.can.window is None or t.can.window >= need, because)
+        windows = [inf if target.can.window is None else target.can.window for target in targets]
+        room = min(need, max(windows))
+        return shortlist.require(lambda t: t.can.window is None or t.can.window >= room, because)
 
     def _gaps(self, needs: Needs, targets: tuple[Target, ...]) -> Iterator[_Gap]:
-        if needs.providers:
-            named = " or ".join(sorted(needs.providers))
-            yield lambda t: t.provider in needs.providers, f"only {named} can serve this request"
         if needs.tools:
             yield lambda t: t.can.tools is not False, "it cannot call tools"
         if needs.structured_output:
             yield lambda t: t.can.structured_output is not False, "it cannot be held to a schema"
-        if needs.modalities and any(_reads(target, needs) for target in targets):
+        if needs.modalities:
             yield lambda t: _reads(t, needs), f"it does not read all of: {', '.join(sorted(needs.modalities))}"
         if needs.max_output is not None:
             longest = needs.max_output
