@@ -7,7 +7,7 @@ raises `TargetError` from the provider's own exception. A call that ends without
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Protocol
 
 from fairlead.call import Call, Reply
@@ -56,8 +56,8 @@ def drive(run: Run, perform: Perform, sleep: Callable[[float], object] = time.sl
             else:
                 run.ended(_complete(reply, call))
             finally:
-                if isinstance(items, Generator):
-                    items.close()
+                if (close := getattr(items, "close", None)) is not None:  # a generator
+                    close()
         yield from run.held
     finally:
         run.close()
@@ -82,8 +82,8 @@ async def adrive(run: Run, perform: APerform, sleep: Callable[[float], Awaitable
             else:
                 run.ended(_complete(reply, call))
             finally:
-                if isinstance(items, AsyncGenerator):
-                    await items.aclose()
+                if (close := getattr(items, "aclose", None)) is not None:
+                    await close()
         for item in run.held:
             yield item
     finally:

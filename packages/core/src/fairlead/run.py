@@ -84,7 +84,10 @@ class Run:
     def held(self) -> list[Any]:
         """The chunks of the answer that had to wait for its verdict and so were not shown."""
         answer = self.outcome.reply
-        return next((chunks for reply, chunks in self._unshown if reply is answer), [])
+        for reply, chunks in self._unshown:
+            if reply is answer:
+                return chunks
+        return []
 
     @property
     def _calling(self) -> Call:

@@ -207,11 +207,11 @@ def _read(get: _Fields, shape: _Shape) -> Usage | None:
 def _counts(get: _Fields, shape: _Shape) -> list[int | None]:
     counts: list[int | None] = [None] * len(_COLUMNS)
     for column, name, inner, adds in shape.places:
-        before = counts[column]
-        if before is not None and not adds:
-            continue
         value = get(name)
         if value is None:
+            continue
+        before = counts[column]
+        if before is not None and not adds:
             continue
         if inner:
             value = _get(value, inner)

@@ -22,6 +22,7 @@ from llama_index.llms.fairlead.native import Native
 from llama_index.llms.fairlead.port import port
 
 _BLOCKS = attrgetter("blocks")
+_OTHER = Dialect.OTHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Histories:
         Raises:
             TargetError: it holds something that the LLM's integration has no words for.
         """
-        if native.dialect is Dialect.OTHER:
+        if native.dialect is _OTHER:
             return list(messages)
         key = (*thread, native.dialect.value)
         source = list(messages)

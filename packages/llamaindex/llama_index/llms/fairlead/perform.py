@@ -32,8 +32,7 @@ _UNFIT = (
     "It was not possible to produce a structured response",
     "Expected at least one tool call",
 )
-
-
+_ANTHROPIC = Dialect.ANTHROPIC
 _DEAF = Deaf()
 
 
@@ -186,7 +185,7 @@ class _Attempt:
         else:
             self.ear.check()
         usage = usage_of(response) if self.ear is _DEAF else self.ear.usage
-        if usage is not None and self._native.dialect is Dialect.ANTHROPIC and self._counts_a_part(usage):
+        if usage is not None and self._native.dialect is _ANTHROPIC and self._counts_a_part(usage):
             usage = None
         self.reply = reply_of(response, usage, first_chunk)
 

@@ -136,5 +136,7 @@ def _arguments(told: Any) -> Mapping[str, Any]:
 
 
 def _model(raw: Any) -> str:
-    model = raw.get("model") if isinstance(raw, Mapping) else getattr(raw, "model", None)
+    if raw is None:
+        return ""
+    model = raw.get("model") if isinstance(raw, dict) else getattr(raw, "model", None)
     return model if isinstance(model, str) else ""

@@ -11,6 +11,7 @@ from llama_index.llms.fairlead.dialect import Dialect
 from llama_index.llms.fairlead.native import Native
 from llama_index.llms.fairlead.port import forces_no_thinking
 
+_ANTHROPIC, _OTHER, _CHAT = Dialect.ANTHROPIC, Dialect.OTHER, Dialect.OPENAI_CHAT
 _NO_THINKING = {"type": "disabled"}
 _OPENAI_ONLY = ("strict", "parallel_tool_calls", "stream_options")
 _ANTHROPIC_ONLY = ("thinking", "betas")
@@ -31,20 +32,21 @@ def settings_for(
         streamed: the answer is streamed.
     """
     settings = dict(kwargs)
-    if native.dialect is Dialect.ANTHROPIC:
+    dialect = native.dialect
+    if dialect is _ANTHROPIC:
         for name in _OPENAI_ONLY:
             settings.pop(name, None)
         _choose_anthropic(settings, tools)
         if native.thinks and "thinking" not in settings and (forces_no_thinking(messages) or _forces_a_tool(settings)):
             settings["thinking"] = _NO_THINKING
-    else:
-        if settings.get("tool_choice", "") is None and native.dialect is Dialect.OTHER:
+    elif dialect is _OTHER:
+        if settings.get("tool_choice", "") is None:
             del settings["tool_choice"]
-        if native.dialect is not Dialect.OTHER:
-            for name in _ANTHROPIC_ONLY:
-                settings.pop(name, None)
-            _choose_openai(settings)
-        if streamed and native.dialect is Dialect.OPENAI_CHAT and _may_ask_for_usage(native):
+    else:
+        for name in _ANTHROPIC_ONLY:
+            settings.pop(name, None)
+        _choose_openai(settings)
+        if streamed and dialect is _CHAT and _may_ask_for_usage(native):
             settings.setdefault("stream_options", {"include_usage": True})
     return settings
 

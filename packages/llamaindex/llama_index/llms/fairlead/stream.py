@@ -12,7 +12,7 @@ Source of the markers: `finish_reason` (Chat Completions), `response.completed` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from llama_index.core.base.llms.types import TextBlock
@@ -112,7 +112,7 @@ def state_of(response: Any) -> bool | None:
     raw = getattr(response, "raw", None)
     if raw is None:
         return None
-    if isinstance(raw, Mapping):  # Anthropic's events come as dictionaries
+    if isinstance(raw, dict):  # Anthropic's events come as such
         if raw.get("type") == "message_delta":
             return getattr(raw.get("delta"), "stop_reason", None) is not None
         return False if "type" in raw and ("delta" in raw or "index" in raw) else None
@@ -134,7 +134,7 @@ def check(response: Any) -> None:
         TargetError: there is one.
     """
     raw = getattr(response, "raw", None)
-    if getattr(raw, "object", None) == "response" and getattr(raw, "status", None) == "failed":
+    if raw is not None and getattr(raw, "object", None) == "response" and getattr(raw, "status", None) == "failed":
         raise _failure(raw)
 
 

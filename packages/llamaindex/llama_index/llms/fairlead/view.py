@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, ImageBlock, MessageRole
@@ -20,6 +21,7 @@ _UNKNOWN = 120  # tokens of a tool that cannot be shown as others are
 _MAIN = "main"
 _NO_NEEDS = Needs()
 _OPENING = 4
+_FINALIZE = Moment.FINALIZE  # asked at every call, and a class of enumerations takes long to tell its members
 
 
 class Views:
@@ -36,7 +38,7 @@ class Views:
     ) -> None:
         self._threads = Threads(turn_of, size=size)
         self._sizes: tokens.Lengths[Any] = tokens.Lengths(measured, _told_by)
-        self._steps: Memory[Key, int] = Memory(size)
+        self._steps: Memory[Key, Iterator[int]] = Memory(size)
         self._passing_on = providers - fetchers if fetchers else frozenset()
 
     def view(
@@ -56,14 +58,17 @@ class Views:
             kwargs: settings of the call.
             structured: the answer must follow a schema.
         """
-        session = caller.session or opening(messages)
-        agent = caller.agent or _MAIN
-        reading = self._threads.read((session, agent), messages, None if tools is None else bool(tools), self._front(tools))
+        session, agent, task, pin, deadline, labels, moment, _ = caller
+        session = session or opening(messages)
+        agent = agent or _MAIN
+        front = self._front(tools) if tools else NO_FRONT
+        reading = self._threads.read((session, agent), messages, None if tools is None else bool(tools), front)
         signals = reading.signals
-        if caller.moment is Moment.FINALIZE:
+        if moment is _FINALIZE:
             signals = replace(signals, step=StepKind.FINAL_ANSWER, because="the agent finishes its run")
-        task = caller.task or signals.phase or ""
-        step = self._steps.update((session, agent, task), _next) - 1
+        task = task or signals.phase or ""
+        key = (session, agent, task)
+        step = next(self._steps.get(key) or self._steps.update(key, _counting))
         needs = _NO_NEEDS
         if tools or structured or kwargs or reading.modalities:
             needs = Needs(
@@ -73,13 +78,11 @@ class Views:
                 kwargs.get("max_tokens"),
                 self._reachable(messages) if "image" in reading.modalities else frozenset(),
             )
-        scope = Scope(session, agent, task, step, caller.labels, caller.deadline)
-        return View(scope, reading.tokens, needs, signals, caller.target, chain=reading.chain)
+        scope = Scope(session, agent, task, step, labels, deadline)
+        return View(scope, reading.tokens, needs, signals, pin, chain=reading.chain)
 
-    def _front(self, tools: Sequence[Any] | None) -> Front:
+    def _front(self, tools: Sequence[Any]) -> Front:
         """Whether the same tools are offered as before, told by their names; and how long their definitions are."""
-        if not tools:
-            return NO_FRONT
         return hash(tuple([str(tool.metadata.name) for tool in tools])), self._sizes.of(tools)
 
     def _reachable(self, messages: Sequence[ChatMessage]) -> frozenset[str]:
@@ -117,5 +120,5 @@ def opening(messages: Sequence[ChatMessage]) -> str:
     return fingerprint(system, first_user)
 
 
-def _next(count: int | None) -> int:
-    return (count or 0) + 1
+def _counting(counter: Iterator[int] | None) -> Iterator[int]:
+    return counter or count()
