@@ -2,7 +2,8 @@
 
 Shapes seen: `{"error": {...}}` (OpenAI on the wire), its inner half (openai's `error.body`), `{"type": "error", "error":
 {...}}` (Anthropic), `{"error": "text"}` (Ollama), `{"detail": "text"}`, a list of one (Gemini), `{"type":
-"response.failed", "response": {"error": {...}}}` (a Responses event), plain text (a proxy), nothing.
+"response.failed", "response": {"error": {...}}}` (a Responses event), `{"error": {"metadata": {"raw": ...}}}` (OpenRouter, what
+another provider said), plain text (a proxy), nothing.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _NO_HEADERS: Mapping[str, Any] = {}
-_NESTS = ("error", "response", "details", "innererror")
-_WORDS = ("type", "code", "status", "error_code")
+_NESTS = ("error", "response", "details", "innererror", "violations", "metadata")
+_WORDS = ("type", "code", "status", "error_code", "reason", "quotaId")
 _TEXTS = ("message", "detail", "msg", "error")
 _SECRETS = re.compile(r"\b(?:[sp]k-|gsk_|xai-|AIza)[\w*-]{6,}|(?<=api key provided: )\S+|(?<=bearer )\S+", re.IGNORECASE)
 _SHORT = 300
@@ -77,7 +78,8 @@ def _parsed(body: object) -> object:
 def _read(body: object, words: set[str], texts: list[str]) -> int | None:
     """Collect words and texts, innermost first; the result is a status that the body itself names."""
     if isinstance(body, list):
-        body = body[0] if body else None
+        told = [_read(each, words, texts) for each in body]
+        return next((status for status in told if status), None)
     if dump := getattr(body, "model_dump", None):  # an SDK's object
         body = dump()
     if isinstance(body, str) and body:
@@ -89,6 +91,8 @@ def _read(body: object, words: set[str], texts: list[str]) -> int | None:
         inner = body.get(nest)
         if isinstance(inner, (Mapping, list)):
             status = _read(inner, words, texts) or status
+    if isinstance(raw := body.get("raw"), str):
+        _read(_parsed(raw), words, texts)
     for name in _WORDS:
         word = body.get(name)
         if isinstance(word, str):

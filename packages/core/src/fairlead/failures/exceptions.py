@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -39,11 +39,17 @@ _LANGCHAIN = {
     "ModelRefusalError": Kind.REFUSED,
 }
 _REFUSALS = frozenset({"ContentFilterFinishReasonError", "OpenAIRefusalError", "ModelRefusalError"})
-_NO_CREDENTIALS = frozenset({"CredentialsError", "SubjectTokenProviderError"})
+_NO_CREDENTIALS = frozenset(
+    """CredentialsError SubjectTokenProviderError DefaultCredentialsError RefreshError NoCredentialsError PartialCredentialsError
+    CredentialRetrievalError TokenRetrievalError SSOTokenLoadError UnauthorizedSSOTokenError""".split()
+)
+_BOTOCORE = frozenset({"HTTPClientError", "ConnectionError", "ResponseStreamingError"})
 _STALE = "Event loop is closed"
 _FAILED_RESPONSE = re.compile(
     r"ResponseError\(code='(?P<code>\w+)', message=(?P<said>.*)\)$|(?P<event>[a-z]+(?:_[a-z]+)+): (?P<told>.+)", re.DOTALL
 )
+_NUMBERED = re.compile(r"\[(?P<status>[45]\d\d)\] ")
+"""How ChatNVIDIA reports an error: a plain Exception with the status at its head."""
 _NAMELESS_RESPONSE = re.compile(r"Response \w* ?failed\.")
 
 
@@ -126,7 +132,7 @@ def _behind(error: BaseException | None, passed: frozenset[int]) -> tuple[Kind, 
 
 
 def _says_something(error: Exception, names: frozenset[str], status: int | None) -> bool:
-    if status is not None or names & _LANGCHAIN.keys() - {"ModelTimeoutError"}:
+    if status is not None or names & _LANGCHAIN.keys() - {"ModelTimeoutError"} or _of_aws(error) is not None:
         return True
     return "APIError" in names and not names & {"APIConnectionError"} and getattr(error, "body", None) is not None
 
@@ -138,12 +144,24 @@ def _said(error: Exception, names: frozenset[str], status: int | None) -> tuple[
     response = getattr(error, "response", None)
     headers: Any = getattr(response, "headers", None)
     body = getattr(error, "body", None)
+    if (aws := _of_aws(error)) is not None:
+        body, headers = {"code": aws.get("Code"), "message": aws.get("Message")}, None
+    elif body is None and "HTTPStatusError" in names:  # ChatMistralAI's, with the body at the end of its words
+        body = str(error)[str(error).find("{") :] if "{" in str(error) else None
+    elif body is None and isinstance(details := getattr(error, "details", None), Mapping):  # google-genai
+        body = details
     text = getattr(error, "message", None)
     evidence = gather(status, body, headers, text if isinstance(text, str) else str(error))
     words = {word.lower() for name in ("type", "code", "error_code") if isinstance(word := getattr(error, name, None), str)}
     evidence = Evidence(evidence.status, evidence.words | words, evidence.text, evidence.headers)
     named = next((_LANGCHAIN[name] for name in _LANGCHAIN if name in names), None)
     if named is not None and (named is Kind.CONTEXT_OVERFLOW or (status is None and not evidence.words)):
+        if (
+            named is not Kind.CONTEXT_OVERFLOW
+            and isinstance(cause := error.__cause__, Exception)
+            and _status(cause) is not None
+        ):
+            return _said(cause, _names(cause), _status(cause))  # ChatGoogleGenerativeAI's says less than what it is raised from
         return named, evidence
     return kind_of(evidence) or Kind.SERVER_ERROR, evidence
 
@@ -161,6 +179,10 @@ def _unheard(error: Exception, names: frozenset[str]) -> Kind | None:
     if isinstance(error, (ConnectionError, EOFError)) or names & {"gaierror", "SSLError"}:
         return Kind.CONNECTION
     if isinstance(error, RuntimeError) and str(error) == _STALE:  # a pooled connection of a loop that is gone
+        return Kind.CONNECTION
+    if any(cls.__module__ == "botocore.exceptions" and cls.__name__ in _BOTOCORE for cls in type(error).__mro__):
+        return Kind.TIMEOUT if any("Timeout" in name for name in names) else Kind.CONNECTION
+    if "TransportError" in names and type(error).__module__.startswith("google.auth"):
         return Kind.CONNECTION
     if names & _CALLERS_FAULT or not any(cls.__module__.split(".")[0] in _TRANSPORTS for cls in type(error).__mro__):
         return None
@@ -185,6 +207,13 @@ def _failed_response(error: Exception) -> tuple[Kind, Evidence] | None:
     return (kind, evidence) if kind else None
 
 
+def _of_aws(error: Exception) -> Mapping[str, Any] | None:
+    """The error in a response that botocore keeps as a dictionary; None: it is no such exception."""
+    response = getattr(error, "response", None)
+    told = response.get("Error") if isinstance(response, dict) else None
+    return told if isinstance(told, Mapping) else None
+
+
 def _names(error: Exception) -> frozenset[str]:
     return frozenset(cls.__name__ for cls in type(error).__mro__)
 
@@ -199,5 +228,10 @@ def _status(error: Exception) -> int | None:
     if not isinstance(status, int):
         answered = getattr(getattr(error, "response", None), "status_code", None)
         status = answered if isinstance(answered, int) and answered >= 400 else None
+    if _of_aws(error) is not None:
+        met: Any = getattr(error, "response", {}).get("ResponseMetadata") or {}
+        status = met.get("HTTPStatusCode")
+    if type(error) is Exception and (found := _NUMBERED.match(str(error))):
+        status = int(found["status"])
     code = getattr(error, "code", None)  # google-genai
     return code if status is None and isinstance(code, int) and 400 <= code < 600 else status

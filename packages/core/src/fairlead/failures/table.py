@@ -79,6 +79,14 @@ def never_fits(seen: Evidence) -> bool:
 
 ROWS: tuple[Row, ...] = (
     Row(
+        Kind.QUOTA,
+        "Gemini 429 with the quotaId '...PerDay...'; Bedrock 'Too many tokens per day'; OpenRouter 'free-models-per-day'; "
+        "Cohere '... 1000 API calls / month' (documented); not where it says when to try again (Groq)",
+        at=frozenset({429}),
+        words=r"[\w-]*perday[\w-]*",
+        text=r"^(?!.*try again in).*(\bper[ -]day\b|/ month\b)",
+    ),
+    Row(
         Kind.RATE_LIMIT,
         "Gemini 429 RESOURCE_EXHAUSTED 'You exceeded your current quota ...' (documented)",
         words="resource_exhausted",
@@ -86,10 +94,11 @@ ROWS: tuple[Row, ...] = (
     Row(
         Kind.QUOTA,
         "OpenAI 429 insufficient_quota (recorded); Anthropic 400 'Your credit balance is too low' (documented)",
-        at=frozenset({400, 402, 403, 429}),
-        words=r"insufficient_(quota|credits?|balance|funds)|credit_balance_\w+|\w*(spend|usage)_limit_(exceeded|reached)|billing_\w+",
+        at=frozenset({400, 402, 403, 412, 429}),
+        words=r"insufficient_(quota|credits?|balance|funds)|credit_balance_\w+|\w*(spend|usage)_limit_(exceeded|reached)|billing_\w+"
+        r"|servicequotaexceededexception",
         text=r"credit balance is too low|reached your specified api usage limits|exceeded your current quota"
-        r"|insufficient (balance|credits|funds)",
+        r"|insufficient (balance|credits|funds)|(all available|have any) credits|monthly spending limit|out of call volume quota",
     ),
     Row(Kind.QUOTA, "Anthropic 402 billing_error (documented)", at=frozenset({402})),
     Row(
@@ -105,7 +114,8 @@ ROWS: tuple[Row, ...] = (
         at=_CLIENT_SIDE | {500},  # some gateways wrap it as 500
         words=r"context_length_exceeded|context_?window_?exceeded\w*|exceed_context_size_error",
         text=r"maximum context length|exceed\w* .{0,40}context (window|length|size|limit)|prompt is too long|input is too long"
-        r"|input tokens exceed the configured limit|contextwindowexceeded|input token count.*exceeds the maximum",
+        r"|input tokens exceed the configured limit|contextwindowexceeded|input token count.*exceeds the maximum"
+        r"|maximum prompt length|`inputs` tokens \+ `max_new_tokens` must be|^too many tokens:",
     ),
     Row(Kind.TOO_LARGE, "413 from a proxy (documented)", at=frozenset({413})),
     Row(
@@ -113,31 +123,31 @@ ROWS: tuple[Row, ...] = (
         "Azure 400 content_filter; Anthropic 400 'Output blocked by content filtering policy' (documented)",
         at=_CLIENT_SIDE | {403},
         words=r"content_filter|content_policy_violation|moderation_blocked|responsibleaipolicyviolation|\w*refusal\w*",
-        text=r"content (filtering|management) policy|flagged as potentially violating|violat\w+ (our|the) usage polic",
+        text=r"content (filtering|management) policy|flagged as potentially violating|violat\w+ (our|the) usage polic|input was flagged",
     ),
     Row(
         Kind.OVERLOADED,
         "Anthropic 529 overloaded_error, also as an event in a 200 stream (recorded)",
-        words=r"\w*overloaded\w*",
+        words=r"\w*overloaded\w*|\w*capacity_exceeded|nocapacity|(modelnotready|serviceunavailable)exception",
     ),
     Row(
         Kind.OVERLOADED,
-        "503 'The engine is currently overloaded' (documented)",
-        at=frozenset({429, 500, 503}),
-        text=r"overloaded",
+        "503 'The engine is currently overloaded'; Groq 498 'Flex tier capacity exceeded'; Ollama 503 'server busy' (documented)",
+        at=frozenset({429, 498, 500, 503}),
+        text=r"overloaded|over capacity|capacity exceeded|server busy|high demand",
     ),
     Row(Kind.OVERLOADED, "529 of any wording", at=frozenset({529})),
     Row(
         Kind.RATE_LIMIT,
         "OpenAI 429 rate_limit_exceeded; Anthropic 429 rate_limit_error (recorded)",
-        words=r"rate_limit\w*|slow_down|ramp_limit_exceeded|too_many_requests",
+        words=r"rate_limit\w*|slow_down|ramp_limit_exceeded|too_many_requests|throttl\w+",
     ),
     Row(Kind.RATE_LIMIT, "429 of any wording", at=frozenset({429})),
     Row(
         Kind.AUTHENTICATION,
         "OpenAI 401 invalid_api_key; Anthropic 401 authentication_error (recorded)",
-        words=r"authentication_error|invalid_api_key|invalid_authentication",
-        text=r"\borganization has been disabled",
+        words=r"authentication_error|invalid_api_key|invalid_authentication|api_key_invalid|(unrecognizedclient|expiredtoken)exception",
+        text=r"\borganization has been disabled|incorrect api key|user location is not supported",
     ),
     Row(Kind.AUTHENTICATION, "401 of any wording: 'Could not parse your authentication token' (recorded)", at=frozenset({401})),
     Row(
@@ -148,18 +158,28 @@ ROWS: tuple[Row, ...] = (
         text=r"\b(item|response|container|conversation) with id .*not found|^file .*not found",
     ),
     Row(
+        Kind.UNSUPPORTED,
+        "OpenRouter 404 'No endpoints found that support tool use' (documented)",
+        text="no endpoints found that support",
+    ),
+    Row(
         Kind.NOT_FOUND,
         "OpenAI chat 404, responses 400 model_not_found; Anthropic 404 'model: x' (recorded)",
         at=frozenset({400, 403, 404, 410}),
-        words=r"model_not_found|not_found_error|deploymentnotfound",
-        text=r"\bmodel\b.{0,120}(does not exist|not found|has been deprecated)|not have access to (the )?model",
+        words=r"model_not_found|not_found_error|deploymentnotfound|model_decommissioned|invalid_model",
+        text=r"\bmodel\b.{0,120}(does not exist|not found|has been deprecated)|(not|n't) have access to (the )?model"
+        r"|model identifier is invalid|with on-demand throughput isn|not a valid model",
     ),
     Row(
         Kind.NOT_FOUND, "404 of any wording, or a redirect: the address is wrong", at=frozenset({301, 302, 303, 307, 308, 404})
     ),
     Row(Kind.AUTHENTICATION, "Anthropic 403 permission_error (documented)", words="permission_error"),
     Row(Kind.AUTHENTICATION, "403 of any wording", at=frozenset({403})),
-    Row(Kind.TIMEOUT, "Anthropic 504 timeout_error (documented)", words=r"timeout_error|\w*_timeout|deadline_exceeded"),
+    Row(
+        Kind.TIMEOUT,
+        "Anthropic 504 timeout_error (documented)",
+        words=r"timeout_error|\w*_timeout|deadline_exceeded|modeltimeoutexception",
+    ),
     Row(Kind.TIMEOUT, "408 and 504 of any wording", at=frozenset({408, 504})),
     Row(
         Kind.UNSUPPORTED,
@@ -168,12 +188,14 @@ ROWS: tuple[Row, ...] = (
         words="unsupported_(parameter|value|model)",
         text=r"(not support(ed)?|deprecated|cannot .{0,60}) (with|by|for|in|on) ((this|the|your) model|'?(gpt|claude|gemini)-)"
         r"|\b(model|gpt|claude|gemini|o\d)\b.{0,80}(does not|doesn't) support|only supported (by|in|with) certain models"
+        r"|(does not|doesn't) (support (this )?(tool|image|function)|work with the specified model)"
         r"|max_tokens.{0,80}(is too large|maximum allowed number of output tokens)",
     ),
     Row(
         Kind.SERVER_ERROR,
-        "OpenAI 500 server_error; Anthropic 500 api_error (recorded)",
-        words=r"(internal_)?server_error|api_error|service_unavailable",
+        "OpenAI 500 server_error; Anthropic 500 api_error (recorded); Groq 400 tool_use_failed: what the model wrote is no call (documented)",
+        words=r"(internal_)?server_error|api_error|service_unavailable|tool_use_failed|json_validate_failed"
+        r"|(model|modelstream)errorexception|internalserverexception",
     ),
     Row(
         Kind.SERVER_ERROR,
