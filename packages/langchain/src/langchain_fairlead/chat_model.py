@@ -14,25 +14,31 @@ from langchain_core.language_models.base import LangSmithParams, LanguageModelIn
 from langchain_core.language_models.chat_model_stream import AsyncChatModelStream, ChatModelStream
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatResult, LLMResult
-from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
 from langchain_core.runnables.config import ensure_config
+from langchain_core.runnables.utils import AnyConfigurableField
 from langchain_core.tools import BaseTool
 from pydantic import Field
 
-from fairlead import Attempt, ConfigurationError, Router, View
+from fairlead import Attempt, ConfigurationError, Router, View, tokens
 from fairlead.caching.keep_warm import KeepWarm
 from fairlead.catalog import Catalog
 from fairlead.engine import Verifier
 from fairlead.explain import Explanation
+from langchain_fairlead.configurable import configurable
 from langchain_fairlead.dispatch import Dispatch
 from langchain_fairlead.events import Routed, routed
 from langchain_fairlead.native import Models, common_profile, natives
 from langchain_fairlead.parts import Parts
+from langchain_fairlead.stamp import target_of
 from langchain_fairlead.structured import Schema, Structured
-from langchain_fairlead.tools import Tools
+from langchain_fairlead.tools import Tools, measured
+from langchain_fairlead.turns import turn_of
 
 _FIELDS = frozenset(["name", "verbose", "callbacks", "tags", "metadata", "rate_limiter", "disable_streaming", "profile"])
 _ON_THE_MODELS = frozenset(["cache", "custom_get_token_ids"])
+_TOLD = frozenset(["callbacks", "tags", "metadata", "rate_limiter"])
+"""Fields that count in every call."""
 _TRACED = frozenset(["temperature", "max_tokens", "stop"])
 """Settings of models given as strings that are kept for the traces; the others may be keys."""
 
@@ -81,14 +87,15 @@ class ChatFairlead(BaseChatModel):
         dispatch: Dispatch | None = None,
         **settings: Any,
     ) -> None:
-        options = {key: value for key, value in settings.items() if key not in _FIELDS and value is not None}
+        fields = _FIELDS | (type(self).model_fields.keys() - ChatFairlead.model_fields.keys())  # a subclass may have more
+        options = {key: value for key, value in settings.items() if key not in fields and value is not None}
         if misplaced := sorted(_ON_THE_MODELS & options.keys()):
             raise ConfigurationError(f"{', '.join(misplaced)}: set it on the models, each of which keeps its own")
         if dispatch is None:
             parts = Parts(router, verify, journal, catalog, keep_warm)
             said = {key: options[key] for key in _TRACED & options.keys()}
             dispatch = Dispatch(natives(models, options), parts, said)
-        super().__init__(dispatch=dispatch, **{key: value for key, value in settings.items() if key in _FIELDS})  # type: ignore[call-arg]
+        super().__init__(dispatch=dispatch, **{key: value for key, value in settings.items() if key in fields})  # type: ignore[call-arg]
         if self.profile is None:
             self.profile = common_profile(native.model for native in dispatch.natives.values())
         self._tell()
@@ -99,6 +106,18 @@ class ChatFairlead(BaseChatModel):
         if update:
             copied._tell()
         return copied
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a field; it counts from the next call on.
+
+        Raises:
+            ConfigurationError: it belongs to the models.
+        """
+        if name in _ON_THE_MODELS and value:
+            raise ConfigurationError(f"{name}: set it on the models, each of which keeps its own")
+        super().__setattr__(name, value)
+        if name in _TOLD:
+            self._tell()
 
     def _tell(self) -> None:
         """Let the dispatch know the fields that count in its calls."""
@@ -149,6 +168,16 @@ class ChatFairlead(BaseChatModel):
         if stop or said.get("stop"):
             params["ls_stop"] = stop or said["stop"]
         return params
+
+    def get_num_tokens(self, text: str) -> int:
+        """How many tokens a text is, about, by the estimate that the router goes by: no tokenizer, and nobody is asked."""
+        return tokens.estimate(text)
+
+    def get_num_tokens_from_messages(
+        self, messages: list[BaseMessage], tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] | None = None
+    ) -> int:
+        """How many tokens messages are, about, and the definitions of tools with them; estimated as above."""
+        return sum([tokens.of(turn_of(message)) for message in messages]) + sum(map(measured, tools or ()))
 
     # -- calling it: every public entry point decides, then calls the chosen model's own
 
@@ -275,6 +304,14 @@ class ChatFairlead(BaseChatModel):
 
     # -- what can be made of it
 
+    def configurable_fields(self, **kwargs: AnyConfigurableField) -> RunnableSerializable[LanguageModelInput, AIMessage]:
+        """The same model with fields that a run can choose: its own, and settings that its models have fields for.
+
+        Raises:
+            ConfigurationError: there is no such field.
+        """
+        return configurable(self, self.models, kwargs)
+
     def bind_tools(
         self,
         tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
@@ -315,9 +352,20 @@ class ChatFairlead(BaseChatModel):
         outputs = [result.llm_output or {} for result in results]
         runs = [run for result in results for run in result.run or []]
         joined = LLMResult(generations=[result.generations[0] for result in results])
-        joined.llm_output = outputs[0] if len(outputs) == 1 else {"fairlead": outputs}
+        joined.llm_output = outputs[0] if len(outputs) == 1 else self._combined(joined, outputs)
         joined.run = runs or None
         return joined
+
+    def _combined(self, joined: LLMResult, outputs: list[dict[str, Any]]) -> dict[str, Any]:
+        """What the answers to several prompts tell together, as each class of native models adds it up."""
+        told: dict[type, tuple[BaseChatModel, list[Any]]] = {}
+        for (first, *_), output in zip(joined.generations, outputs, strict=True):
+            model = self.models[target_of(cast("Any", first).message)]
+            told.setdefault(type(model), (model, []))[1].append(output)
+        combined: dict[str, Any] = {"fairlead": outputs}
+        for model, theirs in told.values():
+            combined = {**model._combine_llm_outputs(theirs), **combined}
+        return combined
 
 
 def _seen(kwargs: Mapping[str, Any]) -> dict[str, Any]:

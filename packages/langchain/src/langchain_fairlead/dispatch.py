@@ -7,17 +7,8 @@ from contextlib import aclosing, asynccontextmanager, closing
 from typing import Any, cast
 
 from langchain_core.language_models.base import LanguageModelInput
-from langchain_core.messages import (
-    AIMessage,
-    AIMessageChunk,
-    BaseMessage,
-    HumanMessage,
-    SystemMessage,
-    ToolMessage,
-    convert_to_messages,
-)
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
-from langchain_core.prompt_values import PromptValue
 from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config, merge_configs
@@ -26,17 +17,14 @@ from fairlead import Call, Outcome, adrive, drive
 from fairlead.caching.keep_warm import KeepWarm
 from fairlead.drive import APerform
 from langchain_fairlead.events import FINISH, Event, finished
-from langchain_fairlead.follows import FOLLOW
+from langchain_fairlead.inputs import forget_seen, messages_of, take_tools
 from langchain_fairlead.native import Native, natives
 from langchain_fairlead.parts import Packed, Parts, packed, unpacked
 from langchain_fairlead.perform import Request
 from langchain_fairlead.port import Porter
 from langchain_fairlead.stamp import KEY, stamp_of, stamped
-from langchain_fairlead.tools import Tools
 from langchain_fairlead.view import Views
 from langchain_fairlead.warmth import Warmth
-
-_MESSAGES = frozenset([HumanMessage, AIMessage, ToolMessage, SystemMessage, AIMessageChunk])
 
 
 class Dispatch:
@@ -198,18 +186,25 @@ class Dispatch:
             stop: stop sequences.
             kwargs: settings of the call; this may be changed.
         """
+        return self._request(messages_of(prompt), ensure_config(config), stop, kwargs)
+
+    def inside(self, prompt: Sequence[BaseMessage], config: RunnableConfig, kwargs: dict[str, Any]) -> Request:
+        """As `request`, for what stands inside an agent; the config is what `surrounding` gives, or more."""
+        return self._request(messages_of(prompt), config, None, kwargs)
+
+    def _request(
+        self, messages: list[BaseMessage], config: RunnableConfig, stop: list[str] | None, kwargs: dict[str, Any]
+    ) -> Request:
         if self._local is not None:
             config = merge_configs(self._local, config)
-        config = ensure_config(config)
-        messages = messages_of(prompt)
         pin = ""
         if kwargs:
             pin = kwargs.pop("model", None) or ""
-            _take_tools(kwargs)
+            take_tools(kwargs)
         view, thread = self._views.view(config, messages, kwargs, pin)
         tools = schema = None
         if kwargs:
-            _forget_seen(kwargs)
+            forget_seen(kwargs)
             tools, schema = kwargs.pop("tools", None), kwargs.pop("fairlead_schema", None)
         if stop is not None:
             kwargs["stop"] = stop
@@ -273,44 +268,6 @@ async def _closed(perform: APerform) -> AsyncGenerator[APerform, None]:
     finally:
         for items in begun:
             await items.aclose()
-
-
-def messages_of(prompt: LanguageModelInput) -> list[BaseMessage]:
-    """The input as a list of messages of its own.
-
-    Raises:
-        ValueError: it is no input of a chat model.
-    """
-    if type(prompt) is list and _MESSAGES.issuperset(map(type, prompt)):  # by far the most frequent, and quickly seen
-        return prompt.copy()
-    if isinstance(prompt, PromptValue):
-        return prompt.to_messages()
-    if isinstance(prompt, str):
-        return [HumanMessage(prompt)]
-    if isinstance(prompt, Sequence):
-        return convert_to_messages(prompt)
-    raise ValueError(f"Invalid input type {type(prompt)}. Must be a PromptValue, str, or list of BaseMessages.")
-
-
-def _take_tools(kwargs: dict[str, Any]) -> None:
-    """Tools of the call become `Tools`, with the choice that goes with them, however they were given."""
-    tools = kwargs.get("tools")
-    if not tools:
-        kwargs.pop("tools", None)
-        return
-    if not isinstance(tools, Tools):
-        kwargs["tools"] = Tools(tools, kwargs.pop("tool_choice", None), kwargs.pop("parallel_tool_calls", None))
-    elif "tool_choice" in kwargs or "parallel_tool_calls" in kwargs:
-        parallel = kwargs.pop("parallel_tool_calls", tools.parallel)
-        kwargs["tools"] = Tools(tools.raw, kwargs.pop("tool_choice", tools.choice), parallel, tools.options)
-
-
-def _forget_seen(kwargs: dict[str, Any]) -> None:
-    """Drop what is no setting: what stood there for the policies to see, and is bound with the tools."""
-    kwargs.pop(FOLLOW, None)
-    tools = kwargs.get("tools")
-    if tools and kwargs.get("response_format") is tools.options.get("response_format"):
-        kwargs.pop("response_format", None)
 
 
 def _finished(request: Request, outcome: Outcome, shown: list[Any]) -> Any:

@@ -15,14 +15,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from inspect import signature
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
 from langchain.agents.middleware.types import ExtendedModelResponse
 from langchain_core.messages import AIMessage, SystemMessage
 from langchain_core.runnables import RunnableConfig
-from langchain_core.runnables.config import ensure_config, var_child_runnable_config
+from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.types import Command
 
 from fairlead import Call, Outcome, adrive, drive
@@ -30,6 +31,7 @@ from fairlead.memory import Memory
 from fairlead.policy import Remembers, hold, name_of
 from langchain_fairlead.chat_model import ChatFairlead
 from langchain_fairlead.dispatch import Dispatch
+from langchain_fairlead.inputs import surrounding
 from langchain_fairlead.node import follow
 from langchain_fairlead.perform import TRANSLATED, Request
 from langchain_fairlead.replies import complete, reply_of
@@ -37,9 +39,32 @@ from langchain_fairlead.stamp import stamped
 from langchain_fairlead.state import FairleadState, Held, both
 from langchain_fairlead.tools import Tools
 
+F = TypeVar("F", bound=Callable[..., Any])
 Handler = Callable[[ModelRequest[Any]], ModelResponse[Any]]
 AHandler = Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
 Answer = ModelResponse[Any] | ExtendedModelResponse[Any]
+
+
+class Hook:
+    """A method that carries its signature: LangSmith's wrapper asks for it at every call, and that of a bound method is made anew."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        first, *others = (whole := signature(function)).parameters.values()
+        self._signature = whole.replace(parameters=others)
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        """The function itself of the class, bound of an instance."""
+        if instance is None:
+            return self._function
+        bound: Any = partial(self._function, instance)
+        bound.__signature__ = self._signature
+        return bound
+
+
+def hook(function: F) -> F:
+    """Make a method a `Hook`."""
+    return cast("F", Hook(function))
 
 
 class FairleadMiddleware(AgentMiddleware[FairleadState, Any, Any]):
@@ -72,6 +97,7 @@ class FairleadMiddleware(AgentMiddleware[FairleadState, Any, Any]):
         """Take it over."""
         vars(self).update(state, _restored=Memory(state["threads"]))
 
+    @hook
     def wrap_model_call(self, request: ModelRequest[Any], handler: Handler) -> Answer:
         """Choose, and let the inner chain call what was chosen; another target where that fails."""
         if not isinstance(request.model, ChatFairlead):
@@ -93,6 +119,7 @@ class FairleadMiddleware(AgentMiddleware[FairleadState, Any, Any]):
             pass
         return _answer(dispatch, request, run.outcome)
 
+    @hook
     async def awrap_model_call(self, request: ModelRequest[Any], handler: AHandler) -> Answer:
         """As `wrap_model_call`, asynchronously."""
         if not isinstance(request.model, ChatFairlead):
@@ -120,30 +147,28 @@ class FairleadMiddleware(AgentMiddleware[FairleadState, Any, Any]):
         """What the policies see of the request; what its thread held elsewhere is restored first."""
         assert isinstance(request.model, ChatFairlead), "others pass through"
         dispatch = request.model.dispatch
-        messages = [request.system_message, *request.messages] if request.system_message else list(request.messages)
+        messages = [request.system_message, *request.messages] if request.system_message else request.messages
         kwargs: dict[str, Any] = {**request.model_settings, **follow(request.state)}
         if request.tools:
             kwargs["tools"] = Tools(cast("Any", request.tools), request.tool_choice)
         if request.response_format is not None:
             kwargs["response_format"] = request.response_format
-        asked = dispatch.request(messages, _doing(request.state), None, kwargs)
+        asked = dispatch.inside(messages, _around(request.state), kwargs)
         asked.kwargs.pop("response_format", None)  # the agent's own machinery binds it
-        session, held = asked.view.scope.session, request.state.get("fairlead_held")
-        if held and self._restored.get(session) is None:
-            dispatch.router.load({name: {"held": entries, "policy": {}} for name, entries in cast("Held", held).items()})
-        self._restored.put(session, True)
+        session = asked.view.scope.session
+        if self._restored.get(session) is None:
+            self._restored.put(session, True)
+            if held := cast("Held | None", request.state.get("fairlead_held")):
+                dispatch.router.load({name: {"held": entries, "policy": {}} for name, entries in held.items()})
         return asked
 
 
-def _doing(state: Mapping[str, Any]) -> RunnableConfig | None:
-    """A config that names as the task what the agent's own list of todos says it is at; None: the one around it will do."""
+def _around(state: Mapping[str, Any]) -> RunnableConfig:
+    """The config around the call, with what the agent's own list of todos says it is at as the task."""
+    config = surrounding()
     todos = state.get("todos")
     doing = next((todo["content"] for todo in todos if todo.get("status") == "in_progress"), None) if todos else None
-    if doing is None:
-        return None
-    config = ensure_config()
-    config["metadata"].setdefault("fairlead_task", doing)
-    return config
+    return config if doing is None else {**config, "metadata": {"fairlead_task": doing, **config["metadata"]}}
 
 
 def _chosen(request: ModelRequest[Any], asked: Request, call: Call) -> tuple[ModelRequest[Any], RunnableConfig]:
@@ -184,17 +209,21 @@ class Within:
 
 
 def _message(response: ModelResponse[Any]) -> AIMessage:
-    message = next((message for message in response.result if isinstance(message, AIMessage)), None)
-    if message is None:
-        raise TypeError("an agent's model call must give an AIMessage")
-    complete(message)
-    return message
+    for message in response.result:
+        if isinstance(message, AIMessage):
+            complete(message)
+            return message
+    raise TypeError("an agent's model call must give an AIMessage")
 
 
 def _answer(dispatch: Dispatch, request: ModelRequest[Any], outcome: Outcome) -> Answer:
     response: ModelResponse[Any] = outcome.reply.raw
     result = [stamped(message, outcome) if isinstance(message, AIMessage) else message for message in response.result]
-    response = replace(response, result=result)
+    response = (
+        ModelResponse(result, response.structured_response)
+        if type(response) is ModelResponse
+        else replace(response, result=result)
+    )
     held = _held(dispatch, outcome)
     if not held:
         return response
@@ -214,11 +243,6 @@ def _held(dispatch: Dispatch, outcome: Outcome) -> dict[str, list[Any]]:
         if not isinstance(policy.policy, Remembers):  # last: to ask a protocol is slow
             found[f"{i}:{name_of(policy)}"] = entry
     return found
-
-
-_HOOKS: tuple[Any, Any] = (FairleadMiddleware.wrap_model_call, FairleadMiddleware.awrap_model_call)
-for _hook in _HOOKS:
-    _hook.__signature__ = signature(_hook)  # LangSmith's wrapper asks for it at every call
 
 
 __all__ = ["FairleadMiddleware", "FairleadState"]

@@ -1,12 +1,12 @@
 """Who may speak when: what a provider refuses in the order of a conversation is said in another one.
 
-| | Anthropic | Gemini | Converse | Mistral |
-|---|---|---|---|---|
-| a user speaks first, and somebody but the system does | x | x | x | x |
-| several system messages at the start are one | x | | | |
-| a system message amid the conversation is said in its place, by the user | but for the newest models | x | x | x |
-| an answer stands between a tool's result and a user's word | | | | x |
-| another model's answer does not end it | x | x | x | x |
+| | Anthropic | Gemini | Converse | Mistral | Cohere |
+|---|---|---|---|---|---|
+| a user speaks first, and somebody but the system does | x | x | x | x | x |
+| several system messages at the start are one | x | | | | |
+| a system message amid the conversation is said in its place, by the user | but for the newest models | x | x | x | x |
+| an answer stands between a tool's result and a user's word | | | | x | |
+| another model's answer does not end it | x | x | x | x | x |
 
 Integrations move later system messages to the front (Converse), drop them (Gemini) or raise: in their place, they are neither lost nor do they
 change the beginning, which a cache may hold. Source: docs/design/portability.md; for Mistral its error `invalid_request_message_order`.
@@ -24,7 +24,7 @@ from langchain_fairlead.native import Native
 _BEGIN, _NOTED = "(The conversation begins.)", "(Noted.)"
 GO_ON = "Go on."
 """What a user says after another model's answer."""
-_ORDERLY = (Dialect.ANTHROPIC, Dialect.GEMINI, Dialect.BEDROCK, Dialect.MISTRAL)
+_ORDERLY = (Dialect.ANTHROPIC, Dialect.GEMINI, Dialect.BEDROCK, Dialect.MISTRAL, Dialect.COHERE)
 
 
 def orderly(dialect: Dialect) -> bool:

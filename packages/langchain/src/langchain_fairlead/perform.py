@@ -174,6 +174,8 @@ class Request:
             yield from self.invoke(call)
             return
         runnable, messages, config, kwargs, _ = self.prepared(call)
+        if self.limiter is not None:
+            self.limiter.acquire(blocking=True)
         with TRANSLATED:
             result = direct.generate(runnable, messages, config, kwargs)
             message = _whole(_message(result), None)
@@ -188,6 +190,8 @@ class Request:
                     yield item
             return
         runnable, messages, config, kwargs, _ = self.prepared(call)
+        if self.limiter is not None:
+            await self.limiter.aacquire(blocking=True)
         with TRANSLATED:
             result = await direct.agenerate(runnable, messages, config, kwargs)
             message = _whole(_message(result), None)

@@ -11,6 +11,7 @@ What is adapted, and why each provider refuses it otherwise: docs/design/portabi
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -138,7 +139,7 @@ def adapt(
         message = plain(given, native)
         if isinstance(message, AIMessage):
             if (mine := _answer(message, native)) is not None:
-                adapted.append(ids.of(mine, place))
+                adapted.append(_spelt_out(ids.of(mine, place), native))
         elif isinstance(message, SystemMessage) and not leading and orderly(dialect):
             adapted.append(in_place(message, native, after))
         else:
@@ -164,6 +165,17 @@ def _answer(message: AIMessage, native: Native) -> AIMessage | None:
         return None
     blank = isinstance(mine.content, str) and mine.content and not mine.content.strip()
     return mine.model_copy(update={"content": ""}) if blank and native.dialect is Dialect.ANTHROPIC else mine
+
+
+def _spelt_out(message: BaseMessage, native: Native) -> BaseMessage:
+    """An answer with its calls in the words of Chat Completions too: ChatNVIDIA sends no others."""
+    if native.provider != "NVIDIA" or not isinstance(message, AIMessage) or not message.tool_calls:
+        return message
+    calls = [
+        {"id": call["id"], "type": "function", "function": {"name": call["name"], "arguments": json.dumps(call["args"])}}
+        for call in message.tool_calls
+    ]
+    return message.model_copy(update={"additional_kwargs": {**message.additional_kwargs, "tool_calls": calls}})
 
 
 def _answered_elsewhere(last: BaseMessage, native: Native) -> bool:
