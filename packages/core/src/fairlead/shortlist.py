@@ -65,7 +65,7 @@ class Shortlist:
     """
 
     __slots__ = ("_decider", "_heard", "_ranks", "_speaker", "level", "memo", "pool", "targets")
-    _decider: Note  # only once somebody asked
+    _decider: Note | None  # once somebody asked
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
@@ -75,6 +75,7 @@ class Shortlist:
         self._ranks: tuple[Rank, ...] = ((),) * len(pool.targets)
         self._speaker = ""
         self._heard: tuple[_Opinion, ...] = ()
+        self._decider = None
 
     def require(
         self, test: Callable[[Target], bool], because: str | Callable[[], str], raises: type[NoTarget] = NoTarget
@@ -168,11 +169,9 @@ class Shortlist:
 
         Several share the lead where nobody preferred one of them; the order of the pool then says who is called.
         """
-        try:
-            return self._decider
-        except AttributeError:
+        if self._decider is None:
             self._decider = self._settled_by()
-            return self._decider
+        return self._decider
 
     def _settled_by(self) -> Note:
         if not self.targets:
@@ -206,7 +205,7 @@ class Shortlist:
     ) -> Shortlist:
         new = object.__new__(Shortlist)
         new.pool, new.targets, new.memo = self.pool, targets, self.memo
-        new.level, new._ranks, new._speaker = self.level, ranks, self._speaker
+        new.level, new._ranks, new._speaker, new._decider = self.level, ranks, self._speaker, None
         if because is None:
             new._heard = self._heard
         else:
