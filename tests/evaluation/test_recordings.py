@@ -83,12 +83,24 @@ def test_plain_or_gzipped_whatever_the_name_and_in_a_folder(tmp_path):
     ("line", "complaint"),
     [
         ('{"session": "s", "t": 1}', r"x\.jsonl:13: no column 'input_tokens'"),
-        ('{"session": "s", "t": null, "input_tokens": 1}', r"x\.jsonl:13: no column 't'"),
+        ('{"session": "s", "t": null, "input_tokens": 1}', r"x\.jsonl:13: column 't' is null"),
         ('{"t": 1, "input_tokens": 1}', r"x\.jsonl:13: no column 'session'"),
         ('{"session": "s", "t": 1, "input_tokens": "many"}', r"x\.jsonl:13: column 'input_tokens' is 'many'"),
         ('{"session": "s", "t": 1, "input_tokens": -3}', r"x\.jsonl:13: column 'input_tokens' is -3"),
         ('{"session": "s", "t": 1, "input_tokens": 1, "cache_read": NaN}', r"x\.jsonl:13: column 'cache_read' is nan"),
         ('{"session": "s", "t": 1, "input_tokens": 1, "tools": "Read"}', r"x\.jsonl:13: column 'tools' is 'Read'"),
+        (
+            '{"session": "s", "t": 1, "input_tokens": 1, "tools": [{"name": "Read"}]}',
+            r"x\.jsonl:13: column 'tools' is .* list of names",
+        ),
+        ('{"session": {"id": 1}, "t": 1, "input_tokens": 1}', r"x\.jsonl:13: column 'session' is .* a name"),
+        ('{"session": "s", "t": 1, "input_tokens": true}', r"x\.jsonl:13: column 'input_tokens' is True"),
+        (f'{{"session": "s", "t": 1, "input_tokens": 1{"0" * 400}}}', r"x\.jsonl:13: column 'input_tokens' is 1000"),
+        (f'{{"session": "s", "t": 1, "input_tokens": 1{"0" * 5_000}}}', r"x\.jsonl:13: no JSON: .* digits"),
+        (
+            '{"session": "s", "t": 1770000000000, "input_tokens": 1}',
+            r"x\.jsonl:13: column 't' is 17.* from 0 to 100,000,000,000",
+        ),
         ("[1, 2]", r"x\.jsonl:13: not a JSON object"),
         ('{"session": "s", "t"', r"x\.jsonl:13: no JSON"),
     ],
@@ -98,6 +110,26 @@ def test_what_is_wrong_is_told_by_line_and_column(tmp_path, line, complaint):
     path.write_text(path.read_text() + line + "\n")
     with pytest.raises(ConfigurationError, match=complaint):
         read_sessions(path)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_row(tmp_path):
+    plain = written(tmp_path / "a.jsonl", session())
+    marked = tmp_path / "b.jsonl"
+    marked.write_bytes(b"\xef\xbb\xbf" + plain.read_bytes())
+    assert read_sessions(marked) == read_sessions(plain)
+
+
+def test_of_several_recordings_in_a_folder_one_must_be_named(tmp_path):
+    for name in ("a.jsonl", "b.jsonl"):
+        written(tmp_path / name, session())
+    with pytest.raises(ConfigurationError, match=r"2 recordings there; give one of them: a\.jsonl, b\.jsonl"):
+        read_sessions(tmp_path)
+
+
+def test_a_bill_that_the_times_contradict_is_remarked_on(tmp_path, capsys):
+    seldom = [row | {"t": 1_000.0 * row["t"]} for row in session()]  # lapsed each time, and yet read from the cache
+    assert main(["replay", str(written(tmp_path / "x.jsonl", seldom)), "--samples", "0"]) == 0
+    assert "too far off to go by" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

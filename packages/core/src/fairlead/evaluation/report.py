@@ -15,6 +15,7 @@ from fairlead.evaluation.sessions import easy_share
 POLICIES = ("all_strong", "all_cheap", "naive", "myopic", "sticky", "fairlead", "optimum")
 FURTHER = ("foresight", "router")
 _COLOURS = {"naive": "#d1495b", "myopic": "#edae49", "fairlead": "#00798c", "optimum": "#30323d", "router": "#7b2cbf"}
+_FAR = 0.25  # a modelled bill this much off the recorded one tells of a mistake in the recording
 _ROW, _LEFT, _WIDE, _TOP = 34, 330, 560, 56  # pixels
 
 
@@ -90,6 +91,11 @@ def checks(found: Sequence[Check]) -> str:
     lines = [
         f"input billed with a lifetime of {check.ttl} s: ${check.billed:,.2f} for {check.calls:,} calls; "
         f"the model says ${check.modelled:,.2f} ({check.ratio - 1.0:+.1%})"
+        + (
+            ", too far off to go by: are all calls there, and are their times in seconds?"
+            if abs(check.ratio - 1.0) > _FAR
+            else ""
+        )
         for check in found
         if check.calls
     ]

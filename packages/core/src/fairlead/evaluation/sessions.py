@@ -23,7 +23,6 @@ import json
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,6 +56,8 @@ EASY: Mapping[str, frozenset[str]] = {"reads": READING, "reads+bash": READING | 
 COMPACTED = 0.7  # a prompt this much shorter than the one before it was compacted
 BROKEN = 0.9  # a read of less than this share of the prompt before is a break
 SURE = 0.8  # of the lifetime: a miss after a shorter gap was no lapse
+_MOST = 1e12  # tokens, or whatever a column counts: more is a mistake
+_LATEST = 1e11  # seconds; today's milliseconds are above it
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,10 @@ def recording(path: Path) -> Path:
     others = sorted([*path.glob("*.jsonl"), *path.glob("*.jsonl.gz")]) if path.is_dir() else []
     if len(others) == 1:
         return others[0]
+    if others:
+        raise ConfigurationError(
+            f"{path}: {len(others)} recordings there; give one of them: {', '.join(f.name for f in others)}"
+        )
     raise ConfigurationError(f"{path}: no recording there; give a .jsonl or .jsonl.gz file, or a folder with calls.jsonl.gz")
 
 
@@ -170,17 +175,17 @@ def rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         with path.open("rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"
-        with gzip.open(path, "rt", encoding="utf-8") if packed else path.open(encoding="utf-8") as lines:
+        with gzip.open(path, "rt", encoding="utf-8-sig") if packed else path.open(encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
                     row = json.loads(line)
                     if not isinstance(row, dict):
                         raise ConfigurationError(f"{path}:{number}: not a JSON object, but {line.strip()[:40]}")
                     yield number, row
-    except json.JSONDecodeError as error:
-        raise ConfigurationError(f"{path}:{number}: no JSON: {error}") from None
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise ConfigurationError(f"{path}: cannot be read: {error}") from None
+    except ValueError as error:  # no JSON, or a number of thousands of digits
+        raise ConfigurationError(f"{path}:{number}: no JSON: {error}") from None
 
 
 class _Row(NamedTuple):
@@ -196,21 +201,22 @@ class _Row(NamedTuple):
 
 
 def _row(row: Mapping[str, Any], where: str, easy: frozenset[str]) -> _Row:
-    session, tools = row.get("session"), row.get("tools") or ()
-    if session is None:
-        raise ConfigurationError(f"{where}: no column 'session'; see fairlead.evaluation.sessions")
-    if not isinstance(tools, list | tuple):
-        raise ConfigurationError(f"{where}: column 'tools' is {tools!r}; it should be a list of names")
+    session, tools = row.get("session"), row.get("tools") or []
+    for needed in ("session", "t", "input_tokens"):
+        if row.get(needed) is None:
+            missing = f"column {needed!r} is null" if needed in row else f"no column {needed!r}"
+            raise ConfigurationError(f"{where}: {missing}; see fairlead.evaluation.sessions")
+    if isinstance(session, dict | list):
+        raise ConfigurationError(f"{where}: column 'session' is {session!r:.60}; it should be a name")
+    if not isinstance(tools, list) or not all(isinstance(tool, str) for tool in tools):
+        raise ConfigurationError(f"{where}: column 'tools' is {tools!r:.60}; it should be a list of names")
 
-    def number(name: str) -> float:
+    def number(name: str, most: float = _MOST) -> float:
         value = row.get(name) or 0
-        if not isinstance(value, int | float) or not isfinite(value) or value < 0:
-            raise ConfigurationError(f"{where}: column {name!r} is {value!r}; it should be a number")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+            raise ConfigurationError(f"{where}: column {name!r} is {value!r:.60}; it should be a number from 0 to {most:,.0f}")
         return value
 
-    for needed in ("t", "input_tokens"):
-        if row.get(needed) is None:
-            raise ConfigurationError(f"{where}: no column {needed!r}; see fairlead.evaluation.sessions")
     # More than half of the logged output counts are snapshots of an unfinished stream: the characters are a lower bound.
     chars = sum(number(part) for part in ("text_chars", "thinking_chars", "tool_chars"))
     output = max(int(number("output_tokens_logged")), int(chars) // 4)
@@ -221,11 +227,11 @@ def _row(row: Mapping[str, Any], where: str, easy: frozenset[str]) -> _Row:
         session=str(session),
         agent=str(row.get("agent") or ""),
         step=number("step") if row.get("step") is not None else None,
-        at=number("t"),
+        at=number("t", _LATEST),
         trigger=trigger,
         errors=number("tool_errors"),
-        tools=tuple(str(tool) for tool in tools),
-        easy=trigger == "tool" and bool(tools) and easy.issuperset(str(tool) for tool in tools),
+        tools=tuple(tools),
+        easy=trigger == "tool" and bool(tools) and easy.issuperset(tools),
         bill=Bill(str(row.get("model") or ""), int(number("input_tokens")), int(number("cache_read")), short, long, output),
     )
 
