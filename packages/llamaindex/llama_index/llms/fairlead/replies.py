@@ -16,7 +16,11 @@ from fairlead import Attempt, Call, Level, Outcome, Reply, Usage
 STAMP = "fairlead"
 """Where the decision stands in `additional_kwargs` of a response. Never in those of its message: they are sent again."""
 _LEVELS = ("", *[level.name.lower() for level in sorted(Level)])  # by value: every answer asks for one
-_set = object.__setattr__  # what is copied was validated
+# What is copied was validated: it is set where pydantic keeps it.
+_set_values, _set_given, _set_extra, _set_private = [
+    vars(BaseModel)[name].__set__
+    for name in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
+]
 _NO_CALLS: tuple[tuple[str, Mapping[str, Any]], ...] = ()
 
 
@@ -67,10 +71,11 @@ def stamped(response: Any, stamp: dict[str, Any]) -> Any:
     if kwargs is None and not hasattr(response, "raw"):
         return response
     copied = object.__new__(type(response))
-    _set(copied, "__dict__", {**response.__dict__, "additional_kwargs": {**kwargs, STAMP: stamp} if kwargs else {STAMP: stamp}})
-    _set(copied, "__pydantic_fields_set__", {*response.__pydantic_fields_set__, "additional_kwargs"})
-    _set(copied, "__pydantic_extra__", response.__pydantic_extra__ and dict(response.__pydantic_extra__))
-    _set(copied, "__pydantic_private__", response.__pydantic_private__ and dict(response.__pydantic_private__))
+    extra, private = response.__pydantic_extra__, response.__pydantic_private__
+    _set_values(copied, {**response.__dict__, "additional_kwargs": {**kwargs, STAMP: stamp} if kwargs else {STAMP: stamp}})
+    _set_given(copied, {*response.__pydantic_fields_set__, "additional_kwargs"})
+    _set_extra(copied, extra and dict(extra))
+    _set_private(copied, private and dict(private))
     return copied
 
 

@@ -15,7 +15,8 @@ from fairlead import usage_of as read_usage
 
 def usage_of(response: Any) -> Usage | None:
     """Tokens of a chat or completion response, or of the last chunk of a stream; None: it does not say."""
-    usage = read_usage(getattr(response, "raw", None))
+    raw = getattr(response, "raw", None)
+    usage = read_usage(raw) if raw is not None else None
     if usage is None and (kept := getattr(getattr(response, "message", None), "additional_kwargs", None)):
         usage = read_usage(kept.get("usage"))
     return usage or read_usage(getattr(response, "additional_kwargs", None))
