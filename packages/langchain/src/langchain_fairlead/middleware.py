@@ -50,8 +50,8 @@ class Hook:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
-        first, *others = (whole := signature(function)).parameters.values()
-        self._signature = whole.replace(parameters=others)
+        whole = signature(function)
+        self._signature = whole.replace(parameters=[*whole.parameters.values()][1:])
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         """The function itself of the class, bound of an instance."""
