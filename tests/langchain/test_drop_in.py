@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from typing import Any
 
 import anthropic
 import openai
@@ -11,12 +12,16 @@ import pytest
 from deepagents import create_deep_agent
 from langchain.agents import create_agent
 from langchain.agents.middleware import ModelRetryMiddleware, SummarizationMiddleware
+from langchain_core.caches import InMemoryCache
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.exceptions import ContextOverflowError, ModelError, ModelRateLimitError, ModelRefusalError
 from langchain_core.language_models import FakeListChatModel
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.rate_limiters import InMemoryRateLimiter
+from langchain_core.runnables import ConfigurableField, ConfigurableFieldSingleOption
 from pydantic import BaseModel
 
-from fairlead import AllTargetsFailed, Interrupted
+from fairlead import AllTargetsFailed, ConfigurationError, Interrupted
 from fairlead.testing.loopback import Answer, Fault, LoopbackProvider
 from langchain_fairlead import ChatFairlead
 
@@ -111,3 +116,102 @@ class TestErrors:
         provider.inject(Fault.CONTEXT_OVERFLOW)
         with pytest.raises(ContextOverflowError, match="still does not fit after recovery"):
             create_deep_agent(model=ChatFairlead([gpt(provider)])).invoke({"messages": [HumanMessage("hello")]})
+
+
+class TestFields:
+    def test_a_field_that_is_set_later_counts(self, provider: LoopbackProvider) -> None:
+        heard: list[Any] = []
+        limited: list[bool] = []
+
+        class Hears(BaseCallbackHandler):
+            def on_chat_model_start(self, *_: Any, tags: Any = None, metadata: Any = None, **__: Any) -> None:
+                heard.append((tags, metadata["plan"]))
+
+        class Limiter(InMemoryRateLimiter):
+            def acquire(self, *, blocking: bool = True) -> bool:
+                limited.append(blocking)
+                return True
+
+        for model in (gpt(provider), ChatFairlead([gpt(provider)])):
+            model.callbacks, model.tags, model.metadata = [Hears()], ["later"], {"plan": "gold"}
+            model.rate_limiter = Limiter(requests_per_second=1_000)
+            model.invoke("hello")
+        assert heard == [(["later"], "gold")] * 2
+        assert limited == [True] * 2
+
+    def test_a_cache_that_would_do_nothing_is_refused(self, provider: LoopbackProvider) -> None:
+        llm = ChatFairlead([gpt(provider)])
+        with pytest.raises(ConfigurationError, match="set it on the models"):
+            llm.cache = InMemoryCache()
+
+    async def test_a_rate_limiter_holds_for_generate_too(self, provider: LoopbackProvider) -> None:
+        waited: list[str] = []
+
+        class Limiter(InMemoryRateLimiter):
+            def acquire(self, *, blocking: bool = True) -> bool:
+                waited.append("sync")
+                return blocking
+
+            async def aacquire(self, *, blocking: bool = True) -> bool:
+                waited.append("async")
+                return blocking
+
+        llm = ChatFairlead([gpt(provider)], rate_limiter=Limiter(requests_per_second=1_000))
+        llm.generate([[HumanMessage("one")], [HumanMessage("two")]])
+        await llm.agenerate([[HumanMessage("three")]])
+        assert waited == ["sync", "sync", "async"]
+
+    def test_a_subclass_may_have_fields_of_its_own(self, provider: LoopbackProvider) -> None:
+        class Team(ChatFairlead):
+            team: str = "none"
+
+        ours: Any = Team  # to a type checker, pydantic's fields are all that a subclass takes
+
+        assert ours([gpt(provider)], team="red").team == "red"
+        assert ours([gpt(provider)]).model_copy(update={"team": "blue"}).team == "blue"
+        with pytest.raises(ConfigurationError, match="colour"):
+            ours([gpt(provider)], colour="red")
+
+
+class TestConfigurableFields:
+    @pytest.mark.parametrize(("name", "value"), [("temperature", 0.7), ("max_tokens", 70), ("stop", ["END"])])
+    def test_a_run_can_choose_a_setting(self, provider: LoopbackProvider, name: str, value: Any) -> None:
+        for model in (gpt(provider), ChatFairlead([gpt(provider), claude(provider)])):
+            fields = model.configurable_fields(**{name: ConfigurableField(id="chosen")})
+            fields.invoke("hello", config={"configurable": {"chosen": value}})
+            fields.with_config(configurable={"chosen": value}).invoke("hello")
+            fields.invoke("hello")
+        bodies = [request.body for request in provider.requests]
+        assert bodies[:3] == bodies[3:]
+        assert bodies[0] == bodies[1] != bodies[2]
+
+    def test_each_target_is_told_in_its_own_words(self, provider: LoopbackProvider) -> None:
+        llm = ChatFairlead({"strong": claude(provider), "fast": gpt(provider)})
+        fields = llm.configurable_fields(max_tokens=ConfigurableField(id="longest"), tags=ConfigurableField(id="tags"))
+        for target in ("strong", "fast"):
+            fields.invoke("hello", config={"configurable": {"longest": 70, "fairlead_target": target, "tags": ["t"]}})
+        assert [body.get("max_tokens") or body["max_completion_tokens"] for body in (r.body for r in provider.requests)] == [
+            70,
+            70,
+        ]
+        assert {"longest", "tags"} <= {spec.id for spec in fields.config_specs}
+
+    def test_the_model_is_a_target(self, provider: LoopbackProvider) -> None:
+        llm = ChatFairlead({"strong": claude(provider), "fast": gpt(provider)})
+        either = llm.configurable_fields(model=ConfigurableFieldSingleOption("llm", {"a": "strong", "b": "fast"}, "b"))
+        assert either.invoke("hello").response_metadata["fairlead"]["target"] == "fast"
+        assert either.invoke("hello", {"configurable": {"llm": "a"}}).response_metadata["fairlead"]["target"] == "strong"
+
+    def test_what_is_no_setting_is_refused_with_those_that_are(self, provider: LoopbackProvider) -> None:
+        with pytest.raises(ConfigurationError, match=r"api_key.*known are .*temperature"):
+            ChatFairlead([gpt(provider)]).configurable_fields(api_key=ConfigurableField(id="key"))
+
+
+def test_what_several_prompts_cost_is_added_up_as_the_model_does(provider: LoopbackProvider) -> None:
+    prompts: list[list[BaseMessage]] = [[HumanMessage("one")], [HumanMessage("two")]]
+    bare = gpt(provider).generate(prompts).llm_output or {}
+    routed = ChatFairlead([gpt(provider)]).generate(prompts).llm_output or {}
+    assert bare["token_usage"]["total_tokens"] > 0
+    assert {key: routed[key] for key in bare} == bare
+    both = ChatFairlead([gpt(provider), claude(provider)]).generate(prompts).llm_output or {}
+    assert len(both["fairlead"]) == 2

@@ -9,12 +9,21 @@ from typing import Any
 import pytest
 from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.chat_model_stream import ChatModelStream
+from langchain_core.messages import HumanMessage, trim_messages
 from langchain_core.prompt_values import StringPromptValue
+from pydantic import BaseModel
 
 from fairlead.journal import InMemory
 from langchain_fairlead import ChatFairlead
 
 from .conftest import Duo
+
+
+class Forecast(BaseModel):
+    """The weather of tomorrow."""
+
+    city: str
+
 
 ROUTED = {
     "invoke",
@@ -111,5 +120,13 @@ async def agenerator() -> AsyncIterator[str]:
     yield "hi"
 
 
-def test_counting_tokens_calls_no_provider() -> None:
-    assert ChatFairlead.get_num_tokens is BaseChatModel.get_num_tokens
+def test_counting_tokens_calls_no_provider_and_needs_no_tokenizer(duo: Duo) -> None:
+    journal = InMemory()
+    llm = duo(journal=[journal])
+    question = HumanMessage("How is the weather in Lisbon?")
+    assert 5 <= llm.get_num_tokens(question.text) <= 9
+    alone = llm.get_num_tokens_from_messages([question])
+    assert alone > llm.get_num_tokens(question.text)
+    assert llm.get_num_tokens_from_messages([question], tools=[Forecast]) > alone + 10
+    assert trim_messages([HumanMessage("word " * 500), question], token_counter=llm, max_tokens=50) == [question]
+    assert len(journal) == 0
