@@ -7,16 +7,19 @@ Rules:
 2. But a pooled connection that went stale is no outage. Such a call is made once more, uncounted.
 3. A stream is complete only with its terminal marker: a clean end without it is silent in both SDKs.
 4. What the installed SDK does not know goes out all the same, in the body (`temperature` was removed from anthropic 1).
-5. What a model is known not to take is left out where the router chose the model: `temperature` and `top_p`.
+5. A connection belongs to the event loop that opened it: each loop has an asynchronous client of its own, unless you gave one.
+6. What a model is known not to take is left out where the router chose the model: `temperature` and `top_p`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import time
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -68,7 +71,7 @@ class Client(ABC):
 
     Parameters:
         client: the SDK's client; None: built when first needed, from `options` and the environment.
-        async_client: the same for asynchronous calls.
+        async_client: the same for asynchronous calls; one that you give should be used on one event loop only.
         model: what it asks for where a target names no model.
         defaults: parameters of every request, in the API's own words.
         refusals: `reply`: a refusal is an answer like any other; `fail`: it is a failure, and another target is asked.
@@ -106,6 +109,7 @@ class Client(ABC):
         self._fail_refused = refusals == "fail"
         self._clock = clock
         self._options = {"max_retries": 0, **options}
+        self._by_loop: dict[Any, Any] = {}
         for given in self._given:
             if retries := getattr(given, "max_retries", 0):
                 warnings.warn(
@@ -163,16 +167,17 @@ class Client(ABC):
 
     async def aperform(self, call: Call, params: Mapping[str, Any], named: bool = False) -> AsyncIterator[Any]:
         """As `perform`, asynchronously."""
-        arguments = self._arguments(self._async, call, params, named)
+        sdk = await self._async()
+        arguments = self._arguments(sdk, call, params, named)
         begun, assembly = self._clock(), self.assembly()
         try:
             with translated():
-                answer = await self.create(self._async)(**arguments)
+                answer = await self.create(sdk)(**arguments)
         except TargetError as failure:
             if not _stale(failure):
                 raise
             with translated():
-                answer = await self.create(self._async)(**arguments)
+                answer = await self.create(sdk)(**arguments)
         with translated():
             if not arguments.get("stream"):
                 yield self._whole(assembly, answer)
@@ -243,12 +248,28 @@ class Client(ABC):
             raise ConfigurationError(f"{self!r} has an asynchronous SDK client only: pass a synchronous one as client=")
         return client or self.build(asynchronous=False, **self._options)
 
-    @cached_property
-    def _async(self) -> Any:
-        other, client = self._given
-        if client is None and other is not None:
+    async def _async(self) -> Any:
+        other, given = self._given
+        if given is not None:
+            return given
+        if other is not None:
             raise ConfigurationError(f"{self!r} has a synchronous SDK client only: pass an asynchronous one as async_client=")
-        return client or self.build(asynchronous=True, **self._options)
+        owner = self._loop()
+        client = self._by_loop.get(owner)
+        if client is None:
+            client = self._by_loop[owner] = self.build(asynchronous=True, **self._options)
+            for loop in [loop for loop in list(self._by_loop) if loop is not self and loop.is_closed()]:
+                if (old := self._by_loop.pop(loop, None)) is not None:  # it holds on to its loop, and its sockets are open
+                    with suppress(RuntimeError):  # that the event loop is closed
+                        await old.close()
+        return client
+
+    def _loop(self) -> object:
+        """Whose connections may be used here; where asyncio does not run (trio), there is one client for all."""
+        try:
+            return asyncio.get_running_loop()
+        except RuntimeError:
+            return self
 
     def _arguments(self, sdk: Any, call: Call, params: Mapping[str, Any], named: bool) -> dict[str, Any]:
         """Keyword arguments for the SDK; what its method does not know goes into `extra_body`."""
