@@ -17,6 +17,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.rate_limiters import BaseRateLimiter
+from langchain_core.runnables import RunnableLambda
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from fairlead import AllTargetsFailed, Call, ConfigurationError, Interrupted, Pool, Router, Shortlist, Target, Verdict
@@ -169,6 +170,12 @@ class TestOneRun:
         duo(callbacks=[runs], tags=["mine"], metadata={"team": "a"}).invoke("hello")
         assert "mine" in runs.started[0]["tags"]
         assert runs.started[0]["metadata"]["team"] == "a"
+
+    def test_who_listens_to_what_is_around_a_call_hears_it_too(self, duo: Duo) -> None:
+        own, around = Runs(), Runs()
+        llm = duo(callbacks=[own])
+        RunnableLambda(lambda text: llm.invoke(text)).invoke("hello", {"callbacks": [around]})
+        assert (len(own.started), len(around.started)) == (1, 1)
 
     async def test_a_chain_shows_one_model_run_in_its_events(self, duo: Duo) -> None:
         chain = ChatPromptTemplate.from_template("{text}") | duo()

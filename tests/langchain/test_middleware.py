@@ -17,6 +17,7 @@ from langchain.agents.middleware import (
     HumanInTheLoopMiddleware,
     ModelFallbackMiddleware,
     ModelRequest,
+    ModelResponse,
     ModelRetryMiddleware,
     SummarizationMiddleware,
     TodoListMiddleware,
@@ -29,6 +30,7 @@ from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from langgraph.types import Command
+from langsmith import traceable, tracing_context
 from pydantic import BaseModel
 
 from fairlead import Pool, Router, Target, hold
@@ -40,6 +42,7 @@ from langchain_fairlead.middleware import FairleadMiddleware
 
 from .conftest import CLAUDE, GPT, Duo, claude, gpt
 from .fakes import Scripted
+from .test_chat_model import Runs
 from .test_scope import Seer
 
 
@@ -98,6 +101,26 @@ def test_prompt_caching_works_and_leaves_no_trace_at_another_provider(real: Chat
     agent.invoke({"messages": [("user", "hi")]})
     assert provider.requests[-1].provider == "openai"
     assert "cache_control" not in str(provider.requests[-1].body)
+
+
+@pytest.mark.parametrize("middleware", [[], [FairleadMiddleware()]])
+def test_who_listens_to_the_agent_hears_a_model_that_has_listeners_of_its_own(duo: Duo, middleware: Any) -> None:
+    own, around = Runs(), Runs()
+    create_agent(duo(callbacks=[own]), [], middleware=middleware).invoke(
+        {"messages": [("user", "hi")]}, {"callbacks": [around]}
+    )
+    assert (len(own.started), len(around.started)) == (1, 1)
+
+
+def test_its_hook_is_traced_as_any_other(duo: Duo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANGSMITH_API_KEY", "test")  # nothing is sent
+    runs: list[Any] = []
+    traced: Any = traceable(name="hook")(FairleadMiddleware().wrap_model_call)
+    request: Any = ModelRequest(model=duo(), messages=[HumanMessage("hi")])
+    with tracing_context(enabled="local"):
+        traced(request, lambda _: ModelResponse([AIMessage("yes")]), langsmith_extra={"on_end": runs.append})
+    assert [sorted(run.inputs) for run in runs] == [["handler", "request"]]
+    assert runs[0].outputs["output"].result[0].content == "yes"
 
 
 class Place(BaseModel):
