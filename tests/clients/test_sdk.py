@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-import threading
 import warnings
-from collections.abc import Coroutine
 from typing import Any
 
 import anthropic
@@ -285,39 +283,26 @@ def test_blocks_and_deltas_that_are_newer_than_the_client_are_kept() -> None:
 # -- event loops ---------------------------------------------------------------------------------------------------
 
 
-class Loop:
-    """An event loop that runs in a thread of its own."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-
-    def run(self, what: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(what, self._loop).result(timeout=30)
-
-    def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(timeout=30)
-        self._loop.close()
-
-
 @pytest.mark.parametrize("kind", [OpenAIClient, AnthropicClient])
-def test_event_loops_that_run_at_once_do_not_share_connections(provider: LoopbackProvider, kind: type[Client]) -> None:
+def test_event_loops_do_not_share_connections(provider: LoopbackProvider, kind: type[Client]) -> None:
     url = provider.openai_url if kind is OpenAIClient else provider.anthropic_url
-    clients = Clients({"one": kind(model="gpt-4o-mini", base_url=url, api_key="x")})
-    first, second = Loop(), Loop()
-    try:
+    clients = Clients({"one": kind(model="claude-opus-4-5", base_url=url, api_key="x")}, Router(Pool([Target("one")])))
+
+    async def ask() -> str:
+        return (await asyncio.wait_for(clients.acomplete(HELLO), timeout=20)).text
+
+    first, second = asyncio.new_event_loop(), asyncio.new_event_loop()
+    try:  # while one runs, nobody reads from the other's sockets
         for loop in (first, second, first, second):
-            assert loop.run(clients.acomplete([{"role": "user", "content": "Hello"}])).text
+            assert loop.run_until_complete(ask())
     finally:
-        first.stop()
-        second.stop()
+        first.close()
+        second.close()
 
 
 def test_the_client_of_a_loop_that_is_gone_is_given_up(provider: LoopbackProvider) -> None:
     client = OpenAIClient(model="gpt-4o-mini", base_url=provider.openai_url, api_key="x")
     clients = Clients({"one": client})
     for _ in range(3):
-        asyncio.run(clients.acomplete([{"role": "user", "content": "Hello"}]))
+        asyncio.run(clients.acomplete(HELLO))
     assert len(client._by_loop) == 1
