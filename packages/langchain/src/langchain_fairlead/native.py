@@ -10,7 +10,7 @@ from typing import Any, cast
 from langchain_core.language_models import BaseChatModel, ModelProfile
 
 from fairlead import Capabilities, ConfigurationError, Pool
-from fairlead.catalog import Catalog
+from fairlead.catalog import Catalog, provider_at
 from fairlead.natives import by_name
 from langchain_fairlead.dialect import Dialect, must_think, responds_with_tools, thoughtless
 
@@ -139,6 +139,8 @@ def _native(name: str, model: object) -> Native:
         )
     said = model._get_ls_params()
     provider, model_name = str(said.get("ls_provider") or ""), str(said.get("ls_model_name") or "")
+    if provider == "openai":
+        provider = provider_at(str(getattr(getattr(model, "root_client", None), "base_url", ""))) or provider
     dialect = Dialect.of(model)
     if dialect is Dialect.OPENAI_CHAT and getattr(model, "stream_usage", True) is not True:
         warnings.warn(

@@ -13,7 +13,20 @@ from fairlead import usage_of as read_usage
 from fairlead.failures import IncompleteStream
 
 _CACHE, _REASONING = frozenset(["cache_read", "cache_creation"]), frozenset(["reasoning"])
-_TERMINAL = {"openai": ("finish_reason", "status"), "anthropic": ("stop_reason",)}
+_TERMINAL = {
+    "anthropic": ("stop_reason",),
+    "bedrock_converse": ("stopReason",),
+    "deepseek": ("finish_reason",),
+    "fireworks": ("finish_reason",),
+    "google_genai": ("finish_reason", "prompt_feedback"),  # a prompt that is blocked gets no answer to end
+    "groq": ("finish_reason",),
+    "mistralai": ("finish_reason",),
+    "ollama": ("done_reason",),
+    "openai": ("finish_reason", "status"),
+    "openrouter": ("finish_reason",),
+    "xai": ("finish_reason",),
+}
+"""By `model_provider`: what the last part of each stream says, as of the integrations of 2026-11."""
 
 
 def reply_of(message: AIMessage, first_chunk: float | None = None, raw: Any = None) -> Reply:

@@ -2,7 +2,7 @@
 
 | | where it is added |
 |---|---|
-| key of affinity | a setting of the call, for models that are built on OpenAI's SDK |
+| key of affinity | a setting of the call, for models that are built on OpenAI's SDK, and those of Fireworks, Mistral and OpenRouter |
 | end of the prompt | the setting `cache_control`, which ChatAnthropic puts where its transport wants it |
 | end of the system prompt, end of the tools | a mark on the last block, on the last tool |
 | what was asked last, where that is out of reach | a mark on that message |
@@ -25,6 +25,12 @@ from langchain_fairlead.dialect import Dialect
 from langchain_fairlead.native import Native
 
 MARK = "cache_control"
+_ADDRESSES = (
+    # clients that are not built on OpenAI's: type of the model, where its address is, and what it is if not set
+    ("fireworks-chat", "fireworks_api_base", "https://api.fireworks.ai"),
+    ("mistralai-chat", "endpoint", "https://api.mistral.ai"),
+    ("openrouter-chat", "openrouter_api_base", "https://openrouter.ai"),
+)
 
 
 class Warmth:
@@ -109,10 +115,15 @@ def marked_tools(tools: Sequence[Any]) -> bool:
 def _hint(keep: KeepWarm, native: Native) -> Hint | None:
     """Where the model's endpoint takes a key, unless the model has one of its own."""
     model: Any = native.model
-    address = getattr(getattr(model, "root_client", None), "base_url", None)
-    if address is None:
+    address, usual = next(
+        ((getattr(model, name), usual) for kind, name, usual in _ADDRESSES if kind == model._llm_type),
+        (getattr(getattr(model, "root_client", None), "base_url", None), None),
+    )
+    if address is None and usual is None:
         return None
-    hint = keep.hint(str(address), responses=native.dialect is Dialect.OPENAI_RESPONSES)
+    hint = keep.hint(str(address or usual), responses=native.dialect is Dialect.OPENAI_RESPONSES)
+    if hint is not None and model._llm_type == "openrouter-chat":  # its client takes no headers, but has a setting for this one
+        hint = None if getattr(model, "session_id", None) else Hint("session_id")
     own = [getattr(model, name, None) or {} for name in ("model_kwargs", "extra_body", "default_headers")]
     return None if hint is None or any(hint.name == name.lower() for each in own for name in each) else hint
 

@@ -7,12 +7,15 @@ rule counts, and where the provider is not listed nothing is cached: such a rule
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from fairlead.errors import ConfigurationError
 
+_PROFILE = re.compile(r"^(us-gov|us|eu|apac|ap|jp|au|ca|global)\.")
+"""The regions of Bedrock's inference profiles."""
 MODES = ("none", "marked", "automatic")
 
 
@@ -87,6 +90,7 @@ class CacheRules:
         from importlib import resources  # as costly to import as all the rest of this package, and needed once
 
         table = json.loads(resources.files("fairlead.caching").joinpath("rules.json").read_text(encoding="utf-8"))
+        self._aliases: dict[str, str] = table["aliases"]  # what frameworks call them
         self._providers = {name: _changed(UNKNOWN, entry, name) for name, entry in table["providers"].items()}
         self._models: dict[str, dict[str, CacheRule]] = {}
         for provider, entries in table["models"].items():
@@ -116,12 +120,16 @@ class CacheRules:
         return rule
 
     def _look(self, provider: str, model: str) -> CacheRule:
+        if provider not in self._providers and provider not in self._models:
+            provider = self._aliases.get(provider, provider)
         vendor, slash, rest = model.partition("/")
+        vendor = self._aliases.get(vendor, vendor)
         if provider not in self._providers and slash and vendor in self._providers:
             return replace(self._look(vendor, rest), assured=False)
         listed = self._models.get(provider, {})
-        bare = model.partition(".")[2] if model[:3] in ("us.", "eu.", "ap.") else model  # Bedrock's inference profiles
-        named = [name for name in listed if bare.startswith(name)]
+        bare = _PROFILE.sub("", model)
+        dashed = bare.replace(".", "-")  # as OpenRouter spells Anthropic's
+        named = [name for name in listed if bare.startswith(name) or dashed.startswith(name)]
         return listed[max(named, key=len)] if named else self._providers.get(provider, UNKNOWN)
 
 

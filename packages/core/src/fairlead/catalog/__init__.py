@@ -8,8 +8,9 @@ A `Catalog` with overrides is an object that is passed on; there is no process-w
 """
 
 from fairlead.catalog.catalog import Catalog, Known, Unpriced
+from fairlead.catalog.hosts import provider_at
 
-__all__ = ["Catalog", "Known", "Unpriced", "look_up", "target"]
+__all__ = ["Catalog", "Known", "Unpriced", "look_up", "provider_at", "target"]
 
 look_up = Catalog().look_up
 target = Catalog().target

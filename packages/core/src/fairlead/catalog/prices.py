@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 PROVIDERS: Mapping[str, str] = {  # the frameworks' names -> those of genai-prices
     "amazon_bedrock": "aws",
+    "anthropic-bedrock": "aws",
+    "anthropic-mantle": "aws",
     "anthropic_bedrock": "aws",
+    "anthropicvertex": "google",
     "azure_ai": "azure",
     "azure_openai": "azure",
     "bedrock": "aws",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from fairlead.catalog import provider_at
+
 _PACKAGES = "llama_index.llms."
 
 
@@ -28,9 +30,11 @@ class Dialect(StrEnum):
 
 
 def provider_of(llm: object) -> str:
-    """The provider's name: that of the integration package; empty for an LLM of nobody's package (a fake)."""
-    names = (_package(kind) for kind in type(llm).__mro__)
-    return next((name for name in names if name), "")
+    """The provider's name: that of the integration package, or whom it calls; empty for an LLM of nobody's package (a fake)."""
+    name = next((name for kind in type(llm).__mro__ if (name := _package(kind))), "")
+    if name in ("openai", "openai_like"):  # who calls many others
+        return provider_at(str(getattr(llm, "api_base", None) or "")) or name
+    return name
 
 
 def model_of(llm: object) -> str:
