@@ -11,13 +11,13 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Generator
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from fairlead.call import Attempt, Call, Outcome, Reply, Verdict
 from fairlead.errors import AllTargetsFailed, BudgetExceeded, FailureKind, Interrupted, TargetError, failed_as
-from fairlead.policy import Flow, Policy
+from fairlead.policy import Flow, Policy, name_of
 from fairlead.recovery import TABLE, Reach, Recovery
 from fairlead.shortlist import Shortlist
 from fairlead.target import Pool
@@ -86,6 +86,10 @@ def route(view: View, rig: Rig) -> Flow[Outcome]:
         if verify is not None and attempt.reply is not None:
             try:
                 opinion = verify(view, attempt.reply)
+                if not isinstance(opinion, Verdict | Generator):
+                    raise TypeError(
+                        f"{name_of(verify)} gave {opinion!r:.80} for a verdict: return a Verdict, or wrap a test as Predicate"
+                    )
                 verdict = opinion if isinstance(opinion, Verdict) else (yield from _heard(opinion, rig))
             except BaseException:  # the reply is paid for, whatever becomes of its verdict
                 rig.learn(attempt)
@@ -113,6 +117,8 @@ def decide(view: View, rig: Rig, calling: bool = True) -> Flow[Shortlist]:
         opinion = policy(view, shortlist)
         if isinstance(opinion, Shortlist):
             shortlist = opinion
+        elif not isinstance(opinion, Generator):
+            raise TypeError(f"{name} gave {opinion!r:.80} for an opinion: return the shortlist, or what its verbs give")
         elif calling:
             shortlist = yield from _heard(opinion, rig)
         else:

@@ -66,6 +66,8 @@ TABLE: dict[Kind, Remedy] = {
 class Recovery:
     """The first requirement of every chain: what the attempts so far rule out.
 
+    After the deadline of a call's scope nobody else is tried, and nothing is waited for that would end after it.
+
     Parameters:
         patience: longest pause in seconds before a target is called once more as the last resort; 0: none is called twice.
         pause: the pause where the provider names none.
@@ -86,6 +88,9 @@ class Recovery:
     def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
         if not view.attempts:
             return shortlist
+        deadline = view.scope.deadline
+        if deadline is not None and view.now >= deadline:
+            return shortlist.require(lambda _: False, "the deadline has passed")
         for attempt in view.attempts:
             shortlist = self._after(attempt, view, shortlist)
         tried = {attempt.target.name for attempt in view.attempts}
@@ -106,7 +111,8 @@ class Recovery:
         kind = failures[0].kind
         if len(failures) > 1 or kind is None or not TABLE[kind].passes:
             return False
-        return 0 < self.patience >= self.delay(target, view)
+        delay, deadline = self.delay(target, view), view.scope.deadline
+        return 0 < self.patience >= delay and (deadline is None or view.now + delay < deadline)
 
     def delay(self, target: Target, view: View) -> float:
         """Seconds to wait before `target` is called: 0 for one that has not failed for this request.

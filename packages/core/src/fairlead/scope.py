@@ -51,7 +51,8 @@ class Scope:
         task: what the agent is at: a delegation, a graph node, or the detected phase.
         step: number of the call within its thread, from 0.
         labels: anything else that rules and budgets may go by: user, team, tenant, region.
-        deadline: when the caller stops waiting, in seconds on the router's clock; None: no limit.
+        deadline: when the caller stops waiting, in seconds on the router's clock: no other target is tried after it. A call that is under
+            way is not cut short: that is what the client's timeout is for. None: no limit.
     """
 
     session: str = ""
