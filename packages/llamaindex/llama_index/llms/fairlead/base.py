@@ -74,8 +74,8 @@ class Fairlead(FunctionCallingLLM):
     """An LLM that sends each call to the LLM that should answer it, and to the next one where that fails.
 
     It stands wherever a LlamaIndex LLM stands: in agents and workflows, query and chat engines, programs, as `Settings.llm`.
-    One instance may serve several agents, threads and event loops. What it decided is in each response's
-    `additional_kwargs["fairlead"]`, never on the message, which is sent again.
+    One instance may serve several agents and threads, and as many event loops as its LLMs can. What it decided is in each
+    response's `additional_kwargs["fairlead"]`, never on the message, which is sent again.
 
     Every method takes `route={...}` for this one call (the structured ones in `llm_kwargs`): the words of `route_scope`.
 
@@ -329,7 +329,7 @@ class Fairlead(FunctionCallingLLM):
                 "a Fairlead with a router of its own cannot be pickled: policies may hold anything; pickle its models and "
                 "build Fairlead(models=..., router=...) anew"
             )
-        fields = {"labels": self.labels, "system_prompt": self.system_prompt}
+        fields = {name: getattr(self, name) for name in _FIELDS if name != "callback_manager"}  # the models have theirs
         return {"models": self.models, "keep_warm": self._keep_warm, **fields}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
