@@ -150,6 +150,8 @@ def adapt(
         adapted = begun(adapted, dialect)
     if dialect in _NO_PICTURES:
         adapted = [named(message) for message in _results_as_text(adapted)]
+    if dialect is Dialect.GEMINI:
+        adapted = [_named_by_its_call(message) for message in adapted]
     if dialect is not Dialect.ANTHROPIC:
         adapted = [_without_cache_marks(message) for message in adapted]
     return answered_between(adapted, before, dialect)
@@ -165,6 +167,11 @@ def _answer(message: AIMessage, native: Native) -> AIMessage | None:
         return None
     blank = isinstance(mine.content, str) and mine.content and not mine.content.strip()
     return mine.model_copy(update={"content": ""}) if blank and native.dialect is Dialect.ANTHROPIC else mine
+
+
+def _named_by_its_call(message: BaseMessage) -> BaseMessage:
+    """A result without a name of its own: Gemini knows it by that of the call, which may be spelt otherwise."""
+    return message.model_copy(update={"name": None}) if isinstance(message, ToolMessage) and message.name else message
 
 
 def _spelt_out(message: BaseMessage, native: Native) -> BaseMessage:
