@@ -52,30 +52,31 @@ class Views:
         """
         metadata, configurable = config["metadata"], config["configurable"]
         namespace = configurable.get("checkpoint_ns") or metadata.get("langgraph_checkpoint_ns") or ""
-        nest = namespace.rpartition("|")[0]
+        nest = namespace.rpartition("|")[0] if namespace else ""
         session = configurable.get("thread_id") or metadata.get("thread_id")
         session = str(session) if session else opening(messages)
         agent = self._agent(metadata.get("lc_agent_name"), session, nest)
         key = (session, agent, nest)
         tools = kwargs.get("tools")
-        reading = self._threads.read(key, messages, bool(tools), self._front(tools))
-        signals = reading.signals
+        reading = self._threads.read(key, messages, bool(tools), self._front(tools) if tools else NO_FRONT)
+        signals, modalities = reading.signals, reading.modalities
         labels = _labels(metadata, configurable, kwargs)
-        if runs := _runs(configurable.get("__pregel_runtime")):
+        runtime = configurable.get("__pregel_runtime")
+        if runtime is not None and (runs := _runs(runtime)):
             signals = replace(signals, step=StepKind.FAILURE, failures=signals.failures + runs, because="the node runs again")
             labels = {**labels, "rerun": str(runs)}
         task = (
             configurable.get("fairlead_task")
             or metadata.get("fairlead_task")
             or metadata.get("lc_source")
-            or _node(metadata)
+            or (_node(metadata) if metadata else "")
             or signals.phase
             or ""
         )
         return View(
             Scope(session, agent, str(task), reading.length, labels),
             reading.tokens,
-            _needs(kwargs, tools, reading.modalities),
+            _needs(kwargs, tools, modalities) if kwargs or modalities else _NO_NEEDS,
             signals,
             pin or configurable.get("fairlead_target") or "",
             chain=reading.chain,
@@ -83,8 +84,6 @@ class Views:
 
     def _front(self, tools: Any) -> Front:
         """Whether the same tools are bound as before, told by their names, since frameworks make new objects of the same tools; and how long."""
-        if not tools:
-            return NO_FRONT
         if not isinstance(tools, Tools):
             return hash(str(tools)), self._sizes.of(tools)
         return hash((str(tools.choice), tools.parallel, *[_name(tool) for tool in tools.raw])), self._sizes.of(tools.raw)
@@ -149,8 +148,6 @@ def _labels(metadata: Mapping[str, Any], configurable: Mapping[str, Any], kwargs
 
 
 def _needs(kwargs: Mapping[str, Any], tools: Any, modalities: frozenset[str]) -> Needs:
-    if not kwargs and not modalities:
-        return _NO_NEEDS
     return Needs(
         bool(tools),
         isinstance(kwargs.get("fairlead_schema"), Schema) or kwargs.get("response_format") is not None,
