@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, TypeVar
 
 E = TypeVar("E", bound="FairleadError")
@@ -127,8 +128,13 @@ def _as_well_as(cls: type[E], errors: Sequence[Exception]) -> type[E]:
     shared = [base for base in type(errors[0]).__mro__ if all(isinstance(error, base) for error in errors)]
     own = [base for base in shared if not issubclass(cls, base) and not issubclass(base, (TargetError, FairleadError))]
     bases = [base for base in own if not any(other is not base and issubclass(other, base) for other in own)]
-    if not bases:
-        return cls
+    return _joined((cls, *bases)) if bases else cls
+
+
+@lru_cache(maxsize=128)
+def _joined(classes: tuple[type, ...]) -> Any:
+    """A class that is all of these; the first alone where Python cannot join them."""
+    cls = classes[0]
     body = {
         "__module__": cls.__module__,
         "__qualname__": cls.__qualname__,
@@ -138,6 +144,6 @@ def _as_well_as(cls: type[E], errors: Sequence[Exception]) -> type[E]:
         "__reduce__": lambda self: (cls, (self.message, self.exceptions) if issubclass(cls, ExceptionGroup) else self.args),
     }
     try:
-        return type(cls.__name__, (cls, *bases), body)
+        return type(cls.__name__, classes, body)
     except TypeError:  # some of Python's own, as those of the operating system, cannot be joined with a group
         return cls
