@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Iterator
 from typing import Any
 
 import anthropic
+import httpx
 import openai
 import pytest
 from deepagents import create_deep_agent
@@ -15,15 +17,18 @@ from langchain.agents.middleware import ModelRetryMiddleware, SummarizationMiddl
 from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.exceptions import ContextOverflowError, ModelError, ModelRateLimitError, ModelRefusalError
+from langchain_core.globals import set_llm_cache
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.rate_limiters import InMemoryRateLimiter
-from langchain_core.runnables import ConfigurableField, ConfigurableFieldSingleOption
+from langchain_core.runnables import ConfigurableField, ConfigurableFieldSingleOption, RunnableConfig
+from langchain_core.tools import tool
 from pydantic import BaseModel
 
 from fairlead import AllTargetsFailed, ConfigurationError, Interrupted
+from fairlead.caching.keep_warm import KeepWarm
 from fairlead.testing.loopback import Answer, Fault, LoopbackProvider
-from langchain_fairlead import ChatFairlead
+from langchain_fairlead import ChatFairlead, FairleadMiddleware
 
 from .conftest import claude, gpt
 
@@ -32,6 +37,12 @@ class Joke(BaseModel):
     """A joke."""
 
     setup: str
+
+
+@tool
+def get_weather(city: str) -> str:
+    """The weather of a city."""
+    return f"sunny in {city}"
 
 
 class TestErrors:
@@ -215,3 +226,85 @@ def test_what_several_prompts_cost_is_added_up_as_the_model_does(provider: Loopb
     assert {key: routed[key] for key in bare} == bare
     both = ChatFairlead([gpt(provider), claude(provider)]).generate(prompts).llm_output or {}
     assert len(both["fairlead"]) == 2
+
+
+@pytest.fixture
+def answers_are_kept() -> Iterator[None]:
+    set_llm_cache(InMemoryCache())
+    yield
+    set_llm_cache(None)
+
+
+@pytest.mark.usefixtures("answers_are_kept")
+class TestResponseCaches:
+    @pytest.mark.parametrize("make", [gpt, claude])
+    @pytest.mark.parametrize("middleware", [[], [FairleadMiddleware()]])
+    def test_an_agent_that_does_the_same_again_asks_nobody(
+        self, provider: LoopbackProvider, make: Any, middleware: list[Any]
+    ) -> None:
+        """The second run differs by the usage of answers from the cache; from the third on nothing does."""
+        asked = []
+        for model in (make(provider), ChatFairlead([make(provider)])):
+            set_llm_cache(InMemoryCache())
+            for thread in range(4):
+                agent = create_agent(model, [get_weather], middleware=middleware)
+                config: RunnableConfig = {"configurable": {"thread_id": str(thread)}}
+                agent.invoke({"messages": [HumanMessage("How is the weather in Paris?")]}, config)
+            asked.append(len(provider.requests))
+            provider.forget()
+        assert asked == [3, 3]
+
+    def test_the_key_of_a_thread_does_not_part_what_is_the_same(self, provider: LoopbackProvider) -> None:
+        warm = KeepWarm(endpoints={"127.0.0.1": "openai"})
+        llm = ChatFairlead([gpt(provider)], keep_warm=warm)
+        for thread in ("one", "two"):
+            llm.invoke("hello", {"configurable": {"thread_id": thread}})
+        assert len(provider.requests) == 1
+
+
+class TestTheCallersOwnFailures:
+    """A handler, a cache or a limiter may lose its connection: no target has failed then, and none is called twice."""
+
+    @pytest.mark.parametrize("where", ["on_chat_model_start", "on_llm_new_token", "on_llm_end"])
+    @pytest.mark.parametrize("error", [ConnectionError("no database"), httpx.ReadError("no database")])
+    async def test_of_a_callback_handler(self, provider: LoopbackProvider, where: str, error: Exception) -> None:
+        def fails(*_: Any, **__: Any) -> None:
+            raise error
+
+        sync = type("Fails", (BaseCallbackHandler,), {"raise_error": True, where: fails})()
+        llm = ChatFairlead([gpt(provider), claude(provider)])
+        with pytest.raises(type(error)) as raised:
+            list(llm.stream("hello", {"callbacks": [sync]}))
+        assert raised.value is error
+        with pytest.raises(type(error)):
+            async for _ in llm.astream("hello", {"callbacks": [sync]}):
+                pass
+        if where != "on_llm_new_token":
+            with pytest.raises(type(error)):
+                llm.invoke("hello", {"callbacks": [sync]})
+        assert len(provider.requests) <= 3
+        assert {request.provider for request in provider.requests} <= {"openai"}
+        assert llm.invoke("hello").response_metadata["fairlead"]["target"] == "gpt-4.1-mini"
+
+    async def test_of_a_cache(self, provider: LoopbackProvider) -> None:
+        class Lost(InMemoryCache):
+            def lookup(self, prompt: str, llm_string: str) -> None:
+                raise ConnectionError("no cache")
+
+        llm = ChatFairlead([gpt(provider, cache=Lost()), claude(provider)])
+        with pytest.raises(ConnectionError, match=r"^no cache$"):
+            llm.invoke("hello")
+        with pytest.raises(ConnectionError, match=r"^no cache$"):
+            await llm.ainvoke("hello")
+        assert not provider.requests
+
+    def test_of_a_rate_limiter(self, provider: LoopbackProvider) -> None:
+        class Lost(InMemoryRateLimiter):
+            def acquire(self, *, blocking: bool = True) -> bool:
+                raise ConnectionError("no limiter")
+
+        llm = ChatFairlead([gpt(provider, rate_limiter=Lost()), claude(provider)])
+        for call in (llm.invoke, lambda text: list(llm.stream(text))):
+            with pytest.raises(ConnectionError, match=r"^no limiter$"):
+                call("hello")
+        assert not provider.requests

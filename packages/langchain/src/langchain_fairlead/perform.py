@@ -12,9 +12,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, closing
 from time import perf_counter
+from traceback import walk_tb
 from types import TracebackType
 from typing import Any, cast
 
+from langchain_core.globals import get_llm_cache
+from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.base import LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
@@ -30,12 +33,17 @@ from langchain_fairlead.decisions import Enquiry
 from langchain_fairlead.native import Native
 from langchain_fairlead.port import Porter, as_prompt
 from langchain_fairlead.replies import Opening, complete, merged, reply_of
+from langchain_fairlead.stamp import unstamped
 from langchain_fairlead.structured import Schema, Witness
 from langchain_fairlead.tools import Tools
 from langchain_fairlead.warmth import MARK, marked_tools
 
 NOSTREAM = "nostream"
 """LangGraph's tag for model runs whose tokens are nobody's to see."""
+_HANDLES = frozenset(["handle_event", "ahandle_event", "_ahandle_event_for_handler"])
+_CACHES = frozenset(["_generate_with_cache", "_agenerate_with_cache", "stream", "astream"])
+_OWN = frozenset(["lookup", "alookup", "update", "aupdate", "acquire", "aacquire"])
+"""How LangChain calls what is the caller's own: handlers; methods of caches and rate limiters, and where it calls them."""
 _NO_CHUNKS = "No generation chunks were returned"
 """LangChain's ValueError for a stream without any content."""
 
@@ -259,6 +267,8 @@ class Request:
         messages = self.messages if prompt is self.messages else cast("PromptValue", prompt).to_messages()
         if not self.porter.warmth.idle:
             messages, kwargs = self._warm(native, messages, kwargs, whole)
+        if _keeps_answers(native.model):
+            messages = unstamped(messages)
         return native, messages, config, kwargs
 
     def _warm(
@@ -267,7 +277,7 @@ class Request:
         """Messages and settings with what keeps the target's cache warm."""
         warmth, config = self.porter.warmth, self.config
         named = bool(config["configurable"].get("thread_id") or config["metadata"].get("thread_id"))
-        kwargs = warmth.settings(native, self.thread, named, kwargs)
+        kwargs = warmth.settings(native, self.thread, named and not _keeps_answers(native.model), kwargs)
         mark = warmth.mark(native, kwargs)
         if mark is None or (self.tools is not None and marked_tools(self.tools.raw)):
             return messages, kwargs
@@ -307,7 +317,7 @@ class Translated:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Look at the error, if there is one."""
-        if not isinstance(error, Exception):
+        if not isinstance(error, Exception) or (trace is not None and _of_the_callers_own(trace)):
             return
         if type(error) is ValueError and str(error) == _NO_CHUNKS:
             error = IncompleteStream(_NO_CHUNKS)
@@ -317,6 +327,24 @@ class Translated:
 
 
 TRANSLATED = Translated()
+
+
+def _keeps_answers(model: BaseChatModel) -> bool:
+    """Whether LangChain keeps a model's answers: by the whole prompt and all settings, in which nothing of ours may then differ."""
+    return model.cache is not False and (get_llm_cache() is not None or model.cache is not None)
+
+
+def _of_the_callers_own(trace: TracebackType) -> bool:
+    """Whether an error comes from a callback handler, a response cache or a rate limiter: no target has failed then."""
+    caller = ""
+    for frame, _ in walk_tb(trace):
+        name = frame.f_code.co_name
+        if name in _HANDLES and frame.f_globals.get("__name__") == "langchain_core.callbacks.manager":
+            return True
+        if caller in _CACHES and name in _OWN:
+            return True
+        caller = name
+    return False
 
 
 def _aside(config: RunnableConfig) -> RunnableConfig:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, BaseMessage
 
 from fairlead import Attempt, Level, Outcome
 
@@ -43,6 +43,18 @@ def stamped(message: M, outcome: Outcome) -> M:
     _set(copied, "__pydantic_extra__", message.__pydantic_extra__ and dict(message.__pydantic_extra__))
     _set(copied, "__pydantic_private__", message.__pydantic_private__ and dict(message.__pydantic_private__))
     return copied
+
+
+def unstamped(messages: list[BaseMessage]) -> list[BaseMessage]:
+    """The messages without their records, which differ each time; the same list where there are none."""
+    if not any(KEY in message.response_metadata for message in messages):
+        return messages
+    return [
+        message.model_copy(update={"response_metadata": {k: v for k, v in message.response_metadata.items() if k != KEY}})
+        if KEY in message.response_metadata
+        else message
+        for message in messages
+    ]
 
 
 def target_of(message: AIMessage) -> str:
