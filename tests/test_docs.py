@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,9 +34,13 @@ def providers(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackProvider]:
 def test_every_block_of_a_page_runs(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     text, names = page.read_text(), {"__name__": page.stem}
-    for block in BLOCK.finditer(text):
-        line = text[: block.start()].count("\n") + 1
-        exec(compile("\n" * line + block[1], str(page), "exec"), names)
+    with asyncio.Runner() as loop:
+        for block in BLOCK.finditer(text):
+            line = text[: block.start()].count("\n") + 1
+            code = compile("\n" * line + block[1], str(page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            waiting = eval(code, names)
+            if waiting is not None:  # it awaits, as a cell of a notebook may
+                loop.run(waiting)
 
 
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#]+)")
