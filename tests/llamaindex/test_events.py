@@ -76,6 +76,15 @@ def test_the_callbacks_of_settings_reach_the_targets_but_not_over_their_own(open
     monkeypatch.setattr(Settings, "_callback_manager", given)
     assert Settings.llm.callback_manager is given
     assert (first.callback_manager, second.callback_manager) == (own, given)
+    other = CallbackManager([TokenCountingHandler()])
+    Settings.llm.callback_manager = other
+    monkeypatch.setattr(Settings, "_callback_manager", other)
+    assert (first.callback_manager, second.callback_manager) == (own, other), (
+        "what it gave before is replaced, as with a bare LLM"
+    )
+    monkeypatch.setattr(Settings, "_callback_manager", none := CallbackManager([]))
+    assert Settings.llm.callback_manager is none
+    assert (first.callback_manager, second.callback_manager) == (own, none)
 
 
 def test_a_fallback_is_two_decisions_and_two_outcomes_without_a_word_of_text(two, heard, provider):

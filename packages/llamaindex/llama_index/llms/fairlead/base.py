@@ -109,6 +109,7 @@ class Fairlead(FunctionCallingLLM):
     )
     _own_router: bool = PrivateAttr(default=False)
     _keep_warm: KeepWarm | None = PrivateAttr(default=None)
+    _shared: Any = PrivateAttr(default=None)  # the callback manager that the targets have from us
 
     def __init__(
         self,
@@ -312,12 +313,14 @@ class Fairlead(FunctionCallingLLM):
 
     def _share_callbacks(self) -> None:
         """Give our handlers to the targets, which count the tokens; those that have handlers of their own keep them."""
-        if self.callback_manager is None or not self.callback_manager.handlers:
+        given, before = self.callback_manager, self._shared
+        if given is None:
             return
         for llm in self.models.values():
             own = getattr(llm, "callback_manager", None)
-            if own is not None and not own.handlers:
-                llm.callback_manager = self.callback_manager
+            if own is not None and ((own is before) or (given.handlers and not own.handlers)):
+                llm.callback_manager = given
+        self._shared = given
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Fairlead:
         """A copy that shares targets and router: their clients hold locks, and their memory is one."""
