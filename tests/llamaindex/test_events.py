@@ -87,6 +87,16 @@ def test_the_callbacks_of_settings_reach_the_targets_but_not_over_their_own(open
     assert (first.callback_manager, second.callback_manager) == (own, none)
 
 
+def test_callbacks_that_the_targets_have_from_settings_are_not_their_own(openai, monkeypatch):
+    monkeypatch.setattr(Settings, "_callback_manager", CallbackManager([TokenCountingHandler()]))
+    target, counter = openai(), TokenCountingHandler()
+    assert target.callback_manager.handlers, "LlamaIndex gives each LLM those of Settings"
+    llm = Fairlead({"only": target})
+    llm.callback_manager = CallbackManager([counter])
+    llm.complete("What is it?")
+    assert counter.total_llm_token_count > 0
+
+
 def test_a_fallback_is_two_decisions_and_two_outcomes_without_a_word_of_text(two, heard, provider):
     provider.inject(Fault.RATE_LIMIT, model="gpt-4.1")
     two.bind(agent="me").chat(HELLO, route={"session": "s"})

@@ -17,6 +17,7 @@ from llama_index.core.base.llms.types import (
     CompletionResponseGen,
     LLMMetadata,
 )
+from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.prompts import BasePromptTemplate
@@ -316,9 +317,10 @@ class Fairlead(FunctionCallingLLM):
         given, before = self.callback_manager, self._shared
         if given is None:
             return
+        usual = CallbackManager([]).handlers  # those of `Settings`, which every LLM begins with that is given none
         for llm in self.models.values():
             own = getattr(llm, "callback_manager", None)
-            if own is not None and ((own is before) or (given.handlers and not own.handlers)):
+            if own is not None and (own is before or (given.handlers and own.handlers in ([], usual))):
                 llm.callback_manager = given
         self._shared = given
 
