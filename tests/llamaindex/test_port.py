@@ -29,12 +29,12 @@ from openai.types.chat.chat_completion_message_tool_call import ChatCompletionMe
 
 from fairlead import FailureKind, TargetError
 from llama_index.llms.fairlead import histories
-from llama_index.llms.fairlead.dialect import Dialect
+from llama_index.llms.fairlead.dialect import Dialect, provider_of
 from llama_index.llms.fairlead.histories import Histories
 from llama_index.llms.fairlead.native import Native
 from llama_index.llms.fairlead.port import forces_no_thinking, port
 
-DIALECTS = [Dialect.ANTHROPIC, Dialect.OPENAI_CHAT, Dialect.OPENAI_RESPONSES, Dialect.OTHER]
+DIALECTS = list(Dialect)
 ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 texts = st.text(max_size=5)
@@ -210,3 +210,67 @@ def test_thinking_is_off_only_where_a_tool_result_answers_a_turn_without_signed_
     assert not forces_no_thinking([ChatMessage(role="assistant", blocks=[signed, call]), result])
     assert not forces_no_thinking([ChatMessage(role="assistant", blocks=[call]), result, ChatMessage(role="user", content="?")])
     assert not forces_no_thinking([])
+
+
+ELSEWHERE = [Dialect.GEMINI, Dialect.BEDROCK, Dialect.MISTRAL, Dialect.OLLAMA]
+
+
+@pytest.mark.parametrize("dialect", ELSEWHERE)
+def test_calls_that_openai_made_have_objects_for_arguments_elsewhere(dialect: Dialect) -> None:
+    """Those of Gemini and Ollama raise over the text that OpenAI's integration keeps."""
+    older = ChatCompletionMessageToolCall(id="call_1", type="function", function={"name": "add", "arguments": '{"a": 1}'})
+    for blocks, kwargs in (
+        ([ToolCallBlock(tool_call_id="call_1", tool_name="add", tool_kwargs='{"a": 1}')], {}),
+        ([], {"tool_calls": [older]}),
+    ):
+        told = port([ChatMessage(role="assistant", blocks=blocks, additional_kwargs=kwargs)], 0, dialect)
+        (call,) = told.blocks
+        assert (call.tool_kwargs, told.additional_kwargs) == ({"a": 1}, {})
+
+
+def test_mistral_gets_ids_of_nine_letters_that_fit_each_other() -> None:
+    history = [
+        ChatMessage(role="assistant", blocks=[ToolCallBlock(tool_call_id="call_1", tool_name="add", tool_kwargs={})]),
+        ChatMessage(role="tool", content="1", additional_kwargs={"tool_call_id": "call_1"}),
+    ]
+    called = port(history, 0, Dialect.MISTRAL).blocks[0].tool_call_id
+    assert re.fullmatch("[A-Za-z0-9]{9}", called)
+    assert port(history, 1, Dialect.MISTRAL).additional_kwargs["tool_call_id"] == called
+
+
+@pytest.mark.parametrize("dialect", ELSEWHERE)
+def test_elsewhere_only_its_own_thoughts_are_told(dialect: Dialect) -> None:
+    notes = {"claude": {"signature": "s"}, "gemini": {"thought": True}, "openai": {"id": "rs_1"}, "nobody": {}}
+    own = {Dialect.GEMINI: {"gemini"}, Dialect.BEDROCK: {"claude"}}.get(dialect, {"nobody"})
+    for maker, beside in notes.items():
+        blocks = [ThinkingBlock(content="Hm.", additional_information=beside), TextBlock(text="Yes.")]
+        told = port([ChatMessage(role="assistant", blocks=blocks)], 0, dialect)
+        assert len(told.blocks) == (2 if maker in own else 1)
+
+
+@pytest.mark.parametrize("dialect", ELSEWHERE)
+def test_elsewhere_roles_and_blocks_are_those_that_the_integration_knows(dialect: Dialect) -> None:
+    cited = CitableBlock(title="t", source="s", content=[TextBlock(text="cited")])
+    point = CachePoint(cache_control=CacheControl(type="ephemeral"))
+    told = port([ChatMessage(role="developer", blocks=[cited, point])], 0, dialect)
+    assert told.role is MessageRole.SYSTEM
+    assert [type(block) for block in told.blocks] == [TextBlock, *([CachePoint] if dialect is Dialect.BEDROCK else [])]
+    with pytest.raises(TargetError) as refused:
+        port([ChatMessage(role="user", blocks=[AudioBlock(audio=b"RIFF", format="wav")])], 0, dialect)
+    assert refused.value.kind is FailureKind.UNSUPPORTED
+
+
+@pytest.mark.parametrize(
+    ("package", "dialect"),
+    [("google_genai", "gemini"), ("bedrock_converse", "bedrock-converse"), ("mistralai", "mistral"), ("ollama", "ollama")],
+)
+def test_the_dialect_is_that_of_the_package(package: str, dialect: str) -> None:
+    made = type("Some", (MockLLM,), {"__module__": f"llama_index.llms.{package}.base"})
+    assert Dialect.of(made()) == dialect
+
+
+def test_the_provider_of_openais_client_is_whom_it_calls() -> None:
+    made = type("OpenAILike", (), {"__module__": "llama_index.llms.openai_like.base", "api_base": ""})()
+    assert provider_of(made) == "openai_like"
+    made.api_base = "https://api.deepseek.com/v1"
+    assert provider_of(made) == "deepseek"

@@ -7,6 +7,7 @@ from enum import StrEnum
 from fairlead.catalog import provider_at
 
 _PACKAGES = "llama_index.llms."
+_KNOWN = {"google_genai": "gemini", "bedrock_converse": "bedrock-converse", "mistralai": "mistral", "ollama": "ollama"}
 
 
 class Dialect(StrEnum):
@@ -15,6 +16,10 @@ class Dialect(StrEnum):
     OPENAI_CHAT = "openai-chat"
     OPENAI_RESPONSES = "openai-responses"
     ANTHROPIC = "anthropic"
+    GEMINI = "gemini"
+    BEDROCK = "bedrock-converse"
+    MISTRAL = "mistral"
+    OLLAMA = "ollama"
     OTHER = "other"
 
     @classmethod
@@ -24,6 +29,8 @@ class Dialect(StrEnum):
             package = _package(kind)
             if package == "anthropic":
                 return cls.ANTHROPIC
+            if package in _KNOWN:
+                return cls(_KNOWN[package])
             if package == "openai":
                 return cls.OPENAI_RESPONSES if "Responses" in kind.__name__ else cls.OPENAI_CHAT
         return cls.OTHER

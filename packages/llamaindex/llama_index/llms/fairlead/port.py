@@ -6,8 +6,8 @@ that changes the provider in the middle of a conversation would otherwise be ref
 2. The same history gives the same translation, so that prompt caches stay valid.
 3. What cannot be said to a provider at all is `UNSUPPORTED`: another target may take it.
 
-Source: the conversions of llama-index-llms-openai 0.8.3 and llama-index-llms-anthropic 0.12.3, and what the providers refuse
-of them.
+Source: the conversions of llama-index-llms-openai 0.8.3, llama-index-llms-anthropic 0.12.3, and those named in docs/providers.md,
+and what the providers refuse of them.
 """
 
 from __future__ import annotations
@@ -37,18 +37,25 @@ from fairlead import FailureKind, TargetError
 from llama_index.llms.fairlead.dialect import Dialect
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
+_IDS = {Dialect.MISTRAL: re.compile(r"[A-Za-z0-9]{9}")}
+_TAKEN: dict[Dialect, tuple[type, ...]] = {
+    # what else than text, thoughts and calls their integrations take
+    Dialect.GEMINI: (TextBlock, ImageBlock, DocumentBlock, VideoBlock),
+    Dialect.BEDROCK: (TextBlock, ImageBlock, DocumentBlock),
+    Dialect.MISTRAL: (TextBlock, ImageBlock),
+    Dialect.OLLAMA: (TextBlock, ImageBlock),
+}
 _NO_CONTENT = "(no content)"
 _TOOLS = (MessageRole.TOOL, MessageRole.FUNCTION)
 _PLAIN = frozenset({MessageRole.USER, MessageRole.SYSTEM, MessageRole.ASSISTANT})
-_ROLES = {
-    Dialect.ANTHROPIC: {
-        MessageRole.DEVELOPER: MessageRole.SYSTEM,
-        MessageRole.CHATBOT: MessageRole.ASSISTANT,
-        MessageRole.MODEL: MessageRole.ASSISTANT,
-        MessageRole.FUNCTION: MessageRole.TOOL,
-    },
+_OTHER_ROLES = {
+    MessageRole.DEVELOPER: MessageRole.SYSTEM,
+    MessageRole.CHATBOT: MessageRole.ASSISTANT,
+    MessageRole.MODEL: MessageRole.ASSISTANT,
+    MessageRole.FUNCTION: MessageRole.TOOL,
 }
-_OPENAI_ROLES = {
+_ROLES = dict.fromkeys((Dialect.ANTHROPIC, *_TAKEN), _OTHER_ROLES)
+_OPENAI_ROLES: dict[MessageRole, MessageRole] = {
     MessageRole.CHATBOT: MessageRole.ASSISTANT,
     MessageRole.MODEL: MessageRole.ASSISTANT,
     MessageRole.FUNCTION: MessageRole.TOOL,
@@ -67,13 +74,16 @@ def port(messages: Sequence[ChatMessage], index: int, dialect: Dialect) -> ChatM
         return message
     anthropic = dialect is Dialect.ANTHROPIC
     kwargs = message.additional_kwargs
-    role = (_ROLES[dialect] if anthropic else _OPENAI_ROLES).get(message.role, message.role)
-    answered = _answered(messages, index) if role is MessageRole.TOOL else None
+    role = _ROLES.get(dialect, _OPENAI_ROLES).get(message.role, message.role)
+    answered = _answered(messages, index, dialect) if role is MessageRole.TOOL else None
     if answered is None and role is MessageRole.TOOL:
         role = MessageRole.USER  # an observation of an agent that calls its tools in words
     blocks = _with_calls(message)
-    blocks = _for_anthropic(blocks, role, dialect) if anthropic else _for_openai(blocks, dialect)
-    blocks = _with_safe_ids(blocks, index)
+    if dialect in _TAKEN:
+        blocks = _for_others(blocks, dialect)
+    else:
+        blocks = _for_anthropic(blocks, role, dialect) if anthropic else _for_openai(blocks, dialect)
+    blocks = _with_safe_ids(blocks, index, dialect)
     if role is MessageRole.TOOL:
         kept = {**kwargs, "tool_call_id": answered}
     else:
@@ -165,6 +175,38 @@ def _for_openai(blocks: list[Any], dialect: Dialect) -> list[Any]:
     return blocks if _same(ported, blocks) else ported
 
 
+def _for_others(blocks: list[Any], dialect: Dialect) -> list[Any]:
+    """For integrations that raise over what they do not know. Those of Gemini and Ollama want arguments as objects."""
+    ported: list[Any] = []
+    for block in blocks:
+        if isinstance(block, ToolCallBlock):
+            ported.append(_with_object(block))
+        elif isinstance(block, CitableBlock):
+            ported.extend(part for part in block.content if isinstance(part, _TAKEN[dialect]))
+        elif isinstance(block, (AudioBlock, VideoBlock, DocumentBlock)) and not isinstance(block, _TAKEN[dialect]):
+            raise _unsupported(block, dialect)
+        elif not _lost_elsewhere(block, dialect):
+            ported.append(block)
+    return blocks if _same(ported, blocks) else ported
+
+
+def _lost_elsewhere(block: Any, dialect: Dialect) -> bool:
+    """A citation, a cache point where there are none, and another model's thoughts."""
+    if isinstance(block, CachePoint):
+        return dialect is not Dialect.BEDROCK
+    return isinstance(block, CitationBlock) or (isinstance(block, ThinkingBlock) and not _thought_there(block, dialect))
+
+
+def _thought_there(block: ThinkingBlock, dialect: Dialect) -> bool:
+    """Whether a thought may be the target's own, by what its integration notes beside it."""
+    beside = block.additional_information
+    if dialect is Dialect.GEMINI:
+        return "thought" in beside
+    if dialect is Dialect.BEDROCK:
+        return _signed(block)
+    return not ({"signature", "thought", "id"} & beside.keys())
+
+
 def _with_object(block: ToolCallBlock) -> ToolCallBlock:
     """The call with its arguments as an object: OpenAI's integration keeps the text that the model wrote."""
     if isinstance(block.tool_kwargs, dict):
@@ -176,39 +218,40 @@ def _with_object(block: ToolCallBlock) -> ToolCallBlock:
     return block.model_copy(update={"tool_kwargs": arguments if isinstance(arguments, dict) else {}})
 
 
-def _with_safe_ids(blocks: list[Any], index: int) -> list[Any]:
-    if all(block.tool_call_id and _ID.fullmatch(block.tool_call_id) for block in blocks if isinstance(block, ToolCallBlock)):
+def _with_safe_ids(blocks: list[Any], index: int, dialect: Dialect) -> list[Any]:
+    taken = _IDS.get(dialect, _ID)
+    if all(block.tool_call_id and taken.fullmatch(block.tool_call_id) for block in blocks if isinstance(block, ToolCallBlock)):
         return blocks
     safe: list[Any] = []
     number = 0
     for block in blocks:
         if isinstance(block, ToolCallBlock):
-            block = block.model_copy(update={"tool_call_id": _safe_id(block.tool_call_id, index, number)})
+            block = block.model_copy(update={"tool_call_id": _safe_id(block.tool_call_id, index, number, dialect)})
             number += 1
         safe.append(block)
     return safe
 
 
-def _answered(messages: Sequence[ChatMessage], index: int) -> str | None:
+def _answered(messages: Sequence[ChatMessage], index: int, dialect: Dialect) -> str | None:
     """The id of the call that a tool message answers; where it names none, of the one that stands at its place, if any."""
     kwargs = messages[index].additional_kwargs
     named = kwargs.get("tool_call_id") or kwargs.get("call_id")
     if named:
-        return _safe_id(named, index, 0)
+        return _safe_id(named, index, 0, dialect)
     first = index
     while first > 0 and messages[first - 1].role in _TOOLS:
         first -= 1
     place, caller = index - first, first - 1
     calls = [block for block in _with_calls(messages[caller]) if isinstance(block, ToolCallBlock)] if caller >= 0 else []
-    return _safe_id(calls[place].tool_call_id, caller, place) if place < len(calls) else None
+    return _safe_id(calls[place].tool_call_id, caller, place, dialect) if place < len(calls) else None
 
 
-def _safe_id(name: str | None, index: int, number: int) -> str:
-    """An id that every provider takes: the given one, or one made of it or of its place."""
-    if name and _ID.fullmatch(name):
+def _safe_id(name: str | None, index: int, number: int, dialect: Dialect) -> str:
+    """An id that the provider takes: the given one, or one made of it or of its place."""
+    if name and _IDS.get(dialect, _ID).fullmatch(name):
         return name
-    seed = name or f"{index}:{number}"
-    return "call_" + sha1(seed.encode(), usedforsecurity=False).hexdigest()[:24]
+    digest = sha1((name or f"{index}:{number}").encode(), usedforsecurity=False).hexdigest()
+    return digest[:9] if dialect is Dialect.MISTRAL else "call_" + digest[:24]
 
 
 def _signed(block: Any) -> bool:

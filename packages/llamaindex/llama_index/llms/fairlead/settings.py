@@ -12,6 +12,7 @@ from llama_index.llms.fairlead.native import Native
 from llama_index.llms.fairlead.port import forces_no_thinking
 
 _ANTHROPIC, _OTHER, _CHAT = Dialect.ANTHROPIC, Dialect.OTHER, Dialect.OPENAI_CHAT
+_OPENAI = (Dialect.OPENAI_CHAT, Dialect.OPENAI_RESPONSES)
 _NO_THINKING = {"type": "disabled"}
 _OPENAI_ONLY = ("strict", "parallel_tool_calls", "stream_options")
 _ANTHROPIC_ONLY = ("thinking", "betas")
@@ -39,7 +40,10 @@ def settings_for(
         _choose_anthropic(settings, tools)
         if native.thinks and "thinking" not in settings and (forces_no_thinking(messages) or _forces_a_tool(settings)):
             settings["thinking"] = _NO_THINKING
-    elif dialect is _OTHER:
+    elif dialect not in _OPENAI:
+        if dialect is not _OTHER:
+            for name in (*_OPENAI_ONLY, *_ANTHROPIC_ONLY):
+                settings.pop(name, None)
         if settings.get("tool_choice", "") is None:
             del settings["tool_choice"]
     else:
