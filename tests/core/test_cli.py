@@ -1,6 +1,7 @@
 """The `fairlead` command as people use it: wrong arguments, full disks, readers that leave. What it computes is tested in tests/evaluation."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -112,3 +113,29 @@ def test_an_output_that_cannot_be_written_is_told_in_one_line(recording, capsys,
     monkeypatch.setattr(sys, "stdout", Full())
     assert main(["replay", str(recording), PAIR]) == 1
     assert capsys.readouterr().err == "fairlead: [Errno 28] No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("[" * 100_000, "calls.jsonl:1: no JSON"), ("7", "calls.jsonl:1: not a JSON object, but 7")],
+    ids=["brackets without end", "a number"],
+)
+def test_a_line_that_is_no_row_is_told_once(tmp_path, capsys, text, told):
+    path = tmp_path / "calls.jsonl"
+    path.write_text(text, encoding="utf-8")
+    assert main(["replay", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert told in said
+    assert said.count("calls.jsonl") == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [("def router(:", "router.py:1: invalid syntax"), ("def router(pool): ...", "makes no Router by itself: missing.*'pool'")],
+    ids=["no Python", "a function that wants something"],
+)
+def test_a_router_that_cannot_be_had_is_told_in_one_line(recording, tmp_path, capsys, code, told):
+    path = tmp_path / "router.py"
+    path.write_text(code, encoding="utf-8")
+    assert main(["replay", str(recording), "--router", f"{path}:router"]) == 2
+    assert re.search(told, capsys.readouterr().err)

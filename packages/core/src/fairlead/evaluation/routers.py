@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import random
 import sys
 from bisect import bisect_right
@@ -85,7 +86,7 @@ def load_router(place: str) -> Router:
         raise ConfigurationError(f"{where} has no {name!r}")
     found: Any = getattr(module, name)
     if not isinstance(found, Router) and callable(found) and not isinstance(found, type) and not hasattr(found, "router"):
-        found = found()
+        found = _made(found, place)
     found = getattr(found, "router", found)
     if not isinstance(found, Router):
         raise ConfigurationError(f"{place} is no Router, but a {type(found).__name__}")
@@ -107,8 +108,19 @@ def _module(where: str) -> ModuleType:
     if spec is None or spec.loader is None:
         raise ConfigurationError(f"{where} is no Python file")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise ConfigurationError(f"{where}:{error.lineno}: {error.msg}") from None
     return module
+
+
+def _made(function: Any, place: str) -> Any:
+    try:
+        inspect.signature(function).bind()
+    except TypeError as error:
+        raise ConfigurationError(f"{place} makes no Router by itself: {error}") from None
+    return function()
 
 
 def _tariff(target: Target, rules: CacheRules) -> Tariff:

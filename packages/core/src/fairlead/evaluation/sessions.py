@@ -184,7 +184,9 @@ def rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                     yield number, row
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise ConfigurationError(f"{path}: cannot be read: {error}") from None
-    except ValueError as error:  # no JSON, or a number of thousands of digits
+    except ConfigurationError:
+        raise
+    except (ValueError, RecursionError) as error:  # no JSON, a number of thousands of digits, brackets without end
         raise ConfigurationError(f"{path}:{number}: no JSON: {error}") from None
 
 
