@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -16,8 +16,9 @@ from fairlead.scope import Scope
 from fairlead.testing import Clock
 from fairlead.testing.loopback import Answer, LoopbackProvider, Request, ToolCall
 
+from ..prompt_caches import HERE, LONG, marks
+
 OPUS, GPT = Target("opus", "anthropic", "claude-opus-5-5"), Target("gpt", "openai", "gpt-6-sol")
-HERE = {"127.0.0.1": "openai"}
 TOOLS = [
     {
         "type": "function",
@@ -29,7 +30,6 @@ TOOLS = [
     }
     for name in ("write", "read", "find")
 ]
-LONG = "The rules of the ship are these. " * 400
 
 
 @pytest.fixture
@@ -81,16 +81,6 @@ class Thread:
 
 def body(provider: LoopbackProvider, at: int = -1) -> dict[str, Any]:
     return dict(provider.requests[at].body)
-
-
-def marks(sent: Mapping[str, Any]) -> list[str]:
-    """Where a Messages request is marked."""
-    found = [f"tools.{i}" for i, tool in enumerate(sent.get("tools") or ()) if "cache_control" in tool]
-    found += [f"system.{i}" for i, part in enumerate(sent["system"]) if isinstance(part, dict) and "cache_control" in part]
-    for i, message in enumerate(sent["messages"]):
-        if isinstance(message["content"], list):
-            found += [f"messages.{i}.{j}" for j, part in enumerate(message["content"]) if "cache_control" in part]
-    return found
 
 
 # -- Anthropic's marks ---------------------------------------------------------------------------------------------
@@ -169,7 +159,7 @@ def test_who_marks_himself_is_left_alone(provider: LoopbackProvider, clock: Cloc
         assert marks(body(provider)) == ["messages.0.0"]
     else:
         thread.step(extra={"anthropic": mark})
-        assert marks(body(provider)) == []
+        assert marks(body(provider)) == ["top"]
 
 
 def test_what_goes_to_openai_carries_no_marks(provider: LoopbackProvider, clock: Clock) -> None:

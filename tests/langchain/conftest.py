@@ -17,6 +17,8 @@ from langchain_fairlead import ChatFairlead
 from .fakes import Scripted
 
 CLAUDE, GPT = "claude-sonnet-5", "gpt-4.1-mini"
+THINKING = {"type": "enabled", "budget_tokens": 1024}
+TARGETS = ["chat", "responses", "newest", "claude", "thinking", "adaptive"]
 Duo = Callable[..., ChatFairlead]
 
 
@@ -48,6 +50,28 @@ def gpt(provider: LoopbackProvider, **options: Any) -> ChatOpenAI:
 def real(provider: LoopbackProvider) -> ChatFairlead:
     """Claude, then GPT, over the real wire."""
     return ChatFairlead({"strong": claude(provider), "fast": gpt(provider)})
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[LoopbackProvider]:
+    """One provider for a whole module."""
+    with LoopbackProvider() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def llm(shared: LoopbackProvider) -> ChatFairlead:
+    """A target for each way to speak with OpenAI and Anthropic: those of `TARGETS`."""
+    return ChatFairlead(
+        {
+            "chat": gpt(shared),
+            "responses": gpt(shared, model="gpt-5", use_responses_api=True, reasoning={"summary": "auto"}),
+            "newest": gpt(shared, model="gpt-6-sol"),  # Chat Completions, and Responses once tools are bound
+            "claude": claude(shared),
+            "thinking": claude(shared, model="claude-opus-4-5", thinking=THINKING, max_tokens=4096),
+            "adaptive": claude(shared, model="claude-opus-5-5", thinking={"type": "adaptive"}, max_tokens=4096),
+        }
+    )
 
 
 @pytest.fixture

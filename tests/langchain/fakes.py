@@ -1,4 +1,4 @@
-"""Chat models that answer at once, by script."""
+"""Chat models that answer at once, by script, and a tool."""
 
 from __future__ import annotations
 
@@ -11,10 +11,17 @@ from langchain_core.language_models.base import LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
+from langchain_core.tools import tool
 from pydantic import Field
 
 Act = str | AIMessage | Exception
 USAGE = {"input_tokens": 10, "output_tokens": 3, "total_tokens": 13}
+
+
+@tool
+def look_up(what: str) -> str:
+    """Look something up."""
+    return f"{what}: found"
 
 
 class Scripted(BaseChatModel):

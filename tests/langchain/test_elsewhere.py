@@ -65,8 +65,7 @@ def native(name: str, **options: Any) -> Native:
 
 
 def ported(target: Native, messages: Sequence[BaseMessage], porter: Porter | None = None) -> list[BaseMessage]:
-    prompt = (porter or Porter()).ported(("t",), target, list(messages), list(messages), {})[1]
-    return list(prompt) if isinstance(prompt, list) else prompt.to_messages()  # type: ignore[union-attr]
+    return (porter or Porter()).ported(("t",), target, list(messages), {})[1]
 
 
 def ported_or_refused(target: str, history: str) -> list[BaseMessage]:
@@ -198,10 +197,10 @@ class TestConverse:
         fields = {"thinking": {"type": "enabled", "budget_tokens": 1024}, "anthropic_beta": ["x"]}
         thinking = native("converse", additional_model_request_fields=fields)
         history: list[BaseMessage] = [Q, called("c"), result(made="c")]
-        called_model = Porter().ported(("t",), thinking, history, history, {})[0].model
+        called_model = Porter().ported(("t",), thinking, history, {})[0].model
         assert getattr(called_model, "additional_model_request_fields") == {"anthropic_beta": ["x"]}  # noqa: B009  # the fake's own
         began = [Q, HumanMessage("hi")]
-        assert Porter().ported(("t",), thinking, list(began), list(began), {})[0] is thinking
+        assert Porter().ported(("t",), thinking, began, {})[0] is thinking
 
 
 class TestGemini:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -17,44 +16,16 @@ from langchain_core.messages import (
     SystemMessage,
     ToolMessage,
 )
-from langchain_core.tools import tool
 
 from fairlead import AllTargetsFailed, FailureKind
 from fairlead.testing.loopback import LoopbackProvider
 from langchain_fairlead import ChatFairlead
 
-from .conftest import claude, gpt, pinned
+from .conftest import TARGETS, claude, gpt, pinned
+from .fakes import look_up
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 PDF = "JVBERi0xLjQK"
-THINKING = {"type": "enabled", "budget_tokens": 1024}
-TARGETS = ["chat", "responses", "newest", "claude", "thinking", "adaptive"]
-
-
-@tool
-def look_up(what: str) -> str:
-    """Look something up."""
-    return f"{what}: found"
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[LoopbackProvider]:
-    with LoopbackProvider() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def llm(shared: LoopbackProvider) -> ChatFairlead:
-    return ChatFairlead(
-        {
-            "chat": gpt(shared),
-            "responses": gpt(shared, model="gpt-5", use_responses_api=True),
-            "newest": gpt(shared, model="gpt-6-sol"),  # Chat Completions, and Responses once tools are bound
-            "claude": claude(shared),
-            "thinking": claude(shared, model="claude-opus-4-5", thinking=THINKING, max_tokens=4096),
-            "adaptive": claude(shared, model="claude-opus-5-5", thinking={"type": "adaptive"}, max_tokens=4096),
-        }
-    )
 
 
 def user(*blocks: Any) -> HumanMessage:

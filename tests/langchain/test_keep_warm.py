@@ -20,10 +20,10 @@ from fairlead.testing import Clock
 from fairlead.testing.loopback import Answer, LoopbackProvider, Request, ToolCall
 from langchain_fairlead import ChatFairlead, FairleadMiddleware
 
+from ..prompt_caches import HERE, LONG, marks
 from .conftest import claude, gpt, pinned
+from .fakes import look_up
 
-HERE = {"127.0.0.1": "openai"}
-LONG = "The rules of the ship are these. " * 400
 MARK = {"type": "ephemeral"}
 
 
@@ -31,12 +31,6 @@ MARK = {"type": "ephemeral"}
 def write(what: str) -> str:
     """Write something down."""
     return f"{what}: written"
-
-
-@tool
-def look_up(what: str) -> str:
-    """Look something up."""
-    return f"{what}: found"
 
 
 TOOLS = [write, look_up]
@@ -95,17 +89,6 @@ class Thread:
         self.prompts.append(usage["input_tokens"])
         self.messages.append(reply)
         self.messages += [ToolMessage("found", tool_call_id=call["id"], name=call["name"]) for call in reply.tool_calls]
-
-
-def marks(sent: Any) -> list[str]:
-    found = ["top"] if sent.get("cache_control") else []
-    found += [f"tools.{i}" for i, part in enumerate(sent.get("tools") or ()) if "cache_control" in part]
-    system = sent.get("system")
-    found += [f"system.{i}" for i, part in enumerate(system if isinstance(system, list) else ()) if "cache_control" in part]
-    for i, message in enumerate(sent["messages"]):
-        if isinstance(message["content"], list):
-            found += [f"messages.{i}.{j}" for j, part in enumerate(message["content"]) if "cache_control" in part]
-    return found
 
 
 def sent(provider: LoopbackProvider) -> dict[str, Any]:

@@ -26,7 +26,6 @@ from langchain_anthropic import ChatAnthropic
 from langchain_anthropic.middleware import AnthropicPromptCachingMiddleware
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
-from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from langgraph.types import Command
@@ -41,15 +40,9 @@ from langchain_fairlead import ChatFairlead
 from langchain_fairlead.middleware import FairleadMiddleware
 
 from .conftest import CLAUDE, GPT, Duo, claude, gpt
-from .fakes import Scripted
+from .fakes import Scripted, look_up
 from .test_chat_model import Runs
 from .test_scope import Seer
-
-
-@tool
-def look_up(what: str) -> str:
-    """Look something up."""
-    return f"{what}: found"
 
 
 class Models(AgentMiddleware[Any, Any, Any]):

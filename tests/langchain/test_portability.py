@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
-from langchain_core.tools import tool
 
 from fairlead.testing.loopback import Answer, LoopbackProvider, Request, ToolCall
 from langchain_fairlead import ChatFairlead
@@ -17,15 +16,9 @@ from langchain_fairlead.port import Porter, adapt
 from langchain_fairlead.settings import settings
 
 from .conftest import claude, gpt, pinned
-from .fakes import Scripted
+from .fakes import Scripted, look_up
 
 THINKING = {"type": "enabled", "budget_tokens": 1024}
-
-
-@tool
-def look_up(what: str) -> str:
-    """Look something up."""
-    return f"{what}: found"
 
 
 def answer(request: Request) -> Answer:
@@ -156,24 +149,30 @@ class TestThePrefixThatATargetSees:
         llm = ChatFairlead(targets(provider))
         messages = history("thinking", llm, loop=False)
         native, porter = self.native(provider, "chat"), Porter()
-        first = porter.ported(("t",), native, messages, messages, {})[1].to_messages()
+        first = porter.ported(("t",), native, messages, {})[1]
         longer = [*messages, AIMessage("Yes."), HumanMessage("Good.")]
-        second = porter.ported(("t",), native, longer, longer, {})[1].to_messages()
+        second = porter.ported(("t",), native, longer, {})[1]
         assert all(a is b for a, b in zip(first, second, strict=False))
-        afresh = Porter().ported(("t",), native, longer, longer, {})[1].to_messages()
+        afresh = Porter().ported(("t",), native, longer, {})[1]
         assert [message.content for message in second] == [message.content for message in afresh]
 
     def test_an_edited_history_is_adapted_afresh(self, provider: LoopbackProvider) -> None:
         native, porter = self.native(provider, "chat"), Porter()
         messages: list[BaseMessage] = [HumanMessage("a"), gemini("first", False), HumanMessage("b")]
-        porter.ported(("t",), native, messages, messages, {})
+        porter.ported(("t",), native, messages, {})
         edited = [messages[0], gemini("second", False), HumanMessage("c")]
-        assert porter.ported(("t",), native, edited, edited, {})[1].to_messages()[1].content == "second"
+        assert porter.ported(("t",), native, edited, {})[1][1].content == "second"
 
-    def test_where_nothing_needs_to_change_the_callers_prompt_is_passed_on(self, provider: LoopbackProvider) -> None:
+    def test_where_nothing_needs_to_change_the_callers_messages_are_passed_on(self, provider: LoopbackProvider) -> None:
         messages: list[BaseMessage] = [HumanMessage("a"), AIMessage("b"), HumanMessage("c")]
-        prompt = tuple(messages)
-        assert Porter().ported(("t",), self.native(provider, "chat"), prompt, messages, {})[1] is prompt
+        assert Porter().ported(("t",), self.native(provider, "chat"), messages, {})[1] is messages
+
+    def test_who_changes_what_a_target_is_sent_does_not_change_what_is_kept(self, provider: LoopbackProvider) -> None:
+        native, porter = self.native(provider, "chat"), Porter()
+        messages: list[BaseMessage] = [HumanMessage("a"), gemini("first", False), HumanMessage("b")]
+        sent = porter.ported(("t",), native, messages, {})[1]
+        sent.clear()
+        assert len(porter.ported(("t",), native, messages, {})[1]) == len(messages)
 
 
 class TestWhatOthersRefuse:

@@ -18,7 +18,6 @@ from langchain_core.globals import get_llm_cache, set_llm_cache
 from langchain_core.language_models.model_profile import ModelProfile
 from langchain_core.messages import HumanMessage
 from langchain_core.runnables.config import var_child_runnable_config
-from langchain_core.tools import tool
 from langgraph.graph import START, MessagesState, StateGraph
 from pydantic import BaseModel
 
@@ -31,14 +30,8 @@ from langchain_fairlead.deepagents import TargetProfile, register
 
 from .conftest import CLAUDE, GPT, Duo, claude, gpt, pinned
 from .deciders import CORE, TARGETS, openai_decisions
-from .fakes import Scripted
+from .fakes import Scripted, look_up
 from .test_scope import Seer
-
-
-@tool
-def look_up(what: str) -> str:
-    """Look something up."""
-    return f"{what}: found"
 
 
 class Place(BaseModel):

@@ -107,13 +107,12 @@ class FairleadMiddleware(AgentMiddleware[FairleadState, Any, Any]):
 
         def perform(call: Call) -> Iterator[Any]:
             if call.ask is not None:
-                yield from asked.invoke(call)
-                return
+                return asked.invoke(call)
             chosen, config = _chosen(request, asked, call)
             with TRANSLATED, Within(config):
                 response = handler(chosen)
                 message = _message(response)
-            yield reply_of(message, raw=response)
+            return iter((reply_of(message, raw=response),))
 
         for _ in drive(run, perform):
             pass

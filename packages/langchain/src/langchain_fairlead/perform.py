@@ -21,7 +21,6 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.base import LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
-from langchain_core.prompt_values import PromptValue
 from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import merge_configs
@@ -99,17 +98,14 @@ class Request:
     def invoke(self, call: Call) -> Iterator[Any]:
         """The whole answer at once; where a schema is asked for, the parsed answer comes before the reply."""
         if isinstance(call, Enquiry):
-            yield call.put(self.messages, _aside(self.config))
-            return
+            return iter((call.put(self.messages, _aside(self.config)),))
         runnable, messages, config, kwargs, witness = self.prepared(call)
         if self.limiter is not None:
             self.limiter.acquire(blocking=True)
         with TRANSLATED:
             answer = direct.invoke(runnable, messages, config, kwargs)
             message = _whole(answer, witness)
-        if witness is not None:
-            yield answer
-        yield reply_of(message)
+        return iter((reply_of(message),) if witness is None else (answer, reply_of(message)))
 
     async def ainvoke(self, call: Call) -> AsyncIterator[Any]:
         """As `invoke`, asynchronously."""
@@ -261,10 +257,7 @@ class Request:
             config.pop("run_id", None)  # a run's id is unique
         if not call.live:
             config["tags"] = [*config["tags"], NOSTREAM]
-        native, prompt, kwargs = self.porter.ported(
-            self.thread, native, self.messages, self.messages, self.kwargs, tools=self.tools is not None
-        )
-        messages = self.messages if prompt is self.messages else cast("PromptValue", prompt).to_messages()
+        native, messages, kwargs = self.porter.ported(self.thread, native, self.messages, self.kwargs, self.tools is not None)
         if not self.porter.warmth.idle:
             messages, kwargs = self._warm(native, messages, kwargs, whole)
         if _keeps_answers(native.model):

@@ -15,7 +15,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from langchain_core.language_models.base import LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.prompt_values import ChatPromptValue
 
@@ -61,19 +60,18 @@ class Porter:
         self,
         thread: tuple[str, ...],
         native: Native,
-        prompt: LanguageModelInput,
         messages: list[BaseMessage],
         kwargs: dict[str, Any],
         tools: bool = False,
-    ) -> tuple[Native, LanguageModelInput, dict[str, Any]]:
-        """The model to call for `native`, its prompt and settings; the caller's own objects where nothing needs to change.
+    ) -> tuple[Native, list[BaseMessage], dict[str, Any]]:
+        """The model to call for `native`, its messages and settings; the caller's own objects where nothing needs to change.
 
         The model is another one only in a tool loop that began without thinking: there it may not think either.
 
         Parameters:
             thread: key of the conversation.
             native: the target of the attempt.
-            prompt, messages: the conversation, as the caller gave it and as messages.
+            messages: the conversation.
             kwargs: settings of the call.
             tools: tools are bound.
 
@@ -88,7 +86,7 @@ class Porter:
             kwargs = settings(native, kwargs, tools)
         if messages and orderly(native.dialect) and _answered_elsewhere(messages[-1], native):
             history = [*history, HumanMessage(GO_ON)]
-        return native, (prompt if history is messages else as_prompt(history)), kwargs
+        return native, history if history is messages else history.copy(), kwargs
 
     def _history(self, thread: tuple[str, ...], native: Native, messages: list[BaseMessage]) -> list[BaseMessage]:
         key = (thread, native.name)
