@@ -48,8 +48,8 @@ def test_fairlead_is_no_dearer_than_the_better_of_staying_and_switching_always(r
 
 
 def test_fairlead_is_near_the_optimum_and_never_below_it(results, recorded):
-    """Within 2.5 points by the default definition of easy. The wider one leaves more to foresight: up to 4.5 where margins are thin."""
-    most = 0.025 if easy_share(recorded) < 0.5 else 0.045
+    """Within 2.5 points by the default definition of easy. The wider one leaves more to foresight: up to 5 where margins are thin."""
+    most = 0.025 if easy_share(recorded) < 0.5 else 0.05
     for result in results:
         cost = {name: found.value for name, found in result.relative.items()}
         assert cost["optimum"] <= cost["fairlead"] + 1e-12, result.pair
@@ -80,7 +80,7 @@ def test_priors_that_are_wrong_by_three_times_cost_next_to_nothing(priors):
 @pytest.mark.parametrize("history", [True, False])
 @pytest.mark.parametrize("pair", [PAIRS[0], PAIRS[5]])
 def test_where_the_weak_model_needs_more_calls_it_is_given_up_again(pair, history):
-    """On 23 sessions much of the loss is what it costs to find out; on 147 it is below 2 % (docs/design/caching.md)."""
+    """On 23 sessions the loss is what it costs to find out; on 147 it is below 2 % (docs/design/caching.md)."""
     for result in replay(read_sessions(SAMPLE), [pair], replace(QUICK, inflation=2.0, history=history)):
         lost = {name: found.value - 1 for name, found in result.relative.items()}
         assert lost["naive"] > 0.15

@@ -32,7 +32,7 @@ from fairlead.view import View
 _GROWN = 1.2  # times the prompt
 _CALLS = 4
 _THIN, _THICK = 0.01, 0.02  # of what the second best plan costs
-VERSION = 1
+VERSION = 2
 """Of the state that `Advisor.dump` gives."""
 _WHAT = "state of the advisor"
 

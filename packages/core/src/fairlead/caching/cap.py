@@ -1,16 +1,61 @@
-"""A hard cap on what switching may cost in all: the guarantee for when every estimate is wrong.
+"""A cap on what switching may cost in all: the guarantee for when estimates are wrong.
 
-Beside the real bill runs the bill that one would have had without ever switching: the same work at the home model, its cache as it
-would then be. Once the real one exceeds the other by more than the allowed share, nothing is invested any more: a call goes
-elsewhere only where it is cheaper at once, until the difference has been earned back.
+Beside the real bill runs the one that would have been, had nothing ever been switched: the same work at the home model, with its cache as it
+would then be. The same work is not the same calls. A model that does only a part of a call's work makes calls that the home model would not
+have made, and their tokens lengthen every later prompt, of whichever model, until the history is dropped. How much it does is not
+known, only how likely each possibility is (`effort`). So one such bill is kept for each of `WORK`:
 
-The same work is not the same calls: a model that needs more of them makes calls that the home model would not have made, and they lengthen
-every prompt that follows. Both count as spent on switching, for all calls so far, by what is now known of each model (`works`).
+    never(w) = sum of  x (P' r + O o) + (P' - L')(w_h - r)        x = w for calls of that model, 1 for those at home
+    P' = P - (1 - w) A,  L' = L - (1 - w) A_before                A = tokens of the prompt that calls of that model added
 
-Source: the routing budget of Plano (katanemo) caps switch spend; this one counts what switching saved, and what it made longer, too.
+and what is at risk is the expected excess: sum of P(w) max(0, spent - never(w)). It may be the allowed share of the bill, and a quarter of what was
+saved meanwhile in the same expectation. Beyond that nothing is invested: a call goes elsewhere only where it is cheaper at once, even if the
+model does as little as it well may.
+
+Two things are counted in disfavour of switching. Where it is not known whether the home model's cache would have survived a pause, it would
+have. And the bill that would have been is no more than what was spent where nothing was switched.
+
+Source: the routing budget of Plano (katanemo) caps switch spend; this one counts what switching saved, and what it made longer, too. That
+exploration is paid from a share of the bill is the idea of conservative bandits (Wu et al., 2016).
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from fairlead.caching.effort import WORK, Effort
+from fairlead.caching.tariff import Tariff
+
+_TRIALS = 0.25  # of what is allowed may be lost by trying what should not pay
+_GAINS = 0.25  # of what was saved may be put at risk
+_SURE: tuple[float, ...] = (1.0, *[0.0] * (len(WORK) - 1))  # of a model of which nothing is known: it needs no more calls
+
+
+class Made(NamedTuple):
+    """One call, and what the same call would have met at home.
+
+    Parameters:
+        spent: USD that it cost.
+        model: who made it; empty: the home model.
+        home: tariff of the home model.
+        prompt, output: tokens.
+        warm: leading tokens that the home model would have had in its cache.
+        kept: leading tokens of the prompt before it that are still there.
+        added: model -> tokens of the prompt before it that calls of that model had added.
+        by, grown: who made the call before, and how many tokens that added.
+    """
+
+    spent: float
+    model: str
+    home: Tariff
+    prompt: float
+    output: float
+    warm: float
+    kept: float
+    added: Mapping[str, float]
+    by: str
+    grown: float
 
 
 class SpendCap:
@@ -18,60 +63,129 @@ class SpendCap:
 
     Parameters:
         share: by how much the bill may exceed that of never switching: 0.02 is 2 %.
-        start: calls whose mean cost is granted in advance, so that the first switch is possible.
+        start: calls that the bill is taken to have at least, at their mean cost, so that the first switch is possible: 2 % of 600 are 12 calls.
     """
 
-    __slots__ = ("_away", "_calls", "_carried", "_home", "_open", "_work", "share", "spent", "start")
+    __slots__ = ("_alone", "_calls", "_efforts", "_never", "_open", "_risk", "share", "spent", "start", "tried")
 
-    def __init__(self, share: float = 0.02, start: int = 200) -> None:
+    def __init__(self, share: float = 0.02, start: int = 600) -> None:
         self.share = share
         self.start = start
         self.spent = 0.0
+        self.tried = 0.0  # USD that trials were expected to lose
         self._calls = 0
+        self._alone = 0.0  # USD of never switching before any other model was called
+        self._never: dict[str, list[float]] = {}  # model -> USD of never switching, by `WORK` of its calls
+        self._efforts: dict[str, Effort] = {}
         self._open: bool | None = True  # as it was found last; None: something was taken in since
-        self._home = 0.0
-        self._away: dict[str, float] = {}
-        self._carried: dict[str, float] = {}
-        self._work: dict[str, float] = {}
+        self._risk = 0.0
 
-    def add(self, spent: float, never: float, model: str = "") -> None:
-        """Take in one call.
-
-        Parameters:
-            spent: USD that it cost.
-            never: USD that the same call would have cost at home.
-            model: who made it; empty: the home model.
-        """
+    def add(self, made: Made) -> None:
+        """Take in one call."""
         self._open = None
         self._calls += 1
-        self.spent += spent
-        if model:
-            self._away[model] = self._away.get(model, 0.0) + never
-        else:
-            self._home += never
+        self.spent += made.spent
+        model = made.model
+        if model and model not in self._never:
+            self._never[model] = [self._alone if not self._never else self.never] * len(WORK)
+        if not self._never:
+            self._alone += _at_home(made, 0.0, 0.0, 1.0)
+        for name, sums in self._never.items():
+            for i, cost in enumerate(self._would_have_cost(made, name)):
+                sums[i] += cost
 
-    def carried(self, model: str, cost: float) -> None:
-        """Take in USD that a call at home cost because of what calls of `model` had added to its prompt."""
+    def works(self, model: str, effort: Effort) -> None:
+        """What is known of the work that a call of `model` does."""
         self._open = None
-        self._carried[model] = self._carried.get(model, 0.0) + cost
-
-    def works(self, model: str, work: float) -> None:
-        """Take in that a call of `model` does that much of a call of the home model: 1 where it needs no more calls."""
-        self._open = None
-        self._work[model] = work
+        self._efforts[model] = effort
 
     @property
     def never(self) -> float:
-        """USD that the work done so far would have cost without ever switching."""
-        work = self._work
-        same = sum(cost * work.get(model, 1.0) for model, cost in self._away.items())
-        longer = sum(cost * (1.0 - work.get(model, 1.0)) for model, cost in self._carried.items())
-        return self._home + same - longer
+        """USD that the work done so far would have cost without ever switching, as far as is known."""
+        return min([_expected(self._chances(model), sums) for model, sums in self._never.items()], default=self._alone)
 
     @property
     def allows(self) -> bool:
         """Something may be invested."""
         if self._open is None:
-            never = self.never
-            self._open = self.spent - never <= self.share * never * (1.0 + self.start / max(1, self._calls))
-        return self._open
+            self._settle()
+        return bool(self._open)
+
+    @property
+    def risk(self) -> float:
+        """What would have been lost if the models did as little as they well may, as a share of what is allowed; at most 1."""
+        if self._open is None:
+            self._settle()
+        return self._risk
+
+    @property
+    def tries(self) -> bool:
+        """What should not pay may be tried."""
+        return self.tried <= _TRIALS * self._allowed()
+
+    @property
+    def sound(self) -> bool:
+        """Its numbers are what they should be; those of a loaded state may not be."""
+        return all(
+            isinstance(sums, list) and len(sums) == len(WORK) and all(isinstance(each, int | float) for each in sums)
+            for sums in self._never.values()
+        )
+
+    def _settle(self) -> None:
+        allowed = self._allowed()
+        lost, self._open = 0.0, True
+        for model, sums in self._never.items():
+            chances, over = self._chances(model), [self.spent - never for never in sums]
+            at_risk = _expected(chances, [max(0.0, each) for each in over])
+            saved = at_risk - _expected(chances, over)
+            self._open = self._open and at_risk <= allowed + _GAINS * saved
+            if model in self._efforts:
+                lost = max(lost, _at(self._efforts[model].least, over))
+        self._risk = min(1.0, lost / allowed) if allowed > 0.0 else 1.0
+
+    def _allowed(self) -> float:
+        return self.share * self.never * max(1.0, self.start / max(1, self._calls))
+
+    def _chances(self, model: str) -> tuple[float, ...] | list[float]:
+        return self._efforts[model].chances if model in self._efforts else _SURE
+
+    def _would_have_cost(self, made: Made, model: str) -> list[float]:
+        """USD at home, by the work that a call of `model` does; those of others do what is expected of them."""
+        before = after = 0.0  # tokens that would not have been there, whatever `model` does
+        for name, tokens in made.added.items():
+            if name != model:
+                before += (1.0 - self._work(name)) * tokens
+        own = made.added.get(model, 0.0)
+        more = made.grown if made.by == model else 0.0
+        after = before + (1.0 - self._work(made.by)) * made.grown if made.by and made.by != model else before
+        if made.model == model:
+            return [_at_home(made, before + (1 - w) * own, after + (1 - w) * (own + more), w) for w in WORK]
+        work = self._work(made.model) if made.model else 1.0
+        if not own and not more:
+            return [_at_home(made, before, after, work)] * len(WORK)
+        return [_at_home(made, before + (1 - w) * own, after + (1 - w) * (own + more), work) for w in WORK]
+
+    def _work(self, model: str) -> float:
+        return self._efforts[model].work if model in self._efforts else 1.0
+
+
+def _at_home(made: Made, before: float, after: float, work: float) -> float:
+    """USD if so many tokens of the prompt before, and of this one, were not there, and the call did that much of a call's work."""
+    if not made.model and not made.by and not after:
+        return made.spent
+    prompt = max(0.0, made.prompt - after)
+    warm = min(prompt, made.kept, max(0.0, made.warm - before))
+    read, write, _, output = made.home.at(prompt)
+    return work * (prompt * read + made.output * output) + (prompt - warm) * (write - read)
+
+
+def _expected(chances: tuple[float, ...] | list[float], values: list[float]) -> float:
+    return sum([chance * value for chance, value in zip(chances, values, strict=True)])
+
+
+def _at(work: float, values: list[float]) -> float:
+    """The value at that work, between those at `WORK`."""
+    for i in range(1, len(WORK)):
+        if work >= WORK[i]:
+            return values[i] + (values[i - 1] - values[i]) * (work - WORK[i]) / (WORK[i - 1] - WORK[i])
+    return values[-1]

@@ -10,17 +10,22 @@ import threading
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from fairlead.caching.cap import SpendCap
-from fairlead.caching.effort import Effort, Stretches
+from fairlead.caching.cap import Made, SpendCap
+from fairlead.caching.effort import WORK, Effort, Evidence, Stretches
 from fairlead.caching.habits import PRIORS, Habits, Priors, Rhythm
 from fairlead.caching.plan import Choice, Outlook, Standing, compare
 from fairlead.caching.slots import dump_slots, load_slots, mapping
-from fairlead.caching.survival import survival
 from fairlead.caching.tariff import Tariff
+from fairlead.errors import ConfigurationError
 
 _BROKEN = 0.5  # a prefix that keeps less than this share of its tokens counts as lost
+_DROPPED = 0.7  # a prompt this much shorter than the one before it holds a summary of it
+_GRACE = 30.0  # seconds after its lifetime in which a cache may still be there
 _YOUNG = 0.25  # of its lifetime: until then a cache is not about to lapse
-_KNOWN = 10.0  # stretches of the home model that are enough to leave fewer to it
+_HALF = 0.5  # of the stretches are left to the home model, at most, to learn from
+_KNOWN = 20.0  # stretches of the home model that are enough to leave fewer to it
+_MOST = 1.0 / WORK[-1]  # calls that a model may need at most
+_DERIVED = ("_built", "_going", "_known", "_seen")  # of stretches: what follows from the rest
 _KINDS = 256  # kinds of threads whose habits are kept apart; any further kind shares those of the first
 
 
@@ -65,18 +70,17 @@ class Course:
         habits: those of the kind.
     """
 
-    __slots__ = ("_outlooks", "added", "by", "home_at", "home_warm", "kind", "mode", "prompt", "rest", "rhythm", "taken")
+    __slots__ = ("_outlooks", "added", "by", "home_at", "kind", "mode", "prompt", "rhythm", "stake", "taken")
 
     def __init__(self, kind: str, habits: Habits) -> None:
         self.kind = kind
         self.rhythm = Rhythm(habits)
         self.prompt = 0.0
-        self.home_warm = 0.0  # of the home model, had nothing ever been switched
         self.home_at = float("-inf")
         self.mode = PLAN
+        self.stake = 0.0  # USD that the trial which was advised last is expected to lose
         self.by = ""  # who made the last call
         self.taken = False  # another model took part in this stretch
-        self.rest: dict[str, tuple[float, int]] = {}  # what was left of the stretch when a model took over; known from so many
         self.added: dict[str, float] = {}  # tokens of the prompt that calls of other models added
         self._outlooks: dict[float, Outlook] = {}
 
@@ -100,8 +104,8 @@ class Planner:
         priors: what is assumed before anything was seen.
         cap: by what share the whole bill may exceed that of never switching.
         margin: share of a cold write that must be gained beyond it before a plan begins with one.
-        control: share of easy stretches that are left to the home model, to learn how many calls it needs; more in the beginning,
-            while little is known of that. 0 where history tells.
+        control: share of easy stretches that are left to the home model, to learn how many calls it needs; more while little is known of that
+            and much depends on it. 0: none, and nothing is learnt of calls needed, unless history tells.
     """
 
     def __init__(self, priors: Priors = PRIORS, *, cap: float = 0.02, margin: float = 0.02, control: float = 0.0) -> None:
@@ -109,6 +113,8 @@ class Planner:
         self.cap = SpendCap(cap)
         self.margin = margin
         self.control = control
+        self.learns = control > 0.0
+        """Stretches of the home model are counted."""
         self._habits: dict[str, Habits] = {}
         self._stretches: dict[str, Stretches] = {}
         self._efforts: dict[str, Effort] = {}
@@ -127,6 +133,7 @@ class Planner:
     def history(self, kind: str, stretch: int) -> None:
         """Take in an easy stretch that the home model did alone, in calls: what others are measured by."""
         with self._lock:
+            self.learns = True
             self._of(kind).add(stretch)
 
     def decide(self, course: Course, prompt: float, home: Warmth, others: Mapping[str, Warmth], draw: float) -> Plan:
@@ -140,7 +147,9 @@ class Planner:
             draw: a random number in [0, 1), the same for the whole step: some stretches are left to chance, to learn from them.
         """
         begins = not course.rhythm.stretch
-        if course.mode == CONTROL or (begins and draw < self._controlled(course.kind)):
+        if course.mode == CONTROL or (
+            begins and draw < self._controlled(course.kind) and self._depends(course, prompt, home, others)
+        ):
             return Plan("", CONTROL, {})
         trial = course.mode == TRIAL
         calls = {name: 1.0 if trial else self.calls(name) for name in others}
@@ -149,11 +158,12 @@ class Planner:
         if best and not self.cap.allows:  # what is to pay at once must do so if the model needs as many calls as it well may
             most = {name: 1.0 / self._efforts[name].least if name in self._efforts else 1.0 for name in others}
             best = self._best(self._compare(course, prompt, home, others, most))
-        if not best and not trial and begins and draw > 0.5:
+        if not best and not trial and begins and draw > 0.5 and self.cap.tries:
             doubted = {name: self._efforts[name].tried(draw) for name in others if name in self._efforts}
             again = self._compare(course, prompt, home, {name: others[name] for name in doubted}, doubted)
             best = self._best(again)
             if best:
+                course.stake = max(0.0, choices[best].other - choices[best].home)
                 return Plan(best, TRIAL, {**choices, **again})
         return Plan(best, course.mode if trial else PLAN, choices)
 
@@ -161,17 +171,19 @@ class Planner:
         """Whether that random number may make of the call something else than what the plan says: a control or a trial."""
         if course.rhythm.stretch:
             return course.mode != PLAN
-        return draw < self._controlled(course.kind) or (draw > 0.5 and bool(self._efforts))
+        return draw < self._controlled(course.kind) or (draw > 0.5 and bool(self._efforts) and self.cap.tries)
 
     def _controlled(self, kind: str) -> float:
-        """Share of stretches to be left to the home model: many while few of its own are known, but the very first is planned."""
-        if not self.control:
+        """Share of stretches to be left to the home model: none before anything is at risk, half where all that is allowed is."""
+        if not self.control or not self._efforts:
             return 0.0
         seen = self._stretches.get(kind)
-        if seen is None:
-            return self.control
-        begun = seen.own + seen.given
-        return max(self.control, (_KNOWN / (_KNOWN + seen.own)) ** 2 * begun / (begun + 1.0))
+        known = seen.own if seen is not None else 0
+        return max(self.control, _HALF * self.cap.risk * (_KNOWN / (_KNOWN + known)) ** 2)
+
+    def _depends(self, course: Course, prompt: float, home: Warmth, others: Mapping[str, Warmth]) -> bool:
+        """Whether it matters how many calls the others need: not where one would pay even if it were the most."""
+        return not self._best(self._compare(course, prompt, home, others, dict.fromkeys(others, _MOST)))
 
     def _best(self, choices: Mapping[str, Choice]) -> str:
         if self.cap.allows:
@@ -224,28 +236,27 @@ class Planner:
         broken = course.rhythm.calls > 0 and kept < _BROKEN * course.prompt
         with self._lock:
             self._stretch(course, easy, model)
+            if mode == TRIAL and course.mode != TRIAL:
+                self.cap.tried += course.stake
             course.mode = mode if easy else PLAN
-            alive = survival(now - course.home_at, home.ttl, home.longest)
-            never = home.cost(prompt, alive * home.rule.whole(min(course.home_warm, kept, prompt)), output)
-            self.cap.add(cost, never, model)
-            self._carry(course, prompt, home, model, broken)
+            self._bill(course, now, prompt, output, kept, home, model, cost)
             course.rhythm.saw(now, prompt, output, easy, broken=broken)
-            course.home_warm, course.home_at, course.prompt, course.by = prompt, now, prompt, model
+            course.home_at, course.prompt, course.by = now, prompt, model
             course.changed()
 
     def ended(self, course: Course) -> None:
         """The thread will not go on."""
         with self._lock:
-            self._close(course)
+            self._stretch(course, False, "")
+            course.mode = PLAN
 
     def dump(self) -> dict[str, Any]:
         """What was learnt of kinds of threads and of models, and what was spent, as JSON types."""
         with self._lock:
             return {
-                "cap": dump_slots(self.cap, ("share", "start", "_open")),
+                "cap": dump_slots(self.cap, ("share", "start", "_open", "_risk")),
                 "habits": {kind: dump_slots(habits) for kind, habits in self._habits.items()},
-                "stretches": {kind: dump_slots(seen) for kind, seen in self._stretches.items()},
-                "efforts": {model: dump_slots(effort) for model, effort in self._efforts.items()},
+                "stretches": {kind: dump_slots(seen, _DERIVED) for kind, seen in self._stretches.items()},
             }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -258,64 +269,52 @@ class Planner:
         load_slots(cap, {**mapping(state.get("cap", {}), "state of the planner"), "_open": None}, "state of the planner, cap")
         habits = {kind: Habits(self.priors) for kind in mapping(state.get("habits", {}), "state of the planner, habits")}
         stretches = {kind: Stretches() for kind in mapping(state.get("stretches", {}), "state of the planner, stretches")}
-        efforts = {model: Effort() for model in mapping(state.get("efforts", {}), "state of the planner, efforts")}
-        parts: tuple[tuple[str, Mapping[str, object]], ...] = (
-            ("habits", habits),
-            ("stretches", stretches),
-            ("efforts", efforts),
-        )
-        for name, things in parts:
+        for name, things in (("habits", habits), ("stretches", stretches)):
             for kind, thing in things.items():
                 load_slots(thing, state[name][kind], f"state of the planner, {name} of {kind!r}")
+        if not all(seen.sound for seen in stretches.values()) or not cap.sound:
+            raise ConfigurationError("state of the planner: not as this version of fairlead keeps it; start without that state")
         with self._lock:
             self.cap = cap
             self._habits.update(habits)
             self._stretches.update(stretches)
-            self._efforts.update(efforts)
+            self._efforts.clear()
+            for kind, seen in self._stretches.items():
+                self.learns = self.learns or seen.own > 0
+                for model in seen.models:
+                    self._learn(kind, model, seen.evidence(model))
 
     def _stretch(self, course: Course, easy: bool, model: str) -> None:
-        if not easy:
-            self._close(course)
-        elif model:
-            stretches = self._of(course.kind)
-            if not course.taken:
-                course.taken = True
-                stretches.given += 1
-                if self.control and course.rhythm.stretch:
-                    stretches.add(course.rhythm.stretch, ended=False)
-            if model not in course.rest:
-                rest = stretches.rest(course.rhythm.stretch + 1)
-                if rest is None:
-                    return
-                course.rest[model] = rest, stretches.own
-            self._effort(model).called(*course.rest[model])
-            self.cap.works(model, self._effort(model).least)
-
-    def _close(self, course: Course) -> None:
-        """The stretch is over: who made its last call finished it."""
+        """What this call says of the one before: it went on, or that was the end of a stretch."""
         length, last = course.rhythm.stretch, course.by
-        if length and not course.taken and self.control:  # where history tells, home stretches would be counted twice
-            self._of(course.kind).add(length)
-        if length and last in course.rest:
-            self._effort(last).finished(course.rest[last][1])
-            self.cap.works(last, self._effort(last).least)
-        course.rest.clear()
-        course.taken = False
-        course.mode = PLAN
+        if length and last:
+            self._learn(course.kind, last, self._of(course.kind).called(last, length, ended=not easy))
+        ended, given = not easy, easy and bool(model)
+        if length and self.learns and not course.taken and (ended or given):
+            self._of(course.kind).add(length, ended=ended)
+        course.taken = not ended and (course.taken or given)
 
-    def _carry(self, course: Course, prompt: float, home: Tariff, model: str, broken: bool) -> None:
-        """Calls of other models leave their tokens in the prompt; the home model's later calls pay for them."""
-        added, rates = course.added, home.at(prompt)
-        grown = max(0.0, prompt - course.prompt)
-        if broken:
-            added.clear()
-        elif course.by:
-            added[course.by] = added.get(course.by, 0.0) + grown
-            if not model:
-                self.cap.carried(course.by, grown * (rates.write - rates.read))
-        if not model:
-            for name, tokens in added.items():
-                self.cap.carried(name, tokens * rates.read)
+    def _learn(self, kind: str, model: str, evidence: Evidence | None) -> None:
+        if evidence is None and not self.control:
+            return
+        if model not in self._efforts:
+            self._efforts[model] = Effort()
+        if evidence is not None:
+            self._efforts[model].learn(kind, evidence)
+        self.cap.works(model, self._efforts[model])
+
+    def _bill(
+        self, course: Course, now: float, prompt: float, output: float, kept: float, home: Tariff, model: str, cost: float
+    ) -> None:
+        """Calls of other models leave their tokens in the prompt, until it is summarised: what it would have cost without them."""
+        warm = home.rule.whole(course.prompt) if now - course.home_at <= home.longest + _GRACE else 0.0
+        by, grown = course.by, max(0.0, prompt - course.prompt)
+        if prompt < _DROPPED * course.prompt:
+            course.added.clear()
+            by, grown = "", 0.0
+        self.cap.add(Made(cost, model, home, prompt, output, warm, kept, course.added, by, grown))
+        if by:
+            course.added[by] = course.added.get(by, 0.0) + grown
 
     def _of(self, kind: str) -> Stretches:
         if kind not in self._stretches:
@@ -323,11 +322,6 @@ class Planner:
                 return next(iter(self._stretches.values()))
             self._stretches[kind] = Stretches()
         return self._stretches[kind]
-
-    def _effort(self, model: str) -> Effort:
-        if model not in self._efforts:
-            self._efforts[model] = Effort()
-        return self._efforts[model]
 
     def _of_kind(self, kind: str) -> Habits:
         if kind not in self._habits:

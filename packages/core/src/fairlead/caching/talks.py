@@ -24,7 +24,7 @@ FRESH = 0.25
 """Of a lifetime: so long, a cache is not about to lapse."""
 _MOMENT = 0.05  # of a lifetime: so long, that it is about to lapse changes nothing
 _WHAT = "state of the advisor, threads"
-_PASSING = ("kind", "mode", "by", "taken", "rest", "added")  # of a stretch that another process does not see the end of
+_PASSING = ("kind", "mode", "by", "taken", "stake", "added")  # of a stretch that another process does not see the end of
 
 
 class Field(NamedTuple):
@@ -117,6 +117,9 @@ def resume(talk: Talk, carried: Any, ledger: Ledger) -> None:
         raise ConfigurationError(f"{_WHAT}: a thread is told by session and agent, and its home by a name")
     load_slots(talk.course, carried.get("course", {}), _WHAT)
     load_slots(talk.course.rhythm, carried.get("rhythm", {}), _WHAT)
+    talk.course.taken = (
+        talk.course.rhythm.stretch > 0
+    )  # whoever made those calls: what follows is not a stretch of the home model alone
     ledger.resume(talk.chain, talk.chain, rows(carried, "prefixes", _WHAT))
     talk.home = home
 

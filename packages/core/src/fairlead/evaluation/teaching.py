@@ -45,7 +45,8 @@ def _learn(planner: Planner, thread: Thread, priced: dict[str, Tariff]) -> int:
     home = next(iter(priced))
     lanes: dict[str, Lane] = {}
     course = planner.course(kind(thread))
-    taken = alone = 0
+    taken = 0
+    planner.learns = True
     for step in thread.steps:
         name = step.by or home
         if name not in priced:
@@ -56,7 +57,6 @@ def _learn(planner: Planner, thread: Thread, priced: dict[str, Tariff]) -> int:
             lane.cut(step.kept)
         lane = lanes.setdefault(name, Lane(priced[name], 0 if lanes else thread.shared, step.at))
         other = "" if name == home else name
-        alone = _alone(planner, kind(thread), alone, step.easy, bool(other))
         cost = lane.call(step.at, step.prompt, step.output)
         planner.saw(
             course,
@@ -69,15 +69,5 @@ def _learn(planner: Planner, thread: Thread, priced: dict[str, Tariff]) -> int:
             model=other,
             cost=cost,
         )
-    _alone(planner, kind(thread), alone, False, False)
     planner.ended(course)
     return taken
-
-
-def _alone(planner: Planner, kind: str, length: int, easy: bool, other: bool) -> int:
-    """Count a stretch of easy calls at home; one that ended without others is history to a planner that keeps no controls."""
-    if easy:
-        return -1 if other or length < 0 else length + 1
-    if length > 0 and not planner.control:
-        planner.history(kind, length)
-    return 0
