@@ -49,8 +49,12 @@ def reply_of(response: Any, usage: Usage | None, first_chunk: float | None = Non
 
 def stamp_of(outcome: Outcome) -> dict[str, Any]:
     """The record of a finished step: decision id, who answered, why, what was tried, and what it cost in USD."""
-    stamp = _reason(outcome.attempt.call)
-    stamp["attempts"], stamp["accepted"], stamp["cost"] = _tried(outcome.attempts), outcome.accepted, outcome.cost
+    stamp, attempts = _reason(outcome.attempt.call), outcome.attempts
+    if len(attempts) == 1 and outcome.accepted:  # the usual case, and the quick way
+        stamp["attempts"], stamp["accepted"] = [{"target": stamp["target"], "result": "accepted"}], True
+        stamp["cost"] = outcome.attempt.cost
+    else:
+        stamp["attempts"], stamp["accepted"], stamp["cost"] = _tried(attempts), outcome.accepted, outcome.cost
     return stamp
 
 
