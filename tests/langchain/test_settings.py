@@ -2,47 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from langchain_core.tools import tool
+from langchain_core.exceptions import ModelError
 
 from fairlead import AllTargetsFailed, FailureKind
 from fairlead.testing.loopback import LoopbackProvider
 from langchain_fairlead import ChatFairlead
 
-from .conftest import claude, gpt, pinned
-
-TARGETS = ["chat", "responses", "newest", "claude", "thinking", "adaptive"]
-
-
-@tool
-def look_up(what: str) -> str:
-    """Look something up."""
-    return f"{what}: found"
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[LoopbackProvider]:
-    with LoopbackProvider() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def llm(shared: LoopbackProvider) -> ChatFairlead:
-    budget = {"type": "enabled", "budget_tokens": 1024}
-    return ChatFairlead(
-        {
-            "chat": gpt(shared),
-            "responses": gpt(shared, model="gpt-5", use_responses_api=True, reasoning={"summary": "auto"}),
-            "newest": gpt(shared, model="gpt-6-sol"),  # Chat Completions, and Responses once tools are bound
-            "claude": claude(shared),
-            "thinking": claude(shared, model="claude-opus-4-5", thinking=budget, max_tokens=4096),
-            "adaptive": claude(shared, model="claude-opus-5-5", thinking={"type": "adaptive"}, max_tokens=4096),
-        }
-    )
-
+from .conftest import TARGETS, claude, gpt, pinned
+from .fakes import look_up
 
 SETTINGS: list[dict[str, Any]] = [
     {"max_tokens": 100},
@@ -147,6 +118,53 @@ def test_the_longest_answer_has_a_name_everywhere(llm: ChatFairlead, shared: Loo
         assert body(llm, shared, "chat", **{name: 100})["max_completion_tokens"] == 100
         assert body(llm, shared, "responses", **{name: 100})["max_output_tokens"] == 100
         assert body(llm, shared, "claude", **{name: 100})["max_tokens"] == 100
+
+
+def test_a_service_tier_is_told_to_those_who_have_it(llm: ChatFairlead, shared: LoopbackProvider) -> None:
+    told = {
+        tier: [body(llm, shared, target, service_tier=tier).get("service_tier") for target in ("chat", "responses", "claude")]
+        for tier in ("auto", "flex", "standard_only")
+    }
+    assert told == {
+        "auto": ["auto"] * 3,
+        "flex": ["flex", "flex", None],
+        "standard_only": [None, None, "standard_only"],
+    }
+
+
+def test_a_user_is_told_to_anthropic_in_its_metadata(llm: ChatFairlead, shared: LoopbackProvider) -> None:
+    for metadata, told in (({"user_id": "u"}, {"user_id": "u"}), ({"topic": "x"}, None)):
+        list(llm.stream("hi", pinned("claude"), metadata=metadata))
+        assert shared.requests[-1].body.get("metadata") == told
+
+
+@pytest.mark.parametrize(
+    ("settings", "home"),
+    [
+        ({"conversation": "conv_1"}, "responses"),
+        ({"prompt": {"id": "pmpt_1"}}, "responses"),
+        ({"mcp_servers": [{"type": "url", "url": "https://example.com", "name": "tools"}], "betas": ["mcp"]}, "claude"),
+    ],
+    ids=["conversation", "prompt", "mcp_servers"],
+)
+def test_what_one_provider_keeps_or_calls_is_not_left_out_without_a_word(
+    llm: ChatFairlead, shared: LoopbackProvider, settings: dict[str, Any], home: str
+) -> None:
+    foreign = "claude" if home == "responses" else "chat"
+    with pytest.raises(AllTargetsFailed, match=r"unsupported: \w+= names what \w+ (keeps|calls)"):
+        ChatFairlead({foreign: llm.models[foreign]}).invoke("hi", **settings)
+    models = {foreign: llm.models[foreign], home: llm.models[home]}
+    with suppress(AllTargetsFailed, ModelError):  # the loopback provider keeps nothing of the kind
+        ChatFairlead(models).invoke("hi", **settings)
+    assert shared.requests[-1].provider == ("anthropic" if home == "claude" else "openai")
+
+
+def test_a_conversation_that_openai_keeps_goes_on_there(shared: LoopbackProvider) -> None:
+    llm = ChatFairlead({"claude": claude(shared), "kept": gpt(shared, use_responses_api=True)})
+    first = llm.invoke("My name is Ann.", pinned("kept"))
+    answer = llm.invoke("Who am I?", previous_response_id=first.response_metadata["id"])
+    assert answer.response_metadata["fairlead"]["target"] == "kept"
+    assert shared.requests[-1].body["previous_response_id"] == first.response_metadata["id"]
 
 
 def test_thinking_is_not_counted_to_the_answer(llm: ChatFairlead, shared: LoopbackProvider) -> None:

@@ -84,7 +84,7 @@ class Dispatch:
         return _again, (models, self._parts, dict(self.said), self.limiter, self._local)
 
     def invoke(
-        self, prompt: LanguageModelInput, config: RunnableConfig | None, *, stop: list[str] | None = None, **kwargs: Any
+        self, prompt: LanguageModelInput, config: RunnableConfig | None, /, *, stop: list[str] | None = None, **kwargs: Any
     ) -> Any:
         """The answer: a message, or what its parser made of it."""
         request = self.request(prompt, config, stop, kwargs)
@@ -93,7 +93,7 @@ class Dispatch:
         return _finished(request, run.outcome, shown)
 
     async def ainvoke(
-        self, prompt: LanguageModelInput, config: RunnableConfig | None, *, stop: list[str] | None = None, **kwargs: Any
+        self, prompt: LanguageModelInput, config: RunnableConfig | None, /, *, stop: list[str] | None = None, **kwargs: Any
     ) -> Any:
         """As `invoke`, asynchronously."""
         request = self.request(prompt, config, stop, kwargs)
@@ -102,7 +102,7 @@ class Dispatch:
         return _finished(request, run.outcome, shown)
 
     def stream(
-        self, prompt: LanguageModelInput, config: RunnableConfig | None, *, stop: list[str] | None = None, **kwargs: Any
+        self, prompt: LanguageModelInput, config: RunnableConfig | None, /, *, stop: list[str] | None = None, **kwargs: Any
     ) -> Generator[Any, None, None]:
         """The chunks of the answer; the last one carries the decision."""
         request = self.request(prompt, config, stop, kwargs)
@@ -114,7 +114,7 @@ class Dispatch:
         yield from last.end(run.outcome)
 
     async def astream(
-        self, prompt: LanguageModelInput, config: RunnableConfig | None, *, stop: list[str] | None = None, **kwargs: Any
+        self, prompt: LanguageModelInput, config: RunnableConfig | None, /, *, stop: list[str] | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
         """As `stream`, asynchronously."""
         request = self.request(prompt, config, stop, kwargs)
@@ -146,7 +146,7 @@ class Dispatch:
         return _stamped_result(results[-1], run.outcome)
 
     def events(
-        self, prompt: LanguageModelInput, config: RunnableConfig | None, *, stop: list[str] | None = None, **kwargs: Any
+        self, prompt: LanguageModelInput, config: RunnableConfig | None, /, *, stop: list[str] | None = None, **kwargs: Any
     ) -> Generator[Event, None, None]:
         """The events of LangChain's v3 protocol; the closing one carries the decision."""
         request = self.request(prompt, config, stop, kwargs)
@@ -161,7 +161,7 @@ class Dispatch:
         yield finished(last, KEY, stamp_of(run.outcome))
 
     async def aevents(
-        self, prompt: LanguageModelInput, config: RunnableConfig | None, *, stop: list[str] | None = None, **kwargs: Any
+        self, prompt: LanguageModelInput, config: RunnableConfig | None, /, *, stop: list[str] | None = None, **kwargs: Any
     ) -> AsyncGenerator[Event, None]:
         """As `events`, asynchronously."""
         request = self.request(prompt, config, stop, kwargs)

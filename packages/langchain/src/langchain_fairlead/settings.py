@@ -8,7 +8,9 @@
 | `temperature`, `top_p`, `top_k` | left out where the model's profile says that it takes none, or while it thinks; at most 1 for Anthropic |
 | a longest answer that would end within the thinking | longer by the thinking's budget |
 | reasoning settings | left out for models that do not reason |
+| `service_tier` | left out where its word is another provider's |
 | JSON mode | Anthropic has none: another target must be asked |
+| a conversation, prompt or servers of tools that one provider keeps or runs | another target must be asked |
 
 Source: docs/design/portability.md; each row was refused by a provider or by its client.
 """
@@ -30,10 +32,17 @@ _CHAT_ONLY = frozenset(
     """audio frequency_penalty logit_bias logprobs modalities n prediction presence_penalty seed web_search_options""".split()
 )
 _OPENAI_ONLY = _CHAT_ONLY | frozenset(
-    """include max_tool_calls metadata previous_response_id prompt prompt_cache_key prompt_cache_options prompt_cache_retention
+    """conversation include max_tool_calls metadata previous_response_id prompt prompt_cache_key prompt_cache_options prompt_cache_retention
     reasoning safety_identifier service_tier store stream_options stream_usage text top_logprobs truncation user
     verbosity""".split()
 )
+_KEPT = {
+    # settings without which a request says something else, and what they name; only a target of that provider can serve it
+    **dict.fromkeys(["previous_response_id", "conversation", "prompt"], "what OpenAI keeps"),
+    "mcp_servers": "what Anthropic calls",
+}
+_SHARED = frozenset(["metadata", "service_tier"])
+"""Settings of OpenAI that Anthropic has too, with values of its own."""
 _LONGEST = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 _SAMPLING = frozenset(["temperature", "top_p", "top_k"])
 _REASONING = frozenset(["reasoning", "reasoning_effort"])
@@ -131,8 +140,27 @@ def settings(native: Native, kwargs: dict[str, Any], tools: bool = False) -> dic
             kept = [name for name in kwargs["include"] if name != _THOUGHTS]
             kwargs = {**kwargs, "include": kept} if kept else _without(kwargs, frozenset(["include"]))
     if not refused.isdisjoint(kwargs):
+        _check_kept(refused, kwargs, dialect)
+        if dialect is Dialect.ANTHROPIC:
+            refused -= {name for name in _SHARED if _anthropics(name, kwargs)}
         kwargs = _without(kwargs, refused)
     return _anthropic(native, kwargs) if dialect is Dialect.ANTHROPIC else _openai(native, kwargs)
+
+
+def _check_kept(refused: frozenset[str], kwargs: Mapping[str, Any], dialect: Dialect) -> None:
+    for name in _KEPT.keys() & refused:
+        if kwargs.get(name):
+            raise TargetError(FailureKind.UNSUPPORTED, f"{name}= names {_KEPT[name]}, which {dialect} cannot reach")
+
+
+def _anthropics(name: str, kwargs: Mapping[str, Any]) -> bool:
+    """Whether a shared setting has a value that Anthropic takes."""
+    value = kwargs.get(name)
+    return (
+        value in ("auto", "standard_only")
+        if name == "service_tier"
+        else isinstance(value, Mapping) and set(value) == {"user_id"}
+    )
 
 
 def _without(kwargs: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
@@ -159,7 +187,10 @@ def _theirs(native: Native, kwargs: dict[str, Any], profile: Mapping[str, Any]) 
         refused |= _REASONING
     if kwargs.get("service_tier") == "auto":  # as without it, and only OpenAI knows the word
         refused |= {"service_tier"}
-    return kwargs if refused.isdisjoint(kwargs) else _without(kwargs, refused)
+    if refused.isdisjoint(kwargs):
+        return kwargs
+    _check_kept(refused, kwargs, dialect)
+    return _without(kwargs, refused)
 
 
 def _in_options(native: Native, kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -177,6 +208,8 @@ def _in_options(native: Native, kwargs: dict[str, Any]) -> dict[str, Any]:
 
 def _openai(native: Native, kwargs: dict[str, Any]) -> dict[str, Any]:
     kwargs = _renamed(kwargs, "stop_sequences", "stop")
+    if kwargs.get("service_tier") == "standard_only":  # Anthropic's
+        kwargs = _without(kwargs, frozenset(["service_tier"]))
     if native.dialect is Dialect.OPENAI_CHAT:
         kwargs = _renamed(kwargs, "max_output_tokens", "max_tokens")
     if native.dialect is Dialect.OPENAI_RESPONSES and "reasoning_effort" in kwargs:
