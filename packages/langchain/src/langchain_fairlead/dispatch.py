@@ -11,13 +11,13 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.runnables import RunnableConfig
-from langchain_core.runnables.config import ensure_config, merge_configs
+from langchain_core.runnables.config import merge_configs
 
 from fairlead import Call, Outcome, adrive, drive
 from fairlead.caching.keep_warm import KeepWarm
 from fairlead.drive import APerform
 from langchain_fairlead.events import FINISH, Event, finished
-from langchain_fairlead.inputs import forget_seen, messages_of, take_tools
+from langchain_fairlead.inputs import forget_seen, messages_of, settled, take_tools
 from langchain_fairlead.native import Native, natives
 from langchain_fairlead.parts import Packed, Parts, packed, unpacked
 from langchain_fairlead.perform import Request
@@ -186,7 +186,7 @@ class Dispatch:
             stop: stop sequences.
             kwargs: settings of the call; this may be changed.
         """
-        return self._request(messages_of(prompt), ensure_config(config), stop, kwargs)
+        return self._request(messages_of(prompt), settled(config), stop, kwargs)
 
     def inside(self, prompt: Sequence[BaseMessage], config: RunnableConfig, kwargs: dict[str, Any]) -> Request:
         """As `request`, for what stands inside an agent; the config is what `surrounding` gives, or more."""

@@ -17,12 +17,15 @@ from langchain_core.messages import (
 )
 from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import RunnableConfig
-from langchain_core.runnables.config import ensure_config, var_child_runnable_config
+from langchain_core.runnables.config import CONFIG_KEYS, ensure_config, var_child_runnable_config
 
 from langchain_fairlead.follows import FOLLOW
 from langchain_fairlead.tools import Tools
 
 _MESSAGES = frozenset([HumanMessage, AIMessage, ToolMessage, SystemMessage, AIMessageChunk])
+_KEYS = frozenset(CONFIG_KEYS)
+_MOVED = frozenset(["model", "checkpoint_ns"])
+"""What LangChain copies from a config's `configurable` to its metadata."""
 
 
 def messages_of(prompt: LanguageModelInput) -> list[BaseMessage]:
@@ -40,6 +43,19 @@ def messages_of(prompt: LanguageModelInput) -> list[BaseMessage]:
     if isinstance(prompt, Sequence):
         return convert_to_messages(prompt)
     raise ValueError(f"Invalid input type {type(prompt)}. Must be a PromptValue, str, or list of BaseMessages.")
+
+
+def settled(config: RunnableConfig | None) -> RunnableConfig:
+    """What `ensure_config` gives, but for the recursion limit; only to be read, and to make others of.
+
+    Where nothing is around and nothing has to be moved, its parts are not copied: that takes a third of the time.
+    """
+    given = config or {}
+    if var_child_runnable_config.get() or not _KEYS.issuperset(given) or None in given.values():
+        return ensure_config(config)
+    if not _MOVED.isdisjoint(given.get("configurable", ())):
+        return ensure_config(config)
+    return {"tags": [], "metadata": {}, "callbacks": None, "configurable": {}, **given}
 
 
 def surrounding() -> RunnableConfig:
