@@ -410,3 +410,60 @@ def test_what_a_target_says_of_itself_counts_before_the_catalogue(provider: Loop
 def test_a_temperature_beyond_a_providers_scale_is_its_highest(provider: LoopbackProvider, make: Make) -> None:
     asking(make, "claude-opus-4-5", "gpt-4o-mini").complete(HELLO, temperature=1.4, target="claude")
     assert provider.requests[-1].body["temperature"] == 1
+
+
+# -- what callers get wrong, and what they may write otherwise -----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("messages", "options", "told"),
+    [
+        ("Hello", {}, "'role': 'user'"),
+        ([], {}, "give a list"),
+        (HELLO[0], {}, "give a list"),
+        ([{"content": "Hello"}], {}, "no message.*'role'"),
+        ([{"role": "usr", "content": "Hello"}], {}, "'usr'.*assistant"),
+        (HELLO, {"tools": ["weather"]}, "'function'"),
+        (HELLO, {"tools": [WEATHER], "tool_choice": 7}, "tool_choice=7"),
+        (HELLO, {"schema": dict}, "JSON schema"),
+        (HELLO, {"max_tokens": "50"}, "max_tokens='50'"),
+        (HELLO, {"max_tokens": 0}, "max_tokens=0"),
+        (HELLO, {"temperature": float("nan")}, "temperature=nan"),
+        (HELLO, {"labels": ["ada"]}, "labels="),
+    ],
+    ids=str,
+)
+def test_what_is_no_request_is_told_before_anybody_is_asked(
+    provider: LoopbackProvider, make: Make, messages: Any, options: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=told):
+        make().complete(messages, **options)
+    assert not provider.requests
+
+
+@pytest.mark.parametrize("lead", LEADS)
+@pytest.mark.parametrize(
+    "choice",
+    [
+        "weather",
+        {"type": "function", "function": {"name": "weather"}},
+        {"type": "tool", "name": "weather"},
+        "any",
+        {"type": "any"},
+    ],
+    ids=str,
+)
+def test_the_choice_of_a_tool_may_be_said_as_either_provider_says_it(make: Make, lead: str, choice: Any) -> None:
+    done = make().complete(HELLO, tools=[WEATHER], tool_choice=choice, target=lead)
+    assert [call["function"]["name"] for call in done.tool_calls] == ["weather"]
+
+
+@pytest.mark.parametrize(("lead", "word"), [("claude", "stop_sequences"), ("gpt", "stop")])
+def test_one_stop_sequence_is_one(provider: LoopbackProvider, make: Make, lead: str, word: str) -> None:
+    make().complete(HELLO, stop="END", target=lead)
+    assert provider.requests[-1].body[word] == ["END"]
+
+
+def test_a_session_may_be_a_number(make: Make) -> None:
+    asked = make().complete(HELLO, session=0).outcome.attempt.call.view.scope
+    assert asked.session == "0"

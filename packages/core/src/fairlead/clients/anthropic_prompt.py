@@ -171,7 +171,7 @@ def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
 
 def _choice(prompt: Prompt) -> dict[str, Any] | None:
     words = {"auto": {"type": "auto"}, "required": {"type": "any"}, "none": {"type": "none"}}
-    choice = prompt.tool_choice
+    choice = prompt.choice
     told: dict[str, Any] | None = words.get(choice, {"type": "tool", "name": choice}) if choice else None
     if prompt.parallel_tool_calls is False and prompt.tools and choice != "none":
         return {**(told or {"type": "auto"}), "disable_parallel_tool_use": True}

@@ -122,7 +122,7 @@ class Clients:
             AllTargetsFailed: everything that may be called failed.
         """
         run, prompt = self._begin(messages, options, stream=False)
-        named = bool(options.get("session"))
+        named = _is_named(options)
         for _ in drive(run, lambda call: self._perform(call, prompt, named)):
             pass
         return self._completion(run)
@@ -130,7 +130,7 @@ class Clients:
     async def acomplete(self, messages: Sequence[Message], **options: Any) -> Completion:
         """As `complete`, asynchronously."""
         run, prompt = self._begin(messages, options, stream=False)
-        named = bool(options.get("session"))
+        named = _is_named(options)
         async for _ in adrive(run, lambda call: self._aperform(call, prompt, named)):
             pass
         return self._completion(run)
@@ -142,13 +142,13 @@ class Clients:
             Interrupted: while iterating: the answer broke off after part of it was shown.
         """
         run, prompt = self._begin(messages, options, stream=True)
-        named = bool(options.get("session"))
+        named = _is_named(options)
         return Stream(drive(run, lambda call: self._perform(call, prompt, named)), lambda: self._completion(run))
 
     def astream(self, messages: Sequence[Message], **options: Any) -> Stream:
         """As `stream`, asynchronously: `async for text in clients.astream(...)`."""
         run, prompt = self._begin(messages, options, stream=True)
-        named = bool(options.get("session"))
+        named = _is_named(options)
         return Stream(adrive(run, lambda call: self._aperform(call, prompt, named)), lambda: self._completion(run))
 
     def _begin(self, messages: Sequence[Message], options: dict[str, Any], stream: bool) -> tuple[Run, Prompt]:
@@ -187,10 +187,15 @@ def _params(client: Client, call: Call, prompt: Prompt) -> dict[str, Any]:
     return {} if call.ask is not None else client.render(prompt, call.target)
 
 
+def _is_named(options: Mapping[str, Any]) -> bool:
+    """Whether the caller says which session it is."""
+    return options.get("session") not in (None, "")
+
+
 def _sorted(
     messages: Sequence[Message],
     *,
-    session: str = "",
+    session: str | int | None = "",
     agent: str = "main",
     task: str = "",
     labels: Mapping[str, str] | None = None,
@@ -201,5 +206,8 @@ def _sorted(
     **asked: Any,
 ) -> tuple[Scope, str, Prompt]:
     """Options, by what they are about: where in the work, who may answer, what is asked."""
-    scope = Scope(session, agent, task, labels=labels or {}, deadline=deadline)
+    if labels is not None and not isinstance(labels, Mapping):
+        raise ConfigurationError(f"labels={labels!r:.80}: give name -> value, such as {{'user': 'ada'}}")
+    named = "" if session is None else str(session)  # ids of databases are numbers
+    scope = Scope(named, agent or "main", task or "", labels=labels or {}, deadline=deadline)
     return scope, target, Prompt(messages, tools=tools, schema=schema, **asked)

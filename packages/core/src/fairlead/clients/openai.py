@@ -64,7 +64,7 @@ class OpenAIClient(Client):
         return with_hint(params, hint, key_of(call.view.scope.key(Level.AGENT)), sdk.default_headers if hint.header else ())
 
     def render(self, prompt: Prompt, target: Target) -> dict[str, Any]:  # noqa: ARG002
-        choice = prompt.tool_choice
+        choice = prompt.choice
         named = {"type": "function", "function": {"name": choice}}
         schema = {"name": "answer", "schema": prompt.schema, "strict": True}
         params = {

@@ -8,12 +8,14 @@ from typing import Any
 
 from fairlead import tokens
 from fairlead.clients.prompt import Message, Prompt
+from fairlead.errors import ConfigurationError
 from fairlead.scope import Scope
 from fairlead.signals import Turn
 from fairlead.threads import NO_FRONT, Front, Threads, fingerprint
 from fairlead.view import Needs, View
 
 _ROLES = {"developer": "system", "function": "tool"}
+_KNOWN = frozenset(["assistant", "developer", "function", "system", "tool", "user"])
 _MEDIA = {"image_url": "image", "input_audio": "audio", "file": "document", "video_url": "video"}
 
 
@@ -58,6 +60,10 @@ def opening(messages: Sequence[Message]) -> str:
 
 def turn_of(message: Message) -> Turn:
     """One neutral message."""
+    if not isinstance(message, Mapping) or message.get("role") not in _KNOWN:
+        raise ConfigurationError(
+            f"{message!r:.80} is no message: give {{'role': ..., 'content': ...}} with one of the roles {', '.join(sorted(_KNOWN))}"
+        )
     role, content = str(message["role"]), message.get("content")
     parts = [part for part in content if isinstance(part, Mapping)] if isinstance(content, list) else []
     text = (
