@@ -129,7 +129,9 @@ def _hint(keep: KeepWarm, native: Native) -> Hint | None:
 
 
 def _markable(native: Native) -> bool:
-    return native.dialect is Dialect.ANTHROPIC and MARK not in (getattr(native.model, "model_kwargs", None) or {})
+    marks_itself = MARK in (getattr(native.model, "model_kwargs", None) or {})
+    older = native.model._llm_type == "amazon_bedrock_chat"  # sends settings as they are, and Bedrock refuses this one
+    return native.dialect is Dialect.ANTHROPIC and not (marks_itself or older)
 
 
 def _goes_on(before: Sequence[BaseMessage], messages: Sequence[BaseMessage]) -> bool:
