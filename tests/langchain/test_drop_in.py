@@ -228,6 +228,22 @@ def test_what_several_prompts_cost_is_added_up_as_the_model_does(provider: Loopb
     assert len(both["fairlead"]) == 2
 
 
+@pytest.mark.parametrize("make", [gpt, claude])
+@pytest.mark.parametrize("include_raw", [False, True])
+def test_a_chain_that_ends_in_a_schema_tells_what_it_gives(provider: LoopbackProvider, make: Any, include_raw: bool) -> None:
+    native = make(provider)
+    bare, routed = (llm.with_structured_output(Joke, include_raw=include_raw) for llm in (native, ChatFairlead([native])))
+    assert routed.get_output_jsonschema() == bare.get_output_jsonschema()
+    assert (routed.OutputType, routed.InputType) == (bare.OutputType, bare.InputType)
+
+
+def test_a_schema_by_a_tool_needs_no_target_that_can_be_held_to_one(provider: LoopbackProvider) -> None:
+    llm = ChatFairlead({"strong": gpt(provider, model="gpt-4"), "fast": gpt(provider)})
+    for method, target in (("function_calling", "gpt-4"), ("json_schema", "gpt-4.1-mini")):
+        assert isinstance(llm.with_structured_output(Joke, method=method).invoke("Tell a joke."), Joke)
+        assert provider.requests[-1].model == target
+
+
 @pytest.fixture
 def answers_are_kept() -> Iterator[None]:
     set_llm_cache(InMemoryCache())

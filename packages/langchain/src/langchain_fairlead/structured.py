@@ -12,6 +12,7 @@ from langchain_core.language_models.base import LanguageModelInput
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.utils.pydantic import TypeBaseModel
 
 if TYPE_CHECKING:
     from langchain_fairlead.dispatch import Dispatch
@@ -61,7 +62,28 @@ class Structured(Runnable[LanguageModelInput, Any]):
 
     def __init__(self, dispatch: Dispatch, schema: Schema, kwargs: dict[str, Any]) -> None:
         self._dispatch = dispatch
+        self._schema = schema
         self._kwargs = {**kwargs, "fairlead_schema": schema}
+
+    @property
+    def _first(self) -> Runnable[LanguageModelInput, Any]:
+        """What the first target would be asked by; what it says of itself holds for all."""
+        native = next(iter(self._dispatch.natives.values()))
+        return self._schema.bound_to(native.name, native.model)
+
+    @property
+    def InputType(self) -> Any:  # noqa: N802  (LangChain's name)
+        """What it takes."""
+        return self._first.InputType
+
+    @property
+    def OutputType(self) -> Any:  # noqa: N802  (LangChain's name)
+        """What it gives."""
+        return self._first.OutputType
+
+    def get_output_schema(self, config: RunnableConfig | None = None) -> TypeBaseModel:
+        """What it gives, as a schema: for chains that are served, documented or made a tool."""
+        return self._first.get_output_schema(config)
 
     def invoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
         """The parsed answer."""

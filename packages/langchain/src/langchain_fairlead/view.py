@@ -150,8 +150,13 @@ def _labels(metadata: Mapping[str, Any], configurable: Mapping[str, Any], kwargs
 def _needs(kwargs: Mapping[str, Any], tools: Any, modalities: frozenset[str]) -> Needs:
     return Needs(
         bool(tools),
-        isinstance(kwargs.get("fairlead_schema"), Schema) or kwargs.get("response_format") is not None,
+        kwargs.get("response_format") is not None or _held(kwargs.get("fairlead_schema")),
         modalities,
         kwargs.get("max_tokens") or kwargs.get("max_completion_tokens"),
         tools.providers if isinstance(tools, Tools) else frozenset(),
     )
+
+
+def _held(schema: Any) -> bool:
+    """Whether a target must be able to be held to a schema: some ways to ask for it, by a tool or in words, need no such thing."""
+    return isinstance(schema, Schema) and schema.options.get("method", "json_schema") == "json_schema"
