@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from langchain_core.language_models import BaseChatModel, FakeListChatModel
 from langchain_core.runnables import ConfigurableField
-from pydantic import BaseModel
+from pydantic import BaseModel, PrivateAttr, SecretStr
 
 from fairlead import Pool, Router, Target
 from fairlead.testing.loopback import LoopbackProvider
@@ -113,6 +113,26 @@ def test_no_key_is_written_down(keyed: ChatFairlead, provider: LoopbackProvider,
     subject: Any = {"itself": keyed, "tools": with_tools, "schema": with_schema, "strings": of_strings}[made]
     assert KEY.encode() not in pickle.dumps(subject)
     assert KEY not in repr(subject)
+
+
+class Client:
+    """A client that holds the key by itself."""
+
+    def __init__(self) -> None:
+        self.api_key = SecretStr(KEY)
+
+
+class Keeping(Scripted):
+    """A model that keeps its key in a client of its own, as ChatNVIDIA does."""
+
+    _client: Client = PrivateAttr(default_factory=Client)
+
+
+def test_nor_is_one_that_a_client_holds() -> None:
+    llm = ChatFairlead({"a": Keeping(model_name="a", script=["yes"])})
+    written = pickle.dumps(llm)
+    assert KEY.encode() not in written
+    assert pickle.loads(written).invoke("hi").content == "yes"
 
 
 @pytest.mark.parametrize("header", ["Authorization", "x-api-key"])

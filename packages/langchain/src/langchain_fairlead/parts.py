@@ -21,6 +21,7 @@ from fairlead.caching.keep_warm import KeepWarm
 from fairlead.catalog import Catalog
 from fairlead.default import default_chain
 from fairlead.engine import Verifier
+from fairlead.natives import named
 from langchain_fairlead.follows import Follows
 from langchain_fairlead.native import Native, pool_of
 
@@ -49,6 +50,8 @@ class Parts:
         if self.router is None:
             pool = pool_of(natives.values(), self.catalog)
             return Router(pool, Follows(), *default_chain(pool), verify=self.verify, journal=self.journal)
+        if not isinstance(self.router, Router):
+            raise ConfigurationError(f"router= is {named(self.router)}: give a Router")
         if self.verify or self.journal or self.catalog:
             raise ConfigurationError(
                 "verify=, journal= and catalog= belong to the router that you give: set them on it and its pool"
@@ -72,7 +75,7 @@ def packed(model: BaseChatModel) -> Packed:
         TypeError: there may be a key among its headers.
     """
     values = vars(model)
-    if not any(isinstance(value, _SECRETS) for value in values.values()):
+    if not _has_key(model):
         return model
     headers = values.get("default_headers") or {}
     if telling := sorted(name for name in headers if any(word in name.lower() for word in _TELLING)):
@@ -82,6 +85,13 @@ def packed(model: BaseChatModel) -> Packed:
     fields = type(model).model_fields
     kept = [name for name in fields if name in model.model_fields_set and (not fields[name].exclude or name in _MADE_AGAIN)]
     return type(model), {name: values[name] for name in kept if not isinstance(values[name], _SECRETS)}
+
+
+def _has_key(model: BaseChatModel) -> bool:
+    """Whether it holds a key, or a client that it made for itself does (ChatNVIDIA's)."""
+    made = (model.__pydantic_private__ or {}).values()
+    held = [*vars(model).values(), *(value for each in made for value in getattr(each, "__dict__", {}).values())]
+    return any(isinstance(value, _SECRETS) for value in held)
 
 
 def unpacked(packed: Packed) -> BaseChatModel:

@@ -35,7 +35,7 @@ _PLAIN = frozenset(["text", "tool_use", "tool_call", "function_call", "tool_call
 _OWN = {Dialect.OPENAI_RESPONSES: frozenset(["reasoning", "refusal"])}
 """Blocks of a message without an origin that can be told to be the dialect's own. Signed ones cannot: they stay foreign."""
 _THOUGHTS = ("thinking", "redacted_thinking", "reasoning_content")
-_MAKERS_KEYS = frozenset(["reasoning", "reasoning_content", "tool_outputs", "audio", "parsed", "refusal"])
+_MAKERS_KEYS = frozenset(["reasoning", "reasoning_content", "reasoning_details", "tool_outputs", "audio", "parsed", "refusal"])
 _PASSED_ON = (Dialect.OPENAI_CHAT, Dialect.OPENAI_RESPONSES, Dialect.ANTHROPIC, Dialect.OTHER)
 """Whose integrations take each other's plain answers as they are; others send on what lies beside the text."""
 _NO_BLANKS = (Dialect.ANTHROPIC, Dialect.GEMINI, Dialect.BEDROCK, Dialect.MISTRAL, Dialect.COHERE)
