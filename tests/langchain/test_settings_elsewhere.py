@@ -85,6 +85,15 @@ def test_ollamas_options_keep_what_the_model_has() -> None:
     assert told == {"stop": ["END"], "options": {"num_ctx": 8192, "stop": ["END"], "temperature": 0.2}}
 
 
+def test_a_client_that_is_built_on_openais_can_be_asked_for_the_tokens_of_a_stream() -> None:
+    target = native("groq")
+    assert settings(target, {"stream_usage": True}) == {}
+    object.__setattr__(target.model, "stream_usage", None)
+    assert settings(target, {"stream_usage": True}) == {"stream_usage": True}
+    with pytest.warns(UserWarning, match="reports no tokens when it streams"):
+        natives({"m": target.model}, {})
+
+
 def test_converse_has_no_json_mode() -> None:
     with pytest.raises(TargetError) as refused:
         settings(native("converse"), {"response_format": {"type": "json_object"}})

@@ -11,7 +11,7 @@ from langchain_core.language_models import BaseChatModel, ModelProfile
 
 from fairlead import Capabilities, ConfigurationError, Pool
 from fairlead.catalog import Catalog, provider_at
-from fairlead.natives import by_name
+from fairlead.natives import by_name, named
 from langchain_fairlead.dialect import Dialect, must_think, responds_with_tools, thoughtless
 
 Given = BaseChatModel | str
@@ -134,7 +134,7 @@ def common_profile(models: Iterable[BaseChatModel]) -> ModelProfile | None:
 def _native(name: str, model: object) -> Native:
     if not isinstance(model, BaseChatModel):
         raise ConfigurationError(
-            f"models= holds {model!r}, which is no chat model: give chat models or 'provider:model' strings; "
+            f"models= holds {named(model)}, which is no chat model: give chat models or 'provider:model' strings; "
             "settings belong into the model's constructor, not into .bind()"
         )
     said = model._get_ls_params()
@@ -142,7 +142,7 @@ def _native(name: str, model: object) -> Native:
     if provider == "openai":
         provider = provider_at(str(getattr(getattr(model, "root_client", None), "base_url", ""))) or provider
     dialect = Dialect.of(model)
-    if dialect is Dialect.OPENAI_CHAT and getattr(model, "stream_usage", True) is not True:
+    if dialect in (Dialect.OPENAI_CHAT, Dialect.CHAT) and getattr(model, "stream_usage", True) is not True:
         warnings.warn(
             f"target {name or model_name!r} reports no tokens when it streams, so budgets do not see those calls: "
             "set stream_usage=True on it",

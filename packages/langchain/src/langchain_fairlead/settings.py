@@ -183,6 +183,8 @@ def _theirs(native: Native, kwargs: dict[str, Any], profile: Mapping[str, Any]) 
         refused |= _TRANSPORT
     if native.provider == "openrouter":
         refused |= {"n"}
+    if hasattr(native.model, "stream_usage"):  # built on OpenAI's
+        refused -= {"stream_options", "stream_usage"}
     if profile.get("reasoning_output") is False:
         refused |= _REASONING
     if kwargs.get("service_tier") == "auto":  # as without it, and only OpenAI knows the word
