@@ -2,7 +2,7 @@
 
 import pytest
 
-from fairlead import AllTargetsFailed, FailureKind, Pool, Router, Scope, Target, Verdict, View, drive
+from fairlead import AllTargetsFailed, FailureKind, Pool, Router, Scope, Target, Verdict, View, drive, hold
 from fairlead.recovery import Recovery
 from fairlead.testing import Clock, Fails, Script
 
@@ -62,6 +62,8 @@ def test_a_policy_that_gives_no_shortlist_is_named(what):
 
     with pytest.raises(TypeError, match=r"mine gave .* return the shortlist"):
         Router(POOL, mine).decide(View())
+    with pytest.raises(TypeError, match=r"mine gave .* return the shortlist"):
+        Router(POOL, hold(mine, per="session")).decide(View())
 
 
 def test_a_verifier_that_gives_no_verdict_is_named():

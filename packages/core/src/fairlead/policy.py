@@ -148,7 +148,9 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
         if held and any(target.name in held.names for target in shortlist.targets):
             return signed.prefer(held.names, held.because)
         opinion = self.policy(view, signed)
-        return self._noted(signed, opinion) if isinstance(opinion, Shortlist) else self._asked(signed, opinion)
+        if isinstance(opinion, Shortlist):
+            return self._noted(signed, opinion)
+        return self._asked(signed, opinion) if isinstance(opinion, Generator) else opinion  # the engine says that it is none
 
     def _asked(self, before: Shortlist, flow: Flow[Shortlist]) -> Flow[Shortlist]:
         return self._noted(before, (yield from flow))
