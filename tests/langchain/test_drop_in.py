@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,7 +29,7 @@ from pydantic import BaseModel
 from fairlead import AllTargetsFailed, ConfigurationError, Interrupted
 from fairlead.caching.keep_warm import KeepWarm
 from fairlead.testing.loopback import Answer, Fault, LoopbackProvider
-from langchain_fairlead import ChatFairlead, FairleadMiddleware
+from langchain_fairlead import ChatFairlead, FairleadMiddleware, FairleadNode
 
 from .conftest import claude, gpt
 
@@ -324,3 +325,27 @@ class TestTheCallersOwnFailures:
             with pytest.raises(ConnectionError, match=r"^no limiter$"):
                 call("hello")
         assert not provider.requests
+
+
+given: Any = ChatFairlead  # what a type checker would not let pass
+
+
+@pytest.mark.parametrize(
+    ("wrong", "remedy"),
+    [
+        (lambda llm, model: given(model), "a ChatOpenAI: give a list, models="),
+        (lambda llm, model: given("openai:gpt-4.1"), "'openai:gpt-4.1': give a list, models="),
+        (lambda llm, model: given(None), "None: give a list, models="),
+        (lambda llm, model: given(model="gpt-4.1"), "model='gpt-4.1': give all models to choose from"),
+        (lambda llm, model: given([type(model)]), "holds the class ChatOpenAI, which is no chat model"),
+        (lambda llm, model: given([model.with_retry()]), "holds a RunnableRetry, which is no chat model"),
+        (lambda llm, model: given([model], router="best"), "router= is 'best': give a Router"),
+        (lambda llm, model: FairleadNode(model), "is a ChatOpenAI: give the ChatFairlead that later nodes call"),
+        (lambda llm, model: FairleadMiddleware(llm), "the model is given to create_agent"),
+    ],
+)
+def test_a_slip_is_told_in_one_line_with_its_remedy(provider: LoopbackProvider, wrong: Any, remedy: str) -> None:
+    model = gpt(provider)
+    with pytest.raises(ConfigurationError, match=re.escape(remedy)) as told:
+        wrong(ChatFairlead([model]), model)
+    assert len(str(told.value)) < 250

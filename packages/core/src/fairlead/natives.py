@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from fairlead.errors import ConfigurationError
@@ -17,6 +17,17 @@ class Named(Protocol):
 
 
 N = TypeVar("N", bound=Named)
+
+
+def named(thing: object) -> str:
+    """What somebody gave, in a few words: the text of a model may be as long as its profile.
+
+    >>> named("gpt"), named(3.5), named(int)
+    ("'gpt'", 'a float', 'the class int')
+    """
+    if thing is None or isinstance(thing, str):
+        return repr(thing)
+    return f"the class {thing.__name__}" if isinstance(thing, type) else f"a {type(thing).__name__}"
 
 
 def by_name(
@@ -38,6 +49,8 @@ def by_name(
     Raises:
         ConfigurationError: there is none, two have one name, or options are given that nothing takes.
     """
+    if isinstance(models, str) or not isinstance(models, Collection | Iterator):  # a model may well be iterable
+        raise ConfigurationError(f"models= is {named(models)}: give a list, models=[...], or a mapping of names to {what}s")
     given = list(models.items()) if isinstance(models, Mapping) else [("", model) for model in models]
     if not given:
         raise ConfigurationError(f"models= is empty: give at least one {what}")

@@ -92,6 +92,8 @@ class ChatFairlead(BaseChatModel):
         if misplaced := sorted(_ON_THE_MODELS & options.keys()):
             raise ConfigurationError(f"{', '.join(misplaced)}: set it on the models, each of which keeps its own")
         if dispatch is None:
+            if not models and (one := options.get("model") or options.get("model_name")):
+                raise ConfigurationError(f"model={one!r}: give all models to choose from, models=['openai:gpt-4.1', ...]")
             parts = Parts(router, verify, journal, catalog, keep_warm)
             said = {key: options[key] for key in _TRACED & options.keys()}
             dispatch = Dispatch(natives(models, options), parts, said)

@@ -26,8 +26,9 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.types import Command
 
-from fairlead import Call, Outcome, adrive, drive
+from fairlead import Call, ConfigurationError, Outcome, adrive, drive
 from fairlead.memory import Memory
+from fairlead.natives import named
 from fairlead.policy import Remembers, hold, name_of
 from langchain_fairlead.chat_model import ChatFairlead
 from langchain_fairlead.dispatch import Dispatch
@@ -73,6 +74,9 @@ class FairleadMiddleware(AgentMiddleware[FairleadState, Any, Any]):
     Parameters:
         threads: how many threads are remembered as restored from their state.
 
+    Raises:
+        ConfigurationError: something else is given, such as the model.
+
     >>> from langchain.agents import create_agent
     >>> from langchain_core.language_models import FakeListChatModel
     >>> import warnings; warnings.simplefilter("ignore")  # nobody knows the price of a fake
@@ -86,6 +90,10 @@ class FairleadMiddleware(AgentMiddleware[FairleadState, Any, Any]):
 
     def __init__(self, threads: int = 10_000) -> None:
         super().__init__()
+        if not isinstance(threads, int):
+            raise ConfigurationError(
+                f"FairleadMiddleware: threads= is {named(threads)}: a number; the model is given to create_agent"
+            )
         self.threads = threads
         self._restored: Memory[str, bool] = Memory(threads)
 

@@ -13,6 +13,7 @@ from langchain_core.runnables.config import ensure_config
 from typing_extensions import TypedDict
 
 from fairlead import ConfigurationError, Level, Shortlist, View
+from fairlead.natives import named
 from langchain_fairlead.chat_model import ChatFairlead
 from langchain_fairlead.follows import FOLLOW, Follows
 
@@ -49,7 +50,7 @@ class FairleadNode:
         messages: the key of the state that holds the conversation.
 
     Raises:
-        ConfigurationError: the model's router has no `Follows` among its policies, so nothing would follow the decision.
+        ConfigurationError: the model is no `ChatFairlead`, or its router has no `Follows` among its policies, so nothing would follow the decision.
 
     >>> from langchain_core.language_models import FakeListChatModel
     >>> import warnings; warnings.simplefilter("ignore")  # nobody knows the price of a fake
@@ -59,6 +60,8 @@ class FairleadNode:
     """
 
     def __init__(self, llm: ChatFairlead, *, per: Level | str = Level.STEP, messages: str = "messages") -> None:
+        if not isinstance(llm, ChatFairlead):
+            raise ConfigurationError(f"FairleadNode: llm= is {named(llm)}: give the ChatFairlead that later nodes call")
         if not any(isinstance(policy, Follows) for policy in llm.router.policies):
             raise ConfigurationError(
                 "FairleadNode: put Follows() first among the router's policies, or nothing follows the decision"
