@@ -51,7 +51,7 @@ _TAKEN = {
     Dialect.COHERE: frozenset(["text"]),
 }
 _BEDROCK_BLOCKS = frozenset(["cachePoint", "document", "guardContent", "image", "json", "searchResult", "text", "video"])
-_NEVER_BLANK = (Dialect.ANTHROPIC, Dialect.GEMINI, Dialect.COHERE)
+_NEVER_BLANK = (Dialect.ANTHROPIC, Dialect.GEMINI, Dialect.COHERE, Dialect.CHAT)
 _RAISING = (Dialect.GEMINI, Dialect.BEDROCK, Dialect.OLLAMA, Dialect.COHERE)
 """Whose integrations raise over a block that they do not know, or drop it."""
 _HEARD = frozenset(["audio", "input_audio", "video"])
