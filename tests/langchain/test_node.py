@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from langchain.agents import create_agent
@@ -176,3 +176,9 @@ def test_a_router_that_would_not_follow_is_refused(duo: Duo) -> None:
 
 def duo_on(router: Router) -> ChatFairlead:
     return ChatFairlead({"strong": Scripted(), "fast": Scripted()}, router=router)
+
+
+def test_what_is_followed_passes_a_strict_type_checker_as_settings_of_a_call() -> None:
+    """`llm.invoke(messages, **follow(state))` and `graph.add_node("route", FairleadNode(llm))`, under `mypy --strict`."""
+    assert get_type_hints(follow)["return"] == dict[str, Any]
+    assert get_type_hints(FairleadNode.__call__)["state"] is Any

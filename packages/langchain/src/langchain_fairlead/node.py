@@ -70,7 +70,7 @@ class FairleadNode:
         self.level = Level.parse(per)
         self.messages = messages
 
-    def __call__(self, state: Mapping[str, Any]) -> dict[str, Decision]:
+    def __call__(self, state: Any) -> dict[str, Decision]:  # a mapping; LangGraph's types want to be told the graph's own
         """The decision for the conversation in `state`; nothing new where one stands for this scope."""
         view = self.llm.dispatch.request(list(state[self.messages]), ensure_config(), None, {}).view
         scope = list(view.scope.key(self.level))
@@ -80,7 +80,7 @@ class FairleadNode:
         return {STATE_KEY: decision(self.llm.router.decide(view), scope)}
 
 
-def follow(state: Mapping[str, Any]) -> dict[str, str]:
+def follow(state: Mapping[str, Any]) -> dict[str, Any]:
     """Settings for a model call that follow the decision in `state`: `llm.invoke(messages, **follow(state))`.
 
     Another target still answers where the one that was decided on fails.
