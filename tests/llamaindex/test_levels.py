@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from workflows.context.state_store import DictState
 from workflows.runtime.types.results import InternalContextVar, StepWorkerStateContextVar
 
-from fairlead import Pool, Router, StepKind, Target
+from fairlead import ConfigurationError, Pool, Router, StepKind, Target
 from fairlead.policies import ByAgent
 from fairlead.testing.loopback import Answer, LoopbackProvider, ToolCall
 from llama_index.llms.fairlead import Fairlead, dispatch, route_scope
@@ -314,6 +314,12 @@ class TestWhoIsCalling:
             llm.bind(team="red").chat(HELLO, route={"tenant": "acme", "deadline": 12.5})
         scope = journal[0].call.view.scope
         assert (dict(scope.labels), scope.deadline) == ({"team": "red", "tenant": "acme"}, 12.5)
+
+    def test_a_route_that_is_no_mapping_is_told(self, openai, journal):
+        llm = Fairlead({"only": openai()}, journal=[journal])
+        with pytest.raises(ConfigurationError, match=r"route='fast'.*'target': 'fast'"):
+            llm.chat(HELLO, route="fast")
+        assert not journal
 
 
 def _noting(entered, aretrieve):

@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 
 from llama_index_instrumentation.dispatcher import active_instrument_tags, instrument_tags
 
+from fairlead import ConfigurationError
+
 try:
     from workflows.context.state_store import DictState
     from workflows.runtime.types import results as _workflow
@@ -145,6 +147,8 @@ def _merged(said: Words, tags: Words, step: object = None, bound: Words = _NOTHI
     if bound:
         known.update(bound)
     if hint:
+        if not isinstance(hint, Mapping):
+            raise ConfigurationError(f"route={hint!r}: give the words of route_scope, such as route={{'target': 'fast'}}")
         known.update(hint)
     run = tags.get(_RUN) if tags else None
     session = known.pop("session", None) or (tags.get("session_id") if tags else None)
