@@ -121,7 +121,7 @@ class SpendCap:
     @property
     def tries(self) -> bool:
         """What should not pay may be tried."""
-        return self.tried <= _TRIALS * self._allowed()
+        return self.tried <= _TRIALS * self._allowed(self.never)
 
     @property
     def sound(self) -> bool:
@@ -132,38 +132,54 @@ class SpendCap:
         )
 
     def _settle(self) -> None:
-        allowed = self._allowed()
-        lost, self._open = 0.0, True
+        spent, never, lost = self.spent, self._alone, 0.0
+        weighed: list[tuple[float, float]] = []  # by model: USD at risk, and saved
         for model, sums in self._never.items():
-            chances, over = self._chances(model), [self.spent - never for never in sums]
-            at_risk = _expected(chances, [max(0.0, each) for each in over])
-            saved = at_risk - _expected(chances, over)
-            self._open = self._open and at_risk <= allowed + _GAINS * saved
+            at_risk = saved = 0.0
+            for chance, without in zip(self._chances(model), sums, strict=True):
+                if spent > without:
+                    at_risk += chance * (spent - without)
+                else:
+                    saved += chance * (without - spent)
+            without = spent - at_risk + saved
+            never = min(never, without) if weighed else without
+            weighed.append((at_risk, saved))
             if model in self._efforts:
-                lost = max(lost, _at(self._efforts[model].least, over))
+                lost = max(lost, spent - _at(self._efforts[model].least, sums))
+        allowed = self._allowed(never)
+        self._open = all(at_risk <= allowed + _GAINS * saved for at_risk, saved in weighed)
         self._risk = min(1.0, lost / allowed) if allowed > 0.0 else 1.0
 
-    def _allowed(self) -> float:
-        return self.share * self.never * max(1.0, self.start / max(1, self._calls))
+    def _allowed(self, never: float) -> float:
+        return self.share * never * max(1.0, self.start / max(1, self._calls))
 
     def _chances(self, model: str) -> tuple[float, ...] | list[float]:
         return self._efforts[model].chances if model in self._efforts else _SURE
 
     def _would_have_cost(self, made: Made, model: str) -> list[float]:
         """USD at home, by the work that a call of `model` does; those of others do what is expected of them."""
-        before = after = 0.0  # tokens that would not have been there, whatever `model` does
+        before = 0.0  # tokens that would not have been there, whatever `model` does
         for name, tokens in made.added.items():
             if name != model:
                 before += (1.0 - self._work(name)) * tokens
+        others = made.grown if made.by and made.by != model else 0.0
+        after = before + (1.0 - self._work(made.by)) * others
         own = made.added.get(model, 0.0)
-        more = made.grown if made.by == model else 0.0
-        after = before + (1.0 - self._work(made.by)) * made.grown if made.by and made.by != model else before
-        if made.model == model:
-            return [_at_home(made, before + (1 - w) * own, after + (1 - w) * (own + more), w) for w in WORK]
+        all_ = own + made.grown if made.by == model else own
         work = self._work(made.model) if made.model else 1.0
-        if not own and not more:
+        if not all_ and made.model != model:
             return [_at_home(made, before, after, work)] * len(WORK)
-        return [_at_home(made, before + (1 - w) * own, after + (1 - w) * (own + more), work) for w in WORK]
+        rates, costs = made.home.at(made.prompt - after), []
+        same = made.home.at(made.prompt - after - all_) is rates
+        prompt, output, warm, kept = made.prompt - after, made.output, made.warm - before, made.kept
+        for does in WORK:
+            left = 1.0 - does
+            length = max(0.0, prompt - left * all_)
+            read, write, _, answer = rates if same else made.home.at(length)
+            behind = length - min(length, kept, max(0.0, warm - left * own))
+            share = does if made.model == model else work
+            costs.append(share * (length * read + output * answer) + behind * (write - read))
+        return costs
 
     def _work(self, model: str) -> float:
         return self._efforts[model].work if model in self._efforts else 1.0

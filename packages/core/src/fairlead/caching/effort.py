@@ -31,7 +31,7 @@ _LAST = 24  # positions in a stretch; from there on they are one
 _CLASSES = (1, 2, 3, 5, 8, 12)  # positions up to which evidence is weighed together
 _FEWEST = 5  # stretches of the strong model that make a life table
 _SMOOTH = 3.0  # calls at a position that what was seen at the one before counts like
-_SURELY = 0.98  # no position ends a stretch more surely
+_SURELY, _SELDOM = 0.98, 0.005  # no position ends a stretch more surely, or less
 _GROWN = 1.2  # times the stretches: then what follows from them is worked out anew
 _ALIKE = 0.6  # what a stretch says counts less than one that knows nothing of the others: those of one session are alike
 _TAIL = 0.1  # probability that a call does less than `Effort.least`
@@ -103,13 +103,10 @@ class Stretches:
                 for position, count in enumerate(counts):
                     if count:
                         self._count(seen, self._going, position, bool(ended), count)
-        logs = [0.0] * len(WORK)
-        for (*mine, count), known in zip(seen, self._known, strict=True):
-            if count and known:
-                weight = _ALIKE * known / (known + count)
-                for i, each in enumerate(mine):
-                    logs[i] += weight * each
-        return logs
+        weights = [
+            _ALIKE * known / (known + mine[-1]) if mine[-1] else 0.0 for mine, known in zip(seen, self._known, strict=True)
+        ]
+        return [sum([weight * mine[i] for weight, mine in zip(weights, seen, strict=True) if weight]) for i in range(len(WORK))]
 
     @property
     def models(self) -> Sequence[str]:
@@ -137,7 +134,7 @@ class Stretches:
         for position in range(1, _LAST + 1):
             calls = self._calls[position]
             known[bisect_left(_CLASSES, position)] += calls
-            usual = min(_SURELY, (self._ends[position] + _SMOOTH * usual) / (calls + _SMOOTH))
+            usual = min(_SURELY, max(_SELDOM, (self._ends[position] + _SMOOTH * usual) / (calls + _SMOOTH)))
             lived.append(lived[-1] + log1p(-usual))
         self._known = tuple(known)
         by_work = [[_between(lived, work * position) for position in range(_LAST + 1)] for work in WORK]
