@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_google_genai import ChatGoogleGenerativeAI
+from langchain_openai import ChatOpenAI
+from langchain_openai.chat_models.base import BaseChatOpenAI
 
 from fairlead import FailureKind, TargetError
 from langchain_fairlead.dialect import Dialect
@@ -285,6 +287,12 @@ def test_a_dialect_is_told_by_what_a_model_says_of_itself(kind: str, options: di
     for name, value in options.items():
         object.__setattr__(model, name, value)
     assert Dialect.of(model) is dialect
+
+
+def test_a_model_that_is_made_of_openais_speaks_as_it_does_and_one_of_its_base_as_others_do() -> None:
+    for made, dialect in ((ChatOpenAI, Dialect.OPENAI_CHAT), (BaseChatOpenAI, Dialect.CHAT)):
+        kind = type("Mine", (made,), {"_llm_type": property(lambda self: "mine")})  # noqa: ARG005
+        assert Dialect.of(kind(model="m", api_key="test")) is dialect
 
 
 def test_a_picture_in_a_message_of_standard_words_needs_no_type() -> None:

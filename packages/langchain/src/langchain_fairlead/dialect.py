@@ -35,8 +35,9 @@ class Dialect(StrEnum):
             return _on_bedrock(model)
         if kind in _KINDS:
             return cls(_KINDS[kind])
-        openai = kind in _OPENAI
-        if openai or any(base.__name__ == "BaseChatOpenAI" for base in type(model).__mro__):
+        bases = {base.__name__ for base in type(model).__mro__}
+        openai = kind in _OPENAI or not bases.isdisjoint(_OPENAIS)
+        if openai or "BaseChatOpenAI" in bases:
             decides: Any = getattr(model, "_use_responses_api", None)
             if decides is not None and decides({}):
                 return cls.OPENAI_RESPONSES
@@ -47,6 +48,8 @@ class Dialect(StrEnum):
 FIELDS = "additional_model_request_fields"
 """Where Converse is told what one model alone knows."""
 _OPENAI = ("openai-chat", "azure-openai-chat", "openai-codex-chat")
+_OPENAIS = ("ChatOpenAI", "AzureChatOpenAI")
+"""Classes of OpenAI's own, of which yours may be made; other providers' are made of their base."""
 _KINDS = {
     "amazon_bedrock_converse_chat": "bedrock-converse",
     "chat-google-generative-ai": "gemini",
