@@ -291,7 +291,7 @@ def test_a_dialect_is_told_by_what_a_model_says_of_itself(kind: str, options: di
 
 def test_a_model_that_is_made_of_openais_speaks_as_it_does_and_one_of_its_base_as_others_do() -> None:
     for made, dialect in ((ChatOpenAI, Dialect.OPENAI_CHAT), (BaseChatOpenAI, Dialect.CHAT)):
-        kind = type("Mine", (made,), {"_llm_type": property(lambda self: "mine")})  # noqa: ARG005
+        kind = type("Mine", (made,), {"_llm_type": property(lambda self: "mine")})
         assert Dialect.of(kind(model="m", api_key="test")) is dialect
 
 
