@@ -217,10 +217,7 @@ class Shortlist:
 
 
 def _leaders(targets: tuple[Target, ...], ranks: tuple[Rank, ...]) -> tuple[str, ...]:
-    if not targets:
-        return ()
-    best = ranks[0]
-    return tuple([target.name for target, rank in zip(targets, ranks, strict=True) if rank == best])
+    return tuple([target.name for target in targets[: ranks.count(ranks[0])]]) if targets else ()  # best first
 
 
 def _note(opinion: _Opinion) -> Note:
