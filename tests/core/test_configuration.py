@@ -8,7 +8,7 @@ from fairlead import Capabilities, ConfigurationError, Level, Pool, Price, Reply
 from fairlead.catalog import Catalog, Known
 from fairlead.clients import Clients, OpenAIClient
 from fairlead.journal import InMemory
-from fairlead.policies import Budget, ByAgent, ByPhase, Fits, Healthy, Rules, Stick, Weighted
+from fairlead.policies import Budget, ByAgent, ByPhase, Cheapest, Fits, Healthy, Rules, Stick, Weighted
 from fairlead.recovery import Recovery
 from fairlead.testing import Script
 from fairlead.verifiers import Judge, Predicate, Schema
@@ -18,6 +18,10 @@ NAN = math.nan
 
 WRONG = {
     # what is given -> a part of the message
+    "an answer of no length": (lambda: Cheapest(output=0), "output=0.*above 0"),
+    "an answer's length that is no number": (lambda: Cheapest(output=NAN), "output=nan"),
+    "a condition that is no function": (lambda: Cheapest(when="easy"), "when='easy'"),
+    "an advisor that is a word": (lambda: Cheapest(advisor="plan"), "advisor='plan'"),
     "a price below 0": (lambda: Price(-1, 2), "input=-1"),
     "a price that is no number": (lambda: Price(1, NAN), "output=nan"),
     "a price as text": (lambda: Price("1", 2), "input='1'"),

@@ -17,6 +17,7 @@ from typing import Any
 from fairlead.caching.advisor import Advisor
 from fairlead.caching.slots import mapping, rows
 from fairlead.call import Attempt
+from fairlead.checks import number
 from fairlead.errors import ConfigurationError
 from fairlead.memory import Memory
 from fairlead.scope import Key
@@ -41,6 +42,9 @@ class Cheapest:
         advisor: knows what is cached where, and plans; give one to set its rules, or to share it between routers.
         plans: False: leave caches out and go by list prices.
 
+    Raises:
+        ConfigurationError: one of them is something else.
+
     >>> from fairlead import Pool, Price, Router, Target, View
     >>> opus, haiku = Target("opus", price=Price(4, 20)), Target("haiku", price=Price(0.1, 0.5))
     >>> decision = Router(Pool([opus, haiku]), Cheapest()).decide(View(tokens=10_000))
@@ -59,6 +63,11 @@ class Cheapest:
         advisor: Advisor | None = None,
         plans: bool = True,
     ) -> None:
+        number("Cheapest", "output", output, above=True)
+        if not (when is None or callable(when)):
+            raise ConfigurationError(f"Cheapest(when={when!r}): give a function of the view that says whether to speak")
+        if not (advisor is None or isinstance(advisor, Advisor)):
+            raise ConfigurationError(f"Cheapest(advisor={advisor!r}): give a fairlead.caching.Advisor")
         self.output = output
         self.advisor = (advisor or Advisor()) if plans else None
         self.when = when
