@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
@@ -401,3 +403,45 @@ def test_stretches_are_left_to_the_home_model_in_proportion_to_what_is_at_stake(
     for _ in range(400):
         planner.history("main", 3)
     assert controls() == 20  # the usual share
+
+
+def taught():
+    """A planner that has seen a model need twice the calls."""
+    planner = Planner(control=0.02)
+    for length in USUAL[:50]:
+        planner.history("main", length)
+    course, at = planner.course("main"), 0.0
+    for length in USUAL[:20]:
+        for easy in (False, *[True] * (2 * length)):
+            at += 10.0
+            model = "haiku" if easy else ""
+            planner.saw(course, at, 40_000.0 + at, 300.0, easy=easy, kept=40_000.0, home=HOME, model=model, cost=0.01)
+    return planner
+
+
+def test_what_was_learnt_of_calls_needed_and_spent_goes_on_in_another_process():
+    before, after = taught(), Planner(control=0.02)
+    after.load(json.loads(json.dumps(before.dump())))
+    assert after.calls("haiku") == pytest.approx(before.calls("haiku"))
+    assert before.calls("haiku") > 1.5
+    assert after.cap.never == pytest.approx(before.cap.never)
+    assert after.cap.allows == before.cap.allows
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda state: state["stretches"]["main"]["_others"].update(haiku=[[1.0], [2.0]]),
+        lambda state: state["stretches"]["main"]["_others"].update(haiku={"a": 1}),
+        lambda state: state["stretches"]["main"].update(own=10_000),
+        lambda state: state["cap"]["_never"].update(haiku=[1.0]),
+        lambda state: state["cap"]["_never"].update(haiku="much"),
+    ],
+)
+def test_a_state_whose_tables_are_none_is_refused_and_nothing_of_it_taken_over(spoil):
+    state, planner = json.loads(json.dumps(taught().dump())), Planner()
+    spoil(state)
+    with pytest.raises(ConfigurationError):
+        planner.load(state)
+    assert planner.calls("haiku") == 1.0
+    assert planner.cap.spent == 0.0
