@@ -21,6 +21,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import pairwise
 from math import exp, log, log1p
+from operator import mul
 from typing import NamedTuple
 
 WORK = (1.0, 0.8, 2 / 3, 0.5, 1 / 3)
@@ -46,6 +47,13 @@ class _Going(NamedTuple):
     ends: list[list[float]]
 
 
+class _Seen(NamedTuple):
+    """Calls of a model by class of positions, and the logarithms of their likelihoods: [one for each of `WORK`][class]."""
+
+    calls: list[float]
+    logs: list[list[float]]
+
+
 class Stretches:
     """How long easy stretches of one kind of thread are: with the strong model, and with others. About 3 kB, and 1 kB for each other model."""
 
@@ -59,7 +67,7 @@ class Stretches:
         self._built = 0.0  # of them, those that the following was worked out from
         self._going: _Going | None = None
         self._known: tuple[float, ...] = ()  # calls of the strong model in each class of positions
-        self._seen: dict[str, tuple[list[float], ...]] = {}  # by model and class: evidence, and from how many calls
+        self._seen: dict[str, _Seen] = {}  # by model
 
     def add(self, length: int, *, ended: bool = True) -> None:
         """Take in a stretch of the strong model, in calls.
@@ -98,15 +106,15 @@ class Stretches:
             self._going = self._build()
         seen = self._seen.get(model)
         if seen is None:
-            seen = self._seen[model] = tuple([0.0] * (len(WORK) + 1) for _ in self._known)
+            seen = self._seen[model] = _Seen([0.0] * len(self._known), [[0.0] * len(self._known) for _ in WORK])
             for ended, counts in enumerate(self._others[model]):
                 for position, count in enumerate(counts):
                     if count:
                         self._count(seen, self._going, position, bool(ended), count)
         weights = [
-            _ALIKE * known / (known + mine[-1]) if mine[-1] else 0.0 for mine, known in zip(seen, self._known, strict=True)
+            _ALIKE * known / (known + count) if count else 0.0 for known, count in zip(self._known, seen.calls, strict=True)
         ]
-        return [sum([weight * mine[i] for weight, mine in zip(weights, seen, strict=True) if weight]) for i in range(len(WORK))]
+        return [sum(map(mul, weights, logs)) for logs in seen.logs]
 
     @property
     def models(self) -> Sequence[str]:
@@ -120,11 +128,11 @@ class Stretches:
         return self.own <= sum(self._calls) and all(map(_counts, [self._calls, self._ends, *tables]))
 
     @staticmethod
-    def _count(seen: tuple[list[float], ...], going: _Going, position: int, ended: bool, count: float) -> None:
-        mine = seen[bisect_left(_CLASSES, position)]
-        for i, each in enumerate((going.ends if ended else going.on)[position]):
-            mine[i] += count * each
-        mine[-1] += count
+    def _count(seen: _Seen, going: _Going, position: int, ended: bool, count: float) -> None:
+        place = bisect_left(_CLASSES, position)
+        seen.calls[place] += count
+        for logs, each in zip(seen.logs, (going.ends if ended else going.on)[position], strict=True):
+            logs[place] += count * each
 
     def _build(self) -> _Going:
         self._built = self.own
