@@ -66,7 +66,7 @@ class SpendCap:
         start: calls that the bill is taken to have at least, at their mean cost, so that the first switch is possible: 2 % of 600 are 12 calls.
     """
 
-    __slots__ = ("_alone", "_calls", "_efforts", "_never", "_open", "_risk", "share", "spent", "start", "tried")
+    __slots__ = ("_allowed", "_alone", "_calls", "_efforts", "_never", "_open", "_risk", "share", "spent", "start", "tried")
 
     def __init__(self, share: float = 0.02, start: int = 600) -> None:
         self.share = share
@@ -79,6 +79,7 @@ class SpendCap:
         self._efforts: dict[str, Effort] = {}
         self._open: bool | None = True  # as it was found last; None: something was taken in since
         self._risk = 0.0
+        self._allowed = 0.0  # USD
 
     def add(self, made: Made) -> None:
         """Take in one call."""
@@ -107,21 +108,20 @@ class SpendCap:
     @property
     def allows(self) -> bool:
         """Something may be invested."""
-        if self._open is None:
-            self._settle()
+        self.settle()
         return bool(self._open)
 
     @property
     def risk(self) -> float:
         """What would have been lost if the models did as little as they well may, as a share of what is allowed; at most 1."""
-        if self._open is None:
-            self._settle()
+        self.settle()
         return self._risk
 
     @property
     def tries(self) -> bool:
         """What should not pay may be tried."""
-        return self.tried <= _TRIALS * self._allowed(self.never)
+        self.settle()
+        return self.tried <= _TRIALS * self._allowed
 
     @property
     def sound(self) -> bool:
@@ -131,7 +131,10 @@ class SpendCap:
             for sums in self._never.values()
         )
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """Work out what the others tell, so that the next decision need not."""
+        if self._open is not None:
+            return
         spent, never, lost = self.spent, self._alone, 0.0
         weighed: list[tuple[float, float]] = []  # by model: USD at risk, and saved
         for model, sums in self._never.items():
@@ -146,12 +149,9 @@ class SpendCap:
             weighed.append((at_risk, saved))
             if model in self._efforts:
                 lost = max(lost, spent - _at(self._efforts[model].least, sums))
-        allowed = self._allowed(never)
+        self._allowed = allowed = self.share * never * max(1.0, self.start / max(1, self._calls))
         self._open = all(at_risk <= allowed + _GAINS * saved for at_risk, saved in weighed)
         self._risk = min(1.0, lost / allowed) if allowed > 0.0 else 1.0
-
-    def _allowed(self, never: float) -> float:
-        return self.share * never * max(1.0, self.start / max(1, self._calls))
 
     def _chances(self, model: str) -> tuple[float, ...] | list[float]:
         return self._efforts[model].chances if model in self._efforts else _SURE

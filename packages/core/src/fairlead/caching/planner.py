@@ -254,7 +254,7 @@ class Planner:
         """What was learnt of kinds of threads and of models, and what was spent, as JSON types."""
         with self._lock:
             return {
-                "cap": dump_slots(self.cap, ("share", "start", "_open", "_risk")),
+                "cap": dump_slots(self.cap, ("share", "start", "_open", "_risk", "_allowed")),
                 "habits": {kind: dump_slots(habits) for kind, habits in self._habits.items()},
                 "stretches": {kind: dump_slots(seen, _DERIVED) for kind, seen in self._stretches.items()},
             }
@@ -313,6 +313,7 @@ class Planner:
             course.added.clear()
             by, grown = "", 0.0
         self.cap.add(Made(cost, model, home, prompt, output, warm, kept, course.added, by, grown))
+        self.cap.settle()
         if by:
             course.added[by] = course.added.get(by, 0.0) + grown
 
