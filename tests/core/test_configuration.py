@@ -5,6 +5,7 @@ import math
 import pytest
 
 from fairlead import Capabilities, ConfigurationError, Level, Pool, Price, Reply, Router, Target, View, drive, hold
+from fairlead.caching import Advisor, Priors
 from fairlead.catalog import Catalog, Known
 from fairlead.clients import Clients, OpenAIClient
 from fairlead.journal import InMemory
@@ -22,6 +23,10 @@ WRONG = {
     "an answer's length that is no number": (lambda: Cheapest(output=NAN), "output=nan"),
     "a condition that is no function": (lambda: Cheapest(when="easy"), "when='easy'"),
     "an advisor that is a word": (lambda: Cheapest(advisor="plan"), "advisor='plan'"),
+    "a cap below 0": (lambda: Advisor(cap=-0.1), "cap=-0.1"),
+    "a cap that is no number": (lambda: Advisor(cap=NAN), "cap=nan"),
+    "more stretches than there are": (lambda: Advisor(control=2), "control=2.*from 0 to 1"),
+    "a prior that cannot be": (lambda: Priors(hazard=0), "hazard=0.*above 0"),
     "a price below 0": (lambda: Price(-1, 2), "input=-1"),
     "a price that is no number": (lambda: Price(1, NAN), "output=nan"),
     "a price as text": (lambda: Price("1", 2), "input='1'"),

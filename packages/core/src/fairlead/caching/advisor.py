@@ -49,6 +49,9 @@ class Advisor:
         accounts: target -> name of the account behind it, its key and address: targets of one account and one model share a cache. A target that
             is not named has an account of its own.
         ahead: work out the next advice while nobody waits for it; False: when it is asked for.
+
+    Raises:
+        ConfigurationError: a number is out of range.
     """
 
     def __init__(

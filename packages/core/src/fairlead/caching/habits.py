@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from fairlead.caching.plan import Outlook
+from fairlead.checks import number
 
 # Upper ends of the bins of pauses between calls, in seconds. Most calls of an agent follow within seconds, a person's turn within minutes or
 # hours, and today's lifetimes are 300, 600, 1800, 3600, 43,200 and 86,400 s.
@@ -55,6 +56,9 @@ class Priors:
         hazard: probability per call that the cache is lost before the next one.
         weight: calls that these count like.
         thread_weight: calls that what was learnt over all threads counts like in each.
+
+    Raises:
+        ConfigurationError: one of them is out of range.
     """
 
     growth: float = 1_300.0
@@ -64,6 +68,13 @@ class Priors:
     hazard: float = 0.05
     weight: float = 50.0
     thread_weight: float = 6.0
+
+    def __post_init__(self) -> None:
+        for name in ("growth", "output", "weight", "thread_weight"):
+            number("Priors", name, getattr(self, name), above=True)
+        for name in ("easy_after_easy", "easy_after_hard"):
+            number("Priors", name, getattr(self, name), most=1.0)
+        number("Priors", "hazard", self.hazard, most=1.0, above=True)
 
 
 PRIORS = Priors()

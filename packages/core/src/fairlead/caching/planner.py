@@ -16,6 +16,7 @@ from fairlead.caching.habits import PRIORS, Habits, Priors, Rhythm
 from fairlead.caching.plan import Choice, Outlook, Standing, compare
 from fairlead.caching.slots import dump_slots, load_slots, mapping
 from fairlead.caching.tariff import Tariff
+from fairlead.checks import number
 from fairlead.errors import ConfigurationError
 
 _BROKEN = 0.5  # a prefix that keeps less than this share of its tokens counts as lost
@@ -106,9 +107,15 @@ class Planner:
         margin: share of a cold write that must be gained beyond it before a plan begins with one.
         control: share of easy stretches that are left to the home model, to learn how many calls it needs; more while little is known of that
             and much depends on it. 0: none, and nothing is learnt of calls needed, unless history tells.
+
+    Raises:
+        ConfigurationError: one of them is out of range.
     """
 
     def __init__(self, priors: Priors = PRIORS, *, cap: float = 0.02, margin: float = 0.02, control: float = 0.0) -> None:
+        number("Planner", "cap", cap)
+        number("Planner", "margin", margin)
+        number("Planner", "control", control, most=1.0)
         self.priors = priors
         self.cap = SpendCap(cap)
         self.margin = margin
