@@ -59,11 +59,6 @@ EXPLAINED: Mapping[str, tuple[Explained, ...]] = {
             _GROUP,
         ),
         Explained(
-            f"{_AGENTS}middleware/implementations/test_model_retry.py::test_model_retry_reraises_non_retryable_model_error",
-            "DID NOT RAISE",
-            _GROUP,
-        ),
-        Explained(
             f"{_AGENTS}middleware/implementations/test_model_refusal.py::test_stream_surfaces_refusal",
             "generator raised StopIteration",
             "the fake says that its stream is OpenAI's, but ends it without a finish reason, as OpenAI does not: to fairlead it is a "
