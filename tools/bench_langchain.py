@@ -1,18 +1,17 @@
 """What `ChatFairlead.invoke` adds to the native model's own `invoke`, with a model that answers at once.
 
-Blocks of both are interleaved and their minima compared: on a shared machine, medians measure the neighbours.
-
-    python tools/bench_langchain.py [--blocks 40]
+    python tools/bench_langchain.py [--blocks 120]
 """
 
 from __future__ import annotations
 
 import argparse
-import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from interleaved import minima
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
@@ -53,34 +52,17 @@ def conversation(count: int) -> list[BaseMessage]:
     return [*said, HumanMessage("And now?")]
 
 
-def block(call: Callable[[], object], repeat: int) -> float:
-    """Microseconds for one call, over `repeat` of them."""
-    start = time.thread_time()  # nothing here waits, so this is what a call takes when nobody else is on the machine
-    for _ in range(repeat):
-        call()
-    return (time.thread_time() - start) / repeat * 1e6
-
-
-def measure(count: int, blocks: int) -> tuple[float, float]:
-    """Minima in microseconds: bare, and through `ChatFairlead` with four targets and the default chain."""
-    names = ["opus", "sonnet", "mini", "nano"]
-    models = {name: Instant(model_name=name) for name in names}
+def sides(count: int) -> list[Callable[[], object]]:
+    """The native call, and the same through `ChatFairlead` with four targets and the default chain."""
+    models = {name: Instant(model_name=name) for name in ("opus", "sonnet", "mini", "nano")}
     llm, bare = ChatFairlead(models), models["opus"]
     messages = conversation(count)
     config: Any = {"configurable": {"thread_id": "t1"}}
-    repeat = 20  # short blocks: the least disturbed one counts
-    calls = [lambda: bare.invoke(messages, config), lambda: llm.invoke(messages, config)]
-    least = [float("inf"), float("inf")]
-    for call in calls:
-        block(call, repeat)
-    for _ in range(blocks):
-        for i, call in enumerate(calls):
-            least[i] = min(least[i], block(call, repeat))
-    return least[0], least[1]
+    return [lambda: bare.invoke(messages, config), lambda: llm.invoke(messages, config)]
 
 
-def agent_step(blocks: int) -> tuple[float, ...]:
-    """Minima in microseconds of a `create_agent` step with `ChatFairlead`: alone, with idle middleware, with ours."""
+def steps() -> list[Callable[[], object]]:
+    """A `create_agent` step with `ChatFairlead`: alone, with idle middleware, with ours."""
     from langchain.agents import create_agent
     from langchain.agents.middleware import AgentMiddleware
 
@@ -94,25 +76,21 @@ def agent_step(blocks: int) -> tuple[float, ...]:
     chains: list[list[AgentMiddleware[Any, Any, Any]]] = [[], [Nothing()], [FairleadMiddleware()]]
     agents = [create_agent(ChatFairlead(models), [], middleware=chain) for chain in chains]
     state: Any = {"messages": conversation(10)}
-    least = [float("inf")] * len(agents)
-    for _ in range(blocks):
-        for i, agent in enumerate(agents):
-            least[i] = min(least[i], block(lambda: agent.invoke(state), 20))  # noqa: B023  (called at once)
-    return tuple(least)
+    return [partial(agent.invoke, state) for agent in agents]
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--blocks", type=int, default=40)
+    parser.add_argument("--blocks", type=int, default=120)
     blocks = parser.parse_args().blocks
     warnings.simplefilter("ignore")
     print("messages   native   ChatFairlead    added      bar   (CPU microseconds, minima of interleaved blocks)")
-    for count, bar in BARS.items():
-        bare, routed = measure(count, blocks)
+    least = minima([call for count in BARS for call in sides(count)], blocks)
+    for (count, bar), bare, routed in zip(BARS.items(), least[::2], least[1::2], strict=True):
         verdict = "ok" if routed - bare <= bar else "OVER"
         print(f"{count:>8} {bare:>8.0f} {routed:>14.0f} {routed - bare:>8.0f} {bar:>8} {verdict}")
-    alone, nothing, routed = agent_step(blocks)
+    alone, nothing, routed = minima(steps(), blocks)
     verdict = "ok" if routed <= 1.1 * alone else "OVER"
     print(
         f"a step of create_agent: {alone:.0f}; with FairleadMiddleware {routed:.0f} ({routed / alone - 1:+.1%}; bar +10 % {verdict}), "
