@@ -1,5 +1,7 @@
 """What `ChatFairlead.invoke` adds to the native model's own `invoke`, with a model that answers at once.
 
+The least of many short blocks counts: on a shared machine, medians measure the neighbours (`interleaved`).
+
     python tools/bench_langchain.py [--blocks 120]
 """
 

@@ -1,5 +1,7 @@
 """What `Fairlead.chat` adds to the native LLM's own `chat`, with an LLM that answers at once.
 
+The least of many short blocks counts: on a shared machine, medians measure the neighbours (`interleaved`).
+
     python tools/bench_llamaindex.py [--blocks 120]
 """
 
