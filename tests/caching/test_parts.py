@@ -329,6 +329,42 @@ def test_of_the_first_calls_some_may_cost_more():
     assert not cap.allows
 
 
+def test_the_cap_is_worked_out_while_another_thread_takes_in_the_first_call_of_a_model():
+    cap = SpendCap()
+    cap.add(made(0.1, "weak"))
+
+    class Interrupted:
+        """Another thread gets its turn while this is looked at."""
+
+        work = least = 1.0
+
+        @property
+        def chances(self):
+            cap.works("weak", Effort())  # once
+            cap.add(made(0.1, "new"))
+            return PRIOR
+
+    cap.works("weak", Interrupted())
+    assert cap.allows
+    assert "new" in cap._never
+
+
+def test_what_to_expect_is_worked_out_anew_while_a_parallel_call_asks_for_another_lifetime():
+    course = Planner().course("main")
+    course.outlook(300.0)
+
+    class Interrupted:
+        """A parallel call gets its turn while this is worked out."""
+
+        def outlook(self, ttl):
+            course._outlooks.setdefault(3_600.0, LOOK)
+            return LOOK
+
+    course.rhythm = Interrupted()
+    course.changed()
+    assert course.outlook(300.0) is LOOK
+
+
 def test_calls_that_would_not_have_been_needed_count_against_the_cap():
     cap = SpendCap(0.02, start=0)
     never = 80_000 * READ

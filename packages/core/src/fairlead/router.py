@@ -148,9 +148,9 @@ class Router:
         for name, memory in state.items():
             try:
                 self._remembering[name].load(memory)
+            except ConfigurationError:
+                raise
             except (AttributeError, KeyError, TypeError, ValueError) as error:  # a file that somebody edited, or an older one
-                if isinstance(error, ConfigurationError):
-                    raise
                 raise ConfigurationError(f"state of {name}: not what its dump gives ({error!r})") from error
 
     def _begun(self, view: View) -> View:

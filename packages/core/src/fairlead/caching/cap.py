@@ -137,7 +137,7 @@ class SpendCap:
             return
         spent, never, lost = self.spent, self._alone, 0.0
         weighed: list[tuple[float, float]] = []  # by model: USD at risk, and saved
-        for model, sums in self._never.items():
+        for model, sums in list(self._never.items()):  # a copy: a decision may come here while another thread takes a call in
             at_risk = saved = 0.0
             for chance, without in zip(self._chances(model), sums, strict=True):
                 if spent > without:

@@ -94,7 +94,7 @@ class Course:
 
     def changed(self) -> None:
         """Something was learnt: expectations are worked out anew, now, so that the next decision need not."""
-        for ttl in self._outlooks:
+        for ttl in list(self._outlooks):  # a copy: parallel calls of the thread may be asking for others
             self._outlooks[ttl] = self.rhythm.outlook(ttl)
 
 
@@ -144,7 +144,7 @@ class Planner:
             self._of(kind).add(stretch)
 
     def decide(self, course: Course, prompt: float, home: Warmth, others: Mapping[str, Warmth], draw: float) -> Plan:
-        """Who should take an easy call. Deciding changes nothing; `saw` does.
+        """Who should take an easy call. Deciding teaches nothing; `saw` does.
 
         Parameters:
             course: the thread.
