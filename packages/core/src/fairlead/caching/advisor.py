@@ -291,7 +291,7 @@ class Advisor:
             "ledger": self.ledger.dump(),
             "planner": self.planner.dump(),
             "threads": [
-                *(dict(carried) for carried in self._carried.values()),
+                *(dict(carried) for carried in list(self._carried.values())),
                 *(dump_talk(talk, self.ledger) for talk in talks),
             ],
         }

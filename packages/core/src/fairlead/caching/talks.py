@@ -117,9 +117,8 @@ def resume(talk: Talk, carried: Any, ledger: Ledger) -> None:
         raise ConfigurationError(f"{_WHAT}: a thread is told by session and agent, and its home by a name")
     load_slots(talk.course, carried.get("course", {}), _WHAT)
     load_slots(talk.course.rhythm, carried.get("rhythm", {}), _WHAT)
-    talk.course.taken = (
-        talk.course.rhythm.stretch > 0
-    )  # whoever made those calls: what follows is not a stretch of the home model alone
+    # Whoever made those calls: what follows is not a stretch of the home model alone.
+    talk.course.taken = talk.course.rhythm.stretch > 0
     ledger.resume(talk.chain, talk.chain, rows(carried, "prefixes", _WHAT))
     talk.home = home
 
