@@ -2,7 +2,7 @@
 PYTHON ?= python3
 UV := .tools/bin/uv
 RUN := $(UV) run --no-sync
-CORE := packages/core/src/fairlead
+CORE := packages/core/src/switchwise
 READY := .venv/.ready
 
 .PHONY: help setup demo test test-llamaindex check lint types layers bench fix build peers clean
@@ -11,18 +11,18 @@ help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(UV):
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fairlead needs Python >= 3.11; set PYTHON=")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "switchwise needs Python >= 3.11; set PYTHON=")'
 	$(PYTHON) -m venv .tools
 	.tools/bin/pip install --quiet --disable-pip-version-check "uv>=0.9,<0.14"
 
-$(READY): $(UV) pyproject.toml packages/core/pyproject.toml packages/langchain/pyproject.toml packages/llamaindex/pyproject.toml
+$(READY): $(UV) pyproject.toml packages/core/pyproject.toml packages/langchain/pyproject.toml packages/llamaindex/pyproject.toml packages/loopback/pyproject.toml
 	$(UV) sync --quiet --python $(PYTHON)
 	@touch $(READY)
 
 setup: $(READY)  ## the environment, in .venv
 
 demo: $(READY)  ## a recorded agent run, each call routed
-	$(RUN) python -m langchain_fairlead.demo $(ARGS)
+	$(RUN) python -m langchain_switchwise.demo $(ARGS)
 
 test: $(READY) test-llamaindex  ## the tests
 	$(RUN) pytest -n auto
@@ -41,8 +41,8 @@ lint: $(READY)
 
 types: $(READY)
 	$(RUN) mypy $(CORE)
-	$(RUN) mypy packages/langchain/src/langchain_fairlead
-	$(RUN) mypy -p llama_index.llms.fairlead
+	$(RUN) mypy packages/langchain/src/langchain_switchwise
+	$(RUN) mypy -p llama_index.llms.switchwise
 
 layers: $(READY)
 	$(RUN) lint-imports
@@ -53,7 +53,7 @@ build: $(READY)
 bench: $(READY)  ## cost of a decision, of the adapters, of the import; PEERS=1 adds other routers
 	UV=$(UV) $(RUN) python tools/bench.py
 
-peers: $(UV)  ## other people's tests, unmodified, bare and through fairlead; SUITES="..." for some of them
+peers: $(UV)  ## other people's tests, unmodified, bare and through switchwise; SUITES="..." for some of them
 	.tools/bin/python tools/peers $(SUITES)
 
 fix: $(READY)  ## format, and mend what the linter can

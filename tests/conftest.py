@@ -25,7 +25,7 @@ def no_provider_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of the shared data: `../shared/data`, or FAIRLEAD_SHARED_DATA. It may be missing."""
+    """The folder of the shared data: `../shared/data`, or SWITCHWISE_SHARED_DATA. It may be missing."""
     return traffic.shared_data()
 
 

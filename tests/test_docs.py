@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fairlead.testing.loopback import LoopbackProvider
+from switchwise_loopback import LoopbackProvider
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "packages").glob("*/README.md"))]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fairlead.testing.loopback import LoopbackProvider
+from switchwise_loopback import LoopbackProvider
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted(path for path in (ROOT / "examples").rglob("*.py"))

@@ -62,7 +62,7 @@ def test_an_explanation_that_is_no_longer_needed_is_told(peers: Any) -> None:
     assert "t::private: no longer differs" in found.notes[0]
 
 
-def test_a_run_in_which_fairlead_was_never_called_proves_nothing(peers: Any) -> None:
+def test_a_run_in_which_switchwise_was_never_called_proves_nothing(peers: Any) -> None:
     assert "made calls in 0 tests" in peers.compare(ran(one="passed"), ran(one="passed", routed=0)).problems[0]
 
 

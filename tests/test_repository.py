@@ -36,24 +36,24 @@ def loaded_by(statement: str) -> set[str]:
     return {name.partition(".")[0] for name in done.stdout.split()}
 
 
-def test_importing_fairlead_loads_no_framework_no_sdk_and_no_catalogue() -> None:
+def test_importing_switchwise_loads_no_framework_no_sdk_and_no_catalogue() -> None:
     heavy = {"langchain_core", "langgraph", "llama_index", "openai", "anthropic", "httpx", "httpx2", "genai_prices", "numpy"}
-    assert not loaded_by("import fairlead, fairlead.policies, fairlead.journal, fairlead.verifiers") & heavy
+    assert not loaded_by("import switchwise, switchwise.policies, switchwise.observe.journal, switchwise.verifiers") & heavy
 
 
 def test_importing_an_adapter_loads_no_provider() -> None:
-    assert not loaded_by("import langchain_fairlead") & {"openai", "anthropic", "llama_index"}
-    assert not loaded_by("import llama_index.llms.fairlead") & {"anthropic", "langchain_core"}
+    assert not loaded_by("import langchain_switchwise") & {"openai", "anthropic", "llama_index"}
+    assert not loaded_by("import llama_index.llms.switchwise") & {"anthropic", "langchain_core"}
 
 
 def test_the_wheels_carry_their_type_marker_and_their_data(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "uv", "build", "--all-packages", "--wheel", "--quiet", "--out-dir", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, check=True)
     contents = {path.name.partition("-")[0]: zipfile.ZipFile(path).namelist() for path in tmp_path.glob("*.whl")}
-    assert set(contents) == {"fairlead", "langchain_fairlead", "llama_index_llms_fairlead"}
-    assert "fairlead/py.typed" in contents["fairlead"]
-    assert "langchain_fairlead/py.typed" in contents["langchain_fairlead"]
-    assert "langchain_fairlead/demo/conversations.json" in contents["langchain_fairlead"]
-    assert "langchain_fairlead/demo/LICENSE.tau-bench" in contents["langchain_fairlead"]
-    assert "llama_index/llms/fairlead/py.typed" in contents["llama_index_llms_fairlead"]
-    assert not {"llama_index/__init__.py", "llama_index/llms/__init__.py"} & set(contents["llama_index_llms_fairlead"])
+    assert set(contents) == {"switchwise", "langchain_switchwise", "llama_index_llms_switchwise"}
+    assert "switchwise/py.typed" in contents["switchwise"]
+    assert "langchain_switchwise/py.typed" in contents["langchain_switchwise"]
+    assert "langchain_switchwise/demo/conversations.json" in contents["langchain_switchwise"]
+    assert "langchain_switchwise/demo/LICENSE.tau-bench" in contents["langchain_switchwise"]
+    assert "llama_index/llms/switchwise/py.typed" in contents["llama_index_llms_switchwise"]
+    assert not {"llama_index/__init__.py", "llama_index/llms/__init__.py"} & set(contents["llama_index_llms_switchwise"])

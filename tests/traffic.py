@@ -1,6 +1,6 @@
 """Recorded traffic with OpenAI and Anthropic, and its replay through the real SDKs.
 
-The recordings are in `../shared/data/provider_traffic` beside the checkout, or where FAIRLEAD_SHARED_DATA points; a clone
+The recordings are in `../shared/data/provider_traffic` beside the checkout, or where SWITCHWISE_SHARED_DATA points; a clone
 without them tests the sample in `tests/data/cassettes` (sources and licences beside it).
 """
 
@@ -30,7 +30,7 @@ APIS = {
 def shared_data() -> Path:
     """The folder of the shared data; it may be missing."""
     beside = Path(__file__).resolve().parents[2] / "shared" / "data"
-    return Path(os.environ.get("FAIRLEAD_SHARED_DATA", beside))
+    return Path(os.environ.get("SWITCHWISE_SHARED_DATA", beside))
 
 
 def traffic() -> Path:

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from conversations import SIZES, conversation
 
-from fairlead import Capabilities, Needs, Pool, Price, Reply, Router, Scope, Target, Usage, View, drive
-from fairlead.threads import Threads
+from switchwise import Capabilities, Needs, Pool, Price, Reply, Router, Scope, Target, Usage, View, drive
+from switchwise.reading.reader import Threads
 
 HERE = Path(__file__).parent
 POOL = Pool(
@@ -105,7 +105,7 @@ def peers() -> None:
 
 
 def imports(repeats: int = 7) -> None:
-    """CPU seconds of `import fairlead` beside `import pydantic`, in turn, and what it loads."""
+    """CPU seconds of `import switchwise` beside `import pydantic`, in turn, and what it loads."""
 
     def cpu(statement: str) -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -113,11 +113,11 @@ def imports(repeats: int = 7) -> None:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    rounds = [(cpu("pass"), cpu("import pydantic"), cpu("import fairlead")) for _ in range(repeats)]
+    rounds = [(cpu("pass"), cpu("import pydantic"), cpu("import switchwise")) for _ in range(repeats)]
     bare, theirs, ours = (min(times) for times in zip(*rounds, strict=True))
     print("\nImport, CPU time above a bare interpreter")
     print(
-        f"import pydantic {theirs - bare:.3f} s, import fairlead {ours - bare:.3f} s: {(ours - bare) / (theirs - bare):.2f} times"
+        f"import pydantic {theirs - bare:.3f} s, import switchwise {ours - bare:.3f} s: {(ours - bare) / (theirs - bare):.2f} times"
     )
 
 

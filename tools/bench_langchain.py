@@ -1,4 +1,4 @@
-"""What `ChatFairlead.invoke` adds to the native model's own `invoke`, with a model that answers at once.
+"""What `ChatSwitchwise.invoke` adds to the native model's own `invoke`, with a model that answers at once.
 
 The least of many short blocks counts: on a shared machine, medians measure the neighbours (`interleaved`).
 
@@ -19,7 +19,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-from langchain_fairlead import ChatFairlead
+from langchain_switchwise import ChatSwitchwise
 
 BARS = {10: 50, 100: 75, 1_000: 100}
 """Microseconds that may be added, by number of messages."""
@@ -55,28 +55,28 @@ def conversation(count: int) -> list[BaseMessage]:
 
 
 def sides(count: int) -> list[Callable[[], object]]:
-    """The native call, and the same through `ChatFairlead` with four targets and the default chain."""
+    """The native call, and the same through `ChatSwitchwise` with four targets and the default chain."""
     models = {name: Instant(model_name=name) for name in ("opus", "sonnet", "mini", "nano")}
-    llm, bare = ChatFairlead(models), models["opus"]
+    llm, bare = ChatSwitchwise(models), models["opus"]
     messages = conversation(count)
     config: Any = {"configurable": {"thread_id": "t1"}}
     return [lambda: bare.invoke(messages, config), lambda: llm.invoke(messages, config)]
 
 
 def steps() -> list[Callable[[], object]]:
-    """A `create_agent` step with `ChatFairlead`: alone, with idle middleware, with ours."""
+    """A `create_agent` step with `ChatSwitchwise`: alone, with idle middleware, with ours."""
     from langchain.agents import create_agent
     from langchain.agents.middleware import AgentMiddleware
 
-    from langchain_fairlead import FairleadMiddleware
+    from langchain_switchwise import SwitchwiseMiddleware
 
     class Nothing(AgentMiddleware[Any, Any, Any]):
         def wrap_model_call(self, request: Any, handler: Callable[[Any], Any]) -> Any:
             return handler(request)
 
     models = {name: Instant(model_name=name) for name in ("opus", "mini")}
-    chains: list[list[AgentMiddleware[Any, Any, Any]]] = [[], [Nothing()], [FairleadMiddleware()]]
-    agents = [create_agent(ChatFairlead(models), [], middleware=chain) for chain in chains]
+    chains: list[list[AgentMiddleware[Any, Any, Any]]] = [[], [Nothing()], [SwitchwiseMiddleware()]]
+    agents = [create_agent(ChatSwitchwise(models), [], middleware=chain) for chain in chains]
     state: Any = {"messages": conversation(10)}
     return [partial(agent.invoke, state) for agent in agents]
 
@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=120)
     blocks = parser.parse_args().blocks
     warnings.simplefilter("ignore")
-    print("messages   native   ChatFairlead    added      bar   (CPU microseconds, minima of interleaved blocks)")
+    print("messages   native   ChatSwitchwise    added      bar   (CPU microseconds, minima of interleaved blocks)")
     least = minima([call for count in BARS for call in sides(count)], blocks)
     for (count, bar), bare, routed in zip(BARS.items(), least[::2], least[1::2], strict=True):
         verdict = "ok" if routed - bare <= bar else "OVER"
@@ -95,7 +95,7 @@ def main() -> None:
     alone, nothing, routed = minima(steps(), blocks)
     verdict = "ok" if routed <= 1.1 * alone else "OVER"
     print(
-        f"a step of create_agent: {alone:.0f}; with FairleadMiddleware {routed:.0f} ({routed / alone - 1:+.1%}; bar +10 % {verdict}), "
+        f"a step of create_agent: {alone:.0f}; with SwitchwiseMiddleware {routed:.0f} ({routed / alone - 1:+.1%}; bar +10 % {verdict}), "
         f"with one that does nothing {nothing:.0f} ({nothing / alone - 1:+.1%})"
     )
 

@@ -1,4 +1,4 @@
-"""What `Fairlead.chat` adds to the native LLM's own `chat`, with an LLM that answers at once.
+"""What `Switchwise.chat` adds to the native LLM's own `chat`, with an LLM that answers at once.
 
 The least of many short blocks counts: on a shared machine, medians measure the neighbours (`interleaved`).
 
@@ -17,7 +17,7 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse, Completi
 from llama_index.core.llms import CustomLLM
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 
-from llama_index.llms.fairlead import Fairlead, route_scope
+from llama_index.llms.switchwise import Switchwise, route_scope
 
 BARS = {10: 60, 100: 80, 1_000: 120}
 """Microseconds that may be added, by number of messages."""
@@ -58,9 +58,9 @@ def conversation(count: int) -> list[ChatMessage]:
 
 
 def sides(count: int) -> list[Callable[[], object]]:
-    """The native call, and the same through `Fairlead` with four targets and the default chain."""
+    """The native call, and the same through `Switchwise` with four targets and the default chain."""
     models = {name: Instant(model=name) for name in ("opus", "sonnet", "mini", "nano")}
-    llm, bare = Fairlead(models), models["opus"]
+    llm, bare = Switchwise(models), models["opus"]
     messages = conversation(count)
     return [lambda: bare.chat(messages), lambda: llm.chat(messages)]
 
@@ -73,7 +73,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     with route_scope(session="s1"):
         least = minima([call for count in BARS for call in sides(count)], blocks)
-    print("messages   native   Fairlead    added      bar   (CPU microseconds, minima of interleaved blocks)")
+    print("messages   native   Switchwise    added      bar   (CPU microseconds, minima of interleaved blocks)")
     for (count, bar), bare, routed in zip(BARS.items(), least[::2], least[1::2], strict=True):
         verdict = "ok" if routed - bare <= bar else "OVER"
         print(f"{count:>8} {bare:>8.0f} {routed:>10.0f} {routed - bare:>8.0f} {bar:>8} {verdict}")

@@ -10,7 +10,7 @@ RESULT = "def area(width, height):\n    return width * height\n" * 4
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """As fairlead's own `Turn`: the peers' environments do not have it."""
+    """As switchwise's own `Turn`: the peers' environments do not have it."""
 
     role: str
     text: str = ""

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from fairlead.failures import ROWS, Row
+from switchwise.failures import ROWS, Row
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "design" / "failures.md"
 BEGIN, END = "<!-- drawn by tools/draw_failures.py -->\n", "<!-- end -->"

@@ -1,4 +1,4 @@
-"""Make packages/core/src/fairlead/catalog/abilities.json from the model profiles that LangChain's integrations ship.
+"""Make packages/core/src/switchwise/catalog/abilities.json from the model profiles that LangChain's integrations ship.
 
     python tools/make_abilities.py [folder with unpacked integrations ...]
 
@@ -14,9 +14,9 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import Any
 
-from fairlead.catalog.prices import priced
+from switchwise.catalog.prices import priced
 
-OUT = Path(__file__).resolve().parents[1] / "packages/core/src/fairlead/catalog/abilities.json"
+OUT = Path(__file__).resolve().parents[1] / "packages/core/src/switchwise/catalog/abilities.json"
 PACKAGES = {
     "langchain_anthropic": "anthropic",
     "langchain_deepseek": "deepseek",

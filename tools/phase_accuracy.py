@@ -13,9 +13,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from fairlead.marks import mark
-from fairlead.phases import detect
-from fairlead.signals import Signals, Turn
+from switchwise.nouns.signals import Signals, Turn
+from switchwise.reading.message_signals import mark
+from switchwise.reading.phases import detect
 
 SAMPLE = pathlib.Path(__file__).parents[1] / "tests/data/phases"
 PARTS = ("tuned_on", "held_out")

@@ -4,11 +4,11 @@ from langchain_anthropic import ChatAnthropic
 from langchain_openai import ChatOpenAI
 from langchain_openai.decisions import Choice, OpenAIDecisions
 
-from fairlead import Pool, Router
-from fairlead.catalog import target
-from fairlead.journal import InMemory
-from fairlead.policies import Fits, Healthy
-from langchain_fairlead import ByDecision, ChatFairlead
+from langchain_switchwise import ByDecision, ChatSwitchwise
+from switchwise import Pool, Router
+from switchwise.catalog import target
+from switchwise.observe.journal import InMemory
+from switchwise.policies import Fits, Healthy
 
 difficulty = Choice(
     instructions="How hard is the task that the user sets?",
@@ -28,10 +28,10 @@ router = Router(
     journal=[journal],
 )
 models = {"opus": ChatAnthropic(model="claude-opus-5-5", max_tokens=2_000), "luna": ChatOpenAI(model="gpt-6-luna")}
-llm = ChatFairlead(models, router=router)
+llm = ChatSwitchwise(models, router=router)
 
 if __name__ == "__main__":
     config = {"configurable": {"thread_id": "session-1"}}
-    print(llm.invoke("What is the capital of Portugal?", config).response_metadata["fairlead"]["because"])
+    print(llm.invoke("What is the capital of Portugal?", config).response_metadata["switchwise"]["because"])
     for record in journal:
         print(f"{record.purpose:<6} -> {record.target:<20} {record.input_tokens} tokens, ${record.cost:.7f}")

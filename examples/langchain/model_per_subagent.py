@@ -1,15 +1,15 @@
-"""Give each sub-agent its own model: one ChatFairlead serves all of them and knows which one is calling."""
+"""Give each sub-agent its own model: one ChatSwitchwise serves all of them and knows which one is calling."""
 
 from langchain.agents import create_agent
 from langchain_anthropic import ChatAnthropic
 from langchain_core.messages import HumanMessage
 from langchain_openai import ChatOpenAI
 
-from fairlead import Pool, Router, hold
-from fairlead.catalog import target
-from fairlead.journal import InMemory
-from fairlead.policies import ByAgent, Cheapest, Fits, Healthy
-from langchain_fairlead import ChatFairlead
+from langchain_switchwise import ChatSwitchwise
+from switchwise import Pool, Router, hold
+from switchwise.catalog import target
+from switchwise.observe.journal import InMemory
+from switchwise.policies import ByAgent, Cheapest, Fits, Healthy
 
 journal = InMemory()
 router = Router(
@@ -26,7 +26,7 @@ router = Router(
     Cheapest(),
     journal=[journal],
 )
-model = ChatFairlead(
+model = ChatSwitchwise(
     {
         "opus": ChatAnthropic(model="claude-opus-5-5", max_tokens=2_000),
         "sol": ChatOpenAI(model="gpt-6.1-sol"),

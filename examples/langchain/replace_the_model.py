@@ -4,11 +4,11 @@ from langchain.agents import create_agent
 from langchain_anthropic import ChatAnthropic
 from langchain_openai import ChatOpenAI
 
-from fairlead.journal import InMemory, line
-from langchain_fairlead import ChatFairlead
+from langchain_switchwise import ChatSwitchwise
+from switchwise.observe.journal import InMemory, line
 
 journal = InMemory()
-model = ChatFairlead(
+model = ChatSwitchwise(
     {
         "opus": ChatAnthropic(model="claude-opus-5-5", max_tokens=2_000),
         "luna": ChatOpenAI(model="gpt-6-luna"),
@@ -29,6 +29,6 @@ if __name__ == "__main__":
     question = "Use get_weather: what is the weather in Lisbon?"
     answer = agent.invoke({"messages": [{"role": "user", "content": question}]}, config)["messages"][-1]
     print(answer.text)
-    print("answered by", answer.response_metadata["fairlead"]["target"])
+    print("answered by", answer.response_metadata["switchwise"]["target"])
     for record in journal:
         print(line(record))

@@ -5,12 +5,12 @@ from langchain_openai import ChatOpenAI
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 
-from langchain_fairlead import ChatFairlead, FairleadNode, FairleadState, follow
+from langchain_switchwise import ChatSwitchwise, SwitchwiseNode, SwitchwiseState, follow
 
-llm = ChatFairlead({"opus": ChatAnthropic(model="claude-opus-5-5", max_tokens=2_000), "luna": ChatOpenAI(model="gpt-6-luna")})
+llm = ChatSwitchwise({"opus": ChatAnthropic(model="claude-opus-5-5", max_tokens=2_000), "luna": ChatOpenAI(model="gpt-6-luna")})
 
 
-class State(MessagesState, FairleadState):
+class State(MessagesState, SwitchwiseState):
     """A conversation, and who is to answer it."""
 
 
@@ -20,7 +20,7 @@ def answer(state: State) -> dict:
 
 
 builder = StateGraph(State)
-builder.add_node("route", FairleadNode(llm, per="session"))
+builder.add_node("route", SwitchwiseNode(llm, per="session"))
 builder.add_node("answer", answer)
 builder.add_edge(START, "route")
 builder.add_edge("route", "answer")
@@ -29,8 +29,8 @@ memory = InMemorySaver()
 if __name__ == "__main__":
     config = {"configurable": {"thread_id": "session-1"}}
     waiting = builder.compile(checkpointer=memory, interrupt_before=["answer"])
-    decided = waiting.invoke({"messages": [("user", "Plan the migration.")]}, config)["fairlead_decision"]
+    decided = waiting.invoke({"messages": [("user", "Plan the migration.")]}, config)["switchwise_decision"]
     print("decided:", decided["target"], "because", decided["because"])
 
     resumed = builder.compile(checkpointer=memory).invoke(None, config)  # as another process would, later
-    print("answered by", resumed["messages"][-1].response_metadata["fairlead"]["target"])
+    print("answered by", resumed["messages"][-1].response_metadata["switchwise"]["target"])

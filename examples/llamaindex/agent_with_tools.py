@@ -1,15 +1,15 @@
-"""An agent with a tool on a `Fairlead`: hard steps go to the strong model, routine ones to the fast one."""
+"""An agent with a tool on a `Switchwise`: hard steps go to the strong model, routine ones to the fast one."""
 
 import asyncio
 
 from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.llms.openai import OpenAI
 
-from fairlead.journal import InMemory, line
-from llama_index.llms.fairlead import Fairlead
+from llama_index.llms.switchwise import Switchwise
+from switchwise.observe.journal import InMemory, line
 
 journal = InMemory()
-llm = Fairlead(
+llm = Switchwise(
     {
         "strong": OpenAI(model="gpt-5.5", max_retries=0),
         "fast": OpenAI(model="gpt-5.4-mini", max_retries=0),

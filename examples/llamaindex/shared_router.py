@@ -3,12 +3,12 @@
 from langchain_openai import ChatOpenAI
 from llama_index.llms.openai import OpenAI
 
-from fairlead import Pool, Router
-from fairlead.catalog import target
-from fairlead.journal import InMemory, line
-from fairlead.policies import Budget, Fits, Healthy
-from langchain_fairlead import ChatFairlead
-from llama_index.llms.fairlead import Fairlead
+from langchain_switchwise import ChatSwitchwise
+from llama_index.llms.switchwise import Switchwise
+from switchwise import Pool, Router
+from switchwise.catalog import target
+from switchwise.observe.journal import InMemory, line
+from switchwise.policies import Budget, Fits, Healthy
 
 NAMES = ["gpt-5.5", "gpt-5.4-mini"]
 journal = InMemory()
@@ -19,8 +19,8 @@ router = Router(
     Budget(usd=0.50, per="session"),
     journal=[journal],
 )
-chat_model = ChatFairlead({name: ChatOpenAI(model=name, max_retries=0, stream_usage=True) for name in NAMES}, router=router)
-llm = Fairlead({name: OpenAI(model=name, max_retries=0) for name in NAMES}, router=router)
+chat_model = ChatSwitchwise({name: ChatOpenAI(model=name, max_retries=0, stream_usage=True) for name in NAMES}, router=router)
+llm = Switchwise({name: OpenAI(model=name, max_retries=0) for name in NAMES}, router=router)
 
 if __name__ == "__main__":
     print(chat_model.invoke("Ask in LangChain.", config={"configurable": {"thread_id": "s1"}}).text)

@@ -4,9 +4,9 @@ from llama_index.core.prompts import PromptTemplate
 from llama_index.llms.openai import OpenAI
 from pydantic import BaseModel
 
-from llama_index.llms.fairlead import Fairlead
+from llama_index.llms.switchwise import Switchwise
 
-llm = Fairlead(
+llm = Switchwise(
     {
         "strong": OpenAI(model="gpt-5.5", max_retries=0),
         "fast": OpenAI(model="gpt-5.4-mini", max_retries=0),

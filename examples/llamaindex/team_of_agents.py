@@ -1,15 +1,15 @@
-"""Three agents with hand-off on one shared `Fairlead`: each is sent to a model of its own, and nothing has to be wired."""
+"""Three agents with hand-off on one shared `Switchwise`: each is sent to a model of its own, and nothing has to be wired."""
 
 import asyncio
 
 from llama_index.core.agent.workflow import AgentWorkflow, FunctionAgent
 from llama_index.llms.openai import OpenAI
 
-from fairlead import Pool, Router, hold
-from fairlead.catalog import target
-from fairlead.journal import InMemory, line
-from fairlead.policies import ByAgent, Fits, Healthy
-from llama_index.llms.fairlead import Fairlead, route_scope
+from llama_index.llms.switchwise import Switchwise, route_scope
+from switchwise import Pool, Router, hold
+from switchwise.catalog import target
+from switchwise.observe.journal import InMemory, line
+from switchwise.policies import ByAgent, Fits, Healthy
 
 journal = InMemory()
 router = Router(
@@ -19,7 +19,7 @@ router = Router(
     hold(ByAgent({"planner": "gpt-5.5", "researcher": "gpt-5.4-nano", "writer": "gpt-5.4-mini"}), per="agent"),
     journal=[journal],
 )
-llm = Fairlead([OpenAI(model=model.name, max_retries=0) for model in router.pool], router=router)
+llm = Switchwise([OpenAI(model=model.name, max_retries=0) for model in router.pool], router=router)
 
 
 def look_up(word: str) -> str:
@@ -39,7 +39,7 @@ team = AgentWorkflow(
 
 async def main() -> None:
     with route_scope(session="article-1"):
-        run = team.run("Use handoff to give this to the 'writer': one sentence about fairleads.")
+        run = team.run("Use handoff to give this to the 'writer': one sentence about switchwises.")
     print(await run)
     for record in journal:
         print(line(record))

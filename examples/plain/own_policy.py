@@ -1,7 +1,7 @@
 """A policy of your own: a plain function of the view and the shortlist, checked against the contract."""
 
-from fairlead import Pool, Router, Scope, Shortlist, Target, View, hold
-from fairlead.testing import check_policy
+from switchwise import Pool, Router, Scope, Shortlist, Target, View, hold
+from switchwise.testing import check_policy
 
 
 def long_prompts_to_the_fast_model(view: View, shortlist: Shortlist) -> Shortlist:

@@ -14,16 +14,16 @@ from typing import Any
 import anthropic
 import openai
 import pytest
+from tests.caching.blocks import anthropic_blocks, openai_blocks
 
-from fairlead import Usage
-from fairlead.caching.ledger import Ledger
-from fairlead.caching.requests import anthropic_blocks, openai_blocks
-from fairlead.caching.rules import CacheRules
-from fairlead.chain import Chain
-from fairlead.clients import usage_of
-from fairlead.testing import Clock
-from fairlead.testing.loopback import Answer, LoopbackProvider, Request
-from fairlead.testing.loopback.caching import CacheRule as LoopbackRule
+from switchwise import Usage
+from switchwise.clients import usage_of
+from switchwise.nouns.prompt_prefix import Chain
+from switchwise.prompt_cache.ledger import Ledger
+from switchwise.prompt_cache.rules import CacheRules
+from switchwise.testing import Clock
+from switchwise_loopback import Answer, LoopbackProvider, Request
+from switchwise_loopback.caching import CacheRule as LoopbackRule
 
 # Marked prefixes; exact boundaries; pages of 128 tokens; and pages of 2,048, as Gemini's implicit cache seems to have.
 MODELS = {"claude-opus-5-5": "anthropic", "gpt-6-luna": "openai", "gpt-5-mini": "openai", "gemini-3.1-pro": "gemini"}

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from fairlead import ConfigurationError, Price, Usage
-from fairlead.caching import CacheRule, CacheRules, Outlook, Planner, Standing, Tariff, compare
-from fairlead.caching.cap import Made, SpendCap
-from fairlead.caching.effort import PRIOR, WORK, Effort, Stretches
-from fairlead.caching.ledger import Ledger
-from fairlead.caching.planner import CONTROL, Warmth
-from fairlead.chain import SYSTEM, TOOLS, Block, Chain, Change
+from switchwise import ConfigurationError, Price, Usage
+from switchwise.nouns.prompt_prefix import SYSTEM, TOOLS, Block, Chain, Change
+from switchwise.prompt_cache.ledger import Ledger
+from switchwise.switching import CacheRule, CacheRules, Outlook, Planner, Standing, Tariff, compare
+from switchwise.switching.calls_needed import PRIOR, WORK, Effort, Stretches
+from switchwise.switching.planner import CONTROL, Warmth
+from switchwise.switching.switching_budget import Made, SpendCap
 
 OPUS, HAIKU = Price(5, 25, 0.5, 6.25), Price(1, 5, 0.1, 1.25)
 CLAUDE = CacheRule("marked", minimum=4096, ttl=300, lookback=20)

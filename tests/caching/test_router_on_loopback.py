@@ -7,14 +7,14 @@ from statistics import median
 
 import pytest
 
-from fairlead import Pool, Price, Router, Scope, Target
-from fairlead.caching.advisor import Advisor
-from fairlead.clients import AnthropicClient, Clients, OpenAIClient
-from fairlead.clients.prompt import Prompt
-from fairlead.policies import ByStep, Cheapest
-from fairlead.signals import StepKind
-from fairlead.testing import Clock
-from fairlead.testing.loopback import Answer, LoopbackProvider, ToolCall
+from switchwise import Pool, Price, Router, Scope, Target
+from switchwise.clients import AnthropicClient, Clients, OpenAIClient
+from switchwise.nouns.signals import StepKind
+from switchwise.policies import ByStep, Cheapest
+from switchwise.protocols.prompt import Prompt
+from switchwise.switching.advisor import Advisor
+from switchwise.testing import Clock
+from switchwise_loopback import Answer, LoopbackProvider, ToolCall
 
 OPUS = Target("opus", "anthropic", "claude-opus-4-5", Price(5, 25, 0.5, 6.25))
 HAIKU = Target("haiku", "anthropic", "claude-haiku-4-5", Price(1, 5, 0.1, 1.25))

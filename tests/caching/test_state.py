@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from fairlead import Attempt, Call, ConfigurationError, Pool, Price, Reply, Router, Scope, Shortlist, Target, Usage, View
-from fairlead.caching import Advisor, CacheRule, Ledger
-from fairlead.caching.accounts import Account
-from fairlead.chain import SYSTEM, Block, Chain
-from fairlead.policies import Cheapest
+from switchwise import Attempt, Call, ConfigurationError, Pool, Price, Reply, Router, Scope, Shortlist, Target, Usage, View
+from switchwise.nouns.prompt_prefix import SYSTEM, Block, Chain
+from switchwise.policies import Cheapest
+from switchwise.prompt_cache.accounts import Account
+from switchwise.switching import Advisor, CacheRule, Ledger
 
 OPUS = Target("opus", "anthropic", "claude-opus-5-5", Price(4, 20, 0.2, 5))
 HAIKU = Target("haiku", "anthropic", "claude-haiku-4-5", Price(1, 5, 0.1, 1.25))
@@ -225,7 +225,7 @@ def test_the_state_is_bounded():
 
 def test_digests_are_of_one_process_and_lengths_are_of_all():
     program = (
-        "from fairlead.chain import *; c = Chain(); c.grow(0, [Block(hash('a'), 40), Block(hash('b'), 9)], [Block(hash('s'), 5, SYSTEM)]);"
+        "from switchwise.nouns.prompt_prefix import *; c = Chain(); c.grow(0, [Block(hash('a'), 40), Block(hash('b'), 9)], [Block(hash('s'), 5, SYSTEM)]);"
         "print(c.digest(3), c.lengths(3))"
     )
     told = [

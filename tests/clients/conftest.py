@@ -9,9 +9,9 @@ import anthropic
 import openai
 import pytest
 
-from fairlead import Router
-from fairlead.clients import AnthropicClient, Clients, OpenAIClient
-from fairlead.testing.loopback import LoopbackProvider
+from switchwise import Router
+from switchwise.clients import AnthropicClient, Clients, OpenAIClient
+from switchwise_loopback import LoopbackProvider
 
 Make = Callable[..., Clients]
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead.caching.breakpoints import LOOKBACK, MOST, is_marked, marked
+from switchwise.prompt_cache.breakpoints import LOOKBACK, MOST, is_marked, marked
 
 TEXT = st.sampled_from(["", " ", "words"]).map(lambda text: {"type": "text", "text": text})
 THOUGHT = st.just({"type": "thinking", "thinking": "Hm.", "signature": "s"})

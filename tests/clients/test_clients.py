@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from fairlead import AllTargetsFailed, Capabilities, ConfigurationError, FailureKind, Interrupted, Pool, Router, Target
-from fairlead.clients import Clients, OpenAIClient
-from fairlead.testing.loopback import Answer, Fault, LoopbackProvider, Request, ToolCall
+from switchwise import AllTargetsFailed, Capabilities, ConfigurationError, FailureKind, Interrupted, Pool, Router, Target
+from switchwise.clients import Clients, OpenAIClient
+from switchwise_loopback import Answer, Fault, LoopbackProvider, Request, ToolCall
 
 from .conftest import Make
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from fairlead import Attempt, ConfigurationError, Pool, Price, Router, Target, View, drive
-from fairlead.caching import Advisor, CacheRules, KeepWarm
-from fairlead.clients import AnthropicClient, Clients, OpenAIClient
-from fairlead.scope import Scope
-from fairlead.testing import Clock
-from fairlead.testing.loopback import Answer, LoopbackProvider, Request, ToolCall
+from switchwise import Attempt, ConfigurationError, Pool, Price, Router, Target, View, drive
+from switchwise.clients import AnthropicClient, Clients, OpenAIClient
+from switchwise.nouns.scope import Scope
+from switchwise.switching import Advisor, CacheRules, KeepWarm
+from switchwise.testing import Clock
+from switchwise_loopback import Answer, LoopbackProvider, Request, ToolCall
 
 from ..prompt_caches import HERE, LONG, marks
 

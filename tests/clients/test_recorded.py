@@ -11,10 +11,10 @@ import anthropic
 import openai
 import pytest
 
-from fairlead import Call, Pool, Reply, Shortlist, Target, TargetError, Usage, View
-from fairlead.clients import AnthropicClient, Client, OpenAIClient, usage_of
-from fairlead.errors import FailureKind as Kind
-from fairlead.failures import classify, translated
+from switchwise import Call, Pool, Reply, Shortlist, Target, TargetError, Usage, View
+from switchwise.clients import AnthropicClient, Client, OpenAIClient, usage_of
+from switchwise.failures import classify, translated
+from switchwise.nouns.errors import FailureKind as Kind
 
 from .. import traffic
 

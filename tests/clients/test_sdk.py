@@ -13,7 +13,7 @@ import httpx
 import openai
 import pytest
 
-from fairlead import (
+from switchwise import (
     Call,
     ConfigurationError,
     FailureKind,
@@ -28,10 +28,10 @@ from fairlead import (
     adrive,
     drive,
 )
-from fairlead.clients import AnthropicClient, Client, Clients, HiddenRetries, OpenAIClient
-from fairlead.clients.anthropic import Messages
-from fairlead.clients.openai import Chat
-from fairlead.testing.loopback import Answer, Fault, LoopbackProvider, ToolCall
+from switchwise.clients import AnthropicClient, Client, Clients, HiddenRetries, OpenAIClient
+from switchwise.clients.anthropic import Messages
+from switchwise.clients.openai import Chat
+from switchwise_loopback import Answer, Fault, LoopbackProvider, ToolCall
 
 HELLO = [{"role": "user", "content": "Hello"}]
 KEY = "sk-secret-1234567890"
@@ -257,9 +257,7 @@ def test_broken_arguments_are_kept_to_be_looked_at(provider: LoopbackProvider, o
 
 def test_no_sdk_is_imported_before_a_call_is_made() -> None:
     heavy = {"openai", "anthropic", "genai_prices"}
-    code = (
-        f"import sys, fairlead.clients as c; c.OpenAIClient(), c.AnthropicClient(); print(sorted({heavy} & sys.modules.keys()))"
-    )
+    code = f"import sys, switchwise.clients as c; c.OpenAIClient(), c.AnthropicClient(); print(sorted({heavy} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 

@@ -13,7 +13,7 @@ from genai_prices import extract_usage
 from openai.types.chat import ChatCompletion
 from openai.types.responses import Response
 
-from fairlead import Usage, usage_of
+from switchwise import Usage, usage_of
 
 from .. import traffic
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from fairlead import Scope, StepKind
-from fairlead.clients.prompt import Prompt
-from fairlead.clients.views import Views, turn_of
+from switchwise import Scope, StepKind
+from switchwise.clients.views import Views, turn_of
+from switchwise.protocols.prompt import Prompt
 
 SYSTEM = {"role": "system", "content": "You are a travel agent."}
 ASK = {"role": "user", "content": "Find me a flight to Oslo."}

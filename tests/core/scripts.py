@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from fairlead import Call, FailureKind, Pool, Reply, Router, Target, TargetError, Usage, Verdict, View
+from switchwise import Call, FailureKind, Pool, Reply, Router, Target, TargetError, Usage, Verdict, View
 
 
 class Bug(Exception):

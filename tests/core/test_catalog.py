@@ -15,9 +15,9 @@ from genai_prices.types import ModelInfo, Provider
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead import Capabilities, Price, Usage, catalog
-from fairlead.catalog import Catalog, Known
-from fairlead.catalog.prices import priced
+from switchwise import Capabilities, Price, Usage, catalog
+from switchwise.catalog import Catalog, Known
+from switchwise.catalog.prices import priced
 
 NOON = datetime(2026, 11, 19, 12, tzinfo=UTC).timestamp()
 YEAR = 365 * 86_400
@@ -193,6 +193,6 @@ def test_overrides_belong_to_one_catalogue() -> None:
     assert catalog.look_up("vllm", "qwen").price is None
 
 
-def test_importing_fairlead_reads_no_price_list() -> None:
-    code = "import sys, fairlead, fairlead.catalog; print('genai_prices' in sys.modules)"
+def test_importing_switchwise_reads_no_price_list() -> None:
+    code = "import sys, switchwise, switchwise.catalog; print('genai_prices' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"

@@ -1,4 +1,4 @@
-"""The `fairlead` command as people use it: wrong arguments, full disks, readers that leave. What it computes is tested in tests/evaluation."""
+"""The `switchwise` command as people use it: wrong arguments, full disks, readers that leave. What it computes is tested in tests/evaluation."""
 
 import json
 import re
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fairlead import __version__
-from fairlead.cli import main
+from switchwise import __version__
+from switchwise.cli import main
 
 PAIR = "--pair=gpt-5/gpt-5-mini"
 
@@ -26,7 +26,7 @@ def test_it_tells_its_version(capsys):
     with pytest.raises(SystemExit) as ended:
         main(["--version"])
     assert ended.value.code == 0
-    assert capsys.readouterr().out == f"fairlead {__version__}\n"
+    assert capsys.readouterr().out == f"switchwise {__version__}\n"
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_drawing_that_has_no_place_is_refused_before_the_work(recording, tmp_p
 
 
 def test_a_reader_that_leaves_early_sees_no_traceback(recording):
-    command = [sys.executable, "-m", "fairlead.cli", "replay", str(recording), PAIR, "--json"]
+    command = [sys.executable, "-m", "switchwise.cli", "replay", str(recording), PAIR, "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -112,7 +112,7 @@ def test_an_output_that_cannot_be_written_is_told_in_one_line(recording, capsys,
 
     monkeypatch.setattr(sys, "stdout", Full())
     assert main(["replay", str(recording), PAIR]) == 1
-    assert capsys.readouterr().err == "fairlead: [Errno 28] No space left on device\n"
+    assert capsys.readouterr().err == "switchwise: [Errno 28] No space left on device\n"
 
 
 @pytest.mark.parametrize(

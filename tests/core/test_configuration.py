@@ -4,15 +4,15 @@ import math
 
 import pytest
 
-from fairlead import Capabilities, ConfigurationError, Level, Pool, Price, Reply, Router, Target, View, drive, hold
-from fairlead.caching import Advisor, Priors
-from fairlead.catalog import Catalog, Known
-from fairlead.clients import Clients, OpenAIClient
-from fairlead.journal import InMemory
-from fairlead.policies import Budget, ByAgent, ByPhase, Cheapest, Fits, Healthy, Rules, Stick, Weighted
-from fairlead.recovery import Recovery
-from fairlead.testing import Script
-from fairlead.verifiers import Judge, Predicate, Schema
+from switchwise import Capabilities, ConfigurationError, Level, Pool, Price, Reply, Router, Target, View, drive, hold
+from switchwise.catalog import Catalog, Known
+from switchwise.clients import Clients, OpenAIClient
+from switchwise.engine.recovery import Recovery
+from switchwise.observe.journal import InMemory
+from switchwise.policies import Budget, ByAgent, ByPhase, Cheapest, Fits, Healthy, Rules, Stick, Weighted
+from switchwise.switching import Advisor, Priors
+from switchwise.testing import Script
+from switchwise.verifiers import Judge, Predicate, Schema
 
 POOL = Pool([Target("opus", price=Price(4, 20)), Target("haiku", price=Price(0.1, 0.5))])
 NAN = math.nan

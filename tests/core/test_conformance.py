@@ -1,4 +1,4 @@
-"""Every policy in fairlead.policies keeps the contract; and each check of the contract catches who breaks it."""
+"""Every policy in switchwise.policies keeps the contract; and each check of the contract catches who breaks it."""
 
 import importlib
 import inspect
@@ -7,17 +7,17 @@ import time
 
 import pytest
 
-import fairlead.policies
-from fairlead import ConfigurationError, Level, Shortlist
-from fairlead.default import default_chain
-from fairlead.policies import ByStep, Stick
-from fairlead.testing import check_policy, conformance, material
+import switchwise.policies
+from switchwise import ConfigurationError, Level, Shortlist
+from switchwise.policies import ByStep, Stick
+from switchwise.policies.default_chain import default_chain
+from switchwise.testing import check_policy, conformance, material
 
 
 def _classes():
     """The policies, one to a file: a new one is found by itself, nothing is listed here."""
-    for module in pkgutil.iter_modules(fairlead.policies.__path__):
-        members = vars(importlib.import_module(f"fairlead.policies.{module.name}")).values()
+    for module in pkgutil.iter_modules(switchwise.policies.__path__):
+        members = vars(importlib.import_module(f"switchwise.policies.{module.name}")).values()
         for member in members:
             if inspect.isclass(member) and member.__module__.endswith(f".{module.name}") and "__call__" in vars(member):
                 yield member
@@ -42,7 +42,7 @@ def test_every_policy_keeps_the_contract(make, check):
 
 
 def test_every_policy_is_exported_by_its_name():
-    assert {cls.__name__ for cls in _classes()} == set(fairlead.policies.__all__)
+    assert {cls.__name__ for cls in _classes()} == set(switchwise.policies.__all__)
 
 
 class Base:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from fairlead import AllTargetsFailed, FailureKind, Pool, Router, Scope, Target, Verdict, View, drive, hold
-from fairlead.recovery import Recovery
-from fairlead.testing import Clock, Fails, Script
+from switchwise import AllTargetsFailed, FailureKind, Pool, Router, Scope, Target, Verdict, View, drive, hold
+from switchwise.engine.recovery import Recovery
+from switchwise.testing import Clock, Fails, Script
 
 POOL = Pool([Target("opus"), Target("haiku")])
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead import (
+from switchwise import (
     Attempt,
     Call,
     Capabilities,
@@ -28,9 +28,9 @@ from fairlead import (
     drive,
     hold,
 )
-from fairlead.explain import Explanation
-from fairlead.policies import ByAgent, Rules
-from fairlead.recovery import Recovery
+from switchwise.engine.recovery import Recovery
+from switchwise.observe.explain import Explanation
+from switchwise.policies import ByAgent, Rules
 
 ABC = Pool([Target("a", "x"), Target("b", "y"), Target("c", "x")])
 

@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from fairlead import (
+from switchwise import (
     AllTargetsFailed,
     Attempt,
     Call,
     FailureKind,
-    FairleadError,
     Interrupted,
     NoTarget,
     Pool,
@@ -22,6 +21,7 @@ from fairlead import (
     Router,
     Run,
     Shortlist,
+    SwitchwiseError,
     Target,
     TargetError,
     Usage,
@@ -46,7 +46,7 @@ def sync_run(world: World, streamed: bool) -> tuple[Any, list[object], Stage, li
         for chunk in drive(run, stage.perform, sleep=lambda _: None):
             shown.append(chunk)
         return ended(run), shown, stage, learned
-    except (FairleadError, ConnectionError, Bug) as error:
+    except (SwitchwiseError, ConnectionError, Bug) as error:
         return (type(error).__name__,), shown, stage, learned
 
 
@@ -60,7 +60,7 @@ async def async_run(world: World, streamed: bool) -> tuple[Any, list[object], St
         async for chunk in adrive(run, stage.aperform, sleep=no_sleep):
             shown.append(chunk)
         return ended(run), shown, stage, learned
-    except (FairleadError, ConnectionError, Bug) as error:
+    except (SwitchwiseError, ConnectionError, Bug) as error:
         return (type(error).__name__,), shown, stage, learned
 
 

@@ -25,10 +25,10 @@ from langchain_core import exceptions as langchain
 from langchain_openai import ChatOpenAI
 from pydantic import BaseModel, ValidationError
 
-from fairlead.errors import FailureKind as Kind
-from fairlead.errors import TargetError
-from fairlead.failures import ROWS, IncompleteStream, Refusal, classify, target_error
-from fairlead.testing.loopback import Fault, LoopbackProvider
+from switchwise.failures import ROWS, IncompleteStream, Refusal, classify, target_error
+from switchwise.nouns.errors import FailureKind as Kind
+from switchwise.nouns.errors import TargetError
+from switchwise_loopback import Fault, LoopbackProvider
 
 from .. import traffic
 
@@ -502,7 +502,7 @@ def test_an_adapter_s_response_that_only_looks_like_one_is_no_failure() -> None:
 
 def test_no_sdk_is_imported_to_tell_failures() -> None:
     heavy = {"openai", "anthropic", "httpx", "httpx2", "langchain_core"}
-    code = f"import sys, fairlead.failures; print(sorted({heavy} & sys.modules.keys()))"
+    code = f"import sys, switchwise.failures; print(sorted({heavy} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 

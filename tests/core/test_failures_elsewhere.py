@@ -14,8 +14,8 @@ import pytest
 from google.genai import errors as genai
 from langchain_google_genai.chat_models import ChatGoogleGenerativeAIError
 
-from fairlead.errors import FailureKind as Kind
-from fairlead.failures import classify, target_error
+from switchwise.failures import classify, target_error
+from switchwise.nouns.errors import FailureKind as Kind
 
 BODIES: list[tuple[str, int, Any, Kind]] = [
     (who, status, body, Kind[kind])

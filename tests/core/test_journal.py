@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from fairlead import Call, FailureKind, Pool, Price, Reply, Router, Scope, Target, TargetError, Usage, View, drive, hold
-from fairlead.journal import InMemory, JsonLines, Logging, Record, read
-from fairlead.policies import ByAgent
+from switchwise import Call, FailureKind, Pool, Price, Reply, Router, Scope, Target, TargetError, Usage, View, drive, hold
+from switchwise.observe.journal import InMemory, JsonLines, Logging, Record, read
+from switchwise.policies import ByAgent
 
 SECRET = "sk-secret and the prompt"
 
@@ -76,7 +76,7 @@ def test_a_broken_line_is_named(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     with JsonLines(path) as sink:
         step(sink)
-    path.write_text(path.read_text() + '{"fairlead.schema": 7}\n')
+    path.write_text(path.read_text() + '{"switchwise.schema": 7}\n')
     with pytest.raises(ValueError, match=r"journal.jsonl:3: no record .* this version reads 1"):
         list(read(path))
 
@@ -88,7 +88,7 @@ def test_a_journal_that_cannot_be_written_ends_no_run(tmp_path: Path) -> None:
 
 
 def test_the_log_has_a_line_for_each_attempt_and_warns_of_failures(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, logger="fairlead"):
+    with caplog.at_level(logging.INFO, logger="switchwise"):
         step(Logging())
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
     assert "-> b accepted" in caplog.messages[1]

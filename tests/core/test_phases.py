@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead.acts import Act, of_call, of_command
-from fairlead.marks import Fault, mark
-from fairlead.phases import START, advance, detect, signals
-from fairlead.signals import Phase, Signals, StepKind, Turn
+from switchwise.nouns.signals import Phase, Signals, StepKind, Turn
+from switchwise.reading.message_signals import Fault, mark
+from switchwise.reading.phases import START, advance, detect, signals
+from switchwise.reading.tool_kinds import Act, of_call, of_command
 
 ACCURACY = runpy.run_path(str(Path(__file__).parents[2] / "tools/phase_accuracy.py"))
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from fairlead import (
+from switchwise import (
     Attempt,
     BudgetExceeded,
     Call,
@@ -35,9 +35,9 @@ from fairlead import (
     adrive,
     drive,
 )
-from fairlead.policies import Budget
-from fairlead.testing import Clock, Fails, Says, Script
-from fairlead.verifiers import Judge
+from switchwise.policies import Budget
+from switchwise.testing import Clock, Fails, Says, Script
+from switchwise.verifiers import Judge
 
 DEAR = Target("dear", price=Price(10, 50, cache_read=1, cache_write=12.5))
 CHEAP = Target("cheap", price=Price(1, 5))
@@ -185,7 +185,7 @@ def test_a_process_has_one_budget():
 
 def test_a_word_that_no_call_has_as_a_label_is_told_of_once_with_the_words_that_it_may_stand_for(caplog):
     budget = Budget(tokens=10**6, per="sesion")
-    with caplog.at_level(logging.WARNING, "fairlead.budget"):
+    with caplog.at_level(logging.WARNING, "switchwise.budget"):
         made(budget, View(Scope("s1"), tokens=10))
         made(budget, View(Scope("s2"), tokens=10))
     [record] = caplog.records
@@ -195,7 +195,7 @@ def test_a_word_that_no_call_has_as_a_label_is_told_of_once_with_the_words_that_
 
 @pytest.mark.parametrize("per", ["session", "agent", "task", "process", "user"])
 def test_a_word_that_means_something_is_not_told_of(per, caplog):
-    with caplog.at_level(logging.WARNING, "fairlead.budget"):
+    with caplog.at_level(logging.WARNING, "switchwise.budget"):
         made(Budget(tokens=10**6, per=per), View(Scope(labels={"user": "ada"}), tokens=10))
     assert not caplog.records
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from fairlead import ConfigurationError, NoTarget, Phase, Pool, Router, Scope, Signals, StepKind, Target, View, drive, hold
-from fairlead.policies import ByAgent, ByPhase, ByStep, Rules
-from fairlead.testing import Script
+from switchwise import ConfigurationError, NoTarget, Phase, Pool, Router, Scope, Signals, StepKind, Target, View, drive, hold
+from switchwise.policies import ByAgent, ByPhase, ByStep, Rules
+from switchwise.testing import Script
 
 POOL = Pool([Target("opus"), Target("sonnet"), Target("haiku")])
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from fairlead import Attempt, Call, Phase, Pool, Price, Reply, Router, Scope, Shortlist, Signals, Target, Usage, View
-from fairlead.policies import Cheapest
+from switchwise import Attempt, Call, Phase, Pool, Price, Reply, Router, Scope, Shortlist, Signals, Target, Usage, View
+from switchwise.policies import Cheapest
 
 TALKATIVE = Target("dear answers", price=Price(1, 20))
 READER = Target("dear prompts", price=Price(2, 2))

@@ -4,7 +4,7 @@ import timeit
 
 import pytest
 
-from fairlead import (
+from switchwise import (
     Capabilities,
     FailureKind,
     Phase,
@@ -18,8 +18,8 @@ from fairlead import (
     View,
     drive,
 )
-from fairlead.default import steps_to_pay
-from fairlead.testing import Clock, Fails, Script
+from switchwise.policies.default_chain import steps_to_pay
+from switchwise.testing import Clock, Fails, Script
 
 OPUS, SONNET, HAIKU = Price(5, 25, 0.5, 6.25), Price(3, 15, 0.3, 3.75), Price(1, 5, 0.1, 1.25)
 POOL = Pool(

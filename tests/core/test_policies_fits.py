@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead import Capabilities, Needs, NoTarget, Pool, Router, Shortlist, Target, View
-from fairlead.policies import Fits
+from switchwise import Capabilities, Needs, NoTarget, Pool, Router, Shortlist, Target, View
+from switchwise.policies import Fits
 
 
 def fitting(view, **targets):

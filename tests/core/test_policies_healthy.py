@@ -7,11 +7,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from fairlead import Attempt, Call, FailureKind, Pool, Reply, Router, Shortlist, Target, TargetError, Verdict, View, drive
-from fairlead.policies import Healthy
-from fairlead.policies.healthy import Event, after
-from fairlead.recovery import TABLE, Reach
-from fairlead.testing import Clock, Fails, Script
+from switchwise import Attempt, Call, FailureKind, Pool, Reply, Router, Shortlist, Target, TargetError, Verdict, View, drive
+from switchwise.engine.recovery import TABLE, Reach
+from switchwise.policies import Healthy
+from switchwise.policies.healthy import Event, after
+from switchwise.testing import Clock, Fails, Script
 
 POOL = Pool([Target("a1", "acme"), Target("a2", "acme"), Target("z1", "zeta"), Target("alone")])
 LASTING = [kind for kind in FailureKind if TABLE[kind].lasting]
@@ -93,7 +93,7 @@ def test_a_slow_success_from_before_the_outage_does_not_end_it():
 @pytest.mark.parametrize("kind", [FailureKind.AUTHENTICATION, FailureKind.QUOTA])
 def test_a_failure_of_the_account_keeps_its_whole_provider_out_and_says_so_once(kind, caplog):
     policy = Healthy()
-    with caplog.at_level(logging.ERROR, "fairlead.healthy"):
+    with caplog.at_level(logging.ERROR, "switchwise.healthy"):
         policy.learn(attempt("a1", kind, at=1.0))
         policy.learn(attempt("a2", kind, at=2.0))
     assert eligible(policy, 10**9) == ("z1", "alone")

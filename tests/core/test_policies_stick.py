@@ -2,7 +2,7 @@
 
 import pytest
 
-from fairlead import (
+from switchwise import (
     Attempt,
     Call,
     ConfigurationError,
@@ -17,8 +17,8 @@ from fairlead import (
     View,
     drive,
 )
-from fairlead.policies import ByAgent, Stick
-from fairlead.testing import Fails, Script
+from switchwise.policies import ByAgent, Stick
+from switchwise.testing import Fails, Script
 
 POOL = Pool([Target("opus", "anthropic"), Target("sol", "openai"), Target("luna", "openai")])
 HERE = View(Scope("s1", "main", "t1"))

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairlead import ConfigurationError, FailureKind, Pool, Router, Scope, Target, View, drive, hold
-from fairlead.policies import Weighted
-from fairlead.testing import Fails, Script
+from switchwise import ConfigurationError, FailureKind, Pool, Router, Scope, Target, View, drive, hold
+from switchwise.policies import Weighted
+from switchwise.testing import Fails, Script
 
 POOL = Pool([Target(name) for name in "abcd"])
 
@@ -84,7 +84,7 @@ def test_neighbouring_seeds_and_other_salts_draw_independently():
 
 
 def _first(policy, seed):
-    from fairlead import Shortlist
+    from switchwise import Shortlist
 
     return policy(View(seed=seed), Shortlist(POOL)).names[0]
 

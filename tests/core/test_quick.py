@@ -7,10 +7,10 @@ from dataclasses import FrozenInstanceError, dataclass, field, fields, replace
 
 import pytest
 
-from fairlead import Attempt, Needs, Outcome, Reply, Scope, Signals, Usage, View
-from fairlead.call import Call
-from fairlead.quick import quick
-from fairlead.signals import Turn
+from switchwise import Attempt, Needs, Outcome, Reply, Scope, Signals, Usage, View
+from switchwise.nouns.call import Call
+from switchwise.nouns.fast_init import quick
+from switchwise.nouns.signals import Turn
 
 
 @quick

@@ -2,8 +2,8 @@
 
 import pytest
 
-from fairlead import FailureKind, Interrupted, Pool, Reply, Router, Target, Usage, View, adrive, drive
-from fairlead.testing import Clock, Fails, Says, Script
+from switchwise import FailureKind, Interrupted, Pool, Reply, Router, Target, Usage, View, adrive, drive
+from switchwise.testing import Clock, Fails, Says, Script
 
 POOL = Pool([Target("opus"), Target("haiku")])
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead.chain import Change
-from fairlead.signals import StepKind, Turn
-from fairlead.testing import Clock
-from fairlead.threads import Reading, Threads, fingerprint
+from switchwise.nouns.prompt_prefix import Change
+from switchwise.nouns.signals import StepKind, Turn
+from switchwise.reading.reader import Reading, Threads, fingerprint
+from switchwise.testing import Clock
 
 
 @dataclass(eq=False)

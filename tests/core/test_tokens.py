@@ -12,8 +12,8 @@ import tiktoken
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead import tokens
-from fairlead.signals import Turn
+from switchwise.nouns.signals import Turn
+from switchwise.reading import token_estimate as tokens
 
 SOURCES = pathlib.Path(tokens.__file__).parent
 TEXTS = {

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from fairlead import (
+from switchwise import (
     BudgetExceeded,
     ConfigurationError,
     FailureKind,
@@ -21,11 +21,11 @@ from fairlead import (
     View,
     drive,
 )
-from fairlead.policies import Budget, Rules
-from fairlead.testing import Fails, Script
-from fairlead.verifiers import Judge, Predicate, Schema
-from fairlead.verifiers.json_schema import violation
-from fairlead.verifiers.judge import read_score
+from switchwise.policies import Budget, Rules
+from switchwise.testing import Fails, Script
+from switchwise.verifiers import Judge, Predicate, Schema
+from switchwise.verifiers.json_schema import violation
+from switchwise.verifiers.judge import read_score
 
 POOL = Pool([Target("cheap"), Target("strong"), Target("judge")])
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from fairlead.journal import Record, read
+from switchwise.observe.journal import Record, read
 
-COMMAND = [sys.executable, "-W", "error", "-m", "langchain_fairlead.demo"]
+COMMAND = [sys.executable, "-W", "error", "-m", "langchain_switchwise.demo"]
 
 
 @pytest.fixture(scope="module")

@@ -8,16 +8,16 @@ import random
 
 import pytest
 
-from fairlead import ConfigurationError, Pool, Price, Router, Target
-from fairlead.caching import Advisor
-from fairlead.cli import main
-from fairlead.clients import AnthropicClient, Clients
-from fairlead.evaluation import compare_recording, read_journal, replay_router, teach
-from fairlead.journal import JsonLines
-from fairlead.policies import ByStep, Cheapest
-from fairlead.signals import StepKind
-from fairlead.testing import Clock
-from fairlead.testing.loopback import Answer, LoopbackProvider, ToolCall
+from switchwise import ConfigurationError, Pool, Price, Router, Target
+from switchwise.cli import main
+from switchwise.clients import AnthropicClient, Clients
+from switchwise.evaluation import compare_recording, read_journal, replay_router, teach
+from switchwise.nouns.signals import StepKind
+from switchwise.observe.journal import JsonLines
+from switchwise.policies import ByStep, Cheapest
+from switchwise.switching import Advisor
+from switchwise.testing import Clock
+from switchwise_loopback import Answer, LoopbackProvider, ToolCall
 
 OPUS = Target("opus", "anthropic", "claude-opus-4-5", Price(5, 25, 0.5, 6.25))
 HAIKU = Target("haiku", "anthropic", "claude-haiku-4-5", Price(1, 5, 0.1, 1.25))
@@ -94,9 +94,9 @@ def test_the_command_tells_what_was_paid_and_saved(written, capsys):
     found = json.loads(capsys.readouterr().out)
     (pair,) = found["pairs"]
     assert pair["pair"] == "claude-opus-4-5/claude-haiku-4-5"
-    assert pair["relative_cost"]["optimum"] <= pair["relative_cost"]["fairlead"] < 1
+    assert pair["relative_cost"]["optimum"] <= pair["relative_cost"]["switchwise"] < 1
     assert found["journal"]["calls"] == {"opus": 2 * TURNS, "haiku": 2 * TURNS * TOOLS}
-    paid = sum(json.loads(line)["fairlead.cost"] for line in written.read_text().splitlines())
+    paid = sum(json.loads(line)["switchwise.cost"] for line in written.read_text().splitlines())
     assert found["journal"]["paid_usd"] == pytest.approx(paid)
     assert main(["replay", str(written)]) == 0
     told = capsys.readouterr().out
@@ -108,7 +108,7 @@ def test_an_older_journal_is_read_with_what_its_notes_tell(written, tmp_path):
     rows = [json.loads(line) for line in written.read_text().splitlines()]
     for row in rows:
         for name in NEWER:
-            row.pop(f"fairlead.{name}", None)
+            row.pop(f"switchwise.{name}", None)
     older = tmp_path / "older.jsonl"
     older.write_text("".join(json.dumps(row) + "\n" for row in rows))
     now, then = read_journal(written), read_journal(older)
@@ -130,19 +130,19 @@ def test_where_history_was_dropped_the_replay_drops_it_too(tmp_path):
 
 def test_a_broken_record_is_told_by_its_line(written, tmp_path):
     broken = tmp_path / "broken.jsonl"
-    broken.write_text(written.read_text() + '{"fairlead.schema": 1, "fairlead.time": "noon"}\n')
+    broken.write_text(written.read_text() + '{"switchwise.schema": 1, "switchwise.time": "noon"}\n')
     with pytest.raises(ConfigurationError, match=r"broken\.jsonl:43: no record of a journal"):
         compare_recording(broken)
 
 
 def test_failures_rejections_and_calls_without_tokens_are_counted_and_not_replayed(written, tmp_path):
     rows = [json.loads(line) for line in written.read_text().splitlines()]
-    failed = {key: value for key, value in rows[0].items() if "usage" not in key and key != "fairlead.cost"}
+    failed = {key: value for key, value in rows[0].items() if "usage" not in key and key != "switchwise.cost"}
     rejected = {
         **rows[1],
-        "fairlead.result": "rejected",
-        "fairlead.time": rows[1]["fairlead.time"] - 0.01,
-        "fairlead.cost": 0.5,
+        "switchwise.result": "rejected",
+        "switchwise.time": rows[1]["switchwise.time"] - 0.01,
+        "switchwise.cost": 0.5,
     }
     path = tmp_path / "more.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in [failed, rejected, *rows]))

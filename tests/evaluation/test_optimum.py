@@ -7,12 +7,12 @@ from itertools import product
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from fairlead import Price
-from fairlead.caching import CacheRule, Tariff
-from fairlead.evaluation import Step, Thread, simulate
-from fairlead.evaluation.optimum import Foresight, optimum
-from fairlead.evaluation.policies import Fairlead, Simple, naive
-from fairlead.evaluation.sessions import Bill
+from switchwise import Price
+from switchwise.evaluation import Step, Thread, simulate
+from switchwise.evaluation.optimum import Foresight, optimum
+from switchwise.evaluation.policies import Simple, Switchwise, naive
+from switchwise.evaluation.sessions import Bill
+from switchwise.switching import CacheRule, Tariff
 
 BILL = Bill("recorded", 0, 0, 0, 0, 0)
 RULES = [CacheRule("marked", minimum=500, ttl=300), CacheRule("automatic", minimum=1024, step=128, ttl=100), CacheRule()]
@@ -53,7 +53,7 @@ def test_no_assignment_is_cheaper_and_one_costs_exactly_that(thread, strong, che
 @given(some.lists(threads(), min_size=1, max_size=4), tariffs(), tariffs())
 def test_no_policy_beats_the_optimum(recorded, strong, cheap):
     least = sum(optimum(thread, strong, cheap) for thread in recorded)
-    for policy in (naive(), Fairlead(history=recorded)):
+    for policy in (naive(), Switchwise(history=recorded)):
         assert simulate(recorded, strong, cheap, policy).total >= least - 1e-9
 
 

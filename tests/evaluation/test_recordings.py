@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from fairlead import ConfigurationError
-from fairlead.cli import main
-from fairlead.evaluation import compare_recording, read_sessions
+from switchwise import ConfigurationError
+from switchwise.cli import main
+from switchwise.evaluation import compare_recording, read_sessions
 
 ROW = {"session": "s", "agent": None, "step": 0, "t": 100.0, "model": "claude-opus-4-5", "trigger": "tool", "input_tokens": 3}
 FULL = ROW | {
@@ -137,7 +137,7 @@ def test_a_bill_that_the_times_contradict_is_remarked_on(tmp_path, capsys):
     [
         (b"", "holds no calls"),
         (b"\n\n", "holds no calls"),
-        (b'{"question": "who?", "answer": "I"}\n', "neither a fairlead journal .* it has: question, answer"),
+        (b'{"question": "who?", "answer": "I"}\n', "neither a switchwise journal .* it has: question, answer"),
         (b"\x1f\x8bnot gzip", "cannot be read"),
         (b"\xff\xfe\x00", "cannot be read"),
         (b'{"session": "s", "t": 1, "input_tokens": 0}\n', "counts no tokens"),
@@ -155,7 +155,7 @@ def test_a_single_session_has_costs_and_no_standard_error(tmp_path, capsys, infl
     path = written(tmp_path / "one.jsonl", session())
     assert main(["replay", str(path), "--inflation", inflation, "--json"]) == 0
     found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)  # NaN is no JSON
-    assert found["pairs"][0]["standard_error"]["fairlead"] is None
+    assert found["pairs"][0]["standard_error"]["switchwise"] is None
     assert main(["replay", str(path), "--inflation", inflation]) == 0
     assert "nan" not in capsys.readouterr().out
 

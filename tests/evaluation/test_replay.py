@@ -12,14 +12,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from fairlead.caching import CacheRules, Priors
-from fairlead.cli import main
-from fairlead.evaluation import EASY, Setting, read_sessions, replay
-from fairlead.evaluation.cost_model import validate
-from fairlead.evaluation.policies import Fairlead, all_strong
-from fairlead.evaluation.prices import PAIRS, frozen_prices, tariff_of
-from fairlead.evaluation.replay import simulate
-from fairlead.evaluation.sessions import easy_share
+from switchwise.cli import main
+from switchwise.evaluation import EASY, Setting, read_sessions, replay
+from switchwise.evaluation.cost_model import validate
+from switchwise.evaluation.policies import Switchwise, all_strong
+from switchwise.evaluation.prices import PAIRS, frozen_prices, tariff_of
+from switchwise.evaluation.replay import simulate
+from switchwise.evaluation.sessions import easy_share
+from switchwise.switching import CacheRules, Priors
 
 SAMPLE = Path(__file__).parents[2] / "examples/data/agent_sessions"
 QUICK = Setting(samples=0)
@@ -45,23 +45,23 @@ def test_at_least_eight_pairs_are_compared():
     assert len(PAIRS) >= 8
 
 
-def test_fairlead_is_no_dearer_than_the_better_of_staying_and_switching_always(results):
+def test_switchwise_is_no_dearer_than_the_better_of_staying_and_switching_always(results):
     for result in results:
         cost = {name: found.value for name, found in result.relative.items()}
-        assert cost["fairlead"] <= 1.01 * min(1.0, cost["naive"]), result.pair
+        assert cost["switchwise"] <= 1.01 * min(1.0, cost["naive"]), result.pair
 
 
-def test_fairlead_is_near_the_optimum_and_never_below_it(results, recorded):
+def test_switchwise_is_near_the_optimum_and_never_below_it(results, recorded):
     """Within 2.5 points by the default definition of easy. The wider one leaves more to foresight: up to 5 where margins are thin."""
     most = 0.025 if easy_share(recorded) < 0.5 else 0.05
     for result in results:
         cost = {name: found.value for name, found in result.relative.items()}
-        assert cost["optimum"] <= cost["fairlead"] + 1e-12, result.pair
-        assert cost["fairlead"] - cost["optimum"] <= most, result.pair
+        assert cost["optimum"] <= cost["switchwise"] + 1e-12, result.pair
+        assert cost["switchwise"] - cost["optimum"] <= most, result.pair
 
 
 def test_hard_calls_never_go_to_the_weaker_model(results):
-    assert all(result.tallies["fairlead"].unsafe == 0 for result in results)
+    assert all(result.tallies["switchwise"].unsafe == 0 for result in results)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_hard_calls_never_go_to_the_weaker_model(results):
 )
 def test_priors_that_are_wrong_by_three_times_cost_next_to_nothing(priors):
     for result in replay(read_sessions(SAMPLE), PAIRS, replace(QUICK, priors=priors)):
-        assert result.relative["fairlead"].value <= 1.03, result.pair
+        assert result.relative["switchwise"].value <= 1.03, result.pair
 
 
 @pytest.mark.parametrize("history", [True, False])
@@ -88,7 +88,7 @@ def test_where_the_weak_model_needs_more_calls_it_is_given_up_again(pair, histor
     for result in replay(read_sessions(SAMPLE), [pair], replace(QUICK, inflation=2.0, history=history)):
         lost = {name: found.value - 1 for name, found in result.relative.items()}
         assert lost["naive"] > 0.15
-        assert lost["fairlead"] < 0.5 * lost["naive"]
+        assert lost["switchwise"] < 0.5 * lost["naive"]
         assert "optimum" not in result.relative
 
 
@@ -102,8 +102,8 @@ def test_on_a_dozen_sessions_little_is_lost_as_a_rule_whatever_the_weak_model_ne
         picked = set(random.Random(seed).sample(names, 12))
         threads = [thread for thread in recorded if thread.session in picked]
         ((one,), (two,)) = (replay(threads, [pair], replace(QUICK, inflation=inflation)) for inflation in (1.0, 2.0))
-        same.append(one.relative["fairlead"].value / min(1.0, one.relative["naive"].value))
-        twice.append(two.relative["fairlead"].value)
+        same.append(one.relative["switchwise"].value / min(1.0, one.relative["naive"].value))
+        twice.append(two.relative["switchwise"].value)
     assert median(same) <= 1.01
     assert median(twice) <= 1.04
 
@@ -111,7 +111,7 @@ def test_on_a_dozen_sessions_little_is_lost_as_a_rule_whatever_the_weak_model_ne
 @pytest.mark.parametrize("inflation", [1.0, 1.5, 2.0])
 @pytest.mark.parametrize("pair", [PAIRS[0], PAIRS[3], PAIRS[5]])
 def test_the_cap_knows_what_never_switching_would_have_cost_even_where_everything_was_switched(pair, inflation):
-    class Always(Fairlead):
+    class Always(Switchwise):
         def choose(self, step, prompt, lanes):
             return int(step.easy)
 
@@ -129,7 +129,7 @@ def test_the_cap_knows_what_never_switching_would_have_cost_even_where_everythin
 
 def test_without_history_most_of_the_saving_is_there_all_the_same():
     for result in replay(read_sessions(SAMPLE), PAIRS[:1], replace(QUICK, history=False)):
-        assert result.relative["fairlead"].value - 1 < 0.5 * (result.relative["naive"].value - 1)
+        assert result.relative["switchwise"].value - 1 < 0.5 * (result.relative["naive"].value - 1)
 
 
 def test_the_command_prints_json_of_the_promised_shape(capsys):
@@ -137,11 +137,11 @@ def test_the_command_prints_json_of_the_promised_shape(capsys):
     found = json.loads(capsys.readouterr().out)
     (pair,) = found["pairs"]
     assert pair["pair"] == "claude-opus-4-5/claude-haiku-4-5"
-    assert list(pair["relative_cost"]) == ["all_strong", "all_cheap", "naive", "myopic", "sticky", "fairlead", "optimum"]
+    assert list(pair["relative_cost"]) == ["all_strong", "all_cheap", "naive", "myopic", "sticky", "switchwise", "optimum"]
     assert pair["relative_cost"]["all_strong"] == 1.0
-    assert 0 < pair["standard_error"]["fairlead"] < 0.1
-    assert pair["cold_share"]["fairlead"] < 0.2
-    assert pair["unsafe_switches"]["fairlead"] == 0
+    assert 0 < pair["standard_error"]["switchwise"] < 0.1
+    assert pair["cold_share"]["switchwise"] < 0.2
+    assert pair["unsafe_switches"]["switchwise"] == 0
 
 
 def test_the_command_prints_a_table_and_draws(capsys, tmp_path):
@@ -161,7 +161,7 @@ def test_the_command_prints_a_table_and_draws(capsys, tmp_path):
         (["replay", str(SAMPLE), "--pair", "claude-opus-4-5/nobody"], "no price for 'nobody'"),
         (["replay", str(SAMPLE), "--router", "nowhere"], "names no router: write module:name"),
         (["replay", str(SAMPLE), "--router", "no.such.module:router"], "cannot import 'no.such.module'"),
-        (["replay", str(SAMPLE), "--router", "fairlead:Pool"], "is no Router"),
+        (["replay", str(SAMPLE), "--router", "switchwise:Pool"], "is no Router"),
     ],
 )
 def test_a_mistake_is_told_in_one_line(arguments, complaint, capsys):

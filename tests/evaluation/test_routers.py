@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from fairlead import BudgetExceeded, Call, ConfigurationError, Phase, Pool, Price, Router, StepKind, Target
-from fairlead.cli import main
-from fairlead.evaluation import Setting, load_router, read_sessions, replay, replay_router
-from fairlead.evaluation.prices import frozen_prices
-from fairlead.policies import Budget, ByPhase, ByStep
+from switchwise import BudgetExceeded, Call, ConfigurationError, Phase, Pool, Price, Router, StepKind, Target
+from switchwise.cli import main
+from switchwise.evaluation import Setting, load_router, read_sessions, replay, replay_router
+from switchwise.evaluation.prices import frozen_prices
+from switchwise.policies import Budget, ByPhase, ByStep
 
 SAMPLE = Path(__file__).parents[2] / "examples/data/agent_sessions"
 PAIRS = ["claude-opus-4-5/claude-haiku-4-5", "claude-opus-5-5/claude-sonnet-5-5", "gpt-5/gpt-5-mini", "gpt-5-pro/gpt-5-mini"]
 MADE = """
-from fairlead import Pool, Price, Router, Target
+from switchwise import Pool, Price, Router, Target
 targets = [
     Target("opus", "anthropic", "claude-opus-4-5", Price(5, 25, 0.5, 6.25)),
     Target("sonnet", "anthropic", "claude-sonnet-5", Price(3, 15, 0.3, 3.75)),
@@ -49,7 +49,7 @@ def test_the_default_router_comes_to_what_the_planner_without_history_comes_to(r
     (result,) = replay(recorded, [pair], Setting(samples=0, history=False))
     tally = replay_router(Router.default(pool(pair)), recorded)
     relative = tally.total / result.tallies["all_strong"].total
-    assert relative == pytest.approx(result.relative["fairlead"].value, abs=0.03)
+    assert relative == pytest.approx(result.relative["switchwise"].value, abs=0.03)
     assert tally.unsafe == 0
     assert sum(tally.by.values()) == sum(len(thread.steps) for thread in recorded)
 

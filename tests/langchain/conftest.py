@@ -10,16 +10,16 @@ import pytest
 from langchain_anthropic import ChatAnthropic
 from langchain_openai import ChatOpenAI
 
-from fairlead.catalog import Unpriced
-from fairlead.testing.loopback import LoopbackProvider
-from langchain_fairlead import ChatFairlead
+from langchain_switchwise import ChatSwitchwise
+from switchwise.catalog import Unpriced
+from switchwise_loopback import LoopbackProvider
 
 from .fakes import Scripted
 
 CLAUDE, GPT = "claude-sonnet-5", "gpt-4.1-mini"
 THINKING = {"type": "enabled", "budget_tokens": 1024}
 TARGETS = ["chat", "responses", "newest", "claude", "thinking", "adaptive"]
-Duo = Callable[..., ChatFairlead]
+Duo = Callable[..., ChatSwitchwise]
 
 
 @pytest.fixture(autouse=True)
@@ -47,9 +47,9 @@ def gpt(provider: LoopbackProvider, **options: Any) -> ChatOpenAI:
 
 
 @pytest.fixture
-def real(provider: LoopbackProvider) -> ChatFairlead:
+def real(provider: LoopbackProvider) -> ChatSwitchwise:
     """Claude, then GPT, over the real wire."""
-    return ChatFairlead({"strong": claude(provider), "fast": gpt(provider)})
+    return ChatSwitchwise({"strong": claude(provider), "fast": gpt(provider)})
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +60,9 @@ def shared() -> Iterator[LoopbackProvider]:
 
 
 @pytest.fixture(scope="module")
-def llm(shared: LoopbackProvider) -> ChatFairlead:
+def llm(shared: LoopbackProvider) -> ChatSwitchwise:
     """A target for each way to speak with OpenAI and Anthropic: those of `TARGETS`."""
-    return ChatFairlead(
+    return ChatSwitchwise(
         {
             "chat": gpt(shared),
             "responses": gpt(shared, model="gpt-5", use_responses_api=True, reasoning={"summary": "auto"}),
@@ -78,15 +78,15 @@ def llm(shared: LoopbackProvider) -> ChatFairlead:
 def duo() -> Duo:
     """Two fakes, `strong` and `fast`, with what they are to do."""
 
-    def make(strong: Any = "strong says", fast: Any = "fast says", **options: Any) -> ChatFairlead:
+    def make(strong: Any = "strong says", fast: Any = "fast says", **options: Any) -> ChatSwitchwise:
         models = {
             name: Scripted(model_name=name, script=script if isinstance(script, list) else [script])
             for name, script in (("strong", strong), ("fast", fast))
         }
-        return ChatFairlead(models, **options)
+        return ChatSwitchwise(models, **options)
 
     return make
 
 
 def pinned(target: str, **configurable: Any) -> dict[str, Any]:
-    return {"configurable": {"fairlead_target": target, **configurable}}
+    return {"configurable": {"switchwise_target": target, **configurable}}

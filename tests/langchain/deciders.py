@@ -10,7 +10,7 @@ from typing import Any
 from langchain_openai.decisions import Choice, OpenAIDecisions, Predicate, Score
 from pydantic import Field
 
-from fairlead.testing.loopback import LoopbackProvider
+from switchwise_loopback import LoopbackProvider
 
 HARD = "How hard is this task?"
 TARGETS = {"easy": "fast", "hard": "strong"}

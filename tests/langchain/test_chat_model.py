@@ -1,4 +1,4 @@
-"""`ChatFairlead` decides, then calls the chosen model as if it had been called directly."""
+"""`ChatSwitchwise` decides, then calls the chosen model as if it had been called directly."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.runnables import RunnableLambda
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from fairlead import AllTargetsFailed, Call, ConfigurationError, Interrupted, Pool, Router, Shortlist, Target, Verdict
-from fairlead.catalog import Unpriced
-from fairlead.journal import InMemory
-from langchain_fairlead import ChatFairlead
+from langchain_switchwise import ChatSwitchwise
+from switchwise import AllTargetsFailed, Call, ConfigurationError, Interrupted, Pool, Router, Shortlist, Target, Verdict
+from switchwise.catalog import Unpriced
+from switchwise.observe.journal import InMemory
 
 from .conftest import CLAUDE, GPT, Duo, claude, gpt, pinned
 from .fakes import USAGE, Scripted
@@ -50,10 +50,10 @@ class Runs(BaseCallbackHandler):
 
 
 def record(message: AIMessage) -> dict[str, Any]:
-    return message.response_metadata["fairlead"]
+    return message.response_metadata["switchwise"]
 
 
-async def every_way(llm: ChatFairlead, text: str = "hello") -> list[AIMessage]:
+async def every_way(llm: ChatSwitchwise, text: str = "hello") -> list[AIMessage]:
     """The answer by each way to call a chat model."""
     answers = [llm.invoke(text), await llm.ainvoke(text)]
     for chunks in (list(llm.stream(text)), [chunk async for chunk in llm.astream(text)]):
@@ -88,7 +88,7 @@ class TestOneAnswer:
         assert len(said["decision"]) == 16
 
     def test_equal_answers_differ_in_nothing_but_the_id_of_their_decision(self) -> None:
-        llm = ChatFairlead({"one": Scripted(script=[AIMessage("yes", id="1", usage_metadata=USAGE)])})
+        llm = ChatSwitchwise({"one": Scripted(script=[AIMessage("yes", id="1", usage_metadata=USAGE)])})
         first, second = llm.invoke("hello"), llm.invoke("hello")
         assert record(first).pop("decision") != record(second).pop("decision")
         assert first == second
@@ -96,7 +96,7 @@ class TestOneAnswer:
     def test_answers_of_a_seeded_router_are_equal_altogether(self) -> None:
         def answer() -> AIMessage:
             models = {"one": Scripted(script=[AIMessage("yes", id="1", usage_metadata=USAGE)])}
-            return ChatFairlead(models, router=Router(Pool([Target("one")]), rng=Random(7))).invoke("hello")
+            return ChatSwitchwise(models, router=Router(Pool([Target("one")]), rng=Random(7))).invoke("hello")
 
         assert answer() == answer()
 
@@ -111,14 +111,14 @@ class TestOneAnswer:
 
     def test_exactly_one_chunk_carries_the_record_and_it_is_the_last(self, duo: Duo) -> None:
         chunks = list(duo().stream("hello"))
-        assert ["fairlead" in chunk.response_metadata for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
+        assert ["switchwise" in chunk.response_metadata for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
         assert chunks[-1].chunk_position == "last"
 
     def test_a_model_that_does_not_stream_gives_one_whole_message(self) -> None:
         class Whole(Scripted):
             _stream = BaseChatModel._stream
 
-        (only,) = ChatFairlead({"one": Whole()}).stream("hello")
+        (only,) = ChatSwitchwise({"one": Whole()}).stream("hello")
         assert record(only)["target"] == "one"
 
     def test_the_models_own_message_is_left_as_it_was(self) -> None:
@@ -128,8 +128,8 @@ class TestOneAnswer:
             def _next(self, messages: Any, kwargs: Any) -> AIMessage:
                 return own
 
-        ChatFairlead({"one": Same()}).invoke("hello")
-        assert "fairlead" not in own.response_metadata
+        ChatSwitchwise({"one": Same()}).invoke("hello")
+        assert "switchwise" not in own.response_metadata
 
 
 class TestOneRun:
@@ -141,7 +141,7 @@ class TestOneRun:
         list(getattr(duo(), way)("hello", {"callbacks": [runs, usage]}))
         assert (len(runs.started), runs.ended) == (1, 1)
 
-    def test_the_tokens_of_an_answer_are_counted_once(self, real: ChatFairlead) -> None:
+    def test_the_tokens_of_an_answer_are_counted_once(self, real: ChatSwitchwise) -> None:
         usage = UsageMetadataCallbackHandler()
         answer = real.invoke("hello", {"callbacks": [usage]})
         assert usage.usage_metadata[CLAUDE]["total_tokens"] == answer.usage_metadata["total_tokens"]
@@ -155,7 +155,7 @@ class TestOneRun:
         runs = Runs()
         duo(strong=DOWN).invoke("hello", {"callbacks": [runs], "metadata": {"mine": 1}})
         told = [
-            (run["metadata"]["fairlead_target"], run["metadata"]["fairlead_attempt"], run["metadata"]["mine"])
+            (run["metadata"]["switchwise_target"], run["metadata"]["switchwise_attempt"], run["metadata"]["mine"])
             for run in runs.started
         ]
         assert told == [("strong", 1, 1), ("fast", 2, 1)]
@@ -185,7 +185,7 @@ class TestOneRun:
     def test_a_response_cache_is_kept_per_target(self) -> None:
         cache = InMemoryCache()
         models = {name: Scripted(model_name=name, script=[f"{name} says"], cache=cache) for name in ("a", "b")}
-        llm = ChatFairlead(models)
+        llm = ChatSwitchwise(models)
         said = [llm.invoke("hello", pinned(name)).content for name in ("a", "b", "a")]
         assert said == ["a says", "b says", "a says"]
         assert [len(model.asked) for model in models.values()] == [1, 1]
@@ -207,7 +207,7 @@ class TestFailure:
     def test_a_stream_that_breaks_after_its_first_chunk_is_neither_repeated_nor_replaced(self) -> None:
         strong = Scripted(model_name="strong", script=[DOWN], break_after=1)
         fast = Scripted(model_name="fast")
-        chunks = ChatFairlead({"strong": strong, "fast": fast}).stream("hello")
+        chunks = ChatSwitchwise({"strong": strong, "fast": fast}).stream("hello")
         assert next(chunks).content == "never"
         with pytest.raises(Interrupted) as stop:
             next(chunks)
@@ -217,7 +217,7 @@ class TestFailure:
     async def test_the_same_holds_for_an_asynchronous_stream(self) -> None:
         strong = Scripted(model_name="strong", script=[DOWN], break_after=1)
         fast = Scripted(model_name="fast")
-        chunks = ChatFairlead({"strong": strong, "fast": fast}).astream("hello")
+        chunks = ChatSwitchwise({"strong": strong, "fast": fast}).astream("hello")
         assert (await anext(chunks)).content == "never"
         with pytest.raises(Interrupted):
             await anext(chunks)
@@ -276,7 +276,7 @@ class TestVerifier:
         assert llm.invoke("hello", {"callbacks": [runs], "run_id": uuid.uuid4()}).content == "strong says"
         _, judging = runs.started
         assert "nostream" in judging["tags"]
-        assert judging["metadata"]["lc_source"] == "fairlead"
+        assert judging["metadata"]["lc_source"] == "switchwise"
         assert [str(message.content) for message in llm.models["fast"].asked[0]] == ["Is this right?"]
 
     def test_an_answer_that_may_be_rejected_is_hidden_from_graph_streams(self, duo: Duo) -> None:
@@ -287,9 +287,9 @@ class TestVerifier:
 
 class TestConstruction:
     def test_targets_are_named_after_their_models(self, provider: Any) -> None:
-        assert [target.name for target in ChatFairlead([claude(provider), gpt(provider)]).router.pool] == [CLAUDE, GPT]
+        assert [target.name for target in ChatSwitchwise([claude(provider), gpt(provider)]).router.pool] == [CLAUDE, GPT]
 
-    def test_targets_know_provider_price_and_abilities(self, real: ChatFairlead) -> None:
+    def test_targets_know_provider_price_and_abilities(self, real: ChatSwitchwise) -> None:
         strong = real.router.pool["strong"]
         assert (strong.provider, strong.model) == ("anthropic", CLAUDE)
         assert strong.price is not None
@@ -297,7 +297,7 @@ class TestConstruction:
 
     def test_an_unknown_model_is_accepted_with_a_warning(self) -> None:
         with pytest.warns(Unpriced):
-            ChatFairlead([Scripted(model_name="private")])
+            ChatSwitchwise([Scripted(model_name="private")])
 
     @pytest.mark.parametrize(
         ("arguments", "words"),
@@ -313,34 +313,34 @@ class TestConstruction:
     )
     def test_what_cannot_work_is_refused_with_the_remedy(self, arguments: dict[str, Any], words: str) -> None:
         with pytest.raises(ConfigurationError, match=words):
-            ChatFairlead(**arguments)
+            ChatSwitchwise(**arguments)
 
     def test_a_router_and_models_must_name_the_same_targets(self) -> None:
         router = Router(Pool([Target("opus"), Target("haiku")]))
         with pytest.raises(ConfigurationError, match=r"\['haiku', 'opus'\].*\['strong'\]"):
-            ChatFairlead({"strong": Scripted()}, router=router)
+            ChatSwitchwise({"strong": Scripted()}, router=router)
         with pytest.raises(ConfigurationError, match="set them on it"):
-            ChatFairlead({"opus": Scripted()}, router=router, journal=[InMemory()])
+            ChatSwitchwise({"opus": Scripted()}, router=router, journal=[InMemory()])
 
     def test_strings_are_built_with_the_settings_given(self, provider: Any) -> None:
-        llm = ChatFairlead([f"openai:{GPT}"], base_url=provider.openai_url, api_key="test", temperature=0.5)
+        llm = ChatSwitchwise([f"openai:{GPT}"], base_url=provider.openai_url, api_key="test", temperature=0.5)
         built: Any = llm.models[GPT]
         assert (built.temperature, built.max_retries, built.stream_usage) == (0.5, 1, True)
         assert llm.invoke("hello").content
 
     def test_a_target_that_streams_without_usage_is_said(self, provider: Any) -> None:
         with pytest.warns(UserWarning, match="stream_usage=True"):
-            ChatFairlead([gpt(provider, stream_usage=None)])
+            ChatSwitchwise([gpt(provider, stream_usage=None)])
 
-    def test_the_profile_is_what_all_targets_can_do(self, real: ChatFairlead) -> None:
+    def test_the_profile_is_what_all_targets_can_do(self, real: ChatSwitchwise) -> None:
         profiles = [model.profile for model in real.models.values()]
         assert real.profile["tool_calling"] is True
         assert real.profile["max_input_tokens"] == min(profile["max_input_tokens"] for profile in profiles)
-        assert ChatFairlead({"a": Scripted(), "b": real.models["fast"]}).profile is None
+        assert ChatSwitchwise({"a": Scripted(), "b": real.models["fast"]}).profile is None
 
-    def test_it_does_not_pass_for_any_providers_model(self, real: ChatFairlead) -> None:
-        assert real._llm_type == "fairlead"
-        assert real._get_ls_params()["ls_provider"] == "fairlead"
+    def test_it_does_not_pass_for_any_providers_model(self, real: ChatSwitchwise) -> None:
+        assert real._llm_type == "switchwise"
+        assert real._get_ls_params()["ls_provider"] == "switchwise"
         assert not hasattr(real, "model")
         assert not hasattr(real, "model_name")
 
@@ -362,7 +362,7 @@ class TestPins:
         assert llm.models["fast"].asked == []
 
 
-def test_chunks_add_up_to_one_message(real: ChatFairlead) -> None:
+def test_chunks_add_up_to_one_message(real: ChatSwitchwise) -> None:
     whole: AIMessageChunk | None = None
     for chunk in real.stream("hello there"):
         whole = chunk if whole is None else whole + chunk
@@ -407,5 +407,5 @@ def test_it_works_in_many_threads_at_once(duo: Duo) -> None:
 
 
 def test_importing_it_loads_no_agent_framework() -> None:
-    code = "import sys, langchain_fairlead; print([m for m in ('langchain', 'langgraph', 'openai', 'anthropic') if m in sys.modules])"
+    code = "import sys, langchain_switchwise; print([m for m in ('langchain', 'langgraph', 'openai', 'anthropic') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"

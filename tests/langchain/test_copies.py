@@ -1,4 +1,4 @@
-"""Copies of a `ChatFairlead`: whatever can be done with a native model, and never a key that is written down."""
+"""Copies of a `ChatSwitchwise`: whatever can be done with a native model, and never a key that is written down."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from langchain_core.language_models import BaseChatModel, FakeListChatModel
 from langchain_core.runnables import ConfigurableField
 from pydantic import BaseModel, PrivateAttr, SecretStr
 
-from fairlead import Pool, Router, Target
-from fairlead.testing.loopback import LoopbackProvider
-from langchain_fairlead import ChatFairlead
-from langchain_fairlead.middleware import FairleadMiddleware
+from langchain_switchwise import ChatSwitchwise
+from langchain_switchwise.doors.middleware import SwitchwiseMiddleware
+from switchwise import Pool, Router, Target
+from switchwise_loopback import LoopbackProvider
 
 from .conftest import CLAUDE, GPT, Duo, claude, gpt
 from .fakes import Scripted
@@ -47,21 +47,21 @@ def again(made: Any) -> Any:
 
 
 @pytest.fixture
-def keyed(provider: LoopbackProvider) -> ChatFairlead:
+def keyed(provider: LoopbackProvider) -> ChatSwitchwise:
     """Real models, both with a key; used once, since clients are made at the first call."""
-    llm = ChatFairlead({"strong": claude(provider, api_key=KEY), "fast": gpt(provider, api_key=KEY)})
+    llm = ChatSwitchwise({"strong": claude(provider, api_key=KEY), "fast": gpt(provider, api_key=KEY)})
     llm.invoke("hello")
     return llm
 
 
 @pytest.mark.parametrize("how", COPIES)
-def test_a_copy_answers_and_shares_the_router(keyed: ChatFairlead, how: str) -> None:
+def test_a_copy_answers_and_shares_the_router(keyed: ChatSwitchwise, how: str) -> None:
     """Also where the native model cannot be copied deeply: budgets and breakers hold for all copies of a model."""
     copied = COPIES[how](keyed)
     assert copied is not keyed
     assert copied == keyed
     assert copied.router is keyed.router
-    assert copied.invoke("hello").response_metadata["fairlead"]["target"] == "strong"
+    assert copied.invoke("hello").response_metadata["switchwise"]["target"] == "strong"
 
 
 @pytest.mark.parametrize("way", ["model_copy", "configurable_fields"])
@@ -88,13 +88,13 @@ def test_it_can_be_one_of_several_alternatives(duo: Duo) -> None:
 def test_a_pickled_one_answers(duo: Duo) -> None:
     llm = duo(tags=["mine"], metadata={"team": "a"})
     back = again(llm)
-    assert isinstance(back, ChatFairlead)
+    assert isinstance(back, ChatSwitchwise)
     assert (back.invoke("hello").content, back.tags, back.metadata["team"]) == ("strong says", ["mine"], "a")
     assert [target.name for target in back.router.pool] == [target.name for target in llm.router.pool]
     assert back.router is not llm.router
 
 
-def test_a_pickled_one_finds_its_keys_in_the_environment(keyed: ChatFairlead, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pickled_one_finds_its_keys_in_the_environment(keyed: ChatSwitchwise, monkeypatch: pytest.MonkeyPatch) -> None:
     pickled = pickle.dumps(keyed)
     for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
         monkeypatch.setenv(name, "another")
@@ -106,10 +106,10 @@ def test_a_pickled_one_finds_its_keys_in_the_environment(keyed: ChatFairlead, mo
 
 
 @pytest.mark.parametrize("made", ["itself", "tools", "schema", "strings"])
-def test_no_key_is_written_down(keyed: ChatFairlead, provider: LoopbackProvider, made: str) -> None:
+def test_no_key_is_written_down(keyed: ChatSwitchwise, provider: LoopbackProvider, made: str) -> None:
     with_tools, with_schema = keyed.bind_tools([look_up]), keyed.with_structured_output(City)
     with_tools.invoke("hello")  # bound by now
-    of_strings = ChatFairlead([f"openai:{GPT}"], api_key=KEY, base_url=provider.openai_url, temperature=0.5)
+    of_strings = ChatSwitchwise([f"openai:{GPT}"], api_key=KEY, base_url=provider.openai_url, temperature=0.5)
     subject: Any = {"itself": keyed, "tools": with_tools, "schema": with_schema, "strings": of_strings}[made]
     assert KEY.encode() not in pickle.dumps(subject)
     assert KEY not in repr(subject)
@@ -129,7 +129,7 @@ class Keeping(Scripted):
 
 
 def test_nor_is_one_that_a_client_holds() -> None:
-    llm = ChatFairlead({"a": Keeping(model_name="a", script=["yes"])})
+    llm = ChatSwitchwise({"a": Keeping(model_name="a", script=["yes"])})
     written = pickle.dumps(llm)
     assert KEY.encode() not in written
     assert pickle.loads(written).invoke("hi").content == "yes"
@@ -137,19 +137,19 @@ def test_nor_is_one_that_a_client_holds() -> None:
 
 @pytest.mark.parametrize("header", ["Authorization", "x-api-key"])
 def test_headers_that_look_like_a_key_are_refused(provider: LoopbackProvider, header: str) -> None:
-    llm = ChatFairlead({"fast": gpt(provider, default_headers={header: KEY})})
+    llm = ChatSwitchwise({"fast": gpt(provider, default_headers={header: KEY})})
     with pytest.raises(TypeError, match=header):
         pickle.dumps(llm)
 
 
 def test_a_router_of_ones_own_is_not_pickled_and_it_is_said_why() -> None:
-    llm = ChatFairlead({"one": Scripted()}, router=Router(Pool([Target("one")])))
+    llm = ChatSwitchwise({"one": Scripted()}, router=Router(Pool([Target("one")])))
     with pytest.raises(TypeError, match="router="):
         pickle.dumps(llm)
     assert copy.deepcopy(llm).invoke("hello").content == "yes"
 
 
-def test_a_dump_shows_fields_and_nothing_else(keyed: ChatFairlead) -> None:
+def test_a_dump_shows_fields_and_nothing_else(keyed: ChatSwitchwise) -> None:
     assert set(keyed.model_dump()) == {name for name, field in BaseChatModel.model_fields.items() if not field.exclude}
     assert KEY not in keyed.model_dump_json()
 
@@ -162,6 +162,6 @@ def test_what_was_made_of_it_can_be_copied_too(duo: Duo, copied: Callable[[Any],
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, again])
 def test_a_middleware_can_be_copied(copied: Callable[[Any], Any]) -> None:
-    middleware = copied(FairleadMiddleware(threads=3))
+    middleware = copied(SwitchwiseMiddleware(threads=3))
     assert middleware.threads == 3
     assert len(middleware._restored) == 0

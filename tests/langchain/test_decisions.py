@@ -16,13 +16,13 @@ from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from langgraph.errors import GraphInterrupt
 
-from fairlead import ConfigurationError, FailureKind, Pool, Price, Router, Target, View, hold
-from fairlead.journal import InMemory
-from fairlead.policies import Budget, Rules
-from fairlead.testing import check_policy
-from fairlead.testing.loopback import Answer, Fault, LoopbackProvider, Request
-from langchain_fairlead import ByDecision, ChatFairlead, FairleadMiddleware
-from langchain_fairlead.decisions import LONGEST, last_request
+from langchain_switchwise import ByDecision, ChatSwitchwise, SwitchwiseMiddleware
+from langchain_switchwise.policies.by_decision import LONGEST, last_request
+from switchwise import ConfigurationError, FailureKind, Pool, Price, Router, Target, View, hold
+from switchwise.observe.journal import InMemory
+from switchwise.policies import Budget, Rules
+from switchwise.testing import check_policy
+from switchwise_loopback import Answer, Fault, LoopbackProvider, Request
 
 from .deciders import CORE, HARD, OPENAI_QUESTIONS, TARGETS, openai_decisions
 from .fakes import USAGE, Scripted
@@ -34,19 +34,19 @@ Make = Callable[..., ByDecision]
 PRICE = Price(1, 2)
 
 
-def routed(*policies: Any, **options: Any) -> ChatFairlead:
+def routed(*policies: Any, **options: Any) -> ChatSwitchwise:
     """Two fakes, which the policies choose from; the pool itself would begin with the strong one."""
     pool = Pool([Target("strong", price=PRICE), Target("mid", price=PRICE), Target("fast", price=PRICE)])
     models = {name: Scripted(model_name=name, script=[f"{name} says"]) for name in ("strong", "mid", "fast")}
-    return ChatFairlead(models, router=Router(pool, *policies, **options))
+    return ChatSwitchwise(models, router=Router(pool, *policies, **options))
 
 
 def target_of(answer: Any) -> str:
-    return str(answer.response_metadata["fairlead"]["target"])
+    return str(answer.response_metadata["switchwise"]["target"])
 
 
 def because_of(answer: Any) -> str:
-    return str(answer.response_metadata["fairlead"]["because"])
+    return str(answer.response_metadata["switchwise"]["because"])
 
 
 def session(name: str) -> dict[str, Any]:
@@ -167,13 +167,13 @@ class TestOpenAI:
 
     def test_what_keeps_its_provider_from_deciding_does_not_keep_it_from_answering(self, provider: LoopbackProvider) -> None:
         """A wrong key for the decision model says nothing about the chat models of the same provider."""
-        from fairlead.policies import Healthy
+        from switchwise.policies import Healthy
 
         provider.inject(Fault.AUTHENTICATION)
         pool = Pool([Target("strong", provider="openai"), Target("fast", provider="openai")])
         models = {name: Scripted(model_name=name) for name in ("strong", "fast")}
         policy = ByDecision(openai_decisions(provider), HARD, TARGETS)
-        llm = ChatFairlead(models, router=Router(pool, Healthy(), policy))
+        llm = ChatSwitchwise(models, router=Router(pool, Healthy(), policy))
         assert [target_of(llm.invoke("hello", session(name))) for name in "ab"] == ["strong", "strong"]
 
     def test_a_refusal_is_no_opinion(self) -> None:
@@ -207,7 +207,7 @@ class TestOpenAI:
         question = OPENAI_QUESTIONS["choice"]()
         for timeout in (None, 5.0):
             routed(ByDecision(RunnableLambda(noted), question, TARGETS, timeout=timeout)).invoke("hello")
-        assert threads == [threading.current_thread().name, "fairlead-decision"]
+        assert threads == [threading.current_thread().name, "switchwise-decision"]
 
     def test_it_takes_a_model_with_retries_around_it(self, provider: LoopbackProvider) -> None:
         policy = ByDecision(openai_decisions(provider).with_retry(), OPENAI_QUESTIONS["choice"](), TARGETS)
@@ -223,7 +223,7 @@ class TestOpenAI:
 class TestWhenItIsAsked:
     def test_not_where_its_answer_can_change_nothing(self, provider: LoopbackProvider) -> None:
         policy = ByDecision(openai_decisions(provider), HARD, TARGETS)
-        pin = {"configurable": {"fairlead_target": "mid"}}
+        pin = {"configurable": {"switchwise_target": "mid"}}
         assert target_of(routed(policy).invoke("hello", pin)) == "mid"
         assert target_of(routed(Rules().prefer("mid"), policy).invoke("hello")) == "mid"
         assert target_of(routed(Rules().exclude("strong").exclude("fast"), policy).invoke("hello")) == "mid"
@@ -251,7 +251,7 @@ class TestWhenItIsAsked:
         pool = Pool([Target("strong"), Target("fast")])
         models = {name: Scripted(model_name=name, answer=act) for name in ("strong", "fast")}
         router = Router(pool, ByDecision(openai_decisions(provider), HARD, TARGETS), journal=[journal])
-        agent = create_agent(ChatFairlead(models, router=router), [look], middleware=[FairleadMiddleware()])
+        agent = create_agent(ChatSwitchwise(models, router=router), [look], middleware=[SwitchwiseMiddleware()])
         state: Any = agent.invoke({"messages": [("user", "Easy.")]}, session("a"))
         agent.invoke({"messages": [*state["messages"], ("user", "A proof, then.")]}, session("a"))
         assert [record.target for record in journal if record.purpose == "answer"] == ["fast", "fast", "strong", "strong"]
@@ -269,7 +269,7 @@ class TestWhenItIsAsked:
         llm = routed(ByDecision(openai_decisions(provider), HARD, TARGETS))
         llm.models["fast"].script[:] = [TimeoutError("slow")]  # type: ignore[attr-defined]
         answer = llm.invoke("hello")
-        assert [attempt["target"] for attempt in answer.response_metadata["fairlead"]["attempts"]] == ["fast", "strong"]
+        assert [attempt["target"] for attempt in answer.response_metadata["switchwise"]["attempts"]] == ["fast", "strong"]
         assert len(provider.requests) == 1
 
     def test_agents_of_one_name_that_run_at_once_do_not_share_an_answer(self, provider: LoopbackProvider) -> None:
@@ -300,7 +300,7 @@ class TestWhenItIsAsked:
         calls = [("a", "x", "Easy."), ("a", "x", "A proof."), ("a", "y", "A proof."), ("b", "x", "A proof.")]
         answers = []
         for thread, task, text in calls:
-            config = {"configurable": {"thread_id": thread, "fairlead_task": task}}
+            config = {"configurable": {"thread_id": thread, "switchwise_task": task}}
             answers.append(target_of(llm.invoke(text, config)))
         assert len(provider.requests) == asked
         assert answers[1] == answers[0] == "fast"

@@ -1,4 +1,4 @@
-"""The harness profiles that deepagents has for a model count where that model is called through fairlead."""
+"""The harness profiles that deepagents has for a model count where that model is called through switchwise."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from deepagents import HarnessProfile, create_deep_agent, register_harness_profi
 from deepagents.profiles.harness import harness_profiles
 from langchain.agents.middleware import AgentMiddleware
 
-from fairlead import ConfigurationError
-from fairlead.testing.loopback import Answer, LoopbackProvider, Request, ToolCall
-from langchain_fairlead import ChatFairlead
-from langchain_fairlead.deepagents import harness_from, profile_of, register
+from langchain_switchwise import ChatSwitchwise
+from langchain_switchwise.doors.deepagents import harness_from, profile_of, register
+from switchwise import ConfigurationError
+from switchwise_loopback import Answer, LoopbackProvider, Request, ToolCall
 
 from .conftest import claude, gpt, pinned
 
@@ -50,8 +50,8 @@ def tools_of(seen: Any) -> dict[str, str]:
     return {tool["name"]: tool["description"] for tool in tools}
 
 
-def duo(provider: LoopbackProvider) -> ChatFairlead:
-    return ChatFairlead({"haiku": claude(provider, model=HAIKU), "mini": gpt(provider, model=MINI)})
+def duo(provider: LoopbackProvider) -> ChatSwitchwise:
+    return ChatSwitchwise({"haiku": claude(provider, model=HAIKU), "mini": gpt(provider, model=MINI)})
 
 
 def says(agent: Any, target: str, text: str = "Hello") -> Any:
@@ -100,14 +100,14 @@ def test_sub_agents_too(provider: LoopbackProvider) -> None:
     assert "You plan." not in system_of(sub)
 
 
-def test_with_one_target_the_model_is_told_what_it_is_told_without_fairlead() -> None:
+def test_with_one_target_the_model_is_told_what_it_is_told_without_switchwise() -> None:
     """deepagents ships a profile for this model: it must not get lost, nor what its prompt cache holds."""
     told = []
     for routed in (False, True):
         with LoopbackProvider() as provider:
             model = claude(provider, model=HAIKU)
             agent = create_deep_agent(
-                model=ChatFairlead({"haiku": model}) if routed else model, system_prompt="You plan. " * 900
+                model=ChatSwitchwise({"haiku": model}) if routed else model, system_prompt="You plan. " * 900
             )
             messages: list[Any] = []
             for question in ("Where to?", "And then?", "And back?"):
@@ -148,7 +148,7 @@ def test_or_of_a_model_object(provider: LoopbackProvider) -> None:
 
 
 def test_a_profile_of_ones_own_for_all_targets_adds_to_ours(provider: LoopbackProvider) -> None:
-    register_harness_profile("fairlead", HarnessProfile(base_system_prompt="You are the base."))
+    register_harness_profile("switchwise", HarnessProfile(base_system_prompt="You are the base."))
     says(create_deep_agent(model=duo(provider)), "haiku")
     assert "You are the base." in system_of(provider.requests[0])
     assert "cache_control" in str(provider.requests[0].body)

@@ -16,7 +16,8 @@ from langchain_core.runnables import RunnableLambda
 from langchain_core.runnables.config import ensure_config
 from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
 
-from langchain_fairlead import ChatFairlead, direct
+from langchain_switchwise import ChatSwitchwise
+from langchain_switchwise.calling import direct
 
 from .conftest import Duo
 from .fakes import USAGE, Scripted
@@ -118,7 +119,7 @@ def test_cache_and_rate_limiter_are_the_models_own() -> None:
             return self.acquire()
 
     limiter = Counts()
-    llm = ChatFairlead({"one": Scripted(cache=InMemoryCache(), rate_limiter=limiter)})
+    llm = ChatSwitchwise({"one": Scripted(cache=InMemoryCache(), rate_limiter=limiter)})
     assert [llm.invoke("hello").content for _ in range(2)] == ["yes", "yes"]
     assert limiter.acquired == 1, "the second answer came from the cache"
 
@@ -136,7 +137,7 @@ class TestTheLongWay:
                 called.append("invoke")
                 return super().invoke(input, config, **kwargs)
 
-        assert ChatFairlead({"one": Own()}).invoke("hello").content == "yes"
+        assert ChatSwitchwise({"one": Own()}).invoke("hello").content == "yes"
         assert called == ["invoke"]
 
     def test_of_a_class_that_reads_its_input_in_its_own_way(self, called: list[str]) -> None:
@@ -145,7 +146,7 @@ class TestTheLongWay:
                 called.append("convert")
                 return super()._convert_input(model_input)
 
-        assert ChatFairlead({"one": Own()}).invoke("hello").content == "yes"
+        assert ChatSwitchwise({"one": Own()}).invoke("hello").content == "yes"
         assert called == ["convert"]
 
     @pytest.mark.parametrize("name", ["invoke", "generate_prompt"])
@@ -157,13 +158,13 @@ class TestTheLongWay:
             return original(self, *args, **kwargs)
 
         with patch.object(BaseChatModel, name, spying):
-            assert ChatFairlead({"one": Scripted()}).invoke("hello").content == "yes"
+            assert ChatSwitchwise({"one": Scripted()}).invoke("hello").content == "yes"
         assert called == [name]
 
     def test_of_one_object_alone(self, called: list[str]) -> None:
         one = Scripted()
         object.__setattr__(one, "invoke", lambda *args, **kwargs: called.append("its own") or AIMessage("no"))
-        assert ChatFairlead({"one": one}).invoke("hello").content == "no"
+        assert ChatSwitchwise({"one": one}).invoke("hello").content == "no"
         assert called == ["its own"]
 
     def test_of_a_version_that_does_more(self, called: list[str]) -> None:

@@ -26,10 +26,10 @@ from langchain_core.runnables import ConfigurableField, ConfigurableFieldSingleO
 from langchain_core.tools import tool
 from pydantic import BaseModel
 
-from fairlead import AllTargetsFailed, ConfigurationError, Interrupted
-from fairlead.caching.keep_warm import KeepWarm
-from fairlead.testing.loopback import Answer, Fault, LoopbackProvider
-from langchain_fairlead import ChatFairlead, FairleadMiddleware, FairleadNode
+from langchain_switchwise import ChatSwitchwise, SwitchwiseMiddleware, SwitchwiseNode
+from switchwise import AllTargetsFailed, ConfigurationError, Interrupted
+from switchwise.prompt_cache.affinity import KeepWarm
+from switchwise_loopback import Answer, Fault, LoopbackProvider
 
 from .conftest import claude, gpt
 
@@ -53,7 +53,7 @@ class TestErrors:
         with pytest.raises(openai.APIError) as bare:
             gpt(provider).invoke("hello")
         with pytest.raises(type(bare.value)) as routed:
-            ChatFairlead([gpt(provider)]).invoke("hello")
+            ChatSwitchwise([gpt(provider)]).invoke("hello")
         assert isinstance(routed.value, AllTargetsFailed)
         for name in ("status_code", "code", "body", "is_retryable"):
             assert getattr(routed.value, name, None) == getattr(bare.value, name, None)
@@ -61,14 +61,14 @@ class TestErrors:
     def test_of_several_providers_what_all_their_errors_are(self, provider: LoopbackProvider) -> None:
         provider.inject(Fault.RATE_LIMIT, times=None)
         with pytest.raises(ModelRateLimitError) as both:
-            ChatFairlead([gpt(provider), claude(provider)]).invoke("hello")
+            ChatSwitchwise([gpt(provider), claude(provider)]).invoke("hello")
         assert not isinstance(both.value, openai.OpenAIError | anthropic.AnthropicError)
 
     def test_of_errors_of_different_kinds_one_that_may_pass_is_worth_another_try(self, provider: LoopbackProvider) -> None:
         provider.inject(Fault.RATE_LIMIT, times=None, provider="openai")
         provider.inject(Fault.AUTHENTICATION, times=None, provider="anthropic")
         with pytest.raises(ModelError) as both:
-            ChatFairlead([gpt(provider), claude(provider)]).invoke("hello")
+            ChatSwitchwise([gpt(provider), claude(provider)]).invoke("hello")
         assert not isinstance(both.value, ModelRateLimitError)
         assert both.value.is_retryable
 
@@ -78,7 +78,7 @@ class TestErrors:
         with pytest.raises(
             AllTargetsFailed, match=r"strong \(authentication: invalid.*fast \(rate_limit: Rate limit reached"
         ) as e:
-            ChatFairlead({"fast": gpt(provider), "strong": claude(provider)}).invoke("hello")
+            ChatSwitchwise({"fast": gpt(provider), "strong": claude(provider)}).invoke("hello")
         assert type(copy.copy(e.value)) is AllTargetsFailed
         assert e.value.derive([e.value.exceptions[0]]).exceptions == (e.value.exceptions[0],)
 
@@ -86,13 +86,13 @@ class TestErrors:
         provider.inject(Fault.STREAM_ERROR_MID, times=None)
         for model, own in ((gpt(provider), openai.APIError), (claude(provider), anthropic.APIStatusError)):
             with pytest.raises(own) as broken:
-                list(ChatFairlead([model]).stream("Tell me a long story, please."))
+                list(ChatSwitchwise([model]).stream("Tell me a long story, please."))
             assert isinstance(broken.value, Interrupted)
             assert pickle.loads(pickle.dumps(broken.value)).args == broken.value.args
 
     def test_retries_of_certain_errors_find_them(self, provider: LoopbackProvider) -> None:
         provider.inject(Fault.RATE_LIMIT, times=3)
-        retried = ChatFairlead([gpt(provider)]).with_retry(
+        retried = ChatSwitchwise([gpt(provider)]).with_retry(
             retry_if_exception_type=(openai.RateLimitError,), wait_exponential_jitter=False
         )
         assert retried.invoke("hello").content
@@ -101,20 +101,20 @@ class TestErrors:
         provider.inject(Fault.AUTHENTICATION, times=None)
         retry = ModelRetryMiddleware(max_retries=3, initial_delay=0, on_failure="error")
         with pytest.raises(openai.AuthenticationError):
-            create_agent(ChatFairlead([gpt(provider)]), [], middleware=[retry]).invoke({"messages": [HumanMessage("hello")]})
+            create_agent(ChatSwitchwise([gpt(provider)]), [], middleware=[retry]).invoke({"messages": [HumanMessage("hello")]})
         assert len(provider.requests) == 1
 
     def test_a_refusal_is_one(self) -> None:
         with LoopbackProvider(answer=[Answer("I can't.", stop_reason="refusal")] * 2) as provider:
             for model in (gpt(provider), claude(provider)):
                 with pytest.raises(ModelRefusalError) as refused:
-                    ChatFairlead([model]).with_structured_output(Joke).invoke("Tell a joke.")
+                    ChatSwitchwise([model]).with_structured_output(Joke).invoke("Tell a joke.")
                 assert refused.value.raw_message is not None
 
     def test_a_conversation_whose_summary_did_not_fit_is_summarised_from_less(self, provider: LoopbackProvider) -> None:
         long = [m for i in range(20) for m in (HumanMessage(f"question {i} " * 40), AIMessage(f"answer {i} " * 40))]
         asked = []
-        for model in (gpt(provider), ChatFairlead([gpt(provider)])):
+        for model in (gpt(provider), ChatSwitchwise([gpt(provider)])):
             provider.inject(Fault.CONTEXT_OVERFLOW)
             summarising = SummarizationMiddleware(model, trigger=("messages", 10), keep=("messages", 2))
             agent = create_agent(FakeListChatModel(responses=["Done."]), [], middleware=[summarising])
@@ -127,7 +127,7 @@ class TestErrors:
     def test_a_deep_agent_recognises_a_prompt_that_was_too_long(self, provider: LoopbackProvider) -> None:
         provider.inject(Fault.CONTEXT_OVERFLOW)
         with pytest.raises(ContextOverflowError, match="still does not fit after recovery"):
-            create_deep_agent(model=ChatFairlead([gpt(provider)])).invoke({"messages": [HumanMessage("hello")]})
+            create_deep_agent(model=ChatSwitchwise([gpt(provider)])).invoke({"messages": [HumanMessage("hello")]})
 
 
 class TestFields:
@@ -144,7 +144,7 @@ class TestFields:
                 limited.append(blocking)
                 return True
 
-        for model in (gpt(provider), ChatFairlead([gpt(provider)])):
+        for model in (gpt(provider), ChatSwitchwise([gpt(provider)])):
             model.callbacks, model.tags, model.metadata = [Hears()], ["later"], {"plan": "gold"}
             model.rate_limiter = Limiter(requests_per_second=1_000)
             model.invoke("hello")
@@ -152,7 +152,7 @@ class TestFields:
         assert limited == [True] * 2
 
     def test_a_cache_that_would_do_nothing_is_refused(self, provider: LoopbackProvider) -> None:
-        llm = ChatFairlead([gpt(provider)])
+        llm = ChatSwitchwise([gpt(provider)])
         with pytest.raises(ConfigurationError, match="set it on the models"):
             llm.cache = InMemoryCache()
 
@@ -168,13 +168,13 @@ class TestFields:
                 waited.append("async")
                 return blocking
 
-        llm = ChatFairlead([gpt(provider)], rate_limiter=Limiter(requests_per_second=1_000))
+        llm = ChatSwitchwise([gpt(provider)], rate_limiter=Limiter(requests_per_second=1_000))
         llm.generate([[HumanMessage("one")], [HumanMessage("two")]])
         await llm.agenerate([[HumanMessage("three")]])
         assert waited == ["sync", "sync", "async"]
 
     def test_a_subclass_may_have_fields_of_its_own(self, provider: LoopbackProvider) -> None:
-        class Team(ChatFairlead):
+        class Team(ChatSwitchwise):
             team: str = "none"
 
         ours: Any = Team  # to a type checker, pydantic's fields are all that a subclass takes
@@ -188,7 +188,7 @@ class TestFields:
 class TestConfigurableFields:
     @pytest.mark.parametrize(("name", "value"), [("temperature", 0.7), ("max_tokens", 70), ("stop", ["END"])])
     def test_a_run_can_choose_a_setting(self, provider: LoopbackProvider, name: str, value: Any) -> None:
-        for model in (gpt(provider), ChatFairlead([gpt(provider), claude(provider)])):
+        for model in (gpt(provider), ChatSwitchwise([gpt(provider), claude(provider)])):
             fields = model.configurable_fields(**{name: ConfigurableField(id="chosen")})
             fields.invoke("hello", config={"configurable": {"chosen": value}})
             fields.with_config(configurable={"chosen": value}).invoke("hello")
@@ -198,10 +198,10 @@ class TestConfigurableFields:
         assert bodies[0] == bodies[1] != bodies[2]
 
     def test_each_target_is_told_in_its_own_words(self, provider: LoopbackProvider) -> None:
-        llm = ChatFairlead({"strong": claude(provider), "fast": gpt(provider)})
+        llm = ChatSwitchwise({"strong": claude(provider), "fast": gpt(provider)})
         fields = llm.configurable_fields(max_tokens=ConfigurableField(id="longest"), tags=ConfigurableField(id="tags"))
         for target in ("strong", "fast"):
-            fields.invoke("hello", config={"configurable": {"longest": 70, "fairlead_target": target, "tags": ["t"]}})
+            fields.invoke("hello", config={"configurable": {"longest": 70, "switchwise_target": target, "tags": ["t"]}})
         assert [body.get("max_tokens") or body["max_completion_tokens"] for body in (r.body for r in provider.requests)] == [
             70,
             70,
@@ -209,37 +209,37 @@ class TestConfigurableFields:
         assert {"longest", "tags"} <= {spec.id for spec in fields.config_specs}
 
     def test_the_model_is_a_target(self, provider: LoopbackProvider) -> None:
-        llm = ChatFairlead({"strong": claude(provider), "fast": gpt(provider)})
+        llm = ChatSwitchwise({"strong": claude(provider), "fast": gpt(provider)})
         either = llm.configurable_fields(model=ConfigurableFieldSingleOption("llm", {"a": "strong", "b": "fast"}, "b"))
-        assert either.invoke("hello").response_metadata["fairlead"]["target"] == "fast"
-        assert either.invoke("hello", {"configurable": {"llm": "a"}}).response_metadata["fairlead"]["target"] == "strong"
+        assert either.invoke("hello").response_metadata["switchwise"]["target"] == "fast"
+        assert either.invoke("hello", {"configurable": {"llm": "a"}}).response_metadata["switchwise"]["target"] == "strong"
 
     def test_what_is_no_setting_is_refused_with_those_that_are(self, provider: LoopbackProvider) -> None:
         with pytest.raises(ConfigurationError, match=r"api_key.*known are .*temperature"):
-            ChatFairlead([gpt(provider)]).configurable_fields(api_key=ConfigurableField(id="key"))
+            ChatSwitchwise([gpt(provider)]).configurable_fields(api_key=ConfigurableField(id="key"))
 
 
 def test_what_several_prompts_cost_is_added_up_as_the_model_does(provider: LoopbackProvider) -> None:
     prompts: list[list[BaseMessage]] = [[HumanMessage("one")], [HumanMessage("two")]]
     bare = gpt(provider).generate(prompts).llm_output or {}
-    routed = ChatFairlead([gpt(provider)]).generate(prompts).llm_output or {}
+    routed = ChatSwitchwise([gpt(provider)]).generate(prompts).llm_output or {}
     assert bare["token_usage"]["total_tokens"] > 0
     assert {key: routed[key] for key in bare} == bare
-    both = ChatFairlead([gpt(provider), claude(provider)]).generate(prompts).llm_output or {}
-    assert len(both["fairlead"]) == 2
+    both = ChatSwitchwise([gpt(provider), claude(provider)]).generate(prompts).llm_output or {}
+    assert len(both["switchwise"]) == 2
 
 
 @pytest.mark.parametrize("make", [gpt, claude])
 @pytest.mark.parametrize("include_raw", [False, True])
 def test_a_chain_that_ends_in_a_schema_tells_what_it_gives(provider: LoopbackProvider, make: Any, include_raw: bool) -> None:
     native = make(provider)
-    bare, routed = (llm.with_structured_output(Joke, include_raw=include_raw) for llm in (native, ChatFairlead([native])))
+    bare, routed = (llm.with_structured_output(Joke, include_raw=include_raw) for llm in (native, ChatSwitchwise([native])))
     assert routed.get_output_jsonschema() == bare.get_output_jsonschema()
     assert (routed.OutputType, routed.InputType) == (bare.OutputType, bare.InputType)
 
 
 def test_a_schema_by_a_tool_needs_no_target_that_can_be_held_to_one(provider: LoopbackProvider) -> None:
-    llm = ChatFairlead({"strong": gpt(provider, model="gpt-4"), "fast": gpt(provider)})
+    llm = ChatSwitchwise({"strong": gpt(provider, model="gpt-4"), "fast": gpt(provider)})
     for method, target in (("function_calling", "gpt-4"), ("json_schema", "gpt-4.1-mini")):
         assert isinstance(llm.with_structured_output(Joke, method=method).invoke("Tell a joke."), Joke)
         assert provider.requests[-1].model == target
@@ -255,13 +255,13 @@ def answers_are_kept() -> Iterator[None]:
 @pytest.mark.usefixtures("answers_are_kept")
 class TestResponseCaches:
     @pytest.mark.parametrize("make", [gpt, claude])
-    @pytest.mark.parametrize("middleware", [[], [FairleadMiddleware()]])
+    @pytest.mark.parametrize("middleware", [[], [SwitchwiseMiddleware()]])
     def test_an_agent_that_does_the_same_again_asks_nobody(
         self, provider: LoopbackProvider, make: Any, middleware: list[Any]
     ) -> None:
         """The second run differs by the usage of answers from the cache; from the third on nothing does."""
         asked = []
-        for model in (make(provider), ChatFairlead([make(provider)])):
+        for model in (make(provider), ChatSwitchwise([make(provider)])):
             set_llm_cache(InMemoryCache())
             for thread in range(4):
                 agent = create_agent(model, [get_weather], middleware=middleware)
@@ -273,7 +273,7 @@ class TestResponseCaches:
 
     def test_the_key_of_a_thread_does_not_part_what_is_the_same(self, provider: LoopbackProvider) -> None:
         warm = KeepWarm(endpoints={"127.0.0.1": "openai"})
-        llm = ChatFairlead([gpt(provider)], keep_warm=warm)
+        llm = ChatSwitchwise([gpt(provider)], keep_warm=warm)
         for thread in ("one", "two"):
             llm.invoke("hello", {"configurable": {"thread_id": thread}})
         assert len(provider.requests) == 1
@@ -289,7 +289,7 @@ class TestTheCallersOwnFailures:
             raise error
 
         sync = type("Fails", (BaseCallbackHandler,), {"raise_error": True, where: fails})()
-        llm = ChatFairlead([gpt(provider), claude(provider)])
+        llm = ChatSwitchwise([gpt(provider), claude(provider)])
         with pytest.raises(type(error)) as raised:
             list(llm.stream("hello", {"callbacks": [sync]}))
         assert raised.value is error
@@ -301,14 +301,14 @@ class TestTheCallersOwnFailures:
                 llm.invoke("hello", {"callbacks": [sync]})
         assert len(provider.requests) <= 3
         assert {request.provider for request in provider.requests} <= {"openai"}
-        assert llm.invoke("hello").response_metadata["fairlead"]["target"] == "gpt-4.1-mini"
+        assert llm.invoke("hello").response_metadata["switchwise"]["target"] == "gpt-4.1-mini"
 
     async def test_of_a_cache(self, provider: LoopbackProvider) -> None:
         class Lost(InMemoryCache):
             def lookup(self, prompt: str, llm_string: str) -> None:
                 raise ConnectionError("no cache")
 
-        llm = ChatFairlead([gpt(provider, cache=Lost()), claude(provider)])
+        llm = ChatSwitchwise([gpt(provider, cache=Lost()), claude(provider)])
         with pytest.raises(ConnectionError, match=r"^no cache$"):
             llm.invoke("hello")
         with pytest.raises(ConnectionError, match=r"^no cache$"):
@@ -320,14 +320,14 @@ class TestTheCallersOwnFailures:
             def acquire(self, *, blocking: bool = True) -> bool:
                 raise ConnectionError("no limiter")
 
-        llm = ChatFairlead([gpt(provider, rate_limiter=Lost()), claude(provider)])
+        llm = ChatSwitchwise([gpt(provider, rate_limiter=Lost()), claude(provider)])
         for call in (llm.invoke, lambda text: list(llm.stream(text))):
             with pytest.raises(ConnectionError, match=r"^no limiter$"):
                 call("hello")
         assert not provider.requests
 
 
-given: Any = ChatFairlead  # what a type checker would not let pass
+given: Any = ChatSwitchwise  # what a type checker would not let pass
 
 
 @pytest.mark.parametrize(
@@ -340,12 +340,12 @@ given: Any = ChatFairlead  # what a type checker would not let pass
         (lambda llm, model: given([type(model)]), "holds the class ChatOpenAI, which is no chat model"),
         (lambda llm, model: given([model.with_retry()]), "holds a RunnableRetry, which is no chat model"),
         (lambda llm, model: given([model], router="best"), "router= is 'best': give a Router"),
-        (lambda llm, model: FairleadNode(model), "is a ChatOpenAI: give the ChatFairlead that later nodes call"),
-        (lambda llm, model: FairleadMiddleware(llm), "the model is given to create_agent"),
+        (lambda llm, model: SwitchwiseNode(model), "is a ChatOpenAI: give the ChatSwitchwise that later nodes call"),
+        (lambda llm, model: SwitchwiseMiddleware(llm), "the model is given to create_agent"),
     ],
 )
 def test_a_slip_is_told_in_one_line_with_its_remedy(provider: LoopbackProvider, wrong: Any, remedy: str) -> None:
     model = gpt(provider)
     with pytest.raises(ConfigurationError, match=re.escape(remedy)) as told:
-        wrong(ChatFairlead([model]), model)
+        wrong(ChatSwitchwise([model]), model)
     assert len(str(told.value)) < 250

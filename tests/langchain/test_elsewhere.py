@@ -17,10 +17,10 @@ from langchain_google_genai import ChatGoogleGenerativeAI
 from langchain_openai import ChatOpenAI
 from langchain_openai.chat_models.base import BaseChatOpenAI
 
-from fairlead import FailureKind, TargetError
-from langchain_fairlead.dialect import Dialect
-from langchain_fairlead.native import Native, natives
-from langchain_fairlead.port import Porter, adapt
+from langchain_switchwise.models.dialect import Dialect
+from langchain_switchwise.models.native import Native, natives
+from langchain_switchwise.porting.port import Porter, adapt
+from switchwise import FailureKind, TargetError
 
 from .fakes import Scripted
 from .test_histories import HISTORIES, MORE, PDF, PNG, UNTELLABLE, Q, called, result, said, user

@@ -13,8 +13,8 @@ from langchain_core.messages import HumanMessage, trim_messages
 from langchain_core.prompt_values import StringPromptValue
 from pydantic import BaseModel
 
-from fairlead.journal import InMemory
-from langchain_fairlead import ChatFairlead
+from langchain_switchwise import ChatSwitchwise
+from switchwise.observe.journal import InMemory
 
 from .conftest import Duo
 
@@ -82,7 +82,7 @@ def test_every_public_method_of_a_chat_model_is_known() -> None:
 
 def test_what_must_be_routed_is_overridden() -> None:
     for name in ROUTED:
-        assert getattr(ChatFairlead, name) is not getattr(BaseChatModel, name)
+        assert getattr(ChatSwitchwise, name) is not getattr(BaseChatModel, name)
 
 
 async def drained(result: Any) -> None:

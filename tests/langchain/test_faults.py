@@ -9,10 +9,10 @@ import pytest
 from langchain_core.callbacks import UsageMetadataCallbackHandler
 from langchain_core.messages import AIMessage
 
-from fairlead import AllTargetsFailed, Interrupted, Pool, Router, Target
-from fairlead.journal import InMemory
-from fairlead.testing.loopback import Answer, Fault, LoopbackProvider
-from langchain_fairlead import ChatFairlead
+from langchain_switchwise import ChatSwitchwise
+from switchwise import AllTargetsFailed, Interrupted, Pool, Router, Target
+from switchwise.observe.journal import InMemory
+from switchwise_loopback import Answer, Fault, LoopbackProvider
 
 from .conftest import CLAUDE, GPT, claude, gpt
 
@@ -39,17 +39,17 @@ def provider() -> Iterator[LoopbackProvider]:
         yield running
 
 
-def targets(provider: LoopbackProvider, first: str, patience: float = 30.0, **options: Any) -> tuple[ChatFairlead, str]:
+def targets(provider: LoopbackProvider, first: str, patience: float = 30.0, **options: Any) -> tuple[ChatSwitchwise, str]:
     """A router whose first target, of the provider that will fail, is waited for so long; and the name of the model of the second."""
     names = ["claude", "gpt"] if first == "anthropic" else ["gpt", "claude"]
     make = {"claude": claude, "gpt": gpt}
     models = {name: make[name](provider, timeout=patience if name == names[0] else 30.0) for name in names}
     known = {"claude": "anthropic", "gpt": "openai"}
     router = Router(Pool([Target(name, provider=known[name]) for name in names]), **options)
-    return ChatFairlead(models, router=router), GPT if first == "anthropic" else CLAUDE
+    return ChatSwitchwise(models, router=router), GPT if first == "anthropic" else CLAUDE
 
 
-async def call(llm: ChatFairlead, way: str, show: Callable[[str], None]) -> AIMessage:
+async def call(llm: ChatSwitchwise, way: str, show: Callable[[str], None]) -> AIMessage:
     """The answer; every word that is shown on the way goes to `show`."""
     if way == "invoke":
         return llm.invoke("hello")

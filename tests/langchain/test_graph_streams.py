@@ -6,20 +6,20 @@ from typing import Any
 
 from langgraph.graph import START, MessagesState, StateGraph
 
-from fairlead import Verdict
-from langchain_fairlead import ChatFairlead
+from langchain_switchwise import ChatSwitchwise
+from switchwise import Verdict
 
 from .conftest import Duo
 
 
-def graph(llm: ChatFairlead) -> Any:
+def graph(llm: ChatSwitchwise) -> Any:
     builder = StateGraph(MessagesState)
     builder.add_node("say", lambda state: {"messages": [llm.invoke(state["messages"])]})
     builder.add_edge(START, "say")
     return builder.compile()
 
 
-def seen(llm: ChatFairlead) -> tuple[list[str], list[dict[str, Any]]]:
+def seen(llm: ChatSwitchwise) -> tuple[list[str], list[dict[str, Any]]]:
     """The tokens that the graph shows, and what it says of each."""
     parts = list(graph(llm).stream({"messages": "hello"}, stream_mode="messages"))
     return [str(chunk.content) for chunk, _ in parts if chunk.content], [metadata for _, metadata in parts]
@@ -28,13 +28,13 @@ def seen(llm: ChatFairlead) -> tuple[list[str], list[dict[str, Any]]]:
 def test_each_token_is_shown_once_with_its_target(duo: Duo) -> None:
     tokens, told = seen(duo(strong="one two three"))
     assert tokens == ["one", " two", " three"]
-    assert {metadata["fairlead_target"] for metadata in told} == {"strong"}
+    assert {metadata["switchwise_target"] for metadata in told} == {"strong"}
 
 
 def test_only_the_target_that_answers_is_seen(duo: Duo) -> None:
     tokens, told = seen(duo(strong=ConnectionResetError(), fast="four five"))
     assert tokens == ["four", " five"]
-    assert {metadata["fairlead_attempt"] for metadata in told} == {2}
+    assert {metadata["switchwise_attempt"] for metadata in told} == {2}
 
 
 def test_no_word_of_a_rejected_answer_is_shown(duo: Duo) -> None:
@@ -52,7 +52,7 @@ def test_the_message_in_the_state_carries_the_decision(duo: Duo) -> None:
         state: Any = None
         for name, part in graph(duo()).stream({"messages": "hello"}, stream_mode=[mode, "values"]):
             state = part if name == "values" else state
-        assert state["messages"][-1].response_metadata["fairlead"]["target"] == "strong"
+        assert state["messages"][-1].response_metadata["switchwise"]["target"] == "strong"
 
 
 def test_the_v3_stream_of_a_graph_shows_one_message(duo: Duo) -> None:

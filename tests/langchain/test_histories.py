@@ -17,9 +17,9 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from fairlead import AllTargetsFailed, FailureKind
-from fairlead.testing.loopback import LoopbackProvider
-from langchain_fairlead import ChatFairlead
+from langchain_switchwise import ChatSwitchwise
+from switchwise import AllTargetsFailed, FailureKind
+from switchwise_loopback import LoopbackProvider
 
 from .conftest import TARGETS, claude, gpt, pinned
 from .fakes import look_up
@@ -303,19 +303,19 @@ HISTORIES: dict[str, list[BaseMessage]] = {
 
 
 @pytest.mark.parametrize("history", HISTORIES)
-def test_every_target_goes_on_with_it(llm: ChatFairlead, shared: LoopbackProvider, history: str) -> None:
+def test_every_target_goes_on_with_it(llm: ChatSwitchwise, shared: LoopbackProvider, history: str) -> None:
     messages = HISTORIES[history]
     before = [message.model_dump() for message in messages]
     for target in TARGETS:
         for model in (llm, llm.bind_tools([look_up])):
-            assert model.invoke(messages, pinned(target)).response_metadata["fairlead"]["target"] == target
+            assert model.invoke(messages, pinned(target)).response_metadata["switchwise"]["target"] == target
             assert shared.requests[-1].status == 200
     assert [message.model_dump() for message in messages] == before, "what the caller gave stays as it was"
 
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("history", ["a document in Anthropic's words", "a result with a document", "a text as standard block"])
-def test_nothing_is_lost_without_a_word(llm: ChatFairlead, shared: LoopbackProvider, history: str, target: str) -> None:
+def test_nothing_is_lost_without_a_word(llm: ChatSwitchwise, shared: LoopbackProvider, history: str, target: str) -> None:
     llm.invoke(HISTORIES[history], pinned(target))
     assert ("hello" if "text" in history else PDF) in json.dumps(dict(shared.requests[-1].body))
 
@@ -338,7 +338,7 @@ UNTELLABLE = {
 
 
 @pytest.mark.parametrize("what", UNTELLABLE)
-def test_what_a_target_cannot_be_told_is_not_sent(llm: ChatFairlead, shared: LoopbackProvider, what: str) -> None:
+def test_what_a_target_cannot_be_told_is_not_sent(llm: ChatSwitchwise, shared: LoopbackProvider, what: str) -> None:
     message, targets = UNTELLABLE[what]
     for target in targets:
         count = len(shared.requests)
@@ -350,12 +350,12 @@ def test_what_a_target_cannot_be_told_is_not_sent(llm: ChatFairlead, shared: Loo
 
 
 def test_and_another_target_is_asked(shared: LoopbackProvider) -> None:
-    both = ChatFairlead({"chat": gpt(shared), "claude": claude(shared)})
+    both = ChatSwitchwise({"chat": gpt(shared), "claude": claude(shared)})
     reply = both.invoke([UNTELLABLE["a document by address"][0]])
-    assert reply.response_metadata["fairlead"]["target"] == "claude"
+    assert reply.response_metadata["switchwise"]["target"] == "claude"
 
 
-def test_ids_stay_the_same_as_the_conversation_grows(llm: ChatFairlead, shared: LoopbackProvider) -> None:
+def test_ids_stay_the_same_as_the_conversation_grows(llm: ChatSwitchwise, shared: LoopbackProvider) -> None:
     """They are part of the prefix that a provider has cached, also where an id is used again, and for whoever reads it afresh."""
     whole = [*HISTORIES["ids that are used again"], *HISTORIES["an id of 90 characters"]]
     seen: list[list[Any]] = []
@@ -371,7 +371,9 @@ def test_ids_stay_the_same_as_the_conversation_grows(llm: ChatFairlead, shared: 
 
 
 @pytest.mark.parametrize("target", ["chat", "claude"])
-def test_two_branches_of_one_thread_do_not_disturb_each_other(llm: ChatFairlead, shared: LoopbackProvider, target: str) -> None:
+def test_two_branches_of_one_thread_do_not_disturb_each_other(
+    llm: ChatSwitchwise, shared: LoopbackProvider, target: str
+) -> None:
     begun = [Q, called("call_1"), result()]
     for said_last in ("a", "b", "a"):
         llm.invoke([*begun, called("call_2"), result(said_last, "call_2")], pinned(target, thread_id="branches"))

@@ -11,8 +11,8 @@ from langchain_core.language_models import FakeListChatModel
 from langchain_core.runnables import RunnableLambda
 from langchain_core.runnables.config import CONFIG_KEYS, ensure_config
 
-from langchain_fairlead import ChatFairlead
-from langchain_fairlead.inputs import settled, surrounding
+from langchain_switchwise import ChatSwitchwise
+from langchain_switchwise.reading.inputs import settled, surrounding
 
 from .test_chat_model import Runs
 
@@ -59,7 +59,7 @@ def test_so_is_what_is_around_it(config: Any) -> None:
 def test_what_the_caller_gave_stays_as_it_was() -> None:
     config: Any = {"configurable": {"thread_id": "t1"}, "metadata": {"user": "u"}, "tags": ["a"], "callbacks": [Runs()]}
     given = {key: (value, value.copy()) for key, value in config.items()}
-    llm = ChatFairlead({"one": FakeListChatModel(responses=["yes"])}, metadata={"more": "x"})
+    llm = ChatSwitchwise({"one": FakeListChatModel(responses=["yes"])}, metadata={"more": "x"})
     llm.invoke("hi", config)
     list(llm.stream("hi", config))
     assert config.keys() <= set(CONFIG_KEYS)

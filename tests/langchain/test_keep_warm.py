@@ -15,10 +15,10 @@ from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from pydantic import BaseModel
 
-from fairlead.caching import KeepWarm
-from fairlead.testing import Clock
-from fairlead.testing.loopback import Answer, LoopbackProvider, Request, ToolCall
-from langchain_fairlead import ChatFairlead, FairleadMiddleware
+from langchain_switchwise import ChatSwitchwise, SwitchwiseMiddleware
+from switchwise.switching import KeepWarm
+from switchwise.testing import Clock
+from switchwise_loopback import Answer, LoopbackProvider, Request, ToolCall
 
 from ..prompt_caches import HERE, LONG, marks
 from .conftest import claude, gpt, pinned
@@ -56,19 +56,19 @@ def provider(clock: Clock) -> Iterator[LoopbackProvider]:
         yield running
 
 
-def routed(provider: LoopbackProvider, **options: Any) -> ChatFairlead:
+def routed(provider: LoopbackProvider, **options: Any) -> ChatSwitchwise:
     models = {
         "opus": claude(provider, model="claude-opus-5-5"),
         "chat": gpt(provider),
         "responses": gpt(provider, model="gpt-5", use_responses_api=True),
     }
-    return ChatFairlead(models, **options)
+    return ChatSwitchwise(models, **options)
 
 
 class Thread:
     """A conversation that goes on: each answer calls tools, whose results are what is asked next."""
 
-    def __init__(self, llm: ChatFairlead, clock: Clock, how: str = "invoke", **configurable: Any) -> None:
+    def __init__(self, llm: ChatSwitchwise, clock: Clock, how: str = "invoke", **configurable: Any) -> None:
         self.llm, self.clock, self.how = llm.bind_tools(TOOLS), clock, how
         self.configurable = {"thread_id": "t1", **configurable}
         self.messages: list[BaseMessage] = [SystemMessage(LONG), HumanMessage("Begin with 1")]
@@ -210,7 +210,7 @@ def agent(provider: LoopbackProvider, llm: Any, *middleware: Any) -> None:
 def test_inside_an_agent_it_agrees_with_langchains_own_middleware(provider: LoopbackProvider, ttl: Any, inside: bool) -> None:
     """Of two that mark, the inner one counts; the provider refuses more than four marks, and a longer life after a shorter one."""
     llm = routed(provider, keep_warm=KeepWarm(breakpoints="1h" if ttl == "5m" else "5m"))
-    agent(provider, llm, FairleadMiddleware(), *([AnthropicPromptCachingMiddleware(ttl=ttl)] if inside else []))
+    agent(provider, llm, SwitchwiseMiddleware(), *([AnthropicPromptCachingMiddleware(ttl=ttl)] if inside else []))
     assert {seen.status for seen in provider.requests} == {200}
     expected = ["top", "tools.1", "system.0"] if inside else ["top", "system.0"]
     assert [marks(seen.body) for seen in provider.requests] == [expected] * 4
@@ -267,7 +267,7 @@ def test_a_key_of_ones_own_counts(provider: LoopbackProvider, clock: Clock) -> N
     keep = KeepWarm(endpoints=HERE)
     Thread(routed(provider, keep_warm=keep), clock).step("chat", prompt_cache_key="mine")
     assert key(provider) == "mine"
-    own = ChatFairlead({"chat": gpt(provider, model_kwargs={"prompt_cache_key": "its own"})}, keep_warm=keep)
+    own = ChatSwitchwise({"chat": gpt(provider, model_kwargs={"prompt_cache_key": "its own"})}, keep_warm=keep)
     Thread(own, clock).step("chat")
     assert key(provider) == "its own"
 
@@ -282,8 +282,8 @@ def test_where_a_header_is_wanted_a_header_is_sent(provider: LoopbackProvider, c
 
 
 def test_an_agent_has_one_key_and_its_sub_agent_another(provider: LoopbackProvider, clock: Clock) -> None:
-    llm = ChatFairlead({"chat": gpt(provider)}, keep_warm=KeepWarm(endpoints=HERE))
-    agent(provider, llm, FairleadMiddleware())
+    llm = ChatSwitchwise({"chat": gpt(provider)}, keep_warm=KeepWarm(endpoints=HERE))
+    agent(provider, llm, SwitchwiseMiddleware())
     keys = {seen.body["prompt_cache_key"] for seen in provider.requests}
     assert len(keys) == 1
     llm.invoke("hi", {"configurable": {"thread_id": "t1"}, "metadata": {"lc_agent_name": "helper"}})
@@ -297,7 +297,7 @@ def test_an_agent_has_one_key_and_its_sub_agent_another(provider: LoopbackProvid
 @pytest.mark.parametrize("keep", [KeepWarm(), KeepWarm(breakpoints="5m", endpoints=HERE)], ids=["plain", "kept warm"])
 def test_each_request_begins_as_the_one_before(provider: LoopbackProvider, clock: Clock, target: str, keep: KeepWarm) -> None:
     """Tools in their order, keys of JSON in theirs, settings as they were; but for marks, which are not compared."""
-    llm = ChatFairlead(routed(provider).models, keep_warm=keep)  # type: ignore[arg-type]
+    llm = ChatSwitchwise(routed(provider).models, keep_warm=keep)  # type: ignore[arg-type]
     thread = Thread(llm, clock)
     for number in range(4):
         thread.step(target if number != 1 else ("chat" if target != "chat" else "opus"))

@@ -32,12 +32,12 @@ from langgraph.types import Command
 from langsmith import traceable, tracing_context
 from pydantic import BaseModel
 
-from fairlead import Pool, Router, Target, hold
-from fairlead.journal import InMemory
-from fairlead.policies import ByAgent
-from fairlead.testing.loopback import Answer, Fault, LoopbackProvider, Request, ToolCall
-from langchain_fairlead import ChatFairlead
-from langchain_fairlead.middleware import FairleadMiddleware
+from langchain_switchwise import ChatSwitchwise
+from langchain_switchwise.doors.middleware import SwitchwiseMiddleware
+from switchwise import Pool, Router, Target, hold
+from switchwise.observe.journal import InMemory
+from switchwise.policies import ByAgent
+from switchwise_loopback import Answer, Fault, LoopbackProvider, Request, ToolCall
 
 from .conftest import CLAUDE, GPT, Duo, claude, gpt
 from .fakes import Scripted, look_up
@@ -67,26 +67,26 @@ def last(state: dict[str, Any]) -> AIMessage:
     return message
 
 
-async def test_inner_middleware_is_given_the_native_model(real: ChatFairlead) -> None:
+async def test_inner_middleware_is_given_the_native_model(real: ChatSwitchwise) -> None:
     models = Models()
-    agent = create_agent(real, [look_up], middleware=[FairleadMiddleware(), models])
+    agent = create_agent(real, [look_up], middleware=[SwitchwiseMiddleware(), models])
     for state in (agent.invoke({"messages": [("user", "hi")]}), await agent.ainvoke({"messages": [("user", "hi")]})):
-        assert last(state).response_metadata["fairlead"]["target"] == "strong"
+        assert last(state).response_metadata["switchwise"]["target"] == "strong"
     assert set(models.seen) == {ChatAnthropic}
 
 
-async def test_it_falls_back_and_the_inner_chain_is_run_again(real: ChatFairlead, provider: LoopbackProvider) -> None:
+async def test_it_falls_back_and_the_inner_chain_is_run_again(real: ChatSwitchwise, provider: LoopbackProvider) -> None:
     models = Models()
-    agent = create_agent(real, [], middleware=[FairleadMiddleware(), models])
+    agent = create_agent(real, [], middleware=[SwitchwiseMiddleware(), models])
     provider.inject(Fault.OVERLOADED, provider="anthropic", times=2)
     for state in (agent.invoke({"messages": [("user", "hi")]}), await agent.ainvoke({"messages": [("user", "hi")]})):
-        assert last(state).response_metadata["fairlead"]["target"] == "fast"
+        assert last(state).response_metadata["switchwise"]["target"] == "fast"
     assert len(models.seen) >= 3
 
 
-def test_prompt_caching_works_and_leaves_no_trace_at_another_provider(real: ChatFairlead, provider: LoopbackProvider) -> None:
+def test_prompt_caching_works_and_leaves_no_trace_at_another_provider(real: ChatSwitchwise, provider: LoopbackProvider) -> None:
     agent = create_agent(
-        real, [look_up], system_prompt="Be brief.", middleware=[FairleadMiddleware(), AnthropicPromptCachingMiddleware()]
+        real, [look_up], system_prompt="Be brief.", middleware=[SwitchwiseMiddleware(), AnthropicPromptCachingMiddleware()]
     )
     agent.invoke({"messages": [("user", "hi")]})
     assert "cache_control" in str(provider.requests[-1].body)
@@ -96,7 +96,7 @@ def test_prompt_caching_works_and_leaves_no_trace_at_another_provider(real: Chat
     assert "cache_control" not in str(provider.requests[-1].body)
 
 
-@pytest.mark.parametrize("middleware", [[], [FairleadMiddleware()]])
+@pytest.mark.parametrize("middleware", [[], [SwitchwiseMiddleware()]])
 def test_who_listens_to_the_agent_hears_a_model_that_has_listeners_of_its_own(duo: Duo, middleware: Any) -> None:
     own, around = Runs(), Runs()
     create_agent(duo(callbacks=[own]), [], middleware=middleware).invoke(
@@ -108,7 +108,7 @@ def test_who_listens_to_the_agent_hears_a_model_that_has_listeners_of_its_own(du
 def test_its_hook_is_traced_as_any_other(duo: Duo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LANGSMITH_API_KEY", "test")  # nothing is sent
     runs: list[Any] = []
-    traced: Any = traceable(name="hook")(FairleadMiddleware().wrap_model_call)
+    traced: Any = traceable(name="hook")(SwitchwiseMiddleware().wrap_model_call)
     request: Any = ModelRequest(model=duo(), messages=[HumanMessage("hi")])
     with tracing_context(enabled="local"):
         traced(request, lambda _: ModelResponse([AIMessage("yes")]), langsmith_extra={"on_end": runs.append})
@@ -122,28 +122,28 @@ class Place(BaseModel):
     city: str
 
 
-def test_each_target_answers_a_schema_in_the_way_that_suits_it(real: ChatFairlead, provider: LoopbackProvider) -> None:
-    agent = create_agent(real, [look_up], middleware=[FairleadMiddleware()], response_format=Place)
+def test_each_target_answers_a_schema_in_the_way_that_suits_it(real: ChatSwitchwise, provider: LoopbackProvider) -> None:
+    agent = create_agent(real, [look_up], middleware=[SwitchwiseMiddleware()], response_format=Place)
     assert isinstance(agent.invoke({"messages": [("user", "Where?")]})["structured_response"], Place)
     provider.inject(Fault.OVERLOADED, provider="anthropic")
     assert isinstance(agent.invoke({"messages": [("user", "Where?")]})["structured_response"], Place)
     assert provider.requests[-1].body["response_format"]["type"] == "json_schema"
 
 
-def test_a_model_that_somebody_else_chose_passes_through(real: ChatFairlead, provider: LoopbackProvider) -> None:
+def test_a_model_that_somebody_else_chose_passes_through(real: ChatSwitchwise, provider: LoopbackProvider) -> None:
     other = gpt(provider, model="gpt-4o")
-    agent = create_agent(real, [], middleware=[ModelFallbackMiddleware(other), FairleadMiddleware()])
+    agent = create_agent(real, [], middleware=[ModelFallbackMiddleware(other), SwitchwiseMiddleware()])
     provider.inject(Fault.SERVER_ERROR, model=CLAUDE, times=None)
     provider.inject(Fault.SERVER_ERROR, model=GPT, times=None)
     state = agent.invoke({"messages": [("user", "hi")]})
     assert last(state).response_metadata["model_name"] == "gpt-4o"
-    assert "fairlead" not in last(state).response_metadata
+    assert "switchwise" not in last(state).response_metadata
 
 
 def test_a_retry_around_it_decides_anew(duo: Duo) -> None:
     llm = duo(strong=[ConnectionResetError(), "back"], fast=ConnectionResetError())
     retry = ModelRetryMiddleware(max_retries=1, initial_delay=0, jitter=False)
-    state = create_agent(llm, [], middleware=[retry, FairleadMiddleware()]).invoke({"messages": [("user", "hi")]})
+    state = create_agent(llm, [], middleware=[retry, SwitchwiseMiddleware()]).invoke({"messages": [("user", "hi")]})
     assert last(state).content == "back"
 
 
@@ -154,8 +154,8 @@ def test_a_pause_for_a_human_is_no_failure_of_a_model(duo: Duo) -> None:
         raise GraphInterrupt(())
 
     with pytest.raises(GraphBubbleUp):
-        FairleadMiddleware().wrap_model_call(ModelRequest(model=llm, messages=[HumanMessage("hi")]), pause)
-    assert llm.invoke("hi").response_metadata["fairlead"]["target"] == "strong", "it is not cooling down"
+        SwitchwiseMiddleware().wrap_model_call(ModelRequest(model=llm, messages=[HumanMessage("hi")]), pause)
+    assert llm.invoke("hi").response_metadata["switchwise"]["target"] == "strong", "it is not cooling down"
 
 
 def test_a_human_can_approve_a_tool_and_the_agent_goes_on(duo: Duo) -> None:
@@ -163,7 +163,7 @@ def test_a_human_can_approve_a_tool_and_the_agent_goes_on(duo: Duo) -> None:
     agent = create_agent(
         duo(strong=[call, "done"], fast=[call, "done"]),
         [look_up],
-        middleware=[FairleadMiddleware(), HumanInTheLoopMiddleware(interrupt_on={"look_up": True})],
+        middleware=[SwitchwiseMiddleware(), HumanInTheLoopMiddleware(interrupt_on={"look_up": True})],
         checkpointer=InMemorySaver(),
     )
     config: Any = {"configurable": {"thread_id": "t1"}}
@@ -175,9 +175,9 @@ def test_a_human_can_approve_a_tool_and_the_agent_goes_on(duo: Duo) -> None:
 def test_summaries_are_told_apart_from_the_agents_own_calls(duo: Duo) -> None:
     seer = Seer()
     models = {"one": Scripted()}
-    llm = ChatFairlead(models, router=Router(Pool([Target("one")]), seer))
+    llm = ChatSwitchwise(models, router=Router(Pool([Target("one")]), seer))
     summarize = SummarizationMiddleware(model=llm, trigger=("messages", 4), keep=("messages", 2))
-    agent = create_agent(llm, [], middleware=[summarize, FairleadMiddleware()])
+    agent = create_agent(llm, [], middleware=[summarize, SwitchwiseMiddleware()])
     agent.invoke({"messages": [("user", f"question {i}") for i in range(6)]})
     assert seer.views[0].scope.task == "summarization"
     assert len(seer.views) == 2
@@ -187,8 +187,8 @@ def test_the_todo_that_is_in_progress_is_the_task() -> None:
     seer = Seer()
     plan = [{"content": "Write the tests", "status": "in_progress"}, {"content": "Ship", "status": "pending"}]
     call = AIMessage("", tool_calls=[{"name": "write_todos", "args": {"todos": plan}, "id": "c1"}])
-    llm = ChatFairlead({"one": Scripted(script=[call, "done"])}, router=Router(Pool([Target("one")]), seer))
-    create_agent(llm, [], middleware=[TodoListMiddleware(), FairleadMiddleware()]).invoke({"messages": [("user", "hi")]})
+    llm = ChatSwitchwise({"one": Scripted(script=[call, "done"])}, router=Router(Pool([Target("one")]), seer))
+    create_agent(llm, [], middleware=[TodoListMiddleware(), SwitchwiseMiddleware()]).invoke({"messages": [("user", "hi")]})
     assert seer.views[1].scope.task == "Write the tests"
 
 
@@ -207,7 +207,7 @@ def processes(per: str, *turns: str) -> Callable[[], Any]:
     def process() -> Any:
         models = {name: Scripted(model_name=name) for name in ("strong", "fast")}
         router = Router(Pool([Target("strong"), Target("fast")]), hold(flip, per=per))
-        return create_agent(ChatFairlead(models, router=router), [], middleware=[FairleadMiddleware()], checkpointer=saver)
+        return create_agent(ChatSwitchwise(models, router=router), [], middleware=[SwitchwiseMiddleware()], checkpointer=saver)
 
     return process
 
@@ -216,17 +216,17 @@ def test_a_thread_that_is_resumed_elsewhere_remembers_what_was_held() -> None:
     process = processes("session", "fast", "strong", "strong")
     config: Any = {"configurable": {"thread_id": "t1"}}
     states = [process().invoke({"messages": [("user", "hi")]}, config) for _ in range(2)]
-    assert [last(state).response_metadata["fairlead"]["target"] for state in states] == ["fast", "fast"]
-    assert "fairlead_held" not in states[0]
+    assert [last(state).response_metadata["switchwise"]["target"] for state in states] == ["fast", "fast"]
+    assert "switchwise_held" not in states[0]
 
 
 def test_what_is_held_for_the_next_task_leaves_what_was_held_for_the_last() -> None:
     process = processes("task", "fast", "strong", "strong", "fast")
     answered = []
     for task in ("read", "write", "read", "write"):
-        config: Any = {"configurable": {"thread_id": "t1", "fairlead_task": task}}
+        config: Any = {"configurable": {"thread_id": "t1", "switchwise_task": task}}
         state = process().invoke({"messages": [("user", "hi")]}, config)
-        answered.append(last(state).response_metadata["fairlead"]["target"])
+        answered.append(last(state).response_metadata["switchwise"]["target"])
     assert answered == ["fast", "strong", "fast", "strong"]
 
 
@@ -240,7 +240,7 @@ class TestDeepAgents:
     def entry_point() -> str:
         pyproject = Path(__file__).parents[2] / "packages/langchain/pyproject.toml"
         points = tomllib.loads(pyproject.read_text())["project"]["entry-points"]
-        return str(points["deepagents.harness_profiles"]["fairlead"])
+        return str(points["deepagents.harness_profiles"]["switchwise"])
 
     @staticmethod
     def answer(request: Request) -> Answer:
@@ -262,10 +262,10 @@ class TestDeepAgents:
                 "mini": gpt(provider),
             }
             rules = ByAgent({"explorer": "mini", "writer": "haiku", "general-purpose": "haiku", "*": "opus"})
-            from langchain_fairlead.native import natives, pool_of
+            from langchain_switchwise.models.native import natives, pool_of
 
             router = Router(pool_of(natives(models, {}).values()), hold(rules, per="agent"), journal=[journal])
-            llm = ChatFairlead(models, router=router)
+            llm = ChatSwitchwise(models, router=router)
             agent = create_deep_agent(
                 model=llm,
                 system_prompt="You plan.",
@@ -290,7 +290,7 @@ class TestDeepAgents:
         for routed in (False, True):
             with LoopbackProvider(self.answer) as provider:
                 model = claude(provider)
-                llm = ChatFairlead({"opus": model}) if routed else model
+                llm = ChatSwitchwise({"opus": model}) if routed else model
                 agent = create_deep_agent(model=llm, system_prompt=prompt)
                 messages: list[Any] = []
                 for question in ("Where to?", "And then?", "And back?"):
@@ -302,7 +302,7 @@ class TestDeepAgents:
 
     def test_a_sub_agents_own_model_is_respected(self) -> None:
         with LoopbackProvider(self.answer) as provider:
-            llm = ChatFairlead({"opus": claude(provider)})
+            llm = ChatSwitchwise({"opus": claude(provider)})
             agent = create_deep_agent(
                 model=llm,
                 subagents=[

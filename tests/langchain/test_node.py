@@ -12,17 +12,17 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Command, RetryPolicy, interrupt
 
-from fairlead import ConfigurationError, Pool, Router, Target
-from langchain_fairlead import ChatFairlead
-from langchain_fairlead.follows import Follows
-from langchain_fairlead.middleware import FairleadMiddleware
-from langchain_fairlead.node import FairleadNode, FairleadState, follow
+from langchain_switchwise import ChatSwitchwise
+from langchain_switchwise.doors.middleware import SwitchwiseMiddleware
+from langchain_switchwise.doors.node import SwitchwiseNode, SwitchwiseState, follow
+from langchain_switchwise.policies.follow_decision import Follows
+from switchwise import ConfigurationError, Pool, Router, Target
 
 from .conftest import Duo
 from .fakes import Scripted
 
 
-class State(MessagesState, FairleadState):
+class State(MessagesState, SwitchwiseState):
     pass
 
 
@@ -40,15 +40,15 @@ class Flip:
         return shortlist.prefer([("fast", "strong")[(self.asked + 1) % 2]], "flipped")
 
 
-def flipping(strong: Any = "strong says", fast: Any = "fast says") -> ChatFairlead:
+def flipping(strong: Any = "strong says", fast: Any = "fast says") -> ChatSwitchwise:
     scripts = {"strong": strong, "fast": fast}
     models = {name: Scripted(model_name=name, script=[script]) for name, script in scripts.items()}
-    return ChatFairlead(models, router=Router(Pool([Target("strong"), Target("fast")]), Follows(), Flip()))
+    return ChatSwitchwise(models, router=Router(Pool([Target("strong"), Target("fast")]), Follows(), Flip()))
 
 
-def graph(llm: ChatFairlead, per: str, work: Any = None, **options: Any) -> Any:
+def graph(llm: ChatSwitchwise, per: str, work: Any = None, **options: Any) -> Any:
     builder = StateGraph(State)
-    builder.add_node("route", FairleadNode(llm, per=per))
+    builder.add_node("route", SwitchwiseNode(llm, per=per))
     builder.add_node("work", work or (lambda state: {"messages": [llm.invoke(state["messages"], **follow(state))]}), **options)
     builder.add_edge(START, "route")
     builder.add_edge("route", "work")
@@ -59,7 +59,7 @@ CONFIG: Any = {"configurable": {"thread_id": "t1"}}
 
 
 def answered(state: dict[str, Any]) -> list[str]:
-    return [m.response_metadata["fairlead"]["target"] for m in state["messages"] if m.type == "ai"]
+    return [m.response_metadata["switchwise"]["target"] for m in state["messages"] if m.type == "ai"]
 
 
 @pytest.mark.parametrize(
@@ -74,13 +74,13 @@ def test_a_decision_stands_as_long_as_it_is_asked_to(per: str, targets: list[str
 
 def test_the_state_tells_the_decision_and_its_reason() -> None:
     state = graph(flipping(), "step").invoke({"messages": [("user", "hi")]}, CONFIG)
-    assert state["fairlead_decision"] == {
+    assert state["switchwise_decision"] == {
         "target": "fast",
         "then": ["strong"],
         "level": "step",
         "policy": "Flip",
         "because": "flipped",
-        "scope": state["fairlead_decision"]["scope"],
+        "scope": state["switchwise_decision"]["scope"],
     }
 
 
@@ -105,7 +105,7 @@ def test_a_node_that_runs_again_after_an_error_does_not_follow() -> None:
     llm, tries = flipping(), []
 
     def work(state: State) -> dict[str, Any]:
-        answer = llm.invoke(state["messages"], **follow({"fairlead_decision": {"target": "strong"}}))
+        answer = llm.invoke(state["messages"], **follow({"switchwise_decision": {"target": "strong"}}))
         tries.append(answer.content)
         if len(tries) == 1:
             raise ConnectionError("after the call")
@@ -118,27 +118,27 @@ def test_a_node_that_runs_again_after_an_error_does_not_follow() -> None:
 
 def test_an_agent_inside_the_graph_follows_too() -> None:
     llm = flipping()
-    agent = create_agent(llm, [], middleware=[FairleadMiddleware()])
+    agent = create_agent(llm, [], middleware=[SwitchwiseMiddleware()])
     builder = StateGraph(State)
-    builder.add_node("route", FairleadNode(llm))
+    builder.add_node("route", SwitchwiseNode(llm))
     builder.add_node("agent", agent)
     builder.add_edge(START, "route")
     builder.add_edge("route", "agent")
     state = builder.compile().invoke({"messages": [("user", "hi")]})
-    assert state["messages"][-1].response_metadata["fairlead"]["policy"] == "Follows"
+    assert state["messages"][-1].response_metadata["switchwise"]["policy"] == "Follows"
 
 
 def test_agents_that_run_side_by_side_follow_one_decision() -> None:
     llm = flipping()
     builder = StateGraph(State)
-    builder.add_node("route", FairleadNode(llm))
+    builder.add_node("route", SwitchwiseNode(llm))
     builder.add_edge(START, "route")
     for name in ("reader", "writer"):
-        builder.add_node(name, create_agent(llm, [], middleware=[FairleadMiddleware()], name=name))
+        builder.add_node(name, create_agent(llm, [], middleware=[SwitchwiseMiddleware()], name=name))
         builder.add_edge("route", name)
     state = builder.compile().invoke({"messages": [("user", "hi")]})
     assert answered(state) == ["fast", "fast"]
-    assert state["fairlead_decision"]["target"] == "fast"
+    assert state["switchwise_decision"]["target"] == "fast"
 
 
 def test_an_agent_that_is_resumed_goes_on_following() -> None:
@@ -154,10 +154,10 @@ def test_an_agent_that_is_resumed_goes_on_following() -> None:
         """What a process that has never seen the thread starts with."""
         reply = lambda messages: AIMessage("done") if messages[-1].type == "tool" else call  # noqa: E731
         models = {name: Scripted(model_name=name, answer=reply) for name in ("strong", "fast")}
-        llm = ChatFairlead(models, router=Router(Pool([Target("strong"), Target("fast")]), Follows(), Flip()))
+        llm = ChatSwitchwise(models, router=Router(Pool([Target("strong"), Target("fast")]), Follows(), Flip()))
         builder = StateGraph(State)
-        builder.add_node("route", FairleadNode(llm))
-        builder.add_node("agent", create_agent(llm, [ask], middleware=[FairleadMiddleware()]))
+        builder.add_node("route", SwitchwiseNode(llm))
+        builder.add_node("agent", create_agent(llm, [ask], middleware=[SwitchwiseMiddleware()]))
         builder.add_edge(START, "route")
         builder.add_edge("route", "agent")
         return builder.compile(checkpointer=saver)
@@ -168,17 +168,17 @@ def test_an_agent_that_is_resumed_goes_on_following() -> None:
 
 
 def test_a_router_that_would_not_follow_is_refused(duo: Duo) -> None:
-    assert FairleadNode(duo())
+    assert SwitchwiseNode(duo())
     pool = Pool([Target("strong"), Target("fast")])
     with pytest.raises(ConfigurationError, match=r"Follows\(\)"):
-        FairleadNode(duo_on(Router(pool)))
+        SwitchwiseNode(duo_on(Router(pool)))
 
 
-def duo_on(router: Router) -> ChatFairlead:
-    return ChatFairlead({"strong": Scripted(), "fast": Scripted()}, router=router)
+def duo_on(router: Router) -> ChatSwitchwise:
+    return ChatSwitchwise({"strong": Scripted(), "fast": Scripted()}, router=router)
 
 
 def test_what_is_followed_passes_a_strict_type_checker_as_settings_of_a_call() -> None:
-    """`llm.invoke(messages, **follow(state))` and `graph.add_node("route", FairleadNode(llm))`, under `mypy --strict`."""
+    """`llm.invoke(messages, **follow(state))` and `graph.add_node("route", SwitchwiseNode(llm))`, under `mypy --strict`."""
     assert get_type_hints(follow)["return"] == dict[str, Any]
-    assert get_type_hints(FairleadNode.__call__)["state"] is Any
+    assert get_type_hints(SwitchwiseNode.__call__)["state"] is Any

@@ -1,4 +1,4 @@
-"""What LangChain's own suites found: each was a difference between `ChatFairlead` and the native model behind it."""
+"""What LangChain's own suites found: each was a difference between `ChatSwitchwise` and the native model behind it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool
 from pydantic import BaseModel, ValidationError, field_validator
 
-from fairlead.testing.loopback import Answer, Fault, LoopbackProvider
-from langchain_fairlead import ChatFairlead
+from langchain_switchwise import ChatSwitchwise
+from switchwise_loopback import Answer, Fault, LoopbackProvider
 
 from .conftest import gpt
 
@@ -49,7 +49,7 @@ FORMAT: dict[str, Any] = {
 
 def test_a_response_format_beside_tools_reaches_the_provider_as_the_native_model_sends_it(provider: LoopbackProvider) -> None:
     native = gpt(provider)
-    for model in (native, ChatFairlead(models=[native])):
+    for model in (native, ChatSwitchwise(models=[native])):
         model.bind_tools([get_weather], response_format=FORMAT, strict=True).invoke("And the weather?")
     bare, routed = (request.body["response_format"] for request in provider.requests)
     assert routed == bare
@@ -57,14 +57,14 @@ def test_a_response_format_beside_tools_reaches_the_provider_as_the_native_model
 
 def test_a_response_format_of_the_call_outranks_that_of_the_binding(provider: LoopbackProvider) -> None:
     plain = {"type": "json_object"}
-    model = ChatFairlead(models=[gpt(provider)])
+    model = ChatSwitchwise(models=[gpt(provider)])
     model.bind_tools([get_weather], response_format=FORMAT).invoke("The weather, in JSON?", response_format=plain)
     assert provider.requests[0].body["response_format"] == plain
 
 
 def test_an_answer_that_breaks_the_callers_own_rule_is_the_callers_error_and_no_outage() -> None:
     with LoopbackProvider(answer=[Answer('{"response": "good"}')]) as provider:
-        model = ChatFairlead(models=[gpt(provider)])
+        model = ChatSwitchwise(models=[gpt(provider)])
         with pytest.raises(ValidationError) as raised:
             model.invoke("Say good.", response_format=OnlyBad)
         assert len(provider.requests) == 1
@@ -74,7 +74,7 @@ def test_an_answer_that_breaks_the_callers_own_rule_is_the_callers_error_and_no_
 def test_a_bad_status_is_still_read_from_the_response(provider: LoopbackProvider) -> None:
     provider.inject(Fault.BAD_REQUEST)
     with pytest.raises(openai.BadRequestError):
-        ChatFairlead(models=[gpt(provider)]).invoke("hello")
+        ChatSwitchwise(models=[gpt(provider)]).invoke("hello")
 
 
 def test_what_no_target_is_known_to_read_is_left_to_the_provider_to_refuse(provider: LoopbackProvider) -> None:
@@ -82,4 +82,4 @@ def test_what_no_target_is_known_to_read_is_left_to_the_provider_to_refuse(provi
     question = {"type": "text", "text": "What is said?"}
     sound = {"type": "audio", "base64": "UklGRg==", "mime_type": "audio/wav"}
     with pytest.raises(openai.BadRequestError, match="Content blocks are expected"):
-        ChatFairlead(models=[deaf]).invoke([HumanMessage([question, sound])])
+        ChatSwitchwise(models=[deaf]).invoke([HumanMessage([question, sound])])

@@ -9,11 +9,11 @@ import pytest
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
-from fairlead.testing.loopback import Answer, LoopbackProvider, Request, ToolCall
-from langchain_fairlead import ChatFairlead
-from langchain_fairlead.native import Native, natives
-from langchain_fairlead.port import Porter, adapt
-from langchain_fairlead.settings import settings
+from langchain_switchwise import ChatSwitchwise
+from langchain_switchwise.models.native import Native, natives
+from langchain_switchwise.porting.port import Porter, adapt
+from langchain_switchwise.porting.settings import settings
+from switchwise_loopback import Answer, LoopbackProvider, Request, ToolCall
 
 from .conftest import claude, gpt, pinned
 from .fakes import Scripted, look_up
@@ -56,7 +56,7 @@ def gemini(text: str, calls: bool) -> AIMessage:
     return AIMessage(content, tool_calls=tool_calls, response_metadata=metadata)
 
 
-def history(source: str, llm: ChatFairlead, loop: bool) -> list[BaseMessage]:
+def history(source: str, llm: ChatSwitchwise, loop: bool) -> list[BaseMessage]:
     """A conversation that `source` began: up to a finished turn, or (`loop`) up to a tool's result."""
     messages: list[BaseMessage] = [SystemMessage("Be brief."), HumanMessage("Where is it?")]
     bound = llm.bind_tools([look_up])
@@ -82,11 +82,11 @@ TARGETS = ["chat", "responses", "stateless", "claude", "thinking", "thinking2"]
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("source", SOURCES)
 def test_any_target_goes_on_with_any_history(provider: LoopbackProvider, source: str, target: str, loop: bool) -> None:
-    llm = ChatFairlead(targets(provider))
+    llm = ChatSwitchwise(targets(provider))
     messages = history(source, llm, loop)
     before = [message.model_dump() for message in messages]
     reply = llm.bind_tools([look_up]).invoke(messages, pinned(target))
-    assert reply.response_metadata["fairlead"]["target"] == target
+    assert reply.response_metadata["switchwise"]["target"] == target
     assert bool(reply.tool_calls) is not loop
     assert [message.model_dump() for message in messages] == before, "what the caller gave stays as it was"
 
@@ -95,18 +95,18 @@ def test_any_target_goes_on_with_any_history(provider: LoopbackProvider, source:
 @pytest.mark.parametrize("target", ["chat", "responses", "claude"])
 @pytest.mark.parametrize("source", SOURCES)
 def test_and_streams_its_answer(provider: LoopbackProvider, source: str, target: str, loop: bool) -> None:
-    llm = ChatFairlead(targets(provider))
+    llm = ChatSwitchwise(targets(provider))
     bound = llm.bind_tools([look_up])
     whole: Any = None
     for chunk in bound.stream(history(source, llm, loop), pinned(target)):
         whole = chunk if whole is None else whole + chunk
-    assert whole.response_metadata["fairlead"]["target"] == target
+    assert whole.response_metadata["switchwise"]["target"] == target
     assert bool(whole.tool_calls) is not loop
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_streamed_history_moves_too(provider: LoopbackProvider, target: str) -> None:
-    llm = ChatFairlead(targets(provider))
+    llm = ChatSwitchwise(targets(provider))
     bound = llm.bind_tools([look_up])
     messages: list[BaseMessage] = [HumanMessage("Where is it?")]
     for source in ("thinking", "responses", "claude", "chat"):
@@ -123,16 +123,16 @@ def test_an_agent_can_change_its_provider_at_every_step(provider: LoopbackProvid
     def rotate(view: Any, shortlist: Any) -> Any:
         return shortlist.prefer([next(turns)], "its turn")
 
-    from fairlead import Router
-    from langchain_fairlead.native import pool_of
+    from langchain_switchwise.models.native import pool_of
+    from switchwise import Router
 
     models = targets(provider)
     router = Router(pool_of(natives(models, {}).values()), rotate)
-    agent = create_agent(ChatFairlead(models, router=router), [look_up])
+    agent = create_agent(ChatSwitchwise(models, router=router), [look_up])
     messages: list[Any] = [("user", "Where is it?")]
     for question in ("And the second?", "And the third?"):
         messages = [*agent.invoke({"messages": messages})["messages"], ("user", question)]
-    used = [message.response_metadata["fairlead"]["target"] for message in messages if isinstance(message, AIMessage)]
+    used = [message.response_metadata["switchwise"]["target"] for message in messages if isinstance(message, AIMessage)]
     assert used == ["chat", "thinking", "responses", "claude"]
 
 
@@ -141,12 +141,12 @@ class TestThePrefixThatATargetSees:
         return natives(targets(provider), {})[name]
 
     def test_its_own_answers_come_back_as_they_were(self, provider: LoopbackProvider) -> None:
-        llm = ChatFairlead(targets(provider))
+        llm = ChatSwitchwise(targets(provider))
         messages = history("thinking", llm, loop=False)
         assert all(a is b for a, b in zip(adapt(messages, self.native(provider, "thinking")), messages, strict=True))
 
     def test_it_does_not_change_as_the_conversation_grows(self, provider: LoopbackProvider) -> None:
-        llm = ChatFairlead(targets(provider))
+        llm = ChatSwitchwise(targets(provider))
         messages = history("thinking", llm, loop=False)
         native, porter = self.native(provider, "chat"), Porter()
         first = porter.ported(("t",), native, messages, {})[1]
@@ -177,7 +177,7 @@ class TestThePrefixThatATargetSees:
 
 class TestWhatOthersRefuse:
     def on(self, provider: LoopbackProvider, target: str, messages: list[BaseMessage], **kwargs: Any) -> dict[str, Any]:
-        ChatFairlead(targets(provider)).invoke(messages, pinned(target), **kwargs)
+        ChatSwitchwise(targets(provider)).invoke(messages, pinned(target), **kwargs)
         return dict(provider.requests[-1].body)
 
     def test_cache_marks_stay_with_anthropic(self, provider: LoopbackProvider) -> None:

@@ -13,8 +13,8 @@ from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 
-from fairlead import Level, Pool, Router, Shortlist, StepKind, Target, View
-from langchain_fairlead import ChatFairlead
+from langchain_switchwise import ChatSwitchwise
+from switchwise import Level, Pool, Router, Shortlist, StepKind, Target, View
 
 from .fakes import Scripted
 
@@ -41,8 +41,8 @@ def seer() -> Seer:
     return Seer()
 
 
-def model(seer: Seer, answer: Any = None, **options: Any) -> ChatFairlead:
-    return ChatFairlead({"one": Scripted(answer=answer)}, router=Router(Pool([Target("one")]), seer), **options)
+def model(seer: Seer, answer: Any = None, **options: Any) -> ChatSwitchwise:
+    return ChatSwitchwise({"one": Scripted(answer=answer)}, router=Router(Pool([Target("one")]), seer), **options)
 
 
 def calls(name: str, **args: Any) -> AIMessage:
@@ -70,7 +70,7 @@ class TestSession:
         graph.add_node("review", lambda state: {"messages": [llm.invoke(state["messages"])]})
         graph.add_edge(START, "review")
         app = graph.compile(checkpointer=InMemorySaver())
-        app.invoke({"messages": "hello"}, {"configurable": {"thread_id": "t7", "tenant": "acme", "fairlead_target": "one"}})
+        app.invoke({"messages": "hello"}, {"configurable": {"thread_id": "t7", "tenant": "acme", "switchwise_target": "one"}})
         assert seer.scopes == [("t7", "main", "review")]
         assert seer.views[0].scope.labels["tenant"] == "acme"
         assert seer.views[0].pin == "one"
@@ -157,7 +157,7 @@ class TestAgent:
 class TestTask:
     @pytest.mark.parametrize("where", ["configurable", "metadata"])
     def test_a_task_can_be_named(self, seer: Seer, where: str) -> None:
-        model(seer).invoke("hello", {where: {"fairlead_task": "triage"}})
+        model(seer).invoke("hello", {where: {"switchwise_task": "triage"}})
         assert seer.views[0].scope.task == "triage"
 
     def test_calls_that_middleware_makes_say_what_they_are_for(self, seer: Seer) -> None:
@@ -169,7 +169,7 @@ class TestTask:
         assert seer.views[0].scope.task != "model"
 
     def test_labels_can_be_given_freely(self, seer: Seer) -> None:
-        model(seer).invoke("hello", {"metadata": {"user": 7, "fairlead_labels": {"tier": "gold"}}})
+        model(seer).invoke("hello", {"metadata": {"user": 7, "switchwise_labels": {"tier": "gold"}}})
         assert seer.views[0].scope.labels == {"user": "7", "tier": "gold"}
 
 

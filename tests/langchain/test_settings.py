@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from langchain_core.exceptions import ModelError
 
-from fairlead import AllTargetsFailed, FailureKind
-from fairlead.testing.loopback import LoopbackProvider
-from langchain_fairlead import ChatFairlead
+from langchain_switchwise import ChatSwitchwise
+from switchwise import AllTargetsFailed, FailureKind
+from switchwise_loopback import LoopbackProvider
 
 from .conftest import TARGETS, claude, gpt, pinned
 from .fakes import look_up
@@ -83,7 +83,7 @@ def _id(settings: dict[str, Any]) -> str:
 @pytest.mark.parametrize("settings", SETTINGS, ids=_id)
 @pytest.mark.parametrize("how", ["with the call", "with the tools"])
 def test_every_target_takes_the_settings_of_each(
-    llm: ChatFairlead, shared: LoopbackProvider, settings: dict[str, Any], how: str
+    llm: ChatSwitchwise, shared: LoopbackProvider, settings: dict[str, Any], how: str
 ) -> None:
     for target in TARGETS:
         if how == "with the tools":
@@ -98,7 +98,7 @@ def test_every_target_takes_the_settings_of_each(
 @pytest.mark.parametrize("settings", ONLY_ANTHROPICS, ids=_id)
 @pytest.mark.parametrize("how", ["with the call", "with the tools"])
 def test_what_only_anthropics_client_knows_is_kept_from_openais(
-    llm: ChatFairlead, shared: LoopbackProvider, settings: dict[str, Any], how: str
+    llm: ChatSwitchwise, shared: LoopbackProvider, settings: dict[str, Any], how: str
 ) -> None:
     for target in ("chat", "responses", "newest"):
         if how == "with the tools":
@@ -108,19 +108,19 @@ def test_what_only_anthropics_client_knows_is_kept_from_openais(
         assert not settings.keys() & shared.requests[-1].body.keys()
 
 
-def body(llm: ChatFairlead, shared: LoopbackProvider, target: str, **settings: Any) -> dict[str, Any]:
+def body(llm: ChatSwitchwise, shared: LoopbackProvider, target: str, **settings: Any) -> dict[str, Any]:
     llm.invoke("hi", pinned(target), **settings)
     return dict(shared.requests[-1].body)
 
 
-def test_the_longest_answer_has_a_name_everywhere(llm: ChatFairlead, shared: LoopbackProvider) -> None:
+def test_the_longest_answer_has_a_name_everywhere(llm: ChatSwitchwise, shared: LoopbackProvider) -> None:
     for name in ("max_tokens", "max_completion_tokens", "max_output_tokens"):
         assert body(llm, shared, "chat", **{name: 100})["max_completion_tokens"] == 100
         assert body(llm, shared, "responses", **{name: 100})["max_output_tokens"] == 100
         assert body(llm, shared, "claude", **{name: 100})["max_tokens"] == 100
 
 
-def test_a_service_tier_is_told_to_those_who_have_it(llm: ChatFairlead, shared: LoopbackProvider) -> None:
+def test_a_service_tier_is_told_to_those_who_have_it(llm: ChatSwitchwise, shared: LoopbackProvider) -> None:
     told = {
         tier: [body(llm, shared, target, service_tier=tier).get("service_tier") for target in ("chat", "responses", "claude")]
         for tier in ("auto", "flex", "standard_only")
@@ -132,7 +132,7 @@ def test_a_service_tier_is_told_to_those_who_have_it(llm: ChatFairlead, shared: 
     }
 
 
-def test_a_user_is_told_to_anthropic_in_its_metadata(llm: ChatFairlead, shared: LoopbackProvider) -> None:
+def test_a_user_is_told_to_anthropic_in_its_metadata(llm: ChatSwitchwise, shared: LoopbackProvider) -> None:
     for metadata, told in (({"user_id": "u"}, {"user_id": "u"}), ({"topic": "x"}, None)):
         list(llm.stream("hi", pinned("claude"), metadata=metadata))
         assert shared.requests[-1].body.get("metadata") == told
@@ -148,35 +148,35 @@ def test_a_user_is_told_to_anthropic_in_its_metadata(llm: ChatFairlead, shared: 
     ids=["conversation", "prompt", "mcp_servers"],
 )
 def test_what_one_provider_keeps_or_calls_is_not_left_out_without_a_word(
-    llm: ChatFairlead, shared: LoopbackProvider, settings: dict[str, Any], home: str
+    llm: ChatSwitchwise, shared: LoopbackProvider, settings: dict[str, Any], home: str
 ) -> None:
     foreign = "claude" if home == "responses" else "chat"
     with pytest.raises(AllTargetsFailed, match=r"unsupported: \w+= names what \w+ (keeps|calls)"):
-        ChatFairlead({foreign: llm.models[foreign]}).invoke("hi", **settings)
+        ChatSwitchwise({foreign: llm.models[foreign]}).invoke("hi", **settings)
     models = {foreign: llm.models[foreign], home: llm.models[home]}
     with suppress(AllTargetsFailed, ModelError):  # the loopback provider keeps nothing of the kind
-        ChatFairlead(models).invoke("hi", **settings)
+        ChatSwitchwise(models).invoke("hi", **settings)
     assert shared.requests[-1].provider == ("anthropic" if home == "claude" else "openai")
 
 
 def test_a_conversation_that_openai_keeps_goes_on_there(shared: LoopbackProvider) -> None:
-    llm = ChatFairlead({"claude": claude(shared), "kept": gpt(shared, use_responses_api=True)})
+    llm = ChatSwitchwise({"claude": claude(shared), "kept": gpt(shared, use_responses_api=True)})
     first = llm.invoke("My name is Ann.", pinned("kept"))
     answer = llm.invoke("Who am I?", previous_response_id=first.response_metadata["id"])
-    assert answer.response_metadata["fairlead"]["target"] == "kept"
+    assert answer.response_metadata["switchwise"]["target"] == "kept"
     assert shared.requests[-1].body["previous_response_id"] == first.response_metadata["id"]
 
 
-def test_thinking_is_not_counted_to_the_answer(llm: ChatFairlead, shared: LoopbackProvider) -> None:
+def test_thinking_is_not_counted_to_the_answer(llm: ChatSwitchwise, shared: LoopbackProvider) -> None:
     assert body(llm, shared, "thinking", max_tokens=100)["max_tokens"] == 1124
     assert body(llm, shared, "thinking", max_tokens=2000)["max_tokens"] == 2000
 
 
-def test_effort_reaches_responses_beside_the_models_own_reasoning(llm: ChatFairlead, shared: LoopbackProvider) -> None:
+def test_effort_reaches_responses_beside_the_models_own_reasoning(llm: ChatSwitchwise, shared: LoopbackProvider) -> None:
     assert body(llm, shared, "responses", reasoning_effort="low")["reasoning"] == {"summary": "auto", "effort": "low"}
 
 
-def test_what_a_model_takes_it_gets(llm: ChatFairlead, shared: LoopbackProvider) -> None:
+def test_what_a_model_takes_it_gets(llm: ChatSwitchwise, shared: LoopbackProvider) -> None:
     assert body(llm, shared, "chat", temperature=0.2)["temperature"] == 0.2
     assert body(llm, shared, "chat", stop_sequences=["END"])["stop"] == ["END"]
     assert body(llm, shared, "claude", stop=["END"])["stop_sequences"] == ["END"]
@@ -185,9 +185,9 @@ def test_what_a_model_takes_it_gets(llm: ChatFairlead, shared: LoopbackProvider)
 
 def test_who_has_no_json_mode_is_not_asked_for_it(shared: LoopbackProvider) -> None:
     """Without it the answer might be anything: better another target than a setting left out."""
-    both = ChatFairlead({"claude": claude(shared), "chat": gpt(shared)})
+    both = ChatSwitchwise({"claude": claude(shared), "chat": gpt(shared)})
     reply = both.invoke("Say it in json.", response_format={"type": "json_object"})
-    assert reply.response_metadata["fairlead"]["target"] == "chat"
+    assert reply.response_metadata["switchwise"]["target"] == "chat"
     with pytest.raises(AllTargetsFailed) as caught:
         both.invoke("Say it in json.", pinned("claude"), response_format={"type": "json_object"})
     assert [getattr(error, "kind", None) for error in caught.value.exceptions] == [FailureKind.UNSUPPORTED]

@@ -9,15 +9,15 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 
-from fairlead import FailureKind, TargetError
-from fairlead.caching.keep_warm import KeepWarm
-from fairlead.caching.rules import CacheRules
-from fairlead.failures import IncompleteStream
-from langchain_fairlead.native import natives, pool_of
-from langchain_fairlead.replies import complete
-from langchain_fairlead.settings import settings
-from langchain_fairlead.tools import Tools
-from langchain_fairlead.warmth import Warmth
+from langchain_switchwise.answering.replies import complete
+from langchain_switchwise.models.native import natives, pool_of
+from langchain_switchwise.porting.cache_hints import Warmth
+from langchain_switchwise.porting.settings import settings
+from langchain_switchwise.porting.tools import Tools
+from switchwise import FailureKind, TargetError
+from switchwise.failures import IncompleteStream
+from switchwise.prompt_cache.affinity import KeepWarm
+from switchwise.prompt_cache.rules import CacheRules
 
 from .test_elsewhere import Elsewhere, native
 from .test_settings import SETTINGS

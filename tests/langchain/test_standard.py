@@ -1,4 +1,4 @@
-"""LangChain's own conformance suites, through `ChatFairlead` over the real wire.
+"""LangChain's own conformance suites, through `ChatSwitchwise` over the real wire.
 
 What a bare native model passes on the same provider, the same model passes here; each skip says why.
 """
@@ -16,9 +16,9 @@ import pytest
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
-from fairlead import Pool, Router, Shortlist, Target, View
-from fairlead.testing.loopback import LoopbackProvider
-from langchain_fairlead import ChatFairlead
+from langchain_switchwise import ChatSwitchwise
+from switchwise import Pool, Router, Shortlist, Target, View
+from switchwise_loopback import LoopbackProvider
 
 from .conftest import CLAUDE, GPT
 
@@ -49,7 +49,7 @@ class Answers:
     """
 
     url = anthropic_url = ""
-    chat_model_class = ChatFairlead
+    chat_model_class = ChatSwitchwise
     has_tool_calling = True
     has_structured_output = True
     supports_json_mode = True

@@ -9,10 +9,10 @@ from langchain_core.runnables import RunnableBinding
 from langchain_core.tools import StructuredTool, tool
 from langgraph.prebuilt import create_react_agent
 
-from fairlead import NoTarget
-from fairlead.testing.loopback import LoopbackProvider
-from langchain_fairlead import ChatFairlead
-from langchain_fairlead.tools import Tools, ToolSizes, measured, normalised, server_side
+from langchain_switchwise import ChatSwitchwise
+from langchain_switchwise.porting.tools import Tools, ToolSizes, measured, normalised, server_side
+from switchwise import NoTarget
+from switchwise_loopback import LoopbackProvider
 
 from .conftest import Duo, claude, pinned
 
@@ -60,7 +60,7 @@ def test_a_tool_choice_means_the_same_in_every_providers_words(given: Any, word:
     ],
 )
 def test_each_provider_is_told_the_choice_in_its_own_words(
-    real: ChatFairlead, provider: LoopbackProvider, choice: Any, openai: Any, anthropic: Any
+    real: ChatSwitchwise, provider: LoopbackProvider, choice: Any, openai: Any, anthropic: Any
 ) -> None:
     bound = real.bind_tools([get_weather], tool_choice=choice)
     bound.invoke("hello", pinned("fast"))
@@ -68,12 +68,12 @@ def test_each_provider_is_told_the_choice_in_its_own_words(
     assert [seen.body["tool_choice"] for seen in provider.requests] == [openai, anthropic]
 
 
-def test_a_choice_made_at_the_call_counts(real: ChatFairlead, provider: LoopbackProvider) -> None:
+def test_a_choice_made_at_the_call_counts(real: ChatSwitchwise, provider: LoopbackProvider) -> None:
     real.bind_tools([get_weather]).invoke("hello", pinned("strong"), tool_choice="required")
     assert provider.requests[-1].body["tool_choice"] == {"type": "any"}
 
 
-def test_one_call_at_a_time_can_be_asked_of_each(real: ChatFairlead, provider: LoopbackProvider) -> None:
+def test_one_call_at_a_time_can_be_asked_of_each(real: ChatSwitchwise, provider: LoopbackProvider) -> None:
     bound = real.bind_tools([get_weather], parallel_tool_calls=False)
     bound.invoke("hello", pinned("fast"))
     bound.invoke("hello", pinned("strong"))
@@ -81,7 +81,7 @@ def test_one_call_at_a_time_can_be_asked_of_each(real: ChatFairlead, provider: L
     assert provider.requests[1].body["tool_choice"]["disable_parallel_tool_use"] is True
 
 
-def test_tools_given_with_the_call_are_translated_too(real: ChatFairlead, provider: LoopbackProvider) -> None:
+def test_tools_given_with_the_call_are_translated_too(real: ChatSwitchwise, provider: LoopbackProvider) -> None:
     schema = {
         "type": "function",
         "function": {"name": "get_weather", "description": "d", "parameters": {"type": "object", "properties": {}}},
@@ -108,10 +108,10 @@ def test_a_binding_is_built_once_for_each_target(duo: Duo) -> None:
 
 
 class TestServerTools:
-    def test_only_the_provider_that_runs_a_tool_may_answer(self, real: ChatFairlead, provider: LoopbackProvider) -> None:
+    def test_only_the_provider_that_runs_a_tool_may_answer(self, real: ChatSwitchwise, provider: LoopbackProvider) -> None:
         search = {"type": "web_search_20250305", "name": "web_search"}
         bound = real.bind_tools([search, get_weather])
-        assert bound.invoke("hello").response_metadata["fairlead"]["target"] == "strong"
+        assert bound.invoke("hello").response_metadata["switchwise"]["target"] == "strong"
         with pytest.raises(NoTarget, match="fast"):
             bound.invoke("hello", pinned("fast"))
 
@@ -138,7 +138,7 @@ class TestServerTools:
 
 def test_thinking_forbids_to_force_a_tool_and_says_so(provider: LoopbackProvider) -> None:
     thinking = {"type": "enabled", "budget_tokens": 1024}
-    llm = ChatFairlead({"thinker": claude(provider, thinking=thinking, max_tokens=4096)})
+    llm = ChatSwitchwise({"thinker": claude(provider, thinking=thinking, max_tokens=4096)})
     with pytest.warns(UserWarning, match="tool_choice is forced"):
         llm.bind_tools([get_weather], tool_choice="any").invoke("hello")
 

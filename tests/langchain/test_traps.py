@@ -21,12 +21,12 @@ from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.graph import START, MessagesState, StateGraph
 from pydantic import BaseModel
 
-from fairlead import Pool, Router, Target, Verdict
-from fairlead.policies import ByAgent
-from fairlead.testing.loopback import Answer, Fault, LoopbackProvider, Request
-from fairlead.verifiers import Judge
-from langchain_fairlead import ByDecision, ChatFairlead, FairleadMiddleware
-from langchain_fairlead.deepagents import TargetProfile, register
+from langchain_switchwise import ByDecision, ChatSwitchwise, SwitchwiseMiddleware
+from langchain_switchwise.doors.deepagents import TargetProfile, register
+from switchwise import Pool, Router, Target, Verdict
+from switchwise.policies import ByAgent
+from switchwise.verifiers import Judge
+from switchwise_loopback import Answer, Fault, LoopbackProvider, Request
 
 from .conftest import CLAUDE, GPT, Duo, claude, gpt, pinned
 from .deciders import CORE, TARGETS, openai_decisions
@@ -48,7 +48,7 @@ def node(call: Any) -> Any:
 
 
 def target_of(message: Any) -> str:
-    return str(message.response_metadata["fairlead"]["target"])
+    return str(message.response_metadata["switchwise"]["target"])
 
 
 class TestWhatReachesAModelInAGraph:
@@ -59,7 +59,7 @@ class TestWhatReachesAModelInAGraph:
         seer = Seer()
         pool = Pool([Target("one"), Target("two")])
         models = {name: Scripted(model_name=name) for name in ("one", "two")}
-        llm = ChatFairlead(models, router=Router(pool, seer))
+        llm = ChatSwitchwise(models, router=Router(pool, seer))
         graph = node(lambda state: {"messages": [llm.invoke(state["messages"])]})
         list(graph.stream({"messages": "hello"}, pinned("two", thread_id="t1", tenant="acme"), stream_mode=mode))
         (view,) = seer.views
@@ -69,7 +69,7 @@ class TestWhatReachesAModelInAGraph:
     @pytest.mark.parametrize("mode", ["values", "messages"])
     async def test_asynchronously_too(self, mode: str) -> None:
         seer = Seer()
-        llm = ChatFairlead({"one": Scripted()}, router=Router(Pool([Target("one")]), seer))
+        llm = ChatSwitchwise({"one": Scripted()}, router=Router(Pool([Target("one")]), seer))
 
         async def say(state: Any) -> Any:
             return {"messages": [await llm.ainvoke(state["messages"])]}
@@ -82,7 +82,7 @@ class TestWhatReachesAModelInAGraph:
     def test_a_node_that_calls_from_threads_of_its_own_loses_its_place_but_not_its_conversation(self) -> None:
         """No context reaches such a thread: calls of one conversation still belong together."""
         seer = Seer()
-        llm = ChatFairlead({"one": Scripted()}, router=Router(Pool([Target("one")]), seer))
+        llm = ChatSwitchwise({"one": Scripted()}, router=Router(Pool([Target("one")]), seer))
 
         def say(state: Any) -> Any:
             with ThreadPoolExecutor(1) as pool:
@@ -97,7 +97,7 @@ class TestWhatReachesAModelInAGraph:
 class TestNamespaces:
     def test_an_agent_stays_the_same_though_the_last_part_changes_with_every_step(self) -> None:
         seer = Seer()
-        llm = ChatFairlead({"one": Scripted()}, router=Router(Pool([Target("one")]), seer))
+        llm = ChatSwitchwise({"one": Scripted()}, router=Router(Pool([Target("one")]), seer))
         for step in ("a", "b"):
             config: Any = {
                 "configurable": {"thread_id": "t1", "checkpoint_ns": f"tools:1|model:{step}"},
@@ -110,7 +110,7 @@ class TestNamespaces:
     def test_a_supervisor_is_known_by_the_node_that_it_runs_in(self) -> None:
         """Made by `create_react_agent`, it says no name of its own."""
         seer = Seer()
-        llm = ChatFairlead({"one": Scripted()}, router=Router(Pool([Target("one")]), seer))
+        llm = ChatSwitchwise({"one": Scripted()}, router=Router(Pool([Target("one")]), seer))
         llm.invoke("hello", {"configurable": {"thread_id": "t1", "checkpoint_ns": "chief:4f|agent:7a"}})
         assert seer.views[0].scope.agent == "chief"
 
@@ -133,8 +133,8 @@ class TestContext:
 
     async def test_agents_that_run_at_once_keep_their_own(self) -> None:
         seer = Seer()
-        llm = ChatFairlead({"one": Scripted()}, router=Router(Pool([Target("one")]), seer))
-        agent = create_agent(llm, [], middleware=[FairleadMiddleware()])
+        llm = ChatSwitchwise({"one": Scripted()}, router=Router(Pool([Target("one")]), seer))
+        agent = create_agent(llm, [], middleware=[SwitchwiseMiddleware()])
         runs = [agent.ainvoke({"messages": [("user", f"{i}")]}, {"configurable": {"thread_id": f"t{i}"}}) for i in range(8)]
         await asyncio.wait_for(asyncio.gather(*runs), 60)
         assert sorted(view.scope.session for view in seer.views) == [f"t{i}" for i in range(8)]
@@ -144,7 +144,7 @@ class TestQuestionsOfOurOwn:
     """What a judge or a decision model says while an answer is made is nobody's to see."""
 
     @staticmethod
-    def judged() -> ChatFairlead:
+    def judged() -> ChatSwitchwise:
         def score(messages: Any) -> Any:
             code = str(messages[0].content).split("SCORE ")[1][:8]
             return Scripted(script=[f"It is good. SCORE {code}: 0.9"])._next([], {})
@@ -156,7 +156,7 @@ class TestQuestionsOfOurOwn:
         }
         pool = Pool([Target("strong"), Target("fast"), Target("judge")])
         prefer = ByAgent({"*": "fast"})
-        return ChatFairlead(models, router=Router(pool, prefer, verify=Judge("judge")))
+        return ChatSwitchwise(models, router=Router(pool, prefer, verify=Judge("judge")))
 
     def test_a_graph_shows_the_answer_and_not_a_word_of_the_judge(self) -> None:
         llm = self.judged()
@@ -181,7 +181,7 @@ class TestQuestionsOfOurOwn:
             router = Router(
                 Pool([Target("strong"), Target("fast")]), ByDecision(openai_decisions(provider), "How hard?", TARGETS)
             )
-            llm = ChatFairlead(models, router=router)
+            llm = ChatSwitchwise(models, router=router)
             graph = node(lambda state: {"messages": [llm.invoke(state["messages"])]})
             if version == "messages":
                 shown = [str(chunk.text) for chunk, _ in graph.stream({"messages": "hello"}, stream_mode="messages")]
@@ -196,7 +196,7 @@ class TestCaches:
         before = get_llm_cache()
         set_llm_cache(InMemoryCache())
         try:
-            llm = ChatFairlead({name: Scripted(model_name=name, script=[f"{name} says"]) for name in ("a", "b")})
+            llm = ChatSwitchwise({name: Scripted(model_name=name, script=[f"{name} says"]) for name in ("a", "b")})
             assert [llm.invoke("hello", pinned(name)).content for name in "aba"] == ["a says", "b says", "a says"]
             assert [len(model.asked) for model in llm.models.values()] == [1, 1]  # type: ignore[attr-defined]
         finally:
@@ -207,15 +207,15 @@ class TestWhoInspectsTheModel:
     """Frameworks look at a model's class, profile and signatures before they use it."""
 
     def test_a_supervisor_finds_parallel_tool_calls_in_the_signature(self) -> None:
-        assert "parallel_tool_calls" in inspect.signature(ChatFairlead.bind_tools).parameters
+        assert "parallel_tool_calls" in inspect.signature(ChatSwitchwise.bind_tools).parameters
 
     @pytest.mark.filterwarnings("error:Unrecognized")
-    def test_its_profile_has_no_key_that_langchain_does_not_know(self, real: ChatFairlead) -> None:
+    def test_its_profile_has_no_key_that_langchain_does_not_know(self, real: ChatSwitchwise) -> None:
         assert real.profile is not None
         assert set(real.profile) <= set(ModelProfile.__annotations__)
 
     def test_without_the_middleware_a_schema_is_asked_for_in_the_providers_own_way_if_all_can(
-        self, real: ChatFairlead, provider: LoopbackProvider
+        self, real: ChatSwitchwise, provider: LoopbackProvider
     ) -> None:
         state = create_agent(real, [look_up], response_format=Place).invoke({"messages": [("user", "Where?")]}, pinned("fast"))
         assert isinstance(state["structured_response"], Place)
@@ -239,30 +239,30 @@ class TestWhoInspectsTheModel:
 
     def test_it_is_not_serialised_by_langchain(self) -> None:
         """Whoever loads such a text may build LangChain's own classes only."""
-        assert ChatFairlead.is_lc_serializable() is False
+        assert ChatSwitchwise.is_lc_serializable() is False
 
 
 class TestMiddlewareOfOthers:
     def test_its_names_are_its_own(self) -> None:
         import langchain.agents.middleware as theirs
 
-        for ours in (FairleadMiddleware(), TargetProfile()):
+        for ours in (SwitchwiseMiddleware(), TargetProfile()):
             assert not hasattr(theirs, ours.name)
 
     def test_in_a_deep_agent_it_may_be_given_by_hand_as_well(self, provider: LoopbackProvider) -> None:
         """Of one name there can be one: what the user gives stands in the place of what the entry point adds."""
         register()
-        agent = create_deep_agent(model=ChatFairlead({"strong": claude(provider)}), middleware=[FairleadMiddleware()])
+        agent = create_deep_agent(model=ChatSwitchwise({"strong": claude(provider)}), middleware=[SwitchwiseMiddleware()])
         agent.invoke({"messages": [("user", "hi")]})
         assert "cache_control" in str(provider.requests[0].body)
 
     @pytest.mark.parametrize("outside", [True, False])
     def test_it_works_with_langchains_fallback_in_both_orders(
-        self, real: ChatFairlead, provider: LoopbackProvider, outside: bool
+        self, real: ChatSwitchwise, provider: LoopbackProvider, outside: bool
     ) -> None:
         other = gpt(provider, model="gpt-4o")
         fallback = ModelFallbackMiddleware(other)
-        chain: Any = [fallback, FairleadMiddleware()] if outside else [FairleadMiddleware(), fallback]
+        chain: Any = [fallback, SwitchwiseMiddleware()] if outside else [SwitchwiseMiddleware(), fallback]
         provider.inject(Fault.SERVER_ERROR, provider="anthropic", times=None)
         provider.inject(Fault.SERVER_ERROR, model=GPT, times=None)
         state = create_agent(real, [], middleware=chain).invoke({"messages": [("user", "hi")]})
@@ -272,26 +272,26 @@ class TestMiddlewareOfOthers:
     def test_and_with_its_retry(self, duo: Duo, outside: bool) -> None:
         llm = duo(strong=[ConnectionResetError(), "back"], fast=ConnectionResetError())
         retry = ModelRetryMiddleware(max_retries=1, initial_delay=0, jitter=False)
-        chain: Any = [retry, FairleadMiddleware()] if outside else [FairleadMiddleware(), retry]
+        chain: Any = [retry, SwitchwiseMiddleware()] if outside else [SwitchwiseMiddleware(), retry]
         assert create_agent(llm, [], middleware=chain).invoke({"messages": [("user", "hi")]})["messages"][-1].content == "back"
 
     def test_a_target_that_can_never_work_is_said_and_not_hidden_by_the_others(
-        self, real: ChatFairlead, provider: LoopbackProvider
+        self, real: ChatSwitchwise, provider: LoopbackProvider
     ) -> None:
         """Anthropic's middleware outside ours sees no Claude and adds nothing, so nothing of it can reach OpenAI."""
         from langchain_anthropic.middleware import AnthropicPromptCachingMiddleware
 
-        chain: Any = [AnthropicPromptCachingMiddleware(unsupported_model_behavior="ignore"), FairleadMiddleware()]
+        chain: Any = [AnthropicPromptCachingMiddleware(unsupported_model_behavior="ignore"), SwitchwiseMiddleware()]
         agent = create_agent(real, [], middleware=chain)
         agent.invoke({"messages": [("user", "hi")]}, pinned("fast"))
         assert "cache_control" not in str(provider.requests[-1].body)
 
-    def test_an_agents_model_may_be_named_by_the_run(self, real: ChatFairlead) -> None:
-        agent = create_agent(real, [look_up], middleware=[FairleadMiddleware()])
+    def test_an_agents_model_may_be_named_by_the_run(self, real: ChatSwitchwise) -> None:
+        agent = create_agent(real, [look_up], middleware=[SwitchwiseMiddleware()])
         assert target_of(agent.invoke({"messages": [("user", "hi")]}, pinned("fast"))["messages"][-1]) == "fast"
 
 
-def test_no_call_warns_where_nothing_is_wrong(real: ChatFairlead) -> None:
+def test_no_call_warns_where_nothing_is_wrong(real: ChatSwitchwise) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         real.invoke([HumanMessage("hello")])
@@ -300,14 +300,14 @@ def test_no_call_warns_where_nothing_is_wrong(real: ChatFairlead) -> None:
 
 def test_a_verdict_that_rejects_shows_nothing_of_the_rejected_in_an_agent(duo: Duo) -> None:
     llm = duo(strong="wrong words", fast="right words", verify=lambda view, reply: Verdict("right" in reply.text))
-    agent = create_agent(llm, [], middleware=[FairleadMiddleware()])
+    agent = create_agent(llm, [], middleware=[SwitchwiseMiddleware()])
     parts = agent.stream({"messages": [("user", "hi")]}, stream_mode="messages")
     assert "wrong" not in "".join(str(chunk.content) for chunk, _ in parts)
 
 
 if CORE:
 
-    def test_it_lets_langchains_own_router_have_its_way(real: ChatFairlead, provider: LoopbackProvider) -> None:
+    def test_it_lets_langchains_own_router_have_its_way(real: ChatSwitchwise, provider: LoopbackProvider) -> None:
         """`ModelRouterMiddleware` (langchain >= 1.5) puts its model into every request; one of its choices may be ours."""
         from langchain.agents.middleware import ModelChoice, ModelRouterMiddleware
 
@@ -318,7 +318,7 @@ if CORE:
 
         choices = {"theirs": ModelChoice(gpt(provider, model="gpt-4o"), "plain"), "ours": ModelChoice(real, "to be routed")}
         theirs = ModelRouterMiddleware(choices=choices, instructions="Which?", classifier=ScriptedDecisions(says=says))
-        agent = create_agent(real, [], middleware=[theirs, FairleadMiddleware()])
+        agent = create_agent(real, [], middleware=[theirs, SwitchwiseMiddleware()])
         agent.invoke({"messages": [("user", "hi")]})
         routed = agent.invoke({"messages": [("user", "route it")]})["messages"][-1]
         assert [seen.model for seen in provider.requests] == ["gpt-4o", CLAUDE]

@@ -10,8 +10,8 @@ import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_openai import ChatOpenAI
 
-from fairlead import Usage
-from langchain_fairlead.replies import merged, usage_of
+from langchain_switchwise.answering.replies import merged, usage_of
+from switchwise import Usage
 
 ANSWER = {
     "id": "c1",

@@ -10,11 +10,11 @@ import httpx
 import pytest
 from llama_index.llms.openai import OpenAI, OpenAIResponses
 
-from fairlead import Attempt, Pool, Router, Target
-from fairlead.catalog import Unpriced
-from fairlead.recovery import Recovery
-from fairlead.testing.loopback import LoopbackProvider
-from llama_index.llms.fairlead import Fairlead
+from llama_index.llms.switchwise import Switchwise
+from switchwise import Attempt, Pool, Router, Target
+from switchwise.catalog import Unpriced
+from switchwise.engine.recovery import Recovery
+from switchwise_loopback import LoopbackProvider
 
 from .methods import METHODS, Method
 
@@ -97,7 +97,7 @@ def journal() -> Journal:
 
 
 @pytest.fixture
-def two(openai: Callable[..., OpenAI], journal: Journal) -> Fairlead:
+def two(openai: Callable[..., OpenAI], journal: Journal) -> Switchwise:
     """Two targets, of two providers as far as the router knows, so that one's failure does not rule out the other."""
     router = Router(Pool([Target("one", "first"), Target("two", "second")]), journal=[journal], recovery=Recovery(patience=0))
-    return Fairlead({"one": openai("gpt-4.1"), "two": openai("gpt-4o")}, router=router)
+    return Switchwise({"one": openai("gpt-4.1"), "two": openai("gpt-4o")}, router=router)

@@ -1,4 +1,4 @@
-"""Recorded answers of providers, given to a native LlamaIndex LLM, bare and inside `Fairlead`."""
+"""Recorded answers of providers, given to a native LlamaIndex LLM, bare and inside `Switchwise`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 from llama_index.core.base.llms.types import ChatMessage
 
-from fairlead import AllTargetsFailed, Interrupted
-from fairlead.failures import IncompleteStream
-from llama_index.llms.fairlead import Fairlead
+from llama_index.llms.switchwise import Switchwise
+from switchwise import AllTargetsFailed, Interrupted
+from switchwise.failures import IncompleteStream
 
 from ..traffic import Recorded
 
@@ -44,7 +44,7 @@ def outcome(llm: Any, streamed: bool) -> tuple[list[Any], BaseException | None]:
 def check(recorded: Recorded, make: Callable[[], Any]) -> None:
     """The routed LLM gives what the bare one gives; where that fails, it fails with the same error, or says what was silent."""
     chunks, error = outcome(make(), recorded.streamed)
-    routed, told = outcome(Fairlead({"only": make()}), recorded.streamed)
+    routed, told = outcome(Switchwise({"only": make()}), recorded.streamed)
     if isinstance(told, AllTargetsFailed):
         told = told.exceptions[0]
     elif isinstance(told, Interrupted):
@@ -63,5 +63,5 @@ def _terminated(recorded: Recorded) -> bool:
 
 
 def _essence(response: Any) -> Any:
-    kwargs = {key: value for key, value in response.additional_kwargs.items() if key != "fairlead"}
+    kwargs = {key: value for key, value in response.additional_kwargs.items() if key != "switchwise"}
     return response.message.model_dump(), response.delta, kwargs

@@ -10,7 +10,7 @@ from llama_index.core.agent.workflow import AgentWorkflow, FunctionAgent
 from llama_index.core.objects import ObjectRetriever
 from llama_index.core.tools import FunctionTool
 
-from fairlead.testing.loopback import Answer, Request, ToolCall
+from switchwise_loopback import Answer, Request, ToolCall
 
 STEPS = ["planner", "researcher", "researcher", "writer"]
 """Who calls the LLM in one run, in order."""

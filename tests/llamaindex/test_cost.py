@@ -12,13 +12,13 @@ import tracemalloc
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from llama_index.core.llms import MockLLM
 
-from fairlead import Pool, Router, Target
-from fairlead.policies import Fits, Healthy
-from llama_index.llms.fairlead import Fairlead
-from llama_index.llms.fairlead.dialect import Dialect
-from llama_index.llms.fairlead.histories import Histories
-from llama_index.llms.fairlead.native import Native
-from llama_index.llms.fairlead.view import Views
+from llama_index.llms.switchwise import Switchwise
+from llama_index.llms.switchwise.models.dialect import Dialect
+from llama_index.llms.switchwise.models.native import Native
+from llama_index.llms.switchwise.porting.histories import Histories
+from llama_index.llms.switchwise.reading.view import Views
+from switchwise import Pool, Router, Target
+from switchwise.policies import Fits, Healthy
 
 ANSWER = ChatResponse(message=ChatMessage(role="assistant", content="yes"))
 
@@ -46,7 +46,7 @@ def least(call, blocks=30, repeat=20):
 
 
 def llm():
-    return Fairlead({"only": Instant()}, router=Router(Pool([Target("only")]), Fits(), Healthy()))
+    return Switchwise({"only": Instant()}, router=Router(Pool([Target("only")]), Fits(), Healthy()))
 
 
 def test_a_thousand_messages_cost_little_more_than_ten():

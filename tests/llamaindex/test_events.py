@@ -12,8 +12,8 @@ from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.span_handlers import SimpleSpanHandler
 
-from fairlead.testing.loopback import Fault
-from llama_index.llms.fairlead import Fairlead, RouteDecisionEvent, RouteOutcomeEvent
+from llama_index.llms.switchwise import RouteDecisionEvent, RouteOutcomeEvent, Switchwise
+from switchwise_loopback import Fault
 
 HELLO = [ChatMessage(role="user", content="a secret question")]
 
@@ -44,21 +44,23 @@ async def test_a_routed_call_sends_the_events_of_a_bare_one_and_two_of_its_own(m
     await method.ask(bare, "What is it?")
     expected = heard.names()
     heard.events.clear()
-    await method.ask(Fairlead({"only": bare}), "What is it?")
+    await method.ask(Switchwise({"only": bare}), "What is it?")
     own = {"RouteDecisionEvent", "RouteOutcomeEvent"}
     assert [name for name in heard.names() if name not in own] == expected
     assert [name for name in heard.names() if name in own] == ["RouteDecisionEvent", "RouteOutcomeEvent"]
 
 
 async def test_tokens_are_counted_once(method, openai):
-    asking = {"additional_kwargs": {"stream_options": {"include_usage": True}}}  # as fairlead does: else streams are estimated
+    asking = {
+        "additional_kwargs": {"stream_options": {"include_usage": True}}
+    }  # as switchwise does: else streams are estimated
     bare, counter = openai(**asking), TokenCountingHandler()
     bare.callback_manager = CallbackManager([counter])
     await method.ask(bare, "What is it?")
     expected = counter.total_llm_token_count
     for inner, outer in [(False, True), (True, False), (True, True)]:
         target = openai(**asking)
-        llm = Fairlead({"only": target})
+        llm = Switchwise({"only": target})
         counter = TokenCountingHandler()
         if inner:
             target.callback_manager = CallbackManager([counter])
@@ -72,7 +74,7 @@ def test_the_callbacks_of_settings_reach_the_targets_but_not_over_their_own(open
     own, given = CallbackManager([TokenCountingHandler()]), CallbackManager([TokenCountingHandler()])
     first, second = openai(), openai("gpt-4o")
     first.callback_manager = own
-    monkeypatch.setattr(Settings, "_llm", Fairlead({"first": first, "second": second}))
+    monkeypatch.setattr(Settings, "_llm", Switchwise({"first": first, "second": second}))
     monkeypatch.setattr(Settings, "_callback_manager", given)
     assert Settings.llm.callback_manager is given
     assert (first.callback_manager, second.callback_manager) == (own, given)
@@ -91,7 +93,7 @@ def test_callbacks_that_the_targets_have_from_settings_are_not_their_own(openai,
     monkeypatch.setattr(Settings, "_callback_manager", CallbackManager([TokenCountingHandler()]))
     target, counter = openai(), TokenCountingHandler()
     assert target.callback_manager.handlers, "LlamaIndex gives each LLM those of Settings"
-    llm = Fairlead({"only": target})
+    llm = Switchwise({"only": target})
     llm.callback_manager = CallbackManager([counter])
     llm.complete("What is it?")
     assert counter.total_llm_token_count > 0
@@ -121,8 +123,8 @@ async def test_a_trace_shows_a_call_once(openai, method):
     spans = SimpleSpanHandler()
     get_dispatcher().add_span_handler(spans)
     try:
-        await method.ask(Fairlead({"only": openai()}), "What is it?")
+        await method.ask(Switchwise({"only": openai()}), "What is it?")
     finally:
         get_dispatcher().span_handlers.remove(spans)
-    assert not [span.id_ for span in spans.completed_spans if span.id_.startswith("Fairlead")]
+    assert not [span.id_ for span in spans.completed_spans if span.id_.startswith("Switchwise")]
     assert [span for span in spans.completed_spans if span.id_.startswith("OpenAI")]

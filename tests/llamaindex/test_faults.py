@@ -10,10 +10,10 @@ import pytest
 from llama_index.core.base.llms.types import ChatMessage
 from pydantic import BaseModel
 
-from fairlead import AllTargetsFailed, Interrupted, Pool, Router, Target, Verdict
-from fairlead.recovery import Recovery
-from fairlead.testing.loopback import Answer, Fault, LoopbackProvider
-from llama_index.llms.fairlead import Fairlead
+from llama_index.llms.switchwise import Switchwise
+from switchwise import AllTargetsFailed, Interrupted, Pool, Router, Target, Verdict
+from switchwise.engine.recovery import Recovery
+from switchwise_loopback import Answer, Fault, LoopbackProvider
 
 HELLO = [ChatMessage(role="user", content="hello")]
 BEFORE_ANYTHING = {
@@ -52,7 +52,7 @@ class TestBeforeAWordWasShown:
 
     async def test_a_target_that_hangs_is_left_after_its_own_timeout(self, method, openai, journal, provider):
         router = Router(Pool([Target("one", "a"), Target("two", "b")]), journal=[journal])
-        llm = Fairlead({"one": openai("gpt-4.1", timeout=0.3), "two": openai("gpt-4o")}, router=router)
+        llm = Switchwise({"one": openai("gpt-4.1", timeout=0.3), "two": openai("gpt-4o")}, router=router)
         provider.inject(Fault.STALL, model="gpt-4.1", seconds=5)
         await method.ask(llm, "What is it?")
         assert journal.results == [("one", "timeout"), ("two", "ok")]
@@ -119,7 +119,7 @@ class TestStreams:
         assert journal.results == [("one", "abandoned")] * 2
 
     async def test_one_that_is_cancelled_is_settled_as_abandoned_and_the_cancellation_passes(self, openai, journal, provider):
-        llm = Fairlead({"only": openai()}, journal=[journal])
+        llm = Switchwise({"only": openai()}, journal=[journal])
         provider.inject(Fault.STALL, seconds=5)
         task = asyncio.create_task(llm.achat(HELLO))
         while not (provider.requests or task.done()):
@@ -135,10 +135,10 @@ class TestStreams:
             return Verdict("gpt-4.1" not in reply.text, "it names its model")
 
         router = Router(Pool([Target("one"), Target("two")]), verify=not_from_the_first, journal=[journal])
-        llm = Fairlead({"one": openai("gpt-4.1"), "two": openai("gpt-4o")}, router=router)
+        llm = Switchwise({"one": openai("gpt-4.1"), "two": openai("gpt-4o")}, router=router)
         shown, last = await stamped_method.ask(llm, "What is it?")
         assert shown == "You said: What is it? (1 turns, gpt-4o)."
-        assert last.additional_kwargs["fairlead"]["attempts"] == [
+        assert last.additional_kwargs["switchwise"]["attempts"] == [
             {"target": "one", "result": "rejected"},
             {"target": "two", "result": "accepted"},
         ]
@@ -156,16 +156,16 @@ class TestStreams:
         with LoopbackProvider() as failing:
             failing.inject(Fault.QUOTA, times=None)
             models["three"] = openai("gpt-4o-mini", api_base=failing.openai_url)
-            shown, last = await streaming.ask(Fairlead(models, router=router), "What is it?")
+            shown, last = await streaming.ask(Switchwise(models, router=router), "What is it?")
         assert shown == "You said: What is it? (1 turns, gpt-4.1)."
-        stamp = last.additional_kwargs["fairlead"]
+        stamp = last.additional_kwargs["switchwise"]
         assert (stamp["target"], stamp["accepted"]) == ("one", False)
 
     async def test_one_without_a_single_chunk_is_a_failure_and_all_of_them_an_empty_stream(self, journal, two):
         silent = _Silent()
-        llm = Fairlead({"one": silent, "two": two.models["two"]}, router=two.router)
+        llm = Switchwise({"one": silent, "two": two.models["two"]}, router=two.router)
         assert "".join(chunk.delta for chunk in llm.stream_chat(HELLO)) != ""
-        llm = Fairlead({"one": silent, "two": silent}, router=two.router)
+        llm = Switchwise({"one": silent, "two": silent}, router=two.router)
         assert list(llm.stream_chat(HELLO)) == []
         assert [chunk async for chunk in await llm.astream_chat(HELLO)] == []
 
@@ -180,7 +180,7 @@ class TestStructuredAnswers:
             answer=lambda r: Answer("{}" if r.model == "gpt-4.1" else '{"name": "Bonn", "population": 3}')
         ) as p:
             models = {"one": openai("gpt-4.1", api_base=p.openai_url), "two": openai("gpt-4o", api_base=p.openai_url)}
-            got, _ = await method.ask(Fairlead(models, router=two.router), "small")
+            got, _ = await method.ask(Switchwise(models, router=two.router), "small")
         assert got == "Bonn"
         assert journal.results == [("one", "unsupported"), ("two", "ok")]
 
@@ -188,14 +188,14 @@ class TestStructuredAnswers:
         class Said(BaseModel):
             text: str
 
-        llm = Fairlead({"only": openai()}).as_structured_llm(Said)
+        llm = Switchwise({"only": openai()}).as_structured_llm(Said)
         llm.chat([ChatMessage(role="user", content='What is {"a": {b}}?')])
         assert provider.requests[0].body["messages"][0]["content"] == 'What is {"a": {b}}?'
 
     def test_the_system_prompt_of_the_router_itself_survives(self, openai, provider):
         from .methods import CITY, City
 
-        Fairlead({"only": openai()}, system_prompt="Be brief.").structured_predict(City, CITY, what="it")
+        Switchwise({"only": openai()}, system_prompt="Be brief.").structured_predict(City, CITY, what="it")
         assert provider.requests[0].body["messages"][0] == {"role": "system", "content": "Be brief."}
 
 
@@ -220,7 +220,7 @@ def _broken(*_, **__):
 class _Silent:
     """An LLM that never says a word."""
 
-    metadata = Fairlead.metadata
+    metadata = Switchwise.metadata
     chat = achat = None
 
     def stream_chat(self, messages, **_):

@@ -7,8 +7,8 @@ import pickle
 import pytest
 from llama_index.core.base.llms.types import ChatMessage
 
-from fairlead.caching import KeepWarm
-from llama_index.llms.fairlead import Fairlead, route_scope
+from llama_index.llms.switchwise import Switchwise, route_scope
+from switchwise.switching import KeepWarm
 
 from .methods import METHODS
 
@@ -23,7 +23,7 @@ def keys(provider):
 
 @pytest.fixture
 def llm(openai, responses):
-    return Fairlead({"chat": openai(), "responses": responses()}, keep_warm=HERE)
+    return Switchwise({"chat": openai(), "responses": responses()}, keep_warm=HERE)
 
 
 @pytest.mark.parametrize("target", ["chat", "responses"])
@@ -56,18 +56,18 @@ def test_nor_has_a_completion(llm, provider):
 
 
 def test_an_endpoint_that_is_not_known_to_take_a_key_is_told_nothing(openai, provider):
-    Fairlead({"only": openai()}).chat(HELLO, route={"session": "s1"})
+    Switchwise({"only": openai()}).chat(HELLO, route={"session": "s1"})
     assert keys(provider) == [None]
 
 
 def test_the_users_own_key_is_left_alone(openai, llm, provider):
     llm.chat(HELLO, prompt_cache_key="mine", route={"session": "s1"})
     set_before = openai(additional_kwargs={"prompt_cache_key": "mine"})
-    Fairlead({"only": set_before}, keep_warm=HERE).chat(HELLO, route={"session": "s1"})
+    Switchwise({"only": set_before}, keep_warm=HERE).chat(HELLO, route={"session": "s1"})
     assert keys(provider) == ["mine", "mine"]
 
 
 def test_it_is_pickled_with_the_llm(openai, provider):
-    llm = Fairlead({"only": openai(http_client=None, async_http_client=None)}, keep_warm=HERE)
+    llm = Switchwise({"only": openai(http_client=None, async_http_client=None)}, keep_warm=HERE)
     pickle.loads(pickle.dumps(llm)).chat(HELLO, route={"session": "s1"})
     assert keys(provider) != [None]

@@ -19,11 +19,12 @@ from pydantic import BaseModel
 from workflows.context.state_store import DictState
 from workflows.runtime.types.results import InternalContextVar, StepWorkerStateContextVar
 
-from fairlead import ConfigurationError, Pool, Router, StepKind, Target
-from fairlead.policies import ByAgent
-from fairlead.testing.loopback import Answer, LoopbackProvider, ToolCall
-from llama_index.llms.fairlead import Fairlead, dispatch, route_scope
-from llama_index.llms.fairlead.scope import Caller, capture
+from llama_index.llms.switchwise import Switchwise, route_scope
+from llama_index.llms.switchwise.calling import dispatch
+from llama_index.llms.switchwise.reading.scope import Caller, capture
+from switchwise import ConfigurationError, Pool, Router, StepKind, Target
+from switchwise.policies import ByAgent
+from switchwise_loopback import Answer, LoopbackProvider, ToolCall
 
 from . import team
 
@@ -41,7 +42,7 @@ def shared(openai, journal):
     """One LLM for three agents, each of which has a target of its own."""
     pool = Pool([Target("strong"), Target("middle"), Target("fast")])
     router = Router(pool, ByAgent(planner="strong", researcher="fast", writer="middle"), journal=[journal])
-    return Fairlead({"strong": openai("gpt-4.1"), "middle": openai("gpt-4o"), "fast": openai("gpt-4o-mini")}, router=router)
+    return Switchwise({"strong": openai("gpt-4.1"), "middle": openai("gpt-4o"), "fast": openai("gpt-4o-mini")}, router=router)
 
 
 class Own(BaseModel):
@@ -135,7 +136,7 @@ class TestAWorkflow:
             return Answer("good")
 
         with LoopbackProvider(answer=move) as other:
-            llm = Fairlead({"only": openai(api_base=other.openai_url)}, journal=[journal])
+            llm = Switchwise({"only": openai(api_base=other.openai_url)}, journal=[journal])
             agent = FunctionAgent(name="boss", tools=[FunctionTool.from_defaults(async_fn=ask_again)], llm=llm)
             assert str(await agent.run("go")) == "good"
         assert [attempt.call.view.scope.agent for attempt in journal] == ["boss", "tool:ask_again", "boss"]
@@ -145,7 +146,7 @@ class TestAWorkflow:
             Answer(tool_calls=(ToolCall("add", {"a": 1, "b": 1}),)) if request.tools else Answer("I stop here")
         )
         with LoopbackProvider(answer=endless) as other:
-            llm = Fairlead({"only": openai(api_base=other.openai_url)}, journal=[journal])
+            llm = Switchwise({"only": openai(api_base=other.openai_url)}, journal=[journal])
             agent = FunctionAgent(
                 name="busy", tools=[FunctionTool.from_defaults(async_fn=team.add)], llm=llm, early_stopping_method="generate"
             )
@@ -237,8 +238,8 @@ class TestWhoIsCalling:
             assert (capture({}).session, capture({}).agent) == ("s", "a")
 
     async def test_is_still_known_where_the_workflow_engine_no_longer_tells(self, shared, journal, monkeypatch):
-        monkeypatch.setattr("llama_index.llms.fairlead.scope._STEP", None)
-        monkeypatch.setattr("llama_index.llms.fairlead.scope._CONTEXT", None)
+        monkeypatch.setattr("llama_index.llms.switchwise.reading.scope._STEP", None)
+        monkeypatch.setattr("llama_index.llms.switchwise.reading.scope._CONTEXT", None)
         await team.team(shared, random.Random(0), {}).run(user_msg="q1")
         assert {attempt.call.view.scope.agent for attempt in journal} == {"main"}
         assert len({attempt.call.view.scope.session for attempt in journal}) == 1, "the run is the session"
@@ -284,13 +285,13 @@ class TestWhoIsCalling:
     def test_a_context_that_cannot_be_read_leaves_the_run_as_the_session(self, monkeypatch, held):
         variable = ContextVar("context")
         variable.set(held)
-        monkeypatch.setattr("llama_index.llms.fairlead.scope._CONTEXT", variable)
+        monkeypatch.setattr("llama_index.llms.switchwise.reading.scope._CONTEXT", variable)
         with instrument_tags({"llamaindex.run_id": "run"}):
             assert capture({}).session == "run"
 
     def test_a_stream_that_is_read_in_another_thread_keeps_who_asked_for_it(self, openai, journal):
         with LoopbackProvider() as provider:
-            llm = Fairlead({"only": openai(api_base=provider.openai_url)}, journal=[journal])
+            llm = Switchwise({"only": openai(api_base=provider.openai_url)}, journal=[journal])
             with route_scope(session="mine", agent="me"):
                 chunks = llm.stream_chat(HELLO)
             reader = threading.Thread(target=lambda: list(chunks))
@@ -300,7 +301,7 @@ class TestWhoIsCalling:
 
     def test_without_any_word_a_conversation_is_its_own_session(self, openai, journal):
         with LoopbackProvider() as provider:
-            llm = Fairlead({"only": openai(api_base=provider.openai_url)}, journal=[journal])
+            llm = Switchwise({"only": openai(api_base=provider.openai_url)}, journal=[journal])
             answer = llm.chat(HELLO).message
             llm.chat([*HELLO, answer, ChatMessage(role="user", content="and now?")])
             llm.chat([ChatMessage(role="user", content="another")])
@@ -310,13 +311,13 @@ class TestWhoIsCalling:
 
     def test_labels_and_deadline_reach_the_policies(self, openai, journal):
         with LoopbackProvider() as provider:
-            llm = Fairlead({"only": openai(api_base=provider.openai_url)}, journal=[journal])
+            llm = Switchwise({"only": openai(api_base=provider.openai_url)}, journal=[journal])
             llm.bind(team="red").chat(HELLO, route={"tenant": "acme", "deadline": 12.5})
         scope = journal[0].call.view.scope
         assert (dict(scope.labels), scope.deadline) == ({"team": "red", "tenant": "acme"}, 12.5)
 
     def test_a_route_that_is_no_mapping_is_told(self, openai, journal):
-        llm = Fairlead({"only": openai()}, journal=[journal])
+        llm = Switchwise({"only": openai()}, journal=[journal])
         with pytest.raises(ConfigurationError, match=r"route='fast'.*'target': 'fast'"):
             llm.chat(HELLO, route="fast")
         assert not journal

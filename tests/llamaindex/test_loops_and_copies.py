@@ -1,4 +1,4 @@
-"""One Fairlead in several event loops, in thread pools, copied, pickled and cancelled: no worse than the LLM behind it."""
+"""One Switchwise in several event loops, in thread pools, copied, pickled and cancelled: no worse than the LLM behind it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from llama_index.core.types import PydanticProgramMode
 from llama_index.llms.openai import OpenAI
 from workflows.errors import WorkflowCancelledByUser
 
-from fairlead import Pool, Router, Target
-from fairlead.policies import ByAgent
-from fairlead.testing.loopback import Fault, LoopbackProvider
-from llama_index.llms.fairlead import Fairlead, route_scope
+from llama_index.llms.switchwise import Switchwise, route_scope
+from switchwise import Pool, Router, Target
+from switchwise.policies import ByAgent
+from switchwise_loopback import Fault, LoopbackProvider
 
 from . import team
 from .methods import City
@@ -73,7 +73,7 @@ class TestSeveralLoopsAtOnce:
     def test_runs_of_a_team_do_not_mix(self, native, router, journal):
         with LoopbackProvider(answer=team.answer) as provider:
             models = {name: native(model, provider.openai_url) for name, model in MODELS.items()}
-            llm = Fairlead(models, router=router)
+            llm = Switchwise(models, router=router)
 
             async def run(number):
                 workflow = team.team(llm, random.Random(number), {})
@@ -89,15 +89,15 @@ class TestSeveralLoopsAtOnce:
         async def ask(number):
             settings = {"api_base": provider.openai_url, "api_key": "test", "max_retries": 0}
             models = {name: OpenAI(model=model, **settings) for name, model in MODELS.items()}
-            llm = Fairlead(models, router=router).bind(agent="writer")
+            llm = Switchwise(models, router=router).bind(agent="writer")
             answers = [await llm.achat(HELLO, route={"session": f"s{number}"}) for _ in range(2)]
-            return {answer.additional_kwargs["fairlead"]["target"] for answer in answers}
+            return {answer.additional_kwargs["switchwise"]["target"] for answer in answers}
 
         assert in_loops(ask, 6, threads=3) == [{"middle"}] * 6
         assert by_session(journal) == {f"s{number}": [("writer", "middle")] * 2 for number in range(6)}
 
     def test_streams_of_several_loops_are_shown_to_whom_they_belong(self, native):
-        llm = Fairlead({"only": native("gpt-4.1")})
+        llm = Switchwise({"only": native("gpt-4.1")})
 
         async def read(number):
             chunks = await llm.astream_chat([ChatMessage(role="user", content=f"question {number}")])
@@ -127,20 +127,22 @@ class TestThreads:
 class TestCopies:
     def test_an_agent_and_a_workflow_that_were_copied_still_share_the_router(self, openai, journal):
         """With a bare LLM whose client has been made, `deepcopy` fails: clients hold locks."""
-        llm = Fairlead({"only": openai()}, journal=[journal])
+        llm = Switchwise({"only": openai()}, journal=[journal])
         llm.chat(HELLO)
         agent = FunctionAgent(name="a", description="d", llm=llm)
         for copied in (copy.deepcopy(agent), agent.model_copy(deep=True)):
             assert copied.llm.router is llm.router
         workflow = copy.deepcopy(AgentWorkflow(agents=[agent]))
         assert workflow.agents["a"].llm.router is llm.router
-        assert workflow.agents["a"].llm.chat(HELLO).additional_kwargs["fairlead"]["target"] == "only"
+        assert workflow.agents["a"].llm.chat(HELLO).additional_kwargs["switchwise"]["target"] == "only"
         assert len(journal) == 2
 
     def test_a_pickled_one_keeps_all_its_settings(self, native):
         parser = PydanticOutputParser(City)
         mode = PydanticProgramMode.LLM
-        llm = Fairlead({"only": native("gpt-4.1")}, system_prompt="Be brief.", output_parser=parser, pydantic_program_mode=mode)
+        llm = Switchwise(
+            {"only": native("gpt-4.1")}, system_prompt="Be brief.", output_parser=parser, pydantic_program_mode=mode
+        )
         back = pickle.loads(pickle.dumps(llm.bind(agent="me")))
         assert (back.system_prompt, back.pydantic_program_mode, back.labels) == ("Be brief.", mode, {"agent": "me"})
         assert back.output_parser.output_cls is City
@@ -148,14 +150,14 @@ class TestCopies:
         assert back.router is not llm.router, "it has a memory of its own"
 
     def test_a_setting_that_cannot_be_pickled_is_said_and_not_lost(self, native):
-        llm = Fairlead({"only": native("gpt-4.1")}, completion_to_prompt=lambda text: text)
+        llm = Switchwise({"only": native("gpt-4.1")}, completion_to_prompt=lambda text: text)
         with pytest.raises((AttributeError, pickle.PicklingError), match="lambda"):
             pickle.dumps(llm)
 
 
 class TestCancelledRuns:
     async def test_settle_their_open_call_and_leave_the_llm_as_it_was(self, openai, provider, journal):
-        llm = Fairlead({"only": openai()}, journal=[journal])
+        llm = Switchwise({"only": openai()}, journal=[journal])
         agent = FunctionAgent(name="a", description="d", llm=llm)
         provider.inject(Fault.STALL, seconds=5)
         run = agent.run("hello")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fairlead.testing.loopback import Fault
-from llama_index.llms.fairlead import Fairlead
+from llama_index.llms.switchwise import Switchwise
+from switchwise_loopback import Fault
 
 from .methods import content_of
 
@@ -12,7 +12,7 @@ async def test_a_method_gives_what_the_bare_llm_gives(method, openai, provider):
     bare = openai()
     text = "Please add 1 and 2." if "tools" in method.name else "What is it?"
     expected, last = await method.ask(bare, text)
-    got, routed = await method.ask(Fairlead({"only": bare}), text)
+    got, routed = await method.ask(Switchwise({"only": bare}), text)
     assert got == expected
     assert content_of(routed) == content_of(last)
     sent, again = [dict(seen.body) for seen in provider.requests]
@@ -32,11 +32,11 @@ async def test_a_failing_target_is_replaced_and_nothing_is_shown_twice(method, t
 async def test_a_response_carries_the_decision_and_its_message_does_not(stamped_method, two, provider):
     provider.inject(Fault.RATE_LIMIT, model="gpt-4.1")
     _, last = await stamped_method.ask(two, "What is it?")
-    stamp = last.additional_kwargs["fairlead"]
+    stamp = last.additional_kwargs["switchwise"]
     assert stamp["target"] == "two"
     assert stamp["attempts"] == [{"target": "one", "result": "rate_limit"}, {"target": "two", "result": "accepted"}]
     assert stamp["accepted"] is True
-    assert "fairlead" not in getattr(getattr(last, "message", None), "additional_kwargs", {})
+    assert "switchwise" not in getattr(getattr(last, "message", None), "additional_kwargs", {})
 
 
 async def test_the_usage_of_every_answer_is_known_streamed_or_not(method, two, journal):
@@ -52,7 +52,7 @@ async def test_the_hint_of_a_call_does_not_reach_the_provider(stamped_method, tw
         return await stamped_method.ask(_Pinned(llm), text)
 
     _, last = await pinned(two, "What is it?")
-    assert last.additional_kwargs["fairlead"]["target"] == "two"
+    assert last.additional_kwargs["switchwise"]["target"] == "two"
     assert "route" not in provider.requests[0].body
 
 

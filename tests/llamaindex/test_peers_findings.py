@@ -1,4 +1,4 @@
-"""What LlamaIndex core's own tests found: each was a difference between `Fairlead` and the LLM behind it."""
+"""What LlamaIndex core's own tests found: each was a difference between `Switchwise` and the LLM behind it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse, LLMMetad
 from llama_index.core.llms import MockLLM
 from llama_index.core.tools import ToolSelection
 
-from llama_index.llms.fairlead import Fairlead
+from llama_index.llms.switchwise import Switchwise
 
 from .methods import ADD
 
@@ -37,24 +37,24 @@ class OneMethod(MockLLM):
 
 
 async def test_an_llm_with_one_method_for_tools_serves_an_agent() -> None:
-    agent = FunctionAgent(llm=Fairlead({"only": OneMethod()}), tools=[ADD])
+    agent = FunctionAgent(llm=Switchwise({"only": OneMethod()}), tools=[ADD])
     assert str(await agent.run("1 + 2")) == "done"
 
 
 def test_a_response_from_elsewhere_is_read_by_the_only_llm_there_is() -> None:
     call = ToolSelection(tool_id="1", tool_name="add", tool_kwargs={"a": 1})
     message = ChatMessage(role="assistant", additional_kwargs={"tool_calls": [call]})
-    assert Fairlead({"only": OneMethod()}).get_tool_calls_from_response(ChatResponse(message=message)) == [call]
+    assert Switchwise({"only": OneMethod()}).get_tool_calls_from_response(ChatResponse(message=message)) == [call]
 
 
 def test_with_several_llms_it_is_read_by_what_all_of_them_write() -> None:
-    llm = Fairlead({"one": OneMethod(), "other": OneMethod()})
+    llm = Switchwise({"one": OneMethod(), "other": OneMethod()})
     with pytest.raises(ValueError, match="at least one tool call"):
         llm.get_tool_calls_from_response(ChatResponse(message=ChatMessage(role="assistant", content="none")))
 
 
 @pytest.mark.parametrize("method", ["complete", "stream_complete"])
 def test_a_completion_without_a_prompt_is_the_same_error_as_of_any_llm(method: str) -> None:
-    for llm in (MockLLM(), Fairlead({"only": MockLLM()})):
+    for llm in (MockLLM(), Switchwise({"only": MockLLM()})):
         with pytest.raises(ValueError, match=r"(?i)no prompt"):
             getattr(llm, method)()

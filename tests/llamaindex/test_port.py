@@ -27,12 +27,12 @@ from llama_index.core.llms import MockLLM
 from llama_index.llms.openai.utils import to_openai_message_dicts
 from openai.types.chat.chat_completion_message_tool_call import ChatCompletionMessageToolCall
 
-from fairlead import FailureKind, TargetError
-from llama_index.llms.fairlead import histories
-from llama_index.llms.fairlead.dialect import Dialect, provider_of
-from llama_index.llms.fairlead.histories import Histories
-from llama_index.llms.fairlead.native import Native
-from llama_index.llms.fairlead.port import forces_no_thinking, port
+from llama_index.llms.switchwise.models.dialect import Dialect, provider_of
+from llama_index.llms.switchwise.models.native import Native
+from llama_index.llms.switchwise.porting import histories
+from llama_index.llms.switchwise.porting.histories import Histories
+from llama_index.llms.switchwise.porting.port import forces_no_thinking, port
+from switchwise import FailureKind, TargetError
 
 DIALECTS = list(Dialect)
 ID = re.compile(r"[A-Za-z0-9_-]{1,40}")

@@ -1,4 +1,4 @@
-"""Recorded traffic of OpenAI's chat completions goes through the native LLM inside `Fairlead` as it does without."""
+"""Recorded traffic of OpenAI's chat completions goes through the native LLM inside `Switchwise` as it does without."""
 
 from __future__ import annotations
 

@@ -9,13 +9,13 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse, Completi
 from openai.types.chat import ChatCompletionChunk
 from openai.types.responses import Response, ResponseError, ResponseFailedEvent
 
-from fairlead import FailureKind, Pool, Router, Target, TargetError, Usage, Verdict
-from fairlead.failures import IncompleteStream
-from fairlead.testing.loopback import Answer, LoopbackProvider
-from llama_index.llms.fairlead import Fairlead
-from llama_index.llms.fairlead.replies import reply_of
-from llama_index.llms.fairlead.stream import EmptyStream, Watch, check, says_nothing
-from llama_index.llms.fairlead.usage import usage_of
+from llama_index.llms.switchwise import Switchwise
+from llama_index.llms.switchwise.answering.replies import reply_of
+from llama_index.llms.switchwise.answering.stream import EmptyStream, Watch, check, says_nothing
+from llama_index.llms.switchwise.answering.usage import usage_of
+from switchwise import FailureKind, Pool, Router, Target, TargetError, Usage, Verdict
+from switchwise.failures import IncompleteStream
+from switchwise_loopback import Answer, LoopbackProvider
 
 
 def response(raw=None, message=None, **kwargs):
@@ -148,7 +148,7 @@ class TestReplies:
 
     async def test_a_judge_is_asked_through_the_same_llms_by_every_method(self, openai, journal, method):
         def judge(view, reply):
-            from fairlead import Call, Shortlist
+            from switchwise import Call, Shortlist
 
             asked = yield Call(pool["two"], view, Shortlist(pool), ask="Is it good?")
             return Verdict("no" not in asked.text, "the judge says no")
@@ -160,10 +160,10 @@ class TestReplies:
         )
         with answers as provider:
             models = {"one": openai(api_base=provider.openai_url), "two": openai("gpt-4o", api_base=provider.openai_url)}
-            _, last = await method.ask(Fairlead(models, router=router), "hello")
+            _, last = await method.ask(Switchwise(models, router=router), "hello")
         assert [(a.target.name, a.call.ask is not None) for a in journal] == [("two", True), ("one", False), ("two", False)]
         if not method.structured:
-            assert last.additional_kwargs["fairlead"]["target"] == "two"
+            assert last.additional_kwargs["switchwise"]["target"] == "two"
 
 
 def _chunk(reason):

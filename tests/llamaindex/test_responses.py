@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from llama_index.llms.openai import OpenAIResponses
 
-from fairlead import Interrupted, Pool, Router, Target
-from fairlead.recovery import Recovery
-from fairlead.testing.loopback import Fault
-from llama_index.llms.fairlead import Fairlead
+from llama_index.llms.switchwise import Switchwise
+from switchwise import Interrupted, Pool, Router, Target
+from switchwise.engine.recovery import Recovery
+from switchwise_loopback import Fault
 
 from .. import traffic
 from . import replay
@@ -36,14 +36,14 @@ AFTER_A_WORD = {
 @pytest.fixture
 def two(responses, journal):
     router = Router(Pool([Target("one", "first"), Target("two", "second")]), journal=[journal], recovery=Recovery(patience=0))
-    return Fairlead({"one": responses("gpt-4.1"), "two": responses("gpt-4o")}, router=router)
+    return Switchwise({"one": responses("gpt-4.1"), "two": responses("gpt-4o")}, router=router)
 
 
 async def test_a_method_gives_what_the_bare_llm_gives(method, responses, provider):
     bare = responses()
     text = "Please add 1 and 2." if "tools" in method.name else "What is it?"
     expected, last = await method.ask(bare, text)
-    got, routed = await method.ask(Fairlead({"only": bare}), text)
+    got, routed = await method.ask(Switchwise({"only": bare}), text)
     assert got == expected
     if method.structured and method.streams:
         routed, last = routed.model_dump(), last.model_dump()  # each has a class of its own

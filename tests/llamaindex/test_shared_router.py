@@ -6,11 +6,11 @@ import pytest
 from langchain_core.language_models import FakeListChatModel
 from llama_index.core.base.llms.types import ChatMessage
 
-from fairlead import BudgetExceeded, Pool, Price, Router, Target, hold
-from fairlead.policies import Budget, ByAgent, Fits, Healthy
-from fairlead.testing.loopback import Fault
-from langchain_fairlead import ChatFairlead
-from llama_index.llms.fairlead import Fairlead
+from langchain_switchwise import ChatSwitchwise
+from llama_index.llms.switchwise import Switchwise
+from switchwise import BudgetExceeded, Pool, Price, Router, Target, hold
+from switchwise.policies import Budget, ByAgent, Fits, Healthy
+from switchwise_loopback import Fault
 
 HELLO = [ChatMessage(role="user", content="hello")]
 
@@ -22,10 +22,10 @@ def both(openai, journal):
     def make(*policies):
         pool = Pool([Target("one", "first", price=Price(1e4, 1e4)), Target("two", "second", price=Price(1e4, 1e4))])
         router = Router(pool, *policies, journal=[journal])
-        chat_model = ChatFairlead(
+        chat_model = ChatSwitchwise(
             {"one": FakeListChatModel(responses=["one"]), "two": FakeListChatModel(responses=["two"])}, router=router
         )
-        return chat_model, Fairlead({"one": openai("gpt-4.1"), "two": openai("gpt-4o")}, router=router)
+        return chat_model, Switchwise({"one": openai("gpt-4.1"), "two": openai("gpt-4o")}, router=router)
 
     return make
 
@@ -44,14 +44,14 @@ def test_both_write_into_one_journal(both, journal):
 def test_what_fails_in_one_framework_is_left_out_in_the_other(both, provider):
     chat_model, llm = both(Healthy())
     provider.inject(Fault.OVERLOADED, model="gpt-4.1")
-    assert llm.chat(HELLO).additional_kwargs["fairlead"]["target"] == "two"
+    assert llm.chat(HELLO).additional_kwargs["switchwise"]["target"] == "two"
     assert chat_model.invoke("hello").text == "two"
 
 
 def test_what_is_held_in_one_framework_is_held_in_the_other(both):
     choice = {"main": "two"}
     chat_model, llm = both(hold(ByAgent(choice), per="session"))
-    assert llm.chat(HELLO, route={"session": "s1"}).additional_kwargs["fairlead"]["target"] == "two"
+    assert llm.chat(HELLO, route={"session": "s1"}).additional_kwargs["switchwise"]["target"] == "two"
     assert chat_model.invoke("hello", in_session("s1")).text == "two"
 
 

@@ -16,12 +16,12 @@ from llama_index.core.base.llms.types import (
 )
 from llama_index.core.tools import FunctionTool
 
-from fairlead import StepKind, Turn
-from fairlead.testing.loopback import Answer, LoopbackProvider
-from llama_index.llms.fairlead import Fairlead
-from llama_index.llms.fairlead.scope import Caller
-from llama_index.llms.fairlead.turns import turn_of
-from llama_index.llms.fairlead.view import Views
+from llama_index.llms.switchwise import Switchwise
+from llama_index.llms.switchwise.models.messages import turn_of
+from llama_index.llms.switchwise.reading.scope import Caller
+from llama_index.llms.switchwise.reading.view import Views
+from switchwise import StepKind, Turn
+from switchwise_loopback import Answer, LoopbackProvider
 
 from .methods import ADD, add
 
@@ -70,7 +70,7 @@ async def test_the_step_after_a_tool_is_known_of_agents_that_call_tools_in_words
         "codeact": [Answer("<execute>1 + 2</execute>"), Answer("It is 3.")],
     }
     with LoopbackProvider(answer=words[kind]) as provider:
-        llm = Fairlead({"only": openai(api_base=provider.openai_url)}, journal=[journal])
+        llm = Switchwise({"only": openai(api_base=provider.openai_url)}, journal=[journal])
         agents = {
             "react": lambda: ReActAgent(tools=[ADD], llm=llm),
             "codeact": lambda: CodeActAgent(code_execute_fn=lambda code: "3", llm=llm),

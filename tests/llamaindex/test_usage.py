@@ -9,8 +9,8 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import ResponseCompletedEvent
 
-from fairlead import Usage
-from llama_index.llms.fairlead.usage import usage_of
+from llama_index.llms.switchwise.answering.usage import usage_of
+from switchwise import Usage
 
 
 def response(raw: Any = None, **kwargs: Any) -> ChatResponse:

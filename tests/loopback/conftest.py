@@ -10,7 +10,7 @@ import httpx
 import openai
 import pytest
 
-from fairlead.testing.loopback import LoopbackProvider
+from switchwise_loopback import LoopbackProvider
 
 Post = Callable[..., httpx.Response]
 

@@ -8,8 +8,8 @@ from typing import Any
 import anthropic
 import pytest
 
-from fairlead.testing.loopback import Answer, CacheRule, LoopbackProvider
-from fairlead.testing.loopback.tokens import PER_MESSAGE, PER_REQUEST
+from switchwise_loopback import Answer, CacheRule, LoopbackProvider
+from switchwise_loopback.tokens import PER_MESSAGE, PER_REQUEST
 
 from .conftest import claude, gpt
 
@@ -290,7 +290,7 @@ def test_openai_settings_stand_in_front(cached, change):
 
 
 def test_a_failed_request_writes_nothing(cached):
-    from fairlead.testing.loopback import Fault
+    from switchwise_loopback import Fault
 
     cached.inject(Fault.OVERLOADED)
     with pytest.raises(Exception, match="Overloaded"):

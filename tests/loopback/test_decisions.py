@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fairlead.testing.loopback import Answer, Fault, LoopbackProvider
+from switchwise_loopback import Answer, Fault, LoopbackProvider
 
 from .conftest import post
 

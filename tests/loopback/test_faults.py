@@ -13,7 +13,7 @@ import httpx2
 import openai
 import pytest
 
-from fairlead.testing.loopback import Fault, LoopbackProvider
+from switchwise_loopback import Fault, LoopbackProvider
 
 from .conftest import aclaude, agpt, claude, gpt
 

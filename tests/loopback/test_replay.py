@@ -9,7 +9,7 @@ import anthropic
 import openai
 import pytest
 
-from fairlead.testing.loopback import Answer, Replay
+from switchwise_loopback import Answer, Replay
 
 from .conftest import claude, gpt
 
@@ -109,7 +109,7 @@ def test_of_two_recordings_the_one_that_agrees_with_the_history_is_taken():
         turns = [("user", "a"), ("assistant", first), ("user", "b"), ("assistant", second)]
         return [{"role": role, "content": text} for role, text in turns]
 
-    from fairlead.testing.loopback import Request, Turn
+    from switchwise_loopback import Request, Turn
 
     replay = Replay([run("one", "first"), run("two", "second")])
     history = (Turn("user", "a"), Turn("assistant", "two"), Turn("user", "b"))

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from fairlead.testing.loopback import Request, Tool, ToolCall, ToolResult, Turn
-from fairlead.testing.loopback.responder import DefaultResponder
-from fairlead.testing.loopback.schema import Hints, instance
+from switchwise_loopback import Request, Tool, ToolCall, ToolResult, Turn
+from switchwise_loopback.responder import DefaultResponder
+from switchwise_loopback.schema import Hints, instance
 
 WEATHER = Tool(
     "get_weather", parameters={"type": "object", "properties": {"location": {"type": "string"}}, "required": ["location"]}

@@ -9,7 +9,7 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-from fairlead.testing.loopback import Answer, Fault, ToolCall
+from switchwise_loopback import Answer, Fault, ToolCall
 
 from .conftest import agpt, gpt, post
 

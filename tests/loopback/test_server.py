@@ -11,7 +11,7 @@ import anthropic
 import openai
 import pytest
 
-from fairlead.testing.loopback import Answer, Fault, LoopbackProvider
+from switchwise_loopback import Answer, Fault, LoopbackProvider
 
 from .conftest import aclaude, agpt, claude, gpt, post
 

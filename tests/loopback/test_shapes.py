@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fairlead.testing.loopback import Answer, ToolCall, Usage
+from switchwise_loopback import Answer, ToolCall, Usage
 
 from .conftest import aclaude, agpt, claude, gpt, post
 

@@ -7,7 +7,7 @@ from typing import Any
 import anthropic
 import pytest
 
-from fairlead.testing.loopback import Answer, ToolCall
+from switchwise_loopback import Answer, ToolCall
 
 from .conftest import claude
 

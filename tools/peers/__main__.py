@@ -1,4 +1,4 @@
-"""Other people's tests, unmodified, bare and through fairlead: `make peers`, `make peers SUITES=anthropic`.
+"""Other people's tests, unmodified, bare and through switchwise: `make peers`, `make peers SUITES=anthropic`.
 
 Those of LangChain come with its source distributions, together with the recordings that they are played back from: no
 network is used but for the download, and no key. Those of LlamaIndex are in its repository alone; see docs/design/peers.md.

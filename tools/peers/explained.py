@@ -1,4 +1,4 @@
-"""The tests that pass with the bare model and not through fairlead, each with the reason why that is so."""
+"""The tests that pass with the bare model and not through switchwise, each with the reason why that is so."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Explained:
 
 _PRIVATE = "the test calls a private method of the native class, which a router has no reason to have"
 _RECORD = (
-    "the test compares whole metadata; an answer through fairlead carries its decision there, with an id of its own as the provider's "
+    "the test compares whole metadata; an answer through switchwise carries its decision there, with an id of its own as the provider's "
     "answers have one. It stays: feedback comes later, from a stored message, and what a checkpoint keeps is what equality compares"
 )
 _GROUP = (
@@ -35,8 +35,8 @@ _AGENTS = "tests/unit_tests/agents/"
 
 EXPLAINED: Mapping[str, tuple[Explained, ...]] = {
     "OpenAI: its own tests": (
-        Explained(f"{_OPENAI}test_base.py::test_streaming_tool_call_v1_v2_parity", "'fairlead': {'decision'", _RECORD),
-        Explained(f"{_OPENAI}test_responses_api.py::test_reasoning_text_v1_v2_parity", "'fairlead': {'decision'", _RECORD),
+        Explained(f"{_OPENAI}test_base.py::test_streaming_tool_call_v1_v2_parity", "'switchwise': {'decision'", _RECORD),
+        Explained(f"{_OPENAI}test_responses_api.py::test_reasoning_text_v1_v2_parity", "'switchwise': {'decision'", _RECORD),
     ),
     "Anthropic: its own tests": (
         Explained("tests/integration_tests/test_chat_models.py::test_skills", "_get_request_payload", _PRIVATE),
@@ -61,7 +61,7 @@ EXPLAINED: Mapping[str, tuple[Explained, ...]] = {
         Explained(
             f"{_AGENTS}middleware/implementations/test_model_refusal.py::test_stream_surfaces_refusal",
             "generator raised StopIteration",
-            "the fake says that its stream is OpenAI's, but ends it without a finish reason, as OpenAI does not: to fairlead it is a "
+            "the fake says that its stream is OpenAI's, but ends it without a finish reason, as OpenAI does not: to switchwise it is a "
             "stream that was cut, and the fake has nothing to say when it is called again",
         ),
     ),
@@ -69,7 +69,7 @@ EXPLAINED: Mapping[str, tuple[Explained, ...]] = {
         Explained(
             "tests/llms/test_function_calling.py::test_tool_required_compatibility",
             "cannot unpack non-iterable NoneType",
-            "the test replaces the private `_prepare_chat_with_tools`; through fairlead each target prepares its own tools",
+            "the test replaces the private `_prepare_chat_with_tools`; through switchwise each target prepares its own tools",
         ),
         Explained(
             "tests/llms/test_mock.py::test_mock_function_calling_llm_tool_calls",

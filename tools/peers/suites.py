@@ -1,4 +1,4 @@
-"""The suites: whose tests, which of them, and how many must pass through fairlead."""
+"""The suites: whose tests, which of them, and how many must pass through switchwise."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Suite:
         name: in the table.
         package: whose source distribution or repository holds them.
         tests: paths, from the folder that holds `tests`.
-        plugin: the pytest plugin that puts fairlead in front of the models.
-        least: the number of tests that must pass through fairlead.
-        routed: the number of tests in which fairlead must have made a call; a pass without one shows nothing.
+        plugin: the pytest plugin that puts switchwise in front of the models.
+        least: the number of tests that must pass through switchwise.
+        routed: the number of tests in which switchwise must have made a call; a pass without one shows nothing.
         options: further ones for pytest.
     """
 

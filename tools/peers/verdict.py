@@ -1,4 +1,4 @@
-"""Two runs of one suite, bare and through fairlead, compared test by test."""
+"""Two runs of one suite, bare and through switchwise, compared test by test."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Verdict:
         suite: the suite.
         bare, through: tests that passed in each run.
         total: tests in the bare run.
-        routed: tests in which fairlead made a call.
+        routed: tests in which switchwise made a call.
         calls: calls that it made.
         explained: tests that differ for a known reason.
         problems: what nobody has explained; one line each.
@@ -52,7 +52,7 @@ class Verdict:
 def compare(suite: Suite, bare: Outcomes, through: Outcomes, known: Sequence[Explained]) -> Verdict:
     """Where the two runs differ, and whether that is known.
 
-    A test that fails bare is not ours to answer for, whatever it does through fairlead. All else must be the same, or stand
+    A test that fails bare is not ours to answer for, whatever it does through switchwise. All else must be the same, or stand
     in the list with the words of its failure: another failure of the same test is a new one.
     """
     calls = [test["routed"] for test in through.values() if test["routed"]]
@@ -60,19 +60,19 @@ def compare(suite: Suite, bare: Outcomes, through: Outcomes, known: Sequence[Exp
     used: set[Explained] = set()
     for name in sorted(bare.keys() | through.keys()):
         if name not in bare or name not in through:
-            found.problems.append(f"{name}: ran only {'bare' if name in bare else 'through fairlead'}")
+            found.problems.append(f"{name}: ran only {'bare' if name in bare else 'through switchwise'}")
             continue
         before, after = bare[name], through[name]
         if before["outcome"] in FAILS:
             if after["outcome"] == "passed":
-                found.notes.append(f"{name}: fails bare, passes through fairlead")
+                found.notes.append(f"{name}: fails bare, passes through switchwise")
             continue
         if before["outcome"] == after["outcome"]:
             continue
         reason = next((each for each in known if name.startswith(each.test) and each.says in after["why"]), None)
         if reason is None:
             found.problems.append(
-                f"{name}: {before['outcome']} bare, {after['outcome']} through fairlead: {after['why'][:240]}"
+                f"{name}: {before['outcome']} bare, {after['outcome']} through switchwise: {after['why'][:240]}"
             )
             continue
         used.add(reason)
@@ -81,9 +81,9 @@ def compare(suite: Suite, bare: Outcomes, through: Outcomes, known: Sequence[Exp
         f"{each.test}: no longer differs; take it off the list ({each.because})" for each in known if each not in used
     ]
     if found.through < suite.least:
-        found.problems.append(f"{found.through} tests pass through fairlead; at least {suite.least} must")
+        found.problems.append(f"{found.through} tests pass through switchwise; at least {suite.least} must")
     if found.routed < suite.routed:
-        found.problems.append(f"fairlead made calls in {found.routed} tests; at least {suite.routed} are known to need it")
+        found.problems.append(f"switchwise made calls in {found.routed} tests; at least {suite.routed} are known to need it")
     return found
 
 
@@ -93,7 +93,7 @@ def _passed(run: Outcomes) -> int:
 
 def table(verdicts: Sequence[Verdict]) -> str:
     """One line for each suite, then the notes and the problems."""
-    heads = ("suite", "tests", "bare", "through fairlead", "explained", "routed")
+    heads = ("suite", "tests", "bare", "through switchwise", "explained", "routed")
     rows = [
         (
             f"{each.suite.package}  {each.suite.name}",

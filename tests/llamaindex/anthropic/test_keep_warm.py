@@ -8,10 +8,10 @@ import json
 import pytest
 from llama_index.core.base.llms.types import CacheControl, CachePoint, ChatMessage, TextBlock, ToolCallBlock
 
-from fairlead import Pool, Router, Target
-from fairlead.caching import KeepWarm
-from fairlead.testing.loopback import Answer, LoopbackProvider, ToolCall
-from llama_index.llms.fairlead import Fairlead
+from llama_index.llms.switchwise import Switchwise
+from switchwise import Pool, Router, Target
+from switchwise.switching import KeepWarm
+from switchwise_loopback import Answer, LoopbackProvider, ToolCall
 
 from ..methods import ADD
 
@@ -34,7 +34,7 @@ def provider():
 def make(anthropic, openai, journal):
     def made(**options):
         router = Router(Pool([Target("claude", "anthropic"), Target("gpt", "openai")]), journal=[journal])
-        return Fairlead({"claude": anthropic(), "gpt": openai()}, router=router, **options)
+        return Switchwise({"claude": anthropic(), "gpt": openai()}, router=router, **options)
 
     return made
 
@@ -104,7 +104,7 @@ def test_who_marks_himself_is_left_alone(make, anthropic, provider, own):
         ChatMessage(role="user", blocks=[TextBlock(text="Say 1"), *point]),
         ChatMessage(role="user", content="1"),
     ]
-    llm = make(keep_warm=keep) if own == "message" else Fairlead([anthropic(cache_idx=1)], keep_warm=keep)
+    llm = make(keep_warm=keep) if own == "message" else Switchwise([anthropic(cache_idx=1)], keep_warm=keep)
     llm.chat(history)
     assert "1h" not in json.dumps(provider.requests[-1].body)
     assert marks(provider.requests[-1].body) == 1

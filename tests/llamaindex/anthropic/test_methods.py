@@ -10,9 +10,9 @@ from anthropic import Anthropic as Client
 from llama_index.core.base.llms.types import CacheControl, CachePoint, ChatMessage, TextBlock
 from llama_index.llms.anthropic import Anthropic
 
-from fairlead import Interrupted, Pool, Router, Target, Usage
-from fairlead.testing.loopback import Fault
-from llama_index.llms.fairlead import Fairlead
+from llama_index.llms.switchwise import Switchwise
+from switchwise import Interrupted, Pool, Router, Target, Usage
+from switchwise_loopback import Fault
 
 from ..methods import CITY, City, content_of
 
@@ -32,14 +32,14 @@ FAULTS = {
 @pytest.fixture
 def both(anthropic, openai, journal):
     router = Router(Pool([Target("claude", "anthropic"), Target("gpt", "openai")]), journal=[journal])
-    return Fairlead({"claude": anthropic(), "gpt": openai()}, router=router)
+    return Switchwise({"claude": anthropic(), "gpt": openai()}, router=router)
 
 
 async def test_a_method_gives_what_the_bare_llm_gives(method, anthropic, provider):
     bare = anthropic()
     text = "Please add 1 and 2." if "tools" in method.name else "What is it?"
     expected, last = await method.ask(bare, text)
-    got, routed = await method.ask(Fairlead({"only": bare}), text)
+    got, routed = await method.ask(Switchwise({"only": bare}), text)
     assert got == expected
     assert content_of(routed) == content_of(last)
     first, second = [seen.body for seen in provider.requests]
@@ -79,7 +79,7 @@ async def test_usage_is_known_but_for_native_structured_output(method, both, jou
 
 @pytest.mark.parametrize("streamed", [False, True])
 def test_cached_tokens_count_as_part_of_the_prompt(both, journal, streamed):
-    long = "A ship is led by its fairleads. " * 400
+    long = "A ship is led by its switchwises. " * 400
     mark = CachePoint(cache_control=CacheControl(type="ephemeral"))
     history = [ChatMessage(role="user", blocks=[TextBlock(text=long), mark, TextBlock(text="And?")])]
     for _ in range(2):
@@ -134,7 +134,7 @@ def test_a_prompt_of_which_only_a_part_is_counted_is_of_unknown_length(journal, 
     llm._client = Client(api_key="test", http_client=httpx.Client(transport=httpx.MockTransport(lambda _: reply)))
     mark = [CachePoint(cache_control=CacheControl(type="ephemeral"))] if marked else []
     history = [ChatMessage(role="user", blocks=[TextBlock(text="Well?"), *mark])]
-    *_, last = Fairlead([llm], journal=[journal]).stream_chat(history)
+    *_, last = Switchwise([llm], journal=[journal]).stream_chat(history)
     assert last.message.content == "Yes"
     assert journal[0].reply.usage == usage
 

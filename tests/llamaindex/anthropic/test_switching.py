@@ -19,8 +19,8 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 
-from fairlead import NoTarget, Pool, Router, Target
-from llama_index.llms.fairlead import Fairlead
+from llama_index.llms.switchwise import Switchwise
+from switchwise import NoTarget, Pool, Router, Target
 
 from ..methods import ADD
 
@@ -45,7 +45,7 @@ def natives(openai, responses, anthropic, thinking):
 
 @pytest.fixture
 def llm(natives):
-    return Fairlead(natives, router=Router(Pool([Target(name, name) for name in natives])))
+    return Switchwise(natives, router=Router(Pool([Target(name, name) for name in natives])))
 
 
 def called(llm, writer, streamed):
@@ -126,7 +126,7 @@ async def test_an_agent_whose_every_step_goes_to_another_provider_comes_to_its_e
     names = [ALL[first], ALL[(first + 1) % len(ALL)]]
     turns = iter(names)
     router = Router(Pool([Target(name, name) for name in natives]), lambda view, s: s.prefer({next(turns)}, "in turn"))
-    agent = FunctionAgent(name="adder", tools=[ADD], llm=Fairlead(natives, router=router), streaming=streaming)
+    agent = FunctionAgent(name="adder", tools=[ADD], llm=Switchwise(natives, router=router), streaming=streaming)
     assert "3" in str(await agent.run("Please add 1 and 2."))
     assert [seen.api for seen in provider.requests] == [APIS[name] for name in names]
 
@@ -147,17 +147,17 @@ class TestBlocks:
             assert llm.chat(history, route={"target": reader}).message.content
 
     def test_audio_is_not_put_to_a_target_that_takes_none(self, openai, anthropic):
-        llm = Fairlead(
+        llm = Switchwise(
             {"a": anthropic(), "o": openai("gpt-4o-audio-preview")}, router=Router(Pool([Target("a", "x"), Target("o", "y")]))
         )
         sound = ChatMessage(role="user", blocks=[TextBlock(text="hear"), AudioBlock(audio=b"RIFF0000WAVE", format="wav")])
         response = llm.chat([sound])
-        assert [a["result"] for a in response.additional_kwargs["fairlead"]["attempts"]] == ["unsupported", "accepted"]
+        assert [a["result"] for a in response.additional_kwargs["switchwise"]["attempts"]] == ["unsupported", "accepted"]
 
     def test_an_image_by_address_is_not_downloaded_because_the_route_changed(self, openai, anthropic, provider):
-        llm = Fairlead({"claude": anthropic(), "gpt": openai()})
+        llm = Switchwise({"claude": anthropic(), "gpt": openai()})
         history = [ChatMessage(role="user", blocks=[TextBlock(text="see"), ImageBlock(url="http://127.0.0.1:9/a.png")])]
-        assert llm.chat(history).additional_kwargs["fairlead"]["target"] == "gpt"
+        assert llm.chat(history).additional_kwargs["switchwise"]["target"] == "gpt"
         with pytest.raises(NoTarget, match="only openai can serve this request"):
             llm.chat(history, route={"target": "claude"})
 
@@ -176,7 +176,7 @@ class TestSettings:
         assert provider.requests[0].body["thinking"] == {"type": "disabled"}
 
     def test_cache_marks_of_a_target_are_not_left_in_the_callers_messages(self, anthropic):
-        llm = Fairlead({"marking": anthropic(cache_idx=-1)})
+        llm = Switchwise({"marking": anthropic(cache_idx=-1)})
         history = [SYSTEM, ASK]
         llm.chat(history)
         assert all(message.additional_kwargs == {} for message in history)
@@ -188,7 +188,7 @@ class TestResponses:
 
         tracking = OpenAIResponses(model="gpt-4.1", api_key="test", track_previous_responses=True)
         with pytest.raises(ValueError, match="track_previous_responses"):
-            Fairlead([tracking])
+            Switchwise([tracking])
 
 
 def _asked(llm, history, reader, streamed):

@@ -1,4 +1,4 @@
-"""A pytest plugin: writes what became of each test, and how many calls fairlead made in it, to the file in $PEERS_OUTCOMES."""
+"""A pytest plugin: writes what became of each test, and how many calls switchwise made in it, to the file in $PEERS_OUTCOMES."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pytest plugin: the LLM that a test gives to an agent, a program or a chat engine stands behind `Fairlead`."""
+"""A pytest plugin: the LLM that a test gives to an agent, a program or a chat engine stands behind `Switchwise`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from llama_index.core.chat_engine.types import BaseChatEngine
 from llama_index.core.llms import LLM
 from llama_index.core.llms.structured_llm import StructuredLLM
 
-from llama_index.llms.fairlead import Fairlead
+from llama_index.llms.switchwise import Switchwise
 
 TAKERS = (
     workflow.BaseWorkflowAgent,
@@ -28,12 +28,12 @@ ENGINES = tuple(each for each in vars(chat_engine).values() if inspect.isclass(e
 
 
 @pytest.fixture(autouse=True)
-def through_fairlead(monkeypatch: pytest.MonkeyPatch, routed_calls: list[object]) -> None:
+def through_switchwise(monkeypatch: pytest.MonkeyPatch, routed_calls: list[object]) -> None:
     """Replaces the constructors, for the time of the test."""
 
     def around(llm: Any) -> Any:
-        if isinstance(llm, LLM) and not isinstance(llm, (Fairlead, StructuredLLM)):
-            return Fairlead(models=[llm], journal=[routed_calls.append])
+        if isinstance(llm, LLM) and not isinstance(llm, (Switchwise, StructuredLLM)):
+            return Switchwise(models=[llm], journal=[routed_calls.append])
         return llm
 
     def routed(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,5 +1,0 @@
-"""The `fairlead` command. It is thin: each subcommand reads its arguments and calls a function that anybody can call."""
-
-from fairlead.cli.main import main
-
-__all__ = ["main"]

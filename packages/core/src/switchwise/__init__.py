@@ -1,0 +1,64 @@
+"""switchwise: sends each model call of an agent to the model that should answer it."""
+
+from switchwise.engine.drive import adrive, drive
+from switchwise.engine.policy import Flow, Policy, hold
+from switchwise.engine.run import Run
+from switchwise.nouns.call import Attempt, Call, Outcome, Reply, Verdict
+from switchwise.nouns.errors import (
+    AllTargetsFailed,
+    BudgetExceeded,
+    ConfigurationError,
+    FailureKind,
+    Interrupted,
+    NoTarget,
+    SwitchwiseError,
+    TargetError,
+)
+from switchwise.nouns.scope import Level, Scope
+from switchwise.nouns.shortlist import Note, Shortlist
+from switchwise.nouns.signals import Phase, Signals, StepKind, Turn
+from switchwise.nouns.target import Capabilities, Pool, Price, Target
+from switchwise.nouns.usage import Usage, usage_of
+from switchwise.nouns.view import Needs, View
+from switchwise.router import Router
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AllTargetsFailed",
+    "Attempt",
+    "BudgetExceeded",
+    "Call",
+    "Capabilities",
+    "ConfigurationError",
+    "FailureKind",
+    "Flow",
+    "Interrupted",
+    "Level",
+    "Needs",
+    "NoTarget",
+    "Note",
+    "Outcome",
+    "Phase",
+    "Policy",
+    "Pool",
+    "Price",
+    "Reply",
+    "Router",
+    "Run",
+    "Scope",
+    "Shortlist",
+    "Signals",
+    "StepKind",
+    "SwitchwiseError",
+    "Target",
+    "TargetError",
+    "Turn",
+    "Usage",
+    "Verdict",
+    "View",
+    "adrive",
+    "drive",
+    "hold",
+    "usage_of",
+]

@@ -1,0 +1,69 @@
+"""The models that the user of an adapter gives: by name, as objects or as `provider:model`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+from switchwise.nouns.errors import ConfigurationError
+
+
+class Named(Protocol):
+    """A native model as a target."""
+
+    @property
+    def name(self) -> str:
+        """Of the target."""
+
+
+N = TypeVar("N", bound=Named)
+
+
+def named(thing: object) -> str:
+    """What somebody gave, in a few words: the text of a model may be as long as its profile.
+
+    >>> named("gpt"), named(3.5), named(int)
+    ("'gpt'", 'a float', 'the class int')
+    """
+    if thing is None or isinstance(thing, str):
+        return repr(thing)
+    return f"the class {thing.__name__}" if isinstance(thing, type) else f"a {type(thing).__name__}"
+
+
+def by_name(
+    models: Sequence[Any] | Mapping[str, Any],
+    options: Mapping[str, Any],
+    what: str,
+    build: Callable[[str, Mapping[str, Any]], Any],
+    wrap: Callable[[str, Any], N],
+) -> dict[str, N]:
+    """The models by target name.
+
+    Parameters:
+        models: models or `provider:model` strings, strongest first; or a mapping of names to them.
+        options: constructor arguments for those given as strings.
+        what: what the framework calls a model.
+        build: (`provider:model`, options) -> the model.
+        wrap: (name, model) -> the model as a target; the name may be empty.
+
+    Raises:
+        ConfigurationError: there is none, two have one name, or options are given that nothing takes.
+    """
+    if isinstance(models, str) or not isinstance(models, Collection | Iterator):  # a model may well be iterable
+        raise ConfigurationError(f"models= is {named(models)}: give a list, models=[...], or a mapping of names to {what}s")
+    given = list(models.items()) if isinstance(models, Mapping) else [("", model) for model in models]
+    if not given:
+        raise ConfigurationError(f"models= is empty: give at least one {what}")
+    if options and not any(isinstance(model, str) for _, model in given):
+        raise ConfigurationError(
+            f"{', '.join(sorted(options))}: no model takes this setting, since all models= are given as objects; set it on them"
+        )
+    found: dict[str, N] = {}
+    for name, model in given:
+        native = wrap(name, build(model, options) if isinstance(model, str) else model)
+        if native.name in found:
+            raise ConfigurationError(
+                f"models= holds {native.name!r} twice: give a mapping of names, models={{'strong': ..., 'fast': ...}}"
+            )
+        found[native.name] = native
+    return found

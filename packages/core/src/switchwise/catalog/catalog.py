@@ -1,0 +1,115 @@
+"""The catalogue: overrides first, then genai-prices, then the bundled capabilities."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+
+from switchwise.catalog.abilities import abilities
+from switchwise.catalog.prices import priced
+from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.target import Capabilities, Price, Target
+
+
+class Unpriced(UserWarning):
+    """A target was made whose price nobody knows: budgets in USD and orders by price cannot count it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known about a model.
+
+    Parameters:
+        price: None: unknown.
+        can: its capabilities; each may be unknown.
+    """
+
+    price: Price | None = None
+    can: Capabilities = Capabilities()
+
+
+class Catalog:
+    """Prices and capabilities by provider and model.
+
+    Parameters:
+        overrides: (provider, model) -> what you know better. A field that is None is looked up further.
+        variant: request properties with a price of their own, such as `{"service_tier": "flex"}` (OpenAI) or
+            `{"speed": "fast"}` (Anthropic).
+        clock: seconds since the epoch. Prices that begin on a date count from that date on; they are resolved once, at look-up.
+
+    Raises:
+        ConfigurationError: a key of the overrides is no pair.
+
+    >>> catalog = Catalog({("openai", "gpt-4o"): Known(price=Price(input=2, output=8))})
+    >>> known = catalog.look_up("openai", "gpt-4o")
+    >>> known.price.output, known.can.window
+    (8, 128000)
+    """
+
+    def __init__(
+        self,
+        overrides: Mapping[tuple[str, str], Known] | None = None,
+        *,
+        variant: Mapping[str, str] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._overrides = dict(overrides or {})
+        if strange := [key for key in self._overrides if not (isinstance(key, tuple) and len(key) == 2)]:
+            raise ConfigurationError(f"Catalog: {strange[0]!r} is no key: write ('provider', 'model'): Known(...)")
+        self._variant = variant
+        self._clock = clock
+
+    def look_up(self, provider: str, model: str) -> Known:
+        """What is known about a model; nothing at all where it is unknown.
+
+        Parameters:
+            provider: a name such as `openai`, `anthropic`, `google`, `bedrock`; empty: found by the model.
+            model: the provider's name of the model; dated names are understood.
+        """
+        own = self._overrides.get((provider, model), Known())
+        listed = priced(provider, model, self._clock(), self._variant)
+        can = _filled(own.can, Capabilities(window=listed.window))
+        can = _filled(can, abilities(listed.provider or provider, model, listed.model))
+        return Known(listed.price if own.price is None else own.price, can)
+
+    def target(
+        self,
+        name: str,
+        *,
+        provider: str = "",
+        model: str = "",
+        price: Price | None = None,
+        can: Capabilities | None = None,
+        roles: Iterable[str] = (),
+    ) -> Target:
+        """A target with all that is known about its model.
+
+        Parameters:
+            name: how rules and records call it.
+            provider, model: who serves it, under which name; the model defaults to `name`.
+            price: instead of the listed one.
+            can: fields that are not None count instead of the listed ones.
+            roles: words that rules may use instead of its name.
+
+        Warns:
+            Unpriced: no price is known, and none was given.
+        """
+        known = self.look_up(provider, model or name)
+        price = known.price if price is None else price
+        if price is None:
+            who = f"{provider or 'any provider'}/{model or name}"
+            warnings.warn(
+                f"no price is known for {who} (target {name!r}): give price=Price(input=..., output=...) in USD per million "
+                "tokens; without one, budgets in USD and orders by price cannot count it",
+                Unpriced,
+                stacklevel=2,
+            )
+        return Target(name, provider, model or name, price, _filled(can or Capabilities(), known.can), frozenset(roles))
+
+
+def _filled(can: Capabilities, further: Capabilities) -> Capabilities:
+    """`can`, with what it does not know taken from `further`."""
+    unknown = [field.name for field in fields(can) if getattr(can, field.name) is None]
+    return replace(can, **{name: getattr(further, name) for name in unknown})

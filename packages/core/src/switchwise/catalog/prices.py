@@ -1,0 +1,136 @@
+"""List prices from genai-prices (MIT, Pydantic), as our own plain records.
+
+They are resolved once per target: genai-prices needs 70 us per call for what `Price.cost` does in under 1 us. Its snapshot is
+read where it is first needed, never replaced (`set_custom_snapshot` is global to the process), and never fetched.
+
+Three traps. A write price of None or 0 means "no surcharge", so the input price counts. `context_window` is the whole window,
+prompt and answer together. Prices may depend on the hour: the dearest one is the price, the cheaper parts of the day are its
+`hours`, so that code that does not ask for the hour never counts too little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from switchwise.nouns.target import DAY, Hours, Price
+
+if TYPE_CHECKING:
+    from genai_prices.types import ModelInfo, ModelPrice
+
+PROVIDERS: Mapping[str, str] = {  # the frameworks' names -> those of genai-prices
+    "amazon_bedrock": "aws",
+    "anthropic-bedrock": "aws",
+    "anthropic-mantle": "aws",
+    "anthropic_bedrock": "aws",
+    "anthropicvertex": "google",
+    "azure_ai": "azure",
+    "azure_openai": "azure",
+    "bedrock": "aws",
+    "bedrock_converse": "aws",
+    "gemini": "google",
+    "google_anthropic_vertex": "google",
+    "google_genai": "google",
+    "google_vertexai": "google",
+    "mistralai": "mistral",
+    "moonshot": "moonshotai",
+    "vertex_ai": "google",
+    "xai": "x-ai",
+}
+_KEYS = {
+    "input": "input_mtok",
+    "output": "output_mtok",
+    "cache_read": "cache_read_mtok",
+    "cache_write": "cache_write_mtok",
+    "cache_write_1h": "cache_write_1h_mtok",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What genai-prices says of a model; its own names of provider and model, empty where it knows neither."""
+
+    provider: str = ""
+    model: str = ""
+    price: Price | None = None
+    window: int | None = None
+
+
+def priced(provider: str, model: str, now: float, variant: Mapping[str, str] | None = None) -> Listed:
+    """Look a model up.
+
+    Parameters:
+        provider: empty: found by the model.
+        model: its name, dated or not.
+        now: seconds since the epoch; prices that begin later do not count yet.
+        variant: request properties with a price of their own.
+
+    >>> priced("anthropic", "claude-opus-4-5-20251101", now=0).price.cache_write_1h
+    10.0
+    """
+    from genai_prices.data_snapshot import get_snapshot
+
+    name = PROVIDERS.get(provider, provider) or None
+    try:
+        found, info = get_snapshot().find_provider_model(model.removeprefix("models/"), None, name, None)
+    except LookupError:
+        return Listed()
+    return Listed(found.id, info.id, _over_the_day(info, now, variant), info.context_window)
+
+
+def _over_the_day(info: ModelInfo, now: float, variant: Mapping[str, str] | None) -> Price | None:
+    """The dearest price of the day, with the cheaper parts of it."""
+    today = datetime.fromtimestamp(now, UTC).date()
+    edges = sorted({0, DAY, *_edges(info)})
+    parts = [(start, end, _price(info.get_prices(_moment(today, start), variant))) for start, end in pairwise(edges)]
+    prices = [price for _, _, price in parts if price is not None]
+    if not prices:
+        return None
+    dearest = max(prices, key=lambda price: (price.input, price.output))
+    cheaper = tuple(Hours(start, end, price) for start, end, price in parts if price is not None and price != dearest)
+    return replace(dearest, hours=cheaper) if cheaper else dearest
+
+
+def _moment(day: date, second: int) -> datetime:
+    return datetime.combine(day, time(), UTC) + timedelta(seconds=second)
+
+
+def _edges(info: ModelInfo) -> list[int]:
+    """The seconds of the UTC day at which the price may change."""
+    conditions = [*(info.prices if isinstance(info.prices, list) else ()), *(info.price_variants or ())]
+    ends = [getattr(condition.constraint, name, None) for condition in conditions for name in ("start_time", "end_time")]
+    return [_second(end) for end in ends if end is not None]
+
+
+def _second(clock: time) -> int:
+    moment = datetime.combine(date(2000, 1, 2), clock if clock.tzinfo else clock.replace(tzinfo=UTC)).astimezone(UTC)
+    return moment.hour * 3600 + moment.minute * 60 + moment.second
+
+
+def _price(listed: ModelPrice) -> Price | None:
+    """Our record; None where text is not priced by the token (speech by the hour)."""
+    rates = {name: value for name, key in _KEYS.items() if (value := getattr(listed, key)) is not None}
+    if "input" not in rates:
+        return None
+    limits = sorted({tier.start for rate in rates.values() for tier in getattr(rate, "tiers", ())})
+    *shorter, price = [_level(rates, limit) for limit in (-1, *limits)]
+    for above, level in zip(reversed(limits), reversed(shorter), strict=True):
+        price = replace(level, above=above, long=price)
+    return price
+
+
+def _level(rates: Mapping[str, Any], limit: int) -> Price:
+    """The price of a prompt that is longer than `limit`, but not than the next limit."""
+    at = {name: _rate(rate, limit) for name, rate in rates.items()}
+    write, write_1h = at.get("cache_write") or None, at.get("cache_write_1h") or None  # 0: no surcharge
+    return Price(at["input"], at.get("output", 0.0), at.get("cache_read"), write, write_1h)
+
+
+def _rate(rate: Any, limit: int) -> float:
+    if not hasattr(rate, "tiers"):
+        return float(rate)
+    reached = [tier.price for tier in rate.tiers if tier.start <= limit]
+    return float(reached[-1] if reached else rate.base)

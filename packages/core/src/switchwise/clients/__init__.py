@@ -1,0 +1,22 @@
+"""Calls without a framework: the official SDKs of OpenAI and Anthropic, behind one router.
+
+No SDK is imported before a call is made.
+"""
+
+from switchwise.clients.anthropic import AnthropicClient
+from switchwise.clients.clients import Clients, Completion, Stream
+from switchwise.clients.openai import OpenAIClient
+from switchwise.clients.sdk import Client, HiddenRetries, Request
+from switchwise.nouns.usage import usage_of
+
+__all__ = [
+    "AnthropicClient",
+    "Client",
+    "Clients",
+    "Completion",
+    "HiddenRetries",
+    "OpenAIClient",
+    "Request",
+    "Stream",
+    "usage_of",
+]

@@ -1,0 +1,158 @@
+"""Calls through the anthropic SDK, as Messages. Works with anthropic 0.75 and later, 1 and 2.
+
+from switchwise.clients.anthropic import AnthropicClient
+client = AnthropicClient()                                  # key and address from the environment
+request = client.request(messages=[...], max_tokens=1000, stream=True)
+for chunk in drive(router.start(view), request.perform): ...
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from switchwise.clients.sdk import Assembly, Client
+from switchwise.nouns.call import Call, Reply
+from switchwise.nouns.scope import Key, Level
+from switchwise.nouns.target import Target
+from switchwise.nouns.usage import usage_of
+from switchwise.prompt_cache.breakpoints import marked
+from switchwise.protocols.anthropic_messages import messages_params
+from switchwise.protocols.prompt import Prompt, arguments_of
+from switchwise.state.in_process import Memory
+
+LONGEST = 8_192
+"""The longest answer in tokens where nobody says: the API insists on a number. Less where the model gives less."""
+_THINKS = frozenset({"thinking", "redacted_thinking"})
+_THREADS = 2_000
+"""Threads of which it is remembered how far they had come, for each client."""
+
+
+class AnthropicClient(Client):
+    """Performs calls as Messages; see `Client` for the parameters."""
+
+    provider = "anthropic"
+
+    def __init__(self, client: Any = None, async_client: Any = None, **more: Any) -> None:
+        super().__init__(client, async_client, **more)
+        self._seen: Memory[Key, int] = Memory(_THREADS)
+
+    def build(self, asynchronous: bool, **options: Any) -> Any:
+        import anthropic
+
+        return anthropic.AsyncAnthropic(**options) if asynchronous else anthropic.Anthropic(**options)
+
+    def create(self, sdk: Any) -> Callable[..., Any]:
+        create: Callable[..., Any] = sdk.messages.create
+        return create
+
+    def assembly(self) -> Assembly:
+        return Messages()
+
+    def complete_params(self, sdk: Any, target: Target, params: dict[str, Any]) -> dict[str, Any]:
+        if params.get("max_tokens") is None:
+            params["max_tokens"] = min(LONGEST, target.can.max_output or LONGEST)
+        if not params.get("stream"):  # with a long answer and no timeout named, the SDK refuses to send what is not streamed
+            params.setdefault("timeout", sdk.timeout)
+        return params
+
+    def warmed(self, sdk: Any, call: Call, params: dict[str, Any], named: bool) -> dict[str, Any]:  # noqa: ARG002
+        if not self.keep_warm.breakpoints:
+            return params
+        thread = (params["model"], *call.view.scope.key(Level.AGENT))
+        new = marked(params, self.keep_warm.breakpoints, self._seen.get(thread) or 0)
+        self._seen.put(thread, len(params["messages"]))
+        return dict(new)
+
+    def render(self, prompt: Prompt, target: Target) -> dict[str, Any]:
+        return messages_params(prompt, self.asked(target)) | dict(prompt.extra.get("anthropic", {}))
+
+    def text_of(self, chunk: Any) -> str:
+        text = getattr(getattr(chunk, "delta", None), "text", None) if chunk.type == "content_block_delta" else None
+        return text or ""
+
+    def message_of(self, raw: Mapping[str, Any], model: str) -> dict[str, Any]:
+        """Thinking must go back unchanged, and to the same model only: it travels in `native`."""
+        blocks = raw.get("content") or []
+        message: dict[str, Any] = {"role": "assistant", "content": _text(blocks) or None}
+        if calls := [block for block in blocks if block["type"] == "tool_use"]:
+            message["tool_calls"] = [
+                {
+                    "id": block["id"],
+                    "type": "function",
+                    "function": {"name": block["name"], "arguments": json.dumps(block["input"], ensure_ascii=False)},
+                }
+                for block in calls
+            ]
+        if any(block["type"] in _THINKS for block in blocks):
+            message["native"] = {"model": model, "content": blocks}
+        return message
+
+
+class Messages(Assembly):
+    """Puts a message together from the events of its stream. Complete with `message_stop`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stopped = False
+        self._inputs: dict[int, str] = {}
+
+    def take(self, chunk: dict[str, Any]) -> None:
+        match chunk.get("type"):
+            case "message_start":
+                self.raw = chunk["message"]
+                self.raw["content"] = list(self.raw.get("content") or ())
+            case "content_block_start":
+                self.raw.setdefault("content", []).append(dict(chunk["content_block"]))
+            case "content_block_delta":
+                self._grow(chunk.get("index", 0), chunk["delta"])
+            case "message_delta":
+                self.raw.update({name: value for name, value in chunk.get("delta", {}).items() if value is not None})
+                told = {name: value for name, value in (chunk.get("usage") or {}).items() if value is not None}
+                self.raw["usage"] = {**(self.raw.get("usage") or {}), **told}
+            case "message_stop":
+                self._stopped = True
+                for index, text in self._inputs.items():
+                    self.raw["content"][index]["input"] = arguments_of(text)
+
+    def _grow(self, index: int, delta: Mapping[str, Any]) -> None:
+        block = self.raw["content"][index]
+        match delta.get("type"):
+            case "text_delta":
+                block["text"] = block.get("text", "") + delta["text"]
+            case "thinking_delta":
+                block["thinking"] = block.get("thinking", "") + delta["thinking"]
+            case "signature_delta":
+                block["signature"] = delta["signature"]
+            case "citations_delta":
+                block["citations"] = [*(block.get("citations") or ()), delta["citation"]]
+            case "input_json_delta":
+                self._inputs[index] = self._inputs.get(index, "") + delta["partial_json"]
+            case _:  # newer than this code (a compaction): its texts grow
+                for name in delta.keys() - {"type"}:
+                    before, part = block.get(name), delta[name]
+                    block[name] = before + part if isinstance(before, str) and isinstance(part, str) else part
+
+    @property
+    def complete(self) -> bool:
+        return self._stopped
+
+    @property
+    def refused(self) -> bool:
+        return self.raw.get("stop_reason") == "refusal"
+
+    def reply(self, first_chunk: float | None) -> Reply:
+        blocks = self.raw.get("content") or []
+        return Reply(
+            text=_text(blocks),
+            tool_calls=tuple((block["name"], block.get("input") or {}) for block in blocks if block["type"] == "tool_use"),
+            usage=usage_of(self.raw),
+            raw=self.raw,
+            model=self.raw.get("model") or "",
+            first_chunk=first_chunk,
+        )
+
+
+def _text(blocks: list[dict[str, Any]]) -> str:
+    return "".join(block.get("text", "") for block in blocks if block["type"] == "text")

@@ -1,0 +1,213 @@
+"""Several targets of several providers, asked in one language, behind one router.
+
+clients = Clients({"strong": AnthropicClient(model="claude-opus-5-5"), "fast": OpenAIClient(model="gpt-6-luna")})
+messages = [{"role": "user", "content": "Hello"}]
+answer = clients.complete(messages, session="s1")
+messages.append(answer.message)
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from switchwise import catalog
+from switchwise.clients.sdk import Client
+from switchwise.clients.views import Views
+from switchwise.engine.drive import adrive, drive
+from switchwise.engine.run import Run
+from switchwise.nouns.call import Call, Outcome, Reply
+from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.scope import Scope
+from switchwise.nouns.target import Pool
+from switchwise.protocols.prompt import Message, Prompt, Schema
+from switchwise.router import Router
+
+
+class Completion:
+    """A finished answer.
+
+    Parameters:
+        outcome: the target, the attempts and the cost; `outcome.decision` is the id to give feedback under.
+        message: the answer as a message to append to the conversation.
+    """
+
+    __slots__ = ("message", "outcome")
+
+    def __init__(self, outcome: Outcome, message: dict[str, Any]) -> None:
+        self.outcome = outcome
+        self.message = message
+
+    @property
+    def text(self) -> str:
+        """Its text."""
+        return self.outcome.reply.text
+
+    @property
+    def tool_calls(self) -> list[dict[str, Any]]:
+        """The tools that it calls, as in OpenAI's messages: with their ids."""
+        calls: list[dict[str, Any]] = self.message.get("tool_calls") or []
+        return calls
+
+    def __repr__(self) -> str:
+        return f"Completion({self.outcome.target.name!r}, {len(self.text)} characters)"
+
+
+class Stream:
+    """An answer that is being made: iterate over its text (`for` or `async for`), then read `completion`.
+
+    Leaving early closes the call; it counts as abandoned.
+    """
+
+    def __init__(self, chunks: Iterator[str] | AsyncIterator[str], finish: Callable[[], Completion]) -> None:
+        self._chunks = chunks
+        self._finish = finish
+
+    def __iter__(self) -> Iterator[str]:
+        if not isinstance(self._chunks, Iterator):
+            raise TypeError("this stream is asynchronous: use `async for`")
+        return self._chunks
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        if not isinstance(self._chunks, AsyncIterator):
+            raise TypeError("this stream is synchronous: use `for`")
+        return self._chunks
+
+    @property
+    def completion(self) -> Completion:
+        """The finished answer.
+
+        Raises:
+            RuntimeError: it is not finished.
+        """
+        return self._finish()
+
+
+class Clients:
+    """A router over SDK clients.
+
+    Parameters:
+        clients: target name -> client, strongest first.
+        router: chooses among targets of these names; None: the default chain, with prices and capabilities from the
+            catalogue, for which every client must name its `model`.
+
+    Raises:
+        ConfigurationError: router and clients do not name the same targets, a model is missing, or something is no client.
+    """
+
+    def __init__(self, clients: Mapping[str, Client], router: Router | None = None) -> None:
+        if not isinstance(clients, Mapping) or not all(isinstance(client, Client) for client in clients.values()):
+            raise ConfigurationError(f"clients={clients!r:.80}: give target name -> client, such as OpenAIClient(model=...)")
+        if router is not None and not isinstance(router, Router):
+            raise ConfigurationError(f"router={router!r:.80}: give Router(pool, ...)")
+        self._clients = dict(clients)
+        self.router = router or Router.default(_pool(self._clients))
+        if missing := {target.name for target in self.router.pool} ^ self._clients.keys():
+            raise ConfigurationError(
+                f"clients and pool must name the same targets; not on both sides: {', '.join(sorted(missing))}"
+            )
+        self._views = Views()
+
+    def complete(self, messages: Sequence[Message], **options: Any) -> Completion:
+        """Ask, and wait for the whole answer.
+
+        Parameters:
+            messages: the conversation so far. Messages are read once: append new ones, do not change old ones in place.
+            options: tools, tool_choice, parallel_tool_calls, schema, max_tokens, temperature, top_p, stop, extra (see `Prompt`);
+                session, agent, task, labels, deadline (see `Scope`); target: the only target or role that may answer.
+
+        Raises:
+            NoTarget, BudgetExceeded: nothing may be called.
+            AllTargetsFailed: everything that may be called failed.
+        """
+        run, prompt = self._begin(messages, options, stream=False)
+        named = _is_named(options)
+        for _ in drive(run, lambda call: self._perform(call, prompt, named)):
+            pass
+        return self._completion(run)
+
+    async def acomplete(self, messages: Sequence[Message], **options: Any) -> Completion:
+        """As `complete`, asynchronously."""
+        run, prompt = self._begin(messages, options, stream=False)
+        named = _is_named(options)
+        async for _ in adrive(run, lambda call: self._aperform(call, prompt, named)):
+            pass
+        return self._completion(run)
+
+    def stream(self, messages: Sequence[Message], **options: Any) -> Stream:
+        """Ask, and show the text as it comes. Parameters as in `complete`.
+
+        Raises:
+            Interrupted: while iterating: the answer broke off after part of it was shown.
+        """
+        run, prompt = self._begin(messages, options, stream=True)
+        named = _is_named(options)
+        return Stream(drive(run, lambda call: self._perform(call, prompt, named)), lambda: self._completion(run))
+
+    def astream(self, messages: Sequence[Message], **options: Any) -> Stream:
+        """As `stream`, asynchronously: `async for text in clients.astream(...)`."""
+        run, prompt = self._begin(messages, options, stream=True)
+        named = _is_named(options)
+        return Stream(adrive(run, lambda call: self._aperform(call, prompt, named)), lambda: self._completion(run))
+
+    def _begin(self, messages: Sequence[Message], options: dict[str, Any], stream: bool) -> tuple[Run, Prompt]:
+        scope, target, prompt = _sorted(messages, **options)
+        return self.router.start(self._views.view(prompt, scope, target)), replace(prompt, stream=stream)
+
+    def _perform(self, call: Call, prompt: Prompt, named: bool) -> Iterator[str | Reply]:
+        client = self._clients[call.target.name]
+        for item in client.perform(call, _params(client, call, prompt), named):
+            if isinstance(item, Reply):
+                yield item
+            elif text := client.text_of(item):
+                yield text
+
+    async def _aperform(self, call: Call, prompt: Prompt, named: bool) -> AsyncIterator[str | Reply]:
+        client = self._clients[call.target.name]
+        async for item in client.aperform(call, _params(client, call, prompt), named):
+            if isinstance(item, Reply):
+                yield item
+            elif text := client.text_of(item):
+                yield text
+
+    def _completion(self, run: Run) -> Completion:
+        outcome = run.outcome
+        client = self._clients[outcome.target.name]
+        return Completion(outcome, client.message_of(outcome.reply.raw, client.asked(outcome.target)))
+
+
+def _pool(clients: Mapping[str, Client]) -> Pool:
+    if nameless := [name for name, client in clients.items() if not client.model]:
+        raise ConfigurationError(f"without a router, each client needs model=...; missing for {', '.join(nameless)}")
+    return Pool(catalog.target(name, provider=client.provider, model=client.model) for name, client in clients.items())
+
+
+def _params(client: Client, call: Call, prompt: Prompt) -> dict[str, Any]:
+    return {} if call.ask is not None else client.render(prompt, call.target)
+
+
+def _is_named(options: Mapping[str, Any]) -> bool:
+    """Whether the caller says which session it is."""
+    return options.get("session") not in (None, "")
+
+
+def _sorted(
+    messages: Sequence[Message],
+    *,
+    session: str | int | None = "",
+    agent: str = "main",
+    task: str = "",
+    labels: Mapping[str, str] | None = None,
+    deadline: float | None = None,
+    target: str = "",
+    tools: Sequence[Mapping[str, Any]] = (),
+    schema: Schema | None = None,
+    **asked: Any,
+) -> tuple[Scope, str, Prompt]:
+    """Options, by what they are about: where in the work, who may answer, what is asked."""
+    if labels is not None and not isinstance(labels, Mapping):
+        raise ConfigurationError(f"labels={labels!r:.80}: give name -> value, such as {{'user': 'ada'}}")
+    named = "" if session is None else str(session)  # ids of databases are numbers
+    scope = Scope(named, agent or "main", task or "", labels=labels or {}, deadline=deadline)
+    return scope, target, Prompt(messages, tools=tools, schema=schema, **asked)

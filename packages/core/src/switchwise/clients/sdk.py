@@ -1,0 +1,343 @@
+"""Calls made through an official SDK: what OpenAI's and Anthropic's clients have in common.
+
+Rules:
+1. No hidden retries. An SDK retries twice by default, also on an empty account, and sleeps as long as it is told to: a dead
+   target would cost three requests before the router hears of it. Clients built here have `max_retries=0`. A client that you
+   built is left as it is, with a warning.
+2. But a pooled connection that went stale is no outage. Such a call is made once more, uncounted.
+3. A stream is complete only with its terminal marker: a clean end without it is silent in both SDKs.
+4. What the installed SDK does not know goes out all the same, in the body (`temperature` was removed from anthropic 1).
+5. A connection belongs to the event loop that opened it: each loop has an asynchronous client of its own, unless you gave one.
+6. What a model is known not to take is left out where the router chose the model: `temperature` and `top_p`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+from switchwise.catalog.abilities import abilities
+from switchwise.failures import IncompleteStream, Refusal, translated
+from switchwise.failures.evidence import quoted
+from switchwise.nouns.call import Call, Reply
+from switchwise.nouns.errors import ConfigurationError, FailureKind, TargetError
+from switchwise.nouns.target import Target
+from switchwise.prompt_cache.affinity import KeepWarm
+from switchwise.protocols.prompt import Prompt
+
+_SAMPLING = frozenset(["temperature", "top_p"])
+_STALE = ("Event loop is closed", "Server disconnected without sending a response")
+
+
+class HiddenRetries(UserWarning):
+    """An SDK client retries by itself: the router hears of a failure late, and a dead target costs several requests."""
+
+
+class Assembly(ABC):
+    """Puts an answer together: whole, or from the chunks of a stream."""
+
+    def __init__(self) -> None:
+        self.raw: dict[str, Any] = {}
+
+    @abstractmethod
+    def take(self, chunk: dict[str, Any]) -> None:
+        """Add a chunk of a stream."""
+
+    @property
+    @abstractmethod
+    def complete(self) -> bool:
+        """The stream had its terminal marker."""
+
+    @property
+    @abstractmethod
+    def refused(self) -> bool:
+        """The model declined."""
+
+    @abstractmethod
+    def reply(self, first_chunk: float | None) -> Reply:
+        """The finished answer; its `raw` is the JSON of the API."""
+
+
+class Client(ABC):
+    """One provider's SDK, as a performer of calls.
+
+    Parameters:
+        client: the SDK's client; None: built when first needed, from `options` and the environment.
+        async_client: the same for asynchronous calls; one that you give should be used on one event loop only.
+        model: what it asks for where a target names no model.
+        defaults: parameters of every request, in the API's own words.
+        refusals: `reply`: a refusal is an answer like any other; `fail`: it is a failure, and another target is asked.
+        keep_warm: what is done to find prompt caches again; None: `KeepWarm()`, which tells endpoints that take it which
+            requests belong to one session, and marks nothing.
+        clock: seconds; only differences count.
+        options: for the clients that are built, such as `api_key`, `base_url`, `timeout`.
+    """
+
+    provider: ClassVar[str]
+
+    def __init__(
+        self,
+        client: Any = None,
+        async_client: Any = None,
+        *,
+        model: str = "",
+        defaults: Mapping[str, Any] | None = None,
+        refusals: str = "reply",
+        keep_warm: KeepWarm | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        **options: Any,
+    ) -> None:
+        if refusals not in ("reply", "fail"):
+            raise ConfigurationError(f"refusals={refusals!r}: use 'reply' or 'fail'")
+        for name, given in (("client", client), ("async_client", async_client)):
+            if isinstance(given, str):
+                raise ConfigurationError(f"{name}={given!r} is no client of the SDK: for a model, write model={given!r}")
+        if options and (client or async_client):
+            raise ConfigurationError(f"{', '.join(options)}: set these on the SDK client that you pass, not here")
+        self.model = model
+        self._given = (client, async_client)
+        self._defaults = dict(defaults or {})
+        self.keep_warm = keep_warm or KeepWarm()
+        self._fail_refused = refusals == "fail"
+        self._clock = clock
+        self._options = {"max_retries": 0, **options}
+        self._by_loop: dict[Any, Any] = {}
+        for given in self._given:
+            if retries := getattr(given, "max_retries", 0):
+                warnings.warn(
+                    f"this {type(given).__name__} retries {retries} times by itself before the router hears of a failure: "
+                    "build it with max_retries=0",
+                    HiddenRetries,
+                    stacklevel=2 if type(self).__init__ is Client.__init__ else 3,  # at whoever builds it
+                )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(model={self.model!r})"
+
+    def request(self, **params: Any) -> Request:
+        """A request in the API's own parameters, but for `model`, which the router chooses; give its `perform` to `drive`.
+
+        Raises:
+            ConfigurationError: it names a model.
+        """
+        if "model" in params:
+            raise ConfigurationError("model= is chosen by the router: leave it out, and name it in the targets")
+        return Request(self, params)
+
+    def perform(self, call: Call, params: Mapping[str, Any], named: bool = False) -> Iterator[Any]:
+        """Make a call: the SDK's chunks, if `params` asks for a stream, then the `Reply`.
+
+        Parameters:
+            call: who is asked, and where in the work.
+            params: in the API's own words.
+            named: the caller named the session; else its name is only a digest of how it began.
+
+        Raises:
+            TargetError: the provider failed; its own exception is the cause.
+        """
+        arguments = self._arguments(self._sync, call, params, named)
+        begun, assembly = self._clock(), self.assembly()
+        try:
+            with translated():
+                answer = self.create(self._sync)(**arguments)
+        except TargetError as failure:
+            if not _stale(failure):
+                raise
+            with translated():
+                answer = self.create(self._sync)(**arguments)
+        with translated():
+            if not arguments.get("stream"):
+                yield self._whole(assembly, answer)
+                return
+            first = None
+            with answer:
+                for chunk in answer:
+                    first = self._clock() - begun if first is None else first
+                    assembly.take(_plain(chunk))
+                    yield chunk
+            yield self._ended(assembly, first)
+
+    async def aperform(self, call: Call, params: Mapping[str, Any], named: bool = False) -> AsyncIterator[Any]:
+        """As `perform`, asynchronously."""
+        sdk = await self._async()
+        arguments = self._arguments(sdk, call, params, named)
+        begun, assembly = self._clock(), self.assembly()
+        try:
+            with translated():
+                answer = await self.create(sdk)(**arguments)
+        except TargetError as failure:
+            if not _stale(failure):
+                raise
+            with translated():
+                answer = await self.create(sdk)(**arguments)
+        with translated():
+            if not arguments.get("stream"):
+                yield self._whole(assembly, answer)
+                return
+            first = None
+            async with answer:
+                async for chunk in answer:
+                    first = self._clock() - begun if first is None else first
+                    assembly.take(_plain(chunk))
+                    yield chunk
+            yield self._ended(assembly, first)
+
+    # -- what each provider fills in -------------------------------------------------------------------------------
+
+    @abstractmethod
+    def build(self, asynchronous: bool, **options: Any) -> Any:
+        """A client of the SDK."""
+
+    @abstractmethod
+    def create(self, sdk: Any) -> Callable[..., Any]:
+        """The SDK's method that makes a call."""
+
+    @abstractmethod
+    def assembly(self) -> Assembly:
+        """Something to put an answer together with."""
+
+    @abstractmethod
+    def complete_params(self, sdk: Any, target: Target, params: dict[str, Any]) -> dict[str, Any]:
+        """The parameters, with what the API insists on."""
+
+    @abstractmethod
+    def warmed(self, sdk: Any, call: Call, params: dict[str, Any], named: bool) -> dict[str, Any]:
+        """The parameters, with what `keep_warm` adds to them."""
+
+    @abstractmethod
+    def render(self, prompt: Prompt, target: Target) -> dict[str, Any]:
+        """A neutral prompt in the API's own parameters.
+
+        Raises:
+            TargetError: the API has no way to say it.
+        """
+
+    @abstractmethod
+    def text_of(self, chunk: Any) -> str:
+        """The text that a chunk of a stream shows."""
+
+    @abstractmethod
+    def message_of(self, raw: Mapping[str, Any], model: str) -> dict[str, Any]:
+        """The answer of `model` as a neutral message, to be appended to the conversation."""
+
+    def asked(self, target: Target) -> str:
+        """The model that a call to `target` asks for."""
+        return target.model or self.model or target.name
+
+    def samples(self, target: Target) -> bool:
+        """Whether a call to `target` may carry another temperature than 1: what the target says, else the catalogue's table."""
+        known = target.can.sampling
+        if known is None:
+            known = abilities(target.provider or self.provider, self.asked(target)).sampling
+        return known is not False
+
+    # -- shared ----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _sync(self) -> Any:
+        client, other = self._given
+        if client is None and other is not None:
+            raise ConfigurationError(f"{self!r} has an asynchronous SDK client only: pass a synchronous one as client=")
+        return client or self.build(asynchronous=False, **self._options)
+
+    async def _async(self) -> Any:
+        other, given = self._given
+        if given is not None:
+            return given
+        if other is not None:
+            raise ConfigurationError(f"{self!r} has a synchronous SDK client only: pass an asynchronous one as async_client=")
+        owner = self._loop()
+        client = self._by_loop.get(owner)
+        if client is None:
+            client = self._by_loop[owner] = self.build(asynchronous=True, **self._options)
+            for loop in [loop for loop in list(self._by_loop) if loop is not self and loop.is_closed()]:
+                if (old := self._by_loop.pop(loop, None)) is not None:  # it holds on to its loop, and its sockets are open
+                    with suppress(RuntimeError):  # that the event loop is closed
+                        await old.close()
+        return client
+
+    def _loop(self) -> object:
+        """Whose connections may be used here; where asyncio does not run (trio), there is one client for all."""
+        try:
+            return asyncio.get_running_loop()
+        except RuntimeError:
+            return self
+
+    def _arguments(self, sdk: Any, call: Call, params: Mapping[str, Any], named: bool) -> dict[str, Any]:
+        """Keyword arguments for the SDK; what its method does not know goes into `extra_body`."""
+        if call.ask is not None:
+            params = {"messages": [{"role": "user", "content": call.ask}]}
+        model = self.asked(call.target)
+        if not _SAMPLING.isdisjoint(params) and not self.samples(call.target):
+            params = {name: value for name, value in params.items() if name not in _SAMPLING or value == 1}
+        wanted = self.complete_params(sdk, call.target, {"model": model, **self._defaults, **params})
+        if call.ask is None:
+            wanted = self.warmed(sdk, call, wanted, named)
+        known = inspect.signature(self.create(sdk)).parameters
+        arguments = {name: value for name, value in wanted.items() if name in known}
+        if unknown := {name: value for name, value in wanted.items() if name not in known}:
+            arguments["extra_body"] = {**arguments.get("extra_body", {}), **unknown}
+        return arguments
+
+    def _whole(self, assembly: Assembly, answer: Any) -> Reply:
+        assembly.raw = _plain(answer)
+        return self._judged(assembly, None)
+
+    def _ended(self, assembly: Assembly, first_chunk: float | None) -> Reply:
+        if not assembly.complete:
+            raise IncompleteStream("the stream ended without its terminal marker")
+        return self._judged(assembly, first_chunk)
+
+    def _judged(self, assembly: Assembly, first_chunk: float | None) -> Reply:
+        reply = assembly.reply(first_chunk)
+        if self._fail_refused and assembly.refused:
+            raise Refusal(reply.text or "the model declined")
+        return reply
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request that waits for the router's choice; `drive(router.start(view), request.perform)`.
+
+    Parameters:
+        client: who makes the calls.
+        params: in the API's own words.
+    """
+
+    client: Client
+    params: Mapping[str, Any]
+
+    def perform(self, call: Call) -> Iterator[Any]:
+        """Make a call, for `drive`."""
+        return self.client.perform(call, self.params, bool(call.view.scope.session))
+
+    def aperform(self, call: Call) -> AsyncIterator[Any]:
+        """Make a call, for `adrive`."""
+        return self.client.aperform(call, self.params, bool(call.view.scope.session))
+
+
+def _stale(failure: TargetError) -> bool:
+    """Whether the connection was dead before it was used: the provider never saw the request."""
+    if failure.kind is not FailureKind.CONNECTION:
+        return False
+    error: BaseException | None = failure
+    while error is not None:
+        if str(error).startswith(_STALE):
+            return True
+        error = error.__cause__
+    return False
+
+
+def _plain(answer: Any) -> dict[str, Any]:
+    if not hasattr(answer, "to_dict"):  # an SDK hands through what is no JSON: a proxy's page
+        raise TargetError(FailureKind.SERVER_ERROR, f"no answer of the API: {quoted(str(answer))}")
+    plain: dict[str, Any] = answer.to_dict(mode="python", warnings=False)
+    return plain

@@ -1,0 +1,1 @@
+"""Effects, the policy protocol, the routing loop, its drivers, recovery."""

@@ -1,0 +1,136 @@
+"""What follows from a failure: one table, read by a requirement. No failure has a branch in the engine.
+
+An attempt that failed rules out part of the pool for the rest of the request; one that was rejected rules out its
+target. A failure that may pass by itself leaves its target in as the last resort: it is called once more, after a
+pause, if nothing else is left.
+
+Source of the rows: the providers' documented and recorded errors, as listed in docs/design/failures.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from switchwise.nouns.call import Attempt
+from switchwise.nouns.errors import FailureKind as Kind
+from switchwise.nouns.shortlist import Shortlist
+from switchwise.nouns.target import Target
+from switchwise.nouns.validation import number
+from switchwise.nouns.view import View
+
+
+class Reach(Enum):
+    """Which part of the pool a failure rules out for the rest of the request."""
+
+    TARGET = "this target"
+    PROVIDER = "every target of this provider"
+    NO_LARGER = "every target with no larger window"
+    ALL = "every target: the request itself is at fault"
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """A row of the table.
+
+    Parameters:
+        rules_out: which part of the pool.
+        passes: it may pass by itself, so the same target may be called once more as the last resort.
+        cool: seconds that `Healthy` keeps the target out at first, doubled by each further failure; None: not at all.
+        lasting: it will not pass by itself: out until the process restarts or somebody mends it, and said loudly.
+    """
+
+    rules_out: Reach
+    passes: bool = False
+    cool: float | None = None
+    lasting: bool = False
+
+
+TABLE: dict[Kind, Remedy] = {
+    Kind.RATE_LIMIT: Remedy(Reach.TARGET, passes=True, cool=5.0),
+    Kind.OVERLOADED: Remedy(Reach.TARGET, passes=True, cool=5.0),
+    Kind.TIMEOUT: Remedy(Reach.TARGET, cool=2.0),
+    Kind.CONNECTION: Remedy(Reach.TARGET, passes=True, cool=2.0),
+    Kind.SERVER_ERROR: Remedy(Reach.TARGET, passes=True, cool=2.0),
+    Kind.TOO_LARGE: Remedy(Reach.TARGET),
+    Kind.CONTEXT_OVERFLOW: Remedy(Reach.NO_LARGER),
+    Kind.REFUSED: Remedy(Reach.PROVIDER),
+    Kind.AUTHENTICATION: Remedy(Reach.PROVIDER, lasting=True),
+    Kind.QUOTA: Remedy(Reach.PROVIDER, lasting=True),
+    Kind.NOT_FOUND: Remedy(Reach.TARGET, lasting=True),
+    Kind.UNSUPPORTED: Remedy(Reach.TARGET),
+    Kind.BAD_REQUEST: Remedy(Reach.ALL),
+}
+
+
+class Recovery:
+    """The first requirement of every chain: what the attempts so far rule out.
+
+    After the deadline of a call's scope nobody else is tried, and nothing is waited for that would end after it.
+
+    Parameters:
+        patience: longest pause in seconds before a target is called once more as the last resort; 0: none is called twice.
+        pause: the pause where the provider names none.
+
+    Raises:
+        ConfigurationError: one of them is no number of seconds.
+    """
+
+    name = "Recovery"
+    requires = True
+
+    def __init__(self, patience: float = 2.0, pause: float = 0.25) -> None:
+        number("Recovery", "patience", patience)
+        number("Recovery", "pause", pause)
+        self.patience = patience
+        self.pause = pause
+
+    def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
+        if not view.attempts:
+            return shortlist
+        deadline = view.scope.deadline
+        if deadline is not None and view.now >= deadline:
+            return shortlist.require(lambda _: False, "the deadline has passed")
+        for attempt in view.attempts:
+            shortlist = self._after(attempt, view, shortlist)
+        tried = {attempt.target.name for attempt in view.attempts}
+        return shortlist.prefer(lambda target: target.name not in tried, "tried targets come last")
+
+    def _after(self, attempt: Attempt, view: View, shortlist: Shortlist) -> Shortlist:
+        failed, kind = attempt.target, attempt.kind
+        if kind is None:
+            because = attempt.verdict.because if attempt.verdict else ""
+            return shortlist.require(lambda t: t.name != failed.name, f"its reply was rejected: {because}")
+        if self._again(failed, view):
+            return shortlist
+        reach = TABLE[kind].rules_out
+        return shortlist.require(lambda t: not _reached(reach, failed, t), f"{failed.name} failed with {kind.value}")
+
+    def _again(self, target: Target, view: View) -> bool:
+        failures = [attempt for attempt in view.attempts if attempt.target.name == target.name]
+        kind = failures[0].kind
+        if len(failures) > 1 or kind is None or not TABLE[kind].passes:
+            return False
+        delay, deadline = self.delay(target, view), view.scope.deadline
+        return 0 < self.patience >= delay and (deadline is None or view.now + delay < deadline)
+
+    def delay(self, target: Target, view: View) -> float:
+        """Seconds to wait before `target` is called: 0 for one that has not failed for this request.
+
+        The pause that the provider asked for, or our own, drawn from half of it up to the whole.
+        """
+        for attempt in reversed(view.attempts):
+            if attempt.error and attempt.target.name == target.name:
+                asked = attempt.error.retry_after
+                return asked if asked is not None else self.pause * (0.5 + (view.seed & 0xFFFF) / 0x1FFFF)
+        return 0.0
+
+
+def _reached(reach: Reach, failed: Target, target: Target) -> bool:
+    if reach is Reach.ALL or target.name == failed.name:
+        return True
+    if reach is Reach.PROVIDER:
+        return bool(failed.provider) and target.provider == failed.provider
+    if reach is Reach.NO_LARGER:
+        return failed.can.window is not None and target.can.window is not None and target.can.window <= failed.can.window
+    return False

@@ -1,0 +1,209 @@
+"""The one loop. Fallback and cascade are the same thing: ask the policies again, telling them what just happened.
+
+Rules:
+1. One effect, `Call`; back-off is a field of the call.
+2. Only `route` and a policy or verifier that must ask a model first are generators; all else is plain functions.
+3. A flow lives for one model step and is never checkpointed; what policies remember is (`Router.dump`).
+4. Never yield while holding a lock: compute, release, yield.
+5. Only `TargetError` means "try another". Any other exception passes through: a bug must not look like an outage.
+6. A flow that is closed (an abandoned stream, a cancelled task) settles its open attempt before it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Generator
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
+
+from switchwise.engine.policy import Flow, Policy, name_of
+from switchwise.engine.recovery import TABLE, Reach, Recovery
+from switchwise.nouns.call import Attempt, Call, Outcome, Reply, Verdict
+from switchwise.nouns.errors import AllTargetsFailed, BudgetExceeded, FailureKind, Interrupted, TargetError, failed_as
+from switchwise.nouns.shortlist import Shortlist
+from switchwise.nouns.target import Pool
+from switchwise.nouns.view import View
+
+T = TypeVar("T")
+
+
+class Verifier(Protocol):
+    """Judges a reply before it is shown."""
+
+    def __call__(self, view: View, reply: Reply) -> Verdict | Flow[Verdict]:
+        """The verdict; or, where a model must be asked first, a generator that yields the calls and returns it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """All that a flow needs beside the view: a router sets it up once.
+
+    Parameters:
+        pool: all targets.
+        policies: (name, policy) in order of importance, recovery first.
+        recovery: tells how long to wait before a target is called again.
+        verify: judges replies; None: every reply is accepted.
+        reserve: sets aside what a call may use up; False: decide again.
+        learn: takes in each attempt.
+        clock: the time, in seconds: when attempts began and ended, by which policies cool down and budgets run out.
+        timer: seconds by which decisions and calls are timed.
+    """
+
+    pool: Pool
+    policies: tuple[tuple[str, Policy], ...]
+    recovery: Recovery
+    verify: Verifier | None
+    reserve: Callable[[Call], bool]
+    learn: Callable[[Attempt], None]
+    clock: Callable[[], float]
+    timer: Callable[[], float]
+
+
+def route(view: View, rig: Rig) -> Flow[Outcome]:
+    """Find the target that answers, trying others where one fails or its reply is rejected.
+
+    Raises:
+        NoTarget, BudgetExceeded: nothing may be called.
+        AllTargetsFailed: everything that may be called failed.
+        Interrupted: a live reply broke off.
+    """
+    attempts: tuple[Attempt, ...] = ()
+    refused: set[str] = set()
+    while True:
+        asked = rig.timer()
+        shortlist = yield from decide(view, rig)
+        if refused:
+            shortlist = shortlist.require(lambda t: t.name not in refused, "its budget was just used up", BudgetExceeded)
+        if not shortlist.targets:
+            return _best_rejected(shortlist, attempts)
+        target = shortlist.targets[0]
+        verify = rig.verify if len(shortlist.targets) > 1 else None  # the last resort is not judged
+        delay = rig.recovery.delay(target, view) if attempts else 0.0
+        call = Call(target, view, shortlist, None, verify is None, delay, rig.timer() - asked)
+        if not rig.reserve(call):
+            refused.add(target.name)
+            continue
+        attempt = yield from _made(call, rig)
+        if verify is not None and attempt.reply is not None:
+            try:
+                opinion = verify(view, attempt.reply)
+                if not isinstance(opinion, Verdict | Generator):
+                    raise TypeError(
+                        f"{name_of(verify)} gave {opinion!r:.80} for a verdict: return a Verdict, or wrap a test as Predicate"
+                    )
+                verdict = opinion if isinstance(opinion, Verdict) else (yield from _heard(opinion, rig))
+            except BaseException:  # the reply is paid for, whatever becomes of its verdict
+                rig.learn(attempt)
+                raise
+            attempt = replace(attempt, verdict=verdict)
+        rig.learn(attempt)
+        attempts = (*attempts, attempt)
+        if attempt.accepted:
+            return Outcome(attempt, attempts)
+        view = view.after(attempts, rig.clock())
+        refused.clear()
+
+
+def decide(view: View, rig: Rig, calling: bool = True) -> Flow[Shortlist]:
+    """Ask every policy in turn; the finished shortlist is the decision.
+
+    Parameters:
+        calling: False: pass over the policies that would ask a model first.
+    """
+    shortlist = Shortlist(rig.pool)
+    for name, policy in rig.policies:
+        if not shortlist.targets:
+            break
+        shortlist.sign(name)
+        opinion = policy(view, shortlist)
+        if isinstance(opinion, Shortlist):
+            shortlist = opinion
+        elif not isinstance(opinion, Generator):
+            raise TypeError(f"{name} gave {opinion!r:.80} for an opinion: return the shortlist, or what its verbs give")
+        elif calling:
+            shortlist = yield from _heard(opinion, rig)
+        else:
+            opinion.close()
+    return shortlist
+
+
+def _made(call: Call, rig: Rig) -> Flow[Attempt]:
+    """Make a call. The attempt is not learned yet where it may still be judged."""
+    started, begun = rig.clock(), rig.timer()
+    try:
+        reply = yield call
+    except TargetError as error:
+        return Attempt(call, started, rig.clock(), error=error, latency=rig.timer() - begun)
+    except Interrupted as stop:
+        broken = stop.__cause__
+        assert isinstance(broken, TargetError), "a run interrupts with the failure as the cause"
+        rig.learn(Attempt(call, started, rig.clock(), error=broken, latency=rig.timer() - begun))
+        raise failed_as(Interrupted, [broken.own], *stop.args) from broken.own
+    except GeneratorExit:
+        rig.learn(Attempt(call, started, rig.clock(), abandoned=True, latency=rig.timer() - begun))
+        raise
+    price = call.target.price
+    cost = price.at(started).cost(reply.usage) if price is not None and reply.usage is not None else None
+    return Attempt(call, started, rig.clock(), reply, cost=cost, latency=rig.timer() - begun)
+
+
+def _heard(flow: Flow[T], rig: Rig) -> Flow[T]:
+    """Run the flow of a policy or verifier; its calls are attempts like any other."""
+    try:
+        call = next(flow)
+        while True:
+            if not rig.reserve(call):
+                call = flow.throw(TargetError(FailureKind.QUOTA, "the budget does not allow this call"))
+                continue
+            attempt = yield from _made(call, rig)
+            rig.learn(attempt)
+            if attempt.reply is not None:
+                call = flow.send(attempt.reply)
+            else:
+                call = flow.throw(attempt.error or TargetError(FailureKind.CONNECTION))
+    except StopIteration as done:
+        answer: T = done.value
+        return answer
+    except TargetError as error:
+        raise error.own from None
+    finally:
+        flow.close()
+
+
+def _best_rejected(shortlist: Shortlist, attempts: tuple[Attempt, ...]) -> Outcome:
+    """Nothing is left to call: the best rejected reply, or the error that says why there is none."""
+    replied = [attempt for attempt in attempts if attempt.reply is not None]
+    if replied:
+        best = max(replied, key=lambda attempt: attempt.verdict.score if attempt.verdict else 0.0)
+        return Outcome(best, attempts, accepted=False)
+    if not attempts:
+        raises = shortlist.notes[-1].raises
+        raise raises(f"no target may be called.\n{ruled_out(shortlist)}")
+    errors = [_signed(attempt) for attempt in attempts]
+    last = attempts[-1]
+    if last.error is not None and TABLE[last.error.kind].rules_out is Reach.ALL:
+        raise errors[-1]
+    tried = {attempt.target.name for attempt in attempts}
+    told = {attempt.target.name: attempt.error for attempt in attempts}
+    failed = failed_as(AllTargetsFailed, errors, f"all targets failed: {'; '.join(map(_told, told.items()))}", errors)
+    if untried := ruled_out(shortlist, but=tried):
+        failed.add_note(f"not tried:\n{untried}")
+    raise failed
+
+
+def _signed(attempt: Attempt) -> Exception:
+    assert attempt.error is not None, "an attempt without a reply has an error"
+    own = attempt.error.own
+    own.add_note(f"target {attempt.target.name!r} failed: {attempt.error.kind.value}")
+    return own
+
+
+def _told(failure: tuple[str, TargetError | None]) -> str:
+    name, error = failure
+    assert error is not None, "as above"
+    return f"{name} ({error.kind.value})" if str(error) == error.kind.value else f"{name} ({error.kind.value}: {error})"
+
+
+def ruled_out(shortlist: Shortlist, but: Container[str] = ()) -> str:
+    """A line for each target that a note ruled out, but for those named in `but`."""
+    lines = [f"  {name}: {note.because} ({note.policy})" for note in shortlist.notes for name in note.out if name not in but]
+    return "\n".join(lines)

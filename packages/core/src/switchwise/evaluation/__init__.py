@@ -1,0 +1,28 @@
+"""Recorded outcomes and sessions: what other decisions would have cost, with standard errors."""
+
+from switchwise.evaluation.compare import Bought, Comparison, compare_recording
+from switchwise.evaluation.journals import Journal, read_journal
+from switchwise.evaluation.replay import PairResult, Setting, Tally, replay, simulate
+from switchwise.evaluation.routers import load_router, replay_router
+from switchwise.evaluation.sessions import EASY, Step, Thread, read_sessions
+from switchwise.evaluation.teaching import teach
+
+__all__ = [
+    "EASY",
+    "Bought",
+    "Comparison",
+    "Journal",
+    "PairResult",
+    "Setting",
+    "Step",
+    "Tally",
+    "Thread",
+    "compare_recording",
+    "load_router",
+    "read_journal",
+    "read_sessions",
+    "replay",
+    "replay_router",
+    "simulate",
+    "teach",
+]

@@ -1,0 +1,137 @@
+"""One recording, of whatever kind, under all policies, and a router if one is given: what the `switchwise replay` command does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from switchwise.evaluation.cost_model import Check, validate
+from switchwise.evaluation.journals import Journal, is_journal, read_journal
+from switchwise.evaluation.policies import STRONG, Lanes, Policy, Simple, all_strong
+from switchwise.evaluation.prices import PAIRS, frozen_prices
+from switchwise.evaluation.replay import SETTING, PairResult, Setting, Table, replay, simulate
+from switchwise.evaluation.routers import replay_router
+from switchwise.evaluation.sessions import EASY, Step, Thread, read_sessions
+from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.target import Target
+from switchwise.prompt_cache.rates import Tariff
+from switchwise.prompt_cache.rules import CacheRules
+from switchwise.router import Router
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """What a journal's calls cost, and would have cost.
+
+    Parameters:
+        journal: what it holds.
+        strongest: name of the target that would have taken every call.
+        always: USD if it had, by the cost model.
+        modelled: USD of the calls as they were made, by the cost model: how far that is from what was paid tells how far to trust it.
+    """
+
+    journal: Journal
+    strongest: str
+    always: float
+    modelled: float
+
+    @property
+    def saved(self) -> float:
+        """The share of the bill that routing saved, by the cost model on both sides."""
+        return 1.0 - self.modelled / self.always if self.always else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a replay found.
+
+    Parameters:
+        threads: the recording.
+        pairs: the policies, pair by pair.
+        bill: the check of the cost model; none for a journal, which `bought` checks.
+        bought: of a journal: what was paid.
+        router: calls by target of the router that was replayed.
+    """
+
+    threads: Sequence[Thread]
+    pairs: Sequence[PairResult]
+    bill: Sequence[Check]
+    bought: Bought | None = None
+    router: Mapping[str, int] | None = None
+
+
+def compare_recording(
+    path: str | Path,
+    pairs: Sequence[str] | None = None,
+    setting: Setting = SETTING,
+    router: Router | None = None,
+    easy: str = "reads",
+) -> Comparison:
+    """Replay a file.
+
+    Parameters:
+        path: a journal or a file of the `agent_sessions` format.
+        pairs: strong/weak; None: the strongest target of router or journal against each other one, else `PAIRS`.
+        setting: how.
+        router: replayed beside the policies; its own prices count.
+        easy: name of a definition in `EASY`, for recordings that are no journals.
+
+    Raises:
+        ConfigurationError: the file, a pair or the router will not do; the message says why.
+    """
+    journal = read_journal(path) if is_journal(path) else None
+    threads = journal.threads if journal is not None else read_sessions(path, EASY[easy])
+    targets = router.pool.targets if router is not None else journal.targets if journal is not None else ()
+    if targets:
+        own = {_name(target): (target.provider, target.price) for target in targets if target.price is not None}
+        table: Table = {**(setting.prices or frozen_prices()), **own}
+        setting = replace(setting, prices=table)
+        names = list(own)
+        pairs = pairs or [f"{names[0]}/{name}" for name in names[1:]]
+        if not pairs:
+            raise ConfigurationError(
+                f"{_told(targets)}: no two targets with a price, so there is nothing to compare; give --pair"
+            )
+    results = replay(threads, pairs or PAIRS, setting)
+    calls: dict[str, int] | None = None
+    if router is not None:
+        tally = replay_router(router, threads, setting.inflation)
+        calls = {target.name: tally.by[place] for place, target in enumerate(router.pool.targets)}
+        strongest = _name(router.pool.targets[0])
+        results = [
+            result.joined("router", tally, setting.samples) if result.pair.split("/")[0] == strongest else result
+            for result in results
+        ]
+    bill = validate(threads, frozen_prices(), CacheRules()) if journal is None else []
+    return Comparison(threads, results, bill, _bought(journal) if journal is not None else None, calls)
+
+
+def _bought(journal: Journal) -> Bought:
+    priced = [target for target in journal.targets if target.price is not None]
+    if not priced:
+        return Bought(journal, journal.targets[0].name, 0.0, 0.0)
+    rules = CacheRules()
+    strong, *weak = (
+        Tariff(target.price, rules.of(target.provider, target.model or target.name)) for target in priced if target.price
+    )
+    places = {target.name: place for place, target in enumerate(priced)}
+    ordered = sorted(journal.threads, key=lambda thread: thread.steps[0].at)
+    always = simulate(ordered, strong, weak, all_strong()).total
+    made = simulate(ordered, strong, weak, _as_recorded(places)).total
+    return Bought(journal, priced[0].name, always, made)
+
+
+def _as_recorded(places: Mapping[str, int]) -> Policy:
+    def rule(step: Step, prompt: int, lanes: Lanes) -> int:  # noqa: ARG001
+        return places.get(step.by, STRONG)
+
+    return Simple(rule)
+
+
+def _name(target: Target) -> str:
+    return target.model or target.name
+
+
+def _told(targets: Sequence[Target]) -> str:
+    return ", ".join(f"{target.name} ({'priced' if target.price else 'no price'})" for target in targets)

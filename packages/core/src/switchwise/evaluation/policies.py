@@ -1,0 +1,186 @@
+"""Policies that a replay compares: the ones everybody writes first, and the planner that `Cheapest` uses.
+
+Each sees a call as it comes and what is warm at both models, and says which model takes it. Hard calls belong to the strong model in
+all but `all_cheap` and `sticky`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable
+from hashlib import blake2b
+from itertools import groupby
+from typing import Protocol
+
+from switchwise.evaluation.cost_model import Lane
+from switchwise.evaluation.sessions import Step, Thread
+from switchwise.prompt_cache.survival import survival
+from switchwise.switching.forecast import PRIORS, Priors
+from switchwise.switching.planner import PLAN, Course, Planner, Warmth
+
+STRONG, CHEAP = 0, 1
+CONTROL_SHARE = 0.02  # of `Advisor`
+_ENOUGH = 20  # stretches of history
+Lanes = tuple[Lane, ...]  # the strong model's, then those of weaker ones
+
+
+class Policy(Protocol):
+    """Assigns calls to the strong model (0) or a weaker one (1; further ones where more than two are compared)."""
+
+    def begin(self, thread: Thread) -> None:
+        """A thread begins."""
+
+    def choose(self, step: Step, prompt: int, lanes: Lanes) -> int:
+        """Who takes this call: its place among `lanes`; `prompt` may be longer than recorded, where extra calls were made."""
+
+    def saw(self, step: Step, prompt: int, kept: int, model: int, cost: float, lanes: Lanes) -> None:
+        """It was called and cost that many USD."""
+
+    def end(self) -> None:
+        """The thread ends."""
+
+
+class Simple:
+    """A policy without a memory.
+
+    Parameters:
+        rule: (step, prompt, lanes) -> 0 or 1.
+    """
+
+    def __init__(self, rule: Callable[[Step, int, Lanes], int]) -> None:
+        self.choose = rule
+
+    def begin(self, thread: Thread) -> None: ...
+
+    def saw(self, step: Step, prompt: int, kept: int, model: int, cost: float, lanes: Lanes) -> None: ...
+
+    def end(self) -> None: ...
+
+
+def all_strong() -> Policy:
+    """Everything to the strong model."""
+    return Simple(lambda *_: STRONG)
+
+
+def all_cheap() -> Policy:
+    """Everything to the cheap model, hard calls too."""
+    return Simple(lambda *_: CHEAP)
+
+
+def naive() -> Policy:
+    """Every easy call to the cheap model, whatever is cached."""
+    return Simple(lambda step, *_: CHEAP if step.easy else STRONG)
+
+
+def myopic() -> Policy:
+    """An easy call to whoever is cheaper for this call alone, given what is cached."""
+
+    def rule(step: Step, prompt: int, lanes: Lanes) -> int:
+        strong, cheap = (lane.tariff.cost(prompt, min(lane.known(step.at), prompt), step.output) for lane in lanes[:2])
+        return CHEAP if step.easy and cheap < strong else STRONG
+
+    return Simple(rule)
+
+
+class Sticky(Simple):
+    """Cheap until the first hard call of a thread, strong from there on."""
+
+    def __init__(self) -> None:
+        super().__init__(self._rule)
+        self._latched = False
+
+    def begin(self, thread: Thread) -> None:  # noqa: ARG002
+        self._latched = False
+
+    def _rule(self, step: Step, prompt: int, lanes: Lanes) -> int:  # noqa: ARG002
+        self._latched = self._latched or not step.easy
+        return STRONG if self._latched else CHEAP
+
+
+class Switchwise:
+    """What `Cheapest` does: the product's own planner, its beliefs about lifetimes included.
+
+    Parameters:
+        priors: what it assumes at first.
+        history: threads that the strong model did alone before: how many calls it needs is learnt from them. A thread is never
+            judged by the half of the sessions that it is in itself (`half`).
+        control: share of easy stretches left to the strong model where there is no history.
+        cap: by what share the bill may exceed all-strong.
+        seed: of the control's draws.
+    """
+
+    def __init__(
+        self,
+        priors: Priors = PRIORS,
+        *,
+        history: Iterable[Thread] = (),
+        control: float = 0.0,
+        cap: float = 0.02,
+        seed: int = 0,
+    ) -> None:
+        self.planner = Planner(priors, cap=cap, control=control)
+        self._control = control
+        self._rng = random.Random(seed)
+        self._course: Course = self.planner.course("")
+        self._mode = PLAN
+        self._known: Counter[int] = Counter()  # stretches of history in each half
+        for thread in history:
+            for length in stretches(thread):
+                self._known[half(thread.session)] += 1
+                self.planner.history(f"{kind(thread)}, {half(thread.session)}", length)
+
+    def begin(self, thread: Thread) -> None:
+        self._course = self.planner.course(kind(thread))
+        judged_by = 1 - half(thread.session)
+        self._course.kind = f"{kind(thread)}, {judged_by}"
+        # Where most is in one half there is next to no history, and it is learnt as without one; of less than that nothing can be learnt.
+        thin = self._known[judged_by] < _ENOUGH <= self._known.total()
+        self.planner.control = max(self._control, CONTROL_SHARE) if thin else self._control
+
+    def choose(self, step: Step, prompt: int, lanes: Lanes) -> int:
+        self._mode = PLAN
+        if not step.easy:
+            return STRONG
+        home, cheap = (_warmth(lane, step.at) for lane in lanes[:2])
+        plan = self.planner.decide(self._course, prompt, home, {"cheap": cheap}, self._rng.random())
+        self._mode = plan.mode
+        return CHEAP if plan.model else STRONG
+
+    def saw(self, step: Step, prompt: int, kept: int, model: int, cost: float, lanes: Lanes) -> None:
+        self.planner.saw(
+            self._course,
+            step.at,
+            prompt,
+            step.output,
+            easy=step.easy,
+            kept=kept,
+            home=lanes[STRONG].tariff,
+            model="cheap" if model == CHEAP else "",
+            cost=cost,
+            mode=self._mode,
+        )
+
+    def end(self) -> None:
+        self.planner.ended(self._course)
+
+
+def kind(thread: Thread) -> str:
+    """The kind of a thread; not all recordings name their sub-agents."""
+    return thread.kind or ("sub-agent" if thread.agent else "main")
+
+
+def half(session: str) -> int:
+    """Which half of the sessions one belongs to, 0 or 1: a hash of its name."""
+    return blake2b(session.encode(), digest_size=1).digest()[0] & 1
+
+
+def stretches(thread: Thread) -> list[int]:
+    """Lengths of its runs of easy calls."""
+    return [len(list(run)) for easy, run in groupby(thread.steps, key=lambda step: step.easy) if easy]
+
+
+def _warmth(lane: Lane, now: float) -> Warmth:
+    tariff = lane.tariff
+    age = now - lane.at
+    return Warmth(tariff, tariff.rule.whole(lane.warm), survival(age, tariff.ttl, tariff.longest), age)

@@ -1,0 +1,236 @@
+"""Replay recorded sessions under other models and policies, by one model of cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from switchwise.evaluation import policies
+from switchwise.evaluation.bootstrap import Estimate, ratio
+from switchwise.evaluation.cost_model import Lane
+from switchwise.evaluation.optimum import Foresight, optimum
+from switchwise.evaluation.policies import CONTROL_SHARE, STRONG, Policy, Sticky, Switchwise, half
+from switchwise.evaluation.prices import PAIRS, tariff_of
+from switchwise.evaluation.sessions import Step, Thread
+from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.target import Price
+from switchwise.prompt_cache.rates import Tariff
+from switchwise.prompt_cache.rules import CacheRules
+from switchwise.switching.forecast import PRIORS, Priors
+
+Table = Mapping[str, tuple[str, Price]]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one policy came to.
+
+    Parameters:
+        cost: session -> USD.
+        calls: calls made, extra ones included.
+        tokens, cold: prompt tokens, and those of them that no cache had.
+        switches: calls at another model than the call before them in the thread.
+        unsafe: switches to the weaker model for a hard call.
+        by: calls of each model, by its place.
+    """
+
+    cost: dict[str, float] = field(default_factory=dict)
+    calls: int = 0
+    tokens: int = 0
+    cold: int = 0
+    switches: int = 0
+    unsafe: int = 0
+    by: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def total(self) -> float:
+        """USD in all."""
+        return sum(self.cost.values())
+
+
+@dataclass(frozen=True, slots=True)
+class PairResult:
+    """All policies on one pair of models.
+
+    Parameters:
+        pair: strong/weak.
+        tallies: policy -> what it came to; the optimum is under `optimum`, where there is one.
+        relative: policy -> cost in multiples of all-strong, with its standard error.
+        halves: half of the sessions -> policy -> cost in multiples of all-strong.
+    """
+
+    pair: str
+    tallies: Mapping[str, Tally]
+    relative: Mapping[str, Estimate]
+    halves: tuple[Mapping[str, float], Mapping[str, float]]
+
+    def joined(self, policy: str, tally: Tally, samples: int) -> PairResult:
+        """This, with one more policy on the same threads."""
+        return compared(self.pair, {**self.tallies, policy: tally}, samples)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How to replay.
+
+    Parameters:
+        inflation: calls that the weaker model needs where the strong one needs one; above 1 there is no optimum.
+        priors: what switchwise assumes at first.
+        history: switchwise knows how many calls the strong model needed, from the half of the sessions that it is not judged on.
+        control: share of easy stretches it leaves to the strong model to learn that; None: with history none, else 2 % and more
+            in the beginning, as `Cheapest` does.
+        cap: by what share its bill may exceed all-strong.
+        samples: resamples of the bootstrap.
+        foresight: also what a policy comes to that knows that many calls in advance, this one included; 0: not.
+        prices, rules: of the models; None: the shipped tables.
+    """
+
+    inflation: float = 1.0
+    priors: Priors = PRIORS
+    history: bool = True
+    control: float | None = None
+    cap: float = 0.02
+    samples: int = 400
+    foresight: int = 0
+    prices: Table | None = None
+    rules: CacheRules | None = None
+
+    @property
+    def controlled(self) -> float:
+        """The share of easy stretches that is left to the strong model."""
+        if self.control is None:
+            return 0.0 if self.history else CONTROL_SHARE
+        return self.control
+
+
+SETTING = Setting()
+
+
+def replay(threads: Sequence[Thread], pairs: Sequence[str] = PAIRS, setting: Setting = SETTING) -> list[PairResult]:
+    """Compare the policies on each pair.
+
+    Parameters:
+        threads: a recording; see `read_sessions`.
+        pairs: `strong/weak`, names of models in the price table.
+        setting: how.
+
+    Raises:
+        ConfigurationError: the recording is empty, or a pair is not two priced models.
+    """
+    if not threads:
+        raise ConfigurationError("the recording holds no calls")
+    if not any(step.prompt or step.output for thread in threads for step in thread.steps):
+        raise ConfigurationError("the recording counts no tokens: all of input_tokens, cache_read and cache_write are zero")
+    rules = setting.rules or CacheRules()
+    ordered = sorted(threads, key=lambda thread: thread.steps[0].at)
+    return [_pair(ordered, pair, setting, *_tariffs(pair, rules, setting.prices)) for pair in pairs]
+
+
+def simulate(
+    threads: Sequence[Thread], strong: Tariff, weak: Tariff | Sequence[Tariff], policy: Policy, inflation: float = 1.0
+) -> Tally:
+    """What `policy` comes to on these threads, taken in order.
+
+    Parameters:
+        threads: a recording.
+        strong, weak: the models' tariffs; of the weaker ones as many as the policy knows.
+        policy: assigns the calls.
+        inflation: calls that a weaker model needs where the strong one needs one.
+    """
+    tally = Tally()
+    others = [weak] if isinstance(weak, Tariff) else list(weak)
+    for thread in threads:
+        lanes = (Lane(strong, thread.shared, thread.steps[0].at), *map(Lane, others))
+        _thread(thread, lanes, policy, inflation, tally)
+    return tally
+
+
+def _thread(thread: Thread, lanes: tuple[Lane, ...], policy: Policy, inflation: float, tally: Tally) -> None:
+    policy.begin(thread)
+    bloat, debt, before, last, spent = 0, 0.0, 0, -1, 0.0
+    for step in thread.steps:
+        kept = step.kept
+        if step.compacted:
+            bloat = 0
+        elif kept >= before:
+            kept += bloat
+        before = step.prompt
+        extra = False
+        while True:
+            prompt = step.prompt + bloat
+            for lane in lanes:
+                lane.cut(kept)
+            model = policy.choose(step, prompt, lanes)
+            lane = lanes[model]
+            tally.cold += prompt - min(lane.known(step.at), prompt)
+            cost = lane.call(step.at, prompt, step.output)
+            policy.saw(step, prompt, kept, model, cost, lanes)
+            spent += cost
+            _count(tally, step, prompt, model, last)
+            last = model
+            if model == STRONG:
+                break
+            debt += 0.0 if extra else inflation - 1.0
+            if debt < 1.0:
+                break
+            debt, extra, kept = debt - 1.0, True, prompt
+            bloat += step.growth
+    policy.end()
+    tally.cost[thread.session] = tally.cost.get(thread.session, 0.0) + spent
+
+
+def _count(tally: Tally, step: Step, prompt: int, model: int, last: int) -> None:
+    tally.calls += 1
+    tally.tokens += prompt
+    tally.by[model] += 1
+    if last not in (-1, model):
+        tally.switches += 1
+        tally.unsafe += model != STRONG and not step.easy
+
+
+def _pair(threads: Sequence[Thread], pair: str, setting: Setting, strong: Tariff, cheap: Tariff) -> PairResult:
+    made: dict[str, Callable[[], Policy]] = {
+        "all_strong": policies.all_strong,
+        "all_cheap": policies.all_cheap,
+        "naive": policies.naive,
+        "myopic": policies.myopic,
+        "sticky": Sticky,
+        "switchwise": lambda: Switchwise(
+            setting.priors, history=threads if setting.history else (), control=setting.controlled, cap=setting.cap
+        ),
+    }
+    tallies = {name: simulate(threads, strong, cheap, make(), setting.inflation) for name, make in made.items()}
+    if setting.inflation == 1.0:
+        best = Tally()
+        for thread in threads:
+            best.cost[thread.session] = best.cost.get(thread.session, 0.0) + optimum(thread, strong, cheap)
+        tallies["optimum"] = best
+        if setting.foresight:
+            tallies["foresight"] = simulate(threads, strong, cheap, Foresight(setting.foresight))
+    return compared(pair, tallies, setting.samples)
+
+
+def compared(name: str, tallies: Mapping[str, Tally], samples: int) -> PairResult:
+    """Costs in multiples of `all_strong`, with standard errors, and in each half of the sessions."""
+    always = tallies["all_strong"].cost
+    sessions = sorted(always)
+    base = [always[session] for session in sessions]
+    relative = {
+        policy: ratio([tally.cost[session] for session in sessions], base, samples=samples) for policy, tally in tallies.items()
+    }
+    parts = [[session for session in sessions if half(session) == part] for part in (0, 1)]
+    by_half = [{policy: _share(tally.cost, always, part) for policy, tally in tallies.items()} for part in parts]
+    return PairResult(name, tallies, relative, (by_half[0], by_half[1]))
+
+
+def _share(cost: Mapping[str, float], base: Mapping[str, float], sessions: Sequence[str]) -> float:
+    total = sum(base[session] for session in sessions)
+    return sum(cost[session] for session in sessions) / total if total else 1.0
+
+
+def _tariffs(pair: str, rules: CacheRules, prices: Table | None) -> tuple[Tariff, Tariff]:
+    strong, slash, cheap = pair.partition("/")
+    if not slash:
+        raise ConfigurationError(f"{pair!r} is no pair: write strong/weak")
+    return tariff_of(strong, rules, prices), tariff_of(cheap, rules, prices)

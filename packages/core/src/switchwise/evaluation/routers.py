@@ -1,0 +1,194 @@
+"""A router replayed: each recorded call is put to the real thing, its decision followed, and its attempts learnt from.
+
+Nothing is called. What a call would have cost, and what its usage would have said, comes from the one model of cost of all replays. The
+router is told what stands in the recording: session and agent, the length of the prompt and how it changed, whether a user's turn, a
+tool's result or a failure came before; of a journal, what its own router was told. Of a recording of the `agent_sessions` format, a call
+that is not easy by the definition in use is told as planning, so that all columns mean the same by it.
+
+Its policies are used as they are, so what they remember is what they learnt in the replay. Its journal is not written, and no reply
+is judged: there are none.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import random
+import sys
+from bisect import bisect_right
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from switchwise.engine.run import Run
+from switchwise.evaluation.policies import Lanes, kind
+from switchwise.evaluation.replay import Tally, simulate
+from switchwise.evaluation.sessions import Step, Thread
+from switchwise.nouns.call import Reply
+from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.prompt_prefix import Block, Chain
+from switchwise.nouns.scope import Scope
+from switchwise.nouns.target import Target
+from switchwise.nouns.usage import Usage
+from switchwise.nouns.view import View
+from switchwise.prompt_cache.rates import Tariff
+from switchwise.prompt_cache.rules import CacheRules
+from switchwise.router import Router
+
+
+def replay_router(router: Router, threads: Sequence[Thread], inflation: float = 1.0, seed: int = 0) -> Tally:
+    """What `router` comes to on these threads.
+
+    Parameters:
+        router: any; its policies learn from the replay.
+        threads: a recording, of whatever kind.
+        inflation: calls that any but the strongest target needs where that one needs one.
+        seed: of its draws.
+
+    Raises:
+        ConfigurationError: a target has no price, or a policy would have to ask a model.
+        NoTarget: the router has nobody for a call.
+    """
+    ordered = sorted(threads, key=lambda thread: thread.steps[0].at)
+    strong, *weak = tariffs(router)
+    return simulate(ordered, strong, weak, _Routed(router, seed), inflation)
+
+
+def tariffs(router: Router) -> list[Tariff]:
+    """Those of its targets, strongest first.
+
+    Raises:
+        ConfigurationError: a target has no price.
+    """
+    advisors = [advisor for policy in router.policies if (advisor := advisor_of(policy)) is not None]
+    rules = advisors[0].targets.rules if advisors else CacheRules()
+    return [_tariff(target, rules) for target in router.pool.targets]
+
+
+def advisor_of(policy: Any) -> Any:
+    """What knows of caches in a policy, held or not; None: nothing does."""
+    return getattr(getattr(policy, "policy", policy), "advisor", None)
+
+
+def load_router(place: str) -> Router:
+    """The router at `module:name` or `file.py:name`: a `Router`, something that has one, or a function that makes one.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    where, colon, name = place.rpartition(":")
+    if not colon or not where or not name:
+        raise ConfigurationError(f"{place!r} names no router: write module:name or path/to/file.py:name")
+    module = _module(where)
+    if not hasattr(module, name):
+        raise ConfigurationError(f"{where} has no {name!r}")
+    found: Any = getattr(module, name)
+    if not isinstance(found, Router) and callable(found) and not isinstance(found, type) and not hasattr(found, "router"):
+        found = _made(found, place)
+    found = getattr(found, "router", found)
+    if not isinstance(found, Router):
+        raise ConfigurationError(f"{place} is no Router, but a {type(found).__name__}")
+    return found
+
+
+def _module(where: str) -> ModuleType:
+    if not where.endswith(".py"):
+        sys.path.insert(0, str(Path.cwd()))
+        try:
+            return importlib.import_module(where)
+        except ModuleNotFoundError as error:
+            raise ConfigurationError(f"cannot import {where!r}: {error}") from None
+        finally:
+            sys.path.pop(0)
+    if not Path(where).is_file():
+        raise ConfigurationError(f"{where}: no such file")
+    spec = importlib.util.spec_from_file_location("replayed_router", where)
+    if spec is None or spec.loader is None:
+        raise ConfigurationError(f"{where} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise ConfigurationError(f"{where}:{error.lineno}: {error.msg}") from None
+    return module
+
+
+def _made(function: Any, place: str) -> Any:
+    try:
+        inspect.signature(function).bind()
+    except TypeError as error:
+        raise ConfigurationError(f"{place} makes no Router by itself: {error}") from None
+    return function()
+
+
+def _tariff(target: Target, rules: CacheRules) -> Tariff:
+    if target.price is None:
+        raise ConfigurationError(f"target {target.name!r} has no price: a replay cannot tell what its calls cost")
+    return Tariff(target.price, rules.of(target.provider, target.model or target.name))
+
+
+class _Clock:
+    """Says the time of the call that is being replayed."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class _Routed:
+    """A router as a policy of the replay."""
+
+    def __init__(self, router: Router, seed: int) -> None:
+        self._clock = _Clock()
+        self._router = Router(router.pool, *router.policies, clock=self._clock, timer=lambda: 0.0, rng=random.Random(seed))
+        self._places = {target.name: place for place, target in enumerate(router.pool.targets)}
+        self._blocks = 0  # made so far: each is another text
+        self._run: Run | None = None
+
+    def begin(self, thread: Thread) -> None:
+        self._scope = (thread.session, kind(thread))
+        self._chain = Chain()
+        self._ends: list[int] = []  # of its blocks, in tokens
+        self._turn = self._calls = 0
+        self._last: Step | None = None
+
+    def choose(self, step: Step, prompt: int, lanes: Lanes) -> int:
+        self._grow(step, prompt)
+        self._turn += step.turn and step is not self._last
+        self._last = step
+        self._clock.now = step.at
+        scope = Scope(*self._scope, task=str(self._turn), step=self._calls)
+        self._calls += 1
+        self._run = run = self._router.start(View(scope, prompt, signals=step.signals, chain=self._chain))
+        call = run.call
+        if call is None or call.ask is not None:
+            raise ConfigurationError("a policy of this router asks a model before it decides: a replay has no answers for it")
+        place = self._places[call.target.name]
+        self._known = min(lanes[place].known(step.at), prompt)
+        return place
+
+    def saw(self, step: Step, prompt: int, kept: int, model: int, cost: float, lanes: Lanes) -> None:  # noqa: ARG002
+        rule = lanes[model].tariff.rule
+        wrote = prompt - self._known if rule.caches and prompt >= rule.minimum else 0
+        assert self._run is not None, "it was called because of a run"
+        self._run.ended(Reply(usage=Usage(prompt, step.output, self._known, wrote), model="replayed"))
+
+    def end(self) -> None: ...
+
+    def _grow(self, step: Step, prompt: int) -> None:
+        last = self._last
+        ends = self._ends
+        if last is not None and step is not last and step.kept < last.prompt:
+            del ends[bisect_right(ends, step.kept) :]
+        while ends and ends[-1] > prompt:
+            ends.pop()
+        shared, new = len(ends), prompt - (ends[-1] if ends else 0)
+        blocks = []
+        if new > 0:
+            self._blocks += 1
+            blocks = [Block(self._blocks, new)]
+            ends.append(prompt)
+        self._chain.grow(shared, blocks)

@@ -1,0 +1,11 @@
+"""A provider's failure, in the words of `switchwise.nouns.errors.FailureKind`.
+
+`target_error` is for whoever performs calls: it turns the provider's own exception into a `TargetError`, and leaves
+bugs alone. `classify` is its pure heart, for failures that arrive as data (an error event of a stream). The behaviour
+is the table `ROWS`, of which docs/design/failures.md is drawn.
+"""
+
+from switchwise.failures.exceptions import IncompleteStream, Refusal, target_error, translated
+from switchwise.failures.table import ROWS, Row, classify
+
+__all__ = ["ROWS", "IncompleteStream", "Refusal", "Row", "classify", "target_error", "translated"]

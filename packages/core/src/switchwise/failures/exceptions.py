@@ -1,0 +1,237 @@
+"""The provider's own exception -> `TargetError`, or None for what is no failure of a provider.
+
+No SDK is imported: classes are told by name and module over their MRO, and by the attributes they carry. That holds for
+openai 2 and 3, anthropic 0, 1 and 2, LangChain's `ModelError` classes (subclasses of both the SDK's and its own), raw
+httpx and httpx2 errors, which the SDKs let through once a stream has begun, and any client with a `status_code`.
+
+An SDK's connection error wraps *whatever* went wrong underneath, bugs included, so its cause decides: a missing
+recording in a test, or a broken transport, must not look like an outage.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from switchwise.failures.evidence import Evidence, gather, quoted
+from switchwise.failures.retry_after import retry_after
+from switchwise.failures.table import kind_of
+from switchwise.nouns.errors import FailureKind as Kind
+from switchwise.nouns.errors import TargetError
+
+_TRANSPORTS = frozenset({"httpx", "httpx2", "httpcore", "httpcore2", "h11", "h2", "aiohttp", "requests", "urllib3", "anyio"})
+_CALLERS_FAULT = frozenset(
+    {"LocalProtocolError", "UnsupportedProtocol", "InvalidURL", "CookieConflict", "StreamError", "TooManyRedirects"}
+)
+_BUGS = (ValueError, TypeError, LookupError, AttributeError, NameError, AssertionError, ArithmeticError, ImportError)
+_LANGCHAIN = {
+    "ContextOverflowError": Kind.CONTEXT_OVERFLOW,
+    "ModelAuthenticationError": Kind.AUTHENTICATION,
+    "ModelPermissionDeniedError": Kind.AUTHENTICATION,
+    "ModelInvalidRequestError": Kind.BAD_REQUEST,
+    "ModelNotFoundError": Kind.NOT_FOUND,
+    "ModelRateLimitError": Kind.RATE_LIMIT,
+    "ModelAPIError": Kind.SERVER_ERROR,
+    "ModelTimeoutError": Kind.TIMEOUT,
+    "ModelRefusalError": Kind.REFUSED,
+}
+_REFUSALS = frozenset({"ContentFilterFinishReasonError", "OpenAIRefusalError", "ModelRefusalError"})
+_NO_CREDENTIALS = frozenset(
+    """CredentialsError SubjectTokenProviderError DefaultCredentialsError RefreshError NoCredentialsError PartialCredentialsError
+    CredentialRetrievalError TokenRetrievalError SSOTokenLoadError UnauthorizedSSOTokenError""".split()
+)
+_BOTOCORE = frozenset({"HTTPClientError", "ConnectionError", "ResponseStreamingError"})
+_STALE = "Event loop is closed"
+_FAILED_RESPONSE = re.compile(
+    r"ResponseError\(code='(?P<code>\w+)', message=(?P<said>.*)\)$|(?P<event>[a-z]+(?:_[a-z]+)+): (?P<told>.+)", re.DOTALL
+)
+_NUMBERED = re.compile(r"\[(?P<status>[45]\d\d)\] ")
+"""How ChatNVIDIA reports an error: a plain Exception with the status at its head."""
+_NAMELESS_RESPONSE = re.compile(r"Response \w* ?failed\.")
+
+
+class IncompleteStream(Exception):
+    """A stream ended without its terminal marker, silently. For adapters to raise; `target_error` makes it a CONNECTION.
+
+    The markers: a `finish_reason` and `[DONE]` (chat completions), `response.completed` (Responses), `message_stop` (Messages).
+    """
+
+
+class Refusal(Exception):
+    """The model declined, for safety, in an otherwise good answer. For adapters whose user chose to fall back then."""
+
+
+def target_error(error: BaseException, clock: Callable[[], float] = time.time) -> TargetError | None:
+    """The target's failure behind `error`; None: there is none, let `error` propagate.
+
+    Parameters:
+        error: what performing a call raised.
+        clock: seconds since the epoch, for a `retry-after` that is a date.
+
+    >>> failure = target_error(ConnectionResetError("reset by peer"))
+    >>> failure.kind, failure.own
+    (<FailureKind.CONNECTION: 'connection'>, ConnectionResetError('reset by peer'))
+    >>> target_error(KeyError("messages")) is None
+    True
+    """
+    if isinstance(error, TargetError):
+        return error
+    seen = _behind(error, frozenset())
+    if seen is None:
+        return None
+    kind, evidence = seen
+    failure = TargetError(kind, quoted(evidence.text) or type(error).__name__, retry_after(evidence, clock))
+    failure.__cause__ = error
+    return failure
+
+
+@contextmanager
+def translated(clock: Callable[[], float] = time.time) -> Iterator[None]:
+    """Raise the provider's failures inside it as `TargetError`, from the provider's own exception; let all else through.
+
+    >>> from switchwise.nouns.errors import TargetError
+    >>> try:
+    ...     with translated():
+    ...         raise TimeoutError("slow")
+    ... except TargetError as failure:
+    ...     print(failure.kind, repr(failure.own))
+    timeout TimeoutError('slow')
+    """
+    try:
+        yield
+    except Exception as error:  # unavoidable: no provider's class is known here; what is no failure is raised again
+        failure = target_error(error, clock)
+        if failure is None or failure is error:
+            raise
+        raise failure from error
+
+
+def _behind(error: BaseException | None, passed: frozenset[int]) -> tuple[Kind, Evidence] | None:
+    """Kind and evidence of the first exception along `__cause__` that a provider stands behind."""
+    if not isinstance(error, Exception) or id(error) in passed:
+        return None
+    names = _names(error)
+    status = _status(error)
+    if _says_something(error, names, status):
+        return _said(error, names, status)
+    if names & {"APIConnectionError", "ModelConnectionError"}:
+        text = Evidence(text=str(error))
+        kind = Kind.TIMEOUT if any("Timeout" in name for name in names) else Kind.CONNECTION
+        if error.__cause__ is None:
+            return kind, text
+        inner = _behind(error.__cause__, passed | {id(error)})
+        return inner and (inner[0] if kind is Kind.CONNECTION else kind, text)
+    if (kind_or_none := _unheard(error, names)) is not None:
+        return kind_or_none, Evidence(text=str(error))
+    if isinstance(error, _BUGS):
+        return _failed_response(error)
+    return _behind(error.__cause__, passed | {id(error)})
+
+
+def _says_something(error: Exception, names: frozenset[str], status: int | None) -> bool:
+    if status is not None or names & _LANGCHAIN.keys() - {"ModelTimeoutError"} or _of_aws(error) is not None:
+        return True
+    return "APIError" in names and not names & {"APIConnectionError"} and getattr(error, "body", None) is not None
+
+
+def _said(error: Exception, names: frozenset[str], status: int | None) -> tuple[Kind, Evidence]:
+    """The kind by what the provider said; where nothing is known of that, by the class that LangChain gave it."""
+    if "APIResponseValidationError" in names:  # a good status, but what came was no answer: a proxy's page
+        return Kind.SERVER_ERROR, Evidence(text=str(error))
+    response = getattr(error, "response", None)
+    headers: Any = getattr(response, "headers", None)
+    body = getattr(error, "body", None)
+    if (aws := _of_aws(error)) is not None:
+        body, headers = {"code": aws.get("Code"), "message": aws.get("Message")}, None
+    elif body is None and "HTTPStatusError" in names:  # ChatMistralAI's, with the body at the end of its words
+        body = str(error)[str(error).find("{") :] if "{" in str(error) else None
+    elif body is None and isinstance(details := getattr(error, "details", None), Mapping):  # google-genai
+        body = details
+    text = getattr(error, "message", None)
+    evidence = gather(status, body, headers, text if isinstance(text, str) else str(error))
+    words = {word.lower() for name in ("type", "code", "error_code") if isinstance(word := getattr(error, name, None), str)}
+    evidence = Evidence(evidence.status, evidence.words | words, evidence.text, evidence.headers)
+    named = next((_LANGCHAIN[name] for name in _LANGCHAIN if name in names), None)
+    if named is not None and (named is Kind.CONTEXT_OVERFLOW or (status is None and not evidence.words)):
+        if (
+            named is not Kind.CONTEXT_OVERFLOW
+            and isinstance(cause := error.__cause__, Exception)
+            and _status(cause) is not None
+        ):
+            return _said(cause, _names(cause), _status(cause))  # ChatGoogleGenerativeAI's says less than what it is raised from
+        return named, evidence
+    return kind_of(evidence) or Kind.SERVER_ERROR, evidence
+
+
+def _unheard(error: Exception, names: frozenset[str]) -> Kind | None:
+    """The kind of a failure in which the provider said nothing."""
+    if isinstance(error, IncompleteStream):
+        return Kind.CONNECTION
+    if isinstance(error, Refusal) or names & _REFUSALS:
+        return Kind.REFUSED
+    if names & _NO_CREDENTIALS:
+        return Kind.AUTHENTICATION
+    if isinstance(error, TimeoutError) or "ModelTimeoutError" in names:
+        return Kind.TIMEOUT
+    if isinstance(error, (ConnectionError, EOFError)) or names & {"gaierror", "SSLError"}:
+        return Kind.CONNECTION
+    if isinstance(error, RuntimeError) and str(error) == _STALE:  # a pooled connection of a loop that is gone
+        return Kind.CONNECTION
+    if any(cls.__module__ == "botocore.exceptions" and cls.__name__ in _BOTOCORE for cls in type(error).__mro__):
+        return Kind.TIMEOUT if any("Timeout" in name for name in names) else Kind.CONNECTION
+    if "TransportError" in names and type(error).__module__.startswith("google.auth"):
+        return Kind.CONNECTION
+    if names & _CALLERS_FAULT or not any(cls.__module__.split(".")[0] in _TRANSPORTS for cls in type(error).__mro__):
+        return None
+    return Kind.TIMEOUT if any("Timeout" in name for name in names) else Kind.CONNECTION
+
+
+def _failed_response(error: Exception) -> tuple[Kind, Evidence] | None:
+    """A failed answer that LangChain reports as a plain ValueError: an error object, or `code: message`."""
+    if type(error) is not ValueError or not error.args:
+        return None
+    told = error.args[0]
+    if isinstance(told, str):
+        if _NAMELESS_RESPONSE.fullmatch(told):
+            return Kind.SERVER_ERROR, Evidence(text=told)
+        if not (found := _FAILED_RESPONSE.match(told)):
+            return None
+        told = {"code": found["code"] or found["event"], "message": found["said"] or found["told"]}
+    elif not isinstance(told, dict) and not hasattr(told, "code"):
+        return None
+    evidence = gather(None, told, None, "")
+    kind = kind_of(evidence)
+    return (kind, evidence) if kind else None
+
+
+def _of_aws(error: Exception) -> Mapping[str, Any] | None:
+    """The error in a response that botocore keeps as a dictionary; None: it is no such exception."""
+    response = getattr(error, "response", None)
+    told = response.get("Error") if isinstance(response, dict) else None
+    return told if isinstance(told, Mapping) else None
+
+
+def _names(error: Exception) -> frozenset[str]:
+    return frozenset(cls.__name__ for cls in type(error).__mro__)
+
+
+def _status(error: Exception) -> int | None:
+    """The HTTP status of the answer that the exception stands for, however the client keeps it.
+
+    A good answer that merely hangs on an exception does not count: LangChain gives the answer that could not be read to
+    the parser's own exception.
+    """
+    status = getattr(error, "status_code", None)
+    if not isinstance(status, int):
+        answered = getattr(getattr(error, "response", None), "status_code", None)
+        status = answered if isinstance(answered, int) and answered >= 400 else None
+    if _of_aws(error) is not None:
+        met: Any = getattr(error, "response", {}).get("ResponseMetadata") or {}
+        status = met.get("HTTPStatusCode")
+    if type(error) is Exception and (found := _NUMBERED.match(str(error))):
+        status = int(found["status"])
+    code = getattr(error, "code", None)  # google-genai
+    return code if status is None and isinstance(code, int) and 400 <= code < 600 else status

@@ -1,0 +1,58 @@
+"""How long a provider asks to wait.
+
+Source: RFC 9110 section 10.2.3 (`retry-after`: seconds or a date); `retry-after-ms` of OpenAI and Azure; the words "try
+again in 23.03s" of OpenAI's messages. Anthropic sends `retry-after` on good answers too, so it is read on errors only;
+Azure may send -1, which says nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+from math import isfinite
+
+from switchwise.failures.evidence import Evidence
+
+_DURATION = r"\d+(?:\.\d+)?\s*(?:ms|milliseconds?|hours?|minutes?|seconds?|h|m|s)\b|\d+(?:\.\d+)?[hm](?=\d)"
+_IN_WORDS = re.compile(rf"(?:try(?: again)?|retry) (?:in|after) ((?:(?:{_DURATION})\s*)+)", re.IGNORECASE)
+_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|milli|h|m|s)", re.IGNORECASE)
+_SECONDS = {"ms": 0.001, "milli": 0.001, "h": 3600.0, "m": 60.0, "s": 1.0}
+
+
+def retry_after(evidence: Evidence, clock: Callable[[], float]) -> float | None:
+    """Seconds that the provider asks to wait; None: it does not say."""
+    if evidence.status is not None:
+        if (asked := _number(evidence.header("retry-after-ms"))) is not None:
+            return asked / 1000
+        header = evidence.header("retry-after")
+        asked = _number(header)
+        if asked is None and header:
+            asked = _until(header, evidence.header("date"), clock)
+        if asked is not None:
+            return asked
+    return _worded(evidence.text)
+
+
+def _number(value: str | None) -> float | None:
+    try:
+        number = float(value) if value else -1.0
+    except ValueError:
+        return None
+    return number if number >= 0 and isfinite(number) else None
+
+
+def _until(date: str, sent: str | None, clock: Callable[[], float]) -> float | None:
+    """Seconds from when the response was sent, by the provider's own clock where it tells, up to `date`."""
+    try:
+        then = parsedate_to_datetime(date).timestamp()
+        since = parsedate_to_datetime(sent).timestamp() if sent else clock()
+    except (ValueError, OverflowError):  # no date, or one that no clock can show
+        return None
+    return max(0.0, then - since)
+
+
+def _worded(text: str) -> float | None:
+    if not (found := _IN_WORDS.search(text)):
+        return None
+    return sum(float(number) * _SECONDS[unit.lower()] for number, unit in _PART.findall(found[1]))

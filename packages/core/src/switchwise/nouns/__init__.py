@@ -1,0 +1,1 @@
+"""Frozen values: errors, scope, target, usage, signals, view, call, shortlist, prompt prefix."""

@@ -1,0 +1,149 @@
+"""The exceptions of switchwise, and the kinds of failure that a target can have.
+
+    SwitchwiseError
+    ├── ConfigurationError   a router that cannot work, found when it is built
+    ├── NoTarget             the requirements left nothing to call
+    │   └── BudgetExceeded   ... and the reason is money
+    ├── AllTargetsFailed     an ExceptionGroup of the providers' own errors
+    └── Interrupted          a live reply broke off after part of it was shown
+
+    TargetError              raised by whoever performs a call, consumed by the engine
+
+Only `TargetError` means "try another". Any other exception is a bug or the framework's own control flow, and passes
+through untouched.
+
+`AllTargetsFailed` and `Interrupted` are raised as instances of what the providers' own errors are, too (`failed_as`), so that an
+`except openai.RateLimitError`, a framework's list of errors to retry and its handling of prompts that are too long go on working.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any, TypeVar
+
+E = TypeVar("E", bound="SwitchwiseError")
+
+
+class FailureKind(StrEnum):
+    """What went wrong at a target, by what should happen next (see `switchwise.engine.recovery`)."""
+
+    RATE_LIMIT = "rate_limit"
+    OVERLOADED = "overloaded"
+    TIMEOUT = "timeout"
+    CONNECTION = "connection"
+    SERVER_ERROR = "server_error"
+    TOO_LARGE = "request_too_large"
+    CONTEXT_OVERFLOW = "context_overflow"
+    REFUSED = "content_refused"
+    AUTHENTICATION = "authentication"
+    QUOTA = "quota_exhausted"
+    NOT_FOUND = "model_not_found"
+    UNSUPPORTED = "unsupported"
+    BAD_REQUEST = "bad_request"
+
+
+class SwitchwiseError(Exception):
+    """Anything that switchwise itself reports to its user."""
+
+
+class ConfigurationError(SwitchwiseError, ValueError):
+    """A router that cannot work: the message names the field and the remedy."""
+
+
+class NoTarget(SwitchwiseError):
+    """A requirement left nothing to call; the message names each target and the note that ruled it out."""
+
+
+class BudgetExceeded(NoTarget):
+    """No target is affordable any more: the message says what was spent, on what, and the limit."""
+
+
+class Interrupted(SwitchwiseError):
+    """A live reply broke off after part of it was shown: too late to fall back. `__cause__` is the provider's error."""
+
+
+class AllTargetsFailed(SwitchwiseError, ExceptionGroup[Exception]):
+    """Every target that could be tried failed: the group of the providers' own errors, each with a note naming its target.
+
+    It is an instance of what all of them are, and has the attributes of the last one (`status_code`, `response`, ...).
+    """
+
+    def __new__(cls, message: str, errors: Sequence[Exception]) -> AllTargetsFailed:
+        return super().__new__(cls, message, errors)
+
+    def derive(self, errors: Sequence[Exception]) -> AllTargetsFailed:  # type: ignore[override]  # only Exceptions get in
+        return AllTargetsFailed(self.message, errors)
+
+
+class TargetError(Exception):
+    """The target's failure, not the caller's: another target may be tried.
+
+    Whoever performs a call raises it `from` the provider's own exception.
+
+    Parameters:
+        kind: what went wrong; `switchwise.engine.recovery` says what follows.
+        message: the provider's words, shortened.
+        retry_after: seconds that the provider asks to wait; None: it does not say.
+
+    `partial` says that part of a reply had come before it failed, so that it may be billed; `Run.failed` sets it.
+    """
+
+    def __init__(self, kind: FailureKind, message: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message or kind.value)
+        self.kind = kind
+        self.retry_after = retry_after
+        self.partial = False
+
+    @property
+    def own(self) -> Exception:
+        """The provider's own exception, or this one where there is none."""
+        return self.__cause__ if isinstance(self.__cause__, Exception) else self
+
+
+def failed_as(cls: type[E], errors: Sequence[Exception], *args: Any) -> E:
+    """An error of `cls` that is also an instance of every class that all `errors` are, with what the last of them tells.
+
+    Parameters:
+        cls: `AllTargetsFailed` or `Interrupted`.
+        errors: the providers' own.
+        args: of `cls`.
+
+    >>> error = failed_as(Interrupted, [TimeoutError("too slow")], "opus broke off: too slow")
+    >>> isinstance(error, Interrupted), isinstance(error, TimeoutError), str(error)
+    (True, True, 'opus broke off: too slow')
+    """
+    made = _as_well_as(cls, errors)(*args)
+    for error in errors:
+        for name, value in vars(error).items():
+            if name != "__notes__" and not hasattr(cls, name):  # a group has a message of its own
+                setattr(made, name, value)
+    if any(getattr(error, "is_retryable", False) for error in errors):  # LangChain's word; its classes say no by default
+        made.is_retryable = True  # type: ignore[attr-defined]
+    return made
+
+
+def _as_well_as(cls: type[E], errors: Sequence[Exception]) -> type[E]:
+    shared = [base for base in type(errors[0]).__mro__ if all(isinstance(error, base) for error in errors)]
+    own = [base for base in shared if not issubclass(cls, base) and not issubclass(base, (TargetError, SwitchwiseError))]
+    bases = [base for base in own if not any(other is not base and issubclass(other, base) for other in own)]
+    return _joined((cls, *bases)) if bases else cls
+
+
+@lru_cache(maxsize=128)
+def _joined(classes: tuple[type, ...]) -> Any:
+    """A class that is all of these; the first alone where Python cannot join them."""
+    cls = classes[0]
+    body = {
+        "__module__": cls.__module__,
+        "__qualname__": cls.__qualname__,
+        "__doc__": cls.__doc__,
+        "__init__": Exception.__init__,  # theirs want a response
+        "__str__": cls.__str__,
+        "__reduce__": lambda self: (cls, (self.message, self.exceptions) if issubclass(cls, ExceptionGroup) else self.args),
+    }
+    try:
+        return type(cls.__name__, classes, body)
+    except TypeError:  # some of Python's own, as those of the operating system, cannot be joined with a group
+        return cls

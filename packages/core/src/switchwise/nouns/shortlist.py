@@ -1,0 +1,227 @@
+"""The targets still in the running, best first, and a note on every opinion that counted.
+
+Rules:
+1. `require` drops targets; `prefer` and `order` rank the rest. An earlier preference outranks a later one, which only
+   breaks its ties: so what follows the winner is already the fallback order.
+2. A shortlist is never changed, each verb gives a new one. Only the engine says, in place, who speaks next.
+3. Finished, it is the decision: its notes say who was ruled out, who leads, by whose opinion, and at which level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from itertools import compress
+from typing import Any
+
+from switchwise.nouns.errors import NoTarget
+from switchwise.nouns.fast_init import quick
+from switchwise.nouns.scope import Level
+from switchwise.nouns.target import Pool, Target
+
+Rank = tuple[float, ...]
+Reason = str | Callable[[Target], str]
+# Speaker, level, reason, targets and ranks after it, names ruled out, what it means if nothing is left. A plain tuple:
+# a decision makes several, and most are never read.
+_Opinion = tuple[str, Level, str | Callable[..., str], tuple[Target, ...], tuple[Rank, ...], tuple[str, ...], type[NoTarget]]
+_STEP = Level.STEP  # to look a member up in its class takes ten times as long, and every policy's turn begins with it
+
+
+@quick
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One opinion that counted.
+
+    Parameters:
+        policy: who said it.
+        level: how long it is remembered; STEP for what is asked anew at each call.
+        because: the reason, as a sentence without a full stop.
+        out: names of the targets that it ruled out.
+        lead: names of the targets that share the first place after it; empty: it moved nobody.
+        raises: what it means when this opinion leaves nothing.
+    """
+
+    policy: str
+    level: Level
+    because: str
+    out: tuple[str, ...] = ()
+    lead: tuple[str, ...] = ()
+    raises: type[NoTarget] = NoTarget
+
+
+class Shortlist:
+    """The candidates of one decision in rank order.
+
+    Parameters:
+        pool: all targets; the shortlist starts with the whole of it, strongest first.
+
+    >>> from switchwise import Pool, Shortlist, Target
+    >>> start = Shortlist(Pool([Target("opus"), Target("sonnet"), Target("haiku")]))
+    >>> best = start.require(lambda t: t.name != "opus", "opus is down").prefer(lambda t: t.name == "haiku", "easy")
+    >>> best.names
+    ('haiku', 'sonnet')
+    >>> best.decider.because
+    'easy'
+    """
+
+    __slots__ = ("_decider", "_heard", "_ranks", "_speaker", "level", "memo", "pool", "targets")
+    _decider: Note | None  # once somebody asked
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.targets = pool.targets
+        self.memo: tuple[tuple[object, Any], ...] = ()
+        self.level = _STEP
+        self._ranks: tuple[Rank, ...] = ((),) * len(pool.targets)
+        self._speaker = ""
+        self._heard: tuple[_Opinion, ...] = ()
+        self._decider = None
+
+    def require(
+        self, test: Callable[[Target], bool], because: str | Callable[[], str], raises: type[NoTarget] = NoTarget
+    ) -> Shortlist:
+        """Keep the targets that pass. Where all do, nothing is noted.
+
+        Parameters:
+            test: whether a target may be called.
+            because: why those that fail may not; or how to tell it, asked only when somebody reads the notes.
+            raises: the error that the user gets if nothing is left.
+        """
+        passed = [test(target) for target in self.targets]
+        if all(passed):
+            return self
+        out = tuple([target.name for target, kept in zip(self.targets, passed, strict=True) if not kept])
+        targets, ranks = tuple(compress(self.targets, passed)), tuple(compress(self._ranks, passed))
+        return self._with(targets, ranks, because, out, raises)
+
+    def prefer(self, test: Callable[[Target], bool] | Collection[str], because: str) -> Shortlist:
+        """Move the targets that pass (or are named) ahead of the others, within the ranks they have.
+
+        Where all pass or none does, nothing is noted.
+        """
+        if callable(test):
+            values = [0.0 if test(target) else 1.0 for target in self.targets]
+        else:
+            values = [0.0 if target.name in test else 1.0 for target in self.targets]
+        return self._ranked(values, because) if 0.0 in values and 1.0 in values else self
+
+    def order(self, key: Callable[[Target], float], because: Reason) -> Shortlist:
+        """Rank the targets by `key`, least first, within the ranks they have.
+
+        Parameters:
+            key: the number to rank by.
+            because: the reason; or how to tell it of the target that now leads, asked only when somebody reads the notes.
+        """
+        return self._ranked([key(target) for target in self.targets], because)
+
+    def remember(self, owner: object, value: Any) -> Shortlist:
+        """Attach what `owner` wants back in `learn` once this decision has been acted on."""
+        new = self._with(self.targets, self._ranks)
+        new.memo = (*self.memo, (owner, value))
+        return new
+
+    def remark(self, because: str) -> Shortlist:
+        """Note something that moves nobody: why there is no opinion, where somebody will want to know."""
+        new = self._with(self.targets, self._ranks)
+        new._heard = (*self._heard, (self._speaker, self.level, because, (), (), (), NoTarget))
+        return new
+
+    def voice(self, speaker: str, level: Level = Level.STEP) -> Shortlist:
+        """The same list, its next notes signed by `speaker` and `level`."""
+        new = self._with(self.targets, self._ranks)
+        new._speaker, new.level = speaker, level
+        return new
+
+    def sign(self, speaker: str) -> None:
+        """Let `speaker` sign the notes to come. For the engine, between two policies: it spares a copy for each."""
+        self._speaker, self.level = speaker, _STEP
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the targets, best first."""
+        return tuple([target.name for target in self.targets])
+
+    @property
+    def leaders(self) -> tuple[str, ...]:
+        """Names of the targets that share the first place."""
+        return _leaders(self.targets, self._ranks)
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """The opinions that counted, in the order in which they were given."""
+        return tuple([_note(opinion) for opinion in self._heard])
+
+    def favourites(self, since: Shortlist) -> frozenset[str]:
+        """Names of the targets that the preferences added since `since` put first, wherever earlier ones put them.
+
+        Empty where none was added.
+        """
+        known = len(since._ranks[0]) if since._ranks else 0
+        added = [rank[known:] for rank in self._ranks]
+        if not added or not added[0]:
+            return frozenset()
+        best = min(added)
+        return frozenset([target.name for target, rank in zip(self.targets, added, strict=True) if rank == best])
+
+    @property
+    def decider(self) -> Note:
+        """The note that settled who leads: the first after which the leaders stayed the same until the end.
+
+        Several share the lead where nobody preferred one of them; the order of the pool then says who is called.
+        """
+        if self._decider is None:
+            self._decider = self._settled_by()
+        return self._decider
+
+    def _settled_by(self) -> Note:
+        if not self.targets:
+            return Note("pool", Level.STEP, "nothing is left")
+        winner, share = self.targets[0], self._ranks.count(self._ranks[0])
+        found = None
+        for opinion in reversed(self._heard):
+            targets, ranks, out = opinion[3], opinion[4], opinion[5]
+            if not targets and not out:  # a remark
+                continue
+            if not targets or targets[0] is not winner or ranks.count(ranks[0]) != share:
+                break
+            found = opinion
+        return _note(found) if found else Note("pool", Level.STEP, "the order of the pool", lead=self.leaders)
+
+    def _ranked(self, values: list[float], because: Reason) -> Shortlist:
+        ranks = [(*rank, value) for rank, value in zip(self._ranks, values, strict=True)]
+        targets = self.targets
+        if ranks == sorted(ranks):  # who is preferred leads already
+            return self._with(targets, tuple(ranks), because)
+        best_first = sorted(range(len(ranks)), key=ranks.__getitem__)
+        return self._with(tuple([targets[i] for i in best_first]), tuple([ranks[i] for i in best_first]), because)
+
+    def _with(
+        self,
+        targets: tuple[Target, ...],
+        ranks: tuple[Rank, ...],
+        because: str | Callable[..., str] | None = None,
+        out: tuple[str, ...] = (),
+        raises: type[NoTarget] = NoTarget,
+    ) -> Shortlist:
+        new = object.__new__(Shortlist)
+        new.pool, new.targets, new.memo = self.pool, targets, self.memo
+        new.level, new._ranks, new._speaker, new._decider = self.level, ranks, self._speaker, None
+        if because is None:
+            new._heard = self._heard
+        else:
+            new._heard = (*self._heard, (self._speaker, self.level, because, targets, ranks, out, raises))
+        return new
+
+    def __repr__(self) -> str:
+        return f"Shortlist({', '.join(self.names)})"
+
+
+def _leaders(targets: tuple[Target, ...], ranks: tuple[Rank, ...]) -> tuple[str, ...]:
+    return tuple([target.name for target in targets[: ranks.count(ranks[0])]]) if targets else ()  # best first
+
+
+def _note(opinion: _Opinion) -> Note:
+    speaker, level, because, targets, ranks, out, raises = opinion
+    if not isinstance(because, str):
+        because = because() if out else because(targets[0])
+    return Note(speaker, level, because, out, _leaders(targets, ranks), raises)

@@ -1,0 +1,242 @@
+"""What can answer a call: targets, what they cost and can do, and the pool of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.usage import Usage
+from switchwise.nouns.validation import number, whole, words
+
+PER_MILLION = 1e-6
+DAY = 86_400
+MODALITIES = frozenset(["audio", "document", "image", "video"])
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """A part of the day with a price of its own (DeepSeek's nights).
+
+    Parameters:
+        start, end: seconds of the UTC day, from `start` up to but not including `end`.
+        price: what counts then.
+    """
+
+    start: int
+    end: int
+    price: Price
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """List price in USD per million tokens.
+
+    Parameters:
+        input, output: uncached prompt and answer.
+        cache_read, cache_write, cache_write_1h: None where the provider lists no own price; the input price counts then.
+        above: prompt length in tokens from which on `long` is the price of the whole call.
+        long: the price of a prompt longer than `above`; it may have a longer one of its own.
+        hours: cheaper parts of the day. The price itself is the dearest: who does not ask for the hour never counts too little.
+
+    Raises:
+        ConfigurationError: a price is negative or no number, or only one of `above` and `long` is given.
+    """
+
+    input: float
+    output: float
+    cache_read: float | None = None
+    cache_write: float | None = None
+    cache_write_1h: float | None = None
+    above: int | None = None
+    long: Price | None = None
+    hours: tuple[Hours, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("input", "output", "cache_read", "cache_write", "cache_write_1h"):
+            value = getattr(self, name)
+            if value is not None or name in ("input", "output"):
+                number("Price", name, value, most=1e9)
+        if (self.above is None) is not (self.long is None):
+            raise ConfigurationError("Price: above= is a length from which on long= is the price; give both or neither")
+
+    def at(self, now: float) -> Price:
+        """The price at a time.
+
+        Parameters:
+            now: seconds since the epoch.
+
+        >>> Price(1.32, 3.96, hours=(Hours(0, 3600, Price(0.66, 1.98)),)).at(now=1800).input
+        0.66
+        """
+        if not self.hours:
+            return self
+        second = now % DAY
+        return next((part.price for part in self.hours if part.start <= second < part.end), self)
+
+    def tier(self, input_tokens: int) -> Price:
+        """The price that a prompt of that length pays."""
+        return self.long.tier(input_tokens) if self.long and self.above and input_tokens > self.above else self
+
+    def cost(self, usage: Usage) -> float:
+        """USD for one call.
+
+        >>> Price(input=2, output=10, cache_read=0.2).cost(Usage(1_000_000, 100_000, cache_read_tokens=500_000))
+        2.1
+        """
+        price = self.tier(usage.input_tokens)
+        read, write = usage.cache_read_tokens or 0, usage.cache_write_tokens or 0
+        write_1h = usage.cache_write_1h_tokens or 0
+        plain = price.input
+        total = (usage.input_tokens - read - write - write_1h) * plain + usage.output_tokens * price.output
+        if read:
+            total += read * (plain if price.cache_read is None else price.cache_read)
+        if write:
+            total += write * (plain if price.cache_write is None else price.cache_write)
+        if write_1h:
+            dear = price.cache_write if price.cache_write_1h is None else price.cache_write_1h
+            total += write_1h * (plain if dear is None else dear)
+        return total * PER_MILLION
+
+    def estimate(self, input_tokens: int, output_tokens: int) -> float:
+        """USD for a call with nothing cached."""
+        price = self.tier(input_tokens)
+        return (input_tokens * price.input + output_tokens * price.output) * PER_MILLION
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a model can do. None means unknown, and unknown does not rule a target out.
+
+    Parameters:
+        window: longest prompt plus answer, in tokens.
+        max_output: longest answer, in tokens.
+        tools: can call tools.
+        structured_output: can be held to a JSON schema.
+        modalities: what it reads beside text: `image`, `audio`, `document`, `video`.
+        reasoning: thinks before it answers.
+        sampling: takes a `temperature` and a `top_p` of the caller's.
+
+    Raises:
+        ConfigurationError: a length is not a positive number, or a modality is none of those.
+    """
+
+    window: int | None = None
+    max_output: int | None = None
+    tools: bool | None = None
+    structured_output: bool | None = None
+    modalities: frozenset[str] | None = None
+    reasoning: bool | None = None
+    sampling: bool | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("window", "max_output"):
+            if (value := getattr(self, name)) is not None:
+                whole("Capabilities", name, value)
+        if self.modalities is not None:
+            object.__setattr__(self, "modalities", words("Capabilities", "modalities", self.modalities, MODALITIES))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One thing that can be called: a model behind an account at a provider.
+
+    Parameters:
+        name: how rules, pins, records and messages call it; unique in its pool.
+        provider: who serves it (`openai`, `anthropic`); targets of one provider fail together.
+        model: the provider's name of the model.
+        price: None: unknown; allowed, unless a budget or an order by price needs it.
+        can: its capabilities.
+        roles: words that rules may use instead of its name.
+
+    Raises:
+        ConfigurationError: it has no name, or something of it is of another type.
+    """
+
+    name: str
+    provider: str = ""
+    model: str = ""
+    price: Price | None = None
+    can: Capabilities = field(default_factory=Capabilities)
+    roles: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise ConfigurationError(f"Target({self.name!r}): give it a name")
+        for name, value in (("provider", self.provider), ("model", self.model)):
+            if not isinstance(value, str):
+                raise ConfigurationError(
+                    f"Target({self.name!r}, {name}={value!r}): give a word, or nothing where it is not known"
+                )
+        if self.price is not None and not isinstance(self.price, Price):
+            raise ConfigurationError(f"Target({self.name!r}, price={self.price!r}): give Price(input=..., output=...)")
+        if not isinstance(self.can, Capabilities):
+            raise ConfigurationError(f"Target({self.name!r}, can={self.can!r}): give Capabilities(...)")
+        object.__setattr__(self, "roles", words(f"Target {self.name!r}: ", "roles", self.roles))
+
+
+class Pool:
+    """The targets of a router, strongest first.
+
+    A rule names a target by its name or by a role. Two roles are always there: `strong` is the first target of the
+    pool and `fast` the last, unless targets claim those words for themselves.
+
+    Parameters:
+        targets: at least one, with distinct names, strongest first.
+
+    Raises:
+        ConfigurationError: there is none, something is no target, or a name occurs twice.
+
+    >>> pool = Pool([Target("opus"), Target("haiku")])
+    >>> sorted(pool.select("fast"))
+    ['haiku']
+    """
+
+    __slots__ = ("_named", "_selected", "targets")
+
+    def __init__(self, targets: Iterable[Target]) -> None:
+        given: list[object] = [*targets] if isinstance(targets, Iterable) and not isinstance(targets, str) else [None]
+        if not all(isinstance(target, Target) for target in given):
+            raise ConfigurationError(
+                f"Pool({targets!r:.80}): give a list of targets, such as [Target('opus'), Target('haiku')]"
+            )
+        self.targets = tuple(target for target in given if isinstance(target, Target))
+        self._named = {target.name: target for target in self.targets}
+        if not self.targets:
+            raise ConfigurationError("the pool is empty: give at least one target")
+        if len(self._named) < len(self.targets):
+            names = [target.name for target in self.targets]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            raise ConfigurationError(f"duplicate target name {', '.join(map(repr, twice))}: give each target a name of its own")
+        self._selected = {name: frozenset([name]) for name in self._named}
+        for role, example in (("strong", self.targets[0]), ("fast", self.targets[-1])):
+            self._selected.setdefault(role, frozenset([example.name]))
+        for role in {role for target in self.targets for role in target.roles} - self._named.keys():
+            self._selected[role] = frozenset(target.name for target in self.targets if role in target.roles)
+
+    def select(self, word: str) -> frozenset[str]:
+        """Names of the targets that `word`, a name or a role, stands for.
+
+        Raises:
+            ConfigurationError: nothing in the pool goes by that word.
+        """
+        try:
+            return self._selected[word]
+        except (KeyError, TypeError):  # or a word that is no word, and not hashable
+            known = ", ".join(sorted(self._selected))
+            raise ConfigurationError(f"{word!r} is neither a target nor a role of this pool; it knows: {known}") from None
+
+    def __getitem__(self, name: str) -> Target:
+        return self._named[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._named
+
+    def __iter__(self) -> Iterator[Target]:
+        return iter(self.targets)
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __repr__(self) -> str:
+        return f"Pool({', '.join(self._named)})"

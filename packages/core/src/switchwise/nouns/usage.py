@@ -1,0 +1,263 @@
+"""What a call consumed, in one meaning for all providers; and how to read it from whatever tells it.
+
+The shapes differ in what their numbers mean. OpenAI's prompt tokens include what was read from the cache, Anthropic's exclude what
+was read and what was written; Gemini counts thoughts beside the answer, most others within it; LangChain moves written tokens from one
+field to two others. `_SHAPES` says it in one row for each shape, and `usage_of` reads them all.
+
+Source: the SDKs openai 2.54, anthropic 2.10, google-genai 2.34 and botocore 1.44, langchain-core 1.7, documentation of DeepSeek, Moonshot,
+xAI, Mistral and OpenRouter, as of 2026-11.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from switchwise.nouns.fast_init import quick
+
+
+@quick
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call, in one meaning for all providers. Unknown is None, never zero.
+
+    Parameters:
+        input_tokens: the whole prompt, cached parts included (Anthropic's `input_tokens` excludes them: add them up).
+        output_tokens: the whole answer, reasoning included.
+        cache_read_tokens: part of the prompt that was read from the provider's cache.
+        cache_write_tokens: part of the prompt that was written to it with the default lifetime.
+        cache_write_1h_tokens: part that was written with the long lifetime.
+        reasoning_tokens: part of the answer that was reasoning.
+    """
+
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+# Where a count is: the column of `_COLUMNS`, the name of a field, that of a field in it, and whether it is added to those before it.
+_Place = tuple[int, str, str, bool]
+_Fields = Callable[[str], Any]
+_COLUMNS = ("input", "output", "read", "written", "short", "long", "reasoning", "total")
+
+
+class _Shape(NamedTuple):
+    """Where one kind of API has its counts. Each column is `"a + b"` (added up) or `"a | b.c"` (the first that is there).
+
+    Parameters:
+        told_by: any of these fields tells the shape.
+        places: where the columns are; `written` is all that was written, `short` and `long` the same split by lifetime.
+        apart: `input` excludes what was read and what was written.
+    """
+
+    told_by: tuple[str, ...]
+    places: tuple[_Place, ...]
+    apart: bool
+
+
+def _shape(told_by: str, *, apart: bool = False, **columns: str) -> _Shape:
+    places: list[_Place] = []
+    for column, text in columns.items():
+        adds = "+" in text
+        for name in text.replace("+", "|").split("|"):
+            outer, _, inner = name.strip().partition(".")
+            places.append((_COLUMNS.index(column), outer, inner, adds))
+    return _Shape(tuple(told_by.split(" | ")), tuple(places), apart)
+
+
+_MESSAGES = _shape(
+    "cache_read_input_tokens | cache_creation_input_tokens | cache_creation | iterations",
+    input="input_tokens",
+    output="output_tokens",
+    read="cache_read_input_tokens",
+    written="cache_creation_input_tokens",
+    short="cache_creation.ephemeral_5m_input_tokens",
+    long="cache_creation.ephemeral_1h_input_tokens",
+    reasoning="output_tokens_details.thinking_tokens",
+    apart=True,
+)
+# In this order: what LiteLLM tells of Claude is Chat with some of Anthropic's fields.
+_SHAPES = (
+    _shape(  # OpenAI Chat; DeepSeek, Moonshot, xAI, Mistral, OpenRouter and LiteLLM, who speak it with fields of their own
+        "prompt_tokens",
+        input="prompt_tokens",
+        output="completion_tokens",
+        read="prompt_tokens_details.cached_tokens | prompt_cache_hit_tokens | cached_tokens | cache_read_input_tokens",
+        written="prompt_tokens_details.cache_write_tokens | cache_creation_input_tokens",
+        reasoning="completion_tokens_details.reasoning_tokens | reasoning_tokens",
+        total="total_tokens",
+    ),
+    _shape(  # LangChain's `usage_metadata`; the names of OpenAI's service tiers stand before the keys
+        "input_token_details | output_token_details",
+        input="input_tokens",
+        output="output_tokens",
+        read="input_token_details.cache_read | input_token_details.priority_cache_read | input_token_details.flex_cache_read",
+        written="input_token_details.cache_creation | input_token_details.priority_cache_creation"
+        " | input_token_details.flex_cache_creation",
+        short="input_token_details.ephemeral_5m_input_tokens",
+        long="input_token_details.ephemeral_1h_input_tokens",
+        reasoning="output_token_details.reasoning | output_token_details.priority_reasoning"
+        " | output_token_details.flex_reasoning",
+        total="total_tokens",
+    ),
+    _MESSAGES,
+    _shape(  # OpenAI Responses
+        "input_tokens_details | total_tokens",
+        input="input_tokens",
+        output="output_tokens",
+        read="input_tokens_details.cached_tokens",
+        written="input_tokens_details.cache_write_tokens",
+        reasoning="output_tokens_details.reasoning_tokens",
+        total="total_tokens",
+    ),
+    _MESSAGES._replace(told_by=("input_tokens",)),
+    _shape(  # Gemini's JSON
+        "promptTokenCount",
+        input="promptTokenCount + toolUsePromptTokenCount",
+        output="candidatesTokenCount + thoughtsTokenCount",
+        read="cachedContentTokenCount",
+        reasoning="thoughtsTokenCount",
+    ),
+    _shape(  # and Google's SDK
+        "prompt_token_count",
+        input="prompt_token_count + tool_use_prompt_token_count",
+        output="candidates_token_count + thoughts_token_count",
+        read="cached_content_token_count",
+        reasoning="thoughts_token_count",
+    ),
+    _shape(  # Bedrock Converse, and Nova by InvokeModel
+        "inputTokens",
+        input="inputTokens",
+        output="outputTokens",
+        read="cacheReadInputTokens | cacheReadInputTokenCount",
+        written="cacheWriteInputTokens | cacheWriteInputTokenCount",
+        long="cacheDetails",
+        apart=True,
+    ),
+)
+# Where an answer, or an event of a stream, keeps its usage. Kimi's streams have it in the choice.
+_HOLDERS = ("usage", "usage_metadata", "usageMetadata", "response", "message", "metadata")
+_DEPTH = 2
+
+
+def usage_of(told: object) -> Usage | None:
+    """The usage that a provider or a framework told, in any of the shapes that are known; None: none of them, or all zeros.
+
+    Known are OpenAI's Chat Completions and Responses and those who speak them (DeepSeek, Moonshot, xAI, Mistral, OpenRouter), Anthropic's
+    Messages, Gemini, Bedrock's Converse, and LangChain's `usage_metadata`.
+
+    Parameters:
+        told: the usage as a mapping or as an SDK's object; or the whole answer, or event of a stream, that has it.
+
+    >>> usage_of({"input_tokens": 10, "cache_read_input_tokens": 90, "output_tokens": 5}).input_tokens
+    100
+    >>> usage_of({"prompt_tokens": 100, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 90}}).input_tokens
+    100
+    >>> usage_of({"usageMetadata": {"promptTokenCount": 100, "candidatesTokenCount": 5, "thoughtsTokenCount": 20}}).output_tokens
+    25
+    """
+    return _find(told, _DEPTH)
+
+
+def _find(told: object, depth: int) -> Usage | None:
+    if told is None or isinstance(told, str):
+        return None
+    get = _fields(told)
+    for shape in _SHAPES:
+        for name in shape.told_by:
+            if get(name) is not None:
+                return _read(get, shape)
+    if depth:
+        for name in _HOLDERS:
+            inner = get(name)
+            if inner is not None and (usage := _find(inner, depth - 1)) is not None:
+                return usage
+        choices = get("choices")
+        if isinstance(choices, list | tuple) and choices:
+            return _find(_get(choices[0], "usage"), 0)
+    return None
+
+
+def _read(get: _Fields, shape: _Shape) -> Usage | None:
+    if shape.apart and (passes := get("iterations")):
+        return _all_passes(get, shape, passes)
+    prompt, answer, read, written, short, long, reasoning, total = _counts(get, shape)
+    answer = answer or 0
+    if not written and (short or long):  # LangChain leaves a zero where it tells the split
+        written = (short or 0) + (long or 0)
+    if written and long:
+        written -= long
+    cached = (read or 0) + (written or 0) + (long or 0)
+    if shape.apart or (prompt is not None and cached > prompt):  # parts that do not fit into the whole stand beside it
+        prompt = (prompt or 0) + cached
+    if not prompt:  # no prompt is empty: OpenAI tells zeros for a stream that failed
+        return None
+    if total is not None and (beside := total - prompt - answer) > 0:
+        if reasoning == beside or (reasoning is None and cached != beside):
+            answer += beside  # xAI counts reasoning beside the answer, and in the total
+        elif cached == beside:
+            prompt += beside
+    return Usage(prompt, answer, read, written, long, reasoning)
+
+
+def _counts(get: _Fields, shape: _Shape) -> list[int | None]:
+    counts: list[int | None] = [None] * len(_COLUMNS)
+    for column, name, inner, adds in shape.places:
+        value = get(name)
+        if value is None:
+            continue
+        before = counts[column]
+        if before is not None and not adds:
+            continue
+        if inner:
+            value = _get(value, inner)
+        elif type(value) is list:
+            value = _long_lived(value)
+        if type(value) is int:
+            counts[column] = value if before is None else before + value
+    return counts
+
+
+def _all_passes(get: _Fields, shape: _Shape, passes: Iterable[object]) -> Usage | None:
+    """Where an answer took several passes (compaction, an advisor, a fallback), all of them are paid."""
+    read = [usage for each in passes if (usage := _read(_fields(each), shape)) is not None]
+    if not read:
+        return None
+    reasoning = _counts(get, shape)[_COLUMNS.index("reasoning")]
+    return Usage(
+        sum(usage.input_tokens for usage in read),
+        sum(usage.output_tokens for usage in read),
+        _sum(usage.cache_read_tokens for usage in read),
+        _sum(usage.cache_write_tokens for usage in read),
+        _sum(usage.cache_write_1h_tokens for usage in read),
+        _sum(usage.reasoning_tokens for usage in read) if reasoning is None else reasoning,
+    )
+
+
+def _long_lived(details: Iterable[object]) -> int:
+    """What was written with the long lifetime, of Bedrock's `cacheDetails`."""
+    counts = [_get(each, "inputTokens") for each in details if _get(each, "ttl") == "1h"]
+    return sum(count for count in counts if isinstance(count, int))
+
+
+def _fields(holder: object) -> _Fields:
+    """What tells a field of `holder` by its name, or None; an SDK's object is slow to say that it has not what it is asked for."""
+    if type(holder) is dict:  # by far the most frequent
+        return holder.get
+    if hasattr(type(holder), "__pydantic_fields__"):
+        extra = getattr(holder, "__pydantic_extra__", None)
+        return ({**extra, **vars(holder)} if extra else vars(holder)).get
+    return holder.get if isinstance(holder, Mapping) else lambda name: getattr(holder, name, None)
+
+
+def _get(holder: object, name: str) -> Any:
+    return _fields(holder)(name)
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None

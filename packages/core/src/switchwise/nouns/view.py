@@ -1,0 +1,77 @@
+"""All that a policy may know about a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from switchwise.nouns.fast_init import quick
+from switchwise.nouns.prompt_prefix import Chain
+from switchwise.nouns.scope import Scope
+from switchwise.nouns.signals import Signals
+
+if TYPE_CHECKING:
+    from switchwise.nouns.call import Attempt
+
+_NOTHING: frozenset[str] = frozenset()
+
+
+@quick
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a target must be able to do for this request.
+
+    Parameters:
+        tools: it binds tools.
+        structured_output: it asks for an answer that follows a schema.
+        modalities: what it contains beside text: `image`, `audio`, `document`, `video`.
+        max_output: the longest answer it allows, in tokens; None: it does not say.
+        providers: the only providers that can serve it (server-side tools, provider files); empty: any.
+    """
+
+    tools: bool = False
+    structured_output: bool = False
+    modalities: frozenset[str] = _NOTHING
+    max_output: int | None = None
+    providers: frozenset[str] = _NOTHING
+
+
+@quick
+@dataclass(frozen=True, slots=True)
+class View:
+    """One request as policies see it. An adapter builds the first part; the router and the engine fill in the second.
+
+    Parameters:
+        scope: where in the work the call is made.
+        tokens: estimated length of the prompt, in tokens.
+        needs: what a target must be able to do.
+        signals: what the conversation says.
+        pin: the target (or role) that the caller named for this call; empty: none.
+        now: the router's clock when the step began, in seconds.
+        seed: 64 random bits of this step; a policy that draws, draws from these, so a retry does not roll again.
+        attempts: what was tried for this request so far.
+        chain: the prompt as its thread knows it, to tell what of it is cached where; None: nobody keeps that.
+    """
+
+    scope: Scope = Scope()
+    tokens: int = 0
+    needs: Needs = Needs()
+    signals: Signals = Signals()
+    pin: str = ""
+    now: float = 0.0
+    seed: int = 0
+    attempts: tuple[Attempt, ...] = ()
+    chain: Chain | None = field(default=None, compare=False)
+
+    @property
+    def decision(self) -> str:
+        """The id by which records and feedback call this step."""
+        return f"{self.seed:016x}"
+
+    def begun(self, now: float, seed: int) -> View:
+        """This view at the moment its step begins."""
+        return View(self.scope, self.tokens, self.needs, self.signals, self.pin, now, seed, (), self.chain)
+
+    def after(self, attempts: tuple[Attempt, ...], now: float) -> View:
+        """This view after these attempts."""
+        return View(self.scope, self.tokens, self.needs, self.signals, self.pin, now, self.seed, attempts, self.chain)

@@ -1,0 +1,232 @@
+"""What is kept of an attempt: numbers, names and reasons. No prompt, no reply, no key, unless asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any
+
+from switchwise.nouns.call import Attempt
+from switchwise.nouns.prompt_prefix import Chain, Change
+from switchwise.nouns.shortlist import Shortlist
+from switchwise.nouns.target import Price, Target
+
+SCHEMA = 1
+_RATES = ("input", "output", "cache_read", "cache_write", "cache_write_1h", "above")
+BY_PRICE = "Cheapest"  # the name that opinions by price are signed with
+
+# Field -> its name in files. Where the OpenTelemetry GenAI conventions have a name it is theirs.
+NAMES = {
+    "session": "gen_ai.conversation.id",
+    "provider": "gen_ai.provider.name",
+    "model": "gen_ai.request.model",
+    "served_by": "gen_ai.response.model",
+    "input_tokens": "gen_ai.usage.input_tokens",
+    "output_tokens": "gen_ai.usage.output_tokens",
+    "cache_read_tokens": "gen_ai.usage.cache_read.input_tokens",
+    "cache_write_tokens": "gen_ai.usage.cache_creation.input_tokens",
+    "reasoning_tokens": "gen_ai.usage.reasoning.output_tokens",
+    "first_chunk": "gen_ai.response.time_to_first_chunk",
+    "failure": "error.type",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One attempt.
+
+    Parameters:
+        time: when it began, in seconds since the epoch.
+        decision: the id of the step; attempts of one step share it. Feedback goes by it.
+        attempt: its number within the step, from 1.
+        purpose: `answer`, or `ask` for a call that a verifier or policy made.
+        session, agent, task, step, labels: the scope.
+        target, provider, model, served_by: whom it went to, and the model that says it answered.
+        level, policy, because: the opinion that settled the choice.
+        shortlist: names of the candidates, best first.
+        notes: every opinion that counted: policy, level, because, out, lead.
+        result: `accepted`, `rejected`, `failed` or `abandoned`.
+        failure: the kind of failure, if it failed.
+        estimated_tokens: length of the prompt as estimated before the call.
+        input_tokens ... reasoning_tokens: usage; None: unknown. Cache writes of all lifetimes are in one sum.
+        cost: USD; None: unknown.
+        deciding: seconds that the decision took.
+        latency, first_chunk: seconds to the end and to the first chunk.
+        reply, error: the texts; only where the sink was asked to keep them.
+        cache_write_1h_tokens: those of the cache writes that have the long lifetime.
+        phase, kind: what the conversation said of the call (`Signals.phase`, `.step`); None: nothing.
+        change: what happened to the conversation since its last call (`Change`); None: nobody followed it.
+        kept_tokens: estimated tokens at the beginning of the prompt that such a change left as they were; None: it only grew.
+        free: names of the targets that all other opinions had left equal, so that the price decided; empty: an opinion settled it.
+        pool: name -> provider, model and list price of each target, strongest first.
+
+    Records of older files lack the last six; they read as None.
+    """
+
+    time: float
+    decision: str
+    attempt: int
+    purpose: str
+    session: str
+    agent: str
+    task: str
+    step: int
+    labels: Mapping[str, str]
+    target: str
+    provider: str
+    model: str
+    served_by: str
+    level: str
+    policy: str
+    because: str
+    shortlist: tuple[str, ...]
+    notes: tuple[Mapping[str, Any], ...]
+    result: str
+    failure: str | None
+    estimated_tokens: int
+    input_tokens: int | None
+    output_tokens: int | None
+    cache_read_tokens: int | None
+    cache_write_tokens: int | None
+    reasoning_tokens: int | None
+    cost: float | None
+    deciding: float
+    latency: float
+    first_chunk: float | None
+    reply: str | None = None
+    error: str | None = None
+    cache_write_1h_tokens: int | None = None
+    phase: str | None = None
+    kind: str | None = None
+    change: str | None = None
+    kept_tokens: int | None = None
+    free: tuple[str, ...] | None = None
+    pool: Mapping[str, Mapping[str, Any]] | None = None
+
+    @classmethod
+    def of(cls, attempt: Attempt, texts: bool = False) -> Record:
+        """The record of `attempt`; with `texts`, the words of the reply and of the provider's error too."""
+        call, reply, usage = attempt.call, attempt.reply, attempt.reply.usage if attempt.reply else None
+        view, target, decider = call.view, call.target, call.shortlist.decider
+        written = [usage.cache_write_tokens, usage.cache_write_1h_tokens] if usage else []
+        known = [tokens for tokens in written if tokens is not None]
+        return cls(
+            time=attempt.started,
+            decision=view.decision,
+            attempt=len(view.attempts) + 1,
+            purpose="answer" if call.ask is None else "ask",
+            session=view.scope.session,
+            agent=view.scope.agent,
+            task=view.scope.task,
+            step=view.scope.step,
+            labels=dict(view.scope.labels),
+            target=target.name,
+            provider=target.provider,
+            model=target.model,
+            served_by=reply.model if reply else "",
+            level=decider.level.name.lower(),
+            policy=decider.policy,
+            because=decider.because,
+            shortlist=call.shortlist.names,
+            notes=tuple(
+                {
+                    "policy": note.policy,
+                    "level": note.level.name.lower(),
+                    "because": note.because,
+                    "out": list(note.out),
+                    "lead": list(note.lead),
+                }
+                for note in call.shortlist.notes
+            ),
+            result=_result(attempt),
+            failure=attempt.kind.value if attempt.kind else None,
+            estimated_tokens=view.tokens,
+            input_tokens=usage.input_tokens if usage else None,
+            output_tokens=usage.output_tokens if usage else None,
+            cache_read_tokens=usage.cache_read_tokens if usage else None,
+            cache_write_tokens=sum(known) if known else None,
+            reasoning_tokens=usage.reasoning_tokens if usage else None,
+            cost=attempt.cost,
+            deciding=call.deciding,
+            latency=attempt.latency,
+            first_chunk=reply.first_chunk if reply else None,
+            reply=reply.text if texts and reply else None,
+            error=str(attempt.error.own) if texts and attempt.error else None,
+            cache_write_1h_tokens=usage.cache_write_1h_tokens if usage else None,
+            phase=view.signals.phase.value if view.signals.phase else None,
+            kind=view.signals.step.value if view.signals.step else None,
+            change=view.chain.change.value if view.chain is not None and view.chain.change else None,
+            kept_tokens=_kept(view.chain) if view.chain is not None else None,
+            free=_free(call.shortlist),
+            pool={target.name: _listed(target) for target in call.shortlist.pool.targets},
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The record in JSON types, under the names that files use; what is unknown is left away."""
+        found: dict[str, Any] = {"switchwise.schema": SCHEMA}
+        for name in _FIELDS:
+            value = getattr(self, name)
+            if value is not None:
+                found[NAMES.get(name, f"switchwise.{name}")] = value
+        return found
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> Record:
+        """The record that `as_dict` gave.
+
+        Raises:
+            ValueError: another schema, or a field is missing or of the wrong type (pydantic's error, naming it).
+        """
+        if row.get("switchwise.schema") != SCHEMA:
+            raise ValueError(f"switchwise.schema is {row.get('switchwise.schema')!r}; this version reads {SCHEMA}")
+        values = {name: row.get(NAMES.get(name, f"switchwise.{name}")) for name in _FIELDS}
+        return _reader()(values)
+
+
+def _kept(chain: Chain) -> int | None:
+    if chain.change in (None, Change.FIRST, Change.APPEND):
+        return None
+    return chain.end(chain.since(chain.generation - 1))
+
+
+def _free(shortlist: Shortlist) -> tuple[str, ...]:
+    """Who shared the lead when the first opinion by price was given."""
+    lead = tuple([target.name for target in shortlist.pool.targets])
+    for note in shortlist.notes:
+        if note.policy == BY_PRICE:
+            return lead if len(lead) > 1 else ()
+        lead = note.lead or lead
+    return ()
+
+
+def _listed(target: Target) -> dict[str, Any]:
+    return {"provider": target.provider, "model": target.model, "price": _rates(target.price)}
+
+
+def _rates(price: Price | None) -> dict[str, Any] | None:
+    """What is listed of a price; that of other hours is left out, as the price itself is the dearest."""
+    if price is None:
+        return None
+    rates: dict[str, Any] = {name: rate for name in _RATES if (rate := getattr(price, name)) is not None}
+    if price.long is not None:
+        rates["long"] = _rates(price.long)
+    return rates
+
+
+_FIELDS = tuple(field.name for field in fields(Record))
+
+
+@cache
+def _reader() -> Callable[[Mapping[str, Any]], Record]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Record).validate_python
+
+
+def _result(attempt: Attempt) -> str:
+    if attempt.abandoned:
+        return "abandoned"
+    if attempt.reply is None:
+        return "failed"
+    return "accepted" if attempt.accepted else "rejected"

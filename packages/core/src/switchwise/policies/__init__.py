@@ -1,0 +1,25 @@
+"""The policies: one to a file, each with parameters, an example that runs, and its source."""
+
+from switchwise.policies.budget import Budget
+from switchwise.policies.by_agent import ByAgent
+from switchwise.policies.by_phase import ByPhase
+from switchwise.policies.by_step import ByStep
+from switchwise.policies.cheapest import Cheapest
+from switchwise.policies.fits import Fits
+from switchwise.policies.healthy import Healthy
+from switchwise.policies.rules import Rules
+from switchwise.policies.stick import Stick
+from switchwise.policies.weighted import Weighted
+
+__all__ = [
+    "Budget",
+    "ByAgent",
+    "ByPhase",
+    "ByStep",
+    "Cheapest",
+    "Fits",
+    "Healthy",
+    "Rules",
+    "Stick",
+    "Weighted",
+]

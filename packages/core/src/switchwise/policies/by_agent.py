@@ -1,0 +1,57 @@
+"""Send each (sub-)agent's calls to the target that its role asks for.
+
+Use it when you know your agents: an explorer that only reads can do with the fast model, a reviewer cannot. Hold it per
+agent, so that a sub-agent keeps its model. Not for choosing inside one agent's work: see `ByPhase` and `ByStep`.
+
+Source: the per-sub-agent model setting of agent frameworks (deepagents' `SubAgent["model"]`, Claude Code's agent files).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.shortlist import Shortlist
+from switchwise.nouns.target import Pool
+from switchwise.nouns.view import View
+
+
+class ByAgent:
+    """Prefer the targets that a rule names for the agent that calls.
+
+    Parameters:
+        rules: agent name -> target or role; `"*"` stands for every agent without a rule of its own.
+        more: the same as keywords, for names that are identifiers.
+
+    Raises:
+        ConfigurationError: `rules` is no mapping; or, when the router is built, a rule names neither a target nor a role of the pool.
+
+    >>> from switchwise import Pool, Router, Scope, Target, View
+    >>> pool = Pool([Target("opus"), Target("haiku")])
+    >>> router = Router(pool, ByAgent({"general-purpose": "fast"}, reviewer="strong"))
+    >>> router.decide(View(Scope(agent="general-purpose"))).names
+    ('haiku', 'opus')
+    """
+
+    name = "ByAgent"
+
+    def __init__(self, rules: Mapping[str, str] | None = None, /, **more: str) -> None:
+        if rules is not None and not isinstance(rules, Mapping):
+            raise ConfigurationError(f"ByAgent({rules!r}): give agent name -> target; {{'*': 'fast'}} stands for every agent")
+        self.rules = {**(rules or {}), **more}
+
+    def check(self, pool: Pool) -> None:
+        """Every rule must name something in the pool."""
+        for word in self.rules.values():
+            pool.select(word)
+
+    def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
+        agent = view.scope.agent
+        word = self.rules.get(agent) or self.rules.get("*")
+        if word is None:
+            return shortlist
+        return shortlist.prefer(shortlist.pool.select(word), f"agent {agent!r} is given {word}")
+
+    @staticmethod
+    def _examples() -> list[ByAgent]:
+        return [ByAgent(explorer="fast", reviewer="strong"), ByAgent({"*": "fast"})]

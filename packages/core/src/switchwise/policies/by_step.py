@@ -1,0 +1,68 @@
+"""Send single steps of an agent's loop to the target that they ask for, judged by what came last.
+
+Use it to give first turns and failures to the strongest target and routine tool results to a fast one. Not without a
+thought for the prompt cache: each target must read the conversation once more, so a fast target that costs half is
+soon the dearer one (see docs/design/default-chain.md).
+
+Source: langchain-router's rule by the type of the last message; NVIDIA NeMo Switchyard's stage router.
+"""
+
+from __future__ import annotations
+
+from switchwise.nouns.shortlist import Shortlist
+from switchwise.nouns.signals import StepKind
+from switchwise.nouns.target import Pool
+from switchwise.nouns.view import View
+
+
+class ByStep:
+    """Prefer the targets that are named for the kind of step. Each parameter is a target or role; None: no opinion.
+
+    Parameters:
+        first: nothing was answered yet in this thread.
+        failure: a tool has just failed. It outranks `first`.
+        tool_result: a tool has just succeeded.
+        user_turn: the user has just spoken.
+        final_answer: only the answer is left to give.
+
+    Raises:
+        ConfigurationError: when the router is built, a parameter names neither a target nor a role of the pool.
+
+    >>> from switchwise import Pool, Router, Signals, StepKind, Target, View
+    >>> router = Router(Pool([Target("opus"), Target("haiku")]), ByStep())
+    >>> router.decide(View(signals=Signals(step=StepKind.TOOL_RESULT))).names
+    ('haiku', 'opus')
+    >>> router.decide(View(signals=Signals(step=StepKind.FAILURE, failures=2))).decider.because
+    'failure is given strong'
+    """
+
+    name = "ByStep"
+
+    def __init__(
+        self,
+        *,
+        first: str | None = "strong",
+        failure: str | None = "strong",
+        tool_result: str | None = "fast",
+        user_turn: str | None = None,
+        final_answer: str | None = None,
+    ) -> None:
+        self.first = first
+        kinds = StepKind.FAILURE, StepKind.TOOL_RESULT, StepKind.USER_TURN, StepKind.FINAL_ANSWER
+        given = zip(kinds, (failure, tool_result, user_turn, final_answer), strict=True)
+        self.rules = {kind: word for kind, word in given if word is not None}
+
+    def check(self, pool: Pool) -> None:
+        """Every rule must name something in the pool."""
+        for word in [*self.rules.values(), *([self.first] if self.first is not None else [])]:
+            pool.select(word)
+
+    def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
+        signals = view.signals
+        step = signals.step
+        if signals.first and self.first is not None and step is not StepKind.FAILURE:
+            return shortlist.prefer(shortlist.pool.select(self.first), f"the first step is given {self.first}")
+        word = self.rules.get(step) if step is not None else None
+        if word is None:
+            return shortlist
+        return shortlist.prefer(shortlist.pool.select(word), f"{step} is given {word}")

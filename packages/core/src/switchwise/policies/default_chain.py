@@ -1,0 +1,104 @@
+"""The chain of `Router.default`: safe and useful as it stands. The reasons are in docs/design/default-chain.md."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from switchwise.engine.policy import Policy, hold
+from switchwise.nouns.shortlist import Shortlist
+from switchwise.nouns.signals import Phase, StepKind
+from switchwise.nouns.target import Pool, Price
+from switchwise.nouns.view import View
+from switchwise.policies.by_phase import ByPhase
+from switchwise.policies.by_step import ByStep
+from switchwise.policies.cheapest import Cheapest
+from switchwise.policies.fits import Fits
+from switchwise.policies.healthy import Healthy
+from switchwise.policies.rules import Rules
+
+PATIENCE = 10  # routine steps after which a second prompt cache must have paid for itself
+_HARD = frozenset([Phase.PLANNING, Phase.DEBUGGING])
+
+
+def default_chain(pool: Pool) -> tuple[Policy, ...]:
+    """What fits and is healthy; hard steps to the strongest, routine steps to the cheapest; the rest of the pool as fallback.
+
+    Hard are the first step, a user's turn, a failure, planning and debugging. A routine step follows a tool that
+    succeeded. It goes to a cheaper target only where that pays although the target must first read the whole
+    conversation: `Cheapest` compares plans where the thread is followed (`View.chain`); else prices tell (`steps_to_pay`), and the
+    thread then keeps the target. Where prices are not known, it goes to `fast`, as the order
+    of the pool says. A pool in which nothing is worth a switch is used strongest first.
+
+    >>> from switchwise import Pool, Router, Signals, StepKind, Target, View
+    >>> router = Router.default(Pool([Target("opus"), Target("haiku")]))
+    >>> router.decide(View(signals=Signals(first=True))).names
+    ('opus', 'haiku')
+    >>> router.decide(View(signals=Signals(step=StepKind.TOOL_RESULT))).names
+    ('haiku', 'opus')
+    """
+    chain: list[Policy] = [
+        Fits(),
+        Healthy(),
+        ByStep(first="strong", failure="strong", user_turn="strong", tool_result=None),
+        ByPhase(planning="strong", debugging="strong"),
+    ]
+    strong = next(target for target in pool if target.name in pool.select("strong"))
+    priced = {target.name: target.price for target in pool if target.price is not None}
+    worth = [name for name, price in priced.items() if strong.price and _pays(strong.price, price)]
+    if strong.price and len(priced) > 1:
+        chain.append(Cheapest(when=_followed))
+    if worth:
+        chain += [_worth_a_switch(frozenset(worth)), hold(Cheapest(when=_unfollowed, plans=False), per="agent")]
+    elif pool.select("fast") - priced.keys() or strong.price is None:
+        chain.append(Rules().prefer("fast", when=routine, because="a routine step, and no prices to go by"))
+    return tuple(chain)
+
+
+def routine(view: View) -> bool:
+    """Whether a step needs no special strength: it follows a tool that succeeded, outside planning and debugging."""
+    signals = view.signals
+    return signals.step is StepKind.TOOL_RESULT and signals.phase not in _HARD and not signals.first
+
+
+def _followed(view: View) -> bool:
+    return view.chain is not None and routine(view)
+
+
+def _unfollowed(view: View) -> bool:
+    return view.chain is None and routine(view)
+
+
+def steps_to_pay(strong: Price, cheap: Price) -> float:
+    """Steps in which a switch to `cheap` pays for itself, with a prompt that `strong` has cached; infinite: never.
+
+    Each token of the conversation is written once more, and read at every further step: n steps cost
+    w + (n - 1) r at the cheap target and n R at the strong one, so that n = (w - r) / (R - r). What the cheaper answer
+    saves is left out, so this errs on the side of staying.
+
+    >>> round(steps_to_pay(Price(5, 25, cache_read=0.5, cache_write=6.25), Price(1, 5, cache_read=0.1, cache_write=1.25)), 1)
+    2.9
+    >>> round(steps_to_pay(Price(4, 20, cache_read=0.2, cache_write=5), Price(2, 10, cache_read=0.1, cache_write=2.5)), 1)
+    24.0
+    """
+    read_strong = strong.input if strong.cache_read is None else strong.cache_read
+    read = cheap.input if cheap.cache_read is None else cheap.cache_read
+    write = cheap.input if cheap.cache_write is None else cheap.cache_write
+    return (write - read) / (read_strong - read) if read < read_strong else float("inf")
+
+
+def _pays(strong: Price, cheap: Price) -> bool:
+    """Whether a switch pays soon enough, whatever the length of the prompt."""
+    lengths = [0, *(price.above + 1 for price in (strong, cheap) if price.above)]
+    return all(steps_to_pay(strong.tier(length), cheap.tier(length)) <= PATIENCE for length in lengths)
+
+
+def _worth_a_switch(names: Collection[str]) -> Policy:
+    def worth_a_switch(view: View, shortlist: Shortlist) -> Shortlist:
+        """Prefer the targets that are worth a switch, on routine steps."""
+        return (
+            shortlist.prefer(names, "a routine step, and cheap enough to read the conversation once more")
+            if _unfollowed(view)
+            else shortlist
+        )
+
+    return worth_a_switch

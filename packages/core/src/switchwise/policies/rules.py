@@ -1,0 +1,108 @@
+"""The user's own conditions, as plain Python predicates over the view.
+
+Use it for whatever you know and switchwise cannot: customers with a contract, data that must stay in a region, a feature
+under test. Not for what another policy already says with a name of its own.
+
+Source: routing rules as in claude-code-router and LiteLLM's tag routing, without a language of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.shortlist import Shortlist
+from switchwise.nouns.target import Pool, Target
+from switchwise.nouns.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    when: Callable[[View], bool]
+    word: str
+    verb: str
+    because: str
+
+
+class Rules:
+    """Conditions in order; the first preference that applies counts, and every requirement that applies.
+
+    A predicate that raises is a bug in the rule and passes through: it is never taken for a failure of a target.
+
+    Raises:
+        ConfigurationError: a `when` that is no function; or, when the router is built, a rule names neither a target nor a role of the pool.
+
+    >>> from switchwise import Pool, Router, Scope, Target, View
+    >>> rules = Rules().prefer("strong", when=lambda view: view.scope.labels.get("plan") == "gold", because="gold plan")
+    >>> router = Router(Pool([Target("opus"), Target("haiku")]), rules.prefer("fast"))
+    >>> router.decide(View()).names, router.decide(View(Scope(labels={"plan": "gold"}))).names
+    (('haiku', 'opus'), ('opus', 'haiku'))
+    """
+
+    name = "Rules"
+
+    def __init__(self, *rules: _Rule) -> None:
+        if strange := [rule for rule in rules if not isinstance(rule, _Rule)]:
+            raise ConfigurationError(f"Rules({strange[0]!r}): write Rules().prefer(...), .require(...) or .exclude(...)")
+        self._rules = rules
+
+    @property
+    def requires(self) -> bool:
+        """Whether a rule may rule targets out."""
+        return any(rule.verb != "prefer" for rule in self._rules)
+
+    def prefer(self, word: str, *, when: Callable[[View], bool] | None = None, because: str = "") -> Rules:
+        """These rules and: move the target or role `word` ahead where `when` holds."""
+        return self._and("prefer", word, when, because or f"a rule prefers {word}")
+
+    def require(self, word: str, *, when: Callable[[View], bool] | None = None, because: str = "") -> Rules:
+        """These rules and: only the target or role `word` may be called where `when` holds."""
+        return self._and("require", word, when, because or f"a rule allows only {word}")
+
+    def exclude(self, word: str, *, when: Callable[[View], bool] | None = None, because: str = "") -> Rules:
+        """These rules and: the target or role `word` may not be called where `when` holds."""
+        return self._and("exclude", word, when, because or f"a rule excludes {word}")
+
+    def check(self, pool: Pool) -> None:
+        """Every rule must name something in the pool."""
+        for rule in self._rules:
+            pool.select(rule.word)
+
+    def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
+        preferred = False
+        for rule in self._rules:
+            if (rule.verb == "prefer" and preferred) or not rule.when(view):
+                continue
+            chosen = shortlist.pool.select(rule.word)
+            if rule.verb == "prefer":
+                shortlist, preferred = shortlist.prefer(chosen, rule.because), True
+            else:
+                allowed = chosen if rule.verb == "require" else frozenset(shortlist.names) - chosen
+                shortlist = shortlist.require(_among(allowed), rule.because)
+        return shortlist
+
+    @staticmethod
+    def _examples() -> list[Rules]:
+        return [Rules().prefer("fast"), Rules().exclude("strong", when=_is_long).require("fast", when=_is_for_a_user)]
+
+    def _and(self, verb: str, word: str, when: Callable[[View], bool] | None, because: str) -> Rules:
+        if when is not None and not callable(when):
+            raise ConfigurationError(f"Rules().{verb}({word!r}, when={when!r}): give a function of the view, or leave it away")
+        return Rules(*self._rules, _Rule(when or _always, word, verb, because))
+
+
+def _among(names: frozenset[str]) -> Callable[[Target], bool]:
+    return lambda target: target.name in names
+
+
+def _is_long(view: View) -> bool:
+    return view.tokens > 50_000
+
+
+def _is_for_a_user(view: View) -> bool:
+    return "user" in view.scope.labels
+
+
+def _always(view: View) -> bool:  # noqa: ARG001  (a predicate takes the view)
+    return True

@@ -1,0 +1,79 @@
+"""Stay with whoever gave the last accepted answer.
+
+Use it to keep one voice, one prompt cache and one provider's way of thinking for as long as a session or a sub-agent
+lasts. Unlike `hold`, it follows what really answered: after a fallback it stays there. Not before a preference that is
+meant to send single steps elsewhere: it would outrank it.
+
+Source: session affinity, as in plano's `X-Model-Affinity` and the "sticky provider" of OpenRouter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from switchwise.nouns.call import Attempt
+from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.scope import Key, Level
+from switchwise.nouns.shortlist import Shortlist
+from switchwise.nouns.view import View
+from switchwise.state.in_process import Memory
+
+
+class Stick:
+    """Prefer the target (or provider) that gave the last accepted answer in this scope.
+
+    Parameters:
+        per: `session`, `agent` or `task`. Calls without a session share one memory.
+        to: `target`, or `provider` to change the model freely among the targets of one provider.
+        size: how many scopes are remembered; the least recently used one is forgotten first. A scope takes about 0.4 kB.
+
+    Raises:
+        ConfigurationError: an unknown level, per="step", or an unknown `to`.
+
+    >>> from switchwise import Pool, Router, Scope, Target, View, drive
+    >>> from switchwise.testing import Script
+    >>> router = Router(Pool([Target("opus"), Target("haiku")]), Stick())
+    >>> _ = list(drive(router.start(View(Scope("s1"), pin="haiku")), Script(haiku="hello").perform))
+    >>> router.decide(View(Scope("s1"))).names, router.decide(View(Scope("s2"))).names
+    (('haiku', 'opus'), ('opus', 'haiku'))
+    """
+
+    name = "Stick"
+
+    def __init__(self, per: Level | str = "agent", to: Literal["target", "provider"] = "target", size: int = 10_000) -> None:
+        self.level = Level.parse(per)
+        if self.level is Level.STEP:
+            raise ConfigurationError("Stick(per='step') has nothing to stick to; use session, agent or task")
+        if to not in ("target", "provider"):
+            raise ConfigurationError(f"Stick(to={to!r}): use 'target' or 'provider'")
+        self.to = to
+        self._memory: Memory[Key, str] = Memory(size)
+
+    def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
+        last = self._memory.get(view.scope.key(self.level))
+        if last is None:
+            return shortlist
+        signed = shortlist.voice(self.name, self.level)
+        if self.to == "target":
+            return signed.prefer((last,), f"{last} gave the last answer")
+        return signed.prefer(lambda target: target.provider == last, f"{last} gave the last answer")
+
+    def learn(self, attempt: Attempt) -> None:
+        """Remember who gave an accepted answer to the caller's own request."""
+        if attempt.accepted and attempt.call.ask is None:
+            who = attempt.target.name if self.to == "target" else attempt.target.provider
+            if who:
+                self._memory.put(attempt.call.view.scope.key(self.level), who)
+
+    def dump(self) -> Mapping[str, Any]:
+        """Who answered last, for each scope."""
+        return {"last": [[list(key), who] for key, who in self._memory.items()]}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take over what `dump` gave."""
+        self._memory.restore((tuple(key), who) for key, who in state["last"])
+
+    @staticmethod
+    def _examples() -> list[Stick]:
+        return [Stick(), Stick(per="session", to="provider")]

@@ -1,0 +1,1 @@
+"""What each provider still has cached: rules, rates, ledger, hints."""

@@ -1,0 +1,178 @@
+"""What a request may say so that its prompt cache is found again. Pure: adapters put it into their requests.
+
+Two things can be said, each in the words of the endpoint that is called:
+
+- *affinity*: which requests belong together, so that they reach the machine that has their cache. OpenAI calls it
+  `prompt_cache_key`, others have a header. On by default, because it is sent only to endpoints that are known to take it.
+- *breakpoints*: which prefixes Anthropic shall keep: it keeps only what is marked. Off by default, because written tokens
+  cost a quarter more (5m) or twice as much (1h), and because frameworks have middleware for it. See `breakpoints`.
+
+Rules:
+1. What the user has set himself is left alone.
+2. A key is a digest: neither the session's name nor anything that was said can be read from it.
+3. A key stands for one agent's thread in one session that the caller named. A session that is only told by its opening
+   words gets none: single questions with a common beginning share a cache without a key, and would lose it by one.
+4. An endpoint that is not listed is told nothing. Several refuse a field that they do not know (Groq, Cerebras and Gemini's
+   OpenAI-compatible endpoint answer 400), so what counts is the host that is called, not the name of the SDK.
+
+An adapter needs two lines:
+
+>>> keep = KeepWarm()
+>>> keep.told({"model": "gpt-6-sol"}, "https://api.openai.com/v1", thread=("s1", "main"))["prompt_cache_key"]
+'fl-e1f6857ff7dc1b796004d31b2e870528'
+>>> keep.told({}, "https://api.x.ai/v1", thread=("s1", "main"))
+{'extra_headers': {'x-grok-conv-id': 'fl-e1f6857ff7dc1b796004d31b2e870528'}}
+>>> keep.told({}, "https://api.groq.com/openai/v1", thread=("s1", "main"))
+{}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from switchwise.nouns.errors import ConfigurationError
+
+LIFETIMES = ("", "5m", "1h")
+
+
+class Hint(NamedTuple):
+    """Where a key of affinity goes.
+
+    Parameters:
+        name: of the field or the header.
+        header: it is a header; else a field of the body.
+    """
+
+    name: str
+    header: bool = False
+
+
+class Endpoint(NamedTuple):
+    """What an API takes.
+
+    Parameters:
+        hosts: where it is found; hosts below these belong to it.
+        chat: its hint in Chat Completions.
+        responses: its hint in the Responses API; None: it has no such API, or no hint there.
+    """
+
+    hosts: tuple[str, ...]
+    chat: Hint
+    responses: Hint | None = None
+
+
+_CACHE_KEY = Hint("prompt_cache_key")
+ENDPOINTS: Mapping[str, Endpoint] = {
+    # At most 64 characters. About 15 requests a minute for one prefix and key reach the same machine, more overflow to others:
+    # a thread of its own seldom makes so many. developers.openai.com/api/docs/guides/prompt-caching
+    "openai": Endpoint(("api.openai.com",), _CACHE_KEY, _CACHE_KEY),
+    # docs.x.ai/developers/advanced-api-usage/prompt-caching/maximizing-cache-hits
+    "xai": Endpoint(("api.x.ai",), Hint("x-grok-conv-id", header=True), _CACHE_KEY),
+    # Nothing is kept without a key. docs.mistral.ai/studio-api/conversations/advanced/prompt-caching
+    "mistral": Endpoint(("api.mistral.ai",), _CACHE_KEY),
+    # Keeps a session at one provider. At most 256 characters. openrouter.ai/docs/guides/best-practices/prompt-caching
+    "openrouter": Endpoint(("openrouter.ai",), Hint("x-session-id", header=True), Hint("x-session-id", header=True)),
+    # docs.fireworks.ai/guides/prompt-caching
+    "fireworks": Endpoint(("api.fireworks.ai",), Hint("x-session-affinity", header=True)),
+}
+"""Endpoints that say in their documentation that they take a hint, as of 2026-11. Azure takes OpenAI's field in its newer API
+versions and refuses it in older ones, so it is left to the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepWarm:
+    """What is done to find prompt caches again.
+
+    Parameters:
+        affinity: tell endpoints that take it which requests belong to one thread.
+        breakpoints: mark for Anthropic what is to be kept, and for how long: `5m`, `1h`; empty: mark nothing. Requests that
+            carry marks already are left alone.
+        endpoints: host -> name of the endpoint in `ENDPOINTS` whose hint it takes; empty name: it is told nothing. For your
+            own gateways, Azure, and to switch one off.
+
+    Raises:
+        ConfigurationError: a lifetime or an endpoint that is not known.
+
+    >>> keep = KeepWarm(endpoints={"llm.example.com": "openai", "api.x.ai": ""})
+    >>> keep.hint("https://llm.example.com/v1"), keep.hint("https://api.x.ai/v1")
+    (Hint(name='prompt_cache_key', header=False), None)
+    """
+
+    affinity: bool = True
+    breakpoints: str = ""
+    endpoints: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.breakpoints not in LIFETIMES:
+            raise ConfigurationError(f"breakpoints={self.breakpoints!r}: use '5m', '1h', or '' to mark nothing")
+        if strange := {name for name in self.endpoints.values() if name and name not in ENDPOINTS}:
+            raise ConfigurationError(
+                f"endpoints= names {', '.join(sorted(strange))}; known are {', '.join(ENDPOINTS)}, and '' for none"
+            )
+
+    def hint(self, address: str, *, responses: bool = False) -> Hint | None:
+        """Where the endpoint at `address` (its base URL) takes a key; None: nowhere that is known.
+
+        Parameters:
+            address: base URL of the API.
+            responses: the call is made to the Responses API.
+        """
+        if not self.affinity:
+            return None
+        host = urlsplit(address).hostname or ""
+        name = next((name for own, name in self.endpoints.items() if _within(host, own)), None)
+        if name is None:
+            name = next((name for name, known in ENDPOINTS.items() if any(_within(host, each) for each in known.hosts)), "")
+        if not name:
+            return None
+        return ENDPOINTS[name].responses if responses else ENDPOINTS[name].chat
+
+    def told(
+        self,
+        params: dict[str, Any],
+        address: str,
+        thread: Sequence[str],
+        *,
+        responses: bool = False,
+        given: Collection[str] = (),
+    ) -> dict[str, Any]:
+        """The parameters of a call, with the key of its thread where the endpoint takes one; else the same object.
+
+        Parameters:
+            params: as OpenAI's SDK takes them: fields, `extra_headers`, `extra_body`.
+            address: base URL of the API.
+            thread: what tells this agent's thread from all others, its session first; empty: it has no name.
+            responses: the call is made to the Responses API.
+            given: further fields and headers that are set already: the client's own.
+        """
+        found = self.hint(address, responses=responses) if thread else None
+        return params if found is None else with_hint(params, found, key_of(thread), given)
+
+
+def with_hint(params: dict[str, Any], hint: Hint, key: str, given: Collection[str] = ()) -> dict[str, Any]:
+    """The parameters with a key at the place that `hint` names, unless one is there."""
+    headers, body = params.get("extra_headers") or {}, params.get("extra_body") or {}
+    name = hint.name
+    if name in params or name in body or name in {each.lower() for each in (*headers, *given)}:
+        return params
+    return {**params, "extra_headers": {**headers, name: key}} if hint.header else {**params, name: key}
+
+
+def key_of(thread: Sequence[str]) -> str:
+    """The key of a thread: 35 characters, always the same, and nothing can be read from it.
+
+    >>> key_of(["s1", "main"]) == key_of(("s1", "main")), key_of(["s1", "main"]) == key_of(["s1m", "ain"])
+    (True, False)
+    """
+    digest = blake2b(digest_size=16, person=b"switchwise affine")
+    for part in thread:
+        digest.update(f"{len(part)}:{part}".encode("utf-8", "surrogatepass"))
+    return f"fl-{digest.hexdigest()}"
+
+
+def _within(host: str, known: str) -> bool:
+    return host == known or host.endswith(f".{known}")

@@ -1,0 +1,74 @@
+"""What reading, writing and answering costs at one model: its price and its cache rule as four numbers."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from switchwise.nouns.target import PER_MILLION, Price
+from switchwise.prompt_cache.rules import CacheRule
+
+
+class Rates(NamedTuple):
+    """USD for one token.
+
+    Parameters:
+        read: found in the cache.
+        write: put into it.
+        plain: neither.
+        output: answered.
+    """
+
+    read: float
+    write: float
+    plain: float
+    output: float
+
+
+class Tariff:
+    """The rates of one model, by the length of the prompt.
+
+    Parameters:
+        price: its list price. Where it lists no price of cache reads or writes, the rule's multiples count.
+        rule: how its cache works.
+        long: entries are written with the long lifetime.
+
+    >>> from switchwise import Price
+    >>> tariff = Tariff(Price(input=4, output=20, cache_read=0.2, cache_write=5), CacheRule("marked", ttl=300))
+    >>> round(tariff.cost(prompt=100_000, warm=99_000, output=300), 4)
+    0.0308
+    """
+
+    __slots__ = ("_above", "_base", "_long", "longest", "minimum", "rule", "ttl")
+
+    def __init__(self, price: Price, rule: CacheRule, *, long: bool = False) -> None:
+        self.rule = rule
+        self.minimum = rule.minimum
+        long = long and rule.ttl_long > 0
+        self.ttl = rule.ttl_long if long else rule.ttl
+        self.longest = rule.ttl_long if long else rule.gone
+        self._base = _rates(price, rule, long)
+        self._above = price.above if price.above and price.long else None
+        self._long = _rates(price.long, rule, long) if price.above and price.long else self._base
+
+    def at(self, prompt: float) -> Rates:
+        """The rates that a prompt of that many tokens pays; below the minimum nothing is cached."""
+        rates = self._base if self._above is None or prompt <= self._above else self._long
+        return rates if prompt >= self.minimum else Rates(rates.plain, rates.plain, rates.plain, rates.output)
+
+    def cost(self, prompt: float, warm: float, output: float) -> float:
+        """USD for a call that reads `warm` tokens of its `prompt` and writes the rest."""
+        read, write, _, out = self.at(prompt)
+        return warm * read + (prompt - warm) * write + output * out
+
+
+def _rates(price: Price, rule: CacheRule, long: bool) -> Rates:
+    plain = price.input
+    if not rule.caches:
+        return Rates(plain * PER_MILLION, plain * PER_MILLION, plain * PER_MILLION, price.output * PER_MILLION)
+    read = plain * rule.read if price.cache_read is None else price.cache_read
+    if long:
+        listed, multiple = price.cache_write_1h, rule.write_long or rule.write
+    else:
+        listed, multiple = price.cache_write, rule.write
+    write = listed or plain * multiple  # price maps write "no surcharge" as None or 0.0: such tokens cost the input price
+    return Rates(read * PER_MILLION, write * PER_MILLION, plain * PER_MILLION, price.output * PER_MILLION)

@@ -1,0 +1,1 @@
+"""The neutral prompt and its wire forms."""

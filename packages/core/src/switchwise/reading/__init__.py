@@ -1,0 +1,1 @@
+"""Read conversations as they grow: messages, tool kinds, phases, token estimates."""

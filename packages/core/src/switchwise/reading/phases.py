@@ -1,0 +1,195 @@
+"""What a conversation is about to do, told from its marks without asking a model.
+
+Each mark moves a small state on, `Progress`, at the same cost however long the conversation is. A phase is sticky: it
+changes on strong evidence (a user asks, the first edit after planning, a crash) or on two steps that lean the same way,
+never on one odd step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from switchwise.nouns.signals import Phase, Signals, StepKind
+from switchwise.reading.message_signals import Fault, Mark
+from switchwise.reading.tool_kinds import Act
+
+_WEAK: Final = 1
+_STRONG: Final = 2
+"""The weight of evidence that changes the phase: one strong sign, or two weak ones in a row."""
+
+# Sets, because to look a member up in its class takes ten times as long as to name it, and this runs for every message.
+_CHANGES: Final = frozenset((Act.WRITE, Act.TRANSACT))
+_PREPARES: Final = frozenset((Act.READ, Act.LOOKUP, Act.THINK))
+_CHECKS: Final = frozenset((Act.TEST, Act.RUN))
+_LOOKS_INTO: Final = frozenset((Act.READ, Act.LOOKUP, Act.RUN, Act.TEST))
+_CLOSES: Final = frozenset((Act.FINISH, Act.TRANSACT, Act.COMPUTE))
+_ANSWERS: Final = frozenset((Act.LOOKUP, Act.OTHER, Act.WRITE))
+
+
+# Named tuples, because one of each is made per message on the path of a decision.
+class Stance(NamedTuple):
+    """The phase, and what speaks against it.
+
+    Parameters:
+        phase: the kind of work; None: nothing tells yet.
+        because: the evidence that made it so.
+        rival: the phase that the latest signs speak for.
+        weight: how much they weigh.
+    """
+
+    phase: Phase | None = None
+    because: str = ""
+    rival: Phase | None = None
+    weight: int = 0
+
+    def lean(self, phase: Phase, weight: int, because: str) -> Stance:
+        """Weigh one sign that speaks for `phase`."""
+        if self.phase is phase:
+            return Stance(phase, self.because) if self.rival else self
+        total = weight + self.weight if self.rival is phase else weight
+        if total >= _STRONG or self.phase is None:
+            return Stance(phase, because)
+        return Stance(self.phase, self.because, phase, total)
+
+
+class Progress(NamedTuple):
+    """What the marks so far come to.
+
+    Parameters:
+        stance: the phase.
+        last: the role of the last message that is not the system's.
+        act: what the assistant's last turn did; None: it only spoke.
+        runs: it ran something.
+        users, steps: how many turns the user had, and how many turns of the assistant called tools.
+        answered: the assistant has said or done something.
+        changed: what was changed since the user last asked for something; None: nothing yet.
+        broken: something that was run failed, and has not passed since.
+        failures: failed tool results in a row.
+        fault: why a result of the last batch of tools failed; empty: none did.
+    """
+
+    stance: Stance = Stance()
+    last: str = ""
+    act: Act | None = None
+    runs: bool = False
+    users: int = 0
+    steps: int = 0
+    answered: bool = False
+    changed: Act | None = None
+    broken: bool = False
+    failures: int = 0
+    fault: str = ""
+
+
+START: Final = Progress()
+
+
+def advance(before: Progress, mark: Mark) -> Progress:
+    """The progress after one more message."""
+    if mark.role == "tool":
+        return _tool(before, mark)
+    if mark.role == "assistant":
+        return _assistant(before, mark)
+    if mark.role == "user":
+        return _user(before, mark)
+    return before
+
+
+def signals(progress: Progress, tools: bool | None = None) -> Signals:
+    """What the progress says about the next call.
+
+    Parameters:
+        tools: whether the call may use tools; None: not known. Where results are in and no tool is offered, the call can
+            only answer.
+    """
+    step, why = _step(progress)
+    if tools is False and step is StepKind.TOOL_RESULT:
+        step, why = StepKind.FINAL_ANSWER, "no tool is offered"
+    phase, because, _, _ = progress.stance
+    if why and because:
+        because = f"{why}; {because}"
+    return Signals(phase, step, not progress.answered, progress.failures, because or why)
+
+
+def detect(marks: Iterable[Mark], tools: bool | None = None) -> Signals:
+    """What these marks say about the next call; see `signals`.
+
+    >>> from switchwise.reading.message_signals import mark
+    >>> from switchwise.nouns.signals import Turn
+    >>> turns = [Turn("user", "Please fix the crash"), Turn("assistant", calls=("Read",)), Turn("tool", "def f(): ...")]
+    >>> found = detect(map(mark, turns))
+    >>> found.phase.value, found.step.value, found.because
+    ('debugging', 'tool_result', 'after read; the user asks: fix')
+    """
+    progress = START
+    for each in marks:
+        progress = advance(progress, each)
+    return signals(progress, tools)
+
+
+def _user(before: Progress, mark: Mark) -> Progress:
+    stance, changed, broken = before.stance, None, False
+    if mark.asks is Phase.IMPLEMENTING and before.answered:  # what the user agrees to was planned before
+        stance, changed = stance.lean(Phase.IMPLEMENTING, _STRONG, f"the user agrees: {mark.because}"), before.changed
+    elif mark.asks is not None and mark.asks is not Phase.IMPLEMENTING:
+        stance, broken = stance.lean(mark.asks, _STRONG, f"the user asks: {mark.because}"), mark.asks is Phase.DEBUGGING
+    else:
+        stance = stance.lean(Phase.PLANNING, _STRONG if before.changed is Act.TRANSACT else _WEAK, "a new request")
+    return Progress(stance, "user", None, False, before.users + 1, before.steps, before.answered, changed, broken)
+
+
+def _assistant(before: Progress, mark: Mark) -> Progress:
+    stance, changed, act = before.stance, before.changed, mark.act
+    mending = before.broken and changed and stance.phase is Phase.DEBUGGING
+    if act in _CHANGES:
+        if not mending:
+            weight = _STRONG if stance.phase is Phase.PLANNING or not changed else _WEAK
+            stance = stance.lean(Phase.IMPLEMENTING, weight, f"changes by {mark.because}")
+        changed = act
+    elif before.fault and changed and act in _LOOKS_INTO:
+        stance = stance.lean(Phase.DEBUGGING, _WEAK, f"{mark.because} after a failure")
+    elif act in _PREPARES:
+        if not changed and (stance.phase is None or Phase.PLANNING in (stance.phase, stance.rival)):
+            stance = stance.lean(Phase.PLANNING, _WEAK, f"{mark.because} before any change")
+    elif act in _CHECKS and changed and not mending:
+        weight = _STRONG if act is Act.TEST else _WEAK
+        stance = stance.lean(Phase.TESTING, weight, f"checks by {mark.because}")
+    elif act is Act.DOCUMENT:
+        changed = act
+        stance = stance.lean(Phase.DOCUMENTING, _WEAK, f"writes up by {mark.because}")
+    steps = before.steps + (act is not None)
+    return Progress(stance, "assistant", act, mark.runs, before.users, steps, True, changed, before.broken, before.failures)
+
+
+def _tool(before: Progress, mark: Mark) -> Progress:
+    stance, broken, act, changed, fault = before.stance, before.broken, before.act, before.changed, before.fault
+    ran = before.runs and (mark.act is None or mark.act in _CHECKS)
+    if mark.fault and not (mark.fault is Fault.SEVERE and act is Act.READ):  # what is read may well tell of crashes
+        fault, failures = mark.because, before.failures + 1
+        if mark.fault is Fault.SEVERE or (ran and changed):
+            stance = stance.lean(Phase.DEBUGGING, _STRONG, f"failed: {fault}")
+        elif changed:
+            stance = stance.lean(Phase.DEBUGGING, _WEAK, f"failed: {fault}")
+        broken = broken or ran
+    else:
+        failures = 0
+        if act is Act.PROPOSE:
+            stance = stance.lean(Phase.IMPLEMENTING, _STRONG, "the plan was accepted")
+        elif broken and ran and changed and stance.phase is Phase.DEBUGGING:
+            stance = stance.lean(Phase.TESTING, _STRONG if act is Act.TEST else _WEAK, "it passes again")
+        broken = broken and not ran
+    return Progress(stance, "tool", act, before.runs, before.users, before.steps, True, changed, broken, failures, fault)
+
+
+def _step(progress: Progress) -> tuple[StepKind | None, str]:
+    if progress.last == "user":
+        return StepKind.USER_TURN, "a user turn"
+    if progress.last != "tool":
+        return None, ""
+    if progress.fault:
+        return StepKind.FAILURE, f"failed: {progress.fault}"
+    act = progress.act
+    if act in _CLOSES or (act in _ANSWERS and progress.users <= 1 == progress.steps):
+        return StepKind.FINAL_ANSWER, f"done after {act}"
+    return StepKind.TOOL_RESULT, f"after {act or 'a tool'}"

@@ -1,0 +1,221 @@
+"""A router: a pool, the policies that choose from it, and what they remember."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from switchwise.engine.policy import Checks, Learns, Policy, Remembers, Reserves, Rewarded, name_of, refuse_what_is_no_policy
+from switchwise.engine.recovery import Recovery
+from switchwise.engine.route import Rig, Verifier, decide, route
+from switchwise.engine.run import Run
+from switchwise.nouns.call import Attempt, Call
+from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.shortlist import Shortlist
+from switchwise.nouns.target import Pool
+from switchwise.nouns.view import View
+from switchwise.observe.explain import Explanation
+from switchwise.policies.default_chain import default_chain
+
+_log = logging.getLogger("switchwise.observe.journal")
+
+
+class Router:
+    """Sends each call to the target that should answer it.
+
+    Parameters:
+        pool: what can be called, strongest first.
+        policies: in order of importance; see `switchwise.policies`.
+        verify: judges replies before they are shown; see `switchwise.verifiers`.
+        journal: sinks that are told of every attempt; see `switchwise.observe.journal`. One that fails costs no call: the log of that name says so.
+        recovery: what a failed attempt rules out.
+        clock: seconds since the epoch.
+        timer: seconds by which decisions and calls are timed.
+        rng: draws the seed of each step; give a seeded one to repeat decisions.
+
+    Raises:
+        ConfigurationError: it cannot work; the message names the field and the remedy.
+
+    >>> from switchwise import Pool, Router, Target, View
+    >>> from switchwise.policies import Rules
+    >>> router = Router(Pool([Target("opus"), Target("haiku")]), Rules().prefer("fast", when=lambda view: view.tokens < 500))
+    >>> router.decide(View(tokens=100)).names
+    ('haiku', 'opus')
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        *policies: Policy,
+        verify: Verifier | None = None,
+        journal: Sequence[Callable[[Attempt], None]] = (),
+        recovery: Recovery | None = None,
+        clock: Callable[[], float] = time.time,
+        timer: Callable[[], float] = time.perf_counter,
+        rng: random.Random | None = None,
+    ) -> None:
+        _refuse(pool, journal, recovery, clock, timer, rng)
+        self.pool = pool
+        self.policies = policies
+        self.verify = verify
+        self._rng = rng or random.Random()
+        parts: list[object] = [*policies, *([verify] if verify is not None else [])]
+        for part in parts:
+            refuse_what_is_no_policy(part)
+            if isinstance(part, Checks):
+                _checked(part, pool)
+        if verify is not None and len(pool) < 2:
+            raise ConfigurationError("verify= needs a second target to turn to when a reply is rejected; the pool has one")
+        self._reservers = [part for part in parts if isinstance(part, Reserves)]
+        self._learners = [part.learn for part in parts if isinstance(part, Learns)]
+        self._sinks = list(journal)
+        self._rewarded = [part for part in parts if isinstance(part, Rewarded)]
+        self._remembering = {f"{i}:{name_of(part)}": part for i, part in enumerate(parts) if isinstance(part, Remembers)}
+        recovery = recovery or Recovery()
+        chain: list[Policy] = [recovery, pinned, *policies]
+        self._rig = Rig(
+            pool,
+            tuple((name_of(policy), policy) for policy in chain),
+            recovery,
+            verify,
+            self._reserve,
+            self._learn,
+            clock,
+            timer,
+        )
+
+    @classmethod
+    def default(cls, pool: Pool, **options: Any) -> Router:
+        """A chain that is safe and useful as it stands; `print(router.explain())` shows it.
+
+        What fits and is healthy; planning, first turns and failures to the strongest; routine steps to the cheapest;
+        fallback through the rest of the pool. `options` are those of `Router`.
+        """
+        _refuse_what_is_no_pool(pool)
+        return cls(pool, *default_chain(pool), **options)
+
+    def start(self, view: View) -> Run:
+        """Begin one step; give the result to `drive` or `adrive`.
+
+        Raises:
+            NoTarget, BudgetExceeded: nothing may be called.
+        """
+        return Run(route(self._begun(view), self._rig))
+
+    def decide(self, view: View) -> Shortlist:
+        """The decision for `view`, without calling anybody: a policy that would ask a model is passed over."""
+        flow = decide(self._begun(view), self._rig, calling=False)
+        try:
+            next(flow)
+        except StopIteration as done:
+            finished: Shortlist = done.value
+            return finished
+        raise AssertionError("a decision that calls nobody yields nothing")
+
+    def explain(self, view: View | None = None) -> Explanation:
+        """Who was ruled out, who leads, and why, for `view` or an empty request; print it."""
+        return Explanation(self.decide(view or View()))
+
+    def feedback(self, decision: str, reward: float) -> None:
+        """Tell the policies how well a decision turned out.
+
+        Parameters:
+            decision: `Outcome.decision`, or the id in the journal.
+            reward: from 0 (bad) to 1 (good).
+        """
+        if not 0 <= reward <= 1:
+            raise ConfigurationError(f"reward={reward} is out of range: give a number from 0 (bad) to 1 (good)")
+        for policy in self._rewarded:
+            policy.feedback(decision, reward)
+
+    def dump(self) -> dict[str, Any]:
+        """All that the policies remember, as JSON types."""
+        return {name: policy.dump() for name, policy in self._remembering.items()}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take over what `dump` gave, in a router of the same policies.
+
+        Raises:
+            ConfigurationError: the state is of other policies, or of another version.
+        """
+        if not isinstance(state, Mapping):
+            raise ConfigurationError(f"{state!r:.80} is no state: give what Router.dump() gave")
+        if strange := state.keys() - self._remembering.keys():
+            raise ConfigurationError(f"the state holds {', '.join(sorted(strange))}, which this router does not have")
+        for name, memory in state.items():
+            try:
+                self._remembering[name].load(memory)
+            except ConfigurationError:
+                raise
+            except (AttributeError, KeyError, TypeError, ValueError) as error:  # a file that somebody edited, or an older one
+                raise ConfigurationError(f"state of {name}: not what its dump gives ({error!r})") from error
+
+    def _begun(self, view: View) -> View:
+        return view.begun(self._rig.clock(), self._rng.getrandbits(64))
+
+    def _reserve(self, call: Call) -> bool:
+        for i, policy in enumerate(self._reservers):
+            if not policy.reserve(call):
+                for earlier in self._reservers[:i]:
+                    earlier.release(call)
+                return False
+        return True
+
+    def _learn(self, attempt: Attempt) -> None:
+        """Tell everybody of it, also after one of them failed: what the others set aside for the call would stay so for good."""
+        failure: Exception | None = None
+        for learn in self._learners:
+            try:
+                learn(attempt)
+            except Exception as error:  # noqa: BLE001  (raised below)
+                failure = failure or error
+        for sink in self._sinks:
+            try:
+                sink(attempt)
+            except Exception:  # noqa: BLE001  (a full disk or a database that is down must not cost an answer that is paid for)
+                _log.exception("the sink %r failed; the call goes on without its record", sink)
+        if failure is not None:
+            raise failure
+
+
+def _refuse(pool: object, journal: object, recovery: object, clock: object, timer: object, rng: object) -> None:
+    _refuse_what_is_no_pool(pool)
+    if isinstance(journal, str) or not isinstance(journal, Iterable) or not all(map(callable, journal)):
+        raise ConfigurationError(f"journal={journal!r:.80}: give a list of sinks, such as [JsonLines('journal.jsonl')]")
+    for name, value in (("clock", clock), ("timer", timer)):
+        if not callable(value):
+            raise ConfigurationError(f"{name}={value!r}: give a function that tells seconds, such as time.time")
+    if recovery is not None and not isinstance(recovery, Recovery):
+        raise ConfigurationError(f"recovery={recovery!r}: give Recovery(patience=..., pause=...)")
+    if rng is not None and not hasattr(rng, "getrandbits"):
+        raise ConfigurationError(f"rng={rng!r}: give a generator, such as random.Random(7)")
+
+
+def _refuse_what_is_no_pool(pool: object) -> None:
+    if not isinstance(pool, Pool):
+        raise ConfigurationError(f"{pool!r:.80} is no Pool: write Router(Pool([...]), ...)")
+
+
+def _checked(part: Checks, pool: Pool) -> None:
+    try:
+        part.check(pool)
+    except ConfigurationError as error:
+        name, told = name_of(part), str(error)
+        if told.startswith(name):
+            raise
+        raise ConfigurationError(f"{name}: {told}") from None
+
+
+def pinned(view: View, shortlist: Shortlist) -> Shortlist:
+    """Where the caller named a target for this call, nothing else may answer it.
+
+    Raises:
+        ConfigurationError: nothing in the pool goes by that name.
+    """
+    if not view.pin:
+        return shortlist
+    chosen = shortlist.pool.select(view.pin)
+    return shortlist.require(lambda target: target.name in chosen, f"this call is pinned to {view.pin!r}")

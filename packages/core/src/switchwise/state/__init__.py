@@ -1,0 +1,1 @@
+"""Where memory lives: the store protocol and its implementations."""

@@ -1,0 +1,157 @@
+"""Plans, not calls: what staying and what going elsewhere will have cost by the time the caches are lost.
+
+Models with a cached prefix are the states of a metrical task system: entering one costs a cold write, leaving one does not evict it.
+Comparing the next call alone is wrong both ways: it forgets that a cold write is repaid by later easy calls, and that tokens the
+home model skips now must be written to it before its next hard call. So four plans are compared in closed form, two first
+moves (home or elsewhere) times two ways to go on (home for all, or elsewhere when easy), over the calls expected before the
+caches are lost:
+
+    what is behind   D = P - pi L          tokens of the prompt P that a model must still write; pi L of them it knows
+    this call        c = pi L r + D w + O o
+    go on at home    S = N (P' r_s + g (w_s - r_s) + O o_s)
+    go on mixed      C = phi N_e (P' r_c + O o_c) + N_h (P' r_s + O o_s) + N g (q_s (w_s - r_s) + q_c (w_c - r_c)) + bloat
+
+    home, home       c_s + S                                home, mixed        c_s + q_c D_c (w_c - r_c) + C
+    elsewhere, home  c_c + beta D_s (w_s - r_s) + S         elsewhere, mixed   c_c + q_s D_s (w_s - r_s) + C
+
+with rates r (read), w (write), o (output), answers of O tokens, growth g, mean context P' = P + g N, N = N_e + N_h easy and hard
+calls to come, beta the probability that any comes, q_s and q_c that a hard or an easy one does, phi the calls that the other
+model needs for one of the home model; its extra calls lengthen every later prompt (`bloat`). A model whose lifetime is about to
+end also counts the write that one more call away from it will probably cost: so a call is now and then worth making just to keep
+a cache alive. Any number of models: one such comparison for each candidate, and the least counts.
+
+Source: the closed form is our own, measured against the exact optimum in `switchwise.evaluation`; the setting is that of Borodin,
+Linial and Saks, "An optimal on-line algorithm for metrical task systems" (1992).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from switchwise.prompt_cache.rates import Tariff
+
+
+class Standing(NamedTuple):
+    """What one model has in its cache of the prompt to be sent.
+
+    Parameters:
+        tariff: its rates.
+        warm: leading tokens that it has seen.
+        chance: probability that it still knows them.
+        lapse: probability that it will have forgotten them by the next call, if this call goes elsewhere.
+        calls: calls that it needs where the home model needs one.
+    """
+
+    tariff: Tariff
+    warm: float = 0.0
+    chance: float = 1.0
+    lapse: float = 0.0
+    calls: float = 1.0
+
+
+class Outlook(NamedTuple):
+    """What is expected of the calls that follow an easy one, before the caches are lost.
+
+    Parameters:
+        growth: tokens that a call adds to the prompt.
+        output: tokens of an answer.
+        easy, hard: how many easy and hard calls.
+        any, again_easy, again_hard: probability that any call follows, an easy one, a hard one.
+        life: calls that follow before the context is dropped: an extra call's tokens are carried that long.
+        rewrites: how often they are written again meanwhile, because a lifetime ended.
+    """
+
+    growth: float
+    output: float
+    easy: float
+    hard: float
+    any: float
+    again_easy: float
+    again_hard: float
+    life: float
+    rewrites: float
+
+
+class Choice(NamedTuple):
+    """The arithmetic of one comparison, in USD.
+
+    Parameters:
+        home, other: the best plan that begins at home, and the best that begins elsewhere.
+        home_call, other_call: what this call alone costs there.
+        detour: what this call costs more elsewhere, with the write that it puts off at home: below 0 it pays at once.
+        cold: what the other model has to write of this prompt beyond reading it, now or at its next call.
+        saving: what an easy call saves later, once the other model knows the prompt.
+        easy: easy calls to come that can repay it, this one included.
+    """
+
+    home: float
+    other: float
+    home_call: float
+    other_call: float
+    detour: float
+    cold: float
+    saving: float
+    easy: float
+
+
+def cost_now(at: Standing, prompt: float, output: float) -> float:
+    """USD expected for one call: what it knows is read, the rest written."""
+    read, write, _, out = at.tariff.at(prompt)
+    known = at.chance * min(at.warm, prompt)
+    return prompt * write - known * (write - read) + output * out
+
+
+def compare(home: Standing, other: Standing, prompt: float, outlook: Outlook, margin: float = 0.0) -> Choice:
+    """What this easy call and those after it will cost, begun at `home` and begun at `other`.
+
+    Parameters:
+        home: the model that hard calls go to.
+        other: a model that could take the easy ones.
+        prompt: tokens of the prompt to be sent.
+        outlook: what is expected of the calls that follow.
+        margin: hysteresis: the share of a cold write that must be gained beyond it before a plan begins with one.
+    """
+    growth, output, easy, hard, follows, again_easy, again_hard, life, rewrites = outlook
+    calls = easy + hard
+    read_s, write_s, _, out_s = home.tariff.at(prompt)
+    read_c, write_c, _, out_c = other.tariff.at(prompt)
+    surcharge_s, surcharge_c = write_s - read_s, write_c - read_c
+    known_s, known_c = home.chance * min(home.warm, prompt), other.chance * min(other.warm, prompt)
+    behind_s, behind_c = (prompt - known_s) * surcharge_s, (prompt - known_c) * surcharge_c
+    call_s = prompt * read_s + behind_s + output * out_s
+    call_c = prompt * read_c + behind_c + output * out_c
+    lapse_s, lapse_c = home.lapse * known_s * surcharge_s, other.lapse * known_c * surcharge_c
+
+    mean = prompt + growth * calls
+    read_s, write_s, _, out_s = home.tariff.at(mean)
+    read_c, write_c, _, out_c = other.tariff.at(mean)
+    surcharge_s, surcharge_c = write_s - read_s, write_c - read_c
+    later_s = mean * read_s + output * out_s
+    later_c = other.calls * (mean * read_c + output * out_c)
+    at_home = calls * (later_s + growth * surcharge_s)
+    mixed = easy * later_c + hard * later_s + calls * growth * (again_hard * surcharge_s + again_easy * surcharge_c)
+    first, bloat_mixed, bloat_home = call_c, 0.0, 0.0
+    if other.calls > 1.0:
+        extra = (other.calls - 1.0) * growth
+        share = easy / calls if calls else 0.0
+        first += (other.calls - 1.0) * (prompt * read_c + output * out_c + growth * write_c)
+        carried = surcharge_s * (1.0 + rewrites) + life * read_s
+        bloat_home = extra * carried
+        carried += surcharge_c + life * share * (read_c - read_s)
+        bloat_mixed = extra * carried
+        mixed += easy * extra * carried
+
+    home_mixed = call_s + again_easy * (behind_c + lapse_c) + mixed
+    other_mixed = first + again_hard * (behind_s + lapse_s) + bloat_mixed + mixed
+    other_home = first + follows * (behind_s + lapse_s) + bloat_home + at_home
+    held = margin * behind_c if known_c == 0.0 else 0.0
+    return Choice(
+        min(call_s + at_home, home_mixed),
+        min(other_mixed, other_home) + held,
+        call_s,
+        call_c,
+        first + follows * (behind_s + lapse_s) + bloat_home - call_s,
+        behind_c,
+        later_s - later_c,
+        1.0 + easy,
+    )

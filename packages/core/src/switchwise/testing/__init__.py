@@ -1,0 +1,7 @@
+"""What switchwise is tested with, for the tests of those who build on it."""
+
+from switchwise.testing.clock import Clock
+from switchwise.testing.conformance import check_policy
+from switchwise.testing.scripted import Fails, Says, Script
+
+__all__ = ["Clock", "Fails", "Says", "Script", "check_policy"]

@@ -1,0 +1,295 @@
+"""The contract of a policy, as checks that anybody can run on their own.
+
+    from switchwise.testing import check_policy
+
+    def test_my_policy():
+        check_policy(lambda: MyPolicy(...))
+
+Each check is a function of `CHECKS`, so a test runner can show them one by one. They raise `AssertionError`.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import FunctionType, ModuleType
+from typing import Any
+
+from switchwise.engine.policy import Checks, Learns, Policy, Remembers, Reserves, name_of
+from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.scope import Scope
+from switchwise.nouns.shortlist import Shortlist
+from switchwise.nouns.signals import Phase, Signals
+from switchwise.nouns.target import Pool, Target
+from switchwise.nouns.view import View
+from switchwise.testing import material
+
+Make = Callable[[], Policy]
+SCOPES, MORE = 12_000, 2_000  # the default size of a policy's memory is 10,000 scopes; its table has settled by then
+SLOWEST = 100e-6  # seconds for one policy's opinion on four targets; a whole chain is to take 50
+THREADS = 4
+
+
+def check_policy(make: Make, pool: Pool | None = None) -> None:
+    """Check that a policy keeps the contract of `switchwise.engine.policy`.
+
+    Parameters:
+        make: gives a new instance, with an empty memory, at each call.
+        pool: one that suits the policy; None: four targets named opus, sol, haiku and luna.
+
+    Raises:
+        AssertionError: it does not; the message says in which way.
+
+    >>> check_policy(lambda: lambda view, shortlist: shortlist.prefer(["haiku"], "I like short poems"))
+    """
+    for check in CHECKS:
+        check(make, pool or material.pool())
+
+
+def only_narrows_and_ranks(make: Make, pool: Pool) -> None:
+    """It never adds a target, never doubles one, and never changes the shortlist that it was given."""
+    policy = _fresh(make, pool)
+    for view in material.views():
+        for before in material.shortlists(pool):
+            names, notes = before.names, before.notes
+            after = material.answer(policy, view, before)
+            assert set(after.names) <= set(names), f"it added {set(after.names) - set(names)}"
+            assert len(set(after.names)) == len(after.names), f"it doubled a target: {after.names}"
+            assert after.notes[: len(notes)] == notes, "it took earlier policies' notes away"
+            assert (before.names, before.notes) == (names, notes), "it changed the shortlist that it was given"
+
+
+def gives_reasons(make: Make, pool: Pool) -> None:
+    """Whatever it changes, it says why; and it says that it `requires`, if it rules targets out."""
+    policy = _taught(make, pool)
+    for view in material.views():
+        for before in material.shortlists(pool):
+            after = material.answer(policy, view, before)
+            new = after.notes[len(before.notes) :]
+            assert new or after.names == before.names, "it changed the order without a note"
+            for note in new:
+                assert note.policy, "a note is not signed"
+                assert note.because.strip(), f"a note of {note.policy} gives no reason"
+            if len(after.names) < len(before.names):
+                assert getattr(policy, "requires", False), "it ruled targets out, so its class must say `requires = True`"
+
+
+def is_deterministic(make: Make, pool: Pool) -> None:
+    """The same view and shortlist give the same answer, and being asked teaches it nothing."""
+    policy = _taught(make, pool)
+    remembered = _dumped(policy)
+    for view in material.views():
+        for before in material.shortlists(pool):
+            first, second = (material.answer(policy, view, before) for _ in range(2))
+            same = (first.names, first.notes) == (second.names, second.notes)
+            assert same, "asked twice, it gave two answers; use view.now and view.seed, and learn in `learn`"
+    assert _dumped(policy) == remembered, "being asked changed its memory"
+
+
+def bears_an_empty_shortlist(make: Make, pool: Pool) -> None:
+    """Nothing left to choose from is not its concern."""
+    empty = Shortlist(pool).require(lambda _: False, "an earlier requirement")
+    for policy in (_fresh(make, pool), _taught(make, pool)):
+        for view in material.views():
+            assert material.answer(policy, view, empty).names == (), "it added a target to an empty shortlist"
+
+
+def learns_from_anything(make: Make, pool: Pool) -> None:
+    """Every kind of attempt can be learned, with and without a reservation."""
+    policy = _taught(make, pool)
+    unreserved = _fresh(make, pool)
+    if isinstance(unreserved, Learns):
+        for attempt in material.attempts(policy, pool, material.views()[0], pool.targets[0]):
+            unreserved.learn(attempt)
+    _decisions(unreserved, pool)
+
+
+def carries_its_memory(make: Make, pool: Pool) -> None:
+    """What it dumps is JSON, and a new instance that loads it decides alike.
+
+    Failures that last until a restart are left out: a policy need not carry them over one.
+    """
+    policy = _taught(make, pool, lasting=False)
+    if not isinstance(policy, Remembers):
+        return
+    text = json.dumps(policy.dump(), allow_nan=False)
+    other = _fresh(make, pool)
+    assert isinstance(other, Remembers)
+    other.load(json.loads(text))
+    assert _decisions(other, pool) == _decisions(policy, pool), "after load(dump()) it decides differently"
+    assert _dumped(other) == _sorted(json.loads(text)), "dump(), load() and dump() give two states"
+
+
+def gives_reservations_back(make: Make, pool: Pool) -> None:
+    """A reservation that is released leaves no trace."""
+    policy = _taught(make, pool)
+    if not isinstance(policy, Reserves):
+        return
+    remembered, before = _dumped(policy), _decisions(policy, pool)
+    for view in material.views():
+        for target in pool:
+            call = material.call(policy, pool, view, target)
+            if policy.reserve(call):
+                policy.release(call)
+    assert (_dumped(policy), _decisions(policy, pool)) == (remembered, before), "a released reservation left a trace"
+
+
+def has_bounded_memory(make: Make, pool: Pool) -> None:
+    """Its memory stops growing, however many sessions, agents and users there are."""
+    policy = _fresh(make, pool)
+    if not isinstance(policy, Learns):
+        return
+
+    def grown(start: int, end: int) -> int:
+        for i in range(start, end):
+            scope = Scope(f"s{i}", f"a{i}", f"t{i}", labels={"user": f"u{i}", "tenant": f"t{i}"})
+            view = View(scope, 10, signals=Signals(phase=Phase.TESTING), now=material.START + i, seed=i)
+            policy.learn(next(material.attempts(policy, pool, view, pool.targets[i % len(pool)])))
+        return _size(policy)
+
+    once, later = grown(0, SCOPES), grown(SCOPES, SCOPES + MORE)
+    linear = once * MORE / SCOPES
+    assert later - once < 0.5 * linear + 65_536, (
+        f"{MORE:,} scopes after {SCOPES:,}, its memory still grew by {later - once:,} bytes"
+    )
+
+
+def is_thread_safe(make: Make, pool: Pool) -> None:
+    """Many threads may ask it and teach it at once."""
+    policy = _fresh(make, pool)
+    errors: list[BaseException] = []
+    start = threading.Barrier(THREADS)
+    views = material.views()
+    lessons = [
+        [lesson for view in views for lesson in material.attempts(policy, pool, view, pool.targets[i % len(pool)])]
+        for i in range(THREADS)
+    ]
+
+    def work(number: int) -> None:
+        try:
+            start.wait()
+            for i, attempt in enumerate(lessons[number]):
+                if isinstance(policy, Learns):
+                    policy.learn(attempt)
+                if isinstance(policy, Reserves) and policy.reserve(again := replace(attempt.call)):
+                    policy.release(again)
+                if i % 10 == 0:
+                    material.answer(policy, attempt.call.view, Shortlist(pool))
+                    _dumped(policy)
+        except BaseException as error:  # noqa: BLE001  (carried to the thread that reports it)
+            errors.append(error)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(THREADS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    if errors:
+        raise AssertionError(f"used by {THREADS} threads at once, it failed: {errors[0]!r}") from errors[0]
+    assert _decisions(policy, pool) == _decisions(policy, pool)
+
+
+def complains_properly(make: Make, pool: Pool) -> None:
+    """A pool that does not suit it is a `ConfigurationError` with a message, and nothing else."""
+    policy = make()
+    if not isinstance(policy, Checks):
+        return
+    for strange in (Pool([Target("x")]), Pool([Target("x", roles=frozenset({"fast", "strong"})), Target("y")]), pool):
+        message = "none"
+        try:
+            policy.check(strange)
+        except ConfigurationError as error:
+            message = str(error)
+        assert message.strip(), "its ConfigurationError says nothing"
+
+
+def is_quick(make: Make, pool: Pool) -> None:
+    """Its opinion costs microseconds: it is asked at every step of every agent."""
+    policy = _taught(make, pool)
+    shortlist = Shortlist(pool).voice(name_of(policy))
+    medians = []
+    for view in material.views():
+        opinion = policy(view, shortlist)
+        if not isinstance(opinion, Shortlist):
+            opinion.close()
+            return  # it asks a model first: what it costs is that
+        times = []
+        for _ in range(30):
+            began = time.perf_counter()
+            policy(view, shortlist)
+            times.append(time.perf_counter() - began)
+        medians.append(statistics.median(times))
+    typical = statistics.median(medians)
+    assert typical <= SLOWEST, f"an opinion takes {typical * 1e6:.0f} us at the median, more than {SLOWEST * 1e6:.0f}"
+
+
+CHECKS: tuple[Callable[[Make, Pool], None], ...] = (
+    only_narrows_and_ranks,
+    gives_reasons,
+    is_deterministic,
+    bears_an_empty_shortlist,
+    learns_from_anything,
+    carries_its_memory,
+    gives_reservations_back,
+    has_bounded_memory,
+    is_thread_safe,
+    complains_properly,
+    is_quick,
+)
+
+
+def _fresh(make: Make, pool: Pool) -> Policy:
+    policy = make()
+    if isinstance(policy, Checks):
+        policy.check(pool)
+    return policy
+
+
+def _taught(make: Make, pool: Pool, lasting: bool = True) -> Policy:
+    """A policy that has seen attempts of every kind."""
+    policy = _fresh(make, pool)
+    if isinstance(policy, Learns):
+        for view in material.views()[::3]:
+            for target in pool:
+                for attempt in material.attempts(policy, pool, view, target, lasting):
+                    policy.learn(attempt)
+    return policy
+
+
+def _decisions(policy: Policy, pool: Pool) -> list[object]:
+    answers = [material.answer(policy, view, before) for view in material.views() for before in material.shortlists(pool)]
+    return [(answer.names, answer.notes) for answer in answers]
+
+
+def _dumped(policy: Policy) -> object:
+    """What it remembers; which of its entries was used last does not matter."""
+    return _sorted(policy.dump()) if isinstance(policy, Remembers) else None
+
+
+def _sorted(state: Any) -> Any:
+    if isinstance(state, Mapping):
+        return {key: _sorted(value) for key, value in state.items()}
+    return sorted(map(_sorted, state), key=json.dumps) if isinstance(state, list | tuple) else state
+
+
+def _size(root: object) -> int:
+    """Bytes of all that can be reached from an object, but for classes, modules and what functions find in theirs."""
+    seen: dict[int, object] = {}
+    todo: list[object] = [root]
+    while todo:
+        part = todo.pop()
+        if id(part) not in seen and not isinstance(part, type | ModuleType):
+            seen[id(part)] = part
+            todo += [part.__closure__, part.__defaults__] if isinstance(part, FunctionType) else gc.get_referents(part)
+    return sum(map(sys.getsizeof, seen.values()))

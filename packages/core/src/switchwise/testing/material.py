@@ -1,0 +1,131 @@
+"""What the conformance checks put before a policy: a pool, requests of every kind, and attempts of every kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from switchwise.engine.policy import Policy, Reserves, name_of
+from switchwise.engine.recovery import TABLE
+from switchwise.nouns.call import Attempt, Call, Reply, Verdict
+from switchwise.nouns.errors import FailureKind, TargetError
+from switchwise.nouns.scope import Scope
+from switchwise.nouns.shortlist import Shortlist
+from switchwise.nouns.signals import Phase, Signals, StepKind
+from switchwise.nouns.target import Capabilities, Pool, Price, Target
+from switchwise.nouns.usage import Usage
+from switchwise.nouns.view import Needs, View
+
+START = 1_000_000.0  # the clock of the first request, in seconds
+
+
+def pool() -> Pool:
+    """Four targets of two providers, priced and described, strongest first."""
+    seeing = frozenset({"image", "document"})
+    return Pool(
+        [
+            Target(
+                "opus",
+                "anthropic",
+                "claude-opus",
+                Price(5, 25, 0.5, 6.25, 10),
+                Capabilities(200_000, 32_000, True, True, seeing),
+            ),
+            Target("sol", "openai", "gpt-sol", Price(2, 10, 0.2), Capabilities(400_000, 64_000, True, True, frozenset())),
+            Target("haiku", "anthropic", "claude-haiku", Price(1, 5, 0.1, 1.25, 2), Capabilities(200_000, 8_000, True, False)),
+            Target("luna", "openai", "gpt-luna", Price(0.1, 0.5, 0.01), Capabilities(64_000, 4_000, False)),
+        ]
+    )
+
+
+def views() -> list[View]:
+    """Requests that differ in every field that a policy may go by."""
+    scopes = [Scope(), Scope("s1"), Scope("s1", "explorer", "planning", 3), Scope("s2", "reviewer", labels={"user": "u1"})]
+    needs = [
+        Needs(),
+        Needs(tools=True, max_output=6_000),
+        Needs(structured_output=True),
+        Needs(modalities=frozenset({"image"})),
+        Needs(providers=frozenset({"openai"})),
+        Needs(providers=frozenset({"nobody"})),
+    ]
+    signals = [
+        Signals(),
+        Signals(first=True, step=StepKind.USER_TURN),
+        *(Signals(phase=phase, step=StepKind.TOOL_RESULT) for phase in Phase),
+        *(Signals(step=step, failures=int(step is StepKind.FAILURE)) for step in StepKind),
+    ]
+    tokens = [0, 1_000, 70_000, 250_000, 10_000_000]
+    count = 2 * len(signals)
+    return [
+        View(
+            scopes[i % 4],
+            tokens[i % 5],
+            needs[i % 6],
+            signals[i % len(signals)],
+            now=START + i,
+            seed=0x9E3779B97F4A7C15 * i % 2**64,
+        )
+        for i in range(count)
+    ]
+
+
+def shortlists(pool: Pool) -> list[Shortlist]:
+    """What earlier policies may have left: everything, a part, one target, another order."""
+    whole = Shortlist(pool)
+    last = pool.targets[-1].name
+    return [
+        whole,
+        whole.require(lambda target: target.name != pool.targets[0].name, "an earlier requirement"),
+        whole.require(lambda target: target.name == last, "an earlier requirement"),
+        whole.prefer([last], "an earlier preference"),
+    ]
+
+
+def call(policy: Policy, pool: Pool, view: View, target: Target, ask: str | None = None) -> Call:
+    """A call to `target` on behalf of `view`, decided by this policy alone."""
+    return Call(target, view, answer(policy, view, Shortlist(pool)), ask=ask)
+
+
+def attempts(policy: Policy, pool: Pool, view: View, target: Target, lasting: bool = True) -> Iterator[Attempt]:
+    """One attempt of every kind. What they may use up is reserved just before, as the engine does.
+
+    Parameters:
+        lasting: failures that last until a restart are among them.
+    """
+    started, ended = view.now, view.now + 2.0
+
+    def made(ask: str | None = None) -> Call:
+        new = call(policy, pool, view, target, ask)
+        if isinstance(policy, Reserves):
+            policy.reserve(new)
+        return new
+
+    reply = Reply("yes", usage=Usage(max(view.tokens, 1), 120, cache_read_tokens=0))
+    yield Attempt(made(), started, ended, reply, cost=0.01)
+    yield Attempt(made(), started, ended, Reply("of unknown usage"))
+    yield Attempt(made(), started, ended, reply, verdict=Verdict(False, "not good enough", 0.3), cost=0.01)
+    yield Attempt(made(), started, ended, reply, verdict=Verdict(True), cost=0.01)
+    yield Attempt(made(ask="judge this"), started, ended, reply, cost=0.01)
+    yield Attempt(made(), started, ended, abandoned=True)
+    for kind in FailureKind:
+        if lasting or not TABLE[kind].lasting:
+            for retry_after in (None, 0.0, 30.0):
+                yield Attempt(made(), started, ended, error=TargetError(kind, "scripted", retry_after))
+    broken = TargetError(FailureKind.CONNECTION)
+    broken.partial = True
+    yield Attempt(made(), started, ended, error=broken)
+
+
+def answer(policy: Policy, view: View, shortlist: Shortlist) -> Shortlist:
+    """What the policy makes of the shortlist, signed as in a router; a model that it asks says "yes"."""
+    opinion = policy(view, shortlist.voice(name_of(policy)))
+    if isinstance(opinion, Shortlist):
+        return opinion
+    try:
+        next(opinion)
+        while True:
+            opinion.send(Reply("yes"))
+    except StopIteration as done:
+        finished = done.value
+    assert isinstance(finished, Shortlist), f"a policy returns a Shortlist, not {finished!r}"
+    return finished

@@ -1,0 +1,1 @@
+"""Replies, their record and their events."""

@@ -1,0 +1,167 @@
+"""What a native model gave back, read into the core's nouns: usage, text, tool calls, and whether a stream was complete."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages.ai import UsageMetadata, add_ai_message_chunks
+
+from switchwise import Reply, Usage
+from switchwise import usage_of as read_usage
+from switchwise.failures import IncompleteStream
+
+_CACHE, _REASONING = frozenset(["cache_read", "cache_creation"]), frozenset(["reasoning"])
+_TERMINAL = {
+    "anthropic": ("stop_reason",),
+    "bedrock_converse": ("stopReason",),
+    "deepseek": ("finish_reason",),
+    "fireworks": ("finish_reason",),
+    "google_genai": ("finish_reason", "prompt_feedback"),  # a prompt that is blocked gets no answer to end
+    "groq": ("finish_reason",),
+    "mistralai": ("finish_reason",),
+    "ollama": ("done_reason",),
+    "openai": ("finish_reason", "status"),
+    "openrouter": ("finish_reason",),
+    "xai": ("finish_reason",),
+}
+"""By `model_provider`: what the last part of each stream says, as of the integrations of 2026-11."""
+
+
+def reply_of(message: AIMessage, first_chunk: float | None = None, raw: Any = None) -> Reply:
+    """The reply that a complete message is; `raw` is what it came in, if not by itself."""
+    content = message.content
+    return Reply(
+        content if isinstance(content, str) else str(message.text),
+        tuple([(call["name"], call["args"]) for call in message.tool_calls]) if message.tool_calls else (),
+        usage_of(message),
+        message if raw is None else raw,
+        message.response_metadata.get("model_name") or "",
+        first_chunk,
+    )
+
+
+def usage_of(message: AIMessage) -> Usage | None:
+    """Tokens of a message; None: the provider did not say.
+
+    LangChain's own count loses what it has no field for: cache reads of DeepSeek and Moonshot, the passes of an Anthropic answer that
+    took several. Where the message carries what the provider told, that fills the gap. An answer from LangChain's own response cache has
+    a `total_cost` of 0: nothing was consumed.
+    """
+    counted: Mapping[str, Any] | None = message.usage_metadata
+    if counted and counted.get("total_cost") == 0:
+        return Usage(0, 0)
+    usage = _plain(counted) or read_usage(counted)
+    metadata = message.response_metadata
+    told = metadata.get("token_usage") or metadata.get("usage")
+    if told and (usage is None or usage.cache_read_tokens is None or "iterations" in told):
+        more = read_usage(told)
+        if more is not None and (usage is None or more.cache_read_tokens is not None):
+            return more
+    return usage
+
+
+def _plain(counted: Mapping[str, Any] | None) -> Usage | None:
+    """What LangChain counted, where that is all there is to it: most answers, in a third of the time; None: look closer."""
+    if not counted:
+        return None
+    prompt, answer = counted["input_tokens"], counted["output_tokens"]
+    if not prompt or prompt + answer != counted["total_tokens"]:
+        return None
+    read, made = counted.get("input_token_details"), counted.get("output_token_details")
+    if not read and not made:
+        return Usage(prompt, answer)
+    if (read and not _CACHE.issuperset(read)) or (made and not _REASONING.issuperset(made)):
+        return None
+    cached, written = (read.get("cache_read"), read.get("cache_creation")) if read else (None, None)
+    return (
+        None
+        if (cached or 0) + (written or 0) > prompt
+        else Usage(prompt, answer, cached, written, None, (made or {}).get("reasoning"))
+    )
+
+
+def complete(message: AIMessage) -> None:
+    """Check that a message has its provider's terminal marker, without which it is a stream that was cut.
+
+    Neither the SDKs nor LangChain notice a stream that ends early without an error.
+
+    Raises:
+        IncompleteStream: the marker of a provider that always sends one is missing.
+    """
+    metadata = message.response_metadata
+    markers = _TERMINAL.get(metadata.get("model_provider", ""))
+    if markers and not any(metadata.get(marker) for marker in markers):
+        raise IncompleteStream("the stream ended without its terminal marker")
+
+
+def merged(chunks: Sequence[AIMessage]) -> AIMessage:
+    """The message that the chunks of a stream add up to.
+
+    Raises:
+        IncompleteStream: there is none.
+    """
+    if not chunks:
+        raise IncompleteStream("the stream ended before its first chunk")
+    first, *rest = chunks
+    if not rest or not isinstance(first, AIMessageChunk):
+        return first
+    whole = add_ai_message_chunks(first, *[chunk for chunk in rest if isinstance(chunk, AIMessageChunk)])
+    if whole.usage_metadata:
+        counts = [chunk.usage_metadata for chunk in chunks if chunk.usage_metadata]
+        if len(counts) > 1 and _running(counts):
+            whole.usage_metadata = counts[-1]
+    return whole
+
+
+def _running(counts: Sequence[UsageMetadata]) -> bool:
+    """Whether each chunk told the prompt again: then its counts are those of the answer so far, and LangChain's sum is too much.
+
+    Servers that speak OpenAI's protocol do so (vLLM's `continuous_usage_stats`, xAI, Perplexity); OpenAI itself counts once, at the end.
+    """
+    prompts = {count["input_tokens"] for count in counts}
+    answers = [count["output_tokens"] for count in counts]
+    return len(prompts) == 1 and prompts != {0} and answers == sorted(answers)
+
+
+class Opening:
+    """Holds back what a stream begins with as long as it says nothing: until its first word another target may take over.
+
+    Streams begin with a role, with usage, with an empty block; some providers fail only then.
+    """
+
+    __slots__ = ("_held", "_open")
+
+    def __init__(self) -> None:
+        self._held: list[Any] = []
+        self._open = False
+
+    def let(self, chunk: Any) -> list[Any]:
+        """What may be shown now that `chunk` has come."""
+        if self._open:
+            return [chunk]
+        self._held.append(chunk)
+        if not says_something(chunk):
+            return []
+        self._open = True
+        return self.rest()
+
+    def rest(self) -> list[Any]:
+        """What is still held back, at the end of a stream that was complete."""
+        held, self._held = self._held, []
+        return held
+
+
+def says_something(chunk: Any) -> bool:
+    """Whether a chunk, or an event of the v3 protocol, holds anything of the answer itself."""
+    if isinstance(chunk, dict) and "event" in chunk:
+        return chunk["event"] not in ("message-start", "content-block-start")
+    if not isinstance(chunk, AIMessage):
+        return True  # a parsed answer
+    if isinstance(chunk, AIMessageChunk) and chunk.tool_call_chunks:
+        return True
+    content = chunk.content
+    if isinstance(content, str):
+        return bool(content or chunk.tool_calls or chunk.additional_kwargs)
+    return any(isinstance(block, str) or block.get("type") != "text" or block.get("text") for block in content)

@@ -1,0 +1,1 @@
+"""Perform a call on a chat model."""

@@ -1,0 +1,106 @@
+"""What a `ChatSwitchwise` is made of: by this its router is built, and this goes along when it is pickled, but never a key.
+
+A copy in the same process shares the router: budgets, breakers and what was learned hold for all of it. Another process makes
+a router of its own from the same parts, with an empty memory; `Router.dump` and `load` carry that over.
+
+Native models differ. Those of OpenAI cannot be pickled at all, those of Anthropic with their key in plain sight, until their
+first call. So a model that has a key (a `SecretStr`) is written as its class and settings, and finds it in the environment again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from pydantic import SecretBytes, SecretStr
+
+from langchain_switchwise.models.native import Native, pool_of
+from langchain_switchwise.policies.follow_decision import Follows
+from switchwise import Attempt, ConfigurationError, Router
+from switchwise.adapting.models import named
+from switchwise.catalog import Catalog
+from switchwise.engine.route import Verifier
+from switchwise.policies.default_chain import default_chain
+from switchwise.prompt_cache.affinity import KeepWarm
+
+_SECRETS = (SecretStr, SecretBytes)
+_TELLING = ("auth", "cookie", "key", "secret", "token")
+_MADE_AGAIN = frozenset(["profile", "metadata", "callbacks", "tags", "rate_limiter", "cache"])
+"""Fields that LangChain leaves out of a dump and its constructors take; others that it leaves out are clients."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The arguments of a `ChatSwitchwise` beside its models and LangChain's own fields."""
+
+    router: Router | None = None
+    verify: Verifier | None = None
+    journal: Sequence[Callable[[Attempt], None]] = ()
+    catalog: Catalog | None = None
+    keep_warm: KeepWarm | None = None
+
+    def router_for(self, natives: Mapping[str, Native]) -> Router:
+        """The router that was given, or the default chain over these models.
+
+        Raises:
+            ConfigurationError: both are asked for, or the router's pool is another one.
+        """
+        if self.router is None:
+            pool = pool_of(natives.values(), self.catalog)
+            return Router(pool, Follows(), *default_chain(pool), verify=self.verify, journal=self.journal)
+        if not isinstance(self.router, Router):
+            raise ConfigurationError(f"router= is {named(self.router)}: give a Router")
+        if self.verify or self.journal or self.catalog:
+            raise ConfigurationError(
+                "verify=, journal= and catalog= belong to the router that you give: set them on it and its pool"
+            )
+        pool_names = {target.name for target in self.router.pool}
+        if pool_names != natives.keys():
+            raise ConfigurationError(
+                f"router= and models= name different targets: the router's pool has {sorted(pool_names)}, models= has "
+                f"{sorted(natives)}; give models= as a mapping with the names of the pool"
+            )
+        return self.router
+
+
+Packed = BaseChatModel | tuple[type[BaseChatModel], dict[str, Any]]
+
+
+def packed(model: BaseChatModel) -> Packed:
+    """A chat model as it may be pickled: itself, or its class and settings, where it has a key.
+
+    Raises:
+        TypeError: there may be a key among its headers.
+    """
+    values = vars(model)
+    if not _has_key(model):
+        return model
+    headers = values.get("default_headers") or {}
+    if telling := sorted(name for name in headers if any(word in name.lower() for word in _TELLING)):
+        raise TypeError(
+            f"cannot pickle {type(model).__name__}: default_headers has {', '.join(telling)}, which looks like a key"
+        )
+    fields = type(model).model_fields
+    kept = [name for name in fields if name in model.model_fields_set and (not fields[name].exclude or name in _MADE_AGAIN)]
+    return type(model), {name: values[name] for name in kept if not isinstance(values[name], _SECRETS)}
+
+
+def _has_key(model: BaseChatModel) -> bool:
+    """Whether it holds a key, or a client that it made for itself does (ChatNVIDIA's)."""
+    made = (model.__pydantic_private__ or {}).values()
+    held = [*vars(model).values(), *(value for each in made for value in getattr(each, "__dict__", {}).values())]
+    return any(isinstance(value, _SECRETS) for value in held)
+
+
+def unpacked(packed: Packed) -> BaseChatModel:
+    """The chat model again.
+
+    Raises:
+        Exception: as its class does where it does not find its key.
+    """
+    if isinstance(packed, tuple):
+        cls, settings = packed
+        return cls(**settings)
+    return packed

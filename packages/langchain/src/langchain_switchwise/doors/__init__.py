@@ -1,0 +1,1 @@
+"""Where a LangChain program enters: chat model, middleware, node, deep agents."""

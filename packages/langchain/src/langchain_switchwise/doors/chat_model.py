@@ -1,0 +1,392 @@
+"""ChatSwitchwise: a LangChain chat model that sends each call to the model that should answer it."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, closing
+from typing import Any, Self, cast
+
+from langchain_core.callbacks import CallbackManagerForLLMRun, Callbacks
+from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models.base import LangSmithParams, LanguageModelInput
+from langchain_core.language_models.chat_model_stream import AsyncChatModelStream, ChatModelStream
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatResult, LLMResult
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
+from langchain_core.runnables.config import ensure_config
+from langchain_core.runnables.utils import AnyConfigurableField
+from langchain_core.tools import BaseTool
+from pydantic import Field
+
+from langchain_switchwise.answering.decision_record import target_of
+from langchain_switchwise.answering.event_stream import Routed, routed
+from langchain_switchwise.calling.construction import Parts
+from langchain_switchwise.calling.dispatch import Dispatch
+from langchain_switchwise.doors.configurable import configurable
+from langchain_switchwise.doors.structured import Structured
+from langchain_switchwise.models.messages import turn_of
+from langchain_switchwise.models.native import Models, common_profile, natives
+from langchain_switchwise.porting.schema import Schema
+from langchain_switchwise.porting.tools import Tools, measured
+from switchwise import Attempt, ConfigurationError, Router, View
+from switchwise.catalog import Catalog
+from switchwise.engine.route import Verifier
+from switchwise.observe.explain import Explanation
+from switchwise.prompt_cache.affinity import KeepWarm
+from switchwise.reading import token_estimate as tokens
+
+_FIELDS = frozenset(["name", "verbose", "callbacks", "tags", "metadata", "rate_limiter", "disable_streaming", "profile"])
+_ON_THE_MODELS = frozenset(["cache", "custom_get_token_ids"])
+_TOLD = frozenset(["callbacks", "tags", "metadata", "rate_limiter"])
+"""Fields that count in every call."""
+_TRACED = frozenset(["temperature", "max_tokens", "stop"])
+"""Settings of models given as strings that are kept for the traces; the others may be keys."""
+
+
+class ChatSwitchwise(BaseChatModel):
+    """A chat model that sends each call to the model that should answer it, and to the next one where that fails.
+
+    It stands wherever a native chat model stands. What it decided is in each answer's `response_metadata["switchwise"]`.
+
+    Parameters:
+        models: native chat models or `provider:model` strings, strongest first; or a mapping of names to them.
+        router: chooses among them; its pool must have the names of `models`, which must then be a mapping, or models
+            whose own names are those. None: the chain of `Router.default` over `models`.
+        verify: judges answers before they are shown; see `switchwise.verifiers`. Not together with `router`.
+        journal: told of every attempt; see `switchwise.observe.journal`. Not together with `router`.
+        catalog: prices and abilities that you know better. Not together with `router`.
+        keep_warm: what is done to find prompt caches again (`switchwise.switching.KeepWarm`); None: endpoints that take it are
+            told which calls belong to one thread, and nothing is marked.
+        dispatch: that of another `ChatSwitchwise`, to share it instead of all the above; LangChain's configurable fields do.
+        settings: fields of LangChain's chat models (`tags`, `metadata`, `callbacks`, `rate_limiter`, ...); anything else
+            goes to the constructors of those models that are given as strings.
+
+    Raises:
+        ConfigurationError: it cannot work; the message names the field and the remedy.
+
+    >>> from langchain_core.language_models import FakeListChatModel
+    >>> strong, fast = FakeListChatModel(responses=["I think so."]), FakeListChatModel(responses=["Yes."])
+    >>> import warnings; warnings.simplefilter("ignore")  # nobody knows the price of a fake
+    >>> llm = ChatSwitchwise({"strong": strong, "fast": fast})
+    >>> llm.invoke("Is it?", config={"configurable": {"switchwise_target": "fast"}}).content
+    'Yes.'
+    """
+
+    dispatch: Dispatch = Field(exclude=True, repr=False)
+    """What decides and calls; the middleware and the node work with it. A field, so that copies have it."""
+
+    def __init__(
+        self,
+        models: Models = (),
+        *,
+        router: Router | None = None,
+        verify: Verifier | None = None,
+        journal: Sequence[Callable[[Attempt], None]] = (),
+        catalog: Catalog | None = None,
+        keep_warm: KeepWarm | None = None,
+        dispatch: Dispatch | None = None,
+        **settings: Any,
+    ) -> None:
+        fields = _FIELDS | (type(self).model_fields.keys() - ChatSwitchwise.model_fields.keys())  # a subclass may have more
+        options = {key: value for key, value in settings.items() if key not in fields and value is not None}
+        if misplaced := sorted(_ON_THE_MODELS & options.keys()):
+            raise ConfigurationError(f"{', '.join(misplaced)}: set it on the models, each of which keeps its own")
+        if dispatch is None:
+            if not models and (one := options.get("model") or options.get("model_name")):
+                raise ConfigurationError(f"model={one!r}: give all models to choose from, models=['openai:gpt-4.1', ...]")
+            parts = Parts(router, verify, journal, catalog, keep_warm)
+            said = {key: options[key] for key in _TRACED & options.keys()}
+            dispatch = Dispatch(natives(models, options), parts, said)
+        super().__init__(dispatch=dispatch, **{key: value for key, value in settings.items() if key in fields})  # type: ignore[call-arg]
+        if self.profile is None:
+            self.profile = common_profile(native.model for native in dispatch.natives.values())
+        self._tell()
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy, with other fields; both share the router."""
+        copied = super().model_copy(update=update, deep=deep)
+        if update:
+            copied._tell()
+        return copied
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a field; it counts from the next call on.
+
+        Raises:
+            ConfigurationError: it belongs to the models.
+        """
+        if name in _ON_THE_MODELS and value:
+            raise ConfigurationError(f"{name}: set it on the models, each of which keeps its own")
+        super().__setattr__(name, value)
+        if name in _TOLD:
+            self._tell()
+
+    def _tell(self) -> None:
+        """Let the dispatch know the fields that count in its calls."""
+        metadata = {key: value for key, value in (self.metadata or {}).items() if key != "lc_versions"}  # models have their own
+        fields = {"callbacks": self.callbacks, "tags": self.tags, "metadata": metadata}
+        local = {key: value for key, value in fields.items() if value}
+        self.dispatch = self.dispatch.sharing(self.rate_limiter, cast("RunnableConfig", local) if local else None)
+
+    # -- what it is
+
+    @property
+    def router(self) -> Router:
+        """The router that chooses."""
+        return self.dispatch.router
+
+    @property
+    def models(self) -> Mapping[str, BaseChatModel]:
+        """The native chat models by target name."""
+        return {name: native.model for name, native in self.dispatch.natives.items()}
+
+    def explain(
+        self,
+        input: LanguageModelInput = "",  # noqa: A002
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> Explanation:
+        """Who would answer, who is ruled out, and why; nobody is called. Print it."""
+        view: View = self.dispatch.request(input, config, None, kwargs).view
+        return self.router.explain(view)
+
+    @property
+    def _llm_type(self) -> str:
+        return "switchwise"
+
+    @property
+    def _identifying_params(self) -> Mapping[str, Any]:
+        return {"targets": list(self.dispatch.natives)}
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        said = {**self.dispatch.said, **kwargs}
+        params = LangSmithParams(
+            ls_provider="switchwise", ls_model_name=str(kwargs.get("model") or "switchwise"), ls_model_type="chat"
+        )
+        if isinstance(said.get("temperature"), (int, float)):
+            params["ls_temperature"] = said["temperature"]
+        if isinstance(said.get("max_tokens"), int):
+            params["ls_max_tokens"] = said["max_tokens"]
+        if stop or said.get("stop"):
+            params["ls_stop"] = stop or said["stop"]
+        return params
+
+    def get_num_tokens(self, text: str) -> int:
+        """How many tokens a text is, about, by the estimate that the router goes by: no tokenizer, and nobody is asked."""
+        return tokens.estimate(text)
+
+    def get_num_tokens_from_messages(
+        self, messages: list[BaseMessage], tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] | None = None
+    ) -> int:
+        """How many tokens messages are, about, and the definitions of tools with them; estimated as above."""
+        return sum([tokens.of(turn_of(message)) for message in messages]) + sum(map(measured, tools or ()))
+
+    # -- calling it: every public entry point decides, then calls the chosen model's own
+
+    def invoke(
+        self,
+        input: LanguageModelInput,  # noqa: A002
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> AIMessage:
+        """The answer."""
+        if self.disable_streaming and self._streaming_disabled(**kwargs):
+            kwargs["stream"] = False
+        return cast("AIMessage", self.dispatch.invoke(input, config, stop=stop, **kwargs))
+
+    async def ainvoke(
+        self,
+        input: LanguageModelInput,  # noqa: A002
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> AIMessage:
+        """As `invoke`, asynchronously."""
+        if self.disable_streaming and self._streaming_disabled(**kwargs):
+            kwargs["stream"] = False
+        return cast("AIMessage", await self.dispatch.ainvoke(input, config, stop=stop, **kwargs))
+
+    def stream(
+        self,
+        input: LanguageModelInput,  # noqa: A002
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> Iterator[AIMessageChunk]:
+        """The answer in chunks, as they come; another model is tried only until the first one has come."""
+        if self._streaming_disabled(**kwargs):
+            yield cast("AIMessageChunk", self.invoke(input, config, stop=stop, **kwargs))
+            return
+        with closing(self.dispatch.stream(input, config, stop=stop, **kwargs)) as chunks:
+            yield from chunks
+
+    async def astream(
+        self,
+        input: LanguageModelInput,  # noqa: A002
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[AIMessageChunk]:
+        """As `stream`, asynchronously."""
+        if self._streaming_disabled(**kwargs):
+            yield cast("AIMessageChunk", await self.ainvoke(input, config, stop=stop, **kwargs))
+            return
+        async with aclosing(cast("Any", self.dispatch.astream(input, config, stop=stop, **kwargs))) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    def generate(
+        self,
+        messages: list[list[BaseMessage]],
+        stop: list[str] | None = None,
+        callbacks: Callbacks = None,
+        *,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        run_name: str | None = None,
+        run_id: uuid.UUID | None = None,
+        **kwargs: Any,
+    ) -> LLMResult:
+        """The answers to several prompts, each routed by itself."""
+        configs = _configs(len(messages), callbacks, tags, metadata, run_name, run_id)
+        pairs = zip(messages, configs, strict=True)
+        return self._joined([self.dispatch.generate(prompt, config, stop=stop, **kwargs) for prompt, config in pairs])
+
+    async def agenerate(
+        self,
+        messages: list[list[BaseMessage]],
+        stop: list[str] | None = None,
+        callbacks: Callbacks = None,
+        *,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        run_name: str | None = None,
+        run_id: uuid.UUID | None = None,
+        **kwargs: Any,
+    ) -> LLMResult:
+        """As `generate`, asynchronously and all prompts at once."""
+        configs = _configs(len(messages), callbacks, tags, metadata, run_name, run_id)
+        pairs = zip(messages, configs, strict=True)
+        calls = [self.dispatch.agenerate(prompt, config, stop=stop, **kwargs) for prompt, config in pairs]
+        return self._joined(await asyncio.gather(*calls))
+
+    def _chat_model_stream_v3(
+        self,
+        input: LanguageModelInput,  # noqa: A002
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> ChatModelStream:
+        return routed(self.dispatch.events(input, config, stop=stop, **kwargs))
+
+    async def _achat_model_stream_v3(
+        self,
+        input: LanguageModelInput,  # noqa: A002
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> AsyncChatModelStream:
+        return Routed(self.dispatch.aevents(input, config, stop=stop, **kwargs))
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        raise NotImplementedError("ChatSwitchwise has no run of its own to generate in: use invoke, stream or generate")
+
+    # -- what can be made of it
+
+    def configurable_fields(self, **kwargs: AnyConfigurableField) -> RunnableSerializable[LanguageModelInput, AIMessage]:
+        """The same model with fields that a run can choose: its own, and settings that its models have fields for.
+
+        Raises:
+            ConfigurationError: there is no such field.
+        """
+        return configurable(self, self.models, kwargs)
+
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: dict[str, Any] | str | bool | None = None,
+        parallel_tool_calls: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """The same model with tools, which are bound to the target of each call in that target's own words.
+
+        Parameters:
+            tools: functions, tools, classes or schemas; tools that a provider runs itself restrict the targets to it.
+            tool_choice: `auto`, `any` (or `required`, True), `none`, the name of a tool, or any provider's dictionary.
+            parallel_tool_calls: whether several tools may be called at once; None: the target's default.
+            kwargs: further arguments of the target's own `bind_tools`.
+        """
+        return self.bind(tools=Tools(tools, tool_choice, parallel_tool_calls, kwargs), **_seen(kwargs))
+
+    def with_structured_output(
+        self, schema: dict[str, Any] | type, *, include_raw: bool = False, **kwargs: Any
+    ) -> Runnable[LanguageModelInput, Any]:
+        """The same model giving answers that follow `schema`, by the chosen target's own method and parser.
+
+        Parameters:
+            schema: a Pydantic class, a TypedDict, or a JSON or OpenAI schema.
+            include_raw: give `raw`, `parsed` and `parsing_error` instead of the parsed answer alone.
+            kwargs: further arguments of the target's own method: `method`, `strict`.
+
+        Raises:
+            NotImplementedError, ValueError: as the first target's own method raises them.
+        """
+        wanted = Schema(schema, include_raw, kwargs)
+        first = next(iter(self.dispatch.natives.values()))
+        wanted.bound_to(first.name, first.model)
+        return Structured(self.dispatch, wanted, {})
+
+    def _joined(self, results: Sequence[LLMResult]) -> LLMResult:
+        outputs = [result.llm_output or {} for result in results]
+        runs = [run for result in results for run in result.run or []]
+        joined = LLMResult(generations=[result.generations[0] for result in results])
+        joined.llm_output = outputs[0] if len(outputs) == 1 else self._combined(joined, outputs)
+        joined.run = runs or None
+        return joined
+
+    def _combined(self, joined: LLMResult, outputs: list[dict[str, Any]]) -> dict[str, Any]:
+        """What the answers to several prompts tell together, as each class of native models adds it up."""
+        told: dict[type, tuple[BaseChatModel, list[Any]]] = {}
+        for (first, *_), output in zip(joined.generations, outputs, strict=True):
+            model = self.models[target_of(cast("Any", first).message)]
+            told.setdefault(type(model), (model, []))[1].append(output)
+        combined: dict[str, Any] = {"switchwise": outputs}
+        for model, theirs in told.values():
+            combined = {**model._combine_llm_outputs(theirs), **combined}
+        return combined
+
+
+def _seen(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """What a policy must know of a binding's options."""
+    return {"response_format": kwargs["response_format"]} if kwargs.get("response_format") is not None else {}
+
+
+def _configs(
+    count: int,
+    callbacks: Callbacks,
+    tags: list[str] | None,
+    metadata: dict[str, Any] | None,
+    run_name: str | None,
+    run_id: uuid.UUID | None,
+) -> list[RunnableConfig]:
+    given = RunnableConfig(callbacks=callbacks, tags=tags or [], metadata=metadata or {})
+    if run_name is not None:
+        given["run_name"] = run_name
+    config = ensure_config(given)
+    return [config if run_id is None or i else {**config, "run_id": run_id} for i in range(count)]

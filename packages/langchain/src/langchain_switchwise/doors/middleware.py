@@ -1,0 +1,255 @@
+"""Routing inside an agent: the agent's own machinery sees the native model that was chosen.
+
+`ChatSwitchwise` alone routes an agent. With this middleware, whatever looks at the model's class or profile works as it
+does with a native model: Anthropic's prompt caching, the provider's own structured output, unsupported content.
+
+Rules:
+1. It acts only where the request's model is a `ChatSwitchwise`; a model that somebody else chose passes through.
+2. It stands outside (in the list: before) middleware that is made for one provider.
+3. What the policies hold for the session is kept in the graph's state too, so that a thread that is resumed elsewhere
+   remembers; it is written only when it changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing
+from dataclasses import replace
+from functools import partial
+from inspect import signature
+from typing import Any, TypeVar, cast
+
+from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
+from langchain.agents.middleware.types import ExtendedModelResponse
+from langchain_core.messages import AIMessage, SystemMessage
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import var_child_runnable_config
+from langgraph.types import Command
+
+from langchain_switchwise.answering.decision_record import stamped
+from langchain_switchwise.answering.replies import complete, reply_of
+from langchain_switchwise.calling.dispatch import Dispatch
+from langchain_switchwise.calling.perform import TRANSLATED, Request
+from langchain_switchwise.doors.chat_model import ChatSwitchwise
+from langchain_switchwise.doors.graph_state import Held, SwitchwiseState, both
+from langchain_switchwise.doors.node import follow
+from langchain_switchwise.porting.tools import Tools
+from langchain_switchwise.reading.inputs import surrounding
+from switchwise import Call, ConfigurationError, Outcome, adrive, drive
+from switchwise.adapting.models import named
+from switchwise.engine.policy import Remembers, hold, name_of
+from switchwise.state.in_process import Memory
+
+F = TypeVar("F", bound=Callable[..., Any])
+Handler = Callable[[ModelRequest[Any]], ModelResponse[Any]]
+AHandler = Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
+Answer = ModelResponse[Any] | ExtendedModelResponse[Any]
+
+
+class Hook:
+    """A method that carries its signature: LangSmith's wrapper asks for it at every call, and that of a bound method is made anew."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        whole = signature(function)
+        self._signature = whole.replace(parameters=[*whole.parameters.values()][1:])
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        """The function itself of the class, bound of an instance."""
+        if instance is None:
+            return self._function
+        bound: Any = partial(self._function, instance)
+        bound.__signature__ = self._signature
+        return bound
+
+
+def hook(function: F) -> F:
+    """Make a method a `Hook`."""
+    return cast("F", Hook(function))
+
+
+class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
+    """Routes the calls of a `create_agent` agent whose model is a `ChatSwitchwise`.
+
+    Parameters:
+        threads: how many threads are remembered as restored from their state.
+
+    Raises:
+        ConfigurationError: something else is given, such as the model.
+
+    >>> from langchain.agents import create_agent
+    >>> from langchain_core.language_models import FakeListChatModel
+    >>> import warnings; warnings.simplefilter("ignore")  # nobody knows the price of a fake
+    >>> llm = ChatSwitchwise({"strong": FakeListChatModel(responses=["Sunny."])})
+    >>> agent = create_agent(llm, [], middleware=[SwitchwiseMiddleware()])
+    >>> agent.invoke({"messages": [("user", "How is the weather?")]})["messages"][-1].content
+    'Sunny.'
+    """
+
+    state_schema = SwitchwiseState
+
+    def __init__(self, threads: int = 10_000) -> None:
+        super().__init__()
+        if not isinstance(threads, int):
+            raise ConfigurationError(
+                f"SwitchwiseMiddleware: threads= is {named(threads)}: a number; the model is given to create_agent"
+            )
+        self.threads = threads
+        self._restored: Memory[str, bool] = Memory(threads)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what is remembered of threads: a copy begins anew, and restores them once more."""
+        return {name: value for name, value in vars(self).items() if name != "_restored"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take it over."""
+        vars(self).update(state, _restored=Memory(state["threads"]))
+
+    @hook
+    def wrap_model_call(self, request: ModelRequest[Any], handler: Handler) -> Answer:
+        """Choose, and let the inner chain call what was chosen; another target where that fails."""
+        if not isinstance(request.model, ChatSwitchwise):
+            return handler(request)
+        dispatch, asked = request.model.dispatch, self._asked(request)
+        run = dispatch.router.start(asked.view)
+
+        def perform(call: Call) -> Iterator[Any]:
+            if call.ask is not None:
+                return asked.invoke(call)
+            chosen, config = _chosen(request, asked, call)
+            with TRANSLATED, Within(config):
+                response = handler(chosen)
+                message = _message(response)
+            return iter((reply_of(message, raw=response),))
+
+        for _ in drive(run, perform):
+            pass
+        return _answer(dispatch, request, run.outcome)
+
+    @hook
+    async def awrap_model_call(self, request: ModelRequest[Any], handler: AHandler) -> Answer:
+        """As `wrap_model_call`, asynchronously."""
+        if not isinstance(request.model, ChatSwitchwise):
+            return await handler(request)
+        dispatch, asked = request.model.dispatch, self._asked(request)
+        run = dispatch.router.start(asked.view)
+
+        async def perform(call: Call) -> AsyncIterator[Any]:
+            if call.ask is not None:
+                async with aclosing(cast("Any", asked.ainvoke(call))) as items:
+                    async for item in items:
+                        yield item
+                return
+            chosen, config = _chosen(request, asked, call)
+            with TRANSLATED, Within(config):
+                response = await handler(chosen)
+                message = _message(response)
+            yield reply_of(message, raw=response)
+
+        async for _ in adrive(run, perform):
+            pass
+        return _answer(dispatch, request, run.outcome)
+
+    def _asked(self, request: ModelRequest[Any]) -> Request:
+        """What the policies see of the request; what its thread held elsewhere is restored first."""
+        assert isinstance(request.model, ChatSwitchwise), "others pass through"
+        dispatch = request.model.dispatch
+        messages = [request.system_message, *request.messages] if request.system_message else request.messages
+        kwargs: dict[str, Any] = {**request.model_settings, **follow(request.state)}
+        if request.tools:
+            kwargs["tools"] = Tools(cast("Any", request.tools), request.tool_choice)
+        if request.response_format is not None:
+            kwargs["response_format"] = request.response_format
+        asked = dispatch.inside(messages, _around(request.state), kwargs)
+        asked.kwargs.pop("response_format", None)  # the agent's own machinery binds it
+        session = asked.view.scope.session
+        if self._restored.get(session) is None:
+            self._restored.put(session, True)
+            if held := cast("Held | None", request.state.get("switchwise_held")):
+                dispatch.router.load({name: {"held": entries, "policy": {}} for name, entries in held.items()})
+        return asked
+
+
+def _around(state: Mapping[str, Any]) -> RunnableConfig:
+    """The config around the call, with what the agent's own list of todos says it is at as the task."""
+    config = surrounding()
+    todos = state.get("todos")
+    doing = next((todo["content"] for todo in todos if todo.get("status") == "in_progress"), None) if todos else None
+    return config if doing is None else {**config, "metadata": {"switchwise_task": doing, **config["metadata"]}}
+
+
+def _chosen(request: ModelRequest[Any], asked: Request, call: Call) -> tuple[ModelRequest[Any], RunnableConfig]:
+    """The request for the native model that was chosen, in that model's dialect."""
+    native, messages, config, settings = asked.adapted(call)
+    system = messages[0] if messages and isinstance(messages[0], SystemMessage) else None
+    changes: dict[str, Any] = {"model": native.model, "model_settings": settings}
+    if messages is not asked.messages or system is not request.system_message:
+        changes["messages"] = messages[1:] if system else messages
+        changes["system_message"] = system
+    if asked.tools is not None and asked.tools.choice is not None:
+        changes["tool_choice"] = asked.tools.choice_for(native)
+    return _overridden(request, changes), config
+
+
+def _overridden(request: ModelRequest[Any], changes: dict[str, Any]) -> ModelRequest[Any]:
+    """What `request.override(**changes)` gives. That warns of each of nine fields, and silences the warnings: 15 us."""
+    chosen = object.__new__(type(request))
+    vars(chosen).update(vars(request), **changes)
+    return chosen
+
+
+class Within:
+    """Lets the inner chain, which is given no config, find this one around it."""
+
+    __slots__ = ("_config", "_token")
+
+    def __init__(self, config: RunnableConfig) -> None:
+        self._config = config
+
+    def __enter__(self) -> None:
+        """Set it."""
+        self._token = var_child_runnable_config.set(self._config)
+
+    def __exit__(self, *_: object) -> None:
+        """Set what was there before."""
+        var_child_runnable_config.reset(self._token)
+
+
+def _message(response: ModelResponse[Any]) -> AIMessage:
+    for message in response.result:
+        if isinstance(message, AIMessage):
+            complete(message)
+            return message
+    raise TypeError("an agent's model call must give an AIMessage")
+
+
+def _answer(dispatch: Dispatch, request: ModelRequest[Any], outcome: Outcome) -> Answer:
+    response: ModelResponse[Any] = outcome.reply.raw
+    result = [stamped(message, outcome) if isinstance(message, AIMessage) else message for message in response.result]
+    response = (
+        ModelResponse(result, response.structured_response)
+        if type(response) is ModelResponse
+        else replace(response, result=result)
+    )
+    held = _held(dispatch, outcome)
+    if not held:
+        return response
+    known = cast("Held", request.state.get("switchwise_held") or {})
+    new = {name: [entry] for name, entry in held.items() if entry not in known.get(name, [])}
+    if not new:
+        return response
+    return ExtendedModelResponse(model_response=response, command=Command(update={"switchwise_held": both(known, new)}))
+
+
+def _held(dispatch: Dispatch, outcome: Outcome) -> dict[str, list[Any]]:
+    """What this decision made the policies hold, by the names that `Router.dump` gives them."""
+    found = {}
+    for i, policy in enumerate(dispatch.router.policies):
+        if not isinstance(policy, hold) or (entry := policy.learned(outcome.attempt)) is None:
+            continue
+        if not isinstance(policy.policy, Remembers):  # last: to ask a protocol is slow
+            found[f"{i}:{name_of(policy)}"] = entry
+    return found
+
+
+__all__ = ["SwitchwiseMiddleware", "SwitchwiseState"]

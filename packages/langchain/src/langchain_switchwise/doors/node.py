@@ -1,0 +1,103 @@
+"""The decision as a visible step of a graph: a node writes it to the state, and later model calls follow it.
+
+Use it where a graph should show, branch on, or keep its routing decision: with a checkpointer the decision survives
+interruption and resume. Not needed otherwise: `ChatSwitchwise` decides at every call by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.runnables.config import ensure_config
+from typing_extensions import TypedDict
+
+from langchain_switchwise.doors.chat_model import ChatSwitchwise
+from langchain_switchwise.policies.follow_decision import FOLLOW, Follows
+from switchwise import ConfigurationError, Level, Shortlist, View
+from switchwise.adapting.models import named
+
+STATE_KEY = "switchwise_decision"
+
+
+class Decision(TypedDict):
+    """A decision as it stands in the state.
+
+    Fields: `target`, the others in `then` (the fallback order), `level`, `policy` and `because` of the opinion that
+    settled it, and the `scope` (a key) that it is for.
+    """
+
+    target: str
+    then: list[str]
+    level: str
+    policy: str
+    because: str
+    scope: list[str]
+
+
+class SwitchwiseState(TypedDict, total=False):
+    """What a graph's state must have for a `SwitchwiseNode`: inherit from it."""
+
+    switchwise_decision: Decision
+
+
+class SwitchwiseNode:
+    """A node that decides who should answer next, without calling anybody.
+
+    Parameters:
+        llm: the chat model that later nodes call.
+        per: how long a decision stands: `session`, `agent`, `task`, or `step` (decide at every visit).
+        messages: the key of the state that holds the conversation.
+
+    Raises:
+        ConfigurationError: the model is no `ChatSwitchwise`, or its router has no `Follows` among its policies, so nothing would follow the decision.
+
+    >>> from langchain_core.language_models import FakeListChatModel
+    >>> import warnings; warnings.simplefilter("ignore")  # nobody knows the price of a fake
+    >>> llm = ChatSwitchwise({"strong": FakeListChatModel(responses=["Yes."]), "fast": FakeListChatModel(responses=["Yes."])})
+    >>> SwitchwiseNode(llm)({"messages": [("user", "Plan it.")]})["switchwise_decision"]["target"]
+    'strong'
+    """
+
+    def __init__(self, llm: ChatSwitchwise, *, per: Level | str = Level.STEP, messages: str = "messages") -> None:
+        if not isinstance(llm, ChatSwitchwise):
+            raise ConfigurationError(f"SwitchwiseNode: llm= is {named(llm)}: give the ChatSwitchwise that later nodes call")
+        if not any(isinstance(policy, Follows) for policy in llm.router.policies):
+            raise ConfigurationError(
+                "SwitchwiseNode: put Follows() first among the router's policies, or nothing follows the decision"
+            )
+        self.llm = llm
+        self.level = Level.parse(per)
+        self.messages = messages
+
+    def __call__(self, state: Any) -> dict[str, Decision]:  # a mapping; LangGraph's types want to be told the graph's own
+        """The decision for the conversation in `state`; nothing new where one stands for this scope."""
+        view = self.llm.dispatch.request(list(state[self.messages]), ensure_config(), None, {}).view
+        scope = list(view.scope.key(self.level))
+        standing: Decision | None = state.get(STATE_KEY)
+        if standing is not None and self.level is not Level.STEP and standing["scope"] == scope and not failed(view):
+            return {}
+        return {STATE_KEY: decision(self.llm.router.decide(view), scope)}
+
+
+def follow(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings for a model call that follow the decision in `state`: `llm.invoke(messages, **follow(state))`.
+
+    Another target still answers where the one that was decided on fails.
+    """
+    standing: Decision | None = state.get(STATE_KEY)
+    return {FOLLOW: standing["target"]} if standing else {}
+
+
+def decision(shortlist: Shortlist, scope: list[str]) -> Decision:
+    """A finished shortlist, as it stands in the state."""
+    note = shortlist.decider
+    target, *then = shortlist.names
+    return Decision(
+        target=target, then=then, level=note.level.name.lower(), policy=note.policy, because=note.because, scope=scope
+    )
+
+
+def failed(view: View) -> bool:
+    """Whether the graph runs this node again after an error: a decision that led there does not stand."""
+    return "rerun" in view.scope.labels

@@ -1,0 +1,1 @@
+"""The chat models and messages that the user gives."""

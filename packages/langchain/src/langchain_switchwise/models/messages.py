@@ -1,0 +1,63 @@
+"""A LangChain message as a neutral turn. Called once for each message of a thread, when it is first seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+
+from switchwise import Turn
+
+_ROLES = {
+    "human": "user",
+    "HumanMessageChunk": "user",
+    "ai": "assistant",
+    "AIMessageChunk": "assistant",
+    "tool": "tool",
+    "ToolMessageChunk": "tool",
+    "function": "tool",
+    "system": "system",
+    "SystemMessageChunk": "system",
+    "developer": "system",
+}
+_MEDIA = {
+    "image": "image",
+    "image_url": "image",
+    "input_image": "image",
+    "audio": "audio",
+    "input_audio": "audio",
+    "video": "video",
+    "file": "document",
+    "input_file": "document",
+    "document": "document",
+    "media": "document",
+}
+
+
+def turn_of(message: BaseMessage) -> Turn:
+    """The turn that a message is.
+
+    A tool message's status counts only where it says `error`: `success` is what it says when nobody set it.
+    """
+    content = message.content
+    media: tuple[str, ...] = ()
+    if isinstance(content, str):
+        text = content
+    else:
+        text, media = str(message.text), media_of(content)
+    calls: tuple[str, ...] = ()
+    arguments = tool = ""
+    failed = None
+    if isinstance(message, AIMessage):
+        if message.tool_calls:
+            calls = tuple([call["name"] for call in message.tool_calls])
+            arguments = " ".join([str(call["args"]) for call in message.tool_calls])
+    elif isinstance(message, ToolMessage):
+        tool, failed = message.name or "", True if message.status == "error" else None
+    return Turn(_ROLES.get(message.type, "user"), text, calls, arguments, tool, failed, media)
+
+
+def media_of(content: list[str | dict[str, Any]]) -> tuple[str, ...]:
+    """The modality of each content block that is not text."""
+    kinds = [_MEDIA.get(str(block.get("type"))) for block in content if isinstance(block, dict)]
+    return tuple([kind for kind in kinds if kind])

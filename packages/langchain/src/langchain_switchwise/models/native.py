@@ -1,0 +1,163 @@
+"""The native chat models behind the targets: given as objects or as `provider:model`, and described for the policies."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from langchain_core.language_models import BaseChatModel, ModelProfile
+
+from langchain_switchwise.models.dialect import Dialect, must_think, responds_with_tools, thoughtless
+from switchwise import Capabilities, ConfigurationError, Pool
+from switchwise.adapting.models import by_name, named
+from switchwise.catalog import Catalog, provider_at
+
+Given = BaseChatModel | str
+Models = Sequence[Given] | Mapping[str, Given]
+_MAKERS = {
+    "amazon_bedrock": ("bedrock", "bedrock_converse"),
+    "anthropic-bedrock": ("anthropic",),
+    "anthropicvertex": ("anthropic", "google_vertexai"),
+    "google_genai": ("google_vertexai",),
+    "mistral": ("mistralai",),
+}
+RETRIES = 1
+"""An SDK's own retries where we build its client: with none a stale connection looks like an outage, two take seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Native:
+    """A native chat model as a target of the pool.
+
+    Parameters:
+        name: of the target.
+        model: the chat model.
+        dialect: the protocol that it speaks.
+        provider, model_name: as its messages will state them.
+        thinkless: the same model with its thinking switched off, for tool loops that began without; None: it need not be.
+        responds_with_tools: with tools bound, it speaks Responses.
+        makers: what its own messages call their maker (`model_provider`).
+    """
+
+    name: str
+    model: BaseChatModel
+    dialect: Dialect
+    provider: str = ""
+    model_name: str = ""
+    thinkless: Native | None = None
+    responds_with_tools: bool = False
+    makers: frozenset[str] = frozenset()
+
+
+def natives(models: Models, options: Mapping[str, Any]) -> dict[str, Native]:
+    """The chat models by target name.
+
+    Parameters:
+        models: chat models or `provider:model` strings, strongest first; or a mapping of names to them.
+        options: constructor arguments for those given as strings.
+
+    Raises:
+        ConfigurationError: there is none, two have one name, a string names nothing that can be built, or options are
+            given that nothing takes.
+    """
+    return by_name(models, options, "chat model", build, _native)
+
+
+def build(text: str, options: Mapping[str, Any]) -> BaseChatModel:
+    """The chat model that `provider:model` stands for, as LangChain's `init_chat_model` reads it.
+
+    Raises:
+        ConfigurationError: nobody can build it.
+    """
+    try:
+        from langchain.chat_models import init_chat_model
+    except ImportError as error:
+        raise ConfigurationError(
+            f"models= names {text!r} as a string, which needs LangChain: pip install langchain, or give a chat model"
+        ) from error
+    settings = {"max_retries": RETRIES, **options}
+    if text.startswith("openai:"):
+        settings.setdefault("stream_usage", True)
+    try:
+        model: BaseChatModel = init_chat_model(text, **settings)
+    except Exception as error:  # whatever an integration raises while it is built, the configuration is wrong
+        raise ConfigurationError(
+            f"models= names {text!r}, which cannot be built ({type(error).__name__}: {error}); "
+            "use 'provider:model' with the provider's package installed and its key set, or give a chat model"
+        ) from error
+    return model
+
+
+def pool_of(models: Iterable[Native], catalog: Catalog | None = None) -> Pool:
+    """The pool of these models, strongest first, with what is known of their prices and abilities.
+
+    A model's own profile says best what it can do. One whose price nobody knows is accepted with a warning: it may be
+    private, or a fake.
+    """
+    known = catalog or Catalog()
+    return Pool([known.target(m.name, provider=m.provider, model=m.model_name, can=abilities(m.model.profile)) for m in models])
+
+
+def abilities(profile: ModelProfile | None) -> Capabilities:
+    """What a model can do, by its own profile."""
+    has: Mapping[str, Any] = profile or {}
+    inputs = {"image": "image_inputs", "audio": "audio_inputs", "document": "pdf_inputs", "video": "video_inputs"}
+    says = any(has.get(key) is not None for key in inputs.values())
+    return Capabilities(
+        has.get("max_input_tokens"),
+        has.get("max_output_tokens"),
+        has.get("tool_calling"),
+        has.get("structured_output"),
+        frozenset([kind for kind, key in inputs.items() if has.get(key)]) if says else None,
+        has.get("reasoning_output"),
+    )
+
+
+def common_profile(models: Iterable[BaseChatModel]) -> ModelProfile | None:
+    """What all models can do: the AND of what they can, the least of their limits; None where one does not say."""
+    profiles: list[Mapping[str, Any]] = [model.profile or {} for model in models]
+    keys = set(profiles[0]).intersection(*profiles[1:])
+    common: dict[str, Any] = {}
+    for key in sorted(keys):
+        values = [profile[key] for profile in profiles]
+        if all(isinstance(value, bool) for value in values):
+            common[key] = all(values)
+        elif all(isinstance(value, int) for value in values):
+            common[key] = min(values)
+        elif all(value == values[0] for value in values):
+            common[key] = values[0]
+    return cast("ModelProfile", common) if common else None
+
+
+def _native(name: str, model: object) -> Native:
+    if not isinstance(model, BaseChatModel):
+        raise ConfigurationError(
+            f"models= holds {named(model)}, which is no chat model: give chat models or 'provider:model' strings; "
+            "settings belong into the model's constructor, not into .bind()"
+        )
+    said = model._get_ls_params()
+    provider, model_name = str(said.get("ls_provider") or ""), str(said.get("ls_model_name") or "")
+    if provider == "openai":
+        provider = provider_at(str(getattr(getattr(model, "root_client", None), "base_url", ""))) or provider
+    dialect = Dialect.of(model)
+    if dialect in (Dialect.OPENAI_CHAT, Dialect.CHAT) and getattr(model, "stream_usage", True) is not True:
+        warnings.warn(
+            f"target {name or model_name!r} reports no tokens when it streams, so budgets do not see those calls: "
+            "set stream_usage=True on it",
+            stacklevel=2,
+        )
+    name = name or model_name or type(model).__name__
+    thinkless = None
+    if dialect in (Dialect.ANTHROPIC, Dialect.BEDROCK) and must_think(model):
+        thinkless = Native(f"{name} without thinking", thoughtless(model), dialect)
+    return Native(name, model, dialect, provider, model_name, thinkless, responds_with_tools(model), _makers(model, provider))
+
+
+def _makers(model: BaseChatModel, provider: str) -> frozenset[str]:
+    """What integrations call themselves in their messages; it differs from what they call themselves in traces."""
+    makers = {provider, *_MAKERS.get(provider, ())}
+    if any(base.__name__ == "BaseChatOpenAI" for base in type(model).__mro__):
+        makers.add("openai")
+    return frozenset(makers)

@@ -1,0 +1,1 @@
+"""Policies that need LangChain: following a node, decision models."""

@@ -1,0 +1,1 @@
+"""Adapt a conversation to the model that is called."""

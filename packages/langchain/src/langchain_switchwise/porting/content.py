@@ -1,0 +1,218 @@
+"""What users and tools say, in blocks that the target's integration takes.
+
+LangChain's integrations of OpenAI and Anthropic translate its standard blocks and each other's pictures. The other blocks they pass on as
+they are, which is refused, or (Responses) drop without a word; other integrations raise. So pictures and files are read and told anew for
+those (`media`). A block that no rewriting can carry over is not dropped: the target is
+UNSUPPORTED, and another one is asked.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    ChatMessage,
+    FunctionMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
+
+from langchain_switchwise.models.dialect import Dialect
+from langchain_switchwise.models.native import Native
+from langchain_switchwise.porting import media
+from switchwise.nouns.errors import FailureKind, TargetError
+
+Block = dict[str, Any]
+EMPTY = "(no text)"
+"""What is said for an empty message where one is refused."""
+_OPENAI = (Dialect.OPENAI_CHAT, Dialect.OPENAI_RESPONSES)
+_TRANSLATED = (*_OPENAI, Dialect.ANTHROPIC)
+"""Whose integrations translate each other's pictures and files, besides LangChain's standard blocks."""
+_ROLES = {"user": HumanMessage, "human": HumanMessage, "system": SystemMessage, "developer": SystemMessage}
+_TAKEN = {
+    # kinds of blocks that the integration translates, or that the provider has itself
+    Dialect.ANTHROPIC: frozenset(
+        ["text", "image", "image_url", "file", "document", "search_result", "text-plain", "tool_result"]
+    ),
+    Dialect.OPENAI_CHAT: frozenset(["text", "image", "image_url", "file", "audio", "input_audio"]),
+    Dialect.OPENAI_RESPONSES: frozenset(
+        ["text", "image", "image_url", "file", "audio", "input_audio", "input_text", "input_image", "input_file"]
+    ),
+    Dialect.CHAT: frozenset(["text", "video_url"]),
+    Dialect.MISTRAL: frozenset(["text", "document_url"]),
+    Dialect.GEMINI: frozenset(["text"]),
+    Dialect.BEDROCK: frozenset(["text", "search_result", "guard_content", "json"]),
+    Dialect.OLLAMA: frozenset(["text"]),
+    Dialect.COHERE: frozenset(["text"]),
+}
+_BEDROCK_BLOCKS = frozenset(["cachePoint", "document", "guardContent", "image", "json", "searchResult", "text", "video"])
+_NEVER_BLANK = (Dialect.ANTHROPIC, Dialect.GEMINI, Dialect.COHERE, Dialect.CHAT)
+_RAISING = (Dialect.GEMINI, Dialect.BEDROCK, Dialect.OLLAMA, Dialect.COHERE)
+"""Whose integrations raise over a block that they do not know, or drop it."""
+_HEARD = frozenset(["audio", "input_audio", "video"])
+
+
+def plain(message: BaseMessage, native: Native) -> BaseMessage:
+    """A message of LangChain's older kinds as one of those that every integration knows."""
+    if native.dialect is Dialect.OTHER or (native.dialect is Dialect.OPENAI_CHAT and not native.responds_with_tools):
+        return message
+    if isinstance(message, ChatMessage):
+        made = _ROLES.get(message.role)
+        return message if made is None else made(message.content)
+    if isinstance(message, FunctionMessage):
+        return HumanMessage(f"Result of {message.name}:\n{message.text}")
+    return message
+
+
+def said(message: BaseMessage, dialect: Dialect) -> list[BaseMessage]:
+    """What a user, a tool or the system says, as the target takes it; the message itself where nothing changes.
+
+    Raises:
+        TargetError: the target has no way to be told it.
+    """
+    content = message.content
+    if isinstance(content, str):
+        empty = dialect in _NEVER_BLANK and isinstance(message, HumanMessage) and not content.strip()
+        return [message.model_copy(update={"content": EMPTY})] if empty else [message]
+    if dialect is Dialect.OTHER:
+        return [message]
+    results = [block for block in content if isinstance(block, dict) and block.get("type") == "tool_result"]
+    if results and dialect is not Dialect.ANTHROPIC and isinstance(message, HumanMessage):
+        rest = [block for block in content if block not in results]
+        others: list[BaseMessage] = said(message.model_copy(update={"content": rest}), dialect) if rest else []
+        return [*(_result(block) for block in results), *others]
+    new = [inner for block in content for inner in _block(block, dialect)]
+    if dialect in _NEVER_BLANK and isinstance(message, HumanMessage) and not any(map(_tells, new)):
+        new = [{"type": "text", "text": EMPTY}]
+    same = len(new) == len(content) and all(a is b for a, b in zip(new, content, strict=True))
+    return [message] if same else [message.model_copy(update={"content": new})]
+
+
+def _tells(block: Any) -> bool:
+    return not isinstance(block, dict) or block.get("type") != "text" or bool(str(block.get("text", "")).strip())
+
+
+def _result(block: Block) -> ToolMessage:
+    status = "error" if block.get("is_error") else "success"
+    return ToolMessage(block.get("content") or "", tool_call_id=block["tool_use_id"], status=status)
+
+
+def _block(block: str | Block, dialect: Dialect) -> list[Any]:
+    if isinstance(block, str):
+        return [block] if dialect is Dialect.ANTHROPIC else [_text(block)]
+    kind = block.get("type")
+    if kind is None:  # Bedrock's cache points say nothing; what else has no kind is a tool's own structure
+        if dialect is Dialect.BEDROCK and len(block) == 1 and not _BEDROCK_BLOCKS.isdisjoint(block):
+            return [block]
+        return [] if "cachePoint" in block else [_text(json.dumps(block, ensure_ascii=False, default=str))]
+    if dialect is Dialect.BEDROCK and kind in _BEDROCK_BLOCKS and isinstance(block.get(kind), Mapping):
+        return [block]
+    if dialect is Dialect.ANTHROPIC and kind in _HEARD:
+        raise _untellable(f"{kind} content", dialect)
+    if file := _file_id(block):
+        _check_file(file, dialect)
+    if dialect not in _TRANSLATED and (shown := media.of(block)) is not None:
+        return [media.told(shown, block, dialect)]
+    if kind in _TAKEN[dialect]:
+        return [_taken(block, dialect)]
+    made = _rewritten(block, str(kind), dialect)
+    if made is None and dialect in _RAISING:
+        raise _untellable(f"{kind} content", dialect)
+    return [block] if made is None else made
+
+
+def _taken(block: Block, dialect: Dialect) -> Block:
+    if dialect is Dialect.OPENAI_CHAT and block["type"] == "file" and block.get("url"):
+        raise _untellable("a file by its address", dialect)
+    if block["type"] == "image_url" and isinstance(block.get("image_url"), str):
+        return {**block, "image_url": {"url": block["image_url"]}}
+    return block
+
+
+def _rewritten(block: Block, kind: str, dialect: Dialect) -> list[Block] | None:
+    """The block in other words; None: nothing is known of its kind, and the provider may decide."""
+    match kind:
+        case "input_text" | "text-plain":
+            return [_text(block.get("text", ""))]
+        case "input_image" if block.get("image_url"):
+            return [{"type": "image_url", "image_url": {"url": block["image_url"]}}]
+        case "input_file" if block.get("file_data"):
+            return [{"type": "file", "file": {"filename": block.get("filename", "file"), "file_data": block["file_data"]}}]
+        case "input_file" if block.get("file_id") and dialect is Dialect.OPENAI_CHAT:
+            return [{"type": "file", "file": {"file_id": block["file_id"]}}]
+        case "input_file" if block.get("file_url"):
+            return [_taken({"type": "file", "url": block["file_url"]}, dialect)]
+        case "media" if "data" in block:
+            what = str(block.get("mime_type", "")).partition("/")[0]
+            made = {"type": what if what in ("image", "audio", "video") else "file", "base64": block["data"]}
+            return [{**made, "mime_type": block.get("mime_type")}]
+        case "document":
+            return _document(block, dialect)
+        case "search_result":
+            told = "\n".join(str(part.get("text", "")) for part in block.get("content") or () if isinstance(part, Mapping))
+            return [_text(f"{block.get('title', '')} ({block.get('source', '')}):\n{told}")]
+        case "input_image" | "input_file" | "media":
+            raise _untellable(f"{kind} content that is kept elsewhere", dialect)
+    return None
+
+
+def _document(block: Block, dialect: Dialect) -> list[Block]:
+    """One of Anthropic's documents for OpenAI."""
+    source = block.get("source") or {}
+    name = block.get("title") or "document"
+    match source.get("type"):
+        case "base64":
+            data = f"data:{source['media_type']};base64,{source['data']}"
+            return [{"type": "file", "file": {"filename": name, "file_data": data}}]
+        case "text":
+            return [_text(f"{name}:\n{source['data']}")]
+        case "content":
+            inner = source.get("content")
+            return (
+                [_text(inner)] if isinstance(inner, str) else [made for part in inner or () for made in _block(part, dialect)]
+            )
+        case "url" if dialect is Dialect.OPENAI_RESPONSES:
+            return [{"type": "input_file", "file_url": source["url"]}]
+    raise _untellable("a document by its address", dialect)
+
+
+def _file_id(block: Block) -> str:
+    inner = block.get("file") if isinstance(block.get("file"), Mapping) else block.get("source")
+    found = block.get("file_id") or (inner.get("file_id") if isinstance(inner, Mapping) else None)
+    return str(found or "")
+
+
+def _check_file(file: str, dialect: Dialect) -> None:
+    """Files are kept by one provider. Each has ids of its own look; of any other, nothing is known."""
+    foreign = file.startswith(
+        "file_" if dialect in _OPENAI else "file-" if dialect is Dialect.ANTHROPIC else ("file-", "file_")
+    )
+    if foreign:
+        raise _untellable(f"the file {file}, which another provider keeps", dialect)
+
+
+def _text(text: str) -> Block:
+    return {"type": "text", "text": text}
+
+
+def _untellable(what: str, dialect: Dialect) -> TargetError:
+    return TargetError(FailureKind.UNSUPPORTED, f"{dialect} cannot be told {what}")
+
+
+def named(message: BaseMessage) -> BaseMessage:
+    """The message with a name that Chat Completions takes: no spaces, no angle brackets, no slashes."""
+    name = message.name
+    if not name or not any(letter.isspace() or letter in "<|\\/>" for letter in name):
+        return message
+    clean = "".join("_" if letter.isspace() or letter in "<|\\/>" else letter for letter in name)
+    return message.model_copy(update={"name": clean})
+
+
+def is_blank(message: AIMessage) -> bool:
+    """Whether an answer says nothing and calls nothing."""
+    return not (message.tool_calls or message.invalid_tool_calls or str(message.text).strip())

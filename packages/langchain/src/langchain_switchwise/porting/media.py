@@ -1,0 +1,174 @@
+"""Pictures, sounds, films and documents: read from whatever words they are given in, told in the words of the target.
+
+For the integrations that translate LangChain's standard blocks only in part, or raise over each other's. Those of OpenAI and Anthropic
+need less: see `content`.
+
+| | by address | in the message |
+|---|---|---|
+| Chat Completions of other providers | pictures | pictures, sounds, documents |
+| Mistral | pictures, documents | pictures, sounds |
+| Gemini (its integration fetches them) | all | all |
+| Bedrock's Converse | nothing | pictures, films, documents |
+| Ollama | nothing | pictures |
+| Cohere | pictures | pictures |
+
+What a target cannot be told, another one is asked. Source: the integrations as of 2026-11, and docs.aws.amazon.com, API_runtime_DocumentBlock.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_switchwise.models.dialect import Dialect
+from switchwise.nouns.errors import FailureKind, TargetError
+
+Block = dict[str, Any]
+_DATA = re.compile(r"data:(?P<mime>[^;,]*)[^,]*;base64,(?P<data>.*)", re.DOTALL)
+_STRANGE = re.compile(r"[^a-zA-Z0-9()\[\]-]+")
+_KINDS = {"image_url": "image", "input_image": "image", "input_audio": "audio", "input_file": "file", "document": "file"}
+_ADDRESSES = ("url", "image_url", "file_url", "file_data")
+_BEGINNINGS = {"iVBOR": "image/png", "/9j/": "image/jpeg", "R0lG": "image/gif", "UklG": "image/webp"}
+_USUAL = {"image": "image/png", "audio": "audio/wav", "video": "video/mp4", "file": "application/pdf"}
+
+
+@dataclass(frozen=True, slots=True)
+class Medium:
+    """Something that is not text.
+
+    Parameters:
+        kind: `image`, `audio`, `video` or `file`.
+        data: in base64; empty: it is elsewhere.
+        url: its address; empty: it has none.
+        mime: its type.
+        name: of a file.
+    """
+
+    kind: str
+    data: str = ""
+    url: str = ""
+    mime: str = ""
+    name: str = ""
+
+    @property
+    def address(self) -> str:
+        """Where it is, or all of it as an address."""
+        return f"data:{self.mime};base64,{self.data}" if self.data else self.url
+
+
+def of(block: Mapping[str, Any]) -> Medium | None:
+    """What a block shows; None: nothing, or nothing that can be read."""
+    kind = str(block.get("type"))
+    if kind == "media":
+        what = str(block.get("mime_type") or "").partition("/")[0]
+        return _medium(what if what in _USUAL else "file", block.get("data"), "", block.get("mime_type"))
+    what = _KINDS.get(kind, kind)
+    if what not in _USUAL:
+        return None
+    inner = block.get("source") or block.get(kind) or block.get("file")
+    held: Mapping[str, Any] = inner if isinstance(inner, Mapping) else {}
+    if held.get("type") in ("text", "content") or isinstance(held.get("source"), Mapping):
+        return None  # a text as a document; Bedrock's own
+    mime = block.get("mime_type") or held.get("media_type") or (f"audio/{held['format']}" if "format" in held else "")
+    url = inner if isinstance(inner, str) else held.get("url") or held.get("file_data")
+    url = url or next((block[name] for name in _ADDRESSES if isinstance(block.get(name), str)), "")
+    data = block.get("base64") or held.get("data") or block.get("data")
+    name = block.get("filename") or block.get("title") or block.get("name") or held.get("filename")
+    return _medium(what, data, url, mime, name)
+
+
+def _medium(kind: str, data: Any, url: Any, mime: Any, name: Any = "") -> Medium:
+    data, url, mime = str(data or ""), str(url or ""), str(mime or "")
+    if not data and (found := _DATA.match(url)):
+        data, url, mime = found["data"], "", mime or found["mime"]
+    if data and not mime:
+        mime = next((known for begins, known in _BEGINNINGS.items() if data.startswith(begins)), _USUAL[kind])
+    return Medium(kind, data, url, "image/jpeg" if mime == "image/jpg" else mime, str(name or ""))
+
+
+def told(medium: Medium, block: Block, dialect: Dialect) -> Block:
+    """The block in which the target is shown it.
+
+    Parameters:
+        medium: what is shown.
+        block: the block that it came in: returned where that will do.
+        dialect: of the target.
+
+    Raises:
+        TargetError: the target cannot be shown it.
+    """
+    if dialect is Dialect.GEMINI and block["type"] == "media":  # its own, and it may keep the file
+        return block
+    teller = _TELLERS.get((dialect, medium.kind))
+    said = None if teller is None or not (medium.data or medium.url) else teller(medium, block)
+    if said is None:
+        where = "" if medium.data else (" by its address" if medium.url else " that is kept elsewhere")
+        raise TargetError(FailureKind.UNSUPPORTED, f"{dialect} cannot be shown {medium.kind} content{where}")
+    return said
+
+
+def _picture(medium: Medium, block: Block) -> Block:
+    if block["type"] == "image_url" and isinstance(block["image_url"], Mapping):
+        return block
+    return {"type": "image_url", "image_url": {"url": medium.address}}
+
+
+def _picture_inside(medium: Medium, block: Block) -> Block | None:
+    return _picture(medium, block) if medium.data else None
+
+
+def _sound(medium: Medium, block: Block) -> Block | None:
+    if block["type"] == "input_audio" or not medium.data:
+        return block if medium.data else None
+    held = {"data": medium.data, "format": medium.mime.partition("/")[2].removeprefix("x-").replace("mpeg", "mp3")}
+    return {"type": "input_audio", "input_audio": held}
+
+
+def _film(medium: Medium, _: Block) -> Block:
+    return {"type": "video_url", "video_url": {"url": medium.address}}
+
+
+def _document(medium: Medium, _: Block) -> Block | None:
+    if not medium.data:
+        return None
+    return {"type": "file", "file": {"filename": medium.name or "document", "file_data": medium.address}}
+
+
+def _document_by_address(medium: Medium, _: Block) -> Block | None:
+    return None if medium.data else {"type": "document_url", "document_url": medium.url}
+
+
+def _for_gemini(medium: Medium, _: Block) -> Block:
+    where = {"base64": medium.data} if medium.data else {"url": medium.url}
+    return {"type": medium.kind, **where, **({"mime_type": medium.mime} if medium.mime else {})}
+
+
+def _for_bedrock(medium: Medium, _: Block) -> Block | None:
+    if not medium.data:
+        return None
+    said = {"type": medium.kind, "base64": medium.data, "mime_type": medium.mime}
+    if medium.kind == "file":  # it takes no dots in names
+        said["name"] = " ".join(_STRANGE.sub(" ", medium.name.rpartition(".")[0] or medium.name).split()) or "document"
+    return said
+
+
+_TELLERS = {
+    (Dialect.CHAT, "image"): _picture,
+    (Dialect.CHAT, "audio"): _sound,
+    (Dialect.CHAT, "video"): _film,
+    (Dialect.CHAT, "file"): _document,
+    (Dialect.MISTRAL, "image"): _picture,
+    (Dialect.MISTRAL, "audio"): _sound,
+    (Dialect.MISTRAL, "file"): _document_by_address,
+    (Dialect.OLLAMA, "image"): _picture_inside,
+    (Dialect.COHERE, "image"): _picture,
+    (Dialect.GEMINI, "image"): _picture,
+    (Dialect.GEMINI, "audio"): _for_gemini,
+    (Dialect.GEMINI, "video"): _for_gemini,
+    (Dialect.GEMINI, "file"): _for_gemini,
+    (Dialect.BEDROCK, "image"): _for_bedrock,
+    (Dialect.BEDROCK, "video"): _for_bedrock,
+    (Dialect.BEDROCK, "file"): _for_bedrock,
+}

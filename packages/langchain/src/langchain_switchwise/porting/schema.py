@@ -1,0 +1,58 @@
+"""A schema that an answer must follow, and the message behind an answer that was parsed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models.base import LanguageModelInput
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGeneration, LLMResult
+from langchain_core.runnables import Runnable
+
+
+class Schema:
+    """A schema that an answer must follow; each target is asked for it in its own way.
+
+    Parameters:
+        schema: a Pydantic class, a TypedDict, or a JSON or OpenAI schema.
+        include_raw: give the message and a parsing error beside the parsed answer.
+        options: further arguments for the target's own `with_structured_output` (`method`, `strict`).
+    """
+
+    __slots__ = ("_built", "include_raw", "options", "schema")
+
+    def __init__(self, schema: dict[str, Any] | type, include_raw: bool, options: dict[str, Any]) -> None:
+        self.schema = schema
+        self.include_raw = include_raw
+        self.options = options
+        self._built: dict[str, Runnable[LanguageModelInput, Any]] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Without the models, which are built for it anew: they hold keys."""
+        return Schema, (self.schema, self.include_raw, self.options)
+
+    def bound_to(self, name: str, model: BaseChatModel) -> Runnable[LanguageModelInput, Any]:
+        """The target `name`, followed by its parser; built once for each target."""
+        built = self._built.get(name)
+        if built is None:
+            options: dict[str, Any] = self.options
+            built = model.with_structured_output(self.schema, include_raw=self.include_raw, **options)
+            self._built[name] = built
+        return built
+
+
+class Witness(BaseCallbackHandler):
+    """Keeps the message of a model run whose result is parsed before anybody else sees it: for usage and verdict."""
+
+    run_inline = True
+
+    def __init__(self) -> None:
+        self.message: AIMessage | None = None
+
+    def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:  # noqa: ARG002
+        """Take the message."""
+        generation = response.generations[0][0]
+        if isinstance(generation, ChatGeneration) and isinstance(generation.message, AIMessage):
+            self.message = generation.message

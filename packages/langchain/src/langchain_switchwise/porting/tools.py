@@ -1,0 +1,268 @@
+"""Tools that are bound late: to the target that was chosen, in that target's own words."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, overload
+
+from langchain_core.language_models.base import LanguageModelInput
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import Runnable, RunnableBinding
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+
+from langchain_switchwise.models.dialect import Dialect, must_think
+from langchain_switchwise.models.native import Native
+from langchain_switchwise.porting.settings import settings
+from switchwise.nouns.errors import FailureKind, TargetError
+from switchwise.prompt_cache.breakpoints import marked_tools
+from switchwise.reading import token_estimate as tokens
+
+Tool = dict[str, Any] | type | Callable[..., Any] | BaseTool
+ToolChoice = dict[str, Any] | str | bool | None
+
+_ANTHROPIC_SERVER_TOOL = re.compile(r".+_20\d{6}$")
+_OPENAI_SERVER_TOOLS = frozenset(
+    [
+        "apply_patch",
+        "code_interpreter",
+        "computer",
+        "computer_use_preview",
+        "custom",
+        "file_search",
+        "image_generation",
+        "local_shell",
+        "mcp",
+        "namespace",
+        "programmatic_tool_calling",
+        "shell",
+        "tool_search",
+        "web_search",
+        "web_search_preview",
+        "web_search_preview_2025_03_11",
+        "web_search_2025_08_26",
+    ]
+)
+_GOOGLE_SERVER_TOOLS = frozenset(["google_search", "code_execution", "url_context", "google_maps"])
+_OPENAI = frozenset(["openai", "azure"])
+_ANTHROPIC = frozenset(["anthropic"])
+_GOOGLE = frozenset(["google_genai", "google_vertexai"])
+_UNKNOWN = 120
+"""Tokens of a tool whose definition cannot be read: about the mean of those of deep agents and of recorded sessions."""
+_LIMITS_TOOLS = (Dialect.OPENAI_CHAT, Dialect.OPENAI_RESPONSES)
+_UNASKED = (Dialect.GEMINI, Dialect.BEDROCK, Dialect.OLLAMA, Dialect.COHERE)
+"""Who cannot be asked for calls one by one, and whose clients raise over it."""
+_WORDS = {"auto": "auto", "any": "any", "required": "any", "none": "none"}
+
+
+class Tools(Sequence[dict[str, Any]]):
+    """Tools that no model has been chosen for yet.
+
+    To whoever looks into the binding it is the list of OpenAI tool dictionaries that frameworks expect to find there.
+
+    Parameters:
+        raw: the tools as the user gave them.
+        choice: which tool must be called, in any provider's words.
+        parallel: whether several tools may be called at once; None: the provider's default.
+        options: further arguments for the target's own `bind_tools`.
+    """
+
+    __slots__ = ("_bound", "_shown", "choice", "options", "parallel", "providers", "raw")
+
+    def __init__(
+        self,
+        raw: Sequence[Tool],
+        choice: ToolChoice = None,
+        parallel: bool | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.raw = list(raw)
+        self.choice, alone = normalised(choice)
+        self.parallel = False if alone else parallel
+        self.options = dict(options or {})
+        self.providers = server_side(self.raw)
+        self._shown: list[dict[str, Any]] | None = None
+        self._bound: dict[str, Runnable[LanguageModelInput, AIMessage]] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Without the models that they were bound to, which hold keys."""
+        return Tools, (self.raw, self.choice, self.parallel, self.options)
+
+    def bound_to(self, native: Native, mark: dict[str, str] | None = None) -> Runnable[LanguageModelInput, AIMessage]:
+        """The target with these tools, by its own `bind_tools`; built once for each target.
+
+        Parameters:
+            native: the target.
+            mark: set at the end of the tools, for a cache that keeps what is marked.
+        """
+        key = native.name if mark is None else f"{native.name} {mark}"
+        bound = self._bound.get(key)
+        if bound is None:
+            bound = native.model.bind_tools(self.raw, **self._said(native))
+            if mark is not None and isinstance(bound, RunnableBinding) and bound.kwargs.get("tools"):
+                tools = marked_tools(bound.kwargs["tools"], mark) or bound.kwargs["tools"]
+                bound = bound.model_copy(update={"kwargs": {**bound.kwargs, "tools": tools}})
+            self._bound[key] = bound
+        return bound
+
+    def choosing(self, choice: ToolChoice) -> Tools:
+        """The same tools with another choice."""
+        return Tools(self.raw, choice, self.parallel, self.options)
+
+    def choice_for(self, native: Native) -> dict[str, Any] | str | None:
+        """The choice in the words that the target's own `bind_tools` takes.
+
+        Raises:
+            TargetError: it has none for it.
+        """
+        choice, dialect = self.choice, native.dialect
+        if isinstance(choice, dict) and choice.get("type") == "allowed_tools" and dialect not in _LIMITS_TOOLS:
+            choice = _WORDS.get((choice.get("allowed_tools") or choice).get("mode", "auto"))
+        if dialect is Dialect.BEDROCK:
+            _check_converse(choice, native)
+        if dialect is Dialect.COHERE:
+            return self._for_cohere(choice)
+        return {"type": "none"} if choice == "none" and dialect is Dialect.ANTHROPIC else choice
+
+    def _for_cohere(self, choice: dict[str, Any] | str | None) -> str | None:
+        """Cohere can be told that tools must or must not be called, not which."""
+        if isinstance(choice, str) and choice not in ("auto", "any", "none") and len(self.raw) > 1:
+            raise TargetError(FailureKind.UNSUPPORTED, f"Cohere cannot be told to call {choice!r} of several tools")
+        return None if choice in (None, "auto") else "NONE" if choice == "none" else "REQUIRED"
+
+    def _said(self, native: Native) -> dict[str, Any]:
+        dialect = native.dialect
+        said = dict(settings(native, self.options, tools=True))
+        if self.choice is not None and ((choice := self.choice_for(native)) is not None or dialect is not Dialect.COHERE):
+            said["tool_choice"] = choice
+        if (
+            self.parallel is not None
+            and dialect not in _UNASKED
+            and not (self.choice == "none" and dialect is Dialect.ANTHROPIC)
+        ):
+            said["parallel_tool_calls"] = self.parallel
+        return said
+
+    def _dicts(self) -> list[dict[str, Any]]:
+        if self._shown is None:
+            self._shown = [shown(tool) for tool in self.raw]
+        return self._shown
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[dict[str, Any]]: ...
+    def __getitem__(self, index: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
+        return self._dicts()[index]
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self._dicts())
+
+    def __repr__(self) -> str:
+        return f"Tools({self._dicts()!r})"
+
+
+class ToolSizes(tokens.Lengths[Tool]):
+    """How long the definitions of tools are in a prompt, in tokens. A tool is known by its name and the length of its description.
+
+    Parameters:
+        size: how many lists, and eight times as many tools, are remembered.
+
+    >>> weather = {"name": "get_weather", "description": "The weather of a city.", "input_schema": {"type": "object"}}
+    >>> ToolSizes().of([weather])
+    36
+    """
+
+    def __init__(self, size: int = 128) -> None:
+        super().__init__(measured, _told_by, size)
+
+
+def measured(tool: Tool) -> int:
+    """Tokens of one definition, by its schema; a flat number for one that only its own target can read."""
+    try:
+        schema = json.dumps(shown(tool), ensure_ascii=False, separators=(",", ":"), default=str)
+    except (TypeError, ValueError, LookupError, AttributeError, RuntimeError, NotImplementedError):
+        return _UNKNOWN
+    return tokens.tools(schema)
+
+
+def _told_by(tool: Tool) -> tuple[str, int]:
+    """Name and length of the description, whatever a tool is."""
+    if isinstance(tool, Mapping):
+        function = tool.get("function")
+        said = function if isinstance(function, Mapping) else tool
+        return str(said.get("name") or said.get("type")), len(str(said.get("description") or said.get("parameters") or ""))
+    name = getattr(tool, "name", None) or getattr(tool, "__name__", None) or type(tool).__name__
+    return str(name), len(str(getattr(tool, "description", None) or getattr(tool, "__doc__", None) or ""))
+
+
+def normalised(choice: ToolChoice) -> tuple[dict[str, Any] | str | None, bool]:
+    """One vocabulary for all providers: `auto`, `any`, `none`, or the name of a tool.
+
+    Returns:
+        The choice (a dictionary of which nothing is known stays as it is), and whether it forbids parallel calls.
+
+    >>> normalised("required"), normalised({"type": "tool", "name": "search"}), normalised(True)
+    (('any', False), ('search', False), ('any', False))
+    """
+    if choice is None or choice is False:
+        return None, False
+    if choice is True:
+        return "any", False
+    if isinstance(choice, str):
+        return _WORDS.get(choice, choice), False
+    kind, alone = choice.get("type"), choice.get("disable_parallel_tool_use") is True
+    if kind == "function":
+        name = (choice.get("function") or choice).get("name")
+        return (name, alone) if name else (choice, alone)
+    if kind == "tool" and choice.get("name"):
+        return choice["name"], alone
+    return (_WORDS[kind], alone) if kind in _WORDS else (choice, alone)
+
+
+def server_side(tools: Sequence[Tool]) -> frozenset[str]:
+    """The providers that alone can serve these tools, because they define or run some of them; empty: any can."""
+    homes = {homes for tool in tools if isinstance(tool, dict) and (homes := _homes(tool))}
+    if not homes:
+        return frozenset()
+    common = frozenset.intersection(*homes)
+    return common or frozenset(
+        ["one that has the tools of " + " and of ".join(sorted(name for home in homes for name in home))]
+    )
+
+
+def shown(tool: Tool) -> dict[str, Any]:
+    """A tool as the dictionary that frameworks look at: OpenAI's, but for those that one provider defines itself."""
+    return dict(tool) if isinstance(tool, dict) and _homes(tool) else convert_to_openai_tool(tool)
+
+
+def _check_converse(choice: dict[str, Any] | str | None, native: Native) -> None:
+    """Converse has no word for "none", and some of its models take only some of the others.
+
+    Raises:
+        TargetError: another target must be asked.
+    """
+    if choice is None:
+        return
+    if choice == "none":
+        raise TargetError(FailureKind.UNSUPPORTED, "Converse cannot be told to call no tool")
+    kind = choice if choice in ("auto", "any") else next(iter(choice)) if isinstance(choice, dict) else "tool"
+    known = getattr(native.model, "supports_tool_choice_values", None)
+    if (
+        known is not None and kind not in known and not must_think(native.model)
+    ):  # where it thinks, ChatBedrockConverse asks for less
+        raise TargetError(FailureKind.UNSUPPORTED, f"{native.model_name} cannot be told which tool to call")
+
+
+def _homes(tool: Mapping[str, Any]) -> frozenset[str]:
+    kind = tool.get("type")
+    if not isinstance(kind, str):
+        return _GOOGLE if tool.keys() & _GOOGLE_SERVER_TOOLS else frozenset()
+    if kind in _OPENAI_SERVER_TOOLS:
+        return _OPENAI
+    return _ANTHROPIC if kind == "mcp_toolset" or _ANTHROPIC_SERVER_TOOL.match(kind) else frozenset()

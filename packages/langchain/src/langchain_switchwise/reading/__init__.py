@@ -1,0 +1,1 @@
+"""Read LangChain's messages and inputs into a view."""

@@ -1,0 +1,1 @@
+"""Replies, streams, usage and events."""

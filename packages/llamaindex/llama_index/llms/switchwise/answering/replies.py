@@ -1,0 +1,151 @@
+"""What a native LLM gave back, read into the core's nouns; and the decision, stamped on it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, TextBlock, ToolCallBlock
+from llama_index.core.llms.llm import ToolSelection
+from llama_index.core.llms.utils import parse_partial_json
+from pydantic import BaseModel
+
+from switchwise import Attempt, Call, Level, Outcome, Reply, Usage
+
+STAMP = "switchwise"
+"""Where the decision stands in `additional_kwargs` of a response. Never in those of its message: they are sent again."""
+_LEVELS = ("", *[level.name.lower() for level in sorted(Level)])  # by value: every answer asks for one
+# What is copied was validated: it is set where pydantic keeps it.
+_set_values, _set_given, _set_extra, _set_private = [
+    vars(BaseModel)[name].__set__
+    for name in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
+]
+_NO_CALLS: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+
+
+def reply_of(response: Any, usage: Usage | None, first_chunk: float | None = None) -> Reply:
+    """The reply that a chat response, a completion response, or a structured answer is.
+
+    Parameters:
+        response: what the LLM gave; of a stream, its last chunk.
+        usage: tokens of the call; None: nobody said.
+        first_chunk: seconds that it took to come.
+    """
+    message, calls = getattr(response, "message", None), _NO_CALLS
+    if isinstance(message, ChatMessage):
+        blocks = message.blocks
+        if len(blocks) == 1 and type(blocks[0]) is TextBlock:  # the usual case, and the quick way
+            text = blocks[0].text
+        else:
+            text = message.content or ""
+            calls = tuple([(b.tool_name, _arguments(b.tool_kwargs)) for b in blocks if isinstance(b, ToolCallBlock)])
+    elif isinstance(response, BaseModel) and not hasattr(response, "raw"):
+        return Reply(response.model_dump_json(), (), usage, response, "", first_chunk)
+    else:
+        text = getattr(response, "text", "") or ""
+    return Reply(text, calls, usage, response, _model(getattr(response, "raw", None)), first_chunk)
+
+
+def stamp_of(outcome: Outcome) -> dict[str, Any]:
+    """The record of a finished step: decision id, who answered, why, what was tried, and what it cost in USD."""
+    stamp, attempts = _reason(outcome.attempt.call), outcome.attempts
+    if len(attempts) == 1 and outcome.accepted:  # the usual case, and the quick way
+        stamp["attempts"], stamp["accepted"] = [{"target": stamp["target"], "result": "accepted"}], True
+        stamp["cost"] = outcome.attempt.cost
+    else:
+        stamp["attempts"], stamp["accepted"], stamp["cost"] = _tried(attempts), outcome.accepted, outcome.cost
+    return stamp
+
+
+def open_stamp_of(call: Call) -> dict[str, Any]:
+    """The record of a step that is still being streamed; it is completed when the stream is."""
+    stamp = _reason(call)
+    stamp["attempts"] = [*_tried(call.view.attempts), {"target": call.target.name, "result": "streaming"}]
+    stamp["accepted"] = stamp["cost"] = None
+    return stamp
+
+
+def stamped(response: Any, stamp: dict[str, Any]) -> Any:
+    """A copy of `response` that carries the decision; a structured answer has no place for it and stays as it is.
+
+    A copy, because an LLM may hand out one response object twice. It is what `model_copy(update=...)` makes, in a quarter of the time.
+    """
+    kwargs = getattr(response, "additional_kwargs", None)
+    if kwargs is None and not hasattr(response, "raw"):
+        return response
+    copied = object.__new__(type(response))
+    extra, private = response.__pydantic_extra__, response.__pydantic_private__
+    _set_values(copied, {**response.__dict__, "additional_kwargs": {**kwargs, STAMP: stamp} if kwargs else {STAMP: stamp}})
+    _set_given(copied, {*response.__pydantic_fields_set__, "additional_kwargs"})
+    _set_extra(copied, extra and dict(extra))
+    _set_private(copied, private and dict(private))
+    return copied
+
+
+def _reason(call: Call) -> dict[str, Any]:
+    note = call.shortlist.decider
+    return {
+        "decision": call.view.decision,
+        "target": call.target.name,
+        "level": _LEVELS[note.level],
+        "policy": note.policy,
+        "because": note.because,
+    }
+
+
+def _tried(attempts: tuple[Attempt, ...]) -> list[dict[str, str]]:
+    return [{"target": attempt.call.target.name, "result": _result(attempt)} for attempt in attempts]
+
+
+def _result(attempt: Attempt) -> str:
+    if attempt.error is not None:
+        return attempt.error.kind.value
+    return "accepted" if attempt.accepted else "rejected"
+
+
+def target_named(response: Any) -> str:
+    """The target that gave a response, by its stamp; empty: it carries none."""
+    stamp = (getattr(response, "additional_kwargs", None) or {}).get(STAMP)
+    return str(stamp.get("target", "")) if isinstance(stamp, Mapping) else ""
+
+
+def tool_calls_in(response: ChatResponse, error_on_no_tool_call: bool) -> list[ToolSelection]:
+    """The tool calls of a response whose giver is not known.
+
+    Raises:
+        ValueError: there is none, and `error_on_no_tool_call`.
+    """
+    blocks = [block for block in response.message.blocks if isinstance(block, ToolCallBlock)]
+    if not blocks and error_on_no_tool_call:
+        raise ValueError("Expected at least one tool call, but got 0 tool calls.")
+    return [
+        ToolSelection(tool_id=block.tool_call_id or "", tool_name=block.tool_name, tool_kwargs=_partial(block.tool_kwargs))
+        for block in blocks
+    ]
+
+
+def _partial(told: Any) -> dict[str, Any]:
+    """Arguments as far as they have come, in the middle of a stream."""
+    if not isinstance(told, str):
+        return dict(told)
+    try:
+        return dict(parse_partial_json(told))
+    except ValueError:
+        return {}
+
+
+def _arguments(told: Any) -> Mapping[str, Any]:
+    if isinstance(told, str):
+        try:
+            told = json.loads(told)
+        except ValueError:  # half a stream, or a model that cannot write JSON: the caller will see it
+            return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _model(raw: Any) -> str:
+    if raw is None:
+        return ""
+    model = raw.get("model") if isinstance(raw, dict) else getattr(raw, "model", None)
+    return model if isinstance(model, str) else ""

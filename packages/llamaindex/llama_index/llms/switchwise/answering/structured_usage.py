@@ -1,0 +1,136 @@
+"""What a structured answer does not tell, since it is the user's own object: its usage, and whether it came to its end.
+
+The integrations send the responses behind it with the events of the chat that they make; an event handler hears them there. Each
+call has what it heard in a context variable, so that concurrent calls do not hear one another. The native structured outputs of
+Anthropic and of OpenAI's Responses send no event: their usage stays unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
+from typing import Any
+
+from llama_index.core.instrumentation.events.llm import LLMChatEndEvent, LLMChatInProgressEvent, LLMCompletionEndEvent
+from llama_index_instrumentation import get_dispatcher
+from llama_index_instrumentation.base import BaseEvent
+from llama_index_instrumentation.event_handlers import BaseEventHandler
+
+from llama_index.llms.switchwise.answering.stream import Ending, check
+from llama_index.llms.switchwise.answering.usage import usage_of
+from switchwise import TargetError, Usage
+
+_QUIET = nullcontext()
+_HEARD: ContextVar[Hearing | None] = ContextVar("switchwise_heard", default=None)
+
+
+class Ear(BaseEventHandler):
+    """Passes the responses of the call that is being made in this context on to whoever hears it."""
+
+    @classmethod
+    def class_name(cls) -> str:
+        return "SwitchwiseEar"
+
+    def handle(self, event: BaseEvent, **_: Any) -> None:
+        """Take in one event."""
+        hearing = _HEARD.get()
+        if hearing is None:
+            return
+        if isinstance(event, LLMChatInProgressEvent):
+            hearing.chunk(event.response)
+        elif isinstance(event, (LLMChatEndEvent, LLMCompletionEndEvent)):
+            hearing.end(event.response)
+
+
+class Deaf:
+    """Hears nothing: for calls whose answers tell their usage themselves."""
+
+    usage: Usage | None = None
+
+    def here(self) -> AbstractContextManager[None]:
+        """A block that is not listened to."""
+        return _QUIET
+
+    def each(self, chunks: Iterator[Any]) -> Iterator[Any]:
+        """The chunks."""
+        return chunks
+
+    def aeach(self, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """The chunks."""
+        return chunks
+
+    def check(self) -> None:
+        """Nothing was heard to fail."""
+
+
+class Hearing(Deaf):
+    """Hears what one structured call consumes, and how it ends."""
+
+    def __init__(self) -> None:
+        self._responses: list[Any] = []
+        self._ending = Ending()
+        self._failure: TargetError | None = None
+        root = get_dispatcher()
+        if not any(isinstance(handler, Ear) for handler in root.event_handlers):
+            root.add_event_handler(Ear())
+
+    def chunk(self, response: Any) -> None:
+        """Take in a chunk of the stream behind the answer. It must not fail: what an event handler raises is lost."""
+        try:
+            self._ending.hear(response)
+        except TargetError as error:
+            self._failure = error
+
+    def end(self, response: Any) -> None:
+        """Take in the response behind the answer; of a stream, its last chunk."""
+        self._responses.append(response)
+
+    def check(self) -> None:
+        """Tell of the failures that the integration lets through.
+
+        Raises:
+            TargetError: the response behind the answer failed.
+            IncompleteStream: it broke off.
+        """
+        if self._failure is not None:
+            raise self._failure
+        self._ending.check()
+        for response in self._responses:
+            check(response)
+
+    @contextmanager
+    def here(self) -> Iterator[None]:
+        """Hear what is sent in this block. It must not span a `yield` to somebody else, whose context it would mark."""
+        token = _HEARD.set(self)
+        try:
+            yield
+        finally:
+            _HEARD.reset(token)
+
+    def each(self, chunks: Iterator[Any]) -> Iterator[Any]:
+        """The same chunks, heard while each is made."""
+        iterator = iter(chunks)
+        while True:
+            with self.here():
+                try:
+                    chunk = next(iterator)
+                except StopIteration:
+                    return
+            yield chunk
+
+    async def aeach(self, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """As `each`, asynchronously."""
+        iterator = aiter(chunks)
+        while True:
+            with self.here():
+                try:
+                    chunk = await anext(iterator)
+                except StopAsyncIteration:
+                    return
+            yield chunk
+
+    @property
+    def usage(self) -> Usage | None:  # type: ignore[override]  # here it is found
+        """Tokens of the call; None: nobody said."""
+        return next((usage for response in reversed(self._responses) if (usage := usage_of(response)) is not None), None)

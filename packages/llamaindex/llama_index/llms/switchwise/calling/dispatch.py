@@ -1,0 +1,144 @@
+"""Decides and calls: one step from the caller's request to the answer. The loop itself is `switchwise.engine.drive`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
+from typing import Any
+
+from llama_index.llms.switchwise.answering.replies import stamp_of, stamped
+from llama_index.llms.switchwise.answering.stream import EmptyStream
+from llama_index.llms.switchwise.calling.perform import Performer
+from llama_index.llms.switchwise.models.dialect import Dialect, provider_of
+from llama_index.llms.switchwise.models.native import Native
+from llama_index.llms.switchwise.models.request import Request
+from llama_index.llms.switchwise.porting.cache_hints import Warmth
+from llama_index.llms.switchwise.porting.histories import Histories
+from llama_index.llms.switchwise.reading.scope import Caller, Words, capture
+from llama_index.llms.switchwise.reading.view import Views
+from switchwise import AllTargetsFailed, Router, Run, adrive, drive
+from switchwise.nouns.view import View
+from switchwise.prompt_cache.affinity import KeepWarm
+
+
+class Dispatch:
+    """What all copies of a `Switchwise` share: targets, router, and what was read of the conversations. Safe for many threads.
+
+    Parameters:
+        natives: target name -> native LLM.
+        router: chooses among them.
+        keep_warm: what is done to find prompt caches again; None: `KeepWarm()`.
+        timer: seconds; only differences count.
+    """
+
+    def __init__(
+        self,
+        natives: Mapping[str, Native],
+        router: Router,
+        keep_warm: KeepWarm | None = None,
+        timer: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.natives = natives
+        self.router = router
+        self._timer = timer
+        providers = {provider_of(native.llm): native.dialect for native in natives.values()}
+        fetchers = frozenset(name for name, dialect in providers.items() if dialect is Dialect.ANTHROPIC)
+        self._views = Views(fetchers=fetchers, providers=frozenset(providers))
+        self._histories = Histories()
+        self._warmth = Warmth(keep_warm or KeepWarm(), natives)
+
+    def view(self, request: Request, bound: Words) -> View:
+        """The request as the policies see it; to be asked in the caller's own frame."""
+        return self._view(_caller(request, bound), request)
+
+    def _view(self, caller: Caller, request: Request) -> View:
+        return self._views.view(caller, request.messages, request.tools, request.kwargs, request.structured)
+
+    def whole(self, request: Request, bound: Words) -> Any:
+        """The answer to a request for a whole one."""
+        run, performer = self._start(request, bound)
+        for _ in drive(run, performer.whole):
+            raise AssertionError("a whole answer has no chunks")
+        return stamped(run.outcome.reply.raw, stamp_of(run.outcome))
+
+    async def awhole(self, request: Request, bound: Words) -> Any:
+        """As `whole`, asynchronously."""
+        run, performer = self._start(request, bound)
+        async for _ in adrive(run, performer.awhole):
+            raise AssertionError("a whole answer has no chunks")
+        return stamped(run.outcome.reply.raw, stamp_of(run.outcome))
+
+    def stream(self, request: Request, bound: Words) -> Generator[Any, None, None]:
+        """The chunks of an answer. The first is there when this returns, so that failures before it are over."""
+        run, performer = self._start(request, bound)
+        chunks = drive(run, performer.stream)
+        try:
+            first = next(chunks)
+        except AllTargetsFailed as failed:
+            if not _silent(failed):
+                raise
+            return _nothing()
+        return _shown(first, chunks, run, performer)
+
+    async def astream(self, request: Request, bound: Words) -> AsyncGenerator[Any, None]:
+        """As `stream`, asynchronously."""
+        run, performer = self._start(request, bound)
+        chunks = adrive(run, performer.astream)
+        try:
+            first = await anext(chunks)
+        except AllTargetsFailed as failed:
+            if not _silent(failed):
+                raise
+            return _anothing()
+        return _ashown(first, chunks, run, performer)
+
+    def _start(self, request: Request, bound: Words) -> tuple[Run, Performer]:
+        caller = _caller(request, bound)
+        view = self._view(caller, request)
+        thread = (view.scope.session, view.scope.agent)
+        performer = Performer(self.natives, self._histories, self._warmth, request, thread, caller.named, self._timer)
+        return self.router.start(view), performer
+
+
+def _caller(request: Request, bound: Words) -> Caller:
+    return capture(bound, request.kwargs.pop("route", None) if request.kwargs else None)
+
+
+def _shown(first: Any, chunks: Iterator[Any], run: Run, performer: Performer) -> Generator[Any, None, None]:
+    try:
+        yield first
+        yield from chunks
+        _complete(run, performer)
+    finally:
+        chunks.close()  # type: ignore[attr-defined]  # drive is a generator
+
+
+async def _ashown(first: Any, chunks: AsyncIterator[Any], run: Run, performer: Performer) -> AsyncGenerator[Any, None]:
+    try:
+        yield first
+        async for chunk in chunks:
+            yield chunk
+        _complete(run, performer)
+    finally:
+        await chunks.aclose()  # type: ignore[attr-defined]  # adrive is a generator
+
+
+def _nothing() -> Generator[Any, None, None]:
+    yield from ()
+
+
+async def _anothing() -> AsyncGenerator[Any, None]:
+    for chunk in _nothing():
+        yield chunk
+
+
+def _complete(run: Run, performer: Performer) -> None:
+    """Fill in what was not known while the chunks went out: they share their stamp."""
+    outcome = run.outcome
+    number = next(i for i, attempt in enumerate(outcome.attempts) if attempt is outcome.attempt)
+    performer.stamps[number].update(stamp_of(outcome))
+
+
+def _silent(failed: AllTargetsFailed) -> bool:
+    """Whether every target gave an empty stream: then so do we, as each of them would."""
+    return all(isinstance(error, EmptyStream) for error in failed.exceptions)

@@ -1,0 +1,343 @@
+"""Switchwise: a LlamaIndex LLM that sends each call to the LLM that should answer it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from pickle import PicklingError
+from typing import Any, TypeVar
+from warnings import catch_warnings, simplefilter
+
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    ChatResponseAsyncGen,
+    ChatResponseGen,
+    CompletionResponse,
+    CompletionResponseAsyncGen,
+    CompletionResponseGen,
+    LLMMetadata,
+)
+from llama_index.core.callbacks import CallbackManager
+from llama_index.core.llms.function_calling import FunctionCallingLLM
+from llama_index.core.llms.llm import ToolSelection
+from llama_index.core.prompts import BasePromptTemplate
+from llama_index.core.tools import BaseTool
+from llama_index_instrumentation import dispatcher as _spans
+from pydantic import BaseModel, Field, PrivateAttr
+from pydantic.json_schema import SkipJsonSchema
+
+from llama_index.llms.switchwise.answering.replies import target_named, tool_calls_in
+from llama_index.llms.switchwise.calling.dispatch import Dispatch
+from llama_index.llms.switchwise.models.native import Models, common_metadata, natives, pool_of
+from llama_index.llms.switchwise.models.request import (
+    Request,
+    StructuredRequest,
+    ToolRequest,
+    chat_request,
+    completion_request,
+    history,
+)
+from switchwise import Attempt, ConfigurationError, Router
+from switchwise.catalog import Catalog
+from switchwise.engine.route import Verifier
+from switchwise.observe.explain import Explanation
+from switchwise.prompt_cache.affinity import KeepWarm
+
+Model = TypeVar("Model", bound=BaseModel)
+Method = TypeVar("Method", bound=Callable[..., Any])
+Tools = Sequence[BaseTool]
+Message = str | ChatMessage | None
+_SPANNED = getattr(_spans, "DISPATCHER_SPAN_DECORATED_ATTR", "__dispatcher_span_decorated__")
+_FIELDS = frozenset(
+    [
+        "callback_manager",
+        "completion_to_prompt",
+        "labels",
+        "messages_to_prompt",
+        "output_parser",
+        "pydantic_program_mode",
+        "query_wrapper_prompt",
+        "system_prompt",
+    ]
+)
+
+
+def unspanned(method: Method) -> Method:
+    """Keep LlamaIndex from opening a span around a method, as it does for every LLM.
+
+    The target opens the one for the call. A second would show each call twice in traces, and take as long as the routing.
+    """
+    setattr(method, _SPANNED, True)
+    return method
+
+
+class Switchwise(FunctionCallingLLM):
+    """An LLM that sends each call to the LLM that should answer it, and to the next one where that fails.
+
+    It stands wherever a LlamaIndex LLM stands: in agents and workflows, query and chat engines, programs, as `Settings.llm`.
+    One instance may serve several agents and threads, and as many event loops as its LLMs can. What it decided is in each
+    response's `additional_kwargs["switchwise"]`, never on the message, which is sent again.
+
+    Every method takes `route={...}` for this one call (the structured ones in `llm_kwargs`): the words of `route_scope`.
+
+    Parameters:
+        models: LlamaIndex LLMs or `provider:model` strings, strongest first; or a mapping of names to them.
+        router: chooses among them; its pool must have the names of `models`. None: `Router.default` over `models`.
+        verify: judges answers before they are shown; see `switchwise.verifiers`. Not together with `router`.
+        journal: told of every attempt; see `switchwise.observe.journal`. Not together with `router`.
+        catalog: prices and abilities of models; give one with overrides for models that you know better.
+        keep_warm: what is done to find prompt caches again (`switchwise.switching.KeepWarm`); None: endpoints that take it are
+            told which calls belong to one thread of a session that you named, and nothing is marked.
+        settings: fields of LlamaIndex's LLMs (`system_prompt`, `callback_manager`, ...); anything else goes to the
+            constructors of those models that are given as strings.
+
+    Raises:
+        ConfigurationError: it cannot work; the message names the field and the remedy.
+
+    >>> from llama_index.core.llms import MockLLM
+    >>> import warnings; warnings.simplefilter("ignore")  # nobody knows the price of a mock
+    >>> llm = Switchwise({"strong": MockLLM(), "fast": MockLLM(max_tokens=2)})
+    >>> answer = llm.complete("one two three four", route={"target": "fast"})
+    >>> answer.text, answer.additional_kwargs["switchwise"]["target"]
+    ('text text', 'fast')
+    """
+
+    models: dict[str, Any] = Field(exclude=True, repr=False, description="Target name -> LLM; in no dump, since LLMs hold keys")
+    labels: dict[str, Any] = Field(default_factory=dict, description="What `bind` said of the caller.")
+
+    dispatch: SkipJsonSchema[Dispatch] = Field(  # type: ignore[assignment]  # None only until the constructor is done
+        default=None, exclude=True, repr=False, description="what all copies share; made by the constructor"
+    )
+    _own_router: bool = PrivateAttr(default=False)
+    _keep_warm: KeepWarm | None = PrivateAttr(default=None)
+    _shared: Any = PrivateAttr(default=None)  # the callback manager that the targets have from us
+
+    def __init__(
+        self,
+        models: Models = (),
+        *,
+        router: Router | None = None,
+        verify: Verifier | None = None,
+        journal: Sequence[Callable[[Attempt], None]] = (),
+        catalog: Catalog | None = None,
+        keep_warm: KeepWarm | None = None,
+        **settings: Any,
+    ) -> None:
+        found = natives(models, {key: value for key, value in settings.items() if key not in _FIELDS})
+        given = router
+        if router is None:
+            router = Router.default(pool_of(found.values(), catalog), verify=verify, journal=journal)
+        elif verify is not None or journal:
+            raise ConfigurationError(
+                "verify= and journal= belong to the router where one is given: Router(..., verify=, journal=)"
+            )
+        elif strange := {target.name for target in router.pool} ^ found.keys():
+            raise ConfigurationError(
+                f"router= and models= must name the same targets; only one of them names {', '.join(sorted(strange))}"
+            )
+        super().__init__(
+            models={name: native.llm for name, native in found.items()},
+            **{key: value for key, value in settings.items() if key in _FIELDS and value is not None},
+        )
+        self.dispatch = Dispatch(found, router, keep_warm)
+        self._own_router = given is None and verify is None and catalog is None and not journal
+        self._keep_warm = keep_warm
+        self._share_callbacks()
+
+    # -- what it is
+
+    @classmethod
+    def class_name(cls) -> str:
+        return "Switchwise"
+
+    @property
+    def router(self) -> Router:
+        """The router that chooses."""
+        return self.dispatch.router
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        """What can be relied on whichever target answers: the smallest window, tools only if all call them."""
+        return common_metadata(self.dispatch.natives.values())
+
+    def bind(self, **words: Any) -> Switchwise:
+        """The same LLM for one caller: targets, router and memory are shared. The supported way to name an agent.
+
+        Parameters:
+            words: those of `route_scope`; `agent="reviewer"` above all.
+        """
+        return self.model_copy(update={"labels": {**self.labels, **words}})
+
+    def explain(self, messages: Sequence[ChatMessage] = (), **route: Any) -> Explanation:
+        """Who would answer, who is ruled out, and why; nobody is called. Print it."""
+        return self.router.explain(self.dispatch.view(Request("chat", messages, {"route": route}), self.labels))
+
+    # -- chat and completion
+
+    @unspanned
+    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        response: ChatResponse = self.dispatch.whole(chat_request("chat", messages, kwargs), self.labels)
+        return response
+
+    @unspanned
+    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        response: ChatResponse = await self.dispatch.awhole(chat_request("achat", messages, kwargs), self.labels)
+        return response
+
+    @unspanned
+    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
+        return self.dispatch.stream(chat_request("stream_chat", messages, kwargs), self.labels)
+
+    @unspanned
+    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
+        return await self.dispatch.astream(chat_request("astream_chat", messages, kwargs), self.labels)
+
+    @unspanned
+    def complete(self, prompt: str | None = None, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        request = completion_request("complete", prompt, formatted, kwargs)
+        response: CompletionResponse = self.dispatch.whole(request, self.labels)
+        return response
+
+    @unspanned
+    async def acomplete(self, prompt: str | None = None, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        request = completion_request("acomplete", prompt, formatted, kwargs)
+        response: CompletionResponse = await self.dispatch.awhole(request, self.labels)
+        return response
+
+    @unspanned
+    def stream_complete(self, prompt: str | None = None, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
+        return self.dispatch.stream(completion_request("stream_complete", prompt, formatted, kwargs), self.labels)
+
+    @unspanned
+    async def astream_complete(
+        self, prompt: str | None = None, formatted: bool = False, **kwargs: Any
+    ) -> CompletionResponseAsyncGen:
+        return await self.dispatch.astream(completion_request("astream_complete", prompt, formatted, kwargs), self.labels)
+
+    # -- tools: prepared by each target in its own format; `verbose`, `tool_required` and the like go to it as they are
+
+    def chat_with_tools(  # type: ignore[override]
+        self, tools: Tools, user_msg: Message = None, chat_history: list[ChatMessage] | None = None, **kwargs: Any
+    ) -> ChatResponse:
+        request = ToolRequest("chat_with_tools", history(user_msg, chat_history), kwargs, tools=tools)
+        response: ChatResponse = self.dispatch.whole(request, self.labels)
+        return response
+
+    async def achat_with_tools(  # type: ignore[override]
+        self, tools: Tools, user_msg: Message = None, chat_history: list[ChatMessage] | None = None, **kwargs: Any
+    ) -> ChatResponse:
+        request = ToolRequest("achat_with_tools", history(user_msg, chat_history), kwargs, tools=tools)
+        response: ChatResponse = await self.dispatch.awhole(request, self.labels)
+        return response
+
+    def stream_chat_with_tools(  # type: ignore[override]
+        self, tools: Tools, user_msg: Message = None, chat_history: list[ChatMessage] | None = None, **kwargs: Any
+    ) -> ChatResponseGen:
+        request = ToolRequest("stream_chat_with_tools", history(user_msg, chat_history), kwargs, tools=tools)
+        return self.dispatch.stream(request, self.labels)
+
+    async def astream_chat_with_tools(  # type: ignore[override]
+        self, tools: Tools, user_msg: Message = None, chat_history: list[ChatMessage] | None = None, **kwargs: Any
+    ) -> ChatResponseAsyncGen:
+        request = ToolRequest("astream_chat_with_tools", history(user_msg, chat_history), kwargs, tools=tools)
+        return await self.dispatch.astream(request, self.labels)
+
+    def get_tool_calls_from_response(
+        self, response: ChatResponse, error_on_no_tool_call: bool = True, **kwargs: Any
+    ) -> list[ToolSelection]:
+        """The tool calls of a response, as read by the LLM that gave it, or by the only one that can have given it."""
+        natives = self.dispatch.natives
+        native = natives.get(target_named(response)) or (next(iter(natives.values())) if len(natives) == 1 else None)
+        if native is not None and hasattr(native.llm, "get_tool_calls_from_response"):
+            calls: list[ToolSelection] = native.llm.get_tool_calls_from_response(
+                response, error_on_no_tool_call=error_on_no_tool_call, **kwargs
+            )
+            return calls
+        return tool_calls_in(response, error_on_no_tool_call)
+
+    def _prepare_chat_with_tools(  # type: ignore[override]
+        self, tools: Tools, user_msg: Message = None, chat_history: list[ChatMessage] | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        """Arguments for `chat` and its like, which route them: the tools stay neutral until a target is chosen."""
+        return {"messages": history(user_msg, chat_history), "tools": list(tools), **kwargs}
+
+    # -- structured prediction: by each target's own means
+
+    @unspanned
+    def structured_predict(
+        self, output_cls: type[Model], prompt: BasePromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
+    ) -> Model:
+        request = self._structured("structured_predict", output_cls, prompt, llm_kwargs, prompt_args)
+        predicted: Model = self.dispatch.whole(request, self.labels)
+        return predicted
+
+    @unspanned
+    async def astructured_predict(
+        self, output_cls: type[Model], prompt: BasePromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
+    ) -> Model:
+        request = self._structured("astructured_predict", output_cls, prompt, llm_kwargs, prompt_args)
+        predicted: Model = await self.dispatch.awhole(request, self.labels)
+        return predicted
+
+    @unspanned
+    def stream_structured_predict(
+        self, output_cls: type[Model], prompt: BasePromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
+    ) -> Generator[Model, None, None]:
+        request = self._structured("stream_structured_predict", output_cls, prompt, llm_kwargs, prompt_args)
+        return self.dispatch.stream(request, self.labels)
+
+    @unspanned
+    async def astream_structured_predict(
+        self, output_cls: type[Model], prompt: BasePromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
+    ) -> AsyncGenerator[Model, None]:
+        request = self._structured("astream_structured_predict", output_cls, prompt, llm_kwargs, prompt_args)
+        return await self.dispatch.astream(request, self.labels)
+
+    def _structured(
+        self,
+        method: str,
+        output_cls: type[BaseModel],
+        prompt: BasePromptTemplate,
+        llm_kwargs: dict[str, Any] | None,
+        prompt_args: dict[str, Any],
+    ) -> StructuredRequest:
+        """The prompt is formatted here, so that the system prompt and output parser of this LLM survive the delegation."""
+        messages = self._get_messages(prompt, **prompt_args)
+        return StructuredRequest(method, messages, dict(llm_kwargs or {}), output_cls=output_cls)
+
+    # -- being passed around
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "callback_manager":  # `Settings.llm` sets it, and only on what it knows: this LLM
+            self._share_callbacks()
+
+    def _share_callbacks(self) -> None:
+        """Give our handlers to the targets, which count the tokens; those that have handlers of their own keep them."""
+        given, before = self.callback_manager, self._shared
+        if given is None:
+            return
+        usual = CallbackManager([]).handlers  # those of `Settings`, which every LLM begins with that is given none
+        for llm in self.models.values():
+            own = getattr(llm, "callback_manager", None)
+            if own is not None and (own is before or (given.handlers and own.handlers in ([], usual))):
+                llm.callback_manager = given
+        self._shared = given
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Switchwise:
+        """A copy that shares targets and router: their clients hold locks, and their memory is one."""
+        return self.model_copy()
+
+    def __getstate__(self) -> dict[Any, Any]:
+        if not self._own_router:
+            raise PicklingError(
+                "a Switchwise with a router of its own cannot be pickled: policies may hold anything; pickle its models and "
+                "build Switchwise(models=..., router=...) anew"
+            )
+        fields = {name: getattr(self, name) for name in _FIELDS if name != "callback_manager"}  # the models have theirs
+        return {"models": self.models, "keep_warm": self._keep_warm, **fields}
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        with catch_warnings():
+            simplefilter("ignore", UserWarning)  # said when it was built first
+            self.__init__(**state)  # type: ignore[misc]  # as LlamaIndex's own components are restored

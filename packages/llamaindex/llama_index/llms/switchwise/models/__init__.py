@@ -1,0 +1,1 @@
+"""The LLMs and messages that the user gives."""

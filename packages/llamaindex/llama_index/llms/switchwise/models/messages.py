@@ -1,0 +1,62 @@
+"""A LlamaIndex message as a neutral turn. Called once for each message of a thread, when it is first seen."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from llama_index.core.base.llms.types import (
+    AudioBlock,
+    ChatMessage,
+    CitableBlock,
+    DocumentBlock,
+    ImageBlock,
+    TextBlock,
+    ThinkingBlock,
+    ToolCallBlock,
+    VideoBlock,
+)
+
+from switchwise import Turn
+
+_ROLES = {"system": "system", "developer": "system", "assistant": "assistant", "chatbot": "assistant", "model": "assistant"}
+_TOOLS = frozenset({"tool", "function"})
+_OBSERVED = ("Observation: ", "Result of executing the code given:")
+"""How ReAct and CodeAct agents, which call their tools in words, begin the user message that holds a tool's result."""
+_MEDIA: dict[type, str] = {ImageBlock: "image", AudioBlock: "audio", DocumentBlock: "document", VideoBlock: "video"}
+
+
+def turn_of(message: ChatMessage) -> Turn:
+    """The turn that a message is. LlamaIndex does not keep whether a tool failed, so a tool turn says nothing about it."""
+    texts: list[str] = []
+    calls: list[str] = []
+    arguments: list[str] = []
+    media: list[str] = []
+    for block in message.blocks:
+        kind = type(block)
+        if kind is TextBlock:
+            texts.append(block.text)  # type: ignore[union-attr]
+        elif isinstance(block, ToolCallBlock):
+            calls.append(block.tool_name)
+            arguments.append(_text(block.tool_kwargs))
+        elif isinstance(block, ThinkingBlock):
+            texts.append(block.content or "")
+        elif isinstance(block, CitableBlock):
+            texts.extend(part.text for part in block.content if isinstance(part, TextBlock))
+        elif kind in _MEDIA:
+            media.append(_MEDIA[kind])
+    said, text = message.role.value, "\n".join(texts)
+    role = "tool" if said in _TOOLS else _ROLES.get(said, "user")
+    if role == "user" and text.startswith(_OBSERVED):
+        role = "tool"
+    return Turn(
+        role,
+        text,
+        tuple(calls),
+        "\n".join(arguments),
+        media=tuple(media),
+    )
+
+
+def _text(arguments: Any) -> str:
+    return arguments if isinstance(arguments, str) else json.dumps(arguments, default=str)

@@ -1,0 +1,178 @@
+"""The native LLMs behind the targets: given as objects or as `provider:model`, and described for the policies."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
+from itertools import repeat
+from typing import Any
+
+from llama_index.core.base.llms.types import LLMMetadata
+from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW
+
+from llama_index.llms.switchwise.models.dialect import Dialect, model_of, provider_of
+from switchwise import ConfigurationError, Pool, Target
+from switchwise.adapting.models import by_name
+from switchwise.catalog import Catalog, Known, Unpriced
+
+Models = Sequence[Any] | Mapping[str, Any]
+RETRIES = 0
+"""An integration's own retries where we build the LLM: each would be tried, unseen, before another target is."""
+_CLASSES = {
+    "openai": ("llama_index.llms.openai", "OpenAI"),
+    "openai-responses": ("llama_index.llms.openai", "OpenAIResponses"),
+    "anthropic": ("llama_index.llms.anthropic", "Anthropic"),
+}
+_THINKING = ("enabled", "adaptive")
+_METHODS = ("chat", "achat", "metadata")
+_WITH_TOOLS = ("chat_with_tools", "achat_with_tools", "stream_chat_with_tools", "astream_chat_with_tools")
+_UNTOLD = LLMMetadata()
+
+
+class HiddenRetries(UserWarning):
+    """An LLM retries by itself, so that switchwise hears of its failures late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Native:
+    """One of the LLMs behind a `Switchwise`.
+
+    Parameters:
+        name: of its target.
+        llm: the LlamaIndex LLM; anything with its methods will do.
+        dialect: the protocol that it speaks.
+    """
+
+    name: str
+    llm: Any
+    dialect: Dialect
+
+    @property
+    def thinks(self) -> bool:
+        """Whether it is set to think aloud: Anthropic then demands thinking in a tool loop, and no forced tool."""
+        setting = getattr(self.llm, "thinking_dict", None)
+        return isinstance(setting, dict) and setting.get("type") in _THINKING
+
+    @property
+    def marks(self) -> bool:
+        """Whether it writes cache marks into the messages that it is given (`cache_idx`)."""
+        return getattr(self.llm, "cache_idx", None) is not None
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        """What the LLM says of itself; the integrations refuse to speak of a model that they do not know."""
+        try:
+            found: LLMMetadata = self.llm.metadata
+        except ValueError:
+            found = _UNTOLD.model_copy(update={"is_function_calling_model": hasattr(self.llm, "chat_with_tools")})
+        return found
+
+    @property
+    def calls_tools(self) -> bool:
+        """Whether tools can be given to it: it says so, and has a method for it; few custom LLMs have all four."""
+        return self.metadata.is_function_calling_model and any(hasattr(self.llm, method) for method in _WITH_TOOLS)
+
+
+def natives(models: Models, options: Mapping[str, Any]) -> dict[str, Native]:
+    """The LLMs by target name.
+
+    Parameters:
+        models: LLMs or `provider:model` strings, strongest first; or a mapping of names to them.
+        options: constructor arguments for those given as strings.
+
+    Raises:
+        ConfigurationError: there is none, two have one name, or one can not be built or not be shared.
+    """
+    return by_name(models, options, "LLM", build, _native)
+
+
+def build(text: str, options: Mapping[str, Any]) -> Any:
+    """The LLM that `provider:model` stands for, without retries of its own.
+
+    Raises:
+        ConfigurationError: nobody can build it.
+    """
+    provider, _, model = text.partition(":")
+    if provider not in _CLASSES or not model:
+        known = ", ".join(f"{name}:<model>" for name in _CLASSES)
+        raise ConfigurationError(f"models= names {text!r}, which nobody can build; use {known}, or give an LLM")
+    package, name = _CLASSES[provider]
+    try:
+        made = getattr(import_module(package), name)
+    except ImportError as error:
+        raise ConfigurationError(
+            f"models= names {text!r}: install {package.replace('_', '-').replace('.', '-')} for it, or give an LLM"
+        ) from error
+    return made(model=model, **{"max_retries": RETRIES, **options})
+
+
+def pool_of(models: Iterable[Native], catalog: Catalog | None = None) -> Pool:
+    """The pool of these LLMs, strongest first, with what is known of their prices and abilities."""
+    known = catalog or Catalog()
+    return Pool(list(map(describe, models, repeat(known))))
+
+
+def describe(native: Native, catalog: Catalog) -> Target:
+    """What is known of an LLM: price and abilities from the catalog, and from what it says of itself.
+
+    One whose price nobody knows is accepted with a warning: it may be private, or a fake.
+    """
+    provider, model = provider_of(native.llm), model_of(native.llm)
+    known = catalog.look_up(provider, model) if model else Known()
+    if known.price is None:
+        warnings.warn(
+            f"target {native.name!r}: no price is known for model {model or native.name!r}; it can be called, but not be "
+            "chosen by price; give catalog=Catalog({(provider, model): Known(price=Price(...))}) if you know it",
+            Unpriced,
+            stacklevel=4,
+        )
+    window = known.can.window if known.can.window is not None else said_window(native)
+    return Target(native.name, provider, model, known.price, replace(known.can, window=window, tools=native.calls_tools))
+
+
+def common_metadata(models: Iterable[Native]) -> LLMMetadata:
+    """What can be relied on whichever of the LLMs answers."""
+    said = [(native.name, native.metadata, said_window(native)) for native in models]
+    outputs = [metadata.num_output for _, metadata, _ in said if metadata.num_output > 0]
+    return LLMMetadata(
+        context_window=min([window for _, _, window in said if window is not None], default=DEFAULT_CONTEXT_WINDOW),
+        num_output=min(outputs, default=-1),
+        is_chat_model=any(metadata.is_chat_model for _, metadata, _ in said),
+        is_function_calling_model=all(native_metadata.is_function_calling_model for _, native_metadata, _ in said),
+        model_name="switchwise:" + "|".join(name for name, _, _ in said),
+        system_role=said[0][1].system_role,
+    )
+
+
+def said_window(native: Native) -> int | None:
+    """The context window that an LLM states; None: it only repeats LlamaIndex's default."""
+    window = native.metadata.context_window
+    return window if window != DEFAULT_CONTEXT_WINDOW else None
+
+
+def _native(name: str, llm: Any) -> Native:
+    if any(not hasattr(type(llm), method) for method in _METHODS):
+        raise ConfigurationError(f"models= holds {llm!r}, which is no LLM: give LlamaIndex LLMs or 'provider:model' strings")
+    name = name or model_of(llm) or type(llm).__name__
+    if getattr(llm, "track_previous_responses", False):
+        raise ConfigurationError(
+            f"target {name!r} has track_previous_responses=True: it keeps the last response on the instance, so that the "
+            "conversations that share it would mix; leave it away"
+        )
+    retries = getattr(llm, "max_retries", 0)
+    if isinstance(retries, int) and retries > 1:
+        warnings.warn(
+            f"target {name!r} retries by itself (max_retries={retries}): one failing call costs up to "
+            f"{_requests(Dialect.of(llm), retries)} requests before switchwise hears of it; build it with max_retries=0",
+            HiddenRetries,
+            stacklevel=5,
+        )
+    return Native(name, llm, Dialect.of(llm))
+
+
+def _requests(dialect: Dialect, retries: int) -> int:
+    """HTTP requests of one failing call. OpenAI's integration retries around an SDK that retries."""
+    openai = dialect in (Dialect.OPENAI_CHAT, Dialect.OPENAI_RESPONSES)
+    return retries * (retries + 1) if openai else retries + 1

@@ -1,0 +1,1 @@
+"""Read LlamaIndex's messages and workflow context into a view."""

@@ -1,0 +1,182 @@
+"""Which agent of which run is calling.
+
+LlamaIndex hands an LLM neither agent nor session. They are found, at the moment of the call, where each is said most
+explicitly: the call's own `route={...}`, `Switchwise.bind`, the event of the running workflow step, `route_scope`,
+instrumentation tags. `bind(agent=...)` is the supported way to name an agent. The step event needs no wiring, but is read
+from a private variable of the workflow engine: where that is gone, agents are simply not told apart any more.
+
+A session that nobody names is the workflow's `Context`: runs that share one are one session. Between two runs the engine
+keeps nothing of a context but its store, so the first run leaves its id there, under `MARK`, and it stays with the context
+where that is saved and restored. Where the store is not the usual one, each run is a session of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from llama_index_instrumentation.dispatcher import active_instrument_tags, instrument_tags
+
+from switchwise import ConfigurationError
+
+try:
+    from workflows.context.state_store import DictState
+    from workflows.runtime.types import results as _workflow
+except ImportError:  # a core without workflows
+    _workflow = DictState = None  # type: ignore[assignment, misc]
+
+Words = Mapping[str, Any]
+_NOTHING: Words = {}
+_OWN = "switchwise."
+_RUN = "llamaindex.run_id"
+_STEP: ContextVar[Any] | None = getattr(_workflow, "StepWorkerStateContextVar", None)  # private: it may go
+_CONTEXT: ContextVar[Any] | None = getattr(_workflow, "InternalContextVar", None)  # private as well
+MARK = "switchwise_session"
+"""Where the store of a workflow's context holds the session."""
+
+
+class Moment(StrEnum):
+    """What a workflow is at when it calls, as far as its step event tells."""
+
+    STEP = "step"
+    FINALIZE = "finalize"
+    TOOL = "tool"
+
+
+class Caller(NamedTuple):
+    """Who makes a call, as far as anybody said. Empty: nobody did.
+
+    Parameters:
+        session, agent, task: as in `switchwise.Scope`.
+        target: the target or role that the call must go to.
+        deadline: as in `switchwise.Scope`.
+        labels: everything else that was said: user, team, tenant, region.
+        moment: what the running workflow is at.
+        named: somebody named the session; else it is a workflow's run or context.
+    """
+
+    session: str = ""
+    agent: str = ""
+    task: str = ""
+    target: str = ""
+    deadline: float | None = None
+    labels: Mapping[str, str] = _NOTHING
+    moment: Moment = Moment.STEP
+    named: bool = False
+
+
+class _Block(NamedTuple):
+    """What the surrounding `route_scope` said.
+
+    Parameters:
+        words: its own and those of the blocks around it.
+        tags: the instrumentation tags that it set; others are there where somebody has spoken since.
+        caller: who calls, as long as nobody has; None: a workflow's run may know more.
+    """
+
+    words: Words
+    tags: Words | None
+    caller: Caller | None
+
+
+_NOBODY = Caller()
+_SCOPE: ContextVar[_Block] = ContextVar("switchwise_scope", default=_Block(_NOTHING, None, _NOBODY))  # noqa: B039  (nobody changes it)
+
+
+@contextmanager
+def route_scope(**words: Any) -> Iterator[None]:
+    """Say for a block of code who is calling; inner blocks add to outer ones.
+
+    Works around `run()` of a workflow, around a query engine, in sync and async code. The words travel as instrumentation
+    tags too, because a durable workflow runtime carries those and not context variables.
+
+    Parameters:
+        words: `session`, `agent`, `task`; `target` pins calls to a target or role; `deadline` in seconds on the router's
+            clock; any other word is a label for rules and budgets (user, team, tenant, region).
+
+    >>> with route_scope(session="s1", tenant="acme"):
+    ...     capture({}).labels
+    {'tenant': 'acme'}
+    """
+    said = {**_SCOPE.get().words, **words}
+    tags = {**active_instrument_tags.get(), **{_OWN + word: value for word, value in words.items()}}
+    token = _SCOPE.set(_Block(said, tags, None if _RUN in tags else _merged(said, tags)))
+    try:
+        with instrument_tags(tags):
+            yield
+    finally:
+        _SCOPE.reset(token)
+
+
+def capture(bound: Words, hint: Words | None = None) -> Caller:
+    """Who is calling now. To be asked in the caller's own frame: a stream may be read elsewhere.
+
+    Parameters:
+        bound: what `Switchwise.bind` said.
+        hint: what the call itself says.
+    """
+    tags = active_instrument_tags.get()
+    block = _SCOPE.get()
+    step = _STEP.get(None) if _STEP is not None else None
+    if block.caller is not None and step is None and not (bound or hint) and (tags is block.tags or not (tags or block.words)):
+        return block.caller  # the usual case outside workflows, and the quick way
+    said = block.words
+    if tags and not said:  # in a durable runtime, which carries tags only
+        said = {tag[len(_OWN) :]: value for tag, value in tags.items() if tag.startswith(_OWN)}
+    return _merged(said, tags, step, bound, hint)
+
+
+def _merged(said: Words, tags: Words, step: object = None, bound: Words = _NOTHING, hint: Words | None = None) -> Caller:
+    """Who is calling, the most explicit word for each thing."""
+    known = {**said}
+    moment = Moment.STEP
+    event = getattr(step, "event", None)  # it must never fail in the user's call
+    if event is not None:
+        agent = getattr(event, "current_agent_name", None)
+        name = type(event).__name__
+        if name == "AgentOutput":
+            moment = Moment.FINALIZE
+        elif name == "ToolCall":
+            moment = Moment.TOOL
+            agent = f"tool:{getattr(event, 'tool_name', '')}"
+        if agent:
+            known["agent"] = agent
+    if bound:
+        known.update(bound)
+    if hint:
+        if not isinstance(hint, Mapping):
+            raise ConfigurationError(f"route={hint!r}: give the words of route_scope, such as route={{'target': 'fast'}}")
+        known.update(hint)
+    run = tags.get(_RUN) if tags else None
+    session = known.pop("session", None) or (tags.get("session_id") if tags else None)
+    named = bool(session)
+    if run and not named:
+        session = _session_of(run)
+    return Caller(
+        str(session or ""),
+        str(known.pop("agent", None) or ""),
+        str(known.pop("task", None) or run or ""),
+        str(known.pop("target", None) or ""),
+        known.pop("deadline", None),
+        {word: str(value) for word, value in known.items()} if known else _NOTHING,
+        moment,
+        named,
+    )
+
+
+def _session_of(run: str) -> str:
+    """The session of the workflow context that `run` belongs to. It must never fail in the user's call."""
+    held = _CONTEXT.get(None) if _CONTEXT is not None else None
+    try:
+        state = held().store.checkpoint().state  # type: ignore[misc]  # where there is none, the run is the session
+    except (AttributeError, TypeError, RuntimeError):
+        return run
+    if not isinstance(state, DictState):  # a state model of the user's own has no place for it
+        return run
+    session = state.get(MARK, None)
+    if not session:
+        session = state[MARK] = run
+    return str(session)

@@ -1,0 +1,42 @@
+"""A local server that speaks the protocols of OpenAI and Anthropic, for tests, demos and offline development.
+
+>>> from switchwise_loopback import Answer, LoopbackProvider
+>>> with LoopbackProvider(answer=[Answer("hello")]) as provider:
+...     url = provider.openai_url     # ChatOpenAI(base_url=url, api_key="test", model="any")
+
+| to ...                                        | see                                          |
+|-----------------------------------------------|----------------------------------------------|
+| script answers, or compute them               | `Answer`, `Request`, `LoopbackProvider`|
+| re-enact a recorded conversation              | `Replay`                                   |
+| let requests fail                             | `Fault`, `LoopbackProvider.inject`       |
+| see what was sent                             | `Seen`, `LoopbackProvider.requests`      |
+| know what the default model says              | `responder`                                |
+| know what is refused                          | `openai_checks`, `responses_checks`,     |
+|                                               | `anthropic_checks`, `thinking`           |
+| know what is cached, and change it            | `caching`, `CacheRule`                   |
+
+It speaks Chat Completions, Responses and Messages, streamed and not, and OpenAI's Decisions (`openai_decisions`). It is
+strict: it refuses what the real APIs refuse, with their words. It caches prompts by the published rules and reports them in `usage`. It needs nothing beyond the
+standard library. Token counts are estimates (`tokens`). It binds to 127.0.0.1 only.
+"""
+
+from .caching import CacheRule
+from .faults import Fault
+from .provider import LoopbackProvider
+from .replay import Replay
+from .types import Answer, Request, Seen, Tool, ToolCall, ToolResult, Turn, Usage
+
+__all__ = [
+    "Answer",
+    "CacheRule",
+    "Fault",
+    "LoopbackProvider",
+    "Replay",
+    "Request",
+    "Seen",
+    "Tool",
+    "ToolCall",
+    "ToolResult",
+    "Turn",
+    "Usage",
+]
