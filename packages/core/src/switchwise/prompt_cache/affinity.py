@@ -168,7 +168,7 @@ def key_of(thread: Sequence[str]) -> str:
     >>> key_of(["s1", "main"]) == key_of(("s1", "main")), key_of(["s1", "main"]) == key_of(["s1m", "ain"])
     (True, False)
     """
-    digest = blake2b(digest_size=16, person=b"switchwise affine")
+    digest = blake2b(digest_size=16, person=b"switchwise")
     for part in thread:
         digest.update(f"{len(part)}:{part}".encode("utf-8", "surrogatepass"))
     return f"fl-{digest.hexdigest()}"
