@@ -21,7 +21,7 @@ from pathlib import Path
 from conversations import SIZES, conversation
 
 from switchwise import Capabilities, Needs, Pool, Price, Reply, Router, Scope, Target, Usage, View, drive
-from switchwise.reading.reader import Threads
+from switchwise.reading.reader import ConversationReader
 
 HERE = Path(__file__).parent
 POOL = Pool(
@@ -48,7 +48,7 @@ class Bench:
     def __init__(self, size: int) -> None:
         self.size = size
         self.router = Router.default(POOL)
-        self.threads = Threads(lambda turn: turn, clock=time.monotonic)
+        self.threads = ConversationReader(lambda turn: turn, clock=time.monotonic)
         self.deciding: list[float] = []
         self.learning: list[float] = []
 
@@ -61,7 +61,7 @@ class Bench:
             messages.append(turn)
             begin = time.perf_counter()
             reading = self.threads.read(session, messages)
-            view = View(Scope(session, step=step), reading.tokens, TOOLS, reading.signals, chain=reading.chain)
+            view = View(Scope(session, step=step), reading.tokens, TOOLS, reading.signals, prefix=reading.prefix)
             run = self.router.start(view)
             decided = time.perf_counter()
             run.ended(Reply("done", usage=Usage(reading.tokens, 100, max(0, reading.tokens - 300), 300)))
@@ -123,7 +123,7 @@ def imports(repeats: int = 7) -> None:
 
 def memory(calls: int = 20_000, sessions: int = 2_000) -> None:
     """Resident memory before and after `calls` calls over `sessions` sessions."""
-    router, threads, rng = Router.default(POOL), Threads(lambda turn: turn, clock=time.monotonic), random.Random(1)
+    router, threads, rng = Router.default(POOL), ConversationReader(lambda turn: turn, clock=time.monotonic), random.Random(1)
 
     def serve(count: int) -> None:
         for step in range(count):

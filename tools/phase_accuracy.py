@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from switchwise.nouns.signals import Signals, Turn
-from switchwise.reading.message_signals import mark
+from switchwise.reading.message_signals import read_message
 from switchwise.reading.phases import detect
 
 SAMPLE = pathlib.Path(__file__).parents[1] / "tests/data/phases"
@@ -59,8 +59,8 @@ def calls(part: str) -> list[Call]:
             )
             for turn in row["turns"]
         ]
-        marks = [mark(turn) for turn in turns]
-        found += [Call(row["id"], row["kind"], phase, step, detect(marks[:at])) for at, phase, step in row["labels"]]
+        read = [read_message(turn) for turn in turns]
+        found += [Call(row["id"], row["kind"], phase, step, detect(read[:at])) for at, phase, step in row["labels"]]
     return found
 
 

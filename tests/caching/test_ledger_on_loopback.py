@@ -18,7 +18,7 @@ from tests.caching.blocks import anthropic_blocks, openai_blocks
 
 from switchwise import Usage
 from switchwise.clients import usage_of
-from switchwise.nouns.prompt_prefix import Chain
+from switchwise.nouns.prompt_prefix import PromptPrefix
 from switchwise.prompt_cache.ledger import Ledger
 from switchwise.prompt_cache.rules import CacheRules
 from switchwise.testing import Clock
@@ -112,7 +112,7 @@ class Wire:
     def __init__(self, provider: LoopbackProvider, clock: Clock, model: str, overlap: Overlap) -> None:
         self.model, self.clock, self.overlap = model, clock, overlap
         self.ledger, self.rule = Ledger(), CacheRules().of(MODELS[model], model)
-        self.chains: dict[str, Chain] = defaultdict(Chain)
+        self.chains: dict[str, PromptPrefix] = defaultdict(PromptPrefix)
         self.anthropic = anthropic.Anthropic(base_url=provider.anthropic_url, api_key="sk-ant-test", max_retries=0)
         self.openai = openai.OpenAI(base_url=provider.openai_url, api_key="sk-test", max_retries=0)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from switchwise import ConfigurationError, Price, Usage
-from switchwise.nouns.prompt_prefix import SYSTEM, TOOLS, Block, Chain, Change
+from switchwise.nouns.prompt_prefix import SYSTEM, TOOLS, Block, Change, PromptPrefix
 from switchwise.prompt_cache.ledger import Ledger
 from switchwise.switching import CacheRule, CacheRules, Outlook, Planner, Standing, Tariff, compare
 from switchwise.switching.calls_needed import PRIOR, WORK, Effort, Stretches
@@ -66,7 +66,7 @@ blocks = some.lists(
 
 @given(blocks, blocks)
 def test_two_prompts_share_a_prefix_exactly_as_far_as_their_digests_agree(one, other):
-    first, second = Chain(), Chain()
+    first, second = PromptPrefix(), PromptPrefix()
     first.update(one)
     second.update(other)
     for i in range(1, min(len(one), len(other)) + 1):
@@ -76,7 +76,7 @@ def test_two_prompts_share_a_prefix_exactly_as_far_as_their_digests_agree(one, o
 
 @given(blocks, blocks, some.integers(0, 12))
 def test_a_chain_that_grew_is_the_chain_that_was_read_at_once(one, other, shared):
-    grown, fresh = Chain(), Chain()
+    grown, fresh = PromptPrefix(), PromptPrefix()
     grown.update(one)
     shared = min(shared, len(one))
     grown.grow(shared, other)
@@ -90,7 +90,7 @@ def test_each_kind_of_change_is_told():
     front, talk = [Block(1, 100, TOOLS), Block(2, 100, SYSTEM)], [Block(i, 100) for i in range(3, 13)]
 
     def after(messages=talk, before=front, settings=(0, 0, 0)):
-        chain = Chain()
+        chain = PromptPrefix()
         assert chain.update([*front, *talk]) is Change.FIRST
         return chain.update([*before, *messages], settings)
 
@@ -107,7 +107,7 @@ def test_each_kind_of_change_is_told():
 
 
 def test_what_is_under_way_is_not_taken_to_be_warm():
-    ledger, chain = Ledger(), Chain()
+    ledger, chain = Ledger(), PromptPrefix()
     chain.update([Block(1, 10_000)])
     first = ledger.start("a", CLAUDE, "t", chain, 0.0)
     assert ledger.expect("a", CLAUDE, "t", chain, 1.0).because == "pending"
@@ -116,14 +116,14 @@ def test_what_is_under_way_is_not_taken_to_be_warm():
 
 
 def test_a_call_that_failed_wrote_nothing():
-    ledger, chain = Ledger(), Chain()
+    ledger, chain = Ledger(), PromptPrefix()
     chain.update([Block(1, 10_000)])
     ledger.failed(ledger.start("a", CLAUDE, "t", chain, 0.0))
     assert ledger.expect("a", CLAUDE, "t", chain, 1.0).tokens == 0
 
 
 def test_what_is_unknown_teaches_nothing_and_a_broken_promise_does():
-    ledger, chain = Ledger(), Chain()
+    ledger, chain = Ledger(), PromptPrefix()
     chain.update([Block(1, 10_000)])
     ledger.ended(ledger.start("a", CLAUDE, "t", chain, 0.0), Usage(10_000, 5))
     assert ledger.expect("a", CLAUDE, "t", chain, 1.0).tokens == 10_000
@@ -132,7 +132,7 @@ def test_what_is_unknown_teaches_nothing_and_a_broken_promise_does():
 
 
 def test_the_front_is_warm_for_other_threads_of_the_account_only():
-    ledger, one, two = Ledger(), Chain(), Chain()
+    ledger, one, two = Ledger(), PromptPrefix(), PromptPrefix()
     front = [Block(1, 5_000, TOOLS), Block(2, 5_000, SYSTEM)]
     one.update([*front, Block(3, 500)])
     two.update([*front, Block(4, 500)])
@@ -144,7 +144,7 @@ def test_the_front_is_warm_for_other_threads_of_the_account_only():
 
 
 def test_threads_that_were_not_seen_for_long_are_forgotten():
-    ledger, chain = Ledger(size=10), Chain()
+    ledger, chain = Ledger(size=10), PromptPrefix()
     chain.update([Block(1, 10_000)])
     for thread in range(50):
         ledger.ended(ledger.start("a", CLAUDE, thread, chain, 0.0), None)

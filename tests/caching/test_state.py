@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from switchwise import Attempt, Call, ConfigurationError, Pool, Price, Reply, Router, Scope, Shortlist, Target, Usage, View
-from switchwise.nouns.prompt_prefix import SYSTEM, Block, Chain
+from switchwise.nouns.prompt_prefix import SYSTEM, Block, PromptPrefix
 from switchwise.policies import Cheapest
 from switchwise.prompt_cache.accounts import Account
 from switchwise.switching import Advisor, CacheRule, Ledger
@@ -33,16 +33,16 @@ class Process:
         self.advisor = Advisor(control=0.0, **options)
         self.policy = Cheapest(advisor=self.advisor)
         self.router = Router(pool, self.policy)
-        self.chains: dict[str, Chain] = {}
+        self.chains: dict[str, PromptPrefix] = {}
 
     def view(self, session: str, lengths: list[int], now: float) -> View:
-        chain = self.chains.setdefault(session, Chain())
+        chain = self.chains.setdefault(session, PromptPrefix())
         blocks = [Block(hash((self.salt, session, i, tokens)), tokens) for i, tokens in enumerate(lengths)]
         if chain.change is None:
             chain.grow(0, blocks, [Block(self.salt, 4_000, SYSTEM)])
         else:
             chain.update([Block(self.salt, 4_000, SYSTEM), *blocks])
-        return View(Scope(session), chain.tokens, now=now, seed=1 << 31, chain=chain)
+        return View(Scope(session), chain.tokens, now=now, seed=1 << 31, prefix=chain)
 
     def call(self, view: View, target: Target, read: int, easy: bool = False) -> None:
         prompt = int(view.tokens * 1.25)
@@ -225,7 +225,7 @@ def test_the_state_is_bounded():
 
 def test_digests_are_of_one_process_and_lengths_are_of_all():
     program = (
-        "from switchwise.nouns.prompt_prefix import *; c = Chain(); c.grow(0, [Block(hash('a'), 40), Block(hash('b'), 9)], [Block(hash('s'), 5, SYSTEM)]);"
+        "from switchwise.nouns.prompt_prefix import *; c = PromptPrefix(); c.grow(0, [Block(hash('a'), 40), Block(hash('b'), 9)], [Block(hash('s'), 5, SYSTEM)]);"
         "print(c.digest(3), c.lengths(3))"
     )
     told = [
@@ -264,7 +264,7 @@ def test_targets_of_one_account_and_model_share_a_cache_and_others_do_not():
 
 
 def test_how_a_model_counts_is_learnt_once_for_all_who_serve_it():
-    ledger, chain = Ledger(), Chain()
+    ledger, chain = Ledger(), PromptPrefix()
     chain.update([Block(1, 10_000)])
     here, there, other = Account("a", "anthropic", "m"), Account("b", "bedrock", "m"), Account("a", "anthropic", "n")
     ledger.took(here, CLAUDE, "t", chain, 0.0, Usage(13_000, 5, 0, 13_000))
@@ -274,7 +274,7 @@ def test_how_a_model_counts_is_learnt_once_for_all_who_serve_it():
 
 
 def test_a_reply_that_leaves_the_cached_part_out_does_not_calibrate():
-    ledger, chain = Ledger(), Chain()
+    ledger, chain = Ledger(), PromptPrefix()
     chain.update([Block(1, 10_000)])
     account = Account("a", "anthropic", "m")
     ledger.took(account, CLAUDE, "t", chain, 0.0, Usage(13_000, 5, 0, 13_000))
@@ -283,7 +283,7 @@ def test_a_reply_that_leaves_the_cached_part_out_does_not_calibrate():
 
 
 def test_where_a_provider_leaves_out_zeros_silence_is_a_miss():
-    chain = Chain()
+    chain = PromptPrefix()
     chain.update([Block(1, 10_000)])
     for silent in (True, False):
         ledger, rule = Ledger(), CacheRule("automatic", minimum=1024, ttl=300, silent=silent)
@@ -318,13 +318,13 @@ def sessions(seed: int) -> tuple[int, int]:
     asked = different = 0
     now = 1_000.0
     for talk in range(3):
-        chain, number, known = Chain(), talk * 10**6, {}
+        chain, number, known = PromptPrefix(), talk * 10**6, {}
         chain.grow(0, [Block(number, rng.choice([2_000, 20_000, 60_000, 120_000]))])
         for step in range(rng.randint(3, 40)):
             now += rng.choice([5, 20, 60, 200, 320]) if rng.random() < 0.3 else rng.uniform(2, 15)
             number += 1
             chain.grow(len(chain), [Block(number, int(rng.expovariate(1 / 1_300)) + 50)])
-            view = View(Scope(f"s{talk}"), chain.tokens, now=now, seed=rng.getrandbits(64), chain=chain)
+            view = View(Scope(f"s{talk}"), chain.tokens, now=now, seed=rng.getrandbits(64), prefix=chain)
             target, advice = pool.targets[0], None
             if step and rng.random() < 0.65:
                 advice = anew.advise(view, pool.targets, pool.targets)

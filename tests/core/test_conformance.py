@@ -62,7 +62,7 @@ class AddsTargets(Base):
 
 class Forgets(Base):
     def __call__(self, view, shortlist):
-        fresh = Shortlist(shortlist.pool).voice("Forgets")
+        fresh = Shortlist(shortlist.pool).signed_by("Forgets")
         return fresh.require(lambda target: target in shortlist.targets, "starts anew")
 
 
@@ -73,7 +73,7 @@ class GivesNoReason(Base):
 
 class SignsNothing(Base):
     def __call__(self, view, shortlist):
-        return shortlist.voice("", Level.STEP).prefer([shortlist.pool.targets[-1].name], "unsigned")
+        return shortlist.signed_by("", Level.STEP).prefer([shortlist.pool.targets[-1].name], "unsigned")
 
 
 class RequiresInSecret(Base):

@@ -71,15 +71,15 @@ def test_earlier_preferences_outrank_later_ones_and_nothing_is_added(opinions: l
 
 
 def test_the_decider_is_the_opinion_after_which_the_winner_stood_alone() -> None:
-    start = Shortlist(ABC).voice("family", Level.SESSION).prefer({"a", "c"}, "x first").voice("cost")
+    start = Shortlist(ABC).signed_by("family", Level.SESSION).prefer({"a", "c"}, "x first").signed_by("cost")
     assert start.leaders == ("a", "c")
-    done = start.prefer({"c"}, "c is cheap").voice("late").prefer({"b", "c"}, "says nothing new")
+    done = start.prefer({"c"}, "c is cheap").signed_by("late").prefer({"b", "c"}, "says nothing new")
     assert (done.decider.policy, done.decider.level) == ("cost", Level.STEP)
     assert Shortlist(ABC).decider.because == "the order of the pool"
 
 
 def test_a_requirement_can_decide() -> None:
-    only = Shortlist(ABC).voice("Fits").require(lambda t: t.name == "b", "small windows")
+    only = Shortlist(ABC).signed_by("Fits").require(lambda t: t.name == "b", "small windows")
     assert only.decider.out == ("a", "c")
 
 
@@ -94,14 +94,14 @@ def test_opinions_that_change_nothing_leave_no_note() -> None:
 
 
 def test_a_remark_is_noted_but_moves_nobody_and_never_decides() -> None:
-    start = Shortlist(ABC).voice("classifier")
+    start = Shortlist(ABC).signed_by("classifier")
     remarked = start.remark("it was asked and failed")
     assert remarked.names == start.names
     assert remarked.favourites(since=start) == frozenset()
     assert remarked.decider.policy == "pool"
     (note,) = remarked.notes
     assert (note.policy, note.because, note.out, note.lead) == ("classifier", "it was asked and failed", (), ())
-    later = start.voice("rules").prefer(["b"], "a rule").voice("classifier").remark("it was asked and failed")
+    later = start.signed_by("rules").prefer(["b"], "a rule").signed_by("classifier").remark("it was asked and failed")
     assert later.decider.policy == "rules"
     assert "classifier   step     it was asked and failed" in str(Explanation(remarked))
 

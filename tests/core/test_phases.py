@@ -13,15 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchwise.nouns.signals import Phase, Signals, StepKind, Turn
-from switchwise.reading.message_signals import Fault, mark
+from switchwise.reading.message_signals import Fault, read_message
 from switchwise.reading.phases import START, advance, detect, signals
-from switchwise.reading.tool_kinds import Act, of_call, of_command
+from switchwise.reading.tool_kinds import ToolKind, kind_of_call, kind_of_command
 
 ACCURACY = runpy.run_path(str(Path(__file__).parents[2] / "tools/phase_accuracy.py"))
 
 
 def told(*turns: Turn, tools: bool | None = None) -> Signals:
-    return detect(map(mark, turns), tools)
+    return detect(map(read_message, turns), tools)
 
 
 def user(text: str = "") -> Turn:
@@ -41,71 +41,71 @@ def gives(text: str = "", tool: str = "", failed: bool | None = None) -> Turn:
 
 
 def fault(text: str, tool: str = "get_report", failed: bool | None = None) -> Fault:
-    return mark(gives(text, tool, failed)).fault
+    return read_message(gives(text, tool, failed)).fault
 
 
 # What tools do
 
 
 @pytest.mark.parametrize(
-    ("act", "names"),
+    ("kind", "names"),
     {
-        Act.READ: "Read Grep Glob LS WebSearch search_files read_file list_directory Task web_fetch",
-        Act.LOOKUP: "get_user_details search_direct_flight list_all_airports mcp__linear__get_issue lookup_order",
-        Act.THINK: "think TodoWrite write_todos TaskCreate AskUserQuestion update_todo_list EnterPlanMode",
-        Act.PROPOSE: "ExitPlanMode",
-        Act.WRITE: "Edit Write MultiEdit NotebookEdit str_replace_editor write_file create_file delete_file apply_patch",
-        Act.DOCUMENT: "update_document create_wiki_page write_docs",
-        Act.TRANSACT: "book_reservation cancel_reservation update_reservation_flights send_certificate "
+        ToolKind.READ: "Read Grep Glob LS WebSearch search_files read_file list_directory Task web_fetch",
+        ToolKind.LOOKUP: "get_user_details search_direct_flight list_all_airports mcp__linear__get_issue lookup_order",
+        ToolKind.THINK: "think TodoWrite write_todos TaskCreate AskUserQuestion update_todo_list EnterPlanMode",
+        ToolKind.PROPOSE: "ExitPlanMode",
+        ToolKind.WRITE: "Edit Write MultiEdit NotebookEdit str_replace_editor write_file create_file delete_file apply_patch",
+        ToolKind.DOCUMENT: "update_document create_wiki_page write_docs",
+        ToolKind.TRANSACT: "book_reservation cancel_reservation update_reservation_flights send_certificate "
         "transfer_to_human_agents mcp__linear-server__create_issue",
-        Act.COMPUTE: "calculate calculator",
-        Act.RUN: "Bash execute_bash run_sql_query code_interpreter",
-        Act.TEST: "run_tests pytest execute_test_suite",
-        Act.FINISH: "submit final_answer finish",
-        Act.TRACK: "TaskUpdate TaskOutput Skill",
-        Act.OTHER: "magic_function frobnicate",
+        ToolKind.COMPUTE: "calculate calculator",
+        ToolKind.RUN: "Bash execute_bash run_sql_query code_interpreter",
+        ToolKind.TEST: "run_tests pytest execute_test_suite",
+        ToolKind.FINISH: "submit final_answer finish",
+        ToolKind.TRACK: "TaskUpdate TaskOutput Skill",
+        ToolKind.OTHER: "magic_function frobnicate",
     }.items(),
 )
-def test_a_tool_is_known_by_the_words_of_its_name(act: Act, names: str) -> None:
-    assert {name: of_call(name) for name in names.split()} == dict.fromkeys(names.split(), act)
+def test_a_tool_is_known_by_the_words_of_its_name(kind: ToolKind, names: str) -> None:
+    assert {name: kind_of_call(name) for name in names.split()} == dict.fromkeys(names.split(), kind)
 
 
 @pytest.mark.parametrize(
-    ("act", "command"),
+    ("kind", "command"),
     [
-        (Act.READ, "ls -la"),
-        (Act.READ, "cd src && grep -rn 'def main' . | head -20"),
-        (Act.READ, "git diff HEAD~1"),
-        (Act.READ, "sed -n '10,20p' app.py"),
-        (Act.WRITE, "sed -i 's/a/b/' app.py"),
-        (Act.WRITE, "cat > app.py << 'EOF'\nprint('ls')\nEOF"),
-        (Act.WRITE, "git commit -am 'Fix it'"),
-        (Act.DOCUMENT, "cat >> README.md <<EOF\nUsage\nEOF"),
-        (Act.TEST, "cd /repo && python -m pytest -x tests/test_a.py 2>&1 | tail -20"),
-        (Act.TEST, "npm run lint"),
-        (Act.TEST, "go build ./... && go vet ./..."),
-        (Act.RUN, "python main.py --verbose | head"),
-        (Act.TRACK, "pip install pytest -q"),
-        (Act.TRACK, "cat > reproduce_issue.py << 'EOF'\nimport app\nEOF"),
-        (Act.FINISH, "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"),
+        (ToolKind.READ, "ls -la"),
+        (ToolKind.READ, "cd src && grep -rn 'def main' . | head -20"),
+        (ToolKind.READ, "git diff HEAD~1"),
+        (ToolKind.READ, "sed -n '10,20p' app.py"),
+        (ToolKind.WRITE, "sed -i 's/a/b/' app.py"),
+        (ToolKind.WRITE, "cat > app.py << 'EOF'\nprint('ls')\nEOF"),
+        (ToolKind.WRITE, "git commit -am 'Fix it'"),
+        (ToolKind.DOCUMENT, "cat >> README.md <<EOF\nUsage\nEOF"),
+        (ToolKind.TEST, "cd /repo && python -m pytest -x tests/test_a.py 2>&1 | tail -20"),
+        (ToolKind.TEST, "npm run lint"),
+        (ToolKind.TEST, "go build ./... && go vet ./..."),
+        (ToolKind.RUN, "python main.py --verbose | head"),
+        (ToolKind.TRACK, "pip install pytest -q"),
+        (ToolKind.TRACK, "cat > reproduce_issue.py << 'EOF'\nimport app\nEOF"),
+        (ToolKind.FINISH, "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"),
     ],
 )
-def test_a_shell_is_known_by_its_command(act: Act, command: str) -> None:
-    assert of_command(command) is act
+def test_a_shell_is_known_by_its_command(kind: ToolKind, command: str) -> None:
+    assert kind_of_command(command) is kind
 
 
 def test_an_editor_that_only_views_reads() -> None:
     name = "str_replace_based_edit_tool"
-    assert of_call(name, '{"command": "view", "path": "/a.py"}') is Act.READ
-    assert of_call(name, '{"command": "insert", "path": "/a.py"}') is Act.WRITE
+    assert kind_of_call(name, '{"command": "view", "path": "/a.py"}') is ToolKind.READ
+    assert kind_of_call(name, '{"command": "insert", "path": "/a.py"}') is ToolKind.WRITE
 
 
 def test_writing_a_readme_is_documenting() -> None:
-    assert of_call("Write", '{"file_path": "/repo/README.md", "content": "..."}') is Act.DOCUMENT
+    assert kind_of_call("Write", '{"file_path": "/repo/README.md", "content": "..."}') is ToolKind.DOCUMENT
 
 
 def test_of_several_calls_the_most_telling_one_stands_for_the_turn() -> None:
-    assert mark(does("Read", "Grep", "Edit")).act is Act.WRITE
+    assert read_message(does("Read", "Grep", "Edit")).kind is ToolKind.WRITE
 
 
 def test_a_command_in_a_fenced_block_is_a_call_where_the_agent_has_no_tools() -> None:
@@ -114,7 +114,7 @@ def test_a_command_in_a_fenced_block_is_a_call_where_the_agent_has_no_tools() ->
         says("THOUGHT: look around.\n\n```mswea_bash_command\nls -la\n```"),
         user("<returncode>0</returncode>\n<output>\na.py\n</output>"),
     ]
-    assert mark(turns[1]).act is Act.READ
+    assert read_message(turns[1]).kind is ToolKind.READ
     assert told(*turns).step is StepKind.TOOL_RESULT
 
 
@@ -380,7 +380,7 @@ some_turn = st.builds(
 def test_any_conversation_is_told_something_and_step_by_step_the_same(turns: list[Turn]) -> None:
     progress = START
     for at, turn in enumerate(turns, 1):
-        progress = advance(progress, mark(turn))
+        progress = advance(progress, read_message(turn))
         assert signals(progress) == told(*turns[:at])
 
 
@@ -408,7 +408,7 @@ def quickest(work: Callable[[], Any]) -> float:
 )
 def test_a_long_or_odd_text_is_marked_in_little_time(text: str) -> None:
     turns = [user(text), gives(text, "Bash"), gives(text, "x"), does("Bash", arguments=text), says(text + "```")]
-    assert quickest(lambda: [mark(turn) for turn in turns]) < 0.05
+    assert quickest(lambda: [read_message(turn) for turn in turns]) < 0.05
 
 
 # The labelled sample

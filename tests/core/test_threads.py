@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from switchwise.nouns.prompt_prefix import Change
 from switchwise.nouns.signals import StepKind, Turn
-from switchwise.reading.reader import Reading, Threads, fingerprint
+from switchwise.reading.reader import ConversationReader, Reading, fingerprint
 from switchwise.testing import Clock
 
 
@@ -55,11 +55,11 @@ def conversation(length: int) -> list[Message]:
 
 
 def afresh(messages: list[Message]) -> Reading:
-    return Threads[Message](lambda message: message.turn).read("new", messages)
+    return ConversationReader[Message](lambda message: message.turn).read("new", messages)
 
 
 def test_only_what_is_new_is_read(reads: Reads) -> None:
-    threads = Threads[Message](reads)
+    threads = ConversationReader[Message](reads)
     messages = conversation(100)
     threads.read("s", messages)
     threads.read("s", [*messages, user("one"), user("more")])
@@ -67,14 +67,14 @@ def test_only_what_is_new_is_read(reads: Reads) -> None:
 
 
 def test_nothing_is_read_where_nothing_is_new(reads: Reads) -> None:
-    threads = Threads[Message](reads)
+    threads = ConversationReader[Message](reads)
     messages = conversation(10)
     assert threads.read("s", messages) == threads.read("s", list(messages)) == afresh(messages)
     assert reads.count == 10
 
 
 def test_adding_never_asks_messages_whether_they_are_equal() -> None:
-    threads = Threads[Message](lambda message: message.turn)
+    threads = ConversationReader[Message](lambda message: message.turn)
     messages = conversation(50)
     for end in range(1, 50):
         threads.read("s", messages[:end])
@@ -82,7 +82,7 @@ def test_adding_never_asks_messages_whether_they_are_equal() -> None:
 
 
 def test_a_restored_conversation_is_read_but_not_compared(reads: Reads) -> None:
-    threads = Threads[Message](reads)
+    threads = ConversationReader[Message](reads)
     threads.read("s", conversation(50))
     restored = conversation(50)
     assert threads.read("s", restored) == afresh(restored)
@@ -91,7 +91,7 @@ def test_a_restored_conversation_is_read_but_not_compared(reads: Reads) -> None:
 
 def test_the_cost_of_reading_does_not_grow_with_the_conversation() -> None:
     def quickest(length: int) -> float:
-        threads = Threads[Message](lambda message: message.turn)
+        threads = ConversationReader[Message](lambda message: message.turn)
         messages = conversation(length)
         threads.read("s", messages)
         times = []
@@ -106,7 +106,7 @@ def test_the_cost_of_reading_does_not_grow_with_the_conversation() -> None:
 
 
 def test_a_system_message_written_anew_leaves_the_rest_known(reads: Reads) -> None:
-    threads = Threads[Message](reads)
+    threads = ConversationReader[Message](reads)
     rest = conversation(100)
     threads.read("s", [Message(Turn("system", "It is ten o'clock.")), *rest])
     later = [Message(Turn("system", "It is half past eleven, and the user is in a hurry.")), *rest, user("now?")]
@@ -115,7 +115,7 @@ def test_a_system_message_written_anew_leaves_the_rest_known(reads: Reads) -> No
 
 
 def test_a_first_message_that_says_something_else_is_noticed() -> None:
-    threads = Threads[Message](lambda message: message.turn)
+    threads = ConversationReader[Message](lambda message: message.turn)
     rest = [Message(Turn("assistant", "Yes.")), user("Go on.")]
     threads.read("s", [user("Please fix the bug."), *rest])
     other = [user("Please write a summary."), *rest]
@@ -123,7 +123,7 @@ def test_a_first_message_that_says_something_else_is_noticed() -> None:
 
 
 def test_a_passing_reminder_at_the_end_costs_one_message(reads: Reads) -> None:
-    threads = Threads[Message](reads)
+    threads = ConversationReader[Message](reads)
     messages = conversation(100)
     for turn in range(10):
         messages.append(user(f"more {turn}"))
@@ -132,7 +132,7 @@ def test_a_passing_reminder_at_the_end_costs_one_message(reads: Reads) -> None:
 
 
 def test_what_was_compacted_away_is_not_counted_and_the_rest_is_not_read_again(reads: Reads) -> None:
-    threads = Threads[Message](reads)
+    threads = ConversationReader[Message](reads)
     messages = [user("look", "image"), *conversation(99)]
     threads.read("s", messages)
     compacted = [user("A summary of all that."), *messages[80:]]
@@ -143,7 +143,7 @@ def test_what_was_compacted_away_is_not_counted_and_the_rest_is_not_read_again(r
 
 
 def test_a_message_replaced_in_the_middle_is_noticed() -> None:
-    threads = Threads[Message](lambda message: message.turn)
+    threads = ConversationReader[Message](lambda message: message.turn)
     messages = conversation(9)
     threads.read("s", messages)
     messages = [*messages[:4], user("picture", "image"), *messages[5:]]
@@ -174,7 +174,7 @@ def edited(draw: st.DrawFn, messages: list[Message]) -> list[Message]:
 
 @given(st.data())
 def test_whatever_was_edited_it_is_told_as_if_read_afresh(data: st.DataObject) -> None:
-    threads = Threads[Message](lambda message: message.turn)
+    threads = ConversationReader[Message](lambda message: message.turn)
     messages = data.draw(st.lists(message, max_size=12))
     for _ in range(data.draw(st.integers(1, 6))):
         assert threads.read("s", messages) == afresh(messages)
@@ -183,20 +183,20 @@ def test_whatever_was_edited_it_is_told_as_if_read_afresh(data: st.DataObject) -
 
 
 def test_an_empty_conversation_says_nothing() -> None:
-    reading = Threads[Message](lambda message: message.turn).read("s", [])
+    reading = ConversationReader[Message](lambda message: message.turn).read("s", [])
     assert (reading.tokens, reading.length, reading.signals.step) == (0, 0, None)
     assert reading.signals.first
 
 
 def test_conversations_are_told_apart() -> None:
-    threads = Threads[Message](lambda message: message.turn)
+    threads = ConversationReader[Message](lambda message: message.turn)
     threads.read("a", [user("Hello")])
     assert threads.read("b", [user("Hello"), user("you")]).length == 2
     assert threads.read("a", [user("Hello")]).length == 1
 
 
 def test_a_call_without_tools_after_results_can_only_answer() -> None:
-    threads = Threads[Message](lambda message: message.turn)
+    threads = ConversationReader[Message](lambda message: message.turn)
     messages = [user("Hm"), Message(Turn("assistant", calls=("Read",))), Message(Turn("tool", "x = 1", tool="Read"))]
     assert threads.read("s", messages).signals.step is StepKind.TOOL_RESULT
     assert threads.read("s", messages, tools=False).signals.step is StepKind.FINAL_ANSWER
@@ -208,7 +208,7 @@ def test_a_message_that_cannot_be_read_leaves_the_conversation_as_it_was(reads: 
             raise ValueError("an unknown kind of message")
         return reads(message)
 
-    threads = Threads[Message](turn)
+    threads = ConversationReader[Message](turn)
     messages = conversation(5)
     threads.read("s", messages)
     with pytest.raises(ValueError, match="unknown kind"):
@@ -219,7 +219,7 @@ def test_a_message_that_cannot_be_read_leaves_the_conversation_as_it_was(reads: 
 
 
 def test_the_conversation_read_longest_ago_is_forgotten_first(reads: Reads) -> None:
-    threads = Threads[Message](reads, size=2)
+    threads = ConversationReader[Message](reads, size=2)
     a, b, c = conversation(1), conversation(1), conversation(1)
     for key, messages in (("a", a), ("b", b), ("a", a), ("c", c), ("a", a)):
         threads.read(key, messages)
@@ -229,7 +229,7 @@ def test_the_conversation_read_longest_ago_is_forgotten_first(reads: Reads) -> N
 
 
 def test_all_conversations_together_are_bounded_too() -> None:
-    threads = Threads[Message](lambda message: message.turn, messages=100)
+    threads = ConversationReader[Message](lambda message: message.turn, messages=100)
     for key in range(30):
         threads.read(key, conversation(20))
     assert len(threads) == 5
@@ -239,7 +239,7 @@ def test_all_conversations_together_are_bounded_too() -> None:
 
 def test_a_conversation_that_rests_too_long_is_forgotten(reads: Reads) -> None:
     clock = Clock()
-    threads = Threads[Message](reads, age=60.0, clock=clock)
+    threads = ConversationReader[Message](reads, age=60.0, clock=clock)
     old, new = conversation(3), conversation(2)
     threads.read("old", old)
     clock.advance(61.0)
@@ -248,7 +248,7 @@ def test_a_conversation_that_rests_too_long_is_forgotten(reads: Reads) -> None:
 
 
 def test_a_conversation_can_be_let_go(reads: Reads) -> None:
-    threads = Threads[Message](reads)
+    threads = ConversationReader[Message](reads)
     messages = conversation(3)
     threads.read("s", messages)
     threads.forget("s")
@@ -258,7 +258,7 @@ def test_a_conversation_can_be_let_go(reads: Reads) -> None:
 
 
 def test_many_threads_may_read_at_once() -> None:
-    threads = Threads[Message](lambda message: message.turn, size=4)
+    threads = ConversationReader[Message](lambda message: message.turn, size=4)
     histories = {key: conversation(40) for key in "abcdef"}
     expected = {(key, end): afresh(messages[:end]) for key, messages in histories.items() for end in range(1, 41)}
     wrong: list[tuple[str, int]] = []
@@ -280,19 +280,19 @@ def test_many_threads_may_read_at_once() -> None:
 
 
 def test_tools_stand_before_the_messages_and_count() -> None:
-    threads = Threads[Message](lambda message: message.turn)
+    threads = ConversationReader[Message](lambda message: message.turn)
     messages = conversation(6)
     without = threads.read("s", messages)
-    assert without.chain is not None
-    alone = without.chain.tokens
+    assert without.prefix is not None
+    alone = without.prefix.tokens
     with_tools = threads.read("s", messages, front=(7, 900))
     assert with_tools.tokens == without.tokens + 900
-    assert (with_tools.chain.tokens, with_tools.chain.change) == (alone + 900, Change.TOOLS)
+    assert (with_tools.prefix.tokens, with_tools.prefix.change) == (alone + 900, Change.TOOLS)
     threads.read("s", [*messages, user("and now?")], front=(7, 900))
-    assert with_tools.chain.change is Change.APPEND
+    assert with_tools.prefix.change is Change.APPEND
     threads.read("s", [*messages, user("and now?")], front=(8, 400))
-    assert with_tools.chain.change is Change.TOOLS
-    assert with_tools.chain.end(1) == 400
+    assert with_tools.prefix.change is Change.TOOLS
+    assert with_tools.prefix.end(1) == 400
 
 
 def test_a_fingerprint_tells_agents_and_conversations_apart() -> None:

@@ -80,14 +80,14 @@ def test_a_router_is_told_what_stands_in_the_recording(recorded):
     easy = [view.signals.step is StepKind.TOOL_RESULT and view.signals.phase is not Phase.PLANNING for view in seen]
     assert easy == [step.easy for step in steps]
     assert {view.scope.agent for view in seen} == {"main", "sub-agent"}
-    assert all(view.chain.tokens == view.tokens for view in seen[-1:])
+    assert all(view.prefix.tokens == view.tokens for view in seen[-1:])
 
 
 def test_a_conversation_that_grew_cut_or_was_compacted_is_told_as_such(recorded):
     tokens = []
 
     def watch(view, shortlist):
-        tokens.append((view.chain.tokens, view.tokens))
+        tokens.append((view.prefix.tokens, view.tokens))
         return shortlist
 
     replay_router(Router(pool(PAIRS[0]), watch), recorded, inflation=2.0)

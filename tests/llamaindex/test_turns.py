@@ -88,4 +88,4 @@ def test_tools_count_as_long_as_their_definitions_are():
     short, long = view_with("Adds."), view_with("Adds. " * 400)
     assert 20 < short.tokens < 120
     assert 500 < long.tokens - short.tokens < 1_200
-    assert long.chain.tokens == long.tokens
+    assert long.prefix.tokens == long.tokens

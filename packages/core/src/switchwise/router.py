@@ -10,7 +10,7 @@ from typing import Any
 
 from switchwise.engine.policy import Checks, Learns, Policy, Remembers, Reserves, Rewarded, name_of, refuse_what_is_no_policy
 from switchwise.engine.recovery import Recovery
-from switchwise.engine.route import Rig, Verifier, decide, route
+from switchwise.engine.route import FlowContext, Verifier, decide, route
 from switchwise.engine.run import Run
 from switchwise.nouns.call import Attempt, Call
 from switchwise.nouns.errors import ConfigurationError
@@ -76,7 +76,7 @@ class Router:
         self._remembering = {f"{i}:{name_of(part)}": part for i, part in enumerate(parts) if isinstance(part, Remembers)}
         recovery = recovery or Recovery()
         chain: list[Policy] = [recovery, pinned, *policies]
-        self._rig = Rig(
+        self._context = FlowContext(
             pool,
             tuple((name_of(policy), policy) for policy in chain),
             recovery,
@@ -103,11 +103,11 @@ class Router:
         Raises:
             NoTarget, BudgetExceeded: nothing may be called.
         """
-        return Run(route(self._begun(view), self._rig))
+        return Run(route(self._begun(view), self._context))
 
     def decide(self, view: View) -> Shortlist:
         """The decision for `view`, without calling anybody: a policy that would ask a model is passed over."""
-        flow = decide(self._begun(view), self._rig, calling=False)
+        flow = decide(self._begun(view), self._context, calling=False)
         try:
             next(flow)
         except StopIteration as done:
@@ -154,7 +154,7 @@ class Router:
                 raise ConfigurationError(f"state of {name}: not what its dump gives ({error!r})") from error
 
     def _begun(self, view: View) -> View:
-        return view.begun(self._rig.clock(), self._rng.getrandbits(64))
+        return view.begun(self._context.clock(), self._rng.getrandbits(64))
 
     def _reserve(self, call: Call) -> bool:
         for i, policy in enumerate(self._reservers):

@@ -12,7 +12,7 @@ from switchwise.nouns.signals import Turn
 from switchwise.nouns.view import Needs, View
 from switchwise.protocols.prompt import Message, Prompt
 from switchwise.reading import token_estimate as tokens
-from switchwise.reading.reader import NO_FRONT, Front, Threads, fingerprint
+from switchwise.reading.reader import NO_FRONT, ConversationReader, Front, fingerprint
 
 _ROLES = {"developer": "system", "function": "tool"}
 _KNOWN = frozenset(["assistant", "developer", "function", "system", "tool", "user"])
@@ -23,7 +23,7 @@ class Views:
     """Builds the view of each call; remembers conversations, so that only their new messages are read."""
 
     def __init__(self) -> None:
-        self._threads = Threads(turn_of)
+        self._reader = ConversationReader(turn_of)
         self._tools: tuple[Sequence[Mapping[str, Any]], Front] = ((), NO_FRONT)
 
     def view(self, prompt: Prompt, scope: Scope, pin: str = "") -> View:
@@ -35,11 +35,11 @@ class Views:
             pin: the only target (or role) that may answer.
         """
         session = scope.session or opening(prompt.messages)
-        reading = self._threads.read((session, scope.agent), prompt.messages, front=self._front(prompt.tools))
+        reading = self._reader.read((session, scope.agent), prompt.messages, front=self._front(prompt.tools))
         task = scope.task or str(reading.signals.phase or "")
         needs = Needs(bool(prompt.tools), prompt.schema is not None, reading.modalities, prompt.max_tokens)
         where = Scope(session, scope.agent, task, reading.length, scope.labels, scope.deadline)
-        return View(where, reading.tokens, needs, reading.signals, pin, chain=reading.chain)
+        return View(where, reading.tokens, needs, reading.signals, pin, prefix=reading.prefix)
 
     def _front(self, tools: Sequence[Mapping[str, Any]]) -> Front:
         """Digest and length of the tools. An agent sends the same ones with every call: the last ones are remembered."""

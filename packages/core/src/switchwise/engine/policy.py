@@ -143,7 +143,7 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
     def __call__(self, view: View, shortlist: Shortlist) -> Opinion:
         if self._when is not None and not self._when(view):
             return shortlist
-        signed = shortlist.voice(self.name, self.level)
+        signed = shortlist.signed_by(self.name, self.level)
         held = self._memory.get(view.scope.key(self.level))
         if held and any(target.name in held.names for target in shortlist.targets):
             return signed.prefer(held.names, held.because)

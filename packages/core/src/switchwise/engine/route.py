@@ -34,7 +34,7 @@ class Verifier(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Rig:
+class FlowContext:
     """All that a flow needs beside the view: a router sets it up once.
 
     Parameters:
@@ -58,7 +58,7 @@ class Rig:
     timer: Callable[[], float]
 
 
-def route(view: View, rig: Rig) -> Flow[Outcome]:
+def route(view: View, context: FlowContext) -> Flow[Outcome]:
     """Find the target that answers, trying others where one fails or its reply is rejected.
 
     Raises:
@@ -69,20 +69,22 @@ def route(view: View, rig: Rig) -> Flow[Outcome]:
     attempts: tuple[Attempt, ...] = ()
     refused: set[str] = set()
     while True:
-        asked = rig.timer()
-        shortlist = yield from decide(view, rig)
+        asked = context.timer()
+        shortlist = yield from decide(view, context)
         if refused:
-            shortlist = shortlist.require(lambda t: t.name not in refused, "its budget was just used up", BudgetExceeded)
+            shortlist = shortlist.require(lambda t: t.name not in refused, "its budget was just used up", BudgetExceeded).sign(
+                "reserve"
+            )
         if not shortlist.targets:
             return _best_rejected(shortlist, attempts)
         target = shortlist.targets[0]
-        verify = rig.verify if len(shortlist.targets) > 1 else None  # the last resort is not judged
-        delay = rig.recovery.delay(target, view) if attempts else 0.0
-        call = Call(target, view, shortlist, None, verify is None, delay, rig.timer() - asked)
-        if not rig.reserve(call):
+        verify = context.verify if len(shortlist.targets) > 1 else None  # the last resort is not judged
+        delay = context.recovery.delay(target, view) if attempts else 0.0
+        call = Call(target, view, shortlist, None, verify is None, delay, context.timer() - asked)
+        if not context.reserve(call):
             refused.add(target.name)
             continue
-        attempt = yield from _made(call, rig)
+        attempt = yield from _made(call, context)
         if verify is not None and attempt.reply is not None:
             try:
                 opinion = verify(view, attempt.reply)
@@ -90,72 +92,73 @@ def route(view: View, rig: Rig) -> Flow[Outcome]:
                     raise TypeError(
                         f"{name_of(verify)} gave {opinion!r:.80} for a verdict: return a Verdict, or wrap a test as Predicate"
                     )
-                verdict = opinion if isinstance(opinion, Verdict) else (yield from _heard(opinion, rig))
+                verdict = opinion if isinstance(opinion, Verdict) else (yield from _heard(opinion, context))
             except BaseException:  # the reply is paid for, whatever becomes of its verdict
-                rig.learn(attempt)
+                context.learn(attempt)
                 raise
             attempt = replace(attempt, verdict=verdict)
-        rig.learn(attempt)
+        context.learn(attempt)
         attempts = (*attempts, attempt)
         if attempt.accepted:
             return Outcome(attempt, attempts)
-        view = view.after(attempts, rig.clock())
+        view = view.after(attempts, context.clock())
         refused.clear()
 
 
-def decide(view: View, rig: Rig, calling: bool = True) -> Flow[Shortlist]:
+def decide(view: View, context: FlowContext, calling: bool = True) -> Flow[Shortlist]:
     """Ask every policy in turn; the finished shortlist is the decision.
 
     Parameters:
         calling: False: pass over the policies that would ask a model first.
     """
-    shortlist = Shortlist(rig.pool)
-    for name, policy in rig.policies:
+    shortlist = Shortlist(context.pool)
+    for name, policy in context.policies:
         if not shortlist.targets:
             break
-        shortlist.sign(name)
         opinion = policy(view, shortlist)
+        if opinion is shortlist:  # no opinion, the usual case
+            continue
         if isinstance(opinion, Shortlist):
-            shortlist = opinion
+            shortlist = opinion.sign(name)
         elif not isinstance(opinion, Generator):
             raise TypeError(f"{name} gave {opinion!r:.80} for an opinion: return the shortlist, or what its verbs give")
         elif calling:
-            shortlist = yield from _heard(opinion, rig)
+            shortlist = (yield from _heard(opinion, context)).sign(name)
         else:
             opinion.close()
     return shortlist
 
 
-def _made(call: Call, rig: Rig) -> Flow[Attempt]:
+def _made(call: Call, context: FlowContext) -> Flow[Attempt]:
     """Make a call. The attempt is not learned yet where it may still be judged."""
-    started, begun = rig.clock(), rig.timer()
+    started, begun = context.clock(), context.timer()
     try:
         reply = yield call
     except TargetError as error:
-        return Attempt(call, started, rig.clock(), error=error, latency=rig.timer() - begun)
+        return Attempt(call, started, context.clock(), error=error, latency=context.timer() - begun)
     except Interrupted as stop:
         broken = stop.__cause__
         assert isinstance(broken, TargetError), "a run interrupts with the failure as the cause"
-        rig.learn(Attempt(call, started, rig.clock(), error=broken, latency=rig.timer() - begun))
+        context.learn(Attempt(call, started, context.clock(), error=broken, latency=context.timer() - begun))
         raise failed_as(Interrupted, [broken.own], *stop.args) from broken.own
     except GeneratorExit:
-        rig.learn(Attempt(call, started, rig.clock(), abandoned=True, latency=rig.timer() - begun))
+        context.learn(Attempt(call, started, context.clock(), abandoned=True, latency=context.timer() - begun))
         raise
     price = call.target.price
     cost = price.at(started).cost(reply.usage) if price is not None and reply.usage is not None else None
-    return Attempt(call, started, rig.clock(), reply, cost=cost, latency=rig.timer() - begun)
+    return Attempt(call, started, context.clock(), reply, cost=cost, latency=context.timer() - begun)
 
 
-def _heard(flow: Flow[T], rig: Rig) -> Flow[T]:
+def _heard(flow: Flow[T], context: FlowContext) -> Flow[T]:
     """Run the flow of a policy or verifier; its calls are attempts like any other."""
     try:
         call = next(flow)
         while True:
-            if not rig.reserve(call):
+            if not context.reserve(call):
                 call = flow.throw(TargetError(FailureKind.QUOTA, "the budget does not allow this call"))
                 continue
-            attempt = yield from _made(call, rig)
-            rig.learn(attempt)
+            attempt = yield from _made(call, context)
+            context.learn(attempt)
             if attempt.reply is not None:
                 call = flow.send(attempt.reply)
             else:

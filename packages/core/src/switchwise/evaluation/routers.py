@@ -28,7 +28,7 @@ from switchwise.evaluation.replay import Tally, simulate
 from switchwise.evaluation.sessions import Step, Thread
 from switchwise.nouns.call import Reply
 from switchwise.nouns.errors import ConfigurationError
-from switchwise.nouns.prompt_prefix import Block, Chain
+from switchwise.nouns.prompt_prefix import Block, PromptPrefix
 from switchwise.nouns.scope import Scope
 from switchwise.nouns.target import Target
 from switchwise.nouns.usage import Usage
@@ -150,7 +150,7 @@ class _Routed:
 
     def begin(self, thread: Thread) -> None:
         self._scope = (thread.session, kind(thread))
-        self._chain = Chain()
+        self._chain = PromptPrefix()
         self._ends: list[int] = []  # of its blocks, in tokens
         self._turn = self._calls = 0
         self._last: Step | None = None
@@ -162,7 +162,7 @@ class _Routed:
         self._clock.now = step.at
         scope = Scope(*self._scope, task=str(self._turn), step=self._calls)
         self._calls += 1
-        self._run = run = self._router.start(View(scope, prompt, signals=step.signals, chain=self._chain))
+        self._run = run = self._router.start(View(scope, prompt, signals=step.signals, prefix=self._chain))
         call = run.call
         if call is None or call.ask is not None:
             raise ConfigurationError("a policy of this router asks a model before it decides: a replay has no answers for it")

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from switchwise.nouns.errors import FailureKind, TargetError
-from switchwise.nouns.fast_init import quick
+from switchwise.nouns.fast_init import fast_init
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Target
 from switchwise.nouns.usage import Usage
 from switchwise.nouns.view import View
 
 
-@quick
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Call:
     """Put a request to a target.
@@ -38,7 +38,7 @@ class Call:
     deciding: float = 0.0
 
 
-@quick
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A complete answer.
@@ -75,7 +75,7 @@ class Verdict:
     score: float = 0.0
 
 
-@quick
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One call that was made, and what became of it. Exactly one of `reply`, `error` and `abandoned` tells.
@@ -117,7 +117,7 @@ class Attempt:
         return self.error.kind if self.error else None
 
 
-@quick
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a run came to.

@@ -1,10 +1,10 @@
-"""A prompt as a chain of blocks, each told by a digest of all that stands before and in it.
+"""A prompt as a sequence of blocks, each identified by a digest of everything up to and including it.
 
 Providers cache prefixes. Two prompts share a prefix exactly as far as their running digests agree: so one number per block says
 what a cache can still be used for. Rules:
 1. Blocks stand in render order: tools, system, messages. What each section depends on beside its text (model settings) is part of the
    digest of its first block.
-2. A chain grows in place: `grow(shared, blocks)` keeps the first `shared` messages and appends the new ones, so a call costs what is new in
+2. A prefix grows in place: `grow(shared, blocks)` keeps the first `shared` messages and appends the new ones, so a call costs what is new in
    it. A system message that is written anew for every call costs no more: sections are told apart, and put together when asked.
 3. An earlier state is told by a number of blocks and the digest there. Digests are of one process: strings hash differently in each.
 
@@ -98,15 +98,15 @@ class _Section:
         return self.ends[-1] if self.ends else 0
 
 
-class Chain:
+class PromptPrefix:
     """The blocks of one conversation as they are now.
 
-    >>> chain = Chain()
-    >>> chain.grow(0, [Block(3, 40)], front=[Block(1, 500, TOOLS), Block(2, 300, SYSTEM)])
+    >>> prefix = PromptPrefix()
+    >>> prefix.grow(0, [Block(3, 40)], front=[Block(1, 500, TOOLS), Block(2, 300, SYSTEM)])
     <Change.FIRST: 'first call'>
-    >>> chain.grow(1, [Block(4, 60), Block(5, 20)]), len(chain), chain.tokens
+    >>> prefix.grow(1, [Block(4, 60), Block(5, 20)]), len(prefix), prefix.tokens
     (<Change.APPEND: 'append'>, 5, 920)
-    >>> chain.grow(1, [Block(6, 60), Block(5, 20)])
+    >>> prefix.grow(1, [Block(6, 60), Block(5, 20)])
     <Change.EDIT: 'edit'>
     """
 

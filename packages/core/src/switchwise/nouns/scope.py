@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from switchwise.nouns.errors import ConfigurationError
-from switchwise.nouns.fast_init import quick
+from switchwise.nouns.fast_init import fast_init
 
 Key = tuple[str, ...]
 _NO_LABELS: Mapping[str, str] = {}
@@ -40,7 +40,7 @@ class Level(IntEnum):
             raise ConfigurationError(f"per={word!r} is no level; use one of: {known}") from None
 
 
-@quick
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Scope:
     """The identity of one model call.

@@ -3,7 +3,7 @@
 Rules:
 1. `require` drops targets; `prefer` and `order` rank the rest. An earlier preference outranks a later one, which only
    breaks its ties: so what follows the winner is already the fallback order.
-2. A shortlist is never changed, each verb gives a new one. Only the engine says, in place, who speaks next.
+2. A shortlist is never changed, each verb gives a new one. A policy need not sign its notes: the engine signs what it returned.
 3. Finished, it is the decision: its notes say who was ruled out, who leads, by whose opinion, and at which level.
 """
 
@@ -12,29 +12,26 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from itertools import compress
-from typing import Any
+from typing import Any, NamedTuple
 
 from switchwise.nouns.errors import NoTarget
-from switchwise.nouns.fast_init import quick
+from switchwise.nouns.fast_init import fast_init
 from switchwise.nouns.scope import Level
 from switchwise.nouns.target import Pool, Target
 
 Rank = tuple[float, ...]
 Reason = str | Callable[[Target], str]
-# Speaker, level, reason, targets and ranks after it, names ruled out, what it means if nothing is left. A plain tuple:
-# a decision makes several, and most are never read.
-_Opinion = tuple[str, Level, str | Callable[..., str], tuple[Target, ...], tuple[Rank, ...], tuple[str, ...], type[NoTarget]]
 _STEP = Level.STEP  # to look a member up in its class takes ten times as long, and every policy's turn begins with it
 
 
-@quick
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Note:
     """One opinion that counted.
 
     Parameters:
-        policy: who said it.
-        level: how long it is remembered; STEP for what is asked anew at each call.
+        policy: its author: the name of the policy.
+        level: how long it is remembered; STEP for what is asked again at each call.
         because: the reason, as a sentence without a full stop.
         out: names of the targets that it ruled out.
         lead: names of the targets that share the first place after it; empty: it moved nobody.
@@ -46,6 +43,23 @@ class Note:
     because: str
     out: tuple[str, ...] = ()
     lead: tuple[str, ...] = ()
+    raises: type[NoTarget] = NoTarget
+
+
+class _Opinion(NamedTuple):  # not yet a note: a decision makes several, and most are never read
+    """What a verb did, from which its `Note` is made when somebody reads it.
+
+    Parameters:
+        author, level, because, out, raises: of the note; the author is empty until the opinion is signed, the reason may be a function.
+        targets, ranks: those after it; both empty for a remark.
+    """
+
+    author: str
+    level: Level
+    because: str | Callable[..., str]
+    targets: tuple[Target, ...] = ()
+    ranks: tuple[Rank, ...] = ()
+    out: tuple[str, ...] = ()
     raises: type[NoTarget] = NoTarget
 
 
@@ -64,7 +78,7 @@ class Shortlist:
     'easy'
     """
 
-    __slots__ = ("_decider", "_heard", "_ranks", "_speaker", "level", "memo", "pool", "targets")
+    __slots__ = ("_author", "_decider", "_opinions", "_ranks", "level", "memo", "pool", "targets")
     _decider: Note | None  # once somebody asked
 
     def __init__(self, pool: Pool) -> None:
@@ -73,8 +87,8 @@ class Shortlist:
         self.memo: tuple[tuple[object, Any], ...] = ()
         self.level = _STEP
         self._ranks: tuple[Rank, ...] = ((),) * len(pool.targets)
-        self._speaker = ""
-        self._heard: tuple[_Opinion, ...] = ()
+        self._author = ""
+        self._opinions: tuple[_Opinion, ...] = ()
         self._decider = None
 
     def require(
@@ -123,18 +137,24 @@ class Shortlist:
     def remark(self, because: str) -> Shortlist:
         """Note something that moves nobody: why there is no opinion, where somebody will want to know."""
         new = self._with(self.targets, self._ranks)
-        new._heard = (*self._heard, (self._speaker, self.level, because, (), (), (), NoTarget))
+        new._opinions = (*self._opinions, _Opinion(self._author, self.level, because))
         return new
 
-    def voice(self, speaker: str, level: Level = Level.STEP) -> Shortlist:
-        """The same list, its next notes signed by `speaker` and `level`."""
+    def signed_by(self, author: str, level: Level = Level.STEP) -> Shortlist:
+        """The same list; notes added to the result from here on carry this author and level."""
         new = self._with(self.targets, self._ranks)
-        new._speaker, new.level = speaker, level
+        new._author, new.level = author, level
         return new
 
-    def sign(self, speaker: str) -> None:
-        """Let `speaker` sign the notes to come. For the engine, between two policies: it spares a copy for each."""
-        self._speaker, self.level = speaker, _STEP
+    def sign(self, author: str) -> Shortlist:
+        """The same list with every unsigned note signed by `author`; later notes are unsigned again, and of this step.
+
+        The engine calls it on what a policy returned, with the policy's name.
+        """
+        new = self._with(self.targets, self._ranks)
+        new._author, new.level = "", _STEP
+        new._opinions = tuple([o if o[0] else _Opinion(author, *o[1:]) for o in self._opinions])
+        return new
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -149,7 +169,7 @@ class Shortlist:
     @property
     def notes(self) -> tuple[Note, ...]:
         """The opinions that counted, in the order in which they were given."""
-        return tuple([_note(opinion) for opinion in self._heard])
+        return tuple([_note(opinion) for opinion in self._opinions])
 
     def favourites(self, since: Shortlist) -> frozenset[str]:
         """Names of the targets that the preferences added since `since` put first, wherever earlier ones put them.
@@ -178,9 +198,9 @@ class Shortlist:
             return Note("pool", Level.STEP, "nothing is left")
         winner, share = self.targets[0], self._ranks.count(self._ranks[0])
         found = None
-        for opinion in reversed(self._heard):
-            targets, ranks, out = opinion[3], opinion[4], opinion[5]
-            if not targets and not out:  # a remark
+        for opinion in reversed(self._opinions):
+            targets, ranks = opinion.targets, opinion.ranks
+            if not targets and not opinion.out:  # a remark
                 continue
             if not targets or targets[0] is not winner or ranks.count(ranks[0]) != share:
                 break
@@ -205,11 +225,11 @@ class Shortlist:
     ) -> Shortlist:
         new = object.__new__(Shortlist)
         new.pool, new.targets, new.memo = self.pool, targets, self.memo
-        new.level, new._ranks, new._speaker, new._decider = self.level, ranks, self._speaker, None
+        new.level, new._ranks, new._author, new._decider = self.level, ranks, self._author, None
         if because is None:
-            new._heard = self._heard
+            new._opinions = self._opinions
         else:
-            new._heard = (*self._heard, (self._speaker, self.level, because, targets, ranks, out, raises))
+            new._opinions = (*self._opinions, _Opinion(self._author, self.level, because, targets, ranks, out, raises))
         return new
 
     def __repr__(self) -> str:
@@ -221,7 +241,8 @@ def _leaders(targets: tuple[Target, ...], ranks: tuple[Rank, ...]) -> tuple[str,
 
 
 def _note(opinion: _Opinion) -> Note:
-    speaker, level, because, targets, ranks, out, raises = opinion
+    because = opinion.because
     if not isinstance(because, str):
-        because = because() if out else because(targets[0])
-    return Note(speaker, level, because, out, _leaders(targets, ranks), raises)
+        because = because() if opinion.out else because(opinion.targets[0])
+    lead = _leaders(opinion.targets, opinion.ranks)
+    return Note(opinion.author, opinion.level, because, opinion.out, lead, opinion.raises)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from switchwise.nouns.fast_init import quick
+from switchwise.nouns.fast_init import fast_init
 
 
 class Phase(StrEnum):
@@ -28,7 +28,7 @@ class StepKind(StrEnum):
     FINAL_ANSWER = "final_answer"
 
 
-@quick
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One message of a conversation, whatever framework or provider it came from.
@@ -53,7 +53,7 @@ class Turn:
     media: tuple[str, ...] = ()
 
 
-@quick
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Signals:
     """What the turns so far say about the next call.

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from switchwise.nouns.fast_init import quick
+from switchwise.nouns.fast_init import fast_init
 
 
-@quick
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens of one call, in one meaning for all providers. Unknown is None, never zero.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from switchwise.nouns.fast_init import quick
-from switchwise.nouns.prompt_prefix import Chain
+from switchwise.nouns.fast_init import fast_init
+from switchwise.nouns.prompt_prefix import PromptPrefix
 from switchwise.nouns.scope import Scope
 from switchwise.nouns.signals import Signals
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _NOTHING: frozenset[str] = frozenset()
 
 
-@quick
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Needs:
     """What a target must be able to do for this request.
@@ -36,7 +36,7 @@ class Needs:
     providers: frozenset[str] = _NOTHING
 
 
-@quick
+@fast_init
 @dataclass(frozen=True, slots=True)
 class View:
     """One request as policies see it. An adapter builds the first part; the router and the engine fill in the second.
@@ -50,7 +50,7 @@ class View:
         now: the router's clock when the step began, in seconds.
         seed: 64 random bits of this step; a policy that draws, draws from these, so a retry does not roll again.
         attempts: what was tried for this request so far.
-        chain: the prompt as its thread knows it, to tell what of it is cached where; None: nobody keeps that.
+        prefix: the prompt as its thread knows it, to tell what of it is cached where; None: nobody keeps that.
     """
 
     scope: Scope = Scope()
@@ -61,7 +61,7 @@ class View:
     now: float = 0.0
     seed: int = 0
     attempts: tuple[Attempt, ...] = ()
-    chain: Chain | None = field(default=None, compare=False)
+    prefix: PromptPrefix | None = field(default=None, compare=False)
 
     @property
     def decision(self) -> str:
@@ -70,8 +70,8 @@ class View:
 
     def begun(self, now: float, seed: int) -> View:
         """This view at the moment its step begins."""
-        return View(self.scope, self.tokens, self.needs, self.signals, self.pin, now, seed, (), self.chain)
+        return View(self.scope, self.tokens, self.needs, self.signals, self.pin, now, seed, (), self.prefix)
 
     def after(self, attempts: tuple[Attempt, ...], now: float) -> View:
         """This view after these attempts."""
-        return View(self.scope, self.tokens, self.needs, self.signals, self.pin, now, self.seed, attempts, self.chain)
+        return View(self.scope, self.tokens, self.needs, self.signals, self.pin, now, self.seed, attempts, self.prefix)

@@ -25,7 +25,7 @@ def default_chain(pool: Pool) -> tuple[Policy, ...]:
 
     Hard are the first step, a user's turn, a failure, planning and debugging. A routine step follows a tool that
     succeeded. It goes to a cheaper target only where that pays although the target must first read the whole
-    conversation: `Cheapest` compares plans where the thread is followed (`View.chain`); else prices tell (`steps_to_pay`), and the
+    conversation: `Cheapest` compares plans where the thread is followed (`View.prefix`); else prices tell (`steps_to_pay`), and the
     thread then keeps the target. Where prices are not known, it goes to `fast`, as the order
     of the pool says. A pool in which nothing is worth a switch is used strongest first.
 
@@ -61,11 +61,11 @@ def routine(view: View) -> bool:
 
 
 def _followed(view: View) -> bool:
-    return view.chain is not None and routine(view)
+    return view.prefix is not None and routine(view)
 
 
 def _unfollowed(view: View) -> bool:
-    return view.chain is None and routine(view)
+    return view.prefix is None and routine(view)
 
 
 def steps_to_pay(strong: Price, cheap: Price) -> float:

@@ -54,7 +54,7 @@ class Stick:
         last = self._memory.get(view.scope.key(self.level))
         if last is None:
             return shortlist
-        signed = shortlist.voice(self.name, self.level)
+        signed = shortlist.signed_by(self.name, self.level)
         if self.to == "target":
             return signed.prefer((last,), f"{last} gave the last answer")
         return signed.prefer(lambda target: target.provider == last, f"{last} gave the last answer")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from switchwise.nouns.errors import ConfigurationError
-from switchwise.nouns.prompt_prefix import Chain
+from switchwise.nouns.prompt_prefix import PromptPrefix
 from switchwise.prompt_cache.prefixes import Prefix
 from switchwise.state.codec import mapping, rows
 
@@ -61,7 +61,7 @@ class AccountState:
         self.kept += min(1.0, share)
 
 
-def front_of(state: AccountState, chain: Chain, now: float, pending: bool) -> Prefix | None:
+def front_of(state: AccountState, chain: PromptPrefix, now: float, pending: bool) -> Prefix | None:
     """What stands before the messages, where nobody wrote it before."""
     blocks = chain.front()
     digest = chain.digest(blocks)

@@ -25,7 +25,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from switchwise.nouns.errors import ConfigurationError
-from switchwise.nouns.prompt_prefix import Chain, Change
+from switchwise.nouns.prompt_prefix import Change, PromptPrefix
 from switchwise.nouns.usage import Usage
 from switchwise.prompt_cache.accounts import Account, AccountState, Count, dump_accounts, front_of, model_of, read_accounts
 from switchwise.prompt_cache.prefixes import Prefix, agreed, better, in_reach, renew
@@ -92,7 +92,13 @@ class Ledger:
         self._lock = threading.Lock()
 
     def expect(
-        self, account: Hashable, rule: CacheRule, thread: Hashable, chain: Chain, now: float, marks: Sequence[int] | None = None
+        self,
+        account: Hashable,
+        rule: CacheRule,
+        thread: Hashable,
+        chain: PromptPrefix,
+        now: float,
+        marks: Sequence[int] | None = None,
     ) -> Expectation:
         """What a call made now would find. Changes nothing.
 
@@ -109,7 +115,7 @@ class Ledger:
             return self._look(account, rule, self._threads.get(thread, _NONE), chain, now, marks)[0]
 
     def expect_each(
-        self, accounts: Iterable[tuple[Hashable, CacheRule]], thread: Hashable, chain: Chain, now: float
+        self, accounts: Iterable[tuple[Hashable, CacheRule]], thread: Hashable, chain: PromptPrefix, now: float
     ) -> list[Expectation]:
         """As `expect`, for several accounts at once."""
         with self._lock:
@@ -117,14 +123,20 @@ class Ledger:
             return [self._look(account, rule, kept, chain, now, None)[0] for account, rule in accounts]
 
     def start(
-        self, account: Hashable, rule: CacheRule, thread: Hashable, chain: Chain, now: float, marks: Sequence[int] | None = None
+        self,
+        account: Hashable,
+        rule: CacheRule,
+        thread: Hashable,
+        chain: PromptPrefix,
+        now: float,
+        marks: Sequence[int] | None = None,
     ) -> Open:
         """A call is being made: what it will write is pending from now on. Parameters as of `expect`."""
         with self._lock:
             return self._start(account, rule, thread, chain, now, marks, True)
 
     def took(
-        self, account: Hashable, rule: CacheRule, thread: Hashable, chain: Chain, now: float, usage: Usage | None
+        self, account: Hashable, rule: CacheRule, thread: Hashable, chain: PromptPrefix, now: float, usage: Usage | None
     ) -> Expectation:
         """A call that began at `now` has its reply: `start` and `ended` in one step; what had been expected of it."""
         with self._lock:
@@ -165,7 +177,7 @@ class Ledger:
         found = self._counts.get(model_of(account))
         return found.ratio if found is not None and found.known else None
 
-    def prefixes(self, thread: Hashable, chain: Chain) -> list[list[Any]]:
+    def prefixes(self, thread: Hashable, chain: PromptPrefix) -> list[list[Any]]:
         """What is believed to be cached of a thread, as JSON types that tell blocks by their lengths: digests hold in this process only."""
         with self._lock:
             return [
@@ -176,7 +188,7 @@ class Ledger:
                 if not prefix.pending and prefix.at > float("-inf") and chain.digest(prefix.blocks) == prefix.digest
             ]
 
-    def resume(self, thread: Hashable, chain: Chain, found: Iterable[Any]) -> None:
+    def resume(self, thread: Hashable, chain: PromptPrefix, found: Iterable[Any]) -> None:
         """Take over what `prefixes` gave, as far as the thread begins with blocks of the same lengths.
 
         Raises:
@@ -222,7 +234,7 @@ class Ledger:
         account: Hashable,
         rule: CacheRule,
         thread: Hashable,
-        chain: Chain,
+        chain: PromptPrefix,
         now: float,
         marks: Sequence[int] | None,
         pending: bool,
@@ -298,7 +310,7 @@ class Ledger:
         account: Hashable,
         rule: CacheRule,
         kept: Mapping[Hashable, Sequence[Prefix]],
-        chain: Chain,
+        chain: PromptPrefix,
         now: float,
         marks: Sequence[int] | None,
     ) -> tuple[Expectation, Prefix | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from switchwise.nouns.prompt_prefix import Chain
+from switchwise.nouns.prompt_prefix import PromptPrefix
 from switchwise.prompt_cache.rules import CacheRule
 from switchwise.prompt_cache.survival import survival
 
@@ -32,7 +32,7 @@ class Prefix:
 
 
 def agreed(
-    best: Prefix | None, candidates: Sequence[Prefix], chain: Chain, rule: CacheRule, now: float, ratio: float
+    best: Prefix | None, candidates: Sequence[Prefix], chain: PromptPrefix, rule: CacheRule, now: float, ratio: float
 ) -> Prefix | None:
     """Pages are found as far as two prompts agree, not only where one of them ended."""
     for prefix in candidates:
@@ -46,7 +46,7 @@ def agreed(
     return best
 
 
-def renew(prefixes: Sequence[Prefix], chain: Chain, found: Prefix, now: float) -> None:
+def renew(prefixes: Sequence[Prefix], chain: PromptPrefix, found: Prefix, now: float) -> None:
     """A call that found one has used all that are part of it."""
     generation = chain.generation
     for prefix in prefixes:
@@ -58,7 +58,7 @@ def renew(prefixes: Sequence[Prefix], chain: Chain, found: Prefix, now: float) -
 
 
 def better(
-    best: Prefix | None, prefix: Prefix, why: str, rule: CacheRule, chain: Chain, now: float, marks: Sequence[int] | None
+    best: Prefix | None, prefix: Prefix, why: str, rule: CacheRule, chain: PromptPrefix, now: float, marks: Sequence[int] | None
 ) -> tuple[Prefix | None, str]:
     """`prefix`, if it is part of the prompt and alive; else what was the best, and why not this one."""
     blocks = prefix.blocks

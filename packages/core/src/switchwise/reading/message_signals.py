@@ -1,6 +1,6 @@
 """What one message says by itself: what its tools do, whether a tool failed, what a user asks for.
 
-A mark is made once per message and kept, so it may cost some microseconds; it reads a bounded head and tail of the
+A message is read once and what was read is kept, so reading may cost some microseconds; it looks at a bounded head and tail of the
 text, however long the text is. Nothing here knows the rest of the conversation: `phases` does.
 
 Rules:
@@ -20,7 +20,7 @@ from enum import IntEnum
 from typing import Final, NamedTuple
 
 from switchwise.nouns.signals import Phase, Turn
-from switchwise.reading.tool_kinds import Act, of_call, of_command
+from switchwise.reading.tool_kinds import ToolKind, kind_of_call, kind_of_command
 
 
 class Fault(IntEnum):
@@ -31,12 +31,12 @@ class Fault(IntEnum):
     SEVERE = 2
 
 
-class Mark(NamedTuple):  # quick to make: there is one for each message
+class MessageSignals(NamedTuple):  # quick to make: there is one for each message
     """What one message says.
 
     Parameters:
         role: `system`, `user`, `assistant` or `tool`; the observation that some agents send as a user message is `tool`.
-        act: what the calls of an assistant turn do, or what the tool of a tool turn does; None: no call, or not known.
+        kind: what the calls of an assistant turn do, or what the tool of a tool turn does; None: no call, or not known.
         fault: how badly a tool turn went.
         because: the words or names that tell.
         asks: the phase that a user turn asks for; `implementing`: the user agrees to what was proposed; None: it does not say.
@@ -44,7 +44,7 @@ class Mark(NamedTuple):  # quick to make: there is one for each message
     """
 
     role: str
-    act: Act | None = None
+    kind: ToolKind | None = None
     fault: Fault = Fault.NONE
     because: str = ""
     asks: Phase | None = None
@@ -56,14 +56,14 @@ _TAIL: Final = 1_000
 _WHOLE: Final = 2_000
 
 
-def mark(turn: Turn) -> Mark:
+def read_message(turn: Turn) -> MessageSignals:
     """Read one message.
 
-    >>> mark(Turn("assistant", calls=("get_user_details",))).act.value
+    >>> read_message(Turn("assistant", calls=("get_user_details",))).kind.value
     'lookup'
-    >>> mark(Turn("tool", "Error: payment method not found", tool="book_reservation")).fault.name
+    >>> read_message(Turn("tool", "Error: payment method not found", tool="book_reservation")).fault.name
     'PLAIN'
-    >>> mark(Turn("tool", "The error budget is fine.", tool="get_report")).fault.name
+    >>> read_message(Turn("tool", "The error budget is fine.", tool="get_report")).fault.name
     'NONE'
     """
     if turn.role == "tool":
@@ -74,8 +74,8 @@ def mark(turn: Turn) -> Mark:
         if _OBSERVATION.match(turn.text, 0, _HEAD):
             return _result("", turn.text, turn.failed)
         asks, words = _asked(turn.text)
-        return Mark("user", asks=asks, because=words)
-    return Mark(turn.role)
+        return MessageSignals("user", asks=asks, because=words)
+    return MessageSignals(turn.role)
 
 
 def _ends(text: str, tail: int = _TAIL) -> str:
@@ -89,40 +89,40 @@ def _brief(text: str) -> str:
 # Assistant turns. The most telling of several calls stands for the turn.
 
 _TELLING: Final = (
-    Act.FINISH,
-    Act.PROPOSE,
-    Act.TRANSACT,
-    Act.WRITE,
-    Act.DOCUMENT,
-    Act.TEST,
-    Act.RUN,
-    Act.THINK,
-    Act.COMPUTE,
-    Act.LOOKUP,
-    Act.READ,
-    Act.TRACK,
-    Act.OTHER,
+    ToolKind.FINISH,
+    ToolKind.PROPOSE,
+    ToolKind.TRANSACT,
+    ToolKind.WRITE,
+    ToolKind.DOCUMENT,
+    ToolKind.TEST,
+    ToolKind.RUN,
+    ToolKind.THINK,
+    ToolKind.COMPUTE,
+    ToolKind.LOOKUP,
+    ToolKind.READ,
+    ToolKind.TRACK,
+    ToolKind.OTHER,
 )
-_RUNNING: Final = frozenset((Act.RUN, Act.TEST))
+_RUNNING: Final = frozenset((ToolKind.RUN, ToolKind.TEST))
 _BLOCK: Final = re.compile(r"```(?:bash|sh|shell|\w*bash_command)\n(.*?)```$", re.DOTALL)
 
 
-def _answer(turn: Turn) -> Mark:
+def _answer(turn: Turn) -> MessageSignals:
     if not turn.calls:
         if not turn.text.endswith("```"):
-            return Mark("assistant")
+            return MessageSignals("assistant")
         block = _BLOCK.search(turn.text[-_WHOLE:])  # agents without tool calls end with the command that they want run
         if not block:
-            return Mark("assistant")
-        act = of_command(block[1])
-        return Mark("assistant", act, runs=act in _RUNNING, because=_brief(block[1]))
+            return MessageSignals("assistant")
+        kind = kind_of_command(block[1])
+        return MessageSignals("assistant", kind, runs=kind in _RUNNING, because=_brief(block[1]))
     if len(turn.calls) == 1:
         [name] = turn.calls
-        act = of_call(name, turn.arguments)
-        return Mark("assistant", act, runs=act in _RUNNING, because=name)
-    acts = {of_call(name, turn.arguments): name for name in turn.calls}
-    act = min(acts, key=_TELLING.index)
-    return Mark("assistant", act, runs=not _RUNNING.isdisjoint(acts), because=acts[act])
+        kind = kind_of_call(name, turn.arguments)
+        return MessageSignals("assistant", kind, runs=kind in _RUNNING, because=name)
+    kinds = {kind_of_call(name, turn.arguments): name for name in turn.calls}
+    kind = min(kinds, key=_TELLING.index)
+    return MessageSignals("assistant", kind, runs=not _RUNNING.isdisjoint(kinds), because=kinds[kind])
 
 
 # Tool turns.
@@ -158,19 +158,19 @@ _CRASHES: Final = tuple(
 )
 
 
-def _result(name: str, text: str, failed: bool | None) -> Mark:
-    act = of_call(name) if name else None
-    fault, words = _fault(act, text, failed)
-    return Mark("tool", act, fault, words or name)
+def _result(name: str, text: str, failed: bool | None) -> MessageSignals:
+    kind = kind_of_call(name) if name else None
+    fault, words = _fault(kind, text, failed)
+    return MessageSignals("tool", kind, fault, words or name)
 
 
 _FINE: Final = (Fault.NONE, "")
 
 
-def _fault(act: Act | None, text: str, failed: bool | None) -> tuple[Fault, str]:
+def _fault(kind: ToolKind | None, text: str, failed: bool | None) -> tuple[Fault, str]:
     if failed is False:
         return _FINE
-    ran = act is None or act in _RUNNING
+    ran = kind is None or kind in _RUNNING
     ends = _ends(text) if ran else ""
     crash = _crash(ends) if ran else ""
     if failed:

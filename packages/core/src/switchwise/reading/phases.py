@@ -1,6 +1,6 @@
-"""What a conversation is about to do, told from its marks without asking a model.
+"""What a conversation is about to do, told from the signals of its messages without asking a model.
 
-Each mark moves a small state on, `Progress`, at the same cost however long the conversation is. A phase is sticky: it
+Each message moves a small state on, `Progress`, at the same cost however long the conversation is. A phase is sticky: it
 changes on strong evidence (a user asks, the first edit after planning, a crash) or on two steps that lean the same way,
 never on one odd step.
 """
@@ -11,20 +11,20 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from switchwise.nouns.signals import Phase, Signals, StepKind
-from switchwise.reading.message_signals import Fault, Mark
-from switchwise.reading.tool_kinds import Act
+from switchwise.reading.message_signals import Fault, MessageSignals
+from switchwise.reading.tool_kinds import ToolKind
 
 _WEAK: Final = 1
 _STRONG: Final = 2
 """The weight of evidence that changes the phase: one strong sign, or two weak ones in a row."""
 
 # Sets, because to look a member up in its class takes ten times as long as to name it, and this runs for every message.
-_CHANGES: Final = frozenset((Act.WRITE, Act.TRANSACT))
-_PREPARES: Final = frozenset((Act.READ, Act.LOOKUP, Act.THINK))
-_CHECKS: Final = frozenset((Act.TEST, Act.RUN))
-_LOOKS_INTO: Final = frozenset((Act.READ, Act.LOOKUP, Act.RUN, Act.TEST))
-_CLOSES: Final = frozenset((Act.FINISH, Act.TRANSACT, Act.COMPUTE))
-_ANSWERS: Final = frozenset((Act.LOOKUP, Act.OTHER, Act.WRITE))
+_CHANGES: Final = frozenset((ToolKind.WRITE, ToolKind.TRANSACT))
+_PREPARES: Final = frozenset((ToolKind.READ, ToolKind.LOOKUP, ToolKind.THINK))
+_CHECKS: Final = frozenset((ToolKind.TEST, ToolKind.RUN))
+_LOOKS_INTO: Final = frozenset((ToolKind.READ, ToolKind.LOOKUP, ToolKind.RUN, ToolKind.TEST))
+_CLOSES: Final = frozenset((ToolKind.FINISH, ToolKind.TRANSACT, ToolKind.COMPUTE))
+_ANSWERS: Final = frozenset((ToolKind.LOOKUP, ToolKind.OTHER, ToolKind.WRITE))
 
 
 # Named tuples, because one of each is made per message on the path of a decision.
@@ -54,12 +54,12 @@ class Stance(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """What the marks so far come to.
+    """What the messages so far come to.
 
     Parameters:
         stance: the phase.
         last: the role of the last message that is not the system's.
-        act: what the assistant's last turn did; None: it only spoke.
+        kind: what the assistant's last turn did; None: it only spoke.
         runs: it ran something.
         users, steps: how many turns the user had, and how many turns of the assistant called tools.
         answered: the assistant has said or done something.
@@ -71,12 +71,12 @@ class Progress(NamedTuple):
 
     stance: Stance = Stance()
     last: str = ""
-    act: Act | None = None
+    kind: ToolKind | None = None
     runs: bool = False
     users: int = 0
     steps: int = 0
     answered: bool = False
-    changed: Act | None = None
+    changed: ToolKind | None = None
     broken: bool = False
     failures: int = 0
     fault: str = ""
@@ -85,14 +85,14 @@ class Progress(NamedTuple):
 START: Final = Progress()
 
 
-def advance(before: Progress, mark: Mark) -> Progress:
+def advance(before: Progress, message: MessageSignals) -> Progress:
     """The progress after one more message."""
-    if mark.role == "tool":
-        return _tool(before, mark)
-    if mark.role == "assistant":
-        return _assistant(before, mark)
-    if mark.role == "user":
-        return _user(before, mark)
+    if message.role == "tool":
+        return _tool(before, message)
+    if message.role == "assistant":
+        return _assistant(before, message)
+    if message.role == "user":
+        return _user(before, message)
     return before
 
 
@@ -112,74 +112,77 @@ def signals(progress: Progress, tools: bool | None = None) -> Signals:
     return Signals(phase, step, not progress.answered, progress.failures, because or why)
 
 
-def detect(marks: Iterable[Mark], tools: bool | None = None) -> Signals:
-    """What these marks say about the next call; see `signals`.
+def detect(messages: Iterable[MessageSignals], tools: bool | None = None) -> Signals:
+    """What these messages say about the next call; see `signals`.
 
-    >>> from switchwise.reading.message_signals import mark
+    >>> from switchwise.reading.message_signals import read_message
     >>> from switchwise.nouns.signals import Turn
     >>> turns = [Turn("user", "Please fix the crash"), Turn("assistant", calls=("Read",)), Turn("tool", "def f(): ...")]
-    >>> found = detect(map(mark, turns))
+    >>> found = detect(map(read_message, turns))
     >>> found.phase.value, found.step.value, found.because
     ('debugging', 'tool_result', 'after read; the user asks: fix')
     """
     progress = START
-    for each in marks:
+    for each in messages:
         progress = advance(progress, each)
     return signals(progress, tools)
 
 
-def _user(before: Progress, mark: Mark) -> Progress:
+def _user(before: Progress, message: MessageSignals) -> Progress:
     stance, changed, broken = before.stance, None, False
-    if mark.asks is Phase.IMPLEMENTING and before.answered:  # what the user agrees to was planned before
-        stance, changed = stance.lean(Phase.IMPLEMENTING, _STRONG, f"the user agrees: {mark.because}"), before.changed
-    elif mark.asks is not None and mark.asks is not Phase.IMPLEMENTING:
-        stance, broken = stance.lean(mark.asks, _STRONG, f"the user asks: {mark.because}"), mark.asks is Phase.DEBUGGING
+    if message.asks is Phase.IMPLEMENTING and before.answered:  # what the user agrees to was planned before
+        stance, changed = stance.lean(Phase.IMPLEMENTING, _STRONG, f"the user agrees: {message.because}"), before.changed
+    elif message.asks is not None and message.asks is not Phase.IMPLEMENTING:
+        stance, broken = (
+            stance.lean(message.asks, _STRONG, f"the user asks: {message.because}"),
+            message.asks is Phase.DEBUGGING,
+        )
     else:
-        stance = stance.lean(Phase.PLANNING, _STRONG if before.changed is Act.TRANSACT else _WEAK, "a new request")
+        stance = stance.lean(Phase.PLANNING, _STRONG if before.changed is ToolKind.TRANSACT else _WEAK, "a new request")
     return Progress(stance, "user", None, False, before.users + 1, before.steps, before.answered, changed, broken)
 
 
-def _assistant(before: Progress, mark: Mark) -> Progress:
-    stance, changed, act = before.stance, before.changed, mark.act
+def _assistant(before: Progress, message: MessageSignals) -> Progress:
+    stance, changed, kind = before.stance, before.changed, message.kind
     mending = before.broken and changed and stance.phase is Phase.DEBUGGING
-    if act in _CHANGES:
+    if kind in _CHANGES:
         if not mending:
             weight = _STRONG if stance.phase is Phase.PLANNING or not changed else _WEAK
-            stance = stance.lean(Phase.IMPLEMENTING, weight, f"changes by {mark.because}")
-        changed = act
-    elif before.fault and changed and act in _LOOKS_INTO:
-        stance = stance.lean(Phase.DEBUGGING, _WEAK, f"{mark.because} after a failure")
-    elif act in _PREPARES:
+            stance = stance.lean(Phase.IMPLEMENTING, weight, f"changes by {message.because}")
+        changed = kind
+    elif before.fault and changed and kind in _LOOKS_INTO:
+        stance = stance.lean(Phase.DEBUGGING, _WEAK, f"{message.because} after a failure")
+    elif kind in _PREPARES:
         if not changed and (stance.phase is None or Phase.PLANNING in (stance.phase, stance.rival)):
-            stance = stance.lean(Phase.PLANNING, _WEAK, f"{mark.because} before any change")
-    elif act in _CHECKS and changed and not mending:
-        weight = _STRONG if act is Act.TEST else _WEAK
-        stance = stance.lean(Phase.TESTING, weight, f"checks by {mark.because}")
-    elif act is Act.DOCUMENT:
-        changed = act
-        stance = stance.lean(Phase.DOCUMENTING, _WEAK, f"writes up by {mark.because}")
-    steps = before.steps + (act is not None)
-    return Progress(stance, "assistant", act, mark.runs, before.users, steps, True, changed, before.broken, before.failures)
+            stance = stance.lean(Phase.PLANNING, _WEAK, f"{message.because} before any change")
+    elif kind in _CHECKS and changed and not mending:
+        weight = _STRONG if kind is ToolKind.TEST else _WEAK
+        stance = stance.lean(Phase.TESTING, weight, f"checks by {message.because}")
+    elif kind is ToolKind.DOCUMENT:
+        changed = kind
+        stance = stance.lean(Phase.DOCUMENTING, _WEAK, f"writes up by {message.because}")
+    steps = before.steps + (kind is not None)
+    return Progress(stance, "assistant", kind, message.runs, before.users, steps, True, changed, before.broken, before.failures)
 
 
-def _tool(before: Progress, mark: Mark) -> Progress:
-    stance, broken, act, changed, fault = before.stance, before.broken, before.act, before.changed, before.fault
-    ran = before.runs and (mark.act is None or mark.act in _CHECKS)
-    if mark.fault and not (mark.fault is Fault.SEVERE and act is Act.READ):  # what is read may well tell of crashes
-        fault, failures = mark.because, before.failures + 1
-        if mark.fault is Fault.SEVERE or (ran and changed):
+def _tool(before: Progress, message: MessageSignals) -> Progress:
+    stance, broken, kind, changed, fault = before.stance, before.broken, before.kind, before.changed, before.fault
+    ran = before.runs and (message.kind is None or message.kind in _CHECKS)
+    if message.fault and not (message.fault is Fault.SEVERE and kind is ToolKind.READ):  # what is read may well tell of crashes
+        fault, failures = message.because, before.failures + 1
+        if message.fault is Fault.SEVERE or (ran and changed):
             stance = stance.lean(Phase.DEBUGGING, _STRONG, f"failed: {fault}")
         elif changed:
             stance = stance.lean(Phase.DEBUGGING, _WEAK, f"failed: {fault}")
         broken = broken or ran
     else:
         failures = 0
-        if act is Act.PROPOSE:
+        if kind is ToolKind.PROPOSE:
             stance = stance.lean(Phase.IMPLEMENTING, _STRONG, "the plan was accepted")
         elif broken and ran and changed and stance.phase is Phase.DEBUGGING:
-            stance = stance.lean(Phase.TESTING, _STRONG if act is Act.TEST else _WEAK, "it passes again")
+            stance = stance.lean(Phase.TESTING, _STRONG if kind is ToolKind.TEST else _WEAK, "it passes again")
         broken = broken and not ran
-    return Progress(stance, "tool", act, before.runs, before.users, before.steps, True, changed, broken, failures, fault)
+    return Progress(stance, "tool", kind, before.runs, before.users, before.steps, True, changed, broken, failures, fault)
 
 
 def _step(progress: Progress) -> tuple[StepKind | None, str]:
@@ -189,7 +192,7 @@ def _step(progress: Progress) -> tuple[StepKind | None, str]:
         return None, ""
     if progress.fault:
         return StepKind.FAILURE, f"failed: {progress.fault}"
-    act = progress.act
-    if act in _CLOSES or (act in _ANSWERS and progress.users <= 1 == progress.steps):
-        return StepKind.FINAL_ANSWER, f"done after {act}"
-    return StepKind.TOOL_RESULT, f"after {act or 'a tool'}"
+    kind = progress.kind
+    if kind in _CLOSES or (kind in _ANSWERS and progress.users <= 1 == progress.steps):
+        return StepKind.FINAL_ANSWER, f"done after {kind}"
+    return StepKind.TOOL_RESULT, f"after {kind or 'a tool'}"

@@ -26,10 +26,10 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from switchwise.nouns.prompt_prefix import MESSAGES, SYSTEM, TOOLS, Block, Chain, Change
+from switchwise.nouns.prompt_prefix import MESSAGES, SYSTEM, TOOLS, Block, Change, PromptPrefix
 from switchwise.nouns.signals import Signals, Turn
 from switchwise.reading import token_estimate as tokens
-from switchwise.reading.message_signals import Mark, mark
+from switchwise.reading.message_signals import MessageSignals, read_message
 from switchwise.reading.phases import START, Progress, advance, signals
 
 M = TypeVar("M")
@@ -50,18 +50,18 @@ class Reading:
         signals: phase and step.
         modalities: what it contains beside text.
         length: how many messages it has.
-        chain: the same conversation as a chain of blocks, which goes on growing: what is cached of it is told by that.
+        prefix: the same conversation as a prefix of blocks, which goes on growing: what is cached of it is told by that.
     """
 
     tokens: int = 0
     signals: Signals = Signals()
     modalities: frozenset[str] = _NOTHING
     length: int = 0
-    chain: Chain | None = field(default=None, compare=False)
+    prefix: PromptPrefix | None = field(default=None, compare=False)
 
 
-# What one message says by itself: digest, tokens, mark, media, as in `Line`.
-_Own = tuple[int, int, Mark, frozenset[str]]
+# What one message says by itself: digest, tokens, signals, media, as in `Line`.
+_Own = tuple[int, int, MessageSignals, frozenset[str]]
 
 
 class Line(NamedTuple):
@@ -69,25 +69,25 @@ class Line(NamedTuple):
 
     Parameters:
         digest: tells the same content in another object; of this process only.
-        tokens, mark, media: of this message.
+        tokens, signals, media: of this message.
         total, progress, modalities: of the conversation up to and with it. A system message that stands first is left out
             of them: many programs write it anew for every call, and what follows must not be counted again for that.
     """
 
     digest: int
     tokens: int
-    mark: Mark
+    signals: MessageSignals
     media: frozenset[str]
     total: int = 0
     progress: Progress = START
     modalities: frozenset[str] = _NOTHING
 
 
-_BEFORE: Final = Line(0, 0, Mark(""), _NOTHING)
+_BEFORE: Final = Line(0, 0, MessageSignals(""), _NOTHING)
 
 
 def _own(turn: Turn, digest: int) -> _Own:
-    return digest, tokens.of(turn), mark(turn), frozenset(turn.media) if turn.media else _NOTHING
+    return digest, tokens.of(turn), read_message(turn), frozenset(turn.media) if turn.media else _NOTHING
 
 
 def _after(before: Line, own: _Own) -> Line:
@@ -102,19 +102,19 @@ def _after(before: Line, own: _Own) -> Line:
 class _Thread(Generic[M]):
     """What is known of one conversation. The two lists are equally long, but for the moment in which they change."""
 
-    __slots__ = ("chain", "counted", "front", "lines", "lock", "messages", "used")
+    __slots__ = ("counted", "front", "lines", "lock", "messages", "prefix", "used")
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.messages: list[M] = []
         self.lines: list[Line] = []
-        self.chain = Chain()
+        self.prefix = PromptPrefix()
         self.front = (0, 0)  # digests of what stands before its messages
         self.used = 0.0
         self.counted = 0
 
 
-class Threads(Generic[M]):
+class ConversationReader(Generic[M]):
     """The conversations that were read lately. Safe to use from many threads at once.
 
     Memory: at most `size` conversations and about `messages` messages; a record takes about 0.5 kB, so about 50 MB of
@@ -127,7 +127,7 @@ class Threads(Generic[M]):
         age: seconds after which a conversation that is not read is forgotten.
         clock: seconds; only differences count.
 
-    >>> threads = Threads[str](lambda text: Turn("user", text))
+    >>> threads = ConversationReader[str](lambda text: Turn("user", text))
     >>> threads.read("s1", ["Hello there"]).tokens
     7
     >>> reading = threads.read("s1", ["Hello there", "Goodbye"])
@@ -167,9 +167,9 @@ class Threads(Generic[M]):
             lines = self._read(thread, history, front)
             first, last = (lines[0], lines[-1]) if lines else (_BEFORE, _BEFORE)
         total, modalities = last.total + front[1], last.modalities
-        if first.mark.role == "system":
+        if first.signals.role == "system":
             total, modalities = total + first.tokens, modalities | first.media
-        return Reading(total, signals(last.progress, tools), modalities, len(history), thread.chain)
+        return Reading(total, signals(last.progress, tools), modalities, len(history), thread.prefix)
 
     def forget(self, key: Hashable) -> None:
         """Let go of a conversation, and of its messages."""
@@ -248,25 +248,25 @@ class Threads(Generic[M]):
         first = thread.lines[0]
         if digest == first.digest:
             thread.messages[0] = message
-        elif turn.role == "system" == first.mark.role:
+        elif turn.role == "system" == first.signals.role:
             thread.messages[0], thread.lines[0] = message, Line(*_own(turn, digest))
 
 
 def _link(thread: _Thread[M], shared: int, front: Front) -> None:
-    """Let the chain follow the records, from the first new one on."""
-    lines, chain = thread.lines, thread.chain
-    system = 1 if lines and lines[0].mark.role == "system" else 0
+    """Let the prefix follow the records, from the first new one on."""
+    lines, prefix = thread.lines, thread.prefix
+    system = 1 if lines and lines[0].signals.role == "system" else 0
     before = (front[0], lines[0].digest if system else 0)
     if before == thread.front:
-        if shared == len(lines) and chain.change is Change.APPEND:
+        if shared == len(lines) and prefix.change is Change.APPEND:
             return  # the same prompt once more
-        chain.grow(max(0, shared - system), [_block(line) for line in lines[shared or system :]])
+        prefix.grow(max(0, shared - system), [_block(line) for line in lines[shared or system :]])
         return
     thread.front = before
     ahead = [Block(*front, TOOLS)] if front[0] else []
     if system:
         ahead.append(Block(lines[0].digest, lines[0].tokens, SYSTEM))
-    chain.grow(max(0, shared - system), [_block(line) for line in lines[shared or system :]], ahead)
+    prefix.grow(max(0, shared - system), [_block(line) for line in lines[shared or system :]], ahead)
 
 
 def _block(line: Line) -> Block:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Final
 
 
-class Act(StrEnum):
+class ToolKind(StrEnum):
     """What a tool call does."""
 
     READ = "read"  # reads files and pages
@@ -36,20 +36,20 @@ _BEGINNING: Final = 400
 _END: Final = 200
 
 _WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
-_VERBS: Final[dict[str, Act]] = {
-    word: act
-    for act, words in {
-        Act.READ: "read grep glob ls view open cat lsp task explore scan browse web inspect",
-        Act.LOOKUP: "get search list fetch find look lookup query retrieve retrieval show check load describe select resolve",
-        Act.THINK: "think plan todo todos reason reflect ask clarify enter",
-        Act.WRITE: "edit write replace insert append patch multiedit notebook str rewrite refactor",
-        Act.TRANSACT: "book cancel update create send delete transfer pay refund modify add remove set schedule order buy "
+_VERBS: Final[dict[str, ToolKind]] = {
+    word: kind
+    for kind, words in {
+        ToolKind.READ: "read grep glob ls view open cat lsp task explore scan browse web inspect",
+        ToolKind.LOOKUP: "get search list fetch find look lookup query retrieve retrieval show check load describe select resolve",
+        ToolKind.THINK: "think plan todo todos reason reflect ask clarify enter",
+        ToolKind.WRITE: "edit write replace insert append patch multiedit notebook str rewrite refactor",
+        ToolKind.TRANSACT: "book cancel update create send delete transfer pay refund modify add remove set schedule order buy "
         "approve assign move upload deploy rollback reset register exchange return post reply close merge save",
-        Act.COMPUTE: "calculate calculator compute multiply sum convert divide subtract",
-        Act.RUN: "run exec execute bash shell terminal command python code interpreter computer sandbox",
-        Act.TEST: "test tests pytest lint",
-        Act.TRACK: "skill stop kill wait output",
-        Act.FINISH: "submit finish final done complete",
+        ToolKind.COMPUTE: "calculate calculator compute multiply sum convert divide subtract",
+        ToolKind.RUN: "run exec execute bash shell terminal command python code interpreter computer sandbox",
+        ToolKind.TEST: "test tests pytest lint",
+        ToolKind.TRACK: "skill stop kill wait output",
+        ToolKind.FINISH: "submit finish final done complete",
     }.items()
     for word in words.split()
 }
@@ -65,69 +65,69 @@ _SCRATCH: Final = re.compile(
 _TRACKS: Final = frozenset(("update", "list", "get", "output", "stop"))
 
 
-def of_call(name: str, arguments: str = "") -> Act:
+def kind_of_call(name: str, arguments: str = "") -> ToolKind:
     """What a call to the tool `name` does.
 
     Parameters:
         arguments: the call's arguments as text; a bounded beginning and end are looked at.
 
-    >>> [of_call(name).value for name in ("Grep", "str_replace_editor", "update_reservation_flights", "TodoWrite")]
+    >>> [kind_of_call(name).value for name in ("Grep", "str_replace_editor", "update_reservation_flights", "TodoWrite")]
     ['read', 'write', 'transact', 'think']
-    >>> of_call("Bash", '{"command": "go test ./..."}').value
+    >>> kind_of_call("Bash", '{"command": "go test ./..."}').value
     'test'
     """
-    act, open_ = _of_name(name)
+    kind, open_ = _of_name(name)
     if not open_ or not arguments:
-        return act
-    return of_command(arguments) if act is Act.RUN else _of_change(arguments[:_HEAD])
+        return kind
+    return kind_of_command(arguments) if kind is ToolKind.RUN else _of_change(arguments[:_HEAD])
 
 
 @lru_cache(maxsize=1_024)  # an agent has few tools, and calls them again and again
-def _of_name(name: str) -> tuple[Act, bool]:
+def _of_name(name: str) -> tuple[ToolKind, bool]:
     """What a tool's name says, and whether the arguments of a call may tell more."""
     words = [word.lower() for word in _WORDS.findall(name.rsplit("__", 1)[-1])]
-    act = next((_VERBS[word] for word in words if word in _VERBS), Act.OTHER)
+    kind = next((_VERBS[word] for word in words if word in _VERBS), ToolKind.OTHER)
     if "todo" in words or "todos" in words:
-        return Act.THINK, False
-    if act is Act.READ and words[0] == "task" and len(words) > 1:  # Claude Code's TaskCreate, TaskUpdate, TaskList...
-        return Act.TRACK if words[1] in _TRACKS else Act.THINK, False
-    if act is Act.LOOKUP and not _FILES.isdisjoint(words):
-        return Act.READ, False
-    if act is Act.RUN:
-        return (Act.TEST, False) if "test" in words or "tests" in words else (act, True)
+        return ToolKind.THINK, False
+    if kind is ToolKind.READ and words[0] == "task" and len(words) > 1:  # Claude Code's TaskCreate, TaskUpdate, TaskList...
+        return ToolKind.TRACK if words[1] in _TRACKS else ToolKind.THINK, False
+    if kind is ToolKind.LOOKUP and not _FILES.isdisjoint(words):
+        return ToolKind.READ, False
+    if kind is ToolKind.RUN:
+        return (ToolKind.TEST, False) if "test" in words or "tests" in words else (kind, True)
     if "plan" in words and ("exit" in words or "submit" in words):
-        return Act.PROPOSE, False
-    if act is not Act.WRITE and act is not Act.TRANSACT:
-        return act, False
+        return ToolKind.PROPOSE, False
+    if kind is not ToolKind.WRITE and kind is not ToolKind.TRANSACT:
+        return kind, False
     if not _DOCUMENTS.isdisjoint(words):
-        return Act.DOCUMENT, False
-    if act is Act.TRANSACT and _FILES.isdisjoint(words):
-        return act, False
-    return Act.WRITE, True
+        return ToolKind.DOCUMENT, False
+    if kind is ToolKind.TRANSACT and _FILES.isdisjoint(words):
+        return kind, False
+    return ToolKind.WRITE, True
 
 
-def _of_change(arguments: str) -> Act:
+def _of_change(arguments: str) -> ToolKind:
     """What a call that changes files changes."""
     if _DOCUMENT_PATH.search(arguments):
-        return Act.DOCUMENT
+        return ToolKind.DOCUMENT
     if _VIEWS.search(arguments):  # editors that also read, such as str_replace_based_edit_tool
-        return Act.READ
-    return Act.WRITE
+        return ToolKind.READ
+    return ToolKind.WRITE
 
 
 # The first that matches. Words are looked for before a pattern is tried, which costs far more.
 _COMMANDS: Final = tuple(
-    (act, tuple(words.split("|")), re.compile(pattern))
-    for act, words, pattern in (
-        (Act.FINISH, "git push|gh pr|COMPLETE_TASK|submit", r"\bgit push\b|\bgh pr create\b|COMPLETE_TASK|^\W*submit\W*$"),
+    (kind, tuple(words.split("|")), re.compile(pattern))
+    for kind, words, pattern in (
+        (ToolKind.FINISH, "git push|gh pr|COMPLETE_TASK|submit", r"\bgit push\b|\bgh pr create\b|COMPLETE_TASK|^\W*submit\W*$"),
         (
-            Act.TRACK,
+            ToolKind.TRACK,
             "install| add|sync| ci|rm |cp |mkdir|chmod|sleep",
             r"\b(?:pip3?|npm|yarn|pnpm|apt|apt-get|brew|conda|uv|poetry|bundle|gem)(?: \w+)? (?:install|add|ci|sync)\b"
             r"|^\W*(?:\w+\W+)?(?:cd \S+ && )?(?:rm|cp|mkdir|chmod|sleep)\b[^\n;&|]*$",
         ),
         (
-            Act.TEST,
+            ToolKind.TEST,
             "test|tox|nox|mocha|spec|phpunit|mypy|pyright|lint|tsc|ruff|build|check|vet|clippy|verify",
             r"\b(?:pytest|tox|nox|unittest|runtests|jest|vitest|mocha|rspec|phpunit|ctest)\b|\bpython3? \S*test\w*\.py"
             r"|\b(?:mypy|pyright|eslint|tsc|golangci-lint|ruff check|go (?:test|vet|build)|cargo (?:test|check|build|clippy))\b"
@@ -135,14 +135,14 @@ _COMMANDS: Final = tuple(
             r"|\b(?:manage\.py|-m django|rails) test\b",
         ),
         (
-            Act.WRITE,
+            ToolKind.WRITE,
             "sed |>|<<|tee |patch|mv |git |write_text|open(",
             r"\bsed\s+(?:-\w+\s+)*-i|\bcat *>|<<-?\s*\\?['\"]?EOF|\btee\s+\S|\bpatch\s+-p|\bapply_patch\b|\bmv\s+\S"
             r"|\bgit (?:apply|commit|checkout|revert|mv|rm)\b|write_text\(|open\([^)\n]{0,120}['\"]w|\becho\b[^\n|]*>\s*\S",
         ),
-        (Act.RUN, "python|node|ruby|perl|php", r"\b(?:python3?|node|ruby|perl|php)\s+\S"),
+        (ToolKind.RUN, "python|node|ruby|perl|php", r"\b(?:python3?|node|ruby|perl|php)\s+\S"),
         (
-            Act.READ,
+            ToolKind.READ,
             "",  # whatever is left
             r"(?:^|[;&\n\"'] *)(?:ls|cat|head|tail|grep|rg|ag|find|nl|wc|tree|pwd|which|sed\s+-n|awk|less|file|stat|diff)\b"
             r"|\bgit (?:log|diff|status|show|blame|branch|grep)\b|\bgh (?:pr|issue|api|run)\b",
@@ -151,17 +151,17 @@ _COMMANDS: Final = tuple(
 )
 
 
-def of_command(command: str) -> Act:
+def kind_of_command(command: str) -> ToolKind:
     """What a shell command does; its first 400 and last 200 characters are looked at.
 
-    >>> [of_command(line).value for line in ("ls -la", "sed -i s/a/b/ x.py", "cd app && npm run test", "python repro.py")]
+    >>> [kind_of_command(line).value for line in ("ls -la", "sed -i s/a/b/ x.py", "cd app && npm run test", "python repro.py")]
     ['read', 'write', 'test', 'run']
     """
     ends = command if len(command) <= _BEGINNING + _END else f"{command[:_BEGINNING]}\n{command[-_END:]}"
     ends = ends.replace("\\n", "\n")  # as JSON, a newline is escaped
-    for act, words, pattern in _COMMANDS:
+    for kind, words, pattern in _COMMANDS:
         if any([word in ends for word in words]) and pattern.search(ends):  # noqa: C419  (a list is quicker than a generator)
-            if act is Act.WRITE and _SCRATCH.search(ends):
-                return Act.TRACK
-            return Act.DOCUMENT if act is Act.WRITE and _DOCUMENT_PATH.search(ends) else act
-    return Act.RUN
+            if kind is ToolKind.WRITE and _SCRATCH.search(ends):
+                return ToolKind.TRACK
+            return ToolKind.DOCUMENT if kind is ToolKind.WRITE and _DOCUMENT_PATH.search(ends) else kind
+    return ToolKind.RUN

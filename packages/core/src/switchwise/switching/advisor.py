@@ -14,7 +14,7 @@ from typing import Any
 
 from switchwise.nouns.call import Attempt
 from switchwise.nouns.errors import ConfigurationError
-from switchwise.nouns.prompt_prefix import Chain
+from switchwise.nouns.prompt_prefix import PromptPrefix
 from switchwise.nouns.scope import Key, Level
 from switchwise.nouns.target import Target
 from switchwise.nouns.view import View
@@ -69,13 +69,13 @@ class Advisor:
         self.ledger = Ledger(size)
         self.planner = Planner(priors, cap=cap, control=control)
         self.ahead = ahead
-        self._talks: Memory[Chain, Talk] = Memory(size)
+        self._talks: Memory[PromptPrefix, Talk] = Memory(size)
         self._carried: dict[Key, Mapping[str, Any]] = {}  # threads of another process, until they go on here
 
     def knows(self, view: View, targets: Sequence[Target]) -> bool:
         """Whether it can follow what is cached: somebody keeps the thread's chain, and any of the targets is known to cache."""
         of = self.targets.of
-        return view.chain is not None and any(
+        return view.prefix is not None and any(
             target.price is not None and of(target, target.price, view.now).listed.caches for target in targets
         )
 
@@ -266,7 +266,7 @@ class Advisor:
         return NEVER
 
     def _talk(self, view: View) -> Talk:
-        chain = view.chain
+        chain = view.prefix
         assert chain is not None, "asked only where `knows`"
         talk = self._talks.get(chain)
         if talk is None:
@@ -314,6 +314,6 @@ class Advisor:
             ledger.load(mapping(state.get("ledger", {}), _WHAT))
             planner.load(mapping(state.get("planner", {}), _WHAT))
             for row in rows(state, "threads", _WHAT) if planner is not self.planner else ():
-                resume(Talk(planner.course(""), Chain(), ()), row, ledger)
+                resume(Talk(planner.course(""), PromptPrefix(), ()), row, ledger)
                 carried[tuple(row["key"])] = row
         self._carried = {**self._carried, **carried}

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from switchwise.nouns.errors import ConfigurationError
-from switchwise.nouns.prompt_prefix import Chain
+from switchwise.nouns.prompt_prefix import PromptPrefix
 from switchwise.nouns.scope import Key, Level
 from switchwise.nouns.target import Target
 from switchwise.prompt_cache.accounts import Account
@@ -83,7 +83,7 @@ class Talk:
 
     __slots__ = ("chain", "course", "field", "generation", "hard", "home", "key", "ready", "turned")
 
-    def __init__(self, course: Course, chain: Chain, key: Key) -> None:
+    def __init__(self, course: Course, chain: PromptPrefix, key: Key) -> None:
         self.course = course
         self.chain = chain
         self.key = key  # session and agent, by which another process finds it again

@@ -217,7 +217,7 @@ def complains_properly(make: Make, pool: Pool) -> None:
 def is_quick(make: Make, pool: Pool) -> None:
     """Its opinion costs microseconds: it is asked at every step of every agent."""
     policy = _taught(make, pool)
-    shortlist = Shortlist(pool).voice(name_of(policy))
+    shortlist = Shortlist(pool).signed_by(name_of(policy))
     medians = []
     for view in material.views():
         opinion = policy(view, shortlist)

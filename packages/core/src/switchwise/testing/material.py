@@ -118,7 +118,7 @@ def attempts(policy: Policy, pool: Pool, view: View, target: Target, lasting: bo
 
 def answer(policy: Policy, view: View, shortlist: Shortlist) -> Shortlist:
     """What the policy makes of the shortlist, signed as in a router; a model that it asks says "yes"."""
-    opinion = policy(view, shortlist.voice(name_of(policy)))
+    opinion = policy(view, shortlist.signed_by(name_of(policy)))
     if isinstance(opinion, Shortlist):
         return opinion
     try:

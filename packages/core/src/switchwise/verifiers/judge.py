@@ -99,7 +99,7 @@ class Judge:
         """The judge must be in the pool."""
         names = pool.select(self.target)
         judge = next(target for target in pool if target.name in names)
-        shortlist = Shortlist(pool).voice(self.name).prefer([judge.name], "it judges the reply")
+        shortlist = Shortlist(pool).signed_by(self.name).prefer([judge.name], "it judges the reply")
         self._judge = judge, shortlist
 
     def __call__(self, view: View, reply: Reply) -> Flow[Verdict]:

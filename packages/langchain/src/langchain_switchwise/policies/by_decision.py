@@ -7,7 +7,7 @@ Rules:
 1. A decision model is no chat model: its question is a call of a kind of its own (`Enquiry`), which the adapter lets put itself.
 2. It is asked once for each turn of the user, and only where its answer can change who leads. A target that fails is no reason
    to ask again.
-3. A decision model that fails, hangs or declines never ends the run that it advises: a note says so, and the chain goes on.
+3. A decision model that fails, hangs or declines never ends the run that it advises: a note says so, and the chain of policies goes on.
 
 Source: `langchain_core.decisions` (langchain-core >= 1.8) and OpenAI's Decisions API (`langchain_openai.decisions`). As a
 router's input: langchain's `ModelRouterMiddleware`, which asks once for each agent run.
@@ -41,7 +41,7 @@ from switchwise import Attempt, Call, ConfigurationError, FailureKind, Pool, Pri
 from switchwise.engine.policy import Flow, Opinion
 from switchwise.engine.recovery import TABLE
 from switchwise.nouns.errors import TargetError
-from switchwise.nouns.prompt_prefix import Chain
+from switchwise.nouns.prompt_prefix import PromptPrefix
 from switchwise.nouns.scope import Level
 from switchwise.state.in_process import Memory
 
@@ -179,8 +179,8 @@ class ByDecision:
         self._put_as = PUT_AS[package]
         self._state = state or last_request
         self._ask = told(self.question)
-        self._why = Shortlist(Pool([self.target])).voice(self.name).order(lambda _: 0.0, "it tells which targets suit")
-        self._said: Memory[Hashable, tuple[Chain | None, _Said]] = Memory(size)
+        self._why = Shortlist(Pool([self.target])).signed_by(self.name).order(lambda _: 0.0, "it tells which targets suit")
+        self._said: Memory[Hashable, tuple[PromptPrefix | None, _Said]] = Memory(size)
         self._rest = (0.0, "")  # until when it is left in peace, and why
 
     def check(self, pool: Pool) -> None:
@@ -208,8 +208,8 @@ class ByDecision:
         call = attempt.call
         if not isinstance(call, Enquiry) or call.policy is not self or attempt.abandoned:
             return
-        chain = call.view.chain
-        self._said.put(self._thread(call.view), (chain, self._read(call.view, attempt.reply or attempt.error)))
+        prefix = call.view.prefix
+        self._said.put(self._thread(call.view), (prefix, self._read(call.view, attempt.reply or attempt.error)))
         if attempt.error is not None and ((remedy := TABLE[attempt.error.kind]).lasting or remedy.cool is not None):
             wait = max(self.pause, attempt.error.retry_after or 0.0)
             self._rest = (attempt.ended + wait, f"it failed with {attempt.error.kind.value}")
@@ -238,8 +238,8 @@ class ByDecision:
         return None if new or said.failed else said
 
     def _thread(self, view: View) -> Hashable:
-        """Tells conversations apart; agents of one name that run at once are several. The memory keeps the chain, so its id too."""
-        return view.scope.key(Level.AGENT) if view.chain is None else id(view.chain)
+        """Tells conversations apart; agents of one name that run at once are several. The memory keeps the prefix, so its id too."""
+        return view.scope.key(Level.AGENT) if view.prefix is None else id(view.prefix)
 
     def _read(self, view: View, answer: Reply | TargetError | None) -> _Said:
         who = self.target.model

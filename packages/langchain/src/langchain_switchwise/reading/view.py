@@ -18,7 +18,7 @@ from langchain_switchwise.policies.follow_decision import FOLLOW
 from langchain_switchwise.porting.schema import Schema
 from langchain_switchwise.porting.tools import Tools, ToolSizes
 from switchwise import Needs, Scope, StepKind, View
-from switchwise.reading.reader import NO_FRONT, Front, Threads, fingerprint
+from switchwise.reading.reader import NO_FRONT, ConversationReader, Front, fingerprint
 from switchwise.state.in_process import Memory
 
 _PLAIN_NODES = frozenset(["", "model", "agent", "call_model", "chatbot", "llm"])
@@ -35,7 +35,7 @@ class Views:
     """
 
     def __init__(self, size: int = 2_000) -> None:
-        self._threads = Threads(turn_of, size=size)
+        self._reader = ConversationReader(turn_of, size=size)
         self._names: Memory[tuple[str, str], str] = Memory(size)
         self._sizes = ToolSizes()
 
@@ -58,7 +58,7 @@ class Views:
         agent = self._agent(metadata.get("lc_agent_name"), session, nest)
         key = (session, agent, nest)
         tools = kwargs.get("tools")
-        reading = self._threads.read(key, messages, bool(tools), self._front(tools) if tools else NO_FRONT)
+        reading = self._reader.read(key, messages, bool(tools), self._front(tools) if tools else NO_FRONT)
         signals, modalities = reading.signals, reading.modalities
         labels = _labels(metadata, configurable, kwargs)
         runtime = configurable.get("__pregel_runtime")
@@ -79,7 +79,7 @@ class Views:
             _needs(kwargs, tools, modalities) if kwargs or modalities else _NO_NEEDS,
             signals,
             pin or configurable.get("switchwise_target") or "",
-            chain=reading.chain,
+            prefix=reading.prefix,
         ), key
 
     def _front(self, tools: Any) -> Front:

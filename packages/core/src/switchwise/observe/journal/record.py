@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from switchwise.nouns.call import Attempt
-from switchwise.nouns.prompt_prefix import Chain, Change
+from switchwise.nouns.prompt_prefix import Change, PromptPrefix
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Price, Target
 
@@ -156,8 +156,8 @@ class Record:
             cache_write_1h_tokens=usage.cache_write_1h_tokens if usage else None,
             phase=view.signals.phase.value if view.signals.phase else None,
             kind=view.signals.step.value if view.signals.step else None,
-            change=view.chain.change.value if view.chain is not None and view.chain.change else None,
-            kept_tokens=_kept(view.chain) if view.chain is not None else None,
+            change=view.prefix.change.value if view.prefix is not None and view.prefix.change else None,
+            kept_tokens=_kept(view.prefix) if view.prefix is not None else None,
             free=_free(call.shortlist),
             pool={target.name: _listed(target) for target in call.shortlist.pool.targets},
         )
@@ -184,7 +184,7 @@ class Record:
         return _reader()(values)
 
 
-def _kept(chain: Chain) -> int | None:
+def _kept(chain: PromptPrefix) -> int | None:
     if chain.change in (None, Change.FIRST, Change.APPEND):
         return None
     return chain.end(chain.since(chain.generation - 1))

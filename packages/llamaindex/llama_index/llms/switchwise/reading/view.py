@@ -15,7 +15,7 @@ from llama_index.llms.switchwise.reading.scope import Caller, Moment
 from switchwise import Needs, Scope, StepKind, View
 from switchwise.nouns.scope import Key
 from switchwise.reading import token_estimate as tokens
-from switchwise.reading.reader import NO_FRONT, Front, Threads, fingerprint
+from switchwise.reading.reader import NO_FRONT, ConversationReader, Front, fingerprint
 from switchwise.state.in_process import Memory
 
 _UNKNOWN = 120  # tokens of a tool that cannot be shown as others are
@@ -37,7 +37,7 @@ class Views:
     def __init__(
         self, size: int = 2_000, fetchers: frozenset[str] = frozenset(), providers: frozenset[str] = frozenset()
     ) -> None:
-        self._threads = Threads(turn_of, size=size)
+        self._reader = ConversationReader(turn_of, size=size)
         self._sizes: tokens.Lengths[Any] = tokens.Lengths(measured, _told_by)
         self._steps: Memory[Key, Iterator[int]] = Memory(size)
         self._passing_on = providers - fetchers if fetchers else frozenset()
@@ -63,7 +63,7 @@ class Views:
         session = session or opening(messages)
         agent = agent or _MAIN
         front = self._front(tools) if tools else NO_FRONT
-        reading = self._threads.read((session, agent), messages, None if tools is None else bool(tools), front)
+        reading = self._reader.read((session, agent), messages, None if tools is None else bool(tools), front)
         signals = reading.signals
         if moment is _FINALIZE:
             signals = replace(signals, step=StepKind.FINAL_ANSWER, because="the agent finishes its run")
@@ -80,7 +80,7 @@ class Views:
                 self._reachable(messages) if "image" in reading.modalities else frozenset(),
             )
         scope = Scope(session, agent, task, step, labels, deadline)
-        return View(scope, reading.tokens, needs, signals, pin, chain=reading.chain)
+        return View(scope, reading.tokens, needs, signals, pin, prefix=reading.prefix)
 
     def _front(self, tools: Sequence[Any]) -> Front:
         """Whether the same tools are offered as before, told by their names; and how long their definitions are."""

@@ -1,4 +1,4 @@
-"""A quick dataclass is a frozen dataclass in all but the time that it takes to make one."""
+"""A fast_init dataclass is a frozen dataclass in all but the time that it takes to make one."""
 
 import copy
 import inspect
@@ -9,11 +9,11 @@ import pytest
 
 from switchwise import Attempt, Needs, Outcome, Reply, Scope, Signals, Usage, View
 from switchwise.nouns.call import Call
-from switchwise.nouns.fast_init import quick
+from switchwise.nouns.fast_init import fast_init
 from switchwise.nouns.signals import Turn
 
 
-@quick
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Quick:
     x: int
@@ -46,7 +46,7 @@ def test_it_compares_copies_replaces_and_pickles_as_the_plain_one_does():
 
 
 def test_what_a_factory_makes_is_made_for_each():
-    @quick
+    @fast_init
     @dataclass(frozen=True, slots=True)
     class Listed:
         items: list[int] = field(default_factory=list)
@@ -60,7 +60,7 @@ def test_what_a_factory_makes_is_made_for_each():
 def test_a_field_that_has_no_place_in_the_constructor_is_refused():
     with pytest.raises(AssertionError, match="takes every field in its place"):
 
-        @quick
+        @fast_init
         @dataclass(frozen=True, slots=True)
         class Hidden:
             x: int = field(default=1, init=False)
