@@ -43,6 +43,7 @@ types: $(READY)
 	$(RUN) mypy $(CORE)
 	$(RUN) mypy packages/langchain/src/langchain_switchwise
 	$(RUN) mypy -p llama_index.llms.switchwise
+	$(RUN) mypy packages/loopback/src/switchwise_loopback
 
 layers: $(READY)
 	$(RUN) lint-imports

@@ -23,7 +23,7 @@ from switchwise.prompt_cache.ledger import Ledger
 from switchwise.prompt_cache.rules import CacheRules
 from switchwise.testing import Clock
 from switchwise_loopback import Answer, LoopbackProvider, Request
-from switchwise_loopback.caching import CacheRule as LoopbackRule
+from switchwise_loopback.serving.caching import CacheRule as LoopbackRule
 
 # Marked prefixes; exact boundaries; pages of 128 tokens; and pages of 2,048, as Gemini's implicit cache seems to have.
 MODELS = {"claude-opus-5-5": "anthropic", "gpt-6-luna": "openai", "gpt-5-mini": "openai", "gemini-3.1-pro": "gemini"}

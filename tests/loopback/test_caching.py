@@ -9,7 +9,7 @@ import anthropic
 import pytest
 
 from switchwise_loopback import Answer, CacheRule, LoopbackProvider
-from switchwise_loopback.tokens import PER_MESSAGE, PER_REQUEST
+from switchwise_loopback.nouns.tokens import PER_MESSAGE, PER_REQUEST
 
 from .conftest import claude, gpt
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from switchwise_loopback import Request, Tool, ToolCall, ToolResult, Turn
-from switchwise_loopback.responder import DefaultResponder
-from switchwise_loopback.schema import Hints, instance
+from switchwise_loopback.answers.responder import DefaultResponder
+from switchwise_loopback.answers.schema import Hints, instance
 
 WEATHER = Tool(
     "get_weather", parameters={"type": "object", "properties": {"location": {"type": "string"}}, "required": ["location"]}

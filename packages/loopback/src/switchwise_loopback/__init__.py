@@ -4,27 +4,29 @@
 >>> with LoopbackProvider(answer=[Answer("hello")]) as provider:
 ...     url = provider.openai_url     # ChatOpenAI(base_url=url, api_key="test", model="any")
 
-| to ...                                        | see                                          |
-|-----------------------------------------------|----------------------------------------------|
-| script answers, or compute them               | `Answer`, `Request`, `LoopbackProvider`|
-| re-enact a recorded conversation              | `Replay`                                   |
-| let requests fail                             | `Fault`, `LoopbackProvider.inject`       |
-| see what was sent                             | `Seen`, `LoopbackProvider.requests`      |
-| know what the default model says              | `responder`                                |
-| know what is refused                          | `openai_checks`, `responses_checks`,     |
-|                                               | `anthropic_checks`, `thinking`           |
-| know what is cached, and change it            | `caching`, `CacheRule`                   |
+| to ...                                | see                                                  |
+|---------------------------------------|------------------------------------------------------|
+| script answers, or compute them       | `Answer`, `Request`, `LoopbackProvider`              |
+| re-enact a recorded conversation      | `Replay`                                             |
+| let requests fail                     | `Fault`, `LoopbackProvider.inject`                   |
+| see what was sent                     | `Seen`, `LoopbackProvider.requests`                  |
+| know what the default model says      | `answers.responder`                                  |
+| know what is refused                  | `openai.checks`, `openai.responses_checks`,          |
+|                                       | `anthropic.checks`, `anthropic.thinking`             |
+| know what is cached, and change it    | `serving.caching`, `CacheRule`                       |
+| start it from a shell                 | `python -m switchwise_loopback --help`               |
 
-It speaks Chat Completions, Responses and Messages, streamed and not, and OpenAI's Decisions (`openai_decisions`). It is
-strict: it refuses what the real APIs refuse, with their words. It caches prompts by the published rules and reports them in `usage`. It needs nothing beyond the
-standard library. Token counts are estimates (`tokens`). It binds to 127.0.0.1 only.
+It speaks Chat Completions, Responses and Messages, streamed and not, and OpenAI's Decisions (`openai.decisions`). It is
+strict: it refuses what the real APIs refuse, with their words. It caches prompts by the published rules and reports them
+in `usage`. It needs nothing beyond the standard library. Token counts are estimates (`nouns.tokens`). It binds to
+127.0.0.1 only.
 """
 
-from .caching import CacheRule
-from .faults import Fault
+from .answers.replay import Replay
+from .nouns.types import Answer, Request, Seen, Tool, ToolCall, ToolResult, Turn, Usage
 from .provider import LoopbackProvider
-from .replay import Replay
-from .types import Answer, Request, Seen, Tool, ToolCall, ToolResult, Turn, Usage
+from .serving.caching import CacheRule
+from .serving.faults import Fault
 
 __all__ = [
     "Answer",

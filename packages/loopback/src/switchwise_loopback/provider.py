@@ -11,24 +11,25 @@ import json
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
-from .anthropic_messages import Messages, count_tokens
-from .caching import RULES, CacheRule, PromptCache, Ticket
-from .errors import Reject
-from .faults import ANSWERED, NOT_STREAMED, Event, Fault, FaultBook, Injected, Reset, Stall, disturb, rejection
-from .headers import authenticate, limits
-from .openai_chat import ChatCompletions
-from .openai_decisions import Decisions
-from .openai_responses import Responses
-from .prompt import Prompt
-from .responder import DefaultResponder
-from .transport import Response, Server
-from .types import Answer, Request, Seen, Usage
-from .wire import Reply, Wire, bounded, shaped, weight
+from .answers.responder import DefaultResponder
+from .anthropic.messages import Messages, count_tokens
+from .nouns.errors import Reject
+from .nouns.prompt import Prompt
+from .nouns.types import Answer, Request, Seen, Usage
+from .openai.chat import ChatCompletions
+from .openai.decisions import Decisions
+from .openai.responses import Responses
+from .serving.caching import RULES, CacheRule, PromptCache, Ticket
+from .serving.faults import ANSWERED, NOT_STREAMED, Event, Fault, FaultBook, Injected, Reset, Stall, disturb, rejection
+from .serving.headers import authenticate, limits
+from .serving.transport import Response, Server
+from .serving.wire import Reply, Wire, bounded, shaped, weight
 
 Responder = Callable[[Request], Answer]
 
@@ -44,13 +45,17 @@ class LoopbackProvider:
         chunk_tokens: size of the pieces of a stream, in tokens.
         models: the models that exist; others are not found. None: all exist.
         windows: tokens of context per model; larger requests are refused. Models without one are unbounded.
-        latency: seconds per model before the response begins.
+        latency: seconds before the response begins, by model; `"*"` for all others.
         strict: refuse what the real APIs refuse.
         cache_rules: changes to `caching.RULES`, by beginning of the model name.
         trusted_signatures: signatures of thinking (Anthropic) and encrypted reasoning (OpenAI) of the real APIs to take as
             genuine, for recorded conversations.
+        port: where to listen on 127.0.0.1; 0: a free port.
+        keep: how many of the last requests `requests` remembers; None: all of them.
+        observe: called with each request after it was recorded, on the thread of the request.
 
     Raises:
+        OSError: from `start`, if the port is taken.
         On leaving the `with` block (or at `stop`): what the callable raised first, if it did. Its request got status 400.
 
     >>> with LoopbackProvider(answer=[Answer("hello")]) as provider:
@@ -70,6 +75,9 @@ class LoopbackProvider:
         strict: bool = True,
         cache_rules: Mapping[str, CacheRule] | None = None,
         trusted_signatures: Iterable[str] = (),
+        port: int = 0,
+        keep: int | None = None,
+        observe: Callable[[Seen], None] | None = None,
     ) -> None:
         self._responder = _responder(answer, seed)
         self._seed = seed
@@ -82,7 +90,9 @@ class LoopbackProvider:
         self._faults = FaultBook()
         self._numbers = itertools.count()
         self._lock = threading.Lock()
-        self._seen: list[Seen] = []
+        self._seen: deque[Seen] = deque(maxlen=keep)
+        self._observe = observe
+        self._port = port
         self._failure: Exception | None = None
         self._server: Server | None = None
         trusted = frozenset(trusted_signatures)
@@ -99,7 +109,7 @@ class LoopbackProvider:
     def start(self) -> LoopbackProvider:
         """Start to serve; returns itself."""
         if self._server is None:
-            self._server = Server(self)
+            self._server = Server(self, self._port)
             self._server.start()
         return self
 
@@ -219,8 +229,7 @@ class LoopbackProvider:
         number = next(self._numbers)
         usage = answer.usage or _usage(prompt.tokens, ticket, answer, spoken=0 if request.max_tokens == 0 else 1)
         reply = Reply(request, answer, usage, f"{self._seed}:{number}", int(time.time()), self._chunk_tokens, hit)
-        if self._server is not None and self._latency.get(seen.model):
-            self._server.stopping.wait(self._latency[seen.model])
+        self._wait(seen.model)
         self._cache.commit(ticket)
         seen = replace(seen, status=200, usage=usage, answer=answer)
         if not request.stream:
@@ -247,11 +256,16 @@ class LoopbackProvider:
         """Let a fault that needs no answer happen."""
         if fault in (Fault.RESET, Fault.STALL):
             self._record(replace(seen, error=fault.value))
-            if self._latency.get(seen.model) and self._server is not None:
-                self._server.stopping.wait(self._latency[seen.model])
+            self._wait(seen.model)
             raise Reset if fault is Fault.RESET else Stall(injected.seconds)
         if fault not in ANSWERED and fault not in NOT_STREAMED:
             raise rejection(injected, fault, wire.provider, wire.api, seen.model)
+
+    def _wait(self, model: str) -> None:
+        """Let the latency of a model pass, or the server stop."""
+        seconds = self._latency.get(model, self._latency.get("*", 0.0))
+        if seconds and self._server is not None:
+            self._server.stopping.wait(seconds)
 
     def _ask(self, request: Request, fault: Fault | None) -> Answer:
         if fault is Fault.REFUSAL:
@@ -296,6 +310,8 @@ class LoopbackProvider:
     def _record(self, seen: Seen) -> None:
         with self._lock:
             self._seen.append(seen)
+        if self._observe is not None:
+            self._observe(seen)
 
 
 def _responder(answer: Responder | Sequence[Answer] | None, seed: int) -> Responder:

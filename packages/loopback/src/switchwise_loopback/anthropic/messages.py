@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from . import anthropic_checks, thinking
+from ..nouns.errors import Reject, invalid
+from ..nouns.prompt import Prompt, anthropic_prompt
+from ..nouns.tokens import pieces
+from ..nouns.types import STOP_REASONS, Request, Tool, ToolCall, ToolResult, Turn, Usage
+from ..serving.faults import Event, Fault
+from ..serving.wire import Reply, dumps, named
+from . import checks, thinking
 from .diagnostics import Diagnostics
-from .errors import Reject, invalid
-from .faults import Event, Fault
-from .prompt import Prompt, anthropic_prompt
-from .tokens import pieces
-from .types import STOP_REASONS, Request, Tool, ToolCall, ToolResult, Turn, Usage
-from .wire import Reply, dumps, named
 
 MEDIA: Mapping[str, str] = {"image": "image", "document": "file"}
 CHOICES: Mapping[str, str] = {"auto": "auto", "any": "required", "none": "none", "tool": "tool"}
@@ -32,8 +32,8 @@ class Messages:
         self._diagnostics = Diagnostics()
 
     def check(self, body: Mapping[str, Any]) -> None:
-        """See `anthropic_checks` and `thinking`."""
-        anthropic_checks.check(body)
+        """See `checks` and `thinking`."""
+        checks.check(body)
         thinking.check(body, self._trusted)
 
     def prompt(self, body: Mapping[str, Any]) -> Prompt:

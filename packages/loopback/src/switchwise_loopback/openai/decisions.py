@@ -13,12 +13,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .errors import Reject, invalid
-from .faults import Event, Fault
-from .openai_tools import known, needed, not_empty, one_of, typed
-from .prompt import Prompt, openai_prompt
-from .types import Request, Turn
-from .wire import Reply, dumps
+from ..nouns.errors import Reject, invalid
+from ..nouns.prompt import Prompt, openai_prompt
+from ..nouns.types import Request, Turn
+from ..serving.faults import Event, Fault
+from ..serving.wire import Reply, dumps
+from .tools import known, needed, not_empty, one_of, typed
 
 PARAMETERS = frozenset("input model prompt_cache_key prompt_cache_options questions safety_identifier".split())
 QUESTIONS: Mapping[str, frozenset[str]] = {

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from .errors import invalid
+from ..nouns.errors import invalid
 
 USER = ("container_upload", "document", "image", "search_result", "text", "tool_result")
 ASSISTANT = (

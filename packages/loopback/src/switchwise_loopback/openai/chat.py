@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from . import openai_checks
-from .caching import rule_for
-from .errors import Reject, invalid
-from .faults import Event, Fault
-from .prompt import Prompt, openai_prompt
-from .tokens import pieces
-from .types import STOP_REASONS, Request, Tool, ToolCall, ToolResult, Turn, Usage
-from .wire import Reply, data
+from ..nouns.errors import Reject, invalid
+from ..nouns.prompt import Prompt, openai_prompt
+from ..nouns.tokens import pieces
+from ..nouns.types import STOP_REASONS, Request, Tool, ToolCall, ToolResult, Turn, Usage
+from ..serving.caching import rule_for
+from ..serving.faults import Event, Fault
+from ..serving.wire import Reply, data
+from . import checks
 
 DONE = Event(b"data: [DONE]\n\n", closing=True)
 MEDIA: Mapping[str, str] = {"image_url": "image", "input_audio": "audio", "file": "file"}
@@ -28,8 +28,8 @@ class ChatCompletions:
     api = "chat"
 
     def check(self, body: Mapping[str, Any]) -> None:
-        """See `openai_checks`."""
-        openai_checks.check(body)
+        """See `checks`."""
+        checks.check(body)
 
     def prompt(self, body: Mapping[str, Any]) -> Prompt:
         """See `prompt.openai_prompt`."""

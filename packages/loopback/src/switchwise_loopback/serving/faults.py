@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from .errors import Reject
+from ..nouns.errors import Reject
 
 
 class Fault(Enum):

@@ -20,8 +20,8 @@ import json
 import re
 from collections.abc import Sequence
 
+from ..nouns.types import Answer, Request, Tool, ToolCall
 from .schema import Hints, instance
-from .types import Answer, Request, Tool, ToolCall
 
 VAGUE = frozenset(
     [

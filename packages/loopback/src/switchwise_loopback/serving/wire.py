@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from . import tokens
-from .errors import Reject, invalid
+from ..nouns import tokens
+from ..nouns.errors import Reject, invalid
+from ..nouns.prompt import Prompt
+from ..nouns.types import Answer, Request, ToolCall, Usage
 from .faults import Event, Fault
-from .prompt import Prompt
-from .types import Answer, Request, ToolCall, Usage
 
 SHAPES: Mapping[type, tuple[str, ...]] = {
     # JSON type: the top-level fields that must be of it, if they are there

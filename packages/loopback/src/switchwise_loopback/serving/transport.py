@@ -41,18 +41,18 @@ class App(Protocol):
 
 
 class Server(ThreadingHTTPServer):
-    """Serves an `App` on 127.0.0.1, on a free port."""
+    """Serves an `App` on 127.0.0.1; port 0 is a free one."""
 
     daemon_threads = True
     block_on_close = False
     request_queue_size = 256
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, port: int = 0) -> None:
         self.app = app
         self.stopping = threading.Event()
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", port), _Handler)
         self.socket.settimeout(0.5)  # so often it asks whether it is to stop, should nothing wake it
         self._thread = threading.Thread(target=self._accept, daemon=True, name="loopback")
 

@@ -9,16 +9,16 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from ..nouns.errors import Reject, invalid
+from ..nouns.prompt import Prompt, openai_prompt
+from ..nouns.tokens import pieces
+from ..nouns.types import STOP_REASONS, Request, Tool, ToolCall, ToolResult, Turn
+from ..serving.caching import rule_for
+from ..serving.faults import Event, Fault
+from ..serving.wire import Reply, named
 from . import responses_checks
-from .caching import rule_for
-from .errors import Reject, invalid
-from .faults import Event, Fault
-from .openai_chat import plain, tool_choice
-from .prompt import Prompt, openai_prompt
+from .chat import plain, tool_choice
 from .responses_store import Item, ResponseStore, seal
-from .tokens import pieces
-from .types import STOP_REASONS, Request, Tool, ToolCall, ToolResult, Turn
-from .wire import Reply, named
 
 MEDIA: Mapping[str, str] = {"input_image": "image", "input_audio": "audio", "input_file": "file"}
 UNREAD = ("id", "status", "encrypted_content", "phase")

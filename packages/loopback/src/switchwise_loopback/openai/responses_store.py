@@ -17,7 +17,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .errors import Reject, invalid
+from ..nouns.errors import Reject, invalid
 
 Item = Mapping[str, Any]
 _KEY = b"loopback"

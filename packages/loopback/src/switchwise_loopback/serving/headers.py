@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .errors import Reject, invalid
-from .types import Usage
+from ..nouns.errors import Reject, invalid
+from ..nouns.types import Usage
 
 
 def authenticate(provider: str, headers: Mapping[str, str]) -> str:

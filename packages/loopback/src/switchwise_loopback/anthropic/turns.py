@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .errors import invalid
+from ..nouns.errors import invalid
 
 SERVER_ID = re.compile(r"srvtoolu_[a-zA-Z0-9_]+\Z")
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .errors import invalid
+from ..nouns.errors import invalid
 
 NAME = re.compile(r"[a-zA-Z0-9_-]+\Z")
 LONGEST_NAME = 64

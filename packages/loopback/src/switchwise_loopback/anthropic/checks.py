@@ -3,7 +3,7 @@
 Rules:
 1. Unknown parameters and unknown fields of blocks are refused: `Extra inputs are not permitted`.
 2. The first message is the user's.
-3. Tool uses and results match: see `anthropic_turns`.
+3. Tool uses and results match: see `turns`.
 4. At most 4 cache breakpoints, those of one hour before those of five minutes.
 5. What only some models take stands in `MODELS`.
 
@@ -16,9 +16,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from . import anthropic_turns
-from .anthropic_blocks import check_block, dig, extra, field, tag
-from .errors import invalid
+from ..nouns.errors import invalid
+from . import turns
+from .blocks import check_block, dig, extra, field, tag
 
 PARAMETERS = frozenset(
     """billing_policy cache_control compaction container context_management diagnostics fallback_credit_token fallbacks
@@ -71,7 +71,7 @@ def check(body: Mapping[str, Any]) -> None:
     _check_output(body)
     _check_system(body)
     _check_messages(body)
-    anthropic_turns.check(body["messages"])
+    turns.check(body["messages"])
     _check_breakpoints(body)
     _check_thinking(body)
 

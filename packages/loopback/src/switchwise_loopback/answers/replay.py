@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from .errors import Reject
-from .openai_chat import turns
-from .types import Answer, Request, Turn
+from ..nouns.errors import Reject
+from ..nouns.types import Answer, Request, Turn
+from ..openai.chat import turns
 
 _Key = tuple[int, tuple[str, ...]]
 _Said = tuple[str, ...]

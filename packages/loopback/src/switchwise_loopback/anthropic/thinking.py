@@ -23,7 +23,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from .errors import invalid
+from ..nouns.errors import invalid
 
 BINDING = (
     "claude-fable-5-1",

@@ -21,7 +21,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
-from .prompt import Prompt
+from ..nouns.prompt import Prompt
 
 KEPT = 1000
 

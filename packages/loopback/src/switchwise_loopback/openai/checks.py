@@ -15,8 +15,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .errors import Reject, invalid
-from .openai_tools import (
+from ..nouns.errors import Reject, invalid
+from .tools import (
     check_choice,
     check_function,
     check_name,

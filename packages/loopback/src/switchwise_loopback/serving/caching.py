@@ -27,8 +27,8 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
-from .prompt import Prompt
-from .tokens import CHARS
+from ..nouns.prompt import Prompt
+from ..nouns.tokens import CHARS
 
 LOOKBACK = 20
 SECTIONS = ("tools", "system", "messages")

@@ -9,9 +9,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .errors import Reject, invalid
-from .openai_checks import RANGES, REASONING
-from .openai_tools import (
+from ..nouns.errors import Reject, invalid
+from .checks import RANGES, REASONING
+from .tools import (
     check_choice,
     check_function,
     check_name,

@@ -1,0 +1,1 @@
+"""What the model says: the default, and a recorded conversation again."""

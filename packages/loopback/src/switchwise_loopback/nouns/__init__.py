@@ -1,0 +1,1 @@
+"""What all APIs share: requests and answers, prompts, tokens, refusals."""

@@ -1,0 +1,1 @@
+"""HTTP, headers, prompt caches, faults, and what a protocol must offer."""
