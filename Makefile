@@ -5,7 +5,7 @@ RUN := $(UV) run --no-sync
 CORE := packages/core/src/switchwise
 READY := .venv/.ready
 
-.PHONY: help setup demo test test-llamaindex check lint types layers bench fix build peers clean
+.PHONY: help setup demo test test-llamaindex check lint types layers bench fix build wheels peers clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -53,6 +53,9 @@ build: $(READY)
 
 bench: $(READY)  ## cost of a decision, of the adapters, of the import; PEERS=1 adds other routers
 	UV=$(UV) $(RUN) python tools/bench.py
+
+wheels: $(READY)  ## each wheel alone in a fresh environment, with the first snippet of its README
+	$(RUN) python tools/wheels.py $(ARGS)
 
 peers: $(UV)  ## other people's tests, unmodified, bare and through switchwise; SUITES="..." for some of them
 	.tools/bin/python tools/peers $(SUITES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email
 import re
 import subprocess
 import sys
@@ -10,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+MOST_LINES, MOST_MODULES, MOST_LOOSE = 400, 12, 3
+CATALOGUES = {"cli", "policies", "quality", "verifiers"}  # rooms where each file is one of a kind, and more are welcome
+DISTRIBUTIONS = ("core", "langchain", "llamaindex", "loopback")
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted(path for path in (ROOT / "packages").rglob("*.py") if "/build/" not in str(path))
 
@@ -20,7 +24,30 @@ def test_there_is_something_to_check() -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_file_has_at_most_400_lines(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 400
+    assert len(path.read_text().splitlines()) <= MOST_LINES
+
+
+def modules(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("*.py") if path.name != "__init__.py"]
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in SOURCES}), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_room_has_at_most_a_dozen_modules(folder: Path) -> None:
+    assert folder.name in CATALOGUES or len(modules(folder)) <= MOST_MODULES
+
+
+@pytest.mark.parametrize(
+    "package", ["core/src/switchwise", "langchain/src/langchain_switchwise", "llamaindex/llama_index/llms/switchwise", "loopback/src/switchwise_loopback"]
+)
+def test_at_most_three_modules_stand_outside_the_rooms(package: str) -> None:
+    assert len(modules(ROOT / "packages" / package)) <= MOST_LOOSE
+
+
+def test_only_the_changelog_knows_what_the_project_was_called() -> None:
+    former = "fair" + "lead"
+    found = subprocess.run(["git", "grep", "-il", former], cwd=ROOT, check=False, capture_output=True, text=True)
+    assert found.stdout.split() == ["CHANGELOG.md"]
+    assert sum(former in line for line in (ROOT / "CHANGELOG.md").read_text().splitlines()) == 1
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -46,14 +73,48 @@ def test_importing_an_adapter_loads_no_provider() -> None:
     assert not loaded_by("import llama_index.llms.switchwise") & {"anthropic", "langchain_core"}
 
 
-def test_the_wheels_carry_their_type_marker_and_their_data(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "uv", "build", "--all-packages", "--wheel", "--quiet", "--out-dir", str(tmp_path)]
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, zipfile.ZipFile]:
+    """All wheels, by the name of their distribution."""
+    folder = tmp_path_factory.mktemp("wheels")
+    command = [sys.executable, "-m", "uv", "build", "--all-packages", "--wheel", "--quiet", "--out-dir", str(folder)]
     subprocess.run(command, cwd=ROOT, check=True)
-    contents = {path.name.partition("-")[0]: zipfile.ZipFile(path).namelist() for path in tmp_path.glob("*.whl")}
-    assert set(contents) == {"switchwise", "langchain_switchwise", "llama_index_llms_switchwise"}
+    return {path.name.partition("-")[0]: zipfile.ZipFile(path) for path in folder.glob("*.whl")}
+
+
+def test_the_wheels_carry_their_type_marker_and_their_data(wheels: dict[str, zipfile.ZipFile]) -> None:
+    contents = {name: wheel.namelist() for name, wheel in wheels.items()}
+    assert set(contents) == {"switchwise", "switchwise_loopback", "langchain_switchwise", "llama_index_llms_switchwise"}
     assert "switchwise/py.typed" in contents["switchwise"]
+    assert "switchwise_loopback/py.typed" in contents["switchwise_loopback"]
     assert "langchain_switchwise/py.typed" in contents["langchain_switchwise"]
     assert "langchain_switchwise/demo/conversations.json" in contents["langchain_switchwise"]
     assert "langchain_switchwise/demo/LICENSE.tau-bench" in contents["langchain_switchwise"]
     assert "llama_index/llms/switchwise/py.typed" in contents["llama_index_llms_switchwise"]
     assert not {"llama_index/__init__.py", "llama_index/llms/__init__.py"} & set(contents["llama_index_llms_switchwise"])
+
+
+def test_the_wheel_of_core_has_no_loopback_provider(wheels: dict[str, zipfile.ZipFile]) -> None:
+    assert not [name for name in wheels["switchwise"].namelist() if "loopback" in name]
+
+
+def test_the_wheels_say_who_what_and_where(wheels: dict[str, zipfile.ZipFile]) -> None:
+    for name, wheel in wheels.items():
+        info = next(path.rpartition("/")[0] for path in wheel.namelist() if path.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(wheel.read(f"{info}/METADATA"))
+        assert metadata["License-Expression"] == "Apache-2.0", name
+        assert wheel.read(f"{info}/licenses/LICENSE").decode() == (ROOT / "LICENSE").read_text(), name
+        assert metadata["Author"], name
+        assert {url.partition(",")[0] for url in metadata.get_all("Project-URL")} >= {"Repository", "Changelog", "Issues"}, name
+        classifiers = metadata.get_all("Classifier")
+        assert {f"Programming Language :: Python :: 3.{minor}" for minor in range(11, 15)} <= set(classifiers), name
+        wanted = set() if name == "switchwise_loopback" else {"openai", "anthropic"}
+        assert wanted <= set(metadata.get_all("Provides-Extra", [])), name
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+def test_a_readme_says_how_to_install_from_a_checkout_before_its_first_snippet(distribution: str) -> None:
+    text = (ROOT / "packages" / distribution / "README.md").read_text()
+    install = re.search(rf"pip install [^\n]*\./packages/{distribution}\b", text)
+    assert install
+    assert install.start() < text.index("```python")
