@@ -37,7 +37,13 @@ def test_a_room_has_at_most_a_dozen_modules(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["core/src/switchwise", "langchain/src/langchain_switchwise", "llamaindex/llama_index/llms/switchwise", "loopback/src/switchwise_loopback"]
+    "package",
+    [
+        "core/src/switchwise",
+        "langchain/src/langchain_switchwise",
+        "llamaindex/llama_index/llms/switchwise",
+        "loopback/src/switchwise_loopback",
+    ],
 )
 def test_at_most_three_modules_stand_outside_the_rooms(package: str) -> None:
     assert len(modules(ROOT / "packages" / package)) <= MOST_LOOSE

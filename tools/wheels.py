@@ -57,7 +57,9 @@ def build(dist: Path) -> None:
 
 def newest() -> str:
     """The newest Python on this machine that the packages are made for."""
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"  # which uv looks at only where it is on the path
+    pyenv = (
+        Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    )  # which uv looks at only where it is on the path
     for minor in range(NEWEST[1], sys.version_info.minor, -1):
         found = subprocess.run([*UV, "python", "find", "--offline", f"3.{minor}"], check=False, capture_output=True, text=True)
         if found.returncode == 0:
@@ -85,7 +87,9 @@ def snippet(package: str) -> str:
 
 def extras(package: str) -> str:
     """The extras with which a package's README installs it: `[openai]`, or nothing."""
-    found = re.search(rf"pip install .*\./packages/{package}(\[[\w,]+\])", (ROOT / "packages" / package / "README.md").read_text())
+    found = re.search(
+        rf"pip install .*\./packages/{package}(\[[\w,]+\])", (ROOT / "packages" / package / "README.md").read_text()
+    )
     return found[1] if found else ""
 
 
