@@ -5,7 +5,7 @@ RUN := $(UV) run --no-sync
 CORE := packages/core/src/switchwise
 READY := .venv/.ready
 
-.PHONY: help setup demo test test-llamaindex check lint types layers bench fix build wheels peers clean
+.PHONY: help setup demo test test-llamaindex test-newest lock changes check lint types layers bench fix build wheels peers clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,6 +31,20 @@ test: $(READY) test-llamaindex  ## the tests
 test-llamaindex: $(UV)
 	UV_PROJECT_ENVIRONMENT=.venv-llamaindex $(UV) sync --quiet --python $(PYTHON) --no-default-groups --group llamaindex
 	.venv-llamaindex/bin/python -m pytest -n auto --disable-warnings tests/llamaindex/anthropic tests/clients/test_clients.py tests/clients/test_sdk.py
+
+# The versions that pip resolves today, without the pins: LlamaIndex and langchain-tests hold others back, so they are left out.
+test-newest: $(UV)  ## the tests of core, clients and LangChain with the newest versions of everything
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-newest
+	$(UV) pip install --quiet --no-config --upgrade --python .venv-newest \
+	    -e "packages/core[openai,anthropic]" -e packages/loopback -e packages/langchain \
+	    langchain langgraph langchain-openai langchain-anthropic deepagents hypothesis pytest pytest-asyncio pytest-timeout pytest-xdist rich vcrpy
+	.venv-newest/bin/python -m pytest -n auto --disable-warnings --ignore tests/langchain/test_standard.py tests/core tests/clients tests/langchain
+
+lock: $(UV)  ## write the tested versions to requirements.lock
+	$(UV) export --quiet --no-hashes --no-annotate --no-header --all-packages --no-emit-workspace --output-file requirements.lock
+
+changes: $(READY)  ## fold changes/*.md into CHANGELOG.md; VERSION=
+	$(RUN) towncrier build --yes --version $(VERSION)
 
 check: lint types layers build test-llamaindex  ## all that a submission must pass
 	$(RUN) pytest -n auto --cov --cov-report=term
@@ -65,4 +79,4 @@ fix: $(READY)  ## format, and mend what the linter can
 	$(RUN) ruff check --fix .
 
 clean:  ## remove all that was made
-	rm -rf .venv .venv-llamaindex .tools dist .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-llamaindex .venv-newest .tools dist .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis
