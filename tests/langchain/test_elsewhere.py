@@ -17,10 +17,11 @@ from langchain_google_genai import ChatGoogleGenerativeAI
 from langchain_openai import ChatOpenAI
 from langchain_openai.chat_models.base import BaseChatOpenAI
 
-from langchain_switchwise.models.dialect import Dialect
+from langchain_switchwise.models.dialect import dialect_of
 from langchain_switchwise.models.native import Native, natives
 from langchain_switchwise.porting.port import Porter, adapt
 from switchwise import FailureKind, TargetError
+from switchwise.dialects import Dialect, table
 
 from .fakes import Scripted
 from .test_histories import HISTORIES, MORE, PDF, PNG, UNTELLABLE, Q, called, result, said, user
@@ -273,26 +274,26 @@ def test_chatnvidia_gets_calls_where_it_looks_for_them() -> None:
 @pytest.mark.parametrize(
     ("kind", "options", "dialect"),
     [
-        ("anthropic-bedrock-chat", {}, Dialect.ANTHROPIC),
-        ("anthropic-chat-vertexai", {}, Dialect.ANTHROPIC),
-        ("openrouter-chat", {}, Dialect.CHAT),
-        ("amazon_bedrock_chat", {"model_id": "us.anthropic.claude-opus-5-5-v1:0"}, Dialect.ANTHROPIC),
-        ("amazon_bedrock_chat", {"model_id": "x", "beta_use_converse_api": True}, Dialect.BEDROCK),
-        ("amazon_bedrock_chat", {"model_id": "meta.llama"}, Dialect.OTHER),
-        ("scripted", {}, Dialect.OTHER),
+        ("anthropic-bedrock-chat", {}, table.ANTHROPIC),
+        ("anthropic-chat-vertexai", {}, table.ANTHROPIC),
+        ("openrouter-chat", {}, table.OPENROUTER),
+        ("amazon_bedrock_chat", {"model_id": "us.anthropic.claude-opus-5-5-v1:0"}, table.ANTHROPIC),
+        ("amazon_bedrock_chat", {"model_id": "x", "beta_use_converse_api": True}, table.BEDROCK),
+        ("amazon_bedrock_chat", {"model_id": "meta.llama"}, table.OTHER),
+        ("scripted", {}, table.OTHER),
     ],
 )
 def test_a_dialect_is_told_by_what_a_model_says_of_itself(kind: str, options: dict[str, Any], dialect: Dialect) -> None:
     model = Elsewhere(kind=kind)
     for name, value in options.items():
         object.__setattr__(model, name, value)
-    assert Dialect.of(model) is dialect
+    assert dialect_of(model) is dialect
 
 
 def test_a_model_that_is_made_of_openais_speaks_as_it_does_and_one_of_its_base_as_others_do() -> None:
-    for made, dialect in ((ChatOpenAI, Dialect.OPENAI_CHAT), (BaseChatOpenAI, Dialect.CHAT)):
+    for made, dialect in ((ChatOpenAI, table.OPENAI_CHAT), (BaseChatOpenAI, table.CHAT)):
         kind = type("Mine", (made,), {"_llm_type": property(lambda self: "mine")})
-        assert Dialect.of(kind(model="m", api_key="test")) is dialect
+        assert dialect_of(kind(model="m", api_key="test")) is dialect
 
 
 def test_a_picture_in_a_message_of_standard_words_needs_no_type() -> None:

@@ -10,8 +10,9 @@ from langchain_core.tools import StructuredTool, tool
 from langgraph.prebuilt import create_react_agent
 
 from langchain_switchwise import ChatSwitchwise
-from langchain_switchwise.porting.tools import Tools, ToolSizes, measured, normalised, server_side
+from langchain_switchwise.porting.tools import Tools, ToolSizes, measured, server_side
 from switchwise import NoTarget
+from switchwise.dialects.tool_choice import neutral
 from switchwise_loopback import LoopbackProvider
 
 from .conftest import Duo, claude, pinned
@@ -44,7 +45,7 @@ NAMED = {"type": "function", "function": {"name": "get_weather"}}
     ],
 )
 def test_a_tool_choice_means_the_same_in_every_providers_words(given: Any, word: Any) -> None:
-    assert normalised(given)[0] == word
+    assert neutral(given)[0] == word
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from switchwise.engine.drive import adrive, drive
 from switchwise.engine.policy import Flow, Policy, hold
 from switchwise.engine.run import Run
-from switchwise.nouns.call import Attempt, Call, Outcome, Reply, Verdict
+from switchwise.nouns.call import Attempt, Call, EndReason, Outcome, Reply, Verdict
 from switchwise.nouns.errors import (
     AllTargetsFailed,
     BudgetExceeded,
@@ -31,6 +31,7 @@ __all__ = [
     "Call",
     "Capabilities",
     "ConfigurationError",
+    "EndReason",
     "FailureKind",
     "Flow",
     "Interrupted",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from switchwise.nouns.errors import FailureKind, TargetError
@@ -38,6 +39,23 @@ class Call:
     deciding: float = 0.0
 
 
+class EndReason(StrEnum):
+    """Why an answer ended, in one vocabulary for all providers."""
+
+    STOP = "stop"
+    """The model had said what it wanted to, or met a stop sequence."""
+    TOOL_CALLS = "tool_calls"
+    """It calls tools."""
+    LENGTH = "length"
+    """It was cut off: the limit of the answer or the context window was reached."""
+    REFUSAL = "refusal"
+    """The model declined, or a filter stopped it."""
+    ERROR = "error"
+    """The provider says that the answer failed."""
+    UNKNOWN = "unknown"
+    """The provider does not say, or in a word that is not known."""
+
+
 @fast_init
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -50,6 +68,7 @@ class Reply:
         raw: the answer as the framework or SDK gave it, for whoever performed the call.
         model: the model that says it served, if it says.
         first_chunk: seconds from the request to the first chunk; None: not streamed.
+        end: why it ended.
     """
 
     text: str = ""
@@ -58,6 +77,7 @@ class Reply:
     raw: Any = None
     model: str = ""
     first_chunk: float | None = None
+    end: EndReason = EndReason.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,49 +1,14 @@
-"""Which protocol a native chat model speaks: what of a history, of tools and of settings it can be sent as it is."""
+"""Which row of `switchwise.dialects` a native chat model speaks, and how its client differs from the API."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
-
-class Dialect(StrEnum):
-    """The protocol behind a native chat model.
-
-    `CHAT` is Chat Completions as providers other than OpenAI speak it, by LangChain's integrations for them.
-    """
-
-    OPENAI_CHAT = "openai-chat"
-    OPENAI_RESPONSES = "openai-responses"
-    ANTHROPIC = "anthropic"
-    CHAT = "chat-completions"
-    MISTRAL = "mistral"
-    GEMINI = "gemini"
-    BEDROCK = "bedrock-converse"
-    OLLAMA = "ollama"
-    COHERE = "cohere"
-    OTHER = "other"
-
-    @classmethod
-    def of(cls, model: BaseChatModel) -> Dialect:
-        """The dialect of a native model, by the type that it states (`_llm_type`), else by whether it is built on OpenAI's."""
-        kind = model._llm_type
-        if kind.startswith("anthropic"):  # at home, on Bedrock, on Vertex
-            return cls.ANTHROPIC
-        if kind == "amazon_bedrock_chat":
-            return _on_bedrock(model)
-        if kind in _KINDS:
-            return cls(_KINDS[kind])
-        bases = {base.__name__ for base in type(model).__mro__}
-        openai = kind in _OPENAI or not bases.isdisjoint(_OPENAIS)
-        if openai or "BaseChatOpenAI" in bases:
-            decides: Any = getattr(model, "_use_responses_api", None)
-            if decides is not None and decides({}):
-                return cls.OPENAI_RESPONSES
-            return cls.OPENAI_CHAT if openai else cls.CHAT
-        return cls.OTHER
-
+from switchwise.dialects import Dialect, by_name
+from switchwise.dialects.settings import ModelFacts
+from switchwise.dialects.table import ANTHROPIC, AZURE, BEDROCK, CHAT, OPENAI_CHAT, OPENAI_RESPONSES, OTHER
 
 FIELDS = "additional_model_request_fields"
 """Where Converse is told what one model alone knows."""
@@ -53,26 +18,105 @@ _OPENAIS = ("ChatOpenAI", "AzureChatOpenAI")
 _KINDS = {
     "amazon_bedrock_converse_chat": "bedrock-converse",
     "chat-google-generative-ai": "gemini",
-    "chat-nvidia-ai-playground": "chat-completions",
+    "chat-nvidia-ai-playground": "nvidia",
     "chat-ollama": "ollama",
     "cohere-chat": "cohere",
-    "fireworks-chat": "chat-completions",
-    "groq-chat": "chat-completions",
+    "fireworks-chat": "fireworks",
+    "groq-chat": "groq",
     "huggingface-chat-wrapper": "chat-completions",
     "litellm-chat": "chat-completions",
     "mistralai-chat": "mistral",
-    "openrouter-chat": "chat-completions",
+    "openrouter-chat": "openrouter",
     "perplexitychat": "chat-completions",
     "vertexai": "gemini",
 }
+_ON_OPENAIS_BASE = {"chat-deepseek": "deepseek", "xai-chat": "xai", "together-chat": "together", "cerebras-chat": "cerebras"}
+_MAKERS = {
+    "anthropic": "anthropic",
+    "bedrock_converse": "bedrock-converse",
+    "deepseek": "deepseek",
+    "fireworks": "fireworks",
+    "google_genai": "gemini",
+    "groq": "groq",
+    "mistralai": "mistral",
+    "ollama": "ollama",
+    "openrouter": "openrouter",
+    "xai": "xai",
+}
+"""`model_provider` of an answer -> its row, where that tells how its streams end, as of the integrations of 2026-11."""
+_OLLAMAS_OPTIONS = """mirostat mirostat_eta mirostat_tau num_ctx num_gpu num_predict num_thread repeat_last_n repeat_penalty seed stop temperature
+tfs_z top_k top_p""".split()
+_EVERYWHERE = frozenset(["strict"])
+_ALSO = {"anthropic": _EVERYWHERE | {"reasoning_effort", "parallel_tool_calls"}}
+_LONGEST = {"openai-chat": "max_tokens", "openai-responses": "*"}
+"""What LangChain's clients translate themselves."""
+
+
+def dialect_of(model: BaseChatModel) -> Dialect:
+    """The row of a native model, by the type that it states (`_llm_type`), else by whether it is built on OpenAI's."""
+    kind = model._llm_type
+    if kind.startswith("anthropic"):  # at home, on Bedrock, on Vertex
+        return ANTHROPIC
+    if kind == "amazon_bedrock_chat":
+        return _on_bedrock(model)
+    if kind in _KINDS:
+        return by_name(_KINDS[kind])
+    bases = {base.__name__ for base in type(model).__mro__}
+    openai = kind in _OPENAI or not bases.isdisjoint(_OPENAIS)
+    if openai or "BaseChatOpenAI" in bases:
+        decides: Any = getattr(model, "_use_responses_api", None)
+        if decides is not None and decides({}):
+            return OPENAI_RESPONSES
+        azure = kind == "azure-openai-chat" or "AzureChatOpenAI" in bases
+        return AZURE if azure else OPENAI_CHAT if openai else by_name(_ON_OPENAIS_BASE.get(kind, CHAT.name))
+    return OTHER
+
+
+def spoken_by(maker: str, said: dict[str, Any]) -> Dialect:
+    """The row of whoever made an answer, by what LangChain calls its maker; `OTHER`: nothing is known of its ends.
+
+    Parameters:
+        maker: `model_provider` of its metadata.
+        said: its metadata: OpenAI's models answer in two ways.
+    """
+    if maker == "openai":
+        return OPENAI_RESPONSES if "status" in said else OPENAI_CHAT
+    return by_name(_MAKERS[maker]) if maker in _MAKERS else OTHER
+
+
+def facts_of(name: str, model: BaseChatModel, dialect: Dialect) -> ModelFacts:
+    """What the settings of a call depend on."""
+    profile: Any = model.profile or {}
+    reasons = profile.get("reasoning_output")
+    also = _ALSO.get(dialect.protocol, _EVERYWHERE)
+    if hasattr(model, "stream_usage"):
+        also |= {"stream_options", "stream_usage"}
+    elif dialect.protocol.startswith("openai"):
+        also |= {"stream_usage"}
+    thinking = getattr(model, "thinking", None) if dialect is ANTHROPIC else None
+    return ModelFacts(
+        name,
+        samples=profile.get("temperature"),
+        reasons=None if dialect is ANTHROPIC else reasons,
+        thinking=thinking,
+        reasoning=getattr(model, "reasoning", None) if dialect is OPENAI_RESPONSES else None,
+        options=_options(model) if dialect.settings.options else {},
+        also=also,
+        longest=_LONGEST.get(dialect.protocol, ""),
+        stop="*" if dialect is ANTHROPIC else "stop",
+    )
+
+
+def _options(model: BaseChatModel) -> dict[str, Any]:
+    return {name: value for name in _OLLAMAS_OPTIONS if (value := getattr(model, name, None)) is not None}
 
 
 def _on_bedrock(model: Any) -> Dialect:
     """What `ChatBedrock` speaks: Converse, where it is told to, else whatever its model does."""
     if getattr(model, "beta_use_converse_api", False):
-        return Dialect.BEDROCK
+        return BEDROCK
     named = f"{getattr(model, 'model_id', '')} {getattr(model, 'base_model_id', '')} {getattr(model, 'provider', '')}"
-    return Dialect.ANTHROPIC if "anthropic" in named else Dialect.OTHER
+    return ANTHROPIC if "anthropic" in named else OTHER
 
 
 def must_think(model: BaseChatModel) -> bool:

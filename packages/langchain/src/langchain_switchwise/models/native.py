@@ -9,10 +9,12 @@ from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel, ModelProfile
 
-from langchain_switchwise.models.dialect import Dialect, must_think, responds_with_tools, thoughtless
+from langchain_switchwise.models.dialect import dialect_of, must_think, responds_with_tools, thoughtless
 from switchwise import Capabilities, ConfigurationError, Pool
 from switchwise.adapting.models import by_name, named
 from switchwise.catalog import Catalog, provider_at
+from switchwise.dialects import Dialect
+from switchwise.dialects.table import ANTHROPIC, BEDROCK
 
 Given = BaseChatModel | str
 Models = Sequence[Given] | Mapping[str, Given]
@@ -34,7 +36,7 @@ class Native:
     Parameters:
         name: of the target.
         model: the chat model.
-        dialect: the protocol that it speaks.
+        dialect: what its API takes and gives.
         provider, model_name: as its messages will state them.
         thinkless: the same model with its thinking switched off, for tool loops that began without; None: it need not be.
         responds_with_tools: with tools bound, it speaks Responses.
@@ -141,8 +143,8 @@ def _native(name: str, model: object) -> Native:
     provider, model_name = str(said.get("ls_provider") or ""), str(said.get("ls_model_name") or "")
     if provider == "openai":
         provider = provider_at(str(getattr(getattr(model, "root_client", None), "base_url", ""))) or provider
-    dialect = Dialect.of(model)
-    if dialect in (Dialect.OPENAI_CHAT, Dialect.CHAT) and getattr(model, "stream_usage", True) is not True:
+    dialect = dialect_of(model)
+    if dialect.protocol in ("openai-chat", "chat-completions") and getattr(model, "stream_usage", True) is not True:
         warnings.warn(
             f"target {name or model_name!r} reports no tokens when it streams, so budgets do not see those calls: "
             "set stream_usage=True on it",
@@ -150,7 +152,7 @@ def _native(name: str, model: object) -> Native:
         )
     name = name or model_name or type(model).__name__
     thinkless = None
-    if dialect in (Dialect.ANTHROPIC, Dialect.BEDROCK) and must_think(model):
+    if dialect in (ANTHROPIC, BEDROCK) and must_think(model):
         thinkless = Native(f"{name} without thinking", thoughtless(model), dialect)
     return Native(name, model, dialect, provider, model_name, thinkless, responds_with_tools(model), _makers(model, provider))
 

@@ -18,8 +18,8 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
-from langchain_switchwise.models.dialect import Dialect
 from langchain_switchwise.models.native import Native
+from switchwise.dialects.table import ANTHROPIC, OPENAI_RESPONSES
 from switchwise.prompt_cache.affinity import Hint, KeepWarm, key_of, with_hint
 from switchwise.prompt_cache.breakpoints import LOOKBACK, control, last_block, out_of_reach
 from switchwise.state.in_process import Memory
@@ -121,7 +121,7 @@ def _hint(keep: KeepWarm, native: Native) -> Hint | None:
     )
     if address is None and usual is None:
         return None
-    hint = keep.hint(str(address or usual), responses=native.dialect is Dialect.OPENAI_RESPONSES)
+    hint = keep.hint(str(address or usual), responses=native.dialect is OPENAI_RESPONSES)
     if hint is not None and model._llm_type == "openrouter-chat":  # its client takes no headers, but has a setting for this one
         hint = None if getattr(model, "session_id", None) else Hint("session_id")
     own = [getattr(model, name, None) or {} for name in ("model_kwargs", "extra_body", "default_headers")]
@@ -131,7 +131,7 @@ def _hint(keep: KeepWarm, native: Native) -> Hint | None:
 def _markable(native: Native) -> bool:
     marks_itself = MARK in (getattr(native.model, "model_kwargs", None) or {})
     older = native.model._llm_type == "amazon_bedrock_chat"  # sends settings as they are, and Bedrock refuses this one
-    return native.dialect is Dialect.ANTHROPIC and not (marks_itself or older)
+    return native.dialect is ANTHROPIC and not (marks_itself or older)
 
 
 def _goes_on(before: Sequence[BaseMessage], messages: Sequence[BaseMessage]) -> bool:

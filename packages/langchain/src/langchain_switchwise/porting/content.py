@@ -22,44 +22,42 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from langchain_switchwise.models.dialect import Dialect
 from langchain_switchwise.models.native import Native
 from langchain_switchwise.porting import media
-from switchwise.nouns.errors import FailureKind, TargetError
+from switchwise.dialects import Dialect
+from switchwise.dialects.media import check_file, untellable
+from switchwise.dialects.table import ANTHROPIC, BEDROCK, OPENAI_RESPONSES, OTHER
+from switchwise.dialects.turn_order import EMPTY
 
 Block = dict[str, Any]
-EMPTY = "(no text)"
-"""What is said for an empty message where one is refused."""
-_OPENAI = (Dialect.OPENAI_CHAT, Dialect.OPENAI_RESPONSES)
-_TRANSLATED = (*_OPENAI, Dialect.ANTHROPIC)
+_CHAT = "openai-chat"
+_TRANSLATED = (_CHAT, "openai-responses", "anthropic")
 """Whose integrations translate each other's pictures and files, besides LangChain's standard blocks."""
 _ROLES = {"user": HumanMessage, "human": HumanMessage, "system": SystemMessage, "developer": SystemMessage}
 _TAKEN = {
     # kinds of blocks that the integration translates, or that the provider has itself
-    Dialect.ANTHROPIC: frozenset(
-        ["text", "image", "image_url", "file", "document", "search_result", "text-plain", "tool_result"]
-    ),
-    Dialect.OPENAI_CHAT: frozenset(["text", "image", "image_url", "file", "audio", "input_audio"]),
-    Dialect.OPENAI_RESPONSES: frozenset(
+    "anthropic": frozenset(["text", "image", "image_url", "file", "document", "search_result", "text-plain", "tool_result"]),
+    "openai-chat": frozenset(["text", "image", "image_url", "file", "audio", "input_audio"]),
+    "openai-responses": frozenset(
         ["text", "image", "image_url", "file", "audio", "input_audio", "input_text", "input_image", "input_file"]
     ),
-    Dialect.CHAT: frozenset(["text", "video_url"]),
-    Dialect.MISTRAL: frozenset(["text", "document_url"]),
-    Dialect.GEMINI: frozenset(["text"]),
-    Dialect.BEDROCK: frozenset(["text", "search_result", "guard_content", "json"]),
-    Dialect.OLLAMA: frozenset(["text"]),
-    Dialect.COHERE: frozenset(["text"]),
+    "chat-completions": frozenset(["text", "video_url"]),
+    "mistral": frozenset(["text", "document_url"]),
+    "gemini": frozenset(["text"]),
+    "bedrock-converse": frozenset(["text", "search_result", "guard_content", "json"]),
+    "ollama": frozenset(["text"]),
+    "cohere": frozenset(["text"]),
 }
 _BEDROCK_BLOCKS = frozenset(["cachePoint", "document", "guardContent", "image", "json", "searchResult", "text", "video"])
-_NEVER_BLANK = (Dialect.ANTHROPIC, Dialect.GEMINI, Dialect.COHERE, Dialect.CHAT)
-_RAISING = (Dialect.GEMINI, Dialect.BEDROCK, Dialect.OLLAMA, Dialect.COHERE)
+_RAISING = ("gemini", "bedrock-converse", "ollama", "cohere")
 """Whose integrations raise over a block that they do not know, or drop it."""
 _HEARD = frozenset(["audio", "input_audio", "video"])
+"""Blocks that ChatAnthropic passes on."""
 
 
-def plain(message: BaseMessage, native: Native) -> BaseMessage:
+def adapt_kind(message: BaseMessage, native: Native) -> BaseMessage:
     """A message of LangChain's older kinds as one of those that every integration knows."""
-    if native.dialect is Dialect.OTHER or (native.dialect is Dialect.OPENAI_CHAT and not native.responds_with_tools):
+    if native.dialect is OTHER or (native.dialect.protocol == _CHAT and not native.responds_with_tools):
         return message
     if isinstance(message, ChatMessage):
         made = _ROLES.get(message.role)
@@ -69,7 +67,7 @@ def plain(message: BaseMessage, native: Native) -> BaseMessage:
     return message
 
 
-def said(message: BaseMessage, dialect: Dialect) -> list[BaseMessage]:
+def adapt_content(message: BaseMessage, dialect: Dialect) -> list[BaseMessage]:
     """What a user, a tool or the system says, as the target takes it; the message itself where nothing changes.
 
     Raises:
@@ -77,17 +75,17 @@ def said(message: BaseMessage, dialect: Dialect) -> list[BaseMessage]:
     """
     content = message.content
     if isinstance(content, str):
-        empty = dialect in _NEVER_BLANK and isinstance(message, HumanMessage) and not content.strip()
+        empty = not dialect.blank_user and isinstance(message, HumanMessage) and not content.strip()
         return [message.model_copy(update={"content": EMPTY})] if empty else [message]
-    if dialect is Dialect.OTHER:
+    if dialect is OTHER:
         return [message]
     results = [block for block in content if isinstance(block, dict) and block.get("type") == "tool_result"]
-    if results and dialect is not Dialect.ANTHROPIC and isinstance(message, HumanMessage):
+    if results and dialect is not ANTHROPIC and isinstance(message, HumanMessage):
         rest = [block for block in content if block not in results]
-        others: list[BaseMessage] = said(message.model_copy(update={"content": rest}), dialect) if rest else []
+        others: list[BaseMessage] = adapt_content(message.model_copy(update={"content": rest}), dialect) if rest else []
         return [*(_result(block) for block in results), *others]
     new = [inner for block in content for inner in _block(block, dialect)]
-    if dialect in _NEVER_BLANK and isinstance(message, HumanMessage) and not any(map(_tells, new)):
+    if not dialect.blank_user and isinstance(message, HumanMessage) and not any(map(_tells, new)):
         new = [{"type": "text", "text": EMPTY}]
     same = len(new) == len(content) and all(a is b for a, b in zip(new, content, strict=True))
     return [message] if same else [message.model_copy(update={"content": new})]
@@ -104,31 +102,31 @@ def _result(block: Block) -> ToolMessage:
 
 def _block(block: str | Block, dialect: Dialect) -> list[Any]:
     if isinstance(block, str):
-        return [block] if dialect is Dialect.ANTHROPIC else [_text(block)]
+        return [block] if dialect is ANTHROPIC else [_text(block)]
     kind = block.get("type")
     if kind is None:  # Bedrock's cache points say nothing; what else has no kind is a tool's own structure
-        if dialect is Dialect.BEDROCK and len(block) == 1 and not _BEDROCK_BLOCKS.isdisjoint(block):
+        if dialect is BEDROCK and len(block) == 1 and not _BEDROCK_BLOCKS.isdisjoint(block):
             return [block]
         return [] if "cachePoint" in block else [_text(json.dumps(block, ensure_ascii=False, default=str))]
-    if dialect is Dialect.BEDROCK and kind in _BEDROCK_BLOCKS and isinstance(block.get(kind), Mapping):
+    if dialect is BEDROCK and kind in _BEDROCK_BLOCKS and isinstance(block.get(kind), Mapping):
         return [block]
-    if dialect is Dialect.ANTHROPIC and kind in _HEARD:
-        raise _untellable(f"{kind} content", dialect)
+    if dialect is ANTHROPIC and kind in _HEARD:
+        raise untellable(dialect, f"{kind} content")
     if file := _file_id(block):
-        _check_file(file, dialect)
-    if dialect not in _TRANSLATED and (shown := media.of(block)) is not None:
+        check_file(dialect, file)
+    if dialect.protocol not in _TRANSLATED and (shown := media.of(block)) is not None:
         return [media.told(shown, block, dialect)]
-    if kind in _TAKEN[dialect]:
+    if kind in _TAKEN[dialect.protocol]:
         return [_taken(block, dialect)]
     made = _rewritten(block, str(kind), dialect)
-    if made is None and dialect in _RAISING:
-        raise _untellable(f"{kind} content", dialect)
+    if made is None and dialect.protocol in _RAISING:
+        raise untellable(dialect, f"{kind} content")
     return [block] if made is None else made
 
 
 def _taken(block: Block, dialect: Dialect) -> Block:
-    if dialect is Dialect.OPENAI_CHAT and block["type"] == "file" and block.get("url"):
-        raise _untellable("a file by its address", dialect)
+    if dialect.protocol == _CHAT and block["type"] == "file" and block.get("url"):
+        raise untellable(dialect, "a file by its address")
     if block["type"] == "image_url" and isinstance(block.get("image_url"), str):
         return {**block, "image_url": {"url": block["image_url"]}}
     return block
@@ -143,7 +141,7 @@ def _rewritten(block: Block, kind: str, dialect: Dialect) -> list[Block] | None:
             return [{"type": "image_url", "image_url": {"url": block["image_url"]}}]
         case "input_file" if block.get("file_data"):
             return [{"type": "file", "file": {"filename": block.get("filename", "file"), "file_data": block["file_data"]}}]
-        case "input_file" if block.get("file_id") and dialect is Dialect.OPENAI_CHAT:
+        case "input_file" if block.get("file_id") and dialect.protocol == _CHAT:
             return [{"type": "file", "file": {"file_id": block["file_id"]}}]
         case "input_file" if block.get("file_url"):
             return [_taken({"type": "file", "url": block["file_url"]}, dialect)]
@@ -157,7 +155,7 @@ def _rewritten(block: Block, kind: str, dialect: Dialect) -> list[Block] | None:
             told = "\n".join(str(part.get("text", "")) for part in block.get("content") or () if isinstance(part, Mapping))
             return [_text(f"{block.get('title', '')} ({block.get('source', '')}):\n{told}")]
         case "input_image" | "input_file" | "media":
-            raise _untellable(f"{kind} content that is kept elsewhere", dialect)
+            raise untellable(dialect, f"{kind} content that is kept elsewhere")
     return None
 
 
@@ -176,9 +174,9 @@ def _document(block: Block, dialect: Dialect) -> list[Block]:
             return (
                 [_text(inner)] if isinstance(inner, str) else [made for part in inner or () for made in _block(part, dialect)]
             )
-        case "url" if dialect is Dialect.OPENAI_RESPONSES:
+        case "url" if dialect is OPENAI_RESPONSES:
             return [{"type": "input_file", "file_url": source["url"]}]
-    raise _untellable("a document by its address", dialect)
+    raise untellable(dialect, "a document by its address")
 
 
 def _file_id(block: Block) -> str:
@@ -187,30 +185,8 @@ def _file_id(block: Block) -> str:
     return str(found or "")
 
 
-def _check_file(file: str, dialect: Dialect) -> None:
-    """Files are kept by one provider. Each has ids of its own look; of any other, nothing is known."""
-    foreign = file.startswith(
-        "file_" if dialect in _OPENAI else "file-" if dialect is Dialect.ANTHROPIC else ("file-", "file_")
-    )
-    if foreign:
-        raise _untellable(f"the file {file}, which another provider keeps", dialect)
-
-
 def _text(text: str) -> Block:
     return {"type": "text", "text": text}
-
-
-def _untellable(what: str, dialect: Dialect) -> TargetError:
-    return TargetError(FailureKind.UNSUPPORTED, f"{dialect} cannot be told {what}")
-
-
-def named(message: BaseMessage) -> BaseMessage:
-    """The message with a name that Chat Completions takes: no spaces, no angle brackets, no slashes."""
-    name = message.name
-    if not name or not any(letter.isspace() or letter in "<|\\/>" for letter in name):
-        return message
-    clean = "".join("_" if letter.isspace() or letter in "<|\\/>" else letter for letter in name)
-    return message.model_copy(update={"name": clean})
 
 
 def is_blank(message: AIMessage) -> bool:

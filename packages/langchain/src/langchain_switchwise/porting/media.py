@@ -3,14 +3,7 @@
 For the integrations that translate LangChain's standard blocks only in part, or raise over each other's. Those of OpenAI and Anthropic
 need less: see `content`.
 
-| | by address | in the message |
-|---|---|---|
-| Chat Completions of other providers | pictures | pictures, sounds, documents |
-| Mistral | pictures, documents | pictures, sounds |
-| Gemini (its integration fetches them) | all | all |
-| Bedrock's Converse | nothing | pictures, films, documents |
-| Ollama | nothing | pictures |
-| Cohere | pictures | pictures |
+Which target can be shown what: `Dialect.media`.
 
 What a target cannot be told, another one is asked. Source: the integrations as of 2026-11, and docs.aws.amazon.com, API_runtime_DocumentBlock.
 """
@@ -22,8 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_switchwise.models.dialect import Dialect
-from switchwise.nouns.errors import FailureKind, TargetError
+from switchwise.dialects import Dialect
+from switchwise.dialects.media import check
+from switchwise.dialects.table import GEMINI
 
 Block = dict[str, Any]
 _DATA = re.compile(r"data:(?P<mime>[^;,]*)[^,]*;base64,(?P<data>.*)", re.DOTALL)
@@ -99,14 +93,10 @@ def told(medium: Medium, block: Block, dialect: Dialect) -> Block:
     Raises:
         TargetError: the target cannot be shown it.
     """
-    if dialect is Dialect.GEMINI and block["type"] == "media":  # its own, and it may keep the file
+    if dialect is GEMINI and block["type"] == "media":  # its own, and it may keep the file
         return block
-    teller = _TELLERS.get((dialect, medium.kind))
-    said = None if teller is None or not (medium.data or medium.url) else teller(medium, block)
-    if said is None:
-        where = "" if medium.data else (" by its address" if medium.url else " that is kept elsewhere")
-        raise TargetError(FailureKind.UNSUPPORTED, f"{dialect} cannot be shown {medium.kind} content{where}")
-    return said
+    check(dialect, medium.kind, data=bool(medium.data), address=bool(medium.url))
+    return _TELLERS[dialect.protocol, medium.kind](medium, block)
 
 
 def _picture(medium: Medium, block: Block) -> Block:
@@ -115,13 +105,9 @@ def _picture(medium: Medium, block: Block) -> Block:
     return {"type": "image_url", "image_url": {"url": medium.address}}
 
 
-def _picture_inside(medium: Medium, block: Block) -> Block | None:
-    return _picture(medium, block) if medium.data else None
-
-
-def _sound(medium: Medium, block: Block) -> Block | None:
-    if block["type"] == "input_audio" or not medium.data:
-        return block if medium.data else None
+def _sound(medium: Medium, block: Block) -> Block:
+    if block["type"] == "input_audio":
+        return block
     held = {"data": medium.data, "format": medium.mime.partition("/")[2].removeprefix("x-").replace("mpeg", "mp3")}
     return {"type": "input_audio", "input_audio": held}
 
@@ -130,14 +116,12 @@ def _film(medium: Medium, _: Block) -> Block:
     return {"type": "video_url", "video_url": {"url": medium.address}}
 
 
-def _document(medium: Medium, _: Block) -> Block | None:
-    if not medium.data:
-        return None
+def _document(medium: Medium, _: Block) -> Block:
     return {"type": "file", "file": {"filename": medium.name or "document", "file_data": medium.address}}
 
 
-def _document_by_address(medium: Medium, _: Block) -> Block | None:
-    return None if medium.data else {"type": "document_url", "document_url": medium.url}
+def _document_by_address(medium: Medium, _: Block) -> Block:
+    return {"type": "document_url", "document_url": medium.url}
 
 
 def _for_gemini(medium: Medium, _: Block) -> Block:
@@ -145,9 +129,7 @@ def _for_gemini(medium: Medium, _: Block) -> Block:
     return {"type": medium.kind, **where, **({"mime_type": medium.mime} if medium.mime else {})}
 
 
-def _for_bedrock(medium: Medium, _: Block) -> Block | None:
-    if not medium.data:
-        return None
+def _for_bedrock(medium: Medium, _: Block) -> Block:
     said = {"type": medium.kind, "base64": medium.data, "mime_type": medium.mime}
     if medium.kind == "file":  # it takes no dots in names
         said["name"] = " ".join(_STRANGE.sub(" ", medium.name.rpartition(".")[0] or medium.name).split()) or "document"
@@ -155,20 +137,20 @@ def _for_bedrock(medium: Medium, _: Block) -> Block | None:
 
 
 _TELLERS = {
-    (Dialect.CHAT, "image"): _picture,
-    (Dialect.CHAT, "audio"): _sound,
-    (Dialect.CHAT, "video"): _film,
-    (Dialect.CHAT, "file"): _document,
-    (Dialect.MISTRAL, "image"): _picture,
-    (Dialect.MISTRAL, "audio"): _sound,
-    (Dialect.MISTRAL, "file"): _document_by_address,
-    (Dialect.OLLAMA, "image"): _picture_inside,
-    (Dialect.COHERE, "image"): _picture,
-    (Dialect.GEMINI, "image"): _picture,
-    (Dialect.GEMINI, "audio"): _for_gemini,
-    (Dialect.GEMINI, "video"): _for_gemini,
-    (Dialect.GEMINI, "file"): _for_gemini,
-    (Dialect.BEDROCK, "image"): _for_bedrock,
-    (Dialect.BEDROCK, "video"): _for_bedrock,
-    (Dialect.BEDROCK, "file"): _for_bedrock,
+    ("chat-completions", "image"): _picture,
+    ("chat-completions", "audio"): _sound,
+    ("chat-completions", "video"): _film,
+    ("chat-completions", "file"): _document,
+    ("mistral", "image"): _picture,
+    ("mistral", "audio"): _sound,
+    ("mistral", "file"): _document_by_address,
+    ("ollama", "image"): _picture,
+    ("cohere", "image"): _picture,
+    ("gemini", "image"): _picture,
+    ("gemini", "audio"): _for_gemini,
+    ("gemini", "video"): _for_gemini,
+    ("gemini", "file"): _for_gemini,
+    ("bedrock-converse", "image"): _for_bedrock,
+    ("bedrock-converse", "video"): _for_bedrock,
+    ("bedrock-converse", "file"): _for_bedrock,
 }

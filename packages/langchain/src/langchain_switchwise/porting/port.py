@@ -13,35 +13,43 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_core.prompt_values import ChatPromptValue
 
 from langchain_switchwise.answering.decision_record import target_of
-from langchain_switchwise.models.dialect import Dialect
-from langchain_switchwise.models.messages import media_of
 from langchain_switchwise.models.native import Native
 from langchain_switchwise.porting.cache_hints import Warmth
-from langchain_switchwise.porting.call_ids import CallIds, plainly_named
-from langchain_switchwise.porting.content import is_blank, named, plain, said
-from langchain_switchwise.porting.order import GO_ON, answered_between, begun, in_place, orderly
+from langchain_switchwise.porting.call_ids import authored, ids_for, plainly_named, with_ids
+from langchain_switchwise.porting.content import adapt_content, adapt_kind, is_blank
 from langchain_switchwise.porting.settings import settings
+from langchain_switchwise.porting.turn_order import Turns, role_of
+from switchwise.dialects.call_ids import CallIds
+from switchwise.dialects.table import ANTHROPIC, GEMINI, NVIDIA, OTHER
+from switchwise.dialects.turn_order import began_without_thinking
 from switchwise.prompt_cache.affinity import KeepWarm
 from switchwise.state.in_process import Memory
 
 _Key = tuple[tuple[str, ...], str]
 _PLAIN = frozenset(["text", "tool_use", "tool_call", "function_call", "tool_call_chunk", "input_json_delta"])
-_OWN = {Dialect.OPENAI_RESPONSES: frozenset(["reasoning", "refusal"])}
+_OWN = {"openai-responses": frozenset(["reasoning", "refusal"])}
 """Blocks of a message without an origin that can be told to be the dialect's own. Signed ones cannot: they stay foreign."""
 _THOUGHTS = ("thinking", "redacted_thinking", "reasoning_content")
 _MAKERS_KEYS = frozenset(["reasoning", "reasoning_content", "reasoning_details", "tool_outputs", "audio", "parsed", "refusal"])
-_PASSED_ON = (Dialect.OPENAI_CHAT, Dialect.OPENAI_RESPONSES, Dialect.ANTHROPIC, Dialect.OTHER)
+_PASSED_ON = ("openai-chat", "openai-responses", "anthropic", "other")
 """Whose integrations take each other's plain answers as they are; others send on what lies beside the text."""
-_NO_BLANKS = (Dialect.ANTHROPIC, Dialect.GEMINI, Dialect.BEDROCK, Dialect.MISTRAL, Dialect.COHERE)
-"""Who refuses an answer that says nothing."""
-_NO_PICTURES = (Dialect.OPENAI_CHAT, Dialect.CHAT, Dialect.MISTRAL, Dialect.OLLAMA, Dialect.COHERE)
-"""Who takes none from tools."""
+_NAMES = ("openai-chat", "chat-completions", "mistral", "ollama", "cohere")
+"""Whose integrations send on the names of authors."""
+
+
+class _Kept(NamedTuple):
+    """A history that was adapted, and where it stands."""
+
+    messages: list[BaseMessage]
+    adapted: list[BaseMessage] | None
+    ids: CallIds
+    turns: Turns
 
 
 class Porter:
@@ -54,7 +62,7 @@ class Porter:
 
     def __init__(self, warmth: Warmth | None = None, size: int = 256) -> None:
         self.warmth = warmth or Warmth(KeepWarm(affinity=False), {})
-        self._kept: Memory[_Key, tuple[list[BaseMessage], list[BaseMessage] | None, CallIds]] = Memory(size)
+        self._kept: Memory[_Key, _Kept] = Memory(size)
 
     def ported(
         self,
@@ -78,30 +86,32 @@ class Porter:
         Raises:
             TargetError: the target cannot be told or asked something of it; another may.
         """
-        history = self._history(thread, native, messages)
+        history, turns = self._history(thread, native, messages)
         if native.thinkless is not None and _began_without_thinking(history):
             native = native.thinkless
-            history = self._history(thread, native, messages)
+            history, turns = self._history(thread, native, messages)
         if kwargs:
             kwargs = settings(native, kwargs, tools)
-        if messages and orderly(native.dialect) and _answered_elsewhere(messages[-1], native):
-            history = [*history, HumanMessage(GO_ON)]
-        return native, history if history is messages else history.copy(), kwargs
+        end = turns.end(bool(messages) and _answered_elsewhere(messages[-1], native))
+        return native, [*history, *end] if end else history if history is messages else history.copy(), kwargs
 
-    def _history(self, thread: tuple[str, ...], native: Native, messages: list[BaseMessage]) -> list[BaseMessage]:
+    def _history(self, thread: tuple[str, ...], native: Native, messages: list[BaseMessage]) -> tuple[list[BaseMessage], Turns]:
         key = (thread, native.name)
         kept = self._kept.get(key)
-        known = len(kept[0]) if kept is not None and _continues(kept[0], messages) else 0
-        before, ids = (kept[1], kept[2]) if kept is not None and known else (None, CallIds(native))
+        known = len(kept.messages) if kept is not None and _continues(kept.messages, messages) else 0
+        if kept is None or not known:
+            kept = _Kept([], None, ids_for(native), Turns(native))
         if known < len(messages):
-            new = messages[known:]
-            adapted = adapt(new, native, messages[known - 1] if known else None, ids, known)
+            new, before = messages[known:], kept.adapted
+            turns = Turns(native, kept.turns.place, kept.turns.shown)
+            adapted = _adapt(new, native, kept.ids, turns, known)
             if before is not None:
                 before = [*before, *adapted]
             elif any(a is not b for a, b in zip(new, adapted, strict=False)) or len(new) != len(adapted):
                 before = [*messages[:known], *adapted]
-            self._kept.put(key, (messages, before, ids))
-        return messages if before is None else before
+            kept = _Kept(messages, before, kept.ids, turns)
+            self._kept.put(key, kept)
+        return messages if kept.adapted is None else kept.adapted, kept.turns
 
 
 def as_prompt(messages: list[BaseMessage]) -> ChatPromptValue:
@@ -109,62 +119,59 @@ def as_prompt(messages: list[BaseMessage]) -> ChatPromptValue:
     return ChatPromptValue.model_construct(messages=messages)
 
 
-def adapt(
-    messages: Sequence[BaseMessage],
-    native: Native,
-    after: BaseMessage | None = None,
-    ids: CallIds | None = None,
-    start: int = 0,
-) -> list[BaseMessage]:
-    """The messages as `native` may be sent them; those that it may have as they are stay the same objects.
+def adapt(messages: Sequence[BaseMessage], native: Native) -> list[BaseMessage]:
+    """A conversation as `native` may be sent it; messages that it may have as they are stay the same objects.
 
     Parameters:
-        messages: a conversation, or how it goes on.
+        messages: the conversation.
         native: the target.
-        after: the message before them; None: the conversation begins with them.
-        ids: of the calls before them; None: there are none.
-        start: number of the first of them in the conversation.
 
     Raises:
         TargetError: there is no way to tell the target something of it.
     """
+    return _adapt(messages, native, ids_for(native), Turns(native), 0)
+
+
+def _adapt(messages: Sequence[BaseMessage], native: Native, ids: CallIds, turns: Turns, start: int) -> list[BaseMessage]:
+    """The next messages of a conversation, of which `start` were there before."""
     dialect = native.dialect
-    ids = ids or CallIds(native)
-    adapted: list[BaseMessage] = []
-    before, leading = after, after is None
-    first = leading
     for place, given in enumerate(messages, start):
-        message = plain(given, native)
+        message = adapt_kind(given, native)
         if isinstance(message, AIMessage):
-            if (mine := _answer(message, native)) is not None:
-                adapted.append(_spelt_out(ids.of(mine, place), native))
-        elif isinstance(message, SystemMessage) and not leading and orderly(dialect):
-            adapted.append(in_place(message, native, after))
+            if (answer := _answer(message, native)) is not None:
+                turns.add(_spelt_out(with_ids(answer, ids, place), native))
         else:
-            adapted += [ids.of(each, place) for each in said(message, dialect)]
-        after = message
-        leading = leading and isinstance(message, SystemMessage)
-    if first and orderly(dialect):
-        adapted = begun(adapted, dialect)
-    if dialect in _NO_PICTURES:
-        adapted = [named(message) for message in _results_as_text(adapted)]
-    if dialect is Dialect.GEMINI:
-        adapted = [_named_by_its_call(message) for message in adapted]
-    if dialect is not Dialect.ANTHROPIC:
-        adapted = [_without_cache_marks(message) for message in adapted]
-    return answered_between(adapted, before, dialect)
+            for each in adapt_content(message, dialect):
+                turns.add(_without_marks(with_ids(each, ids, place), native))
+    return turns.told
+
+
+def _without_marks(message: BaseMessage, native: Native) -> BaseMessage:
+    """The message without what the target's integration would send on, and its provider refuse."""
+    dialect = native.dialect
+    if not dialect.cache_marks:
+        message = _without_cache_marks(message)
+    if dialect is GEMINI:
+        return _named_by_its_call(message)
+    return authored(message) if dialect.protocol in _NAMES else message
 
 
 def _answer(message: AIMessage, native: Native) -> AIMessage | None:
     """An answer as the target may be sent it; None: nothing of it is left to say."""
+    dialect = native.dialect
     home = _at_home(message, native)
-    if home and (native.dialect is Dialect.OTHER or _own(message, native)):
-        return message
-    mine = plainly_named(message if home else rebuilt(message), native.dialect)
-    if is_blank(mine) and (not home or mine.content == [] or native.dialect in _NO_BLANKS):
+    if home and (dialect is OTHER or _own(message, native)):
+        return _with_marks_taken(message, native)
+    mine = plainly_named(message if home else _rebuilt(message), dialect)
+    if is_blank(mine) and (not home or mine.content == [] or not dialect.blank_answer):
         return None
     blank = isinstance(mine.content, str) and mine.content and not mine.content.strip()
-    return mine.model_copy(update={"content": ""}) if blank and native.dialect is Dialect.ANTHROPIC else mine
+    return _with_marks_taken(mine.model_copy(update={"content": ""}) if blank and dialect is ANTHROPIC else mine, native)
+
+
+def _with_marks_taken(message: AIMessage, native: Native) -> AIMessage:
+    marked = _without_marks(message, native)
+    return marked if isinstance(marked, AIMessage) else message
 
 
 def _named_by_its_call(message: BaseMessage) -> BaseMessage:
@@ -174,7 +181,7 @@ def _named_by_its_call(message: BaseMessage) -> BaseMessage:
 
 def _spelt_out(message: BaseMessage, native: Native) -> BaseMessage:
     """An answer with its calls in the words of Chat Completions too: ChatNVIDIA sends no others."""
-    if native.provider != "NVIDIA" or not isinstance(message, AIMessage) or not message.tool_calls:
+    if native.dialect is not NVIDIA or not isinstance(message, AIMessage) or not message.tool_calls:
         return message
     calls = [
         {"id": call["id"], "type": "function", "function": {"name": call["name"], "arguments": json.dumps(call["args"])}}
@@ -190,7 +197,7 @@ def _answered_elsewhere(last: BaseMessage, native: Native) -> bool:
     return bool(target_of(last) or last.response_metadata.get("model_provider"))
 
 
-def rebuilt(message: AIMessage) -> AIMessage:
+def _rebuilt(message: AIMessage) -> AIMessage:
     """An answer reduced to what every provider understands: its text and its tool calls."""
     content = message.content
     return AIMessage(
@@ -216,13 +223,13 @@ def _at_home(message: AIMessage, native: Native) -> bool:
     if not _MAKERS_KEYS.isdisjoint(message.additional_kwargs):
         return False
     content = message.content
-    if native.dialect not in _PASSED_ON and (message.additional_kwargs or not isinstance(content, str)):
+    if native.dialect.protocol not in _PASSED_ON and (message.additional_kwargs or not isinstance(content, str)):
         return False
     if isinstance(content, str):  # ids of stored Responses items mean nothing elsewhere
         return not (message.id or "").startswith(("resp_", "msg_"))
     if maker or origin:
         return False
-    known = _PLAIN | _OWN.get(native.dialect, frozenset()) if native.dialect is not Dialect.OTHER else _PLAIN
+    known = _PLAIN | _OWN.get(native.dialect.protocol, frozenset())
     return all(isinstance(block, str) or (block.get("type") in known and not _signed(block)) for block in content)
 
 
@@ -231,34 +238,6 @@ def _signed(block: Mapping[str, Any]) -> bool:
     if block.get("type") == "reasoning":
         return not str(block.get("id") or "").startswith("rs_")
     return "signature" in block or block.get("type") == "redacted_thinking"
-
-
-def _results_as_text(messages: list[BaseMessage]) -> list[BaseMessage]:
-    """Tool results with nothing but text in them; what they show is shown by the user, after the results.
-
-    Chat Completions takes no pictures from tools. All results of one step are there before the next call is made, so a
-    group never goes on in messages that come later.
-    """
-    if not any(isinstance(message, ToolMessage) and _shows(message) for message in messages):
-        return messages
-    told: list[BaseMessage] = []
-    seen: list[str | dict[str, Any]] = []
-    for message in [*messages, None]:
-        if seen and not isinstance(message, ToolMessage):
-            told.append(HumanMessage(seen))
-            seen = []
-        if isinstance(message, ToolMessage) and (shown := _shows(message)):
-            seen += [{"type": "text", "text": f"From the result of {message.name or message.tool_call_id}:"}, *shown]
-            message = message.model_copy(update={"content": str(message.text) or "(shown by the user below)"})
-        if message is not None:
-            told.append(message)
-    return told
-
-
-def _shows(message: ToolMessage) -> list[dict[str, Any]]:
-    if isinstance(message.content, str):
-        return []
-    return [block for block in message.content if isinstance(block, dict) and media_of([block])]
 
 
 def _without_cache_marks(message: BaseMessage) -> BaseMessage:
@@ -273,29 +252,26 @@ def _without_cache_marks(message: BaseMessage) -> BaseMessage:
 
 
 def _began_without_thinking(history: list[BaseMessage]) -> bool:
-    """Whether the last turn is a tool loop with an answer that does not begin with its thinking.
+    """Whether the last turn is a tool loop with an answer that does not begin with its thinking."""
+    return began_without_thinking(
+        (role_of(message), _thinks(message) or _has_results(message)) for message in reversed(history)
+    )
 
-    What a user says beside a tool's result belongs to the loop: Anthropic takes both as one turn.
-    """
-    result = False
-    for message in reversed(history):
-        if isinstance(message, AIMessage):
-            if not result:
-                return False
-            first = message.content[0] if isinstance(message.content, list) and message.content else None
-            if not isinstance(first, dict) or first.get("type") not in _THOUGHTS:
-                return True
-            result = False
-        else:
-            result = result or isinstance(message, ToolMessage) or _has_results(message)
-    return False
+
+def _thinks(message: BaseMessage) -> bool:
+    """Whether an answer begins with its thinking."""
+    content = message.content
+    first = content[0] if isinstance(content, list) and content else None
+    return isinstance(message, AIMessage) and isinstance(first, dict) and first.get("type") in _THOUGHTS
 
 
 def _has_results(message: BaseMessage) -> bool:
     """Whether a user's message holds results of tools, as Anthropic's own do."""
     content = message.content
-    return not isinstance(content, str) and any(
-        isinstance(block, dict) and block.get("type") == "tool_result" for block in content
+    return (
+        not isinstance(message, AIMessage)
+        and not isinstance(content, str)
+        and any(isinstance(block, dict) and block.get("type") == "tool_result" for block in content)
     )
 
 

@@ -13,9 +13,11 @@ from langchain_core.runnables import Runnable, RunnableBinding
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from langchain_switchwise.models.dialect import Dialect, must_think
+from langchain_switchwise.models.dialect import must_think
 from langchain_switchwise.models.native import Native
 from langchain_switchwise.porting.settings import settings
+from switchwise.dialects.table import ANTHROPIC, BEDROCK, COHERE
+from switchwise.dialects.tool_choice import Choice, fitting, neutral
 from switchwise.nouns.errors import FailureKind, TargetError
 from switchwise.prompt_cache.breakpoints import marked_tools
 from switchwise.reading import token_estimate as tokens
@@ -51,10 +53,6 @@ _ANTHROPIC = frozenset(["anthropic"])
 _GOOGLE = frozenset(["google_genai", "google_vertexai"])
 _UNKNOWN = 120
 """Tokens of a tool whose definition cannot be read: about the mean of those of deep agents and of recorded sessions."""
-_LIMITS_TOOLS = (Dialect.OPENAI_CHAT, Dialect.OPENAI_RESPONSES)
-_UNASKED = (Dialect.GEMINI, Dialect.BEDROCK, Dialect.OLLAMA, Dialect.COHERE)
-"""Who cannot be asked for calls one by one, and whose clients raise over it."""
-_WORDS = {"auto": "auto", "any": "any", "required": "any", "none": "none"}
 
 
 class Tools(Sequence[dict[str, Any]]):
@@ -79,7 +77,7 @@ class Tools(Sequence[dict[str, Any]]):
         options: Mapping[str, Any] | None = None,
     ) -> None:
         self.raw = list(raw)
-        self.choice, alone = normalised(choice)
+        self.choice, alone = neutral(choice)
         self.parallel = False if alone else parallel
         self.options = dict(options or {})
         self.providers = server_side(self.raw)
@@ -111,37 +109,26 @@ class Tools(Sequence[dict[str, Any]]):
         """The same tools with another choice."""
         return Tools(self.raw, choice, self.parallel, self.options)
 
-    def choice_for(self, native: Native) -> dict[str, Any] | str | None:
+    def choice_for(self, native: Native) -> Choice:
         """The choice in the words that the target's own `bind_tools` takes.
 
         Raises:
             TargetError: it has none for it.
         """
-        choice, dialect = self.choice, native.dialect
-        if isinstance(choice, dict) and choice.get("type") == "allowed_tools" and dialect not in _LIMITS_TOOLS:
-            choice = _WORDS.get((choice.get("allowed_tools") or choice).get("mode", "auto"))
-        if dialect is Dialect.BEDROCK:
+        dialect = native.dialect
+        choice = fitting(self.choice, dialect, len(self.raw))
+        if dialect is BEDROCK:
             _check_converse(choice, native)
-        if dialect is Dialect.COHERE:
-            return self._for_cohere(choice)
-        return {"type": "none"} if choice == "none" and dialect is Dialect.ANTHROPIC else choice
-
-    def _for_cohere(self, choice: dict[str, Any] | str | None) -> str | None:
-        """Cohere can be told that tools must or must not be called, not which."""
-        if isinstance(choice, str) and choice not in ("auto", "any", "none") and len(self.raw) > 1:
-            raise TargetError(FailureKind.UNSUPPORTED, f"Cohere cannot be told to call {choice!r} of several tools")
-        return None if choice in (None, "auto") else "NONE" if choice == "none" else "REQUIRED"
+        if dialect is COHERE:
+            return None if choice in (None, "auto") else "NONE" if choice == "none" else "REQUIRED"
+        return {"type": "none"} if choice == "none" and dialect is ANTHROPIC else choice
 
     def _said(self, native: Native) -> dict[str, Any]:
         dialect = native.dialect
         said = dict(settings(native, self.options, tools=True))
-        if self.choice is not None and ((choice := self.choice_for(native)) is not None or dialect is not Dialect.COHERE):
+        if self.choice is not None and ((choice := self.choice_for(native)) is not None or dialect is not COHERE):
             said["tool_choice"] = choice
-        if (
-            self.parallel is not None
-            and dialect not in _UNASKED
-            and not (self.choice == "none" and dialect is Dialect.ANTHROPIC)
-        ):
+        if self.parallel is not None and dialect.tools.one_by_one and not (self.choice == "none" and dialect is ANTHROPIC):
             said["parallel_tool_calls"] = self.parallel
         return said
 
@@ -201,30 +188,6 @@ def _told_by(tool: Tool) -> tuple[str, int]:
     return str(name), len(str(getattr(tool, "description", None) or getattr(tool, "__doc__", None) or ""))
 
 
-def normalised(choice: ToolChoice) -> tuple[dict[str, Any] | str | None, bool]:
-    """One vocabulary for all providers: `auto`, `any`, `none`, or the name of a tool.
-
-    Returns:
-        The choice (a dictionary of which nothing is known stays as it is), and whether it forbids parallel calls.
-
-    >>> normalised("required"), normalised({"type": "tool", "name": "search"}), normalised(True)
-    (('any', False), ('search', False), ('any', False))
-    """
-    if choice is None or choice is False:
-        return None, False
-    if choice is True:
-        return "any", False
-    if isinstance(choice, str):
-        return _WORDS.get(choice, choice), False
-    kind, alone = choice.get("type"), choice.get("disable_parallel_tool_use") is True
-    if kind == "function":
-        name = (choice.get("function") or choice).get("name")
-        return (name, alone) if name else (choice, alone)
-    if kind == "tool" and choice.get("name"):
-        return choice["name"], alone
-    return (_WORDS[kind], alone) if kind in _WORDS else (choice, alone)
-
-
 def server_side(tools: Sequence[Tool]) -> frozenset[str]:
     """The providers that alone can serve these tools, because they define or run some of them; empty: any can."""
     homes = {homes for tool in tools if isinstance(tool, dict) and (homes := _homes(tool))}
@@ -242,15 +205,13 @@ def shown(tool: Tool) -> dict[str, Any]:
 
 
 def _check_converse(choice: dict[str, Any] | str | None, native: Native) -> None:
-    """Converse has no word for "none", and some of its models take only some of the others.
+    """Some models of Converse take only some of the choices.
 
     Raises:
         TargetError: another target must be asked.
     """
     if choice is None:
         return
-    if choice == "none":
-        raise TargetError(FailureKind.UNSUPPORTED, "Converse cannot be told to call no tool")
     kind = choice if choice in ("auto", "any") else next(iter(choice)) if isinstance(choice, dict) else "tool"
     known = getattr(native.model, "supports_tool_choice_values", None)
     if (

@@ -1,0 +1,121 @@
+"""Ids and names of tool calls, as a target takes them. Pure, and always the same for the same place in a conversation.
+
+An id that the target refuses becomes its digest, the same everywhere. An empty one is made of its place. One that occurs again where each may be used
+once gets a number: some models of OpenAI's repeat theirs.
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import blake2b
+
+from switchwise.dialects.dialect import CallIdRules, ToolRules
+
+_STRANGE = re.compile(r"[^a-zA-Z0-9_-]")
+
+
+class CallIds:
+    """The ids of one conversation, for one target.
+
+    It notes at which message an id occurs, so that the same message always gets the same ids, however often it is looked at.
+
+    Parameters:
+        rules: of the target.
+        once: each id may be used once, whatever the rules say: some models change their API once tools are bound.
+
+    >>> ids = CallIds(CallIdRules(longest=40, once=True))
+    >>> ids.called("call_1", 1), ids.answered("call_1", 2), ids.called("call_1", 3), ids.answered("call_1", 4)
+    ('call_1', 'call_1', 'call_1_2', 'call_1_2')
+    """
+
+    __slots__ = ("_once", "_places", "_rules", "_unnamed")
+
+    def __init__(self, rules: CallIdRules, once: bool = False) -> None:
+        self._rules = rules
+        self._once = once or rules.once
+        self._places: dict[str, tuple[int, ...]] = {}
+        self._unnamed: dict[int, int] = {}
+
+    def called(self, given: str | None, place: int, number: int = 0) -> str:
+        """The id of a call.
+
+        Parameters:
+            given: what its maker called it; empty or None: nothing.
+            place: number of its message in the conversation.
+            number: of the call in that message.
+        """
+        if not given:
+            self._unnamed[place] = max(self._unnamed.get(place, 0), number + 1)
+            return self._unnamed_id(place, number)
+        if not self._once:
+            return self._fit(given, 0)
+        places = self._places.get(given, ())
+        if place not in places:
+            places = self._places[given] = (*places, place)
+        return self._fit(given, sum(at < place for at in places))
+
+    def answered(self, given: str | None, place: int, number: int = 0) -> str:
+        """The id of the call that a result answers: the latest of that name; where it has none, the one at its position among the results.
+
+        Parameters:
+            given: the id that the result names; empty or None: none.
+            place: number of its message in the conversation.
+            number: of the result in that message.
+        """
+        if not given:
+            caller = max((at for at in self._unnamed if at < place), default=None)
+            position = number if caller is None else place - caller - 1 + number
+            return self._unnamed_id(place if caller is None else caller, position)
+        return self._fit(given, sum(at < place for at in self._places.get(given, ())) - 1)
+
+    def upto(self, place: int) -> CallIds:
+        """The ids of the messages before a place, for a conversation that goes on otherwise."""
+        ids = CallIds(self._rules, self._once)
+        ids._places = {
+            given: kept for given, places in self._places.items() if (kept := tuple([at for at in places if at < place]))
+        }
+        ids._unnamed = {at: count for at, count in self._unnamed.items() if at < place}
+        return ids
+
+    def _unnamed_id(self, place: int, number: int) -> str:
+        return self._fit(f"call_{place}" if not number else f"call_{place}_{number}", 0)
+
+    def _fit(self, given: str, before: int) -> str:
+        """The id after so many calls that had the same."""
+        own = given if before < 1 else f"{given}_{before + 1}"
+        return own if self._rules.accept(own) else made(own, self._rules)
+
+
+def made(given: str, rules: CallIdRules) -> str:
+    """An id that the target takes, made of one that it does not.
+
+    >>> len(made("x" * 80, CallIdRules(longest=40))), made("call_1", CallIdRules(pattern="[a-zA-Z0-9]{9}", made=9))
+    (37, 'f0ce5c525')
+    """
+    digest = blake2b(given.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return digest[: rules.made] if rules.made else f"call_{digest}"
+
+
+def tool_name(given: str, rules: ToolRules) -> str:
+    """The name of a tool that was called, as the target takes it: letters, digits, `_` and `-`.
+
+    >>> tool_name("search files", ToolRules()), tool_name("any name", ToolRules(longest_name=0))
+    ('search_files', 'any name')
+    """
+    if not rules.longest_name:
+        return given
+    return (
+        _STRANGE.sub("_", given)[: rules.longest_name] if len(given) > rules.longest_name or _STRANGE.search(given) else given
+    )
+
+
+_STRANGE_AUTHOR = re.compile(r"[\s<|\\/>]")
+
+
+def author_name(given: str) -> str:
+    """The name of who speaks, as Chat Completions takes it: no spaces, angle brackets, bars or slashes.
+
+    >>> author_name("Ada Lovelace")
+    'Ada_Lovelace'
+    """
+    return _STRANGE_AUTHOR.sub("_", given)

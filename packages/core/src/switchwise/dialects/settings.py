@@ -1,0 +1,224 @@
+"""Settings of a call, in the words of the API that takes them: what it does not have is left out, what it calls otherwise is renamed.
+
+| setting | what becomes of it |
+|---|---|
+| limit of the answer, stop sequences, effort, seed | the API's own word; Ollama's options |
+| settings of another provider | left out: the client would raise, or the provider refuse them |
+| settings of Chat Completions only | left out for Responses |
+| `temperature`, `top_p`, `top_k` | left out where the model takes none, or while it thinks; `temperature` at most what the API takes |
+| a limit of the answer that would end within the thinking | longer by the thinking's budget |
+| reasoning settings | left out for models that do not reason |
+| `service_tier`, `metadata`, `context_management` | left out where the value is another provider's |
+| `stream_options` of None | left out |
+| JSON mode, where the API has none; a conversation, prompt or servers of tools that one provider keeps or runs | `UNSUPPORTED`: another target must be asked |
+
+Source: docs/design/portability.md; each row was refused by a provider or by its client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from switchwise.dialects.dialect import Dialect, SettingRules
+from switchwise.nouns.errors import FailureKind, TargetError
+
+Settings = dict[str, Any]
+
+ANTHROPIC_ONLY = frozenset(
+    """betas cache_control container diagnostics effort fallbacks inference_geo mcp_servers output_config speed thinking top_k
+    user_profile_id""".split()
+)
+CHAT_ONLY = frozenset(
+    """audio frequency_penalty logit_bias logprobs modalities n prediction presence_penalty seed web_search_options""".split()
+)
+OPENAI_ONLY = CHAT_ONLY | frozenset(
+    """conversation include max_tool_calls metadata previous_response_id prompt prompt_cache_key prompt_cache_options prompt_cache_retention
+    reasoning safety_identifier service_tier store stream_options stream_usage strict text top_logprobs truncation user
+    verbosity""".split()
+)
+ELSEWHERE = frozenset(
+    """additionalModelRequestFields cached_content candidate_count format generation_config guardrailConfig include_thoughts keep_alive
+    num_ctx num_predict options performanceConfig prompt_mode random_seed reasoning_format response_mime_type response_modalities
+    response_schema safe_prompt safety_settings session_id thinking_budget thinking_config thinking_level""".split()
+)
+SAMPLING = frozenset(["temperature", "top_p", "top_k"])
+REASONING = frozenset(["reasoning", "reasoning_effort"])
+TRANSPORT = frozenset(["extra_body", "extra_headers", "extra_query", "timeout"])
+"""What the SDKs of OpenAI, Anthropic and their like take in addition to the request."""
+KNOWN = (
+    ANTHROPIC_ONLY | OPENAI_ONLY | ELSEWHERE | SAMPLING | REASONING | TRANSPORT | {"context_management", "parallel_tool_calls"}
+)
+"""Settings of which it is known who has them."""
+LONGEST = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+_STOPS = ("stop", "stop_sequences")
+_KEPT = {
+    # settings without which a request says something else, and what they name; only a target of that provider can serve it
+    **dict.fromkeys(["previous_response_id", "conversation", "prompt"], "what OpenAI keeps"),
+    "mcp_servers": "what Anthropic calls",
+}
+_ENCRYPTED = "reasoning.encrypted_content"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What is known of the model that is called, and of the client that calls it.
+
+    Parameters:
+        name: of the target, for messages.
+        samples: it takes `temperature` and its like; None: unknown.
+        reasons: it reasons; None: unknown.
+        thinking: how it is set to think (Anthropic's `thinking`); None: it is not.
+        reasoning: how it is set to reason (Responses' `reasoning`).
+        options: what it is set to (Ollama's options); those of a call replace them all.
+        also: settings that its client takes and translates itself.
+        longest, stop: what its client calls these two; empty: as the API does. `*`: the client knows every name.
+    """
+
+    name: str = ""
+    samples: bool | None = None
+    reasons: bool | None = None
+    thinking: Mapping[str, Any] | None = None
+    reasoning: Mapping[str, Any] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    also: frozenset[str] = frozenset()
+    longest: str = ""
+    stop: str = ""
+
+
+NOTHING_KNOWN = ModelFacts()
+
+
+def adapt(
+    dialect: Dialect, settings: Settings, facts: ModelFacts = NOTHING_KNOWN, *, without: frozenset[str] = frozenset()
+) -> Settings:
+    """The settings as the target takes them; the same object where nothing changes.
+
+    Parameters:
+        dialect: of the target.
+        settings: as the caller gave them.
+        facts: what is known of the model.
+        without: settings that this call cannot have.
+
+    Raises:
+        TargetError: it cannot do what is asked for.
+
+    >>> from switchwise.dialects.table import ANTHROPIC, OPENAI_RESPONSES
+    >>> adapt(ANTHROPIC, {"max_completion_tokens": 100, "seed": 1, "temperature": 1.5, "stop": ["END"]})
+    {'temperature': 1.0, 'max_tokens': 100, 'stop_sequences': ['END']}
+    >>> adapt(OPENAI_RESPONSES, {"reasoning_effort": "low"})
+    {'reasoning': {'effort': 'low'}}
+    """
+    if not settings:
+        return settings
+    rules = dialect.settings
+    if dialect.protocol == "other":
+        return _without(settings, frozenset(["cache_control"]) | _switched_off(settings) | without)
+    if not rules.json_mode and _kind(settings.get("response_format")) == "json_object":
+        raise TargetError(FailureKind.UNSUPPORTED, f"{dialect.title} has no JSON mode without a schema")
+    settings = _renamed(settings, rules, facts)
+    refused = _refused(rules, settings, facts) | without | _switched_off(settings)
+    if facts.reasons is False and _ENCRYPTED in (settings.get("include") or ()):
+        kept = [name for name in settings["include"] if name != _ENCRYPTED]
+        settings = {**settings, "include": kept} if kept else _without(settings, frozenset(["include"]))
+    if not refused.isdisjoint(settings):
+        for name in _KEPT.keys() & refused:
+            if settings.get(name):
+                raise TargetError(FailureKind.UNSUPPORTED, f"{name}= names {_KEPT[name]}, which {dialect} cannot reach")
+        settings = _without(settings, refused)
+    return valued(dialect, settings, facts)
+
+
+def valued(dialect: Dialect, settings: Settings, facts: ModelFacts = NOTHING_KNOWN) -> Settings:
+    """The settings with values that the target takes, for settings that it has; the same object where nothing changes."""
+    rules = dialect.settings
+    hot = settings.get("temperature")
+    if isinstance(hot, int | float) and hot > rules.hottest:
+        settings = {**settings, "temperature": rules.hottest}
+    if rules.nested_effort and "reasoning_effort" in settings:
+        given = settings.get("reasoning") or facts.reasoning or {}
+        settings = {
+            **_without(settings, frozenset(["reasoning_effort"])),
+            "reasoning": {**given, "effort": settings["reasoning_effort"]},
+        }
+    if facts.samples is False and (hot := {name for name in SAMPLING & settings.keys() if settings[name] != 1}):
+        settings = _without(settings, frozenset(hot))
+    if rules.options:
+        settings = _in_options(settings, rules, facts)
+    thinking = settings.get("thinking", facts.thinking)
+    if not isinstance(thinking, Mapping) or thinking.get("type") == "disabled":
+        return settings
+    return _while_it_thinks(settings, thinking)
+
+
+def _while_it_thinks(settings: Settings, thinking: Mapping[str, Any]) -> Settings:
+    refused = {
+        name for name in SAMPLING & settings.keys() if name == "top_k" or (name == "temperature" and settings[name] != 1)
+    }
+    if (settings.get("top_p") or 1) < 0.95:
+        refused.add("top_p")
+    settings = _without(settings, frozenset(refused))
+    budget, longest = thinking.get("budget_tokens"), settings.get("max_tokens")
+    if budget and longest and longest <= budget:  # the budget counts to the answer
+        settings = {**settings, "max_tokens": longest + budget}
+    return settings
+
+
+def _refused(rules: SettingRules, settings: Settings, facts: ModelFacts) -> frozenset[str]:
+    refused = KNOWN - rules.takes - facts.also
+    if facts.reasons is False:
+        refused |= REASONING - facts.also
+    ours = {name for name, values in rules.ours.items() if name in settings and not _among(settings[name], values)}
+    taken = {name for name, values in rules.ours.items() if name in settings and name not in ours}
+    return (refused - taken) | ours
+
+
+def _among(value: Any, values: frozenset[str]) -> bool:
+    """Whether a value is one that the API understands: a word, a kind (`list`, `mapping`), or a mapping of just one field (`{field}`)."""
+    if isinstance(value, Mapping):
+        return "mapping" in values or any(set(value) == {name[1:-1]} for name in values if name.startswith("{"))
+    if isinstance(value, list | tuple):
+        return "list" in values
+    return f"!{value}" not in values and ("*" in values or value in values)
+
+
+def _switched_off(settings: Settings) -> frozenset[str]:
+    """`stream_options=None` says that a server does not take it."""
+    return frozenset(["stream_options"]) if settings.get("stream_options", "") is None else frozenset()
+
+
+def _renamed(settings: Settings, rules: SettingRules, facts: ModelFacts) -> Settings:
+    longest, stop = facts.longest or rules.longest, facts.stop or rules.stop
+    words = dict(rules.words)
+    if longest != "*":
+        words |= {name: longest for name in LONGEST if name != longest and name not in rules.options}
+    if stop != "*":
+        words |= {name: stop for name in _STOPS if name != stop}
+    for name in [name for name in words if name in settings]:
+        own, value = words[name], settings[name]
+        settings = _without(settings, frozenset([name]))
+        if own not in settings:
+            settings = {**settings, own: value}
+    return settings
+
+
+def _in_options(settings: Settings, rules: SettingRules, facts: ModelFacts) -> Settings:
+    """The settings as Ollama takes them: most are options, and those of a call replace all that the model has."""
+    if isinstance(settings.get("reasoning"), Mapping):  # OpenAI's
+        settings = _without(settings, frozenset(["reasoning"]))
+    told = {own: settings[name] for name, own in rules.options.items() if name in settings}
+    if not told:
+        return settings
+    kept = dict(facts.options)
+    if settings.get("stop"):
+        kept["stop"] = settings["stop"]
+    return {**_without(settings, frozenset(rules.options)), "options": {**kept, **told, **(settings.get("options") or {})}}
+
+
+def _without(settings: Settings, names: frozenset[str]) -> Settings:
+    return settings if names.isdisjoint(settings) else {name: value for name, value in settings.items() if name not in names}
+
+
+def _kind(value: Any) -> Any:
+    return value.get("type") if isinstance(value, Mapping) else None

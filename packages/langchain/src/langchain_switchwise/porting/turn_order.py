@@ -1,0 +1,95 @@
+"""Who may speak when: the steps of `switchwise.dialects.turn_order`, applied to messages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+
+from langchain_switchwise.models.messages import media_of
+from langchain_switchwise.models.native import Native
+from switchwise.dialects import turn_order
+from switchwise.dialects.turn_order import Act, Place, Step
+
+_ROLES: tuple[tuple[type[BaseMessage], str], ...] = (
+    (HumanMessage, turn_order.USER),
+    (AIMessage, turn_order.ASSISTANT),
+    (ToolMessage, turn_order.TOOL),
+    (SystemMessage, turn_order.SYSTEM),
+)
+
+
+class Turns:
+    """Puts the messages of a conversation in order, one after the other.
+
+    Parameters:
+        native: the target.
+        place: where the conversation stands.
+        shown: what the last results of tools showed.
+
+    `told` is what goes out.
+    """
+
+    __slots__ = ("_native", "_system_anywhere", "place", "shown", "told")
+
+    def __init__(self, native: Native, place: Place = turn_order.START, shown: tuple[str | dict[str, Any], ...] = ()) -> None:
+        profile: Any = native.model.profile or {}
+        self._native = native
+        self._system_anywhere = bool(profile.get("mid_conversation_system_messages"))
+        self.place = place
+        self.shown = shown
+        self.told: list[BaseMessage] = []
+
+    def add(self, message: BaseMessage) -> None:
+        """Take the next message."""
+        role = role_of(message)
+        shown: list[dict[str, Any]] = []
+        if isinstance(message, ToolMessage) and not self._native.dialect.media_in_results:
+            shown = [block for block in message.content if isinstance(block, dict) and media_of([block])]
+        steps, self.place = turn_order.step(
+            self._native.dialect, self.place, role, bool(shown), system_anywhere=self._system_anywhere
+        )
+        self._take(steps, message)
+        if shown and isinstance(message, ToolMessage):
+            name = turn_order.shown_from(message.name or message.tool_call_id)
+            self.shown = (*self.shown, {"type": "text", "text": name}, *shown)
+            self.told[-1] = message.model_copy(update={"content": str(message.text) or turn_order.SHOWN})
+
+    def end(self, foreign: bool) -> list[BaseMessage]:
+        """What is said at the end of the prompt, for one call.
+
+        Parameters:
+            foreign: the conversation ends with an answer of another model, which calls nothing.
+        """
+        steps = turn_order.ending(self._native.dialect, self.place, foreign)
+        after = Turns(self._native, self.place, self.shown)
+        after._take(steps, None)
+        return after.told
+
+    def _take(self, steps: tuple[Step, ...], message: BaseMessage | None) -> None:
+        for act, text in steps:
+            if act is Act.SHOW:
+                self.told.append(HumanMessage(list(self.shown)))
+                self.shown = ()
+            elif act is Act.SAY_USER:
+                self.told.append(HumanMessage(text))
+            elif act is Act.SAY_ANSWER:
+                self.told.append(AIMessage(text))
+            elif message is None:
+                raise AssertionError(f"{act} needs a message")
+            elif act is Act.AS_USER:
+                self.told.append(HumanMessage(turn_order.as_system(str(message.text))))
+            elif act is Act.JOIN and self.told:
+                self.told[-1] = SystemMessage([*_blocks(self.told[-1]), *_blocks(message)])
+            else:
+                self.told.append(message)
+
+
+def role_of(message: BaseMessage) -> str:
+    """The role of a message; a user's for those of LangChain's older kinds that say nothing of it."""
+    return next((role for kind, role in _ROLES if isinstance(message, kind)), turn_order.USER)
+
+
+def _blocks(message: BaseMessage) -> list[str | dict[str, Any]]:
+    content = message.content
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
