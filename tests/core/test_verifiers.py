@@ -4,8 +4,6 @@ import dataclasses
 from datetime import date
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from switchwise import (
@@ -24,7 +22,6 @@ from switchwise import (
 from switchwise.policies import Budget, Rules
 from switchwise.testing import Fails, Script
 from switchwise.verifiers import Judge, Predicate, Schema
-from switchwise.verifiers.json_schema import violation
 from switchwise.verifiers.judge import read_score
 
 POOL = Pool([Target("cheap"), Target("strong"), Target("judge")])
@@ -94,54 +91,6 @@ def test_the_arguments_of_a_tool_are_judged_and_other_tools_are_not():
     assert verify(View(), Reply("", tool_calls=(("book", good), ("search", bad)))).accepted
     assert not verify(View(), Reply("", tool_calls=(("book", good), ("book", bad)))).accepted
     assert verify(View(), Reply("no call at all")).accepted
-
-
-@pytest.mark.parametrize(
-    ("schema", "good", "bad"),
-    [
-        ({"type": "integer"}, [3, 3.0, -1], [3.5, "3", True, None, float("inf")]),
-        ({"type": ["string", "null"]}, ["", None], [0, []]),
-        ({"enum": ["a", 1]}, ["a", 1], ["b", True]),
-        ({"const": 0}, [0], [False, None]),
-        ({"type": "object", "required": ["a"]}, [{"a": 1}], [{}, []]),
-        ({"properties": {"a": {"type": "string"}}, "additionalProperties": False}, [{}, {"a": ""}], [{"b": 1}, {"a": 1}]),
-        ({"additionalProperties": {"type": "number"}}, [{"x": 1}], [{"x": "1"}]),
-        ({"items": {"minimum": 2}, "maxItems": 2}, [[], [2, 3]], [[1], [2, 2, 2]]),
-        ({"prefixItems": [{"type": "string"}], "items": False}, [["a"], []], [["a", 1], [1]]),
-        ({"minLength": 2, "maxLength": 3, "pattern": "^a"}, ["ab", "abc", 7], ["a", "abcd", "ba"]),
-        ({"exclusiveMinimum": 0, "exclusiveMaximum": 1}, [0.5], [0, 1]),
-        ({"anyOf": [{"type": "string"}, {"type": "null"}]}, ["", None], [1]),
-        ({"oneOf": [{"minimum": 0}, {"maximum": 10}]}, [-1, 11], [5]),
-        ({"allOf": [{"minimum": 0}, {"maximum": 10}]}, [5], [-1, 11]),
-        ({"not": {"type": "null"}}, [1], [None]),
-        (
-            {
-                "$ref": "#/$defs/node",
-                "$defs": {"node": {"properties": {"next": {"$ref": "#/$defs/node"}, "n": {"type": "number"}}}},
-            },
-            [{"n": 1, "next": {"n": 2}}],
-            [{"next": {"next": {"n": "x"}}}],
-        ),
-        (True, [1], []),
-        (False, [], [1]),
-    ],
-)
-def test_json_schema_as_it_is_written(schema, good, bad):
-    assert [violation(value, schema) for value in good] == [None] * len(good)
-    assert all(violation(value, schema) for value in bad)
-
-
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
-    )
-)
-def test_the_empty_schema_allows_everything(value):
-    assert violation(value, {}) is None
-
-
-def test_a_reason_names_the_place():
-    assert violation({"a": [{"b": 1}]}, {"properties": {"a": {"items": {"required": ["c"]}}}}) == "a.0: 'c' is missing"
 
 
 @pytest.mark.parametrize(("score", "who"), [(0.9, "cheap"), (0.7, "cheap"), (0.69, "strong"), (0, "strong")])

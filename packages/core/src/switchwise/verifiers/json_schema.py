@@ -1,18 +1,28 @@
-"""The part of JSON Schema 2020-12 that model providers accept for structured output, checked without a dependency.
+"""JSON Schema: by `jsonschema-rs` where it is installed (extra `schema`), else the part that providers take for structured output.
 
-type, enum, const, properties, required, additionalProperties, items, prefixItems, minItems, maxItems, minLength,
-maxLength, pattern, minimum, maximum, exclusiveMinimum, exclusiveMaximum, anyOf, oneOf, allOf, not, and $ref to #/$defs
-or #/definitions. Other keywords are not looked at.
+Without the extra these keywords are checked: type, enum, const, properties, required, additionalProperties, items, minItems,
+maxItems, minLength, maxLength, pattern, minimum, maximum, exclusiveMinimum, exclusiveMaximum, anyOf, allOf, and $ref to a place in
+the same schema. Titles, descriptions and other notes are skipped. A schema with any other keyword is refused when it is given: a
+keyword that is not looked at would accept every value. References to other documents are refused in both cases: nothing is fetched.
+
+Source: JSON Schema 2020-12.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from switchwise.nouns.errors import ConfigurationError
 
+Schema = Mapping[str, Any] | bool
+Check = Callable[[Any], str | None]
+DEEPEST = 400  # levels of a value that is looked at, and of a schema that is read
+
+REMEDY = 'use another keyword, or install the extra: pip install "switchwise[schema]"'
+NEWEST = "https://json-schema.org/draft/2020-12/schema"
 _TYPES: Mapping[str, Any] = {
     "object": dict,
     "array": list,
@@ -22,59 +32,164 @@ _TYPES: Mapping[str, Any] = {
     "boolean": bool,
     "null": type(None),
 }
+_NOTES = {"$comment", "$schema", "default", "deprecated", "description", "examples", "format", "readOnly", "title", "writeOnly"}
 
 
-_NESTED = ("additionalProperties", "allOf", "anyOf", "items", "not", "oneOf", "prefixItems")  # schemas, or lists of them
-_NAMED = ("$defs", "definitions", "properties")  # name -> schema
-
-
-def violation(value: Any, schema: Mapping[str, Any] | bool) -> str | None:
-    """The first way in which `value` breaks `schema`, with its place; None: it follows it.
+def checker(schema: Schema, formats: bool = False) -> Check:
+    """A function that says the first way in which a value breaks a schema, with its place, or None.
 
     Parameters:
-        value: what `json.loads` gives.
         schema: a JSON schema; True allows everything, False nothing.
+        formats: check `format` too; by the specification it is a note. Needs the extra `schema`.
 
-    >>> violation({"tags": ["a", 2]}, {"properties": {"tags": {"items": {"type": "string"}}}})
+    Raises:
+        ConfigurationError: it is no schema; without the extra, it has a keyword that would not be checked.
+
+    >>> check = checker({"properties": {"tags": {"items": {"type": "string"}}}})
+    >>> check({"tags": ["a", 2]})
     'tags.1: 2 is not of type string'
     """
+    try:
+        import jsonschema_rs as library
+    except ImportError:
+        if formats:
+            raise ConfigurationError(f"formats=True: cannot be checked here; {REMEDY}") from None
+        made = _without_library(schema)
+    else:
+        made = _by_library(library, schema, formats)
+
+    def check(value: Any) -> str | None:
+        return f"nested deeper than {DEEPEST} levels" if _deeper(value) else made(value)
+
+    return check
+
+
+def _deeper(value: Any) -> bool:
+    """Whether a value has more than `DEEPEST` levels. Not recursive: what is asked is whether recursion is safe."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            part
+            for each in level
+            if isinstance(each, dict | list)
+            for part in (each.values() if isinstance(each, dict) else each)
+            if isinstance(part, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
+# -- by the library ----------------------------------------------------------------------------------------------------
+
+
+def _by_library(library: Any, schema: Schema, formats: bool) -> Check:
+    try:
+        validator = library.validator_for(schema, validate_formats=formats, offline=True)
+    except ValueError as error:  # an invalid schema, a reference that leads nowhere, one that is nested too deeply
+        path = list(map(str, getattr(error, "instance_path", ())))
+        message = getattr(error, "message", str(error))
+        if path[-1:] == ["type"] or path[-2:-1] == ["type"]:
+            message = f"{_short(error.instance)} is no type; the types are {', '.join(_TYPES)}"  # type: ignore[attr-defined]
+        raise ConfigurationError(f"JSON schema: {_at('.'.join(path), message)}") from None
+
+    def check(value: Any) -> str | None:
+        try:
+            error = next(validator.iter_errors(value), None)
+        except ValueError as wrong:  # what JSON has no word for
+            return str(wrong)
+        return None if error is None else _at(".".join(map(str, error.instance_path)), _told(error))
+
+    return check
+
+
+def _told(error: Any) -> str:
+    """What is wrong, in the words that stand here without the library, too; the value is cut short."""
+    kind = error.kind.name
+    if kind == "type":
+        return f"{_short(error.instance)} is not of type {' or '.join(error.kind.types)}"
+    if kind == "required":
+        return f"{error.kind.property!r} is missing"
+    if kind == "additionalProperties":
+        return f"{error.kind.unexpected[0]!r} is not allowed"
+    if kind == "falseSchema":
+        return "nothing is allowed here"
+    return str(error.message)
+
+
+# -- without it --------------------------------------------------------------------------------------------------------
+
+
+def _without_library(schema: Schema) -> Check:
     root = schema if isinstance(schema, Mapping) else {}
-    return next(_violations(value, schema, root, ""), None)
+    if root.get("$schema", NEWEST).rstrip("#") != NEWEST:
+        raise ConfigurationError(f"JSON schema: $schema is {root['$schema']!r}: only {NEWEST} is checked here; {REMEDY}")
+    try:
+        _refuse(schema, root, "")
+    except RecursionError:
+        raise ConfigurationError("JSON schema: nested too deeply") from None
+
+    def check(value: Any) -> str | None:
+        try:
+            return next(_violations(value, schema, root, ""), None)
+        except RecursionError:  # a reference to itself about the same value
+            return "the schema refers to itself without end"
+
+    return check
 
 
-def refuse_unknown_types(schema: Any) -> None:
-    """Raise `ConfigurationError` for a type that there is not: it would allow everything.
-
-    Parameters:
-        schema: a JSON schema.
-    """
-    if isinstance(schema, list | tuple):
-        for part in schema:
-            refuse_unknown_types(part)
-    if not isinstance(schema, Mapping):
+def _refuse(schema: Any, root: Mapping[str, Any], place: str) -> None:
+    """Raise `ConfigurationError` for what would not be checked, or is no schema."""
+    if isinstance(schema, bool):
         return
-    named = schema.get("type", ())
-    for kind in [named] if isinstance(named, str) else named:
-        if kind not in _TYPES:
-            raise ConfigurationError(f"JSON schema: {kind!r} is no type; the types are {', '.join(_TYPES)}")
-    for key in _NESTED:
-        refuse_unknown_types(schema.get(key))
-    for key in _NAMED:
-        refuse_unknown_types(list((schema.get(key) or {}).values()))
+    if not isinstance(schema, Mapping):
+        raise ConfigurationError(f"JSON schema: {_at(place, f'{_short(schema)} is no schema: give an object, true or false')}")
+    for word, value in schema.items():
+        where = _below(place, word)
+        if word in _NOTES or (word == "$id" and not place):
+            continue
+        if word not in _TAKES:
+            raise ConfigurationError(f"JSON schema: {where}: the keyword {word!r} is not checked here; {REMEDY}")
+        fits, wanted = _TAKES[word]
+        if not fits(value):
+            raise ConfigurationError(f"JSON schema: {where}: {_short(value)} {wanted}")
+        if word == "$ref" and _resolved(value, root) is None:
+            raise ConfigurationError(
+                f"JSON schema: {where}: {value!r} is not in this schema; give the place of one that is, '#/$defs/...'"
+            )
+        for name, part in _parts(word, value):
+            _refuse(part, root, _below(where, name) if name else where)
+
+
+def _parts(word: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """The schemas in the value of a keyword."""
+    if word in _NAMED:
+        yield from value.items()
+    elif word in _LISTED:
+        yield from ((str(i), part) for i, part in enumerate(value))
+    elif word in _NESTED:
+        yield "", value
 
 
 def _violations(value: Any, schema: Any, root: Mapping[str, Any], place: str) -> Iterator[str]:
-    if schema is True or schema == {}:
-        return
-    if schema is False:
-        yield _at(place, "nothing is allowed here")
+    if isinstance(schema, bool):
+        if not schema:
+            yield _at(place, "nothing is allowed here")
         return
     if "$ref" in schema:
         yield from _violations(value, _resolved(schema["$ref"], root), root, place)
     yield from _kind(value, schema, place)
     yield from _bounds(value, schema, place)
-    for check in (_members, _elements, _choices):
-        yield from check(value, schema, root, place)
+    yield from _members(value, schema, root, place)
+    if isinstance(value, list):
+        for i, element in enumerate(value):
+            yield from _violations(element, schema.get("items", True), root, _below(place, str(i)))
+    for part in schema.get("allOf", ()):
+        yield from _violations(value, part, root, place)
+    if "anyOf" in schema:
+        reasons = [next(_violations(value, part, root, place), None) for part in schema["anyOf"]]
+        if all(reasons):
+            yield f"{reasons[0]}, nor does it follow another of anyOf"
 
 
 def _kind(value: Any, schema: Mapping[str, Any], place: str) -> Iterator[str]:
@@ -108,40 +223,17 @@ def _bounds(value: Any, schema: Mapping[str, Any], place: str) -> Iterator[str]:
 def _members(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any], place: str) -> Iterator[str]:
     if not isinstance(value, dict):
         return
-    known = schema.get("properties", {})
+    known, others = schema.get("properties", {}), schema.get("additionalProperties", True)
     for name in schema.get("required", ()):
         if name not in value:
             yield _at(place, f"{name!r} is missing")
     for name, member in value.items():
         if name in known:
             yield from _violations(member, known[name], root, _below(place, name))
-        elif schema.get("additionalProperties", True) is False:
+        elif others is False:
             yield _at(place, f"{name!r} is not allowed")
         else:
-            yield from _violations(member, schema.get("additionalProperties", True), root, _below(place, name))
-
-
-def _elements(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any], place: str) -> Iterator[str]:
-    if not isinstance(value, list):
-        return
-    first = schema.get("prefixItems", ())
-    for i, element in enumerate(value):
-        part = first[i] if i < len(first) else schema.get("items", True)
-        yield from _violations(element, part, root, _below(place, str(i)))
-
-
-def _choices(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any], place: str) -> Iterator[str]:
-    def wrong(part: Any) -> str | None:
-        return next(_violations(value, part, root, place), None)
-
-    for part in schema.get("allOf", ()):
-        yield from _violations(value, part, root, place)
-    if "anyOf" in schema and all(reasons := [wrong(part) for part in schema["anyOf"]]):
-        yield f"{reasons[0]}, nor does it follow another of anyOf"
-    if "oneOf" in schema and (fits := sum(wrong(part) is None for part in schema["oneOf"])) != 1:
-        yield _at(place, f"{_short(value)} follows {fits} of oneOf")
-    if "not" in schema and wrong(schema["not"]) is None:
-        yield _at(place, f"{_short(value)} is excluded")
+            yield from _violations(member, others, root, _below(place, name))
 
 
 def _is(value: Any, kind: str) -> bool:
@@ -149,19 +241,28 @@ def _is(value: Any, kind: str) -> bool:
         return (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, float) and value.is_integer())
     if kind == "number" and isinstance(value, bool):
         return False
-    return isinstance(value, _TYPES.get(kind, object))
+    return isinstance(value, _TYPES[kind])
 
 
 def _same(value: Any, other: Any) -> bool:
-    """JSON equality: true is not 1."""
+    """JSON equality: true is not 1, inside lists and objects neither."""
+    if isinstance(value, list) and isinstance(other, list):
+        return len(value) == len(other) and all(map(_same, value, other))
+    if isinstance(value, dict) and isinstance(other, dict):
+        return value.keys() == other.keys() and all(_same(value[name], other[name]) for name in value)
     return isinstance(value, bool) == isinstance(other, bool) and bool(value == other)
 
 
 def _resolved(ref: str, root: Mapping[str, Any]) -> Any:
+    """The schema at a place of this one; None: there is none."""
     part: Any = root
-    for step in ref.removeprefix("#").strip("/").split("/"):
-        part = part.get(step, {}) if step else part
-    return part
+    for step in unquote(ref.removeprefix("#")).split("/")[1:]:
+        name = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(part, list) and name.isdecimal() and int(name) < len(part):
+            part = part[int(name)]
+        else:
+            part = part.get(name) if isinstance(part, Mapping) else None
+    return part if ref.startswith("#/") or ref == "#" else None
 
 
 def _below(place: str, name: str) -> str:
@@ -175,3 +276,48 @@ def _at(place: str, what: str) -> str:
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _words(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(word, str) for word in value)
+
+
+def _count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _pattern(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and bool(re.compile(value))
+    except re.error:
+        return False
+
+
+def _schemas(value: Any) -> bool:
+    return isinstance(value, list | tuple) and bool(value)
+
+
+_NESTED = ("additionalProperties", "items")  # a schema
+_LISTED = ("allOf", "anyOf")  # a list of schemas
+_NAMED = ("$defs", "definitions", "properties")  # name -> schema
+_NUMBER = (lambda value: _is(value, "number"), "is not a number")
+_COUNT = (_count, "is not a whole number from 0 on")
+_TAKES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    # keyword: whether a value is of its form, and what is wrong otherwise
+    "$ref": (lambda value: isinstance(value, str), "is not a place in this schema, '#/$defs/...'"),
+    "type": (
+        lambda value: (
+            value in _TYPES if isinstance(value, str) else _words(value) and bool(value) and set(value) <= set(_TYPES)
+        ),
+        f"is no type; the types are {', '.join(_TYPES)}",
+    ),
+    "enum": (lambda value: isinstance(value, list | tuple), "is not a list of values"),
+    "const": (lambda _: True, ""),
+    "required": (_words, "is not a list of names"),
+    "pattern": (_pattern, "is not a regular expression"),
+    **dict.fromkeys(_NESTED, (lambda value: isinstance(value, Mapping | bool), "is not a schema")),
+    **dict.fromkeys(_LISTED, (_schemas, "is not a list of schemas")),
+    **dict.fromkeys(_NAMED, (lambda value: isinstance(value, Mapping), "is not an object of schemas")),
+    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), _NUMBER),
+    **dict.fromkeys(("minItems", "maxItems", "minLength", "maxLength"), _COUNT),
+}
