@@ -30,8 +30,9 @@ from switchwise.dialects.table import (
     OPENROUTER,
     OTHER,
 )
+from switchwise.dialects.thinking import began_without_thinking
 from switchwise.dialects.tool_choice import fitting, in_chat_words, in_messages_words
-from switchwise.dialects.turn_order import START, Act, Place, began_without_thinking, ending, step
+from switchwise.dialects.turn_order import START, Act, Place, ending, step
 
 dialects = st.sampled_from(DIALECTS)
 names = st.one_of(st.none(), st.sampled_from(["", "call_1", "toolu_2", "odd id!", "x" * 47, "y" * 80]), st.text(max_size=70))

@@ -13,12 +13,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from switchwise.clients.sdk import Assembly, Client
+from switchwise.dialects import Dialect
+from switchwise.dialects.answer_end import end_of
+from switchwise.dialects.settings import valued
+from switchwise.dialects.table import ANTHROPIC
+from switchwise.dialects.thinking import OFF, must_be_off
 from switchwise.nouns.call import Call, Reply
 from switchwise.nouns.scope import Key, Level
 from switchwise.nouns.target import Target
 from switchwise.nouns.usage import usage_of
 from switchwise.prompt_cache.breakpoints import marked
-from switchwise.protocols.anthropic_messages import messages_params
+from switchwise.protocols.anthropic_messages import loop_without_thinking, messages_params
 from switchwise.protocols.prompt import Prompt, arguments_of
 from switchwise.state.in_process import Memory
 
@@ -38,6 +43,10 @@ class AnthropicClient(Client):
         super().__init__(client, async_client, **more)
         self._seen: Memory[Key, int] = Memory(_THREADS)
 
+    @property
+    def dialect(self) -> Dialect:
+        return ANTHROPIC
+
     def build(self, asynchronous: bool, **options: Any) -> Any:
         import anthropic
 
@@ -48,11 +57,16 @@ class AnthropicClient(Client):
         return create
 
     def assembly(self) -> Assembly:
-        return Messages()
+        return Messages(self.marks_end)
 
     def complete_params(self, sdk: Any, target: Target, params: dict[str, Any]) -> dict[str, Any]:
         if params.get("max_tokens") is None:
             params["max_tokens"] = min(LONGEST, target.can.max_output or LONGEST)
+        if params.get("thinking"):
+            forced = (params.get("tool_choice") or {}).get("type") in ("any", "tool")
+            if must_be_off(params["thinking"], loop_without_thinking(params["messages"]), forced):
+                params["thinking"] = OFF
+            params = valued(ANTHROPIC, params)
         if not params.get("stream"):  # with a long answer and no timeout named, the SDK refuses to send what is not streamed
             params.setdefault("timeout", sdk.timeout)
         return params
@@ -91,10 +105,15 @@ class AnthropicClient(Client):
 
 
 class Messages(Assembly):
-    """Puts a message together from the events of its stream. Complete with `message_stop`."""
+    """Puts a message together from the events of its stream. Complete with `message_stop`.
 
-    def __init__(self) -> None:
+    Parameters:
+        marks_end: its streams say where they end.
+    """
+
+    def __init__(self, marks_end: bool = True) -> None:
         super().__init__()
+        self._marks_end = marks_end
         self._stopped = False
         self._inputs: dict[int, str] = {}
 
@@ -136,7 +155,7 @@ class Messages(Assembly):
 
     @property
     def complete(self) -> bool:
-        return self._stopped
+        return self._stopped or not (self._marks_end or self.raw.get("content") is None)
 
     @property
     def refused(self) -> bool:
@@ -144,13 +163,15 @@ class Messages(Assembly):
 
     def reply(self, first_chunk: float | None) -> Reply:
         blocks = self.raw.get("content") or []
+        calls = tuple((block["name"], block.get("input") or {}) for block in blocks if block["type"] == "tool_use")
         return Reply(
             text=_text(blocks),
-            tool_calls=tuple((block["name"], block.get("input") or {}) for block in blocks if block["type"] == "tool_use"),
+            tool_calls=calls,
             usage=usage_of(self.raw),
             raw=self.raw,
             model=self.raw.get("model") or "",
             first_chunk=first_chunk,
+            end=end_of(ANTHROPIC, self.raw, calls=bool(calls)),
         )
 
 

@@ -21,8 +21,13 @@ from switchwise.nouns.call import Call, Outcome, Reply
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.scope import Scope
 from switchwise.nouns.target import Pool
-from switchwise.protocols.prompt import Message, Prompt, Schema
+from switchwise.protocols.openai_chat import text_of
+from switchwise.protocols.prompt import JsonSchema, Message, Prompt
 from switchwise.router import Router
+from switchwise.state.in_process import Memory
+
+_ANSWERS = 256
+"""Answers of which it is remembered who gave them: some models refuse to go on with another's."""
 
 
 class Completion:
@@ -108,6 +113,7 @@ class Clients:
                 f"clients and pool must name the same targets; not on both sides: {', '.join(sorted(missing))}"
             )
         self._views = Views()
+        self._makers: Memory[int, str] = Memory(_ANSWERS)
 
     def complete(self, messages: Sequence[Message], **options: Any) -> Completion:
         """Ask, and wait for the whole answer.
@@ -153,7 +159,11 @@ class Clients:
 
     def _begin(self, messages: Sequence[Message], options: dict[str, Any], stream: bool) -> tuple[Run, Prompt]:
         scope, target, prompt = _sorted(messages, **options)
-        return self.router.start(self._views.view(prompt, scope, target)), replace(prompt, stream=stream)
+        last = messages[-1] if messages[-1].get("role") == "assistant" and not messages[-1].get("tool_calls") else {}
+        ended_by = self._makers.get(hash(text_of(last.get("content")))) if last else None
+        return self.router.start(self._views.view(prompt, scope, target)), replace(
+            prompt, stream=stream, ended_by=ended_by or ""
+        )
 
     def _perform(self, call: Call, prompt: Prompt, named: bool) -> Iterator[str | Reply]:
         client = self._clients[call.target.name]
@@ -174,7 +184,10 @@ class Clients:
     def _completion(self, run: Run) -> Completion:
         outcome = run.outcome
         client = self._clients[outcome.target.name]
-        return Completion(outcome, client.message_of(outcome.reply.raw, client.asked(outcome.target)))
+        model = client.asked(outcome.target)
+        if outcome.reply.text:
+            self._makers.put(hash(outcome.reply.text), model)
+        return Completion(outcome, client.message_of(outcome.reply.raw, model))
 
 
 def _pool(clients: Mapping[str, Client]) -> Pool:
@@ -202,7 +215,7 @@ def _sorted(
     deadline: float | None = None,
     target: str = "",
     tools: Sequence[Mapping[str, Any]] = (),
-    schema: Schema | None = None,
+    schema: JsonSchema | None = None,
     **asked: Any,
 ) -> tuple[Scope, str, Prompt]:
     """Options, by what they are about: where in the work, who may answer, what is asked."""

@@ -10,35 +10,63 @@ Whoever speaks the same protocol (vLLM, Ollama, DeepSeek, OpenRouter) is reached
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
+from switchwise.catalog import provider_at
 from switchwise.clients.sdk import Assembly, Client
+from switchwise.dialects import Dialect, by_name, spoken_at
+from switchwise.dialects.answer_end import end_of
+from switchwise.dialects.table import OPENAI_CHAT
+from switchwise.dialects.tool_choice import fitting, in_chat_words, neutral
 from switchwise.nouns.call import Call, Reply
+from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.scope import Level
 from switchwise.nouns.target import Target
 from switchwise.nouns.usage import usage_of
 from switchwise.prompt_cache.affinity import key_of, with_hint
-from switchwise.protocols.openai_chat import chat_messages
+from switchwise.protocols.chat_stream import at, grow
+from switchwise.protocols.openai_chat import chat_messages, own_parts, plain_calls
 from switchwise.protocols.prompt import Message, Prompt, arguments_of
-
-_GROWS = frozenset({"content", "arguments", "input", "refusal", "reasoning", "reasoning_content", "data", "transcript", "text"})
 
 
 class OpenAIClient(Client):
     """Performs calls as chat completions; see `Client` for the parameters.
 
     Parameters:
-        longest: what the API calls the longest answer; older servers want `max_tokens`.
+        longest: what the API calls the limit of the answer's length; empty: as its dialect does.
+        dialect: name of the row of `switchwise.dialects` that the server speaks, for a gateway of yours; empty: that of its address, else
+            OpenAI's own.
+
+    Raises:
+        ConfigurationError: there is no such dialect.
     """
 
     provider = "openai"
 
     def __init__(
-        self, client: Any = None, async_client: Any = None, *, longest: str = "max_completion_tokens", **more: Any
+        self, client: Any = None, async_client: Any = None, *, longest: str = "", dialect: str = "", **more: Any
     ) -> None:
         super().__init__(client, async_client, **more)
+        try:
+            self._named = by_name(dialect) if dialect else None
+        except KeyError as error:
+            raise ConfigurationError(f"dialect={dialect!r}: see switchwise.dialects.DIALECTS for the names") from error
         self._longest = longest
+
+    @property
+    def dialect(self) -> Dialect:
+        return self._dialect
+
+    @cached_property
+    def _dialect(self) -> Dialect:
+        if self._named is not None:
+            return self._named
+        given = next((client for client in self._given if client is not None), None)
+        address = getattr(given, "base_url", None) or self._options.get("base_url") or os.environ.get("OPENAI_BASE_URL", "")
+        return spoken_at(provider_at(str(address)))
 
     def build(self, asynchronous: bool, **options: Any) -> Any:
         import openai
@@ -50,9 +78,11 @@ class OpenAIClient(Client):
         return create
 
     def assembly(self) -> Assembly:
-        return Chat()
+        return Chat(self.dialect, self.marks_end)
 
     def complete_params(self, sdk: Any, target: Target, params: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+        if params.get("stream_options", params) is None:  # the server refuses it
+            return {name: value for name, value in params.items() if name != "stream_options"}
         if params.get("stream"):  # without it a stream says nothing of what it cost
             params["stream_options"] = {"include_usage": True, **(params.get("stream_options") or {})}
         return params
@@ -63,19 +93,19 @@ class OpenAIClient(Client):
             return params
         return with_hint(params, hint, key_of(call.view.scope.key(Level.AGENT)), sdk.default_headers if hint.header else ())
 
-    def render(self, prompt: Prompt, target: Target) -> dict[str, Any]:  # noqa: ARG002
-        choice = prompt.choice
-        named = {"type": "function", "function": {"name": choice}}
+    def render(self, prompt: Prompt, target: Target) -> dict[str, Any]:
+        choice = fitting(neutral(prompt.choice)[0], self.dialect, len(prompt.tools))
         schema = {"name": "answer", "schema": prompt.schema, "strict": True}
+        messages = chat_messages(prompt.messages, prompt.tools, self.dialect, self.asked(target), prompt.ended_by)
         params = {
-            "messages": chat_messages(prompt.messages, prompt.tools),
+            "messages": messages,
             "tools": list(prompt.tools) or None,
-            "tool_choice": choice if choice in ("auto", "required", "none") else named if choice else None,
-            "parallel_tool_calls": prompt.parallel_tool_calls,
+            "tool_choice": in_chat_words(choice),
+            "parallel_tool_calls": prompt.parallel_tool_calls if self.dialect.tools.one_by_one else None,
             "response_format": {"type": "json_schema", "json_schema": schema} if prompt.schema is not None else None,
-            self._longest: prompt.max_tokens,
+            self._longest or self.dialect.settings.longest: prompt.max_tokens,
             "temperature": prompt.temperature,
-            "top_p": prompt.top_p,
+            self.dialect.settings.words.get("top_p", "top_p"): prompt.top_p,
             "stop": list(prompt.stop) or None,
             "stream": prompt.stream or None,
         }
@@ -84,29 +114,48 @@ class OpenAIClient(Client):
     def text_of(self, chunk: Any) -> str:
         return next((choice.delta.content or "" for choice in chunk.choices or () if choice.index == 0 and choice.delta), "")
 
-    def message_of(self, raw: Mapping[str, Any], model: str) -> dict[str, Any]:  # noqa: ARG002
+    def message_of(self, raw: Mapping[str, Any], model: str) -> dict[str, Any]:
+        """Reasoning, and what a server noted with its calls, must go back to the same model only: they travel in `native`."""
         said = _message(raw)
-        kept = {name: said[name] for name in ("content", "refusal", "tool_calls") if said.get(name)}
-        return {"role": "assistant", "content": None, **kept}
+        kept = {name: said[name] for name in ("content", "refusal") if said.get(name)}
+        if said.get("tool_calls"):
+            kept["tool_calls"] = plain_calls(said["tool_calls"])
+        own = own_parts(said)
+        return {"role": "assistant", "content": None, **kept, **({"native": {"model": model, "message": own}} if own else {})}
 
 
 class Chat(Assembly):
-    """Puts a chat completion together. Complete when every choice has its `finish_reason`."""
+    """Puts a chat completion together. Complete when every choice has its `finish_reason`, or when the usage came, which is sent last.
+
+    Parameters:
+        dialect: of the server.
+        marks_end: its streams say where they end.
+    """
+
+    def __init__(self, dialect: Dialect = OPENAI_CHAT, marks_end: bool = True) -> None:
+        super().__init__()
+        self._dialect = dialect
+        self._marks_end = marks_end
+        self._closed = False
 
     def take(self, chunk: dict[str, Any]) -> None:
         choices = chunk.pop("choices", None) or []
+        self._closed = not choices and usage_of(chunk) is not None
         self.raw.update({name: value for name, value in chunk.items() if value is not None})
         self.raw["object"] = "chat.completion"
         for part in choices:
-            choice = _at(self.raw.setdefault("choices", []), part.get("index", 0))
+            choice = at(self.raw.setdefault("choices", []), part.get("index", 0))
             delta = part.pop("delta", None) or {}
             choice.update({name: value for name, value in part.items() if value is not None})
-            _grow(choice.setdefault("message", {"role": "assistant", "content": None}), delta)
+            grow(choice.setdefault("message", {"role": "assistant", "content": None}), delta)
 
     @property
     def complete(self) -> bool:
         choices = self.raw.get("choices") or []
-        return bool(choices) and all(choice.get("finish_reason") for choice in choices)
+        if not choices:
+            return False
+        ended = all(choice.get("finish_reason") for choice in choices)
+        return ended or not self._marks_end or (self._closed and self._dialect.ends.usage_ends)
 
     @property
     def refused(self) -> bool:
@@ -115,13 +164,16 @@ class Chat(Assembly):
 
     def reply(self, first_chunk: float | None) -> Reply:
         said = _message(self.raw)
+        calls = tuple(_call(call) for call in said.get("tool_calls") or _legacy(said))
+        choice: Mapping[str, Any] = next(iter(self.raw.get("choices") or ()), {})
         return Reply(
             text=said.get("content") or said.get("refusal") or "",
-            tool_calls=tuple(_call(call) for call in said.get("tool_calls") or _legacy(said)),
+            tool_calls=calls,
             usage=usage_of(self.raw),
             raw=self.raw,
             model=self.raw.get("model") or "",
             first_chunk=first_chunk,
+            end=end_of(self._dialect, choice, calls=bool(calls), refused=bool(said.get("refusal"))),
         )
 
 
@@ -140,39 +192,3 @@ def _call(call: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 def _legacy(said: Message) -> list[dict[str, Any]]:
     call = said.get("function_call")
     return [{"function": call}] if call else []
-
-
-def _at(items: list[dict[str, Any]], index: int) -> dict[str, Any]:
-    """The item that carries this index, which may arrive in any order."""
-    found = next((item for item in items if item.get("index") == index), None)
-    if found is None:
-        found = {"index": index}
-        items.append(found)
-        items.sort(key=lambda item: item["index"])
-    return found
-
-
-def _grow(message: dict[str, Any], delta: Mapping[str, Any]) -> None:
-    """Add a delta: texts grow, lists grow by index, all else is replaced (servers differ in what they repeat)."""
-    for name, part in delta.items():
-        if part is None:
-            continue
-        before = message.get(name)
-        if isinstance(part, str) and isinstance(before, str) and name in _GROWS:
-            message[name] = before + part
-        elif isinstance(part, dict):
-            _grow(before if isinstance(before, dict) else _fresh(message, name, {}), part)
-        elif isinstance(part, list):
-            items = before if isinstance(before, list) else _fresh(message, name, [])
-            for piece in part:
-                if isinstance(piece, dict):
-                    _grow(_at(items, piece.get("index", len(items))), piece)
-                else:
-                    items.append(piece)
-        elif part != "" or before is None:
-            message[name] = part
-
-
-def _fresh(message: dict[str, Any], name: str, empty: Any) -> Any:
-    message[name] = empty
-    return empty

@@ -25,6 +25,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from switchwise.catalog.abilities import abilities
+from switchwise.dialects import Dialect
 from switchwise.failures import IncompleteStream, Refusal, translated
 from switchwise.failures.evidence import quoted
 from switchwise.nouns.call import Call, Reply
@@ -77,6 +78,7 @@ class Client(ABC):
         refusals: `reply`: a refusal is an answer like any other; `fail`: it is a failure, and another target is asked.
         keep_warm: what is done to find prompt caches again; None: `KeepWarm()`, which tells endpoints that take it which
             requests belong to one session, and marks nothing.
+        marks_end: False: the server ends its streams without saying so, and one that was cut cannot be told from one that was not.
         clock: seconds; only differences count.
         options: for the clients that are built, such as `api_key`, `base_url`, `timeout`.
     """
@@ -92,6 +94,7 @@ class Client(ABC):
         defaults: Mapping[str, Any] | None = None,
         refusals: str = "reply",
         keep_warm: KeepWarm | None = None,
+        marks_end: bool = True,
         clock: Callable[[], float] = time.monotonic,
         **options: Any,
     ) -> None:
@@ -107,6 +110,7 @@ class Client(ABC):
         self._defaults = dict(defaults or {})
         self.keep_warm = keep_warm or KeepWarm()
         self._fail_refused = refusals == "fail"
+        self.marks_end = marks_end
         self._clock = clock
         self._options = {"max_retries": 0, **options}
         self._by_loop: dict[Any, Any] = {}
@@ -191,6 +195,11 @@ class Client(ABC):
             yield self._ended(assembly, first)
 
     # -- what each provider fills in -------------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def dialect(self) -> Dialect:
+        """The row of `switchwise.dialects` that the server speaks."""
 
     @abstractmethod
     def build(self, asynchronous: bool, **options: Any) -> Any:

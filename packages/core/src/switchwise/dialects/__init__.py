@@ -6,6 +6,7 @@
 | `call_ids` | ids and names of tool calls |
 | `turn_order` | who may speak when; blank turns; where a tool's pictures go |
 | `media` | which pictures, sounds, films and files can be shown |
+| `thinking` | when a model may not think |
 | `settings` | names and values of settings |
 | `tool_choice` | which tool must be called |
 | `answer_end` | how an answer ended; whether a stream was cut |

@@ -15,7 +15,6 @@ The state between two messages is a value, so a conversation that goes on is ada
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple
 
@@ -130,29 +129,3 @@ def as_system(text: str) -> str:
 def shown_from(name: str) -> str:
     """The words before what a tool's result shows."""
     return f"From the result of {name}:"
-
-
-def began_without_thinking(turns: Iterable[tuple[str, bool]]) -> bool:
-    """Whether the last turn is a tool loop with an answer that does not begin with its thinking: a model that must think may not think there.
-
-    What a user says after a tool's result belongs to the loop: Anthropic takes both as one turn.
-
-    Parameters:
-        turns: (role, it begins with its thinking, or, for a user, it holds results of tools), from the end of the conversation.
-
-    >>> began_without_thinking([("tool", False), ("assistant", False), ("user", False)])
-    True
-    >>> began_without_thinking([("tool", False), ("assistant", True), ("user", False)])
-    False
-    """
-    result = False
-    for role, marked in turns:
-        if role == ASSISTANT:
-            if not result:
-                return False
-            if not marked:
-                return True
-            result = False
-        else:
-            result = result or role == TOOL or marked
-    return False

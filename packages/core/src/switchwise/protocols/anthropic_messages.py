@@ -12,6 +12,8 @@
 | a `temperature` above 1 | 1, the highest here |
 | neighbouring turns of one role | one turn: roles must alternate |
 | no user's turn at the start, or an empty one | a few words in brackets: a user must speak first, and say something |
+| another model's answer at the end | `Go on.` after it, for this call |
+| a tool loop that began without thinking, for a model that thinks | thinking is off until the next turn |
 | the `native` part of an answer | sent back as it was to the model that it came from; left out for others |
 """
 
@@ -21,14 +23,21 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from switchwise.nouns.errors import FailureKind, TargetError
+from switchwise.dialects import turn_order
+from switchwise.dialects.call_ids import CallIds, tool_name
+from switchwise.dialects.media import check_file, untellable
+from switchwise.dialects.settings import valued
+from switchwise.dialects.table import ANTHROPIC
+from switchwise.dialects.thinking import began_without_thinking
+from switchwise.dialects.tool_choice import in_messages_words, neutral
+from switchwise.dialects.turn_order import Act
+from switchwise.protocols.openai_chat import text_of
 from switchwise.protocols.prompt import Message, Prompt, arguments_of
 
 Block = dict[str, Any]
-_SYSTEM = frozenset({"system", "developer"})
+_ROLES = {"developer": turn_order.SYSTEM, "function": turn_order.TOOL}
+_THOUGHTS = frozenset({"thinking", "redacted_thinking"})
 _DATA = re.compile(r"data:(?P<type>[\w.+/-]+);base64,(?P<data>.*)", re.DOTALL)
-_BEGIN, _EMPTY = "(The conversation begins.)", "(no text)"
-_STRANGE = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 def messages_params(prompt: Prompt, model: str) -> dict[str, Any]:
@@ -41,76 +50,89 @@ def messages_params(prompt: Prompt, model: str) -> dict[str, Any]:
     Raises:
         TargetError: it holds something that this API cannot take (sound).
     """
-    messages = list(prompt.messages)
-    lead = next((place for place, message in enumerate(messages) if message["role"] not in _SYSTEM), len(messages))
+    system, messages = _turns(prompt, model)
     params = {
-        "system": "\n\n".join(_plain_text(message.get("content")) for message in messages[:lead]) or None,
-        "messages": _turns(messages[lead:], model),
+        "system": system,
+        "messages": messages,
         "tools": [_tool(tool) for tool in prompt.tools] or None,
         "tool_choice": _choice(prompt),
         "output_config": {"format": {"type": "json_schema", "schema": prompt.schema}} if prompt.schema is not None else None,
         "max_tokens": prompt.max_tokens,
-        "temperature": None if prompt.temperature is None else min(prompt.temperature, 1),
+        "temperature": prompt.temperature,
         "top_p": prompt.top_p,
         "stop_sequences": list(prompt.stop) or None,
         "stream": prompt.stream or None,
     }
-    return {name: value for name, value in params.items() if value is not None}
+    return valued(ANTHROPIC, {name: value for name, value in params.items() if value is not None})
 
 
-class _Ids:
-    """Ids of tool calls as Anthropic takes them: of plain characters, and each used once (OpenAI's histories repeat some)."""
+def loop_without_thinking(messages: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether the messages end in a tool loop that began without thinking.
 
-    def __init__(self) -> None:
-        self._latest: dict[str, str] = {}
-        self._used: set[str] = set()
-
-    def call(self, given: str) -> str:
-        """The id of a new call."""
-        plain = _STRANGE.sub("_", given) or "call"
-        own, number = plain, 1
-        while own in self._used:
-            number += 1
-            own = f"{plain}_{number}"
-        self._used.add(own)
-        self._latest[given] = own
-        return own
-
-    def result(self, given: str) -> str:
-        """The id of the call that a result answers: the latest of that name."""
-        return self._latest.get(given) or _STRANGE.sub("_", given) or "call"
+    Parameters:
+        messages: as `messages.create` takes them.
+    """
+    return began_without_thinking(
+        (message["role"], _begins(message["content"], _THOUGHTS if message["role"] == "assistant" else {"tool_result"}))
+        for message in reversed(list(messages))
+    )
 
 
-def _turns(messages: Iterable[Message], model: str) -> list[dict[str, Any]]:
+def _begins(content: Any, kinds: Iterable[str]) -> bool:
+    return isinstance(content, list) and bool(content) and content[0].get("type") in kinds
+
+
+def _turns(prompt: Prompt, model: str) -> tuple[str | None, list[dict[str, Any]]]:
+    """The system prompt, and the turns."""
+    offered = {tool["function"]["name"] for tool in prompt.tools if "function" in tool}
+    system: list[str] = []
     turns: list[dict[str, Any]] = []
-    ids = _Ids()
-    for message in messages:
-        role = "assistant" if message["role"] == "assistant" else "user"
-        blocks = _blocks(message, model, ids)
-        if not blocks:
+    ids, place = CallIds(ANTHROPIC.ids), turn_order.START
+    for number, message in enumerate(prompt.messages):
+        role = str(_ROLES.get(message["role"], message["role"]))
+        blocks = _blocks(message, model, ids, number, offered)
+        if not blocks and role == turn_order.ASSISTANT:
             continue
-        if turns and turns[-1]["role"] == role:
-            turns[-1]["content"].extend(blocks)
-        else:
-            turns.append({"role": role, "content": blocks})
-    if not turns or turns[0]["role"] == "assistant":
-        turns.insert(0, {"role": "user", "content": [{"type": "text", "text": _BEGIN}]})
-    return turns
+        steps, place = turn_order.step(ANTHROPIC, place, role)
+        for act, text in steps:
+            if act is Act.SAY_USER:
+                _say(turns, "user", _content(text))
+            elif act is Act.AS_USER:
+                _say(turns, "user", _content(turn_order.as_system(text_of(message.get("content")))))
+            elif role == turn_order.SYSTEM:
+                system.append("".join(block.get("text", "") for block in blocks))
+            else:
+                _say(turns, "assistant" if role == turn_order.ASSISTANT else "user", blocks)
+    for _, text in turn_order.ending(ANTHROPIC, place, prompt.ended_by not in ("", model)):
+        _say(turns, "user", _content(text))
+    return "\n\n".join(system) or None, turns
 
 
-def _blocks(message: Message, model: str, ids: _Ids) -> list[Block]:
+def _say(turns: list[dict[str, Any]], role: str, blocks: list[Block]) -> None:
+    if turns and turns[-1]["role"] == role:
+        turns[-1]["content"].extend(blocks)
+    else:
+        turns.append({"role": role, "content": blocks})
+
+
+def _blocks(message: Message, model: str, ids: CallIds, place: int, offered: set[str]) -> list[Block]:
     native = message.get("native")
-    if native and native.get("model") == model:  # it came from here, so its ids are good
-        return [block | {"id": ids.call(block["id"])} if block["type"] == "tool_use" else block for block in native["content"]]
+    if native and native.get("model") == model and "content" in native:  # it came from here
+        calls = iter(range(len(native["content"])))
+        return [
+            block | {"id": ids.called(block["id"], place, next(calls))} if block["type"] == "tool_use" else block
+            for block in native["content"]
+        ]
     content = message.get("content")
     if message["role"] == "tool":
-        result: Block = {"type": "tool_result", "tool_use_id": ids.result(message.get("tool_call_id") or "")}
+        result: Block = {"type": "tool_result", "tool_use_id": ids.answered(message.get("tool_call_id"), place)}
         if said := _content(content):
             result["content"] = said
         return [result | ({"is_error": True} if message.get("is_error") else {})]
-    calls = message.get("tool_calls") or ()
-    blocks = [*_content(content or message.get("refusal")), *(_tool_use(call, ids) for call in calls)]
-    return blocks or ([{"type": "text", "text": _EMPTY}] if message["role"] == "user" else [])
+    blocks = _content(content or message.get("refusal"))
+    for number, call in enumerate(message.get("tool_calls") or ()):
+        blocks.append(_tool_use(call, ids.called(call.get("id"), place, number), offered))
+    return blocks or ([{"type": "text", "text": turn_order.EMPTY}] if message["role"] == "user" else [])
 
 
 def _content(content: Any) -> list[Block]:
@@ -133,8 +155,11 @@ def _part(part: Any) -> list[Block]:
             return [{"type": "image", "source": _source(address if isinstance(address, str) else address["url"])}]
         case "file" if "file_data" in part["file"]:
             return [{"type": "document", "source": _source(part["file"]["file_data"])}]
+        case "file" if "file_id" in part["file"]:
+            check_file(ANTHROPIC, part["file"]["file_id"])
+            return [{"type": "document", "source": {"type": "file", "file_id": part["file"]["file_id"]}}]
         case kind:
-            raise TargetError(FailureKind.UNSUPPORTED, f"Anthropic's Messages take no {kind} content")
+            raise untellable(ANTHROPIC, f"{kind} content")
 
 
 def _source(address: str) -> Block:
@@ -143,20 +168,15 @@ def _source(address: str) -> Block:
     return {"type": "url", "url": address}
 
 
-def _tool_use(call: Mapping[str, Any], ids: _Ids) -> Block:
+def _tool_use(call: Mapping[str, Any], own: str, offered: set[str]) -> Block:
     if custom := call.get("custom"):  # its input is a text, where this API wants an object
-        return {
-            "type": "tool_use",
-            "id": ids.call(call.get("id") or ""),
-            "name": custom["name"],
-            "input": {"input": custom["input"]},
-        }
-    function = call["function"]
+        return {"type": "tool_use", "id": own, "name": custom["name"], "input": {"input": custom["input"]}}
+    name = call["function"]["name"]
     return {
         "type": "tool_use",
-        "id": ids.call(call.get("id") or ""),
-        "name": function["name"],
-        "input": arguments_of(function.get("arguments")),
+        "id": own,
+        "name": name if name in offered else tool_name(name, ANTHROPIC.tools),
+        "input": arguments_of(call["function"].get("arguments")),
     }
 
 
@@ -170,13 +190,5 @@ def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _choice(prompt: Prompt) -> dict[str, Any] | None:
-    words = {"auto": {"type": "auto"}, "required": {"type": "any"}, "none": {"type": "none"}}
-    choice = prompt.choice
-    told: dict[str, Any] | None = words.get(choice, {"type": "tool", "name": choice}) if choice else None
-    if prompt.parallel_tool_calls is False and prompt.tools and choice != "none":
-        return {**(told or {"type": "auto"}), "disable_parallel_tool_use": True}
-    return told
-
-
-def _plain_text(content: Any) -> str:
-    return "".join(block.get("text", "") for block in _content(content))
+    choice, _ = neutral(prompt.choice)
+    return in_messages_words(choice, prompt.parallel_tool_calls if prompt.tools else None)

@@ -1,99 +1,193 @@
-"""Neutral messages in the words of OpenAI's chat completions.
+"""Neutral messages in the words of Chat Completions, as the row of the server that is called takes them.
 
 Both speak the same language, but histories hold what this API refuses:
 
-| neutral | chat completions |
+| neutral | Chat Completions |
 |---|---|
-| `native`, `is_error`, cache marks on parts | left out |
-| an answer that says and calls nothing | an empty text |
-| ids of more than 40 characters | their digest, with the call and with its result |
-| names with spaces, brackets, slashes; names of tools that were, with other characters or too long | `_` instead, at most 64 |
+| `is_error`, cache marks on parts | left out |
+| the `native` part of an answer (reasoning, `extra_content` of calls) | sent back, where the answer calls tools, to the model that it came from; left out for others |
+| an answer that says and calls nothing | an empty text, or nothing where that is refused |
+| ids and names of calls; names of authors | as `switchwise.dialects.call_ids` adapts them |
 | strings among parts, an image's address alone | a part |
 | pictures and documents in a tool's result | shown by the user, after the results |
+| what the server refuses in the order of turns | as `switchwise.dialects.turn_order` says |
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from hashlib import blake2b
 from typing import Any
 
+from switchwise.dialects import Dialect, turn_order
+from switchwise.dialects.call_ids import CallIds, author_name, tool_name
+from switchwise.dialects.media import check
+from switchwise.dialects.table import OPENAI_CHAT
+from switchwise.dialects.turn_order import Act, Step
 from switchwise.protocols.prompt import Message
 
-_LONGEST_ID, _LONGEST_NAME = 40, 64
-_LEFT_OUT = frozenset({"native", "is_error"})
-_STRANGE, _STRANGE_NAME = re.compile(r"[^a-zA-Z0-9_-]"), re.compile(r"[\s<|\\/>]")
+REASONING = ("reasoning_content", "reasoning_details", "reasoning")
+"""Fields in which servers give their reasoning, and want it back in a tool loop."""
+_EXTRA = "extra_content"
+_LEFT_OUT = frozenset({"native", "is_error", *REASONING})
+_OF_A_CALL = ("id", "type", "function", "custom")
+_KINDS = {"image_url": "image", "input_audio": "audio", "video_url": "video", "file": "file"}
+_SAYS = ("content", "tool_calls", "refusal", "audio", "function_call")
 
 
-def chat_messages(messages: Iterable[Message], tools: Sequence[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
-    """The messages as chat completions takes them.
+def own_parts(message: Mapping[str, Any]) -> dict[str, Any]:
+    """What only the model that gave an answer takes back: its reasoning, and what it noted with its calls; empty: nothing.
+
+    >>> own_parts({"content": "Yes.", "reasoning_content": "Hm.", "tool_calls": [{"id": "a", "index": 0}]})
+    {'reasoning_content': 'Hm.'}
+    """
+    own = {name: message[name] for name in REASONING if message.get(name)}
+    extra = {call["id"]: call[_EXTRA] for call in message.get("tool_calls") or () if call.get(_EXTRA) and call.get("id")}
+    return {**own, _EXTRA: extra} if extra else own
+
+
+def plain_calls(calls: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Tool calls as every server takes them: without the `index` of a stream and what their maker noted."""
+    return [{name: call[name] for name in _OF_A_CALL if name in call} for call in calls]
+
+
+def chat_messages(
+    messages: Sequence[Message],
+    tools: Sequence[Mapping[str, Any]] = (),
+    dialect: Dialect = OPENAI_CHAT,
+    model: str = "",
+    ended_by: str = "",
+) -> list[dict[str, Any]]:
+    """The messages as the server takes them.
 
     Parameters:
         messages: the conversation.
         tools: what may be called; their names stay as they are.
+        dialect: of the server.
+        model: who is asked; tells whose reasoning may go back.
+        ended_by: the model that gave the answer with which they end; empty: none that is known.
+
+    Raises:
+        TargetError: the server cannot be shown something of them.
     """
     offered = {tool["function"]["name"] for tool in tools if "function" in tool}
-    told: list[dict[str, Any]] = []
-    shown: list[Any] = []
-    for message in messages:
-        new = _message(message, offered)
-        if new["role"] == "tool":
-            shown += _shown(new)
-        elif shown:
-            told.append({"role": "user", "content": shown})
-            shown = []
-        told.append(new)
-    return [*told, {"role": "user", "content": shown}] if shown else told
+    ids, place, turns = CallIds(dialect.ids), turn_order.START, _Turns()
+    for number, message in enumerate(messages):
+        new = _message(message, offered, dialect, ids, number, model)
+        if new is None:
+            continue
+        role = {"developer": turn_order.SYSTEM, "function": turn_order.TOOL}.get(new["role"], new["role"])
+        shown = _shown(new) if role == turn_order.TOOL and not dialect.media_in_results else []
+        steps, place = turn_order.step(dialect, place, role, bool(shown))
+        turns.take(steps, new)
+        turns.shown += shown
+    turns.take(turn_order.ending(dialect, place, ended_by not in ("", model)), {})
+    return turns.told
 
 
-def _message(message: Message, offered: set[str]) -> dict[str, Any]:
+class _Turns:
+    """What goes out."""
+
+    def __init__(self) -> None:
+        self.told: list[dict[str, Any]] = []
+        self.shown: list[Any] = []
+
+    def take(self, steps: Iterable[Step], message: dict[str, Any]) -> None:
+        for act, text in steps:
+            if act is Act.SHOW:
+                self.told.append({"role": "user", "content": self.shown})
+                self.shown = []
+            elif act is Act.SAY_USER:
+                self.told.append({"role": "user", "content": text})
+            elif act is Act.SAY_ANSWER:
+                self.told.append({"role": "assistant", "content": text})
+            elif act is Act.AS_USER:
+                self.told.append({"role": "user", "content": turn_order.as_system(text_of(message.get("content")))})
+            elif act is Act.JOIN:
+                before = self.told[-1]
+                self.told[-1] = {**before, "content": f"{text_of(before.get('content'))}\n\n{text_of(message.get('content'))}"}
+            else:
+                self.told.append(message)
+
+
+def text_of(content: Any) -> str:
+    """The text of a message's content."""
+    if isinstance(content, str):
+        return content
+    return "\n\n".join(part if isinstance(part, str) else str(part.get("text") or "") for part in content or ())
+
+
+def _message(
+    message: Message, offered: set[str], dialect: Dialect, ids: CallIds, place: int, model: str
+) -> dict[str, Any] | None:
     new = {name: part for name, part in message.items() if name not in _LEFT_OUT}
     if isinstance(new.get("content"), list):
-        new["content"] = [_part(part) for part in new["content"]]
+        new["content"] = [_part(part, dialect) for part in new["content"]]
     if isinstance(new.get("name"), str) and new["role"] != "tool":
-        new["name"] = _STRANGE_NAME.sub("_", new["name"])
-    if new.get("tool_call_id"):
-        new["tool_call_id"] = _id(new["tool_call_id"])
+        new["name"] = author_name(new["name"])
+    if new["role"] == "tool":
+        new["tool_call_id"] = ids.answered(new.get("tool_call_id"), place)
     if new.get("tool_calls"):
-        new["tool_calls"] = [_call(call, offered) for call in new["tool_calls"]]
-    if new["role"] == "assistant" and not any(
-        new.get(name) for name in ("content", "tool_calls", "refusal", "audio", "function_call")
-    ):
+        home = _own(message, model)
+        new["tool_calls"] = [
+            _call(call, offered, dialect, ids.called(call.get("id"), place, number), home)
+            for number, call in enumerate(new["tool_calls"])
+        ]
+        new |= {name: home[name] for name in REASONING if name in home}
+    if new["role"] == "assistant" and not any(new.get(name) for name in _SAYS):
+        if not dialect.blank_answer:
+            return None
         new["content"] = ""
+    if new["role"] == "user" and not dialect.blank_user and isinstance(new.get("content"), str) and not new["content"].strip():
+        new["content"] = turn_order.EMPTY
     return new
 
 
-def _part(part: Any) -> Any:
+def _own(message: Message, model: str) -> Mapping[str, Any]:
+    """What an answer may carry back to the model that gave it; nothing for any other."""
+    native = message.get("native")
+    if not isinstance(native, Mapping) or native.get("model") != model:
+        return {}
+    own: Mapping[str, Any] = native.get("message") or {}
+    return own
+
+
+def _part(part: Any, dialect: Dialect) -> Any:
     if isinstance(part, str):
         return {"type": "text", "text": part}
+    if kind := _KINDS.get(str(part.get("type"))):
+        data, address = _held(part)
+        check(dialect, kind, data=data, address=address)
     if part.get("type") == "image_url" and isinstance(part.get("image_url"), str):
         part = {**part, "image_url": {"url": part["image_url"]}}
     return {name: value for name, value in part.items() if name != "cache_control"} if "cache_control" in part else part
 
 
-def _call(call: Mapping[str, Any], offered: set[str]) -> dict[str, Any]:
-    new = {**call, "id": _id(call.get("id") or "")}
+def _held(part: Mapping[str, Any]) -> tuple[bool, bool]:
+    """Whether something is inside the request, and whether it has an address."""
+    inner = part.get(str(part.get("type")))
+    held: Mapping[str, Any] = inner if isinstance(inner, Mapping) else {"url": inner}
+    url = str(held.get("url") or "")
+    kept = held.get("file_id")  # the server may have it
+    return bool(held.get("data") or held.get("file_data") or kept or url.startswith("data:")), bool(url)
+
+
+def _call(call: Mapping[str, Any], offered: set[str], dialect: Dialect, own: str, home: Mapping[str, Any]) -> dict[str, Any]:
+    (new,) = plain_calls([call])
+    new["id"] = own
     if "function" in call:
         name = call["function"].get("name", "")
-        plain = name if name in offered else _STRANGE.sub("_", name)[:_LONGEST_NAME]
-        new["function"] = {**call["function"], "name": plain}
-    return new
-
-
-def _id(given: str) -> str:
-    if len(given) <= _LONGEST_ID:
-        return given
-    return f"call_{blake2b(given.encode('utf-8', 'surrogatepass'), digest_size=16).hexdigest()}"
+        new["function"] = {**call["function"], "name": name if name in offered else tool_name(name, dialect.tools)}
+    extra = (home.get(_EXTRA) or {}).get(call.get("id"))
+    return {**new, _EXTRA: extra} if extra else new
 
 
 def _shown(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a tool's result shows, taken out of it: this API takes only text from tools."""
+    """What a tool's result shows, taken out of it."""
     content = result.get("content")
     if not isinstance(content, list):
         return []
     shown = [part for part in content if part.get("type") != "text"]
     if not shown:
         return []
-    result["content"] = [part for part in content if part.get("type") == "text"] or "(shown by the user below)"
-    return [{"type": "text", "text": f"From the result of {result.get('name') or result.get('tool_call_id')}:"}, *shown]
+    result["content"] = [part for part in content if part.get("type") == "text"] or turn_order.SHOWN
+    return [{"type": "text", "text": turn_order.shown_from(result.get("name") or result["tool_call_id"])}, *shown]

@@ -11,7 +11,7 @@ from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.validation import number, whole
 
 Message = Mapping[str, Any]
-Schema = Mapping[str, Any]
+JsonSchema = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Prompt:
         stop: as everywhere.
         stream: ask for the answer in chunks.
         extra: provider -> parameters in its own words.
+        ended_by: the model that gave the answer with which the conversation ends; empty: none that is known.
 
     Raises:
         ConfigurationError: something has another shape; the message names it.
@@ -39,13 +40,14 @@ class Prompt:
     tools: Sequence[Mapping[str, Any]] = ()
     tool_choice: str | Mapping[str, Any] = ""
     parallel_tool_calls: bool | None = None
-    schema: Schema | None = None
+    schema: JsonSchema | None = None
     max_tokens: int | None = None
     temperature: float | None = None
     top_p: float | None = None
     stop: str | Sequence[str] = ()
     stream: bool = False
     extra: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    ended_by: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.messages, Sequence) or isinstance(self.messages, str) or not self.messages:

@@ -27,7 +27,7 @@ from langchain_switchwise.porting.settings import settings
 from langchain_switchwise.porting.turn_order import Turns, role_of
 from switchwise.dialects.call_ids import CallIds
 from switchwise.dialects.table import ANTHROPIC, GEMINI, NVIDIA, OTHER
-from switchwise.dialects.turn_order import began_without_thinking
+from switchwise.dialects.thinking import began_without_thinking
 from switchwise.prompt_cache.affinity import KeepWarm
 from switchwise.state.in_process import Memory
 
