@@ -1,0 +1,277 @@
+"""One amount that several holders spend: what each was granted, returned and spent, and the rule by which it is shared.
+
+A holder is one process life. Its three totals only grow, so that a report may be lost, repeated, late or out of order: the
+store takes the maximum of what it has and what it hears. What counts against the limit is what was spent, and what is
+granted and not returned, because it may yet be spent. A lease does not expire into money: what a dead process held stays
+counted until somebody knows what it spent (see `black_box`). Where the limit is per window, a grant counts at the latest
+moment at which it may be used, and what is used counts in the piece of the window in which it was used.
+
+`report` is the only rule. Redis runs the same as a script (`lease.lua`); a test holds the two to the same answers.
+
+Source: token leasing as in quota servers, with state-based counters (M. Shapiro et al., "Conflict-free replicated data
+types", 2011): totals merge by maximum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+FOREVER: Final = 1 << 52
+"""Milliseconds; a lease without a window is valid until then."""
+PIECES: Final = 60
+"""A window is counted in so many pieces: what was used drops out of it piece by piece."""
+FOLD: Final = 32
+"""So many closed holders are kept; older ones are added up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How an amount is shared.
+
+    Parameters:
+        limit: what may be spent, in whole units (billionths of a dollar, tokens, requests).
+        window: milliseconds after which what was spent no longer counts; 0: it counts for good.
+        term: milliseconds for which a lease of a windowed amount is valid.
+        divisor: a lease is at most the rest / (divisor x holders), so that it shrinks as the rest does.
+        grace: milliseconds after a loss of the store's memory in which nothing is granted and all report what they know.
+        ttl: milliseconds after the last report at which the account may be forgotten; 0: never.
+    """
+
+    limit: int
+    window: int = 0
+    term: int = 1_000
+    divisor: int = 4
+    grace: int = 600
+    ttl: int = 0
+
+
+@dataclass(slots=True)
+class Holding:
+    """What one holder was granted, has returned and has spent, in total.
+
+    Parameters:
+        granted, returned, spent: totals; they only grow.
+        until: store time in milliseconds at which what is granted and not spent can no longer be used.
+        seen: store time of the last report, in milliseconds.
+        closed: it is over; nothing more is granted to it.
+        used: what was spent, by piece of the window.
+    """
+
+    granted: int = 0
+    returned: int = 0
+    spent: int = 0
+    until: int = 0
+    seen: int = 0
+    closed: bool = False
+    used: dict[int, int] = field(default_factory=dict)
+
+    def open(self) -> int:
+        """Granted, and neither returned nor spent."""
+        return max(0, self.granted - self.returned - self.spent)
+
+    def merge(self, other: Holding) -> None:
+        """Take in totals that were heard of this holder."""
+        self.granted = max(self.granted, other.granted)
+        self.returned = max(self.returned, other.returned)
+        self.spent = max(self.spent, other.spent)
+        self.until = max(self.until, other.until)
+        self.closed = self.closed or other.closed
+        for piece, amount in other.used.items():
+            self.used[piece] = max(self.used.get(piece, 0), amount)
+
+    def counts(self, now: int, rule: Rule) -> int:
+        """What counts against the limit."""
+        if not rule.window:
+            return self.spent + self.open()
+        oldest = piece_of(now - rule.window, rule)
+        used = sum(amount for piece, amount in self.used.items() if piece >= oldest)
+        return used + (self.open() if now < self.until + rule.window else 0)
+
+    def text(self) -> str:
+        """As one line of text."""
+        head = f"{self.granted} {self.returned} {self.spent} {self.until} {self.seen} {int(self.closed)}"
+        return " ".join([head, *(f"{piece}:{amount}" for piece, amount in self.used.items())])
+
+    @classmethod
+    def parse(cls, text: str) -> Holding:
+        """What `text` gave."""
+        granted, returned, spent, until, seen, closed, *used = text.split()
+        pieces = (piece.split(":") for piece in used)
+        amounts = {int(piece): int(amount) for piece, amount in pieces}
+        return cls(int(granted), int(returned), int(spent), int(until), int(seen), closed == "1", amounts)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a holder says of one account, and asks for.
+
+    Parameters:
+        key: the account.
+        rule: how it is shared.
+        holder: who reports.
+        totals: granted, returned, spent and used as the holder knows them.
+        want: total that it would like to be granted, `granted` included.
+        need: what it needs at least, to go on at all; never granted in part. 0: nothing waits.
+        known: what it knows of other holders; heard after a loss of memory.
+        ask: it wants to hear of all holders.
+    """
+
+    key: str
+    rule: Rule
+    holder: str
+    totals: Holding
+    want: int = 0
+    need: int = 0
+    known: Mapping[str, Holding] = field(default_factory=dict)
+    ask: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the store answers.
+
+    Parameters:
+        granted: the holder's total.
+        free: what nobody holds or has spent.
+        holders: how many holders are not closed.
+        short: somebody was refused lately what he needed.
+        recovering: the store lost its memory and listens; nothing is granted.
+        closed: this holder was closed by somebody who knew that it had ended.
+        now: the store's clock, in milliseconds.
+        limit: the limit in force, an override included.
+        spent: what all have spent (within the window).
+        alert: the highest threshold in percent that this report is the first to pass; 0: none.
+        known: all holders; empty unless asked for.
+    """
+
+    granted: int
+    free: int
+    holders: int
+    short: bool
+    recovering: bool
+    closed: bool
+    now: int
+    limit: int
+    spent: int
+    alert: int = 0
+    known: Mapping[str, Holding] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Account:
+    """All holders of one amount, as a store keeps it.
+
+    Parameters:
+        holders: by id.
+        short: store time at which somebody was last refused what he needed.
+        over: a limit that counts in place of the rule's, until `over_until`.
+        told: the highest threshold that was said.
+        folded: what holders that are long closed have spent, by piece; their ids are `gone`.
+    """
+
+    holders: dict[str, Holding] = field(default_factory=dict)
+    short: int = 0
+    over: int = 0
+    over_until: int = 0
+    told: int = 0
+    folded: dict[int, int] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+
+    def fields(self) -> dict[str, str]:
+        """As fields of text, as a hash in Redis or a row in SQLite keeps them."""
+        found = {"short": str(self.short), "over": f"{self.over} {self.over_until}", "told": str(self.told)}
+        found["folded"] = " ".join(f"{piece}:{amount}" for piece, amount in self.folded.items())
+        found["gone"] = " ".join(sorted(self.gone))
+        return found | {f"h:{name}": holding.text() for name, holding in self.holders.items()}
+
+    @classmethod
+    def parse(cls, fields: Mapping[str, str]) -> Account:
+        """What `fields` gave; unknown fields are left alone."""
+        over, until = fields.get("over", "0 0").split()
+        folded = (piece.split(":") for piece in fields.get("folded", "").split())
+        holders = {name[2:]: Holding.parse(text) for name, text in fields.items() if name.startswith("h:")}
+        return cls(
+            holders,
+            int(fields.get("short", 0)),
+            int(over),
+            int(until),
+            int(fields.get("told", 0)),
+            {int(piece): int(amount) for piece, amount in folded},
+            set(fields.get("gone", "").split()),
+        )
+
+
+ALERTS: Final = (50, 80, 95, 100)
+"""Percent of the limit at which one caller is told."""
+SHORT: Final = 500
+"""Milliseconds for which a refusal makes others return what they can spare."""
+
+
+def piece_of(now: int, rule: Rule) -> int:
+    """The piece of the window in which `now` lies; 0 where there is no window."""
+    return now * PIECES // rule.window if rule.window else 0
+
+
+def report(account: Account, heard: Report, now: int, recovering: bool) -> Reply:
+    """Take in a report and grant what is free. Changes `account`.
+
+    Parameters:
+        now: the store's clock, in milliseconds.
+        recovering: the store has lost its memory less than a grace ago.
+    """
+    rule, own = heard.rule, account.holders.get(heard.holder)
+    fenced = heard.holder in account.gone or (own is not None and own.closed)
+    for name, totals in heard.known.items():
+        if name != heard.holder and name not in account.gone:
+            account.holders.setdefault(name, Holding(seen=now)).merge(totals)
+    if heard.holder not in account.gone:
+        own = account.holders.setdefault(heard.holder, Holding())
+        own.merge(heard.totals)
+        own.seen = now
+    limit = account.over if now < account.over_until else rule.limit
+    _drop_old(account, now, rule)
+    oldest = piece_of(now - rule.window, rule) if rule.window else 0
+    folded = sum(amount for piece, amount in account.folded.items() if piece >= oldest)
+    free = limit - folded - sum(holding.counts(now, rule) for holding in account.holders.values())
+    living = sum(not holding.closed for holding in account.holders.values())
+    if own is not None and not own.closed and not recovering:
+        give = _grant(heard, own, free, living)
+        if heard.need and give < heard.need:
+            account.short = now
+        own.granted += give
+        free -= give
+        own.until = now + rule.term if rule.window else FOREVER
+    spent = limit - free - sum(h.open() for h in account.holders.values() if not rule.window or now < h.until + rule.window)
+    alert = max((step for step in ALERTS if limit > 0 and spent * 100 >= step * limit), default=0)
+    news, account.told = (alert if alert > account.told else 0), max(alert, account.told)
+    short = account.short > 0 and now - account.short < SHORT
+    granted = own.granted if own is not None else heard.totals.granted
+    known = {name: Holding.parse(holding.text()) for name, holding in account.holders.items()} if heard.ask else {}
+    return Reply(granted, max(0, free), max(1, living), short, recovering, fenced, now, limit, max(0, spent), news, known)
+
+
+def _grant(heard: Report, own: Holding, free: int, living: int) -> int:
+    asked = max(0, heard.want - own.granted)
+    give = min(asked, max(free // (heard.rule.divisor * max(1, living)), heard.need))
+    if give > free:
+        give = heard.need if heard.need <= free else 0
+    return max(0, give)
+
+
+def _drop_old(account: Account, now: int, rule: Rule) -> None:
+    """Forget pieces that left the window, and add up holders that are long closed."""
+    if rule.window:
+        oldest = piece_of(now - rule.window, rule)
+        for holding in account.holders.values():
+            for piece in [piece for piece in holding.used if piece < oldest]:
+                del holding.used[piece]
+        for piece in [piece for piece in account.folded if piece < oldest]:
+            del account.folded[piece]
+    closed = [name for name, holding in account.holders.items() if holding.closed and not holding.open()]
+    for name in sorted(closed, key=lambda name: account.holders[name].seen)[: max(0, len(closed) - FOLD)]:
+        holding = account.holders.pop(name)
+        account.gone.add(name)
+        for piece, amount in (holding.used if rule.window else {0: holding.spent}).items():
+            account.folded[piece] = account.folded.get(piece, 0) + amount

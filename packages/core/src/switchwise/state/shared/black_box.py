@@ -1,0 +1,136 @@
+"""What a process holds, in a file that outlives it: so that a neighbour can settle for one that was killed.
+
+Each process maps one file and writes four numbers per account into it at every change; mapped pages survive a kill, not a
+power cut. The file is locked while the process lives. Whoever gets the lock has proof of its death, without any clock:
+what was spent or open is spent, the rest is returned, the holder is closed. Only where the system has `fcntl` (not on
+Windows), and not on a network file system.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import struct
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from switchwise.state.shared.account import FOREVER, Holding
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+_ROWS: Final = 4_096
+_WORDS: Final = 216  # bytes for the key and the id of the holder
+_NUMBERS: Final = struct.Struct("<qqqqq")
+_ROW: Final = _WORDS + _NUMBERS.size
+
+
+class Row(NamedTuple):
+    """One account as a process last noted it."""
+
+    key: str
+    holder: str
+    limit: int
+    granted: int
+    returned: int
+    spent: int
+    open: int
+
+    def totals(self) -> Holding:
+        """Its end: what was open counts as spent."""
+        spent = self.spent + self.open
+        return Holding(self.granted, max(self.returned, self.granted - spent), spent, FOREVER, 0, True, {0: spent})
+
+
+class BlackBox:
+    """The file of this process, or of a dead one.
+
+    Parameters:
+        folder: where the processes of this machine keep theirs; it is made where it is missing.
+        path: an existing box; None: a new one.
+    """
+
+    def __init__(self, folder: str, path: Path | None = None) -> None:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        self.path = path or Path(folder) / f"{uuid.uuid4().hex}.box"
+        self._file = os.open(self.path, os.O_RDWR | (0 if path else os.O_CREAT), 0o600)
+        if path is None:
+            self.lock()
+            os.ftruncate(self._file, _ROWS * _ROW)
+        self._map = mmap.mmap(self._file, _ROWS * _ROW)
+        self._next = 0
+        self._free: list[int] = []
+        self._at: dict[str, int] = {}  # holder -> where its row starts
+
+    def lock(self) -> bool:
+        """Take the lock, if nobody has it."""
+        if fcntl is None:
+            return False
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+    def row(self, key: str, holder: str, limit: int) -> Callable[[int, int, int, int], None] | None:
+        """A function that notes granted, returned, spent and open; None: there is no room."""
+        words = f"{holder} {key}".encode()
+        if len(words) > _WORDS or (not self._free and self._next >= _ROWS):
+            return None
+        if self._free:
+            start = self._free.pop()
+        else:
+            start, self._next = self._next * _ROW, self._next + 1
+        self._at[holder] = start
+        self._map[start : start + len(words)] = words
+        area, pack, at = self._map, _NUMBERS.pack_into, start + _WORDS
+
+        def note(granted: int, returned: int, spent: int, held: int) -> None:
+            pack(area, at, limit, granted, returned, spent, held)
+
+        return note
+
+    def clear(self, holder: str) -> None:
+        """That holder is closed: its row is free again."""
+        start = self._at.pop(holder, None)
+        if start is not None:
+            self._map[start : start + _ROW] = bytes(_ROW)
+            self._free.append(start)
+
+    def rows(self) -> Iterator[Row]:
+        """What is noted."""
+        for start in range(0, _ROWS * _ROW, _ROW):
+            words = self._map[start : start + _WORDS].rstrip(b"\0").decode()
+            if not words:
+                continue
+            holder, key = words.split(" ", 1)
+            yield Row(key, holder, *_NUMBERS.unpack_from(self._map, start + _WORDS))
+
+    def leave(self) -> None:
+        """Close it here, and leave the file."""
+        self._map.close()
+        os.close(self._file)
+
+    def remove(self) -> None:
+        """Close it and remove the file."""
+        with contextlib.suppress(FileNotFoundError):
+            self.path.unlink()
+        self.leave()
+
+    @classmethod
+    def dead(cls, folder: str) -> Iterator[BlackBox]:
+        """The boxes of processes that are dead. Each is locked by us now."""
+        for path in sorted(Path(folder).glob("*.box")):
+            try:
+                box = cls(folder, path)
+            except (FileNotFoundError, ValueError):  # removed meanwhile, or just made
+                continue
+            if box.lock():
+                yield box
+            else:
+                box.leave()

@@ -1,0 +1,249 @@
+"""One thread for each store: it reports what was spent, refills leases below a mark and returns what lies idle.
+
+A store that is lost leaves the leases in force until they are used up, or lets calls go on within a stated allowance. Either
+is said once, and so is the return. A forked child is a holder of its own, with nothing granted.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+import time
+import uuid
+import weakref
+from collections.abc import Callable
+from hashlib import blake2b
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Literal
+
+from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.validation import number
+from switchwise.state.shared.account import Report, Rule
+from switchwise.state.shared.black_box import BlackBox
+from switchwise.state.shared.lease import Lease
+from switchwise.state.shared.protocol import Leases, LostStore
+
+_log = logging.getLogger("switchwise.shared")
+_KEEPERS: weakref.WeakSet[Keeper] = weakref.WeakSet()
+_RETRY = 0.25  # seconds between two tries to reach a lost store
+_REAP = 5.0  # seconds between two looks for neighbours that died
+
+
+class Keeper:
+    """The leases of this process in one store.
+
+    Parameters:
+        store: where accounts are kept.
+        lost: what happens while the store does not answer: `closed`, calls go on until the lease is used up; `open`, they go on
+            uncounted up to `allowance` of each limit.
+        allowance: share of a limit, for `lost="open"`; this is what may be spent over the limit, for each process.
+        heartbeat: seconds between two reports of an account that is in use.
+        patience: longest time in seconds that a call waits for a lease that it needs.
+        boxes: folder in which the processes of this machine note what they hold, so that a neighbour can settle for one that
+            was killed; empty: one in the folder for temporary files, by the store's name; None: what a killed process held
+            stays counted.
+        alert: told (account, percent) by the process whose report is the first to pass 50, 80, 95 or 100 % of a limit.
+        timer: seconds; only differences count.
+
+    Raises:
+        ConfigurationError: a word or a number that cannot be.
+    """
+
+    def __init__(
+        self,
+        store: Leases,
+        *,
+        lost: Literal["closed", "open"] = "closed",
+        allowance: float = 0.05,
+        heartbeat: float = 0.25,
+        patience: float = 0.25,
+        boxes: str | None = "",
+        alert: Callable[[str, int], object] | None = None,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if lost not in ("closed", "open"):
+            raise ConfigurationError(f"Keeper(lost={lost!r}): give 'closed' or 'open'")
+        for name, value in (("allowance", allowance), ("heartbeat", heartbeat), ("patience", patience)):
+            number("Keeper", name, value)
+        self.store, self.timer = store, timer
+        self.heartbeat, self.patience = heartbeat, patience
+        self._share = allowance if lost == "open" else 0.0
+        self._boxes = _folder(store.name) if boxes == "" else boxes
+        self._alert = alert
+        self._leases: dict[str, Lease] = {}
+        self._begin()
+        _KEEPERS.add(self)
+        atexit.register(_close, weakref.ref(self))
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._turn = threading.Condition(threading.Lock())
+        self._woken = False
+        self._closed = False
+        self._lost_since: float | None = None
+        self._thread: threading.Thread | None = None
+        self._box: BlackBox | None = None
+        self._reaped = 0.0
+
+    def lease(self, key: str, rule: Rule) -> Lease:
+        """The lease of an account; made when it is first asked for.
+
+        Parameters:
+            key: the account: the same in all processes that share it.
+            rule: how it is shared: the same in all of them.
+        """
+        with self._lock:
+            found = self._leases.get(key)
+            if found is None:
+                found = self._leases[key] = Lease(self, key, rule)
+            if self._thread is None and not self._closed:
+                self._thread = threading.Thread(target=self._run, name="switchwise-leases", daemon=True)
+                self._thread.start()
+        return found
+
+    @property
+    def lost(self) -> bool:
+        """The store does not answer."""
+        return self._lost_since is not None
+
+    @property
+    def allowance(self) -> float:
+        """Share of a limit that may be spent without the store's leave."""
+        return self._share if self.lost else 0.0
+
+    def wake(self, lease: Lease, soon: bool = True) -> None:
+        """Let the thread report on `lease`: at once, or within a heartbeat."""
+        now = self.timer()
+        lease.due = min(lease.due, now if soon else now + self.heartbeat)
+        if soon and not self._woken:
+            with self._turn:
+                self._woken = True
+                self._turn.notify()
+
+    def live(self, lease: Lease) -> None:
+        """Give `lease` a new holder's id, and a place to note what it holds."""
+        lease.holder = uuid.uuid4().hex
+        if self._boxes is not None and not lease.rule.window:
+            if self._box is None:
+                self._box = BlackBox(self._boxes)
+            lease.note = self._box.row(lease.key, lease.holder, lease.rule.limit)
+
+    def override(self, key: str, limit: int, seconds: float) -> None:
+        """Let `limit` count for a time in place of the rule's. Raises `LostStore`."""
+        self.store.override(key, limit, int(seconds * 1_000))
+
+    def flush(self) -> None:
+        """Report on everything now. Raises `LostStore`."""
+        self._send(list(self._leases.values()), closing=False)
+
+    def close(self) -> None:
+        """Return all leases. Called at the end of the process; a second time does no harm."""
+        if self._closed:
+            return
+        self._closed = True
+        with self._turn:
+            self._woken = True
+            self._turn.notify()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout=1.0)
+        try:
+            self._send(list(self._leases.values()), closing=True)
+        except LostStore as error:
+            _log.warning("leases could not be returned, and stay counted: %s", error)
+        else:
+            if self._box is not None:
+                self._box.remove()
+        self.store.close()
+
+    def forked(self) -> None:
+        """In a forked child: nothing is granted, and the parent's connections are left alone."""
+        if self._box is not None:
+            self._box.leave()
+        self._begin()
+        self.store.forked()
+        for lease in self._leases.values():
+            lease.begin()
+        self._leases.clear()  # whoever holds one asks again
+
+    def _run(self) -> None:
+        while not self._closed:
+            now = self.timer()
+            due = [lease for lease in list(self._leases.values()) if lease.due <= now]
+            if due and not self._try(due):
+                time.sleep(_RETRY)
+                continue
+            if self._boxes is not None and (now - self._reaped > _REAP or any(lease.recovering for lease in due)):
+                self._reaped = now
+                self._reap()
+            with self._turn:
+                if not self._woken:
+                    next_due = min((lease.due for lease in list(self._leases.values())), default=now + 1.0)
+                    self._turn.wait(max(0.001, min(1.0, next_due - self.timer())))
+                self._woken = False
+
+    def _try(self, leases: list[Lease]) -> bool:
+        try:
+            self._send(leases, closing=False)
+        except LostStore as error:
+            if self._lost_since is None:
+                self._lost_since = self.timer()
+                _log.warning("the store is lost: %s; calls go on %s", error, self._how())
+            return False
+        if self._lost_since is not None:
+            _log.warning("the store is back after %.1f s", self.timer() - self._lost_since)
+            self._lost_since = None
+        return True
+
+    def _how(self) -> str:
+        if not self._share:
+            return "until what was leased is used up, and then stop"
+        return f"uncounted, up to {self._share:.0%} of each limit in each process"
+
+    def _send(self, leases: list[Lease], closing: bool) -> None:
+        now = self.timer()
+        reports = [lease.plan(now, closing) for lease in leases]
+        replies = self.store.report(reports) if reports else []
+        for lease, reply in zip(leases, replies, strict=True):
+            if lease.answered(now, reply):
+                with self._lock:
+                    self._leases.pop(lease.key, None)
+                if self._box is not None:
+                    self._box.clear(lease.holder)
+            if reply.alert:
+                _log.warning("%s: %d %% of its limit is spent", lease.key, reply.alert)
+                if self._alert is not None:
+                    self._alert(lease.key, reply.alert)
+
+    def _reap(self) -> None:
+        """Settle for neighbours that died: a box whose lock is free is proof of it."""
+        for dead in BlackBox.dead(self._boxes or ""):
+            reports = [Report(row.key, Rule(row.limit), row.holder, row.totals()) for row in dead.rows()]
+            try:
+                self.store.report(reports)
+            except LostStore:
+                dead.leave()
+                return
+            dead.remove()
+
+
+def _folder(name: str) -> str:
+    """Where the processes of this user keep their boxes for one store."""
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    return str(Path(gettempdir()) / f"switchwise-{user}" / blake2b(name.encode(), digest_size=8).hexdigest())
+
+
+def _close(keeper: weakref.ref[Keeper]) -> None:
+    if (found := keeper()) is not None:
+        found.close()
+
+
+def _forked() -> None:
+    for keeper in list(_KEEPERS):
+        keeper.forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)

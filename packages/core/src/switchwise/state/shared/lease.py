@@ -1,0 +1,242 @@
+"""What one process may spend of one account: set aside and settled under a lock, without I/O.
+
+Rules:
+1. A decision never calls the store; the thread of the keeper does (`plan`, `answered`).
+2. What is spent is counted before what was open is released: a death in between counts too much, never too little.
+3. A lease of a windowed amount is valid for its term, counted from the moment at which the report was sent.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
+
+from switchwise.state.shared.account import Holding, Reply, Report, Rule, piece_of
+
+IDLE: Final = 0.5
+"""Seconds without a call after which a lease is returned."""
+DORMANT: Final = 30.0
+"""Seconds without a call after which an account is closed and forgotten by its process."""
+STARVED: Final = (0.008, 0.1)
+"""First and longest pause between reports while what is needed is not there, in seconds."""
+VECTOR: Final = 2.0
+FEW: Final = 16
+"""Seconds between two looks at all holders, which are said again if the store loses its memory; so many are looked at every time."""
+
+
+class Keeps(Protocol):
+    """What a lease needs of its keeper."""
+
+    timer: Callable[[], float]
+    heartbeat: float
+    patience: float
+
+    @property
+    def lost(self) -> bool:
+        """The store does not answer."""
+
+    @property
+    def allowance(self) -> float:
+        """Share of a limit that may be spent without the store's leave: 0 unless it is lost and that was chosen."""
+
+    def wake(self, lease: Lease, soon: bool = True) -> None:
+        """Let the thread report on `lease`: at once, or at its next turn."""
+
+    def live(self, lease: Lease) -> None:
+        """Give `lease` a new holder's id, and a place to note what it holds."""
+
+
+class Lease:
+    """What this process may spend of one account. Made by `Keeper.lease`."""
+
+    def __init__(self, keeper: Keeps, key: str, rule: Rule) -> None:
+        self.key, self.rule = key, rule
+        self._keeper = keeper
+        self.begin()
+
+    def begin(self) -> None:
+        """Start with nothing granted and nothing open: at first, and again in a forked child."""
+        keeper = self._keeper
+        self._condition = threading.Condition(threading.RLock())  # the garbage collector may settle a stream in the middle
+        self._mine = Holding()
+        self._open = 0
+        self._need = 0
+        self._largest = 1
+        self._target = 0
+        self._waiting = 0
+        self._last = keeper.timer()
+        self._reply: Reply | None = None
+        self._heard = 0.0  # when the last report was sent, on the timer
+        self._vector: Mapping[str, Holding] = {}
+        self._asked_vector = 0.0
+        self._pause = STARVED[0]
+        self.due = 0.0
+        self.note: Callable[[int, int, int, int], None] | None = None
+        self.holder = ""
+        keeper.live(self)
+
+    def reserve(self, bound: int) -> bool:
+        """Set `bound` aside; False: it is not affordable, or the store has not granted it in time.
+
+        Parameters:
+            bound: the most that the call may cost, in units of the account.
+        """
+        with self._condition:
+            self._last = self._keeper.timer()
+            self._largest = max(self._largest, min(bound, self.rule.limit))
+            if not self._fits(bound):
+                if bound > self._limit() or not self._hopeful(bound):
+                    self._ask(bound)
+                    return False
+                self._waiting += 1
+                try:
+                    self._ask(bound)
+                    self._condition.wait_for(lambda: self._fits(bound) or not self._hopeful(bound), self._patience())
+                finally:
+                    self._waiting -= 1
+                if not self._fits(bound):
+                    return False
+            self._open += bound
+            self._need = 0
+            self._kept()
+            if self._free() * 2 < self._target or self._reply is None:
+                self._keeper.wake(self)
+            return True
+
+    def settle(self, bound: int, cost: int) -> None:
+        """A call is over: it cost `cost` of the `bound` that was set aside.
+
+        Parameters:
+            bound: as it was reserved; 0 for a cost that was not reserved.
+            cost: what it cost; it may be more than the bound, and counts all the same.
+        """
+        with self._condition:
+            self._mine.spent += cost
+            if cost and self.rule.window:
+                piece = piece_of(self._now(), self.rule)
+                self._mine.used[piece] = self._mine.used.get(piece, 0) + cost
+            self._kept()
+            self._open -= bound
+            self._kept()
+            self._last = self._keeper.timer()
+            self._keeper.wake(self, soon=False)
+            self._condition.notify_all()
+
+    def left(self) -> int:
+        """What may still be spent, as far as is known here: the own lease, and what the store had free when it last answered."""
+        with self._condition:
+            others = self._limit() if self._reply is None else self._reply.free
+            return max(0, self._free()) + others
+
+    def spent(self) -> int:
+        """What all have spent and hold open, as far as is known here."""
+        with self._condition:
+            return self._limit() - self.left()
+
+    @property
+    def recovering(self) -> bool:
+        """The store has lost its memory, and listens."""
+        return self._reply is not None and self._reply.recovering
+
+    def _limit(self) -> int:
+        return self.rule.limit if self._reply is None else self._reply.limit
+
+    def _free(self) -> int:
+        """What of the own lease is neither spent nor open."""
+        mine = self._mine
+        if self.rule.window and self._keeper.timer() >= self._heard + self.rule.term / 1_000:
+            return 0  # it is no longer valid; the next report makes it so again
+        return mine.granted - mine.returned - mine.spent - self._open
+
+    def _fits(self, bound: int) -> bool:
+        return bound <= self._free() + int(self.rule.limit * self._keeper.allowance)
+
+    def _hopeful(self, bound: int) -> bool:
+        """Whether waiting may help: nothing is known yet, or what is needed was free when the store last answered."""
+        reply = self._reply
+        if self._keeper.lost:
+            return False
+        return reply is None or reply.recovering or bound <= reply.free + max(0, self._free()) or self._open > 0
+
+    def _patience(self) -> float:
+        """Seconds that this thread may wait. One that runs an event loop waits for the first answer only: it would hold up its own calls."""
+        asyncio = sys.modules.get("asyncio")
+        looping = asyncio is not None and asyncio._get_running_loop() is not None
+        return 0.0 if looping and self._reply is not None else self._keeper.patience
+
+    def _ask(self, bound: int) -> None:
+        self._need = max(self._need, min(bound, self._limit()))
+        self._keeper.wake(self)
+
+    def _now(self) -> int:
+        """The store's clock, at the latest that it can be."""
+        if self._reply is None:
+            return int(time.time() * 1_000)
+        return self._reply.now + int((self._keeper.timer() - self._heard) * 1_000)
+
+    def _kept(self) -> None:
+        if self.note is not None:
+            self.note(self._mine.granted, self._mine.returned, self._mine.spent, self._open)
+
+    # What the thread does
+
+    def plan(self, now: float, closing: bool) -> Report:
+        """What to report, and to ask for."""
+        with self._condition:
+            mine, free = self._mine, self._mine.granted - self._mine.returned - self._mine.spent - self._open
+            idle = now - self._last > IDLE and not self._open and not self._waiting
+            short = self._reply is not None and self._reply.short
+            if closing or idle:
+                mine.returned += max(0, free)
+            elif short and not self._waiting:
+                mine.returned += max(0, free - self._largest)
+            elif free > 2 * max(self._target, self._largest):
+                mine.returned += free - max(self._target, self._largest)
+            self._kept()
+            free = mine.granted - mine.returned - mine.spent - self._open
+            want = mine.granted
+            if not (closing or idle) and (self._need > free or free * 2 < self._target):
+                want += max(self._need - max(0, free), self._target - free)
+            mine.closed = closing or (idle and now - self._last > DORMANT)
+            few = self._reply is not None and self._reply.holders <= FEW
+            vector = few or now - self._asked_vector > VECTOR
+            known = self._vector if self._reply is None or self._reply.recovering else {}
+            totals = Holding.parse(mine.text())
+            self.due = now + (self._keeper.heartbeat if not idle else 4 * self._keeper.heartbeat)
+            need = 0 if closing or idle else max(0, self._need - max(0, free))
+            return Report(self.key, self.rule, self.holder, totals, want, need, known, vector)
+
+    def answered(self, sent: float, reply: Reply) -> bool:
+        """Take in the reply to a report that was sent at `sent`; True: this account is closed here."""
+        with self._condition:
+            over, used_since = self._mine.closed, self._waiting > 0 or self._last > sent
+            if (reply.closed and not over) or (over and used_since):  # held for dead, or wanted again: a new life
+                self._mine, over = Holding(), False
+                self._keeper.live(self)
+                self._keeper.wake(self)
+            else:
+                self._mine.granted = max(self._mine.granted, reply.granted)
+            self._heard = sent
+            self._reply = reply
+            if reply.known and not reply.recovering:
+                self._vector, self._asked_vector = reply.known, sent
+            cap = max(self._largest, self._limit() // 10)
+            self._target = max(self._largest, min(cap, reply.free // (self.rule.divisor * reply.holders)))
+            oldest = piece_of(reply.now - self.rule.window, self.rule) if self.rule.window else 0
+            for piece in [piece for piece in self._mine.used if piece < oldest]:
+                del self._mine.used[piece]
+            if reply.recovering:  # say what is known of the others, and ask again soon
+                self.due = sent + STARVED[1] / 2
+            elif self._need and self._need > self._free():
+                self.due = sent + self._pause
+                self._pause = min(STARVED[1], self._pause * 2)
+                if not self._waiting and self._keeper.timer() - self._last > self._pause:
+                    self._need = 0
+            else:
+                self._need, self._pause = 0, STARVED[0]
+            self._kept()
+            self._condition.notify_all()
+            return over

@@ -1,0 +1,290 @@
+"""Leases: the store grants no more than there is, whatever is lost, late, repeated or killed."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from switchwise import ConfigurationError
+from switchwise.state.shared import Account, Holding, Keeper, Leases, LostStore, RedisLeases, Report, Rule, SqliteLeases
+from switchwise.state.shared.account import FOLD, PIECES, report
+
+from .conftest import Server, programs
+
+SPENDER = Path(__file__).with_name("spender.py")
+LIMIT = 10**9
+
+
+@pytest.fixture(params=[*programs(), "sqlite"])
+def store(request: pytest.FixtureRequest, servers: Callable[[str], Server], tmp_path: Path) -> Iterator[Leases]:
+    found: Leases
+    if request.param == "sqlite":
+        found = SqliteLeases(tmp_path / "leases.db")
+    else:
+        found = RedisLeases(servers(request.param).url, prefix=f"test-{random.random()}")
+    yield found
+    found.close()
+
+
+def ready(store: Leases, key: str, rule: Rule) -> None:
+    """Wait until the grace of a new store is over."""
+    while store.report([Report(key, rule, "probe", Holding(closed=True))])[0].recovering:
+        time.sleep(0.02)
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=60, deadline=None)
+def test_no_more_is_granted_than_there_is_whatever_is_lost_late_or_repeated(seed: int) -> None:
+    rng = random.Random(seed)
+    rule, account = Rule(1_000, grace=0), Account()
+    truth = {name: Holding() for name in "abcd"}
+    letters: list[Report] = []
+    for now in range(300):
+        name = rng.choice("abcd")
+        holding = truth[name]
+        spend = rng.randint(0, holding.open()) if rng.random() < 0.5 else 0
+        holding.spent += spend
+        if rng.random() < 0.2:
+            holding.returned += rng.randint(0, holding.open())
+        letters.append(
+            Report("k", rule, name, Holding.parse(holding.text()), holding.granted + rng.randint(0, 200), rng.randint(0, 60))
+        )
+        for letter in rng.sample(letters[-20:], k=rng.randint(0, min(3, len(letters[-20:])))):  # late, repeated, out of order
+            reply = report(account, letter, now, False)
+            if rng.random() < 0.8:  # or lost on the way back
+                truth[letter.holder].granted = max(truth[letter.holder].granted, reply.granted)
+    assert sum(holding.spent for holding in truth.values()) <= 1_000
+    assert sum(max(h.granted - h.returned, h.spent) for h in truth.values()) <= 1_000
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_redis_runs_the_same_rule(server: Server, seed: int) -> None:
+    store, rng = RedisLeases(server.url, prefix=f"same-{seed}"), random.Random(seed)
+    for case in range(12):
+        rule = Rule(rng.choice([1_000, 10**12]), rng.choice([0, 0, 400]), rng.choice([50, 200]), grace=0)
+        key, account = f"k{case}", Account()
+        holders = {f"h{i}": Holding() for i in range(rng.choice([2, 5, FOLD + 8]))}
+        unit = rule.limit // 50
+        for _ in range(80):
+            name = rng.choice(list(holders))
+            own = holders[name]
+            if rng.random() < 0.5:
+                spend = rng.randint(0, own.open() or unit)
+                own.spent += spend
+                piece = int(time.time() * 1_000) * PIECES // rule.window if rule.window else 0
+                own.used[piece] = own.used.get(piece, 0) + spend
+            if rng.random() < 0.3:
+                own.returned += rng.randint(0, own.open())
+            if rng.random() < 0.2:
+                own.returned, own.closed = own.returned + own.open(), True
+            known = {other: Holding.parse(h.text()) for other, h in holders.items()} if rng.random() < 0.1 else {}
+            want, need = own.granted + rng.randint(0, 10 * unit), rng.choice([0, rng.randint(1, 3 * unit)])
+            heard = Report(key, rule, name, Holding.parse(own.text()), want, need, known, rng.random() < 0.3)
+            reply = store.report([heard])[0]
+            assert report(account, heard, reply.now, reply.recovering) == reply
+            own.granted = max(own.granted, reply.granted)
+        assert store.holders(key) == account.holders
+
+
+def spenders(store: str, folder: Path, seconds: float = 60) -> tuple[list[subprocess.Popen[bytes]], Callable[[], int]]:
+    """Eight processes with four threads each, and what they were billed."""
+    ledger, boxes = folder / "ledger", folder / "boxes"
+    command = [sys.executable, str(SPENDER), store, str(LIMIT), "4"]
+    processes = [
+        subprocess.Popen([*command, str(seed), str(ledger), str(seconds), str(boxes)], stderr=subprocess.DEVNULL)
+        for seed in range(8)
+    ]
+
+    def billed() -> int:
+        lines = ledger.read_text().splitlines() if ledger.exists() else []
+        return sum(int(line.split()[1]) for line in lines if " " in line)
+
+    return processes, billed
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 90) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.02)
+
+
+@pytest.mark.timeout(170)
+def test_eight_processes_spend_one_budget_while_one_is_killed_and_redis_loses_everything(tmp_path: Path) -> None:
+    server = Server("redis-server", tmp_path)
+    server.start()
+    try:
+        processes, billed = spenders(server.url, tmp_path)
+        wait_for(lambda: billed() > LIMIT // 2)
+        processes[3].send_signal(signal.SIGKILL)
+        server.kill()
+        server.start()
+        assert [process.wait() for process in processes].count(0) == 7
+        assert 0.97 * LIMIT <= billed() <= LIMIT
+    finally:
+        server.kill()
+
+
+@pytest.mark.timeout(170)
+def test_eight_processes_spend_one_budget_in_a_file_while_one_is_killed(tmp_path: Path) -> None:
+    processes, billed = spenders(str(tmp_path / "leases.db"), tmp_path)
+    wait_for(lambda: billed() > LIMIT // 2)
+    processes[5].send_signal(signal.SIGKILL)
+    assert [process.wait() for process in processes].count(0) == 7
+    assert 0.97 * LIMIT <= billed() <= LIMIT
+
+
+def test_in_no_window_more_is_used_than_the_limit(store: Leases) -> None:
+    keeper = Keeper(store, boxes=None, heartbeat=0.05)
+    rule = Rule(100, window=1_200, term=150)
+    ready(store, "rate", rule)
+    used: list[float] = []
+    end = time.monotonic() + 3.5
+
+    def work() -> None:
+        while time.monotonic() < end:
+            lease = keeper.lease("rate", rule)
+            if lease.reserve(1):
+                used.append(time.monotonic())
+                lease.settle(1, 1)
+            time.sleep(0.002)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    keeper.close()
+    used.sort()
+    most = max(sum(1 for other in used[i:] if other - moment < 1.2) for i, moment in enumerate(used))
+    assert most <= 100
+    assert len(used) >= 180, "it goes on as the window moves"
+
+
+def test_an_override_counts_for_its_time(store: Leases) -> None:
+    rule = Rule(100)
+    ready(store, "k", rule)
+    assert store.report([Report("k", rule, "a", Holding(), want=150, need=150)])[0].granted == 0
+    store.override("k", 200, 300)
+    reply = store.report([Report("k", rule, "a", Holding(), want=150, need=150)])[0]
+    assert (reply.granted, reply.limit) == (150, 200)
+    time.sleep(0.35)
+    reply = store.report([Report("k", rule, "a", Holding(150), want=160, need=10)])[0]
+    assert (reply.granted, reply.limit, reply.free) == (150, 100, 0)
+
+
+def test_each_threshold_is_said_to_one(store: Leases) -> None:
+    rule = Rule(100)
+    ready(store, "k", rule)
+    said = [store.report([Report("k", rule, "a", Holding(100, 0, spent))])[0].alert for spent in (40, 60, 60, 81, 96, 97, 100)]
+    assert [alert for alert in said if alert] == [50, 80, 95, 100]
+
+
+def test_what_lies_idle_is_returned_and_used_by_another(store: Leases, monkeypatch: pytest.MonkeyPatch) -> None:
+    idle, busy = Keeper(store, boxes=None, heartbeat=0.05), Keeper(store, boxes=None, heartbeat=0.05)
+    rule = Rule(1_000)
+    ready(store, "k", rule)
+    first = idle.lease("k", rule)
+    assert first.reserve(10)
+    first.settle(10, 10)
+    other, spent = busy.lease("k", rule), 0
+    end = time.monotonic() + 10
+    while spent < 990 and time.monotonic() < end:
+        if other.reserve(10):
+            other.settle(10, 10)
+            spent += 10
+    assert spent == 990
+    assert not other.reserve(10)
+    idle.close()
+    busy.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_spends_nothing_of_its_parents(store: Leases) -> None:
+    keeper, rule = Keeper(store, boxes=None, heartbeat=0.05), Rule(1_000)
+    ready(store, "k", rule)
+    lease = keeper.lease("k", rule)
+    assert lease.reserve(10)
+    child = os.fork()
+    if child == 0:
+        try:
+            mine = keeper.lease("k", rule)
+            granted = mine.reserve(100)
+            mine.settle(100, 100)
+            keeper.close()
+            os._exit(0 if granted and mine is not lease else 1)
+        except BaseException:  # noqa: BLE001  (a child of a test ends here, whatever happens)
+            os._exit(2)
+    assert os.waitpid(child, 0)[1] == 0
+    lease.settle(10, 10)
+    keeper.close()
+    probe = store.report([Report("k", rule, "probe", Holding(closed=True))])[0]
+    assert (probe.spent, probe.free) == (110, 890)
+
+
+class Away:
+    """A store that does not answer while it is `away`."""
+
+    def __init__(self, store: Leases) -> None:
+        self._store, self.away, self.name = store, False, "away"
+
+    def report(self, reports: list[Report]) -> list[object]:
+        if self.away:
+            raise LostStore("away")
+        return list(self._store.report(reports))
+
+    def forked(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(("lost", "most"), [("closed", 0), ("open", 100)])
+def test_a_lost_store_lets_calls_go_on_as_far_as_was_said(
+    tmp_path: Path, lost: str, most: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    inner = SqliteLeases(tmp_path / "leases.db")
+    rule, away = Rule(1_000), Away(inner)
+    ready(inner, "k", rule)
+    other = Report("k", rule, "other", Holding(), want=900, need=900)
+    assert inner.report([other])[0].granted == 900
+    keeper = Keeper(away, lost=lost, allowance=0.1, boxes=None, heartbeat=0.02, patience=0.5)  # type: ignore[arg-type]
+    lease = keeper.lease("k", rule)
+    assert lease.reserve(10)
+    lease.settle(10, 10)
+    away.away = True
+    wait_for(lambda: keeper.lost)
+    began, spent = time.monotonic(), 10
+    while lease.reserve(10):
+        lease.settle(10, 10)
+        spent += 10
+    assert time.monotonic() - began < 2, "never a hang"
+    assert spent <= 100 + most
+    assert spent >= most
+    assert caplog.text.count("the store is lost") == 1
+    away.away = False
+    wait_for(lambda: not keeper.lost)
+    assert caplog.text.count("the store is back") == 1
+    keeper.flush()
+    assert inner.report([Report("k", rule, "probe", Holding(closed=True))])[0].spent == spent, "nothing is counted twice"
+    keeper.close()
+
+
+def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="such as 'redis://localhost:6379/0'"):
+        RedisLeases("localhost:6379")
+    with pytest.raises(ConfigurationError, match="a file that can be written"):
+        SqliteLeases(tmp_path / "missing" / "leases.db")
+    with pytest.raises(ConfigurationError, match="'closed' or 'open'"):
+        Keeper(SqliteLeases(tmp_path / "leases.db"), lost="maybe")  # type: ignore[arg-type]
