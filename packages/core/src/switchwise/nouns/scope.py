@@ -1,4 +1,4 @@
-"""Where in the work a call is made: session > (sub-)agent > task > step."""
+"""Where in the work a call is made: session > (sub-)agent > task > step, of one tenant."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NO_LABELS: Mapping[str, str] = {}
 
 
 class Level(IntEnum):
-    """How long an answer is remembered; the value is the number of scope parts that make its key."""
+    """How long an answer is remembered; the value is the number of scope parts in its key, after the tenant."""
 
     SESSION = 1
     AGENT = 2
@@ -53,6 +53,7 @@ class Scope:
         labels: anything else that rules and budgets may go by: user, team, tenant, region.
         deadline: when the caller stops waiting, in seconds on the router's clock: no other target is tried after it. A call that is under
             way is not cut short: that is what the client's timeout is for. None: no limit.
+        tenant: whose work it is, in a service for several customers. Two tenants share no memory, whatever else of their scopes is equal.
     """
 
     session: str = ""
@@ -61,11 +62,16 @@ class Scope:
     step: int = 0
     labels: Mapping[str, str] = field(default_factory=lambda: _NO_LABELS)
     deadline: float | None = None
+    tenant: str = ""
 
     def key(self, level: Level) -> Key:
-        """The parts that two calls must share to share a memory at `level`.
+        """The parts that two calls must share to share a memory at `level`: the tenant, then the parts down to the level.
 
-        >>> Scope("s1", "reviewer").key(Level.AGENT)
-        ('s1', 'reviewer')
+        >>> Scope("s1", "reviewer", tenant="acme").key(Level.AGENT)
+        ('acme', 's1', 'reviewer')
         """
-        return (self.session, self.agent, self.task, str(self.step))[:level]
+        return (self.tenant, self.session, self.agent, self.task, str(self.step))[: level + 1]
+
+    def label(self, name: str) -> str:
+        """The label `name`, empty if there is none; `tenant` is known without being a label."""
+        return self.labels.get(name) or (self.tenant if name == "tenant" else "")

@@ -292,11 +292,13 @@ class Budget:
     def _key(self, view: View) -> Key:
         if self.level is not None:
             return view.scope.key(self.level)
-        return () if self.per == "process" else (view.scope.labels.get(self.per, ""),)
+        return ("",) if self.per == "process" else (view.scope.tenant, view.scope.label(self.per))
 
     def _told(self, view: View, usd: float, tokens: float) -> str:
-        key = self._key(view)
-        who = self.per if not key else f"{self.per} {' / '.join(map(repr, key))}"
+        tenant, *parts = self._key(view)
+        who = self.per if not parts else f"{self.per} {' / '.join(map(repr, parts))}"
+        if tenant:
+            who = f"{who} of tenant {tenant!r}"
         left = []
         if self.usd is not None:
             left.append(f"${self.usd - usd:.4f} of ${self.usd:.2f}")

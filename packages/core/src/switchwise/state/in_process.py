@@ -1,16 +1,18 @@
-"""What policies remember: a bounded table, safe to use from many threads, that can be dumped and loaded."""
+"""Memory in this process: a bounded table that is safe to use from many threads, and the store that is made of such tables."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
+from switchwise.nouns.scope import Key
 from switchwise.nouns.validation import whole
 
 K = TypeVar("K")
 V = TypeVar("V")
+C = TypeVar("C")
 
 
 class Memory(Generic[K, V]):
@@ -20,7 +22,7 @@ class Memory(Generic[K, V]):
         size: how many entries are kept.
 
     Raises:
-        ConfigurationError: less than one.
+        ConfigurationError: `size` is less than 1.
 
     >>> memory = Memory[str, int](size=2)
     >>> for name in "abc":
@@ -36,7 +38,7 @@ class Memory(Generic[K, V]):
         self._lock = threading.RLock()  # the garbage collector may close an abandoned stream in the middle
 
     def get(self, key: K) -> V | None:
-        """The value under `key`, which counts as used now; None: unknown or forgotten."""
+        """The value under `key`, which counts as used now; None if unknown or forgotten."""
         with self._lock:
             value = self._entries.get(key)
             if value is not None:
@@ -48,11 +50,14 @@ class Memory(Generic[K, V]):
         with self._lock:
             self._put(key, value)
 
-    def update(self, key: K, change: Callable[[V | None], V]) -> V:
-        """Replace the value under `key` by `change(value)`, at once; `change` must be quick and call nothing back."""
+    def update(self, key: K, change: Callable[[V | None], C]) -> C:
+        """Replace the value under `key` by `change(value)`, atomically; None drops the entry. `change` must be quick and call nothing back."""
         with self._lock:
             value = change(self._entries.get(key))
-            self._put(key, value)
+            if value is None:
+                self._entries.pop(key, None)
+            else:
+                self._put(key, cast("V", value))
             return value
 
     def items(self) -> list[tuple[K, V]]:
@@ -66,6 +71,12 @@ class Memory(Generic[K, V]):
             for key, value in entries:
                 self._put(key, value)
 
+    def widen(self, size: int) -> None:
+        """Keep at least `size` entries from now on."""
+        whole("Memory", "size", size)
+        with self._lock:
+            self._size = max(self._size, size)
+
     def __len__(self) -> int:
         return len(self._entries)
 
@@ -74,3 +85,29 @@ class Memory(Generic[K, V]):
         self._entries.move_to_end(key)
         if len(self._entries) > self._size:
             self._entries.popitem(last=False)
+
+
+class InProcess:
+    """The store of one process: values are kept as they are, nothing is copied. What every policy uses unless it is given another.
+
+    >>> table = InProcess().table("seen", size=1_000)
+    >>> table.update(("acme", "s1"), lambda count: (count or 0) + 1)
+    1
+    """
+
+    def __init__(self) -> None:
+        self._tables: dict[str, Memory[Key, Any]] = {}
+        self._lock = threading.Lock()
+
+    def table(self, name: str, size: int) -> Memory[Key, Any]:
+        """The table `name`, as in `Store`."""
+        with self._lock:
+            table = self._tables.get(name)
+            if table is None:
+                table = self._tables[name] = Memory(size)
+            else:
+                table.widen(size)
+            return table
+
+    def __repr__(self) -> str:
+        return f"InProcess({', '.join(self._tables)})"

@@ -284,7 +284,7 @@ class Advisor:
         which prefixes of theirs were written when. The digests of prefixes are of this process only: a prefix is told to another one by
         the lengths of its blocks. About 0.5 kB for each agent and model, and 1 kB for each thread.
         """
-        talks = [talk for _, talk in self._talks.items() if talk.key[0] and talk.course.rhythm.calls]
+        talks = [talk for _, talk in self._talks.items() if talk.key[1] and talk.course.rhythm.calls]
         return {
             "version": VERSION,
             "targets": self.targets.dump(),

@@ -1,0 +1,107 @@
+"""A store that keeps every entry as JSON text: the proof that a policy's memory is data, and can live in a database or a file."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from switchwise.nouns.scope import Key
+from switchwise.state.in_process import Memory
+
+
+class JsonTable:
+    """A table of JSON text; each `get` gives a copy of its own.
+
+    Parameters:
+        size: how many entries are kept.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._texts: Memory[str, str] = Memory(size)
+
+    def get(self, key: Key) -> Any:
+        """The value under `key`; None if unknown or forgotten."""
+        return _read(self._texts.get(_name(key)))
+
+    def put(self, key: Key, value: Any) -> None:
+        """Keep `value` under `key`.
+
+        Raises:
+            TypeError, ValueError: it is not JSON data, or a part of the key is not a string.
+        """
+        self._texts.put(_name(key), _written(value))
+
+    def update(self, key: Key, change: Callable[[Any], Any]) -> Any:
+        """Replace the value under `key` by `change(value)`, atomically; None drops the entry."""
+
+        def changed(text: str | None) -> str | None:
+            value = change(_read(text))
+            return None if value is None else _written(value)
+
+        return _read(self._texts.update(_name(key), changed))
+
+    def items(self) -> list[tuple[Key, Any]]:
+        """All entries, the least recently used first."""
+        return [(tuple(json.loads(key)), json.loads(text)) for key, text in self._texts.items()]
+
+    def widen(self, size: int) -> None:
+        """Keep at least `size` entries from now on."""
+        self._texts.widen(size)
+
+
+class JsonStore:
+    """Tables of JSON text, in memory.
+
+    Use it in tests of a policy (`check_policy` does). It refuses what a database could not hold.
+
+    >>> table = JsonStore().table("held", size=1_000)
+    >>> table.put(("acme", "s1"), {"names": ["opus"]})
+    >>> table.get(("acme", "s1"))
+    {'names': ['opus']}
+    >>> table.put(("acme", "s1"), {"names": {"opus"}})
+    Traceback (most recent call last):
+    TypeError: Object of type set is not JSON serializable
+    """
+
+    def __init__(self) -> None:
+        self._tables: dict[str, JsonTable] = {}
+        self._lock = threading.Lock()
+
+    def table(self, name: str, size: int) -> JsonTable:
+        """The table `name`, as in `Store`."""
+        with self._lock:
+            table = self._tables.get(name)
+            if table is None:
+                table = self._tables[name] = JsonTable(size)
+            else:
+                table.widen(size)
+            return table
+
+    def __repr__(self) -> str:
+        return f"JsonStore({', '.join(self._tables)})"
+
+
+def _name(key: Key) -> str:
+    if not all(isinstance(part, str) for part in key):
+        raise TypeError(f"a key is a tuple of strings, not {key!r:.80}")
+    return json.dumps(key)
+
+
+def _written(value: Any) -> str:
+    text = json.dumps(value, allow_nan=False)
+    if _differs(value):
+        raise TypeError(f"a value is JSON data (lists, and dictionaries with string keys), not {value!r:.80}")
+    return text
+
+
+def _differs(value: Any) -> bool:
+    """Whether JSON would take it but give back something else: a tuple, or a key that is not a string."""
+    if isinstance(value, dict):
+        return not all(isinstance(name, str) for name in value) or any(map(_differs, value.values()))
+    return isinstance(value, tuple) or (isinstance(value, list) and any(map(_differs, value)))
+
+
+def _read(text: str | None) -> Any:
+    return None if text is None else json.loads(text)

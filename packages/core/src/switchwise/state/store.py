@@ -1,0 +1,87 @@
+"""The store protocol: where policies keep what they remember.
+
+A `Store` holds tables, and a policy keeps its memory in one table. Rules:
+1. A key is a tuple of strings that starts with the tenant (`Scope.key`), so that two tenants never share an entry.
+2. A value is JSON data: dictionaries with string keys, lists, strings, finite numbers, booleans. Never an object, a tuple or None. A value
+   that was put is never changed in place, it is replaced: a store may keep the object itself or a copy of it.
+3. `update` is atomic. Its function may run more than once (an optimistic store tries again), so it is pure and quick, and does not use the table.
+4. A table is bounded: beyond `size` entries the least recently used one is forgotten. A policy treats a missing entry as "nothing known".
+5. Every verb may be called from many threads, and again from the same thread while it runs: the garbage collector may close an
+   abandoned stream in the middle of anything.
+
+`InProcess` keeps the values in this process, `JsonStore` keeps JSON text. Shared stores (SQLite, Redis) will add verbs, without
+a change to these four: `put` with an expiry and an expected version, `add` (increments, counted once per origin and sequence),
+`lease` (a share of a limit that a process spends without asking again), `holders` of leases, and `many` (a batch in one round trip).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from switchwise.nouns.scope import Key
+
+
+class Table(Protocol):
+    """A bounded mapping from keys to JSON data."""
+
+    def get(self, key: Key) -> Any:
+        """The value under `key`, which counts as used now; None if unknown or forgotten."""
+
+    def put(self, key: Key, value: Any) -> None:
+        """Keep `value` under `key`."""
+
+    def update(self, key: Key, change: Callable[[Any], Any]) -> Any:
+        """Replace the value under `key` by `change(value)`, atomically, and return the new one.
+
+        Parameters:
+            key: of the entry.
+            change: gets the present value, None if there is none; returns the new one, None to drop the entry.
+        """
+
+    def items(self) -> list[tuple[Key, Any]]:
+        """All entries, the least recently used first."""
+
+
+class Store(Protocol):
+    """A set of tables."""
+
+    def table(self, name: str, size: int) -> Table:
+        """The table `name`: the same one for every caller that uses this name.
+
+        Parameters:
+            name: which table; two memories that must not mix need two names.
+            size: how many entries it keeps; the largest that any caller gave counts.
+
+        Raises:
+            ConfigurationError: `size` is less than 1.
+        """
+
+
+class Namespace:
+    """A part of a store: its tables are apart from those of other namespaces.
+
+    Parameters:
+        store: the whole.
+        name: of this part.
+
+    >>> from switchwise.state import InProcess
+    >>> whole = InProcess()
+    >>> one, other = Namespace(whole, "one"), Namespace(whole, "other")
+    >>> one.table("seen", 10).put(("acme", "s1"), 1)
+    >>> one.table("seen", 10).get(("acme", "s1")), other.table("seen", 10).get(("acme", "s1"))
+    (1, None)
+    """
+
+    __slots__ = ("name", "store")
+
+    def __init__(self, store: Store, name: str) -> None:
+        self.store = store
+        self.name = name
+
+    def table(self, name: str, size: int) -> Table:
+        """The table `name` of this part."""
+        return self.store.table(f"{self.name}/{name}", size)
+
+    def __repr__(self) -> str:
+        return f"Namespace({self.store!r}, {self.name!r})"
