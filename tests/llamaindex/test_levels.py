@@ -314,7 +314,7 @@ class TestWhoIsCalling:
             llm = Switchwise({"only": openai(api_base=provider.openai_url)}, journal=[journal])
             llm.bind(team="red").chat(HELLO, route={"tenant": "acme", "deadline": 12.5})
         scope = journal[0].call.view.scope
-        assert (dict(scope.labels), scope.deadline) == ({"team": "red", "tenant": "acme"}, 12.5)
+        assert (dict(scope.labels), scope.deadline, scope.tenant) == ({"team": "red", "tenant": "acme"}, 12.5, "acme")
 
     def test_a_route_that_is_no_mapping_is_told(self, openai, journal):
         llm = Switchwise({"only": openai()}, journal=[journal])

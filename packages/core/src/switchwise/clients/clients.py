@@ -121,7 +121,7 @@ class Clients:
         Parameters:
             messages: the conversation so far. Messages are read once: append new ones, do not change old ones in place.
             options: tools, tool_choice, parallel_tool_calls, schema, max_tokens, temperature, top_p, stop, extra (see `Prompt`);
-                session, agent, task, labels, deadline (see `Scope`); target: the only target or role that may answer.
+                session, agent, task, labels, deadline, tenant (see `Scope`); target: the only target or role that may answer.
 
         Raises:
             NoTarget, BudgetExceeded: nothing may be called.
@@ -213,6 +213,7 @@ def _sorted(
     task: str = "",
     labels: Mapping[str, str] | None = None,
     deadline: float | None = None,
+    tenant: str | int | None = "",
     target: str = "",
     tools: Sequence[Mapping[str, Any]] = (),
     schema: JsonSchema | None = None,
@@ -221,6 +222,6 @@ def _sorted(
     """Options, by what they are about: where in the work, who may answer, what is asked."""
     if labels is not None and not isinstance(labels, Mapping):
         raise ConfigurationError(f"labels={labels!r:.80}: give name -> value, such as {{'user': 'ada'}}")
-    named = "" if session is None else str(session)  # ids of databases are numbers
-    scope = Scope(named, agent or "main", task or "", labels=labels or {}, deadline=deadline)
+    named, whose = ("" if word is None else str(word) for word in (session, tenant))  # ids of databases are numbers
+    scope = Scope(named, agent or "main", task or "", labels=labels or {}, deadline=deadline, tenant=whose)
     return scope, target, Prompt(messages, tools=tools, schema=schema, **asked)

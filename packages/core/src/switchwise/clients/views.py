@@ -35,10 +35,10 @@ class Views:
             pin: the only target (or role) that may answer.
         """
         session = scope.session or opening(prompt.messages)
-        reading = self._reader.read((session, scope.agent), prompt.messages, front=self._front(prompt.tools))
+        reading = self._reader.read((scope.tenant, session, scope.agent), prompt.messages, front=self._front(prompt.tools))
         task = scope.task or str(reading.signals.phase or "")
         needs = Needs(bool(prompt.tools), prompt.schema is not None, reading.modalities, prompt.max_tokens)
-        where = Scope(session, scope.agent, task, reading.length, scope.labels, scope.deadline)
+        where = Scope(session, scope.agent, task, reading.length, scope.labels, scope.deadline, scope.tenant)
         return View(where, reading.tokens, needs, reading.signals, pin, prefix=reading.prefix)
 
     def _front(self, tools: Sequence[Mapping[str, Any]]) -> Front:

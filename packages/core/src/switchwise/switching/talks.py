@@ -86,7 +86,7 @@ class Talk:
     def __init__(self, course: Course, chain: PromptPrefix, key: Key) -> None:
         self.course = course
         self.chain = chain
-        self.key = key  # session and agent, by which another process finds it again
+        self.key = key  # tenant, session and agent, by which another process finds it again
         self.generation = 0
         self.home = ""
         self.field: Field | None = None  # of the last easy call
@@ -113,8 +113,8 @@ def resume(talk: Talk, carried: Any, ledger: Ledger) -> None:
         ConfigurationError: the record is of something else.
     """
     key, home = words(mapping(carried, _WHAT), "key", _WHAT), carried.get("home", "")
-    if len(key) != Level.AGENT or not isinstance(home, str):
-        raise ConfigurationError(f"{_WHAT}: a thread is told by session and agent, and its home by a name")
+    if len(key) != Level.AGENT + 1 or not isinstance(home, str):
+        raise ConfigurationError(f"{_WHAT}: a thread is named by tenant, session and agent, and its home by a target")
     load_slots(talk.course, carried.get("course", {}), _WHAT)
     load_slots(talk.course.rhythm, carried.get("rhythm", {}), _WHAT)
     # Whoever made those calls: what follows is not a stretch of the home model alone.

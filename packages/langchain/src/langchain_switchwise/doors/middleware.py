@@ -35,7 +35,7 @@ from langchain_switchwise.doors.graph_state import Held, SwitchwiseState, both
 from langchain_switchwise.doors.node import follow
 from langchain_switchwise.porting.tools import Tools
 from langchain_switchwise.reading.inputs import surrounding
-from switchwise import Call, ConfigurationError, Outcome, adrive, drive
+from switchwise import Call, ConfigurationError, Level, Outcome, adrive, drive
 from switchwise.adapting.models import named
 from switchwise.engine.policy import Remembers, hold, name_of
 from switchwise.state.in_process import Memory
@@ -95,7 +95,7 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
                 f"SwitchwiseMiddleware: threads= is {named(threads)}: a number; the model is given to create_agent"
             )
         self.threads = threads
-        self._restored: Memory[str, bool] = Memory(threads)
+        self._restored: Memory[tuple[str, ...], bool] = Memory(threads)
 
     def __getstate__(self) -> dict[str, Any]:
         """All but what is remembered of threads: a copy begins anew, and restores them once more."""
@@ -162,9 +162,9 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
             kwargs["response_format"] = request.response_format
         asked = dispatch.inside(messages, _around(request.state), kwargs)
         asked.kwargs.pop("response_format", None)  # the agent's own machinery binds it
-        session = asked.view.scope.session
-        if self._restored.get(session) is None:
-            self._restored.put(session, True)
+        thread = asked.view.scope.key(Level.SESSION)
+        if self._restored.get(thread) is None:
+            self._restored.put(thread, True)
             if held := cast("Held | None", request.state.get("switchwise_held")):
                 dispatch.router.load({name: {"held": entries, "policy": {}} for name, entries in held.items()})
         return asked

@@ -36,7 +36,7 @@ class Views:
 
     def __init__(self, size: int = 2_000) -> None:
         self._reader = ConversationReader(turn_of, size=size)
-        self._names: Memory[tuple[str, str], str] = Memory(size)
+        self._names: Memory[tuple[str, ...], str] = Memory(size)
         self._sizes = ToolSizes()
 
     def view(
@@ -55,8 +55,9 @@ class Views:
         nest = namespace.rpartition("|")[0] if namespace else ""
         session = configurable.get("thread_id") or metadata.get("thread_id")
         session = str(session) if session else opening(messages)
-        agent = self._agent(metadata.get("lc_agent_name"), session, nest)
-        key = (session, agent, nest)
+        tenant = _tenant(metadata, configurable) if metadata or configurable else ""
+        agent = self._agent(metadata.get("lc_agent_name"), tenant, session, nest)
+        key = (tenant, session, agent, nest)
         tools = kwargs.get("tools")
         reading = self._reader.read(key, messages, bool(tools), self._front(tools) if tools else NO_FRONT)
         signals, modalities = reading.signals, reading.modalities
@@ -74,7 +75,7 @@ class Views:
             or ""
         )
         return View(
-            Scope(session, agent, str(task), reading.length, labels),
+            Scope(session, agent, str(task), reading.length, labels, None, tenant),
             reading.tokens,
             _needs(kwargs, tools, modalities) if kwargs or modalities else _NO_NEEDS,
             signals,
@@ -88,17 +89,28 @@ class Views:
             return hash(str(tools)), self._sizes.of(tools)
         return hash((str(tools.choice), tools.parallel, *[_name(tool) for tool in tools.raw])), self._sizes.of(tools.raw)
 
-    def _agent(self, name: str | None, session: str, nest: str) -> str:
+    def _agent(self, name: str | None, tenant: str, session: str, nest: str) -> str:
         """The name of the agent that calls.
 
         One that has no name inherits that of the agent around it, so a name shared with the agent around counts as none.
         """
         if not name:
             return _named_by(nest) if nest else "main"
-        if nest and self._names.get((session, nest.rpartition("|")[0])) == name:
+        if nest and self._names.get((tenant, session, nest.rpartition("|")[0])) == name:
             return f"{name}/{UNNAMED}"
-        self._names.put((session, nest), name)
+        self._names.put((tenant, session, nest), name)
         return name
+
+
+def _tenant(metadata: Mapping[str, Any], configurable: Mapping[str, Any]) -> str:
+    """Whose call it is: `switchwise_tenant`, else `tenant`, which is also a label."""
+    found = (
+        configurable.get("switchwise_tenant")
+        or metadata.get("switchwise_tenant")
+        or configurable.get("tenant")
+        or metadata.get("tenant")
+    )
+    return str(found) if found else ""
 
 
 def opening(messages: Sequence[BaseMessage]) -> str:

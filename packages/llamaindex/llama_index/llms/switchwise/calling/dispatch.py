@@ -16,7 +16,7 @@ from llama_index.llms.switchwise.porting.cache_hints import Warmth
 from llama_index.llms.switchwise.porting.histories import Histories
 from llama_index.llms.switchwise.reading.scope import Caller, Words, capture
 from llama_index.llms.switchwise.reading.view import Views
-from switchwise import AllTargetsFailed, Router, Run, adrive, drive
+from switchwise import AllTargetsFailed, Level, Router, Run, adrive, drive
 from switchwise.nouns.view import View
 from switchwise.prompt_cache.affinity import KeepWarm
 
@@ -95,7 +95,7 @@ class Dispatch:
     def _start(self, request: Request, bound: Words) -> tuple[Run, Performer]:
         caller = _caller(request, bound)
         view = self._view(caller, request)
-        thread = (view.scope.session, view.scope.agent)
+        thread = view.scope.key(Level.AGENT)
         performer = Performer(self.natives, self._histories, self._warmth, request, thread, caller.named, self._timer)
         return self.router.start(view), performer
 

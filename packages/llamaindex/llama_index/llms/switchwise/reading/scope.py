@@ -56,6 +56,7 @@ class Caller(NamedTuple):
         labels: everything else that was said: user, team, tenant, region.
         moment: what the running workflow is at.
         named: somebody named the session; else it is a workflow's run or context.
+        tenant: as in `switchwise.Scope`; also a label.
     """
 
     session: str = ""
@@ -66,6 +67,7 @@ class Caller(NamedTuple):
     labels: Mapping[str, str] = _NOTHING
     moment: Moment = Moment.STEP
     named: bool = False
+    tenant: str = ""
 
 
 class _Block(NamedTuple):
@@ -94,12 +96,12 @@ def route_scope(**words: Any) -> Iterator[None]:
     tags too, because a durable workflow runtime carries those and not context variables.
 
     Parameters:
-        words: `session`, `agent`, `task`; `target` pins calls to a target or role; `deadline` in seconds on the router's
-            clock; any other word is a label for rules and budgets (user, team, tenant, region).
+        words: `session`, `agent`, `task`, `tenant`; `target` pins calls to a target or role; `deadline` in seconds on the
+            router's clock; any other word is a label for rules and budgets (user, team, region), and so is `tenant`.
 
     >>> with route_scope(session="s1", tenant="acme"):
-    ...     capture({}).labels
-    {'tenant': 'acme'}
+    ...     capture({}).tenant
+    'acme'
     """
     said = {**_SCOPE.get().words, **words}
     tags = {**active_instrument_tags.get(), **{_OWN + word: value for word, value in words.items()}}
@@ -164,6 +166,7 @@ def _merged(said: Words, tags: Words, step: object = None, bound: Words = _NOTHI
         {word: str(value) for word, value in known.items()} if known else _NOTHING,
         moment,
         named,
+        str(known.get("tenant") or ""),
     )
 
 

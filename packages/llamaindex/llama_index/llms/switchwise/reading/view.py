@@ -59,16 +59,16 @@ class Views:
             kwargs: settings of the call.
             structured: the answer must follow a schema.
         """
-        session, agent, task, pin, deadline, labels, moment, _ = caller
+        session, agent, task, pin, deadline, labels, moment, _, tenant = caller
         session = session or opening(messages)
         agent = agent or _MAIN
         front = self._front(tools) if tools else NO_FRONT
-        reading = self._reader.read((session, agent), messages, None if tools is None else bool(tools), front)
+        reading = self._reader.read((tenant, session, agent), messages, None if tools is None else bool(tools), front)
         signals = reading.signals
         if moment is _FINALIZE:
             signals = replace(signals, step=StepKind.FINAL_ANSWER, because="the agent finishes its run")
         task = task or signals.phase or ""
-        key = (session, agent, task)
+        key = (tenant, session, agent, task)
         step = next(self._steps.get(key) or self._steps.update(key, _counting))
         needs = _NO_NEEDS
         if tools or structured or kwargs or reading.modalities:
@@ -79,7 +79,7 @@ class Views:
                 kwargs.get("max_tokens"),
                 self._reachable(messages) if "image" in reading.modalities else frozenset(),
             )
-        scope = Scope(session, agent, task, step, labels, deadline)
+        scope = Scope(session, agent, task, step, labels, deadline, tenant)
         return View(scope, reading.tokens, needs, signals, pin, prefix=reading.prefix)
 
     def _front(self, tools: Sequence[Any]) -> Front:
