@@ -81,7 +81,9 @@ def test_a_table_for_nothing_is_refused(store: Store) -> None:
         store.table("empty", 0)
 
 
-@pytest.mark.parametrize("value", [{1, 2}, (1, 2), {"a": (1,)}, {1: "a"}, float("nan"), float("inf"), object(), [{"a": {2: 3}}]])
+@pytest.mark.parametrize(
+    "value", [{1, 2}, (1, 2), {"a": (1,)}, {1: "a"}, float("nan"), float("inf"), object(), [{"a": {2: 3}}]]
+)
 def test_the_json_store_refuses_what_json_would_lose(value: Any) -> None:
     table = JsonStore().table("strict", 10)
     with pytest.raises((TypeError, ValueError)):
