@@ -233,7 +233,7 @@ WINDOWS = Pool(
         (FailureKind.TIMEOUT, {"same", "large", "unknown"}),
         (FailureKind.CONTEXT_OVERFLOW, {"large", "unknown"}),
         (FailureKind.AUTHENTICATION, {"same", "unknown"}),
-        (FailureKind.REFUSED, {"same", "unknown"}),
+        (FailureKind.REFUSED, {"same", "large", "unknown"}),
         (FailureKind.NOT_FOUND, {"same", "large", "unknown"}),
         (FailureKind.BAD_REQUEST, set()),
         (FailureKind.OVERLOADED, {"small", "same", "large", "unknown"}),

@@ -6,9 +6,11 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from switchwise.engine.policy import Checks, Learns, Policy, Remembers, Reserves, Rewarded, name_of, refuse_what_is_no_policy
+from switchwise.engine.circuit import CircuitState
+from switchwise.engine.policy import Breaks, Checks, Learns, Policy, Remembers, Reserves, Rewarded, name_of, refuse_what_is_no_policy
 from switchwise.engine.recovery import Recovery
 from switchwise.engine.route import FlowContext, Verifier, decide, route
 from switchwise.engine.run import Run
@@ -19,6 +21,7 @@ from switchwise.nouns.target import Pool
 from switchwise.nouns.view import View
 from switchwise.observe.explain import Explanation
 from switchwise.policies.default_chain import default_chain
+from switchwise.policies.healthy import Healthy
 
 _log = logging.getLogger("switchwise.observe.journal")
 
@@ -71,6 +74,7 @@ class Router:
             raise ConfigurationError("verify= needs a second target to turn to when a reply is rejected; the pool has one")
         self._reservers = [part for part in parts if isinstance(part, Reserves)]
         self._learners = [part.learn for part in parts if isinstance(part, Learns)]
+        self._breakers = [part for part in parts if isinstance(part, Breaks)]
         self._sinks = list(journal)
         self._rewarded = [part for part in parts if isinstance(part, Rewarded)]
         self._remembering = {f"{i}:{name_of(part)}": part for i, part in enumerate(parts) if isinstance(part, Remembers)}
@@ -88,14 +92,30 @@ class Router:
         )
 
     @classmethod
-    def default(cls, pool: Pool, **options: Any) -> Router:
+    def default(cls, pool: Pool, *, healthy: Healthy | None = None, **options: Any) -> Router:
         """A chain that is safe and useful as it stands; `print(router.explain())` shows it.
 
         What fits and is healthy; planning, first turns and failures to the strongest; routine steps to the cheapest;
-        fallback through the rest of the pool. `options` are those of `Router`.
+        fallback through the rest of the pool.
+
+        Parameters:
+            pool: what can be called, strongest first.
+            healthy: the circuit breakers, with thresholds and seconds of your own; None: `Healthy()`.
+            options: those of `Router`.
         """
         _refuse_what_is_no_pool(pool)
-        return cls(pool, *default_chain(pool), **options)
+        if healthy is not None and not isinstance(healthy, Healthy):
+            raise ConfigurationError(f"healthy={healthy!r:.80}: give Healthy(...)")
+        return cls(pool, *default_chain(pool, healthy), **options)
+
+    def set_accounts(self, accounts: Mapping[str, str]) -> None:
+        """Fill in the accounts of targets that have none. For adapters: they know the clients behind the names.
+
+        Parameters:
+            accounts: target name -> `switchwise.catalog.account_of` its address and key.
+        """
+        self.pool = self.pool.with_accounts(accounts)
+        self._context = replace(self._context, pool=self.pool)
 
     def start(self, view: View) -> Run:
         """Begin one step; give the result to `drive` or `adrive`.
@@ -118,6 +138,20 @@ class Router:
     def explain(self, view: View | None = None) -> Explanation:
         """Who was ruled out, who leads, and why, for `view` or an empty request; print it."""
         return Explanation(self.decide(view or View()))
+
+    def health(self) -> dict[str, CircuitState]:
+        """The circuit of each target and account that was called, by name; empty without `Healthy` in the chain."""
+        now = self._context.clock()
+        return {name: state for breaker in self._breakers for name, state in breaker.health(now).items()}
+
+    def reset(self, name: str | None = None) -> None:
+        """Close circuits at once: for whoever has put a key, an account or a model name right.
+
+        Parameters:
+            name: a target, a provider, an account or a name that `health` gives; None: all.
+        """
+        for breaker in self._breakers:
+            breaker.reset(name)
 
     def feedback(self, decision: str, reward: float) -> None:
         """Tell the policies how well a decision turned out.
@@ -156,13 +190,14 @@ class Router:
     def _begun(self, view: View) -> View:
         return view.begun(self._context.clock(), self._rng.getrandbits(64))
 
-    def _reserve(self, call: Call) -> bool:
+    def _reserve(self, call: Call) -> Reserves | None:
+        """Let every policy set aside what the call may use up; the one that refuses, if one does."""
         for i, policy in enumerate(self._reservers):
             if not policy.reserve(call):
                 for earlier in self._reservers[:i]:
                     earlier.release(call)
-                return False
-        return True
+                return policy
+        return None
 
     def _learn(self, attempt: Attempt) -> None:
         """Tell everybody of it, also after one of them failed: what the others set aside for the call would stay so for good."""

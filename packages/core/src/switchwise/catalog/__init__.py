@@ -8,9 +8,9 @@ A `Catalog` with overrides is an object that is passed on; there is no process-w
 """
 
 from switchwise.catalog.catalog import Catalog, Known, Unpriced
-from switchwise.catalog.hosts import provider_at
+from switchwise.catalog.hosts import account_of, provider_at
 
-__all__ = ["Catalog", "Known", "Unpriced", "look_up", "provider_at", "target"]
+__all__ = ["Catalog", "Known", "Unpriced", "account_of", "look_up", "provider_at", "target"]
 
 look_up = Catalog().look_up
 target = Catalog().target

@@ -83,6 +83,7 @@ class Catalog:
         price: Price | None = None,
         can: Capabilities | None = None,
         roles: Iterable[str] = (),
+        account: str = "",
     ) -> Target:
         """A target with all that is known about its model.
 
@@ -92,6 +93,7 @@ class Catalog:
             price: instead of the listed one.
             can: fields that are not None count instead of the listed ones.
             roles: words that rules may use instead of its name.
+            account: `account_of` its address and key.
 
         Warns:
             Unpriced: no price is known, and none was given.
@@ -106,7 +108,8 @@ class Catalog:
                 Unpriced,
                 stacklevel=2,
             )
-        return Target(name, provider, model or name, price, _filled(can or Capabilities(), known.can), frozenset(roles))
+        can = _filled(can or Capabilities(), known.can)
+        return Target(name, provider, model or name, price, can, frozenset(roles), account)
 
 
 def _filled(can: Capabilities, further: Capabilities) -> Capabilities:

@@ -7,6 +7,7 @@ client calls it: its prices are found, and its targets fail together.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 from urllib.parse import urlsplit
 
 HOSTS: Mapping[str, str] = {
@@ -47,3 +48,21 @@ def provider_at(address: str) -> str:
     parts = (urlsplit(address).hostname or "").split(".")
     ends = (".".join(parts[start:]) for start in range(len(parts) - 1))
     return next((HOSTS[end] for end in ends if end in HOSTS), "")
+
+
+def account_of(address: str, key: object = None) -> str:
+    """The account behind an address and a key: `host#digest`. The key itself cannot be had from it.
+
+    Parameters:
+        address: base URL; empty: not known.
+        key: a text; or a function that gives one, which then stands for the account itself; None: there is none.
+
+    >>> account_of("https://api.groq.com/openai/v1", "gsk_1"), account_of("http://127.0.0.1:8000/v1"), account_of("")
+    ('api.groq.com#7858d77c', '127.0.0.1:8000', '')
+    """
+    host = urlsplit(address).netloc.rpartition("@")[2].lower()
+    if callable(key):
+        return f"{host}#by-{id(key):x}"
+    if not isinstance(key, str) or not key:
+        return host
+    return f"{host}#{sha256(f'switchwise account {key}'.encode()).hexdigest()[:8]}"

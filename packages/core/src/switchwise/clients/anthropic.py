@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from switchwise.clients.accounts import Environment
 from switchwise.clients.sdk import Assembly, Client
 from switchwise.dialects import Dialect
 from switchwise.dialects.answer_end import end_of
@@ -38,6 +39,7 @@ class AnthropicClient(Client):
     """Performs calls as Messages; see `Client` for the parameters."""
 
     provider = "anthropic"
+    environment = Environment("https://api.anthropic.com", "ANTHROPIC_BASE_URL", ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"))
 
     def __init__(self, client: Any = None, async_client: Any = None, **more: Any) -> None:
         super().__init__(client, async_client, **more)

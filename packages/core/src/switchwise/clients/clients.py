@@ -112,6 +112,7 @@ class Clients:
             raise ConfigurationError(
                 f"clients and pool must name the same targets; not on both sides: {', '.join(sorted(missing))}"
             )
+        self.router.set_accounts({name: client.account for name, client in self._clients.items()})
         self._views = Views()
         self._makers: Memory[int, str] = Memory(_ANSWERS)
 
@@ -193,7 +194,10 @@ class Clients:
 def _pool(clients: Mapping[str, Client]) -> Pool:
     if nameless := [name for name, client in clients.items() if not client.model]:
         raise ConfigurationError(f"without a router, each client needs model=...; missing for {', '.join(nameless)}")
-    return Pool(catalog.target(name, provider=client.provider, model=client.model) for name, client in clients.items())
+    return Pool(
+        catalog.target(name, provider=client.served_by, model=client.model, account=client.account)
+        for name, client in clients.items()
+    )
 
 
 def _params(client: Client, call: Call, prompt: Prompt) -> dict[str, Any]:

@@ -10,12 +10,11 @@ Whoever speaks the same protocol (vLLM, Ollama, DeepSeek, OpenRouter) is reached
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
-from switchwise.catalog import provider_at
+from switchwise.clients.accounts import Environment
 from switchwise.clients.sdk import Assembly, Client
 from switchwise.dialects import Dialect, by_name, spoken_at
 from switchwise.dialects.answer_end import end_of
@@ -45,6 +44,7 @@ class OpenAIClient(Client):
     """
 
     provider = "openai"
+    environment = Environment("https://api.openai.com/v1", "OPENAI_BASE_URL", ("OPENAI_API_KEY",))
 
     def __init__(
         self, client: Any = None, async_client: Any = None, *, longest: str = "", dialect: str = "", **more: Any
@@ -64,9 +64,7 @@ class OpenAIClient(Client):
     def _dialect(self) -> Dialect:
         if self._named is not None:
             return self._named
-        given = next((client for client in self._given if client is not None), None)
-        address = getattr(given, "base_url", None) or self._options.get("base_url") or os.environ.get("OPENAI_BASE_URL", "")
-        return spoken_at(provider_at(str(address)))
+        return spoken_at(self.served_by)
 
     def build(self, asynchronous: bool, **options: Any) -> Any:
         import openai

@@ -25,6 +25,8 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from switchwise.catalog.abilities import abilities
+from switchwise.catalog.hosts import account_of, provider_at
+from switchwise.clients.accounts import Environment, whereabouts_of
 from switchwise.dialects import Dialect
 from switchwise.failures import IncompleteStream, Refusal, translated
 from switchwise.failures.evidence import quoted
@@ -84,6 +86,7 @@ class Client(ABC):
     """
 
     provider: ClassVar[str]
+    environment: ClassVar[Environment]
 
     def __init__(
         self,
@@ -125,6 +128,20 @@ class Client(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(model={self.model!r})"
+
+    @property
+    def served_by(self) -> str:
+        """The provider at its address; where nobody is known there, whose protocol it speaks."""
+        return provider_at(self._whereabouts[0]) or self.provider
+
+    @property
+    def account(self) -> str:
+        """`account_of` its address and key."""
+        return account_of(*self._whereabouts)
+
+    @property
+    def _whereabouts(self) -> tuple[str, Any]:
+        return whereabouts_of(self._given[0] or self._given[1], self._options, self.environment)
 
     def request(self, **params: Any) -> Request:
         """A request in the API's own parameters, but for `model`, which the router chooses; give its `perform` to `drive`.
@@ -245,7 +262,7 @@ class Client(ABC):
         """Whether a call to `target` may carry another temperature than 1: what the target says, else the catalogue's table."""
         known = target.can.sampling
         if known is None:
-            known = abilities(target.provider or self.provider, self.asked(target)).sampling
+            known = abilities(target.provider or self.served_by, self.asked(target)).sampling
         return known is not False
 
     # -- shared ----------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
+from switchwise.engine.circuit import CircuitState
 from switchwise.nouns.call import Attempt, Call, Reply
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.scope import Key, Level
@@ -41,7 +42,10 @@ class Checks(Protocol):
 
 @runtime_checkable
 class Reserves(Protocol):
-    """It hands out something that runs out, such as money, and must not hand it out twice."""
+    """It hands out something that runs out, such as money, and must not hand it out twice.
+
+    One whose class says `gives_way = True` refuses a call for the moment only: it will rule the target out itself when it is asked again.
+    """
 
     def reserve(self, call: Call) -> bool:
         """Set aside what `call` may use up, just before it is made; False: there is no longer enough, decide again.
@@ -62,6 +66,17 @@ class Learns(Protocol):
 
         An abandoned stream may be closed by the garbage collector, in the middle of anything: a lock must let its own thread in again.
         """
+
+
+@runtime_checkable
+class Breaks(Protocol):
+    """It keeps circuit breakers, and shows them."""
+
+    def health(self, now: float) -> dict[str, CircuitState]:
+        """What is known of each circuit, by name."""
+
+    def reset(self, name: str | None = None) -> None:
+        """Close the circuits of that name; None: all."""
 
 
 @runtime_checkable

@@ -24,7 +24,8 @@ class Reach(Enum):
     """Which part of the pool a failure rules out for the rest of the request."""
 
     TARGET = "this target"
-    PROVIDER = "every target of this provider"
+    MODEL = "this model at this account, under whatever name"
+    ACCOUNT = "every target of this account"
     NO_LARGER = "every target with no larger window"
     ALL = "every target: the request itself is at fault"
 
@@ -36,8 +37,8 @@ class Remedy:
     Parameters:
         rules_out: which part of the pool.
         passes: it may pass by itself, so the same target may be called once more as the last resort.
-        cool: seconds that `Healthy` keeps the target out at first, doubled by each further failure; None: not at all.
-        lasting: it will not pass by itself: out until the process restarts or somebody mends it, and said loudly.
+        cool: seconds that the first pause of `Healthy` takes; None: it says nothing about health.
+        lasting: it will not pass by itself: said loudly, and the pauses may grow longer.
     """
 
     rules_out: Reach
@@ -54,10 +55,10 @@ TABLE: dict[Kind, Remedy] = {
     Kind.SERVER_ERROR: Remedy(Reach.TARGET, passes=True, cool=2.0),
     Kind.TOO_LARGE: Remedy(Reach.TARGET),
     Kind.CONTEXT_OVERFLOW: Remedy(Reach.NO_LARGER),
-    Kind.REFUSED: Remedy(Reach.PROVIDER),
-    Kind.AUTHENTICATION: Remedy(Reach.PROVIDER, lasting=True),
-    Kind.QUOTA: Remedy(Reach.PROVIDER, lasting=True),
-    Kind.NOT_FOUND: Remedy(Reach.TARGET, lasting=True),
+    Kind.REFUSED: Remedy(Reach.MODEL),
+    Kind.AUTHENTICATION: Remedy(Reach.ACCOUNT, cool=60.0, lasting=True),
+    Kind.QUOTA: Remedy(Reach.ACCOUNT, cool=60.0, lasting=True),
+    Kind.NOT_FOUND: Remedy(Reach.TARGET, cool=60.0, lasting=True),
     Kind.UNSUPPORTED: Remedy(Reach.TARGET),
     Kind.BAD_REQUEST: Remedy(Reach.ALL),
 }
@@ -129,8 +130,9 @@ class Recovery:
 def _reached(reach: Reach, failed: Target, target: Target) -> bool:
     if reach is Reach.ALL or target.name == failed.name:
         return True
-    if reach is Reach.PROVIDER:
-        return bool(failed.provider) and target.provider == failed.provider
+    if reach is Reach.ACCOUNT or reach is Reach.MODEL:
+        same = bool(failed.payer) and target.payer == failed.payer
+        return same and (reach is Reach.ACCOUNT or (bool(failed.model) and target.model == failed.model))
     if reach is Reach.NO_LARGER:
         return failed.can.window is not None and target.can.window is not None and target.can.window <= failed.can.window
     return False

@@ -11,14 +11,14 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Generator
+from collections.abc import Callable, Container, Generator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
-from switchwise.engine.policy import Flow, Policy, name_of
+from switchwise.engine.policy import Flow, Policy, Reserves, name_of
 from switchwise.engine.recovery import TABLE, Reach, Recovery
 from switchwise.nouns.call import Attempt, Call, Outcome, Reply, Verdict
-from switchwise.nouns.errors import AllTargetsFailed, BudgetExceeded, FailureKind, Interrupted, TargetError, failed_as
+from switchwise.nouns.errors import AllTargetsFailed, BudgetExceeded, FailureKind, Interrupted, NoTarget, TargetError, failed_as
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Pool
 from switchwise.nouns.view import View
@@ -42,7 +42,7 @@ class FlowContext:
         policies: (name, policy) in order of importance, recovery first.
         recovery: tells how long to wait before a target is called again.
         verify: judges replies; None: every reply is accepted.
-        reserve: sets aside what a call may use up; False: decide again.
+        reserve: sets aside what a call may use up; the policy that refuses, if one does: decide again.
         learn: takes in each attempt.
         clock: the time, in seconds: when attempts began and ended, by which policies cool down and budgets run out.
         timer: seconds by which decisions and calls are timed.
@@ -52,7 +52,7 @@ class FlowContext:
     policies: tuple[tuple[str, Policy], ...]
     recovery: Recovery
     verify: Verifier | None
-    reserve: Callable[[Call], bool]
+    reserve: Callable[[Call], Reserves | None]
     learn: Callable[[Attempt], None]
     clock: Callable[[], float]
     timer: Callable[[], float]
@@ -67,22 +67,23 @@ def route(view: View, context: FlowContext) -> Flow[Outcome]:
         Interrupted: a live reply broke off.
     """
     attempts: tuple[Attempt, ...] = ()
-    refused: set[str] = set()
+    refused: dict[str, Reserves] = {}
+    postponed: set[str] = set()
     while True:
         asked = context.timer()
         shortlist = yield from decide(view, context)
         if refused:
-            shortlist = shortlist.require(lambda t: t.name not in refused, "its budget was just used up", BudgetExceeded).sign(
-                "reserve"
-            )
+            shortlist = _without(shortlist, refused)
         if not shortlist.targets:
             return _best_rejected(shortlist, attempts)
         target = shortlist.targets[0]
         verify = context.verify if len(shortlist.targets) > 1 else None  # the last resort is not judged
         delay = context.recovery.delay(target, view) if attempts else 0.0
         call = Call(target, view, shortlist, None, verify is None, delay, context.timer() - asked)
-        if not context.reserve(call):
-            refused.add(target.name)
+        if (refuser := context.reserve(call)) is not None:
+            if not getattr(refuser, "gives_way", False) or target.name in postponed:
+                refused[target.name] = refuser
+            postponed.add(target.name)
             continue
         attempt = yield from _made(call, context)
         if verify is not None and attempt.reply is not None:
@@ -103,6 +104,7 @@ def route(view: View, context: FlowContext) -> Flow[Outcome]:
             return Outcome(attempt, attempts)
         view = view.after(attempts, context.clock())
         refused.clear()
+        postponed.clear()
 
 
 def decide(view: View, context: FlowContext, calling: bool = True) -> Flow[Shortlist]:
@@ -112,21 +114,24 @@ def decide(view: View, context: FlowContext, calling: bool = True) -> Flow[Short
         calling: False: pass over the policies that would ask a model first.
     """
     shortlist = Shortlist(context.pool)
-    for name, policy in context.policies:
-        if not shortlist.targets:
-            break
-        opinion = policy(view, shortlist)
-        if opinion is shortlist:  # no opinion, the usual case
-            continue
-        if isinstance(opinion, Shortlist):
-            shortlist = opinion.sign(name)
-        elif not isinstance(opinion, Generator):
-            raise TypeError(f"{name} gave {opinion!r:.80} for an opinion: return the shortlist, or what its verbs give")
-        elif calling:
-            shortlist = (yield from _heard(opinion, context)).sign(name)
-        else:
-            opinion.close()
-    return shortlist
+    while True:
+        for name, policy in context.policies:
+            if not shortlist.targets:
+                break
+            opinion = policy(view, shortlist)
+            if opinion is shortlist:  # no opinion, the usual case
+                continue
+            if isinstance(opinion, Shortlist):
+                shortlist = opinion.sign(name)
+            elif not isinstance(opinion, Generator):
+                raise TypeError(f"{name} gave {opinion!r:.80} for an opinion: return the shortlist, or what its verbs give")
+            elif calling:
+                shortlist = (yield from _heard(opinion, context)).sign(name)
+            else:
+                opinion.close()
+        if shortlist.targets or shortlist.last_resort or not shortlist.avoided:
+            return shortlist
+        shortlist = Shortlist(context.pool, last_resort=True)  # what is avoided is all that is left
 
 
 def _made(call: Call, context: FlowContext) -> Flow[Attempt]:
@@ -154,8 +159,8 @@ def _heard(flow: Flow[T], context: FlowContext) -> Flow[T]:
     try:
         call = next(flow)
         while True:
-            if not context.reserve(call):
-                call = flow.throw(TargetError(FailureKind.QUOTA, "the budget does not allow this call"))
+            if (refuser := context.reserve(call)) is not None:
+                call = flow.throw(TargetError(FailureKind.QUOTA, f"{name_of(refuser)} does not allow this call"))
                 continue
             attempt = yield from _made(call, context)
             context.learn(attempt)
@@ -170,6 +175,19 @@ def _heard(flow: Flow[T], context: FlowContext) -> Flow[T]:
         raise error.own from None
     finally:
         flow.close()
+
+
+def _without(shortlist: Shortlist, refused: Mapping[str, Reserves]) -> Shortlist:
+    """Without the targets for which a policy would set nothing aside."""
+    for name, refuser in refused.items():
+        money = not getattr(refuser, "gives_way", False)
+        because = "its budget was just used up" if money else "another call was let through in its place"
+        shortlist = shortlist.signed_by(name_of(refuser)).require(
+            lambda target, name=name: target.name != name,  # type: ignore[misc]
+            because,
+            BudgetExceeded if money else NoTarget,
+        )
+    return shortlist
 
 
 def _best_rejected(shortlist: Shortlist, attempts: tuple[Attempt, ...]) -> Outcome:

@@ -87,7 +87,8 @@ class TargetError(Exception):
         message: the provider's words, shortened.
         retry_after: seconds that the provider asks to wait; None: it does not say.
 
-    `partial` says that part of a reply had come before it failed, so that it may be billed; `Run.failed` sets it.
+    `partial` says that part of a reply had come before it failed, so that it may be billed; `Run.failed` sets it. `own_doing` says that it
+    failed by what the caller brought along for this call (a key, a time-out, a model name): nothing is learnt from it about others' calls.
     """
 
     def __init__(self, kind: FailureKind, message: str = "", retry_after: float | None = None) -> None:
@@ -95,6 +96,7 @@ class TargetError(Exception):
         self.kind = kind
         self.retry_after = retry_after
         self.partial = False
+        self.own_doing = False
 
     @property
     def own(self) -> Exception:

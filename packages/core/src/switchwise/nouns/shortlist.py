@@ -68,6 +68,7 @@ class Shortlist:
 
     Parameters:
         pool: all targets; the shortlist starts with the whole of it, strongest first.
+        last_resort: the chain is asked once more, because what is avoided is all that is left.
 
     >>> from switchwise import Pool, Shortlist, Target
     >>> start = Shortlist(Pool([Target("opus"), Target("sonnet"), Target("haiku")]))
@@ -78,11 +79,13 @@ class Shortlist:
     'easy'
     """
 
-    __slots__ = ("_author", "_decider", "_opinions", "_ranks", "level", "memo", "pool", "targets")
+    __slots__ = ("_author", "_decider", "_opinions", "_ranks", "avoided", "last_resort", "level", "memo", "pool", "targets")
     _decider: Note | None  # once somebody asked
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, last_resort: bool = False) -> None:
         self.pool = pool
+        self.last_resort = last_resort
+        self.avoided = False  # a target is out that may come back as the last resort
         self.targets = pool.targets
         self.memo: tuple[tuple[object, Any], ...] = ()
         self.level = _STEP
@@ -107,6 +110,20 @@ class Shortlist:
         out = tuple([target.name for target, kept in zip(self.targets, passed, strict=True) if not kept])
         targets, ranks = tuple(compress(self.targets, passed)), tuple(compress(self._ranks, passed))
         return self._with(targets, ranks, because, out, raises)
+
+    def avoid(self, wait: Callable[[Target], float], because: str) -> Shortlist:
+        """Rule targets out, unless nothing else is left at the end of the chain: the least avoided one leads then.
+
+        Parameters:
+            wait: 0 for a target that may be called; for others, how much it is to be avoided, such as the seconds until it is back.
+            because: why.
+        """
+        if self.last_resort:
+            return self.order(wait, because)
+        new = self.require(lambda target: wait(target) <= 0.0, because)
+        if new is not self:
+            new.avoided = True
+        return new
 
     def prefer(self, test: Callable[[Target], bool] | Collection[str], because: str) -> Shortlist:
         """Move the targets that pass (or are named) ahead of the others, within the ranks they have.
@@ -226,6 +243,7 @@ class Shortlist:
         new = object.__new__(Shortlist)
         new.pool, new.targets, new.memo = self.pool, targets, self.memo
         new.level, new._ranks, new._author, new._decider = self.level, ranks, self._author, None
+        new.last_resort, new.avoided = self.last_resort, self.avoided
         if because is None:
             new._opinions = self._opinions
         else:

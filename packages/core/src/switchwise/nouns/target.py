@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.usage import Usage
@@ -143,11 +143,14 @@ class Target:
 
     Parameters:
         name: how rules, pins, records and messages call it; unique in its pool.
-        provider: who serves it (`openai`, `anthropic`); targets of one provider fail together.
+        provider: who serves it (`openai`, `anthropic`).
         model: the provider's name of the model.
         price: None: unknown; allowed, unless a budget or an order by price needs it.
         can: its capabilities.
         roles: words that rules may use instead of its name.
+        account: `host#digest` of the address and the key behind which it is called, as `switchwise.catalog.account_of` gives it (the adapters
+            do); never the key. What is wrong with a key or an empty account concerns the targets of that account only. Empty: not
+            known, and the provider stands for it.
 
     Raises:
         ConfigurationError: it has no name, or something of it is of another type.
@@ -159,11 +162,12 @@ class Target:
     price: Price | None = None
     can: Capabilities = field(default_factory=Capabilities)
     roles: frozenset[str] = frozenset()
+    account: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
             raise ConfigurationError(f"Target({self.name!r}): give it a name")
-        for name, value in (("provider", self.provider), ("model", self.model)):
+        for name, value in (("provider", self.provider), ("model", self.model), ("account", self.account)):
             if not isinstance(value, str):
                 raise ConfigurationError(
                     f"Target({self.name!r}, {name}={value!r}): give a word, or nothing where it is not known"
@@ -173,6 +177,26 @@ class Target:
         if not isinstance(self.can, Capabilities):
             raise ConfigurationError(f"Target({self.name!r}, can={self.can!r}): give Capabilities(...)")
         object.__setattr__(self, "roles", words(f"Target {self.name!r}: ", "roles", self.roles))
+
+    @property
+    def payer(self) -> str:
+        """Provider and account, as far as they are known: who pays, whose key it is. Empty: neither is known.
+
+        >>> Target("a", "groq", account="api.groq.com#7858d77c").payer, Target("b", "openai").payer
+        ('groq api.groq.com#7858d77c', 'openai')
+        """
+        return f"{self.provider} {self.account}".strip()
+
+    def served_with(self, other: Target) -> bool:
+        """Whether both speak to the same server: one provider, and one host where both accounts are known.
+
+        >>> groq, own = Target("a", "openai", account="api.groq.com#1f"), Target("b", "openai", account="127.0.0.1:8000#2e")
+        >>> groq.served_with(own), groq.served_with(Target("c", "openai"))
+        (False, True)
+        """
+        if self.account and other.account and self.account.partition("#")[0] != other.account.partition("#")[0]:
+            return False
+        return self.provider == other.provider
 
 
 class Pool:
@@ -225,6 +249,12 @@ class Pool:
         except (KeyError, TypeError):  # or a word that is no word, and not hashable
             known = ", ".join(sorted(self._selected))
             raise ConfigurationError(f"{word!r} is neither a target nor a role of this pool; it knows: {known}") from None
+
+    def with_accounts(self, accounts: Mapping[str, str]) -> Pool:
+        """This pool, with the accounts (by target name) of the targets that have none."""
+        return Pool(
+            [target if target.account else replace(target, account=accounts.get(target.name, "")) for target in self.targets]
+        )
 
     def __getitem__(self, name: str) -> Target:
         return self._named[name]

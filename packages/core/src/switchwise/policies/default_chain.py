@@ -20,7 +20,7 @@ PATIENCE = 10  # routine steps after which a second prompt cache must have paid 
 _HARD = frozenset([Phase.PLANNING, Phase.DEBUGGING])
 
 
-def default_chain(pool: Pool) -> tuple[Policy, ...]:
+def default_chain(pool: Pool, healthy: Healthy | None = None) -> tuple[Policy, ...]:
     """What fits and is healthy; hard steps to the strongest, routine steps to the cheapest; the rest of the pool as fallback.
 
     Hard are the first step, a user's turn, a failure, planning and debugging. A routine step follows a tool that
@@ -38,7 +38,7 @@ def default_chain(pool: Pool) -> tuple[Policy, ...]:
     """
     chain: list[Policy] = [
         Fits(),
-        Healthy(),
+        healthy or Healthy(),
         ByStep(first="strong", failure="strong", user_turn="strong", tool_result=None),
         ByPhase(planning="strong", debugging="strong"),
     ]

@@ -1,24 +1,24 @@
 """Keep away from targets that have just failed, and come back to them in good time.
 
-Use it in every chain: without it, each step pays again for finding out that a provider is down. It sees failures, not
-slowness. Nothing is stranded by it: when everything is cooling down, it only says who recovers soonest.
+Use it in every chain: without it, each step pays again for finding out that a provider is down. Its place in the chain does not matter:
+it rules nothing out that is the last thing left. Do not use it to shift load: `Weighted` does.
 
-Source: the circuit breaker (M. Nygard, "Release It!", 2007) with exponential back-off; the seconds and the reach of
-each kind of failure are the rows of `switchwise.engine.recovery.TABLE`.
+Source: the circuit breaker (M. Nygard, "Release It!", 2007), as `switchwise.engine.circuit` states it; the first pause and the reach of each
+kind of failure are the rows of `switchwise.engine.recovery.TABLE`.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
-from math import inf
 from typing import Any
 
+from switchwise.engine.circuit import Circuit, CircuitState, Event, Thresholds
 from switchwise.engine.recovery import TABLE, Reach
-from switchwise.nouns.call import Attempt
-from switchwise.nouns.errors import FailureKind
+from switchwise.nouns.call import Attempt, Call
+from switchwise.nouns.errors import ConfigurationError, FailureKind
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Target
 from switchwise.nouns.validation import number, whole
@@ -26,88 +26,39 @@ from switchwise.nouns.view import View
 
 _log = logging.getLogger("switchwise.healthy")
 
-
-@dataclass(frozen=True, slots=True)
-class Ailment:
-    """Why a target or provider is kept out; None in its place: it is healthy.
-
-    Parameters:
-        kind: how it failed last.
-        failures: failures in a row that count.
-        since: when the last of them ended.
-        until: when it may be called again; infinite: when somebody mends it.
-    """
-
-    kind: FailureKind
-    failures: int
-    since: float
-    until: float
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What a call says about the health of whom it went to. Times are on the router's clock.
-
-    Parameters:
-        started, ended: when it was made and when it was over.
-        failure: how it failed; None: it gave a reply.
-        retry_after: seconds that the provider asks to wait.
-    """
-
-    started: float
-    ended: float
-    failure: FailureKind | None = None
-    retry_after: float | None = None
-
-
-def after(state: Ailment | None, event: Event, longest: float, lasting: float) -> Ailment | None:
-    """The state after `event`. A pure function: all of Healthy's judgement.
-
-    A call that was already under way when the last counted failure came in is old news: a burst of calls that break
-    together is one failure, not many, and a slow success from before the outage does not end it.
-
-    Parameters:
-        longest: seconds beyond which cool-downs are not doubled any further.
-        lasting: seconds that a failure that will not pass by itself keeps its target out.
-    """
-    old = state is not None and event.started < state.since
-    if event.failure is None:
-        return state if old else None
-    row = TABLE[event.failure]
-    asked = max(event.retry_after or 0.0, 0.0)
-    if row.lasting:
-        if state is not None and TABLE[state.kind].lasting and event.started < state.until:
-            return state
-        return Ailment(event.failure, 1, event.ended, event.ended + max(lasting, asked))
-    if row.cool is None or (state is not None and TABLE[state.kind].lasting and event.ended < state.until):
-        return state
-    if state is not None and old:
-        return Ailment(state.kind, state.failures, state.since, max(state.until, event.ended + asked))
-    forgotten = state is None or event.started > state.until + longest
-    failures = 1 if state is None or forgotten else state.failures + 1
-    first = asked if event.retry_after is not None else row.cool
-    doubled = min(first * 2.0 ** min(failures - 1, 64), longest)
-    return Ailment(event.failure, failures, event.ended, event.ended + max(doubled, asked))
+Key = tuple[str, str]
+"""Whose (empty: everybody's), and the name of a target, or "@" and the payer of several."""
 
 
 class Healthy:
-    """Rule out targets that are cooling down after failures.
+    """Rule out targets whose circuit is open: a breaker for each target, and one for each account.
 
-    - A failure keeps its target out for the seconds in `recovery.TABLE`, or as long as the provider asks; each further
-      failure doubles that, up to `longest`. A reply resets it.
-    - After the cool-down the target is eligible again; one more failure doubles (a half-open breaker).
-    - Authentication, quota and an unknown model do not pass by themselves: such a target or provider is out for
-      `lasting` seconds, and the log `switchwise.healthy` says so, once.
-    - Failures whose reach is the provider keep all its targets out.
-    - When every target is cooling down, none is ruled out; they are ranked by who recovers soonest.
+    - closed: it is called as usual. It opens when the share of recent calls that failed reaches `share`, or at the first failure where
+      fewer than `minimum` calls are recent, or when the provider asks for a pause.
+    - open: it is not called for the seconds in `recovery.TABLE`, or as long as the provider asks; each further opening without a
+      reply in between doubles that, up to `longest`. The first pause after a time-out is at least as long as the call took.
+    - half-open: after the pause one call at a time tries; the others go elsewhere meanwhile. Its reply closes the circuit.
+    - A wrong key, an empty account and an unknown model do not pass by themselves: the pauses are longer (`lasting`, doubled up to
+      `longest_lasting`), but they end too. A wrong key and an empty account concern all targets of that account.
+    - When nothing else is left at the end of the chain, it gives way: the target that is soonest back is called.
+    - Every opening is one line of the log `switchwise.healthy`, a warning, and every closing one.
 
     Parameters:
-        longest: longest cool-down in seconds, unless the provider asks for more.
-        lasting: seconds for failures that last; None: until `mend` or a restart (they are not dumped).
-        size: how many targets and providers can be out at once; beyond it, who recovers soonest is let in again.
+        share: of the recent calls that must have failed for a circuit to open, above 0 and up to 1.
+        minimum: recent calls from which on the share decides.
+        window: seconds for which a call is recent.
+        calls: how many calls are recent at most.
+        longest: longest pause in seconds, unless the provider asks for more.
+        lasting: first pause after a failure that does not pass by itself; it stands in for the seconds of the table.
+        longest_lasting: the longest of these.
+        pauses: first pause by kind of failure, in place of the table's.
+        slow: seconds to the first chunk (of a whole reply: to its end) from which on a reply counts as a failure in the share; None: none does.
+        per: whose keys are used: `process`, all calls have the same; a label of the scope, such as `tenant`: each has its own, and what is
+            wrong with a key or an account concerns its calls alone.
+        size: how many circuits are remembered; the one used longest ago is forgotten first.
 
     Raises:
-        ConfigurationError: one of them is no number of seconds, or `size` is less than 1.
+        ConfigurationError: one of them is out of range.
 
     >>> from switchwise import FailureKind, Pool, Router, Target, View, drive
     >>> from switchwise.testing import Clock, Fails, Script
@@ -115,115 +66,225 @@ class Healthy:
     >>> router = Router(Pool([Target("opus"), Target("haiku")]), Healthy(), clock=clock)
     >>> _ = list(drive(router.start(View()), script.perform, sleep=clock.advance))
     >>> router.decide(View()).notes[0].because
-    'cooling down: opus for 5 s more after overloaded'
+    'open circuit: opus for 5 s more after overloaded'
+    >>> router.health()["opus"].state
+    'open'
     >>> clock.advance(5)
-    >>> router.decide(View()).names
-    ('opus', 'haiku')
+    >>> router.decide(View()).names, router.health()["opus"].state
+    (('opus', 'haiku'), 'half-open')
     """
 
     name = "Healthy"
     requires = True
+    gives_way = True
 
-    def __init__(self, longest: float = 300.0, lasting: float | None = None, size: int = 1_000) -> None:
-        number("Healthy", "longest", longest)
-        if lasting is not None:
-            number("Healthy", "lasting", lasting)
+    def __init__(
+        self,
+        *,
+        share: float = 0.5,
+        minimum: int = 10,
+        window: float = 60.0,
+        calls: int = 20,
+        longest: float = 60.0,
+        lasting: float = 60.0,
+        longest_lasting: float = 3_600.0,
+        pauses: Mapping[FailureKind, float] | None = None,
+        slow: float | None = None,
+        per: str = "process",
+        size: int = 1_000,
+    ) -> None:
+        number("Healthy", "share", share, above=True, most=1.0)
+        whole("Healthy", "minimum", minimum)
+        whole("Healthy", "calls", calls, least=minimum)
+        number("Healthy", "window", window, above=True)
+        for name, value in (("longest", longest), ("lasting", lasting), ("longest_lasting", longest_lasting)):
+            number("Healthy", name, value, most=1e9)
+        if slow is not None:
+            number("Healthy", "slow", slow, above=True)
         whole("Healthy", "size", size)
-        self.longest = longest
-        self.lasting = inf if lasting is None else lasting
+        if not isinstance(per, str) or not per:
+            raise ConfigurationError(f"Healthy(per={per!r}): give process, or a label of the scope such as tenant")
+        self.slow = slow
+        self.per = per
         self.size = size
-        self._lock = threading.Lock()
-        # Replaced, never changed: a decision reads it without the lock. Keys are target names, and providers after "@".
-        self._ailing: Mapping[str, Ailment] = {}
+        self._limits = Thresholds(share, minimum, window, calls, longest, lasting, longest_lasting, _kinds(pauses or {}))
+        self._lock = threading.RLock()  # the garbage collector may close an abandoned stream in the middle, which settles it
+        self._circuits: OrderedDict[Key, Circuit] = OrderedDict()
+        # Replaced, never changed: a decision reads them without the lock.
+        self._out: Mapping[Key, Circuit] = {}
+        self._probes: Mapping[Key, tuple[Call, float]] = {}
 
     def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
-        ailing = self._ailing
-        if not ailing:
+        out = self._out
+        if not out:
             return shortlist
         now, waits = view.now, {}
         for target in shortlist.targets:
-            if (ailment := _worst(ailing, target)) is not None and ailment.until > now:
-                waits[target.name] = ailment
+            if (found := self._why(target, view, out, now)) is not None:
+                waits[target.name] = found
         if not waits:
             return shortlist
-        if len(waits) < len(shortlist.targets):
-            told = ", ".join(f"{name} {_told(ailment, now)}" for name, ailment in waits.items())
-            return shortlist.require(lambda target: target.name not in waits, f"cooling down: {told}")
+        if shortlist.last_resort:
+            soonest = min(waits, key=lambda name: waits[name][0])
+            because = f"nothing else is left; soonest back is {soonest} {waits[soonest][1]}"
+        else:
+            because = "open circuit: " + ", ".join(f"{name} {told}" for name, (_, told) in waits.items())
+        if any(attempt.reply is not None for attempt in view.attempts):  # that reply is better than to wait for a target that is down
+            return shortlist.require(lambda target: target.name not in waits, because)
+        return shortlist.avoid(lambda target: waits[target.name][0] if target.name in waits else 0.0, because)
 
-        def because(target: Target) -> str:
-            return f"everything is cooling down; soonest back is {target.name} {_told(waits[target.name], now)}"
+    def reserve(self, call: Call) -> bool:
+        """Let `call` try a half-open circuit; False: another call does already."""
+        if not self._out or call.ask is not None or call.shortlist.last_resort:
+            return True
+        now = call.view.now
+        with self._lock:
+            half_open = [key for key in self._keys(call.target, call.view) if key in self._out and self._out[key].until <= now]
+            if any(self._probing(key, now) for key in half_open):
+                return False
+            if half_open:
+                self._probes = {**self._probes, **dict.fromkeys(half_open, (call, now + self._limits.longest))}
+        return True
 
-        return shortlist.order(lambda target: waits[target.name].until, because)
+    def release(self, call: Call) -> None:
+        """The call is not made after all: another may try."""
+        if self._probes:
+            with self._lock:
+                self._probes = {key: probe for key, probe in self._probes.items() if probe[0] is not call}
 
     def learn(self, attempt: Attempt) -> None:
         """Take in how the target did. An abandoned call, and a failure of the request's own, say nothing about it."""
-        kind = attempt.kind
-        if attempt.reply is None and (kind is None or not (TABLE[kind].lasting or TABLE[kind].cool is not None)):
+        self.release(attempt.call)
+        kind, reply = attempt.kind, attempt.reply
+        if (reply is None and kind is None) or (attempt.error is not None and attempt.error.own_doing):
             return
-        if kind is None and not self._ailing:
+        if kind is not None and TABLE[kind].cool is None:
             return
         asked = attempt.error.retry_after if attempt.error is not None else None
-        event = Event(attempt.started, attempt.ended, kind, asked)
-        target, provider = _keys(attempt.target)
-        shared = kind is not None and TABLE[kind].rules_out is Reach.PROVIDER
-        touched = {target, provider} if kind is None else {provider if shared else target}
+        if reply is not None and self.slow is not None:
+            first = reply.first_chunk if reply.first_chunk is not None else attempt.latency
+            slow = first > self.slow
+            event = Event(attempt.started, attempt.ended, FailureKind.TIMEOUT if slow else None, soft=slow)
+        else:
+            event = Event(attempt.started, attempt.ended, kind, asked)
+        keys = self._keys(attempt.target, attempt.call.view)
+        if kind is not None:
+            keys = keys[-1:] if TABLE[kind].rules_out is Reach.ACCOUNT else keys[:1]
         with self._lock:
-            ailing = dict(self._ailing)
-            for key in touched:
-                before = ailing.pop(key, None)
-                state = after(before, event, self.longest, self.lasting)
-                if state is not None:
-                    ailing[key] = state
-                    if TABLE[state.kind].lasting and before is not state:
-                        _say(key, attempt, self.lasting)
-            while len(ailing) > self.size:
-                del ailing[min(ailing, key=lambda key: ailing[key].until)]
-            self._ailing = ailing
+            for key in keys:
+                circuit = self._circuits.get(key)
+                if circuit is None:
+                    circuit = self._circuits[key] = Circuit()
+                    self._forget()
+                else:
+                    self._circuits.move_to_end(key)
+                was = circuit.kind
+                if circuit.take(event, self._limits):
+                    self._publish(key, circuit)
+                    _say(key, circuit, attempt, was)
 
-    def mend(self, name: str | None = None) -> None:
-        """Let a target, or all targets of a provider, be called again at once; None: all.
+    def health(self, now: float) -> dict[str, CircuitState]:
+        """What is known of each circuit, by target name, or by provider and account for those of an account.
 
-        For whoever has put the key, the account or the model name right.
+        Parameters:
+            now: the router's clock; `Router.health()` gives it.
         """
         with self._lock:
-            self._ailing = {} if name is None else {k: v for k, v in self._ailing.items() if k not in (name, f"@{name}")}
+            return {_shown(key): circuit.shown(now) for key, circuit in self._circuits.items()}
+
+    def reset(self, name: str | None = None) -> None:
+        """Close circuits at once: for whoever has put the key, the account or the model name right.
+
+        Parameters:
+            name: a target, a provider, an account or a name that `health` gives; None: all.
+        """
+        with self._lock:
+            for key in [key for key in self._circuits if name is None or name in (_shown(key), *key[1].lstrip("@").split(" "))]:
+                del self._circuits[key]
+            self._out = {key: circuit for key, circuit in self._out.items() if key in self._circuits}
+            self._probes = {}
 
     def dump(self) -> Mapping[str, Any]:
-        """Who is out, but for what lasts until a restart."""
-        return {
-            "ailing": [
-                [key, ailment.kind.value, ailment.failures, ailment.since, ailment.until]
-                for key, ailment in self._ailing.items()
-                if ailment.until < inf
-            ]
-        }
+        """The circuits that are not closed."""
+        with self._lock:
+            rows = [[*key, c.kind.value, c.openings, c.since, c.until] for key, c in self._out.items() if c.kind is not None]
+        return {"circuits": rows}
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Take over what `dump` gave."""
-        loaded = {key: Ailment(FailureKind(kind), n, since, until) for key, kind, n, since, until in state["ailing"]}
+        loaded = {}
+        for whose, name, kind, openings, since, until in state["circuits"]:
+            for what, value in (("since", since), ("until", until)):
+                number("state of Healthy", what, value, least=-1e12, most=1e12)
+            whole("state of Healthy", "openings", openings)
+            loaded[str(whose), str(name)] = Circuit(
+                kind=FailureKind(kind), openings=openings, since=float(since), until=float(until)
+            )
         with self._lock:
-            self._ailing = {**self._ailing, **loaded}
+            self._circuits.update(loaded)
+            self._out = {**self._out, **loaded}
+            self._forget()
+
+    def _why(self, target: Target, view: View, out: Mapping[Key, Circuit], now: float) -> tuple[float, str] | None:
+        """Seconds until the target is back, and the reason; None: it may be called."""
+        worst: tuple[float, str] | None = None
+        for key in self._keys(target, view):
+            circuit = out.get(key)
+            if circuit is None or circuit.kind is None:
+                continue
+            wait = circuit.until - now
+            if wait > 0:
+                found = wait, f"for {wait:,.0f} s more after {circuit.kind.value}"
+            elif self._probing(key, now):
+                found = 1e-9, f"which another call tries again after {circuit.kind.value}"
+            else:
+                continue
+            if worst is None or found[0] > worst[0]:
+                worst = found
+        return worst
+
+    def _probing(self, key: Key, now: float) -> bool:
+        probe = self._probes.get(key)
+        return probe is not None and now < probe[1]
+
+    def _keys(self, target: Target, view: View) -> tuple[Key, ...]:
+        """Under what failures of the target, and of its account, are kept. Without provider and account it stands for itself."""
+        whose = "" if self.per == "process" else view.scope.labels.get(self.per, "")
+        payer = target.payer
+        return (("", target.name), (whose, f"@{payer}")) if payer else (("", target.name),)
+
+    def _publish(self, key: Key, circuit: Circuit) -> None:
+        if circuit.kind is None:
+            self._out = {other: known for other, known in self._out.items() if other != key}
+        else:
+            self._out = {**self._out, key: circuit}
+
+    def _forget(self) -> None:
+        while len(self._circuits) > self.size:
+            key, _ = self._circuits.popitem(last=False)
+            self._out = {other: known for other, known in self._out.items() if other != key}
 
 
-def _keys(target: Target) -> tuple[str, str]:
-    """What failures of the target, and of its whole provider, are kept under. Without a provider it stands for itself."""
-    return target.name, f"@{target.provider}" if target.provider else target.name
+def _kinds(pauses: Mapping[FailureKind, float]) -> dict[FailureKind, float]:
+    for kind, seconds in pauses.items():
+        if kind not in TABLE or TABLE[kind].cool is None:
+            known = ", ".join(kind.value for kind, row in TABLE.items() if row.cool is not None)
+            raise ConfigurationError(f"Healthy(pauses=...) holds {kind!r}: the kinds after which there is a pause are {known}")
+        number("Healthy", f"pauses[{kind.value}]", seconds, most=1e9)
+    return dict(pauses)
 
 
-def _worst(ailing: Mapping[str, Ailment], target: Target) -> Ailment | None:
-    own, shared = (ailing.get(key) for key in _keys(target))
-    if own is None or shared is None:
-        return own or shared
-    return own if own.until >= shared.until else shared
+def _shown(key: Key) -> str:
+    whose, name = key
+    return f"{whose}: {name.lstrip('@')}" if whose else name.lstrip("@")
 
 
-def _told(ailment: Ailment, now: float) -> str:
-    if ailment.until == inf:
-        return f"until it is mended, after {ailment.kind.value}"
-    return f"for {ailment.until - now:,.0f} s more after {ailment.kind.value}"
-
-
-def _say(key: str, attempt: Attempt, lasting: float) -> None:
-    who = f"every target of provider {key[1:]!r}" if key.startswith("@") else f"target {key!r}"
-    how_long = "until it is mended (Healthy.mend) or the process restarts" if lasting == inf else f"for {lasting:,.0f} s"
-    _log.error("%s is out %s: %s (%s)", who, how_long, attempt.kind, attempt.error)
+def _say(key: Key, circuit: Circuit, attempt: Attempt, was: FailureKind | None) -> None:
+    who = f"every target of {_shown(key)!r}" if key[1].startswith("@") else f"target {_shown(key)!r}"
+    if circuit.kind is None:
+        _log.warning("circuit closed: %s answers again after %s", who, was.value if was is not None else "a failure")
+        return
+    level = logging.ERROR if TABLE[circuit.kind].lasting else logging.WARNING
+    pause = circuit.until - circuit.since
+    what = attempt.error if attempt.error is not None else f"a reply after {attempt.latency:.1f} s"
+    _log.log(level, "circuit open: %s is not called for %.0f s after %s (opening %d: %s)", who, pause, circuit.kind, circuit.openings, what)

@@ -11,8 +11,9 @@ from langchain_core.language_models import BaseChatModel, ModelProfile
 
 from langchain_switchwise.models.dialect import dialect_of, must_think, responds_with_tools, thoughtless
 from switchwise import Capabilities, ConfigurationError, Pool
+from switchwise.adapting.accounts import whereabouts
 from switchwise.adapting.models import by_name, named
-from switchwise.catalog import Catalog, provider_at
+from switchwise.catalog import Catalog, account_of, provider_at
 from switchwise.dialects import Dialect
 from switchwise.dialects.table import ANTHROPIC, BEDROCK
 
@@ -41,6 +42,7 @@ class Native:
         thinkless: the same model with its thinking switched off, for tool loops that began without; None: it need not be.
         responds_with_tools: with tools bound, it speaks Responses.
         makers: what its own messages call their maker (`model_provider`).
+        account: its address and a digest of its key, as `account_of` gives them.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Native:
     thinkless: Native | None = None
     responds_with_tools: bool = False
     makers: frozenset[str] = frozenset()
+    account: str = ""
 
 
 def natives(models: Models, options: Mapping[str, Any]) -> dict[str, Native]:
@@ -99,7 +102,12 @@ def pool_of(models: Iterable[Native], catalog: Catalog | None = None) -> Pool:
     private, or a fake.
     """
     known = catalog or Catalog()
-    return Pool([known.target(m.name, provider=m.provider, model=m.model_name, can=abilities(m.model.profile)) for m in models])
+    return Pool(
+        [
+            known.target(m.name, provider=m.provider, model=m.model_name, can=abilities(m.model.profile), account=m.account)
+            for m in models
+        ]
+    )
 
 
 def abilities(profile: ModelProfile | None) -> Capabilities:
@@ -141,8 +149,9 @@ def _native(name: str, model: object) -> Native:
         )
     said = model._get_ls_params()
     provider, model_name = str(said.get("ls_provider") or ""), str(said.get("ls_model_name") or "")
+    address, key = whereabouts(vars(model), getattr(model, "root_client", None))
     if provider == "openai":
-        provider = provider_at(str(getattr(getattr(model, "root_client", None), "base_url", ""))) or provider
+        provider = provider_at(address) or provider
     dialect = dialect_of(model)
     if dialect.protocol in ("openai-chat", "chat-completions") and getattr(model, "stream_usage", True) is not True:
         warnings.warn(
@@ -154,7 +163,9 @@ def _native(name: str, model: object) -> Native:
     thinkless = None
     if dialect in (ANTHROPIC, BEDROCK) and must_think(model):
         thinkless = Native(f"{name} without thinking", thoughtless(model), dialect)
-    return Native(name, model, dialect, provider, model_name, thinkless, responds_with_tools(model), _makers(model, provider))
+    account = account_of(address, key)
+    makers = _makers(model, provider)
+    return Native(name, model, dialect, provider, model_name, thinkless, responds_with_tools(model), makers, account)
 
 
 def _makers(model: BaseChatModel, provider: str) -> frozenset[str]:

@@ -14,8 +14,9 @@ from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW
 
 from llama_index.llms.switchwise.models.dialect import Dialect, model_of, provider_of
 from switchwise import ConfigurationError, Pool, Target
+from switchwise.adapting.accounts import whereabouts
 from switchwise.adapting.models import by_name
-from switchwise.catalog import Catalog, Known, Unpriced
+from switchwise.catalog import Catalog, Known, Unpriced, account_of
 
 Models = Sequence[Any] | Mapping[str, Any]
 RETRIES = 0
@@ -54,6 +55,11 @@ class Native:
         """Whether it is set to think aloud: Anthropic then demands thinking in a tool loop, and no forced tool."""
         setting = getattr(self.llm, "thinking_dict", None)
         return isinstance(setting, dict) and setting.get("type") in _THINKING
+
+    @property
+    def account(self) -> str:
+        """Its address and a digest of its key, as `account_of` gives them."""
+        return account_of(*whereabouts(vars(self.llm), getattr(self.llm, "_client", None)))
 
     @property
     def marks(self) -> bool:
@@ -129,7 +135,8 @@ def describe(native: Native, catalog: Catalog) -> Target:
             stacklevel=4,
         )
     window = known.can.window if known.can.window is not None else said_window(native)
-    return Target(native.name, provider, model, known.price, replace(known.can, window=window, tools=native.calls_tools))
+    can = replace(known.can, window=window, tools=native.calls_tools)
+    return Target(native.name, provider, model, known.price, can, account=native.account)
 
 
 def common_metadata(models: Iterable[Native]) -> LLMMetadata:

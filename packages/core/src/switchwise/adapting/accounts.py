@@ -1,0 +1,50 @@
+"""The address and the key that a model of a framework is set to, found by how its fields are named.
+
+Every integration names them after itself (`openai_api_base`, `anthropic_api_url`, `mistral_api_key`), so suffixes decide; what a field
+does not say, the SDK client that the integration keeps does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+_ADDRESS = re.compile(r"(^|_)(api_base|api_url|base_url|endpoint|endpoint_url|server_url|host|region_name|region)$")
+_KEY = re.compile(r"(^|_)(api_key|api_token|auth_token|access_key_id|access_token|apikey|ad_token|credentials_profile_name)$")
+_ASKED = ("_api_key_provider", "_azure_ad_token_provider", "azure_ad_token_provider")
+"""Attributes of SDK clients that ask a function for their key."""
+
+
+def whereabouts(fields: Mapping[str, Any], client: Any = None) -> tuple[str, Any]:
+    """The address (empty: not known) and the key of a model; the key may be a function that gives it, or None.
+
+    Only to be digested by `switchwise.catalog.account_of`: never keep or print the key.
+
+    Parameters:
+        fields: of the model, by name.
+        client: the SDK's client behind it, if it is built.
+
+    >>> whereabouts({"openai_api_base": "http://127.0.0.1:8000/v1", "openai_api_key": "sk-1", "top_p": 1})
+    ('http://127.0.0.1:8000/v1', 'sk-1')
+    """
+    address = _first(_ADDRESS, fields) or getattr(client, "base_url", None) or ""
+    key = _first(_KEY, fields)
+    if client is not None:
+        asked = next((given for name in _ASKED if callable(given := getattr(client, name, None))), None)
+        key = asked or key or getattr(client, "api_key", None) or getattr(client, "auth_token", None)
+    address = str(address)
+    return address if "://" in address or not address else f"//{address}", key
+
+
+def _first(name: re.Pattern[str], fields: Mapping[str, Any]) -> Any:
+    return next(_plain(fields[field] for field in fields if name.search(field) and fields[field]), None)
+
+
+def _plain(values: Iterable[Any]) -> Iterator[Any]:
+    """Texts and functions, taken out of what hides them (pydantic's SecretStr)."""
+    for value in values:
+        reveal = getattr(value, "get_secret_value", None)
+        shown = reveal() if callable(reveal) else value
+        if (isinstance(shown, str) and shown) or callable(shown):
+            yield shown

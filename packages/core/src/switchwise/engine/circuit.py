@@ -1,0 +1,147 @@
+"""One circuit breaker: closed, open, half-open with one probe at a time. Plain state without a lock; `Healthy` keeps many.
+
+Rules:
+1. With traffic, the share of recent calls that failed decides. With fewer recent calls than `minimum` there is no share to go by, and one
+   failure is enough: an agent alone makes a call every few seconds, and each further failure costs it a wait.
+2. A pause that the provider asks for opens the circuit at once, for as long as it asks.
+3. Each further opening without a reply in between doubles the pause. A time-out pauses at least as long as the call took.
+4. A call that began before the circuit last changed is old news: calls that break together are one opening, a slow reply from before the
+   outage does not end it, and a slow failure from the outage does not begin it again. Nor is a failure in the pause, where nothing else
+   was left to call, another opening.
+5. Nothing is for ever: after the pause one call may try. Its reply closes the circuit.
+
+Source: M. Nygard, "Release It!" (2007); a count-based window that also forgets by age, as in Resilience4j and Polly.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from math import inf
+from typing import Literal
+
+from switchwise.engine.recovery import TABLE
+from switchwise.nouns.errors import FailureKind
+
+State = Literal["closed", "open", "half-open"]
+LONGEST_ASKED = 86_400.0
+"""Seconds beyond which no pause that a provider asks for is believed: a circuit is probed once a day at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """When a circuit opens, and for how long. See `Healthy` for the meaning of each."""
+
+    share: float
+    minimum: int
+    window: float
+    calls: int
+    longest: float
+    lasting: float
+    longest_lasting: float
+    pauses: dict[FailureKind, float]
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitState:
+    """What is known of a circuit.
+
+    Parameters:
+        state: `closed`: it is called as usual. `open`: it is not called before `until`, unless nothing else is left.
+            `half-open`: the pause is over, and one call at a time tries.
+        kind: the failure that opened it; None: closed.
+        openings: how often it opened since the last reply.
+        since: when it opened last, on the router's clock.
+        until: when the pause ends.
+        calls, failed: recent calls, and how many of them failed.
+    """
+
+    state: State
+    kind: FailureKind | None = None
+    openings: int = 0
+    since: float = 0.0
+    until: float = 0.0
+    calls: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a call says about the health of whom it went to. Times are on the router's clock.
+
+    Parameters:
+        started, ended: when it was made and when it was over.
+        failure: how it failed; None: it gave a reply.
+        retry_after: seconds that the provider asks to wait.
+        soft: the reply came, but too slowly: it counts towards the share, and never opens a circuit alone.
+    """
+
+    started: float
+    ended: float
+    failure: FailureKind | None = None
+    retry_after: float | None = None
+    soft: bool = False
+
+
+@dataclass(slots=True)
+class Circuit:
+    """The breaker of one target, or of one account."""
+
+    recent: deque[tuple[float, bool]] = field(default_factory=deque)
+    kind: FailureKind | None = None
+    openings: int = 0
+    since: float = -inf
+    until: float = -inf
+
+    def take(self, event: Event, limits: Thresholds) -> bool:
+        """Take in a call; True: the circuit opened, opened again, or closed."""
+        failed = event.failure is not None
+        if event.started < self.since or (failed and self.kind is not None and event.started < self.until):
+            return self._lengthen(event)
+        self.recent.append((event.ended, failed))
+        while len(self.recent) > limits.calls or self.recent[0][0] <= event.ended - limits.window:
+            self.recent.popleft()
+        if event.failure is None or event.soft:
+            if self.kind is not None and not failed:
+                self._close(event.ended)
+                return True
+            if not failed or len(self.recent) < limits.minimum:
+                return False
+        if self.kind is None and event.retry_after is None and not self._too_many(limits):
+            return False
+        assert event.failure is not None
+        self._open(event, event.failure, limits)
+        return True
+
+    def shown(self, now: float) -> CircuitState:
+        """The state at a time."""
+        state: State = "closed" if self.kind is None else "open" if now < self.until else "half-open"
+        failed = sum(failed for _, failed in self.recent)
+        return CircuitState(state, self.kind, self.openings, self.since, self.until, len(self.recent), failed)
+
+    def _too_many(self, limits: Thresholds) -> bool:
+        calls = len(self.recent)
+        return calls < limits.minimum or sum(failed for _, failed in self.recent) >= limits.share * calls
+
+    def _open(self, event: Event, kind: FailureKind, limits: Thresholds) -> None:
+        lasting = TABLE[kind].lasting
+        longest = limits.longest_lasting if lasting else limits.longest
+        forgotten = self.kind is None or event.started > self.until + longest
+        self.openings = 1 if forgotten else self.openings + 1
+        took = event.ended - event.started if kind is FailureKind.TIMEOUT else 0.0
+        asked = None if event.retry_after is None else min(max(event.retry_after, 0.0), LONGEST_ASKED)
+        own = limits.pauses.get(kind, limits.lasting if lasting else TABLE[kind].cool or 0.0)
+        first = asked if asked is not None else max(own, took)
+        doubled = min(first * 2.0 ** min(self.openings - 1, 64), longest)
+        self.kind, self.since = kind, event.ended
+        self.until = event.ended + max(doubled, asked or 0.0, took)
+
+    def _lengthen(self, event: Event) -> bool:
+        """A call that is old news, or that was made in the pause because nothing else was left: only a longer pause counts."""
+        if self.kind is not None and event.failure is not None and event.retry_after is not None:
+            self.until = max(self.until, event.ended + min(max(event.retry_after, 0.0), LONGEST_ASKED))
+        return False
+
+    def _close(self, now: float) -> None:
+        self.recent.clear()
+        self.kind, self.openings, self.since, self.until = None, 0, now, now
