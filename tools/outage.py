@@ -44,7 +44,9 @@ def simulate(fate: Fate, rate: float, seconds: float, healthy: Healthy | None = 
     """Steps at `rate` a second for `seconds`; `fate` says how long a call to the first target takes and how it fails."""
     clock = Clock()
     start = clock()
-    router = Router(Pool([Target("first", "a"), Target("second", "b")]), healthy or Healthy(), clock=clock, rng=random.Random(1))
+    router = Router(
+        Pool([Target("first", "a"), Target("second", "b")]), healthy or Healthy(), clock=clock, rng=random.Random(1)
+    )
     events: list[tuple[float, int, Run | None, FailureKind | None]] = [
         (start + step / rate, step, None, None) for step in range(int(rate * seconds))
     ]
@@ -99,7 +101,9 @@ def main() -> None:
     """Print all of it."""
     for timeout in (10.0, 30.0):
         waited, again = outage(timeout)
-        print(f"two minutes of outage at 10 steps/s, time-out {timeout:.0f} s: {waited} of 1,200 waited; used again {again:.0f} s after it ended")
+        print(
+            f"two minutes of outage at 10 steps/s, time-out {timeout:.0f} s: {waited} of 1,200 waited; used again {again:.0f} s after it ended"
+        )
     for rate in (1.0, 10.0, 50.0):
         print(f"1 % of the calls fail at {rate:.0f} steps/s: {few_failures(rate):.1%} of the traffic moved")
 

@@ -10,7 +10,17 @@ from dataclasses import replace
 from typing import Any
 
 from switchwise.engine.circuit import CircuitState
-from switchwise.engine.policy import Breaks, Checks, Learns, Policy, Remembers, Reserves, Rewarded, name_of, refuse_what_is_no_policy
+from switchwise.engine.policy import (
+    Breaks,
+    Checks,
+    Learns,
+    Policy,
+    Remembers,
+    Reserves,
+    Rewarded,
+    name_of,
+    refuse_what_is_no_policy,
+)
 from switchwise.engine.recovery import Recovery
 from switchwise.engine.route import FlowContext, Verifier, decide, route
 from switchwise.engine.run import Run

@@ -129,7 +129,9 @@ class Healthy:
             because = f"nothing else is left; soonest back is {soonest} {waits[soonest][1]}"
         else:
             because = "open circuit: " + ", ".join(f"{name} {told}" for name, (_, told) in waits.items())
-        if any(attempt.reply is not None for attempt in view.attempts):  # that reply is better than to wait for a target that is down
+        if any(
+            attempt.reply is not None for attempt in view.attempts
+        ):  # that reply is better than to wait for a target that is down
             return shortlist.require(lambda target: target.name not in waits, because)
         return shortlist.avoid(lambda target: waits[target.name][0] if target.name in waits else 0.0, because)
 
@@ -287,4 +289,12 @@ def _say(key: Key, circuit: Circuit, attempt: Attempt, was: FailureKind | None) 
     level = logging.ERROR if TABLE[circuit.kind].lasting else logging.WARNING
     pause = circuit.until - circuit.since
     what = attempt.error if attempt.error is not None else f"a reply after {attempt.latency:.1f} s"
-    _log.log(level, "circuit open: %s is not called for %.0f s after %s (opening %d: %s)", who, pause, circuit.kind, circuit.openings, what)
+    _log.log(
+        level,
+        "circuit open: %s is not called for %.0f s after %s (opening %d: %s)",
+        who,
+        pause,
+        circuit.kind,
+        circuit.openings,
+        what,
+    )
