@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from switchwise import __version__
-from switchwise.cli import replay
+from switchwise.cli import evaluate, replay
 from switchwise.nouns.errors import SwitchwiseError
 
 
@@ -25,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"switchwise {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
     replay.add(commands)
+    evaluate.add(commands)
     options = parser.parse_args(arguments)
     try:
         status: int = options.run(options)

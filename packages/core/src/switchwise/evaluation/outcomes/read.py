@@ -1,0 +1,249 @@
+"""Outcomes from files: the shared sets, RouterBench's and RouterArena's tables, LangSmith and JSONL exports, a router's own journal.
+
+A file is recognised by its columns, never by its name:
+
+| has | is |
+|---|---|
+| `strong` and `weak` | one strong and one weak model on the same prompts; the cost is the share of calls to the strong one |
+| columns `X` and `X\\|total_cost` | RouterBench's wide table, written as CSV or JSON lines |
+| `global index`, `prediction`, `accuracy` | RouterArena's evaluated predictions, one file per router |
+| `run_type` and `feedback_stats` | runs exported from LangSmith, with feedback |
+| `switchwise.schema` | a journal; `switchwise.feedback` lines or verdicts are its outcomes |
+| a task, a target and a score, by the names in `NAMES` | one row per run; further rows of the same task and target are repeats |
+
+Rows that share an id with a file of questions (an id and a `prompt`, no target) get its text.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from switchwise.evaluation.outcomes.duplicates import duplicate_groups
+from switchwise.evaluation.outcomes.rows import Run, gathered
+from switchwise.evaluation.outcomes.table import Outcomes
+from switchwise.nouns.errors import ConfigurationError
+
+Row = Mapping[str, Any]
+SUFFIXES = (".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".json", ".json.gz")
+NAMES: Mapping[str, tuple[str, ...]] = {
+    "task": ("id", "task", "instance", "task_id", "query_id", "sample_id", "global index", "global_index", "example_id", "problem"),
+    "target": ("model", "target", "config", "prediction", "agent_model"),
+    "score": ("score", "resolved", "ok", "passed", "accuracy", "correct", "solved", "reward", "success"),
+    "most": ("max_score",),
+    "cost": ("cost_usd", "usd", "cost", "dollars", "total_cost"),
+    "seconds": ("seconds", "agent_seconds", "latency"),
+    "benchmark": ("benchmark", "dataset", "eval_name", "service"),
+    "label": ("label", "repo", "category", "group", "subject", "domain"),
+    "text": ("question", "prompt", "instruction", "text", "query"),
+    "in_tokens": ("in_tokens", "input_tokens", "prompt_tokens"),
+    "out_tokens": ("out_tokens", "output_tokens", "completion_tokens"),
+}
+AGENTIC = frozenset(["instance", "task", "turns", "tool_calls", "harness", "config"])  # columns of whole agent tasks
+
+
+def read_outcomes(path: str | Path) -> list[Outcomes]:
+    """Every set of outcomes in a file, or in a folder and the folders in it. Files of other formats are passed over.
+
+    Raises:
+        ConfigurationError: nothing there is readable, or holds no outcomes.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise ConfigurationError(f"{path}: there is no such file or folder")
+    files = [path] if path.is_file() else sorted(found for found in path.rglob("*") if found.name.endswith(SUFFIXES))
+    texts: dict[tuple[Path, str], Row] = {}
+    tables: list[tuple[Path, list[Row]]] = []
+    for file in files:
+        rows = list(_rows(file, strict=path.is_file()))
+        if not rows:
+            continue
+        if _column(rows[0], "target") is None and _column(rows[0], "text") and "strong" not in rows[0] and "run_type" not in rows[0]:
+            texts |= {(file.parent, str(row[_column(row, "task") or "id"])): row for row in rows if _column(row, "task")}
+        tables.append((file, rows))
+    found: list[Outcomes] = []
+    for file, rows in tables:
+        runs = list(_runs(rows))
+        if not runs:
+            continue
+        own = {task: row for (folder, task), row in texts.items() if folder == file.parent}
+        found += gathered(_stem(file), runs, own and {task: _text(row) for task, row in own.items()}, duplicate_groups)
+    if not found:
+        raise ConfigurationError(
+            f"{path}: no outcomes found; a row needs a task, a target and a score, by one of the names "
+            f"{', '.join(NAMES['task'][:4])} ...; {', '.join(NAMES['target'][:3])} ...; {', '.join(NAMES['score'][:4])} ... "
+            "(docs/evaluation.md lists the formats)"
+        )
+    return found
+
+
+def _stem(file: Path) -> str:
+    name = file.name
+    for suffix in sorted(SUFFIXES, key=len, reverse=True):
+        name = name.removesuffix(suffix)
+    return file.parent.name if name in ("outcomes", "results") else name
+
+
+def _rows(file: Path, strict: bool) -> Iterator[Row]:
+    raw = file.read_bytes()
+    try:
+        text = (gzip.decompress(raw) if file.name.endswith(".gz") else raw).decode("utf-8-sig")
+        kind = file.name.removesuffix(".gz").rsplit(".", 1)[-1]
+        if kind == "csv":
+            yield from csv.DictReader(io.StringIO(text))
+        elif kind == "json":
+            whole = json.loads(text)
+            if isinstance(whole, Mapping):
+                whole = next((value for value in whole.values() if isinstance(value, list)), [])
+            yield from (row for row in whole if isinstance(row, Mapping))
+        else:
+            for number, line in enumerate(text.splitlines(), 1):
+                if line.strip():
+                    row = _line(file, number, line)
+                    if isinstance(row, Mapping):
+                        yield row
+    except (ValueError, EOFError, gzip.BadGzipFile, csv.Error) as error:
+        if strict:
+            raise ConfigurationError(f"{file}: cannot be read: {error}") from None
+
+
+def _line(file: Path, number: int, line: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise ValueError(f"line {number}: {error}") from None
+
+
+def _runs(rows: list[Row]) -> Iterator[Run]:
+    first = rows[0]
+    if "strong" in first and "weak" in first:
+        return _pairs(rows)
+    if any(name.endswith("|total_cost") for name in first):
+        return _wide(rows)
+    if "run_type" in first:
+        return _langsmith(rows)
+    if "switchwise.schema" in first:
+        return _journal(rows)
+    if "step" in first or "attempts" in first:  # steps of sessions, attempts of a cascade: no outcome per row
+        return iter(())
+    if all(_column(first, name) for name in ("task", "target", "score")):
+        return _long(rows)
+    return iter(())
+
+
+def _column(row: Row, what: str) -> str | None:
+    return next((name for name in NAMES[what] if name in row), None)
+
+
+def _text(row: Row) -> str:
+    name = _column(row, "text")
+    return str(row[name]) if name else ""
+
+
+def _number(value: Any) -> float | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return float(value.lower() == "true")
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _pairs(rows: Iterable[Row]) -> Iterator[Run]:
+    top = max((max(float(row["strong"]), float(row["weak"])) for row in rows), default=1.0)
+    scale = top if top > 1 else 1.0
+    for number, row in enumerate(rows):
+        if row.get("contaminated") in (1, "1", True):
+            continue
+        task, label = str(row.get("id", number)), str(row.get("group", ""))
+        twin = str(row["question_id"]) if row.get("question_id") not in (None, "") else None
+        for target, cost in (("strong", 1.0), ("weak", 0.0)):
+            yield Run(
+                str(row.get("benchmark", "")), task, target, label, float(row[target]) / scale, cost, _text(row), twin, "share"
+            )
+
+
+def _wide(rows: Iterable[Row]) -> Iterator[Run]:
+    for number, row in enumerate(rows):
+        targets = [name.removesuffix("|total_cost") for name in row if name.endswith("|total_cost")]
+        label = str(row.get("eval_name", ""))
+        for target in targets:
+            score = _number(row.get(target))
+            if score is not None:
+                cost = _number(row[f"{target}|total_cost"])
+                yield Run("", str(row.get("sample_id", number)), target, label, score, cost, _text(row), None, "usd")
+
+
+def _langsmith(rows: Iterable[Row]) -> Iterator[Run]:
+    for row in rows:
+        metadata = (row.get("extra") or {}).get("metadata") or {}
+        decision = metadata.get("switchwise") or {}
+        target = decision.get("target") or metadata.get("ls_model_name")
+        stats = row.get("feedback_stats") or {}
+        scores = [_number(each.get("avg")) for each in stats.values() if isinstance(each, Mapping)]
+        score = next((each for each in scores if each is not None), None)
+        task = row.get("reference_example_id") or metadata.get("thread_id") or metadata.get("session_id") or row.get("id")
+        if target and score is not None:
+            label = str(metadata.get("langgraph_node") or metadata.get("lc_agent_name") or row.get("name") or "")
+            yield Run("", str(task), str(target), label, score, _number(row.get("total_cost")), "", None, "usd", agentic=True)
+
+
+def _journal(rows: Iterable[Row]) -> Iterator[Run]:
+    """The last attempt of a decision is paid with all of it; feedback outranks the verdict."""
+    spent: dict[str, float] = defaultdict(float)
+    last: dict[str, Row] = {}
+    said: dict[str, float] = {}
+    for row in rows:
+        decision = str(row.get("switchwise.decision", ""))
+        if "switchwise.feedback" in row:
+            said[decision] = float(row["switchwise.feedback"])
+        elif row.get("switchwise.purpose") == "answer":
+            spent[decision] += _number(row.get("switchwise.cost")) or 0.0
+            last[decision] = row
+    for decision, row in last.items():
+        result = row.get("switchwise.result")
+        score = said.get(decision, 0.0 if result in ("rejected", "failed") else None)
+        if score is not None:
+            label = " ".join(filter(None, [str(row.get("switchwise.agent", "")), str(row.get("switchwise.phase") or "")]))
+            yield Run("", decision, str(row["switchwise.target"]), label, score, spent[decision], "", None, "usd")
+
+
+def _long(rows: list[Row]) -> Iterator[Run]:
+    first = rows[0]
+    named = {what: _column(first, what) for what in NAMES}
+    agentic = bool(AGENTIC & first.keys()) and "question" not in first
+
+    def value(row: Row, what: str) -> Any:
+        name = named[what]
+        return None if name is None else row.get(name)
+
+    harnesses = {row.get("harness") for row in rows}
+    usual = max(harnesses, key=lambda name: sum(row.get("harness") == name for row in rows))
+    for row in rows:
+        score, most = _number(value(row, "score")), _number(value(row, "most"))
+        if score is None:
+            continue
+        target, task = str(value(row, "target")), str(value(row, "task"))
+        if row.get("harness") != usual:
+            target = f"{target} ({row['harness']})"
+        cost, unit = _number(value(row, "cost")), "usd"
+        if named["cost"] is None and named["in_tokens"] and named["out_tokens"]:
+            used = [_number(value(row, "in_tokens")), _number(value(row, "out_tokens"))]
+            cost, unit = (used[0] + 5 * used[1] if None not in used else None), "tokens"  # type: ignore[operator]
+        label = value(row, "label")
+        benchmark = str(value(row, "benchmark") or "")
+        if "global index" in row or "global_index" in row:
+            label = task.rsplit("_", 1)[0]
+        if label is None:
+            label = task.rsplit("__", 1)[0] if "__" in task else benchmark
+        if most:
+            score = score / most
+        yield Run(benchmark, task, target, str(label), score, cost, _text(row), None, unit, agentic)

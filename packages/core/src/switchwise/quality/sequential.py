@@ -1,0 +1,178 @@
+"""Tests that may be looked at after every observation, and stopped at any time, without losing their level.
+
+Each keeps the wealth of a gambler who bets against the hypothesis: where it is true, the wealth passes `1 / level` with probability
+`level` at most, however long one watches. A mixture of fixed bets needs no tuning.
+
+Source: A. Ramdas, P. Grünwald, V. Vovk, G. Shafer, "Game-theoretic statistics and safe anytime-valid inference" (2023).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import exp, inf, log
+from typing import Any
+
+from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.validation import number
+
+_BETS = (0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95)  # shares of the wealth, as far as none can be lost
+
+
+class AtLeast:
+    """Tests that a mean is `least` or more; `rejected` once it is shown to be lower.
+
+    Parameters:
+        least: the mean of the hypothesis, between 0 and 1, without these.
+        level: the chance of rejecting what is true.
+
+    Raises:
+        ConfigurationError: a parameter is out of range.
+
+    >>> test = AtLeast(0.6)
+    >>> for _ in range(6):
+    ...     test.observe(0.0)
+    >>> test.rejected, test.count
+    (True, 6)
+    """
+
+    def __init__(self, least: float, level: float = 0.05) -> None:
+        number("AtLeast", "least", least, least=0, most=1, above=True)
+        number("AtLeast", "level", level, least=0, most=1, above=True)
+        self.least, self.level = min(least, 1 - 1e-9), level
+        self.count, self.total = 0, 0.0
+        self._logs = [0.0] * len(_BETS)
+        self._most = -inf
+
+    def observe(self, value: float) -> None:
+        """Take in one observation, from 0 to 1."""
+        self.count += 1
+        self.total += value
+        most = 1 / (1 - self.least)  # the largest bet that a value of 1 cannot ruin
+        self._logs = [each + log(1 + bet * most * (self.least - value)) for each, bet in zip(self._logs, _BETS, strict=True)]
+        self._most = max(self._most, self.wealth)
+
+    @property
+    def wealth(self) -> float:
+        """The evidence against the hypothesis, as a factor."""
+        top = max(self._logs)
+        return exp(min(top, 700)) * sum(exp(each - top) for each in self._logs) / len(self._logs)
+
+    @property
+    def rejected(self) -> bool:
+        """The mean is lower, at this level."""
+        return self._most >= 1 / self.level
+
+    @property
+    def mean(self) -> float | None:
+        """Of the observations; None: there is none yet."""
+        return self.total / self.count if self.count else None
+
+    def dump(self) -> Mapping[str, Any]:
+        """Its state, as JSON types."""
+        return {"count": self.count, "total": self.total, "logs": list(self._logs), "most": max(self._most, 0.0)}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take over what `dump` gave.
+
+        Raises:
+            ConfigurationError: it is of something else.
+        """
+        logs = [float(each) for each in state["logs"]]
+        if len(logs) != len(_BETS):
+            raise ConfigurationError("AtLeast: the state is of another version; start without it")
+        self.count, self.total, self._logs, self._most = int(state["count"]), float(state["total"]), logs, float(state["most"])
+
+
+class NotWorse:
+    """Tests that a new variant is not worse than the old one by more than a margin, from runs of both in any order.
+
+    Runs are paired in their order of arrival, per variant; each pair is one bet.
+
+    Parameters:
+        margin: by which the mean of the new one may be lower.
+        level: the chance of stopping a variant that is good enough.
+
+    >>> test = NotWorse(margin=0.05)
+    >>> for _ in range(12):
+    ...     test.observe("old", 1.0)
+    ...     test.observe("new", 0.0)
+    >>> test.rejected
+    True
+    """
+
+    def __init__(self, margin: float = 0.02, level: float = 0.05) -> None:
+        number("NotWorse", "margin", margin, least=0, most=0.99)
+        self.margin = margin
+        self._test = AtLeast((1 - margin) / 2, level)
+        self.waiting: dict[str, list[float]] = {"old": [], "new": []}
+        self.sums = {"old": [0, 0.0], "new": [0, 0.0]}
+
+    def observe(self, variant: str, value: float) -> None:
+        """Take in how well one run of `old` or `new` did, from 0 to 1."""
+        other = {"old": "new", "new": "old"}[variant]
+        self.sums[variant][0] += 1
+        self.sums[variant][1] += value
+        if self.waiting[other]:
+            partner = self.waiting[other].pop(0)
+            gain = value - partner if variant == "new" else partner - value
+            self._test.observe((gain + 1) / 2)
+        elif len(self.waiting[variant]) < 1_000:
+            self.waiting[variant].append(value)
+
+    @property
+    def rejected(self) -> bool:
+        """The new variant is worse, at this level."""
+        return self._test.rejected
+
+    @property
+    def pairs(self) -> int:
+        """Pairs that were compared."""
+        return self._test.count
+
+    def means(self) -> dict[str, float | None]:
+        """Mean of each variant; None: no run yet."""
+        return {name: total / count if count else None for name, (count, total) in self.sums.items()}
+
+    def dump(self) -> Mapping[str, Any]:
+        """Its state, as JSON types."""
+        return {
+            "test": self._test.dump(),
+            "waiting": {name: list(values) for name, values in self.waiting.items()},
+            "sums": {name: list(pair) for name, pair in self.sums.items()},
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take over what `dump` gave."""
+        self._test.load(state["test"])
+        self.waiting = {name: [float(value) for value in state["waiting"][name]] for name in ("old", "new")}
+        self.sums = {name: [int(state["sums"][name][0]), float(state["sums"][name][1])] for name in ("old", "new")}
+
+
+class Cusum:
+    """Notices that a rate has dropped: the one-sided cumulative sum of log likelihood ratios against a drop to a share of it.
+
+    Parameters:
+        rate: what it was.
+        drop: the share of it to which it may have fallen.
+        threshold: on the scale of natural logs; 6 and more seldom cry wolf.
+
+    >>> alarm = Cusum(0.8)
+    >>> [alarm.observe(value) for value in [1, 1, 0, 0, 0, 0, 0, 0, 0, 0]].index(True)
+    8
+
+    Source: E. S. Page, "Continuous inspection schemes" (1954).
+    """
+
+    def __init__(self, rate: float, drop: float = 0.7, threshold: float = 6.0) -> None:
+        rate = min(max(rate, 0.02), 0.98)
+        number("Cusum", "drop", drop, least=0, most=1, above=True)
+        number("Cusum", "threshold", threshold, least=0, above=True)
+        self.rate = rate
+        low = rate * min(drop, 1 - 1e-9)
+        self._solved, self._failed = log(low / rate), log((1 - low) / (1 - rate))
+        self.threshold, self.sum = threshold, 0.0
+
+    def observe(self, value: float) -> bool:
+        """Take in an outcome from 0 to 1; True: the rate has dropped."""
+        self.sum = max(0.0, self.sum + value * self._solved + (1 - value) * self._failed)
+        return self.sum > self.threshold

@@ -1,0 +1,92 @@
+"""Several estimators as one: each moves the estimates of those before it as far as its evidence goes.
+
+Use it to join what is published (`Priors`), what was seen here (`LabelTable`), what was seen of this task (`TaskMemory`) and what the
+text says (`TextDifficulty`): in this order, the most general first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any
+
+from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.target import Target
+from switchwise.nouns.view import View
+from switchwise.quality.estimate import Estimate, Estimator, Filed, Grade, Observes
+from switchwise.quality.learning import Learning
+
+
+class Shrunk(Learning):
+    """The estimators in turn, each given what the one before it said.
+
+    What a text alone suggests is kept apart (`Estimate.base`): policies follow it only where it promises more than a guard, so that the
+    whole is never worse than the table beyond that.
+
+    Parameters:
+        parts: at least one estimator, the most general first.
+
+    Raises:
+        ConfigurationError: there is none, or something is not an estimator.
+
+    >>> from switchwise import Scope, Target, View
+    >>> from switchwise.quality import Grade, LabelTable, Priors, Shrunk, estimate
+    >>> quality, view = Shrunk(Priors(), LabelTable()), View(Scope(agent="coder"))
+    >>> for _ in range(50):
+    ...     quality.observe(quality.filed(view), "opus", Grade(0.0, "task"))
+    >>> before, after = estimate(Priors(), view, [Target("opus")])[0].p, estimate(quality, view, [Target("opus")])[0].p
+    >>> after < 0.5 * before
+    True
+    """
+
+    def __init__(self, *parts: Estimator) -> None:
+        super().__init__()
+        if not parts:
+            raise ConfigurationError("Shrunk(): give at least one estimator, such as Priors()")
+        for part in parts:
+            if isinstance(part, type) or not callable(getattr(part, "estimate", None)):
+                name = part.__name__ if isinstance(part, type) else repr(part)
+                raise ConfigurationError(f"Shrunk({name}): give estimators, such as Priors() or LabelTable()")
+        self.parts = parts
+        self._observing = {i: part for i, part in enumerate(parts) if isinstance(part, Observes)}
+
+    def estimate(self, view: View, targets: Sequence[Target], given: Sequence[Estimate]) -> Sequence[Estimate]:
+        for part in self.parts:
+            given = part.estimate(view, targets, given)
+        return given
+
+    def prepare(self, view: View) -> Generator[Any, Any, None] | None:
+        """What the parts must ask a model before they can be asked; None: nothing."""
+        flows = [flow for part in self.parts if (ask := getattr(part, "prepare", None)) is not None and (flow := ask(view)) is not None]
+        return _one_after_the_other(flows) if flows else None
+
+    def filed(self, view: View) -> Filed:
+        return {str(i): part.filed(view) for i, part in self._observing.items()}
+
+    def observe(self, filed: Filed, target: str, grade: Grade) -> None:
+        for i, part in self._observing.items():
+            part.observe(filed[str(i)], target, grade)
+
+    def dump(self) -> Mapping[str, Any]:
+        """All that the parts remember, as JSON types."""
+        parts = {str(i): part.dump() for i, part in enumerate(self.parts) if hasattr(part, "dump")}
+        return {"parts": parts, "waiting": self.dump_waiting()}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take over what `dump` gave."""
+        for i, part in enumerate(self.parts):
+            if hasattr(part, "load"):
+                part.load(state["parts"][str(i)])
+        self.load_waiting(state["waiting"])
+
+    @staticmethod
+    def _examples() -> list[Shrunk]:
+        from switchwise.quality.label_table import LabelTable
+        from switchwise.quality.priors import Priors
+        from switchwise.quality.task_memory import TaskMemory
+
+        return [Shrunk(Priors(), LabelTable(), TaskMemory(lambda view: view.scope.task))]
+
+
+def _one_after_the_other(flows: Sequence[Generator[Any, Any, None]]) -> Generator[Any, Any, None]:
+    for flow in flows:
+        yield from flow

@@ -1,0 +1,1 @@
+"""A text as numbers: hashed words, dense features, fingerprints, embedders."""

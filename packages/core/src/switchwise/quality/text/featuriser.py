@@ -1,0 +1,68 @@
+"""Texts as rows for a linear model: hashed words weighted by how rare they are, and the ten dense features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from switchwise.quality.fitting.sparse import Rows
+from switchwise.quality.text.dense import NAMES, dense
+from switchwise.quality.text.words import BUCKETS, buckets, cut
+
+COMMON = 0.2  # a bucket in a larger share of the texts tells nothing
+RARE = 2  # nor does one in fewer texts
+
+
+class Read:
+    """The features of texts before anything was learnt from them; made once, used by every fold.
+
+    Parameters:
+        texts: whole texts; each is cut to its beginning and end.
+    """
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        import numpy as np
+
+        raw = [cut(text).encode("utf-8", "replace") for text in texts]
+        self.buckets = [buckets(text) for text in raw]
+        self.dense = np.array([dense(text) for text in raw]) if raw else np.zeros((0, len(NAMES)))
+
+    def __len__(self) -> int:
+        return len(self.buckets)
+
+    def part(self, chosen: Any) -> Read:
+        """Some of the texts, by their indices."""
+        new = object.__new__(Read)
+        new.buckets = [self.buckets[i] for i in chosen]
+        new.dense = self.dense[chosen]
+        return new
+
+
+class Scale:
+    """What the training part says of the features: how rare each word is, mean and spread of the dense ones.
+
+    Parameters:
+        read: the training part.
+        weight: of each dense feature beside the words, whose row has norm 1.
+    """
+
+    def __init__(self, read: Read, weight: float) -> None:
+        import numpy as np
+
+        n = max(len(read), 1)
+        seen = np.bincount(np.concatenate(read.buckets), minlength=BUCKETS) if len(read) else np.zeros(BUCKETS)
+        kept = (seen >= RARE) & (seen <= COMMON * n)
+        self.idf = np.where(kept, np.log((1 + n) / (1 + seen)) + 1, 0.0)
+        self.mean, self.spread = read.dense.mean(axis=0), read.dense.std(axis=0) + 1e-9
+        self.weight = weight
+
+    def rows(self, read: Read) -> tuple[Rows, Any]:
+        """The sparse rows, of norm 1, and the dense ones."""
+        import numpy as np
+
+        values = []
+        for row in read.buckets:
+            own = self.idf[row]
+            values.append(own / (np.sqrt(own @ own) or 1.0))
+        joined = np.concatenate(values) if values else np.zeros(0)
+        return Rows(read.buckets, joined, BUCKETS), (read.dense - self.mean) / self.spread * self.weight
