@@ -5,7 +5,7 @@ RUN := $(UV) run --no-sync
 CORE := packages/core/src/switchwise
 READY := .venv/.ready
 
-.PHONY: help setup demo test test-llamaindex test-newest lock changes check lint types layers bench fix build wheels peers clean
+.PHONY: help setup demo test test-llamaindex test-newest lock changes check lint types layers bench eval fix build wheels peers clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -67,6 +67,11 @@ build: $(READY)
 
 bench: $(READY)  ## cost of a decision, of the adapters, of the import; PEERS=1 adds other routers
 	UV=$(UV) $(RUN) python tools/bench.py
+
+eval: $(READY)  ## routers on the shared outcomes, with intervals and baselines
+	@for set in strong_weak many_models agent_outcomes; do \
+		$(RUN) switchwise eval $${SWITCHWISE_SHARED_DATA:-../shared/data}/$$set $(ARGS) || exit 1; \
+	done
 
 wheels: $(READY)  ## each wheel alone in a fresh environment, with the first snippet of its README
 	$(RUN) python tools/wheels.py $(ARGS)

@@ -28,11 +28,29 @@ NOW = 1_795_000_000.0  # prices are resolved at a fixed time, so that the table 
 OUTLIERS = ("claude-fable-5",)  # solves 97 % where the next best solves 85 %: the reason is not known
 # Set -> kind of work and its group, who published it, when, under which licence.
 SETS: dict[str, tuple[str, str, str, str, str]] = {
-    "openhands_index/swe-bench": ("bug_fixing", "agent", "github.com/OpenHands/openhands-index-results 3015ac6", "2026-06-30", "MIT"),
-    "openhands_index/swt-bench": ("test_writing", "agent", "github.com/OpenHands/openhands-index-results 3015ac6", "2026-06-30", "MIT"),
+    "openhands_index/swe-bench": (
+        "bug_fixing",
+        "agent",
+        "github.com/OpenHands/openhands-index-results 3015ac6",
+        "2026-06-30",
+        "MIT",
+    ),
+    "openhands_index/swt-bench": (
+        "test_writing",
+        "agent",
+        "github.com/OpenHands/openhands-index-results 3015ac6",
+        "2026-06-30",
+        "MIT",
+    ),
     "gso_outcomes": ("code_optimisation", "agent", "github.com/gso-bench/gso-experiments 3a690f3", "2026-04-27", "MIT"),
     "bashkit_runs": ("shell", "agent", "github.com/everruns/bashkit b7097abb", "2026-08-08", "MIT"),
-    "superhard_matrix": ("reasoning", "question", "github.com/dennisonbertram/llm-model-routing-benchmark 9b9ee4c", "2026-06-24", "MIT"),
+    "superhard_matrix": (
+        "reasoning",
+        "question",
+        "github.com/dennisonbertram/llm-model-routing-benchmark 9b9ee4c",
+        "2026-06-24",
+        "MIT",
+    ),
     "many_models/gsm": ("mathematics", "question", "github.com/WildEval/ZeroEval 8c1485e", "2025-04-14", "Apache-2.0"),
     "many_models/math-l5": ("hard_mathematics", "question", "github.com/WildEval/ZeroEval 8c1485e", "2025-04-14", "Apache-2.0"),
     "mmlu": ("knowledge", "question", "github.com/lm-sys/RouteLLM 0b64fda", "2024-08-09", "Apache-2.0"),
@@ -63,6 +81,7 @@ Cells = dict[str, dict[str, tuple[float, float, float | None]]]
 
 
 def main() -> None:
+    """Write both files."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     data = parser.parse_args().data
@@ -70,14 +89,18 @@ def main() -> None:
     cells, sources = cells_of(data)
     (room / "priors.json").write_text(json.dumps(table(cells, sources), indent=1, sort_keys=True) + "\n", encoding="utf-8")
     (room / "complexity.json").write_text(json.dumps(complexity(data), indent=1) + "\n", encoding="utf-8")
-    print(f"{sum(map(len, cells.values()))} cells, {len({m for row in cells.values() for m in row})} models, {len(cells)} kinds")
+    print(
+        f"{sum(map(len, cells.values()))} cells, {len({m for row in cells.values() for m in row})} models, {len(cells)} kinds"
+    )
 
 
 def cells_of(data: Path) -> tuple[Cells, dict[str, Any]]:
     """Kind -> model -> (solved, n, dollars), and the sources."""
     cells: Cells = defaultdict(dict)
     sources: dict[str, Any] = {}
-    for outcomes in [each for folder in ("agent_outcomes", "many_models", "strong_weak") for each in read_outcomes(data / folder)]:
+    for outcomes in [
+        each for folder in ("agent_outcomes", "many_models", "strong_weak") for each in read_outcomes(data / folder)
+    ]:
         parts = {outcomes.name: np.arange(len(outcomes))}
         if outcomes.name == "many_models":
             labels = np.array(outcomes.labels)
@@ -133,7 +156,11 @@ def table(cells: Cells, sources: dict[str, Any]) -> dict[str, Any]:
                 odds = {model: float(logit(cell[0])) for model, cell in cells[kind].items()}
                 e[kind] = sum(weights[model] * (odds[model] - a[model]) for model in weights) / sum(weights.values())
             for model in own:
-                terms = [(min(cells[kind][model][1], 300.0), float(logit(cells[kind][model][0])) - e[kind]) for kind in kinds if model in cells[kind]]
+                terms = [
+                    (min(cells[kind][model][1], 300.0), float(logit(cells[kind][model][0])) - e[kind])
+                    for kind in kinds
+                    if model in cells[kind]
+                ]
                 a[model] = sum(w * x for w, x in terms) / (sum(w for w, _ in terms) + 30.0)
         ease |= e
         for model in own:
@@ -157,7 +184,7 @@ def table(cells: Cells, sources: dict[str, Any]) -> dict[str, Any]:
     return {
         "made_by": "tools/make_priors.py",
         "cell": "success, outcomes, dollars per task (null: not known)",
-        "left_out": {model: "solves 97 % where the next best solves 85 %; the reason is not known" for model in OUTLIERS},
+        "left_out": dict.fromkeys(OUTLIERS, "solves 97 % where the next best solves 85 %; the reason is not known"),
         "kinds": kinds_out,
         "models": {
             model: {

@@ -29,7 +29,7 @@ def add(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     try:
-        import numpy  # noqa: F401, ICN001
+        import numpy  # noqa: F401
     except ImportError:
         raise ConfigurationError("switchwise eval needs numpy: pip install 'switchwise[quality]'") from None
     from switchwise.evaluation.outcomes import read_outcomes

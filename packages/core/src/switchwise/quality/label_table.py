@@ -74,7 +74,9 @@ class LabelTable(Learning):
     ) -> None:
         super().__init__()
         if label is not None and not callable(label):
-            raise ConfigurationError(f"LabelTable(label={label!r}): give a function of the view, such as lambda view: (view.scope.agent,)")
+            raise ConfigurationError(
+                f"LabelTable(label={label!r}): give a function of the view, such as lambda view: (view.scope.agent,)"
+            )
         number("LabelTable", "prior", prior, least=0)
         whole("LabelTable", "size", size)
         self._label = label or usual_label
@@ -92,26 +94,30 @@ class LabelTable(Learning):
         return [self._of(target.name, before, rows, label) for target, before in zip(targets, given, strict=True)]
 
     def _of(self, target: str, given: Estimate, rows: list[tuple[int, dict[str, Cell]]], label: Label) -> Estimate:
-        p, dollars, seconds = given.p, given.dollars, given.seconds
-        worth = min(given.n, self._prior) or 1.0
-        known, finest, count = min(given.n, self._prior), -1, 0.0
-        for depth, cells in rows:
-            cell = cells.get(target)
-            if cell is None:
-                continue
-            n, solved, _, priced, spent, timed, took = cell
-            weight = worth if finest < 0 else self._k
-            p = (solved + weight * p) / (n + weight)
-            known = n + weight * known / (known + weight) if known else n
-            if priced:
-                dollars = spent / priced if dollars is None else (spent + COST_PRIOR * dollars) / (priced + COST_PRIOR)
-            if timed:
-                seconds = took / timed if seconds is None else (took + COST_PRIOR * seconds) / (timed + COST_PRIOR)
-            finest, count = depth, n
-        if finest < 0:
+        found = [(depth, cell) for depth, cells in rows if (cell := cells.get(target)) is not None]
+        if not found:
             return given
-        place = "/".join(label[:finest]) or "all calls"
-        return Estimate(p, known, dollars, seconds, f"{place}: {count:g} outcomes")
+        p, dollars, seconds = given.p, given.dollars, given.seconds
+        known = weight = min(given.n, self._prior) or 1.0
+        for i, (_, cell) in enumerate(found):
+            finer = found[i + 1][1] if i + 1 < len(found) else EMPTY  # counted there: here only what its siblings did
+            n, solved = cell[0] - finer[0], cell[1] - finer[1]
+            if i:
+                weight = self._k * known / (self._k + known)  # a parent of little evidence is worth less than k
+            if n > 1e-9:
+                p, known = (solved + weight * p) / (n + weight), n + weight
+            else:
+                known = weight
+            priced, timed = cell[3] - finer[3], cell[5] - finer[5]
+            if priced > 1e-9:
+                spent = cell[4] - finer[4]
+                dollars = spent / priced if dollars is None else (spent + COST_PRIOR * dollars) / (priced + COST_PRIOR)
+            if timed > 1e-9:
+                took = cell[6] - finer[6]
+                seconds = took / timed if seconds is None else (took + COST_PRIOR * seconds) / (timed + COST_PRIOR)
+        depth, cell = found[-1]
+        place = "/".join(label[:depth]) or "all calls"
+        return Estimate(p, known, dollars, seconds, f"{place}: {cell[0]:g} outcomes")
 
     def filed(self, view: View) -> Filed:
         return list(self._label(view))
@@ -167,7 +173,9 @@ class LabelTable(Learning):
     def dump(self) -> Mapping[str, Any]:
         """All that it remembers, as JSON types."""
         return {
-            "cells": [[list(label), {target: list(cell) for target, cell in cells.items()}] for label, cells in self._cells.items()],
+            "cells": [
+                [list(label), {target: list(cell) for target, cell in cells.items()}] for label, cells in self._cells.items()
+            ],
             "k": self._k,
             "learnt": [self._learnt, self._due],
             "alarms": [[list(label), target, alarm.sum, alarm.rate] for (label, target), alarm in self._alarms.items()],
@@ -215,10 +223,10 @@ def pooled_k(rows: Sequence[tuple[Label, Mapping[str, Cell]]]) -> float:
     share = max(len(totals) - 1, 1) / len(totals)
     between = 0.0
     for _, cells in rows:
-        own = {target: cell[1] / cell[0] - totals[target][1] / totals[target][0] for target, cell in cells.items() if cell[0] > 0}
+        own = {
+            target: cell[1] / cell[0] - totals[target][1] / totals[target][0] for target, cell in cells.items() if cell[0] > 0
+        }
         common = sum(own.values()) / len(own) if len(totals) > 1 and own else 0.0
         between += sum(cells[target][0] * (value - common) ** 2 for target, value in own.items())
     spread = max(between / count - variance * share * used / count, 1e-9) / share
     return min(max(variance / spread, LEAST), MOST)
-
-

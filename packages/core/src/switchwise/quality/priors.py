@@ -164,7 +164,11 @@ class Priors:
         if kin:
             nearest = min(kin, key=lambda other: (_distance(version(other), version(name)), other))
             found = _from(models[nearest], kind, about, words, priced, nearest)
-            return found._replace(n=min(found.n, FAMILY), dollars=priced or found.dollars, source=f"{words}: the place of {nearest}, of its family")
+            return found._replace(
+                n=min(found.n, FAMILY),
+                dollars=priced or found.dollars,
+                source=f"{words}: the place of {nearest}, of its family",
+            )
         return Estimate(0.5, 0.0, priced, None, f"{words}: not published")
 
     @staticmethod
@@ -183,7 +187,9 @@ def _from(known: Known, kind: str, about: Kind, words: str, priced: float | None
         n = sum(part[1] for part in parts)
         costs = [part[2] for part in parts if part[2] is not None] if about.group == "agent" else []
         dollars = sum(costs) / len(costs) if costs else priced
-        return Estimate(_odds(about.ease + ability), min(n, MOST), dollars, None, f"{words}: {name} in {n:g} published outcomes")
+        return Estimate(
+            _odds(about.ease + ability), min(n, MOST), dollars, None, f"{words}: {name} in {n:g} published outcomes"
+        )
     if ability is not None:
         return Estimate(_odds(about.ease + ability), OTHER_KIND, priced, None, f"{words}: {name} as in work of the same group")
     other = next(iter(known.ability.values()), 0.0)
@@ -195,7 +201,11 @@ def _odds(x: float) -> float:
 
 
 def _by_price(about: Kind, price: Price | None) -> float | None:
-    return None if price is None or about.dollars_per_price is None else about.dollars_per_price * blended(price.input, price.output)
+    return (
+        None
+        if price is None or about.dollars_per_price is None
+        else about.dollars_per_price * blended(price.input, price.output)
+    )
 
 
 def blended(price_in: float, price_out: float) -> float:

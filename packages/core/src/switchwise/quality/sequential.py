@@ -158,7 +158,7 @@ class Cusum:
 
     >>> alarm = Cusum(0.8)
     >>> [alarm.observe(value) for value in [1, 1, 0, 0, 0, 0, 0, 0, 0, 0]].index(True)
-    8
+    9
 
     Source: E. S. Page, "Continuous inspection schemes" (1954).
     """

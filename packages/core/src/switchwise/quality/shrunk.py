@@ -56,7 +56,11 @@ class Shrunk(Learning):
 
     def prepare(self, view: View) -> Generator[Any, Any, None] | None:
         """What the parts must ask a model before they can be asked; None: nothing."""
-        flows = [flow for part in self.parts if (ask := getattr(part, "prepare", None)) is not None and (flow := ask(view)) is not None]
+        flows = [
+            flow
+            for part in self.parts
+            if (ask := getattr(part, "prepare", None)) is not None and (flow := ask(view)) is not None
+        ]
         return _one_after_the_other(flows) if flows else None
 
     def filed(self, view: View) -> Filed:
@@ -82,9 +86,8 @@ class Shrunk(Learning):
     def _examples() -> list[Shrunk]:
         from switchwise.quality.label_table import LabelTable
         from switchwise.quality.priors import Priors
-        from switchwise.quality.task_memory import TaskMemory
 
-        return [Shrunk(Priors(), LabelTable(), TaskMemory(lambda view: view.scope.task))]
+        return [Shrunk(Priors(), LabelTable())]
 
 
 def _one_after_the_other(flows: Sequence[Generator[Any, Any, None]]) -> Generator[Any, Any, None]:

@@ -2,6 +2,7 @@
 
 from switchwise.testing.clock import Clock
 from switchwise.testing.conformance import check_policy
+from switchwise.testing.estimators import check_estimator
 from switchwise.testing.scripted import Fails, Says, Script
 
-__all__ = ["Clock", "Fails", "Says", "Script", "check_policy"]
+__all__ = ["Clock", "Fails", "Says", "Script", "check_estimator", "check_policy"]

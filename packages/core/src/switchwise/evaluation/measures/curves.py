@@ -243,7 +243,7 @@ def calibration(p: Any, y: Any) -> dict[str, float]:
     order = np.argsort(p, kind="stable")
     bins = np.array_split(order, min(10, len(order)))
     error = sum(len(part) * abs(float(p[part].mean() - y[part].mean())) for part in bins) / len(p)
-    values, at = np.unique(p, return_inverse=True)
+    at = np.unique(p, return_inverse=True)[1]
     size = np.bincount(at)
     ranks = (np.cumsum(size) - (size - 1) / 2)[at]
     right = y >= 0.5

@@ -5,7 +5,7 @@ A file is recognised by its columns, never by its name:
 | has | is |
 |---|---|
 | `strong` and `weak` | one strong and one weak model on the same prompts; the cost is the share of calls to the strong one |
-| columns `X` and `X\\|total_cost` | RouterBench's wide table, written as CSV or JSON lines |
+| columns `X` and `X total_cost` (joined by a bar) | RouterBench's wide table, written as CSV or JSON lines |
 | `global index`, `prediction`, `accuracy` | RouterArena's evaluated predictions, one file per router |
 | `run_type` and `feedback_stats` | runs exported from LangSmith, with feedback |
 | `switchwise.schema` | a journal; `switchwise.feedback` lines or verdicts are its outcomes |
@@ -33,7 +33,18 @@ from switchwise.nouns.errors import ConfigurationError
 Row = Mapping[str, Any]
 SUFFIXES = (".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".json", ".json.gz")
 NAMES: Mapping[str, tuple[str, ...]] = {
-    "task": ("id", "task", "instance", "task_id", "query_id", "sample_id", "global index", "global_index", "example_id", "problem"),
+    "task": (
+        "id",
+        "task",
+        "instance",
+        "task_id",
+        "query_id",
+        "sample_id",
+        "global index",
+        "global_index",
+        "example_id",
+        "problem",
+    ),
     "target": ("model", "target", "config", "prediction", "agent_model"),
     "score": ("score", "resolved", "ok", "passed", "accuracy", "correct", "solved", "reward", "success"),
     "most": ("max_score",),
@@ -64,7 +75,12 @@ def read_outcomes(path: str | Path) -> list[Outcomes]:
         rows = list(_rows(file, strict=path.is_file()))
         if not rows:
             continue
-        if _column(rows[0], "target") is None and _column(rows[0], "text") and "strong" not in rows[0] and "run_type" not in rows[0]:
+        if (
+            _column(rows[0], "target") is None
+            and _column(rows[0], "text")
+            and "strong" not in rows[0]
+            and "run_type" not in rows[0]
+        ):
             texts |= {(file.parent, str(row[_column(row, "task") or "id"])): row for row in rows if _column(row, "task")}
         tables.append((file, rows))
     found: list[Outcomes] = []
@@ -73,7 +89,7 @@ def read_outcomes(path: str | Path) -> list[Outcomes]:
         if not runs:
             continue
         own = {task: row for (folder, task), row in texts.items() if folder == file.parent}
-        found += gathered(_stem(file), runs, own and {task: _text(row) for task, row in own.items()}, duplicate_groups)
+        found += gathered(_stem(file), runs, {task: _text(row) for task, row in own.items()}, duplicate_groups)
     if not found:
         raise ConfigurationError(
             f"{path}: no outcomes found; a row needs a task, a target and a score, by one of the names "
@@ -105,7 +121,7 @@ def _rows(file: Path, strict: bool) -> Iterator[Row]:
         else:
             for number, line in enumerate(text.splitlines(), 1):
                 if line.strip():
-                    row = _line(file, number, line)
+                    row = _line(number, line)
                     if isinstance(row, Mapping):
                         yield row
     except (ValueError, EOFError, gzip.BadGzipFile, csv.Error) as error:
@@ -113,7 +129,7 @@ def _rows(file: Path, strict: bool) -> Iterator[Row]:
             raise ConfigurationError(f"{file}: cannot be read: {error}") from None
 
 
-def _line(file: Path, number: int, line: str) -> Any:
+def _line(number: int, line: str) -> Any:
     try:
         return json.loads(line)
     except ValueError as error:

@@ -57,9 +57,7 @@ def gathered(
     return [_table(f"{name}/{part}" if part else name, own, texts, twins) for part, own in parts.items()]
 
 
-def _table(
-    name: str, runs: Sequence[Run], texts: Mapping[str, str] | None, twins: Callable[[Sequence[str]], Any]
-) -> Outcomes:
+def _table(name: str, runs: Sequence[Run], texts: Mapping[str, str] | None, twins: Callable[[Sequence[str]], Any]) -> Outcomes:
     import numpy as np
 
     tasks = list(dict.fromkeys((run.benchmark, run.task) for run in runs))

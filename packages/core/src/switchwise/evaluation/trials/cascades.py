@@ -62,9 +62,7 @@ class Verifier:
         return (np.maximum(values[:, None, :], grid[None, :, None]) * weights[:, None, :]).sum(-1)
 
 
-def cascade_routing(
-    outcomes: Outcomes, predicted: Predicted, prices: Any, auc: float, check: float, seed: int = 0
-) -> Sweep:
+def cascade_routing(outcomes: Outcomes, predicted: Predicted, prices: Any, auc: float, check: float, seed: int = 0) -> Sweep:
     """At each price of cost: ask the target of most expected gain, check, ask another one or stop; three answers at most.
 
     The first target is chosen for what may follow it. After a bad score the other targets' chances are those where this one failed.
@@ -114,7 +112,17 @@ def _given(outcomes: Outcomes, predicted: Predicted, chosen: Any) -> Any:
 
 
 def _cascaded(
-    p: Any, base: Any, costs: Any, given: Any, scores: Any, paid: Any, verifier: Verifier, table: Any, noise: Any, price: float, check: float
+    p: Any,
+    base: Any,
+    costs: Any,
+    given: Any,
+    scores: Any,
+    paid: Any,
+    verifier: Verifier,
+    table: Any,
+    noise: Any,
+    price: float,
+    check: float,
 ) -> tuple[Any, Any]:
     import numpy as np
 
@@ -173,7 +181,10 @@ def _lookup(table: Any, p: Any, best: Any) -> Any:
     i, j = np.minimum(x.astype(int), GRID - 2), np.minimum(y.astype(int), GRID - 2)
     a, b = x - i, y - j
     return (
-        (1 - a) * (1 - b) * table[i, j] + a * (1 - b) * table[i + 1, j] + (1 - a) * b * table[i, j + 1] + a * b * table[i + 1, j + 1]
+        (1 - a) * (1 - b) * table[i, j]
+        + a * (1 - b) * table[i + 1, j]
+        + (1 - a) * b * table[i, j + 1]
+        + a * b * table[i + 1, j + 1]
     )
 
 

@@ -64,7 +64,8 @@ class SetResult:
             "groups": self.groups,
             "unit": self.unit,
             "routers": {
-                router: {metric: found.as_dict() for metric, found in metrics.items()} for router, metrics in self.routers.items()
+                router: {metric: found.as_dict() for metric, found in metrics.items()}
+                for router, metrics in self.routers.items()
             },
         }
 
@@ -89,7 +90,9 @@ def evaluate(outcomes: Outcomes, samples: int = SAMPLES, seed: int = 0) -> list[
     order = rates.argsort()[::-1]
     if len(order) > 3 and rates[order[0]] - rates[order[1]] > OUTLIER:
         rest = [target for i, target in enumerate(whole.targets) if i != order[0]]
-        found.append(_one(whole.among(rest, f"{whole.name} without {whole.targets[order[0]]}"), read, samples, seed, by_label=False))
+        found.append(
+            _one(whole.among(rest, f"{whole.name} without {whole.targets[order[0]]}"), read, samples, seed, by_label=False)
+        )
     for model, targets in _efforts(outcomes).items():
         try:
             part = outcomes.among(targets, f"{outcomes.name} efforts of {model}").complete()
@@ -169,7 +172,11 @@ def _sweeps(
     sweeps["default"], chosen = routers.choose(outcomes, success, predicted.costs, prices, candidates)
     sweeps["shuffled"] = routers.shuffled(outcomes, chosen)
     sweeps["oracle"] = routers.oracle(outcomes, prices)
-    for router, pseudo, runs in (("oracle_ceiling", 0.0, None), ("task_memory", REMEMBERED, None), ("task_memory_1", REMEMBERED, 1)):
+    for router, pseudo, runs in (
+        ("oracle_ceiling", 0.0, None),
+        ("task_memory", REMEMBERED, None),
+        ("task_memory_1", REMEMBERED, 1),
+    ):
         sweep = routers.remembering(outcomes, prices, predicted.table, pseudo, runs)
         if sweep is not None and not by_label:
             sweeps[router] = sweep
@@ -207,7 +214,9 @@ def _cascades(outcomes: Outcomes, predicted: Predicted, prices: Any, seed: int) 
     return found
 
 
-def _pairs(outcomes: Outcomes, read: Read | None, draws: Resamples, rankings: dict[str, Any], raw: dict[str, dict[str, Any]]) -> None:
+def _pairs(
+    outcomes: Outcomes, read: Read | None, draws: Resamples, rankings: dict[str, Any], raw: dict[str, dict[str, Any]]
+) -> None:
     import numpy as np
 
     cheapest = int(outcomes.costs.mean(axis=0).argmin())

@@ -288,12 +288,10 @@ def from_arrays(labels: Sequence[str], targets: Sequence[str], found: Mapping[st
     """What `as_arrays` gave."""
     import numpy as np
 
-    table = Table(
-        tuple(labels),
-        tuple(targets),
-        *(found[name] for name in ("success", "costs", "counts", "mean_success", "mean_costs")),
-        float(found["k"]),
+    success, costs, counts, mean_success, mean_costs = (
+        found[name] for name in ("success", "costs", "counts", "mean_success", "mean_costs")
     )
+    table = Table(tuple(labels), tuple(targets), success, costs, counts, mean_success, mean_costs, float(found["k"]))
     if "words" not in found:
         return table, None
     scale = object.__new__(Scale)
@@ -316,7 +314,9 @@ def example_model() -> TextModel:
     """A model of two targets that knows the words easy and hard, for examples and checks."""
     import numpy as np
 
-    read = Read([f"{word} {word} {number}" for number in range(40) for word in ("easy", "hard", "other", "more", "some", "any")])
+    read = Read(
+        [f"{word} {word} {number}" for number in range(40) for word in ("easy", "hard", "other", "more", "some", "any")]
+    )
     gain = np.array([{0: -0.4, 1: 0.4}.get(i % 6, 0.0) for i in range(len(read))])
     scale = Scale(read, PAIR_WEIGHT)
     words, dense = ridge(*scale.rows(read), gain, 1.0)

@@ -1,0 +1,190 @@
+"""The contract of an estimator, as checks that anybody can run on their own.
+
+    from switchwise.testing import check_estimator
+
+    def test_my_estimator():
+        check_estimator(lambda: MyEstimator(...))
+
+They raise `AssertionError`.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from switchwise.nouns.call import Attempt, Call, Reply, Verdict
+from switchwise.nouns.shortlist import Shortlist
+from switchwise.nouns.target import Pool
+from switchwise.quality.estimate import UNKNOWN, WEIGHTS, Estimate, Estimator, Grade, Observes, estimate
+from switchwise.testing import material
+
+Make = Callable[[], Estimator]
+THREADS = 4
+
+
+def check_estimator(make: Make, pool: Pool | None = None) -> None:
+    """Check that an estimator keeps the contract of `switchwise.quality.estimate`.
+
+    Parameters:
+        make: gives a new instance, with an empty memory, at each call.
+        pool: one that suits it; None: four targets named opus, sol, haiku and luna.
+
+    Raises:
+        AssertionError: it does not; the message says in which way.
+
+    >>> from switchwise.quality import LabelTable
+    >>> check_estimator(LabelTable)
+    """
+    for check in ESTIMATOR_CHECKS:
+        check(make, pool or material.pool())
+
+
+def gives_one_estimate_per_target(make: Make, pool: Pool) -> None:
+    """As many as targets, each a probability, with its evidence not negative and its source said; fewer targets change nothing for the rest."""
+    quality = _taught(make, pool)
+    for view in material.views():
+        found = estimate(quality, view, pool.targets)
+        assert len(found) == len(pool.targets), f"{len(found)} estimates for {len(pool.targets)} targets"
+        for each in found:
+            assert 0 <= each.p <= 1, f"p={each.p} is not a probability"
+            assert each.n >= 0, f"n={each.n} is negative"
+            assert each.source, "an estimate does not say where it is from"
+            assert each.dollars is None or each.dollars >= 0, f"dollars={each.dollars} is negative"
+        assert estimate(quality, view, ()) in ([], ()), "no targets: no estimates"
+
+
+def is_repeatable(make: Make, pool: Pool) -> None:
+    """Asked twice it says the same, and being asked teaches it nothing."""
+    quality = _taught(make, pool)
+    remembered = _dumped(quality)
+    first, second = _all(quality, pool), _all(quality, pool)
+    assert first == second, "asked twice, it gave two answers"
+    assert _dumped(quality) == remembered, "being asked changed its memory"
+
+
+def keeps_what_it_cannot_improve(make: Make, pool: Pool) -> None:
+    """What is given is never lost: the evidence behind it does not shrink below its own."""
+    quality = make()
+    given = [Estimate(0.7, 30.0, 0.1, 2.0, "given") for _ in pool.targets]
+    for view in material.views():
+        for each in quality.estimate(view, pool.targets, given):
+            assert each.n > 0, "it lost the evidence that it was given"
+            assert each.dollars is not None, "it lost the cost that it was given"
+
+
+def learns_from_grades(make: Make, pool: Pool) -> None:
+    """Grades move it the right way, of every kind; unlearnt targets are left alone."""
+    if not isinstance(make(), Observes):
+        return
+    view, target = material.views()[4], pool.targets[1]
+    for kind in WEIGHTS:
+        better, worse = make(), make()
+        assert isinstance(better, Observes)
+        assert isinstance(worse, Observes)
+        for _ in range(30):
+            better.observe(better.filed(view), target.name, Grade(1.0, kind, 0.02, 3.0))
+            worse.observe(worse.filed(view), target.name, Grade(0.0, kind, 0.02, 3.0))
+        up, down = (estimate(each, view, [target])[0] for each in (better, worse))
+        assert up.p >= down.p, f"thirty solved tasks ({kind}) leave it at {up.p}, thirty failed ones at {down.p}"
+        if better.filed(view):  # where it can tell the view from others
+            assert up.p > down.p, f"thirty grades of kind {kind} did not move it"
+
+
+def counts_an_outcome_once(make: Make, pool: Pool) -> None:
+    """An attempt or a word of feedback that is told twice, by two policies that share it, counts once."""
+    once, twice = make(), make()
+    if not hasattr(once, "learn") or not hasattr(twice, "learn"):
+        return
+    attempt = _attempt(pool, accepted=True)
+    for quality, times in ((once, 1), (twice, 2)):
+        told: Any = quality
+        for _ in range(times):
+            told.learn(attempt)
+        for _ in range(times):
+            told.feedback(attempt.call.view.decision, 1.0)
+    assert _all(once, pool) == _all(twice, pool), "what was told twice counted twice"
+    assert _dumped(once) == _dumped(twice), "what was told twice is remembered twice"
+
+
+def carries_its_memory(make: Make, pool: Pool) -> None:
+    """What it dumps is JSON, and a new instance that loads it says the same."""
+    quality, other = _taught(make, pool), make()
+    if not hasattr(quality, "dump") or not hasattr(other, "load"):
+        return
+    other.load(json.loads(json.dumps(quality.dump(), allow_nan=False)))
+    assert _all(other, pool) == _all(quality, pool), "after load(dump()) it says something else"
+    assert _dumped(other) == _dumped(quality), "dump, load and dump give two states"
+
+
+def keeps_no_text(make: Make, pool: Pool) -> None:
+    """Nothing that anybody said stands in what it remembers."""
+    quality = _taught(make, pool)
+    assert "zanzibar" not in json.dumps(_dumped(quality)), "it remembers text of a conversation"
+
+
+def is_thread_safe(make: Make, pool: Pool) -> None:
+    """Many threads may ask it and teach it at once."""
+    quality = make()
+    errors: list[BaseException] = []
+    start = threading.Barrier(THREADS)
+
+    def work(number: int) -> None:
+        try:
+            start.wait()
+            for i, view in enumerate(material.views()):
+                estimate(quality, view, pool.targets)
+                if isinstance(quality, Observes):
+                    quality.observe(
+                        quality.filed(view), pool.targets[(i + number) % len(pool)].name, Grade(float(i % 2), "task")
+                    )
+                _dumped(quality)
+        except BaseException as error:  # noqa: BLE001  (carried to the thread that reports it)
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise AssertionError(f"used by {THREADS} threads at once, it failed: {errors[0]!r}") from errors[0]
+
+
+ESTIMATOR_CHECKS: tuple[Callable[[Make, Pool], None], ...] = (
+    gives_one_estimate_per_target,
+    is_repeatable,
+    keeps_what_it_cannot_improve,
+    learns_from_grades,
+    counts_an_outcome_once,
+    carries_its_memory,
+    keeps_no_text,
+    is_thread_safe,
+)
+
+
+def _taught(make: Make, pool: Pool) -> Estimator:
+    quality = make()
+    if isinstance(quality, Observes):
+        for i, view in enumerate(material.views()):
+            for j, target in enumerate(pool):
+                grade = Grade(float((i + j) % 3 > 0), list(WEIGHTS)[i % len(WEIGHTS)], 0.01 * (j + 1), 1.0)
+                quality.observe(quality.filed(view), target.name, grade)
+    return quality
+
+
+def _attempt(pool: Pool, accepted: bool) -> Attempt:
+    view = material.views()[5]
+    call = Call(pool.targets[0], view, Shortlist(pool))
+    return Attempt(call, view.now, view.now + 1, Reply("yes"), verdict=Verdict(accepted), cost=0.01, latency=1.0)
+
+
+def _all(quality: Estimator, pool: Pool) -> Sequence[Any]:
+    return [list(quality.estimate(view, pool.targets, [UNKNOWN] * len(pool))) for view in material.views()]
+
+
+def _dumped(quality: object) -> Any:
+    dump = getattr(quality, "dump", None)
+    return json.loads(json.dumps(dump())) if callable(dump) else None
