@@ -33,7 +33,7 @@ class Seer:
 
     @property
     def scopes(self) -> list[tuple[str, str, str]]:
-        return [view.scope.key(Level.TASK)[1:] for view in self.views]  # type: ignore[misc]
+        return [view.scope.key(Level.TASK) for view in self.views]  # type: ignore[misc]
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ class TestSession:
         app = graph.compile(checkpointer=InMemorySaver())
         app.invoke({"messages": "hello"}, {"configurable": {"thread_id": "t7", "tenant": "acme", "switchwise_target": "one"}})
         assert seer.scopes == [("t7", "main", "review")]
-        assert seer.views[0].scope.labels["tenant"] == "acme" == seer.views[0].scope.tenant
+        assert seer.views[0].scope.labels["tenant"] == "acme"
         assert seer.views[0].pin == "one"
 
     def test_many_threads_at_once_do_not_mix(self, seer: Seer) -> None:
@@ -151,7 +151,7 @@ class TestAgent:
         )
         explorers = [view for view in seer.views if view.scope.agent == "explorer"]
         assert [view.scope.step for view in explorers] == [1, 1, 1]
-        assert len(llm.dispatch._views._reader) == 4
+        assert len(llm.dispatch._views._builder) == 4
 
 
 class TestTask:

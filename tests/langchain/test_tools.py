@@ -10,9 +10,10 @@ from langchain_core.tools import StructuredTool, tool
 from langgraph.prebuilt import create_react_agent
 
 from langchain_switchwise import ChatSwitchwise
-from langchain_switchwise.porting.tools import Tools, ToolSizes, measured, server_side
+from langchain_switchwise.porting.tools import Tools, measured, server_side, told_by
 from switchwise import NoTarget
 from switchwise.dialects.tool_choice import neutral
+from switchwise.reading.token_estimate import Lengths
 from switchwise_loopback import LoopbackProvider
 
 from .conftest import Duo, claude, pinned
@@ -176,7 +177,7 @@ class TestSizes:
         model.invoke("hello")
         model.bind_tools(tools).invoke("hello")
         without, together = (seen.usage.input_tokens for seen in provider.requests if seen.usage)
-        assert ToolSizes().of(tools) == pytest.approx(together - without, rel=0.2)
+        assert Lengths(measured, told_by).of(tools) == pytest.approx(together - without, rel=0.2)
         assert 120 * len(tools) < 0.5 * (together - without)
 
     @pytest.mark.parametrize("given", ["the same list", "the same tools in a new list", "the same tools made anew"])
@@ -193,7 +194,7 @@ class TestSizes:
             return [Counted.from_function(get_weather.func, name=f"tool{i}", description="d") for i in range(3)]
 
         tools = make()
-        sizes = ToolSizes()
+        sizes = Lengths(measured, told_by)
         first = sizes.of(tools)
         measured_once = len(schemas)
         assert measured_once > 0
@@ -205,10 +206,12 @@ class TestSizes:
         def unreadable(x):  # type: ignore[no-untyped-def]
             return x
 
-        assert ToolSizes().of([unreadable, {"type": "web_search_20250305", "name": "web_search"}, object()]) > 120  # type: ignore[list-item]
+        assert (
+            Lengths(measured, told_by).of([unreadable, {"type": "web_search_20250305", "name": "web_search"}, object()]) > 120
+        )  # type: ignore[list-item]
 
     def test_its_memory_is_bounded(self) -> None:
-        sizes = ToolSizes(size=4)
+        sizes = Lengths(measured, told_by, size=4)
         for i in range(100):
             sizes.of([{"name": f"tool{i}", "description": "d", "input_schema": {"type": "object"}}])
         assert (len(sizes._lists), len(sizes._each)) == (4, 32)

@@ -104,7 +104,7 @@ class TestNamespaces:
                 "metadata": {"lc_agent_name": "explorer", "checkpoint_ns": "tools:stale"},
             }
             llm.invoke("hello", config)
-        assert len(llm.dispatch._views._reader) == 1
+        assert len(llm.dispatch._views._builder) == 1
         assert {view.scope.agent for view in seer.views} == {"explorer"}
 
     def test_a_supervisor_is_known_by_the_node_that_it_runs_in(self) -> None:

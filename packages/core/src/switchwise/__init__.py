@@ -3,7 +3,7 @@
 from switchwise.engine.drive import adrive, drive
 from switchwise.engine.policy import Flow, Policy, hold
 from switchwise.engine.run import Run
-from switchwise.nouns.call import Attempt, Call, EndReason, Outcome, Reply, Verdict
+from switchwise.nouns.call import Attempt, Call, Outcome
 from switchwise.nouns.errors import (
     AllTargetsFailed,
     BudgetExceeded,
@@ -14,6 +14,7 @@ from switchwise.nouns.errors import (
     SwitchwiseError,
     TargetError,
 )
+from switchwise.nouns.reply import EndReason, Reply, Verdict
 from switchwise.nouns.scope import Level, Scope
 from switchwise.nouns.shortlist import Note, Shortlist
 from switchwise.nouns.signals import Phase, Signals, StepKind, Turn

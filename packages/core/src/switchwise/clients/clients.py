@@ -17,8 +17,9 @@ from switchwise.clients.sdk import Client
 from switchwise.clients.views import Views
 from switchwise.engine.drive import adrive, drive
 from switchwise.engine.run import Run
-from switchwise.nouns.call import Call, Outcome, Reply
+from switchwise.nouns.call import Call, Outcome
 from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.reply import Reply
 from switchwise.nouns.scope import Scope
 from switchwise.nouns.target import Pool
 from switchwise.protocols.openai_chat import text_of
@@ -129,16 +130,14 @@ class Clients:
             AllTargetsFailed: everything that may be called failed.
         """
         run, prompt = self._begin(messages, options, stream=False)
-        named = _is_named(options)
-        for _ in drive(run, lambda call: self._perform(call, prompt, named)):
+        for _ in drive(run, lambda call: self._perform(call, prompt)):
             pass
         return self._completion(run)
 
     async def acomplete(self, messages: Sequence[Message], **options: Any) -> Completion:
         """As `complete`, asynchronously."""
         run, prompt = self._begin(messages, options, stream=False)
-        named = _is_named(options)
-        async for _ in adrive(run, lambda call: self._aperform(call, prompt, named)):
+        async for _ in adrive(run, lambda call: self._aperform(call, prompt)):
             pass
         return self._completion(run)
 
@@ -149,14 +148,12 @@ class Clients:
             Interrupted: while iterating: the answer broke off after part of it was shown.
         """
         run, prompt = self._begin(messages, options, stream=True)
-        named = _is_named(options)
-        return Stream(drive(run, lambda call: self._perform(call, prompt, named)), lambda: self._completion(run))
+        return Stream(drive(run, lambda call: self._perform(call, prompt)), lambda: self._completion(run))
 
     def astream(self, messages: Sequence[Message], **options: Any) -> Stream:
         """As `stream`, asynchronously: `async for text in clients.astream(...)`."""
         run, prompt = self._begin(messages, options, stream=True)
-        named = _is_named(options)
-        return Stream(adrive(run, lambda call: self._aperform(call, prompt, named)), lambda: self._completion(run))
+        return Stream(adrive(run, lambda call: self._aperform(call, prompt)), lambda: self._completion(run))
 
     def _begin(self, messages: Sequence[Message], options: dict[str, Any], stream: bool) -> tuple[Run, Prompt]:
         scope, target, prompt = _sorted(messages, **options)
@@ -166,17 +163,17 @@ class Clients:
             prompt, stream=stream, ended_by=ended_by or ""
         )
 
-    def _perform(self, call: Call, prompt: Prompt, named: bool) -> Iterator[str | Reply]:
+    def _perform(self, call: Call, prompt: Prompt) -> Iterator[str | Reply]:
         client = self._clients[call.target.name]
-        for item in client.perform(call, _params(client, call, prompt), named):
+        for item in client.perform(call, _params(client, call, prompt), "session" in call.view.named):
             if isinstance(item, Reply):
                 yield item
             elif text := client.text_of(item):
                 yield text
 
-    async def _aperform(self, call: Call, prompt: Prompt, named: bool) -> AsyncIterator[str | Reply]:
+    async def _aperform(self, call: Call, prompt: Prompt) -> AsyncIterator[str | Reply]:
         client = self._clients[call.target.name]
-        async for item in client.aperform(call, _params(client, call, prompt), named):
+        async for item in client.aperform(call, _params(client, call, prompt), "session" in call.view.named):
             if isinstance(item, Reply):
                 yield item
             elif text := client.text_of(item):
@@ -202,11 +199,6 @@ def _pool(clients: Mapping[str, Client]) -> Pool:
 
 def _params(client: Client, call: Call, prompt: Prompt) -> dict[str, Any]:
     return {} if call.ask is not None else client.render(prompt, call.target)
-
-
-def _is_named(options: Mapping[str, Any]) -> bool:
-    """Whether the caller says which session it is."""
-    return options.get("session") not in (None, "")
 
 
 def _sorted(

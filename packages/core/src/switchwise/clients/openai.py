@@ -20,8 +20,9 @@ from switchwise.dialects import Dialect, by_name, spoken_at
 from switchwise.dialects.answer_end import end_of
 from switchwise.dialects.table import OPENAI_CHAT
 from switchwise.dialects.tool_choice import fitting, in_chat_words, neutral
-from switchwise.nouns.call import Call, Reply
+from switchwise.nouns.call import Call
 from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.reply import Reply
 from switchwise.nouns.scope import Level
 from switchwise.nouns.target import Target
 from switchwise.nouns.usage import usage_of

@@ -30,8 +30,9 @@ from switchwise.clients.accounts import Environment, whereabouts_of
 from switchwise.dialects import Dialect
 from switchwise.failures import IncompleteStream, Refusal, translated
 from switchwise.failures.evidence import quoted
-from switchwise.nouns.call import Call, Reply
+from switchwise.nouns.call import Call
 from switchwise.nouns.errors import ConfigurationError, FailureKind, TargetError
+from switchwise.nouns.reply import Reply
 from switchwise.nouns.target import Target
 from switchwise.prompt_cache.affinity import KeepWarm
 from switchwise.protocols.prompt import Prompt

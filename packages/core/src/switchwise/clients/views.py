@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from switchwise.adapting.views import Caller, ViewBuilder
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.scope import Scope
 from switchwise.nouns.signals import Turn
-from switchwise.nouns.view import Needs, View
+from switchwise.nouns.view import View
 from switchwise.protocols.prompt import Message, Prompt
 from switchwise.reading import token_estimate as tokens
-from switchwise.reading.reader import NO_FRONT, ConversationReader, Front, fingerprint
 
 _ROLES = {"developer": "system", "function": "tool"}
 _KNOWN = frozenset(["assistant", "developer", "function", "system", "tool", "user"])
@@ -20,42 +20,40 @@ _MEDIA = {"image_url": "image", "input_audio": "audio", "file": "document", "vid
 
 
 class Views:
-    """Builds the view of each call; remembers conversations, so that only their new messages are read."""
+    """Builds the view of each call of the clients.
 
-    def __init__(self) -> None:
-        self._reader = ConversationReader(turn_of)
-        self._tools: tuple[Sequence[Mapping[str, Any]], Front] = ((), NO_FRONT)
+    Parameters:
+        size: how many conversations are remembered.
+    """
+
+    def __init__(self, size: int = 512) -> None:
+        self._builder = ViewBuilder(turn_of, _measured, json.dumps, size)
 
     def view(self, prompt: Prompt, scope: Scope, pin: str = "") -> View:
         """The view of a call.
 
         Parameters:
             prompt: what is asked.
-            scope: where in the work. An empty session is told by how the conversation began.
+            scope: where in the work. An empty session is derived from how the conversation began.
             pin: the only target (or role) that may answer.
         """
-        session = scope.session or opening(prompt.messages)
-        reading = self._reader.read((scope.tenant, session, scope.agent), prompt.messages, front=self._front(prompt.tools))
-        task = scope.task or str(reading.signals.phase or "")
-        needs = Needs(bool(prompt.tools), prompt.schema is not None, reading.modalities, prompt.max_tokens)
-        where = Scope(session, scope.agent, task, reading.length, scope.labels, scope.deadline, scope.tenant)
-        return View(where, reading.tokens, needs, reading.signals, pin, prefix=reading.prefix)
-
-    def _front(self, tools: Sequence[Mapping[str, Any]]) -> Front:
-        """Digest and length of the tools. An agent sends the same ones with every call: the last ones are remembered."""
-        known, front = self._tools
-        if known is not tools:
-            text = json.dumps(tools) if tools else ""
-            front = (hash(text), tokens.tools(text)) if tools else NO_FRONT
-            self._tools = (tools, front)
-        return front
-
-
-def opening(messages: Sequence[Message]) -> str:
-    """What stands for the session where the caller names none."""
-    turns = [turn_of(message) for message in messages[:4]]
-    said = {role: next((turn.text for turn in turns if turn.role == role), "") for role in ("system", "user")}
-    return fingerprint(said["system"], said["user"])
+        caller = Caller(
+            scope.session,
+            scope.agent,
+            scope.task,
+            scope.labels,
+            scope.deadline,
+            pin,
+            named=(bool(scope.session), scope.agent != "main", bool(scope.task)),
+            tenant=scope.tenant,
+        )
+        return self._builder.view(
+            prompt.messages,
+            caller,
+            tools=prompt.tools,
+            structured=prompt.schema is not None,
+            max_output=prompt.max_tokens,
+        )
 
 
 def turn_of(message: Message) -> Turn:
@@ -79,3 +77,7 @@ def turn_of(message: Message) -> Turn:
         failed=message.get("is_error"),
         media=tuple(_MEDIA[part["type"]] for part in parts if part.get("type") in _MEDIA),
     )
+
+
+def _measured(tool: Mapping[str, Any]) -> int:
+    return tokens.tools(json.dumps(tool))

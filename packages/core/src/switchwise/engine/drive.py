@@ -11,8 +11,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Protocol
 
 from switchwise.engine.run import Run
-from switchwise.nouns.call import Call, Reply
+from switchwise.nouns.call import Call
 from switchwise.nouns.errors import TargetError
+from switchwise.nouns.reply import Reply
 
 
 class Perform(Protocol):

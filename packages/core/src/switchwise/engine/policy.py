@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from switchwise.engine.circuit import CircuitState
-from switchwise.nouns.call import Attempt, Call, Reply
+from switchwise.nouns.call import Attempt, Call
 from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.reply import Reply
 from switchwise.nouns.scope import Key, Level
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Pool

@@ -12,10 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from switchwise.nouns.call import Attempt
 from switchwise.nouns.errors import FailureKind as Kind
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Target
+from switchwise.nouns.tried import Tried
 from switchwise.nouns.validation import number
 from switchwise.nouns.view import View
 
@@ -97,7 +97,7 @@ class Recovery:
         tried = {attempt.target.name for attempt in view.attempts}
         return shortlist.prefer(lambda target: target.name not in tried, "tried targets come last")
 
-    def _after(self, attempt: Attempt, view: View, shortlist: Shortlist) -> Shortlist:
+    def _after(self, attempt: Tried, view: View, shortlist: Shortlist) -> Shortlist:
         failed, kind = attempt.target, attempt.kind
         if kind is None:
             because = attempt.verdict.because if attempt.verdict else ""

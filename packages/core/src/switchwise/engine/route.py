@@ -17,8 +17,9 @@ from typing import Protocol, TypeVar
 
 from switchwise.engine.policy import Flow, Policy, Reserves, name_of
 from switchwise.engine.recovery import TABLE, Reach, Recovery
-from switchwise.nouns.call import Attempt, Call, Outcome, Reply, Verdict
+from switchwise.nouns.call import Attempt, Call, Outcome
 from switchwise.nouns.errors import AllTargetsFailed, BudgetExceeded, FailureKind, Interrupted, NoTarget, TargetError, failed_as
+from switchwise.nouns.reply import Reply, Verdict
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Pool
 from switchwise.nouns.view import View
@@ -102,7 +103,7 @@ def route(view: View, context: FlowContext) -> Flow[Outcome]:
         attempts = (*attempts, attempt)
         if attempt.accepted:
             return Outcome(attempt, attempts)
-        view = view.after(attempts, context.clock())
+        view = view.after((*view.attempts, attempt.tried), context.clock())
         refused.clear()
         postponed.clear()
 

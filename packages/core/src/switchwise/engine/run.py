@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from switchwise.engine.policy import Flow
-from switchwise.nouns.call import Call, Outcome, Reply
+from switchwise.nouns.call import Call, Outcome
 from switchwise.nouns.errors import Interrupted, TargetError
+from switchwise.nouns.reply import Reply
 
 
 class Run:

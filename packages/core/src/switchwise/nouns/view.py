@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from switchwise.nouns.conversation import Conversation
 from switchwise.nouns.fast_init import fast_init
 from switchwise.nouns.prompt_prefix import PromptPrefix
-from switchwise.nouns.scope import Scope
+from switchwise.nouns.scope import Key, Scope
 from switchwise.nouns.signals import Signals
-
-if TYPE_CHECKING:
-    from switchwise.nouns.call import Attempt
+from switchwise.nouns.tried import Tried
 
 _NOTHING: frozenset[str] = frozenset()
+_NO_CONVERSATION = Conversation()
 
 
 @fast_init
@@ -49,8 +48,12 @@ class View:
         pin: the target (or role) that the caller named for this call; empty: none.
         now: the router's clock when the step began, in seconds.
         seed: 64 random bits of this step; a policy that draws, draws from these, so a retry does not roll again.
-        attempts: what was tried for this request so far.
+        attempts: what was tried for this request so far, in order.
         prefix: the prompt as its thread knows it, to tell what of it is cached where; None: nobody keeps that.
+        conversation: what was said, as neutral turns that are read lazily. A policy may read it; it never keeps text of it.
+        thread: identifies the conversation among all that this process reads; empty: nobody follows it.
+        named: which of `session`, `agent`, `task` and `target` the caller gave by name. The others were derived: the session from how the
+            conversation began, the task from its phase.
     """
 
     scope: Scope = Scope()
@@ -60,8 +63,11 @@ class View:
     pin: str = ""
     now: float = 0.0
     seed: int = 0
-    attempts: tuple[Attempt, ...] = ()
+    attempts: tuple[Tried, ...] = ()
     prefix: PromptPrefix | None = field(default=None, compare=False)
+    conversation: Conversation = field(default=_NO_CONVERSATION, compare=False)
+    thread: Key = ()
+    named: frozenset[str] = _NOTHING
 
     @property
     def decision(self) -> str:
@@ -70,8 +76,24 @@ class View:
 
     def begun(self, now: float, seed: int) -> View:
         """This view at the moment its step begins."""
-        return View(self.scope, self.tokens, self.needs, self.signals, self.pin, now, seed, (), self.prefix)
+        return self._at(now, seed, ())
 
-    def after(self, attempts: tuple[Attempt, ...], now: float) -> View:
+    def after(self, attempts: tuple[Tried, ...], now: float) -> View:
         """This view after these attempts."""
-        return View(self.scope, self.tokens, self.needs, self.signals, self.pin, now, self.seed, attempts, self.prefix)
+        return self._at(now, self.seed, attempts)
+
+    def _at(self, now: float, seed: int, attempts: tuple[Tried, ...]) -> View:
+        return View(
+            self.scope,
+            self.tokens,
+            self.needs,
+            self.signals,
+            self.pin,
+            now,
+            seed,
+            attempts,
+            self.prefix,
+            self.conversation,
+            self.thread,
+            self.named,
+        )

@@ -50,6 +50,7 @@ class Reading:
         signals: phase and step.
         modalities: what it contains beside text.
         length: how many messages it has.
+        last_user: index of the last message that says what the user wants; -1: there is none.
         prefix: the same conversation as a prefix of blocks, which goes on growing: what is cached of it is told by that.
     """
 
@@ -57,6 +58,7 @@ class Reading:
     signals: Signals = Signals()
     modalities: frozenset[str] = _NOTHING
     length: int = 0
+    last_user: int = -1
     prefix: PromptPrefix | None = field(default=None, compare=False)
 
 
@@ -70,7 +72,7 @@ class Line(NamedTuple):
     Parameters:
         digest: tells the same content in another object; of this process only.
         tokens, signals, media: of this message.
-        total, progress, modalities: of the conversation up to and with it. A system message that stands first is left out
+        total, progress, modalities, last_user: of the conversation up to and with it. A system message that stands first is left out
             of them: many programs write it anew for every call, and what follows must not be counted again for that.
     """
 
@@ -81,6 +83,7 @@ class Line(NamedTuple):
     total: int = 0
     progress: Progress = START
     modalities: frozenset[str] = _NOTHING
+    last_user: int = -1
 
 
 _BEFORE: Final = Line(0, 0, MessageSignals(""), _NOTHING)
@@ -90,13 +93,15 @@ def _own(turn: Turn, digest: int) -> _Own:
     return digest, tokens.of(turn), read_message(turn), frozenset(turn.media) if turn.media else _NOTHING
 
 
-def _after(before: Line, own: _Own) -> Line:
-    """The record of a message that stands after another one, or first after `_BEFORE`."""
+def _after(before: Line, own: _Own, at: int) -> Line:
+    """The record of the message at index `at`, which stands after another one, or first after `_BEFORE`."""
     digest, length, said, media = own
-    if before is _BEFORE and said.role == "system":
+    role = said.role
+    if before is _BEFORE and role == "system":
         return Line(digest, length, said, media)
     modalities = before.modalities | media if media else before.modalities
-    return Line(digest, length, said, media, before.total + length, advance(before.progress, said), modalities)
+    last_user = at if role == "user" else before.last_user
+    return Line(digest, length, said, media, before.total + length, advance(before.progress, said), modalities, last_user)
 
 
 class _Thread(Generic[M]):
@@ -169,7 +174,7 @@ class ConversationReader(Generic[M]):
         total, modalities = last.total + front[1], last.modalities
         if first.signals.role == "system":
             total, modalities = total + first.tokens, modalities | first.media
-        return Reading(total, signals(last.progress, tools), modalities, len(history), thread.prefix)
+        return Reading(total, signals(last.progress, tools), modalities, len(history), last.last_user, thread.prefix)
 
     def forget(self, key: Hashable) -> None:
         """Let go of a conversation, and of its messages."""
@@ -214,21 +219,21 @@ class ConversationReader(Generic[M]):
         shared = _shared(kept, messages)
         new = messages[shared:]
         if new or shared < len(kept):
-            read = self._read_on(new, kept[shared:], lines[shared:], lines[shared - 1] if shared else _BEFORE)
+            read = self._read_on(new, shared, kept[shared:], lines[shared:], lines[shared - 1] if shared else _BEFORE)
             kept[shared:] = new  # only now: `turn` may have raised
             lines[shared:] = read
         _link(thread, shared, front)
         return lines
 
-    def _read_on(self, new: list[M], gone: list[M], known: list[Line], before: Line) -> list[Line]:
-        """The records of new messages. What stood in their place, and is known, may stand elsewhere now."""
+    def _read_on(self, new: list[M], start: int, gone: list[M], known: list[Line], before: Line) -> list[Line]:
+        """The records of new messages, the first of which has index `start`. What stood there before, and is known, may stand elsewhere now."""
         replaced: dict[int, Line] = {}
         same: dict[int, Line] = {}
         if gone:
             replaced = {id(message): line for message, line in zip(gone, known, strict=True)}
             same = {line.digest: line for line in known}
         read: list[Line] = []
-        for message in new:
+        for at, message in enumerate(new, start):
             line = replaced.get(id(message))
             if line is None:
                 turn = self._turn(message)
@@ -237,7 +242,7 @@ class ConversationReader(Generic[M]):
                 own = line[:4] if line is not None else _own(turn, digest)
             else:
                 own = line[:4]
-            before = _after(before, own)
+            before = _after(before, own, at)
             read.append(before)
         return read
 

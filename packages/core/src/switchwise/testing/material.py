@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from switchwise.engine.policy import Policy, Reserves, name_of
 from switchwise.engine.recovery import TABLE
-from switchwise.nouns.call import Attempt, Call, Reply, Verdict
+from switchwise.nouns.call import Attempt, Call
 from switchwise.nouns.errors import FailureKind, TargetError
+from switchwise.nouns.reply import Reply, Verdict
 from switchwise.nouns.scope import Scope
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.signals import Phase, Signals, StepKind

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from switchwise.nouns.call import Call, Reply
+from switchwise.nouns.call import Call
 from switchwise.nouns.errors import FailureKind, TargetError
+from switchwise.nouns.reply import Reply
 from switchwise.nouns.usage import Usage
 from switchwise.testing.clock import Clock
 

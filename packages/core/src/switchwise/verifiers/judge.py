@@ -24,8 +24,9 @@ from hashlib import blake2b
 from typing import Literal
 
 from switchwise.engine.policy import Flow
-from switchwise.nouns.call import Call, Reply, Verdict
+from switchwise.nouns.call import Call
 from switchwise.nouns.errors import ConfigurationError, TargetError
+from switchwise.nouns.reply import Reply, Verdict
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Pool, Target
 from switchwise.nouns.view import View

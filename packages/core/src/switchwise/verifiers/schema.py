@@ -13,8 +13,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from switchwise.nouns.call import Reply, Verdict
 from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.reply import Reply, Verdict
 from switchwise.nouns.view import View
 from switchwise.verifiers.json_schema import Check, checker
 

@@ -201,14 +201,14 @@ class Dispatch:
         if kwargs:
             pin = kwargs.pop("model", None) or ""
             take_tools(kwargs)
-        view, thread = self._views.view(config, messages, kwargs, pin)
+        view = self._views.view(config, messages, kwargs, pin)
         tools = schema = None
         if kwargs:
             forget_seen(kwargs)
             tools, schema = kwargs.pop("tools", None), kwargs.pop("switchwise_schema", None)
         if stop is not None:
             kwargs["stop"] = stop
-        return Request(self._natives, self._porter, messages, config, tools, schema, kwargs, view, thread, self.limiter)
+        return Request(self._natives, self._porter, messages, config, tools, schema, kwargs, view, view.thread, self.limiter)
 
 
 class Last:

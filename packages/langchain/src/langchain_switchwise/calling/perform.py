@@ -268,8 +268,8 @@ class Request:
         self, native: Native, messages: list[BaseMessage], kwargs: dict[str, Any], whole: bool
     ) -> tuple[list[BaseMessage], dict[str, Any]]:
         """Messages and settings with what keeps the target's cache warm."""
-        warmth, config = self.porter.warmth, self.config
-        named = bool(config["configurable"].get("thread_id") or config["metadata"].get("thread_id"))
+        warmth = self.porter.warmth
+        named = "session" in self.view.named
         kwargs = warmth.settings(native, self.thread, named and not _keeps_answers(native.model), kwargs)
         mark = warmth.mark(native, kwargs)
         if mark is None or (self.tools is not None and marked_tools(self.tools.raw)):

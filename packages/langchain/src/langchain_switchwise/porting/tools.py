@@ -154,21 +154,6 @@ class Tools(Sequence[dict[str, Any]]):
         return f"Tools({self._dicts()!r})"
 
 
-class ToolSizes(tokens.Lengths[Tool]):
-    """How long the definitions of tools are in a prompt, in tokens. A tool is known by its name and the length of its description.
-
-    Parameters:
-        size: how many lists, and eight times as many tools, are remembered.
-
-    >>> weather = {"name": "get_weather", "description": "The weather of a city.", "input_schema": {"type": "object"}}
-    >>> ToolSizes().of([weather])
-    36
-    """
-
-    def __init__(self, size: int = 128) -> None:
-        super().__init__(measured, _told_by, size)
-
-
 def measured(tool: Tool) -> int:
     """Tokens of one definition, by its schema; a flat number for one that only its own target can read."""
     try:
@@ -178,7 +163,7 @@ def measured(tool: Tool) -> int:
     return tokens.tools(schema)
 
 
-def _told_by(tool: Tool) -> tuple[str, int]:
+def told_by(tool: Tool) -> tuple[str, int]:
     """Name and length of the description, whatever a tool is."""
     if isinstance(tool, Mapping):
         function = tool.get("function")

@@ -7,7 +7,6 @@ callback manager's metadata lacks `configurable`, and a context variable lacks w
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from langchain_core.messages import BaseMessage
@@ -16,15 +15,14 @@ from langchain_core.runnables import RunnableConfig
 from langchain_switchwise.models.messages import turn_of
 from langchain_switchwise.policies.follow_decision import FOLLOW
 from langchain_switchwise.porting.schema import Schema
-from langchain_switchwise.porting.tools import Tools, ToolSizes
-from switchwise import Needs, Scope, StepKind, View
-from switchwise.reading.reader import NO_FRONT, ConversationReader, Front, fingerprint
+from langchain_switchwise.porting.tools import Tools, measured, told_by
+from switchwise import StepKind, View
+from switchwise.adapting.views import Caller, ViewBuilder, opening
 from switchwise.state.in_process import Memory
 
 _PLAIN_NODES = frozenset(["", "model", "agent", "call_model", "chatbot", "llm"])
 _LABELS = frozenset(["user", "user_id", "team", "tenant", "region", "plan"])
 UNNAMED = "sub-agent"
-_NO_NEEDS = Needs()
 
 
 class Views:
@@ -35,14 +33,11 @@ class Views:
     """
 
     def __init__(self, size: int = 2_000) -> None:
-        self._reader = ConversationReader(turn_of, size=size)
+        self._builder = ViewBuilder(turn_of, measured, told_by, size)
         self._names: Memory[tuple[str, ...], str] = Memory(size)
-        self._sizes = ToolSizes()
 
-    def view(
-        self, config: RunnableConfig, messages: Sequence[BaseMessage], kwargs: Mapping[str, Any], pin: str = ""
-    ) -> tuple[View, tuple[str, ...]]:
-        """The view of a call, and the key of its thread.
+    def view(self, config: RunnableConfig, messages: Sequence[BaseMessage], kwargs: Mapping[str, Any], pin: str = "") -> View:
+        """The view of a call.
 
         Parameters:
             config: what `ensure_config` gives.
@@ -53,41 +48,42 @@ class Views:
         metadata, configurable = config["metadata"], config["configurable"]
         namespace = configurable.get("checkpoint_ns") or metadata.get("langgraph_checkpoint_ns") or ""
         nest = namespace.rpartition("|")[0] if namespace else ""
-        session = configurable.get("thread_id") or metadata.get("thread_id")
-        session = str(session) if session else opening(messages)
+        given = configurable.get("thread_id") or metadata.get("thread_id")
+        session = str(given) if given else opening(messages, turn_of)
         tenant = _tenant(metadata, configurable) if metadata or configurable else ""
-        agent = self._agent(metadata.get("lc_agent_name"), tenant, session, nest)
-        key = (tenant, session, agent, nest)
-        tools = kwargs.get("tools")
-        reading = self._reader.read(key, messages, bool(tools), self._front(tools) if tools else NO_FRONT)
-        signals, modalities = reading.signals, reading.modalities
-        labels = _labels(metadata, configurable, kwargs)
+        name = metadata.get("lc_agent_name")
+        task = configurable.get("switchwise_task") or metadata.get("switchwise_task")
+        labels, runs = _labels(metadata, configurable, kwargs), 0
         runtime = configurable.get("__pregel_runtime")
         if runtime is not None and (runs := _runs(runtime)):
-            signals = replace(signals, step=StepKind.FAILURE, failures=signals.failures + runs, because="the node runs again")
             labels = {**labels, "rerun": str(runs)}
-        task = (
-            configurable.get("switchwise_task")
-            or metadata.get("switchwise_task")
-            or metadata.get("lc_source")
-            or (_node(metadata) if metadata else "")
-            or signals.phase
-            or ""
-        )
-        return View(
-            Scope(session, agent, str(task), reading.length, labels, None, tenant),
-            reading.tokens,
-            _needs(kwargs, tools, modalities) if kwargs or modalities else _NO_NEEDS,
-            signals,
+        caller = Caller(
+            session,
+            self._agent(name, tenant, session, nest),
+            str(task or metadata.get("lc_source") or (_node(metadata) if metadata else "")),
+            labels,
+            None,
             pin or configurable.get("switchwise_target") or "",
-            prefix=reading.prefix,
-        ), key
-
-    def _front(self, tools: Any) -> Front:
-        """Whether the same tools are bound as before, told by their names, since frameworks make new objects of the same tools; and how long."""
-        if not isinstance(tools, Tools):
-            return hash(str(tools)), self._sizes.of(tools)
-        return hash((str(tools.choice), tools.parallel, *[_name(tool) for tool in tools.raw])), self._sizes.of(tools.raw)
+            nest,
+            (bool(given), bool(name), bool(task)),
+            StepKind.FAILURE if runs else None,
+            "the node runs again" if runs else "",
+            runs,
+            tenant,
+        )
+        if not kwargs:
+            return self._builder.view(messages, caller, tools=())
+        tools = kwargs.get("tools")
+        bound = tools if isinstance(tools, Tools) else None
+        return self._builder.view(
+            messages,
+            caller,
+            tools=bound.raw if bound is not None else tools or (),
+            tool_settings=(str(bound.choice), bound.parallel) if bound is not None else None,
+            structured=kwargs.get("response_format") is not None or _held(kwargs.get("switchwise_schema")),
+            max_output=kwargs.get("max_tokens") or kwargs.get("max_completion_tokens"),
+            providers=bound.providers if bound is not None else frozenset(),
+        )
 
     def _agent(self, name: str | None, tenant: str, session: str, nest: str) -> str:
         """The name of the agent that calls.
@@ -111,24 +107,6 @@ def _tenant(metadata: Mapping[str, Any], configurable: Mapping[str, Any]) -> str
         or metadata.get("tenant")
     )
     return str(found) if found else ""
-
-
-def opening(messages: Sequence[BaseMessage]) -> str:
-    """What stands for the session where the caller names none: a hash of how the conversation began."""
-    system = first_user = ""
-    for message in messages:
-        if message.type == "system" and not system:
-            system = str(message.content)
-        elif message.type == "human":
-            first_user = str(message.content)
-            break
-    return fingerprint(system, first_user)
-
-
-def _name(tool: Any) -> str:
-    if isinstance(tool, Mapping):
-        return str(tool.get("name") or tool.get("function") or tool.get("type"))
-    return str(getattr(tool, "name", None) or getattr(tool, "__name__", ""))
 
 
 def _named_by(nest: str) -> str:
@@ -157,16 +135,6 @@ def _labels(metadata: Mapping[str, Any], configurable: Mapping[str, Any], kwargs
         found[FOLLOW] = follow
     more = configurable.get("switchwise_labels") or metadata.get("switchwise_labels")
     return {**found, **more} if more else found
-
-
-def _needs(kwargs: Mapping[str, Any], tools: Any, modalities: frozenset[str]) -> Needs:
-    return Needs(
-        bool(tools),
-        kwargs.get("response_format") is not None or _held(kwargs.get("switchwise_schema")),
-        modalities,
-        kwargs.get("max_tokens") or kwargs.get("max_completion_tokens"),
-        tools.providers if isinstance(tools, Tools) else frozenset(),
-    )
 
 
 def _held(schema: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, TextBlock, ToolCallBlock
@@ -12,6 +12,7 @@ from llama_index.core.llms.utils import parse_partial_json
 from pydantic import BaseModel
 
 from switchwise import Attempt, Call, Level, Outcome, Reply, Usage
+from switchwise.nouns.tried import Tried
 
 STAMP = "switchwise"
 """Where the decision stands in `additional_kwargs` of a response. Never in those of its message: they are sent again."""
@@ -94,11 +95,11 @@ def _reason(call: Call) -> dict[str, Any]:
     }
 
 
-def _tried(attempts: tuple[Attempt, ...]) -> list[dict[str, str]]:
-    return [{"target": attempt.call.target.name, "result": _result(attempt)} for attempt in attempts]
+def _tried(attempts: Sequence[Attempt | Tried]) -> list[dict[str, str]]:
+    return [{"target": attempt.target.name, "result": _result(attempt)} for attempt in attempts]
 
 
-def _result(attempt: Attempt) -> str:
+def _result(attempt: Attempt | Tried) -> str:
     if attempt.error is not None:
         return attempt.error.kind.value
     return "accepted" if attempt.accepted else "rejected"

@@ -14,9 +14,9 @@ from llama_index.llms.switchwise.models.native import Native
 from llama_index.llms.switchwise.models.request import Request
 from llama_index.llms.switchwise.porting.cache_hints import Warmth
 from llama_index.llms.switchwise.porting.histories import Histories
-from llama_index.llms.switchwise.reading.scope import Caller, Words, capture
+from llama_index.llms.switchwise.reading.scope import Words, capture
 from llama_index.llms.switchwise.reading.view import Views
-from switchwise import AllTargetsFailed, Level, Router, Run, adrive, drive
+from switchwise import AllTargetsFailed, Router, Run, adrive, drive
 from switchwise.nouns.view import View
 from switchwise.prompt_cache.affinity import KeepWarm
 
@@ -49,9 +49,7 @@ class Dispatch:
 
     def view(self, request: Request, bound: Words) -> View:
         """The request as the policies see it; to be asked in the caller's own frame."""
-        return self._view(_caller(request, bound), request)
-
-    def _view(self, caller: Caller, request: Request) -> View:
+        caller = capture(bound, request.kwargs.pop("route", None) if request.kwargs else None)
         return self._views.view(caller, request.messages, request.tools, request.kwargs, request.structured)
 
     def whole(self, request: Request, bound: Words) -> Any:
@@ -93,15 +91,10 @@ class Dispatch:
         return _ashown(first, chunks, run, performer)
 
     def _start(self, request: Request, bound: Words) -> tuple[Run, Performer]:
-        caller = _caller(request, bound)
-        view = self._view(caller, request)
-        thread = view.scope.key(Level.AGENT)
-        performer = Performer(self.natives, self._histories, self._warmth, request, thread, caller.named, self._timer)
+        view = self.view(request, bound)
+        named = "session" in view.named
+        performer = Performer(self.natives, self._histories, self._warmth, request, view.thread, named, self._timer)
         return self.router.start(view), performer
-
-
-def _caller(request: Request, bound: Words) -> Caller:
-    return capture(bound, request.kwargs.pop("route", None) if request.kwargs else None)
 
 
 def _shown(first: Any, chunks: Iterator[Any], run: Run, performer: Performer) -> Generator[Any, None, None]:

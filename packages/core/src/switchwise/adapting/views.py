@@ -1,0 +1,171 @@
+"""Builds the view of a call from what an adapter knows of it: the one way for clients, LangChain and LlamaIndex.
+
+An adapter gives facts: who calls, the messages, the tools, what the answer must be. Reading, the estimate of tokens, needs, signals, the
+prompt prefix and the conversation are made here, so that a request means the same to the policies wherever it comes from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
+from itertools import compress, product
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from switchwise.nouns.conversation import Conversation
+from switchwise.nouns.scope import Key, Scope
+from switchwise.nouns.signals import StepKind, Turn
+from switchwise.nouns.view import Needs, View
+from switchwise.reading.reader import NO_FRONT, ConversationReader, Front, fingerprint
+from switchwise.reading.token_estimate import Lengths
+from switchwise.state.in_process import Memory
+
+M = TypeVar("M")
+T = TypeVar("T")
+
+_OPENING = 8
+_NO_NEEDS = Needs()
+_NO_LABELS: Mapping[str, str] = {}
+_NAMES = ("session", "agent", "task", "target")
+_NAMED = {flags: frozenset(compress(_NAMES, flags)) for flags in product((False, True), repeat=len(_NAMES))}
+
+
+class Caller(NamedTuple):
+    """Who makes a call, as far as the caller or the framework says; empty: it does not say.
+
+    Parameters:
+        session, agent, task, labels, deadline, tenant: as in `Scope`. An empty session is derived from how the conversation began, an empty task
+            from its phase; an empty agent is `main`.
+        pin: the target or role that the caller named for this call.
+        branch: tells conversations of one session and agent apart that go on at the same time, such as parallel delegations.
+        named: the caller named the session, the agent, the task, in this order; what a framework made up counts as not named.
+        step_kind: what the framework knows of the call and its messages do not say; None: nothing.
+        because: the evidence for `step_kind`, in a few words.
+        failures: failures that the messages do not show, such as runs of a graph's node that ended in an error.
+    """
+
+    session: str = ""
+    agent: str = ""
+    task: str = ""
+    labels: Mapping[str, str] = _NO_LABELS
+    deadline: float | None = None
+    pin: str = ""
+    branch: str = ""
+    named: tuple[bool, bool, bool] = (False, False, False)
+    step_kind: StepKind | None = None
+    because: str = ""
+    failures: int = 0
+    tenant: str = ""
+
+
+class _ToolFronts(Generic[T]):
+    """Digest and length of the tools that stand before the messages. The same tools come with every call: each list is read once."""
+
+    def __init__(self, measure: Callable[[T], int], identity: Callable[[T], Hashable], size: int = 128) -> None:
+        self._identity = identity
+        self._lengths: Lengths[T] = Lengths(measure, identity, size)
+        self._fronts: Memory[Hashable, tuple[tuple[T, ...], Front]] = Memory(size)
+
+    def of(self, tools: Sequence[T], settings: Hashable) -> Front:
+        key = (settings, *map(id, tools))
+        known = self._fronts.get(key)
+        if known is None:  # the objects are kept, so that their ids stay their own
+            digest = hash((settings, *map(self._identity, tools)))
+            known = (tuple(tools), (digest, self._lengths.of(tools)))
+            self._fronts.put(key, known)
+        return known[1]
+
+
+class ViewBuilder(Generic[M, T]):
+    """Builds views; remembers conversations, so that only their new messages are read. Safe to use from many threads at once.
+
+    Parameters:
+        turn: reads one message of the framework; called once per message object, and where a policy reads the turn.
+        measure: tokens of one tool's definition; called once per tool.
+        identity: tells one tool from others, in whatever object it comes: frameworks make new objects of the same tools.
+        size: how many conversations are remembered.
+        number: numbers the calls of (tenant, session, agent, task), from 0; None: a call's number is how many messages its conversation has.
+
+    >>> builder = ViewBuilder[str, str](lambda text: Turn("user", text), measure=len, identity=str)
+    >>> view = builder.view(["Hello", "Is anybody there?"], Caller(agent="greeter"))
+    >>> view.scope.agent, view.tokens, view.conversation.last_user, view.thread[2]
+    ('greeter', 13, 'Is anybody there?', 'greeter')
+    """
+
+    def __init__(
+        self,
+        turn: Callable[[M], Turn],
+        measure: Callable[[T], int],
+        identity: Callable[[T], Hashable],
+        size: int = 2_000,
+        number: Callable[[Key], int] | None = None,
+    ) -> None:
+        self._turn = turn
+        self._reader = ConversationReader(turn, size=size)
+        self._fronts = _ToolFronts(measure, identity)
+        self._number = number
+
+    def view(
+        self,
+        messages: Sequence[M],
+        caller: Caller,
+        *,
+        tools: Sequence[T] | None = None,
+        tool_settings: Hashable = None,
+        structured: bool = False,
+        max_output: int | None = None,
+        providers: frozenset[str] = frozenset(),
+        image_providers: Callable[[], frozenset[str]] | None = None,
+    ) -> View:
+        """The view of a call.
+
+        Parameters:
+            messages: the whole prompt. A list is quickest.
+            caller: who makes the call.
+            tools: those that the call may use; None: not known.
+            tool_settings: what else of the request a provider renders with the tools, such as the choice of one.
+            structured, max_output, providers: as in `Needs`.
+            image_providers: the only providers that can serve the images of the conversation (empty: any); asked where it has some.
+        """
+        session, agent, task, labels, deadline, pin, branch, named, step_kind, because, failures, tenant = caller
+        session = session or opening(messages, self._turn)
+        agent = agent or "main"
+        thread = (tenant, session, agent, branch) if branch else (tenant, session, agent)
+        front = self._fronts.of(tools, tool_settings) if tools else NO_FRONT
+        reading = self._reader.read(thread, messages, None if tools is None else bool(tools), front)
+        signals, modalities, length = reading.signals, reading.modalities, reading.length
+        if step_kind is not None:
+            signals = replace(signals, step=step_kind, failures=signals.failures + failures, because=because)
+        needs = _NO_NEEDS
+        if tools or structured or max_output is not None or modalities or providers:
+            if image_providers is not None and "image" in modalities:
+                providers = image_providers()
+            needs = Needs(bool(tools), structured, modalities, max_output, providers)
+        task = task or str(signals.phase or "")
+        step = length if self._number is None else self._number((tenant, session, agent, task))
+        return View(
+            Scope(session, agent, task, step, labels, deadline, tenant),
+            reading.tokens,
+            needs,
+            signals,
+            pin,
+            prefix=reading.prefix,
+            conversation=Conversation(messages, self._turn, reading.last_user, range(length)),
+            thread=thread,
+            named=_NAMED[(*named, bool(pin))],
+        )
+
+    def __len__(self) -> int:
+        """How many conversations are remembered."""
+        return len(self._reader)
+
+
+def opening(messages: Sequence[Any], turn: Callable[[Any], Turn]) -> str:
+    """What stands for the session where the caller names none: a digest of the system prompt and of the user's first words."""
+    system = ""
+    for at in range(min(len(messages), _OPENING)):
+        said = turn(messages[at])
+        if said.role == "user":
+            return fingerprint(system, said.text)
+        if said.role == "system" and not system:
+            system = said.text
+    return fingerprint(system, "")

@@ -1,0 +1,82 @@
+"""The turns of a conversation, converted only where somebody reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, overload
+
+from switchwise.nouns.signals import Turn
+
+
+class Conversation(Sequence[Turn]):
+    """The messages of a request as neutral turns. A turn is made when it is read, and kept as long as this object.
+
+    It lives for one step, as the view does. What reads it may not keep it, nor any text of it: features and digests only.
+
+    Parameters:
+        messages: the framework's own messages, in order; what is appended to them later does not count. Without `turn`, turns.
+        turn: makes a turn of a message.
+        last_user: index of the user's last message, where it is known; None: it is looked for from the end.
+        part: which of the messages, by index; None: all.
+
+    >>> talk = Conversation([Turn("user", "Hello"), Turn("assistant", "Hi"), Turn("user", "Bye")])
+    >>> len(talk), talk[-1].text, [turn.role for turn in talk[:2]], talk.last_user
+    (3, 'Bye', ['user', 'assistant'], 'Bye')
+    """
+
+    __slots__ = ("_last_user", "_made", "_part", "_turn", "source")
+
+    def __init__(
+        self,
+        messages: Sequence[Any] = (),
+        turn: Callable[[Any], Turn] | None = None,
+        last_user: int | None = None,
+        part: range | None = None,
+    ) -> None:
+        self.source = messages
+        """The framework's own messages, for a policy that knows the framework. Read them, and change nothing."""
+        self._turn = turn
+        self._last_user = last_user
+        self._part = range(len(messages)) if part is None else part
+        self._made: dict[int, Turn] = {}
+
+    def __len__(self) -> int:
+        return len(self._part)
+
+    @overload
+    def __getitem__(self, at: int) -> Turn: ...
+    @overload
+    def __getitem__(self, at: slice) -> Conversation: ...
+    def __getitem__(self, at: int | slice) -> Turn | Conversation:
+        if isinstance(at, slice):
+            return Conversation(self.source, self._turn, None, self._part[at])
+        return self._of(self._part[at])
+
+    def __iter__(self) -> Iterator[Turn]:
+        return map(self._of, self._part)
+
+    def __reversed__(self) -> Iterator[Turn]:
+        return map(self._of, reversed(self._part))
+
+    @property
+    def user_turn(self) -> Turn | None:
+        """The user's last turn; None: there is none."""
+        if self._last_user is not None:
+            return self._of(self._last_user) if self._last_user >= 0 else None
+        return next((turn for turn in reversed(self) if turn.role == "user"), None)
+
+    @property
+    def last_user(self) -> str:
+        """Text of the user's last turn; empty: there is none."""
+        turn = self.user_turn
+        return turn.text if turn is not None else ""
+
+    def _of(self, index: int) -> Turn:
+        turn = self._made.get(index)
+        if turn is None:
+            message = self.source[index]
+            turn = self._made[index] = message if self._turn is None else self._turn(message)
+        return turn
+
+    def __repr__(self) -> str:
+        return f"Conversation({len(self)} messages)"
