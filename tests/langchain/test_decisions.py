@@ -324,7 +324,7 @@ class TestBudgets:
         policy = ByDecision(openai_decisions(provider), HARD, TARGETS, price=Price(1_000, 0))
         llm = routed(budget, policy)
         llm.invoke("hello", session("a"))
-        view = llm.dispatch.request("hello", session("a"), None, {}).view
+        view = llm.dispatch.view(llm.dispatch.request("hello", session("a"), {}))
         seen = provider.requests[0].usage
         assert seen is not None
         assert budget.spent(view)[0] > seen.input_tokens * 1e-3

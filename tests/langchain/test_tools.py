@@ -161,7 +161,7 @@ class TestSizes:
 
         verbose.description = "Tells all about the weather of a city, in every detail that anybody may want to know. " * 20
         bare, small, large = (
-            duo().dispatch.request("hello", None, None, {"tools": tools} if tools else {}).view.tokens
+            (llm := duo()).dispatch.view(llm.dispatch.request("hello", None, {"tools": tools} if tools else {})).tokens
             for tools in ([], [get_weather], [get_weather, verbose])
         )
         assert small - bare == measured(get_weather)

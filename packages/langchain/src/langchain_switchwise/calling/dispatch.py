@@ -7,23 +7,23 @@ from contextlib import aclosing, asynccontextmanager, closing
 from typing import Any, cast
 
 from langchain_core.language_models.base import LanguageModelInput
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
-from langchain_core.outputs import ChatGeneration, LLMResult
+from langchain_core.messages import BaseMessage
 from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import merge_configs
 
-from langchain_switchwise.answering.decision_record import KEY, stamp_of, stamped
-from langchain_switchwise.answering.event_stream import FINISH, Event, finished
 from langchain_switchwise.calling.construction import Packed, Parts, packed, unpacked
-from langchain_switchwise.calling.perform import Request
+from langchain_switchwise.calling.door import Door
+from langchain_switchwise.calling.perform import Performer
 from langchain_switchwise.models.native import Native, natives
 from langchain_switchwise.porting.cache_hints import Warmth
 from langchain_switchwise.porting.port import Porter
-from langchain_switchwise.reading.inputs import forget_seen, messages_of, settled, take_tools
+from langchain_switchwise.porting.schema import Schema
+from langchain_switchwise.reading.inputs import Request, parsed, settled
 from langchain_switchwise.reading.view import Views
-from switchwise import Call, Outcome, adrive, drive
+from switchwise import Call, View, adrive, drive
 from switchwise.engine.drive import APerform
+from switchwise.engine.run import Run
 from switchwise.prompt_cache.affinity import KeepWarm
 
 
@@ -83,164 +83,92 @@ class Dispatch:
         models = {name: packed(native.model) for name, native in self._natives.items()}
         return _again, (models, self._parts, dict(self.said), self.limiter, self._local)
 
-    def invoke(
-        self, prompt: LanguageModelInput, config: RunnableConfig | None, /, *, stop: list[str] | None = None, **kwargs: Any
-    ) -> Any:
-        """The answer: a message, or what its parser made of it."""
-        request = self.request(prompt, config, stop, kwargs)
-        run = self.router.start(request.view)
-        shown = list(drive(run, request.invoke))
-        return _finished(request, run.outcome, shown)
+    def call(self, door: Door, request: Request) -> Any:
+        """The whole answer, as the door gives it."""
+        performer, run = self._begun(door, request)
+        shown = list(drive(run, performer.perform))
+        return door.finish(run.outcome, shown[-1] if shown else None)
 
-    async def ainvoke(
-        self, prompt: LanguageModelInput, config: RunnableConfig | None, /, *, stop: list[str] | None = None, **kwargs: Any
-    ) -> Any:
-        """As `invoke`, asynchronously."""
-        request = self.request(prompt, config, stop, kwargs)
-        run = self.router.start(request.view)
-        shown = [item async for item in adrive(run, request.ainvoke)]
-        return _finished(request, run.outcome, shown)
+    async def acall(self, door: Door, request: Request) -> Any:
+        """As `call`, asynchronously."""
+        performer, run = self._begun(door, request)
+        shown = [item async for item in adrive(run, performer.aperform)]
+        return door.finish(run.outcome, shown[-1] if shown else None)
 
-    def stream(
-        self, prompt: LanguageModelInput, config: RunnableConfig | None, /, *, stop: list[str] | None = None, **kwargs: Any
-    ) -> Generator[Any, None, None]:
-        """The chunks of the answer; the last one carries the decision."""
-        request = self.request(prompt, config, stop, kwargs)
-        run = self.router.start(request.view)
-        last = Last()
-        with closing(cast("Any", drive(run, request.stream))) as chunks:
-            for chunk in chunks:
-                yield from last.next(chunk)
-        yield from last.end(run.outcome)
+    def stream(self, door: Door, request: Request) -> Generator[Any, None, None]:
+        """The answer as it comes; what closes it waits until the decision can be written on it."""
+        performer, run = self._begun(door, request)
+        closing_item = Closing(door)
+        with closing(cast("Any", drive(run, performer.perform))) as items:
+            for item in items:
+                yield from closing_item.take(item)
+        yield from door.finish(run.outcome, closing_item.last)
 
-    async def astream(
-        self, prompt: LanguageModelInput, config: RunnableConfig | None, /, *, stop: list[str] | None = None, **kwargs: Any
-    ) -> AsyncIterator[Any]:
+    async def astream(self, door: Door, request: Request) -> AsyncGenerator[Any, None]:
         """As `stream`, asynchronously."""
-        request = self.request(prompt, config, stop, kwargs)
-        run = self.router.start(request.view)
-        last = Last()
-        async with _closed(request.astream) as perform, aclosing(cast("Any", adrive(run, perform))) as chunks:
-            async for chunk in chunks:
-                for item in last.next(chunk):
-                    yield item
-        for item in last.end(run.outcome):
-            yield item
-
-    def generate(
-        self, messages: list[BaseMessage], config: RunnableConfig, *, stop: list[str] | None = None, **kwargs: Any
-    ) -> LLMResult:
-        """The model's own result for one prompt."""
-        request = self.request(messages, config, stop, kwargs)
-        run = self.router.start(request.view)
-        results = list(drive(run, request.generate))
-        return _stamped_result(results[-1], run.outcome)
-
-    async def agenerate(
-        self, messages: list[BaseMessage], config: RunnableConfig, *, stop: list[str] | None = None, **kwargs: Any
-    ) -> LLMResult:
-        """As `generate`, asynchronously."""
-        request = self.request(messages, config, stop, kwargs)
-        run = self.router.start(request.view)
-        results = [item async for item in adrive(run, request.agenerate)]
-        return _stamped_result(results[-1], run.outcome)
-
-    def events(
-        self, prompt: LanguageModelInput, config: RunnableConfig | None, /, *, stop: list[str] | None = None, **kwargs: Any
-    ) -> Generator[Event, None, None]:
-        """The events of LangChain's v3 protocol; the closing one carries the decision."""
-        request = self.request(prompt, config, stop, kwargs)
-        run = self.router.start(request.view)
-        last: Event | None = None
-        with closing(cast("Any", drive(run, request.events))) as events:
-            for event in events:
-                if event.get("event") == FINISH:
-                    last = event
-                else:
-                    yield event
-        yield finished(last, KEY, stamp_of(run.outcome))
-
-    async def aevents(
-        self, prompt: LanguageModelInput, config: RunnableConfig | None, /, *, stop: list[str] | None = None, **kwargs: Any
-    ) -> AsyncGenerator[Event, None]:
-        """As `events`, asynchronously."""
-        request = self.request(prompt, config, stop, kwargs)
-        run = self.router.start(request.view)
-        last: Event | None = None
-        async with _closed(request.aevents) as perform, aclosing(cast("Any", adrive(run, perform))) as events:
-            async for event in events:
-                if event.get("event") == FINISH:
-                    last = event
-                else:
-                    yield event
-        yield finished(last, KEY, stamp_of(run.outcome))
+        performer, run = self._begun(door, request)
+        closing_item = Closing(door)
+        async with _closed(performer.aperform) as perform, aclosing(cast("Any", adrive(run, perform))) as items:
+            async for item in items:
+                for shown in closing_item.take(item):
+                    yield shown
+        for shown in door.finish(run.outcome, closing_item.last):
+            yield shown
 
     def request(
-        self, prompt: LanguageModelInput, config: RunnableConfig | None, stop: list[str] | None, kwargs: dict[str, Any]
+        self,
+        prompt: LanguageModelInput,
+        config: RunnableConfig | None,
+        given: Mapping[str, Any],
+        stop: list[str] | None = None,
+        schema: Schema | None = None,
     ) -> Request:
-        """The caller's input, read once: what the policies see of it, and what each attempt needs.
+        """What a caller passes, parsed once.
 
         Parameters:
             prompt: a string, messages, or a prompt value.
             config: LangChain's; what is around it (a graph, a chain) counts too.
+            given: the keyword arguments of the call.
             stop: stop sequences.
-            kwargs: settings of the call; this may be changed.
+            schema: that the answer must follow.
         """
-        return self._request(messages_of(prompt), settled(config), stop, kwargs)
+        return parsed(prompt, self._with_local(settled(config)), given, stop, schema)
 
-    def inside(self, prompt: Sequence[BaseMessage], config: RunnableConfig, kwargs: dict[str, Any]) -> Request:
+    def inside(self, prompt: Sequence[BaseMessage], config: RunnableConfig, given: Mapping[str, Any]) -> Request:
         """As `request`, for what stands inside an agent; the config is what `surrounding` gives, or more."""
-        return self._request(messages_of(prompt), config, None, kwargs)
+        return parsed(prompt, self._with_local(config), given)
 
-    def _request(
-        self, messages: list[BaseMessage], config: RunnableConfig, stop: list[str] | None, kwargs: dict[str, Any]
-    ) -> Request:
-        if self._local is not None:
-            config = merge_configs(self._local, config)
-        pin = ""
-        if kwargs:
-            pin = kwargs.pop("model", None) or ""
-            take_tools(kwargs)
-        view = self._views.view(config, messages, kwargs, pin)
-        tools = schema = None
-        if kwargs:
-            forget_seen(kwargs)
-            tools, schema = kwargs.pop("tools", None), kwargs.pop("switchwise_schema", None)
-        if stop is not None:
-            kwargs["stop"] = stop
-        return Request(self._natives, self._porter, messages, config, tools, schema, kwargs, view, view.thread, self.limiter)
+    def view(self, request: Request) -> View:
+        """The request as the policies see it."""
+        return self._views.view(request)
+
+    def performer(self, door: Door, request: Request) -> Performer:
+        """What makes the calls of a request."""
+        return Performer(door, request, self._views.view(request), self._natives, self._porter, self.limiter)
+
+    def _begun(self, door: Door, request: Request) -> tuple[Performer, Run]:
+        performer = self.performer(door, request)
+        return performer, self.router.start(performer.view)
+
+    def _with_local(self, config: RunnableConfig) -> RunnableConfig:
+        return config if self._local is None else merge_configs(self._local, config)
 
 
-class Last:
-    """Holds back the chunk that says it is the last one, until the decision can be written on it.
+class Closing:
+    """Holds back the item that closes a stream; those before it go on at once."""
 
-    Chunks before it go on at once. Merging chunks joins their strings, so exactly one may carry the decision.
-    """
+    __slots__ = ("_held", "_is_last", "last")
 
-    __slots__ = ("_chunk", "_id")
+    def __init__(self, door: Door) -> None:
+        assert door.is_last is not None, "a door that streams"
+        self._is_last, self._held = door.is_last, False
+        self.last: Any = None
 
-    def __init__(self) -> None:
-        self._chunk: AIMessage | None = None
-        self._id: str | None = None
-
-    def next(self, chunk: Any) -> list[Any]:
-        """What may be shown now that `chunk` has come."""
-        held = [self._chunk] if self._chunk is not None else []
-        self._chunk = None
-        if isinstance(chunk, AIMessage):
-            self._id = chunk.id
-            if not isinstance(chunk, AIMessageChunk) or chunk.chunk_position == "last":
-                self._chunk = chunk
-                return held
-        return [*held, chunk]
-
-    def end(self, outcome: Outcome) -> list[Any]:
-        """What is left to show when the run is finished."""
-        if self._chunk is not None:
-            return [stamped(self._chunk, outcome)]
-        if self._id is None:  # a parsed answer: there is no message to write on
-            return []
-        return [stamped(AIMessageChunk(content="", id=self._id), outcome)]
+    def take(self, item: Any) -> list[Any]:
+        """What may be shown now that `item` has come."""
+        held = [self.last] if self._held else []
+        self.last, self._held = item, self._is_last(item)
+        return held if self._held else [*held, item]
 
 
 def _again(
@@ -268,19 +196,3 @@ async def _closed(perform: APerform) -> AsyncGenerator[APerform, None]:
     finally:
         for items in begun:
             await items.aclose()
-
-
-def _finished(request: Request, outcome: Outcome, shown: list[Any]) -> Any:
-    if request.schema is None:
-        return stamped(outcome.reply.raw, outcome)
-    answer = shown[-1]
-    if request.schema.include_raw and isinstance(answer, dict) and isinstance(answer.get("raw"), AIMessage):
-        return {**answer, "raw": stamped(answer["raw"], outcome)}
-    return answer
-
-
-def _stamped_result(result: LLMResult, outcome: Outcome) -> LLMResult:
-    first, *others = result.generations[0]
-    assert isinstance(first, ChatGeneration), "it was read as a message before"
-    first = first.model_copy(update={"message": stamped(cast("AIMessage", first.message), outcome)})
-    return result.model_copy(update={"generations": [[first, *others]]})

@@ -24,13 +24,15 @@ from langchain_switchwise.answering.decision_record import target_of
 from langchain_switchwise.answering.event_stream import Routed, routed
 from langchain_switchwise.calling.construction import Parts
 from langchain_switchwise.calling.dispatch import Dispatch
+from langchain_switchwise.calling.door import EVENTS, GENERATE, INVOKE, STREAM
 from langchain_switchwise.doors.configurable import configurable
 from langchain_switchwise.doors.structured import Structured
 from langchain_switchwise.models.messages import turn_of
 from langchain_switchwise.models.native import Models, common_profile, natives
 from langchain_switchwise.porting.schema import Schema
 from langchain_switchwise.porting.tools import Tools, measured
-from switchwise import Attempt, ConfigurationError, Router, View
+from langchain_switchwise.reading.inputs import Request
+from switchwise import Attempt, ConfigurationError, Router
 from switchwise.catalog import Catalog
 from switchwise.engine.route import Verifier
 from switchwise.observe.explain import Explanation
@@ -149,8 +151,7 @@ class ChatSwitchwise(BaseChatModel):
         **kwargs: Any,
     ) -> Explanation:
         """Who would answer, who is ruled out, and why; nobody is called. Print it."""
-        view: View = self.dispatch.request(input, config, None, kwargs).view
-        return self.router.explain(view)
+        return self.router.explain(self.dispatch.view(self._request(input, config, None, kwargs)))
 
     @property
     def _llm_type(self) -> str:
@@ -183,7 +184,7 @@ class ChatSwitchwise(BaseChatModel):
         """How many tokens messages are, about, and the definitions of tools with them; estimated as above."""
         return sum([tokens.of(turn_of(message)) for message in messages]) + sum(map(measured, tools or ()))
 
-    # -- calling it: every public entry point decides, then calls the chosen model's own
+    # -- calling it: every public entry point parses what it is given, and goes through a door
 
     def invoke(
         self,
@@ -194,9 +195,7 @@ class ChatSwitchwise(BaseChatModel):
         **kwargs: Any,
     ) -> AIMessage:
         """The answer."""
-        if self.disable_streaming and self._streaming_disabled(**kwargs):
-            kwargs["stream"] = False
-        return cast("AIMessage", self.dispatch.invoke(input, config, stop=stop, **kwargs))
+        return cast("AIMessage", self.dispatch.call(INVOKE, self._request(input, config, stop, kwargs)))
 
     async def ainvoke(
         self,
@@ -207,9 +206,7 @@ class ChatSwitchwise(BaseChatModel):
         **kwargs: Any,
     ) -> AIMessage:
         """As `invoke`, asynchronously."""
-        if self.disable_streaming and self._streaming_disabled(**kwargs):
-            kwargs["stream"] = False
-        return cast("AIMessage", await self.dispatch.ainvoke(input, config, stop=stop, **kwargs))
+        return cast("AIMessage", await self.dispatch.acall(INVOKE, self._request(input, config, stop, kwargs)))
 
     def stream(
         self,
@@ -223,7 +220,7 @@ class ChatSwitchwise(BaseChatModel):
         if self._streaming_disabled(**kwargs):
             yield cast("AIMessageChunk", self.invoke(input, config, stop=stop, **kwargs))
             return
-        with closing(self.dispatch.stream(input, config, stop=stop, **kwargs)) as chunks:
+        with closing(self.dispatch.stream(STREAM, self._request(input, config, stop, kwargs))) as chunks:
             yield from chunks
 
     async def astream(
@@ -238,7 +235,7 @@ class ChatSwitchwise(BaseChatModel):
         if self._streaming_disabled(**kwargs):
             yield cast("AIMessageChunk", await self.ainvoke(input, config, stop=stop, **kwargs))
             return
-        async with aclosing(cast("Any", self.dispatch.astream(input, config, stop=stop, **kwargs))) as chunks:
+        async with aclosing(self.dispatch.astream(STREAM, self._request(input, config, stop, kwargs))) as chunks:
             async for chunk in chunks:
                 yield chunk
 
@@ -255,9 +252,9 @@ class ChatSwitchwise(BaseChatModel):
         **kwargs: Any,
     ) -> LLMResult:
         """The answers to several prompts, each routed by itself."""
-        configs = _configs(len(messages), callbacks, tags, metadata, run_name, run_id)
-        pairs = zip(messages, configs, strict=True)
-        return self._joined([self.dispatch.generate(prompt, config, stop=stop, **kwargs) for prompt, config in pairs])
+        config = _config(callbacks, tags, metadata, run_name)
+        requests = [self._request(prompt, _first(config, run_id, i), stop, kwargs) for i, prompt in enumerate(messages)]
+        return self._joined([self.dispatch.call(GENERATE, request) for request in requests])
 
     async def agenerate(
         self,
@@ -272,10 +269,9 @@ class ChatSwitchwise(BaseChatModel):
         **kwargs: Any,
     ) -> LLMResult:
         """As `generate`, asynchronously and all prompts at once."""
-        configs = _configs(len(messages), callbacks, tags, metadata, run_name, run_id)
-        pairs = zip(messages, configs, strict=True)
-        calls = [self.dispatch.agenerate(prompt, config, stop=stop, **kwargs) for prompt, config in pairs]
-        return self._joined(await asyncio.gather(*calls))
+        config = _config(callbacks, tags, metadata, run_name)
+        requests = [self._request(prompt, _first(config, run_id, i), stop, kwargs) for i, prompt in enumerate(messages)]
+        return self._joined(await asyncio.gather(*[self.dispatch.acall(GENERATE, request) for request in requests]))
 
     def _chat_model_stream_v3(
         self,
@@ -285,7 +281,7 @@ class ChatSwitchwise(BaseChatModel):
         stop: list[str] | None = None,
         **kwargs: Any,
     ) -> ChatModelStream:
-        return routed(self.dispatch.events(input, config, stop=stop, **kwargs))
+        return routed(self.dispatch.stream(EVENTS, self._request(input, config, stop, kwargs)))
 
     async def _achat_model_stream_v3(
         self,
@@ -295,7 +291,14 @@ class ChatSwitchwise(BaseChatModel):
         stop: list[str] | None = None,
         **kwargs: Any,
     ) -> AsyncChatModelStream:
-        return Routed(self.dispatch.aevents(input, config, stop=stop, **kwargs))
+        return Routed(self.dispatch.astream(EVENTS, self._request(input, config, stop, kwargs)))
+
+    def _request(
+        self, prompt: LanguageModelInput, config: RunnableConfig | None, stop: list[str] | None, given: dict[str, Any]
+    ) -> Request:
+        if self.disable_streaming and self._streaming_disabled(**given):
+            given = {**given, "stream": False}
+        return self.dispatch.request(prompt, config, given, stop)
 
     def _generate(
         self,
@@ -350,7 +353,7 @@ class ChatSwitchwise(BaseChatModel):
         wanted = Schema(schema, include_raw, kwargs)
         first = next(iter(self.dispatch.natives.values()))
         wanted.bound_to(first.name, first.model)
-        return Structured(self.dispatch, wanted, {})
+        return Structured(self.dispatch, wanted)
 
     def _joined(self, results: Sequence[LLMResult]) -> LLMResult:
         outputs = [result.llm_output or {} for result in results]
@@ -377,16 +380,15 @@ def _seen(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     return {"response_format": kwargs["response_format"]} if kwargs.get("response_format") is not None else {}
 
 
-def _configs(
-    count: int,
-    callbacks: Callbacks,
-    tags: list[str] | None,
-    metadata: dict[str, Any] | None,
-    run_name: str | None,
-    run_id: uuid.UUID | None,
-) -> list[RunnableConfig]:
+def _config(
+    callbacks: Callbacks, tags: list[str] | None, metadata: dict[str, Any] | None, run_name: str | None
+) -> RunnableConfig:
     given = RunnableConfig(callbacks=callbacks, tags=tags or [], metadata=metadata or {})
     if run_name is not None:
         given["run_name"] = run_name
-    config = ensure_config(given)
-    return [config if run_id is None or i else {**config, "run_id": run_id} for i in range(count)]
+    return ensure_config(given)
+
+
+def _first(config: RunnableConfig, run_id: uuid.UUID | None, number: int) -> RunnableConfig:
+    """The config of a prompt: the id of a run is unique, so the first one has it."""
+    return config if run_id is None or number else {**config, "run_id": run_id}

@@ -11,40 +11,24 @@ only one could.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NotRequired, TypeVar
+from typing import Annotated, Any, NotRequired
 
 from langchain.agents.middleware import AgentState
 from langchain.agents.middleware.types import OmitFromOutput, PrivateStateAttr
-from langgraph.channels import LastValue
 
 from langchain_switchwise.doors.node import Decision
 
-V = TypeVar("V")
 Held = dict[str, list[Any]]
 """By policy: the scopes that it holds something for, with the names of the targets, as `Router.dump` writes them."""
 MOST = 64
 """Scopes of one policy that a thread's state keeps."""
 
 
-class OrNone(LastValue[V]):
-    """The last value, None where there is none yet.
-
-    LangGraph's own channel says that by an exception, which goes through two functions: 2 us at every look, and each step of an
-    agent looks at all channels.
-    """
-
-    __slots__ = ()
-
-    def get(self) -> V:
-        """The value."""
-        return super().get() if self.is_available() else None  # type: ignore[return-value]
-
-
 class SwitchwiseState(AgentState[Any]):
     """The agent's state, what the policies hold for its thread, and the decision of a `SwitchwiseNode` around it."""
 
-    switchwise_held: NotRequired[Annotated[Held, OrNone, PrivateStateAttr]]
-    switchwise_decision: NotRequired[Annotated[Decision, OrNone, OmitFromOutput]]
+    switchwise_held: NotRequired[Annotated[Held, PrivateStateAttr]]
+    switchwise_decision: NotRequired[Annotated[Decision, OmitFromOutput]]
 
 
 def both(before: Held, after: Held) -> Held:

@@ -17,7 +17,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 from inspect import signature
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
 from langchain.agents.middleware.types import ExtendedModelResponse
@@ -29,12 +29,14 @@ from langgraph.types import Command
 from langchain_switchwise.answering.decision_record import stamped
 from langchain_switchwise.answering.replies import complete, reply_of
 from langchain_switchwise.calling.dispatch import Dispatch
-from langchain_switchwise.calling.perform import TRANSLATED, Request
+from langchain_switchwise.calling.door import INVOKE
+from langchain_switchwise.calling.errors import TRANSLATED
+from langchain_switchwise.calling.perform import Performer
 from langchain_switchwise.doors.chat_model import ChatSwitchwise
 from langchain_switchwise.doors.graph_state import Held, SwitchwiseState, both
 from langchain_switchwise.doors.node import follow
 from langchain_switchwise.porting.tools import Tools
-from langchain_switchwise.reading.inputs import surrounding
+from langchain_switchwise.reading.inputs import Request, surrounding
 from switchwise import Call, ConfigurationError, Level, Outcome, adrive, drive
 from switchwise.adapting.models import named
 from switchwise.engine.policy import Remembers, hold, name_of
@@ -110,13 +112,13 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
         """Choose, and let the inner chain call what was chosen; another target where that fails."""
         if not isinstance(request.model, ChatSwitchwise):
             return handler(request)
-        dispatch, asked = request.model.dispatch, self._asked(request)
-        run = dispatch.router.start(asked.view)
+        dispatch, step = request.model.dispatch, self._step(request, request.model.dispatch)
+        run = dispatch.router.start(step.performer.view)
 
         def perform(call: Call) -> Iterator[Any]:
             if call.ask is not None:
-                return asked.invoke(call)
-            chosen, config = _chosen(request, asked, call)
+                return step.performer.ask(call)
+            chosen, config = step.chosen(call)
             with TRANSLATED, Within(config):
                 response = handler(chosen)
                 message = _message(response)
@@ -131,16 +133,16 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
         """As `wrap_model_call`, asynchronously."""
         if not isinstance(request.model, ChatSwitchwise):
             return await handler(request)
-        dispatch, asked = request.model.dispatch, self._asked(request)
-        run = dispatch.router.start(asked.view)
+        dispatch, step = request.model.dispatch, self._step(request, request.model.dispatch)
+        run = dispatch.router.start(step.performer.view)
 
         async def perform(call: Call) -> AsyncIterator[Any]:
             if call.ask is not None:
-                async with aclosing(cast("Any", asked.ainvoke(call))) as items:
+                async with aclosing(cast("Any", step.performer.aask(call))) as items:
                     async for item in items:
                         yield item
                 return
-            chosen, config = _chosen(request, asked, call)
+            chosen, config = step.chosen(call)
             with TRANSLATED, Within(config):
                 response = await handler(chosen)
                 message = _message(response)
@@ -150,24 +152,43 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
             pass
         return _answer(dispatch, request, run.outcome)
 
-    def _asked(self, request: ModelRequest[Any]) -> Request:
-        """What the policies see of the request; what its thread held elsewhere is restored first."""
-        assert isinstance(request.model, ChatSwitchwise), "others pass through"
-        dispatch = request.model.dispatch
+    def _step(self, request: ModelRequest[Any], dispatch: Dispatch) -> _Step:
+        """The request as the policies see it; what its thread held elsewhere is restored first."""
         messages = [request.system_message, *request.messages] if request.system_message else request.messages
-        kwargs: dict[str, Any] = {**request.model_settings, **follow(request.state)}
+        given: dict[str, Any] = {**request.model_settings, **follow(request.state)}
         if request.tools:
-            kwargs["tools"] = Tools(cast("Any", request.tools), request.tool_choice)
-        if request.response_format is not None:
-            kwargs["response_format"] = request.response_format
-        asked = dispatch.inside(messages, _around(request.state), kwargs)
-        asked.kwargs.pop("response_format", None)  # the agent's own machinery binds it
-        thread = asked.view.scope.key(Level.SESSION)
+            given["tools"] = Tools(cast("Any", request.tools), request.tool_choice)
+        parsed = dispatch.inside(messages, _around(request.state), given)
+        if request.response_format is not None:  # the agent's own machinery binds it
+            parsed = replace(parsed, formatted=True)
+        step = _Step(request, parsed, dispatch.performer(INVOKE, parsed))
+        thread = step.performer.view.scope.key(Level.SESSION)
         if self._restored.get(thread) is None:
             self._restored.put(thread, True)
             if held := cast("Held | None", request.state.get("switchwise_held")):
                 dispatch.router.load({name: {"held": entries, "policy": {}} for name, entries in held.items()})
-        return asked
+        return step
+
+
+class _Step(NamedTuple):
+    """One model call of an agent."""
+
+    request: ModelRequest[Any]
+    parsed: Request
+    performer: Performer
+
+    def chosen(self, call: Call) -> tuple[ModelRequest[Any], RunnableConfig]:
+        """The request for the native model that was chosen, in that model's dialect, and the config around it."""
+        request, parsed = self.request, self.parsed
+        native, messages, config, settings = self.performer.adapted(call)
+        system = messages[0] if messages and isinstance(messages[0], SystemMessage) else None
+        changes: dict[str, Any] = {"model": native.model, "model_settings": settings}
+        if messages is not parsed.messages or system is not request.system_message:
+            changes["messages"] = messages[1:] if system else messages
+            changes["system_message"] = system
+        if parsed.tools is not None and parsed.tools.choice is not None:
+            changes["tool_choice"] = parsed.tools.choice_for(native)
+        return _overridden(request, changes), config
 
 
 def _around(state: Mapping[str, Any]) -> RunnableConfig:
@@ -176,19 +197,6 @@ def _around(state: Mapping[str, Any]) -> RunnableConfig:
     todos = state.get("todos")
     doing = next((todo["content"] for todo in todos if todo.get("status") == "in_progress"), None) if todos else None
     return config if doing is None else {**config, "metadata": {"switchwise_task": doing, **config["metadata"]}}
-
-
-def _chosen(request: ModelRequest[Any], asked: Request, call: Call) -> tuple[ModelRequest[Any], RunnableConfig]:
-    """The request for the native model that was chosen, in that model's dialect."""
-    native, messages, config, settings = asked.adapted(call)
-    system = messages[0] if messages and isinstance(messages[0], SystemMessage) else None
-    changes: dict[str, Any] = {"model": native.model, "model_settings": settings}
-    if messages is not asked.messages or system is not request.system_message:
-        changes["messages"] = messages[1:] if system else messages
-        changes["system_message"] = system
-    if asked.tools is not None and asked.tools.choice is not None:
-        changes["tool_choice"] = asked.tools.choice_for(native)
-    return _overridden(request, changes), config
 
 
 def _overridden(request: ModelRequest[Any], changes: dict[str, Any]) -> ModelRequest[Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from langchain_core.runnables.config import ensure_config
 from typing_extensions import TypedDict
 
 from langchain_switchwise.doors.chat_model import ChatSwitchwise
@@ -72,7 +71,8 @@ class SwitchwiseNode:
 
     def __call__(self, state: Any) -> dict[str, Decision]:  # a mapping; LangGraph's types want to be told the graph's own
         """The decision for the conversation in `state`; nothing new where one stands for this scope."""
-        view = self.llm.dispatch.request(list(state[self.messages]), ensure_config(), None, {}).view
+        dispatch = self.llm.dispatch
+        view = dispatch.view(dispatch.request(list(state[self.messages]), None, {}))
         scope = list(view.scope.key(self.level))
         standing: Decision | None = state.get(STATE_KEY)
         if standing is not None and self.level is not Level.STEP and standing["scope"] == scope and not failed(view):

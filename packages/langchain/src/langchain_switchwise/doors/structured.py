@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, closing
-from typing import Any, cast
+from typing import Any
 
 from langchain_core.language_models.base import LanguageModelInput
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.utils.pydantic import TypeBaseModel
 
 from langchain_switchwise.calling.dispatch import Dispatch
+from langchain_switchwise.calling.door import PARSE, PARSE_STREAM
 from langchain_switchwise.porting.schema import Schema
+from langchain_switchwise.reading.inputs import Request
 
 
 class Structured(Runnable[LanguageModelInput, Any]):
@@ -22,13 +24,11 @@ class Structured(Runnable[LanguageModelInput, Any]):
     Parameters:
         dispatch: that of the chat model.
         schema: what the answer must follow.
-        kwargs: settings that were bound.
     """
 
-    def __init__(self, dispatch: Dispatch, schema: Schema, kwargs: dict[str, Any]) -> None:
+    def __init__(self, dispatch: Dispatch, schema: Schema) -> None:
         self._dispatch = dispatch
         self._schema = schema
-        self._kwargs = {**kwargs, "switchwise_schema": schema}
 
     @property
     def _first(self) -> Runnable[LanguageModelInput, Any]:
@@ -52,11 +52,11 @@ class Structured(Runnable[LanguageModelInput, Any]):
 
     def invoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
         """The parsed answer."""
-        return self._dispatch.invoke(input, config, **{**self._kwargs, **kwargs})
+        return self._dispatch.call(PARSE, self._request(input, config, kwargs))
 
     async def ainvoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
         """The parsed answer."""
-        return await self._dispatch.ainvoke(input, config, **{**self._kwargs, **kwargs})
+        return await self._dispatch.acall(PARSE, self._request(input, config, kwargs))
 
     def stream(
         self,
@@ -65,7 +65,7 @@ class Structured(Runnable[LanguageModelInput, Any]):
         **kwargs: Any,
     ) -> Iterator[Any]:
         """The answer as far as it can be parsed, again and again as it grows."""
-        with closing(self._dispatch.stream(input, config, **{**self._kwargs, **kwargs})) as parts:
+        with closing(self._dispatch.stream(PARSE_STREAM, self._request(input, config, kwargs))) as parts:
             yield from parts
 
     async def astream(
@@ -75,6 +75,9 @@ class Structured(Runnable[LanguageModelInput, Any]):
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
         """As `stream`, asynchronously."""
-        async with aclosing(cast("Any", self._dispatch.astream(input, config, **{**self._kwargs, **kwargs}))) as parts:
+        async with aclosing(self._dispatch.astream(PARSE_STREAM, self._request(input, config, kwargs))) as parts:
             async for part in parts:
                 yield part
+
+    def _request(self, prompt: LanguageModelInput, config: RunnableConfig | None, given: dict[str, Any]) -> Request:
+        return self._dispatch.request(prompt, config, given, given.pop("stop", None), self._schema)

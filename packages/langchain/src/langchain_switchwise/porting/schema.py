@@ -33,6 +33,11 @@ class Schema:
         """Without the models, which are built for it anew: they hold keys."""
         return Schema, (self.schema, self.include_raw, self.options)
 
+    @property
+    def is_enforced(self) -> bool:
+        """Whether the target must be able to enforce it; a method that asks by a tool or in words needs no such target."""
+        return bool(self.options.get("method", "json_schema") == "json_schema")
+
     def bound_to(self, name: str, model: BaseChatModel) -> Runnable[LanguageModelInput, Any]:
         """The target `name`, followed by its parser; built once for each target."""
         built = self._built.get(name)

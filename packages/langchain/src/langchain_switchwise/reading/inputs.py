@@ -1,8 +1,9 @@
-"""What a caller gives to a chat model, read: the prompt, the config, and what is a setting of the call and what is not."""
+"""What a caller passes to a chat model, parsed once: the prompt, the config, the tools, the schema and the settings of the call."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.language_models.base import LanguageModelInput
@@ -20,7 +21,9 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import CONFIG_KEYS, ensure_config, var_child_runnable_config
 
 from langchain_switchwise.policies.follow_decision import FOLLOW
+from langchain_switchwise.porting.schema import Schema
 from langchain_switchwise.porting.tools import Tools
+from switchwise.nouns.fast_init import fast_init
 
 _MESSAGES = frozenset([HumanMessage, AIMessage, ToolMessage, SystemMessage, AIMessageChunk])
 _KEYS = frozenset(CONFIG_KEYS)
@@ -72,22 +75,73 @@ def surrounding() -> RunnableConfig:
     return config
 
 
-def take_tools(kwargs: dict[str, Any]) -> None:
-    """Tools of the call become `Tools`, with the choice that goes with them, however they were given."""
-    tools = kwargs.get("tools")
+@fast_init
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a caller passes, parsed once; nothing of it is changed afterwards.
+
+    Parameters:
+        messages: the prompt.
+        config: what `ensure_config` gives.
+        settings: of the call, as the caller writes them; each attempt sends a translated copy.
+        tools: to bind to the target; None: no tools.
+        schema: that the answer must follow; None: free text.
+        pin: the only target or role that may answer; empty: the router chooses.
+        follow: the target that a decision in a graph's state prefers; empty: no decision stands.
+        formatted: the caller asks for a response format of the provider's own.
+    """
+
+    messages: list[BaseMessage]
+    config: RunnableConfig
+    settings: dict[str, Any]
+    tools: Tools | None = None
+    schema: Schema | None = None
+    pin: str = ""
+    follow: str = ""
+    formatted: bool = False
+
+
+def parsed(
+    prompt: LanguageModelInput,
+    config: RunnableConfig,
+    given: Mapping[str, Any],
+    stop: list[str] | None = None,
+    schema: Schema | None = None,
+) -> Request:
+    """The request that a caller's arguments make.
+
+    Parameters:
+        prompt: a string, messages, or a prompt value.
+        config: what `settled` or `surrounding` gives.
+        given: the keyword arguments of the call.
+        stop: stop sequences.
+        schema: that the answer must follow.
+
+    Raises:
+        ValueError: the prompt is not one.
+    """
+    messages = messages_of(prompt)
+    if not given:
+        return Request(messages, config, {} if stop is None else {"stop": stop}, None, schema)
+    settings = dict(given)
+    pin, follow = settings.pop("model", None) or "", settings.pop(FOLLOW, None) or ""
+    tools = _tools(settings)
+    response_format = settings.get("response_format")
+    if tools and response_format is tools.options.get("response_format"):
+        settings.pop("response_format", None)  # it is bound with the tools
+    if stop is not None:
+        settings["stop"] = stop
+    return Request(messages, config, settings, tools, schema, pin, follow, response_format is not None)
+
+
+def _tools(settings: dict[str, Any]) -> Tools | None:
+    """The tools of a call with the choice that goes with them, in whichever way they are given; taken out of `settings`."""
+    tools = settings.pop("tools", None)
     if not tools:
-        kwargs.pop("tools", None)
-        return
+        return None
     if not isinstance(tools, Tools):
-        kwargs["tools"] = Tools(tools, kwargs.pop("tool_choice", None), kwargs.pop("parallel_tool_calls", None))
-    elif "tool_choice" in kwargs or "parallel_tool_calls" in kwargs:
-        parallel = kwargs.pop("parallel_tool_calls", tools.parallel)
-        kwargs["tools"] = Tools(tools.raw, kwargs.pop("tool_choice", tools.choice), parallel, tools.options)
-
-
-def forget_seen(kwargs: dict[str, Any]) -> None:
-    """Drop what is no setting: what stood there for the policies to see, and is bound with the tools."""
-    kwargs.pop(FOLLOW, None)
-    tools = kwargs.get("tools")
-    if tools and kwargs.get("response_format") is tools.options.get("response_format"):
-        kwargs.pop("response_format", None)
+        return Tools(tools, settings.pop("tool_choice", None), settings.pop("parallel_tool_calls", None))
+    if "tool_choice" in settings or "parallel_tool_calls" in settings:
+        parallel = settings.pop("parallel_tool_calls", tools.parallel)
+        return Tools(tools.raw, settings.pop("tool_choice", tools.choice), parallel, tools.options)
+    return tools

@@ -10,12 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import BaseMessage
-from langchain_core.runnables import RunnableConfig
 
 from langchain_switchwise.models.messages import turn_of
 from langchain_switchwise.policies.follow_decision import FOLLOW
-from langchain_switchwise.porting.schema import Schema
-from langchain_switchwise.porting.tools import Tools, measured, told_by
+from langchain_switchwise.porting.tools import measured, told_by
+from langchain_switchwise.reading.inputs import Request
 from switchwise import StepKind, View
 from switchwise.adapting.views import Caller, ViewBuilder, opening
 from switchwise.state.in_process import Memory
@@ -36,15 +35,9 @@ class Views:
         self._builder = ViewBuilder(turn_of, measured, told_by, size)
         self._names: Memory[tuple[str, ...], str] = Memory(size)
 
-    def view(self, config: RunnableConfig, messages: Sequence[BaseMessage], kwargs: Mapping[str, Any], pin: str = "") -> View:
-        """The view of a call.
-
-        Parameters:
-            config: what `ensure_config` gives.
-            messages: the whole prompt.
-            kwargs: settings of the call; tools and schema are among them.
-            pin: the target that the call itself names.
-        """
+    def view(self, request: Request) -> View:
+        """The view of a call."""
+        config, messages, tools, schema = request.config, request.messages, request.tools, request.schema
         metadata, configurable = config["metadata"], config["configurable"]
         namespace = configurable.get("checkpoint_ns") or metadata.get("langgraph_checkpoint_ns") or ""
         nest = namespace.rpartition("|")[0] if namespace else ""
@@ -53,7 +46,7 @@ class Views:
         tenant = _tenant(metadata, configurable) if metadata or configurable else ""
         name = metadata.get("lc_agent_name")
         task = configurable.get("switchwise_task") or metadata.get("switchwise_task")
-        labels, runs = _labels(metadata, configurable, kwargs), 0
+        labels, runs = _labels(metadata, configurable, request.follow), 0
         runtime = configurable.get("__pregel_runtime")
         if runtime is not None and (runs := _runs(runtime)):
             labels = {**labels, "rerun": str(runs)}
@@ -63,7 +56,7 @@ class Views:
             str(task or metadata.get("lc_source") or (_node(metadata) if metadata else "")),
             labels,
             None,
-            pin or configurable.get("switchwise_target") or "",
+            request.pin or configurable.get("switchwise_target") or "",
             nest,
             (bool(given), bool(name), bool(task)),
             StepKind.FAILURE if runs else None,
@@ -71,18 +64,17 @@ class Views:
             runs,
             tenant,
         )
-        if not kwargs:
+        settings = request.settings
+        if tools is None and schema is None and not settings:
             return self._builder.view(messages, caller, tools=())
-        tools = kwargs.get("tools")
-        bound = tools if isinstance(tools, Tools) else None
         return self._builder.view(
             messages,
             caller,
-            tools=bound.raw if bound is not None else tools or (),
-            tool_settings=(str(bound.choice), bound.parallel) if bound is not None else None,
-            structured=kwargs.get("response_format") is not None or _held(kwargs.get("switchwise_schema")),
-            max_output=kwargs.get("max_tokens") or kwargs.get("max_completion_tokens"),
-            providers=bound.providers if bound is not None else frozenset(),
+            tools=tools.raw if tools is not None else (),
+            tool_settings=(str(tools.choice), tools.parallel) if tools is not None else None,
+            structured=request.formatted or (schema is not None and schema.is_enforced),
+            max_output=settings.get("max_tokens") or settings.get("max_completion_tokens"),
+            providers=tools.providers if tools is not None else frozenset(),
         )
 
     def _agent(self, name: str | None, tenant: str, session: str, nest: str) -> str:
@@ -126,17 +118,13 @@ def _node(metadata: Mapping[str, Any]) -> str:
     return "" if node in _PLAIN_NODES else str(node)
 
 
-def _labels(metadata: Mapping[str, Any], configurable: Mapping[str, Any], kwargs: Mapping[str, Any]) -> Mapping[str, str]:
+def _labels(metadata: Mapping[str, Any], configurable: Mapping[str, Any], follow: str) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for source in (metadata, configurable):
         if not _LABELS.isdisjoint(source):
             found.update({name: str(source[name]) for name in _LABELS & source.keys()})
-    if follow := kwargs.get(FOLLOW):
+    if follow:
         found[FOLLOW] = follow
     more = configurable.get("switchwise_labels") or metadata.get("switchwise_labels")
     return {**found, **more} if more else found
 
-
-def _held(schema: Any) -> bool:
-    """Whether a target must be able to be held to a schema: some ways to ask for it, by a tool or in words, need no such thing."""
-    return isinstance(schema, Schema) and schema.options.get("method", "json_schema") == "json_schema"

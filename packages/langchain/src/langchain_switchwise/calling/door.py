@@ -1,0 +1,310 @@
+"""The ways to call a chat model, one row each: how the target is called, and what the caller gets when the run is finished.
+
+| door | the target's method | the caller gets |
+|---|---|---|
+| `INVOKE` | `invoke` | the message with the decision |
+| `STREAM` | `stream` | the chunks; the last one carries the decision |
+| `PARSE` | `invoke` | the answer as its parser gives it |
+| `PARSE_STREAM` | `stream` | the answer as far as it can be parsed, as it grows |
+| `GENERATE` | `generate` | the target's own `LLMResult`, with the decision in its message |
+| `EVENTS` | `stream_events`, version v3 | the events; the closing one carries the decision |
+
+Rules:
+1. `open` and `aopen` yield what may be shown, then the complete `Reply`; only they touch the target.
+2. An answer that its parser refuses is judged like any other; only if it is accepted, the caller gets the parser's error.
+3. Nothing of a stream is shown before its first word, so that until then another target may take over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, closing
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, NamedTuple, cast
+
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGeneration, LLMResult
+from langchain_core.runnables import RunnableBinding, RunnableConfig
+from langchain_core.runnables.config import ensure_config
+
+from langchain_switchwise.answering.decision_record import KEY, stamp_of, stamped
+from langchain_switchwise.answering.event_stream import FINISH, Event, finished
+from langchain_switchwise.answering.replies import Opening, complete, merged, reply_of
+from langchain_switchwise.calling.errors import TRANSLATED
+from langchain_switchwise.porting.port import as_prompt
+from langchain_switchwise.porting.schema import Witness
+from switchwise import Outcome
+
+
+class PreparedCall(NamedTuple):
+    """A call that is ready to be made.
+
+    Parameters:
+        runnable: the target, with tools or schema bound.
+        messages: the prompt in its dialect.
+        config: of this attempt.
+        settings: of the call, in the target's words.
+        witness: has seen the message behind a parsed answer; None: the answer is the message.
+    """
+
+    runnable: Any
+    messages: list[BaseMessage]
+    config: RunnableConfig
+    settings: dict[str, Any]
+    witness: Witness | None = None
+
+    def whole(self, answer: Any) -> AIMessage:
+        """The message of a finished call, checked to be complete.
+
+        Raises:
+            IncompleteStream: its provider's terminal marker is missing.
+        """
+        message = answer if self.witness is None else self.witness.message
+        if not isinstance(message, AIMessage):
+            raise TypeError(f"a chat model must give an AIMessage, not {type(message).__name__}")
+        complete(message)
+        return message
+
+    def unparsed(self, error: Exception) -> Unparsed:
+        """What stands for the answer that a parser refuses.
+
+        Raises:
+            Exception: the error itself, where it is the model's: then no message has come.
+        """
+        if self.witness is None or self.witness.message is None:
+            raise error
+        return Unparsed(error)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One way to call a chat model.
+
+    Parameters:
+        open: makes a call; yields what may be shown, then the reply.
+        aopen: the same, asynchronously.
+        finish: (outcome, last item or None) -> what the caller gets; of a stream, what is left to show.
+        is_last: whether an item closes a stream, so that it waits for the decision; None: not a stream.
+    """
+
+    open: Callable[[PreparedCall], Iterator[Any]]
+    aopen: Callable[[PreparedCall], AsyncIterator[Any]]
+    finish: Callable[[Outcome, Any], Any]
+    is_last: Callable[[Any], bool] | None = None
+
+
+class Unparsed:
+    """In the place of a parsed answer: the error of the parser. The message is judged first; if it is accepted, the error is raised."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+class _Reading:
+    """A stream on its way through: what has come, how soon, and what may be shown of it."""
+
+    __slots__ = ("_begun", "_first", "_opening", "items")
+
+    def __init__(self) -> None:
+        self._begun, self._first, self._opening = perf_counter(), cast("float | None", None), Opening()
+        self.items: list[Any] = []
+
+    def take(self, item: Any) -> list[Any]:
+        """What may be shown now that `item` has come."""
+        if self._first is None:
+            self._first = perf_counter() - self._begun
+        self.items.append(item)
+        return self._opening.let(item)
+
+    def end(self, message: AIMessage) -> list[Any]:
+        """What is left to show of a complete stream, and its reply."""
+        return [*self._opening.rest(), reply_of(message, self._first)]
+
+
+def _invoke(call: PreparedCall) -> Iterator[Any]:
+    with TRANSLATED:
+        answer = call.runnable.invoke(as_prompt(call.messages), call.config, **call.settings)
+        return iter((reply_of(call.whole(answer)),))
+
+
+async def _ainvoke(call: PreparedCall) -> AsyncIterator[Any]:
+    with TRANSLATED:
+        answer = await call.runnable.ainvoke(as_prompt(call.messages), call.config, **call.settings)
+        yield reply_of(call.whole(answer))
+
+
+def _parse(call: PreparedCall) -> Iterator[Any]:
+    with TRANSLATED:
+        try:
+            answer = call.runnable.invoke(as_prompt(call.messages), call.config, **call.settings)
+        except Exception as error:  # noqa: BLE001  (whatever a parser raises)
+            answer = call.unparsed(error)
+        return iter((answer, reply_of(call.whole(answer))))
+
+
+async def _aparse(call: PreparedCall) -> AsyncIterator[Any]:
+    with TRANSLATED:
+        try:
+            answer = await call.runnable.ainvoke(as_prompt(call.messages), call.config, **call.settings)
+        except Exception as error:  # noqa: BLE001  (as above)
+            answer = call.unparsed(error)
+        reply = reply_of(call.whole(answer))
+        yield answer
+        yield reply
+
+
+def _stream(call: PreparedCall) -> Iterator[Any]:
+    reading = _Reading()
+    with TRANSLATED:
+        with closing(call.runnable.stream(as_prompt(call.messages), call.config, **call.settings)) as chunks:
+            for chunk in chunks:
+                yield from reading.take(chunk)
+        yield from reading.end(call.whole(merged(reading.items)))
+
+
+async def _astream(call: PreparedCall) -> AsyncIterator[Any]:
+    reading = _Reading()
+    with TRANSLATED:
+        async with aclosing(call.runnable.astream(as_prompt(call.messages), call.config, **call.settings)) as chunks:
+            async for chunk in chunks:
+                for item in reading.take(chunk):
+                    yield item
+        for item in reading.end(call.whole(merged(reading.items))):
+            yield item
+
+
+def _parse_stream(call: PreparedCall) -> Iterator[Any]:
+    reading = _Reading()
+    with TRANSLATED:
+        try:
+            with closing(call.runnable.stream(as_prompt(call.messages), call.config, **call.settings)) as answers:
+                for answer in answers:
+                    yield from reading.take(answer)
+        except Exception as error:  # noqa: BLE001  (as above)
+            yield call.unparsed(error)
+        yield from reading.end(call.whole(None))
+
+
+async def _aparse_stream(call: PreparedCall) -> AsyncIterator[Any]:
+    reading = _Reading()
+    with TRANSLATED:
+        try:
+            async with aclosing(call.runnable.astream(as_prompt(call.messages), call.config, **call.settings)) as answers:
+                async for answer in answers:
+                    for item in reading.take(answer):
+                        yield item
+        except Exception as error:  # noqa: BLE001  (as above)
+            yield call.unparsed(error)
+        for item in reading.end(call.whole(None)):
+            yield item
+
+
+def _generate(call: PreparedCall) -> Iterator[Any]:
+    with TRANSLATED:
+        model, run = _unbound(call)
+        result = model.generate([call.messages], **run)
+        return iter((result, reply_of(call.whole(_message(result)))))
+
+
+async def _agenerate(call: PreparedCall) -> AsyncIterator[Any]:
+    with TRANSLATED:
+        model, run = _unbound(call)
+        result = await model.agenerate([call.messages], **run)
+        yield result
+        yield reply_of(call.whole(_message(result)))
+
+
+def _events(call: PreparedCall) -> Iterator[Any]:
+    reading = _Reading()
+    with TRANSLATED:
+        stream = call.runnable.stream_events(as_prompt(call.messages), call.config, version="v3", **call.settings)
+        for event in stream:
+            yield from reading.take(event)
+        yield from reading.end(call.whole(stream.output))
+
+
+async def _aevents(call: PreparedCall) -> AsyncIterator[Any]:
+    reading = _Reading()
+    with TRANSLATED:
+        opened = call.runnable.astream_events(as_prompt(call.messages), call.config, version="v3", **call.settings)
+        async with await opened as stream:
+            async for event in stream:
+                for item in reading.take(event):
+                    yield item
+            message = call.whole(await stream)
+        for item in reading.end(message):
+            yield item
+
+
+def _unbound(call: PreparedCall) -> tuple[Any, dict[str, Any]]:
+    """The chat model in a binding of tools, and the arguments for its `generate`: bindings have no such method."""
+    model, config, settings = call.runnable, call.config, call.settings
+    while isinstance(model, RunnableBinding):
+        binding: Any = model
+        if binding.config or binding.config_factories:
+            config = ensure_config(binding._merge_configs(config))
+        model, settings = binding.bound, {**binding.kwargs, **settings}
+    run = {name: config.get(name) for name in ("callbacks", "tags", "metadata", "run_name", "run_id")}
+    return model, {**run, **settings}
+
+
+def _message(result: LLMResult) -> AIMessage | None:
+    generation = result.generations[0][0]
+    return generation.message if isinstance(generation, ChatGeneration) and isinstance(generation.message, AIMessage) else None
+
+
+# -- what the caller gets
+
+
+def _answer(outcome: Outcome, last: Any) -> AIMessage:  # noqa: ARG001  (the reply is the answer)
+    return stamped(cast("AIMessage", outcome.reply.raw), outcome)
+
+
+def _parsed(outcome: Outcome, last: Any) -> Any:
+    if isinstance(last, Unparsed):
+        raise last.error
+    if isinstance(last, dict) and isinstance(last.get("raw"), AIMessage):  # `include_raw`
+        return {**last, "raw": stamped(last["raw"], outcome)}
+    return last
+
+
+def _result(outcome: Outcome, last: LLMResult) -> LLMResult:
+    first, *others = last.generations[0]
+    assert isinstance(first, ChatGeneration), "it was read as a message before"
+    first = first.model_copy(update={"message": stamped(cast("AIMessage", first.message), outcome)})
+    return last.model_copy(update={"generations": [[first, *others]]})
+
+
+def _is_last_chunk(chunk: AIMessage) -> bool:
+    return not isinstance(chunk, AIMessageChunk) or chunk.chunk_position == "last"
+
+
+def _last_chunk(outcome: Outcome, last: AIMessage) -> list[AIMessage]:
+    """Exactly one chunk may carry the decision: merging chunks joins their strings."""
+    return [stamped(last if _is_last_chunk(last) else AIMessageChunk(content="", id=last.id), outcome)]
+
+
+def _is_unparsed(answer: Any) -> bool:
+    return isinstance(answer, Unparsed)
+
+
+def _last_parsed(outcome: Outcome, last: Any) -> list[Any]:
+    _parsed(outcome, last)
+    return []  # there is no message to write the decision on
+
+
+def _is_last_event(event: Event) -> bool:
+    return event.get("event") == FINISH
+
+
+def _last_event(outcome: Outcome, last: Event | None) -> list[Event]:
+    return [finished(last if last is not None and _is_last_event(last) else None, KEY, stamp_of(outcome))]
+
+
+INVOKE = Door(_invoke, _ainvoke, _answer)
+STREAM = Door(_stream, _astream, _last_chunk, _is_last_chunk)
+PARSE = Door(_parse, _aparse, _parsed)
+PARSE_STREAM = Door(_parse_stream, _aparse_stream, _last_parsed, _is_unparsed)
+GENERATE = Door(_generate, _agenerate, _result)
+EVENTS = Door(_events, _aevents, _last_event, _is_last_event)

@@ -1,0 +1,53 @@
+"""Which errors of a call are failures of its target, and which are the caller's own."""
+
+from __future__ import annotations
+
+from traceback import walk_tb
+from types import TracebackType
+
+from switchwise.failures import IncompleteStream, target_error
+
+_HANDLES = frozenset(["handle_event", "ahandle_event", "_ahandle_event_for_handler"])
+_CACHES = frozenset(["_generate_with_cache", "_agenerate_with_cache", "stream", "astream"])
+_OWN = frozenset(["lookup", "alookup", "update", "aupdate", "acquire", "aacquire"])
+"""How LangChain calls what is the caller's own: handlers; methods of caches and rate limiters, and where it calls them."""
+_NO_CHUNKS = "No generation chunks were returned"
+"""LangChain's ValueError for a stream without any content."""
+
+
+class Translated:
+    """Raises the target's failure that an error within reports, from that error; lets through what is none, bugs above all.
+
+    One object without state serves all calls: it is entered at every call, where a generator would cost a microsecond.
+    """
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        """Nothing is needed."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Look at the error, if there is one."""
+        if not isinstance(error, Exception) or (trace is not None and _of_the_callers_own(trace)):
+            return
+        if type(error) is ValueError and str(error) == _NO_CHUNKS:
+            error = IncompleteStream(_NO_CHUNKS)
+        failure = target_error(error)
+        if failure is not None and failure is not error:
+            raise failure
+
+
+TRANSLATED = Translated()
+
+
+def _of_the_callers_own(trace: TracebackType) -> bool:
+    """Whether an error comes from a callback handler, a response cache or a rate limiter: no target has failed then."""
+    caller = ""
+    for frame, _ in walk_tb(trace):
+        name = frame.f_code.co_name
+        if name in _HANDLES and frame.f_globals.get("__name__") == "langchain_core.callbacks.manager":
+            return True
+        if caller in _CACHES and name in _OWN:
+            return True
+        caller = name
+    return False
