@@ -6,10 +6,8 @@ callback manager's metadata lacks `configurable`, and a context variable lacks w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
-
-from langchain_core.messages import BaseMessage
 
 from langchain_switchwise.models.messages import turn_of
 from langchain_switchwise.policies.follow_decision import FOLLOW
@@ -127,4 +125,3 @@ def _labels(metadata: Mapping[str, Any], configurable: Mapping[str, Any], follow
         found[FOLLOW] = follow
     more = configurable.get("switchwise_labels") or metadata.get("switchwise_labels")
     return {**found, **more} if more else found
-
