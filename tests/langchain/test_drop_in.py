@@ -28,7 +28,7 @@ from pydantic import BaseModel
 
 from langchain_switchwise import ChatSwitchwise, SwitchwiseMiddleware, SwitchwiseNode
 from switchwise import AllTargetsFailed, ConfigurationError, Interrupted
-from switchwise.prompt_cache.affinity import KeepWarm
+from switchwise.prompt_cache.cache_hints import CacheHints
 from switchwise_loopback import Answer, Fault, LoopbackProvider
 
 from .conftest import claude, gpt
@@ -272,8 +272,8 @@ class TestResponseCaches:
         assert asked == [3, 3]
 
     def test_the_key_of_a_thread_does_not_part_what_is_the_same(self, provider: LoopbackProvider) -> None:
-        warm = KeepWarm(endpoints={"127.0.0.1": "openai"})
-        llm = ChatSwitchwise([gpt(provider)], keep_warm=warm)
+        warm = CacheHints(endpoints={"127.0.0.1": "openai"})
+        llm = ChatSwitchwise([gpt(provider)], cache_hints=warm)
         for thread in ("one", "two"):
             llm.invoke("hello", {"configurable": {"thread_id": thread}})
         assert len(provider.requests) == 1

@@ -11,12 +11,12 @@ from langchain_openai import ChatOpenAI
 
 from langchain_switchwise.answering.replies import complete
 from langchain_switchwise.models.native import natives, pool_of
-from langchain_switchwise.porting.cache_hints import Warmth
+from langchain_switchwise.porting.cache_hints import HintWriter
 from langchain_switchwise.porting.settings import settings
 from langchain_switchwise.porting.tools import Tools
 from switchwise import FailureKind, TargetError
 from switchwise.failures import IncompleteStream
-from switchwise.prompt_cache.affinity import KeepWarm
+from switchwise.prompt_cache.cache_hints import CacheHints
 from switchwise.prompt_cache.rules import CacheRules
 
 from .test_elsewhere import Elsewhere, native
@@ -198,7 +198,7 @@ def test_clients_that_are_not_built_on_openais_are_told_which_calls_belong_toget
         model = Elsewhere(kind=kind, provider="p")
         object.__setattr__(model, attribute, address)
         target = natives({"m": model}, {})["m"]
-        return Warmth(KeepWarm(), {"m": target}).settings(target, ("s1", "main"), True, {})
+        return HintWriter(CacheHints(), {"m": target}).settings(target, ("s1", "main"), True, {})
 
     assert told in given(None)
     assert given("http://127.0.0.1:8000/v1") == {}, "nobody knows who that is"

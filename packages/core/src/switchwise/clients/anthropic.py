@@ -74,11 +74,11 @@ class AnthropicClient(Client):
             params.setdefault("timeout", sdk.timeout)
         return params
 
-    def warmed(self, sdk: Any, call: Call, params: dict[str, Any], named: bool) -> dict[str, Any]:  # noqa: ARG002
-        if not self.keep_warm.breakpoints:
+    def hinted(self, sdk: Any, call: Call, params: dict[str, Any], named: bool) -> dict[str, Any]:  # noqa: ARG002
+        if not self.cache_hints.breakpoints:
             return params
         thread = (params["model"], *call.view.scope.key(Level.AGENT))
-        new = marked(params, self.keep_warm.breakpoints, self._seen.get(thread) or 0)
+        new = marked(params, self.cache_hints.breakpoints, self._seen.get(thread) or 0)
         self._seen.put(thread, len(params["messages"]))
         return dict(new)
 

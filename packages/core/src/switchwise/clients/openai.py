@@ -26,7 +26,7 @@ from switchwise.nouns.reply import Reply
 from switchwise.nouns.scope import Level
 from switchwise.nouns.target import Target
 from switchwise.nouns.usage import usage_of
-from switchwise.prompt_cache.affinity import key_of, with_hint
+from switchwise.prompt_cache.cache_hints import key_of, with_hint
 from switchwise.protocols.chat_stream import at, grow
 from switchwise.protocols.openai_chat import chat_messages, own_parts, plain_calls
 from switchwise.protocols.prompt import Message, Prompt, arguments_of
@@ -86,8 +86,8 @@ class OpenAIClient(Client):
             params["stream_options"] = {"include_usage": True, **(params.get("stream_options") or {})}
         return params
 
-    def warmed(self, sdk: Any, call: Call, params: dict[str, Any], named: bool) -> dict[str, Any]:
-        hint = self.keep_warm.hint(str(sdk.base_url)) if named else None
+    def hinted(self, sdk: Any, call: Call, params: dict[str, Any], named: bool) -> dict[str, Any]:
+        hint = self.cache_hints.hint(str(sdk.base_url)) if named else None
         if hint is None:
             return params
         return with_hint(params, hint, key_of(call.view.scope.key(Level.AGENT)), sdk.default_headers if hint.header else ())

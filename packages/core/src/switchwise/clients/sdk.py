@@ -34,7 +34,7 @@ from switchwise.nouns.call import Call
 from switchwise.nouns.errors import ConfigurationError, FailureKind, TargetError
 from switchwise.nouns.reply import Reply
 from switchwise.nouns.target import Target
-from switchwise.prompt_cache.affinity import KeepWarm
+from switchwise.prompt_cache.cache_hints import CacheHints
 from switchwise.protocols.prompt import Prompt
 
 _SAMPLING = frozenset(["temperature", "top_p"])
@@ -79,7 +79,7 @@ class Client(ABC):
         model: what it asks for where a target names no model.
         defaults: parameters of every request, in the API's own words.
         refusals: `reply`: a refusal is an answer like any other; `fail`: it is a failure, and another target is asked.
-        keep_warm: what is done to find prompt caches again; None: `KeepWarm()`, which tells endpoints that take it which
+        cache_hints: what is done to find prompt caches again; None: `CacheHints()`, which tells endpoints that take it which
             requests belong to one session, and marks nothing.
         marks_end: False: the server ends its streams without saying so, and one that was cut cannot be told from one that was not.
         clock: seconds; only differences count.
@@ -97,7 +97,7 @@ class Client(ABC):
         model: str = "",
         defaults: Mapping[str, Any] | None = None,
         refusals: str = "reply",
-        keep_warm: KeepWarm | None = None,
+        cache_hints: CacheHints | None = None,
         marks_end: bool = True,
         clock: Callable[[], float] = time.monotonic,
         **options: Any,
@@ -112,7 +112,7 @@ class Client(ABC):
         self.model = model
         self._given = (client, async_client)
         self._defaults = dict(defaults or {})
-        self.keep_warm = keep_warm or KeepWarm()
+        self.cache_hints = cache_hints or CacheHints()
         self._fail_refused = refusals == "fail"
         self.marks_end = marks_end
         self._clock = clock
@@ -236,8 +236,8 @@ class Client(ABC):
         """The parameters, with what the API insists on."""
 
     @abstractmethod
-    def warmed(self, sdk: Any, call: Call, params: dict[str, Any], named: bool) -> dict[str, Any]:
-        """The parameters, with what `keep_warm` adds to them."""
+    def hinted(self, sdk: Any, call: Call, params: dict[str, Any], named: bool) -> dict[str, Any]:
+        """The parameters, with what `cache_hints` adds to them."""
 
     @abstractmethod
     def render(self, prompt: Prompt, target: Target) -> dict[str, Any]:
@@ -307,7 +307,7 @@ class Client(ABC):
             params = {name: value for name, value in params.items() if name not in _SAMPLING or value == 1}
         wanted = self.complete_params(sdk, call.target, {"model": model, **self._defaults, **params})
         if call.ask is None:
-            wanted = self.warmed(sdk, call, wanted, named)
+            wanted = self.hinted(sdk, call, wanted, named)
         known = inspect.signature(self.create(sdk)).parameters
         arguments = {name: value for name, value in wanted.items() if name in known}
         if unknown := {name: value for name, value in wanted.items() if name not in known}:

@@ -1,6 +1,5 @@
 """What each provider still has cached, and what that means for the next call."""
 
-from switchwise.prompt_cache.affinity import KeepWarm
 from switchwise.prompt_cache.ledger import Expectation, Ledger
 from switchwise.prompt_cache.rates import Tariff
 from switchwise.prompt_cache.rules import CacheRule, CacheRules
@@ -19,7 +18,6 @@ __all__ = [
     "Choice",
     "Delegation",
     "Expectation",
-    "KeepWarm",
     "Ledger",
     "Outlook",
     "Planner",

@@ -23,7 +23,7 @@ from switchwise.adapting.models import named
 from switchwise.catalog import Catalog
 from switchwise.engine.route import Verifier
 from switchwise.policies.default_chain import default_chain
-from switchwise.prompt_cache.affinity import KeepWarm
+from switchwise.prompt_cache.cache_hints import CacheHints
 
 _SECRETS = (SecretStr, SecretBytes)
 _TELLING = ("auth", "cookie", "key", "secret", "token")
@@ -39,7 +39,7 @@ class Parts:
     verify: Verifier | None = None
     journal: Sequence[Callable[[Attempt], None]] = ()
     catalog: Catalog | None = None
-    keep_warm: KeepWarm | None = None
+    cache_hints: CacheHints | None = None
 
     def router_for(self, natives: Mapping[str, Native]) -> Router:
         """The router that was given, or the default chain over these models.

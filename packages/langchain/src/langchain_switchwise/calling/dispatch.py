@@ -16,7 +16,7 @@ from langchain_switchwise.calling.construction import Packed, Parts, packed, unp
 from langchain_switchwise.calling.door import Door
 from langchain_switchwise.calling.perform import Performer
 from langchain_switchwise.models.native import Native, natives
-from langchain_switchwise.porting.cache_hints import Warmth
+from langchain_switchwise.porting.cache_hints import HintWriter
 from langchain_switchwise.porting.port import Porter
 from langchain_switchwise.porting.schema import Schema
 from langchain_switchwise.reading.inputs import Request, parsed, settled
@@ -24,7 +24,7 @@ from langchain_switchwise.reading.view import Views
 from switchwise import Call, View, adrive, drive
 from switchwise.engine.drive import APerform
 from switchwise.engine.run import Run
-from switchwise.prompt_cache.affinity import KeepWarm
+from switchwise.prompt_cache.cache_hints import CacheHints
 
 
 class Dispatch:
@@ -45,7 +45,7 @@ class Dispatch:
         self._natives = models
         self._parts = parts
         self._views = Views()
-        self._porter = Porter(Warmth(parts.keep_warm or KeepWarm(), models))
+        self._porter = Porter(HintWriter(parts.cache_hints or CacheHints(), models))
         self._local: RunnableConfig | None = None
 
     @property

@@ -116,7 +116,7 @@ class Performer:
         native, messages, settings = self._porter.ported(
             self.view.thread, native, request.messages, request.settings, request.tools is not None
         )
-        if not self._porter.warmth.idle:
+        if not self._porter.hint_writer.idle:
             messages, settings = self._warm(native, messages, settings, whole)
         if _keeps_answers(native.model):
             messages = unstamped(messages)
@@ -125,15 +125,15 @@ class Performer:
     def _warm(
         self, native: Native, messages: list[BaseMessage], settings: dict[str, Any], whole: bool
     ) -> tuple[list[BaseMessage], dict[str, Any]]:
-        """Messages and settings with what keeps the target's cache warm."""
-        warmth, request, tools = self._porter.warmth, self._request, self._request.tools
+        """Messages and settings with what lets its prompt cache be found again."""
+        hint_writer, request, tools = self._porter.hint_writer, self._request, self._request.tools
         named = "session" in self.view.named
-        settings = warmth.settings(native, self.view.thread, named and not _keeps_answers(native.model), settings)
-        mark = warmth.mark(native, settings)
+        settings = hint_writer.settings(native, self.view.thread, named and not _keeps_answers(native.model), settings)
+        mark = hint_writer.mark(native, settings)
         if mark is None or (tools is not None and marked_tools(tools.raw)):
             return messages, settings
         parsed = request.schema is not None  # settings of a call do not get through LangChain's parsers with `include_raw`
-        marked = warmth.messages(native, self.view.thread, messages, mark, whole=whole, end=parsed)
+        marked = hint_writer.messages(native, self.view.thread, messages, mark, whole=whole, end=parsed)
         if marked is None:
             return messages, settings
         return marked, settings if parsed else {**settings, MARK: mark}

@@ -36,7 +36,7 @@ from switchwise import Attempt, ConfigurationError, Router
 from switchwise.catalog import Catalog
 from switchwise.engine.route import Verifier
 from switchwise.observe.explain import Explanation
-from switchwise.prompt_cache.affinity import KeepWarm
+from switchwise.prompt_cache.cache_hints import CacheHints
 from switchwise.reading import token_estimate as tokens
 
 _FIELDS = frozenset(["name", "verbose", "callbacks", "tags", "metadata", "rate_limiter", "disable_streaming", "profile"])
@@ -59,7 +59,7 @@ class ChatSwitchwise(BaseChatModel):
         verify: judges answers before they are shown; see `switchwise.verifiers`. Not together with `router`.
         journal: told of every attempt; see `switchwise.observe.journal`. Not together with `router`.
         catalog: prices and abilities that you know better. Not together with `router`.
-        keep_warm: what is done to find prompt caches again (`switchwise.switching.KeepWarm`); None: endpoints that take it are
+        cache_hints: what is done to find prompt caches again (`switchwise.prompt_cache.CacheHints`); None: endpoints that take it are
             told which calls belong to one thread, and nothing is marked.
         dispatch: that of another `ChatSwitchwise`, to share it instead of all the above; LangChain's configurable fields do.
         settings: fields of LangChain's chat models (`tags`, `metadata`, `callbacks`, `rate_limiter`, ...); anything else
@@ -87,7 +87,7 @@ class ChatSwitchwise(BaseChatModel):
         verify: Verifier | None = None,
         journal: Sequence[Callable[[Attempt], None]] = (),
         catalog: Catalog | None = None,
-        keep_warm: KeepWarm | None = None,
+        cache_hints: CacheHints | None = None,
         dispatch: Dispatch | None = None,
         **settings: Any,
     ) -> None:
@@ -98,7 +98,7 @@ class ChatSwitchwise(BaseChatModel):
         if dispatch is None:
             if not models and (one := options.get("model") or options.get("model_name")):
                 raise ConfigurationError(f"model={one!r}: give all models to choose from, models=['openai:gpt-4.1', ...]")
-            parts = Parts(router, verify, journal, catalog, keep_warm)
+            parts = Parts(router, verify, journal, catalog, cache_hints)
             said = {key: options[key] for key in _TRACED & options.keys()}
             dispatch = Dispatch(natives(models, options), parts, said)
         super().__init__(dispatch=dispatch, **{key: value for key, value in settings.items() if key in fields})  # type: ignore[call-arg]

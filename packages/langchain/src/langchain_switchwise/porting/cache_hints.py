@@ -1,4 +1,4 @@
-"""Adds to a call what lets its prompt cache be found again: see `switchwise.prompt_cache.affinity` and `switchwise.prompt_cache.breakpoints`.
+"""Adds to a call what lets its prompt cache be found again: see `switchwise.prompt_cache.cache_hints` and `switchwise.prompt_cache.breakpoints`.
 
 | | where it is added |
 |---|---|
@@ -20,8 +20,8 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 
 from langchain_switchwise.models.native import Native
 from switchwise.dialects.table import ANTHROPIC, OPENAI_RESPONSES
-from switchwise.prompt_cache.affinity import Hint, KeepWarm, key_of, with_hint
 from switchwise.prompt_cache.breakpoints import LOOKBACK, control, last_block, out_of_reach
+from switchwise.prompt_cache.cache_hints import CacheHints, Hint, key_of, with_hint
 from switchwise.state.in_process import Memory
 
 MARK = "cache_control"
@@ -33,11 +33,11 @@ _ADDRESSES = (
 )
 
 
-class Warmth:
-    """Keeps the caches of a `ChatSwitchwise` warm.
+class HintWriter:
+    """Writes what `CacheHints` asks for into the calls of a `ChatSwitchwise`.
 
     Parameters:
-        keep: what is done.
+        hints: what is asked for.
         natives: the chat models by target name.
         size: how many pairs of thread and target are remembered.
 
@@ -46,10 +46,10 @@ class Warmth:
 
     __slots__ = ("_asked", "_hints", "_marked", "idle")
 
-    def __init__(self, keep: KeepWarm, natives: Mapping[str, Native], size: int = 256) -> None:
-        self._hints = {name: hint for name, native in natives.items() if (hint := _hint(keep, native)) is not None}
-        marks = keep.breakpoints and {name: native for name, native in natives.items() if _markable(native)}
-        self._marked = {name: control(keep.breakpoints) for name in marks} if marks else {}
+    def __init__(self, hints: CacheHints, natives: Mapping[str, Native], size: int = 256) -> None:
+        self._hints = {name: hint for name, native in natives.items() if (hint := _hint(hints, native)) is not None}
+        marks = hints.breakpoints and {name: native for name, native in natives.items() if _markable(native)}
+        self._marked = {name: control(hints.breakpoints) for name in marks} if marks else {}
         self._marked |= {
             native.thinkless.name: self._marked[name] for name, native in (marks or {}).items() if native.thinkless
         }
@@ -112,7 +112,7 @@ def marked_tools(tools: Sequence[Any]) -> bool:
     return any(MARK in (tool if isinstance(tool, Mapping) else getattr(tool, "extras", None) or ()) for tool in tools)
 
 
-def _hint(keep: KeepWarm, native: Native) -> Hint | None:
+def _hint(hints: CacheHints, native: Native) -> Hint | None:
     """Where the model's endpoint takes a key, unless the model has one of its own."""
     model: Any = native.model
     address, usual = next(
@@ -121,7 +121,7 @@ def _hint(keep: KeepWarm, native: Native) -> Hint | None:
     )
     if address is None and usual is None:
         return None
-    hint = keep.hint(str(address or usual), responses=native.dialect is OPENAI_RESPONSES)
+    hint = hints.hint(str(address or usual), responses=native.dialect is OPENAI_RESPONSES)
     if hint is not None and model._llm_type == "openrouter-chat":  # its client takes no headers, but has a setting for this one
         hint = None if getattr(model, "session_id", None) else Hint("session_id")
     own = [getattr(model, name, None) or {} for name in ("model_kwargs", "extra_body", "default_headers")]

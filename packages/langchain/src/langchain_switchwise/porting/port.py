@@ -20,7 +20,7 @@ from langchain_core.prompt_values import ChatPromptValue
 
 from langchain_switchwise.answering.decision_record import target_of
 from langchain_switchwise.models.native import Native
-from langchain_switchwise.porting.cache_hints import Warmth
+from langchain_switchwise.porting.cache_hints import HintWriter
 from langchain_switchwise.porting.call_ids import authored, ids_for, plainly_named, with_ids
 from langchain_switchwise.porting.content import adapt_content, adapt_kind, is_blank
 from langchain_switchwise.porting.settings import settings
@@ -28,7 +28,7 @@ from langchain_switchwise.porting.turn_order import Turns, role_of
 from switchwise.dialects.call_ids import CallIds
 from switchwise.dialects.table import ANTHROPIC, GEMINI, NVIDIA, OTHER
 from switchwise.dialects.thinking import began_without_thinking
-from switchwise.prompt_cache.affinity import KeepWarm
+from switchwise.prompt_cache.cache_hints import CacheHints
 from switchwise.state.in_process import Memory
 
 _Key = tuple[tuple[str, ...], str]
@@ -56,12 +56,12 @@ class Porter:
     """Adapts prompts; keeps per thread and target what it has adapted, so that only new messages are looked at.
 
     Parameters:
-        warmth: what is added to calls for the sake of prompt caches; None: nothing.
+        hint_writer: what is added to calls for the sake of prompt caches; None: nothing.
         size: how many pairs of thread and target are kept.
     """
 
-    def __init__(self, warmth: Warmth | None = None, size: int = 256) -> None:
-        self.warmth = warmth or Warmth(KeepWarm(affinity=False), {})
+    def __init__(self, hint_writer: HintWriter | None = None, size: int = 256) -> None:
+        self.hint_writer = hint_writer or HintWriter(CacheHints(affinity=False), {})
         self._kept: Memory[_Key, _Kept] = Memory(size)
 
     def ported(

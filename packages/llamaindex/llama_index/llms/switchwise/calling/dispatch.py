@@ -12,13 +12,13 @@ from llama_index.llms.switchwise.calling.perform import Performer
 from llama_index.llms.switchwise.models.dialect import Dialect, provider_of
 from llama_index.llms.switchwise.models.native import Native
 from llama_index.llms.switchwise.models.request import Request
-from llama_index.llms.switchwise.porting.cache_hints import Warmth
+from llama_index.llms.switchwise.porting.cache_hints import HintWriter
 from llama_index.llms.switchwise.porting.histories import Histories
 from llama_index.llms.switchwise.reading.scope import Words, capture
 from llama_index.llms.switchwise.reading.view import Views
 from switchwise import AllTargetsFailed, Router, Run, adrive, drive
 from switchwise.nouns.view import View
-from switchwise.prompt_cache.affinity import KeepWarm
+from switchwise.prompt_cache.cache_hints import CacheHints
 
 
 class Dispatch:
@@ -27,7 +27,7 @@ class Dispatch:
     Parameters:
         natives: target name -> native LLM.
         router: chooses among them.
-        keep_warm: what is done to find prompt caches again; None: `KeepWarm()`.
+        cache_hints: what is done to find prompt caches again; None: `CacheHints()`.
         timer: seconds; only differences count.
     """
 
@@ -35,7 +35,7 @@ class Dispatch:
         self,
         natives: Mapping[str, Native],
         router: Router,
-        keep_warm: KeepWarm | None = None,
+        cache_hints: CacheHints | None = None,
         timer: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.natives = natives
@@ -45,7 +45,7 @@ class Dispatch:
         fetchers = frozenset(name for name, dialect in providers.items() if dialect is Dialect.ANTHROPIC)
         self._views = Views(fetchers=fetchers, providers=frozenset(providers))
         self._histories = Histories()
-        self._warmth = Warmth(keep_warm or KeepWarm(), natives)
+        self._hint_writer = HintWriter(cache_hints or CacheHints(), natives)
 
     def view(self, request: Request, bound: Words) -> View:
         """The request as the policies see it; to be asked in the caller's own frame."""
@@ -93,7 +93,7 @@ class Dispatch:
     def _start(self, request: Request, bound: Words) -> tuple[Run, Performer]:
         view = self.view(request, bound)
         named = "session" in view.named
-        performer = Performer(self.natives, self._histories, self._warmth, request, view.thread, named, self._timer)
+        performer = Performer(self.natives, self._histories, self._hint_writer, request, view.thread, named, self._timer)
         return self.router.start(view), performer
 
 

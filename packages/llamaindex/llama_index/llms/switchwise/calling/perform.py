@@ -21,7 +21,7 @@ from llama_index.llms.switchwise.answering.usage import usage_of
 from llama_index.llms.switchwise.models.dialect import Dialect
 from llama_index.llms.switchwise.models.native import Native
 from llama_index.llms.switchwise.models.request import Request, method_of
-from llama_index.llms.switchwise.porting.cache_hints import Warmth
+from llama_index.llms.switchwise.porting.cache_hints import HintWriter
 from llama_index.llms.switchwise.porting.histories import Histories
 from llama_index.llms.switchwise.porting.settings import settings_for
 from switchwise import Call, FailureKind, Reply, TargetError, Usage
@@ -42,20 +42,20 @@ class Performer:
     Parameters:
         natives: target name -> native LLM.
         histories: translates histories, and keeps what it translated.
-        warmth: adds what lets prompt caches be found again.
+        hint_writer: adds what lets prompt caches be found again.
         request: what the caller asked for.
         thread: the conversation that the request belongs to.
         named: the caller named its session.
         clock: seconds; only differences count.
     """
 
-    __slots__ = ("_clock", "_histories", "_listened", "_named", "_natives", "_request", "_thread", "_warmth", "stamps")
+    __slots__ = ("_clock", "_hint_writer", "_histories", "_listened", "_named", "_natives", "_request", "_thread", "stamps")
 
     def __init__(
         self,
         natives: Mapping[str, Native],
         histories: Histories,
-        warmth: Warmth,
+        hint_writer: HintWriter,
         request: Request,
         thread: tuple[str, ...],
         named: bool,
@@ -64,7 +64,7 @@ class Performer:
         self.stamps: list[dict[str, Any]] = []
         self._natives = natives
         self._histories = histories
-        self._warmth = warmth
+        self._hint_writer = hint_writer
         self._request = request
         self._thread = thread
         self._named = named
@@ -135,8 +135,8 @@ class Performer:
         native, request = self._natives[call.target.name], self._request
         messages = self._histories.ported(self._thread, request.messages, native)
         settings = settings_for(native, request.messages, request.kwargs, bool(request.tools), streamed)
-        if not self._warmth.idle:
-            messages, settings = self._warmth.warmed(native, self._thread, self._named, request, (messages, settings))
+        if not self._hint_writer.idle:
+            messages, settings = self._hint_writer.hinted(native, self._thread, self._named, request, (messages, settings))
         return request.send(native, messages, settings)
 
     def _ask(self, call: Call, method: str) -> Any:
@@ -149,7 +149,7 @@ class Performer:
         return self.stamps[-1]
 
     def _attempt(self, call: Call) -> _Attempt:
-        return _Attempt(call, self._natives[call.target.name], self._request, self._warmth, self._listened)
+        return _Attempt(call, self._natives[call.target.name], self._request, self._hint_writer, self._listened)
 
 
 class _Attempt:
@@ -158,14 +158,14 @@ class _Attempt:
     Anything that no provider stands behind passes: a bug must not look like an outage.
     """
 
-    __slots__ = ("_call", "_listened", "_native", "_request", "_warmth", "ear", "reply")
+    __slots__ = ("_call", "_hint_writer", "_listened", "_native", "_request", "ear", "reply")
 
-    def __init__(self, call: Call, native: Native, request: Request, warmth: Warmth, listened: bool) -> None:
+    def __init__(self, call: Call, native: Native, request: Request, hint_writer: HintWriter, listened: bool) -> None:
         self.reply: Reply | None = None
         self.ear = Hearing() if request.structured and call.ask is None else _DEAF
         self._call = call
         self._native = native
-        self._warmth = warmth
+        self._hint_writer = hint_writer
         self._request = request
         self._listened = listened
 
@@ -196,7 +196,7 @@ class _Attempt:
         with its first event, which the integration keeps to itself, and not every server repeats them with the last.
         """
         told = usage.cache_read_tokens is not None or usage.cache_write_tokens is not None
-        return not told and self._call.ask is None and self._warmth.asked(self._native, self._request)
+        return not told and self._call.ask is None and self._hint_writer.asked(self._native, self._request)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         failure = error

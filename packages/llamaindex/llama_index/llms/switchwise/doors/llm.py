@@ -41,7 +41,7 @@ from switchwise import Attempt, ConfigurationError, Router
 from switchwise.catalog import Catalog
 from switchwise.engine.route import Verifier
 from switchwise.observe.explain import Explanation
-from switchwise.prompt_cache.affinity import KeepWarm
+from switchwise.prompt_cache.cache_hints import CacheHints
 
 Model = TypeVar("Model", bound=BaseModel)
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -86,7 +86,7 @@ class Switchwise(FunctionCallingLLM):
         verify: judges answers before they are shown; see `switchwise.verifiers`. Not together with `router`.
         journal: told of every attempt; see `switchwise.observe.journal`. Not together with `router`.
         catalog: prices and abilities of models; give one with overrides for models that you know better.
-        keep_warm: what is done to find prompt caches again (`switchwise.switching.KeepWarm`); None: endpoints that take it are
+        cache_hints: what is done to find prompt caches again (`switchwise.prompt_cache.CacheHints`); None: endpoints that take it are
             told which calls belong to one thread of a session that you named, and nothing is marked.
         settings: fields of LlamaIndex's LLMs (`system_prompt`, `callback_manager`, ...); anything else goes to the
             constructors of those models that are given as strings.
@@ -109,7 +109,7 @@ class Switchwise(FunctionCallingLLM):
         default=None, exclude=True, repr=False, description="what all copies share; made by the constructor"
     )
     _own_router: bool = PrivateAttr(default=False)
-    _keep_warm: KeepWarm | None = PrivateAttr(default=None)
+    _cache_hints: CacheHints | None = PrivateAttr(default=None)
     _shared: Any = PrivateAttr(default=None)  # the callback manager that the targets have from us
 
     def __init__(
@@ -120,7 +120,7 @@ class Switchwise(FunctionCallingLLM):
         verify: Verifier | None = None,
         journal: Sequence[Callable[[Attempt], None]] = (),
         catalog: Catalog | None = None,
-        keep_warm: KeepWarm | None = None,
+        cache_hints: CacheHints | None = None,
         **settings: Any,
     ) -> None:
         found = natives(models, {key: value for key, value in settings.items() if key not in _FIELDS})
@@ -141,9 +141,9 @@ class Switchwise(FunctionCallingLLM):
             models={name: native.llm for name, native in found.items()},
             **{key: value for key, value in settings.items() if key in _FIELDS and value is not None},
         )
-        self.dispatch = Dispatch(found, router, keep_warm)
+        self.dispatch = Dispatch(found, router, cache_hints)
         self._own_router = given is None and verify is None and catalog is None and not journal
-        self._keep_warm = keep_warm
+        self._cache_hints = cache_hints
         self._share_callbacks()
 
     # -- what it is
@@ -337,7 +337,7 @@ class Switchwise(FunctionCallingLLM):
                 "build Switchwise(models=..., router=...) anew"
             )
         fields = {name: getattr(self, name) for name in _FIELDS if name != "callback_manager"}  # the models have theirs
-        return {"models": self.models, "keep_warm": self._keep_warm, **fields}
+        return {"models": self.models, "cache_hints": self._cache_hints, **fields}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         with catch_warnings():

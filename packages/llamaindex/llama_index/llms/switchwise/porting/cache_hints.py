@@ -1,4 +1,4 @@
-"""Adds to a call what lets its prompt cache be found again: see `switchwise.prompt_cache.affinity` and `switchwise.prompt_cache.breakpoints`.
+"""Adds to a call what lets its prompt cache be found again: see `switchwise.prompt_cache.cache_hints` and `switchwise.prompt_cache.breakpoints`.
 
 | | where it is added |
 |---|---|
@@ -22,8 +22,8 @@ from llama_index.llms.switchwise.models.dialect import Dialect
 from llama_index.llms.switchwise.models.native import Native
 from llama_index.llms.switchwise.models.request import Completion, Request
 from llama_index.llms.switchwise.porting.port import MARKABLE
-from switchwise.prompt_cache.affinity import Hint, KeepWarm, key_of, with_hint
 from switchwise.prompt_cache.breakpoints import control, out_of_reach
+from switchwise.prompt_cache.cache_hints import CacheHints, Hint, key_of, with_hint
 from switchwise.state.in_process import Memory
 
 Prepared = tuple[list[ChatMessage], dict[str, Any]]
@@ -33,11 +33,11 @@ _TOOLS = (MessageRole.TOOL, MessageRole.FUNCTION)
 _CLOUDS = ("AnthropicBedrock", "AnthropicVertex")
 
 
-class Warmth:
-    """Keeps the caches of a `Switchwise` warm. Safe for many threads.
+class HintWriter:
+    """Writes what `CacheHints` asks for into the calls of a `Switchwise`. Safe for many threads.
 
     Parameters:
-        keep: what is done.
+        hints: what is asked for.
         natives: the LLMs by target name.
         size: how many pairs of thread and target are remembered.
 
@@ -46,16 +46,16 @@ class Warmth:
 
     __slots__ = ("_asked", "_control", "_hints", "_marked", "_point", "idle")
 
-    def __init__(self, keep: KeepWarm, natives: Mapping[str, Native], size: int = 256) -> None:
-        self._hints = {name: hint for name, native in natives.items() if (hint := _hint(keep, native)) is not None}
-        self._marked = frozenset([name for name, native in natives.items() if keep.breakpoints and _markable(native)])
-        self._control = control(keep.breakpoints)
-        self._point = CachePoint(cache_control=CacheControl(type="ephemeral", ttl=keep.breakpoints or "5m"))
+    def __init__(self, hints: CacheHints, natives: Mapping[str, Native], size: int = 256) -> None:
+        self._hints = {name: hint for name, native in natives.items() if (hint := _hint(hints, native)) is not None}
+        self._marked = frozenset([name for name, native in natives.items() if hints.breakpoints and _markable(native)])
+        self._control = control(hints.breakpoints)
+        self._point = CachePoint(cache_control=CacheControl(type="ephemeral", ttl=hints.breakpoints or "5m"))
         self._asked: Memory[tuple[str, ...], Sequence[ChatMessage]] = Memory(size)
         self.idle = not self._hints and not self._marked
 
-    def warmed(self, native: Native, thread: tuple[str, ...], named: bool, request: Request, prepared: Prepared) -> Prepared:
-        """Messages and settings of a call, with what keeps the target's cache warm; the same objects where there is nothing to add.
+    def hinted(self, native: Native, thread: tuple[str, ...], named: bool, request: Request, prepared: Prepared) -> Prepared:
+        """Messages and settings of a call, with what lets its prompt cache be found again; the same objects where there is nothing to add.
 
         Parameters:
             native: the target.
@@ -104,12 +104,12 @@ def asks_to_cache(native: Native, request: Request) -> bool:
     )
 
 
-def _hint(keep: KeepWarm, native: Native) -> Hint | None:
+def _hint(hints: CacheHints, native: Native) -> Hint | None:
     """Where the LLM's endpoint takes a key, unless the LLM has one of its own."""
     address = getattr(native.llm, "api_base", None)
     if native.dialect not in (Dialect.OPENAI_CHAT, Dialect.OPENAI_RESPONSES) or not isinstance(address, str):
         return None
-    hint = keep.hint(address, responses=native.dialect is Dialect.OPENAI_RESPONSES)
+    hint = hints.hint(address, responses=native.dialect is Dialect.OPENAI_RESPONSES)
     own = [getattr(native.llm, name, None) or {} for name in ("additional_kwargs", "default_headers")]
     return None if hint is None or any(hint.name == name.lower() for each in own for name in each) else hint
 

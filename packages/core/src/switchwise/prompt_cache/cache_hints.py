@@ -1,6 +1,6 @@
 """What a request may say so that its prompt cache is found again. Pure: adapters put it into their requests.
 
-Two things can be said, each in the words of the endpoint that is called:
+Two kinds of hints, each in the words of the endpoint that is called:
 
 - *affinity*: which requests belong together, so that they reach the machine that has their cache. OpenAI calls it
   `prompt_cache_key`, others have a header. On by default, because it is sent only to endpoints that are known to take it.
@@ -8,22 +8,22 @@ Two things can be said, each in the words of the endpoint that is called:
   cost a quarter more (5m) or twice as much (1h), and because frameworks have middleware for it. See `breakpoints`.
 
 Rules:
-1. What the user has set himself is left alone.
+1. What the user has set is left alone.
 2. A key is a digest: neither the session's name nor anything that was said can be read from it.
-3. A key stands for one agent's thread in one session that the caller named. A session that is only told by its opening
+3. A key stands for one agent's thread in one session that the caller named. A session that is identified only by its opening
    words gets none: single questions with a common beginning share a cache without a key, and would lose it by one.
-4. An endpoint that is not listed is told nothing. Several refuse a field that they do not know (Groq, Cerebras and Gemini's
+4. An endpoint that is not listed gets no hint. Several refuse a field that they do not know (Groq, Cerebras and Gemini's
    OpenAI-compatible endpoint answer 400), so what counts is the host that is called, not the name of the SDK.
 
 An adapter needs two lines:
 
->>> keep = KeepWarm()
->>> keep.told({"model": "gpt-6-sol"}, "https://api.openai.com/v1", thread=("s1", "main"))["prompt_cache_key"]
-'fl-e1f6857ff7dc1b796004d31b2e870528'
->>> keep.told({}, "https://api.x.ai/v1", thread=("s1", "main"))
-{'extra_headers': {'x-grok-conv-id': 'fl-e1f6857ff7dc1b796004d31b2e870528'}}
->>> keep.told({}, "https://api.groq.com/openai/v1", thread=("s1", "main"))
-{}
+>>> hints, key = CacheHints(), key_of(("s1", "main"))
+>>> with_hint({"model": "gpt-6-sol"}, hints.hint("https://api.openai.com/v1"), key)["prompt_cache_key"]
+'sw-60cda69b7012cdc9e5443a6c0e8530b7'
+>>> with_hint({}, hints.hint("https://api.x.ai/v1"), key)
+{'extra_headers': {'x-grok-conv-id': 'sw-60cda69b7012cdc9e5443a6c0e8530b7'}}
+>>> hints.hint("https://api.groq.com/openai/v1") is None
+True
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Endpoint(NamedTuple):
     """What an API takes.
 
     Parameters:
-        hosts: where it is found; hosts below these belong to it.
+        hosts: its hosts; subdomains belong to it.
         chat: its hint in Chat Completions.
         responses: its hint in the Responses API; None: it has no such API, or no hint there.
     """
@@ -84,21 +84,21 @@ versions and refuses it in older ones, so it is left to the user."""
 
 
 @dataclass(frozen=True, slots=True)
-class KeepWarm:
-    """What is done to find prompt caches again.
+class CacheHints:
+    """What is added to requests so that prompt caches are found again.
 
     Parameters:
-        affinity: tell endpoints that take it which requests belong to one thread.
+        affinity: send endpoints that take it a key for each thread.
         breakpoints: mark for Anthropic what is to be kept, and for how long: `5m`, `1h`; empty: mark nothing. Requests that
             carry marks already are left alone.
-        endpoints: host -> name of the endpoint in `ENDPOINTS` whose hint it takes; empty name: it is told nothing. For your
+        endpoints: host -> name of the endpoint in `ENDPOINTS` whose hint it takes; empty name: it gets none. For your
             own gateways, Azure, and to switch one off.
 
     Raises:
         ConfigurationError: a lifetime or an endpoint that is not known.
 
-    >>> keep = KeepWarm(endpoints={"llm.example.com": "openai", "api.x.ai": ""})
-    >>> keep.hint("https://llm.example.com/v1"), keep.hint("https://api.x.ai/v1")
+    >>> hints = CacheHints(endpoints={"llm.example.com": "openai", "api.x.ai": ""})
+    >>> hints.hint("https://llm.example.com/v1"), hints.hint("https://api.x.ai/v1")
     (Hint(name='prompt_cache_key', header=False), None)
     """
 
@@ -115,7 +115,7 @@ class KeepWarm:
             )
 
     def hint(self, address: str, *, responses: bool = False) -> Hint | None:
-        """Where the endpoint at `address` (its base URL) takes a key; None: nowhere that is known.
+        """Where the endpoint at `address` takes a key; None: it takes none, as far as is known.
 
         Parameters:
             address: base URL of the API.
@@ -131,30 +131,16 @@ class KeepWarm:
             return None
         return ENDPOINTS[name].responses if responses else ENDPOINTS[name].chat
 
-    def told(
-        self,
-        params: dict[str, Any],
-        address: str,
-        thread: Sequence[str],
-        *,
-        responses: bool = False,
-        given: Collection[str] = (),
-    ) -> dict[str, Any]:
-        """The parameters of a call, with the key of its thread where the endpoint takes one; else the same object.
-
-        Parameters:
-            params: as OpenAI's SDK takes them: fields, `extra_headers`, `extra_body`.
-            address: base URL of the API.
-            thread: what tells this agent's thread from all others, its session first; empty: it has no name.
-            responses: the call is made to the Responses API.
-            given: further fields and headers that are set already: the client's own.
-        """
-        found = self.hint(address, responses=responses) if thread else None
-        return params if found is None else with_hint(params, found, key_of(thread), given)
-
 
 def with_hint(params: dict[str, Any], hint: Hint, key: str, given: Collection[str] = ()) -> dict[str, Any]:
-    """The parameters with a key at the place that `hint` names, unless one is there."""
+    """The parameters of a call with a key at the place that `hint` names; the same object where one is there already.
+
+    Parameters:
+        params: as OpenAI's SDK takes them: fields, `extra_headers`, `extra_body`.
+        hint: where the key goes.
+        key: see `key_of`.
+        given: fields and headers that the client sets itself.
+    """
     headers, body = params.get("extra_headers") or {}, params.get("extra_body") or {}
     name = hint.name
     if name in params or name in body or name in {each.lower() for each in (*headers, *given)}:
@@ -165,13 +151,16 @@ def with_hint(params: dict[str, Any], hint: Hint, key: str, given: Collection[st
 def key_of(thread: Sequence[str]) -> str:
     """The key of a thread: 35 characters, always the same, and nothing can be read from it.
 
+    Parameters:
+        thread: what identifies the thread of an agent, its session first.
+
     >>> key_of(["s1", "main"]) == key_of(("s1", "main")), key_of(["s1", "main"]) == key_of(["s1m", "ain"])
     (True, False)
     """
-    digest = blake2b(digest_size=16, person=b"switchwise")
+    digest = blake2b(digest_size=16, person=b"switchwise.key")
     for part in thread:
         digest.update(f"{len(part)}:{part}".encode("utf-8", "surrogatepass"))
-    return f"fl-{digest.hexdigest()}"
+    return f"sw-{digest.hexdigest()}"
 
 
 def _within(host: str, known: str) -> bool:

@@ -8,11 +8,11 @@ import pytest
 from llama_index.core.base.llms.types import ChatMessage
 
 from llama_index.llms.switchwise import Switchwise, route_scope
-from switchwise.switching import KeepWarm
+from switchwise.prompt_cache import CacheHints
 
 from .methods import METHODS
 
-HERE = KeepWarm(endpoints={"127.0.0.1": "openai"})
+HERE = CacheHints(endpoints={"127.0.0.1": "openai"})
 HELLO = [ChatMessage(role="user", content="hello")]
 WITH_A_THREAD = [method for method in METHODS if "complete" not in method.name]
 
@@ -23,7 +23,7 @@ def keys(provider):
 
 @pytest.fixture
 def llm(openai, responses):
-    return Switchwise({"chat": openai(), "responses": responses()}, keep_warm=HERE)
+    return Switchwise({"chat": openai(), "responses": responses()}, cache_hints=HERE)
 
 
 @pytest.mark.parametrize("target", ["chat", "responses"])
@@ -63,11 +63,11 @@ def test_an_endpoint_that_is_not_known_to_take_a_key_is_told_nothing(openai, pro
 def test_the_users_own_key_is_left_alone(openai, llm, provider):
     llm.chat(HELLO, prompt_cache_key="mine", route={"session": "s1"})
     set_before = openai(additional_kwargs={"prompt_cache_key": "mine"})
-    Switchwise({"only": set_before}, keep_warm=HERE).chat(HELLO, route={"session": "s1"})
+    Switchwise({"only": set_before}, cache_hints=HERE).chat(HELLO, route={"session": "s1"})
     assert keys(provider) == ["mine", "mine"]
 
 
 def test_it_is_pickled_with_the_llm(openai, provider):
-    llm = Switchwise({"only": openai(http_client=None, async_http_client=None)}, keep_warm=HERE)
+    llm = Switchwise({"only": openai(http_client=None, async_http_client=None)}, cache_hints=HERE)
     pickle.loads(pickle.dumps(llm)).chat(HELLO, route={"session": "s1"})
     assert keys(provider) != [None]

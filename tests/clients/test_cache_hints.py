@@ -12,7 +12,8 @@ import pytest
 from switchwise import Attempt, ConfigurationError, Pool, Price, Router, Target, View, drive
 from switchwise.clients import AnthropicClient, Clients, OpenAIClient
 from switchwise.nouns.scope import Scope
-from switchwise.switching import Advisor, CacheRules, KeepWarm
+from switchwise.prompt_cache import CacheHints
+from switchwise.switching import Advisor, CacheRules
 from switchwise.testing import Clock
 from switchwise_loopback import Answer, LoopbackProvider, Request, ToolCall
 
@@ -92,7 +93,7 @@ def test_without_marks_anthropic_keeps_nothing_and_with_them_all_but_the_newest(
     plain = Thread(clients(provider), clock)
     for _ in range(8):
         plain.step()
-    marked = Thread(clients(provider, keep_warm=KeepWarm(breakpoints="5m")), clock)
+    marked = Thread(clients(provider, cache_hints=CacheHints(breakpoints="5m")), clock)
     for _ in range(8):
         marked.step()
     assert plain.prompts == marked.prompts
@@ -101,7 +102,7 @@ def test_without_marks_anthropic_keeps_nothing_and_with_them_all_but_the_newest(
 
 
 def test_marks_stand_at_the_end_of_tools_system_and_prompt(provider: LoopbackProvider, clock: Clock) -> None:
-    thread = Thread(clients(provider, keep_warm=KeepWarm(breakpoints="5m")), clock)
+    thread = Thread(clients(provider, cache_hints=CacheHints(breakpoints="5m")), clock)
     thread.step()
     thread.step()
     assert marks(body(provider)) == ["tools.2", "system.0", "messages.2.0"]
@@ -109,7 +110,7 @@ def test_marks_stand_at_the_end_of_tools_system_and_prompt(provider: LoopbackPro
 
 
 def test_a_thread_of_the_same_agent_reads_what_both_begin_with(provider: LoopbackProvider, clock: Clock) -> None:
-    both = clients(provider, keep_warm=KeepWarm(breakpoints="5m"))
+    both = clients(provider, cache_hints=CacheHints(breakpoints="5m"))
     Thread(both, clock).step()
     other = Thread(both, clock, session="s2")
     other.messages[1] = {"role": "user", "content": "Something else 1"}
@@ -121,7 +122,7 @@ def test_a_thread_of_the_same_agent_reads_what_both_begin_with(provider: Loopbac
 
 
 def test_what_was_asked_last_is_found_behind_a_turn_of_many_calls(provider: LoopbackProvider, clock: Clock) -> None:
-    thread = Thread(clients(provider, keep_warm=KeepWarm(breakpoints="5m")), clock)
+    thread = Thread(clients(provider, cache_hints=CacheHints(breakpoints="5m")), clock)
     thread.step(calls=15)
     thread.step()
     thread.step()
@@ -131,7 +132,7 @@ def test_what_was_asked_last_is_found_behind_a_turn_of_many_calls(provider: Loop
 
 
 def test_and_behind_a_long_stretch_that_went_elsewhere(provider: LoopbackProvider, clock: Clock) -> None:
-    thread = Thread(clients(provider, keep_warm=KeepWarm(breakpoints="5m")), clock)
+    thread = Thread(clients(provider, cache_hints=CacheHints(breakpoints="5m")), clock)
     thread.step()
     thread.step()
     for _ in range(20):
@@ -141,7 +142,7 @@ def test_and_behind_a_long_stretch_that_went_elsewhere(provider: LoopbackProvide
 
 
 def test_one_hour_is_asked_for_on_all_marks(provider: LoopbackProvider, clock: Clock) -> None:
-    thread = Thread(clients(provider, keep_warm=KeepWarm(breakpoints="1h")), clock)
+    thread = Thread(clients(provider, cache_hints=CacheHints(breakpoints="1h")), clock)
     thread.step()
     clock.advance(1_800)
     thread.step()
@@ -151,7 +152,7 @@ def test_one_hour_is_asked_for_on_all_marks(provider: LoopbackProvider, clock: C
 
 @pytest.mark.parametrize("own", ["message", "top"])
 def test_who_marks_himself_is_left_alone(provider: LoopbackProvider, clock: Clock, own: str) -> None:
-    thread = Thread(clients(provider, keep_warm=KeepWarm(breakpoints="1h")), clock)
+    thread = Thread(clients(provider, cache_hints=CacheHints(breakpoints="1h")), clock)
     mark = {"cache_control": {"type": "ephemeral"}}
     if own == "message":
         thread.messages[1] = {"role": "user", "content": [{"type": "text", "text": "Begin 1", **mark}]}
@@ -163,7 +164,7 @@ def test_who_marks_himself_is_left_alone(provider: LoopbackProvider, clock: Cloc
 
 
 def test_what_goes_to_openai_carries_no_marks(provider: LoopbackProvider, clock: Clock) -> None:
-    Thread(clients(provider, keep_warm=KeepWarm(breakpoints="5m")), clock).step("gpt")
+    Thread(clients(provider, cache_hints=CacheHints(breakpoints="5m")), clock).step("gpt")
     assert "cache_control" not in json.dumps(body(provider))
 
 
@@ -181,7 +182,7 @@ def test_the_ledger_counts_on_the_far_mark_once_it_is_told(provider: LoopbackPro
         expected.append(advisor.expect(attempt.call.view, attempt.target).likely)
         advisor.learn(attempt, easy=False)
 
-    made = clients(provider, keep_warm=KeepWarm(breakpoints="5m"))
+    made = clients(provider, cache_hints=CacheHints(breakpoints="5m"))
     thread = Thread(Clients(made._clients, Router(Pool(priced), journal=[watch], clock=clock)), clock)
     for target in ["opus"] * 3 + ["gpt"] * 20 + ["opus"]:
         thread.step(target)
@@ -198,7 +199,7 @@ def test_an_endpoint_that_nobody_knows_is_told_nothing(provider: LoopbackProvide
 
 
 def test_calls_of_one_thread_share_a_key_and_others_do_not(provider: LoopbackProvider, clock: Clock) -> None:
-    both = clients(provider, keep_warm=KeepWarm(endpoints=HERE))
+    both = clients(provider, cache_hints=CacheHints(endpoints=HERE))
     for session in ("s1", "s2", "s1"):
         Thread(both, clock, session).step("gpt")
     Thread(both, clock).step("gpt", agent="helper")
@@ -209,60 +210,62 @@ def test_calls_of_one_thread_share_a_key_and_others_do_not(provider: LoopbackPro
 
 
 def test_nothing_can_be_read_from_a_key(provider: LoopbackProvider, clock: Clock) -> None:
-    Thread(clients(provider, keep_warm=KeepWarm(endpoints=HERE)), clock, session="customer-4711").step("gpt")
+    Thread(clients(provider, cache_hints=CacheHints(endpoints=HERE)), clock, session="customer-4711").step("gpt")
     assert "4711" not in body(provider)["prompt_cache_key"]
 
 
 def test_a_session_without_a_name_has_no_key(provider: LoopbackProvider, clock: Clock) -> None:
-    Thread(clients(provider, keep_warm=KeepWarm(endpoints=HERE)), clock, session="").step("gpt")
+    Thread(clients(provider, cache_hints=CacheHints(endpoints=HERE)), clock, session="").step("gpt")
     assert "prompt_cache_key" not in body(provider)
 
 
 def test_a_key_of_ones_own_counts(provider: LoopbackProvider, clock: Clock) -> None:
-    thread = Thread(clients(provider, keep_warm=KeepWarm(endpoints=HERE)), clock)
+    thread = Thread(clients(provider, cache_hints=CacheHints(endpoints=HERE)), clock)
     thread.step("gpt", extra={"openai": {"prompt_cache_key": "mine"}})
     assert body(provider)["prompt_cache_key"] == "mine"
 
 
 def test_it_can_be_switched_off(provider: LoopbackProvider, clock: Clock) -> None:
-    Thread(clients(provider, keep_warm=KeepWarm(affinity=False, endpoints=HERE)), clock).step("gpt")
+    Thread(clients(provider, cache_hints=CacheHints(affinity=False, endpoints=HERE)), clock).step("gpt")
     assert "prompt_cache_key" not in body(provider)
 
 
 def test_where_a_header_is_wanted_a_header_is_sent(provider: LoopbackProvider, clock: Clock) -> None:
-    thread = Thread(clients(provider, keep_warm=KeepWarm(endpoints={"127.0.0.1": "xai"})), clock)
+    thread = Thread(clients(provider, cache_hints=CacheHints(endpoints={"127.0.0.1": "xai"})), clock)
     thread.step("gpt")
     assert "prompt_cache_key" not in body(provider)
     sent = {name.lower(): value for name, value in provider.requests[-1].headers.items()}
-    assert sent["x-grok-conv-id"].startswith("fl-")
+    assert sent["x-grok-conv-id"].startswith("sw-")
 
 
 def test_requests_in_the_apis_own_words_have_keys_too(provider: LoopbackProvider) -> None:
-    client = OpenAIClient(model="gpt-6-sol", base_url=provider.openai_url, api_key="x", keep_warm=KeepWarm(endpoints=HERE))
+    client = OpenAIClient(model="gpt-6-sol", base_url=provider.openai_url, api_key="x", cache_hints=CacheHints(endpoints=HERE))
     router = Router(Pool([GPT]))
     request = client.request(messages=[{"role": "user", "content": "hi"}])
     for _ in drive(router.start(View(Scope("s1"))), request.perform):
         pass
-    assert body(provider)["prompt_cache_key"].startswith("fl-")
+    assert body(provider)["prompt_cache_key"].startswith("sw-")
 
 
 def test_what_is_wrongly_configured_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="breakpoints"):
-        KeepWarm(breakpoints="30m")
+        CacheHints(breakpoints="30m")
     with pytest.raises(ConfigurationError, match="known are openai"):
-        KeepWarm(endpoints={"localhost": "nobody"})
+        CacheHints(endpoints={"localhost": "nobody"})
 
 
 # -- what does not change from step to step ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("target", ["opus", "gpt"])
-@pytest.mark.parametrize("keep_warm", [KeepWarm(), KeepWarm(breakpoints="5m", endpoints=HERE)], ids=["plain", "kept warm"])
+@pytest.mark.parametrize(
+    "cache_hints", [CacheHints(), CacheHints(breakpoints="5m", endpoints=HERE)], ids=["plain", "kept warm"]
+)
 def test_each_request_begins_with_the_bytes_of_the_one_before(
-    provider: LoopbackProvider, clock: Clock, target: str, keep_warm: KeepWarm
+    provider: LoopbackProvider, clock: Clock, target: str, cache_hints: CacheHints
 ) -> None:
     """Tools in their order, keys of JSON in theirs, settings as they were; but for marks, which are not compared."""
-    thread = Thread(clients(provider, keep_warm=keep_warm), clock)
+    thread = Thread(clients(provider, cache_hints=cache_hints), clock)
     for _ in range(4):
         thread.step(target, temperature=1.0, max_tokens=100, parallel_tool_calls=False)
     sent = [bare(dict(seen.body)) for seen in provider.requests]
@@ -307,4 +310,4 @@ def test_the_share_of_the_prompts_that_is_read(
 
     assert share({}) == 0
     assert share({"anthropic": {"cache_control": {"type": "ephemeral"}}}) == at_the_end_only
-    assert share({}, keep_warm=KeepWarm(breakpoints="5m")) == kept_warm
+    assert share({}, cache_hints=CacheHints(breakpoints="5m")) == kept_warm

@@ -1,4 +1,4 @@
-"""Anthropic keeps of a prompt what is marked: `KeepWarm(breakpoints=...)` sets the marks, over the wire to a provider with caches."""
+"""Anthropic keeps of a prompt what is marked: `CacheHints(breakpoints=...)` sets the marks, over the wire to a provider with caches."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from llama_index.core.base.llms.types import CacheControl, CachePoint, ChatMessa
 
 from llama_index.llms.switchwise import Switchwise
 from switchwise import Pool, Router, Target
-from switchwise.switching import KeepWarm
+from switchwise.prompt_cache import CacheHints
 from switchwise_loopback import Answer, LoopbackProvider, ToolCall
 
 from ..methods import ADD
@@ -64,53 +64,53 @@ def marks(body):
 def test_without_marks_nothing_is_read_and_with_them_all_but_the_newest(make, journal, streamed):
     plain = Thread(make(), journal, streamed=streamed)
     assert [plain.step().cache_read_tokens or 0 for _ in range(4)] == [0] * 4
-    marked = Thread(make(keep_warm=KeepWarm(breakpoints="5m")), journal, streamed=streamed)
+    marked = Thread(make(cache_hints=CacheHints(breakpoints="5m")), journal, streamed=streamed)
     steps = [marked.step() for _ in range(4)]
     for before, after in itertools.pairwise(steps):
         assert after.cache_read_tokens >= before.input_tokens - 5
 
 
 def test_the_callers_messages_carry_no_marks(make, journal):
-    thread = Thread(make(keep_warm=KeepWarm(breakpoints="5m")), journal)
+    thread = Thread(make(cache_hints=CacheHints(breakpoints="5m")), journal)
     thread.step()
     thread.step()
     assert not any(isinstance(block, CachePoint) for message in thread.messages for block in message.blocks)
 
 
 def test_the_lifetime_is_what_was_asked_for(make, journal, provider):
-    Thread(make(keep_warm=KeepWarm(breakpoints="1h")), journal).step()
+    Thread(make(cache_hints=CacheHints(breakpoints="1h")), journal).step()
     assert provider.requests[-1].body["cache_control"] == {"type": "ephemeral", "ttl": "1h"}
 
 
 def test_what_was_asked_last_is_found_behind_a_turn_of_many_calls(make, journal, provider):
-    thread = Thread(make(keep_warm=KeepWarm(breakpoints="5m")), journal, first="Begin with 25 things")
+    thread = Thread(make(cache_hints=CacheHints(breakpoints="5m")), journal, first="Begin with 25 things")
     steps = [thread.step() for _ in range(3)]
     assert [after.cache_read_tokens >= before.input_tokens - 5 for before, after in itertools.pairwise(steps)] == [True] * 2
     assert marks(provider.requests[-1].body) <= 4
 
 
 def test_and_behind_a_long_stretch_that_went_elsewhere(make, journal):
-    thread = Thread(make(keep_warm=KeepWarm(breakpoints="5m")), journal)
+    thread = Thread(make(cache_hints=CacheHints(breakpoints="5m")), journal)
     before = [thread.step(target) for target in ["claude"] * 2 + ["gpt"] * 12][1]
     assert thread.step("claude").cache_read_tokens >= before.input_tokens - 5
 
 
 @pytest.mark.parametrize("own", ["message", "llm"])
 def test_who_marks_himself_is_left_alone(make, anthropic, provider, own):
-    keep = KeepWarm(breakpoints="1h")
+    keep = CacheHints(breakpoints="1h")
     point = [CachePoint(cache_control=CacheControl(type="ephemeral"))] if own == "message" else []
     history = [
         SYSTEM,
         ChatMessage(role="user", blocks=[TextBlock(text="Say 1"), *point]),
         ChatMessage(role="user", content="1"),
     ]
-    llm = make(keep_warm=keep) if own == "message" else Switchwise([anthropic(cache_idx=1)], keep_warm=keep)
+    llm = make(cache_hints=keep) if own == "message" else Switchwise([anthropic(cache_idx=1)], cache_hints=keep)
     llm.chat(history)
     assert "1h" not in json.dumps(provider.requests[-1].body)
     assert marks(provider.requests[-1].body) == 1
 
 
 def test_openai_gets_no_marks(make, provider):
-    llm = make(keep_warm=KeepWarm(breakpoints="5m"))
+    llm = make(cache_hints=CacheHints(breakpoints="5m"))
     llm.chat([SYSTEM, ChatMessage(role="user", content="Say 1")], route={"target": "gpt"})
     assert marks(provider.requests[-1].body) == 0

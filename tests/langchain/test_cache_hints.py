@@ -16,7 +16,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from pydantic import BaseModel
 
 from langchain_switchwise import ChatSwitchwise, SwitchwiseMiddleware
-from switchwise.switching import KeepWarm
+from switchwise.prompt_cache import CacheHints
 from switchwise.testing import Clock
 from switchwise_loopback import Answer, LoopbackProvider, Request, ToolCall
 
@@ -104,7 +104,7 @@ def test_without_marks_nothing_is_read_and_with_them_all_but_the_newest(
 ) -> None:
     plain, marked = (
         Thread(routed(provider), clock, how),
-        Thread(routed(provider, keep_warm=KeepWarm(breakpoints="5m")), clock, how),
+        Thread(routed(provider, cache_hints=CacheHints(breakpoints="5m")), clock, how),
     )
     for thread in (plain, marked):
         for _ in range(6):
@@ -115,13 +115,13 @@ def test_without_marks_nothing_is_read_and_with_them_all_but_the_newest(
 
 
 def test_marks_stand_at_the_end_of_tools_system_and_prompt(provider: LoopbackProvider, clock: Clock) -> None:
-    Thread(routed(provider, keep_warm=KeepWarm(breakpoints="1h")), clock).step()
+    Thread(routed(provider, cache_hints=CacheHints(breakpoints="1h")), clock).step()
     assert marks(sent(provider)) == ["top", "tools.1", "system.0"]
     assert sent(provider)["cache_control"] == {"type": "ephemeral", "ttl": "1h"}
 
 
 def test_what_was_asked_last_is_found_behind_a_turn_of_many_calls(provider: LoopbackProvider, clock: Clock) -> None:
-    thread = Thread(routed(provider, keep_warm=KeepWarm(breakpoints="5m")), clock)
+    thread = Thread(routed(provider, cache_hints=CacheHints(breakpoints="5m")), clock)
     thread.messages[1] = HumanMessage("Begin with 25 things")
     for _ in range(3):
         thread.step()
@@ -131,18 +131,18 @@ def test_what_was_asked_last_is_found_behind_a_turn_of_many_calls(provider: Loop
 
 
 def test_and_behind_a_long_stretch_that_went_elsewhere(provider: LoopbackProvider, clock: Clock) -> None:
-    thread = Thread(routed(provider, keep_warm=KeepWarm(breakpoints="5m")), clock)
+    thread = Thread(routed(provider, cache_hints=CacheHints(breakpoints="5m")), clock)
     for target in ["opus"] * 2 + ["chat"] * 20 + ["opus"]:
         thread.step(target)
     assert thread.read[-1] >= thread.prompts[1] - 5
 
 
 def test_a_history_that_was_restored_is_found_as_far_as_marks_reach(provider: LoopbackProvider, clock: Clock) -> None:
-    thread = Thread(routed(provider, keep_warm=KeepWarm(breakpoints="5m")), clock)
+    thread = Thread(routed(provider, cache_hints=CacheHints(breakpoints="5m")), clock)
     thread.messages[1] = HumanMessage("Begin with 12 things")
     thread.step()
     thread.step()
-    again = Thread(routed(provider, keep_warm=KeepWarm(breakpoints="5m")), clock)
+    again = Thread(routed(provider, cache_hints=CacheHints(breakpoints="5m")), clock)
     again.messages = [message.model_copy() for message in thread.messages]
     again.step()
     assert again.read[0] >= thread.prompts[1] - 5
@@ -150,7 +150,7 @@ def test_a_history_that_was_restored_is_found_as_far_as_marks_reach(provider: Lo
 
 @pytest.mark.parametrize("own", ["message", "setting", "tool"])
 def test_who_marks_himself_is_left_alone(provider: LoopbackProvider, clock: Clock, own: str) -> None:
-    thread = Thread(routed(provider, keep_warm=KeepWarm(breakpoints="1h")), clock)
+    thread = Thread(routed(provider, cache_hints=CacheHints(breakpoints="1h")), clock)
     if own == "message":
         thread.messages[1] = HumanMessage([{"type": "text", "text": "Begin with 1", "cache_control": MARK}])
         thread.step()
@@ -163,13 +163,13 @@ def test_who_marks_himself_is_left_alone(provider: LoopbackProvider, clock: Cloc
         assert sent(provider)["cache_control"] == MARK
     else:
         marked = look_up.model_copy(update={"extras": {"cache_control": MARK}})
-        thread.llm = routed(provider, keep_warm=KeepWarm(breakpoints="1h")).bind_tools([write, marked])
+        thread.llm = routed(provider, cache_hints=CacheHints(breakpoints="1h")).bind_tools([write, marked])
         thread.step()
         assert marks(sent(provider)) == ["tools.1"]
 
 
 def test_other_targets_get_no_marks(provider: LoopbackProvider, clock: Clock) -> None:
-    thread = Thread(routed(provider, keep_warm=KeepWarm(breakpoints="5m")), clock)
+    thread = Thread(routed(provider, cache_hints=CacheHints(breakpoints="5m")), clock)
     for target in ("opus", "chat", "responses"):
         thread.step(target)
     assert "cache_control" not in json.dumps([dict(seen.body) for seen in provider.requests[1:]])
@@ -179,7 +179,7 @@ def test_structured_output_is_marked_too(provider: LoopbackProvider) -> None:
     class City(BaseModel):
         city: str
 
-    llm = routed(provider, keep_warm=KeepWarm(breakpoints="5m"))
+    llm = routed(provider, cache_hints=CacheHints(breakpoints="5m"))
     for include_raw in (False, True):
         asked = llm.with_structured_output(City, method="json_schema", include_raw=include_raw)
         asked.invoke([SystemMessage(LONG), HumanMessage("Where?")], pinned("opus"))
@@ -187,7 +187,7 @@ def test_structured_output_is_marked_too(provider: LoopbackProvider) -> None:
 
 
 def test_generate_is_marked_too(provider: LoopbackProvider) -> None:
-    llm = routed(provider, keep_warm=KeepWarm(breakpoints="5m"))
+    llm = routed(provider, cache_hints=CacheHints(breakpoints="5m"))
     llm.generate([[SystemMessage(LONG), HumanMessage("Where?")]])
     assert marks(sent(provider)) == ["top", "system.0"]
 
@@ -209,7 +209,7 @@ def agent(provider: LoopbackProvider, llm: Any, *middleware: Any) -> None:
 @pytest.mark.parametrize("inside", [False, True], ids=["alone", "around LangChain's own"])
 def test_inside_an_agent_it_agrees_with_langchains_own_middleware(provider: LoopbackProvider, ttl: Any, inside: bool) -> None:
     """Of two that mark, the inner one counts; the provider refuses more than four marks, and a longer life after a shorter one."""
-    llm = routed(provider, keep_warm=KeepWarm(breakpoints="1h" if ttl == "5m" else "5m"))
+    llm = routed(provider, cache_hints=CacheHints(breakpoints="1h" if ttl == "5m" else "5m"))
     agent(provider, llm, SwitchwiseMiddleware(), *([AnthropicPromptCachingMiddleware(ttl=ttl)] if inside else []))
     assert {seen.status for seen in provider.requests} == {200}
     expected = ["top", "tools.1", "system.0"] if inside else ["top", "system.0"]
@@ -219,7 +219,7 @@ def test_inside_an_agent_it_agrees_with_langchains_own_middleware(provider: Loop
 
 
 def test_without_a_middleware_an_agent_is_marked_at_every_step(provider: LoopbackProvider) -> None:
-    agent(provider, routed(provider, keep_warm=KeepWarm(breakpoints="5m")))
+    agent(provider, routed(provider, cache_hints=CacheHints(breakpoints="5m")))
     assert [marks(seen.body) for seen in provider.requests] == [["top", "tools.1", "system.0"]] * 4
 
 
@@ -239,7 +239,7 @@ def test_an_endpoint_that_nobody_knows_is_told_nothing(provider: LoopbackProvide
 @pytest.mark.parametrize("target", ["chat", "responses"])
 @pytest.mark.parametrize("how", ["invoke", "stream"])
 def test_calls_of_one_thread_share_a_key(provider: LoopbackProvider, clock: Clock, target: str, how: str) -> None:
-    llm = routed(provider, keep_warm=KeepWarm(endpoints=HERE))
+    llm = routed(provider, cache_hints=CacheHints(endpoints=HERE))
     thread = Thread(llm, clock, how)
     thread.step(target)
     first = key(provider)
@@ -253,36 +253,36 @@ def test_calls_of_one_thread_share_a_key(provider: LoopbackProvider, clock: Cloc
 
 
 def test_anthropic_is_sent_no_key(provider: LoopbackProvider, clock: Clock) -> None:
-    Thread(routed(provider, keep_warm=KeepWarm(endpoints=HERE)), clock).step("opus")
+    Thread(routed(provider, cache_hints=CacheHints(endpoints=HERE)), clock).step("opus")
     assert key(provider) is None
 
 
 def test_without_a_thread_id_there_is_no_key(provider: LoopbackProvider, clock: Clock) -> None:
     """Single questions with a common beginning find it in one cache: a key for each would part them."""
-    Thread(routed(provider, keep_warm=KeepWarm(endpoints=HERE)), clock, thread_id=None).step("chat")
+    Thread(routed(provider, cache_hints=CacheHints(endpoints=HERE)), clock, thread_id=None).step("chat")
     assert key(provider) is None
 
 
 def test_a_key_of_ones_own_counts(provider: LoopbackProvider, clock: Clock) -> None:
-    keep = KeepWarm(endpoints=HERE)
-    Thread(routed(provider, keep_warm=keep), clock).step("chat", prompt_cache_key="mine")
+    keep = CacheHints(endpoints=HERE)
+    Thread(routed(provider, cache_hints=keep), clock).step("chat", prompt_cache_key="mine")
     assert key(provider) == "mine"
-    own = ChatSwitchwise({"chat": gpt(provider, model_kwargs={"prompt_cache_key": "its own"})}, keep_warm=keep)
+    own = ChatSwitchwise({"chat": gpt(provider, model_kwargs={"prompt_cache_key": "its own"})}, cache_hints=keep)
     Thread(own, clock).step("chat")
     assert key(provider) == "its own"
 
 
 @pytest.mark.parametrize("target", ["chat", "responses"])
 def test_where_a_header_is_wanted_a_header_is_sent(provider: LoopbackProvider, clock: Clock, target: str) -> None:
-    llm = routed(provider, keep_warm=KeepWarm(endpoints={"127.0.0.1": "openrouter"}))
+    llm = routed(provider, cache_hints=CacheHints(endpoints={"127.0.0.1": "openrouter"}))
     Thread(llm, clock).step(target, extra_headers={"x-mine": "1"})
     assert key(provider) is None
-    assert provider.requests[-1].headers["x-session-id"].startswith("fl-")
+    assert provider.requests[-1].headers["x-session-id"].startswith("sw-")
     assert provider.requests[-1].headers["x-mine"] == "1"
 
 
 def test_an_agent_has_one_key_and_its_sub_agent_another(provider: LoopbackProvider, clock: Clock) -> None:
-    llm = ChatSwitchwise({"chat": gpt(provider)}, keep_warm=KeepWarm(endpoints=HERE))
+    llm = ChatSwitchwise({"chat": gpt(provider)}, cache_hints=CacheHints(endpoints=HERE))
     agent(provider, llm, SwitchwiseMiddleware())
     keys = {seen.body["prompt_cache_key"] for seen in provider.requests}
     assert len(keys) == 1
@@ -294,10 +294,10 @@ def test_an_agent_has_one_key_and_its_sub_agent_another(provider: LoopbackProvid
 
 
 @pytest.mark.parametrize("target", ["opus", "chat", "responses"])
-@pytest.mark.parametrize("keep", [KeepWarm(), KeepWarm(breakpoints="5m", endpoints=HERE)], ids=["plain", "kept warm"])
-def test_each_request_begins_as_the_one_before(provider: LoopbackProvider, clock: Clock, target: str, keep: KeepWarm) -> None:
+@pytest.mark.parametrize("keep", [CacheHints(), CacheHints(breakpoints="5m", endpoints=HERE)], ids=["plain", "kept warm"])
+def test_each_request_begins_as_the_one_before(provider: LoopbackProvider, clock: Clock, target: str, keep: CacheHints) -> None:
     """Tools in their order, keys of JSON in theirs, settings as they were; but for marks, which are not compared."""
-    llm = ChatSwitchwise(routed(provider).models, keep_warm=keep)  # type: ignore[arg-type]
+    llm = ChatSwitchwise(routed(provider).models, cache_hints=keep)  # type: ignore[arg-type]
     thread = Thread(llm, clock)
     for number in range(4):
         thread.step(target if number != 1 else ("chat" if target != "chat" else "opus"))
@@ -328,7 +328,7 @@ def bare(value: Any) -> Any:
 
 
 def test_the_callers_messages_stay_as_they_were(provider: LoopbackProvider, clock: Clock) -> None:
-    thread = Thread(routed(provider, keep_warm=KeepWarm(breakpoints="5m")), clock)
+    thread = Thread(routed(provider, cache_hints=CacheHints(breakpoints="5m")), clock)
     thread.messages[1] = HumanMessage("Begin with 25 things")
     thread.step()
     before = [message.model_dump() for message in thread.messages]
