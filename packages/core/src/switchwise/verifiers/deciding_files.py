@@ -1,0 +1,130 @@
+"""The files that decide what a check says: hashed, so that a run cannot pass by changing them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatch
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final
+
+DECIDING: Final = (
+    "test/*", "tests/*", "*/test/*", "*/tests/*", "test_*.py", "*_test.*", "*.test.*", "*.spec.*", "conftest.py", "pytest.py",
+    "sitecustomize.py", "usercustomize.py", "*.pth", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg",
+    "Makefile", "package.json", "*.lock", "package-lock.json", "jest.config.*", "vitest.config.*",
+)  # fmt: skip
+"""What usually decides; a pattern without a slash matches the name of a file in any folder."""
+SKIPPED: Final = frozenset(
+    [".git", "node_modules", ".venv", "venv", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache"]
+)
+MOST_FILES: Final = 20_000
+MOST_BYTES: Final = 256 * 1024 * 1024
+
+
+class TooMany(Exception):
+    """More files match than can be hashed in reasonable time."""
+
+
+class DecidingFiles:
+    """Files below a folder that match one of the patterns.
+
+    Parameters:
+        patterns: as in a shell, relative to the folder; without a slash they match names in any folder.
+    """
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        self._patterns = tuple(patterns)
+
+    def note(self, root: str, copy: bool = False) -> dict[str, Any]:
+        """What they are now: the digests, in a private file, as JSON types.
+
+        Parameters:
+            copy: keep their contents, too.
+
+        Raises:
+            TooMany: there are too many, or they are too large.
+        """
+        digests = self.digests(root)
+        if not digests and not copy:
+            return {"file": "", "digest": _joined(digests), "copy": ""}
+        folder = Path(tempfile.mkdtemp(prefix="switchwise-begun-"))
+        (folder / "digests.json").write_text(json.dumps(digests), encoding="utf-8")
+        if copy:
+            for path in digests:
+                kept = folder / "files" / path
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(Path(root) / path, kept, follow_symlinks=False)
+        return {"file": str(folder / "digests.json"), "digest": _joined(digests), "copy": str(folder / "files") if copy else ""}
+
+    def changed(self, root: str, noted: Mapping[str, Any]) -> list[str]:
+        """The files that were changed, added or removed since `noted`; a single `?` where the list is on another machine."""
+        now = self.digests(root)
+        if _joined(now) == noted["digest"]:
+            return []
+        file = Path(noted["file"])
+        before = json.loads(file.read_text(encoding="utf-8")) if noted["file"] and file.exists() else None
+        if before is None:
+            return ["?"] if noted["file"] else sorted(now)
+        return sorted(path for path in before.keys() | now.keys() if before.get(path) != now.get(path))
+
+    def restored(self, root: str, noted: Mapping[str, Any], to: Path) -> Path:
+        """A copy of the folder in which the deciding files are as they were."""
+        where = to / "tree"
+        ignore = shutil.ignore_patterns(".git", "__pycache__", ".pytest_cache")
+        shutil.copytree(root, where, symlinks=True, ignore=ignore)
+        for path in self.digests(str(where)):
+            (where / path).unlink()
+        if noted["copy"]:
+            shutil.copytree(noted["copy"], where, symlinks=True, dirs_exist_ok=True)
+        return where
+
+    def digests(self, root: str) -> dict[str, str]:
+        """Path to digest; raises `TooMany`."""
+        found: dict[str, str] = {}
+        size = 0
+        for path in self._paths(Path(root)):
+            relative = path.relative_to(root).as_posix()
+            status = path.lstat()
+            size += status.st_size
+            if len(found) >= MOST_FILES or size > MOST_BYTES:
+                raise TooMany(
+                    f"more than {MOST_FILES:,} files or {MOST_BYTES >> 20} MiB decide: give deciding= that names fewer"
+                )
+            found[relative] = _digest(path, status, Path(root))
+        return found
+
+    def _paths(self, root: Path) -> Iterator[Path]:
+        for folder, folders, files in os.walk(root):
+            folders[:] = sorted(name for name in folders if name not in SKIPPED)
+            for name in sorted(files):
+                path = Path(folder) / name
+                relative = path.relative_to(root).as_posix()
+                if any(fnmatch(relative if "/" in pattern else name, pattern) for pattern in self._patterns):
+                    yield path
+
+
+def _digest(path: Path, status: os.stat_result, root: Path) -> str:
+    """Of a file's content; of a link, where it leads and what stands there."""
+    digest = blake2b(digest_size=16)
+    if stat.S_ISLNK(status.st_mode):
+        digest.update(b"link:" + os.fsencode(path.readlink()))
+        target = path.resolve()
+        if not target.is_relative_to(root.resolve()):
+            return f"outside:{digest.hexdigest()}"
+        if not target.is_file():
+            return f"dangling:{digest.hexdigest()}"
+    elif not stat.S_ISREG(status.st_mode):
+        return f"special:{stat.S_IFMT(status.st_mode)}"
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def _joined(digests: Mapping[str, str]) -> str:
+    return blake2b(json.dumps(sorted(digests.items())).encode(), digest_size=16).hexdigest()

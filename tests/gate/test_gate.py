@@ -1,0 +1,94 @@
+"""`Gate`: one run's way through it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+
+import pytest
+
+from switchwise import ConfigurationError
+from switchwise.gate import CAREFUL, Gate, Passage, Ruling
+from switchwise.nouns.finding import Finding, Standing, Work
+
+NO = Finding(Standing.REJECTED, "2 failed", "FAILED test_a\nFAILED test_b")
+YES = Finding(Standing.ACCEPTED)
+
+
+def rule(gate: Gate, passage: Passage | None = None, colour: str = "sync") -> Ruling:
+    given = passage or Passage()
+    return gate.rule(Work("Done."), given) if colour == "sync" else asyncio.run(gate.arule(Work("Done."), given))
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+def test_rejected_work_goes_back_stronger_and_at_most_so_often(colour: str) -> None:
+    gate, passage = Gate(lambda _: NO, tries=2, stronger="opus"), Passage()
+    for _ in range(2):
+        ruling = rule(gate, passage, colour)
+        assert (ruling.again, ruling.target) == (True, "opus")
+        assert "FAILED test_b" in ruling.message
+        passage = Passage.load(json.loads(json.dumps(ruling.passage.dump())))
+    last = rule(gate, passage, colour)
+    assert not last.again
+    assert last.mark == "[not verified: 2 failed]"
+
+
+@pytest.mark.parametrize(
+    ("check", "standing"),
+    [
+        (lambda _: Finding(Standing.UNJUDGED, "no tests"), Standing.UNJUDGED),
+        (lambda _: 1 / 0, Standing.BROKEN),
+        (lambda _: "fine", Standing.BROKEN),
+    ],
+)
+def test_what_could_not_judge_spends_no_try_and_does_not_pass_for_a_yes(check: object, standing: Standing) -> None:
+    ruling = rule(Gate(check))  # type: ignore[arg-type]
+    assert ruling.finding.standing is standing
+    assert (ruling.again, ruling.passage.rejections) == (False, 0)
+    assert ruling.mark.startswith("[not verified: ")
+
+
+def test_in_the_shadow_it_notes_and_does_nothing() -> None:
+    seen: list[Finding] = []
+    gate = Gate(lambda _: NO, mode="shadow", observe=lambda _work, finding, _ruling: seen.append(finding))
+    ruling = rule(gate)
+    assert (ruling.again, ruling.mark, seen) == (False, "", [NO])
+    assert gate.rate() == (0, 1)
+
+
+def test_off_it_asks_nobody() -> None:
+    assert not rule(Gate(lambda _: 1 / 0, mode="off")).again  # type: ignore[arg-type]
+
+
+def test_an_observer_that_fails_costs_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR):
+        assert rule(Gate(lambda _: YES, observe=lambda *_: 1 / 0)).finding is YES
+    assert "observer of a gate failed" in caplog.text
+
+
+def test_where_the_first_target_is_hardly_ever_right_runs_begin_stronger() -> None:
+    answers = iter([True] + [False] * CAREFUL)
+    gate = Gate(lambda _: next(answers), worth=0.3)
+    assert gate.start() == ""
+    for _ in range(CAREFUL):
+        rule(gate)
+    starts = [gate.start() for _ in range(8)]
+    assert starts.count("strong") == 6
+    assert starts.count("") == 2, "some go on measuring"
+
+
+def test_where_it_is_often_right_they_do_not() -> None:
+    gate = Gate(lambda _: True, worth=0.3)
+    for _ in range(CAREFUL):
+        rule(gate)
+    assert {gate.start() for _ in range(8)} == {""}
+
+
+def test_what_cannot_be_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="give a check"):
+        Gate("pytest")  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="on, shadow or off"):
+        Gate(lambda _: True, mode="maybe")  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="where the findings are to stand"):
+        Gate(lambda _: True, note="Try again.")
