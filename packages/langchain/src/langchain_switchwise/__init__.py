@@ -9,12 +9,25 @@ from langchain_switchwise.policies.by_decision import ByDecision
 from langchain_switchwise.policies.follow_decision import Follows
 
 if TYPE_CHECKING:
+    from langchain_switchwise.doors.gate import SwitchwiseGate, gate_node
     from langchain_switchwise.doors.middleware import SwitchwiseMiddleware
     from langchain_switchwise.doors.node import SwitchwiseNode, SwitchwiseState, follow
 
-__all__ = ["ByDecision", "ChatSwitchwise", "Follows", "SwitchwiseMiddleware", "SwitchwiseNode", "SwitchwiseState", "follow"]
+__all__ = [
+    "ByDecision",
+    "ChatSwitchwise",
+    "Follows",
+    "SwitchwiseGate",
+    "SwitchwiseMiddleware",
+    "SwitchwiseNode",
+    "SwitchwiseState",
+    "follow",
+    "gate_node",
+]
 
 _LATER = {
+    "SwitchwiseGate": "langchain_switchwise.doors.gate",
+    "gate_node": "langchain_switchwise.doors.gate",
     "SwitchwiseMiddleware": "langchain_switchwise.doors.middleware",
     "SwitchwiseNode": "langchain_switchwise.doors.node",
     "SwitchwiseState": "langchain_switchwise.doors.node",

@@ -15,6 +15,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated, Any, NotRequired, cast
 
 from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse, hook_config
@@ -25,8 +26,11 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from langchain_switchwise.doors.chat_model import ChatSwitchwise
-from langchain_switchwise.doors.node import STATE_KEY, Decision, follow
+from langchain_switchwise.doors.middleware import Within
+from langchain_switchwise.doors.node import STATE_KEY, Decision, follows
 from langchain_switchwise.models.messages import turn_of
+from langchain_switchwise.policies.follow_decision import FOLLOW
+from langchain_switchwise.reading.inputs import surrounding
 from switchwise import ConfigurationError
 from switchwise.gate import MARK, Gate, Passage, Ruling
 from switchwise.nouns.finding import Finding, Standing, Work
@@ -104,13 +108,15 @@ class SwitchwiseGate(AgentMiddleware[GateState, Any, Any]):
 
     def wrap_model_call(self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Answer]) -> Answer:
         """Let the call follow the gate's decision."""
-        return handler(_following(request))
+        with _following(request):
+            return handler(request)
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[Answer]]
     ) -> Answer:
         """As `wrap_model_call`."""
-        return await handler(_following(request))
+        with _following(request):
+            return await handler(request)
 
     def _where(self, runtime: Any) -> str:
         return self._root(runtime) if callable(self._root) else self._root
@@ -193,7 +199,9 @@ def findings(ruling: Ruling) -> HumanMessage:
 
 def marked(last: AIMessage, mark: str) -> AIMessage:
     """The last answer with a mark, under its own id."""
-    content: Any = f"{last.content}\n\n{mark}" if isinstance(last.content, str) else [*last.content, {"type": "text", "text": mark}]
+    content: Any = (
+        f"{last.content}\n\n{mark}" if isinstance(last.content, str) else [*last.content, {"type": "text", "text": mark}]
+    )
     return last.model_copy(update={"content": content})
 
 
@@ -237,16 +245,18 @@ def _decision(target: str, because: str) -> Decision:
     return Decision(target=target, then=[], level="session", policy="Gate", because=because, scope=[])
 
 
-def _following(request: ModelRequest[Any]) -> ModelRequest[Any]:
-    """The request with the gate's decision among its settings, where its model is one that follows it."""
-    state = cast("Mapping[str, Any]", request.state)
-    if not isinstance(request.model, ChatSwitchwise) or not state.get(STATE_KEY):
-        return request
-    if not request.model.follows:
+def _following(request: ModelRequest[Any]) -> AbstractContextManager[object]:
+    """What lets the call follow the gate's decision, where there is one and its model can."""
+    standing = cast("Mapping[str, Any]", request.state).get(STATE_KEY)
+    if not isinstance(request.model, ChatSwitchwise) or not standing:
+        return nullcontext()
+    if not follows(request.model):
         raise ConfigurationError(
             "SwitchwiseGate: put Follows() first among the router's policies, or nothing follows the gate's decision"
         )
-    return request.override(model_settings={**request.model_settings, **follow(state)})
+    config = surrounding()
+    labels = {**(config["metadata"].get("switchwise_labels") or {}), FOLLOW: standing["target"]}
+    return Within({**config, "metadata": {**config["metadata"], "switchwise_labels": labels}})
 
 
 __all__ = ["GateState", "SwitchwiseGate", "gate_node"]

@@ -61,7 +61,7 @@ class SwitchwiseNode:
     def __init__(self, llm: ChatSwitchwise, *, per: Level | str = Level.STEP, messages: str = "messages") -> None:
         if not isinstance(llm, ChatSwitchwise):
             raise ConfigurationError(f"SwitchwiseNode: llm= is {named(llm)}: give the ChatSwitchwise that later nodes call")
-        if not any(isinstance(policy, Follows) for policy in llm.router.policies):
+        if not follows(llm):
             raise ConfigurationError(
                 "SwitchwiseNode: put Follows() first among the router's policies, or nothing follows the decision"
             )
@@ -78,6 +78,11 @@ class SwitchwiseNode:
         if standing is not None and self.level is not Level.STEP and standing["scope"] == scope and not failed(view):
             return {}
         return {STATE_KEY: decision(self.llm.router.decide(view), scope)}
+
+
+def follows(llm: ChatSwitchwise) -> bool:
+    """Whether its router has a policy that lets a decision in the state lead."""
+    return any(isinstance(policy, Follows) for policy in llm.router.policies)
 
 
 def follow(state: Mapping[str, Any]) -> dict[str, Any]:
