@@ -13,11 +13,11 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from llama_index.core.llms import MockLLM
 
 from llama_index.llms.switchwise import Switchwise
-from llama_index.llms.switchwise.models.dialect import Dialect
 from llama_index.llms.switchwise.models.native import Native
-from llama_index.llms.switchwise.porting.histories import Histories
+from llama_index.llms.switchwise.porting.history import Histories
 from llama_index.llms.switchwise.reading.view import Views
 from switchwise import Pool, Router, Target
+from switchwise.dialects.table import ANTHROPIC
 from switchwise.policies import Fits, Healthy
 
 ANSWER = ChatResponse(message=ChatMessage(role="assistant", content="yes"))
@@ -58,11 +58,11 @@ def test_a_thousand_messages_cost_little_more_than_ten():
 
 
 def test_a_history_that_was_translated_costs_little_the_next_time():
-    native, messages = Native("n", MockLLM(), Dialect.ANTHROPIC), conversation(1_000)
-    afresh = least(lambda: Histories().ported(("s",), messages, native), blocks=10, repeat=3)
+    native, messages = Native("n", MockLLM(), ANTHROPIC, "anthropic"), conversation(1_000)
+    afresh = least(lambda: Histories().adapted(("s",), messages, native), blocks=10, repeat=3)
     kept = Histories()
-    kept.ported(("s",), messages, native)
-    again = least(lambda: kept.ported(("s",), messages, native))
+    kept.adapted(("s",), messages, native)
+    again = least(lambda: kept.adapted(("s",), messages, native))
     assert again < afresh / 2
 
 

@@ -11,11 +11,15 @@ from openai.types.responses import Response, ResponseError, ResponseFailedEvent
 
 from llama_index.llms.switchwise import Switchwise
 from llama_index.llms.switchwise.answering.replies import reply_of
-from llama_index.llms.switchwise.answering.stream import EmptyStream, Watch, check, says_nothing
+from llama_index.llms.switchwise.answering.stream import EmptyStream, StreamReader, check, says_nothing
 from llama_index.llms.switchwise.answering.usage import usage_of
+from llama_index.llms.switchwise.models.native import Native
 from switchwise import FailureKind, Pool, Router, Target, TargetError, Usage, Verdict
+from switchwise.dialects.table import OPENAI_CHAT
 from switchwise.failures import IncompleteStream
 from switchwise_loopback import Answer, LoopbackProvider
+
+NATIVE = Native("n", None, OPENAI_CHAT, "openai")
 
 
 def response(raw=None, message=None, **kwargs):
@@ -87,27 +91,27 @@ class TestUsage:
 
 class TestTheEndOfAStream:
     def test_is_complete_with_its_marker_only(self):
-        watch = Watch(lambda: 0.0)
-        assert watch.hear(response(_chunk(None), delta="a")) != []
+        reader = StreamReader(NATIVE, lambda: 0.0)
+        assert reader.hear(response(_chunk(None), delta="a")) != []
         with pytest.raises(IncompleteStream):
-            watch.rest()
-        watch.hear(response(_chunk("stop"), delta=""))
-        assert watch.rest() == []
+            reader.rest()
+        reader.hear(response(_chunk("stop"), delta=""))
+        assert reader.rest() == []
 
     def test_is_not_asked_of_a_protocol_that_nobody_knows(self):
-        watch = Watch(lambda: 0.0)
-        watch.hear(response(delta="a"))
-        assert watch.rest() == []
+        reader = StreamReader(NATIVE, lambda: 0.0)
+        reader.hear(response(delta="a"))
+        assert reader.rest() == []
 
     def test_chunks_that_say_nothing_wait_for_one_that_does(self):
-        watch = Watch(iter([0.0, 1.5]).__next__)
-        assert watch.hear(response(_chunk(None), message=ChatMessage(role="assistant", content=""), delta="")) == []
-        assert len(watch.hear(response(_chunk(None), delta="a"))) == 2
-        assert watch.first_chunk == 1.5
+        reader = StreamReader(NATIVE, iter([0.0, 1.5]).__next__)
+        assert reader.hear(response(_chunk(None), message=ChatMessage(role="assistant", content=""), delta="")) == []
+        assert len(reader.hear(response(_chunk(None), delta="a"))) == 2
+        assert reader.first_chunk == 1.5
 
     def test_a_stream_without_chunks_is_one_of_its_own_kind(self):
         with pytest.raises(EmptyStream):
-            Watch(lambda: 0.0).rest()
+            StreamReader(NATIVE, lambda: 0.0).rest()
 
     @pytest.mark.parametrize(
         "message",
@@ -128,7 +132,7 @@ class TestHiddenFailures:
             type="response.failed", response=_failed("rate_limit_exceeded", "slow down")
         )
         with pytest.raises(TargetError, match="slow down") as caught:
-            Watch(lambda: 0.0).hear(response(event, delta=""))
+            StreamReader(NATIVE, lambda: 0.0).hear(response(event, delta=""))
         assert caught.value.kind is FailureKind.RATE_LIMIT
 
     def test_so_is_a_whole_response_of_status_failed(self):
@@ -143,7 +147,7 @@ class TestHiddenFailures:
 class TestReplies:
     def test_text_and_tool_calls_are_there_for_verifiers(self):
         block = ToolCallBlock(tool_name="add", tool_kwargs='{"a": 1}')
-        reply = reply_of(response(message=ChatMessage(role="assistant", blocks=[block])), None)
+        reply = reply_of(response(message=ChatMessage(role="assistant", blocks=[block])), None, NATIVE)
         assert reply.tool_calls == (("add", {"a": 1}),)
 
     async def test_a_judge_is_asked_through_the_same_llms_by_every_method(self, openai, journal, method):

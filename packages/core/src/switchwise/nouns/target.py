@@ -116,6 +116,7 @@ class Capabilities:
         modalities: what it reads beside text: `image`, `audio`, `document`, `video`.
         reasoning: thinks before it answers.
         sampling: takes a `temperature` and a `top_p` of the caller's.
+        marks_end: False: its server ends streams without saying so; one that was cut cannot be told from a whole one then.
 
     Raises:
         ConfigurationError: a length is not a positive number, or a modality is none of those.
@@ -128,6 +129,7 @@ class Capabilities:
     modalities: frozenset[str] | None = None
     reasoning: bool | None = None
     sampling: bool | None = None
+    marks_end: bool | None = None
 
     def __post_init__(self) -> None:
         for name in ("window", "max_output"):

@@ -12,12 +12,12 @@ from llama_index_instrumentation.base import BaseEvent
 from llama_index_instrumentation.dispatcher import Dispatcher
 from llama_index_instrumentation.event_handlers import NullEventHandler
 
-from llama_index.llms.switchwise.answering.structured_usage import Ear
+from llama_index.llms.switchwise.answering.structured_usage import UsageHandler
 from switchwise import Call, Reply, TargetError
 
 _ROOT: Dispatcher = get_dispatcher()
 _DISPATCHER: Dispatcher = get_dispatcher(__name__)
-_DEAF = (NullEventHandler, Ear)
+_DEAF = (NullEventHandler, UsageHandler)
 
 
 class RouteDecisionEvent(BaseEvent):

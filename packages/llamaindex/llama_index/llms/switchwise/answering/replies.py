@@ -11,6 +11,8 @@ from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.llms.utils import parse_partial_json
 from pydantic import BaseModel
 
+from llama_index.llms.switchwise.answering.stream import end_fields, end_reason
+from llama_index.llms.switchwise.models.native import Native
 from switchwise import Attempt, Call, Level, Outcome, Reply, Usage
 from switchwise.nouns.tried import Tried
 
@@ -25,14 +27,20 @@ _set_values, _set_given, _set_extra, _set_private = [
 _NO_CALLS: tuple[tuple[str, Mapping[str, Any]], ...] = ()
 
 
-def reply_of(response: Any, usage: Usage | None, first_chunk: float | None = None) -> Reply:
+def reply_of(
+    response: Any, usage: Usage | None, native: Native, first_chunk: float | None = None, told: Mapping[str, Any] | None = None
+) -> Reply:
     """The reply that a chat response, a completion response, or a structured answer is.
 
     Parameters:
         response: what the LLM gave; of a stream, its last chunk.
         usage: tokens of the call; None: nobody said.
+        native: who gave it.
         first_chunk: seconds that it took to come.
+        told: what a stream said of its end; None: it is no stream.
     """
+    raw = getattr(response, "raw", None)
+    told = end_fields(raw, native) if told is None else told
     message, calls = getattr(response, "message", None), _NO_CALLS
     if isinstance(message, ChatMessage):
         blocks = message.blocks
@@ -42,10 +50,12 @@ def reply_of(response: Any, usage: Usage | None, first_chunk: float | None = Non
             text = message.content or ""
             calls = tuple([(b.tool_name, _arguments(b.tool_kwargs)) for b in blocks if isinstance(b, ToolCallBlock)])
     elif isinstance(response, BaseModel) and not hasattr(response, "raw"):
-        return Reply(response.model_dump_json(), (), usage, response, "", first_chunk)
+        return Reply(
+            response.model_dump_json(), (), usage, response, "", first_chunk, end_reason(native, told, response, calls=False)
+        )
     else:
         text = getattr(response, "text", "") or ""
-    return Reply(text, calls, usage, response, _model(getattr(response, "raw", None)), first_chunk)
+    return Reply(text, calls, usage, response, _model(raw), first_chunk, end_reason(native, told, response, bool(calls)))
 
 
 def stamp_of(outcome: Outcome) -> dict[str, Any]:

@@ -1,25 +1,29 @@
-"""One streamed answer on its way through: what may be shown when, and whether it came to its end.
+"""One streamed answer on its way through: what may be shown when, whether it came to its end, and what the integration loses of it.
 
 Rules:
 1. Chunks that say nothing (a role, an announcement) wait for the first that does: as long as nothing was shown, another
    target may still answer.
-2. A stream is complete only with its provider's terminal marker. Neither the SDKs nor LlamaIndex miss it: an answer that was
-   cut looks like a short one.
+2. A stream is complete only with its provider's terminal marker. Neither the SDKs nor LlamaIndex notice a stream that was cut: it looks like a
+   short answer. A usage record that is sent last is an end, too.
+3. Calls that a server gives one number are told apart by their ids: OpenAI's integration would join them.
 
-Source of the markers: `finish_reason` (Chat Completions), `response.completed` and `response.incomplete` (Responses),
-`stop_reason` (Messages).
+Source of the markers: `EndRules` of `switchwise.dialects`; of the events, `response.completed` and `response.incomplete` (Responses).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from llama_index.core.base.llms.types import TextBlock
+from llama_index.core.base.llms.types import TextBlock, ToolCallBlock
 from pydantic import BaseModel
 
-from switchwise import TargetError
+from llama_index.llms.switchwise.models.native import Native
+from switchwise import EndReason, TargetError, usage_of
+from switchwise.dialects.answer_end import end_of
 from switchwise.failures import IncompleteStream, classify
+from switchwise.protocols.chat_stream import grow
+from switchwise.protocols.openai_chat import REASONING
 
 _ENDED = frozenset({"response.completed", "response.incomplete"})
 _FAILED = frozenset({"response.failed", "error"})
@@ -29,11 +33,20 @@ class EmptyStream(IncompleteStream):
     """A stream without a single chunk."""
 
 
-class Ending:
-    """Whether a stream came to its end."""
+class StreamEnd:
+    """Whether, and how, a stream came to its end.
 
-    def __init__(self) -> None:
+    Parameters:
+        native: who gives it.
+        marked: its server says where streams end, or it is not known.
+    """
+
+    def __init__(self, native: Native, marked: bool = True) -> None:
+        self._native = native
+        self._marked = marked
         self._ended: bool | None = None
+        self._closed = False
+        self.told: dict[str, Any] = {}
 
     def hear(self, chunk: Any) -> None:
         """Take in a chunk.
@@ -44,6 +57,10 @@ class Ending:
         ended = state_of(chunk)
         if ended is not None:
             self._ended = ended or self._ended or False
+        raw = getattr(chunk, "raw", None)
+        self._closed = getattr(raw, "choices", None) == [] and usage_of(raw) is not None
+        if ended or (ended is None and raw is not None):
+            self.told.update(end_fields(raw, self._native))
 
     def check(self) -> None:
         """Say it when the stream is over.
@@ -51,26 +68,38 @@ class Ending:
         Raises:
             IncompleteStream: it broke off.
         """
-        if self._ended is False:
+        closed = self._closed and self._native.dialect.ends.usage_ends
+        if self._ended is False and not closed and self._marked:
             raise IncompleteStream("the stream ended without its terminal marker")
 
 
-class Watch:
+class StreamReader:
     """Takes in the chunks of one stream, says which to show, and at the end whether it was complete.
 
     Parameters:
+        native: who gives it.
         clock: seconds; only differences count.
         structured: the chunks are objects of the user's own, of which more and more is filled in.
+        marked: its server says where streams end, or it is not known.
+
+    `said` is the message of Chat Completions, as far as it calls tools or reasons; empty: it does neither.
     """
 
-    def __init__(self, clock: Callable[[], float], structured: bool = False) -> None:
+    def __init__(self, native: Native, clock: Callable[[], float], structured: bool = False, marked: bool = True) -> None:
         self.last: Any = None
         self.first_chunk: float | None = None
+        self.said: dict[str, Any] = {}
         self._clock = clock
         self._started = clock()
         self._waiting: list[Any] | None = []
-        self._ending = None if structured else Ending()
+        self._end = None if structured else StreamEnd(native, marked)
+        self._mends = native.integration == "openai"
         self._says_nothing = is_empty if structured else says_nothing
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """What it said of its end."""
+        return self._end.told if self._end is not None else {}
 
     def hear(self, chunk: Any) -> list[Any]:
         """The chunks that may be shown now.
@@ -78,9 +107,10 @@ class Watch:
         Raises:
             TargetError: the chunk reports a failure that the integration lets through.
         """
+        if self._end is not None:
+            self._end.hear(chunk)
+            chunk = self._with_calls(chunk) if self._mends else chunk
         self.last = chunk
-        if self._ending is not None:
-            self._ending.hear(chunk)
         if self._waiting is None:
             return [chunk]
         if self._says_nothing(chunk):
@@ -98,9 +128,37 @@ class Watch:
         """
         if self.last is None:
             raise EmptyStream("the stream ended before its first chunk")
-        if self._ending is not None:
-            self._ending.check()
+        if self._end is not None:
+            self._end.check()
         return self._waiting or []
+
+    def _with_calls(self, chunk: Any) -> Any:
+        """The chunk with the calls that its pieces add up to; the chunk itself where the integration has them right."""
+        choices = getattr(getattr(chunk, "raw", None), "choices", None)
+        delta = getattr(choices[0], "delta", None) if choices else None
+        if delta is not None and choices[0].index:  # one of several answers: the integration makes one of them all
+            self._mends, self.said = False, {}
+            return chunk
+        if delta is not None and (delta.tool_calls or not (delta.model_extra or {}).keys().isdisjoint(REASONING)):
+            grow(self.said, delta.model_dump(exclude_none=True))
+        calls = self.said.get("tool_calls")
+        message = getattr(chunk, "message", None)
+        if not calls or message is None:
+            return chunk
+        blocks = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
+        if [block.tool_call_id for block in blocks] == [call.get("id") for call in calls]:
+            return chunk
+        rest = [block for block in message.blocks if not isinstance(block, ToolCallBlock)]
+        kwargs = {name: value for name, value in message.additional_kwargs.items() if name != "tool_calls"}
+        new = message.model_copy(update={"blocks": [*rest, *map(_call_block, calls)], "additional_kwargs": kwargs})
+        return chunk.model_copy(update={"message": new})
+
+
+def _call_block(call: Mapping[str, Any]) -> ToolCallBlock:
+    function = call.get("function") or {}
+    return ToolCallBlock(
+        tool_call_id=call.get("id"), tool_name=function.get("name") or "", tool_kwargs=function.get("arguments") or {}
+    )
 
 
 def state_of(response: Any) -> bool | None:
@@ -125,6 +183,36 @@ def state_of(response: Any) -> bool | None:
     if kind in _FAILED:
         raise _failure(getattr(raw, "response", raw))
     return kind in _ENDED if kind.startswith("response.") else None
+
+
+def end_fields(raw: Any, native: Native) -> dict[str, Any]:
+    """What an answer, or a part of its stream, says of its end: the fields of `EndRules`."""
+    found: dict[str, Any] = {}
+    for holder in (
+        raw,
+        _first(raw, "choices"),
+        _first(raw, "candidates"),
+        _get(raw, "response"),
+        _get(raw, "delta"),
+        _get(raw, "messageStop"),
+    ):
+        for name in native.dialect.ends.fields if holder is not None else ():
+            if (value := _get(holder, name)) is not None and name not in found:
+                found[name] = value.model_dump() if isinstance(value, BaseModel) else value
+    return found
+
+
+def end_reason(native: Native, told: Mapping[str, Any], response: Any, calls: bool) -> EndReason:
+    """Why an answer ended.
+
+    Parameters:
+        native: who gave it.
+        told: what it said of its end.
+        response: LlamaIndex's.
+        calls: it calls tools.
+    """
+    refused = _get(_get(_first(getattr(response, "raw", None), "choices"), "message"), "refusal")
+    return end_of(native.dialect, told, calls, refused=bool(refused))
 
 
 def check(response: Any) -> None:
@@ -162,3 +250,15 @@ def _failure(told: Any) -> TargetError:
     body = error.model_dump() if hasattr(error, "model_dump") else error
     kind, wait = classify(None, body)
     return TargetError(kind, str(getattr(error, "message", "") or "the response failed"), wait)
+
+
+def _get(holder: Any, name: str) -> Any:
+    if isinstance(holder, BaseModel):  # slow to say that it has not what it is asked for
+        extra = holder.__pydantic_extra__
+        return holder.__dict__.get(name) if not extra or name in holder.__dict__ else extra.get(name)
+    return holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
+
+
+def _first(holder: Any, name: str) -> Any:
+    items = _get(holder, name)
+    return items[0] if isinstance(items, list | tuple) and items else None

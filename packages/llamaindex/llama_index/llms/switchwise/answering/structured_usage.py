@@ -17,34 +17,35 @@ from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.base import BaseEvent
 from llama_index_instrumentation.event_handlers import BaseEventHandler
 
-from llama_index.llms.switchwise.answering.stream import Ending, check
+from llama_index.llms.switchwise.answering.stream import StreamEnd, check
 from llama_index.llms.switchwise.answering.usage import usage_of
+from llama_index.llms.switchwise.models.native import Native
 from switchwise import TargetError, Usage
 
 _QUIET = nullcontext()
-_HEARD: ContextVar[Hearing | None] = ContextVar("switchwise_heard", default=None)
+_LISTENER: ContextVar[UsageListener | None] = ContextVar("switchwise_usage_listener", default=None)
 
 
-class Ear(BaseEventHandler):
+class UsageHandler(BaseEventHandler):
     """Passes the responses of the call that is being made in this context on to whoever hears it."""
 
     @classmethod
     def class_name(cls) -> str:
-        return "SwitchwiseEar"
+        return "SwitchwiseUsageHandler"
 
     def handle(self, event: BaseEvent, **_: Any) -> None:
         """Take in one event."""
-        hearing = _HEARD.get()
-        if hearing is None:
+        listener = _LISTENER.get()
+        if listener is None:
             return
         if isinstance(event, LLMChatInProgressEvent):
-            hearing.chunk(event.response)
+            listener.chunk(event.response)
         elif isinstance(event, (LLMChatEndEvent, LLMCompletionEndEvent)):
-            hearing.end(event.response)
+            listener.end(event.response)
 
 
-class Deaf:
-    """Hears nothing: for calls whose answers tell their usage themselves."""
+class NotListening:
+    """For calls whose answers tell their usage themselves."""
 
     usage: Usage | None = None
 
@@ -64,21 +65,26 @@ class Deaf:
         """Nothing was heard to fail."""
 
 
-class Hearing(Deaf):
-    """Hears what one structured call consumes, and how it ends."""
+class UsageListener(NotListening):
+    """Listens to what one structured call consumes, and how it ends.
 
-    def __init__(self) -> None:
+    Parameters:
+        native: who is called.
+        marked: its server says where streams end, or it is not known.
+    """
+
+    def __init__(self, native: Native, marked: bool = True) -> None:
         self._responses: list[Any] = []
-        self._ending = Ending()
+        self._end = StreamEnd(native, marked)
         self._failure: TargetError | None = None
         root = get_dispatcher()
-        if not any(isinstance(handler, Ear) for handler in root.event_handlers):
-            root.add_event_handler(Ear())
+        if not any(isinstance(handler, UsageHandler) for handler in root.event_handlers):
+            root.add_event_handler(UsageHandler())
 
     def chunk(self, response: Any) -> None:
         """Take in a chunk of the stream behind the answer. It must not fail: what an event handler raises is lost."""
         try:
-            self._ending.hear(response)
+            self._end.hear(response)
         except TargetError as error:
             self._failure = error
 
@@ -95,18 +101,18 @@ class Hearing(Deaf):
         """
         if self._failure is not None:
             raise self._failure
-        self._ending.check()
+        self._end.check()
         for response in self._responses:
             check(response)
 
     @contextmanager
     def here(self) -> Iterator[None]:
         """Hear what is sent in this block. It must not span a `yield` to somebody else, whose context it would mark."""
-        token = _HEARD.set(self)
+        token = _LISTENER.set(self)
         try:
             yield
         finally:
-            _HEARD.reset(token)
+            _LISTENER.reset(token)
 
     def each(self, chunks: Iterator[Any]) -> Iterator[Any]:
         """The same chunks, heard while each is made."""

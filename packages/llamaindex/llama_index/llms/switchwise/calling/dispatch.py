@@ -9,14 +9,15 @@ from typing import Any
 from llama_index.llms.switchwise.answering.replies import stamp_of, stamped
 from llama_index.llms.switchwise.answering.stream import EmptyStream
 from llama_index.llms.switchwise.calling.perform import Performer
-from llama_index.llms.switchwise.models.dialect import Dialect, provider_of
+from llama_index.llms.switchwise.models.dialect import provider_of
 from llama_index.llms.switchwise.models.native import Native
 from llama_index.llms.switchwise.models.request import Request
 from llama_index.llms.switchwise.porting.cache_hints import HintWriter
-from llama_index.llms.switchwise.porting.histories import Histories
+from llama_index.llms.switchwise.porting.history import Histories
 from llama_index.llms.switchwise.reading.scope import Words, capture
 from llama_index.llms.switchwise.reading.view import Views
 from switchwise import AllTargetsFailed, Router, Run, adrive, drive
+from switchwise.dialects.table import ANTHROPIC
 from switchwise.nouns.view import View
 from switchwise.prompt_cache.cache_hints import CacheHints
 
@@ -42,7 +43,7 @@ class Dispatch:
         self.router = router
         self._timer = timer
         providers = {provider_of(native.llm): native.dialect for native in natives.values()}
-        fetchers = frozenset(name for name, dialect in providers.items() if dialect is Dialect.ANTHROPIC)
+        fetchers = frozenset(name for name, dialect in providers.items() if dialect is ANTHROPIC)
         self._views = Views(fetchers=fetchers, providers=frozenset(providers))
         self._histories = Histories()
         self._hint_writer = HintWriter(cache_hints or CacheHints(), natives)

@@ -15,16 +15,17 @@ from pydantic import ValidationError
 
 from llama_index.llms.switchwise.answering import events
 from llama_index.llms.switchwise.answering.replies import open_stamp_of, reply_of, stamped
-from llama_index.llms.switchwise.answering.stream import Watch, check
-from llama_index.llms.switchwise.answering.structured_usage import Deaf, Hearing
+from llama_index.llms.switchwise.answering.stream import StreamReader, check
+from llama_index.llms.switchwise.answering.structured_usage import NotListening, UsageListener
 from llama_index.llms.switchwise.answering.usage import usage_of
-from llama_index.llms.switchwise.models.dialect import Dialect
 from llama_index.llms.switchwise.models.native import Native
 from llama_index.llms.switchwise.models.request import Request, method_of
+from llama_index.llms.switchwise.porting.answers import Answers, said_in
 from llama_index.llms.switchwise.porting.cache_hints import HintWriter
-from llama_index.llms.switchwise.porting.histories import Histories
+from llama_index.llms.switchwise.porting.history import Histories
 from llama_index.llms.switchwise.porting.settings import settings_for
 from switchwise import Call, FailureKind, Reply, TargetError, Usage
+from switchwise.dialects.table import ANTHROPIC
 from switchwise.failures import target_error
 
 _UNFIT = (
@@ -32,8 +33,7 @@ _UNFIT = (
     "It was not possible to produce a structured response",
     "Expected at least one tool call",
 )
-_ANTHROPIC = Dialect.ANTHROPIC
-_DEAF = Deaf()
+_NOT_LISTENING = NotListening()
 
 
 class Performer:
@@ -74,7 +74,7 @@ class Performer:
     def whole(self, call: Call) -> Iterator[Any]:
         """Make `call` of a method that returns the answer."""
         with self._attempt(call) as attempt:
-            with attempt.ear.here():
+            with attempt.listener.here():
                 response = self._send(call, streamed=False) if call.ask is None else self._ask(call, "chat")
             attempt.answered(response)
         yield attempt.reply
@@ -82,7 +82,7 @@ class Performer:
     async def awhole(self, call: Call) -> AsyncIterator[Any]:
         """As `whole`, asynchronously."""
         with self._attempt(call) as attempt:
-            with attempt.ear.here():
+            with attempt.listener.here():
                 response = await (self._send(call, streamed=False) if call.ask is None else self._ask(call, "achat"))
             attempt.answered(response)
         yield attempt.reply
@@ -93,20 +93,20 @@ class Performer:
             if call.ask is not None:
                 attempt.answered(self._ask(call, "chat"))
             else:
-                watch, stamp = Watch(self._clock, self._request.structured), self._stamp(call)
-                with attempt.ear.here():
+                reader, stamp = self._reader(attempt, call), self._stamp(call)
+                with attempt.listener.here():
                     chunks = self._send(call, streamed=True)
                 try:
-                    for chunk in attempt.ear.each(chunks):
-                        for shown in watch.hear(chunk):
+                    for chunk in attempt.listener.each(chunks):
+                        for shown in reader.hear(chunk):
                             yield stamped(shown, stamp)
                 finally:
                     if close := getattr(chunks, "close", None):
                         close()
-                attempt.ear.check()
-                for shown in watch.rest():
+                attempt.listener.check()
+                for shown in reader.rest():
                     yield stamped(shown, stamp)
-                attempt.answered(watch.last, watch.first_chunk)
+                attempt.answered(reader.last, reader)
         yield attempt.reply
 
     async def astream(self, call: Call) -> AsyncIterator[Any]:
@@ -115,26 +115,26 @@ class Performer:
             if call.ask is not None:
                 attempt.answered(await self._ask(call, "achat"))
             else:
-                watch, stamp = Watch(self._clock, self._request.structured), self._stamp(call)
-                with attempt.ear.here():
+                reader, stamp = self._reader(attempt, call), self._stamp(call)
+                with attempt.listener.here():
                     chunks = await self._send(call, streamed=True)
                 try:
-                    async for chunk in attempt.ear.aeach(chunks):
-                        for shown in watch.hear(chunk):
+                    async for chunk in attempt.listener.aeach(chunks):
+                        for shown in reader.hear(chunk):
                             yield stamped(shown, stamp)
                 finally:
                     if close := getattr(chunks, "aclose", None):
                         await close()
-                attempt.ear.check()
-                for shown in watch.rest():
+                attempt.listener.check()
+                for shown in reader.rest():
                     yield stamped(shown, stamp)
-                attempt.answered(watch.last, watch.first_chunk)
+                attempt.answered(reader.last, reader)
         yield attempt.reply
 
     def _send(self, call: Call, streamed: bool) -> Any:
         native, request = self._natives[call.target.name], self._request
-        messages = self._histories.ported(self._thread, request.messages, native)
-        settings = settings_for(native, request.messages, request.kwargs, bool(request.tools), streamed)
+        messages = self._histories.adapted(self._thread, request.messages, native)
+        settings = settings_for(native, request.messages, request.kwargs, len(request.tools or ()), streamed)
         if not self._hint_writer.idle:
             messages, settings = self._hint_writer.hinted(native, self._thread, self._named, request, (messages, settings))
         return request.send(native, messages, settings)
@@ -144,12 +144,16 @@ class Performer:
         native = self._natives[call.target.name]
         return method_of(native, method)([ChatMessage(role=MessageRole.USER, content=call.ask)])
 
+    def _reader(self, attempt: _Attempt, call: Call) -> StreamReader:
+        return StreamReader(attempt.native, self._clock, self._request.structured, call.target.can.marks_end is not False)
+
     def _stamp(self, call: Call) -> dict[str, Any]:
         self.stamps.append(open_stamp_of(call))
         return self.stamps[-1]
 
     def _attempt(self, call: Call) -> _Attempt:
-        return _Attempt(call, self._natives[call.target.name], self._request, self._hint_writer, self._listened)
+        native = self._natives[call.target.name]
+        return _Attempt(call, native, self._request, self._hint_writer, self._histories.answers, self._listened)
 
 
 class _Attempt:
@@ -158,13 +162,18 @@ class _Attempt:
     Anything that no provider stands behind passes: a bug must not look like an outage.
     """
 
-    __slots__ = ("_call", "_hint_writer", "_listened", "_native", "_request", "ear", "reply")
+    __slots__ = ("_answers", "_call", "_hint_writer", "_listened", "_request", "listener", "native", "reply")
 
-    def __init__(self, call: Call, native: Native, request: Request, hint_writer: HintWriter, listened: bool) -> None:
+    def __init__(self, call: Call, native: Native, request: Request, hint_writer: HintWriter, answers: Answers, listened: bool) -> None:
+        self._answers = answers
         self.reply: Reply | None = None
-        self.ear = Hearing() if request.structured and call.ask is None else _DEAF
+        self.listener = (
+            UsageListener(native, call.target.can.marks_end is not False)
+            if request.structured and call.ask is None
+            else _NOT_LISTENING
+        )
         self._call = call
-        self._native = native
+        self.native = native
         self._hint_writer = hint_writer
         self._request = request
         self._listened = listened
@@ -174,20 +183,27 @@ class _Attempt:
             events.tell_decision(self._call, self._request.method)
         return self
 
-    def answered(self, response: Any, first_chunk: float | None = None) -> None:
+    def answered(self, response: Any, reader: StreamReader | None = None) -> None:
         """Take in the answer.
+
+        Parameters:
+            response: LlamaIndex's; of a stream, its last chunk.
+            reader: of the stream; None: it was none.
 
         Raises:
             TargetError: it reports a failure that the integration lets through.
         """
-        if self.ear is _DEAF:
+        if self.listener is _NOT_LISTENING:
             check(response)
         else:
-            self.ear.check()
-        usage = usage_of(response) if self.ear is _DEAF else self.ear.usage
-        if usage is not None and self._native.dialect is _ANTHROPIC and self._counts_a_part(usage):
+            self.listener.check()
+        usage = usage_of(response) if self.listener is _NOT_LISTENING else self.listener.usage
+        if usage is not None and self.native.dialect is ANTHROPIC and self._counts_a_part(usage):
             usage = None
-        self.reply = reply_of(response, usage, first_chunk)
+        first, told = (reader.first_chunk, reader.told) if reader is not None else (None, None)
+        self.reply = reply_of(response, usage, self.native, first, told)
+        if self._call.ask is None and self.listener is _NOT_LISTENING:
+            self._answers.note(self.native.name, response, said_in(response) if reader is None else reader.said)
 
     def _counts_a_part(self, usage: Usage) -> bool:
         """Whether a part of the prompt is not in `usage`.
@@ -196,7 +212,7 @@ class _Attempt:
         with its first event, which the integration keeps to itself, and not every server repeats them with the last.
         """
         told = usage.cache_read_tokens is not None or usage.cache_write_tokens is not None
-        return not told and self._call.ask is None and self._hint_writer.asked(self._native, self._request)
+        return not told and self._call.ask is None and self._hint_writer.asked(self.native, self._request)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         failure = error

@@ -1,45 +1,56 @@
-"""Which protocol a native LLM speaks: told by its class, without importing any provider's package."""
+"""Which row of `switchwise.dialects` a native LLM speaks: told by its class, without importing any provider's package."""
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 from switchwise.catalog import provider_at
+from switchwise.dialects import Dialect, by_name, spoken_at
+from switchwise.dialects.table import OPENAI_CHAT, OPENAI_RESPONSES, OTHER
 
 _PACKAGES = "llama_index.llms."
-_KNOWN = {"google_genai": "gemini", "bedrock_converse": "bedrock-converse", "mistralai": "mistral", "ollama": "ollama"}
+_KNOWN = {
+    "anthropic": "anthropic",
+    "azure_openai": "azure",
+    "bedrock_converse": "bedrock-converse",
+    "cerebras": "cerebras",
+    "cohere": "cohere",
+    "deepseek": "deepseek",
+    "fireworks": "fireworks",
+    "google_genai": "gemini",
+    "groq": "groq",
+    "mistralai": "mistral",
+    "nvidia": "nvidia",
+    "ollama": "ollama",
+    "openrouter": "openrouter",
+    "together": "together",
+}
+_OPENAIS = ("openai", "openai_like")
 
 
-class Dialect(StrEnum):
-    """The protocol behind a native LLM."""
+def dialect_of(llm: object) -> Dialect:
+    """The row of a native LLM, by the package of its class or of the nearest known base; OpenAI's own also by the host that they call."""
+    for kind in type(llm).__mro__:
+        package = _package(kind)
+        if package in _KNOWN:
+            return by_name(_KNOWN[package])
+        if package in _OPENAIS:
+            if "Responses" in kind.__name__:
+                return OPENAI_RESPONSES
+            return spoken_at(provider_at(str(getattr(llm, "api_base", None) or "")))
+    return OTHER
 
-    OPENAI_CHAT = "openai-chat"
-    OPENAI_RESPONSES = "openai-responses"
-    ANTHROPIC = "anthropic"
-    GEMINI = "gemini"
-    BEDROCK = "bedrock-converse"
-    MISTRAL = "mistral"
-    OLLAMA = "ollama"
-    OTHER = "other"
 
-    @classmethod
-    def of(cls, llm: object) -> Dialect:
-        """The dialect of a native LLM, by the module of its class or of the nearest known base."""
-        for kind in type(llm).__mro__:
-            package = _package(kind)
-            if package == "anthropic":
-                return cls.ANTHROPIC
-            if package in _KNOWN:
-                return cls(_KNOWN[package])
-            if package == "openai":
-                return cls.OPENAI_RESPONSES if "Responses" in kind.__name__ else cls.OPENAI_CHAT
-        return cls.OTHER
+def integration_of(llm: object) -> str:
+    """The package whose code converts the messages: `openai` for all that are made of its class; empty: nobody's."""
+    packages = [package for kind in type(llm).__mro__ if (package := _package(kind))]
+    if not packages:
+        return ""
+    return "openai" if any(package in _OPENAIS for package in packages) else packages[0]
 
 
 def provider_of(llm: object) -> str:
     """The provider's name: that of the integration package, or whom it calls; empty for an LLM of nobody's package (a fake)."""
     name = next((name for kind in type(llm).__mro__ if (name := _package(kind))), "")
-    if name in ("openai", "openai_like"):  # who calls many others
+    if name in _OPENAIS:  # who calls many others
         return provider_at(str(getattr(llm, "api_base", None) or "")) or name
     return name
 
@@ -51,6 +62,11 @@ def model_of(llm: object) -> str:
         if isinstance(name, str) and name:
             return name
     return ""
+
+
+def is_openais(dialect: Dialect) -> bool:
+    """Whether a row is one of OpenAI's own two APIs."""
+    return dialect.protocol in (OPENAI_CHAT.protocol, OPENAI_RESPONSES.protocol)
 
 
 def _package(kind: type) -> str:

@@ -12,11 +12,12 @@ from typing import Any
 from llama_index.core.base.llms.types import LLMMetadata
 from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW
 
-from llama_index.llms.switchwise.models.dialect import Dialect, model_of, provider_of
+from llama_index.llms.switchwise.models.dialect import dialect_of, integration_of, is_openais, model_of, provider_of
 from switchwise import ConfigurationError, Pool, Target
 from switchwise.adapting.accounts import whereabouts
 from switchwise.adapting.models import by_name
 from switchwise.catalog import Catalog, Known, Unpriced, account_of
+from switchwise.dialects import Dialect
 
 Models = Sequence[Any] | Mapping[str, Any]
 RETRIES = 0
@@ -26,7 +27,6 @@ _CLASSES = {
     "openai-responses": ("llama_index.llms.openai", "OpenAIResponses"),
     "anthropic": ("llama_index.llms.anthropic", "Anthropic"),
 }
-_THINKING = ("enabled", "adaptive")
 _METHODS = ("chat", "achat", "metadata")
 _WITH_TOOLS = ("chat_with_tools", "achat_with_tools", "stream_chat_with_tools", "astream_chat_with_tools")
 _UNTOLD = LLMMetadata()
@@ -43,18 +43,23 @@ class Native:
     Parameters:
         name: of its target.
         llm: the LlamaIndex LLM; anything with its methods will do.
-        dialect: the protocol that it speaks.
+        dialect: what its API takes and gives.
+        integration: the package whose code converts its messages.
+        usage_option: what it is told to do about usage in streams; None: nothing, since its server refuses `stream_options`.
     """
 
     name: str
     llm: Any
     dialect: Dialect
+    integration: str = ""
+    usage_option: Any = ""
 
     @property
-    def thinks(self) -> bool:
-        """Whether it is set to think aloud: Anthropic then demands thinking in a tool loop, and no forced tool."""
-        setting = getattr(self.llm, "thinking_dict", None)
-        return isinstance(setting, dict) and setting.get("type") in _THINKING
+    def tells_usage_if_asked(self) -> bool:
+        """OpenAI tells the usage of a stream only if asked; not asked of classes that merely speak like it, or against the user."""
+        package = type(self.llm).__module__
+        told = getattr(self.llm, "additional_kwargs", None) or {}
+        return package.startswith("llama_index.llms.openai.") and "stream_options" not in told
 
     @property
     def account(self) -> str:
@@ -168,18 +173,26 @@ def _native(name: str, llm: Any) -> Native:
             f"target {name!r} has track_previous_responses=True: it keeps the last response on the instance, so that the "
             "conversations that share it would mix; leave it away"
         )
+    dialect = dialect_of(llm)
     retries = getattr(llm, "max_retries", 0)
     if isinstance(retries, int) and retries > 1:
         warnings.warn(
             f"target {name!r} retries by itself (max_retries={retries}): one failing call costs up to "
-            f"{_requests(Dialect.of(llm), retries)} requests before switchwise hears of it; build it with max_retries=0",
+            f"{_requests(dialect, retries)} requests before switchwise hears of it; build it with max_retries=0",
             HiddenRetries,
             stacklevel=5,
         )
-    return Native(name, llm, Dialect.of(llm))
+    told = getattr(llm, "additional_kwargs", None)
+    if (
+        isinstance(told, dict) and told.get("stream_options", told) is None
+    ):  # its server refuses the field, and None would be sent
+        llm = llm.model_copy(
+            update={"additional_kwargs": {key: value for key, value in told.items() if key != "stream_options"}}
+        )
+        return Native(name, llm, dialect, integration_of(llm), usage_option=None)
+    return Native(name, llm, dialect, integration_of(llm))
 
 
 def _requests(dialect: Dialect, retries: int) -> int:
     """HTTP requests of one failing call. OpenAI's integration retries around an SDK that retries."""
-    openai = dialect in (Dialect.OPENAI_CHAT, Dialect.OPENAI_RESPONSES)
-    return retries * (retries + 1) if openai else retries + 1
+    return retries * (retries + 1) if is_openais(dialect) else retries + 1

@@ -13,9 +13,9 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.prompts import ChatPromptTemplate
 from llama_index.core.tools import BaseTool
 
-from llama_index.llms.switchwise.models.dialect import Dialect
 from llama_index.llms.switchwise.models.native import Native
 from switchwise import FailureKind, TargetError
+from switchwise.dialects.table import ANTHROPIC
 
 _PLAIN = {
     "chat_with_tools": "chat",
@@ -99,7 +99,7 @@ class StructuredRequest(Request):
     structured: bool = True
 
     def send(self, native: Native, messages: list[ChatMessage], settings: dict[str, Any]) -> Any:
-        if native.dialect is Dialect.ANTHROPIC:
+        if native.dialect is ANTHROPIC:
             settings.pop("max_tokens", None)  # its integration sets that itself, and fails on a second one
         return method_of(native, self.method)(self.output_cls, Formatted(messages), llm_kwargs=settings)
 

@@ -18,10 +18,10 @@ from typing import Any
 
 from llama_index.core.base.llms.types import CacheControl, CachePoint, ChatMessage, MessageRole
 
-from llama_index.llms.switchwise.models.dialect import Dialect
 from llama_index.llms.switchwise.models.native import Native
 from llama_index.llms.switchwise.models.request import Completion, Request
-from llama_index.llms.switchwise.porting.port import MARKABLE
+from llama_index.llms.switchwise.porting.messages import MARKABLE
+from switchwise.dialects.table import ANTHROPIC, OPENAI_RESPONSES
 from switchwise.prompt_cache.breakpoints import control, out_of_reach
 from switchwise.prompt_cache.cache_hints import CacheHints, Hint, key_of, with_hint
 from switchwise.state.in_process import Memory
@@ -107,9 +107,9 @@ def asks_to_cache(native: Native, request: Request) -> bool:
 def _hint(hints: CacheHints, native: Native) -> Hint | None:
     """Where the LLM's endpoint takes a key, unless the LLM has one of its own."""
     address = getattr(native.llm, "api_base", None)
-    if native.dialect not in (Dialect.OPENAI_CHAT, Dialect.OPENAI_RESPONSES) or not isinstance(address, str):
+    if native.integration != "openai" or not isinstance(address, str):
         return None
-    hint = hints.hint(address, responses=native.dialect is Dialect.OPENAI_RESPONSES)
+    hint = hints.hint(address, responses=native.dialect is OPENAI_RESPONSES)
     own = [getattr(native.llm, name, None) or {} for name in ("additional_kwargs", "default_headers")]
     return None if hint is None or any(hint.name == name.lower() for each in own for name in each) else hint
 
@@ -134,4 +134,4 @@ def _far(messages: Sequence[ChatMessage], seen: int) -> list[int]:
 
 
 def _markable(native: Native) -> bool:
-    return native.dialect is Dialect.ANTHROPIC and type(getattr(native.llm, "_client", None)).__name__ not in _CLOUDS
+    return native.dialect is ANTHROPIC and type(getattr(native.llm, "_client", None)).__name__ not in _CLOUDS

@@ -1,4 +1,4 @@
-"""The settings of a call in the words of the target's integration: tool choice, thinking, and the wish to be told the usage."""
+"""The settings of a call, as the target's integration takes them: see `switchwise.dialects.settings`, `tool_choice` and `thinking`."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage
 
-from llama_index.llms.switchwise.models.dialect import Dialect
 from llama_index.llms.switchwise.models.native import Native
-from llama_index.llms.switchwise.porting.port import forces_no_thinking
+from llama_index.llms.switchwise.porting.history import loop_without_thinking
+from switchwise.dialects.settings import ModelFacts, adapt
+from switchwise.dialects.table import ANTHROPIC, OPENAI_CHAT, OTHER
+from switchwise.dialects.thinking import OFF, must_be_off
+from switchwise.dialects.tool_choice import fitting, in_chat_words, in_messages_words, neutral
 
-_ANTHROPIC, _OTHER, _CHAT = Dialect.ANTHROPIC, Dialect.OTHER, Dialect.OPENAI_CHAT
-_OPENAI = (Dialect.OPENAI_CHAT, Dialect.OPENAI_RESPONSES)
-_NO_THINKING = {"type": "disabled"}
-_OPENAI_ONLY = ("strict", "parallel_tool_calls", "stream_options")
-_ANTHROPIC_ONLY = ("thinking", "betas")
-_TO_ANTHROPIC = {"auto": "auto", "required": "any", "any": "any", "none": "none"}
-_TO_OPENAI = {"any": "required"}
+_LONGEST = {"openai-chat": "max_tokens"}
+_ALSO = frozenset(["stream_options", "strict"])
+"""What LlamaIndex's OpenAI integration takes for all that are made of its class."""
+_NONE: frozenset[str] = frozenset()
 
 
 def settings_for(
-    native: Native, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any], tools: bool, streamed: bool
+    native: Native, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any], tools: int, streamed: bool
 ) -> dict[str, Any]:
     """The keyword arguments for one target.
 
@@ -29,65 +29,42 @@ def settings_for(
         native: the LLM that the call goes to.
         messages: the prompt.
         kwargs: the caller's settings.
-        tools: tools are offered.
+        tools: how many tools are offered.
         streamed: the answer is streamed.
+
+    Raises:
+        TargetError: it cannot do what is asked for.
     """
-    settings = dict(kwargs)
     dialect = native.dialect
-    if dialect is _ANTHROPIC:
-        for name in _OPENAI_ONLY:
-            settings.pop(name, None)
-        _choose_anthropic(settings, tools)
-        if native.thinks and "thinking" not in settings and (forces_no_thinking(messages) or _forces_a_tool(settings)):
-            settings["thinking"] = _NO_THINKING
-    elif dialect not in _OPENAI:
-        if dialect is not _OTHER:
-            for name in (*_OPENAI_ONLY, *_ANTHROPIC_ONLY):
-                settings.pop(name, None)
-        if settings.get("tool_choice", "") is None:
-            del settings["tool_choice"]
-    else:
-        for name in _ANTHROPIC_ONLY:
-            settings.pop(name, None)
-        _choose_openai(settings)
-        if streamed and dialect is _CHAT and _may_ask_for_usage(native):
-            settings.setdefault("stream_options", {"include_usage": True})
+    if dialect is OTHER and not kwargs:
+        return {}
+    openai = native.integration == "openai"
+    facts = ModelFacts(
+        native.name,
+        thinking=getattr(native.llm, "thinking_dict", None) if dialect is ANTHROPIC else None,
+        also=_ALSO if openai else _NONE,
+        longest=_LONGEST.get(dialect.protocol, ""),
+    )
+    given = dict(kwargs)
+    usage = given.get("stream_options", native.usage_option) is not None
+    choice = given.pop("tool_choice", None)
+    settings = dict(adapt(dialect, given, facts))
+    if dialect is ANTHROPIC:
+        _for_anthropic(native, messages, settings, choice, tools)
+    elif choice is not None:
+        fits = fitting(neutral(choice)[0], dialect, tools)
+        settings["tool_choice"] = in_chat_words(fits) if openai else choice
+    if streamed and usage and dialect.protocol == OPENAI_CHAT.protocol and native.tells_usage_if_asked:
+        settings.setdefault("stream_options", {"include_usage": True})
     return settings
 
 
-def _choose_anthropic(settings: dict[str, Any], tools: bool) -> None:
-    choice = settings.get("tool_choice")
-    if choice is None or not tools:
-        settings.pop("tool_choice", None)
-        return
-    if isinstance(choice, str):
-        known = _TO_ANTHROPIC.get(choice)
-        choice = {"type": known} if known else {"type": "tool", "name": choice}
-    elif choice.get("type") == "function":
-        choice = {"type": "tool", "name": (choice.get("function") or choice)["name"]}
-    if choice["type"] != "none" and not settings.get("allow_parallel_tool_calls"):
-        choice = {"disable_parallel_tool_use": True, **choice}
-    settings["tool_choice"] = choice
-
-
-def _choose_openai(settings: dict[str, Any]) -> None:
-    choice = settings.get("tool_choice")
-    if isinstance(choice, str):
-        settings["tool_choice"] = _TO_OPENAI.get(choice, choice)
-    elif isinstance(choice, Mapping) and choice.get("type") != "function" and "type" in choice:
-        kind = choice["type"]
-        settings["tool_choice"] = (
-            {"type": "function", "function": {"name": choice["name"]}} if kind == "tool" else _TO_OPENAI.get(kind, kind)
-        )
-
-
-def _forces_a_tool(settings: Mapping[str, Any]) -> bool:
-    choice = settings.get("tool_choice")
-    return isinstance(choice, Mapping) and choice.get("type") in ("any", "tool")
-
-
-def _may_ask_for_usage(native: Native) -> bool:
-    """OpenAI tells the usage of a stream only if asked; not asked of classes that merely speak like it, or against the user."""
-    package = type(native.llm).__module__
-    told = getattr(native.llm, "additional_kwargs", None) or {}
-    return package.startswith("llama_index.llms.openai.") and "stream_options" not in told
+def _for_anthropic(native: Native, messages: Sequence[ChatMessage], settings: dict[str, Any], choice: Any, tools: int) -> None:
+    if choice is not None and tools:
+        told, alone = neutral(choice)
+        parallel = bool(settings.get("allow_parallel_tool_calls")) and not alone
+        settings["tool_choice"] = in_messages_words(fitting(told, ANTHROPIC, tools), parallel)
+    if "thinking" not in settings:
+        forced = (settings.get("tool_choice") or {}).get("type") in ("any", "tool")
+        if must_be_off(getattr(native.llm, "thinking_dict", None), loop_without_thinking(messages), forced):
+            settings["thinking"] = OFF

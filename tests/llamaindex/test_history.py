@@ -16,6 +16,7 @@ from llama_index.core.base.llms.types import (
     ChatMessage,
     CitableBlock,
     CitationBlock,
+    DocumentBlock,
     ImageBlock,
     MessageRole,
     TextBlock,
@@ -27,14 +28,37 @@ from llama_index.core.llms import MockLLM
 from llama_index.llms.openai.utils import to_openai_message_dicts
 from openai.types.chat.chat_completion_message_tool_call import ChatCompletionMessageToolCall
 
-from llama_index.llms.switchwise.models.dialect import Dialect, provider_of
+from llama_index.llms.switchwise.models.dialect import dialect_of, provider_of
 from llama_index.llms.switchwise.models.native import Native
-from llama_index.llms.switchwise.porting import histories
-from llama_index.llms.switchwise.porting.histories import Histories
-from llama_index.llms.switchwise.porting.port import forces_no_thinking, port
+from llama_index.llms.switchwise.porting import history as history_module
+from llama_index.llms.switchwise.porting.history import Histories, loop_without_thinking
 from switchwise import FailureKind, TargetError
+from switchwise.dialects.table import ANTHROPIC, BEDROCK, GEMINI, GROQ, MISTRAL, OLLAMA, OPENAI_CHAT, OPENAI_RESPONSES, OTHER
 
-DIALECTS = list(Dialect)
+NATIVES = [
+    Native(dialect.name, MockLLM(), dialect, integration)
+    for dialect, integration in (
+        (OPENAI_CHAT, "openai"),
+        (OPENAI_RESPONSES, "openai"),
+        (GROQ, "openai"),
+        (MISTRAL, "openai"),
+        (ANTHROPIC, "anthropic"),
+        (GEMINI, "google_genai"),
+        (BEDROCK, "bedrock_converse"),
+        (MISTRAL, "mistralai"),
+        (OLLAMA, "ollama"),
+        (OTHER, ""),
+    )
+]
+BY_NAME = {(native.name, native.integration): native for native in NATIVES}
+CHAT, CLAUDE = BY_NAME["openai-chat", "openai"], BY_NAME["anthropic", "anthropic"]
+
+
+def adapt(history, native):
+    """The history as the target gets it, from nothing."""
+    return Histories().adapted(("s", "a"), history, native)
+
+
 ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 texts = st.text(max_size=5)
@@ -68,25 +92,23 @@ messages = st.builds(
 conversations = st.lists(messages, max_size=6)
 
 
-@given(conversations, st.sampled_from(DIALECTS))
-def test_the_callers_messages_are_never_changed_and_the_same_gives_the_same(history, dialect):
+@given(conversations, st.sampled_from(NATIVES))
+def test_the_callers_messages_are_never_changed_and_the_same_gives_the_same(history, native):
     before = copy.deepcopy(history)
-    first = [port(history, index, dialect) for index in range(len(history))]
-    second = [port(history, index, dialect) for index in range(len(history))]
+    first, second = adapt(history, native), adapt(history, native)
     assert history == before
     assert first == second
 
 
-@given(conversations, st.sampled_from(DIALECTS))
-def test_what_was_translated_needs_no_translation_any_more(history, dialect):
-    once = [port(history, index, dialect) for index in range(len(history))]
-    assert [port(once, index, dialect) for index in range(len(once))] == once
+@given(conversations, st.sampled_from(NATIVES))
+def test_what_was_adapted_needs_no_more_adapting(history, native):
+    once = adapt(history, native)
+    assert adapt(once, native) == once
 
 
 @given(conversations)
 def test_anthropic_gets_objects_for_arguments_signed_thinking_only_and_never_an_empty_turn(history):
-    ported = [port(history, index, Dialect.ANTHROPIC) for index in range(len(history))]
-    for message in ported:
+    for message in adapt(history, CLAUDE):
         assert message.role not in (MessageRole.DEVELOPER, MessageRole.MODEL, MessageRole.FUNCTION)
         for block in message.blocks:
             if isinstance(block, ToolCallBlock):
@@ -100,18 +122,19 @@ def test_anthropic_gets_objects_for_arguments_signed_thinking_only_and_never_an_
 
 @given(conversations)
 def test_openai_takes_whatever_comes_out(history):
-    ported = [port(history, index, Dialect.OPENAI_CHAT) for index in range(len(history))]
+    ported = adapt(history, CHAT)
     for message in to_openai_message_dicts(ported, model="gpt-4.1"):
         json.dumps(message)
         for call in message.get("tool_calls") or ():
-            assert ID.fullmatch(call["id"])
+            assert call["id"]
+            assert len(call["id"]) <= 40
         assert (message["role"] == "tool") == ("tool_call_id" in message)
 
 
 @given(st.data())
 def test_what_is_remembered_is_what_translating_afresh_would_give(data):
     """Over conversations that grow, are cut, edited and replaced."""
-    kept, native = Histories(size=3), Native("n", MockLLM(), data.draw(st.sampled_from(DIALECTS)))
+    kept, native = Histories(size=3), data.draw(st.sampled_from(NATIVES))
     history = []
     for _ in range(data.draw(st.integers(1, 6))):
         change = data.draw(st.sampled_from(["grow", "cut", "edit", "rewrite", "replace"]))
@@ -125,28 +148,27 @@ def test_what_is_remembered_is_what_translating_afresh_would_give(data):
             history[-1].blocks = [TextBlock(text="rewritten")]
         else:
             history = data.draw(conversations)
-        expected = [port(history, index, native.dialect) for index in range(len(history))]
-        assert kept.ported(("s", "a"), history, native) == expected
+        assert kept.adapted(("s", "a"), history, native) == adapt(history, native)
 
 
 def test_a_message_is_translated_once(monkeypatch):
-    calls = []
-    monkeypatch.setattr(histories, "port", lambda *args: calls.append(args[1]) or port(*args))
-    kept, native = Histories(), Native("n", MockLLM(), Dialect.ANTHROPIC)
+    calls, real = [], history_module.adapt_message
+    monkeypatch.setattr(history_module, "adapt_message", lambda *args: calls.append(args[1]) or real(*args))
+    kept, native = Histories(), CLAUDE
     history = [ChatMessage(role="user", content=str(number)) for number in range(5)]
     for end in range(1, 6):
-        kept.ported(("s", "a"), history[:end], native)
+        kept.adapted(("s", "a"), history[:end], native)
     assert calls == [0, 1, 2, 3, 4]
 
 
 def test_the_list_that_a_target_gets_is_its_own():
-    kept, native = Histories(), Native("n", MockLLM(), Dialect.OPENAI_CHAT)
+    kept, native = Histories(), CHAT
     history = [ChatMessage(role="user", content="one")]
     for _ in range(2):
-        got = kept.ported(("s", "a"), history, native)
+        got = kept.adapted(("s", "a"), history, native)
         got.append("an integration appends to it")
     assert len(history) == 1
-    assert len(kept.ported(("s", "a"), history, native)) == 1
+    assert len(kept.adapted(("s", "a"), history, native)) == 1
 
 
 def test_calls_and_results_without_ids_find_each_other_by_their_place():
@@ -156,7 +178,7 @@ def test_calls_and_results_without_ids_find_each_other_by_their_place():
         ChatMessage(role="tool", content="1"),
         ChatMessage(role="tool", content="2"),
     ]
-    ported = [port(history, index, Dialect.OPENAI_CHAT) for index in range(3)]
+    ported = adapt(history, CHAT)
     made = [block.tool_call_id for block in ported[0].blocks]
     assert len(set(made)) == 2
     assert [message.additional_kwargs["tool_call_id"] for message in ported[1:]] == made
@@ -165,8 +187,8 @@ def test_calls_and_results_without_ids_find_each_other_by_their_place():
 def test_a_result_of_a_tool_that_was_called_in_words_is_a_users_message():
     """A ReAct agent may give its observations the role of a tool, which no provider takes without a call."""
     history = [ChatMessage(role="assistant", content="Action: add"), ChatMessage(role="tool", content="Observation: 3")]
-    for dialect in (Dialect.ANTHROPIC, Dialect.OPENAI_CHAT):
-        ported = port(history, 1, dialect)
+    for native in (CLAUDE, CHAT):
+        ported = adapt([ChatMessage(role="user", content="?"), *history], native)[2]
         assert (ported.role, ported.content, ported.additional_kwargs) == (MessageRole.USER, "Observation: 3", {})
 
 
@@ -176,88 +198,140 @@ def test_tool_calls_of_older_integrations_are_made_blocks():
     )
     for call in (kept, {"id": "call_1", "name": "add", "input": {"a": 1}}):
         old = ChatMessage(role="assistant", content="", additional_kwargs={"tool_calls": [call], "stray": 1})
-        ported = port([old], 0, Dialect.ANTHROPIC)
+        ported = adapt([ChatMessage(role="user", content="?"), old], CLAUDE)[1]
         assert [b.tool_kwargs for b in ported.blocks if isinstance(b, ToolCallBlock)] == [{"a": 1}]
         assert "tool_calls" not in ported.additional_kwargs
 
 
 @pytest.mark.parametrize(
-    ("block", "dialect"),
+    ("block", "native"),
     [
-        (AudioBlock(audio=b"x", format="wav"), Dialect.ANTHROPIC),
-        (AudioBlock(audio=b"x", format="wav"), Dialect.OPENAI_RESPONSES),
-        (VideoBlock(video=b"x"), Dialect.OPENAI_CHAT),
-        (VideoBlock(video=b"x"), Dialect.ANTHROPIC),
+        (AudioBlock(audio=b"x", format="wav"), CLAUDE),
+        (AudioBlock(audio=b"x", format="wav"), BY_NAME["openai-responses", "openai"]),
+        (VideoBlock(video=b"x"), CHAT),
+        (VideoBlock(video=b"x"), CLAUDE),
+        (DocumentBlock(url="http://127.0.0.1/a.pdf"), CHAT),
     ],
 )
-def test_what_a_dialect_has_no_words_for_is_unsupported_there(block, dialect):
+def test_what_a_target_has_no_words_for_is_unsupported_there(block, native):
     with pytest.raises(TargetError) as caught:
-        port([ChatMessage(role="user", blocks=[block])], 0, dialect)
+        adapt([ChatMessage(role="user", blocks=[block])], native)
     assert caught.value.kind is FailureKind.UNSUPPORTED
 
 
 def test_images_are_sent_as_they_are():
     message = ChatMessage(role="user", blocks=[TextBlock(text="see"), ImageBlock(url="http://127.0.0.1/a.png")])
-    assert port([message], 0, Dialect.OPENAI_CHAT) is message
+    assert adapt([message], CHAT)[0] is message
 
 
 def test_thinking_is_off_only_where_a_tool_result_answers_a_turn_without_signed_thinking():
     call = ToolCallBlock(tool_call_id="c", tool_name="add", tool_kwargs={})
     signed = ThinkingBlock(content="hm", additional_information={"signature": "s"})
     result = ChatMessage(role="tool", content="3", additional_kwargs={"tool_call_id": "c"})
-    assert forces_no_thinking([ChatMessage(role="assistant", blocks=[call]), result])
-    assert forces_no_thinking([ChatMessage(role="assistant", blocks=[ThinkingBlock(content="hm"), call]), result])
-    assert not forces_no_thinking([ChatMessage(role="assistant", blocks=[signed, call]), result])
-    assert not forces_no_thinking([ChatMessage(role="assistant", blocks=[call]), result, ChatMessage(role="user", content="?")])
-    assert not forces_no_thinking([])
+    assert loop_without_thinking([ChatMessage(role="assistant", blocks=[call]), result])
+    assert loop_without_thinking([ChatMessage(role="assistant", blocks=[ThinkingBlock(content="hm"), call]), result])
+    assert not loop_without_thinking([ChatMessage(role="assistant", blocks=[signed, call]), result])
+    assert loop_without_thinking([ChatMessage(role="assistant", blocks=[call]), result, ChatMessage(role="user", content="?")])
+    assert not loop_without_thinking([])
 
 
-ELSEWHERE = [Dialect.GEMINI, Dialect.BEDROCK, Dialect.MISTRAL, Dialect.OLLAMA]
+ELSEWHERE = [native for native in NATIVES if native.integration in ("google_genai", "bedrock_converse", "mistralai", "ollama")]
+ASK = ChatMessage(role="user", content="?")
+elsewhere = pytest.mark.parametrize("native", ELSEWHERE, ids=lambda native: native.name)
 
 
-@pytest.mark.parametrize("dialect", ELSEWHERE)
-def test_calls_that_openai_made_have_objects_for_arguments_elsewhere(dialect: Dialect) -> None:
+@elsewhere
+def test_calls_that_openai_made_have_objects_for_arguments_elsewhere(native) -> None:
     """Those of Gemini and Ollama raise over the text that OpenAI's integration keeps."""
     older = ChatCompletionMessageToolCall(id="call_1", type="function", function={"name": "add", "arguments": '{"a": 1}'})
     for blocks, kwargs in (
         ([ToolCallBlock(tool_call_id="call_1", tool_name="add", tool_kwargs='{"a": 1}')], {}),
         ([], {"tool_calls": [older]}),
     ):
-        told = port([ChatMessage(role="assistant", blocks=blocks, additional_kwargs=kwargs)], 0, dialect)
+        told = adapt([ASK, ChatMessage(role="assistant", blocks=blocks, additional_kwargs=kwargs)], native)[1]
         (call,) = told.blocks
         assert (call.tool_kwargs, told.additional_kwargs) == ({"a": 1}, {})
 
 
-def test_mistral_gets_ids_of_nine_letters_that_fit_each_other() -> None:
+@pytest.mark.parametrize("integration", ["mistralai", "openai"])
+def test_mistral_gets_ids_of_nine_letters_that_fit_each_other_and_an_answer_before_a_user(integration) -> None:
     history = [
+        ASK,
         ChatMessage(role="assistant", blocks=[ToolCallBlock(tool_call_id="call_1", tool_name="add", tool_kwargs={})]),
         ChatMessage(role="tool", content="1", additional_kwargs={"tool_call_id": "call_1"}),
+        ChatMessage(role="user", content="Stop."),
     ]
-    called = port(history, 0, Dialect.MISTRAL).blocks[0].tool_call_id
+    told = adapt(history, BY_NAME["mistral", integration])
+    assert [message.role.value for message in told] == ["user", "assistant", "tool", "assistant", "user"]
+    called = told[1].blocks[0].tool_call_id
     assert re.fullmatch("[A-Za-z0-9]{9}", called)
-    assert port(history, 1, Dialect.MISTRAL).additional_kwargs["tool_call_id"] == called
+    assert told[2].additional_kwargs["tool_call_id"] == called
 
 
-@pytest.mark.parametrize("dialect", ELSEWHERE)
-def test_elsewhere_only_its_own_thoughts_are_told(dialect: Dialect) -> None:
+@elsewhere
+def test_elsewhere_only_its_own_thoughts_are_told(native) -> None:
     notes = {"claude": {"signature": "s"}, "gemini": {"thought": True}, "openai": {"id": "rs_1"}, "nobody": {}}
-    own = {Dialect.GEMINI: {"gemini"}, Dialect.BEDROCK: {"claude"}}.get(dialect, {"nobody"})
+    own = {"gemini": {"gemini"}, "bedrock-converse": {"claude"}}.get(native.name, {"nobody"})
     for maker, beside in notes.items():
         blocks = [ThinkingBlock(content="Hm.", additional_information=beside), TextBlock(text="Yes.")]
-        told = port([ChatMessage(role="assistant", blocks=blocks)], 0, dialect)
+        told = adapt([ASK, ChatMessage(role="assistant", blocks=blocks)], native)[1]
         assert len(told.blocks) == (2 if maker in own else 1)
 
 
-@pytest.mark.parametrize("dialect", ELSEWHERE)
-def test_elsewhere_roles_and_blocks_are_those_that_the_integration_knows(dialect: Dialect) -> None:
+@elsewhere
+def test_elsewhere_roles_and_blocks_are_those_that_the_integration_knows(native) -> None:
     cited = CitableBlock(title="t", source="s", content=[TextBlock(text="cited")])
     point = CachePoint(cache_control=CacheControl(type="ephemeral"))
-    told = port([ChatMessage(role="developer", blocks=[cited, point])], 0, dialect)
+    told = adapt([ChatMessage(role="developer", blocks=[cited, point])], native)[0]
     assert told.role is MessageRole.SYSTEM
-    assert [type(block) for block in told.blocks] == [TextBlock, *([CachePoint] if dialect is Dialect.BEDROCK else [])]
+    assert [type(block) for block in told.blocks] == [TextBlock, *([CachePoint] if native.name == "bedrock-converse" else [])]
     with pytest.raises(TargetError) as refused:
-        port([ChatMessage(role="user", blocks=[AudioBlock(audio=b"RIFF", format="wav")])], 0, dialect)
+        adapt([ChatMessage(role="user", blocks=[AudioBlock(audio=b"RIFF", format="wav")])], native)
     assert refused.value.kind is FailureKind.UNSUPPORTED
+
+
+class TestTheOrderOfTurns:
+    """The rows that only LangChain's adapter had."""
+
+    def roles(self, history, native):
+        return [message.role.value for message in adapt(history, native)]
+
+    def test_a_system_message_amid_the_conversation_is_said_in_place_by_the_user(self) -> None:
+        history = [ASK, ChatMessage(role="assistant", content="Hm."), ChatMessage(role="system", content="Be brief."), ASK]
+        assert self.roles(history, CHAT) == ["user", "assistant", "system", "user"]
+        told = adapt(history, CLAUDE)
+        assert [message.role.value for message in told] == ["user", "assistant", "user", "user"]
+        assert told[2].content == "<system>\nBe brief.\n</system>"
+
+    def test_several_at_the_start_are_one_and_a_user_speaks_first(self) -> None:
+        systems = [ChatMessage(role="system", content=word) for word in ("one", "two")]
+        told = adapt([*systems, ChatMessage(role="assistant", content="Hello.")], CLAUDE)
+        assert [message.role.value for message in told] == ["system", "user", "assistant"]
+        assert [block.text for block in told[0].blocks] == ["one", "two"]
+        assert self.roles(systems, CLAUDE) == ["system", "user"], "nobody but the system is no conversation"
+        kept = Histories()
+        for history in (systems, [*systems, ASK], systems[:1], [systems[0], ASK]):
+            assert kept.adapted(("s", "a"), history, CLAUDE) == adapt(history, CLAUDE)
+
+    def test_what_a_tool_shows_is_shown_by_the_user_after_all_results(self) -> None:
+        picture = ImageBlock(image=b"iVBORw0KGgo=", image_mimetype="image/png")
+        calls = [ToolCallBlock(tool_call_id=name, tool_name="look", tool_kwargs={}) for name in ("a", "b")]
+        results = [
+            ChatMessage(role="tool", blocks=[picture], additional_kwargs={"tool_call_id": "a"}),
+            ChatMessage(role="tool", content="nothing", additional_kwargs={"tool_call_id": "b"}),
+        ]
+        history = [ASK, ChatMessage(role="assistant", blocks=calls), *results]
+        told = adapt(history, CHAT)
+        assert [message.role.value for message in told] == ["user", "assistant", "tool", "tool", "user"]
+        assert told[-1].blocks[1] is picture
+        longer = [*history, ChatMessage(role="assistant", content="I see.")]
+        assert [message.role.value for message in adapt(longer, CHAT)][-2:] == ["user", "assistant"]
+        assert adapt(history, CLAUDE)[2].blocks == [picture], "Anthropic takes it where it is"
+
+    def test_an_empty_word_is_said_and_an_empty_answer_left_out(self) -> None:
+        history = [ChatMessage(role="user", content=" "), ChatMessage(role="assistant", content=""), ASK]
+        assert [message.content for message in adapt(history, CLAUDE)] == ["(no text)", "?"]
+        assert self.roles(history, CHAT) == ["user", "assistant", "user"]
 
 
 @pytest.mark.parametrize(
@@ -266,7 +340,7 @@ def test_elsewhere_roles_and_blocks_are_those_that_the_integration_knows(dialect
 )
 def test_the_dialect_is_that_of_the_package(package: str, dialect: str) -> None:
     made = type("Some", (MockLLM,), {"__module__": f"llama_index.llms.{package}.base"})
-    assert Dialect.of(made()) == dialect
+    assert dialect_of(made()).name == dialect
 
 
 def test_the_provider_of_openais_client_is_whom_it_calls() -> None:

@@ -1,0 +1,95 @@
+"""Who gave which answer, and what only its maker takes back: LlamaIndex's messages have no place for it that would not be sent.
+
+Answers are known by the ids of their calls, or by their text. What is kept is bounded; an answer that is not known counts as nobody's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from llama_index.core.base.llms.types import ChatMessage, MessageRole, TextBlock, ToolCallBlock
+
+from llama_index.llms.switchwise.porting.messages import text_of
+from switchwise.protocols.openai_chat import own_parts
+from switchwise.state.in_process import Memory
+
+_NOTHING: Mapping[str, Any] = {}
+_EXTRA = "extra_content"
+
+
+class _Made(NamedTuple):
+    target: str
+    own: Mapping[str, Any]
+
+
+class Answers:
+    """Safe for many threads.
+
+    Parameters:
+        size: how many answers are remembered.
+    """
+
+    def __init__(self, size: int = 2_000) -> None:
+        self._made: Memory[int, _Made] = Memory(size)
+
+    def note(self, target: str, response: Any, said: Mapping[str, Any] | None) -> None:
+        """Remember an answer.
+
+        Parameters:
+            target: who gave it.
+            response: LlamaIndex's.
+            said: its message as Chat Completions gave it; None: it came by another API.
+        """
+        message = getattr(response, "message", None)
+        if isinstance(message, ChatMessage) and (key := _key(message)):
+            self._made.put(key, _Made(target, own_parts(said) if said else _NOTHING))
+
+    def made_elsewhere(self, message: ChatMessage, target: str) -> bool:
+        """Whether a message is known to be another target's answer."""
+        made = self._made.get(_key(message)) if message.role is MessageRole.ASSISTANT else None
+        return made is not None and made.target != target
+
+    def restored(self, given: ChatMessage, adapted: ChatMessage, target: str) -> ChatMessage:
+        """An answer that calls tools, with what its maker wants back: for OpenAI's integration, which sends on what lies beside such an answer.
+
+        Parameters:
+            given: the answer as the caller has it.
+            adapted: for the target.
+            target: its name.
+        """
+        calls = [block for block in adapted.blocks if isinstance(block, ToolCallBlock)]
+        made = self._made.get(_key(given)) if calls else None
+        if made is None or made.target != target or not made.own:
+            return adapted
+        own = {name: value for name, value in made.own.items() if name != _EXTRA}
+        extra = made.own.get(_EXTRA, {})
+        told = []
+        for call in calls:
+            arguments = (
+                call.tool_kwargs if isinstance(call.tool_kwargs, str) else json.dumps(call.tool_kwargs, ensure_ascii=False)
+            )
+            one = {"id": call.tool_call_id, "type": "function", "function": {"name": call.tool_name, "arguments": arguments}}
+            told.append({**one, _EXTRA: extra[call.tool_call_id]} if call.tool_call_id in extra else one)
+        blocks = [block for block in adapted.blocks if isinstance(block, TextBlock)]
+        return adapted.model_copy(update={"blocks": blocks, "additional_kwargs": {"tool_calls": told, **own}})
+
+
+def _key(message: ChatMessage) -> int:
+    """By which an answer is known; 0: by nothing."""
+    ids = tuple([block.tool_call_id for block in message.blocks if isinstance(block, ToolCallBlock)])
+    if any(ids):
+        return hash(ids)
+    text = text_of(message)
+    return hash(text) if text else 0
+
+
+def said_in(response: Any) -> Mapping[str, Any] | None:
+    """The message of a whole answer of Chat Completions that calls tools; None: it is something else, or calls nothing."""
+    choices = getattr(getattr(response, "raw", None), "choices", None)
+    message = getattr(choices[0], "message", None) if choices else None
+    if message is None or not getattr(message, "tool_calls", None):
+        return None
+    said: Mapping[str, Any] = message.model_dump(exclude_none=True)
+    return said
