@@ -136,7 +136,7 @@ class StreamReader:
         """The chunk with the calls that its pieces add up to; the chunk itself where the integration has them right."""
         choices = getattr(getattr(chunk, "raw", None), "choices", None)
         delta = getattr(choices[0], "delta", None) if choices else None
-        if delta is not None and choices[0].index:  # one of several answers: the integration makes one of them all
+        if choices and choices[0].index:  # one of several answers: the integration makes one of them all
             self._mends, self.said = False, {}
             return chunk
         if delta is not None and (delta.tool_calls or not (delta.model_extra or {}).keys().isdisjoint(REASONING)):
