@@ -164,7 +164,9 @@ class _Attempt:
 
     __slots__ = ("_answers", "_call", "_hint_writer", "_listened", "_request", "listener", "native", "reply")
 
-    def __init__(self, call: Call, native: Native, request: Request, hint_writer: HintWriter, answers: Answers, listened: bool) -> None:
+    def __init__(
+        self, call: Call, native: Native, request: Request, hint_writer: HintWriter, answers: Answers, listened: bool
+    ) -> None:
         self._answers = answers
         self.reply: Reply | None = None
         self.listener = (
