@@ -163,17 +163,18 @@ class Router:
         for breaker in self._breakers:
             breaker.reset(name)
 
-    def feedback(self, decision: str, reward: float) -> None:
+    def feedback(self, decision: str, reward: float, kind: str = "feedback") -> None:
         """Tell the policies how well a decision turned out.
 
         Parameters:
             decision: `Outcome.decision`, or the id in the journal.
             reward: from 0 (bad) to 1 (good).
+            kind: what says so: `feedback`, `task` (how a whole task ended), `gate`, `edited`, `user_turn` ...; they weigh differently.
         """
         if not 0 <= reward <= 1:
             raise ConfigurationError(f"reward={reward} is out of range: give a number from 0 (bad) to 1 (good)")
         for policy in self._rewarded:
-            policy.feedback(decision, reward)
+            policy.feedback(decision, reward, kind)
 
     def dump(self) -> dict[str, Any]:
         """All that the policies remember, as JSON types."""

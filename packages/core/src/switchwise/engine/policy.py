@@ -84,8 +84,8 @@ class Breaks(Protocol):
 class Rewarded(Protocol):
     """It learns from what users say later."""
 
-    def feedback(self, decision: str, reward: float) -> None:
-        """Take in how well the decision turned out, from 0 to 1."""
+    def feedback(self, decision: str, reward: float, kind: str = "feedback") -> None:
+        """Take in how well the decision turned out, from 0 to 1, and what says so: see `switchwise.quality.estimate.WEIGHTS`."""
 
 
 @runtime_checkable
@@ -201,10 +201,10 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
                 return [list(attempt.call.view.scope.key(self.level)), sorted(held.names), held.because]
         return None
 
-    def feedback(self, decision: str, reward: float) -> None:
+    def feedback(self, decision: str, reward: float, kind: str = "feedback") -> None:
         """Pass it on to the held policy."""
         if isinstance(self.policy, Rewarded):
-            self.policy.feedback(decision, reward)
+            self.policy.feedback(decision, reward, kind)
 
     def dump(self) -> Mapping[str, Any]:
         """What is held, and what the held policy remembers."""

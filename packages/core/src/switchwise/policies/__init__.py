@@ -5,11 +5,14 @@ from switchwise.policies.by_agent import ByAgent
 from switchwise.policies.by_phase import ByPhase
 from switchwise.policies.by_step import ByStep
 from switchwise.policies.cheapest import Cheapest
+from switchwise.policies.explore import Explore
 from switchwise.policies.fits import Fits
+from switchwise.policies.floor import Floor
 from switchwise.policies.healthy import Healthy
 from switchwise.policies.rules import Rules
 from switchwise.policies.stick import Stick
 from switchwise.policies.weighted import Weighted
+from switchwise.policies.worth import Worth
 
 __all__ = [
     "Budget",
@@ -17,9 +20,12 @@ __all__ = [
     "ByPhase",
     "ByStep",
     "Cheapest",
+    "Explore",
     "Fits",
+    "Floor",
     "Healthy",
     "Rules",
     "Stick",
     "Weighted",
+    "Worth",
 ]

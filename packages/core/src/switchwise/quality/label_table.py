@@ -16,9 +16,9 @@ from switchwise.nouns.target import Target
 from switchwise.nouns.validation import number, whole
 from switchwise.nouns.view import View
 from switchwise.quality.estimate import Estimate, Filed, Grade
-from switchwise.quality.learning import Learning
+from switchwise.quality.learning import Learning, entries
 from switchwise.quality.sequential import Cusum
-from switchwise.state.in_process import Memory
+from switchwise.state.store import Store
 
 Label = tuple[str, ...]
 Cell = list[float]  # outcomes, solved, squares; outcomes with a cost, dollars; outcomes with a duration, seconds
@@ -50,6 +50,8 @@ class LabelTable(Learning):
         prior: outcomes that what was given is worth at most.
         notices: forget what a target did under a label once its rate there is shown to have dropped.
         size: labels that are remembered; the least recently used one is forgotten first.
+        store: where it remembers; None: in this process.
+        name: of its tables in the store.
 
     Raises:
         ConfigurationError: a parameter is out of range.
@@ -71,8 +73,10 @@ class LabelTable(Learning):
         prior: float = PRIOR,
         notices: bool = True,
         size: int = 10_000,
+        store: Store | None = None,
+        name: str = "labels",
     ) -> None:
-        super().__init__()
+        super().__init__(store, name)
         if label is not None and not callable(label):
             raise ConfigurationError(
                 f"LabelTable(label={label!r}): give a function of the view, such as lambda view: (view.scope.agent,)"
@@ -81,14 +85,14 @@ class LabelTable(Learning):
         whole("LabelTable", "size", size)
         self._label = label or usual_label
         self._prior, self._notices = prior, notices
-        self._cells: Memory[Label, dict[str, Cell]] = Memory(size)
-        self._alarms: Memory[tuple[Label, str], Cusum] = Memory(size)
+        self._cells = self._store.table(f"quality/{name}/cells", size)  # (tenant, *label) -> target -> cell
+        self._alarms = self._store.table(f"quality/{name}/alarms", size)  # (tenant, *label, target) -> sum and rate
         self._k = UNTIL_KNOWN
         self._due, self._learnt = 40, 0
 
     def estimate(self, view: View, targets: Sequence[Target], given: Sequence[Estimate]) -> Sequence[Estimate]:
-        label = tuple(self._label(view))
-        rows = [(depth, cells) for depth in range(len(label) + 1) if (cells := self._cells.get(label[:depth]))]
+        label = (view.scope.tenant, *self._label(view))
+        rows = [(depth, cells) for depth in range(1, len(label) + 1) if (cells := self._cells.get(label[:depth]))]
         if not rows:
             return given
         return [self._of(target.name, before, rows, label) for target, before in zip(targets, given, strict=True)]
@@ -116,11 +120,11 @@ class LabelTable(Learning):
                 took = cell[6] - finer[6]
                 seconds = took / timed if seconds is None else (took + COST_PRIOR * seconds) / (timed + COST_PRIOR)
         depth, cell = found[-1]
-        place = "/".join(label[:depth]) or "all calls"
+        place = "/".join(label[1:depth]) or "all calls"
         return Estimate(p, known, dollars, seconds, f"{place}: {cell[0]:g} outcomes")
 
     def filed(self, view: View) -> Filed:
-        return list(self._label(view))
+        return [view.scope.tenant, *self._label(view)]
 
     def observe(self, filed: Filed, target: str, grade: Grade) -> None:
         label, weight = tuple(filed), grade.weight
@@ -142,43 +146,42 @@ class LabelTable(Learning):
 
         if self._notices and self._dropped(label, target, grade):
             return
-        for depth in range(len(label) + 1):
+        for depth in range(1, len(label) + 1):
             self._cells.update(label[:depth], added)
         self._learnt += 1
         if self._learnt >= self._due:
             self._due = int(self._learnt * 1.2) + 1
-            self._k = pooled_k([(name, cells) for name, cells in self._cells.items() if len(name) == 1])
+            self._k = pooled_k([(name, cells) for name, cells in self._cells.items() if len(name) == 2])
 
     def _dropped(self, label: Label, target: str, grade: Grade) -> bool:
         """Whether the target's rate here has fallen; what it did here is then forgotten, and taken out of the parents."""
         own = (self._cells.get(label) or {}).get(target, EMPTY)
         if own[0] < PRIOR:
             return False
-        alarm = self._alarms.get((label, target)) or Cusum(own[1] / own[0])
-        fell = alarm.observe(grade.solved) if grade.weight >= 0.5 else False
-        self._alarms.put((label, target), Cusum(0.5) if fell else alarm)
-        if not fell:
+        total, rate = self._alarms.get((*label, target)) or (0.0, own[1] / own[0])
+        alarm = Cusum(rate)
+        alarm.sum = total
+        if grade.weight < 0.5 or not alarm.observe(grade.solved):
+            self._alarms.put((*label, target), [alarm.sum, rate])
             return False
+        self._alarms.put((*label, target), [0.0, max(0.7 * own[1] / own[0], 0.02)])
 
         def without(cells: dict[str, Cell] | None) -> dict[str, Cell]:
             cells = dict(cells or {})
             cells[target] = [max(a - b, 0.0) for a, b in zip(cells.get(target, EMPTY), own, strict=True)]
             return cells
 
-        for depth in range(len(label) + 1):
+        for depth in range(1, len(label) + 1):
             self._cells.update(label[:depth], without)
-        self._alarms.update((label, target), lambda _: Cusum(max(0.7 * own[1] / own[0], 0.02)))
         return True
 
     def dump(self) -> Mapping[str, Any]:
         """All that it remembers, as JSON types."""
         return {
-            "cells": [
-                [list(label), {target: list(cell) for target, cell in cells.items()}] for label, cells in self._cells.items()
-            ],
+            "cells": entries(self._cells),
             "k": self._k,
             "learnt": [self._learnt, self._due],
-            "alarms": [[list(label), target, alarm.sum, alarm.rate] for (label, target), alarm in self._alarms.items()],
+            "alarms": entries(self._alarms),
             "waiting": self.dump_waiting(),
         }
 
@@ -192,11 +195,10 @@ class LabelTable(Learning):
             raise ConfigurationError("LabelTable: the state is of another version; start without it")
         self._k = float(state["k"])
         self._learnt, self._due = (int(each) for each in state["learnt"])
-        self._cells.restore(cells)
-        for label, target, total, rate in state["alarms"]:
-            alarm = Cusum(float(rate))
-            alarm.sum = float(total)
-            self._alarms.put((tuple(label), str(target)), alarm)
+        for key, row in cells:
+            self._cells.put(key, row)
+        for key, (total, rate) in state["alarms"]:
+            self._alarms.put(tuple(map(str, key)), [float(total), float(rate)])
         self.load_waiting(state["waiting"])
 
     @staticmethod

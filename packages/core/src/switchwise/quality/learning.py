@@ -11,25 +11,31 @@ from typing import Any
 
 from switchwise.nouns.call import Attempt
 from switchwise.nouns.errors import ConfigurationError
-from switchwise.nouns.scope import Level
+from switchwise.nouns.scope import Key, Level
 from switchwise.nouns.view import View
 from switchwise.quality.estimate import Filed, Grade
-from switchwise.state.in_process import Memory
+from switchwise.state.in_process import InProcess
+from switchwise.state.store import Store, Table
 
 WAITING = 10_000  # decisions whose outcome is still awaited
+ANY = ""  # feedback goes by the id of the decision alone, which is random: its tenant is not known
 
 
 class Learning:
     """Turns what a router tells into grades: of a call when it was judged, of its task when somebody says how that ended.
 
     Parameters:
+        store: where it remembers; None: in this process.
+        name: of its tables in the store; two estimators that must not mix need two names.
         waiting: decisions that are remembered until somebody says how they turned out.
     """
 
-    def __init__(self, waiting: int = WAITING) -> None:
-        self._decisions: Memory[str, dict[str, Any]] = Memory(waiting)
-        self._told: Memory[str, bool] = Memory(2 * waiting)
-        self._spent: Memory[str, list[float]] = Memory(waiting)
+    def __init__(self, store: Store | None, name: str, waiting: int = WAITING) -> None:
+        self._store: Store = InProcess() if store is None else store
+        self._name = name
+        self._decisions = self._store.table(f"quality/{name}/decisions", waiting)
+        self._told = self._store.table(f"quality/{name}/told", 2 * waiting)
+        self._spent = self._store.table(f"quality/{name}/spent", waiting)
 
     def filed(self, view: View) -> Filed:
         """What is needed of the view once the outcome is known, as JSON data without text."""
@@ -42,10 +48,14 @@ class Learning:
     def learn(self, attempt: Attempt) -> None:
         """Take in an attempt: what it cost, and its verdict where it was judged."""
         call, view = attempt.call, attempt.call.view
-        if call.ask is not None or attempt.reply is None or not self._new(f"{view.decision}/{len(view.attempts)}"):
+        if (
+            call.ask is not None
+            or attempt.reply is None
+            or not self._new((view.scope.tenant, f"{view.decision}/{len(view.attempts)}"))
+        ):
             return
         filed = self.filed(view)
-        spending = "/".join(view.scope.key(Level.TASK))
+        spending = view.scope.key(Level.TASK)
         seconds, cost = max(attempt.latency, 0.0), attempt.cost
 
         def more(now: list[float] | None) -> list[float]:
@@ -53,7 +63,8 @@ class Learning:
             return [dollars + (cost or 0.0), took + seconds, unknown + (cost is None)]
 
         self._spent.update(spending, more)
-        self._decisions.put(view.decision, {"filed": filed, "target": attempt.target.name, "spending": spending})
+        found = {"filed": filed, "target": attempt.target.name, "spending": list(spending)}
+        self._decisions.put((ANY, view.decision), found)
         if attempt.verdict is not None:
             solved = 1.0 if attempt.verdict.accepted else 0.0
             self.observe(filed, attempt.target.name, Grade(solved, "verdict"))
@@ -66,31 +77,32 @@ class Learning:
             reward: from 0 (bad) to 1 (good).
             kind: what said so; see `switchwise.quality.estimate.WEIGHTS`.
         """
-        found = self._decisions.get(decision)
-        if found is None or not self._new(f"{decision}:{kind}"):
+        found = self._decisions.get((ANY, decision))
+        if found is None or not self._new((ANY, f"{decision}:{kind}")):
             return
-        spent = self._spent.get(found["spending"])
+        spending = tuple(found["spending"])
+        spent = self._spent.get(spending)
         dollars = seconds = None
         if spent is not None:
             dollars, seconds = (None if spent[2] else spent[0]), spent[1]
-            self._spent.put(found["spending"], [0.0, 0.0, 0.0])
+            self._spent.put(spending, [0.0, 0.0, 0.0])
         self.observe(found["filed"], found["target"], Grade(reward, kind, dollars or None, seconds or None))
 
     def dump_waiting(self) -> Mapping[str, Any]:
         """The decisions whose outcome is awaited, as JSON types."""
         parts = {"decisions": self._decisions, "told": self._told, "spent": self._spent}
-        return {name: [[key, value] for key, value in memory.items()] for name, memory in parts.items()}  # type: ignore[attr-defined]
+        return {name: entries(table) for name, table in parts.items()}
 
     def load_waiting(self, state: Mapping[str, Any]) -> None:
         """Take over what `dump_waiting` gave."""
         try:
-            self._decisions.restore((str(key), dict(value)) for key, value in state["decisions"])
-            self._told.restore((str(key), bool(value)) for key, value in state["told"])
-            self._spent.restore((str(key), [float(each) for each in value]) for key, value in state["spent"])
+            for name, table in (("decisions", self._decisions), ("told", self._told), ("spent", self._spent)):
+                for key, value in state[name]:
+                    table.put(tuple(map(str, key)), value)
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigurationError(f"{type(self).__name__}: the state is not what its dump gives ({error!r})") from error
 
-    def _new(self, what: str) -> bool:
+    def _new(self, what: Key) -> bool:
         first = False
 
         def mark(known: bool | None) -> bool:
@@ -100,3 +112,8 @@ class Learning:
 
         self._told.update(what, mark)
         return first
+
+
+def entries(table: Table) -> list[list[Any]]:
+    """The entries of a table, as JSON types."""
+    return [[list(key), value] for key, value in table.items()]

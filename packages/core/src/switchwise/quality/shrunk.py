@@ -14,6 +14,7 @@ from switchwise.nouns.target import Target
 from switchwise.nouns.view import View
 from switchwise.quality.estimate import Estimate, Estimator, Filed, Grade, Observes
 from switchwise.quality.learning import Learning
+from switchwise.state.store import Store
 
 
 class Shrunk(Learning):
@@ -24,6 +25,7 @@ class Shrunk(Learning):
 
     Parameters:
         parts: at least one estimator, the most general first.
+        store: where it remembers which outcomes are awaited; the parts have their own. None: in this process.
 
     Raises:
         ConfigurationError: there is none, or something is not an estimator.
@@ -38,8 +40,8 @@ class Shrunk(Learning):
     True
     """
 
-    def __init__(self, *parts: Estimator) -> None:
-        super().__init__()
+    def __init__(self, *parts: Estimator, store: Store | None = None) -> None:
+        super().__init__(store, "shrunk")
         if not parts:
             raise ConfigurationError("Shrunk(): give at least one estimator, such as Priors()")
         for part in parts:

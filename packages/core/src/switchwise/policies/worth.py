@@ -1,0 +1,62 @@
+"""Order the targets by what they are worth: chance of success x value of a solved task, less cost and waiting.
+
+Use it held per session, where it chooses the anchor: `hold(Worth(quality, value=2.0), per="session")`; likewise per agent for sub-agents.
+The order of strength of the pool does not count where there is evidence. Not for single steps inside a conversation: what a switch costs
+there is the business of `Cheapest`.
+
+Source: RouteLLM's threshold (arXiv 2406.18665) is the case of two targets; docs/quality.md has the measurements.
+"""
+
+from __future__ import annotations
+
+from switchwise.nouns.shortlist import Shortlist
+from switchwise.nouns.view import View
+from switchwise.quality.choosing import Weighs
+
+
+class Worth(Weighs):
+    """Prefer the target of most expected value: `p` x `value` - dollars per task - seconds x `second`.
+
+    Where the costs of whole tasks are not known for every target, those of one call at list prices count. What a text suggests overrules
+    the table only where it promises more than `guard`. Targets of which nothing is known come last; where nothing is known of any, it has
+    no opinion.
+
+    Parameters:
+        quality: an estimator; see `switchwise.quality`.
+        value: USD that a solved task is worth. `switchwise calibrate` finds the value for a cost, a quality or a share.
+        second: USD that a second of waiting costs.
+        guard: promised success above which the text may overrule the table.
+        when: on which requests; None: all.
+
+    Raises:
+        ConfigurationError: a parameter is out of range, or `quality` is not an estimator.
+
+    >>> from switchwise import Pool, Router, Target, View
+    >>> from switchwise.policies import Worth
+    >>> from switchwise.quality import Priors
+    >>> pool = Pool([Target("strong", model="claude-opus-4-8"), Target("cheap", model="minimax-m3")])
+    >>> [Router(pool, Worth(Priors("bug_fixing"), value)).decide(View()).names[0] for value in (1.0, 100.0)]
+    ['cheap', 'strong']
+    """
+
+    name = "Worth"
+
+    def _opinion(self, view: View, shortlist: Shortlist) -> Shortlist:
+        if self.when is not None and not self.when(view):
+            return shortlist
+        targets = shortlist.targets
+        estimates = self._estimates(view, targets)
+        if not any([each.n for each in estimates]):
+            return shortlist.remark("nothing is known of any target")
+        spent = self._spent(view, targets, estimates)
+        if spent is None:
+            return shortlist.remark("what the targets cost is not known: give prices, or an estimator that knows costs")
+        return self._ranked(shortlist, estimates, spent, [each.p for each in estimates])
+
+    @staticmethod
+    def _examples() -> list[Worth]:
+        from switchwise.quality.label_table import LabelTable
+        from switchwise.quality.priors import Priors
+        from switchwise.quality.shrunk import Shrunk
+
+        return [Worth(Priors(), 1.0), Worth(Shrunk(Priors(), LabelTable()), 0.5, second=0.001)]

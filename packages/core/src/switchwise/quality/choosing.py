@@ -1,0 +1,153 @@
+"""What policies that take an estimator share: they pass on what they are told, and weigh success against money and time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any
+
+from switchwise.nouns.call import Attempt
+from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.shortlist import Shortlist
+from switchwise.nouns.target import Target
+from switchwise.nouns.validation import number
+from switchwise.nouns.view import View
+from switchwise.quality.estimate import UNKNOWN, Estimate, Estimator
+
+GUARD = 0.01  # promised success above which a text may overrule the table
+ANSWER = 500  # tokens of a usual answer, where only list prices are known
+
+
+class UsesQuality:
+    """A policy with an estimator: what the router tells the policy reaches the estimator, and is dumped and loaded with it.
+
+    Parameters:
+        quality: an estimator.
+
+    Raises:
+        ConfigurationError: it is not one.
+    """
+
+    name = "UsesQuality"
+
+    def __init__(self, quality: Estimator) -> None:
+        if isinstance(quality, type) or not callable(getattr(quality, "estimate", None)):
+            raise ConfigurationError(
+                f"{self.name}({quality!r}): give an estimator, such as Priors() or Shrunk(Priors(), LabelTable())"
+            )
+        self.quality = quality
+        self._prepare = getattr(quality, "prepare", None)
+
+    def __call__(self, view: View, shortlist: Shortlist) -> Any:
+        if len(shortlist.targets) < 2:
+            return shortlist
+        flow = self._prepare(view) if self._prepare is not None else None
+        return self._opinion(view, shortlist) if flow is None else self._asked(flow, view, shortlist)
+
+    def _asked(self, flow: Generator[Any, Any, None], view: View, shortlist: Shortlist) -> Generator[Any, Any, Shortlist]:
+        yield from flow
+        return self._opinion(view, shortlist)
+
+    def _opinion(self, view: View, shortlist: Shortlist) -> Shortlist:
+        raise NotImplementedError
+
+    def _estimates(self, view: View, targets: Sequence[Target]) -> Sequence[Estimate]:
+        return self.quality.estimate(view, targets, [UNKNOWN] * len(targets))
+
+    def learn(self, attempt: Attempt) -> None:
+        """Tell the estimator."""
+        if (told := getattr(self.quality, "learn", None)) is not None:
+            told(attempt)
+
+    def feedback(self, decision: str, reward: float, kind: str = "feedback") -> None:
+        """Tell the estimator how a decision turned out."""
+        if (told := getattr(self.quality, "feedback", None)) is not None:
+            told(decision, reward, kind)
+
+    def dump(self) -> Mapping[str, Any]:
+        """What the estimator remembers."""
+        dump = getattr(self.quality, "dump", None)
+        return {"quality": dump() if dump is not None else {}}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take over what `dump` gave."""
+        if (load := getattr(self.quality, "load", None)) is not None:
+            load(state["quality"])
+
+
+class Weighs(UsesQuality):
+    """Values of targets in dollars: `p` x what a solved task is worth - what it costs - its seconds x what a second is worth.
+
+    Parameters:
+        quality: an estimator.
+        value: USD that a solved task is worth.
+        second: USD that a second of waiting costs.
+        guard: promised success above which what the text says may overrule the table.
+        when: on which requests; None: all.
+
+    Raises:
+        ConfigurationError: a parameter is out of range.
+    """
+
+    def __init__(
+        self,
+        quality: Estimator,
+        value: float,
+        second: float = 0.0,
+        guard: float = GUARD,
+        when: Callable[[View], bool] | None = None,
+    ) -> None:
+        super().__init__(quality)
+        number(self.name, "value", value, least=0, above=True)
+        number(self.name, "second", second, least=0)
+        number(self.name, "guard", guard, least=0, most=1)
+        if when is not None and not callable(when):
+            raise ConfigurationError(f"{self.name}(when={when!r}): give a function of the view, or leave it out")
+        self.value, self.second, self.guard = value, second, guard
+        self.when = when
+
+    def _spent(self, view: View, targets: Sequence[Target], estimates: Sequence[Estimate]) -> list[float] | None:
+        """USD and waiting of each target: whole tasks where all are known, else one call at list prices; None: neither is known."""
+        second = self.second
+        if all(each.dollars is not None for each in estimates):
+            return [(each.dollars or 0.0) + second * (each.seconds or 0.0) for each in estimates]
+        found = []
+        for target, each in zip(targets, estimates, strict=True):
+            if target.price is None:
+                return None
+            found.append(target.price.estimate(view.tokens, ANSWER) + second * (each.seconds or 0.0))
+        return found
+
+    def _ranked(
+        self,
+        shortlist: Shortlist,
+        estimates: Sequence[Estimate],
+        spent: Sequence[float],
+        chances: Sequence[float],
+        how: str = "",
+    ) -> Shortlist:
+        """The shortlist by value; targets of which nothing is known come last."""
+        targets, value = shortlist.targets, self.value
+        worth = [chance * value - cost for chance, cost in zip(chances, spent, strict=True)]
+        unknown = -1e9
+        ranked = [each if estimate.n else unknown for each, estimate in zip(worth, estimates, strict=True)]
+        best = max(range(len(ranked)), key=ranked.__getitem__)
+        based = [
+            unknown if not estimate.n else (estimate.p if estimate.base is None else estimate.base) * value - cost
+            for estimate, cost in zip(estimates, spent, strict=True)
+        ]
+        table = max(range(len(based)), key=based.__getitem__)
+        if (
+            table != best
+            and not how
+            and estimates[best].base is not None
+            and ranked[best] - ranked[table] <= self.guard * value
+        ):
+            ranked[table] = ranked[best] + 1e-9  # the text promises too little to overrule the table
+        at = {target.name: i for i, target in enumerate(targets)}
+
+        def because(target: Target) -> str:
+            i = at[target.name]
+            found = estimates[i]
+            return f"{chances[i]:.0%} likely to solve it{how} ({found.source}) at ${spent[i]:.4g}; a solved one is worth ${value:g}"
+
+        return shortlist.order(lambda target: -ranked[at[target.name]], because)
