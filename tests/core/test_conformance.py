@@ -19,7 +19,11 @@ def _classes():
     for module in pkgutil.iter_modules(switchwise.policies.__path__):
         members = vars(importlib.import_module(f"switchwise.policies.{module.name}")).values()
         for member in members:
-            if inspect.isclass(member) and member.__module__.endswith(f".{module.name}") and "__call__" in vars(member):
+            if (
+                inspect.isclass(member)
+                and member.__module__.endswith(f".{module.name}")
+                and any("__call__" in vars(each) for each in member.__mro__)
+            ):
                 yield member
 
 

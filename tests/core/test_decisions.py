@@ -282,17 +282,17 @@ def test_explain_says_who_leads_who_is_out_and_why_without_calling() -> None:
 
 def test_feedback_reaches_the_policies_that_take_it_and_is_checked() -> None:
     class Learner:
-        heard: list[tuple[str, float]] = []  # noqa: RUF012
+        heard: list[tuple[str, float, str]] = []  # noqa: RUF012
 
         def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
             return shortlist
 
-        def feedback(self, decision: str, reward: float) -> None:
-            self.heard.append((decision, reward))
+        def feedback(self, decision: str, reward: float, kind: str) -> None:
+            self.heard.append((decision, reward, kind))
 
     router = Router(ABC, Learner())
     router.feedback("abc", 0.5)
-    assert Learner.heard == [("abc", 0.5)]
+    assert Learner.heard == [("abc", 0.5, "feedback")]
     with pytest.raises(ConfigurationError, match="out of range"):
         router.feedback("abc", 2)
 

@@ -45,7 +45,7 @@ class Explore(Weighs):
     >>> from switchwise.policies import Explore
     >>> from switchwise.quality import Priors
     >>> pool = Pool([Target("a", model="minimax-m3"), Target("b", model="claude-opus-4-8"), Target("c", model="house-model")])
-    >>> router = Router(pool, Explore(Priors("bug_fixing"), value=5.0), rng=Random(7))
+    >>> router = Router(pool, Explore(Priors("bug_fixing"), value=5.0, most=20), rng=Random(7))
     >>> first = [router.decide(View(signals=Signals(first=True))).names[0] for _ in range(100)]
     >>> sorted(set(first))
     ['a', 'b', 'c']
@@ -75,7 +75,7 @@ class Explore(Weighs):
         if spent is None:
             return shortlist.remark("what the targets cost is not known: give prices, or an estimator that knows costs")
         if not self.free(view):
-            if not any([each.n for each in estimates]):
+            if not any(each.n for each in estimates):
                 return shortlist.remark("nothing is known of any target")
             return self._ranked(shortlist, estimates, spent, [each.p for each in estimates])
         drawn = [self._draw(view.seed, target.name, each) for target, each in zip(targets, estimates, strict=True)]

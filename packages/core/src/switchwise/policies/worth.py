@@ -46,7 +46,7 @@ class Worth(Weighs):
             return shortlist
         targets = shortlist.targets
         estimates = self._estimates(view, targets)
-        if not any([each.n for each in estimates]):
+        if not any(each.n for each in estimates):
             return shortlist.remark("nothing is known of any target")
         spent = self._spent(view, targets, estimates)
         if spent is None:

@@ -1,16 +1,29 @@
 """Estimators: how likely each target solves this call, how much is known, and from where. One to a file; docs/quality.md says which when."""
 
+from switchwise.quality.complexity import Complexity
 from switchwise.quality.estimate import Estimate, Estimator, Grade, estimate
 from switchwise.quality.label_table import LabelTable
+from switchwise.quality.nearest import Nearest
 from switchwise.quality.priors import Priors
+from switchwise.quality.saved import load_quality, save_quality
+from switchwise.quality.semantic import Semantic
 from switchwise.quality.shrunk import Shrunk
+from switchwise.quality.task_memory import TaskMemory
+from switchwise.quality.text_difficulty import TextDifficulty
 
 __all__ = [
+    "Complexity",
     "Estimate",
     "Estimator",
     "Grade",
     "LabelTable",
+    "Nearest",
     "Priors",
+    "Semantic",
     "Shrunk",
+    "TaskMemory",
+    "TextDifficulty",
     "estimate",
+    "load_quality",
+    "save_quality",
 ]

@@ -108,8 +108,11 @@ class Weighs(UsesQuality):
     def _spent(self, view: View, targets: Sequence[Target], estimates: Sequence[Estimate]) -> list[float] | None:
         """USD and waiting of each target: whole tasks where all are known, else one call at list prices; None: neither is known."""
         second = self.second
-        if all(each.dollars is not None for each in estimates):
-            return [(each.dollars or 0.0) + second * (each.seconds or 0.0) for each in estimates]
+        known = [each.dollars for each in estimates if each.n and each.dollars is not None]
+        if known and len(known) == sum([each.n > 0 for each in estimates]):
+            usual = sum(known) / len(known)
+            costs = [usual if each.dollars is None else each.dollars for each in estimates]
+            return [cost + second * (each.seconds or 0.0) for cost, each in zip(costs, estimates, strict=True)]
         found = []
         for target, each in zip(targets, estimates, strict=True):
             if target.price is None:

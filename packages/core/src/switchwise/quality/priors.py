@@ -150,8 +150,15 @@ class Priors:
         if not known:
             return found
         p = sum(each.p for each in known) / len(known)
+        costs = [each.dollars for each in known if each.dollars is not None]
+        dollars = sum(costs) / len(costs) if costs else None
         words = f"{kind.replace('_', ' ')}: not published; the place of this pool"
-        return [each if each.n else each._replace(p=p, n=POOL, source=words) for each in found]
+        return [
+            each
+            if each.n
+            else each._replace(p=p, n=POOL, dollars=dollars if each.dollars is None else each.dollars, source=words)
+            for each in found
+        ]
 
     def _placed(self, kind: str, about: Kind, target: Target, models: Mapping[str, Known]) -> Estimate:
         name = canonical(self._names.get(target.name) or target.model or target.name)

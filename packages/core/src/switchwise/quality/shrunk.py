@@ -88,8 +88,9 @@ class Shrunk(Learning):
     def _examples() -> list[Shrunk]:
         from switchwise.quality.label_table import LabelTable
         from switchwise.quality.priors import Priors
+        from switchwise.quality.task_memory import TaskMemory
 
-        return [Shrunk(Priors(), LabelTable())]
+        return [Shrunk(Priors(), LabelTable(), TaskMemory(lambda view: view.scope.task))]
 
 
 def _one_after_the_other(flows: Sequence[Generator[Any, Any, None]]) -> Generator[Any, Any, None]:

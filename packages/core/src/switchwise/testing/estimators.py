@@ -13,11 +13,16 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from switchwise.nouns.call import Attempt, Call, Reply, Verdict
+from switchwise.nouns.call import Attempt, Call
+from switchwise.nouns.conversation import Conversation
+from switchwise.nouns.reply import Reply, Verdict
 from switchwise.nouns.shortlist import Shortlist
+from switchwise.nouns.signals import Turn
 from switchwise.nouns.target import Pool
+from switchwise.nouns.view import View
 from switchwise.quality.estimate import UNKNOWN, WEIGHTS, Estimate, Estimator, Grade, Observes, estimate
 from switchwise.testing import material
 
@@ -45,7 +50,7 @@ def check_estimator(make: Make, pool: Pool | None = None) -> None:
 def gives_one_estimate_per_target(make: Make, pool: Pool) -> None:
     """As many as targets, each a probability, with its evidence not negative and its source said; fewer targets change nothing for the rest."""
     quality = _taught(make, pool)
-    for view in material.views():
+    for view in views():
         found = estimate(quality, view, pool.targets)
         assert len(found) == len(pool.targets), f"{len(found)} estimates for {len(pool.targets)} targets"
         for each in found:
@@ -69,7 +74,7 @@ def keeps_what_it_cannot_improve(make: Make, pool: Pool) -> None:
     """What is given is never lost: the evidence behind it does not shrink below its own."""
     quality = make()
     given = [Estimate(0.7, 30.0, 0.1, 2.0, "given") for _ in pool.targets]
-    for view in material.views():
+    for view in views():
         for each in quality.estimate(view, pool.targets, given):
             assert each.n > 0, "it lost the evidence that it was given"
             assert each.dollars is not None, "it lost the cost that it was given"
@@ -79,7 +84,7 @@ def learns_from_grades(make: Make, pool: Pool) -> None:
     """Grades move it the right way, of every kind; unlearnt targets are left alone."""
     if not isinstance(make(), Observes):
         return
-    view, target = material.views()[4], pool.targets[1]
+    view, target = views()[4], pool.targets[1]
     for kind in WEIGHTS:
         better, worse = make(), make()
         assert isinstance(better, Observes)
@@ -134,7 +139,7 @@ def is_thread_safe(make: Make, pool: Pool) -> None:
     def work(number: int) -> None:
         try:
             start.wait()
-            for i, view in enumerate(material.views()):
+            for i, view in enumerate(views()):
                 estimate(quality, view, pool.targets)
                 if isinstance(quality, Observes):
                     quality.observe(
@@ -165,10 +170,20 @@ ESTIMATOR_CHECKS: tuple[Callable[[Make, Pool], None], ...] = (
 )
 
 
+def views() -> list[View]:
+    """Requests of every kind, each with something said."""
+    said = ("Tell me of zanzibar.", "Fix the bug in line 7 of zanzibar.py: `x[i] = y[i + 1]` fails.", "Hello", "")
+    found = []
+    for i, view in enumerate(material.views()):
+        turns = [Turn("system", "You help."), Turn("user", said[i % len(said)]), Turn("assistant", "Yes."), Turn("tool", "17")]
+        found.append(replace(view, conversation=Conversation(turns)))
+    return found
+
+
 def _taught(make: Make, pool: Pool) -> Estimator:
     quality = make()
     if isinstance(quality, Observes):
-        for i, view in enumerate(material.views()):
+        for i, view in enumerate(views()):
             for j, target in enumerate(pool):
                 grade = Grade(float((i + j) % 3 > 0), list(WEIGHTS)[i % len(WEIGHTS)], 0.01 * (j + 1), 1.0)
                 quality.observe(quality.filed(view), target.name, grade)
@@ -176,13 +191,13 @@ def _taught(make: Make, pool: Pool) -> Estimator:
 
 
 def _attempt(pool: Pool, accepted: bool) -> Attempt:
-    view = material.views()[5]
+    view = views()[5]
     call = Call(pool.targets[0], view, Shortlist(pool))
     return Attempt(call, view.now, view.now + 1, Reply("yes"), verdict=Verdict(accepted), cost=0.01, latency=1.0)
 
 
 def _all(quality: Estimator, pool: Pool) -> Sequence[Any]:
-    return [list(quality.estimate(view, pool.targets, [UNKNOWN] * len(pool))) for view in material.views()]
+    return [list(quality.estimate(view, pool.targets, [UNKNOWN] * len(pool))) for view in views()]
 
 
 def _dumped(quality: object) -> Any:

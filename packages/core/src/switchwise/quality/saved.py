@@ -1,0 +1,106 @@
+"""Estimators that were trained by `fit`, as files: `quality.json` for names and counts, `quality.npz` for numbers. No pickle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.view import View
+from switchwise.quality.fitting.learned import Table, TextModel, as_arrays, from_arrays
+from switchwise.quality.label_table import EMPTY, Label, LabelTable
+from switchwise.quality.priors import Priors
+from switchwise.quality.shrunk import Shrunk
+from switchwise.quality.task_memory import TaskMemory
+from switchwise.quality.text_difficulty import TextDifficulty
+
+VERSION = 1
+KNOWN = 20  # graded calls from which on a label has enough data for its texts to be read
+
+
+def save_quality(folder: str | Path, table: Table, text: TextModel | None, about: Mapping[str, Any] | None = None) -> None:
+    """Write a trained table, and the model of the text if there is one.
+
+    Parameters:
+        folder: made if it is not there; files in it are replaced.
+        table, text: as `switchwise.quality.fitting.learned` gives them.
+        about: where it is from: sources, dates, measured effect; JSON types.
+    """
+    import numpy as np
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    named = {"version": VERSION, "labels": list(table.labels), "targets": list(table.targets), "about": dict(about or {})}
+    arrays = as_arrays(table, text)
+    with (folder / "quality.npz").open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    (folder / "quality.json").write_text(json.dumps(named, indent=1) + "\n", encoding="utf-8")
+
+
+def load_quality(
+    folder: str | Path, label: Callable[[View], Label] | None = None, names: Mapping[str, str] | None = None
+) -> Shrunk:
+    """An estimator that goes on learning: shipped priors, the trained table, the memory of tasks, the model of the text.
+
+    Parameters:
+        folder: as `switchwise fit` or `save_quality` wrote it.
+        label: view -> its label, as in the training; None: agent, phase, task.
+        names: name in the training -> name of the target in the pool; names that are left out stay.
+
+    Raises:
+        ConfigurationError: the folder holds no trained estimator, or one of another version.
+    """
+    table, text = _read(Path(folder))
+    targets = [(names or {}).get(target, target) for target in table.targets]
+    learnt = LabelTable(label)
+    learnt.load(_cells(table, targets))
+    memory = TaskMemory()
+    if text is None:
+        return Shrunk(Priors(), learnt, memory)
+    known = [name for name, counts in zip(table.labels, table.counts, strict=True) if counts.min() >= KNOWN]
+    return Shrunk(Priors(), learnt, memory, TextDifficulty(text, targets, known, label))
+
+
+def _read(folder: Path) -> tuple[Table, TextModel | None]:
+    import numpy as np
+
+    try:
+        named = json.loads((folder / "quality.json").read_text(encoding="utf-8"))
+        with np.load(folder / "quality.npz", allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        if named["version"] != VERSION:
+            raise ConfigurationError(
+                f"{folder}: version {named['version']}, this one reads {VERSION}: run `switchwise fit` again"
+            )
+        return from_arrays(named["labels"], named["targets"], arrays)
+    except (OSError, KeyError, ValueError) as error:
+        raise ConfigurationError(f"{folder}: not a folder that `switchwise fit` wrote ({error!r})") from None
+
+
+def _cells(table: Table, targets: Sequence[str]) -> Mapping[str, Any]:
+    """The table as the state of a `LabelTable`: raw counts again, so that it goes on shrinking as outcomes come in."""
+    import numpy as np
+
+    solved = table.success * (table.counts + table.k) - table.k * table.mean_success
+    cells: dict[Label, dict[str, list[float]]] = {}
+    for i, name in enumerate(table.labels):
+        label = ("", *name.split("/"))
+        for j, target in enumerate(targets):
+            n = float(table.counts[i, j])
+            if n > 0:
+                s = float(np.clip(solved[i, j], 0, n))
+                cost = float(table.costs[i, j])
+                own = [n, s, s, n * (cost > 0), n * cost, 0.0, 0.0]
+                for depth in range(1, len(label) + 1):
+                    row = cells.setdefault(label[:depth], {})
+                    row[target] = [a + b for a, b in zip(row.get(target, EMPTY), own, strict=True)]
+    waiting: Mapping[str, Any] = {"decisions": [], "told": [], "spent": []}
+    return {
+        "cells": [[list(label), row] for label, row in cells.items()],
+        "k": table.k,
+        "learnt": [int(table.counts.sum()), int(table.counts.sum() * 1.2) + 1],
+        "alarms": [],
+        "waiting": waiting,
+    }
