@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import random
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 from switchwise.engine.circuit import CircuitState
 from switchwise.engine.policy import (
@@ -33,7 +35,13 @@ from switchwise.observe.explain import Explanation
 from switchwise.policies.default_chain import default_chain
 from switchwise.policies.healthy import Healthy
 
+if TYPE_CHECKING:
+    from switchwise.catalog import Catalog
+    from switchwise.config.configuration import Configuration, Recipe
+    from switchwise.config.reloading import Source
+
 _log = logging.getLogger("switchwise.observe.journal")
+_config_log = logging.getLogger("switchwise.config")
 
 
 class Router:
@@ -71,10 +79,15 @@ class Router:
         rng: random.Random | None = None,
     ) -> None:
         _refuse(pool, journal, recovery, clock, timer, rng)
-        self.pool = pool
-        self.policies = policies
-        self.verify = verify
         self._rng = rng or random.Random()
+        self._clock, self._timer, self._recovery = clock, timer, recovery or Recovery()
+        self._file: Source | None = None
+        self._assemble(pool, policies, verify, journal)
+
+    def _assemble(
+        self, pool: Pool, policies: tuple[Policy, ...], verify: Verifier | None, journal: Sequence[Callable[[Attempt], None]]
+    ) -> None:
+        """Take these parts, or refuse them and stay as it is."""
         parts: list[object] = [*policies, *([verify] if verify is not None else [])]
         for part in parts:
             refuse_what_is_no_policy(part)
@@ -82,23 +95,25 @@ class Router:
                 _checked(part, pool)
         if verify is not None and len(pool) < 2:
             raise ConfigurationError("verify= needs a second target to turn to when a reply is rejected; the pool has one")
+        self.pool = pool
+        self.policies = policies
+        self.verify = verify
         self._reservers = [part for part in parts if isinstance(part, Reserves)]
         self._learners = [part.learn for part in parts if isinstance(part, Learns)]
         self._breakers = [part for part in parts if isinstance(part, Breaks)]
         self._sinks = list(journal)
         self._rewarded = [part for part in parts if isinstance(part, Rewarded)]
         self._remembering = {f"{i}:{name_of(part)}": part for i, part in enumerate(parts) if isinstance(part, Remembers)}
-        recovery = recovery or Recovery()
-        chain: list[Policy] = [recovery, pinned, *policies]
+        chain: list[Policy] = [self._recovery, pinned, *policies]
         self._context = FlowContext(
             pool,
             tuple((name_of(policy), policy) for policy in chain),
-            recovery,
+            self._recovery,
             verify,
             self._reserve,
             self._learn,
-            clock,
-            timer,
+            self._clock,
+            self._timer,
         )
 
     @classmethod
@@ -126,6 +141,105 @@ class Router:
         """
         self.pool = self.pool.with_accounts(accounts)
         self._context = replace(self._context, pool=self.pool)
+
+    @classmethod
+    def from_file(
+        cls,
+        path: str | Path | None = None,
+        router: str | None = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+        reload: float | None = None,
+        catalog: Catalog | None = None,
+        journal: Sequence[Callable[[Attempt], None]] = (),
+        **options: Any,
+    ) -> Self:
+        """A router as a configuration file describes it; the format is in docs/configuration.md.
+
+        Parameters:
+            path: a .toml or .yaml file; None: the one that the variable SWITCHWISE_CONFIG names, else `switchwise.toml` here.
+            router: the name of one of its routers; None: found by `labels`, else the default one.
+            labels: of the calls that are to be routed: the first router of the file that is for them is taken.
+            reload: look every so many seconds whether the file has changed, and take it over; see `reload`. None: never.
+            catalog: what is known about models; None: the shipped lists.
+            journal: sinks beside those of the file.
+            options: the others of `Router`: recovery, clock, timer, rng.
+
+        Raises:
+            ConfigurationError: the file cannot be used; the message names file, line, field and remedy of each problem.
+        """
+        from switchwise.config import load
+
+        configuration = load(path, catalog)
+        recipe = configuration.pick(router, labels)
+        return cls.from_recipe(configuration, recipe, reload=reload, catalog=catalog, journal=journal, **options)
+
+    @classmethod
+    def from_recipe(
+        cls,
+        configuration: Configuration,
+        recipe: Recipe,
+        *,
+        reload: float | None = None,
+        catalog: Catalog | None = None,
+        journal: Sequence[Callable[[Attempt], None]] = (),
+        fixed: bool = False,
+        **options: Any,
+    ) -> Self:
+        """The router that a recipe of a configuration describes: `from_file` for those who have read the file already.
+
+        Parameters:
+            configuration, recipe: of `switchwise.config.load`.
+            reload, catalog, journal, options: as in `from_file`.
+            fixed: an adapter has models for the targets of now: a changed file may leave some out, and add none.
+        """
+        from switchwise.catalog import Unpriced
+        from switchwise.config.reloading import Source
+
+        if unpriced := [target.name for target in recipe.pool if target.price is None]:
+            told = f"no price is known for {', '.join(unpriced)}: write price = {{ input = ..., output = ... }} for each"
+            warnings.warn(told, Unpriced, stacklevel=3)
+        made = cls(recipe.pool, *recipe.policies, verify=recipe.verify, journal=[*recipe.journal, *journal], **options)
+        reachable = {target.name: (target.provider, target.model) for target in recipe.pool} if fixed else None
+        made._file = Source(configuration, recipe, reload, catalog, tuple(journal), made._timer, reachable)
+        return made
+
+    def reload(self) -> bool:
+        """Take over the file that this router was made from, if it has changed; whether it had.
+
+        Policies that are written as before stay as they are, with all that they have learnt; what a changed one has learnt is
+        given to the new one, where it can take it. Calls under way end as they began. A router that an adapter made from the file
+        cannot be given targets that it has no models for.
+
+        Raises:
+            ConfigurationError: it was made without a file, or the new one cannot be used: the router goes on as it was.
+        """
+        from switchwise.config.reloading import carry_over
+
+        if self._file is None:
+            raise ConfigurationError("this router was not made from a file: use Router.from_file")
+        file, found = self._file, self._file.changed()
+        if found is None:
+            return False
+        configuration, recipe = found
+        before = [part for part in self._remembering.values() if isinstance(part, Remembers)]
+        accounts = {target.name: target.account for target in self.pool if target.account}
+        self._assemble(recipe.pool.with_accounts(accounts), recipe.policies, recipe.verify, [*recipe.journal, *file.sinks])
+        carry_over(before, [part for part in self._remembering.values() if isinstance(part, Remembers)])
+        self._file = file.now(configuration, recipe)
+        _config_log.info("%s was taken over: router %s", configuration.document.path, recipe.name)
+        return True
+
+    def _look(self, file: Source) -> None:
+        """Reload if it is time to; a file that cannot be used is told to the log once, and the router goes on as it was."""
+        if not file.due():
+            return
+        try:
+            self.reload()
+        except ConfigurationError as error:
+            _config_log.error("the new %s cannot be used, the router goes on as it was:\n%s", file.path, error)
+        finally:
+            file.looked()
 
     def start(self, view: View) -> Run:
         """Begin one step; give the result to `drive` or `adrive`.
@@ -199,6 +313,8 @@ class Router:
                 raise ConfigurationError(f"state of {name}: not what its dump gives ({error!r})") from error
 
     def _begun(self, view: View) -> View:
+        if self._file is not None:
+            self._look(self._file)
         return view.begun(self._context.clock(), self._rng.getrandbits(64))
 
     def _reserve(self, call: Call) -> Reserves | None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 from switchwise import catalog
 from switchwise.clients.sdk import Client
@@ -29,6 +30,11 @@ from switchwise.state.in_process import Memory
 
 _ANSWERS = 256
 """Answers of which it is remembered who gave them: some models refuse to go on with another's."""
+
+
+if TYPE_CHECKING:
+    from switchwise.catalog import Catalog
+    from switchwise.config import Endpoint
 
 
 class Completion:
@@ -117,6 +123,33 @@ class Clients:
         self._views = Views()
         self._makers: Memory[int, str] = Memory(_ANSWERS)
 
+    @classmethod
+    def from_file(
+        cls,
+        path: str | Path | None = None,
+        router: str | None = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+        reload: float | None = None,
+        catalog: Catalog | None = None,
+        **options: Any,
+    ) -> Self:
+        """Clients and router as a configuration file describes them.
+
+        Parameters:
+            path, router, labels, reload, catalog, options: as in `Router.from_file`.
+
+        Raises:
+            ConfigurationError: the file cannot be used, a key is not where it says, or nobody here speaks to a provider.
+        """
+        from switchwise.config import load
+
+        configuration = load(path, catalog)
+        recipe = configuration.pick(router, labels)
+        clients = {target.name: _client(configuration.endpoints[target.name]) for target in recipe.pool}
+        made = Router.from_recipe(configuration, recipe, reload=reload, catalog=catalog, fixed=True, **options)
+        return cls(clients, made)
+
     def complete(self, messages: Sequence[Message], **options: Any) -> Completion:
         """Ask, and wait for the whole answer.
 
@@ -186,6 +219,32 @@ class Clients:
         if outcome.reply.text:
             self._makers.put(hash(outcome.reply.text), model)
         return Completion(outcome, client.message_of(outcome.reply.raw, model))
+
+
+_OF_THE_SDK = frozenset(["default_headers", "default_query", "max_retries", "organization", "project"])
+
+
+def _client(endpoint: Endpoint) -> Client:
+    """The client for a target of a configuration file."""
+    from switchwise.clients.anthropic import AnthropicClient
+    from switchwise.clients.openai import OpenAIClient
+
+    target, given = endpoint.target, endpoint.options()
+    if endpoint.api == "responses":
+        raise ConfigurationError(f"target {target.name!r}: api = 'responses' is not spoken by these clients: use 'chat'")
+    defaults = {name: value for name, value in endpoint.settings.items() if name not in _OF_THE_SDK}
+    options = {name: value for name, value in given.items() if name not in defaults}
+    defaults = {name: given[name] for name in defaults}
+    if target.provider == "anthropic" or endpoint.api == "messages":
+        return AnthropicClient(model=target.model, defaults=defaults, **options)
+    if target.provider != "openai" and "base_url" not in options:
+        raise ConfigurationError(
+            f"target {target.name!r}: these clients speak to openai and anthropic; for {target.provider} give base_url = "
+            "the address at which it speaks OpenAI's Chat Completions, and key = where its key is"
+        )
+    if target.provider == "openai" and "max_tokens" in defaults:
+        defaults["max_completion_tokens"] = defaults.pop("max_tokens")
+    return OpenAIClient(model=target.model, defaults=defaults, **options)
 
 
 def _pool(clients: Mapping[str, Client]) -> Pool:

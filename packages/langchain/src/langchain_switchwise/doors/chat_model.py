@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
+from pathlib import Path
 from typing import Any, Self, cast
 
 from langchain_core.callbacks import CallbackManagerForLLMRun, Callbacks
@@ -26,6 +27,7 @@ from langchain_switchwise.calling.construction import Parts
 from langchain_switchwise.calling.dispatch import Dispatch
 from langchain_switchwise.calling.door import EVENTS, GENERATE, INVOKE, STREAM
 from langchain_switchwise.doors.configurable import configurable
+from langchain_switchwise.doors.from_file import parts_of_file
 from langchain_switchwise.doors.structured import Structured
 from langchain_switchwise.models.messages import turn_of
 from langchain_switchwise.models.native import Models, common_profile, natives
@@ -105,6 +107,11 @@ class ChatSwitchwise(BaseChatModel):
         if self.profile is None:
             self.profile = common_profile(native.model for native in dispatch.natives.values())
         self._tell()
+
+    @classmethod
+    def from_file(cls, path: str | Path | None = None, router: str | None = None, **options: Any) -> Self:
+        """One as a configuration file describes it; `options` are those of `doors.from_file.parts_of_file`."""
+        return cls(**parts_of_file(path, router, **options))
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy, with other fields; both share the router."""

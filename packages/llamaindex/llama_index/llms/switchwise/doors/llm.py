@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from pathlib import Path
 from pickle import PicklingError
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 from warnings import catch_warnings, simplefilter
 
 from llama_index.core.base.llms.types import (
@@ -28,6 +29,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from llama_index.llms.switchwise.answering.replies import target_named, tool_calls_in
 from llama_index.llms.switchwise.calling.dispatch import Dispatch
+from llama_index.llms.switchwise.doors.from_file import parts_of_file
 from llama_index.llms.switchwise.models.native import Models, common_metadata, natives, pool_of
 from llama_index.llms.switchwise.models.request import (
     Request,
@@ -147,6 +149,11 @@ class Switchwise(FunctionCallingLLM):
         self._share_callbacks()
 
     # -- what it is
+
+    @classmethod
+    def from_file(cls, path: str | Path | None = None, router: str | None = None, **options: Any) -> Self:
+        """One as a configuration file describes it; `options` are those of `doors.from_file.parts_of_file`."""
+        return cls(**parts_of_file(path, router, **options))
 
     @classmethod
     def class_name(cls) -> str:

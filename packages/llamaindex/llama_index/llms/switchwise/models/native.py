@@ -24,6 +24,7 @@ RETRIES = 0
 """An integration's own retries where we build the LLM: each would be tried, unseen, before another target is."""
 _CLASSES = {
     "openai": ("llama_index.llms.openai", "OpenAI"),
+    "openai-like": ("llama_index.llms.openai_like", "OpenAILike"),
     "openai-responses": ("llama_index.llms.openai", "OpenAIResponses"),
     "anthropic": ("llama_index.llms.anthropic", "Anthropic"),
 }

@@ -1,0 +1,397 @@
+"""A configuration file, understood: targets, and the routers over them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from switchwise.catalog import Catalog
+from switchwise.config.document import Document, Refused, read
+from switchwise.config.node import Node, shown
+from switchwise.config.problems import BadConfiguration, Problem, near
+from switchwise.config.references import Reference, reference, resolved, settled
+from switchwise.config.toml_lines import Path as Place
+from switchwise.config.values import convert, made
+from switchwise.engine.policy import Checks, Policy, hold
+from switchwise.engine.route import Verifier
+from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.target import Capabilities, Pool, Price, Target
+from switchwise.policies.default_chain import default_chain
+
+VARIABLE = "SWITCHWISE_CONFIG"
+USUAL = ("switchwise.toml", "switchwise.yaml", "switchwise.yml")
+DEFAULT = "Default"  # stands for the chain of Router.default among the policies
+APIS = ("chat", "responses", "messages")
+TOP = ("version", "include", "default", "targets", "routers")
+OF_TARGET = ("provider", "model", "api", "roles", "price", "can", "key", "base_url", "timeout", "settings")
+OF_ROUTER = ("pool", "policies", "verify", "journal", "labels")
+_LEVELS = ("session", "agent", "task")
+_MEMORY = "hold"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A target, and how it is reached.
+
+    Parameters:
+        target: with price and capabilities.
+        api: `chat`, `responses` or `messages`; empty: the usual one of its provider.
+        key: where the key is kept; None: where the provider's SDK looks by itself.
+        base_url: empty: the provider's own.
+        timeout: of a request, in seconds; None: that of the SDK.
+        settings: constructor arguments of the client or of the framework's model, references included.
+    """
+
+    target: Target
+    api: str = ""
+    key: Reference | None = None
+    base_url: str | Reference = ""
+    timeout: float | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def options(self) -> dict[str, Any]:
+        """Constructor arguments of an SDK's client or of a framework's model, keys included.
+
+        Raises:
+            ConfigurationError: a reference leads nowhere.
+        """
+        try:
+            found = {
+                "api_key": resolved(self.key),
+                "base_url": resolved(self.base_url) or None,
+                "timeout": self.timeout,
+                **resolved(dict(self.settings)),
+            }
+        except ConfigurationError as error:
+            raise ConfigurationError(f"target {self.target.name!r}: {error}") from None
+        return {name: value for name, value in found.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One entry of a list of policies.
+
+    Parameters:
+        written: the entry as canonical JSON; entries that are written alike are alike.
+        policies: what it stands for: one, or the default chain.
+        place: where it stands.
+    """
+
+    written: str
+    policies: tuple[Policy, ...]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A router as it is written in a file.
+
+    Parameters:
+        name: of the router.
+        pool: its targets.
+        parts: its policies, in order.
+        verify: its verifier.
+        journal: its sinks.
+        labels: the calls that it is for; see `Configuration.pick`.
+        kept: verifier and sinks by what is written, to be taken over by a later reading.
+    """
+
+    name: str
+    pool: Pool
+    parts: tuple[Part, ...]
+    verify: Verifier | None = None
+    journal: tuple[Any, ...] = ()
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    kept: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def policies(self) -> tuple[Policy, ...]:
+        """The chain."""
+        return tuple(policy for part in self.parts for policy in part.policies)
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What a file says.
+
+    Parameters:
+        document: the tree, with the place of each field.
+        endpoints: target name -> target and how it is reached.
+        recipes: the routers by name.
+        default: the name of the router that is meant where none is named; empty: there are several and none is.
+    """
+
+    document: Document
+    endpoints: Mapping[str, Endpoint]
+    recipes: Mapping[str, Recipe]
+    default: str
+
+    def pick(self, router: str | None = None, labels: Mapping[str, str] | None = None) -> Recipe:
+        """A router by its name, by labels, or the default one.
+
+        Parameters:
+            router: its name.
+            labels: of the calls; the first router whose `labels` they have is taken, else the default one.
+
+        Raises:
+            ConfigurationError: there is no such router, or none is the default one.
+        """
+        if router is not None:
+            if router not in self.recipes:
+                raise ConfigurationError(f"{self.document.path}: no router is called {router!r}; {near(router, self.recipes)}")
+            return self.recipes[router]
+        for recipe in self.recipes.values() if labels else ():
+            if recipe.labels and all(
+                any(fnmatchcase(str((labels or {}).get(name, "")), value) for value in values)
+                for name, values in recipe.labels.items()
+            ):
+                return recipe
+        if not self.default:
+            names = ", ".join(self.recipes)
+            raise ConfigurationError(
+                f"{self.document.path}: it has several routers ({names}); name one, or write default = ..."
+            )
+        return self.recipes[self.default]
+
+
+def find(path: str | Path | None = None) -> Path:
+    """The file that is meant: the one given, the one that `SWITCHWISE_CONFIG` names, or `switchwise.toml` here.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    if path is not None:
+        return Path(path)
+    if named := os.environ.get(VARIABLE):
+        return Path(named)
+    for name in USUAL:
+        if Path(name).is_file():
+            return Path(name)
+    raise ConfigurationError(f"no {USUAL[0]} here and {VARIABLE} is not set: give a path, or write one with `switchwise init`")
+
+
+def load(path: str | Path | None = None, catalog: Catalog | None = None, reuse: Recipe | None = None) -> Configuration:
+    """Read a configuration.
+
+    Parameters:
+        path: see `find`.
+        catalog: what is known about models; None: the shipped lists.
+        reuse: a router of an earlier reading, whose policies, verifier and sinks are taken over where they are written alike,
+            with all that they have learnt.
+
+    Raises:
+        BadConfiguration: it cannot work; all problems, each with file, line, field and remedy.
+    """
+    document = read(find(path))
+    reader = _Reader(document, catalog or Catalog(), reuse)
+    configuration = reader.read()
+    document.finish()
+    return configuration
+
+
+class _Reader:
+    """One reading of a document."""
+
+    def __init__(self, document: Document, catalog: Catalog, reuse: Recipe | None) -> None:
+        self._document = document
+        self._catalog = catalog
+        self._reuse = reuse
+
+    def read(self) -> Configuration:
+        root = Node(self._document, (), self._document.data)
+        tables = root.table(TOP)
+        if "version" in tables and tables["version"].value != 1:
+            tables["version"].wrong(f"{shown(tables['version'].value)} is unknown", "write version = 1")
+        if "include" in tables:
+            with self._document.collecting():
+                tables["include"].texts()
+        endpoints: dict[str, Endpoint] = {}
+        if "targets" not in tables:
+            root.wrong("it has no targets", 'begin with [targets] and a line such as luna = "openai:gpt-6-luna"')
+        else:
+            with self._document.collecting():
+                for name, node in tables["targets"].table().items():
+                    with self._document.collecting():
+                        endpoints[name] = self._endpoint(name, node)
+            if not endpoints and not self._document.problems:
+                tables["targets"].wrong("there are no targets", 'add a line such as luna = "openai:gpt-6-luna"')
+        if self._document.problems and not endpoints:  # what refers to targets would be wrong for want of them
+            self._document.finish()
+        recipes: dict[str, Recipe] = {}
+        with self._document.collecting():
+            given = tables["routers"].table() if "routers" in tables else {"main": Node(self._document, ("routers",), {})}
+            for name, node in given.items():
+                with self._document.collecting():
+                    recipes[name] = self._recipe(name, node, endpoints)
+        return Configuration(self._document, endpoints, recipes, self._default(tables, recipes))
+
+    def _default(self, tables: Mapping[str, Node], recipes: Mapping[str, Recipe]) -> str:
+        if "default" in tables:
+            with self._document.collecting():
+                name = tables["default"].text()
+                if name not in recipes and not self._document.problems:
+                    raise tables["default"].wrong(f"no router is called {name!r}", near(name, recipes))
+                return name
+        return next(iter(recipes)) if len(recipes) == 1 else ""
+
+    # -- targets
+
+    def _endpoint(self, name: str, node: Node) -> Endpoint:
+        if isinstance(node.value, str):
+            provider, colon, model = node.text().partition(":")
+            if not colon or not provider or not model:
+                raise node.wrong(
+                    f"{node.value!r} names no model of a provider", 'write "provider:model", such as "openai:gpt-6-luna"'
+                )
+            return Endpoint(self._target(name, provider, model))
+        fields = node.table(OF_TARGET)
+
+        def text(word: str) -> str:
+            return fields[word].text() if word in fields else ""
+
+        provider, model = text("provider"), text("model") or name
+        if not provider and ":" in model:
+            provider, _, model = model.partition(":")
+        if not provider:
+            raise node.wrong("it has no provider", 'write provider = "openai", or model = "openai:gpt-6-luna"')
+        roles = frozenset(fields["roles"].texts() if "roles" in fields else ())
+        price: Price | None = convert(fields["price"], Price) if "price" in fields else None
+        can: Capabilities = convert(fields["can"], Capabilities) if "can" in fields else Capabilities()
+        api = text("api")
+        if api and api not in APIS:
+            raise fields["api"].wrong(f"{api!r} is unknown", near(api, APIS))
+        url: str | Reference = text("base_url")
+        if isinstance(url, str) and url.startswith(("env:", "file:")):
+            url = reference(fields["base_url"])
+        elif isinstance(url, str) and url and not url.startswith(("http://", "https://")):
+            raise fields["base_url"].wrong(f"{url!r} is no address", 'write "https://...", or "env:NAME"')
+        return Endpoint(
+            self._target(name, provider, model, roles, price, can),
+            api,
+            reference(fields["key"]) if "key" in fields else None,
+            url,
+            fields["timeout"].number(0.001) if "timeout" in fields else None,
+            settled(fields["settings"]) if "settings" in fields and fields["settings"].table() else {},
+        )
+
+    def _target(
+        self,
+        name: str,
+        provider: str,
+        model: str,
+        roles: frozenset[str] = frozenset(),
+        price: Price | None = None,
+        can: Capabilities | None = None,
+    ) -> Target:
+        known = self._catalog.look_up(provider, model)
+        own = {each.name: getattr(can, each.name) for each in fields(Capabilities)} if can else {}
+        abilities = replace(known.can, **{word: value for word, value in own.items() if value is not None})
+        return Target(name, provider, model, known.price if price is None else price, abilities, roles)
+
+    # -- routers
+
+    def _recipe(self, name: str, node: Node, endpoints: Mapping[str, Endpoint]) -> Recipe:
+        table = node.table(OF_ROUTER)
+        pool = self._pool(table.get("pool"), endpoints)
+        kept: dict[str, Any] = {}
+        parts: list[Part] = []
+        if "policies" in table:
+            with self._document.collecting():
+                before = self._earlier(name, pool)
+                for entry in table["policies"].items():
+                    with self._document.collecting():
+                        parts.append(self._part(entry, pool, before))
+        else:
+            parts.append(self._part(Node(self._document, node.path, DEFAULT), pool, self._earlier(name, pool)))
+        verify = None
+        if "verify" in table:
+            with self._document.collecting():
+                verify = self._kept(table["verify"], "verifiers", kept)
+                self._check(verify, table["verify"], pool)
+        journal: list[Any] = []
+        if "journal" in table:
+            with self._document.collecting():
+                for entry in [table["journal"]] if isinstance(table["journal"].value, str) else table["journal"].items():
+                    with self._document.collecting():
+                        journal.append(self._sink(entry, kept))
+        labels: dict[str, tuple[str, ...]] = {}
+        if "labels" in table:
+            with self._document.collecting():
+                labels = {word: tuple(value.texts()) for word, value in table["labels"].table().items()}
+        return Recipe(name, pool, tuple(parts), verify, tuple(journal), labels, kept)
+
+    def _pool(self, node: Node | None, endpoints: Mapping[str, Endpoint]) -> Pool:
+        if node is None:
+            return Pool([endpoint.target for endpoint in endpoints.values()])
+        targets: list[Target] = []
+        for item in node.items():
+            with self._document.collecting():
+                name = item.text()
+                if name not in endpoints:
+                    raise item.wrong(f"no target is called {name!r}", near(name, endpoints))
+                if any(target.name == name for target in targets):
+                    raise item.wrong(f"{name!r} is named twice", "keep one of them")
+                targets.append(endpoints[name].target)
+        if not targets:
+            raise node.wrong("the pool has no targets", "name them, strongest first")
+        return Pool(targets)
+
+    def _earlier(self, name: str, pool: Pool) -> dict[str, list[Part]]:
+        """Parts of the earlier reading by what is written; each is taken over once."""
+        found: dict[str, list[Part]] = {}
+        if self._reuse is not None and self._reuse.name == name:
+            same = [*self._reuse.pool] == [*pool]
+            for part in self._reuse.parts:
+                if same or part.written != json.dumps(DEFAULT):  # the default chain is made for a pool
+                    found.setdefault(part.written, []).append(part)
+        return found
+
+    def _part(self, node: Node, pool: Pool, before: dict[str, list[Part]]) -> Part:
+        written = json.dumps(node.value, sort_keys=True, default=str)
+        if waiting := before.get(written):
+            part = replace(waiting.pop(0), place=node.path)
+            for policy in part.policies:
+                self._check(policy, node, pool)
+            return part
+        if node.value == DEFAULT or (isinstance(node.value, dict) and node.value.keys() == {DEFAULT}):
+            return Part(json.dumps(DEFAULT), default_chain(pool), node.path)
+        policy = made(node, "policies", frozenset([_MEMORY]))
+        self._check(policy, node, pool)
+        if isinstance(node.value, dict) and _MEMORY in node.value:
+            level = Node(self._document, (*node.path, _MEMORY), node.value[_MEMORY])
+            if level.text() not in _LEVELS:
+                raise level.wrong(f"{level.value!r} is no level", near(level.text(), _LEVELS))
+            try:
+                policy = hold(policy, per=level.text())
+            except ConfigurationError as error:
+                message, _, remedy = str(error).partition(": ")
+                raise level.wrong(message, remedy or "leave hold out") from None
+        return Part(written, (policy,), node.path)
+
+    def _check(self, part: object, node: Node, pool: Pool) -> None:
+        if isinstance(part, Checks):
+            try:
+                part.check(pool)
+            except ConfigurationError as error:
+                message, _, remedy = str(error).partition("; ")
+                raise node.wrong(message, remedy or "change it, or the pool") from None
+
+    def _kept(self, node: Node, kind: str, kept: dict[str, Any]) -> Any:
+        written = f"{kind} {json.dumps(node.value, sort_keys=True, default=str)}"
+        before = self._reuse.kept if self._reuse else {}
+        kept[written] = before[written] if written in before else made(node, kind)
+        return kept[written]
+
+    def _sink(self, node: Node, kept: dict[str, Any]) -> Any:
+        """A sink; a path stands for a file of JSON lines."""
+        if isinstance(node.value, str) and (node.value.endswith(".jsonl") or "/" in node.value):
+            return self._kept(Node(self._document, node.path, {"JsonLines": {"path": node.value}}), "sinks", kept)
+        return self._kept(node, "sinks", kept)
+
+
+__all__ = ["BadConfiguration", "Configuration", "Endpoint", "Part", "Problem", "Recipe", "Refused", "find", "load"]

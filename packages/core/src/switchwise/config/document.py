@@ -1,0 +1,170 @@
+"""A configuration file with what it includes, as one tree whose every field knows its file and line."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from switchwise.config.problems import BadConfiguration, Problem
+from switchwise.config.toml_lines import Path as Place
+from switchwise.config.toml_lines import toml_lines
+
+SECRET = re.compile(
+    r"\b(sk-[\w-]{12,}|gsk_\w{12,}|xai-\w{12,}|hf_\w{12,}|nvapi-[\w-]{12,}|AIza[\w-]{20,}|AKIA[A-Z0-9]{12,}|gh[pousr]_\w{20,}|eyJ[\w-]{20,}\.)"
+)
+Places = dict[Place, tuple[str, int]]
+
+
+class Refused(Exception):
+    """A field will not do; the problem is noted already."""
+
+
+class Document:
+    """The merged tree of a file and its includes.
+
+    Parameters:
+        path: of the outermost file.
+        data: the tree: JSON types.
+        places: where each field was written.
+        files: all files that were read, the outermost one last.
+    """
+
+    def __init__(self, path: Path, data: dict[str, Any], places: Places, files: tuple[Path, ...]) -> None:
+        self.path = path
+        self.data = data
+        self.files = files
+        self.problems: list[Problem] = []
+        self._places = places
+
+    def place(self, path: Place) -> tuple[str, int]:
+        """File and line of a field; of one that is not there, those of what should hold it."""
+        for length in range(len(path), -1, -1):
+            if path[:length] in self._places:
+                return self._places[path[:length]]
+        return str(self.path), 1
+
+    def wrong(self, path: Place, message: str, remedy: str) -> Refused:
+        """Note a problem; raise what this gives to go on with the next part."""
+        file, line = self.place(path)
+        self.problems.append(Problem(file, line, field_of(path), message, remedy))
+        return Refused()
+
+    @contextmanager
+    def collecting(self) -> Iterator[None]:
+        """Go on after a problem, to find the others too."""
+        with suppress(Refused):
+            yield
+
+    def finish(self) -> None:
+        """Raise what was found, if anything was.
+
+        Raises:
+            BadConfiguration: all problems.
+        """
+        if self.problems:
+            raise BadConfiguration(self.problems)
+
+
+def field_of(path: Place) -> str:
+    """How a field is written in a message.
+
+    >>> field_of(("routers", "main", "policies", 2, "Budget"))
+    'routers.main.policies[2].Budget'
+    """
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def read(path: str | Path) -> Document:
+    """Read a TOML or YAML file and what it includes.
+
+    Raises:
+        BadConfiguration: a file is missing, is not of its format, or includes itself; or a key is written out in it.
+    """
+    there = Path(path)
+    data, places, files = _read(there, (), None)
+    document = Document(there, data, places, files)
+    _refuse_secrets(document)
+    return document
+
+
+def _read(
+    path: Path, outer: tuple[Path, ...], asked: tuple[str, int] | None
+) -> tuple[dict[str, Any], Places, tuple[Path, ...]]:
+    where, line = asked or (str(path), 0)
+    field = "include" if asked else ""
+    if path.resolve() in outer:
+        raise BadConfiguration([Problem(where, line, field, f"{path} includes itself", "remove it from include")])
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        told = f"{path} cannot be read: {reason}"
+        remedy = (
+            "give the path of a file, relative to the one that includes it"
+            if asked
+            else "give the path of a .toml or .yaml file"
+        )
+        raise BadConfiguration([Problem(where, line, field, told, remedy)]) from None
+    data, lines = _parsed(path, text)
+    places: Places = {place: (str(path), line) for place, line in lines.items()}
+    merged: dict[str, Any] = {}
+    kept: Places = {}
+    files: tuple[Path, ...] = ()
+    include = data.get("include", [])
+    for i, name in enumerate([include] if isinstance(include, str) else include if isinstance(include, list) else ()):
+        if isinstance(name, str):
+            asked = places.get(("include", i)) or places[("include",)]
+            inner, inner_places, inner_files = _read(path.parent / name, (*outer, path.resolve()), asked)
+            _merge(merged, inner, kept, inner_places, ())
+            files += inner_files
+    _merge(merged, data, kept, places, ())
+    return merged, kept, (*files, path)
+
+
+def _merge(into: dict[str, Any], data: Mapping[str, Any], kept: Places, places: Places, path: Place) -> None:
+    """Lay one tree over another: tables are joined, everything else is replaced."""
+    for name, value in data.items():
+        here = (*path, name)
+        if isinstance(value, dict) and isinstance(into.get(name), dict):
+            kept[here] = places[here]
+            _merge(into[name], value, kept, places, here)
+            continue
+        for old in [place for place in kept if place[: len(here)] == here]:
+            del kept[old]
+        kept |= {place: line for place, line in places.items() if place[: len(here)] == here}
+        into[name] = value
+
+
+def _parsed(path: Path, text: str) -> tuple[dict[str, Any], dict[Place, int]]:
+    if path.suffix in (".yaml", ".yml"):
+        from switchwise.config.yaml_lines import parsed
+
+        return parsed(path, text)
+    if path.suffix != ".toml":
+        raise BadConfiguration([Problem(str(path), 0, "", "a file of no known format", "name it .toml, .yaml or .yml")])
+    try:
+        return tomllib.loads(text), toml_lines(text)
+    except tomllib.TOMLDecodeError as error:
+        told = str(error)
+        found = re.search(r"\s*\(at line (\d+), column (\d+)\)$", told)
+        line = int(found[1]) if found else text.count("\n") + 1
+        message = told[: found.start()] if found else told.replace(" (at end of document)", " at the end of the file")
+        remedy = f"see column {found[2]}: texts are in quotes, inline tables on one line" if found else "close what is open"
+        raise BadConfiguration([Problem(str(path), line, "", f"no TOML: {message}", remedy)]) from None
+
+
+def _refuse_secrets(document: Document) -> None:
+    def look(value: Any, path: Place) -> None:
+        if isinstance(value, str) and SECRET.search(value):
+            document.wrong(path, "a key is written out here", 'keep it elsewhere and refer to it: "env:NAME_OF_THE_VARIABLE"')
+        for name, part in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+            look(part, (*path, name))
+
+    look(document.data, ())

@@ -1,0 +1,67 @@
+"""What is wrong with a configuration: file, line, field, message, remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from switchwise.nouns.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong.
+
+    Parameters:
+        file: path of the file.
+        line: from 1; 0: the file as a whole.
+        field: such as `routers.main.policies[2].Budget.usd`; empty: the file as a whole.
+        message: what is wrong, with the value unless it may be a key.
+        remedy: what to write instead.
+    """
+
+    file: str
+    line: int
+    field: str
+    message: str
+    remedy: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        field = f"{self.field}: " if self.field else ""
+        return f"{place}: {field}{self.message}; {self.remedy}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Its fields, as JSON types."""
+        return asdict(self)
+
+
+class BadConfiguration(ConfigurationError):
+    """A configuration file that cannot work. `problems` lists all that was found, in the order of the file.
+
+    Parameters:
+        problems: at least one.
+    """
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(sorted(problems, key=lambda problem: (problem.file, problem.line)))
+        super().__init__("\n".join(map(str, self.problems)))
+
+    def __reduce__(self) -> tuple[type[BadConfiguration], tuple[tuple[Problem, ...]]]:
+        return type(self), (self.problems,)
+
+
+def near(word: str, known: Collection[str]) -> str:
+    """The remedy for a word that nobody knows.
+
+    >>> near("budgett", ["Budget", "Fits"])
+    "did you mean 'Budget'?"
+    >>> near("xyz", ["Budget", "Fits"])
+    'use one of: Budget, Fits'
+    """
+    by_lower = {each.lower(): each for each in known}
+    if found := get_close_matches(word.lower(), by_lower, 1, 0.6):
+        return f"did you mean {by_lower[found[0]]!r}?"
+    return f"use one of: {', '.join(sorted(known))}" if known else "remove it"

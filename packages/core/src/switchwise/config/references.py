@@ -1,0 +1,89 @@
+"""Keys and addresses that a file only refers to: `env:NAME` for a variable, `file:PATH` for the content of a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from switchwise.config.node import Node
+from switchwise.nouns.errors import ConfigurationError
+
+SECRET_NAMES = ("key", "secret", "token", "password", "authorization")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Where a value is kept.
+
+    Parameters:
+        kind: `env` or `file`.
+        name: of the variable, or the path.
+    """
+
+    kind: str
+    name: str
+
+    def resolve(self) -> str:
+        """The value.
+
+        Raises:
+            ConfigurationError: there is none.
+        """
+        if self.kind == "env":
+            if value := os.environ.get(self.name):
+                return value
+            raise ConfigurationError(f"the variable {self.name} is not set: export {self.name}=...")
+        try:
+            return Path(self.name).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ConfigurationError(f"{self.name} cannot be read ({error.strerror}): it should hold a key") from None
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.name}"
+
+
+def reference(node: Node) -> Reference:
+    """A reference; the value that stands in its place is never shown.
+
+    Raises:
+        Refused: it is something else.
+    """
+    kind, colon, name = node.value.partition(":") if isinstance(node.value, str) else ("", "", "")
+    if kind not in ("env", "file") or not colon or not name or any(char.isspace() for char in name):
+        raise node.wrong("keys are not written into this file", 'refer to it: "env:NAME_OF_THE_VARIABLE" or "file:PATH"')
+    if kind == "file":
+        name = str(Path(node.document.place(node.path)[0]).parent / name)
+    return Reference(kind, name)
+
+
+def settled(node: Node) -> Any:
+    """Settings with their references; a setting that is called like a key must be one.
+
+    Raises:
+        Refused: a key is written out.
+    """
+    if isinstance(node.value, dict):
+        return {name: settled(field) for name, field in node.table().items()}
+    if isinstance(node.value, list):
+        return [settled(item) for item in node.items()]
+    last = str(node.path[-1]).lower().replace("-", "_")
+    is_secret = any(last == name or last.endswith(f"_{name}") for name in SECRET_NAMES)
+    if isinstance(node.value, str) and (is_secret or node.value.startswith(("env:", "file:"))):
+        return reference(node)
+    return node.value
+
+
+def resolved(value: Any) -> Any:
+    """Settings with the values that their references stand for.
+
+    Raises:
+        ConfigurationError: one of them leads nowhere.
+    """
+    if isinstance(value, Reference):
+        return value.resolve()
+    if isinstance(value, Mapping):
+        return {name: resolved(part) for name, part in value.items()}
+    return [resolved(part) for part in value] if isinstance(value, list) else value

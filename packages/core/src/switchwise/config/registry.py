@@ -1,0 +1,115 @@
+"""Policies, verifiers, estimators and sinks by the name of their class; one of your own as `package.module:Class`.
+
+A name is looked for in the package that holds what is shipped, then among the entry points of installed distributions
+(groups `switchwise.policies`, `switchwise.verifiers`, `switchwise.estimators`, `switchwise.sinks`).
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any, get_type_hints
+
+from switchwise.config.node import Node, shown
+from switchwise.config.problems import near
+
+ROOMS: Mapping[str, str] = {
+    "policies": "switchwise.policies",
+    "verifiers": "switchwise.verifiers",
+    "estimators": "switchwise.quality",
+    "sinks": "switchwise.observe.journal",
+}
+_ONE = {"policies": "policy", "verifiers": "verifier", "estimators": "estimator", "sinks": "sink"}
+_REFERENCE = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
+
+
+@cache
+def known(kind: str) -> Mapping[str, Any]:
+    """Name -> class, of one kind; those of other distributions by their entry points, not yet loaded.
+
+    Parameters:
+        kind: a key of `ROOMS`.
+    """
+    try:
+        room = import_module(ROOMS[kind])
+    except ModuleNotFoundError:
+        return {}
+    shipped = {name: getattr(room, name) for name in room.__all__ if _fits(getattr(room, name), kind)}
+    return {**{point.name: point for point in entry_points(group=f"switchwise.{kind}")}, **shipped}
+
+
+def _fits(thing: Any, kind: str) -> bool:
+    if not isinstance(thing, type) or getattr(thing, "_is_protocol", False) or inspect.isabstract(thing):
+        return False
+    return kind == "estimators" or any("__call__" in vars(base) for base in thing.__mro__)
+
+
+def found(node: Node, kind: str, name: str) -> Any:
+    """The class of that name.
+
+    Raises:
+        Refused: there is none; the problem is noted.
+    """
+    if _REFERENCE.match(name):
+        return imported(node, name)
+    classes = known(kind)
+    if name not in classes:
+        remedy = near(name, classes)
+        raise node.wrong(f"no {_ONE[kind]} is called {name!r}", f"{remedy} One of your own is 'package.module:Class'")
+    thing = classes[name]
+    return thing if isinstance(thing, type) else thing.load()
+
+
+def imported(node: Node, reference: str) -> Any:
+    """What `package.module:name` stands for.
+
+    Raises:
+        Refused: it cannot be imported; the problem is noted.
+    """
+    if not _REFERENCE.match(reference):
+        raise node.wrong(f"{shown(reference)} names nothing that can be imported", "write package.module:name")
+    module, _, name = reference.partition(":")
+    try:
+        thing: Any = import_module(module)
+        for part in name.split("."):
+            thing = getattr(thing, part)
+    except (ImportError, AttributeError) as error:
+        raise node.wrong(
+            f"{reference!r} cannot be imported: {error}", "install its package, or put its folder on PYTHONPATH"
+        ) from None
+    return thing
+
+
+def parameters(cls: Any) -> dict[str, tuple[Any, inspect.Parameter]]:
+    """What the constructor of a class takes: name -> its type and the parameter."""
+    hints = hints_of(cls)
+    return {name: (hints.get(name, Any), parameter) for name, parameter in inspect.signature(cls).parameters.items()}
+
+
+def hints_of(cls: Any) -> dict[str, Any]:
+    """The types of the constructor's parameters; those that cannot be told are left out."""
+    try:
+        return get_type_hints(vars(cls).get("__init__", cls) if isinstance(cls, type) else cls)
+    except (NameError, TypeError):
+        return {}
+
+
+def described(cls: Any) -> dict[str, str]:
+    """What the docstring says of each parameter, on one line."""
+    doc = inspect.getdoc(cls) or ""
+    section = re.search(r"^Parameters:\n((?:    .*\n?|\n)+)", doc, re.M)
+    if section is None:
+        return {}
+    told: dict[str, str] = {}
+    names: list[str] = []
+    for line in section[1].splitlines():
+        if head := re.match(r"^    (\w[\w, ]*): (.*)$", line):
+            names = [name.strip() for name in head[1].split(",")]
+            told |= dict.fromkeys(names, head[2])
+        else:
+            told |= {name: f"{told[name]} {line.strip()}".strip() for name in names}
+    return told

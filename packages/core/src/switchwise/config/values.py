@@ -1,0 +1,237 @@
+"""From what is written to what a constructor takes: by the type of its parameter."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass
+from enum import Enum
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, Union
+
+from switchwise.config.conditions import condition
+from switchwise.config.node import Node, shown
+from switchwise.config.problems import near
+from switchwise.config.registry import described, found, imported, parameters
+from switchwise.engine.policy import Policy
+from switchwise.engine.route import Verifier
+from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.view import View
+from switchwise.policies.rules import Rules
+
+CONDITION, ROLE, REFERENCE = "condition", "role", "reference"
+_PARTS: Mapping[str, str] = {"Estimator": "estimators", "Policy": "policies", "Verifier": "verifiers"}
+_VERBS = ("prefer", "require", "exclude")
+
+
+class Unwritable(Exception):
+    """A type that nothing in a file stands for."""
+
+
+def made(node: Node, kind: str, skip: frozenset[str] = frozenset()) -> Any:
+    """The policy, verifier, estimator or sink that a field stands for: `"Fits"`, or `{ Budget = { usd = 2 } }`.
+
+    Parameters:
+        node: the field.
+        kind: see `registry`.
+        skip: fields beside the name that mean something to the caller.
+
+    Raises:
+        Refused: it cannot be made; the problem is noted.
+    """
+    name, arguments = named(node, skip)
+    cls = found(arguments if arguments is not None else node, kind, name)
+    if cls is Rules:
+        return _rules(arguments or node)
+    return constructed(arguments if arguments is not None else Node(node.document, node.path, {}), cls, name)
+
+
+def named(node: Node, skip: frozenset[str] = frozenset()) -> tuple[str, Node | None]:
+    """The name in a field of the form `"Name"` or `{ Name = ... }`, and the field below it.
+
+    Raises:
+        Refused: it is neither.
+    """
+    if isinstance(node.value, str):
+        return node.text(), None
+    fields = {name: field for name, field in node.table(None, "a name, or { Name = { ... } }").items() if name not in skip}
+    if len(fields) != 1:
+        told = f"names {len(fields)} things: {', '.join(fields)}" if fields else "names nothing"
+        raise node.wrong(f"this {told}", "write one { Name = { ... } } for each")
+    return next(iter(fields.items()))
+
+
+def constructed(node: Node, cls: Any, name: str) -> Any:
+    """An instance, from a table of arguments.
+
+    Raises:
+        Refused: an argument is unknown, missing or will not do.
+    """
+    takes = parameters(cls)
+    first = next(iter(takes.values()), None)
+    keywords = next((hint for hint, each in takes.values() if each.kind is inspect.Parameter.VAR_KEYWORD), None)
+    if (
+        first and first[1].kind is inspect.Parameter.POSITIONAL_ONLY and keywords is not None
+    ):  # ByAgent({...}): names of any form
+        fields = node.table(None, "a table of name = target")
+        return _called(node, cls, name, ({word: convert(field, keywords) for word, field in fields.items()},), {})
+    usable = {word: (hint, each) for word, (hint, each) in takes.items() if each.kind not in _OPEN}
+    positional = [word for word, (_, each) in usable.items() if each.kind is not inspect.Parameter.KEYWORD_ONLY]
+    if not isinstance(node.value, dict):  # { Judge = "haiku" }: its first parameter
+        if not positional:
+            raise node.wrong(f"{shown(node.value)} is not a table", f"write {name} = {{ name = value }}")
+        return _called(node, cls, name, (), {positional[0]: convert(node, usable[positional[0]][0])})
+    fields = node.table(None if keywords is not None else usable.keys())
+    given = {word: convert(field, usable[word][0] if word in usable else keywords) for word, field in fields.items()}
+    missing = [w for w, (_, each) in usable.items() if each.default is inspect.Parameter.empty and w not in given]
+    if missing:
+        told = described(cls).get(missing[0], "")
+        raise node.wrong(f"{name} needs {missing[0]}", f"give {missing[0]} = ...{f': {told}' if told else ''}")
+    return _called(node, cls, name, (), given)
+
+
+_OPEN = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+
+
+def _called(node: Node, cls: Any, name: str, positional: tuple[Any, ...], given: dict[str, Any]) -> Any:
+    try:
+        return cls(*positional, **given)
+    except ConfigurationError as error:
+        field, message, remedy = _told(error, name, given)
+        raise Node(node.document, (*node.path, *field), node.value).wrong(message, remedy) from None
+    except (TypeError, ValueError) as error:
+        raise node.wrong(
+            f"{name} does not take this: {error}", "see `switchwise explain --policies`, or its docstring"
+        ) from None
+
+
+def _told(error: ConfigurationError, name: str, given: Mapping[str, Any]) -> tuple[tuple[str, ...], str, str]:
+    """The field, message and remedy of a constructor's error, whose form is `Name(field=value): remedy`."""
+    text = str(error).removeprefix(f"{name}: ")
+    message, found, remedy = text.partition("; ")
+    if not found:
+        message, found, remedy = text.partition(": ")
+    field = next((word for word in given if f"{word}=" in message), None)
+    place = (field,) if field else ()
+    return (place, message, remedy) if found else (place, f"{name} cannot be made of this", text)
+
+
+def convert(node: Node, hint: Any) -> Any:
+    """The value of a field as a parameter of this type takes it.
+
+    Raises:
+        Refused: it is of another type; the problem is noted.
+    """
+    options = alternatives(hint)
+    if node.value is None and NoneType in options:
+        return None
+    readers = []
+    for option in options:
+        try:
+            readers.append(_reader(option))
+        except Unwritable:
+            continue
+    if not readers:
+        raise node.wrong("this cannot be written in a file", "leave it out, or build the router in Python")
+    for fits, read in readers:
+        if fits(node.value):
+            return read(node)
+    return readers[0][1](node)  # which says what it wants
+
+
+def alternatives(hint: Any) -> list[Any]:
+    """The members of a union, or the type itself."""
+    options = list(typing.get_args(hint)) if typing.get_origin(hint) in (Union, UnionType) and hint is not Policy else [hint]
+    return sorted(options, key=lambda option: option is str)  # `str | Path` is a path
+
+
+def part_of(hint: Any) -> str | None:
+    """The kind of part that a parameter takes: `policies`, `verifiers`, `estimators`; None: it takes none."""
+    if hint is Policy or hint is Verifier:
+        return "policies" if hint is Policy else "verifiers"
+    name = getattr(hint, "__name__", "")
+    return next((kind for word, kind in _PARTS.items() if isinstance(hint, type) and name.endswith(word)), None)
+
+
+Reader = tuple[Callable[[Any], bool], Callable[[Node], Any]]
+
+
+def _reader(hint: Any) -> Reader:
+    origin, inside = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return lambda _: True, lambda node: node.value
+    if part_of(hint):
+        kind = part_of(hint) or ""
+        return lambda value: isinstance(value, str | dict), lambda node: made(node, kind)
+    if hint in _SIMPLE:
+        return _SIMPLE[hint]
+    if origin is Literal:
+        return lambda value: value in inside, lambda node: _one_of(node, inside)
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        values = [each.value if isinstance(each.value, str) else each.name.lower() for each in hint]
+        return lambda value: value in values, lambda node: _one_of(node, values)
+    if origin in (Callable, typing.get_origin(Callable[[], Any])):
+        if inside and inside[0] == [View]:
+            return lambda value: isinstance(value, str | dict), _test
+        return lambda value: isinstance(value, str), lambda node: imported(node, node.text())
+    if origin in (dict, Mapping, typing.get_origin(Mapping[str, Any])):
+        each = inside[1] if len(inside) == 2 else Any
+        return lambda value: isinstance(value, dict), lambda node: {
+            name: convert(field, each) for name, field in node.table().items()
+        }
+    if origin is not None and isinstance(origin, type) and issubclass(origin, typing.Collection):
+        each = inside[0] if inside else Any
+        make = origin if origin in (tuple, frozenset, set) else list
+        return lambda value: isinstance(value, list), lambda node: make([convert(item, each) for item in node.items()])
+    if is_dataclass(hint) and isinstance(hint, type):
+        cls = hint
+        return lambda value: isinstance(value, dict), lambda node: constructed(node, cls, cls.__name__)
+    raise Unwritable(str(hint))
+
+
+def _path(node: Node) -> Path:
+    """A path, relative to the file that names it."""
+    return Path(node.document.place(node.path)[0]).parent / node.text()
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+_SIMPLE: Mapping[Any, Reader] = {
+    bool: (lambda value: isinstance(value, bool), Node.flag),
+    int: (lambda value: isinstance(value, int) and not isinstance(value, bool), lambda node: node.whole(-(10**18))),
+    float: (_is_number, lambda node: node.number(float("-inf"))),
+    str: (lambda value: isinstance(value, str), Node.text),
+    Path: (lambda value: isinstance(value, str), _path),
+}
+
+
+def _one_of(node: Node, values: typing.Sequence[Any]) -> Any:
+    if node.value not in values:
+        raise node.wrong(f"{shown(node.value)} is unknown", near(str(node.value), [str(value) for value in values]))
+    return node.value
+
+
+def _test(node: Node) -> Callable[[View], bool]:
+    test: Callable[[View], bool] = imported(node, node.text()) if isinstance(node.value, str) else condition(node)
+    return test
+
+
+def _rules(node: Node) -> Rules:
+    """`Rules = [ { prefer = "strong", when = { label = { plan = "gold" } }, because = "gold plan" } ]`."""
+    rules = Rules()
+    for item in [node] if isinstance(node.value, dict) else node.items():
+        with node.document.collecting():
+            fields = item.table((*_VERBS, "when", "because"), "a rule")
+            verbs = [verb for verb in _VERBS if verb in fields]
+            if len(verbs) != 1:
+                raise item.wrong(
+                    f"a rule with {len(verbs)} verbs", "give one of prefer, require, exclude with a target or role"
+                )
+            test = _test(fields["when"]) if "when" in fields else None
+            because = fields["because"].text() if "because" in fields else str(test) if test is not None else ""
+            rules = getattr(rules, verbs[0])(fields[verbs[0]].text(), when=test, because=because)
+    return rules

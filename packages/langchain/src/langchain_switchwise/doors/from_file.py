@@ -1,0 +1,77 @@
+"""A `ChatSwitchwise` from a configuration file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from langchain_switchwise.models.native import build
+from switchwise import Router
+from switchwise.config import Endpoint, load
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from switchwise.catalog import Catalog
+
+PROVIDERS: Mapping[str, str] = {
+    # ours: LangChain's
+    "azure": "azure_openai",
+    "bedrock": "bedrock_converse",
+    "google": "google_genai",
+    "mistral": "mistralai",
+}
+_OWN_PROTOCOL = (
+    "anthropic",
+    "azure_openai",
+    "bedrock_converse",
+    "cohere",
+    "google_genai",
+    "google_vertexai",
+    "mistralai",
+    "ollama",
+)
+
+
+def parts_of_file(
+    path: str | Path | None = None,
+    router: str | None = None,
+    *,
+    labels: Mapping[str, str] | None = None,
+    reload: float | None = None,
+    catalog: Catalog | None = None,
+    options: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Models and router as a configuration file describes them; the format is in docs/configuration.md.
+
+    Parameters:
+        path, router, labels, reload, catalog: as in `Router.from_file`. A file that is reloaded may leave targets out, and add
+            none: there is no model for them.
+        options: further ones of `Router.from_file`: journal, recovery, clock, timer, rng.
+        settings: fields of LangChain's chat models (`tags`, `metadata`, `callbacks`, ...), and `keep_warm`.
+
+    Raises:
+        ConfigurationError: the file cannot be used, a key is not where it says, or a model cannot be built.
+    """
+    configuration = load(path, catalog)
+    recipe = configuration.pick(router, labels)
+    models = {target.name: model_of(configuration.endpoints[target.name]) for target in recipe.pool}
+    made = Router.from_recipe(configuration, recipe, reload=reload, catalog=catalog, fixed=True, **(options or {}))
+    return {"models": models, "router": made, **settings}
+
+
+def model_of(endpoint: Endpoint) -> BaseChatModel:
+    """The chat model of a target; an address of its own is taken for one that speaks as OpenAI does.
+
+    Raises:
+        ConfigurationError: it cannot be built.
+    """
+    target, options = endpoint.target, endpoint.options()
+    provider = PROVIDERS.get(target.provider, target.provider)
+    if "base_url" in options and provider not in _OWN_PROTOCOL:
+        provider = "openai"
+    if endpoint.api in ("chat", "responses"):
+        options.setdefault("use_responses_api", endpoint.api == "responses")
+    return build(f"{provider}:{target.model}", options)

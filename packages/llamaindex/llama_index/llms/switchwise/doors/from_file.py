@@ -1,0 +1,62 @@
+"""A `Switchwise` from a configuration file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llama_index.llms.switchwise.models.native import build
+from switchwise import Router
+from switchwise.config import Endpoint, load
+
+if TYPE_CHECKING:
+    from switchwise.catalog import Catalog
+
+
+def parts_of_file(
+    path: str | Path | None = None,
+    router: str | None = None,
+    *,
+    labels: Mapping[str, str] | None = None,
+    reload: float | None = None,
+    catalog: Catalog | None = None,
+    options: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> dict[str, Any]:
+    """LLMs and router as a configuration file describes them; the format is in docs/configuration.md.
+
+    Parameters:
+        path, router, labels, reload, catalog: as in `Router.from_file`. A file that is reloaded may leave targets out, and add
+            none: there is no LLM for them.
+        options: further ones of `Router.from_file`: journal, recovery, clock, timer, rng.
+        settings: fields of LlamaIndex's LLMs (`system_prompt`, `callback_manager`, ...), and `keep_warm`.
+
+    Raises:
+        ConfigurationError: the file cannot be used, a key is not where it says, or an LLM cannot be built.
+    """
+    configuration = load(path, catalog)
+    recipe = configuration.pick(router, labels)
+    models = {target.name: llm_of(configuration.endpoints[target.name]) for target in recipe.pool}
+    made = Router.from_recipe(configuration, recipe, reload=reload, catalog=catalog, fixed=True, **(options or {}))
+    return {"models": models, "router": made, **settings}
+
+
+def llm_of(endpoint: Endpoint) -> Any:
+    """The LLM of a target; an address of its own is taken for one that speaks as OpenAI does (llama-index-llms-openai-like).
+
+    Raises:
+        ConfigurationError: it cannot be built.
+    """
+    target, options = endpoint.target, endpoint.options()
+    provider = target.provider
+    if "base_url" in options and provider != "anthropic":
+        options["api_base"] = options.pop("base_url")
+        if provider != "openai":  # LlamaIndex's OpenAI takes no model that it does not know
+            provider = "openai-like"
+            options = {"is_chat_model": True, "is_function_calling_model": target.can.tools is not False, **options}
+            if target.can.window is not None:
+                options.setdefault("context_window", target.can.window)
+    if endpoint.api == "responses":
+        provider = "openai-responses"
+    return build(f"{provider}:{target.model}", options)
