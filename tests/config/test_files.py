@@ -19,9 +19,12 @@ from hypothesis import strategies as st
 from switchwise import ConfigurationError, Needs, Phase, Price, Router, Scope, Signals, StepKind, View, drive
 from switchwise.catalog import Unpriced
 from switchwise.config import find, json_schema, load
+from switchwise.config.document import read as read_document
 from switchwise.config.json_schema import SHIPPED
+from switchwise.config.node import Node
 from switchwise.config.registry import known, parameters
 from switchwise.config.toml_lines import toml_lines
+from switchwise.config.values import made
 from switchwise.observe.journal import read
 from switchwise.testing import Script
 
@@ -276,11 +279,21 @@ def test_conditions(when: str, yes: View, no: View, tmp_path: Path) -> None:
 # -- names and schema
 
 
+def test_estimators_may_stand_in_each_other_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "switchwise.toml"
+    path.write_text('a = [{ Shrunk = ["Priors", { LabelTable = { prior = 4 } }] }, { Priors = "coding_agent" }]\n')
+    document = read_document(path)
+    one, two = Node(document, ("a",), document.data["a"]).items()
+    shrunk = made(one, "estimators")
+    assert [type(part).__name__ for part in shrunk.parts] == ["Priors", "LabelTable"]
+    assert type(made(two, "estimators")).__name__ == "Priors"
+
+
 @pytest.mark.parametrize("kind", ["policies", "verifiers", "sinks", "estimators"])
 def test_every_class_that_is_shipped_goes_by_its_name(kind: str) -> None:
     classes = known(kind)
-    if kind != "estimators":  # which come with the room for them
-        assert {"policies": "Budget", "verifiers": "Judge", "sinks": "JsonLines"}[kind] in classes
+    assert {"policies": "Budget", "verifiers": "Judge", "sinks": "JsonLines", "estimators": "Priors"}[kind] in classes
+    assert not {"Estimator", "Estimate", "Record"} & classes.keys()
     for cls in classes.values():
         assert parameters(cls) is not None
 

@@ -98,6 +98,9 @@ class _Drawing:
             rule = _table({**dict.fromkeys(("prefer", "require", "exclude"), _TEXT), "when": _TEST, "because": _TEXT})
             return {"description": first_line, "anyOf": [rule, {"type": "array", "items": rule}]}
         takes = parameters(cls)
+        first = next(iter(takes.values()), None)
+        if first and first[1].kind is inspect.Parameter.VAR_POSITIONAL:
+            return {"description": first_line, "type": "array", "items": self.of(first[0]) or True}
         rest = next((hint for hint, each in takes.values() if each.kind is inspect.Parameter.VAR_KEYWORD), None)
         told = described(cls)
         fields = {name: pair for name, pair in takes.items() if pair[1].kind not in _UNNAMED}
@@ -133,7 +136,7 @@ class _Drawing:
         if isinstance(hint, type) and issubclass(hint, Enum):
             return {"enum": [each.value if isinstance(each.value, str) else each.name.lower() for each in hint]}
         if origin is typing.get_origin(Callable[[], Any]):
-            return _TEST if inside and inside[0] == [View] else {**_TEXT, "description": "package.module:function"}
+            return _TEST if inside == ([View], bool) else {**_TEXT, "description": "package.module:function"}
         if origin in (dict, typing.get_origin(Mapping[str, Any])):
             return {"type": "object", "additionalProperties": (self.of(inside[1]) if len(inside) == 2 else None) or True}
         if isinstance(origin, type) and issubclass(origin, typing.Collection):

@@ -24,7 +24,7 @@ ROOMS: Mapping[str, str] = {
     "sinks": "switchwise.observe.journal",
 }
 _ONE = {"policies": "policy", "verifiers": "verifier", "estimators": "estimator", "sinks": "sink"}
-_REFERENCE = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
+REFERENCE = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
 
 
 @cache
@@ -45,7 +45,8 @@ def known(kind: str) -> Mapping[str, Any]:
 def _fits(thing: Any, kind: str) -> bool:
     if not isinstance(thing, type) or getattr(thing, "_is_protocol", False) or inspect.isabstract(thing):
         return False
-    return kind == "estimators" or any("__call__" in vars(base) for base in thing.__mro__)
+    verb = "estimate" if kind == "estimators" else "__call__"
+    return any(verb in vars(base) for base in thing.__mro__)
 
 
 def found(node: Node, kind: str, name: str) -> Any:
@@ -54,7 +55,7 @@ def found(node: Node, kind: str, name: str) -> Any:
     Raises:
         Refused: there is none; the problem is noted.
     """
-    if _REFERENCE.match(name):
+    if REFERENCE.match(name):
         return imported(node, name)
     classes = known(kind)
     if name not in classes:
@@ -70,7 +71,7 @@ def imported(node: Node, reference: str) -> Any:
     Raises:
         Refused: it cannot be imported; the problem is noted.
     """
-    if not _REFERENCE.match(reference):
+    if not REFERENCE.match(reference):
         raise node.wrong(f"{shown(reference)} names nothing that can be imported", "write package.module:name")
     module, _, name = reference.partition(":")
     try:

@@ -14,14 +14,13 @@ from typing import Any, Literal, Union
 from switchwise.config.conditions import condition
 from switchwise.config.node import Node, shown
 from switchwise.config.problems import near
-from switchwise.config.registry import described, found, imported, parameters
+from switchwise.config.registry import REFERENCE, described, found, imported, parameters
 from switchwise.engine.policy import Policy
 from switchwise.engine.route import Verifier
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.view import View
 from switchwise.policies.rules import Rules
 
-CONDITION, ROLE, REFERENCE = "condition", "role", "reference"
 _PARTS: Mapping[str, str] = {"Estimator": "estimators", "Policy": "policies", "Verifier": "verifiers"}
 _VERBS = ("prefer", "require", "exclude")
 
@@ -77,6 +76,8 @@ def constructed(node: Node, cls: Any, name: str) -> Any:
     ):  # ByAgent({...}): names of any form
         fields = node.table(None, "a table of name = target")
         return _called(node, cls, name, ({word: convert(field, keywords) for word, field in fields.items()},), {})
+    if isinstance(node.value, list) and first and first[1].kind is inspect.Parameter.VAR_POSITIONAL:  # Shrunk(*parts)
+        return _called(node, cls, name, tuple([convert(item, first[0]) for item in node.items()]), {})
     usable = {word: (hint, each) for word, (hint, each) in takes.items() if each.kind not in _OPEN}
     positional = [word for word, (_, each) in usable.items() if each.kind is not inspect.Parameter.KEYWORD_ONLY]
     if not isinstance(node.value, dict):  # { Judge = "haiku" }: its first parameter
@@ -173,9 +174,9 @@ def _reader(hint: Any) -> Reader:
         values = [each.value if isinstance(each.value, str) else each.name.lower() for each in hint]
         return lambda value: value in values, lambda node: _one_of(node, values)
     if origin in (Callable, typing.get_origin(Callable[[], Any])):
-        if inside and inside[0] == [View]:
-            return lambda value: isinstance(value, str | dict), _test
-        return lambda value: isinstance(value, str), lambda node: imported(node, node.text())
+        if inside == ([View], bool):
+            return lambda value: isinstance(value, dict) or _refers(value), _test
+        return _refers, lambda node: imported(node, node.text())
     if origin in (dict, Mapping, typing.get_origin(Mapping[str, Any])):
         each = inside[1] if len(inside) == 2 else Any
         return lambda value: isinstance(value, dict), lambda node: {
@@ -189,6 +190,10 @@ def _reader(hint: Any) -> Reader:
         cls = hint
         return lambda value: isinstance(value, dict), lambda node: constructed(node, cls, cls.__name__)
     raise Unwritable(str(hint))
+
+
+def _refers(value: Any) -> bool:
+    return isinstance(value, str) and REFERENCE.match(value) is not None
 
 
 def _path(node: Node) -> Path:
