@@ -155,5 +155,7 @@ def test_exploring_costs_little_with_a_prior_and_finds_a_model_that_got_worse():
     blind, told = (regret(outcomes, prior=prior, off=0.05, calls=600, seeds=4).mean for prior in (0, 20))
     assert told < blind
     assert regret_of_the_best_single(outcomes, calls=600, seeds=4).mean > 0
-    steadfast, watchful = (regret(outcomes, off=0.0, notices=notices, worsens=True, calls=1_500, seeds=4).mean for notices in (False, True))
+    steadfast, watchful = (
+        regret(outcomes, off=0.0, notices=notices, worsens=True, calls=1_500, seeds=4).mean for notices in (False, True)
+    )
     assert watchful < 1.2 * steadfast
