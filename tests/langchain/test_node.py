@@ -15,7 +15,7 @@ from langgraph.types import Command, RetryPolicy, interrupt
 from langchain_switchwise import ChatSwitchwise
 from langchain_switchwise.doors.middleware import SwitchwiseMiddleware
 from langchain_switchwise.doors.node import SwitchwiseNode, SwitchwiseState, follow
-from langchain_switchwise.policies.follow_decision import Follows
+from switchwise.policies.follow_decision import Follows
 from switchwise import ConfigurationError, Pool, Router, Target
 
 from .conftest import Duo

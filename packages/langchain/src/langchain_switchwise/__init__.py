@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_switchwise.doors.chat_model import ChatSwitchwise
 from langchain_switchwise.policies.by_decision import ByDecision
-from langchain_switchwise.policies.follow_decision import Follows
+from switchwise.policies.follow_decision import Follows
 
 if TYPE_CHECKING:
     from langchain_switchwise.doors.gate import SwitchwiseGate, gate_node

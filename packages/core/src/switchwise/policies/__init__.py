@@ -8,6 +8,7 @@ from switchwise.policies.cheapest import Cheapest
 from switchwise.policies.explore import Explore
 from switchwise.policies.fits import Fits
 from switchwise.policies.floor import Floor
+from switchwise.policies.follow_decision import Follows
 from switchwise.policies.healthy import Healthy
 from switchwise.policies.rules import Rules
 from switchwise.policies.stick import Stick
@@ -23,6 +24,7 @@ __all__ = [
     "Explore",
     "Fits",
     "Floor",
+    "Follows",
     "Healthy",
     "Rules",
     "Stick",

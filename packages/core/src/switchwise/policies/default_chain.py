@@ -13,6 +13,7 @@ from switchwise.policies.by_phase import ByPhase
 from switchwise.policies.by_step import ByStep
 from switchwise.policies.cheapest import Cheapest
 from switchwise.policies.fits import Fits
+from switchwise.policies.follow_decision import Follows
 from switchwise.policies.healthy import Healthy
 from switchwise.policies.rules import Rules
 
@@ -37,6 +38,7 @@ def default_chain(pool: Pool, healthy: Healthy | None = None) -> tuple[Policy, .
     ('haiku', 'opus')
     """
     chain: list[Policy] = [
+        Follows(),
         Fits(),
         healthy or Healthy(),
         ByStep(first="strong", failure="strong", user_turn="strong", tool_result=None),

@@ -1,7 +1,12 @@
-"""The verifiers: they judge replies before these are shown. Give one to a router as `verify=`; a plain function will do."""
+"""The verifiers: they judge replies before these are shown, and finished work before a run ends.
 
+Give one of the first kind to a router as `verify=`; a plain function will do. `Command` judges finished work: give it to a
+`switchwise.gate.Gate`.
+"""
+
+from switchwise.verifiers.command import Command
 from switchwise.verifiers.judge import Judge
 from switchwise.verifiers.predicate import Predicate
 from switchwise.verifiers.schema import Schema
 
-__all__ = ["Judge", "Predicate", "Schema"]
+__all__ = ["Command", "Judge", "Predicate", "Schema"]

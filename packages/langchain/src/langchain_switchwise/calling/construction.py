@@ -17,7 +17,6 @@ from langchain_core.language_models import BaseChatModel
 from pydantic import SecretBytes, SecretStr
 
 from langchain_switchwise.models.native import Native, pool_of
-from langchain_switchwise.policies.follow_decision import Follows
 from switchwise import Attempt, ConfigurationError, Router
 from switchwise.adapting.models import named
 from switchwise.catalog import Catalog
@@ -49,7 +48,7 @@ class Parts:
         """
         if self.router is None:
             pool = pool_of(natives.values(), self.catalog)
-            return Router(pool, Follows(), *default_chain(pool), verify=self.verify, journal=self.journal)
+            return Router(pool, *default_chain(pool), verify=self.verify, journal=self.journal)
         if not isinstance(self.router, Router):
             raise ConfigurationError(f"router= is {named(self.router)}: give a Router")
         if self.verify or self.journal or self.catalog:

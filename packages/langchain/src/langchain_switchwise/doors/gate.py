@@ -29,11 +29,11 @@ from langchain_switchwise.doors.chat_model import ChatSwitchwise
 from langchain_switchwise.doors.middleware import Within
 from langchain_switchwise.doors.node import STATE_KEY, Decision, follows
 from langchain_switchwise.models.messages import turn_of
-from langchain_switchwise.policies.follow_decision import FOLLOW
 from langchain_switchwise.reading.inputs import surrounding
 from switchwise import ConfigurationError
 from switchwise.gate import MARK, Gate, Passage, Ruling
 from switchwise.nouns.finding import Finding, Standing, Work
+from switchwise.policies.follow_decision import FOLLOW
 
 GATE_KEY = "switchwise_gate"
 """Where a run's passage stands in the state."""

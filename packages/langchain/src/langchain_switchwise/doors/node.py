@@ -12,9 +12,9 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from langchain_switchwise.doors.chat_model import ChatSwitchwise
-from langchain_switchwise.policies.follow_decision import FOLLOW, Follows
 from switchwise import ConfigurationError, Level, Shortlist, View
 from switchwise.adapting.models import named
+from switchwise.policies.follow_decision import FOLLOW, Follows
 
 STATE_KEY = "switchwise_decision"
 

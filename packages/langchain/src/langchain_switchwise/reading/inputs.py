@@ -20,10 +20,10 @@ from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import CONFIG_KEYS, ensure_config, var_child_runnable_config
 
-from langchain_switchwise.policies.follow_decision import FOLLOW
 from langchain_switchwise.porting.schema import Schema
 from langchain_switchwise.porting.tools import Tools
 from switchwise.nouns.fast_init import fast_init
+from switchwise.policies.follow_decision import FOLLOW
 
 _MESSAGES = frozenset([HumanMessage, AIMessage, ToolMessage, SystemMessage, AIMessageChunk])
 _KEYS = frozenset(CONFIG_KEYS)

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from langchain_switchwise.models.messages import turn_of
-from langchain_switchwise.policies.follow_decision import FOLLOW
 from langchain_switchwise.porting.tools import measured, told_by
 from langchain_switchwise.reading.inputs import Request
 from switchwise import StepKind, View
 from switchwise.adapting.views import Caller, ViewBuilder, opening
+from switchwise.policies.follow_decision import FOLLOW
 from switchwise.state.in_process import Memory
 
 _PLAIN_NODES = frozenset(["", "model", "agent", "call_model", "chatbot", "llm"])

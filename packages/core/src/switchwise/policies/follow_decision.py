@@ -1,16 +1,18 @@
-"""Let a decision that was written to a graph's state lead.
+"""Let a decision lead that was made before the call: by a node of a graph, or by a gate that rejected earlier work.
 
-Use it first among the policies where a `SwitchwiseNode` decides; `ChatSwitchwise` has it in its own default chain. It prefers
-and does not require: where the target that was decided on fails, the rest of the pool still answers.
+Use it first among the policies where a `SwitchwiseNode` or a gate decides; `Router.default` begins with it. It prefers and
+does not require: where the target that was decided on fails, the rest of the pool still answers.
 
 Source: LangGraph's practice of making control flow visible as nodes and state.
 """
 
 from __future__ import annotations
 
-from switchwise import Shortlist, View
+from switchwise.nouns.shortlist import Shortlist
+from switchwise.nouns.view import View
 
 FOLLOW = "switchwise_follow"
+"""The label that names the target or role to follow."""
 
 
 class Follows:
@@ -18,7 +20,7 @@ class Follows:
 
     It steps aside when LangGraph runs a node again after an error: that is a reason to decide anew.
 
-    >>> from switchwise import Pool, Router, Scope, Target
+    >>> from switchwise import Pool, Router, Scope, Target, View
     >>> router = Router(Pool([Target("opus"), Target("haiku")]), Follows())
     >>> router.decide(View(Scope(labels={"switchwise_follow": "haiku"}))).names
     ('haiku', 'opus')
@@ -30,4 +32,4 @@ class Follows:
         word = view.scope.labels.get(FOLLOW)
         if not word or "rerun" in view.scope.labels:
             return shortlist
-        return shortlist.prefer(shortlist.pool.select(word), "the decision in the graph's state")
+        return shortlist.prefer(shortlist.pool.select(word), "the decision that was made before")
