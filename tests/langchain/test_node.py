@@ -15,8 +15,8 @@ from langgraph.types import Command, RetryPolicy, interrupt
 from langchain_switchwise import ChatSwitchwise
 from langchain_switchwise.doors.middleware import SwitchwiseMiddleware
 from langchain_switchwise.doors.node import SwitchwiseNode, SwitchwiseState, follow
-from switchwise.policies.follow_decision import Follows
 from switchwise import ConfigurationError, Pool, Router, Target
+from switchwise.policies.follow_decision import Follows
 
 from .conftest import Duo
 from .fakes import Scripted
