@@ -151,7 +151,7 @@ def resident() -> float:
 
 def adapters() -> None:
     """What the adapters add to the native models' calls."""
-    for script in ("bench_langchain.py", "bench_llamaindex.py"):
+    for script in ("bench_langchain.py", "bench_llamaindex.py", "bench_clients.py"):
         sys.stdout.flush()
         subprocess.run([sys.executable, str(HERE / script)], check=True)
 

@@ -1,28 +1,34 @@
-"""Times of several calls beside each other, as little disturbed by the neighbours on a shared machine as can be."""
+"""Times of several calls side by side, as little disturbed by the neighbours on a shared machine as can be."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 
-REPEAT = 20  # calls in a block: short blocks, of which the least disturbed one counts
 
+def minima(calls: Sequence[Callable[[], object]], rounds: int) -> list[float]:
+    """CPU microseconds of one call, for each of `calls`: the least of its rounds.
 
-def minima(calls: Sequence[Callable[[], object]], blocks: int) -> list[float]:
-    """CPU microseconds of one call, for each of `calls`: the least of its blocks.
-
-    The calls take turns, block by block, and so all of them meet the quiet moments: a neighbour may stay for seconds.
+    The calls take turns, one by one, so all of them meet the quiet moments: a neighbour may stay for seconds, and what it does to the
+    processor's caches is measured with everything that lasts longer than a moment.
 
     Parameters:
         calls: what to time; none of them may wait for anything.
-        blocks: how many blocks each gets, after one to warm up.
+        rounds: how often each is called, after a tenth of that to warm up.
     """
     least = [float("inf")] * len(calls)
-    for number in range(blocks + 1):
+    for number in range(-rounds // 10, rounds):
         for i, call in enumerate(calls):
             start = time.thread_time()  # nothing here waits, so this is what a call takes when nobody else is on the machine
-            for _ in range(REPEAT):
-                call()
-            if number:
-                least[i] = min(least[i], (time.thread_time() - start) / REPEAT * 1e6)
+            call()
+            took = (time.thread_time() - start) * 1e6
+            if number >= 0 and took < least[i]:
+                least[i] = took
     return least
+
+
+def verdict(name: str, value: float, bar: float, unit: str = "us", digits: int = 0) -> bool:
+    """Print a measured value beside its bar, and whether it holds."""
+    holds = value <= bar
+    print(f"  {name:<64} {value:>8.{digits}f} {unit:<3} bar {bar:>6.{digits}f} {unit:<3} {'ok' if holds else 'OVER THE BAR'}")
+    return holds

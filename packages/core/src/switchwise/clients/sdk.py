@@ -21,7 +21,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, ClassVar
 
 from switchwise.catalog.abilities import abilities
@@ -308,11 +308,13 @@ class Client(ABC):
         wanted = self.complete_params(sdk, call.target, {"model": model, **self._defaults, **params})
         if call.ask is None:
             wanted = self.hinted(sdk, call, wanted, named)
-        known = inspect.signature(self.create(sdk)).parameters
+        create = self.create(sdk)
+        known = _parameters(getattr(create, "__func__", create))
+        if known is None or known.issuperset(wanted):
+            return wanted
         arguments = {name: value for name, value in wanted.items() if name in known}
-        if unknown := {name: value for name, value in wanted.items() if name not in known}:
-            arguments["extra_body"] = {**arguments.get("extra_body", {}), **unknown}
-        return arguments
+        unknown = {name: value for name, value in wanted.items() if name not in known}
+        return {**arguments, "extra_body": {**arguments.get("extra_body", {}), **unknown}}
 
     def _whole(self, assembly: Assembly, answer: Any) -> Reply:
         assembly.raw = _plain(answer)
@@ -361,6 +363,14 @@ def _stale(failure: TargetError) -> bool:
             return True
         error = error.__cause__
     return False
+
+
+@cache
+def _parameters(create: Callable[..., Any]) -> frozenset[str] | None:
+    """What the installed SDK's method takes; None: anything, as whatever wraps it does. Looked up once: it takes longer than a decision."""
+    parameters = inspect.signature(create).parameters
+    takes_anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    return None if takes_anything else frozenset(parameters)
 
 
 def _plain(answer: Any) -> dict[str, Any]:

@@ -214,7 +214,7 @@ def _counts(get: _Fields, shape: _Shape) -> list[int | None]:
         if before is not None and not adds:
             continue
         if inner:
-            value = _get(value, inner)
+            value = value.get(inner) if type(value) is dict else _get(value, inner)
         elif type(value) is list:
             value = _long_lived(value)
         if type(value) is int:

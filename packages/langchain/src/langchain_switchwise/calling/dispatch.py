@@ -147,8 +147,8 @@ class Dispatch:
         return Performer(door, request, self._views.view(request), self._natives, self._porter, self.limiter)
 
     def _begun(self, door: Door, request: Request) -> tuple[Performer, Run]:
-        performer = self.performer(door, request)
-        return performer, self.router.start(performer.view)
+        view = self._views.view(request)
+        return Performer(door, request, view, self._natives, self._porter, self.limiter), self.router.start(view)
 
     def _with_local(self, config: RunnableConfig) -> RunnableConfig:
         return config if self._local is None else merge_configs(self._local, config)
