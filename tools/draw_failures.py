@@ -22,7 +22,8 @@ def statuses(row: Row) -> str:
 def line(row: Row) -> str:
     """A row as a line of the table."""
     signs = [f"word `{row.words}`"] if row.words else []
-    signs += [f"text `{row.text}`"] if row.text else []
+    unless = f" and not `{row.unless}`" if row.unless else ""
+    signs += [f"text `{row.text}`{unless}"] if row.text else []
     signs += [f"`{row.test.__name__}`"] if row.test else []
     told = " or ".join(signs) or "the status alone"
     return f"| `{row.kind}` | {statuses(row)} | {told.replace('|', chr(92) + '|')} | {row.example} |"

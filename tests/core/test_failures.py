@@ -101,7 +101,19 @@ def plainly(recorded: traffic.Recorded) -> Kind:
         return Kind.NOT_FOUND
     if any(words in said for words in ("unsupported_parameter", "unsupported_value", "with this model", "This model does not")):
         return Kind.UNSUPPORTED
-    return Kind.BAD_REQUEST
+    if "without its required" in said:
+        return Kind.STATE_LOST
+    callers = (
+        "invalid_value",
+        "invalid_type",
+        "_below_min",
+        "missing_required",
+        "invalid_image",
+        "unsupported_file",
+        "Input should be",
+        "Could not process",
+    )
+    return Kind.BAD_REQUEST if any(words in said for words in callers) else Kind.NOT_ACCEPTED
 
 
 def test_every_recorded_failure_is_of_the_kind_that_a_plain_reading_gives() -> None:
@@ -191,8 +203,8 @@ SAID: list[tuple[Kind, int | None, Any, dict[str, str]]] = [
     (Kind.NOT_FOUND, 403, {"code": "model_not_found", "message": "Project does not have access to model gpt-6"}, {}),
     (Kind.NOT_FOUND, 404, {"error": "model 'llama9' not found, try pulling it first"}, {}),
     (Kind.NOT_FOUND, 404, "404 page not found", {}),
-    (Kind.BAD_REQUEST, 404, {"message": "Item with id 'rs_1' not found. Items are not persisted when `store` is false"}, {}),
-    (Kind.BAD_REQUEST, 400, {"code": "previous_response_not_found", "message": "Previous response not found."}, {}),
+    (Kind.STATE_LOST, 404, {"message": "Item with id 'rs_1' not found. Items are not persisted when `store` is false"}, {}),
+    (Kind.STATE_LOST, 400, {"code": "previous_response_not_found", "message": "Previous response not found."}, {}),
     (Kind.TIMEOUT, 504, {"error": {"type": "timeout_error"}}, {}),
     (Kind.TIMEOUT, 408, None, {}),
     (Kind.UNSUPPORTED, 400, {"message": "'response_format' of type 'json_schema' is not supported with this model"}, {}),
@@ -223,7 +235,7 @@ SAID: list[tuple[Kind, int | None, Any, dict[str, str]]] = [
     (Kind.SERVER_ERROR, 502, "<html>502 Bad Gateway</html>", {}),
     (Kind.SERVER_ERROR, None, {"type": "response.failed", "response": {"error": {"code": "server_error", "message": "x"}}}, {}),
     (Kind.SERVER_ERROR, None, {"message": "An error occurred during streaming"}, {}),
-    (Kind.BAD_REQUEST, None, {"object": "error", "type": "BadRequestError", "code": 400, "message": "bad"}, {}),
+    (Kind.NOT_ACCEPTED, None, {"object": "error", "type": "BadRequestError", "code": 400, "message": "bad"}, {}),
     (Kind.BAD_REQUEST, 422, {"detail": [{"msg": "field required"}]}, {}),
 ]
 

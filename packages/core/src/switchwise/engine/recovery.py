@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.errors import FailureKind as Kind
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Target
@@ -27,6 +28,7 @@ class Reach(Enum):
     MODEL = "this model at this account, under whatever name"
     ACCOUNT = "every target of this account"
     NO_LARGER = "every target with no larger window"
+    SERVER = "every target of this server"
     ALL = "every target: the request itself is at fault"
 
 
@@ -39,12 +41,14 @@ class Remedy:
         passes: it may pass by itself, so the same target may be called once more as the last resort.
         cool: seconds that the first pause of `Healthy` takes; None: it says nothing about health.
         lasting: it will not pass by itself: said loudly, and the pauses may grow longer.
+        once: the request may be at fault: one target that is not reached may be asked for a second opinion, and no further one.
     """
 
     rules_out: Reach
     passes: bool = False
     cool: float | None = None
     lasting: bool = False
+    once: bool = False
 
 
 TABLE: dict[Kind, Remedy] = {
@@ -60,6 +64,8 @@ TABLE: dict[Kind, Remedy] = {
     Kind.QUOTA: Remedy(Reach.ACCOUNT, cool=60.0, lasting=True),
     Kind.NOT_FOUND: Remedy(Reach.TARGET, cool=60.0, lasting=True),
     Kind.UNSUPPORTED: Remedy(Reach.TARGET),
+    Kind.STATE_LOST: Remedy(Reach.SERVER),
+    Kind.NOT_ACCEPTED: Remedy(Reach.SERVER, once=True),
     Kind.BAD_REQUEST: Remedy(Reach.ALL),
 }
 
@@ -67,24 +73,31 @@ TABLE: dict[Kind, Remedy] = {
 class Recovery:
     """The first requirement of every chain: what the attempts so far rule out.
 
-    After the deadline of a call's scope nobody else is tried, and nothing is waited for that would end after it.
+    After the deadline of a call's scope nobody else is tried, and nothing is waited for that would end after it. Where all that is left
+    has failed for this request, and may have passed meanwhile, the one that is soonest back is called once more.
 
     Parameters:
-        patience: longest pause in seconds before a target is called once more as the last resort; 0: none is called twice.
+        patience: longest pause in seconds before a target is called once more as the last resort, where the call has no deadline; a call
+            with one waits as long as that allows. 0: none is called twice.
         pause: the pause where the provider names none.
+        second_opinion: where a request is refused for what may be this provider's own (an extra field, a dialect of schemas, a limit), ask
+            one target of another server. False: the first one's word counts.
 
     Raises:
-        ConfigurationError: one of them is no number of seconds.
+        ConfigurationError: one of them is out of range.
     """
 
     name = "Recovery"
     requires = True
 
-    def __init__(self, patience: float = 2.0, pause: float = 0.25) -> None:
+    def __init__(self, patience: float = 30.0, pause: float = 0.25, *, second_opinion: bool = True) -> None:
         number("Recovery", "patience", patience)
         number("Recovery", "pause", pause)
+        if not isinstance(second_opinion, bool):
+            raise ConfigurationError(f"Recovery(second_opinion={second_opinion!r}): give True or False")
         self.patience = patience
         self.pause = pause
+        self.second_opinion = second_opinion
 
     def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
         if not view.attempts:
@@ -94,8 +107,13 @@ class Recovery:
             return shortlist.require(lambda _: False, "the deadline has passed")
         for attempt in view.attempts:
             shortlist = self._after(attempt, view, shortlist)
-        tried = {attempt.target.name for attempt in view.attempts}
-        return shortlist.prefer(lambda target: target.name not in tried, "tried targets come last")
+        failed = {attempt.target.name: attempt.kind for attempt in view.attempts if attempt.kind is not None}
+        again = [target for target in shortlist.targets if target.name in failed]
+        if not again:
+            return shortlist
+        told = ", ".join(f"{target.name} ({failed[target.name]})" for target in again)
+        waits = {target.name: 1.0 + self.delay(target, view) for target in again}
+        return shortlist.order(lambda target: waits.get(target.name, 0.0), f"what failed for this request comes last: {told}")
 
     def _after(self, attempt: Tried, view: View, shortlist: Shortlist) -> Shortlist:
         failed, kind = attempt.target, attempt.kind
@@ -104,32 +122,40 @@ class Recovery:
             return shortlist.require(lambda t: t.name != failed.name, f"its reply was rejected: {because}")
         if self._again(failed, view):
             return shortlist
+        because = f"{failed.name} failed with {kind.value}"
+        if TABLE[kind].once and (not self.second_opinion or sum(other.kind is kind for other in view.attempts) > 1):
+            return shortlist.require(lambda _: False, f"{because}: the request itself is at fault")
         reach = TABLE[kind].rules_out
-        return shortlist.require(lambda t: not _reached(reach, failed, t), f"{failed.name} failed with {kind.value}")
+        return shortlist.require(lambda t: not _reached(reach, failed, t), because)
 
     def _again(self, target: Target, view: View) -> bool:
         failures = [attempt for attempt in view.attempts if attempt.target.name == target.name]
         kind = failures[0].kind
-        if len(failures) > 1 or kind is None or not TABLE[kind].passes:
+        if kind is None or not TABLE[kind].passes or self.patience == 0 or len(failures) > 1:
             return False
         delay, deadline = self.delay(target, view), view.scope.deadline
-        return 0 < self.patience >= delay and (deadline is None or view.now + delay < deadline)
+        return delay <= self.patience if deadline is None else view.now + delay < deadline
 
     def delay(self, target: Target, view: View) -> float:
         """Seconds to wait before `target` is called: 0 for one that has not failed for this request.
 
-        The pause that the provider asked for, or our own, drawn from half of it up to the whole.
+        What is left of the pause that the provider asked for, or our own, drawn from half of it up to the whole.
         """
         for attempt in reversed(view.attempts):
             if attempt.error and attempt.target.name == target.name:
                 asked = attempt.error.retry_after
-                return asked if asked is not None else self.pause * (0.5 + (view.seed & 0xFFFF) / 0x1FFFF)
+                if asked is not None:
+                    since = view.now - attempt.ended if attempt is not view.attempts[-1] else 0.0
+                    return max(0.0, asked - since)
+                return self.pause * (0.5 + (view.seed & 0xFFFF) / 0x1FFFF)
         return 0.0
 
 
 def _reached(reach: Reach, failed: Target, target: Target) -> bool:
     if reach is Reach.ALL or target.name == failed.name:
         return True
+    if reach is Reach.SERVER:
+        return failed.served_with(target)
     if reach is Reach.ACCOUNT or reach is Reach.MODEL:
         same = bool(failed.payer) and target.payer == failed.payer
         return same and (reach is Reach.ACCOUNT or (bool(failed.model) and target.model == failed.model))

@@ -11,12 +11,13 @@ Rules:
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Container, Generator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from switchwise.engine.policy import Flow, Policy, Reserves, name_of
-from switchwise.engine.recovery import TABLE, Reach, Recovery
+from switchwise.engine.recovery import Recovery
 from switchwise.nouns.call import Attempt, Call, Outcome
 from switchwise.nouns.errors import AllTargetsFailed, BudgetExceeded, FailureKind, Interrupted, NoTarget, TargetError, failed_as
 from switchwise.nouns.reply import Reply, Verdict
@@ -24,6 +25,8 @@ from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Pool
 from switchwise.nouns.view import View
 
+_log = logging.getLogger("switchwise.engine")
+_CALLERS = (FailureKind.BAD_REQUEST, FailureKind.NOT_ACCEPTED)
 T = TypeVar("T")
 
 
@@ -86,6 +89,8 @@ def route(view: View, context: FlowContext) -> Flow[Outcome]:
                 refused[target.name] = refuser
             postponed.add(target.name)
             continue
+        if delay >= 1.0:
+            _log.info("waiting %.1f s for %s: all that is left has failed, and it asked for a pause", delay, target.name)
         attempt = yield from _made(call, context)
         if verify is not None and attempt.reply is not None:
             try:
@@ -201,12 +206,18 @@ def _best_rejected(shortlist: Shortlist, attempts: tuple[Attempt, ...]) -> Outco
         raises = shortlist.notes[-1].raises
         raise raises(f"no target may be called.\n{ruled_out(shortlist)}")
     errors = [_signed(attempt) for attempt in attempts]
-    last = attempts[-1]
-    if last.error is not None and TABLE[last.error.kind].rules_out is Reach.ALL:
-        raise errors[-1]
+    kinds = [attempt.kind for attempt in attempts]
+    overflows = [error for error, kind in zip(errors, kinds, strict=True) if kind is FailureKind.CONTEXT_OVERFLOW]
+    blamed = next((error for error, kind in zip(errors, kinds, strict=True) if kind in _CALLERS), None)
+    if blamed is not None and not overflows:  # the caller's to mend, whatever else failed
+        for other in errors:
+            if other is not blamed:
+                blamed.add_note(f"{other.__notes__[-1]} ({other})")
+        raise blamed
     tried = {attempt.target.name for attempt in attempts}
     told = {attempt.target.name: attempt.error for attempt in attempts}
-    failed = failed_as(AllTargetsFailed, errors, f"all targets failed: {'; '.join(map(_told, told.items()))}", errors)
+    message = f"all targets failed: {'; '.join(map(_told, told.items()))}"
+    failed = failed_as(AllTargetsFailed, overflows or errors, message, errors)  # one overflow, and an agent can compact
     if untried := ruled_out(shortlist, but=tried):
         failed.add_note(f"not tried:\n{untried}")
     raise failed

@@ -9,17 +9,21 @@ another provider said), plain text (a proxy), nothing.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from switchwise.nouns.secrets import LONGEST, masked
+
 _NO_HEADERS: Mapping[str, Any] = {}
-_NESTS = ("error", "response", "details", "innererror", "violations", "metadata")
+_NESTS = ("error", "response", "detail", "details", "innererror", "violations", "metadata")
 _WORDS = ("type", "code", "status", "error_code", "reason", "quotaId")
 _TEXTS = ("message", "detail", "msg", "error")
-_SECRETS = re.compile(r"\b(?:[sp]k-|gsk_|xai-|AIza)[\w*-]{6,}|(?<=api key provided: )\S+|(?<=bearer )\S+", re.IGNORECASE)
 _SHORT = 300
+_DEEP = 8  # how far into a body is looked
+_MANY = 20  # items of a list, words and texts of a body
+_WORD = 100  # characters of a word of the error's vocabulary
+_PARSED = 262_144  # characters of a text beyond which it is not read as JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,33 +56,39 @@ def gather(status: int | None, body: object, headers: Mapping[str, Any] | None, 
     """Evidence from the parts of a response; `message` counts where the body has none."""
     words: set[str] = set()
     texts: list[str] = []
-    own = _read(_parsed(body), words, texts)
+    own = _read(_parsed(body), words, texts, _DEEP)
     if status is None or status < 300:  # inside a good answer: its headers tell of another matter; its body may name a status
         status, headers = own, None
-    return Evidence(status, frozenset(words), texts[0] if texts else message, headers or _NO_HEADERS)
+    return Evidence(status, frozenset(words), (texts[0] if texts else message)[:LONGEST], headers or _NO_HEADERS)
 
 
-def quoted(text: str) -> str:
-    """The provider's words, shortened, without anything that looks like a key."""
-    said = " ".join(_SECRETS.sub("***", text).split())
+def quoted(text: str, secrets: Iterable[str] = ()) -> str:
+    """The provider's words, shortened, without anything that looks like a key.
+
+    Parameters:
+        secrets: keys that are known, such as the one that was sent.
+    """
+    said = " ".join(masked(text, secrets).split())
     return said if len(said) <= _SHORT else f"{said[: _SHORT - 3]}..."
 
 
 def _parsed(body: object) -> object:
     if isinstance(body, bytes):
         body = body.decode(errors="replace")
-    if isinstance(body, str) and body.lstrip()[:1] in ("{", "["):
+    if isinstance(body, str) and len(body) <= _PARSED and body[:LONGEST].lstrip()[:1] in ("{", "["):
         try:
             return json.loads(body)
-        except ValueError:  # it only looked like JSON: its text still speaks
+        except (ValueError, RecursionError):  # it only looked like JSON, or nests too deep: its text still speaks
             return body
     return body
 
 
-def _read(body: object, words: set[str], texts: list[str]) -> int | None:
+def _read(body: object, words: set[str], texts: list[str], deep: int) -> int | None:
     """Collect words and texts, innermost first; the result is a status that the body itself names."""
+    if deep == 0 or len(texts) > _MANY:
+        return None
     if isinstance(body, list):
-        told = [_read(each, words, texts) for each in body]
+        told = [_read(each, words, texts, deep - 1) for each in body[:_MANY]]
         return next((status for status in told if status), None)
     if dump := getattr(body, "model_dump", None):  # an SDK's object
         body = dump()
@@ -90,13 +100,13 @@ def _read(body: object, words: set[str], texts: list[str]) -> int | None:
     for nest in _NESTS:
         inner = body.get(nest)
         if isinstance(inner, (Mapping, list)):
-            status = _read(inner, words, texts) or status
+            status = _read(inner, words, texts, deep - 1) or status
     if isinstance(raw := body.get("raw"), str):
-        _read(_parsed(raw), words, texts)
+        _read(_parsed(raw), words, texts, deep - 1)
     for name in _WORDS:
         word = body.get(name)
-        if isinstance(word, str):
-            words.add(word.lower())
+        if isinstance(word, str) and len(words) < _MANY:
+            words.add(word[:_WORD].lower())
         elif isinstance(word, int) and 400 <= word < 600:
             status = word
     texts.extend(text for name in _TEXTS if isinstance(text := body.get(name), str) and text)

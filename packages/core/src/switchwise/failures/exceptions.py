@@ -31,7 +31,7 @@ _LANGCHAIN = {
     "ContextOverflowError": Kind.CONTEXT_OVERFLOW,
     "ModelAuthenticationError": Kind.AUTHENTICATION,
     "ModelPermissionDeniedError": Kind.AUTHENTICATION,
-    "ModelInvalidRequestError": Kind.BAD_REQUEST,
+    "ModelInvalidRequestError": Kind.NOT_ACCEPTED,
     "ModelNotFoundError": Kind.NOT_FOUND,
     "ModelRateLimitError": Kind.RATE_LIMIT,
     "ModelAPIError": Kind.SERVER_ERROR,

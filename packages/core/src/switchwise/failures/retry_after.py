@@ -14,9 +14,9 @@ from math import isfinite
 
 from switchwise.failures.evidence import Evidence
 
-_DURATION = r"\d+(?:\.\d+)?\s*(?:ms|milliseconds?|hours?|minutes?|seconds?|h|m|s)\b|\d+(?:\.\d+)?[hm](?=\d)"
-_IN_WORDS = re.compile(rf"(?:try(?: again)?|retry) (?:in|after) ((?:(?:{_DURATION})\s*)+)", re.IGNORECASE)
-_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|milli|h|m|s)", re.IGNORECASE)
+_DURATION = r"\d{1,9}(?:\.\d{1,9})?\s{0,3}(?:ms|milliseconds?|hours?|minutes?|seconds?|h|m|s)\b|\d{1,9}(?:\.\d{1,9})?[hm](?=\d)"
+_IN_WORDS = re.compile(rf"(?:try(?: again)?|retry) (?:in|after) ((?:(?:{_DURATION})\s{{0,3}}){{1,6}})", re.IGNORECASE)
+_PART = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s{0,3}(ms|milli|h|m|s)", re.IGNORECASE)
 _SECONDS = {"ms": 0.001, "milli": 0.001, "h": 3600.0, "m": 60.0, "s": 1.0}
 
 

@@ -20,9 +20,10 @@ from switchwise.failures.evidence import Evidence, gather
 from switchwise.failures.retry_after import retry_after
 from switchwise.nouns.errors import FailureKind as Kind
 
-_OPENAI_LIMIT = re.compile(r"limit:? (\d+).*requested:? (\d+)", re.IGNORECASE | re.DOTALL)
+_OPENAI_LIMIT = re.compile(r"limit:? (\d{1,15})\b.{0,120}?requested:? (\d{1,15})\b", re.IGNORECASE | re.DOTALL)
 _ANTHROPIC_LIMIT = re.compile(
-    r"would exceed (?P<whose>your organization's|the) rate limit.*? of [\d,]+ (?P<what>[a-z ]+?) per minute", re.IGNORECASE
+    r"would exceed (?P<whose>your organization's|the) rate limit.{0,120}? of [\d,]{1,20} (?P<what>[a-z ]{1,40}?) per minute",
+    re.IGNORECASE,
 )
 _CLIENT_SIDE = frozenset({400, 404, 413, 422})
 
@@ -36,7 +37,8 @@ class Row:
         example: what a provider says, shortened, and whether that was recorded or only documented.
         at: HTTP statuses that the row is for; empty: any.
         words: pattern that one of the error's type and codes must match as a whole.
-        text: pattern to be found in its message.
+        text: pattern to be found in its message. All patterns are bounded: no text of a server's makes them slow.
+        unless: the message must not hold this pattern.
         test: a look at the evidence as a whole.
     """
 
@@ -45,6 +47,7 @@ class Row:
     at: frozenset[int] = frozenset()
     words: str = ""
     text: str = ""
+    unless: str = ""
     test: Callable[[Evidence], bool] | None = None
 
     def matches(self, seen: Evidence) -> bool:
@@ -54,7 +57,7 @@ class Row:
         if self.words and any(re.fullmatch(self.words, word) for word in seen.words):
             return True
         if self.text and re.search(self.text, seen.text, re.IGNORECASE):
-            return True
+            return not (self.unless and re.search(self.unless, seen.text, re.IGNORECASE))
         if self.test is not None:
             return self.test(seen)
         return not self.words and not self.text and seen.status in self.at
@@ -84,7 +87,8 @@ ROWS: tuple[Row, ...] = (
         "Cohere '... 1000 API calls / month' (documented); not where it says when to try again (Groq)",
         at=frozenset({429}),
         words=r"[\w-]*perday[\w-]*",
-        text=r"^(?!.*try again in).*(\bper[ -]day\b|/ month\b)",
+        text=r"\bper[ -]day\b|/ month\b",
+        unless="try again in",
     ),
     Row(
         Kind.RATE_LIMIT,
@@ -112,10 +116,10 @@ ROWS: tuple[Row, ...] = (
         Kind.CONTEXT_OVERFLOW,
         "OpenAI 400 context_length_exceeded; Anthropic 400 'prompt is too long: 3333404 tokens > 200000 maximum' (recorded)",
         at=_CLIENT_SIDE | {500},  # some gateways wrap it as 500
-        words=r"context_length_exceeded|context_?window_?exceeded\w*|exceed_context_size_error",
-        text=r"maximum context length|exceed\w* .{0,40}context (window|length|size|limit)|prompt is too long|input is too long"
-        r"|input tokens exceed the configured limit|contextwindowexceeded|input token count.*exceeds the maximum"
-        r"|maximum prompt length|`inputs` tokens \+ `max_new_tokens` must be|^too many tokens:",
+        words=r"context_length_exceeded|context_?window_?exceeded\w*|exceed_context_size_error|model_max_prompt_tokens_exceeded",
+        text=r"maximum context length|exceed\w{0,3} .{0,40}context (window|length|size|limit)|prompt is too long|input is too long"
+        r"|input tokens exceed the configured limit|contextwindowexceeded|(input|prompt) token count.{0,60}exceeds the (maximum|limit)"
+        r"|maximum prompt length|`inputs` tokens \+ `max_new_tokens` must be|^too many tokens:|prompt token limit",
     ),
     Row(Kind.TOO_LARGE, "413 from a proxy (documented)", at=frozenset({413})),
     Row(
@@ -123,7 +127,7 @@ ROWS: tuple[Row, ...] = (
         "Azure 400 content_filter; Anthropic 400 'Output blocked by content filtering policy' (documented)",
         at=_CLIENT_SIDE | {403},
         words=r"content_filter|content_policy_violation|moderation_blocked|responsibleaipolicyviolation|\w*refusal\w*",
-        text=r"content (filtering|management) policy|flagged as potentially violating|violat\w+ (our|the) usage polic|input was flagged",
+        text=r"content (filtering|management) policy|flagged as potentially violating|violat\w{1,4} (our|the) usage polic|input was flagged",
     ),
     Row(
         Kind.OVERLOADED,
@@ -151,11 +155,14 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(Kind.AUTHENTICATION, "401 of any wording: 'Could not parse your authentication token' (recorded)", at=frozenset({401})),
     Row(
-        Kind.BAD_REQUEST,
-        "OpenAI 404 'Item with id rs_... not found': state kept at the provider (documented)",
+        Kind.STATE_LOST,
+        "OpenAI 404 'Item with id rs_... not found': state kept at the provider (documented); 400 \"Item 'rs_...' of type 'reasoning' was "
+        'provided without its required following item" (recorded)',
         at=_CLIENT_SIDE,
-        words="previous_response_not_found",
-        text=r"\b(item|response|container|conversation) with id .*not found|^file .*not found",
+        words="previous_response_not_found|invalid_encrypted_content",
+        text=r"\b(item|response|container|conversation) with id .{0,120}not found|^file .{0,120}not found"
+        r"|^item '[^']{1,120}' of type '\w{1,40}' was provided without|encrypted content .{0,120}could not be (verified|decrypted)"
+        r"|previous response .{0,120}not found",
     ),
     Row(
         Kind.UNSUPPORTED,
@@ -185,11 +192,12 @@ ROWS: tuple[Row, ...] = (
         Kind.UNSUPPORTED,
         "OpenAI 400 unsupported_parameter, unsupported_value; 'Web search options not supported with this model' (recorded)",
         at=_CLIENT_SIDE,
-        words="unsupported_(parameter|value|model)",
+        words="unsupported_(parameter|value|model)|integer_above_max_value",
         text=r"(not support(ed)?|deprecated|cannot .{0,60}) (with|by|for|in|on) ((this|the|your) model|'?(gpt|claude|gemini)-)"
         r"|\b(model|gpt|claude|gemini|o\d)\b.{0,80}(does not|doesn't) support|only supported (by|in|with) certain models"
         r"|(does not|doesn't) (support (this )?(tool|image|function)|work with the specified model)"
-        r"|max_tokens.{0,80}(is too large|maximum allowed number of output tokens)",
+        r"|max_(completion_|output_|new_)?tokens.{0,80}(is too large|maximum allowed number of output tokens|less than or equal|must be at most)"
+        r"|range of max_(completion_|output_|new_)?tokens|supported values are",
     ),
     Row(
         Kind.SERVER_ERROR,
@@ -205,10 +213,22 @@ ROWS: tuple[Row, ...] = (
     Row(Kind.CONNECTION, "499 of a proxy that lost its client", at=frozenset({499})),
     Row(
         Kind.BAD_REQUEST,
-        "400 invalid_request_error, missing_required_parameter, ... (recorded)",
-        words=r"invalid_request_error|invalid_\w+",
+        "400 missing_required_parameter, invalid_value, ... (recorded); 'Input should be greater than ...': no provider would take it",
+        at=_CLIENT_SIDE,
+        words=r"invalid_value|missing_required_parameter|invalid_type|invalid_(image|file|base64)\w*|unsupported_file|\w+_below_min\w*",
+        text=r"input should be (greater|less) than|\bfield required|could not process image|invalid base64|error while downloading",
     ),
-    Row(Kind.BAD_REQUEST, "any other 4xx", at=frozenset(range(400, 500))),
+    Row(
+        Kind.NOT_ACCEPTED,
+        "any other 4xx: 'property ... is unsupported', 'Extra inputs are not permitted', 'Provider returned error', a dialect of schemas: "
+        "another provider may take it (recorded, documented)",
+        at=frozenset(range(400, 500)),
+    ),
+    Row(
+        Kind.NOT_ACCEPTED,
+        "invalid_request_error and its kin without a status (recorded)",
+        words=r"\w*invalid_\w+|badrequesterror|validationexception|unprocessable_\w+",
+    ),
 )
 
 

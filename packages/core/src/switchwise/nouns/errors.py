@@ -41,6 +41,8 @@ class FailureKind(StrEnum):
     QUOTA = "quota_exhausted"
     NOT_FOUND = "model_not_found"
     UNSUPPORTED = "unsupported"
+    STATE_LOST = "state_lost"
+    NOT_ACCEPTED = "not_accepted"
     BAD_REQUEST = "bad_request"
 
 
