@@ -30,7 +30,7 @@ OWN_WORDS = [
 
 
 def refusing(status: int, message: str, code: str | None = None) -> Callable[[Request], Answer]:
-    def respond(request: Request) -> Answer:  # noqa: ARG001
+    def respond(request: Request) -> Answer:
         raise Reject(status, message, "invalid_request_error", None, code)
 
     return respond
