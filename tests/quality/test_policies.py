@@ -178,3 +178,15 @@ def test_text_moves_the_choice_on_labels_with_data_only():
 def test_what_is_no_estimator_is_refused(policy):
     with pytest.raises(ConfigurationError, match="give an estimator"):
         policy("priors", 1.0)
+
+
+def test_one_text_and_a_batch_of_texts_are_read_alike():
+    from switchwise.quality.text.featuriser import Read
+    from switchwise.quality.text.words import cut
+
+    model = example_model()
+    quality = TextDifficulty(model, ["strong", "weak"], ["main"])
+    texts = ["hard hard 3", "EASY, easy?", "unseen words only", "x = 1\n" * 400, "ß" * 5_000, " "]
+    whole = model.numbers(Read(texts)).tolist()
+    alone = [quality.number(cut(text).encode()) for text in texts]
+    assert alone == pytest.approx(whole, abs=1e-5)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from switchwise import __version__
-from switchwise.cli import evaluate, replay
+from switchwise.cli import evaluate, fit, replay
 from switchwise.nouns.errors import SwitchwiseError
 
 
@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True, metavar="command")
     replay.add(commands)
     evaluate.add(commands)
+    fit.add(commands)
     options = parser.parse_args(arguments)
     try:
         status: int = options.run(options)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from math import exp, log
-from typing import Any
 
 from switchwise.nouns.target import Target
 from switchwise.nouns.view import View
@@ -19,6 +18,7 @@ from switchwise.quality.estimate import Estimate
 from switchwise.quality.fitting.learned import TextModel
 from switchwise.quality.label_table import Label, usual_label
 from switchwise.quality.text.dense import dense
+from switchwise.quality.text.featuriser import FAR
 from switchwise.quality.text.words import buckets, cut
 from switchwise.state.in_process import Memory
 
@@ -59,9 +59,9 @@ class TextDifficulty:
         self._at = {name: i for i, name in enumerate(targets)}
         self._offsets, self._slopes = model.offsets.tolist(), model.slopes.tolist()
         self._table = np.stack([model.scale.idf * model.words, model.scale.idf**2], axis=1).astype(np.float32)
-        weights = model.dense * model.scale.weight / model.scale.spread
-        self._dense, self._shift = weights, float(model.scale.mean @ weights) + model.middle
-        self._far = None if model.strangers is None else model.strangers / model.scale.spread
+        self._scale = list(zip(model.scale.mean.tolist(), (1 / model.scale.spread).tolist(), strict=True))
+        self._dense = (model.dense * model.scale.weight).tolist()
+        self._far = None if model.strangers is None else model.strangers.tolist()
         self._seen: Memory[int, float] = Memory(1_000)
 
     def estimate(self, view: View, targets: Sequence[Target], given: Sequence[Estimate]) -> Sequence[Estimate]:
@@ -75,7 +75,7 @@ class TextDifficulty:
         number = self._seen.get(key)
         if number is None:
             raw = cut(text).encode("utf-8", "replace")
-            number = self.number(raw) if known else self._stranger(raw)
+            number = self.number(raw) if known else self._dense_part(raw, self._far or ())
             self._seen.put(key, number)
         on_logit = self.model.on_logit
         found = []
@@ -98,14 +98,15 @@ class TextDifficulty:
         """The number of a text that was cut: how hard it looks (many targets), or how much the stronger one is needed (two)."""
         entries = self._table[buckets(text)]
         own, norm = entries.sum(axis=0).tolist() if len(entries) else (0.0, 0.0)
-        return (own / norm**0.5 if norm else 0.0) + self._dense_part(text) - self._shift
+        found = (own / norm**0.5 if norm else 0.0) + self._dense_part(text, self._dense) - self.model.middle
+        limit = self.model.limit
+        return min(max(found, -limit), limit)
 
-    def _dense_part(self, text: bytes) -> float:
-        return float(sum(a * b for a, b in zip(dense(text), self._dense.tolist(), strict=True)))
-
-    def _stranger(self, text: bytes) -> float:
-        far: Any = self._far
-        return float(sum(a * b for a, b in zip(dense(text), far.tolist(), strict=True)) - self.model.scale.mean @ far)
+    def _dense_part(self, text: bytes, weights: Sequence[float]) -> float:
+        total = 0.0
+        for value, (mean, scale), weight in zip(dense(text), self._scale, weights, strict=True):
+            total += weight * min(max((value - mean) * scale, -FAR), FAR)
+        return total
 
     def _known(self, label: Label) -> bool:
         return any("/".join(label[:depth]) in self.labels for depth in range(len(label), 0, -1))

@@ -228,7 +228,8 @@ def _journal(rows: Iterable[Row]) -> Iterator[Run]:
         result = row.get("switchwise.result")
         score = said.get(decision, 0.0 if result in ("rejected", "failed") else None)
         if score is not None:
-            label = " ".join(filter(None, [str(row.get("switchwise.agent", "")), str(row.get("switchwise.phase") or "")]))
+            parts = [str(row.get(f"switchwise.{name}") or "") for name in ("agent", "phase", "task")]
+            label = "/".join(dict.fromkeys(part for part in parts if part))  # as `usual_label` has it
             yield Run("", decision, str(row["switchwise.target"]), label, score, spent[decision], "", None, "usd")
 
 

@@ -102,6 +102,12 @@ def evaluate(outcomes: Outcomes, samples: int = SAMPLES, seed: int = 0) -> list[
     return found
 
 
+def evaluate_in_domain(outcomes: Outcomes, samples: int = SAMPLES, seed: int = 0) -> SetResult:
+    """Every router on a set in its own domain alone, as the first result of `evaluate`."""
+    whole = outcomes.complete()
+    return _one(whole, Read(whole.texts) if whole.texts is not None else None, samples, seed, by_label=False)
+
+
 def _efforts(outcomes: Outcomes) -> Mapping[str, list[str]]:
     groups: dict[str, list[str]] = defaultdict(list)
     for target in outcomes.targets:

@@ -100,6 +100,7 @@ class TextModel:
         scale: of the features.
         words, dense: weights of the two kinds of features.
         middle: the number of a usual text.
+        limit: the largest number, either way, that a text left out of the training got: others are not believed to be further out.
         on_logit: `sigmoid(logit(table) + offset + slope * number)`; False: `table + slope * number`.
         offsets, slopes: one per target.
         strangers: weights of the dense features alone, for labels without data; None: such labels are left to the table.
@@ -109,6 +110,7 @@ class TextModel:
     words: Any
     dense: Any
     middle: float
+    limit: float
     on_logit: bool
     offsets: Any
     slopes: Any
@@ -116,8 +118,10 @@ class TextModel:
 
     def numbers(self, read: Read) -> Any:
         """The number of each text."""
+        import numpy as np
+
         rows, dense = self.scale.rows(read)
-        return rows.times(self.words) + dense @ self.dense - self.middle
+        return np.clip(rows.times(self.words) + dense @ self.dense - self.middle, -self.limit, self.limit)
 
     def adjusted(self, success: Any, numbers: Any) -> Any:
         """The table's (texts, targets) probabilities, as the text moves them."""
@@ -139,7 +143,7 @@ class TextModel:
 
         found = np.where(known[:, None], self.adjusted(success, self.numbers(read)), success)
         if self.strangers is not None and not known.all():
-            far = (read.dense - self.scale.mean) / self.scale.spread @ self.strangers
+            far = self.scale.scaled(read) @ self.strangers
             found = np.where(known[:, None], found, np.clip(success + self.slopes * far[:, None], 0.0, 1.0))
         return found
 
@@ -192,7 +196,8 @@ def _pair(read: Read, labels: Sequence[str], success: Any, scores: Any, fold: An
     slopes = np.array([0.5, -0.5])
     gain = scores[known, 0] - scores[known, 1]
     strangers = _strangers(whole, np.array(labels)[known], gain, scale)
-    return TextModel(scale, words, dense, 0.0, False, np.zeros(2), slopes, strangers)
+    limit = float(np.abs(seen[best][known]).max())
+    return TextModel(scale, words, dense, 0.0, limit, False, np.zeros(2), slopes, strangers)
 
 
 def _strangers(read: Read, labels: Any, gain: Any, scale: Scale) -> Any:
@@ -202,7 +207,7 @@ def _strangers(read: Read, labels: Any, gain: Any, scale: Scale) -> Any:
     names, row = np.unique(labels, return_inverse=True)
     if len(names) < STRANGER_LABELS:
         return None
-    x = (read.dense - scale.mean) / scale.spread
+    x = scale.scaled(read)
 
     def weights(chosen: Any) -> Any:
         y = gain[chosen] - gain[chosen].mean()
@@ -235,7 +240,7 @@ def _many(read: Read, labels: Sequence[str], table: Table, scores: Any, fold: An
     success, _, _ = table.rows(labels)
     offsets, slopes = adjustments(scores, logit(success), seen - middle)
     scale, words, dense = fitted(np.arange(len(read)))
-    return TextModel(scale, words, dense, middle, True, offsets, slopes)
+    return TextModel(scale, words, dense, middle, float(np.abs(seen - middle).max()), True, offsets, slopes)
 
 
 def on_hull(table: Table, prices: Any) -> Any:
@@ -275,6 +280,7 @@ def as_arrays(table: Table, text: TextModel | None) -> Mapping[str, Any]:
             "words": text.words.astype(np.float32),
             "dense": text.dense,
             "middle": np.array(text.middle),
+            "limit": np.array(text.limit),
             "on_logit": np.array(text.on_logit),
             "offsets": text.offsets,
             "slopes": text.slopes,
@@ -302,6 +308,7 @@ def from_arrays(labels: Sequence[str], targets: Sequence[str], found: Mapping[st
         found["words"].astype(np.float64),
         found["dense"],
         float(found["middle"]),
+        float(found["limit"]),
         bool(found["on_logit"]),
         found["offsets"],
         found["slopes"],
@@ -320,4 +327,4 @@ def example_model() -> TextModel:
     gain = np.array([{0: -0.4, 1: 0.4}.get(i % 6, 0.0) for i in range(len(read))])
     scale = Scale(read, PAIR_WEIGHT)
     words, dense = ridge(*scale.rows(read), gain, 1.0)
-    return TextModel(scale, words, dense, 0.0, False, np.zeros(2), np.array([0.5, -0.5]))
+    return TextModel(scale, words, dense, 0.0, 1.0, False, np.zeros(2), np.array([0.5, -0.5]))

@@ -10,6 +10,7 @@ from switchwise.quality.text.dense import NAMES, dense
 from switchwise.quality.text.words import BUCKETS, buckets, cut
 
 COMMON = 0.2  # a bucket in a larger share of the texts tells nothing
+FAR = 4.0  # standard deviations
 RARE = 2  # nor does one in fewer texts
 
 
@@ -53,7 +54,11 @@ class Scale:
         seen = np.bincount(np.concatenate(read.buckets), minlength=BUCKETS) if len(read) else np.zeros(BUCKETS)
         kept = (seen >= RARE) & (seen <= COMMON * n)
         self.idf = np.where(kept, np.log((1 + n) / (1 + seen)) + 1, 0.0)
-        self.mean, self.spread = read.dense.mean(axis=0), read.dense.std(axis=0) + 1e-9
+        spread = read.dense.std(axis=0)
+        self.mean, self.spread = (
+            read.dense.mean(axis=0),
+            np.where(spread > 1e-6, spread, 1e9),
+        )  # what never varies tells nothing
         self.weight = weight
 
     def rows(self, read: Read) -> tuple[Rows, Any]:
@@ -65,4 +70,10 @@ class Scale:
             own = self.idf[row]
             values.append(own / (np.sqrt(own @ own) or 1.0))
         joined = np.concatenate(values) if values else np.zeros(0)
-        return Rows(read.buckets, joined, BUCKETS), (read.dense - self.mean) / self.spread * self.weight
+        return Rows(read.buckets, joined, BUCKETS), self.scaled(read) * self.weight
+
+    def scaled(self, read: Read) -> Any:
+        """The dense features in standard deviations, at most four: a text of another kind must not count for more."""
+        import numpy as np
+
+        return np.clip((read.dense - self.mean) / self.spread, -FAR, FAR)

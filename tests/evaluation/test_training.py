@@ -1,0 +1,167 @@
+"""Training, calibration and comparison: what is written is read again, goals are met on tasks that they were not set on."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from switchwise import ConfigurationError, Pool, Router, Scope, Target, View
+from switchwise.cli import main
+from switchwise.evaluation.outcomes import Outcomes
+from switchwise.evaluation.trials.training import calibrate, compare, decisions, fit
+from switchwise.nouns.conversation import Conversation
+from switchwise.nouns.signals import Turn
+from switchwise.policies import ByAgent, Worth
+from switchwise.quality import Grade, estimate, load_quality
+
+
+HARD = [f"theorem{i}" for i in range(20)]
+EASY = [f"weather{i}" for i in range(20)]
+
+
+def made(tasks=1_500, seed=0, texts=True):
+    """The weak one fails on hard words; labels tell a little."""
+    rng = np.random.default_rng(seed)
+    hard = rng.random(tasks) < 0.5
+    labels = tuple("maths" if rng.random() < 0.6 + 0.2 * each else "chat" for each in hard)
+    words = [" ".join(rng.choice(HARD if each else EASY, 3).tolist()) for each in hard]
+    right = np.stack([np.full(tasks, 0.9), np.where(hard, 0.3, 0.85)], axis=1)
+    runs = (rng.random((tasks, 2)) < right)[:, :, None].astype(float)
+    costs = np.tile([0.10, 0.01], (tasks, 1))
+    return Outcomes(
+        "made",
+        ("strong", "weak"),
+        tuple(f"t{i}" for i in range(tasks)),
+        labels,
+        runs,
+        costs,
+        texts=tuple(words) if texts else None,
+    )
+
+
+def said(text, agent="maths"):
+    return View(Scope(agent=agent), conversation=Conversation([Turn("user", text)]))
+
+
+POOL = Pool([Target("strong"), Target("weak")])
+
+
+def test_what_was_trained_is_read_again_and_reads_the_text(tmp_path):
+    done = fit(made(), tmp_path / "model")
+    assert done.text
+    assert done.measured["default"]["apgr"] > done.measured["label_table"]["apgr"] + 0.05
+    assert sorted(path.name for path in done.folder.iterdir()) == ["quality.json", "quality.npz"]
+    quality = load_quality(done.folder)
+    easy, hard = (
+        estimate(quality, said(text), POOL.targets) for text in ("weather1 weather2 weather3", "theorem1 theorem2 theorem3")
+    )
+    assert easy[1].p > hard[1].p + 0.15
+    assert easy[1].dollars == pytest.approx(0.01)
+    router = Router(POOL, Worth(quality, value=0.3))
+    assert [router.decide(said(text)).names[0] for text in ("weather1 weather2 weather3", "theorem1 theorem2 theorem3")] == [
+        "weak",
+        "strong",
+    ]
+
+
+def test_it_goes_on_learning_from_where_the_training_stopped(tmp_path):
+    quality = load_quality(fit(made(300), tmp_path, measure=False).folder)
+    view = said("hello", "chat")
+    before = estimate(quality, view, POOL.targets)[1]
+    assert before.source.endswith("outcomes")
+    for _ in range(300):
+        quality.observe(quality.filed(view), "weak", Grade(0.0, "task"))
+    assert estimate(quality, view, POOL.targets)[1].p < before.p - 0.1
+
+
+def test_few_tasks_leave_the_text_alone_and_names_can_be_mapped(tmp_path):
+    done = fit(made(400), tmp_path, measure=False)
+    assert not done.text
+    quality = load_quality(tmp_path, names={"weak": "mine"})
+    assert estimate(quality, said("hello"), [Target("mine")])[0].n > 50
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path):
+    with pytest.raises(ConfigurationError, match="switchwise fit"):
+        load_quality(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("goal", "met"),
+    [
+        ({"cost": 0.05}, lambda found: found.cost.value <= 0.052),
+        ({"quality": 0.95}, lambda found: found.quality.value >= 0.84),
+        ({"share": 0.3}, lambda found: found.share.value <= 0.33),
+    ],
+)
+def test_a_goal_is_met_on_the_half_that_it_was_not_chosen_on(goal, met):
+    found = calibrate(made(600, texts=False), **goal)
+    assert met(found), found
+    assert found.value > 0
+    assert 0.3 <= found.met <= 1
+
+
+def test_one_goal_at_a_time():
+    with pytest.raises(ConfigurationError, match="exactly one"):
+        calibrate(made(100), cost=1.0, share=0.5)
+
+
+def test_two_routers_are_compared_on_the_same_tasks():
+    outcomes = made(400, texts=False)
+    strong, by_label = Router(POOL, ByAgent(chat="strong", maths="strong")), Router(POOL, ByAgent(chat="weak", maths="strong"))
+    found = compare(outcomes, strong, by_label, samples=100)
+    assert found.cost_difference.high < 0
+    assert found.solved[0].value == pytest.approx(outcomes.scores[:, 0].mean())
+    assert found.shares[0] == {"strong": 1.0}
+    assert found.same == pytest.approx(outcomes.labels.count("maths") / 400)
+
+
+def test_a_target_without_outcomes_is_named():
+    with pytest.raises(ConfigurationError, match="'other'"):
+        decisions(made(20), Router(Pool([Target("other")])))
+
+
+def test_models_stand_for_names():
+    router = Router(Pool([Target("a", model="strong"), Target("b", model="weak")]))
+    assert set(decisions(made(20), router).tolist()) == {0}
+
+
+def test_the_commands(tmp_path, capsys, monkeypatch):
+    outcomes = made(200, texts=False)
+    rows = [
+        {
+            "id": task,
+            "category": label,
+            "model": target,
+            "score": float(outcomes.runs[i, j, 0]),
+            "cost_usd": float(outcomes.costs[i, j]),
+        }
+        for i, (task, label) in enumerate(zip(outcomes.tasks, outcomes.labels, strict=True))
+        for j, target in enumerate(outcomes.targets)
+    ]
+    file = tmp_path / "outcomes.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "routers.py").write_text(
+        "from switchwise import Pool, Router, Target\nfrom switchwise.policies import ByAgent\n"
+        "pool = Pool([Target('strong'), Target('weak')])\nold = Router(pool)\n"
+        "def new():\n    return Router(pool, ByAgent(chat='weak'))\n"
+    )
+    assert main(["fit", str(file), "--out", str(tmp_path / "model"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["labels"] == 2
+    assert main(["calibrate", str(file), "--share", "0.4", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["value"] > 0
+    assert (
+        main(
+            ["compare", str(file), "--router", f"{tmp_path}/routers.py:old", "--router", f"{tmp_path}/routers.py:new", "--json"]
+        )
+        == 0
+    )
+    assert json.loads(capsys.readouterr().out)["cost_difference"]["value"] < 0
+    assert main(["compare", str(file), "--router", f"{tmp_path}/routers.py:old"]) == 2
+    assert "twice" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    assert main(["eval", str(file)]) == 2
+    assert "pip install 'switchwise[quality]'" in capsys.readouterr().err
