@@ -17,7 +17,6 @@ from switchwise.nouns.signals import Turn
 from switchwise.policies import ByAgent, Worth
 from switchwise.quality import Grade, estimate, load_quality
 
-
 HARD = [f"theorem{i}" for i in range(20)]
 EASY = [f"weather{i}" for i in range(20)]
 
