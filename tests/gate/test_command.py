@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from switchwise import ConfigurationError
-from switchwise.nouns.finding import Finding, Standing, Work
+from switchwise.gate.finding import Finding, Standing, Work
 from switchwise.verifiers.command import Command
 
 PYTHON = sys.executable

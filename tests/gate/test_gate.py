@@ -10,7 +10,7 @@ import pytest
 
 from switchwise import ConfigurationError
 from switchwise.gate import CAREFUL, Gate, Passage, Ruling
-from switchwise.nouns.finding import Finding, Standing, Work
+from switchwise.gate.finding import Finding, Standing, Work
 
 NO = Finding(Standing.REJECTED, "2 failed", "FAILED test_a\nFAILED test_b")
 YES = Finding(Standing.ACCEPTED)

@@ -23,8 +23,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from switchwise.gate.finding import Finding, Standing, Work
 from switchwise.nouns.errors import ConfigurationError
-from switchwise.nouns.finding import Finding, Standing, Work
 from switchwise.nouns.validation import number, whole
 from switchwise.verifiers.deciding_files import DECIDING, DecidingFiles, TooMany
 

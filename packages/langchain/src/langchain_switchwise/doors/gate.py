@@ -32,7 +32,7 @@ from langchain_switchwise.models.messages import turn_of
 from langchain_switchwise.reading.inputs import surrounding
 from switchwise import ConfigurationError
 from switchwise.gate import MARK, Gate, Passage, Ruling
-from switchwise.nouns.finding import Finding, Standing, Work
+from switchwise.gate.finding import Finding, Standing, Work
 from switchwise.policies.follow_decision import FOLLOW
 
 GATE_KEY = "switchwise_gate"

@@ -25,7 +25,7 @@ from llama_index.llms.switchwise.models.messages import turn_of
 from llama_index.llms.switchwise.reading.scope import route_scope
 from switchwise import ConfigurationError
 from switchwise.gate import MARK, Gate, Passage, Ruling
-from switchwise.nouns.finding import Work
+from switchwise.gate.finding import Work
 from switchwise.policies.follow_decision import FOLLOW
 
 A = TypeVar("A", bound=BaseWorkflowAgent)

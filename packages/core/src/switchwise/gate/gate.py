@@ -10,6 +10,7 @@ Rules:
 3. A gate never raises and never blocks for good: after `tries` rejections the last answer is given, marked.
 4. The object keeps no run: what one run has used up stands in that run's own state (`Passage`), as JSON types.
 
+>>> from switchwise.gate import Finding, Standing, Work
 >>> gate = Gate(lambda work: Finding(Standing.REJECTED, "2 tests failed"), tries=1)
 >>> ruling = gate.rule(Work("Done."), Passage())
 >>> ruling.again, ruling.target, ruling.message.splitlines()[0]
@@ -31,8 +32,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
+from switchwise.gate.finding import Begins, Check, ChecksAsync, Finding, Standing, Work
 from switchwise.nouns.errors import ConfigurationError
-from switchwise.nouns.finding import Begins, Check, ChecksAsync, Finding, Standing, Work
 from switchwise.nouns.validation import number, whole
 
 _log = logging.getLogger("switchwise.gate")
