@@ -11,6 +11,7 @@ from hypothesis import given
 
 from switchwise import (
     AllTargetsFailed,
+    Ask,
     Attempt,
     Call,
     FailureKind,
@@ -248,16 +249,16 @@ class Jury:
     """A verifier that asks a target, as a judge does."""
 
     def __call__(self, view: View, reply: Reply) -> Any:
-        verdict = yield Call(Target("judge"), view, Shortlist(Pool([Target("judge")])), ask=f"is {reply.text} good?")
+        verdict = yield Ask.text(f"is {reply.text} good?", to="judge")
         return Verdict(verdict.text == "yes", verdict.text)
 
 
 def test_a_verifiers_own_call_is_an_attempt_that_is_learned_but_never_shown() -> None:
     learned: list[Attempt] = []
-    router = Router(Pool([Target("a"), Target("b")]), verify=Jury(), journal=[learned.append])
+    router = Router(Pool([Target("a"), Target("b")], asked=[Target("judge")]), verify=Jury(), journal=[learned.append])
 
     def perform(call: Call) -> Any:
-        yield call.ask or call.target.name
+        yield call.target.name
         yield Reply("no" if call.ask else call.target.name, usage=Usage(1, 1))
 
     run = router.start(View())
@@ -267,7 +268,7 @@ def test_a_verifiers_own_call_is_an_attempt_that_is_learned_but_never_shown() ->
 
 
 def test_a_failure_inside_a_verifier_without_a_remedy_reaches_the_user_as_the_providers_own() -> None:
-    router = Router(Pool([Target("a"), Target("b")]), verify=Jury())
+    router = Router(Pool([Target("a"), Target("b")], asked=[Target("judge")]), verify=Jury())
 
     def perform(call: Call) -> Any:
         if call.ask:
@@ -280,10 +281,10 @@ def test_a_failure_inside_a_verifier_without_a_remedy_reaches_the_user_as_the_pr
 
 def test_a_policy_may_ask_a_model_first_and_deciding_alone_passes_it_over() -> None:
     def classified(view: View, shortlist: Shortlist) -> Any:
-        label = yield Call(Target("classifier"), view, shortlist, ask="easy or hard?")
+        label = yield Ask.text("easy or hard?", to="classifier")
         return shortlist.prefer(shortlist.pool.select("fast"), f"classified as {label.text}")
 
-    router = Router(Pool([Target("big"), Target("small")]), classified)
+    router = Router(Pool([Target("big"), Target("small")], asked=[Target("classifier")]), classified)
     run = router.start(View())
     list(drive(run, lambda call: iter([Reply("easy" if call.ask else "done")])))
     assert run.outcome.target.name == "small"

@@ -12,7 +12,7 @@ from switchwise import ConfigurationError, Pool, Router, Scope, Target, View
 from switchwise.cli import main
 from switchwise.evaluation.outcomes import Outcomes
 from switchwise.evaluation.trials.training import calibrate, compare, decisions, fit
-from switchwise.nouns.conversation import Conversation
+from switchwise.nouns.exchange.conversation import Conversation
 from switchwise.nouns.signals import Turn
 from switchwise.policies import ByAgent, Worth
 from switchwise.quality import Grade, estimate, load_quality

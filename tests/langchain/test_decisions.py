@@ -17,10 +17,12 @@ from langchain_core.tools import tool
 from langgraph.errors import GraphInterrupt
 
 from langchain_switchwise import ByDecision, ChatSwitchwise, SwitchwiseMiddleware
-from langchain_switchwise.policies.by_decision import LONGEST, last_request
+from langchain_switchwise.models.messages import turn_of
 from switchwise import ConfigurationError, FailureKind, Pool, Price, Router, Target, View, hold
+from switchwise.nouns.exchange.conversation import Conversation
 from switchwise.observe.journal import InMemory
 from switchwise.policies import Budget, Rules
+from switchwise.policies.by_decision import LONGEST, last_request
 from switchwise.testing import check_policy
 from switchwise_loopback import Answer, Fault, LoopbackProvider, Request
 
@@ -162,7 +164,7 @@ class TestOpenAI:
             llm.invoke("hello", session(name))
         answers = [record for record in journal if record.purpose == "answer"]
         assert [record.target for record in answers] == ["strong", "strong", "fast"]
-        assert answers[1].notes[0]["because"] == "gpt-6-luna is left in peace for 20 s more: it failed with server_error"
+        assert answers[1].notes[0]["because"] == "gpt-6-luna is not asked for 20 s more: it failed with server_error"
         assert len(provider.requests) == 2
 
     def test_what_keeps_its_provider_from_deciding_does_not_keep_it_from_answering(self, provider: LoopbackProvider) -> None:
@@ -211,7 +213,7 @@ class TestOpenAI:
 
     def test_it_takes_a_model_with_retries_around_it(self, provider: LoopbackProvider) -> None:
         policy = ByDecision(openai_decisions(provider).with_retry(), OPENAI_QUESTIONS["choice"](), TARGETS)
-        assert policy.target.name == "gpt-6-luna decisions"
+        assert policy.asks[0].name == "gpt-6-luna decisions"
         assert target_of(routed(policy).invoke("hello")) == "fast"
 
     def test_its_usage_is_not_taken_for_the_answers(self, provider: LoopbackProvider) -> None:
@@ -334,7 +336,9 @@ class TestBudgets:
         policy = ByDecision(openai_decisions(provider), HARD, TARGETS, price=Price(1e9, 0))
         assert target_of(routed(Budget(usd=1.0), policy, journal=[journal]).invoke("hello")) == "strong"
         assert provider.requests == ()
-        assert [*journal][-1].notes[0]["because"] == "gpt-6-luna gave no answer: the budget does not allow this call"
+        because = [*journal][-1].notes[0]["because"]
+        assert because.startswith("gpt-6-luna gave no answer: gpt-6-luna decisions may not be asked: session")
+        assert because.endswith("(Budget)")
 
     def test_without_a_price_it_says_what_a_budget_needs(self) -> None:
         journal = InMemory()
@@ -343,16 +347,20 @@ class TestBudgets:
         assert [*journal][-1].notes[0]["because"].endswith("; a budget in USD needs its price: give price=")
 
 
+def seen(messages: list[Any]) -> View:
+    return View(conversation=Conversation(messages, turn_of))
+
+
 class TestWhatItIsShown:
     def test_the_users_last_words_with_what_is_not_text_named(self) -> None:
         picture = {"type": "image", "base64": "aGk=", "mime_type": "image/png"}
         messages = [HumanMessage([{"type": "text", "text": "What is"}, picture]), AIMessage("A cat.")]
-        assert last_request(messages) == "What is [image]"
-        assert last_request([AIMessage("Nobody asked.")]) == "Nobody asked."
-        assert last_request([]) == ""
+        assert last_request(seen(messages)) == "What is [image]"
+        assert last_request(seen([AIMessage("Nobody asked.")])) == "Nobody asked."
+        assert last_request(seen([])) == ""
 
     def test_a_long_message_without_its_middle(self) -> None:
-        shown = last_request([HumanMessage("a" * 50_000 + "z")])
+        shown = last_request(seen([HumanMessage("a" * 50_000 + "z")]))
         assert len(shown) < LONGEST + 10
         assert shown.endswith("z")
 

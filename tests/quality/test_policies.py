@@ -8,8 +8,8 @@ from collections import Counter
 import pytest
 
 from switchwise import ConfigurationError, Needs, Phase, Pool, Price, Router, Scope, Signals, Target, View, hold
-from switchwise.nouns.conversation import Conversation
-from switchwise.nouns.reply import Reply
+from switchwise.nouns.exchange.conversation import Conversation
+from switchwise.nouns.exchange.reply import Reply
 from switchwise.nouns.signals import Turn
 from switchwise.policies import Explore, Floor, Worth
 from switchwise.quality import Grade, LabelTable, Priors, Shrunk, TextDifficulty

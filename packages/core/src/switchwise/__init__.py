@@ -14,7 +14,8 @@ from switchwise.nouns.errors import (
     SwitchwiseError,
     TargetError,
 )
-from switchwise.nouns.reply import EndReason, Reply, Verdict
+from switchwise.nouns.exchange.ask import Ask, Question
+from switchwise.nouns.exchange.reply import Answer, EndReason, Reply, Verdict
 from switchwise.nouns.scope import Level, Scope
 from switchwise.nouns.shortlist import Note, Shortlist
 from switchwise.nouns.signals import Phase, Signals, StepKind, Turn
@@ -27,6 +28,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AllTargetsFailed",
+    "Answer",
+    "Ask",
     "Attempt",
     "BudgetExceeded",
     "Call",
@@ -45,6 +48,7 @@ __all__ = [
     "Policy",
     "Pool",
     "Price",
+    "Question",
     "Reply",
     "Router",
     "Run",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from switchwise.engine.circuit import CircuitState
 from switchwise.engine.policy import (
+    Asks,
     Breaks,
     Checks,
     Learns,
@@ -91,8 +92,10 @@ class Router:
         parts: list[object] = [*policies, *([verify] if verify is not None else [])]
         for part in parts:
             refuse_what_is_no_policy(part)
+        self._models = tuple([target for part in parts if isinstance(part, Asks) for target in part.asks])
+        for part in parts:
             if isinstance(part, Checks):
-                _checked(part, pool)
+                _checked(part, pool.with_asked(self._models))
         if verify is not None and len(pool) < 2:
             raise ConfigurationError("verify= needs a second target to turn to when a reply is rejected; the pool has one")
         self.pool = pool
@@ -106,7 +109,7 @@ class Router:
         self._remembering = {f"{i}:{name_of(part)}": part for i, part in enumerate(parts) if isinstance(part, Remembers)}
         chain: list[Policy] = [self._recovery, pinned, *policies]
         self._context = FlowContext(
-            pool,
+            pool.with_asked(self._models),
             tuple((name_of(policy), policy) for policy in chain),
             self._recovery,
             verify,
@@ -140,7 +143,7 @@ class Router:
             accounts: target name -> `switchwise.catalog.account_of` its address and key.
         """
         self.pool = self.pool.with_accounts(accounts)
-        self._context = replace(self._context, pool=self.pool)
+        self._context = replace(self._context, pool=self.pool.with_asked(self._models))
 
     @classmethod
     def from_file(

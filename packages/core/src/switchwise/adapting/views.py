@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import compress, product
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from switchwise.nouns.conversation import Conversation
+from switchwise.nouns.exchange.conversation import Conversation
 from switchwise.nouns.scope import Key, Scope
 from switchwise.nouns.signals import StepKind, Turn
 from switchwise.nouns.view import Needs, View

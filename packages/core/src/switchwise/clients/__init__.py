@@ -5,6 +5,7 @@ No SDK is imported before a call is made.
 
 from switchwise.clients.anthropic import AnthropicClient
 from switchwise.clients.clients import Clients, Completion, Stream
+from switchwise.clients.decisions import DecisionModel, LocalModel, OpenAIDecisions, SystemOne
 from switchwise.clients.openai import OpenAIClient
 from switchwise.clients.sdk import Client, HiddenRetries, Request
 from switchwise.nouns.usage import usage_of
@@ -14,9 +15,13 @@ __all__ = [
     "Client",
     "Clients",
     "Completion",
+    "DecisionModel",
     "HiddenRetries",
+    "LocalModel",
     "OpenAIClient",
+    "OpenAIDecisions",
     "Request",
     "Stream",
+    "SystemOne",
     "usage_of",
 ]

@@ -20,7 +20,7 @@ from switchwise.dialects.settings import valued
 from switchwise.dialects.table import ANTHROPIC
 from switchwise.dialects.thinking import OFF, must_be_off
 from switchwise.nouns.call import Call
-from switchwise.nouns.reply import Reply
+from switchwise.nouns.exchange.reply import Reply
 from switchwise.nouns.scope import Key, Level
 from switchwise.nouns.target import Target
 from switchwise.nouns.usage import usage_of

@@ -20,7 +20,7 @@ from switchwise.engine.drive import adrive, drive
 from switchwise.engine.run import Run
 from switchwise.nouns.call import Call, Outcome
 from switchwise.nouns.errors import ConfigurationError
-from switchwise.nouns.reply import Reply
+from switchwise.nouns.exchange.reply import Reply
 from switchwise.nouns.scope import Scope
 from switchwise.nouns.target import Pool
 from switchwise.protocols.openai_chat import text_of
@@ -115,7 +115,7 @@ class Clients:
             raise ConfigurationError(f"router={router!r:.80}: give Router(pool, ...)")
         self._clients = dict(clients)
         self.router = router or Router.default(_pool(self._clients))
-        if missing := {target.name for target in self.router.pool} ^ self._clients.keys():
+        if missing := self.router.pool.names ^ self._clients.keys():
             raise ConfigurationError(
                 f"clients and pool must name the same targets; not on both sides: {', '.join(sorted(missing))}"
             )

@@ -22,7 +22,7 @@ from switchwise.dialects.table import OPENAI_CHAT
 from switchwise.dialects.tool_choice import fitting, in_chat_words, neutral
 from switchwise.nouns.call import Call
 from switchwise.nouns.errors import ConfigurationError
-from switchwise.nouns.reply import Reply
+from switchwise.nouns.exchange.reply import Reply
 from switchwise.nouns.scope import Level
 from switchwise.nouns.target import Target
 from switchwise.nouns.usage import usage_of

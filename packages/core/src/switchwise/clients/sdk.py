@@ -32,9 +32,10 @@ from switchwise.failures import IncompleteStream, Refusal, translated
 from switchwise.failures.evidence import quoted
 from switchwise.nouns.call import Call
 from switchwise.nouns.errors import ConfigurationError, FailureKind, TargetError
-from switchwise.nouns.reply import Reply
+from switchwise.nouns.exchange.reply import Reply
 from switchwise.nouns.target import Target
 from switchwise.prompt_cache.cache_hints import CacheHints
+from switchwise.protocols.ask_text import prompt_of
 from switchwise.protocols.prompt import Prompt
 
 _SAMPLING = frozenset(["temperature", "top_p"])
@@ -301,7 +302,7 @@ class Client(ABC):
     def _arguments(self, sdk: Any, call: Call, params: Mapping[str, Any], named: bool) -> dict[str, Any]:
         """Keyword arguments for the SDK; what its method does not know goes into `extra_body`."""
         if call.ask is not None:
-            params = {"messages": [{"role": "user", "content": call.ask}]}
+            params = {"messages": [{"role": "user", "content": prompt_of(call)}]}
         model = self.asked(call.target)
         if not _SAMPLING.isdisjoint(params) and not self.samples(call.target):
             params = {name: value for name, value in params.items() if name not in _SAMPLING or value == 1}

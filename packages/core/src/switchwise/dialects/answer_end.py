@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from switchwise.dialects.dialect import Dialect
-from switchwise.nouns.reply import EndReason
+from switchwise.nouns.exchange.reply import EndReason
 
 
 def end_of(dialect: Dialect, told: Mapping[str, Any], calls: bool = False, refused: bool = False) -> EndReason:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from switchwise.nouns.reply import EndReason
+from switchwise.nouns.exchange.reply import EndReason
 
 DATA, ADDRESS = "data", "address"
 """How a picture or a file reaches an API: inside the request (base64), or by its URL."""

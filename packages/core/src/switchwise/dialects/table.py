@@ -21,7 +21,7 @@ from switchwise.dialects.dialect import (
     TurnRules,
 )
 from switchwise.dialects.settings import ANTHROPIC_ONLY, CHAT_ONLY, ELSEWHERE, KNOWN, LONGEST, OPENAI_ONLY, SAMPLING, TRANSPORT
-from switchwise.nouns.reply import EndReason
+from switchwise.nouns.exchange.reply import EndReason
 
 _STOP, _CALLS, _LENGTH = EndReason.STOP, EndReason.TOOL_CALLS, EndReason.LENGTH
 _REFUSAL, _ERROR = EndReason.REFUSAL, EndReason.ERROR

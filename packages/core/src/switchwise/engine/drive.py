@@ -1,7 +1,8 @@
 """The only two loops that touch the world: they make a run's calls, and show its chunks.
 
 `perform(call)` is the adapter's. It yields the chunks of the answer, if it streams, and last the complete `Reply`; it
-raises `TargetError` from the provider's own exception. A call that ends without a reply is an error of the adapter.
+raises `TargetError` from the provider's own exception. A call that ends without a reply is an error of the adapter. A question to a model
+outside of the pool never gets there: that model answers it here.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import Any, Protocol
 from switchwise.engine.run import Run
 from switchwise.nouns.call import Call
 from switchwise.nouns.errors import TargetError
-from switchwise.nouns.reply import Reply
+from switchwise.nouns.exchange.ask import Ask, Model
+from switchwise.nouns.exchange.reply import Reply
 
 
 class Perform(Protocol):
@@ -35,10 +37,13 @@ async def pause(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
-def drive(run: Run, perform: Perform, sleep: Callable[[float], object] = time.sleep) -> Iterator[Any]:
+def drive(run: Run, perform: Perform, sleep: Callable[[float], object] = time.sleep, context: Any = None) -> Iterator[Any]:
     """Make the run's calls until it is finished; yield what may be shown. The result is `run.outcome`.
 
     Closing it, as an abandoned stream is closed, ends the open call at once.
+
+    Parameters:
+        context: what models outside of the pool are given with a question: LangChain's config, for its own tracing.
     """
     try:
         while (call := run.call) is not None:
@@ -46,7 +51,8 @@ def drive(run: Run, perform: Perform, sleep: Callable[[float], object] = time.sl
                 sleep(call.delay)
             reply = items = None
             try:
-                items = perform(call)
+                ask = call.ask
+                items = perform(call) if ask is None or ask.model is None else iter((ask.model.answer(ask, context),))
                 for item in items:
                     if isinstance(item, Reply):
                         reply = item
@@ -64,7 +70,9 @@ def drive(run: Run, perform: Perform, sleep: Callable[[float], object] = time.sl
         run.close()
 
 
-async def adrive(run: Run, perform: APerform, sleep: Callable[[float], Awaitable[object]] = pause) -> AsyncIterator[Any]:
+async def adrive(
+    run: Run, perform: APerform, sleep: Callable[[float], Awaitable[object]] = pause, context: Any = None
+) -> AsyncIterator[Any]:
     """As `drive`, asynchronously."""
     try:
         while (call := run.call) is not None:
@@ -72,7 +80,8 @@ async def adrive(run: Run, perform: APerform, sleep: Callable[[float], Awaitable
                 await sleep(call.delay)
             reply = items = None
             try:
-                items = perform(call)
+                ask = call.ask
+                items = perform(call) if ask is None or ask.model is None else _answered(ask.model, ask, context)
                 async for item in items:
                     if isinstance(item, Reply):
                         reply = item
@@ -89,6 +98,10 @@ async def adrive(run: Run, perform: APerform, sleep: Callable[[float], Awaitable
             yield item
     finally:
         run.close()
+
+
+async def _answered(model: Model, ask: Ask, context: Any) -> AsyncIterator[Reply]:
+    yield await model.aanswer(ask, context)
 
 
 def _complete(reply: Reply | None, call: Call) -> Reply:

@@ -3,9 +3,11 @@
 A policy is called with the view and the shortlist so far and returns a shortlist: narrowed by `require`, ranked by
 `prefer` or `order`, or as it was. A plain function will do. Rules:
 1. The same view and shortlist give the same answer: time is `view.now`, randomness is `view.seed`.
-2. It does no I/O. One that must ask a model first is a generator: it yields a `Call` and is sent the `Reply`.
+2. It does no I/O. One that must ask a model first is a generator: it yields an `Ask` and is sent the `Reply`, whose `answers` hold what is
+   known; a `TargetError` is thrown into it where there is no reply.
 3. It never locks while it yields.
 4. What it remembers it learns in `learn`, not while it is asked: deciding twice must not count twice.
+5. It may read what was said (`view.last_user`, `view.conversation`). It never keeps it: features and digests only, in memory, notes and dumps.
 """
 
 from __future__ import annotations
@@ -17,16 +19,19 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 from switchwise.engine.circuit import CircuitState
 from switchwise.nouns.call import Attempt, Call
 from switchwise.nouns.errors import ConfigurationError
-from switchwise.nouns.reply import Reply
+from switchwise.nouns.exchange.ask import Ask
+from switchwise.nouns.exchange.reply import Reply
 from switchwise.nouns.scope import Key, Level
 from switchwise.nouns.shortlist import Shortlist
-from switchwise.nouns.target import Pool
+from switchwise.nouns.target import Pool, Target
 from switchwise.nouns.view import View
 from switchwise.state.in_process import Memory
 
 T = TypeVar("T")
-Flow = Generator[Call, Reply, T]
-"""Straight-line code that yields each call it needs made, is sent the replies, and returns a T."""
+Flow = Generator[Ask, Reply, T]
+"""Straight-line code of a policy or verifier: it yields each question that it needs answered, is sent the replies, and returns a T."""
+Steps = Generator[Call, Reply, T]
+"""The engine's own: yields each call to be made, the caller's request and questions alike."""
 
 Opinion = Shortlist | Flow[Shortlist]
 Policy = Callable[[View, Shortlist], Opinion]
@@ -56,6 +61,15 @@ class Reserves(Protocol):
 
     def release(self, call: Call) -> None:
         """Take back the reservation for `call`, which is not made after all."""
+
+
+@runtime_checkable
+class Asks(Protocol):
+    """It puts questions to models outside of the pool."""
+
+    @property
+    def asks(self) -> tuple[Target, ...]:
+        """Those models, as targets: requirements may name them."""
 
 
 @runtime_checkable
@@ -179,6 +193,11 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
             return after
         because = f"{after.notes[-1].because}; held for this {self.level.name.lower()}"
         return after.remember(self, _Held(favourites, because))
+
+    @property
+    def asks(self) -> tuple[Target, ...]:
+        """The models outside of the pool that the held policy asks."""
+        return self.policy.asks if isinstance(self.policy, Asks) else ()
 
     def check(self, pool: Pool) -> None:
         """Let the held policy check the pool."""

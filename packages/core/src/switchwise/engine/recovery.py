@@ -14,9 +14,9 @@ from enum import Enum
 
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.errors import FailureKind as Kind
+from switchwise.nouns.exchange.tried import Tried
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Target
-from switchwise.nouns.tried import Tried
 from switchwise.nouns.validation import number
 from switchwise.nouns.view import View
 

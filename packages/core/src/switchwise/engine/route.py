@@ -1,12 +1,15 @@
 """The one loop. Fallback and cascade are the same thing: ask the policies again, telling them what just happened.
 
 Rules:
-1. One effect, `Call`; back-off is a field of the call.
+1. One effect, `Call`; back-off is a field of the call. Policies and verifiers yield an `Ask`, and only here it becomes a call.
 2. Only `route` and a policy or verifier that must ask a model first are generators; all else is plain functions.
 3. A flow lives for one model step and is never checkpointed; what policies remember is (`Router.dump`).
 4. Never yield while holding a lock: compute, release, yield.
 5. Only `TargetError` means "try another". Any other exception passes through: a bug must not look like an outage.
 6. A flow that is closed (an abandoned stream, a cancelled task) settles its open attempt before it ends.
+7. Every requirement of the chain holds for every question: a target that one rules out is not asked. A flow asks at most `MOST_ASKS` times.
+8. Several calls at once (`Gather(effects, until)`, for hedging and consensus) have their place in `_made`, which alone yields: it would yield
+   the gathered calls, be sent the first `until` replies, and settle the losers; `Run.call` and the two loops of `drive` are what else changes.
 """
 
 from __future__ import annotations
@@ -14,20 +17,24 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Container, Generator, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from switchwise.engine.policy import Flow, Policy, Reserves, name_of
+from switchwise.engine.policy import Flow, Policy, Reserves, Steps, name_of
 from switchwise.engine.recovery import Recovery
 from switchwise.nouns.call import Attempt, Call, Outcome
 from switchwise.nouns.errors import AllTargetsFailed, BudgetExceeded, FailureKind, Interrupted, NoTarget, TargetError, failed_as
-from switchwise.nouns.reply import Reply, Verdict
-from switchwise.nouns.shortlist import Shortlist
-from switchwise.nouns.target import Pool
-from switchwise.nouns.view import View
+from switchwise.nouns.exchange.ask import Ask
+from switchwise.nouns.exchange.reply import Answer, Reply, Verdict
+from switchwise.nouns.shortlist import Note, Shortlist
+from switchwise.nouns.target import Pool, Target
+from switchwise.nouns.view import Needs, View
+from switchwise.protocols.ask_text import answers_in, tokens_of
 
 _log = logging.getLogger("switchwise.engine")
 _CALLERS = (FailureKind.BAD_REQUEST, FailureKind.NOT_ACCEPTED)
 T = TypeVar("T")
+_NO_NEEDS = Needs()
+_LEFT_OUT = Answer(because="it left the question out")
 
 
 class Verifier(Protocol):
@@ -62,7 +69,11 @@ class FlowContext:
     timer: Callable[[], float]
 
 
-def route(view: View, context: FlowContext) -> Flow[Outcome]:
+MOST_ASKS = 16
+"""Questions that one opinion or verdict may put; more are a loop."""
+
+
+def route(view: View, context: FlowContext) -> Steps[Outcome]:
     """Find the target that answers, trying others where one fails or its reply is rejected.
 
     Raises:
@@ -99,7 +110,9 @@ def route(view: View, context: FlowContext) -> Flow[Outcome]:
                     raise TypeError(
                         f"{name_of(verify)} gave {opinion!r:.80} for a verdict: return a Verdict, or wrap a test as Predicate"
                     )
-                verdict = opinion if isinstance(opinion, Verdict) else (yield from _heard(opinion, context))
+                verdict = (
+                    opinion if isinstance(opinion, Verdict) else (yield from _heard(opinion, name_of(verify), view, context))
+                )
             except BaseException:  # the reply is paid for, whatever becomes of its verdict
                 context.learn(attempt)
                 raise
@@ -113,13 +126,14 @@ def route(view: View, context: FlowContext) -> Flow[Outcome]:
         postponed.clear()
 
 
-def decide(view: View, context: FlowContext, calling: bool = True) -> Flow[Shortlist]:
+def decide(view: View, context: FlowContext, calling: bool = True, more: Target | None = None) -> Steps[Shortlist]:
     """Ask every policy in turn; the finished shortlist is the decision.
 
     Parameters:
         calling: False: pass over the policies that would ask a model first.
+        more: a target beside those that answer, to learn whether a requirement rules it out.
     """
-    shortlist = Shortlist(context.pool)
+    shortlist = Shortlist(context.pool, more=more)
     while True:
         for name, policy in context.policies:
             if not shortlist.targets:
@@ -132,15 +146,15 @@ def decide(view: View, context: FlowContext, calling: bool = True) -> Flow[Short
             elif not isinstance(opinion, Generator):
                 raise TypeError(f"{name} gave {opinion!r:.80} for an opinion: return the shortlist, or what its verbs give")
             elif calling:
-                shortlist = (yield from _heard(opinion, context)).sign(name)
+                shortlist = (yield from _heard(opinion, name, view, context)).sign(name)
             else:
                 opinion.close()
         if shortlist.targets or shortlist.last_resort or not shortlist.avoided:
             return shortlist
-        shortlist = Shortlist(context.pool, last_resort=True)  # what is avoided is all that is left
+        shortlist = Shortlist(context.pool, last_resort=True, more=more)  # what is avoided is all that is left
 
 
-def _made(call: Call, context: FlowContext) -> Flow[Attempt]:
+def _made(call: Call, context: FlowContext) -> Steps[Attempt]:
     """Make a call. The attempt is not learned yet where it may still be judged."""
     started, begun = context.clock(), context.timer()
     try:
@@ -160,20 +174,18 @@ def _made(call: Call, context: FlowContext) -> Flow[Attempt]:
     return Attempt(call, started, context.clock(), reply, cost=cost, latency=context.timer() - begun)
 
 
-def _heard(flow: Flow[T], context: FlowContext) -> Flow[T]:
-    """Run the flow of a policy or verifier; its calls are attempts like any other."""
+def _heard(flow: Flow[T], author: str, view: View, context: FlowContext) -> Steps[T]:
+    """Run the flow of a policy or verifier; its questions are calls like any other, and attempts."""
+    step: Callable[[Any], Ask] = flow.send
+    told: Reply | TargetError | None = None
     try:
-        call = next(flow)
-        while True:
-            if (refuser := context.reserve(call)) is not None:
-                call = flow.throw(TargetError(FailureKind.QUOTA, f"{name_of(refuser)} does not allow this call"))
-                continue
-            attempt = yield from _made(call, context)
-            context.learn(attempt)
-            if attempt.reply is not None:
-                call = flow.send(attempt.reply)
-            else:
-                call = flow.throw(attempt.error or TargetError(FailureKind.CONNECTION))
+        for _ in range(MOST_ASKS + 1):
+            ask = step(told)
+            if not isinstance(ask, Ask):
+                raise TypeError(f"{author} yielded {ask!r:.80}: a policy or verifier yields an Ask")
+            told = yield from _answered(ask, author, view, context)
+            step = flow.throw if isinstance(told, TargetError) else flow.send
+        raise RuntimeError(f"{author} put more than {MOST_ASKS} questions for one opinion: it loops")
     except StopIteration as done:
         answer: T = done.value
         return answer
@@ -181,6 +193,48 @@ def _heard(flow: Flow[T], context: FlowContext) -> Flow[T]:
         raise error.own from None
     finally:
         flow.close()
+
+
+def _answered(ask: Ask, author: str, view: View, context: FlowContext) -> Steps[Reply | TargetError]:
+    """The reply to a question, or why there is none."""
+    target = ask.model.target if ask.model is not None else _first(ask.to, context.pool)
+    if (note := _ruled_out(target, ask, view, context)) is not None:
+        kind = FailureKind.QUOTA if issubclass(note.raises, BudgetExceeded) else FailureKind.UNSUPPORTED
+        return TargetError(kind, f"{target.name} may not be asked: {note.because} ({note.policy})")
+    shortlist = Shortlist(Pool([target])).signed_by(author).order(lambda _: 0.0, ask.because)
+    call = Call(target, view, shortlist, ask, live=False)
+    if (refuser := context.reserve(call)) is not None:
+        return TargetError(FailureKind.QUOTA, f"{name_of(refuser)} does not allow this call")
+    attempt = yield from _made(call, context)
+    if attempt.reply is not None:
+        answers = attempt.reply.answers if attempt.reply.answers is not None else answers_in(call, attempt.reply.text)
+        whole = {name: answers.get(name, _LEFT_OUT) for name in ask.questions}
+        attempt = replace(attempt, reply=replace(attempt.reply, answers=whole))
+    context.learn(attempt)
+    return attempt.reply or attempt.error or TargetError(FailureKind.CONNECTION)
+
+
+def _first(word: str, pool: Pool) -> Target:
+    """The first target of the pool that `word` stands for."""
+    names = pool.select(word)
+    return next(target for target in (*pool.targets, *pool.asked) if target.name in names)
+
+
+def _ruled_out(target: Target, ask: Ask, view: View, context: FlowContext) -> Note | None:
+    """The requirement of the chain that rules out that `target` is asked; None: none does.
+
+    What the request needs, where it is pinned to and what was tried is about the request: the question has needs of its own.
+    """
+    question = replace(view, tokens=tokens_of(ask), needs=_NO_NEEDS, pin="", attempts=(), prefix=None)
+    flow = decide(question, context, calling=False, more=None if target in context.pool.targets else target)
+    try:
+        next(flow)
+    except StopIteration as done:
+        shortlist: Shortlist = done.value
+        if target in shortlist.targets:
+            return None
+        return next(note for note in shortlist.notes if target.name in note.out)
+    raise AssertionError("a decision that calls nobody yields nothing")
 
 
 def _without(shortlist: Shortlist, refused: Mapping[str, Reserves]) -> Shortlist:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from switchwise.engine.policy import Flow
+from switchwise.engine.policy import Steps
 from switchwise.nouns.call import Call, Outcome
 from switchwise.nouns.errors import Interrupted, TargetError
-from switchwise.nouns.reply import Reply
+from switchwise.nouns.exchange.reply import Reply
 
 
 class Run:
@@ -30,7 +30,7 @@ class Run:
     _heard: bool
     _chunks: list[Any]
 
-    def __init__(self, flow: Flow[Outcome]) -> None:
+    def __init__(self, flow: Steps[Outcome]) -> None:
         self._flow = flow
         self._outcome: Outcome | None = None
         self._unshown: list[tuple[Reply, list[Any]]] = []

@@ -27,8 +27,8 @@ from switchwise.evaluation.policies import Lanes, kind
 from switchwise.evaluation.replay import Tally, simulate
 from switchwise.evaluation.sessions import Step, Thread
 from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.exchange.reply import Reply
 from switchwise.nouns.prompt_prefix import Block, PromptPrefix
-from switchwise.nouns.reply import Reply
 from switchwise.nouns.scope import Scope
 from switchwise.nouns.target import Target
 from switchwise.nouns.usage import Usage

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from switchwise.nouns.errors import FailureKind, TargetError
+from switchwise.nouns.exchange.ask import Ask
+from switchwise.nouns.exchange.reply import Reply, Verdict
+from switchwise.nouns.exchange.tried import Tried
 from switchwise.nouns.fast_init import fast_init
-from switchwise.nouns.reply import Reply, Verdict
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Target
-from switchwise.nouns.tried import Tried
 from switchwise.nouns.view import View
 
 
@@ -22,7 +23,8 @@ class Call:
         target: whom to ask.
         view: the request as the policies saw it.
         shortlist: the decision behind it.
-        ask: a prompt of a policy's or verifier's own, to be sent as plain text; None: the caller's own request.
+        ask: a policy's or verifier's own questions; None: the caller's own request. A target of the pool is sent them as
+            `switchwise.protocols.ask_text.prompt_of(call)`.
         live: its chunks may be shown as they arrive.
         delay: seconds to wait before it is made.
         deciding: seconds that the decision behind it took.
@@ -31,7 +33,7 @@ class Call:
     target: Target
     view: View
     shortlist: Shortlist
-    ask: str | None = None
+    ask: Ask | None = None
     live: bool = True
     delay: float = 0.0
     deciding: float = 0.0

@@ -69,6 +69,7 @@ class Shortlist:
     Parameters:
         pool: all targets; the shortlist starts with the whole of it, strongest first.
         last_resort: the chain is asked once more, because what is avoided is all that is left.
+        more: a target that is only asked, or stands outside of the pool, to learn whether a requirement rules it out; None: none.
 
     >>> from switchwise import Pool, Shortlist, Target
     >>> start = Shortlist(Pool([Target("opus"), Target("sonnet"), Target("haiku")]))
@@ -82,14 +83,14 @@ class Shortlist:
     __slots__ = ("_author", "_decider", "_opinions", "_ranks", "avoided", "last_resort", "level", "memo", "pool", "targets")
     _decider: Note | None  # once somebody asked
 
-    def __init__(self, pool: Pool, last_resort: bool = False) -> None:
+    def __init__(self, pool: Pool, last_resort: bool = False, more: Target | None = None) -> None:
         self.pool = pool
         self.last_resort = last_resort
         self.avoided = False  # a target is out that may come back as the last resort
-        self.targets = pool.targets
+        self.targets = pool.targets if more is None else (*pool.targets, more)
         self.memo: tuple[tuple[object, Any], ...] = ()
         self.level = _STEP
-        self._ranks: tuple[Rank, ...] = ((),) * len(pool.targets)
+        self._ranks: tuple[Rank, ...] = ((),) * len(self.targets)
         self._author = ""
         self._opinions: tuple[_Opinion, ...] = ()
         self._decider = None

@@ -209,36 +209,42 @@ class Pool:
 
     Parameters:
         targets: at least one, with distinct names, strongest first.
+        asked: targets that never answer a caller's request: policies and verifiers put questions to them (a judge, a classifier). Rules may
+            name them: a requirement that rules one out holds for its questions.
 
     Raises:
-        ConfigurationError: there is none, something is no target, or a name occurs twice.
+        ConfigurationError: there is no target, something is not a target, or a name occurs twice.
 
-    >>> pool = Pool([Target("opus"), Target("haiku")])
-    >>> sorted(pool.select("fast"))
-    ['haiku']
+    >>> pool = Pool([Target("opus"), Target("haiku")], asked=[Target("judge")])
+    >>> sorted(pool.select("fast")), sorted(pool.select("judge")), [target.name for target in pool]
+    (['haiku'], ['judge'], ['opus', 'haiku'])
     """
 
-    __slots__ = ("_named", "_selected", "targets")
+    __slots__ = ("_named", "_selected", "asked", "targets")
 
-    def __init__(self, targets: Iterable[Target]) -> None:
+    def __init__(self, targets: Iterable[Target], asked: Iterable[Target] = ()) -> None:
         given: list[object] = [*targets] if isinstance(targets, Iterable) and not isinstance(targets, str) else [None]
         if not all(isinstance(target, Target) for target in given):
             raise ConfigurationError(
                 f"Pool({targets!r:.80}): give a list of targets, such as [Target('opus'), Target('haiku')]"
             )
         self.targets = tuple(target for target in given if isinstance(target, Target))
-        self._named = {target.name: target for target in self.targets}
+        self.asked = tuple(asked)
+        if not all(isinstance(target, Target) for target in self.asked):
+            raise ConfigurationError(f"Pool(asked={asked!r:.80}): give a list of targets, such as [Target('judge')]")
+        known = (*self.targets, *self.asked)
+        self._named = {target.name: target for target in known}
         if not self.targets:
             raise ConfigurationError("the pool is empty: give at least one target")
-        if len(self._named) < len(self.targets):
-            names = [target.name for target in self.targets]
+        if len(self._named) < len(known):
+            names = [target.name for target in known]
             twice = sorted({name for name in names if names.count(name) > 1})
             raise ConfigurationError(f"duplicate target name {', '.join(map(repr, twice))}: give each target a name of its own")
         self._selected = {name: frozenset([name]) for name in self._named}
         for role, example in (("strong", self.targets[0]), ("fast", self.targets[-1])):
             self._selected.setdefault(role, frozenset([example.name]))
-        for role in {role for target in self.targets for role in target.roles} - self._named.keys():
-            self._selected[role] = frozenset(target.name for target in self.targets if role in target.roles)
+        for role in {role for target in known for role in target.roles} - self._named.keys():
+            self._selected[role] = frozenset(target.name for target in known if role in target.roles)
 
     def select(self, word: str) -> frozenset[str]:
         """Names of the targets that `word`, a name or a role, stands for.
@@ -254,9 +260,21 @@ class Pool:
 
     def with_accounts(self, accounts: Mapping[str, str]) -> Pool:
         """This pool, with the accounts (by target name) of the targets that have none."""
-        return Pool(
-            [target if target.account else replace(target, account=accounts.get(target.name, "")) for target in self.targets]
-        )
+
+        def filled(targets: Iterable[Target]) -> list[Target]:
+            return [target if target.account else replace(target, account=accounts.get(target.name, "")) for target in targets]
+
+        return Pool(filled(self.targets), filled(self.asked))
+
+    def with_asked(self, targets: Iterable[Target]) -> Pool:
+        """This pool, with more targets that are only asked; those that it knows already are left out."""
+        more = tuple([target for target in dict.fromkeys(targets) if target not in self.asked])
+        return Pool(self.targets, (*self.asked, *more)) if more else self
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of all targets, of those that are only asked too."""
+        return frozenset(self._named)
 
     def __getitem__(self, name: str) -> Target:
         return self._named[name]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from switchwise.nouns.conversation import Conversation
+from switchwise.nouns.exchange.conversation import Conversation
+from switchwise.nouns.exchange.tried import Tried
 from switchwise.nouns.fast_init import fast_init
 from switchwise.nouns.prompt_prefix import PromptPrefix
 from switchwise.nouns.scope import Key, Scope
 from switchwise.nouns.signals import Signals
-from switchwise.nouns.tried import Tried
 
 _NOTHING: frozenset[str] = frozenset()
 _NO_CONVERSATION = Conversation()
@@ -73,6 +73,11 @@ class View:
     def decision(self) -> str:
         """The id by which records and feedback call this step."""
         return f"{self.seed:016x}"
+
+    @property
+    def last_user(self) -> str:
+        """Text of the user's last turn; empty: there is none."""
+        return self.conversation.last_user
 
     def begun(self, now: float, seed: int) -> View:
         """This view at the moment its step begins."""

@@ -2,6 +2,7 @@
 
 from switchwise.policies.budget import Budget
 from switchwise.policies.by_agent import ByAgent
+from switchwise.policies.by_decision import ByDecision
 from switchwise.policies.by_phase import ByPhase
 from switchwise.policies.by_step import ByStep
 from switchwise.policies.cheapest import Cheapest
@@ -18,6 +19,7 @@ from switchwise.policies.worth import Worth
 __all__ = [
     "Budget",
     "ByAgent",
+    "ByDecision",
     "ByPhase",
     "ByStep",
     "Cheapest",

@@ -20,11 +20,13 @@ from typing import Any
 
 from switchwise.nouns.call import Attempt, Call
 from switchwise.nouns.errors import BudgetExceeded, ConfigurationError, FailureKind
+from switchwise.nouns.exchange.ask import Ask
 from switchwise.nouns.scope import Key, Level
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Pool, Target
 from switchwise.nouns.validation import number, whole
 from switchwise.nouns.view import View
+from switchwise.protocols.ask_text import bytes_of
 
 _log = logging.getLogger("switchwise.budget")
 
@@ -168,16 +170,16 @@ class Budget:
         because = f"{self._told(view, usd, tokens)}; more than is left may be needed: {costs}"
         return shortlist.require(lambda target: target.name not in names, because, raises=BudgetExceeded)
 
-    def bound(self, target: Target, view: View, ask: str | None = None) -> _Amount:
+    def bound(self, target: Target, view: View, ask: Ask | None = None) -> _Amount:
         """The most that a call to `target` can use up, in USD and tokens.
 
         Parameters:
-            ask: a prompt that is sent in place of the request.
+            ask: questions that are sent in place of the request.
         """
         if ask is None:
             prompt, longest = ceil(view.tokens * self.margin), view.needs.max_output
         else:
-            prompt, longest = ceil(len(ask.encode()) / BYTES_PER_TOKEN), None
+            prompt, longest = ceil(bytes_of(ask, view.seed) / BYTES_PER_TOKEN), None
         if longest is None:
             longest = min(target.can.max_output or self.output_allowance, self.output_allowance)
         if self.usd is None:

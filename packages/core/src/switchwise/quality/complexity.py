@@ -34,7 +34,7 @@ class Complexity:
         ConfigurationError: `strength` is out of range.
 
     >>> from switchwise import Target, Turn, View
-    >>> from switchwise.nouns.conversation import Conversation
+    >>> from switchwise.nouns.exchange.conversation import Conversation
     >>> quality, given = Complexity(), [Estimate(0.9, 20.0), Estimate(0.7, 20.0)]
     >>> texts = ("Hi!", "Prove: " + "for all x in R^n, ||Ax|| <= sqrt(k) * (|x|_1 + 3), " * 20)
     >>> easy, hard = (

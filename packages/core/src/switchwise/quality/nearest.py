@@ -39,7 +39,7 @@ class Nearest(Learning):
         ConfigurationError: a parameter is out of range.
 
     >>> from switchwise import Target, Turn, View
-    >>> from switchwise.nouns.conversation import Conversation
+    >>> from switchwise.nouns.exchange.conversation import Conversation
     >>> from switchwise.quality import Grade, Nearest, estimate
     >>> def asked(text):
     ...     return View(conversation=Conversation([Turn("user", text)]))

@@ -39,7 +39,7 @@ class Semantic(LabelTable):
         ConfigurationError: a route without phrases, a preference for no route, or something that embeds nothing.
 
     >>> from switchwise import Target, Turn, View
-    >>> from switchwise.nouns.conversation import Conversation
+    >>> from switchwise.nouns.exchange.conversation import Conversation
     >>> from switchwise.quality import estimate
     >>> quality = Semantic({"refund": ["refund my order", "I want my money back"], "code": ["fix this bug"]}, prefers={"code": "opus"})
     >>> view = View(conversation=Conversation([Turn("user", "please fix the bug in line 3")]))

@@ -34,7 +34,7 @@ class TextDifficulty:
 
     >>> from switchwise.quality.fitting.learned import example_model
     >>> from switchwise import Target, Turn, View
-    >>> from switchwise.nouns.conversation import Conversation
+    >>> from switchwise.nouns.exchange.conversation import Conversation
     >>> quality = TextDifficulty(example_model(), ["strong", "weak"], ["main"])
     >>> given = [Estimate(0.8, 50.0), Estimate(0.6, 50.0)]
     >>> easy, hard = (

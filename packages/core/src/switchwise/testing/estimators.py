@@ -17,8 +17,8 @@ from dataclasses import replace
 from typing import Any
 
 from switchwise.nouns.call import Attempt, Call
-from switchwise.nouns.conversation import Conversation
-from switchwise.nouns.reply import Reply, Verdict
+from switchwise.nouns.exchange.conversation import Conversation
+from switchwise.nouns.exchange.reply import Reply, Verdict
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.signals import Turn
 from switchwise.nouns.target import Pool

@@ -8,7 +8,8 @@ from switchwise.engine.policy import Policy, Reserves, name_of
 from switchwise.engine.recovery import TABLE
 from switchwise.nouns.call import Attempt, Call
 from switchwise.nouns.errors import FailureKind, TargetError
-from switchwise.nouns.reply import Reply, Verdict
+from switchwise.nouns.exchange.ask import Ask
+from switchwise.nouns.exchange.reply import Answer, Reply, Verdict
 from switchwise.nouns.scope import Scope
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.signals import Phase, Signals, StepKind
@@ -82,7 +83,7 @@ def shortlists(pool: Pool) -> list[Shortlist]:
     ]
 
 
-def call(policy: Policy, pool: Pool, view: View, target: Target, ask: str | None = None) -> Call:
+def call(policy: Policy, pool: Pool, view: View, target: Target, ask: Ask | None = None) -> Call:
     """A call to `target` on behalf of `view`, decided by this policy alone."""
     return Call(target, view, answer(policy, view, Shortlist(pool)), ask=ask)
 
@@ -95,7 +96,7 @@ def attempts(policy: Policy, pool: Pool, view: View, target: Target, lasting: bo
     """
     started, ended = view.now, view.now + 2.0
 
-    def made(ask: str | None = None) -> Call:
+    def made(ask: Ask | None = None) -> Call:
         new = call(policy, pool, view, target, ask)
         if isinstance(policy, Reserves):
             policy.reserve(new)
@@ -106,7 +107,7 @@ def attempts(policy: Policy, pool: Pool, view: View, target: Target, lasting: bo
     yield Attempt(made(), started, ended, Reply("of unknown usage"))
     yield Attempt(made(), started, ended, reply, verdict=Verdict(False, "not good enough", 0.3), cost=0.01)
     yield Attempt(made(), started, ended, reply, verdict=Verdict(True), cost=0.01)
-    yield Attempt(made(ask="judge this"), started, ended, reply, cost=0.01)
+    yield Attempt(made(ask=Ask.text("judge this", to=target.name)), started, ended, reply, cost=0.01)
     yield Attempt(made(), started, ended, abandoned=True)
     for kind in FailureKind:
         if lasting or not TABLE[kind].lasting:
@@ -123,9 +124,9 @@ def answer(policy: Policy, view: View, shortlist: Shortlist) -> Shortlist:
     if isinstance(opinion, Shortlist):
         return opinion
     try:
-        next(opinion)
+        asked = next(opinion)
         while True:
-            opinion.send(Reply("yes"))
+            asked = opinion.send(Reply("yes", answers={name: Answer(text="yes") for name in asked.questions}))
     except StopIteration as done:
         finished = done.value
     assert isinstance(finished, Shortlist), f"a policy returns a Shortlist, not {finished!r}"

@@ -10,7 +10,7 @@ from typing import Any
 
 from switchwise.nouns.call import Call
 from switchwise.nouns.errors import FailureKind, TargetError
-from switchwise.nouns.reply import Reply
+from switchwise.nouns.exchange.reply import Reply
 from switchwise.nouns.usage import Usage
 from switchwise.testing.clock import Clock
 

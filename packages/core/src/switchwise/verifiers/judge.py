@@ -9,7 +9,8 @@ set between marks, and the verdict carries a code; both are drawn for each step,
 the marks nor write a verdict of its own. It can still argue: a judge is a filter for quality, not a guard against attack.
 
 The judge sees the reply and the criteria, not the conversation. Give `prompt` as a function of the view where the
-criteria depend on the request. A target that is there only to judge is kept from answering by `Rules().exclude(...)`.
+criteria depend on the request. A target that is there only to judge is given to the pool as `asked=`. A judge that a requirement
+of the chain rules out is not asked: its verdict is that of `on_failure`.
 
 Source: L. Zheng et al., "Judging LLM-as-a-judge with MT-Bench and Chatbot Arena", 2023; marks as in K. Hines et al.,
 "Defending against indirect prompt injection attacks with spotlighting", 2024.
@@ -20,16 +21,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from hashlib import blake2b
 from typing import Literal
 
 from switchwise.engine.policy import Flow
-from switchwise.nouns.call import Call
 from switchwise.nouns.errors import ConfigurationError, TargetError
-from switchwise.nouns.reply import Reply, Verdict
-from switchwise.nouns.shortlist import Shortlist
-from switchwise.nouns.target import Pool, Target
+from switchwise.nouns.exchange.ask import Ask
+from switchwise.nouns.exchange.reply import Reply, Verdict
+from switchwise.nouns.target import Pool
 from switchwise.nouns.view import View
+from switchwise.protocols.ask_text import code_of
 
 CRITERIA = "Is the answer complete, correct as far as you can tell, and of use to whoever asked?"
 LONGEST = 200  # characters of the judge's words that go into the verdict
@@ -63,11 +63,12 @@ class Judge:
 
     >>> from switchwise import Pool, Router, Target, View, drive
     >>> from switchwise.policies import Rules
+    >>> from switchwise.protocols.ask_text import prompt_of
     >>> from switchwise.testing import Script
     >>> def score(call):
-    ...     return "Too short.\nSCORE " + call.ask.split("SCORE ")[1][:8] + ": 0.2"
-    >>> pool = Pool([Target("opus"), Target("haiku"), Target("judge")])
-    >>> router = Router(pool, Rules().exclude("judge").prefer("haiku"), verify=Judge("judge"))
+    ...     return "Too short.\nSCORE " + prompt_of(call).split("SCORE ")[1][:8] + ": 0.2"
+    >>> pool = Pool([Target("opus"), Target("haiku")], asked=[Target("judge")])
+    >>> router = Router(pool, Rules().prefer("haiku"), verify=Judge("judge"))
     >>> run = router.start(View())
     >>> "".join(drive(run, Script(opus="At length: ...", haiku="Yes.", judge=score).perform))
     'At length: ...'
@@ -94,29 +95,22 @@ class Judge:
         self.prompt = prompt
         self.threshold = threshold
         self.on_failure = on_failure
-        self._judge: tuple[Target, Shortlist] | None = None
 
     def check(self, pool: Pool) -> None:
         """The judge must be in the pool."""
-        names = pool.select(self.target)
-        judge = next(target for target in pool if target.name in names)
-        shortlist = Shortlist(pool).signed_by(self.name).prefer([judge.name], "it judges the reply")
-        self._judge = judge, shortlist
+        pool.select(self.target)
 
     def __call__(self, view: View, reply: Reply) -> Flow[Verdict]:
-        if self._judge is None:
-            raise ConfigurationError("Judge: no pool is known; give it to a router as verify=, or call check(pool)")
-        judge, shortlist = self._judge
-        code = blake2b(f"judge {view.seed}".encode(), digest_size=4).hexdigest()
+        code = code_of(view.seed, "judge")
         try:
-            said = yield Call(judge, view, shortlist, ask=self.ask(view, reply, code), live=False)
+            said = yield Ask.text(self.ask(view, reply, code), self.target, "it judges the reply")
         except TargetError as error:
             return self._failed(f"the judge failed: {error}")
         score = read_score(said.text, code)
         if score is None:
             return self._failed("the judge gave no score that can be read")
         because = " ".join(said.text.split(f"SCORE {code}")[0].split())[:LONGEST]
-        return Verdict(score >= self.threshold, f"{judge.name} gives {score:g} of 1: {because}", score)
+        return Verdict(score >= self.threshold, f"{self.target} gives {score:g} of 1: {because}", score)
 
     def ask(self, view: View, reply: Reply, code: str) -> str:
         """The prompt for the judge.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from switchwise.nouns.errors import ConfigurationError
-from switchwise.nouns.reply import Reply, Verdict
+from switchwise.nouns.exchange.reply import Reply, Verdict
 from switchwise.nouns.view import View
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from switchwise.nouns.errors import ConfigurationError
-from switchwise.nouns.reply import Reply, Verdict
+from switchwise.nouns.exchange.reply import Reply, Verdict
 from switchwise.nouns.view import View
 from switchwise.verifiers.json_schema import Check, checker
 

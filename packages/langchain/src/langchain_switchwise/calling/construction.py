@@ -55,7 +55,7 @@ class Parts:
             raise ConfigurationError(
                 "verify=, journal= and catalog= belong to the router that you give: set them on it and its pool"
             )
-        pool_names = {target.name for target in self.router.pool}
+        pool_names = self.router.pool.names
         if pool_names != natives.keys():
             raise ConfigurationError(
                 f"router= and models= name different targets: the router's pool has {sorted(pool_names)}, models= has "

@@ -86,20 +86,20 @@ class Dispatch:
     def call(self, door: Door, request: Request) -> Any:
         """The whole answer, as the door gives it."""
         performer, run = self._begun(door, request)
-        shown = list(drive(run, performer.perform))
+        shown = list(drive(run, performer.perform, context=request.config))
         return door.finish(run.outcome, shown[-1] if shown else None)
 
     async def acall(self, door: Door, request: Request) -> Any:
         """As `call`, asynchronously."""
         performer, run = self._begun(door, request)
-        shown = [item async for item in adrive(run, performer.aperform)]
+        shown = [item async for item in adrive(run, performer.aperform, context=request.config)]
         return door.finish(run.outcome, shown[-1] if shown else None)
 
     def stream(self, door: Door, request: Request) -> Generator[Any, None, None]:
         """The answer as it comes; what closes it waits until the decision can be written on it."""
         performer, run = self._begun(door, request)
         closing_item = Closing(door)
-        with closing(cast("Any", drive(run, performer.perform))) as items:
+        with closing(cast("Any", drive(run, performer.perform, context=request.config))) as items:
             for item in items:
                 yield from closing_item.take(item)
         yield from door.finish(run.outcome, closing_item.last)
@@ -108,7 +108,10 @@ class Dispatch:
         """As `stream`, asynchronously."""
         performer, run = self._begun(door, request)
         closing_item = Closing(door)
-        async with _closed(performer.aperform) as perform, aclosing(cast("Any", adrive(run, perform))) as items:
+        async with (
+            _closed(performer.aperform) as perform,
+            aclosing(cast("Any", adrive(run, perform, context=request.config))) as items,
+        ):
             async for item in items:
                 for shown in closing_item.take(item):
                     yield shown

@@ -23,15 +23,13 @@ from langchain_core.runnables.config import merge_configs
 from langchain_switchwise.answering.decision_record import unstamped
 from langchain_switchwise.calling.door import INVOKE, Door, PreparedCall
 from langchain_switchwise.models.native import Native
-from langchain_switchwise.policies.by_decision import Enquiry
+from langchain_switchwise.policies.decision_models import NOSTREAM, aside
 from langchain_switchwise.porting.cache_hints import MARK, marked_tools
 from langchain_switchwise.porting.port import Porter
 from langchain_switchwise.porting.schema import Witness
 from langchain_switchwise.reading.inputs import Request
 from switchwise import Call, View
-
-NOSTREAM = "nostream"
-"""LangGraph's tag for model runs whose tokens are nobody's to see."""
+from switchwise.protocols.ask_text import prompt_of
 
 
 class Performer:
@@ -84,15 +82,10 @@ class Performer:
 
     def ask(self, call: Call) -> Iterator[Any]:
         """Ask a question of a policy's or verifier's own."""
-        if isinstance(call, Enquiry):
-            return iter((call.put(self._request.messages, _aside(self._request.config)),))
         return INVOKE.open(self._question(call))
 
     async def aask(self, call: Call) -> AsyncIterator[Any]:
         """As `ask`, asynchronously."""
-        if isinstance(call, Enquiry):
-            yield await call.aput(self._request.messages, _aside(self._request.config))
-            return
         async for item in INVOKE.aopen(self._question(call)):
             yield item
 
@@ -152,22 +145,10 @@ class Performer:
         return PreparedCall(native.model, messages, config, settings)
 
     def _question(self, call: Call) -> PreparedCall:
-        assert call.ask is not None, "the caller's own request goes through the door"
         model = self._natives[call.target.name].model
-        return PreparedCall(model, [HumanMessage(call.ask)], _aside(self._request.config), {})
+        return PreparedCall(model, [HumanMessage(prompt_of(call))], aside(self._request.config), {})
 
 
 def _keeps_answers(model: BaseChatModel) -> bool:
     """Whether LangChain keeps a model's answers: by the whole prompt and all settings, in which nothing of ours may then differ."""
     return model.cache is not False and (get_llm_cache() is not None or model.cache is not None)
-
-
-def _aside(config: RunnableConfig) -> RunnableConfig:
-    """The config of a question of our own: traced and counted like any call, but shown to nobody."""
-    aside: RunnableConfig = {
-        **config,
-        "tags": [*config["tags"], NOSTREAM],
-        "metadata": {**config["metadata"], "lc_source": "switchwise"},
-    }
-    aside.pop("run_id", None)
-    return aside

@@ -124,7 +124,7 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
                 message = _message(response)
             return iter((reply_of(message, raw=response),))
 
-        for _ in drive(run, perform):
+        for _ in drive(run, perform, context=step.parsed.config):
             pass
         return _answer(dispatch, request, run.outcome)
 
@@ -148,7 +148,7 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
                 message = _message(response)
             yield reply_of(message, raw=response)
 
-        async for _ in adrive(run, perform):
+        async for _ in adrive(run, perform, context=step.parsed.config):
             pass
         return _answer(dispatch, request, run.outcome)
 

@@ -1,4 +1,4 @@
-"""Decision models as LangChain has them: what they are asked, what they answer, and what becomes of their failures.
+"""Decision models as LangChain has them, as models that answer the questions of policies.
 
 Two packages define them, alike but for their names: `langchain_core.decisions` (langchain-core >= 1.8) and
 `langchain_openai.decisions`. Both are in beta; whatever depends on them stands here. Neither is imported before somebody uses it.
@@ -6,6 +6,7 @@ Two packages define them, alike but for their names: `langchain_core.decisions` 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 import threading
@@ -17,15 +18,18 @@ from importlib.metadata import version
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.runnables import Runnable
+from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.config import ensure_config
 
-from switchwise import ConfigurationError, FailureKind, Price, Reply, Target, Usage
+from switchwise import Answer, Ask, ConfigurationError, FailureKind, Price, Question, Reply, Target, Usage
 from switchwise.catalog import Catalog
 from switchwise.failures import target_error
 from switchwise.nouns.errors import TargetError
+from switchwise.nouns.exchange.ask import Kind
 
 Label = str | int | bool
-QUESTION = "switchwise"
+NOSTREAM = "nostream"
+"""LangGraph's tag for model runs whose tokens are nobody's to see."""
 _CORE, _OPENAI = "langchain_core", "langchain_openai"
 PUT_AS: Mapping[str, str] = {_CORE: "state", _OPENAI: "input"}
 """By the package that a question is of: where its models take what they are to judge."""
@@ -74,25 +78,131 @@ def labels_of(question: Any) -> list[Label]:
     return [True, False] if kind in ("noul", "predicate") else []
 
 
-def answer_of(answer: Any, threshold: float | None) -> tuple[Label | None, str, bool]:
-    """The label of an answer (None: it has none), how likely it is, in words, and whether that is enough."""
-    kind = getattr(answer, "type", None)
+def neutral(question: Any) -> Question:
+    """The question in the core's words."""
+    told = question.instructions if isinstance(question.instructions, str) else repr(question.instructions)
+    if question.type == "choice":
+        return Question.choice(told, dict(getattr(question, "choices", None) or question.criteria))
+    if question.type == "score":
+        levels = getattr(question, "levels", None) or question.criteria
+        return Question.score(told, [str(getattr(level, "label", level)) for level in levels])
+    return Question.yes_no(told)
+
+
+def made_of(question: Question, package: str) -> Any:
+    """A question of the core's in the words of a package.
+
+    Raises:
+        TargetError: the package has no such question.
+    """
+    module = import_module(f"{package}.decisions")
+    if question.is_yes_no:
+        return (
+            module.Noul(instructions=question.instructions)
+            if package == _CORE
+            else module.Predicate(instructions=question.instructions)
+        )
+    described = {option.label: option.description or None for option in question.options}
+    if question.kind is Kind.LABELS:
+        return module.Choice(instructions=question.instructions, **{"criteria" if package == _CORE else "choices": described})
+    if question.kind is Kind.SCORE:
+        levels = [f"{o.label}: {o.description}" if o.description else str(o.label) for o in question.options]
+        return module.Score(instructions=question.instructions, **{"criteria" if package == _CORE else "levels": levels})
+    raise TargetError(FailureKind.UNSUPPORTED, f"a decision model answers no question of the kind {question.kind.value!r}")
+
+
+def _answer(said: Any) -> Answer:
+    kind = getattr(said, "type", None)
     if kind == "choice":
-        likely = answer.probabilities.get(answer.choice, answer.confidence)
-        return answer.choice, f"{likely:.2f}", threshold is None or likely >= threshold
+        return Answer(label=said.choice, probabilities=dict(said.probabilities) or None)
     if kind == "score":
-        return max(0, int(answer.score + 0.5)), f"{answer.score:.2f} of {len(answer.probabilities) - 1}", True
+        return Answer(score=float(said.score), probabilities=dict(said.probabilities) or None)
     if kind in ("noul", "predicate"):
-        likely = answer.noul if kind == "noul" else answer.probability
-        return likely >= (0.5 if threshold is None else threshold), f"{likely:.2f}", True
-    return None, "it declined" if kind == "refusal" else "none that can be read", False
+        likely = float(said.noul if kind == "noul" else said.probability)
+        return Answer(label=likely >= 0.5, probabilities={True: likely, False: 1.0 - likely})
+    return Answer(because="it declined" if kind == "refusal" else "none that can be read")
 
 
-def reply_of(response: Any) -> Reply:
-    """A decision model's response, in the nouns of the core; the answer itself is `raw`."""
-    answer, usage = response.answers.get(QUESTION), response.usage
-    label, how, _ = answer_of(answer, None)
-    return Reply("" if label is None else f"{label} ({how})", usage=_usage(usage), raw=answer, model=response.model)
+class RunnableModel:
+    """A decision model of LangChain's as a model that answers questions.
+
+    Parameters:
+        runnable: a decision model, or a runnable made of one.
+        package: whose questions it takes.
+        given: questions that are put as they are, by name; others are made of the core's.
+        timeout: longest wait in seconds; None: as long as it takes.
+        price: None: the listed one.
+    """
+
+    def __init__(
+        self,
+        runnable: Runnable[Any, Any],
+        package: str,
+        given: Mapping[str, Any],
+        timeout: float | None = None,
+        price: Price | None = None,
+    ) -> None:
+        self._runnable = runnable
+        self._package = package
+        self._given = given
+        self._timeout = timeout
+        self._target = target_of(runnable, price)
+
+    @property
+    def target(self) -> Target:
+        """As what it is counted, outside of every pool."""
+        return self._target
+
+    def answer(self, ask: Ask, context: Any = None) -> Reply:
+        """Answer all questions of `ask`; whatever it dies of is a failure of its own.
+
+        Parameters:
+            context: LangChain's config of the request that the questions are about.
+
+        Raises:
+            TargetError: it failed.
+        """
+        request, config = self._request(ask), aside(context)
+        try:
+            return _reply(ask, in_time(self._timeout, lambda: self._runnable.invoke(request, config)))
+        except Exception as error:  # noqa: BLE001  (whatever a classifier dies of, the run that it advises goes on)
+            failure = failure_of(error)
+            raise failure from failure.__cause__
+
+    async def aanswer(self, ask: Ask, context: Any = None) -> Reply:
+        """As `answer`, asynchronously."""
+        request, config = self._request(ask), aside(context)
+        try:
+            async with asyncio.timeout(self._timeout):
+                response = await self._runnable.ainvoke(request, config)
+            return _reply(ask, response)
+        except Exception as error:  # noqa: BLE001  (as above)
+            failure = failure_of(error)
+            raise failure from failure.__cause__
+
+    def _request(self, ask: Ask) -> dict[str, Any]:
+        questions = {
+            name: self._given.get(name) or made_of(question, self._package) for name, question in ask.questions.items()
+        }
+        return {PUT_AS[self._package]: ask.about, "questions": questions}
+
+
+def aside(config: RunnableConfig | None) -> RunnableConfig:
+    """The config of a question of our own: traced and counted like any call, but shown to nobody."""
+    given = ensure_config() if config is None else config
+    made: RunnableConfig = {
+        **given,
+        "tags": [*(given.get("tags") or ()), NOSTREAM],
+        "metadata": {**(given.get("metadata") or {}), "lc_source": "switchwise"},
+    }
+    made.pop("run_id", None)
+    return made
+
+
+def _reply(ask: Ask, response: Any) -> Reply:
+    answers = {name: _answer(response.answers[name]) for name in ask.questions if name in response.answers}
+    told = ", ".join([f"{name}: {answer.score if answer.label is None else answer.label}" for name, answer in answers.items()])
+    return Reply(told, usage=_usage(response.usage), raw=response, model=response.model, answers=answers)
 
 
 def _usage(said: Any) -> Usage | None:
@@ -119,13 +229,6 @@ def target_of(model: object, price: Price | None) -> Target:
         known = Catalog()
         price = known.look_up(f"{provider}-decisions", name).price or known.look_up(provider, name).price if provider else None
     return Target(f"{name} decisions", f"{provider}-decisions" if provider else "", name, price)
-
-
-def told(question: Any) -> str:
-    """The question in words, for whoever counts its tokens or reads the log."""
-    instructions = question.instructions
-    options = ", ".join(map(str, labels_of(question)))
-    return f"{instructions if isinstance(instructions, str) else repr(instructions)}\n{options}"
 
 
 def in_time(seconds: float | None, ask: Callable[[], Any]) -> Any:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from llama_index.llms.switchwise.answering.stream import end_fields, end_reason
 from llama_index.llms.switchwise.models.native import Native
 from switchwise import Attempt, Call, Level, Outcome, Reply, Usage
-from switchwise.nouns.tried import Tried
+from switchwise.nouns.exchange.tried import Tried
 
 STAMP = "switchwise"
 """Where the decision stands in `additional_kwargs` of a response. Never in those of its message: they are sent again."""

@@ -27,6 +27,7 @@ from llama_index.llms.switchwise.porting.settings import settings_for
 from switchwise import Call, FailureKind, Reply, TargetError, Usage
 from switchwise.dialects.table import ANTHROPIC
 from switchwise.failures import target_error
+from switchwise.protocols.ask_text import prompt_of
 
 _UNFIT = (
     "structured_predict expected a",
@@ -142,7 +143,7 @@ class Performer:
     def _ask(self, call: Call, method: str) -> Any:
         """A prompt of a policy's or verifier's own."""
         native = self._natives[call.target.name]
-        return method_of(native, method)([ChatMessage(role=MessageRole.USER, content=call.ask)])
+        return method_of(native, method)([ChatMessage(role=MessageRole.USER, content=prompt_of(call))])
 
     def _reader(self, attempt: _Attempt, call: Call) -> StreamReader:
         return StreamReader(attempt.native, self._clock, self._request.structured, call.target.can.marks_end is not False)

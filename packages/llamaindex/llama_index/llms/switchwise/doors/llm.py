@@ -133,7 +133,7 @@ class Switchwise(FunctionCallingLLM):
             raise ConfigurationError(
                 "verify= and journal= belong to the router where one is given: Router(..., verify=, journal=)"
             )
-        elif strange := {target.name for target in router.pool} ^ found.keys():
+        elif strange := router.pool.names ^ found.keys():
             raise ConfigurationError(
                 f"router= and models= must name the same targets; only one of them names {', '.join(sorted(strange))}"
             )

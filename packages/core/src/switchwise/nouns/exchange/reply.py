@@ -1,4 +1,4 @@
-"""A complete answer, and what a verifier says of it."""
+"""A complete reply, the answers to questions in it, and what a verifier says of it."""
 
 from __future__ import annotations
 
@@ -28,6 +28,41 @@ class EndReason(StrEnum):
     """The provider does not say, or in a word that is not known."""
 
 
+Label = str | bool
+"""An answer that can be chosen. A question whose labels are True and False is a yes or no."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to one question. What is not known is None, and never guessed.
+
+    Parameters:
+        text: in words.
+        label: the label that was chosen; where probabilities are known, the most likely one.
+        probabilities: by label, from 0 to 1; of a score, by the number of the level. None: the model gives none.
+        score: the level, from 0 to the last one; between two levels where the model is between them.
+        vectors: of the texts that were embedded, in their order.
+        because: why there is no answer: it declined, it left the question out.
+    """
+
+    text: str | None = None
+    label: Label | None = None
+    probabilities: Mapping[Label | int, float] | None = None
+    score: float | None = None
+    vectors: tuple[tuple[float, ...], ...] | None = None
+    because: str = ""
+
+    @property
+    def known(self) -> bool:
+        """Something was answered."""
+        return not (self.text is None and self.label is None and self.score is None and self.vectors is None)
+
+    @property
+    def probability(self) -> float | None:
+        """Of the label that was chosen; None: not known."""
+        return None if self.probabilities is None or self.label is None else self.probabilities.get(self.label)
+
+
 @fast_init
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -41,6 +76,7 @@ class Reply:
         model: the model that says it served, if it says.
         first_chunk: seconds from the request to the first chunk; None: not streamed.
         end: why it ended.
+        answers: of the questions of an `Ask`, by name; None: none were asked, or they stand in the text.
     """
 
     text: str = ""
@@ -50,6 +86,7 @@ class Reply:
     model: str = ""
     first_chunk: float | None = None
     end: EndReason = EndReason.UNKNOWN
+    answers: Mapping[str, Answer] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from switchwise.nouns.errors import FailureKind, TargetError
+from switchwise.nouns.exchange.reply import Reply, Verdict
 from switchwise.nouns.fast_init import fast_init
-from switchwise.nouns.reply import Reply, Verdict
 from switchwise.nouns.target import Target
 
 

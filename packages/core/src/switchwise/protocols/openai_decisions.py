@@ -1,0 +1,79 @@
+"""Questions as a request of OpenAI's Decisions API (`POST /v1/decisions`), and its answers.
+
+Source: the types of openai 3.57, made from OpenAI's specification; in beta.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from switchwise.nouns.errors import FailureKind, TargetError
+from switchwise.nouns.exchange.ask import Ask, Kind, Question
+from switchwise.nouns.exchange.reply import Answer, Label, Reply
+from switchwise.nouns.usage import usage_of
+from switchwise.protocols.ask_text import about_of
+from switchwise.protocols.odds import levels, odds
+
+
+def request(ask: Ask, model: str) -> dict[str, Any]:
+    """The body of a request. A list of messages is judged as it is, any other value as text or JSON.
+
+    Raises:
+        TargetError: a question that the API does not know, in words or for an embedding.
+
+    >>> body = request(Ask({"hard": Question.yes_no("Is it hard?")}, about="2 + 2", to="luna"), "gpt-6-luna")
+    >>> body["input"], body["questions"]
+    ('2 + 2', [{'type': 'predicate', 'name': 'hard', 'instructions': 'Is it hard?'}])
+    """
+    about = ask.about
+    messages = isinstance(about, list) and all(
+        isinstance(item, Mapping) and ("role" in item or "type" in item) for item in about
+    )
+    return {
+        "model": model,
+        "input": about if messages else about_of(ask),
+        "questions": [_question(name, question) for name, question in ask.questions.items()],
+    }
+
+
+def reply(ask: Ask, body: Mapping[str, Any]) -> Reply:
+    """The answers in the body of a response; those that it declined, left out or spoilt are not known."""
+    said = body.get("answers")
+    found = said if isinstance(said, list) else []
+    by_name = {str(answer.get("name")): answer for answer in found if isinstance(answer, Mapping)}
+    answers = {name: _answer(question, by_name.get(name)) for name, question in ask.questions.items()}
+    return Reply(usage=usage_of(body.get("usage")), raw=body, model=str(body.get("model") or ""), answers=answers)
+
+
+def _question(name: str, question: Question) -> dict[str, Any]:
+    made: dict[str, Any] = {"name": name, "instructions": question.instructions if question.detail is None else question.detail}
+    if question.is_yes_no:
+        described = [f"{'Yes' if o.label else 'No'}: {o.description}" for o in question.options if o.description]
+        if described and question.detail is None:
+            made["instructions"] = "\n".join([question.instructions, *described])
+        return {"type": "predicate", **made}
+    options = [(option.label, option.description) for option in question.options]
+    if question.kind is Kind.LABELS:
+        return {"type": "choice", **made, "choices": [_described("value", *option) for option in options]}
+    if question.kind is Kind.SCORE:
+        return {"type": "score", **made, "levels": [_described("label", *option) for option in options]}
+    raise TargetError(FailureKind.UNSUPPORTED, f"a decision model answers no question of the kind {question.kind.value!r}")
+
+
+def _described(word: str, label: Label, description: str) -> dict[str, Any]:
+    return {word: label, "description": description} if description else {word: label}
+
+
+def _answer(question: Question, said: Mapping[str, Any] | None) -> Answer:
+    if said is None:
+        return Answer(because="it left the question out")
+    if said.get("type") == "refusal":
+        return Answer(because="it declined")
+    if question.is_yes_no:
+        return odds(question, {True: said.get("probability")})
+    rows = said.get("probabilities")
+    found = (
+        {row.get("value"): row.get("probability") for row in rows if isinstance(row, Mapping)} if isinstance(rows, list) else {}
+    )
+    return levels(question, said.get("score"), found) if question.kind is Kind.SCORE else odds(question, found)
