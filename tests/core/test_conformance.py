@@ -8,7 +8,7 @@ import time
 import pytest
 
 import switchwise.policies
-from switchwise import ConfigurationError, Level, Shortlist
+from switchwise import Ask, ConfigurationError, Level, Shortlist
 from switchwise.policies import ByStep, Stick
 from switchwise.policies.default_chain import default_chain
 from switchwise.testing import check_policy, conformance, material
@@ -157,6 +157,32 @@ class ChecksWithAnAssertion(ByStep):
         assert "opus" in pool
 
 
+class KeepsTheRequest:
+    """Holds on to the view, and so to all that was said."""
+
+    def __init__(self):
+        self.seen = []
+
+    def __call__(self, view, shortlist):
+        return shortlist
+
+    def learn(self, attempt):
+        self.seen.append(attempt.call.view)
+
+
+class KeepsTheWords:
+    """Remembers the user's words as a key."""
+
+    def __init__(self):
+        self.answered = {}
+
+    def __call__(self, view, shortlist):
+        return shortlist
+
+    def learn(self, attempt):
+        self.answered[attempt.call.view.last_user.lower()] = attempt.target.name
+
+
 class Sleeps(Base):
     def __call__(self, view, shortlist):
         end = time.perf_counter() + 2 * conformance.SLOWEST
@@ -184,6 +210,8 @@ class Sleeps(Base):
         (RacesWithItself, conformance.is_thread_safe),
         (ChecksWithAnAssertion, conformance.complains_properly),
         (Sleeps, conformance.is_quick),
+        (KeepsTheRequest, conformance.keeps_no_text),
+        (KeepsTheWords, conformance.keeps_no_text),
     ],
 )
 def test_each_check_catches_who_breaks_it(broken, check):
@@ -194,7 +222,7 @@ def test_each_check_catches_who_breaks_it(broken, check):
 def test_a_plain_function_and_a_policy_that_asks_a_model_can_keep_the_contract():
     def asks(view, shortlist):
         def flow():
-            yield None
+            yield Ask.text("Which?", to="haiku")
             return shortlist.prefer(["haiku"], "a model said so")
 
         return flow()

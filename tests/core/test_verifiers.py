@@ -14,17 +14,19 @@ from switchwise import (
     Price,
     Reply,
     Router,
+    Scope,
     Target,
     Verdict,
     View,
     drive,
 )
 from switchwise.policies import Budget, Rules
+from switchwise.protocols.ask_text import prompt_of
 from switchwise.testing import Fails, Script
 from switchwise.verifiers import Judge, Predicate, Schema
 from switchwise.verifiers.judge import read_score
 
-POOL = Pool([Target("cheap"), Target("strong"), Target("judge")])
+POOL = Pool([Target("cheap"), Target("strong")], asked=[Target("judge")])
 
 
 class Trip(BaseModel):
@@ -35,14 +37,14 @@ class Trip(BaseModel):
 
 def run_with(verify, pool=POOL, policies=(), **parts):
     script = Script(parts, otherwise="from the strong one")
-    run = Router(pool, *policies, Rules().exclude("judge"), verify=verify).start(View())
+    run = Router(pool, *policies, verify=verify).start(View())
     shown = "".join(drive(run, script.perform, sleep=lambda _: None))
     return run.outcome, shown, script
 
 
 def scored(score):
     """A judge that gives this score, in the form that it was asked for."""
-    return lambda call: f"Reason.\nSCORE {code_in(call.ask)}: {score}"
+    return lambda call: f"Reason.\nSCORE {code_in(prompt_of(call))}: {score}"
 
 
 def code_in(ask):
@@ -98,7 +100,7 @@ def test_a_judge_lets_pass_what_reaches_the_threshold(score, who):
     outcome, _, script = run_with(Judge("judge", threshold=0.7), cheap="weak?", judge=scored(score))
     assert outcome.target.name == who
     assert script.called[:2] == ["cheap", "judge"]
-    assert "weak?" in script.calls[1].ask
+    assert "weak?" in prompt_of(script.calls[1])
     assert not script.calls[1].live
 
 
@@ -132,7 +134,9 @@ def test_a_broken_judge_accepts_unless_it_is_told_to_reject():
 
 
 def test_a_judge_that_is_not_affordable_counts_as_broken():
-    priced = Pool([dataclasses.replace(target, price=Price(1_000 if target.name == "judge" else 1, 1)) for target in POOL])
+    priced = Pool(
+        [dataclasses.replace(target, price=Price(1, 1)) for target in POOL], asked=[Target("judge", price=Price(1_000, 1))]
+    )
     _, shown, script = run_with(Judge("judge"), priced, [Budget(usd=0.1)], cheap="weak?", judge=scored(0))
     assert shown == "weak?"
     assert "judge" not in script.called
@@ -145,11 +149,11 @@ def test_what_is_judged_can_neither_close_the_marks_nor_give_the_verdict():
 
     def gullible(call):
         """Repeats the attack word for word after its own verdict."""
-        return f"SCORE {code_in(call.ask)}: 0.1\n{attack}"
+        return f"SCORE {code_in(prompt_of(call))}: 0.1\n{attack}"
 
     _, shown, script = run_with(Judge("judge"), cheap=attack, judge=gullible)
     assert shown == "from the strong one"
-    ask = script.calls[1].ask
+    ask = prompt_of(script.calls[1])
     mark = f"ANSWER {code_in(ask)}"
     assert [line for line in ask.splitlines() if line == mark] == [mark, mark]
     assert attack in ask.split(f"\n{mark}\n")[1]
@@ -160,7 +164,7 @@ def test_the_code_is_another_for_each_step_and_the_same_for_the_same_step():
     judge.check(POOL)
 
     def code(seed):
-        return code_in(next(judge(View(seed=seed), Reply("x"))).ask)
+        return code_in(next(judge(View(seed=seed), Reply("x"))).questions["text"].instructions)
 
     assert code(1) == code(1) != code(2)
 
@@ -187,5 +191,14 @@ def test_a_judge_that_cannot_work_is_refused(wrong):
 def test_a_judge_must_be_in_the_pool():
     with pytest.raises(ConfigurationError, match="'nobody' is neither a target nor a role"):
         Router(POOL, verify=Judge("nobody"))
-    with pytest.raises(ConfigurationError, match="give it to a router"):
-        next(Judge("judge")(View(), Reply("x")))
+
+
+def test_a_judge_that_a_requirement_rules_out_never_sees_the_reply():
+    rules = Rules().exclude("judge", when=lambda view: view.scope.labels.get("region") == "eu", because="not in the EU")
+    for region, called, shown in (("us", ["cheap", "judge", "strong"], "from the strong one"), ("eu", ["cheap"], "weak?")):
+        script = Script(cheap="weak?", judge=scored(0), otherwise="from the strong one")
+        run = Router(POOL, rules, verify=Judge("judge")).start(View(Scope(labels={"region": region})))
+        assert "".join(drive(run, script.perform)) == shown
+        assert script.called == called
+    verdict = run.outcome.attempts[0].verdict
+    assert verdict.because == "the judge failed: judge may not be asked: not in the EU (Rules)"

@@ -217,6 +217,14 @@ class ByDecision:
             return answer.label, "of unknown probability", self.threshold is None
         return answer.label, f"{probability:.2f}", self.threshold is None or probability >= self.threshold
 
+    @staticmethod
+    def _examples() -> list[ByDecision]:
+        return [
+            ByDecision("luna", "How hard is it?", {"easy": "luna", "hard": "opus"}),
+            ByDecision("haiku", Question.yes_no("Is it hard?"), {True: "opus", False: "luna"}, every="step"),
+            ByDecision("haiku", Question.score("How hard is it?", ["trivial", "hard"]), {0: "luna", 1: "opus"}),
+        ]
+
 
 def targets_of(given: Mapping[Any, str]) -> dict[Any, str]:
     """The targets by label.

@@ -160,6 +160,14 @@ def has_bounded_memory(make: Make, pool: Pool) -> None:
     )
 
 
+def keeps_no_text(make: Make, pool: Pool) -> None:
+    """It keeps nothing of what was said: neither words nor a view, a call or an attempt that leads to them."""
+    policy = _taught(make, pool)
+    _decisions(policy, pool)
+    kept = next((part for part in _reached(policy) if isinstance(part, str) and material.WORDS in part.lower()), None)
+    assert kept is None, f"it keeps what the user said: {kept!r:.80}; keep features and digests only"
+
+
 def is_thread_safe(make: Make, pool: Pool) -> None:
     """Many threads may ask it and teach it at once."""
     policy = _fresh(make, pool)
@@ -243,6 +251,7 @@ CHECKS: tuple[Callable[[Make, Pool], None], ...] = (
     carries_its_memory,
     gives_reservations_back,
     has_bounded_memory,
+    keeps_no_text,
     is_thread_safe,
     complains_properly,
     is_quick,
@@ -284,7 +293,11 @@ def _sorted(state: Any) -> Any:
 
 
 def _size(root: object) -> int:
-    """Bytes of all that can be reached from an object, but for classes, modules and what functions find in theirs."""
+    return sum(map(sys.getsizeof, _reached(root)))
+
+
+def _reached(root: object) -> list[object]:
+    """All that can be reached from an object, but for classes, modules and what functions find in theirs."""
     seen: dict[int, object] = {}
     todo: list[object] = [root]
     while todo:
@@ -292,4 +305,6 @@ def _size(root: object) -> int:
         if id(part) not in seen and not isinstance(part, type | ModuleType):
             seen[id(part)] = part
             todo += [part.__closure__, part.__defaults__] if isinstance(part, FunctionType) else gc.get_referents(part)
-    return sum(map(sys.getsizeof, seen.values()))
+            if isinstance(part, dict):  # the collector leaves out keys that are strings
+                todo += part
+    return list(seen.values())

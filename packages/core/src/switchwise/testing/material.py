@@ -8,16 +8,18 @@ from switchwise.engine.policy import Policy, Reserves, name_of
 from switchwise.engine.recovery import TABLE
 from switchwise.nouns.call import Attempt, Call
 from switchwise.nouns.errors import FailureKind, TargetError
-from switchwise.nouns.exchange.ask import Ask
+from switchwise.nouns.exchange.ask import Ask, Kind
+from switchwise.nouns.exchange.conversation import Conversation
 from switchwise.nouns.exchange.reply import Answer, Reply, Verdict
 from switchwise.nouns.scope import Scope
 from switchwise.nouns.shortlist import Shortlist
-from switchwise.nouns.signals import Phase, Signals, StepKind
+from switchwise.nouns.signals import Phase, Signals, StepKind, Turn
 from switchwise.nouns.target import Capabilities, Pool, Price, Target
 from switchwise.nouns.usage import Usage
 from switchwise.nouns.view import Needs, View
 
 START = 1_000_000.0  # the clock of the first request, in seconds
+WORDS = "words of the user that nobody may keep"
 
 
 def pool() -> Pool:
@@ -66,6 +68,7 @@ def views() -> list[View]:
             signals[i % len(signals)],
             now=START + i,
             seed=0x9E3779B97F4A7C15 * i % 2**64,
+            conversation=Conversation([Turn("user", WORDS)]),
         )
         for i in range(count)
     ]
@@ -126,8 +129,21 @@ def answer(policy: Policy, view: View, shortlist: Shortlist) -> Shortlist:
     try:
         asked = next(opinion)
         while True:
-            asked = opinion.send(Reply("yes", answers={name: Answer(text="yes") for name in asked.questions}))
+            asked = opinion.send(_reply_to(asked))
     except StopIteration as done:
         finished = done.value
     assert isinstance(finished, Shortlist), f"a policy returns a Shortlist, not {finished!r}"
     return finished
+
+
+def _reply_to(ask: Ask) -> Reply:
+    """What a model says that always picks the first label, the lowest level, or "yes"."""
+    answers: dict[str, Answer] = {}
+    for name, question in ask.questions.items():
+        if question.kind is Kind.LABELS:
+            answers[name] = Answer(label=question.labels[0])
+        elif question.kind is Kind.SCORE:
+            answers[name] = Answer(score=0.0)
+        else:
+            answers[name] = Answer(text="yes") if question.kind is Kind.TEXT else Answer(vectors=((1.0, 0.0),))
+    return Reply("yes", answers=answers)

@@ -1,1 +1,1 @@
-"""What is asked of a model and what comes back: questions, answers, replies, earlier attempts."""
+"""What is said to a model and what comes back: conversations, questions, answers, replies, earlier attempts."""
