@@ -14,6 +14,7 @@ import openai
 import pytest
 
 from switchwise import (
+    Ask,
     Call,
     ConfigurationError,
     FailureKind,
@@ -40,7 +41,7 @@ BOTH = pytest.mark.parametrize("which", ["openai", "anthropic"])
 
 def call_to(model: str, ask: str | None = None) -> Call:
     target = Target("it", model=model)
-    return Call(target, View(), Shortlist(Pool([target])), ask=ask)
+    return Call(target, View(), Shortlist(Pool([target])), ask=Ask.text(ask, to="it") if ask else None)
 
 
 @pytest.fixture

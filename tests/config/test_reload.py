@@ -11,7 +11,7 @@ import pytest
 
 from switchwise import BudgetExceeded, ConfigurationError, FailureKind, Router, Scope, Target, Usage, View, drive
 from switchwise.config import BadConfiguration
-from switchwise.nouns.call import Reply
+from switchwise.nouns.exchange.reply import Reply
 from switchwise.testing import Clock, Fails, Script
 
 HEAD = """[targets]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from switchwise import Attempt, Call, Phase, Pool, Price, Reply, Router, Scope, Shortlist, Signals, Target, Usage, View
+from switchwise import Ask, Attempt, Call, Phase, Pool, Price, Reply, Router, Scope, Shortlist, Signals, Target, Usage, View
 from switchwise.policies import Cheapest
 
 TALKATIVE = Target("dear answers", price=Price(1, 20))
@@ -46,7 +46,7 @@ def test_the_mean_starts_from_the_stated_length_and_follows_what_is_seen():
 
 def test_unknown_usage_and_what_a_judge_says_teach_it_nothing():
     policy = Cheapest(output=500)
-    answered(policy, 9_000, ask="judge this")
+    answered(policy, 9_000, ask=Ask.text("judge this", to="judge"))
     answered(policy, 9_000, usage=False)
     assert policy.expected_output(View()) == 500
 

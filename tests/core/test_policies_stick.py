@@ -3,6 +3,7 @@
 import pytest
 
 from switchwise import (
+    Ask,
     Attempt,
     Call,
     ConfigurationError,
@@ -66,7 +67,7 @@ def test_to_a_provider_leaves_the_choice_of_model_to_others():
 
 def test_rejected_replies_failures_and_what_a_judge_says_are_no_reason_to_stay():
     policy = learned(Stick(), "luna", verdict=Verdict(False))
-    learned(policy, "luna", ask="judge this")
+    learned(policy, "luna", ask=Ask.text("judge this", to="luna"))
     learned(policy, "luna", reply=None, abandoned=True)
     assert names(policy)[0] == "opus"
 

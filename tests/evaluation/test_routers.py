@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from switchwise import BudgetExceeded, Call, ConfigurationError, Phase, Pool, Price, Router, StepKind, Target
+from switchwise import Ask, BudgetExceeded, ConfigurationError, Phase, Pool, Price, Router, StepKind, Target
 from switchwise.cli import main
 from switchwise.evaluation import Setting, load_router, read_sessions, replay, replay_router
 from switchwise.evaluation.prices import frozen_prices
@@ -129,7 +129,7 @@ def test_a_target_without_a_price_is_refused(recorded):
 
 def test_a_policy_that_would_ask_a_model_is_refused(recorded):
     def asks(view, shortlist):
-        yield Call(shortlist.targets[0], view, shortlist, ask="Which?")
+        yield Ask.text("Which?", to=shortlist.targets[0].name)
         return shortlist
 
     with pytest.raises(ConfigurationError, match="asks a model before it decides"):

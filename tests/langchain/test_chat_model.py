@@ -21,7 +21,7 @@ from langchain_core.runnables import RunnableLambda
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from langchain_switchwise import ChatSwitchwise
-from switchwise import AllTargetsFailed, Call, ConfigurationError, Interrupted, Pool, Router, Shortlist, Target, Verdict
+from switchwise import AllTargetsFailed, Ask, ConfigurationError, Interrupted, Pool, Router, Target, Verdict
 from switchwise.catalog import Unpriced
 from switchwise.observe.journal import InMemory
 
@@ -268,7 +268,7 @@ class TestVerifier:
 
     def test_what_a_judge_is_asked_is_told_apart_and_hidden_too(self, duo: Duo) -> None:
         def judge(view: Any, reply: Any) -> Any:
-            verdict = yield Call(llm.router.pool["fast"], view, Shortlist(llm.router.pool), ask="Is this right?")
+            verdict = yield Ask.text("Is this right?", to="fast")
             return Verdict(verdict.text == "fast says")
 
         runs = Runs()

@@ -14,7 +14,7 @@ from llama_index.llms.switchwise.answering.replies import reply_of
 from llama_index.llms.switchwise.answering.stream import EmptyStream, StreamReader, check, says_nothing
 from llama_index.llms.switchwise.answering.usage import usage_of
 from llama_index.llms.switchwise.models.native import Native
-from switchwise import FailureKind, Pool, Router, Target, TargetError, Usage, Verdict
+from switchwise import Ask, FailureKind, Pool, Router, Target, TargetError, Usage, Verdict
 from switchwise.dialects.table import OPENAI_CHAT
 from switchwise.failures import IncompleteStream
 from switchwise_loopback import Answer, LoopbackProvider
@@ -152,9 +152,8 @@ class TestReplies:
 
     async def test_a_judge_is_asked_through_the_same_llms_by_every_method(self, openai, journal, method):
         def judge(view, reply):
-            from switchwise import Call, Shortlist
 
-            asked = yield Call(pool["two"], view, Shortlist(pool), ask="Is it good?")
+            asked = yield Ask.text("Is it good?", to="two")
             return Verdict("no" not in asked.text, "the judge says no")
 
         pool = Pool([Target("one"), Target("two")])
