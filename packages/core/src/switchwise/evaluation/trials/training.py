@@ -13,8 +13,8 @@ from switchwise.evaluation.outcomes.table import Outcomes
 from switchwise.evaluation.trials import routers
 from switchwise.evaluation.trials.evaluate import evaluate_in_domain
 from switchwise.evaluation.trials.predict import folds, predict
-from switchwise.nouns.exchange.conversation import Conversation
 from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.exchange.conversation import Conversation
 from switchwise.nouns.scope import Scope
 from switchwise.nouns.signals import Signals, StepKind, Turn
 from switchwise.nouns.view import Needs, View
