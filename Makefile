@@ -5,7 +5,7 @@ RUN := $(UV) run --no-sync
 CORE := packages/core/src/switchwise
 READY := .venv/.ready
 
-.PHONY: help setup demo test test-llamaindex test-newest lock changes check lint types layers bench eval fix build wheels peers clean
+.PHONY: help setup chaos demo test test-llamaindex test-newest lock changes check lint types layers bench eval fix build wheels peers clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -78,6 +78,9 @@ wheels: $(READY)  ## each wheel alone in a fresh environment, with the first sni
 
 peers: $(UV)  ## other people's tests, unmodified, bare and through switchwise; SUITES="..." for some of them
 	.tools/bin/python tools/peers $(SUITES)
+
+chaos: $(READY)  ## 5,000 agent steps with random faults through every door
+	$(RUN) python tools/chaos $(ARGS)
 
 fix: $(READY)  ## format, and mend what the linter can
 	$(RUN) ruff format .

@@ -116,14 +116,17 @@ class TestTheEndOfAStream:
     @pytest.mark.parametrize(
         "message",
         [
-            ChatMessage(role="assistant", blocks=[ToolCallBlock(tool_name="add", tool_kwargs={})]),
             ChatMessage(role="assistant", blocks=[ThinkingBlock(content="hm")]),
             ChatMessage(role="assistant", content="all of it"),
             ChatMessage(role="assistant", content="", additional_kwargs={"thinking_delta": "hm"}),
         ],
     )
-    def test_tool_calls_thinking_and_whole_messages_say_something(self, message):
+    def test_thinking_and_whole_messages_say_something(self, message):
         assert not says_nothing(response(message=message, delta=""))
+
+    def test_B4_a_piece_of_a_tool_call_shows_nothing(self):
+        piece = ChatMessage(role="assistant", blocks=[ToolCallBlock(tool_name="add", tool_kwargs={})])
+        assert says_nothing(response(message=piece, delta=""))
 
 
 class TestHiddenFailures:

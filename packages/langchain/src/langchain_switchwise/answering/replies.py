@@ -153,15 +153,24 @@ class Opening:
         return held
 
 
+_WORDS = frozenset(["text-delta", "reasoning-delta", "data-delta"])
+_CALLS = frozenset(["tool_use", "tool_call", "tool_call_chunk", "input_json_delta", "function_call", "invalid_tool_call"])
+
+
 def says_something(chunk: Any) -> bool:
-    """Whether a chunk, or an event of the v3 protocol, holds anything of the answer itself."""
+    """Whether a chunk, or an event of the v3 protocol, shows a reader anything of the answer.
+
+    Pieces of a tool call do not: half a call is of use to nobody, so calls wait until they are whole, or words come.
+    """
     if isinstance(chunk, dict) and "event" in chunk:
-        return chunk["event"] not in ("message-start", "content-block-start")
+        return chunk["event"] == "content-block-delta" and (chunk.get("delta") or {}).get("type") in _WORDS
     if not isinstance(chunk, AIMessage):
         return True  # a parsed answer
-    if isinstance(chunk, AIMessageChunk) and chunk.tool_call_chunks:
-        return True
     content = chunk.content
     if isinstance(content, str):
-        return bool(content or chunk.tool_calls or chunk.additional_kwargs)
-    return any(isinstance(block, str) or block.get("type") != "text" or block.get("text") for block in content)
+        return bool(content or chunk.additional_kwargs.keys() - {"tool_calls", "function_call"})
+    return any(isinstance(block, str) or (block.get("type") not in _CALLS and _has_words(block)) for block in content)
+
+
+def _has_words(block: Mapping[str, Any]) -> bool:
+    return block.get("type") != "text" or bool(block.get("text"))

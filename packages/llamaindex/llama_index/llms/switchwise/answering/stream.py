@@ -1,7 +1,7 @@
 """One streamed answer on its way through: what may be shown when, whether it came to its end, and what the integration loses of it.
 
 Rules:
-1. Chunks that say nothing (a role, an announcement) wait for the first that does: as long as nothing was shown, another
+1. Chunks that show nothing (a role, an announcement, a piece of a tool call) wait for the first that does: as long as nothing was shown, another
    target may still answer.
 2. A stream is complete only with its provider's terminal marker. Neither the SDKs nor LlamaIndex notice a stream that was cut: it looks like a
    short answer. A usage record that is sent last is an end, too.
@@ -227,7 +227,7 @@ def check(response: Any) -> None:
 
 
 def says_nothing(chunk: Any) -> bool:
-    """Whether a chunk carries nothing of the answer."""
+    """Whether a chunk shows a reader nothing of the answer. Half a tool call is of use to nobody: calls wait until they are whole."""
     if getattr(chunk, "delta", True):
         return False
     if (chunk.additional_kwargs or {}).get("thinking_delta"):
@@ -237,7 +237,7 @@ def says_nothing(chunk: Any) -> bool:
         return not chunk.text
     if message.additional_kwargs.get("thinking_delta"):
         return False
-    return all(type(block) is TextBlock and not block.text for block in message.blocks)
+    return all(isinstance(block, ToolCallBlock) or (type(block) is TextBlock and not block.text) for block in message.blocks)
 
 
 def is_empty(chunk: Any) -> bool:
