@@ -32,6 +32,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from doors import DOORS, Models, Step, World
+
 from switchwise import Interrupted
 from switchwise_loopback import Fault
 
@@ -106,7 +107,9 @@ def _run(world: World, steps: int, seed: int, seconds: float) -> int:
         f"{results['interrupted']} interrupted after words were shown; at most {most} requests a step"
     )
     if added:
-        print(f"time added by faults: median {_ms(added, 0.5, middle)}, p99 {_ms(added, 0.99, middle)} (a step without: {middle * 1e3:.0f} ms)")
+        print(
+            f"time added by faults: median {_ms(added, 0.5, middle)}, p99 {_ms(added, 0.99, middle)} (a step without: {middle * 1e3:.0f} ms)"
+        )
     print(f"resident memory grew by {grown:.0f} MiB in the last four fifths")
     bad = results["lost"] + results["empty"] + results["doubled"] + (most > MOST_ATTEMPTS)
     return 1 if bad else 0

@@ -92,9 +92,13 @@ class World:
             router=self._router(),
             models={
                 Models.OPUS: ChatAnthropic(model=Models.OPUS, **keys[Models.OPUS], base_url=first.anthropic_url, **options),
-                Models.SOL: ChatOpenAI(model=Models.SOL, **keys[Models.SOL], base_url=first.openai_url, stream_usage=True, **options),
+                Models.SOL: ChatOpenAI(
+                    model=Models.SOL, **keys[Models.SOL], base_url=first.openai_url, stream_usage=True, **options
+                ),
                 Models.HAIKU: ChatAnthropic(model=Models.HAIKU, **keys[Models.HAIKU], base_url=second.anthropic_url, **options),
-                Models.LUNA: ChatOpenAI(model=Models.LUNA, **keys[Models.LUNA], base_url=second.openai_url, stream_usage=True, **options),
+                Models.LUNA: ChatOpenAI(
+                    model=Models.LUNA, **keys[Models.LUNA], base_url=second.openai_url, stream_usage=True, **options
+                ),
             },
         )
         self.bound = self.chat.bind_tools([record])
@@ -112,7 +116,9 @@ class World:
             {
                 Models.OPUS: AnthropicClient(model=Models.OPUS, **keys[Models.OPUS], base_url=first.anthropic_url, timeout=2.0),
                 Models.SOL: OpenAIClient(model=Models.SOL, **keys[Models.SOL], base_url=first.openai_url, timeout=2.0),
-                Models.HAIKU: AnthropicClient(model=Models.HAIKU, **keys[Models.HAIKU], base_url=second.anthropic_url, timeout=2.0),
+                Models.HAIKU: AnthropicClient(
+                    model=Models.HAIKU, **keys[Models.HAIKU], base_url=second.anthropic_url, timeout=2.0
+                ),
                 Models.LUNA: OpenAIClient(model=Models.LUNA, **keys[Models.LUNA], base_url=second.openai_url, timeout=2.0),
             },
             self._router(),
@@ -127,7 +133,9 @@ class World:
         """One whose clock runs so fast that every target has recovered at the next step."""
         providers = {Models.OPUS: "anthropic", Models.SOL: "openai", Models.HAIKU: "anthropic", Models.LUNA: "openai"}
         pool = Pool([Target(model, providers[model], model, Price(1, 4)) for model in Models.ALL])
-        return Router(pool, Fits(), Healthy(), recovery=Recovery(patience=0.2, pause=0.01), clock=lambda: float(next(self._seconds)))
+        return Router(
+            pool, Fits(), Healthy(), recovery=Recovery(patience=0.2, pause=0.01), clock=lambda: float(next(self._seconds))
+        )
 
     def fail(self, model: str, fault: Fault) -> None:
         """Let a target fail in this step, in each framework."""
