@@ -44,6 +44,7 @@ FAULTS = [fault for fault in Fault if fault not in {Fault.BAD_REQUEST, Fault.CON
 
 
 def main() -> int:
+    """Run it."""
     parser = argparse.ArgumentParser(description="agent steps with random faults")
     parser.add_argument("--steps", type=int, default=5_000)
     parser.add_argument("--seed", type=int, default=0)

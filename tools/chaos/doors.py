@@ -224,7 +224,7 @@ async def astream(world: World, step: Step) -> list[str]:
     return [_joined(chunks)]
 
 
-def agent(world: World, step: Step) -> list[str]:
+def agent(world: World, _: Step) -> list[str]:
     state = world.agent.invoke({"messages": [("user", "Go on.")]})
     return [_said(state["messages"][-1])]
 
@@ -246,24 +246,24 @@ def _llama(step: Step, response: Any) -> str:
 _TOOL = FunctionTool.from_defaults(_note, name="record")
 
 
-def _history(step: Step) -> list[ChatMessage]:
+def _history() -> list[ChatMessage]:
     return [ChatMessage(role="user", content="Go on.")]
 
 
 def chat(world: World, step: Step) -> list[str]:
     llm = world.llm
-    return [_llama(step, llm.chat_with_tools([_TOOL], chat_history=_history(step)) if step.tool else llm.chat(_history(step)))]
+    return [_llama(step, llm.chat_with_tools([_TOOL], chat_history=_history()) if step.tool else llm.chat(_history()))]
 
 
 async def achat(world: World, step: Step) -> list[str]:
     llm = world.llm
-    asked = llm.achat_with_tools([_TOOL], chat_history=_history(step)) if step.tool else llm.achat(_history(step))
+    asked = llm.achat_with_tools([_TOOL], chat_history=_history()) if step.tool else llm.achat(_history())
     return [_llama(step, await asked)]
 
 
 def stream_chat(world: World, step: Step) -> list[str]:
     llm = world.llm
-    asked = llm.stream_chat_with_tools([_TOOL], chat_history=_history(step)) if step.tool else llm.stream_chat(_history(step))
+    asked = llm.stream_chat_with_tools([_TOOL], chat_history=_history()) if step.tool else llm.stream_chat(_history())
     shown, last = "", None
     for last in asked:
         shown += step.show(last.delta or "")
@@ -272,7 +272,7 @@ def stream_chat(world: World, step: Step) -> list[str]:
 
 async def astream_chat(world: World, step: Step) -> list[str]:
     llm = world.llm
-    asked = llm.astream_chat_with_tools([_TOOL], chat_history=_history(step)) if step.tool else llm.astream_chat(_history(step))
+    asked = llm.astream_chat_with_tools([_TOOL], chat_history=_history()) if step.tool else llm.astream_chat(_history())
     shown, last = "", None
     async for last in await asked:
         shown += step.show(last.delta or "")
