@@ -21,9 +21,9 @@ from switchwise.catalog import Unpriced
 from switchwise.config import find, json_schema, load
 from switchwise.config.document import read as read_document
 from switchwise.config.json_schema import SHIPPED
+from switchwise.config.lines import toml_lines
 from switchwise.config.node import Node
 from switchwise.config.registry import known, parameters
-from switchwise.config.toml_lines import toml_lines
 from switchwise.config.values import made
 from switchwise.observe.journal import read
 from switchwise.testing import Script

@@ -1,6 +1,10 @@
-"""The command line, on argparse: it needs nothing that `import switchwise` does not need.
+"""The `switchwise` command.
 
-Exit status: 0 done; 1 the output could not be written; 2 the arguments or what they name will not do; 130 interrupted.
+Commands for people are on typer and rich (extra `cli`): see `app`. Those that measure (`replay`, `eval`, `fit`, ...) are on argparse and need
+nothing of that kind that `import switchwise` does not need; `loopback` is that of the package `switchwise-loopback`.
+
+Exit status: 0 done; 1 something was found, or the output could not be written; 2 the arguments or what they name will not do;
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -8,28 +12,24 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from switchwise import __version__
-from switchwise.cli import evaluate, fit, replay
-from switchwise.nouns.errors import SwitchwiseError
+from switchwise.cli import evaluate, fit, loopback, replay
+from switchwise.nouns.errors import ConfigurationError, SwitchwiseError
+
+MEASURING = (replay, evaluate, fit)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a subcommand; the exit status.
+    """Run a command; the exit status.
 
     Parameters:
         arguments: those of the command line; None: of this process.
     """
-    parser = argparse.ArgumentParser(prog="switchwise", description="A model router for agents.")
-    parser.add_argument("--version", action="version", version=f"switchwise {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="command")
-    replay.add(commands)
-    evaluate.add(commands)
-    fit.add(commands)
-    options = parser.parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        status: int = options.run(options)
+        status = _command(given)(given)
         sys.stdout.flush()
     except SwitchwiseError as error:
         sys.stderr.write(f"switchwise: {error}\n")
@@ -43,3 +43,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return status
+
+
+def measuring() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """The parser of the commands that measure, and that of each by its name."""
+    parser = argparse.ArgumentParser(prog="switchwise", description="A model router for agents.")
+    parser.add_argument("--version", action="version", version=f"switchwise {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for module in MEASURING:
+        module.add(commands)
+    return parser, dict(commands.choices)
+
+
+def _command(given: Sequence[str]) -> Callable[[Sequence[str]], int]:
+    first = next(iter(given), "")
+    if first == "loopback":
+        return lambda words: loopback.main(words[1:])
+    return _measure if first == "--version" or first in measuring()[1] else _typed
+
+
+def _measure(given: Sequence[str]) -> int:
+    options = measuring()[0].parse_args(given)
+    status: int = options.run(options)
+    return status
+
+
+def _typed(given: Sequence[str]) -> int:
+    try:
+        from switchwise.cli.app import app
+    except ModuleNotFoundError as error:
+        if error.name not in ("typer", "rich"):
+            raise
+        told = 'the command needs typer and rich: pip install "switchwise[cli]"; without them there are'
+        raise ConfigurationError(f"{told} {', '.join(measuring()[1])} and loopback") from None
+    app(args=list(given), prog_name="switchwise")
+    return 0

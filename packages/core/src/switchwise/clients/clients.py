@@ -146,7 +146,7 @@ class Clients:
 
         configuration = load(path, catalog)
         recipe = configuration.pick(router, labels)
-        clients = {target.name: _client(configuration.endpoints[target.name]) for target in recipe.pool}
+        clients = {target.name: client_of(configuration.endpoints[target.name]) for target in recipe.pool}
         made = Router.from_recipe(configuration, recipe, reload=reload, catalog=catalog, fixed=True, **options)
         return cls(clients, made)
 
@@ -224,8 +224,12 @@ class Clients:
 _OF_THE_SDK = frozenset(["default_headers", "default_query", "max_retries", "organization", "project"])
 
 
-def _client(endpoint: Endpoint) -> Client:
-    """The client for a target of a configuration file."""
+def client_of(endpoint: Endpoint) -> Client:
+    """The client for a target of a configuration file.
+
+    Raises:
+        ConfigurationError: nobody here speaks to its provider, or a key is not where the file says.
+    """
     from switchwise.clients.anthropic import AnthropicClient
     from switchwise.clients.openai import OpenAIClient
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from switchwise.catalog import Catalog
 from switchwise.config.document import Document, Refused, read
+from switchwise.config.lines import Place
 from switchwise.config.node import Node, shown
 from switchwise.config.problems import BadConfiguration, Problem, near
 from switchwise.config.references import Reference, reference, resolved, settled
-from switchwise.config.toml_lines import Path as Place
 from switchwise.config.values import convert, made
 from switchwise.engine.policy import Checks, Policy, hold
 from switchwise.engine.route import Verifier

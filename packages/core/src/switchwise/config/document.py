@@ -9,9 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from switchwise.config.lines import Place, toml_lines, yaml_parsed
 from switchwise.config.problems import BadConfiguration, Problem
-from switchwise.config.toml_lines import Path as Place
-from switchwise.config.toml_lines import toml_lines
 
 SECRET = re.compile(
     r"\b(sk-[\w-]{12,}|gsk_\w{12,}|xai-\w{12,}|hf_\w{12,}|nvapi-[\w-]{12,}|AIza[\w-]{20,}|AKIA[A-Z0-9]{12,}|gh[pousr]_\w{20,}|eyJ[\w-]{20,}\.)"
@@ -144,9 +143,7 @@ def _merge(into: dict[str, Any], data: Mapping[str, Any], kept: Places, places: 
 
 def _parsed(path: Path, text: str) -> tuple[dict[str, Any], dict[Place, int]]:
     if path.suffix in (".yaml", ".yml"):
-        from switchwise.config.yaml_lines import parsed
-
-        return parsed(path, text)
+        return yaml_parsed(path, text)
     if path.suffix != ".toml":
         raise BadConfiguration([Problem(str(path), 0, "", "a file of no known format", "name it .toml, .yaml or .yml")])
     try:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from switchwise.config.document import Document, Refused
+from switchwise.config.lines import Place
 from switchwise.config.problems import near
-from switchwise.config.toml_lines import Path as Place
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ Source: routing rules as in claude-code-router and LiteLLM's tag routing, withou
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from switchwise.nouns.errors import ConfigurationError
@@ -18,11 +18,25 @@ from switchwise.nouns.view import View
 
 
 @dataclass(frozen=True, slots=True)
-class _Rule:
+class Rule:
+    """One condition and what follows from it.
+
+    Parameters:
+        when: whether it applies.
+        word: a target or role.
+        verb: `prefer`, `require` or `exclude`.
+        because: the reason that its notes give.
+    """
+
     when: Callable[[View], bool]
     word: str
     verb: str
     because: str
+
+    @property
+    def unconditional(self) -> bool:
+        """Whether it applies to every request."""
+        return self.when is _always
 
 
 class Rules:
@@ -42,10 +56,13 @@ class Rules:
 
     name = "Rules"
 
-    def __init__(self, *rules: _Rule) -> None:
-        if strange := [rule for rule in rules if not isinstance(rule, _Rule)]:
+    def __init__(self, *rules: Rule) -> None:
+        if strange := [rule for rule in rules if not isinstance(rule, Rule)]:
             raise ConfigurationError(f"Rules({strange[0]!r}): write Rules().prefer(...), .require(...) or .exclude(...)")
         self._rules = rules
+
+    def __iter__(self) -> Iterator[Rule]:
+        return iter(self._rules)
 
     @property
     def requires(self) -> bool:
@@ -89,7 +106,7 @@ class Rules:
     def _and(self, verb: str, word: str, when: Callable[[View], bool] | None, because: str) -> Rules:
         if when is not None and not callable(when):
             raise ConfigurationError(f"Rules().{verb}({word!r}, when={when!r}): give a function of the view, or leave it away")
-        return Rules(*self._rules, _Rule(when or _always, word, verb, because))
+        return Rules(*self._rules, Rule(when or _always, word, verb, because))
 
 
 def _among(names: frozenset[str]) -> Callable[[Target], bool]:

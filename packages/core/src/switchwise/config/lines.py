@@ -1,11 +1,17 @@
-"""On which line each field of a TOML file stands. The standard library's parser does not tell."""
+"""On which line each field of a file stands: TOML, whose parser in the standard library does not tell, and YAML (extra `yaml`)."""
 
 from __future__ import annotations
 
-Path = tuple[str | int, ...]
+from pathlib import Path
+from typing import Any
+
+from switchwise.config.problems import BadConfiguration, Problem
+
+Place = tuple[str | int, ...]
+MOST = 100_000  # fields of a YAML file: aliases can stand for many more than were written
 
 
-def toml_lines(text: str) -> dict[Path, int]:
+def toml_lines(text: str) -> dict[Place, int]:
     r"""The line of each table, key and element, from 1.
 
     Parameters:
@@ -24,11 +30,11 @@ class _Scanner:
         self._text = text.replace("\r\n", "\n")
         self._at = 0
         self._line = 1
-        self._lines: dict[Path, int] = {}
-        self._last: dict[Path, int] = {}  # arrays of tables: the index of the last one
+        self._lines: dict[Place, int] = {}
+        self._last: dict[Place, int] = {}  # arrays of tables: the index of the last one
 
-    def scan(self) -> dict[Path, int]:
-        table: Path = ()
+    def scan(self) -> dict[Place, int]:
+        table: Place = ()
         while self._skip(" \t\n"):
             if self._text.startswith("[[", self._at):
                 table = self._header(2)
@@ -55,10 +61,10 @@ class _Scanner:
         self._line += self._text.count("\n", self._at, self._at + count)
         self._at += count
 
-    def _header(self, brackets: int) -> Path:
+    def _header(self, brackets: int) -> Place:
         self._step(brackets)
         *outer, last = self._key()
-        path: Path = ()
+        path: Place = ()
         for name in outer:
             path = self._inside((*path, name))
         path = (*path, last)
@@ -71,12 +77,12 @@ class _Scanner:
         self._step(brackets)
         return path
 
-    def _inside(self, path: Path) -> Path:
+    def _inside(self, path: Place) -> Place:
         """The path of a table; of an array of tables, that of its last one."""
         self._lines.setdefault(path, self._line)
         return (*path, self._last[path]) if path in self._last else path
 
-    def _pair(self, table: Path) -> None:
+    def _pair(self, table: Place) -> None:
         path = table
         for name in self._key():
             path = (*path, name)
@@ -116,7 +122,7 @@ class _Scanner:
         while len(end) == 3 and self._text.startswith(quote, self._at):  # up to two more may belong to the text
             self._step()
 
-    def _value(self, path: Path) -> None:
+    def _value(self, path: Place) -> None:
         self._lines.setdefault(path, self._line)
         char = self._text[self._at]
         if char in "\"'":
@@ -136,3 +142,54 @@ class _Scanner:
         else:
             while self._at < len(self._text) and self._text[self._at] not in ",]}\n#":
                 self._step()
+
+
+def yaml_parsed(path: Path, text: str) -> tuple[dict[str, Any], dict[Place, int]]:
+    """The tree, and on which line each field stands.
+
+    Raises:
+        BadConfiguration: it is no YAML, or no table; a key is no text or occurs twice; PyYAML is not installed.
+    """
+    try:
+        import yaml
+    except ImportError:
+        told = "YAML cannot be read here"
+        raise BadConfiguration(
+            [Problem(str(path), 0, "", told, 'pip install "switchwise[yaml]", or write the file as TOML')]
+        ) from None
+    lines: dict[Place, int] = {}
+
+    def refuse(node: Any, message: str, remedy: str) -> BadConfiguration:
+        return BadConfiguration([Problem(str(path), node.start_mark.line + 1, "", message, remedy)])
+
+    def walk(node: Any, place: Place) -> None:
+        lines.setdefault(place, node.start_mark.line + 1)
+        if len(lines) > MOST or len(place) > 50:
+            raise refuse(node, "too many fields, or too deep", "do without aliases")
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                name = key.value
+                if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
+                    raise refuse(key, f"the key {name!r:.40} is no text", "put it in quotes")
+                if (*place, name) in lines:
+                    raise refuse(key, f"{name!r} occurs twice", "keep one of them")
+                lines[(*place, name)] = key.start_mark.line + 1
+                walk(value, (*place, name))
+        elif isinstance(node, yaml.SequenceNode):
+            for i, value in enumerate(node.value):
+                walk(value, (*place, i))
+
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        if root is not None:
+            walk(root, ())
+        data = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        mark, told = getattr(error, "problem_mark", None), getattr(error, "problem", None) or str(error)
+        line = mark.line + 1 if mark else 1
+        raise BadConfiguration(
+            [Problem(str(path), line, "", f"no YAML: {told}", "see the indentation and the quotes")]
+        ) from None
+    if not isinstance(data, dict):
+        raise BadConfiguration([Problem(str(path), 1, "", "no table", "begin with targets: and routers:")])
+    return data, lines

@@ -1,0 +1,196 @@
+"""`switchwise drill`: let targets fail, and see who would answer. People forget to test their fallbacks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import Progress, SpinnerColumn, TextColumn
+from rich.text import Text
+
+from switchwise.cli.output import AsJson, ConfigFile, RouterName, as_json, console, tell, usd
+from switchwise.nouns.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from switchwise.clients.sdk import Client
+    from switchwise.config import Configuration, Recipe
+    from switchwise_loopback import LoopbackProvider
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one request while some targets failed.
+
+    Parameters:
+        failing: whom it was.
+        answered: who answered; None: nobody.
+        tried: the attempts, as target and what became of it.
+        seconds: that the caller would have waited, pauses included.
+        cost: USD of the answer; None: there is none, or no price is known.
+        told: what the caller is told where nobody answered.
+    """
+
+    failing: str
+    answered: str | None
+    tried: list[tuple[str, str]]
+    seconds: float
+    cost: float | None
+    told: str = ""
+
+
+def drill(
+    config: ConfigFile = None,
+    router: RouterName = None,
+    fault: Annotated[
+        str, typer.Option(help="How they fail: overloaded, rate_limit, server_error, quota, authentication, reset, ...")
+    ] = "overloaded",
+    tokens: Annotated[int, typer.Option(min=1, max=1_000_000, help="Length of the prompt, for the price.")] = 2_000,
+    latency: Annotated[float, typer.Option(min=0, max=60, help="Seconds until a target begins to answer.")] = 0.0,
+    json_: AsJson = False,
+) -> None:
+    """Let each target fail in turn, each provider, and all together, on this machine, and show who would answer.
+
+    Nobody outside is called. Exit status 1: a single failure leaves a request without an answer.
+    """
+    try:
+        from switchwise_loopback import Fault, LoopbackProvider
+    except ImportError:
+        raise ConfigurationError("drill needs the loopback provider: pip install switchwise-loopback") from None
+    from switchwise.config import find, load
+    from switchwise.config.problems import near
+
+    kinds = {each.value: each for each in Fault}
+    if fault not in kinds:
+        raise ConfigurationError(f"--fault {fault}: {near(fault, kinds)}")
+    path = find(config)
+    recipe = load(path).pick(router)
+    outcomes: list[Outcome] = []
+    with (
+        LoopbackProvider(latency={"*": latency}, strict=False) as provider,
+        Progress(SpinnerColumn(), TextColumn("{task.description}"), console=console(error=True), transient=True) as progress,
+        _silence("switchwise"),  # that a circuit opened is what this is for
+    ):
+        task = progress.add_task("loading the SDKs", total=None)
+        clients = _clients(load(path), recipe, provider)
+        for failing, names in _cases(recipe):
+            progress.update(task, description=f"{failing} failing")
+            configuration = load(path)  # nothing is remembered from one case to the next
+            provider.clear()
+            provider.forget()
+            for name in names:
+                provider.inject(kinds[fault], times=None, model=name, seconds=0.1)
+            outcomes.append(_ask(configuration, configuration.pick(recipe.name), failing, clients, tokens))
+    if json_:
+        as_json({"router": recipe.name, "fault": fault, "tokens": tokens, "cases": [asdict(outcome) for outcome in outcomes]})
+    else:
+        _told(recipe, outcomes, fault)
+    alone = [outcome for outcome in outcomes if outcome.answered is None and outcome.failing != "all"]
+    raise typer.Exit(1 if alone else 0)
+
+
+def _cases(recipe: Recipe) -> Iterator[tuple[str, Sequence[str]]]:
+    """Who fails, one case after the other."""
+    names = [target.name for target in recipe.pool]
+    yield "nobody", ()
+    for name in names:
+        yield name, [name]
+    providers = dict.fromkeys(target.provider for target in recipe.pool)
+    for provider in providers:
+        theirs = [target.name for target in recipe.pool if target.provider == provider]
+        if 1 < len(theirs) < len(names):
+            yield f"all of {provider}", theirs
+    if len(names) > 1:
+        yield "all", names
+
+
+@contextmanager
+def _silence(name: str) -> Iterator[None]:
+    """Let a log say nothing for a while."""
+    log = logging.getLogger(name)
+    before = log.level
+    log.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
+
+
+def _clients(configuration: Configuration, recipe: Recipe, provider: LoopbackProvider) -> dict[str, Client]:
+    """A client for each target, which has been called once: the first call of an SDK takes seconds.
+
+    Each is called by the name of its target, so that a failure strikes it and not another one of the same model.
+    """
+    from switchwise import Call, Shortlist, View
+    from switchwise.clients import AnthropicClient, OpenAIClient
+    from switchwise.protocols.prompt import Prompt
+
+    made: dict[str, Client] = {}
+    for target in recipe.pool:
+        if target.provider == "anthropic" or configuration.endpoints[target.name].api == "messages":
+            client: Client = AnthropicClient(base_url=provider.anthropic_url, api_key="local")
+        else:
+            client = OpenAIClient(base_url=provider.openai_url, api_key="local")
+        there = replace(target, model=target.name)
+        prompt = Prompt([{"role": "user", "content": "Hello"}], max_tokens=20)
+        list(client.perform(Call(there, View(), Shortlist(recipe.pool)), client.render(prompt, there)))
+        made[target.name] = client
+    return made
+
+
+def _ask(configuration: Configuration, recipe: Recipe, failing: str, clients: Mapping[str, Client], tokens: int) -> Outcome:
+    """One request, with real clients and a real failure; pauses are counted and not slept."""
+    from switchwise import AllTargetsFailed, Interrupted, NoTarget, Router, Scope, View, drive
+    from switchwise.protocols.prompt import Prompt
+
+    waited: list[float] = []
+    attempts: list[Any] = []
+    router = Router.from_recipe(configuration, replace(recipe, journal=()), journal=[attempts.append])
+    prompt = Prompt([{"role": "user", "content": "word " * tokens}], max_tokens=200)
+    began, answered, told, cost = perf_counter(), None, "", None
+
+    def perform(call: Any) -> Iterator[Any]:
+        client, target = clients[call.target.name], replace(call.target, model=call.target.name)
+        params = client.render(
+            replace(prompt, messages=[{"role": "user", "content": call.ask}]) if call.ask else prompt, target
+        )
+        return client.perform(replace(call, target=target), params)
+
+    try:
+        run = router.start(View(Scope("drill"), tokens=tokens))
+        for _ in drive(run, perform, sleep=waited.append):
+            pass
+        answered, cost = run.outcome.target.name, run.outcome.cost
+    except (AllTargetsFailed, Interrupted, NoTarget) as error:
+        told = str(error).splitlines()[0]
+    seconds = perf_counter() - began + sum(waited)
+    tried = [(attempt.target.name, attempt.kind.value if attempt.kind else "answered") for attempt in attempts]
+    return Outcome(failing, answered, tried, round(seconds, 2), cost, told)
+
+
+def _told(recipe: Recipe, outcomes: Sequence[Outcome], fault: str) -> None:
+    lost = [outcome.failing for outcome in outcomes if outcome.answered is None]
+    usual = outcomes[0]
+    if not lost:
+        sentence = f"Every request is answered, whoever fails ({fault})."
+    elif lost == ["all"]:
+        sentence = f"Whichever target fails ({fault}), another one answers; {usual.answered} does when nobody fails."
+    else:
+        sentence = f"Nobody answers when these fail ({fault}): {', '.join(name for name in lost if name != 'all')}."
+    rows: list[list[object]] = []
+    for outcome in outcomes:
+        tried = ", ".join(f"{name} ({became})" for name, became in outcome.tried)
+        answer = Text(outcome.answered, "green") if outcome.answered else Text("nobody", "bold red")
+        rows.append([outcome.failing, answer, f"{outcome.seconds:.2f}", usd(outcome.cost), tried or outcome.told])
+    columns = {
+        "failing": f"{fault}, for as long as it takes",
+        "answers": "whose answer the caller gets",
+        "seconds": "until then, pauses between attempts included; models answer as fast as --latency says",
+        "price": "USD of the answer, with nothing cached",
+        "tried": "in this order, and what became of it",
+    }
+    tell(f"Router {recipe.name}: {sentence}", columns, rows, right=("seconds", "price"))

@@ -1,0 +1,80 @@
+"""How commands speak: one sentence first, a table whose columns are explained, or JSON; and the options that they share."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", "-c", help="A .toml or .yaml file; else SWITCHWISE_CONFIG, else switchwise.toml here.", show_default=False
+    ),
+]
+RouterName = Annotated[
+    str | None, typer.Option("--router", "-r", help="One of its routers; else the default one.", show_default=False)
+]
+
+BEGIN, LOOK, MEASURE = "Begin", "Look", "Measure"
+"""Headings of the help, under which commands stand."""
+
+
+def console(error: bool = False) -> Console:
+    """Where text goes; on a pipe it is as wide as its rows need, and without colours."""
+    made = Console(stderr=error, highlight=False, soft_wrap=False)
+    if not made.is_terminal:
+        made = Console(stderr=error, highlight=False, width=200, color_system=None)
+    return made
+
+
+def tell(sentence: str, columns: Mapping[str, str], rows: Sequence[Sequence[object]], *, right: Sequence[str] = ()) -> None:
+    """Print a sentence, a table, and what its columns mean.
+
+    Parameters:
+        sentence: what there is to know, in one sentence.
+        columns: heading -> what stands below it; empty: it says so itself.
+        rows: their cells.
+        right: headings of columns of numbers.
+    """
+    out = console()
+    out.print(Text(sentence))
+    if not rows:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for heading in columns:
+        table.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*[cell if isinstance(cell, Text) else Text(str(cell)) for cell in row])
+    out.print()
+    out.print(table)
+    out.print()
+    for heading, told in columns.items():
+        if told:
+            out.print(Text(f"{heading}: {told}", style="dim"))
+
+
+def as_json(data: Any) -> None:
+    """Print JSON."""
+    sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def usd(amount: float | None) -> str:
+    """An amount, with as many digits as it has to say something.
+
+    >>> usd(1.5), usd(0.00123), usd(0), usd(None)
+    ('$1.50', '$0.00123', '$0.00', '?')
+    """
+    if amount is None:
+        return "?"
+    return (
+        f"${amount:.2f}" if amount == 0 or abs(amount) >= 1 else f"${amount:.3g}" if abs(amount) >= 0.0001 else f"${amount:.2e}"
+    )

@@ -1,0 +1,181 @@
+"""`switchwise watch`: what a router does, while it does it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from switchwise.cli.output import AsJson, as_json, console, usd
+from switchwise.nouns.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from switchwise.observe.journal import Record
+
+
+@dataclass(slots=True)
+class Row:
+    """What one target did.
+
+    Parameters:
+        answers, failures: attempts that were accepted; that failed or were rejected.
+        cost: USD; of answers whose price is known.
+        prompt, cached: tokens.
+        seconds: of the answers, together.
+    """
+
+    answers: int = 0
+    failures: int = 0
+    cost: float = 0.0
+    prompt: int = 0
+    cached: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Board:
+    """What a journal says so far.
+
+    Parameters:
+        rows: by target.
+        sessions: names of sessions.
+        last: the latest records.
+    """
+
+    rows: dict[str, Row] = field(default_factory=dict)
+    sessions: set[str] = field(default_factory=set)
+    last: deque[Record] = field(default_factory=lambda: deque(maxlen=12))
+
+    def take(self, record: Record) -> None:
+        """Count one attempt."""
+        row = self.rows.setdefault(record.target, Row())
+        if record.result == "accepted":
+            row.answers += 1
+            row.seconds += record.latency
+        else:
+            row.failures += 1
+        row.cost += record.cost or 0
+        row.prompt += record.input_tokens or 0
+        row.cached += record.cache_read_tokens or 0
+        self.sessions.add(record.session)
+        self.last.append(record)
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        targets = {
+            name: {
+                "answers": row.answers,
+                "failures": row.failures,
+                "cost": round(row.cost, 8),
+                "prompt_tokens": row.prompt,
+                "cached_tokens": row.cached,
+                "mean_seconds": round(row.seconds / row.answers, 3) if row.answers else None,
+            }
+            for name, row in self.rows.items()
+        }
+        return {
+            "sessions": len(self.sessions),
+            "cost": round(sum(row.cost for row in self.rows.values()), 8),
+            "targets": targets,
+        }
+
+
+class Tail:
+    """The records of a journal that is being written. A last line that is not complete yet waits for its rest.
+
+    Parameters:
+        path: of a file of JSON lines; it may not be there yet, and be replaced by a new one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._at = 0
+        self._rest = b""
+
+    def new(self) -> Iterator[Record]:
+        """Those that were written since."""
+        from switchwise.observe.journal import Record
+
+        try:
+            if self._path.stat().st_size < self._at:
+                self._at, self._rest = 0, b""
+            with self._path.open("rb") as file:
+                file.seek(self._at)
+                data = file.read()
+        except FileNotFoundError:
+            return
+        self._at += len(data)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            try:
+                yield Record.from_dict(json.loads(line))
+            except (ValueError, TypeError, KeyError):  # no record: something else writes there, too
+                continue
+
+
+def watch(
+    journal: Annotated[Path, typer.Argument(help="A journal of JSON lines, as JsonLines writes it.")],
+    every: Annotated[float, typer.Option(min=0.05, max=60, help="Seconds between looks.")] = 0.5,
+    once: Annotated[bool, typer.Option("--once", help="Show what there is, and end.")] = False,
+    json_: AsJson = False,
+) -> None:
+    """Follow a journal: spend, answers and failures by target, and the last decisions. Ctrl-C ends it."""
+    board, tail = Board(), Tail(journal)
+    if once or json_:
+        if not journal.is_file():
+            raise ConfigurationError(f"{journal}: there is no such file")
+        for record in tail.new():
+            board.take(record)
+        if json_:
+            as_json(board.as_dict())
+        else:
+            console().print(picture(board))
+        return
+    with Live(picture(board), console=console(), refresh_per_second=8, screen=False) as live:
+        try:
+            while True:
+                for record in tail.new():
+                    board.take(record)
+                live.update(picture(board))
+                time.sleep(every)
+        except KeyboardInterrupt:
+            return
+
+
+def picture(board: Board) -> Group:
+    """A board as tables."""
+    total = sum(row.cost for row in board.rows.values())
+    count = sum(row.answers + row.failures for row in board.rows.values())
+    sentence = f"{usd(total)} for {count} calls in {len(board.sessions)} sessions." if count else "Waiting for the first call."
+    targets = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for heading in ("target", "answers", "failed", "cost", "cached", "seconds"):
+        targets.add_column(heading, justify="left" if heading == "target" else "right")
+    for name, row in sorted(board.rows.items(), key=lambda item: -item[1].cost):
+        cached = f"{row.cached / row.prompt:.0%}" if row.prompt else ""
+        mean = f"{row.seconds / row.answers:.2f}" if row.answers else ""
+        targets.add_row(
+            name, str(row.answers), Text(str(row.failures), "red" if row.failures else "dim"), usd(row.cost), cached, mean
+        )
+    last = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for heading in ("session", "agent", "target", "what", "cost", "why"):
+        last.add_column(heading, no_wrap=heading != "why", overflow="ellipsis")
+    for record in board.last:
+        what = Text(record.failure or record.result, "green" if record.result == "accepted" else "red")
+        last.add_row(
+            record.session[:16], record.agent, record.target, what, usd(record.cost), f"{record.policy}: {record.because}"
+        )
+    told = (
+        "cached: share of the prompt that was read from the cache.  seconds: mean of the answers.  failed: rejected ones, too."
+    )
+    parts = [Text(sentence), Text(), targets, Text(told, "dim"), Text(), last] if count else [Text(sentence)]
+    return Group(*parts)

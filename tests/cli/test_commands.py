@@ -1,0 +1,275 @@
+"""The commands as people run them: real processes, on the loopback provider. What `replay` and `eval` compute is tested in tests/evaluation."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from switchwise_loopback import Fault, LoopbackProvider
+from switchwise_loopback.command import environment
+
+COMMAND = [sys.executable, "-m", "switchwise.cli"]
+KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_BASE", "ANTHROPIC_BASE_URL", "SWITCHWISE_CONFIG")
+TWO = '[targets]\nopus = "anthropic:claude-opus-5-5"\nluna = "openai:gpt-6-luna"\n[routers.main]\npolicies = [{ Budget = 5 }, "Default"]\njournal = "calls.jsonl"\n'
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in KEYS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def provider(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackProvider]:
+    (home / "switchwise.toml").write_text(TWO)
+    with LoopbackProvider() as provider:
+        for name, value in environment(provider).items():
+            monkeypatch.setenv(name, value)
+        yield provider
+
+
+def run(*words: str, status: int = 0, said: str = "") -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([*COMMAND, *words], input=said, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == status, (words, done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def read(*words: str, status: int = 0) -> Any:
+    return json.loads(run(*words, "--json", status=status).stdout)
+
+
+@pytest.mark.usefixtures("home")
+def test_init_check_and_explain_in_a_row() -> None:
+    assert "switchwise.toml written, for anthropic and openai." in run("init").stdout
+    first = run("check", status=1).stdout
+    assert (
+        "switchwise.toml:5 error targets.opus\n  no key for anthropic: ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN is not set (so for haiku)"
+        in first
+    )
+    with LoopbackProvider() as provider:
+        os.environ.update(environment(provider))
+        try:
+            assert "can be used: 4 targets and 1 router(s); nothing to remark." in run("check").stdout
+        finally:
+            for name in environment(provider):
+                del os.environ[name]
+    told = run("explain", "--step", "failure").stdout
+    assert told.splitlines()[0].startswith("opus answers, then sol, luna, haiku: ByStep (step) says failure is given strong.")
+    assert (
+        run("init", status=2).stderr
+        == "switchwise: switchwise.toml is there already: give another name, or --force to replace it\n"
+    )
+
+
+@pytest.mark.usefixtures("home")
+def test_init_goes_by_the_keys_that_are_there_and_writes_a_schema(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "local")
+    made = read("init", "--schema")
+    assert made == {"written": ["switchwise.toml", "switchwise.schema.json"], "providers": ["openai"], "missing_keys": []}
+    assert Path("switchwise.toml").read_text().startswith("#:schema ./switchwise.schema.json\n")
+    assert json.loads(Path("switchwise.schema.json").read_text())["title"] == "switchwise"
+    assert "did you mean 'openai'?" in run("init", "--provider", "opnai", status=2).stderr
+
+
+def test_check_tells_all_problems_of_a_file_that_cannot_be_used(home: Path) -> None:
+    (home / "switchwise.toml").write_text(
+        '[targets]\nluna = "gpt-6-luna"\nopus = "anthropic:x"\n[routers.main]\npolicies = ["Fit"]\n'
+    )
+    told = run("check", status=1).stdout
+    assert told.startswith("switchwise.toml cannot be used: 2 problems.")
+    assert "switchwise.toml:2 targets.luna\n  'gpt-6-luna' names no model of a provider\n  -> write \"provider:model\"" in told
+    found = read("check", status=1)
+    assert [(each["line"], each["field"]) for each in found["findings"]] == [
+        (2, "targets.luna"),
+        (5, "routers.main.policies[0]"),
+    ]
+    assert found["ok"] is False
+
+
+def test_check_live_asks_each_target_for_one_token(provider: LoopbackProvider) -> None:
+    found = read("check", "--live")
+    assert {name: answer["error"] for name, answer in found["live"].items()} == {"opus": None, "luna": None}
+    assert sorted(seen.model for seen in provider.requests) == ["claude-opus-5-5", "gpt-6-luna"]
+    provider.inject(Fault.AUTHENTICATION, provider="openai", times=None)
+    told = run("check", "--live", status=1).stdout
+    assert "1 of 2 targets answer." in told
+    assert "authentication" in told
+
+
+@pytest.mark.usefixtures("provider")
+def test_explain_shows_what_ruled_whom_out() -> None:
+    found = read(
+        "explain", "--tokens", "2000000", "--agent", "explorer", "--label", "plan=gold", "--step", "tool_result", status=0
+    )
+    assert found["order"]
+    assert {"policy", "level", "because", "out", "lead"} == found["notes"][0].keys()
+    assert run("explain", "--label", "plan", status=2).stderr == "switchwise: --label plan: give NAME=VALUE\n"
+    assert "did you mean 'failure'?" in run("explain", "--step", "failed", status=2).stderr
+    assert run("explain", "--tokens", "100000000", status=1).stdout.startswith("Nobody may answer.")  # five dollars will not do
+    assert "no router is called 'other'" in run("explain", "--router", "other", status=2).stderr
+
+
+@pytest.mark.usefixtures("home")
+def test_models_lists_prices() -> None:
+    (luna,) = [each for each in read("models", "gpt-6-luna", "--provider", "openai") if each["model"] == "gpt-6-luna"]
+    assert (luna["input"], luna["output"], luna["window"]) == (0.1, 0.5, 1_050_000)
+    told = run("models", "opus", "-p", "anthropic").stdout
+    assert "claude-opus-5-5" in told
+    assert "prices in USD per million tokens" in told.splitlines()[0]
+    assert "window: prompt and answer together, in tokens" in told
+    assert read("models", "no-such-model-anywhere", status=1) == []
+    assert "did you mean 'anthropic'?" in run("models", "-p", "antropic", status=2).stderr
+
+
+def test_drill_shows_who_would_answer_after_how_long_and_at_what_price(home: Path) -> None:
+    (home / "switchwise.toml").write_text(TWO)
+    found = read("drill", "--fault", "rate_limit", "--latency", "0.2")
+    cases = {case["failing"]: case for case in found["cases"]}
+    assert {name: case["answered"] for name, case in cases.items()} == {
+        "nobody": "opus",
+        "opus": "luna",
+        "luna": "opus",
+        "all": None,
+    }
+    assert cases["opus"]["tried"] == [["opus", "rate_limit"], ["luna", "answered"]]
+    assert cases["nobody"]["seconds"] >= 0.2
+    assert cases["nobody"]["cost"] == cases["luna"]["cost"] > cases["opus"]["cost"] > 0
+    assert not (home / "calls.jsonl").exists()  # a drill is no traffic
+    told = run("drill").stdout
+    assert told.startswith(
+        "Router main: Whichever target fails (overloaded), another one answers; opus does when nobody fails."
+    )
+    assert "price: USD of the answer, with nothing cached" in told
+
+
+def test_drill_of_a_router_that_depends_on_one_target_fails(home: Path) -> None:
+    (home / "switchwise.toml").write_text(TWO.replace("[routers.main]", '[routers.main]\npool = ["luna"]'))
+    told = run("drill", status=1).stdout
+    assert "Nobody answers when these fail (overloaded): luna." in told
+    assert "did you mean 'overloaded'?" in run("drill", "--fault", "overload", status=2).stderr
+
+
+def test_chat_says_who_answered_and_what_it_cost(provider: LoopbackProvider, home: Path) -> None:
+    provider.inject(Fault.OVERLOADED, provider="anthropic", times=None)
+    done = run("chat", "--json", said="Hello\n/to fast\nAgain\n/quit\nNever\n")
+    first, second = map(json.loads, done.stdout.splitlines())
+    assert first["target"] == "luna"
+    assert first["attempts"] >= 2
+    assert second["because"] == "this call is pinned to 'fast'"
+    assert second["spent"] == pytest.approx(first["cost"] + second["cost"])
+    assert [turn.text for turn in _last(provider)] == ["Hello", first["text"], "Again"]
+    board = read("watch", "calls.jsonl")
+    assert board["targets"]["luna"]["answers"] == 2
+    assert board["targets"]["opus"]["failures"] >= 1
+    assert board["cost"] == pytest.approx(second["spent"])
+    assert (
+        f"for {sum(row['answers'] + row['failures'] for row in board['targets'].values())} calls in 1 sessions."
+        in run("watch", "--once", "calls.jsonl").stdout
+    )
+
+
+def _last(provider: LoopbackProvider) -> Any:
+    from switchwise_loopback.openai.chat import turns
+
+    return turns(provider.requests[-1].body["messages"])
+
+
+def test_chat_goes_on_after_a_failure_and_tells_it_by_its_status(provider: LoopbackProvider) -> None:
+    provider.inject(Fault.BAD_REQUEST, times=None)
+    done = run("chat", said="Hello\n", status=1)
+    assert "BadRequestError" in done.stderr
+
+
+@pytest.mark.usefixtures("home")
+def test_a_first_call_without_a_key_takes_three_commands() -> None:
+    run("init", "--provider", "openai")
+    done = run("loopback", "--quiet", "--", *COMMAND, "chat", said="Hello\n")
+    assert done.stdout.startswith("You said: Hello")
+    assert "sol | " in done.stdout
+
+
+@pytest.mark.usefixtures("home")
+def test_doctor_tells_what_is_there_and_what_is_broken() -> None:
+    found = read("doctor")
+    signs = {sign["what"]: sign for sign in found["signs"]}
+    assert signs["python"]["state"] == "ok"
+    assert signs["configuration"]["state"] == "missing"
+    Path("switchwise.toml").write_text('[targets]\nluna = "openai:gpt-6-luna"\n')
+    told = run("doctor", status=1).stdout
+    assert told.splitlines()[0] == "1 thing(s) are broken: configuration."
+    assert "OPENAI_API_KEY is not set" in told
+
+
+@pytest.mark.usefixtures("home")
+def test_no_configuration_is_told_with_the_remedy() -> None:
+    for command in ("check", "explain", "drill", "chat"):
+        assert run(command, status=2).stderr == (
+            "switchwise: no switchwise.toml here and SWITCHWISE_CONFIG is not set: give a path, or write one with `switchwise init`\n"
+        )
+
+
+@pytest.mark.usefixtures("home")
+def test_the_help_lists_each_command_with_what_it_does() -> None:
+    told = run("--help").stdout
+    for name in ("init", "check", "doctor", "loopback", "explain", "models", "drill", "chat", "watch", "replay", "eval"):
+        assert f" {name} " in told
+    assert "completion" in told
+    assert "did you mean" in run("chekc", status=2).stderr.lower() or "No such command" in run("chekc", status=2).stderr
+
+
+@pytest.mark.usefixtures("home")
+def test_without_typer_the_measuring_commands_still_run() -> None:
+    code = "import sys; sys.modules['typer'] = None; from switchwise.cli import main; sys.exit(main(sys.argv[1:]))"
+    done = subprocess.run([sys.executable, "-c", code, "check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == (
+        'switchwise: the command needs typer and rich: pip install "switchwise[cli]"; without them there are '
+        "replay, eval, fit, calibrate, compare and loopback\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code, "replay", "--help"], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(
+    not any(Path(folder, "tmux").exists() for folder in os.environ["PATH"].split(os.pathsep)), reason="no tmux here"
+)
+def test_chat_and_watch_in_a_terminal(provider: LoopbackProvider, home: Path) -> None:
+    """Both at once: what is said in one pane is seen in the other."""
+    name = f"switchwise-{os.getpid()}"
+    tmux = ["tmux", "-L", name]
+    command = f"{sys.executable} -m switchwise.cli"
+
+    def shown(pane: str) -> str:
+        return subprocess.run([*tmux, "capture-pane", "-p", "-t", pane], capture_output=True, text=True, check=True).stdout
+
+    def wait_for(pane: str, *words: str) -> str:
+        until = time.monotonic() + 90
+        while time.monotonic() < until:
+            if all(word in (screen := shown(pane)) for word in words):
+                return screen
+            time.sleep(0.1)
+        raise AssertionError(f"{words} never showed up in:\n{shown(pane)}")
+
+    try:
+        subprocess.run([*tmux, "new-session", "-d", "-x", "110", "-y", "40", f"{command} chat"], check=True, cwd=home)
+        subprocess.run([*tmux, "split-window", "-v", "-c", str(home), f"{command} watch calls.jsonl"], check=True)
+        wait_for("0.1", "Waiting for the first call.")
+        wait_for("0.0", "Targets: opus, luna.")
+        subprocess.run([*tmux, "send-keys", "-t", "0.0", "Hello there", "Enter"], check=True)
+        wait_for("0.0", "You said: Hello there", "opus | ByStep: the first step is given strong")
+        screen = wait_for("0.1", "for 1 calls in 1 sessions.", "opus", "ByStep")
+        assert "Waiting" not in screen
+        subprocess.run([*tmux, "send-keys", "-t", "0.1", "C-c"], check=True)
+    finally:
+        subprocess.run([*tmux, "kill-server"], check=False, capture_output=True)
