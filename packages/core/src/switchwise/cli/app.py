@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
@@ -57,4 +58,4 @@ def _elsewhere(name: str, told: str, heading: str) -> None:
 
 _elsewhere("loopback", "Serve a provider on this machine: no key, no cost.", BEGIN)
 for name, parser in measuring()[1].items():
-    _elsewhere(name, (parser.description or "").partition(". ")[0], MEASURE)
+    _elsewhere(name, re.split(r"[:;]|\. ", parser.description or "")[0].rstrip(".") + ".", MEASURE)

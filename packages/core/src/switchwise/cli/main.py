@@ -1,7 +1,7 @@
 """The `switchwise` command.
 
 Commands for people are on typer and rich (extra `cli`): see `app`. Those that measure (`replay`, `eval`, `fit`, ...) are on argparse and need
-nothing of that kind that `import switchwise` does not need; `loopback` is that of the package `switchwise-loopback`.
+neither; `loopback` is that of the package `switchwise-loopback`.
 
 Exit status: 0 done; 1 something was found, or the output could not be written; 2 the arguments or what they name will not do;
 130 interrupted.
