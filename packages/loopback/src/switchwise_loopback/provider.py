@@ -27,9 +27,10 @@ from .openai.decisions import Decisions
 from .openai.responses import Responses
 from .serving.caching import RULES, CacheRule, PromptCache, Ticket
 from .serving.faults import ANSWERED, NOT_STREAMED, Event, Fault, FaultBook, Injected, Reset, Stall, disturb, rejection
-from .serving.headers import authenticate, limits
+from .serving.headers import REQUEST_IDS, authenticate, limits
 from .serving.transport import Response, Server
 from .serving.wire import Reply, Wire, bounded, shaped, weight
+from .typesafe.system_one import SystemOne
 
 Responder = Callable[[Request], Answer]
 
@@ -102,6 +103,7 @@ class LoopbackProvider:
             "/v1/responses": self._responses,
             "/v1/decisions": Decisions(),
             "/v1/messages": Messages(trusted),
+            "/v1/systemone": SystemOne(),
         }
 
     # -- life ------------------------------------------------------------------------------------------------------
@@ -166,7 +168,7 @@ class LoopbackProvider:
         Parameters:
             fault: how.
             times: how many requests; None until `clear`.
-            model, provider: whose requests; None all. `provider` is `openai` or `anthropic`.
+            model, provider: whose requests; None all. `provider` is `openai`, `anthropic` or `typesafe`.
             retry_after: seconds, for RATE_LIMIT; None sends no such header.
             seconds: for the stalls.
             after: pieces of content that pass first, for the mid-stream faults.
@@ -302,7 +304,7 @@ class LoopbackProvider:
         kind, body = reject.body(seen.provider, request_id)
         headers = {"content-type": kind, **reject.headers}
         if not reject.plain:
-            headers["request-id" if seen.provider == "anthropic" else "x-request-id"] = request_id
+            headers[REQUEST_IDS[seen.provider]] = request_id
         if seen.provider == "anthropic" and reject.status < 500:
             headers.setdefault("x-should-retry", "true" if reject.status == 429 else "false")
         return Response(reject.status, headers, body)

@@ -6,6 +6,7 @@
 |-----------|-----------------------------------------------------------------------------|----------------|
 | OpenAI    | `{"error": {"message", "type", "param", "code"}}`                         | x-request-id   |
 | Anthropic | `{"type": "error", "error": {"type", "message"}, "request_id"}`           | request-id     |
+| TypeSafe  | `{"detail": {"error_type", "message"}}`; 422 `{"detail": [{"loc", "msg", "type"}]}` | x-typesafe-request-id |
 
 Source: recorded errors of both APIs; texts that were never recorded are from issues and documentation.
 """
@@ -59,6 +60,11 @@ class Reject(Exception):
         if provider == "anthropic":
             kind = self.type or ANTHROPIC_TYPES.get(self.status, "api_error")
             return {"type": "error", "error": {"type": kind, "message": self.message}, "request_id": request_id}
+        if provider == "typesafe":
+            if self.status == 422:
+                where = ["body", *(self.param or "").split(".")]
+                return {"detail": [{"loc": where, "msg": self.message, "type": self.type or "value_error"}]}
+            return {"detail": {"error_type": self.type or self.code or "server_error", "message": self.message}}
         kind = self.type or ("server_error" if self.status >= 500 else "invalid_request_error")
         return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
 

@@ -139,7 +139,7 @@ def rejection(injected: Injected, fault: Fault, provider: str, api: str, model: 
     headers = dict(headers)
     if fault is Fault.RATE_LIMIT and injected.retry_after is not None:
         headers["retry-after"] = f"{injected.retry_after:g}"
-        if provider == "openai":
+        if provider != "anthropic":
             headers["retry-after-ms"] = str(round(injected.retry_after * 1000))
             message += f" Please try again in {injected.retry_after:g}s."
     if api == "responses" and fault is Fault.CONTEXT_OVERFLOW:
@@ -149,6 +149,8 @@ def rejection(injected: Injected, fault: Fault, provider: str, api: str, model: 
         )
     if api == "responses" and fault is Fault.NOT_FOUND:
         status, message, param = 400, f"The requested model '{model}' does not exist.", "model"
+    if provider == "typesafe" and fault is Fault.OVERLOADED:
+        status = 529
     if fault is Fault.SERVER_ERROR:
         headers["x-should-retry"] = "false"
     return Reject(status, message, kind, param, code, headers, fault is Fault.UNAVAILABLE, injected.fault.name)

@@ -39,8 +39,14 @@ def authenticate(provider: str, headers: Mapping[str, str]) -> str:
     return key
 
 
+REQUEST_IDS = {"openai": "x-request-id", "anthropic": "request-id", "typesafe": "x-typesafe-request-id"}
+"""By provider: the header that carries the id of a request."""
+
+
 def limits(provider: str, usage: Usage | None, request_id: str) -> dict[str, str]:
     """Headers of a success."""
+    if provider == "typesafe":
+        return {REQUEST_IDS[provider]: request_id}
     spent = (usage.input_tokens, usage.output_tokens) if usage else (0, 0)
     if provider == "openai":
         return {

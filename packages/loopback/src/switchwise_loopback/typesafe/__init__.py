@@ -1,0 +1,1 @@
+"""TypeSafe's API: the System One interface."""
