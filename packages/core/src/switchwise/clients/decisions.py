@@ -3,9 +3,9 @@
 A decision model is no chat model: it answers typed questions with probabilities. It stands outside of the pool, with a provider name of
 its own, so that what happens to it never keeps a chat model from being called. `ByDecision` asks one; any policy or verifier may.
 
-A call is made once, without retries, and gives up after `timeout` seconds: what it should save is soon lost by waiting for it. Two different
-things: a choice always picks a label, also for a text that fits none, so give it one for "none of these"; and what is judged may hold
-instructions of a stranger, so do not let an answer raise what a request may spend or see.
+A call is made once, without retries, and gives up after `timeout` seconds: what it should save is soon lost by waiting for it. A choice always
+picks a label, also for a text that fits none: give it one for "none of these". What is judged may hold a stranger's instructions: do not let an
+answer raise what a request may spend or see.
 """
 
 from __future__ import annotations
@@ -27,13 +27,27 @@ from switchwise.nouns.validation import number
 from switchwise.protocols import openai_decisions, system_one
 
 
+class RequestFailed(Exception):
+    """A decision model's API refused a request: `status_code`, `headers` and `body` are those of its response."""
+
+    def __init__(self, response: Any) -> None:
+        super().__init__(f"status {response.status_code}: {response.text[:200]}")
+        self.status_code: int = response.status_code
+        self.headers = response.headers
+        self.response = response
+        try:
+            self.body: Any = response.json()
+        except ValueError:
+            self.body = response.text
+
+
 class DecisionModel(ABC):
     """A decision model behind an HTTP API.
 
     Parameters:
         model: the provider's name of it. Pin a version: what an alias answers changes from one day to the next.
         api_key: None: the environment's; empty: none is sent.
-        base_url: of the API, without the path of the operation; None: the provider's own.
+        base_url: of the API, without the path of the operation; None: the environment's, else the provider's own.
         timeout: seconds for the whole call.
         price: None: the listed one. Under a budget in USD a model without a price is not asked.
         name: of the target that it is counted as; empty: the model's name and "decisions".
@@ -46,6 +60,7 @@ class DecisionModel(ABC):
     provider: ClassVar[str]
     path: ClassVar[str]
     environment: ClassVar[str]
+    """What the variables of the environment begin with that hold its key and its address."""
     home: ClassVar[str]
 
     def __init__(
@@ -63,9 +78,10 @@ class DecisionModel(ABC):
         if not isinstance(model, str) or not model:
             raise ConfigurationError(f"{kind}(model={model!r}): name the model")
         number(kind, "timeout", timeout, above=True)
-        key = os.environ.get(self.environment, "") if api_key is None else api_key
+        key = os.environ.get(f"{self.environment}_API_KEY", "") if api_key is None else api_key
+        base_url = base_url or os.environ.get(f"{self.environment}_BASE_URL")
         if not key and api_key is None and base_url is None:
-            raise ConfigurationError(f"{kind}: give api_key=, or set {self.environment}")
+            raise ConfigurationError(f"{kind}: give api_key=, or set {self.environment}_API_KEY")
         self.model = model
         self.timeout = timeout
         self._url = f"{(base_url or self.home).rstrip('/')}/{self.path}"
@@ -122,9 +138,8 @@ class DecisionModel(ABC):
         """The reply that the body of a response is."""
 
     def _read(self, ask: Ask, response: Any) -> Reply:
-        try:
-            response.raise_for_status()
-        except self._httpx.HTTPStatusError as error:
+        if response.status_code >= 400:
+            error = RequestFailed(response)
             raise _failure(error) from error
         try:
             body = response.json()
@@ -159,7 +174,7 @@ class OpenAIDecisions(DecisionModel):
 
     provider = "openai"
     path = "decisions"
-    environment = "OPENAI_API_KEY"
+    environment = "OPENAI"
     home = "https://api.openai.com/v1"
 
     def request(self, ask: Ask) -> dict[str, Any]:
@@ -174,7 +189,7 @@ class SystemOne(DecisionModel):
 
     provider = "typesafe"
     path = "systemone"
-    environment = "TYPESAFE_API_KEY"
+    environment = "TYPESAFE"
     home = "https://api.typesafe.ai/v1"
 
     def request(self, ask: Ask) -> dict[str, Any]:
