@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import email
 import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Collection
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -124,3 +127,37 @@ def test_a_readme_says_how_to_install_from_a_checkout_before_its_first_snippet(d
     install = re.search(rf"pip install [^\n]*\./packages/{distribution}\b", text)
     assert install
     assert install.start() < text.index("```python")
+
+
+def imports_of(path: Path, modules: Collection[str]) -> set[str]:
+    """Which of these modules a file imports, where only a type checker goes and inside functions too."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= names if names <= set(modules) else {node.module}
+    return found & set(modules)
+
+
+def circle_in(source: Path) -> list[str]:
+    """The modules of the first circle of imports that there is; empty: there is none."""
+    paths = {".".join(path.relative_to(source).with_suffix("").parts): path for path in source.rglob("*.py")}
+    modules = {name.removesuffix(".__init__"): path for name, path in paths.items()}
+    try:
+        TopologicalSorter({name: imports_of(path, modules) - {name} for name, path in modules.items()}).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_modules_of_core_import_each_other_in_a_circle() -> None:
+    """Also where only a type checker would go: what is imported must be read first, by people too."""
+    assert circle_in(ROOT / "packages" / "core" / "src") == []
+
+
+def test_a_circle_for_type_checkers_is_a_circle(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from two import Thing\n")
+    (tmp_path / "two.py").write_text("def later():\n    import one\n")
+    assert set(circle_in(tmp_path)) == {"one", "two"}

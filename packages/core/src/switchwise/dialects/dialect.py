@@ -179,12 +179,6 @@ class Dialect:
     def __repr__(self) -> str:
         return f"<dialect {self.name}>"
 
-    def __reduce__(self) -> str | tuple[object, ...]:
-        """By name: there is one object for each row."""
-        from switchwise.dialects.table import by_name
-
-        return by_name, (self.name,)
-
     def __copy__(self) -> Dialect:
         return self
 

@@ -6,6 +6,7 @@ docs/providers.md. Each rule was refused by a provider or by its client.
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -345,3 +346,11 @@ def spoken_at(provider: str) -> Dialect:
     ('[a-zA-Z0-9]{9}', 'openai-chat')
     """
     return _HOSTS.get(provider, OPENAI_CHAT)
+
+
+def _pickled(dialect: Dialect) -> tuple[object, ...]:
+    """By name: there is one object for each row."""
+    return by_name, (dialect.name,)
+
+
+copyreg.pickle(Dialect, _pickled)  # type: ignore[arg-type]  # its function may have parameters
