@@ -281,7 +281,7 @@ class Router:
             breaker.reset(name)
 
     def feedback(self, decision: str, reward: float, kind: str = "feedback") -> None:
-        """Tell the policies how well a decision turned out.
+        """Tell the policies, and the journal, how well a decision turned out.
 
         Parameters:
             decision: `Outcome.decision`, or the id in the journal.
@@ -292,6 +292,14 @@ class Router:
             raise ConfigurationError(f"reward={reward} is out of range: give a number from 0 (bad) to 1 (good)")
         for policy in self._rewarded:
             policy.feedback(decision, reward, kind)
+        for sink in self._sinks:
+            if (told := getattr(sink, "feedback", None)) is not None:
+                told(decision, reward, kind)
+
+    def observe(self, attempt: Attempt) -> None:
+        """Let the policies learn from an attempt that another router made, as one does in whose shadow this one decides."""
+        for learn in self._learners:
+            learn(attempt)
 
     def dump(self) -> dict[str, Any]:
         """All that the policies remember, as JSON types."""

@@ -15,10 +15,10 @@ import sys
 from collections.abc import Callable, Sequence
 
 from switchwise import __version__
-from switchwise.cli import evaluate, fit, loopback, replay
+from switchwise.cli import audit, evaluate, fit, loopback, replay
 from switchwise.nouns.errors import ConfigurationError, SwitchwiseError
 
-MEASURING = (replay, evaluate, fit)
+MEASURING = (replay, evaluate, fit, audit)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

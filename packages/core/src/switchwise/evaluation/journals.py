@@ -86,6 +86,8 @@ def read_journal(path: str | Path) -> Journal:
     path = recording(Path(path))
     records = []
     for number, row in rows(path):
+        if "switchwise.feedback" in row:  # how a decision turned out: not an attempt
+            continue
         try:
             records.append(Record.from_dict(row))
         except ValueError as error:
@@ -145,7 +147,7 @@ def _targets(records: Sequence[Record]) -> list[Target]:
     pools = [record.pool for record in records if record.pool]
     if pools:
         newest = pools[-1]
-        return [Target(name, entry["provider"], entry["model"], _price(entry["price"])) for name, entry in newest.items()]
+        return [Target(name, entry["provider"], entry["model"], price_of(entry["price"])) for name, entry in newest.items()]
     hard = Counter(record.target for record in records if not _free(record)) or Counter(record.target for record in records)
     seen = {record.target: record for record in records}
     order = sorted(seen, key=lambda name: (-hard[name], name))
@@ -157,10 +159,11 @@ def _listed(model: str) -> Price | None:
     return frozen_prices()[max(named, key=len)][1] if named else None
 
 
-def _price(rates: Mapping[str, Any] | None) -> Price | None:
+def price_of(rates: Mapping[str, Any] | None) -> Price | None:
+    """The price that a record lists; None: it lists none."""
     if rates is None:
         return None
-    return Price(**{name: rate for name, rate in rates.items() if name != "long"}, long=_price(rates.get("long")))
+    return Price(**{name: rate for name, rate in rates.items() if name != "long"}, long=price_of(rates.get("long")))
 
 
 def _thread(records: Sequence[Record], by_price: bool, strongest: str, caching: Collection[str]) -> Thread:

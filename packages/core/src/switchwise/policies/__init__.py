@@ -5,6 +5,7 @@ from switchwise.policies.by_agent import ByAgent
 from switchwise.policies.by_decision import ByDecision
 from switchwise.policies.by_phase import ByPhase
 from switchwise.policies.by_step import ByStep
+from switchwise.policies.canary import Canary
 from switchwise.policies.cheapest import Cheapest
 from switchwise.policies.explore import Explore
 from switchwise.policies.fits import Fits
@@ -22,6 +23,7 @@ __all__ = [
     "ByDecision",
     "ByPhase",
     "ByStep",
+    "Canary",
     "Cheapest",
     "Explore",
     "Fits",

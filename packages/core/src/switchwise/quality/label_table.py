@@ -95,33 +95,47 @@ class LabelTable(Learning):
         rows = [(depth, cells) for depth in range(1, len(label) + 1) if (cells := self._cells.get(label[:depth]))]
         if not rows:
             return given
-        return [self._of(target.name, before, rows, label) for target, before in zip(targets, given, strict=True)]
+        names = [target.name for target in targets]
+        ps = [before.p for before in given]
+        evidence = [min(before.n, self._prior) or 1.0 for before in given]
+        level_is_given = any(before.n for before in given)
+        own: list[tuple[int, Cell] | None] = [None] * len(names)
+        for i, (depth, cells) in enumerate(rows):
+            finer = rows[i + 1][1] if i + 1 < len(rows) else None
+            found = []
+            for j, name in enumerate(names):
+                cell = cells.get(name)
+                if cell is None:
+                    found.append((0.0, 0.0))
+                    continue
+                own[j] = (depth, cell)
+                below = finer.get(name) if finer else None  # counted there: here only what its siblings did
+                found.append((cell[0], cell[1]) if below is None else (max(cell[0] - below[0], 0.0), cell[1] - below[1]))
+            common = 0.0
+            if depth < len(label) and level_is_given:  # siblings tell which target is better, not how hard this label is
+                total = sum([n for n, _ in found])
+                common = sum([solved - n * p for (n, solved), p in zip(found, ps, strict=True)]) / total if total else 0.0
+            for j, (n, solved) in enumerate(found):
+                known = evidence[j]
+                weight = self._k * known / (self._k + known) if i else known  # a parent of little evidence is worth less than k
+                if n > 1e-9:
+                    ps[j] = min(max((solved - n * common + weight * ps[j]) / (n + weight), 0.0), 1.0)
+                evidence[j] = n + weight
+        return [
+            self._estimated(before, ps[j], evidence[j], cell, label) if (cell := own[j]) is not None else before
+            for j, before in enumerate(given)
+        ]
 
-    def _of(self, target: str, given: Estimate, rows: list[tuple[int, dict[str, Cell]]], label: Label) -> Estimate:
-        found = [(depth, cell) for depth, cells in rows if (cell := cells.get(target)) is not None]
-        if not found:
-            return given
-        p, dollars, seconds = given.p, given.dollars, given.seconds
-        known = weight = min(given.n, self._prior) or 1.0
-        for i, (_, cell) in enumerate(found):
-            finer = found[i + 1][1] if i + 1 < len(found) else EMPTY  # counted there: here only what its siblings did
-            n, solved = cell[0] - finer[0], cell[1] - finer[1]
-            if i:
-                weight = self._k * known / (self._k + known)  # a parent of little evidence is worth less than k
-            if n > 1e-9:
-                p, known = (solved + weight * p) / (n + weight), n + weight
-            else:
-                known = weight
-            priced, timed = cell[3] - finer[3], cell[5] - finer[5]
-            if priced > 1e-9:
-                spent = cell[4] - finer[4]
-                dollars = spent / priced if dollars is None else (spent + COST_PRIOR * dollars) / (priced + COST_PRIOR)
-            if timed > 1e-9:
-                took = cell[6] - finer[6]
-                seconds = took / timed if seconds is None else (took + COST_PRIOR * seconds) / (timed + COST_PRIOR)
-        depth, cell = found[-1]
-        place = "/".join(label[1:depth]) or "all calls"
-        return Estimate(p, known, dollars, seconds, f"{place}: {cell[0]:g} outcomes")
+    def _estimated(self, given: Estimate, p: float, known: float, own: tuple[int, Cell], label: Label) -> Estimate:
+        depth, cell = own
+        dollars, seconds = given.dollars, given.seconds
+        _, _, _, priced, spent, timed, took = cell
+        here = depth == len(label)  # costs of sibling labels are of other work: only where nothing else is known
+        if priced and (here or dollars is None):
+            dollars = spent / priced if dollars is None else (spent + COST_PRIOR * dollars) / (priced + COST_PRIOR)
+        if timed and (here or seconds is None):
+            seconds = took / timed if seconds is None else (took + COST_PRIOR * seconds) / (timed + COST_PRIOR)
+        return Estimate(p, known, dollars, seconds, f"{'/'.join(label[1:depth]) or 'all calls'}: {cell[0]:g} outcomes")
 
     def filed(self, view: View) -> Filed:
         return [view.scope.tenant, *self._label(view)]

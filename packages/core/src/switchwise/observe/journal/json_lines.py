@@ -6,12 +6,12 @@ import gzip
 import json
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from switchwise.nouns.call import Attempt
-from switchwise.observe.journal.record import Record
+from switchwise.observe.journal.record import SCHEMA, Record
 
 
 class JsonLines:
@@ -32,7 +32,21 @@ class JsonLines:
         self._broken = False
 
     def __call__(self, attempt: Attempt) -> None:
-        line = json.dumps(Record.of(attempt, self._texts).as_dict(), ensure_ascii=False) + "\n"
+        self._append(Record.of(attempt, self._texts).as_dict())
+
+    def feedback(self, decision: str, reward: float, kind: str) -> None:
+        """Write down how a decision turned out; `switchwise eval` and `switchwise fit` read it."""
+        self._append(
+            {
+                "switchwise.schema": SCHEMA,
+                "switchwise.decision": decision,
+                "switchwise.feedback": reward,
+                "switchwise.feedback_kind": kind,
+            }
+        )
+
+    def _append(self, row: Mapping[str, Any]) -> None:
+        line = json.dumps(row, ensure_ascii=False) + "\n"
         with self._lock:
             if self._broken:
                 return
@@ -74,6 +88,8 @@ def read(path: str | Path) -> Iterator[Record]:
             if not line.strip():
                 continue
             try:
-                yield Record.from_dict(json.loads(line))
+                row = json.loads(line)
+                if not (isinstance(row, dict) and "switchwise.feedback" in row):  # how a decision turned out: not an attempt
+                    yield Record.from_dict(row)
             except ValueError as error:
                 raise ValueError(f"{path}:{number}: no record of a journal: {error}") from error

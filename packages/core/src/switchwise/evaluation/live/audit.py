@@ -1,0 +1,247 @@
+"""What was paid for, by whom, and what could have gone cheaper: "start with logging, then optimise".
+
+A group is an agent in a phase. For each, the cheapest target of the pool that is expected to do as well (within a margin) is looked for.
+Whole groups move, so caches go with them: every call is billed again with the same uncached, read and written tokens. Where the estimator
+knows dollars of whole tasks, their ratio counts if it is worse than that bill: a cheap model may need more steps. Nothing here says that
+the work *would* have been as good: that is what the estimates are, with their evidence beside them. Try it with `Canary`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from switchwise.evaluation.journals import price_of
+from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.scope import Scope
+from switchwise.nouns.signals import Phase, Signals, StepKind
+from switchwise.nouns.target import Price, Target
+from switchwise.nouns.usage import Usage
+from switchwise.nouns.validation import number, whole
+from switchwise.nouns.view import Needs, View
+from switchwise.observe.journal.record import Record
+from switchwise.quality.estimate import Estimate, Estimator, estimate
+from switchwise.quality.priors import Priors
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """USD, with a 95 % interval over sessions."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What one agent in one phase cost.
+
+    Parameters:
+        agent, phase: whose.
+        calls, sessions: how many.
+        paid: USD.
+        target: that answered most of the calls.
+        p: the chance that it solves such a call; None: nothing is known.
+        could: the cheapest target that is expected to do as well; empty: none is cheaper.
+        could_p: its chance.
+        source: where that is from.
+        saving: USD that it would have saved.
+    """
+
+    agent: str
+    phase: str
+    calls: int
+    sessions: int
+    paid: float
+    target: str
+    p: float | None
+    could: str
+    could_p: float | None
+    source: str
+    saving: Saving
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """A journal, audited.
+
+    Parameters:
+        paid: USD in all.
+        checks: USD of that for questions of policies and verifiers, and for replies that were rejected.
+        failed: calls that failed.
+        unpriced: calls whose cost is not known; they are in no sum.
+        groups: dearest first.
+        saving: USD over all groups.
+    """
+
+    paid: float
+    checks: float
+    failed: int
+    unpriced: int
+    groups: Sequence[Group]
+    saving: Saving
+
+    def as_dict(self) -> dict[str, Any]:
+        """In JSON types."""
+        from dataclasses import asdict
+
+        return asdict(self)
+
+    def __str__(self) -> str:
+        lines = [
+            f"paid ${self.paid:.4f}, of that ${self.checks:.4f} for checks and rejected replies; "
+            f"{self.failed} calls failed, {self.unpriced} without a known cost",
+            f"{'agent':16} {'phase':14} {'calls':>6} {'paid':>10} {'':>5}  {'mostly':20} {'could go to':20} {'saving [95 %]'}",
+        ]
+        for group in self.groups:
+            share = group.paid / self.paid if self.paid else 0.0
+            chance = f" {group.p:.0%}" if group.p is not None else ""
+            other = f"{group.could} {group.could_p:.0%}" if group.could and group.could_p is not None else "-"
+            saved = f"${group.saving.value:.4f} [{group.saving.low:.4f}, {group.saving.high:.4f}]" if group.could else ""
+            lines.append(
+                f"{group.agent:16} {group.phase or '-':14} {group.calls:>6} {group.paid:>10.4f} {share:>5.0%}  "
+                f"{group.target + chance:20} {other:20} {saved}"
+            )
+            if group.could:
+                lines.append(f"{'':16} {group.source}")
+        whole_saving = self.saving
+        lines.append(
+            f"in all ${whole_saving.value:.4f} [{whole_saving.low:.4f}, {whole_saving.high:.4f}] could have been saved"
+        )
+        return "\n".join(lines)
+
+
+def audit(
+    records: Iterable[Record], quality: Estimator | None = None, *, within: float = 0.02, samples: int = 400, seed: int = 0
+) -> Audit:
+    """What the calls of a journal cost, and what could have gone cheaper.
+
+    Parameters:
+        records: of `JsonLines` or `InMemory`.
+        quality: an estimator; None: the shipped priors.
+        within: how much less likely to solve a call another target may be.
+        samples: resamples of the bootstrap over sessions.
+        seed: of the resamples.
+
+    Raises:
+        ConfigurationError: no record has a cost.
+    """
+    number("audit", "within", within, most=1)
+    whole("audit", "samples", samples, least=0)
+    quality = Priors() if quality is None else quality
+    told = list(records)
+    priced = [record for record in told if record.cost is not None]
+    if not priced:
+        raise ConfigurationError("the journal has no call with a known cost: nothing can be audited")
+    answers = [record for record in priced if record.purpose == "answer" and record.result == "accepted"]
+    groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for record in answers:
+        groups[record.agent, record.phase or ""].append(record)
+    found: list[Group] = []
+    savings: dict[str, float] = defaultdict(float)
+    for (agent, phase), own in groups.items():
+        group, saved = _group(agent, phase, own, quality, within, samples, seed)
+        found.append(group)
+        for session, value in saved.items():
+            savings[session] += value
+    found.sort(key=lambda group: -group.paid)
+    return Audit(
+        paid=sum(record.cost or 0.0 for record in priced),
+        checks=sum(record.cost or 0.0 for record in priced if record.purpose == "ask" or record.result == "rejected"),
+        failed=sum(record.result == "failed" for record in told),
+        unpriced=sum(record.cost is None and record.input_tokens is not None for record in told),
+        groups=found,
+        saving=_interval(savings, {record.session for record in answers}, samples, seed),
+    )
+
+
+def _group(
+    agent: str, phase: str, records: Sequence[Record], quality: Estimator, within: float, samples: int, seed: int
+) -> tuple[Group, Mapping[str, float]]:
+    paid = sum(record.cost or 0.0 for record in records)
+    counts: dict[str, int] = defaultdict(int)
+    for record in records:
+        counts[record.target] += 1
+    target = max(counts, key=counts.__getitem__)
+    pool = _pool(records)
+    view = View(
+        Scope(agent=agent),
+        needs=Needs(tools=any(record.kind in (StepKind.TOOL_RESULT, StepKind.FAILURE) for record in records)),
+        signals=Signals(phase=Phase(phase) if phase else None),
+    )
+    known = dict(zip([each.name for each in pool], estimate(quality, view, pool), strict=True))
+    now = known.get(target)
+    sessions = {record.session for record in records}
+    best, bill = None, None
+    if now is not None and now.n:
+        for other in pool:
+            could = known[other.name]
+            if other.name == target or not could.n or could.p < now.p - within or other.price is None:
+                continue
+            again = _billed(records, other.price, now, could)
+            if again is not None and sum(again.values()) < (sum(bill.values()) if bill is not None else paid):
+                best, bill = other, again
+    saved: dict[str, float] = defaultdict(float)
+    if best is not None and bill is not None:
+        for record in records:
+            saved[record.session] += record.cost or 0.0
+        for session, cost in bill.items():
+            saved[session] -= cost
+    chosen = known[best.name] if best is not None else None
+    return (
+        Group(
+            agent,
+            phase,
+            len(records),
+            len(sessions),
+            paid,
+            target,
+            now.p if now is not None and now.n else None,
+            best.name if best is not None else "",
+            chosen.p if chosen is not None else None,
+            chosen.source if chosen is not None else "",
+            _interval(saved, sessions, samples, seed),
+        ),
+        saved,
+    )
+
+
+def _pool(records: Sequence[Record]) -> list[Target]:
+    entries = next((record.pool for record in reversed(records) if record.pool), None) or {}
+    return [Target(name, each["provider"], each["model"], price_of(each["price"])) for name, each in entries.items()]
+
+
+def _billed(records: Sequence[Record], price: Price, now: Estimate, could: Estimate) -> Mapping[str, float] | None:
+    """Session -> USD of the same tokens at another price; more where whole tasks are known to cost more than that; None: tokens are not known."""
+    bill: dict[str, float] = defaultdict(float)
+    for record in records:
+        if record.input_tokens is None or record.output_tokens is None:
+            return None
+        long = record.cache_write_1h_tokens or 0
+        usage = Usage(
+            record.input_tokens,
+            record.output_tokens,
+            cache_read_tokens=record.cache_read_tokens or 0,
+            cache_write_tokens=max((record.cache_write_tokens or 0) - long, 0),
+            cache_write_1h_tokens=long,
+        )
+        bill[record.session] += price.at(record.time).cost(usage)
+    if now.dollars and could.dollars is not None:
+        paid = sum(record.cost or 0.0 for record in records)
+        factor = max(1.0, could.dollars / now.dollars * paid / max(sum(bill.values()), 1e-12))
+        return {session: cost * factor for session, cost in bill.items()}
+    return bill
+
+
+def _interval(savings: Mapping[str, float], sessions: Iterable[str], samples: int, seed: int) -> Saving:
+    values = [savings.get(session, 0.0) for session in sorted(sessions)]
+    total = sum(values)
+    if not values or not samples:
+        return Saving(total, total, total)
+    rng = random.Random(seed)
+    drawn = sorted(sum(rng.choices(values, k=len(values))) for _ in range(samples))
+    return Saving(total, drawn[int(0.025 * samples)], drawn[min(int(0.975 * samples), samples - 1)])

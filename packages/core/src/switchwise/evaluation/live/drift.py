@@ -1,0 +1,133 @@
+"""Alarms for what changes under one's hands: a target that solves less than it did, or costs more per call.
+
+    drift = Drift(lambda alarm: log.warning("%s", alarm))
+    router = Router(pool, *policies, journal=[drift])
+
+Outcomes are verdicts and failures of calls, and whatever `drift.outcome(target, solved)` is given.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import log
+from typing import Literal
+
+from switchwise.nouns.call import Attempt
+from switchwise.nouns.validation import number, whole
+from switchwise.quality.sequential import Cusum
+
+_log = logging.getLogger("switchwise.evaluation.drift")
+SLACK = 0.5  # standard deviations that a drift of the cost must exceed
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something changed.
+
+    Parameters:
+        target: whose.
+        what: `quality` or `cost`.
+        before: the rate of solved calls, or USD per call, of the first calls.
+        after: the same of the latest ones.
+        calls: how many were seen.
+    """
+
+    target: str
+    what: Literal["quality", "cost"]
+    before: float
+    after: float
+    calls: int
+
+    def __str__(self) -> str:
+        if self.what == "quality":
+            return f"{self.target}: solves {self.after:.0%} of its calls, {self.before:.0%} before ({self.calls} calls)"
+        return f"{self.target}: costs ${self.after:.4g} per call, ${self.before:.4g} before ({self.calls} calls)"
+
+
+class _Course:
+    def __init__(self) -> None:
+        self.first: list[float] = []
+        self.last: list[float] = []
+        self.calls = 0
+        self.cusum: Cusum | None = None
+        self.high = 0.0
+
+
+class Drift:
+    """A sink for a journal: learns what is usual from the first calls of each target, then watches for a change.
+
+    Parameters:
+        alarm: told once for each change; None: it is logged. What was learnt is then learnt anew.
+        usual: calls from which it learns what is usual.
+        drop: share of the usual rate to which a drop in quality is looked for.
+        threshold: of the cumulative sums; higher is slower and surer.
+
+    Raises:
+        ConfigurationError: a parameter is out of range.
+    """
+
+    def __init__(
+        self, alarm: Callable[[Alarm], None] | None = None, *, usual: int = 50, drop: float = 0.7, threshold: float = 6.0
+    ) -> None:
+        whole("Drift", "usual", usual, least=5)
+        number("Drift", "drop", drop, most=1, above=True)
+        number("Drift", "threshold", threshold, above=True)
+        self._tell = alarm or (lambda found: _log.warning("%s", found))
+        self._usual, self._drop, self._threshold = usual, drop, threshold
+        self._courses: dict[tuple[str, str], _Course] = {}
+        self._lock = threading.RLock()
+        self.alarms: list[Alarm] = []
+
+    def __call__(self, attempt: Attempt) -> None:
+        """Take in an attempt."""
+        if attempt.abandoned or attempt.call.ask is not None:
+            return
+        name = attempt.target.name
+        if attempt.reply is None:
+            self.outcome(name, 0.0)
+        elif attempt.verdict is not None:
+            self.outcome(name, float(attempt.verdict.accepted))
+        if attempt.cost is not None and attempt.cost > 0:
+            self._cost(name, attempt.cost)
+
+    def outcome(self, target: str, solved: float) -> None:
+        """Take in how well a call or task of a target turned out, from 0 to 1."""
+        number("Drift.outcome", "solved", solved, most=1)
+        with self._lock:
+            course = self._seen(target, "quality", solved)
+            if course.cusum is None:
+                if len(course.first) == self._usual:
+                    course.cusum = Cusum(sum(course.first) / self._usual, self._drop, self._threshold)
+                return
+            if course.cusum.observe(solved):
+                self._alarm(target, "quality", course)
+
+    def _cost(self, target: str, cost: float) -> None:
+        with self._lock:
+            course = self._seen(target, "cost", cost)
+            if len(course.first) < self._usual or course.calls <= self._usual:
+                return
+            logs = [log(each) for each in course.first]
+            mean = sum(logs) / len(logs)
+            spread = (sum((each - mean) ** 2 for each in logs) / len(logs)) ** 0.5 + 0.05
+            course.high = max(0.0, course.high + (log(cost) - mean) / spread - SLACK)
+            if course.high > 2 * self._threshold:
+                self._alarm(target, "cost", course)
+
+    def _seen(self, target: str, what: str, value: float) -> _Course:
+        course = self._courses.setdefault((target, what), _Course())
+        course.calls += 1
+        if len(course.first) < self._usual:
+            course.first.append(value)
+        course.last = [*course.last[-(self._usual // 2 - 1) :], value]
+        return course
+
+    def _alarm(self, target: str, what: Literal["quality", "cost"], course: _Course) -> None:
+        before, after = (sum(values) / len(values) for values in (course.first, course.last))
+        found = Alarm(target, what, before, after, course.calls)
+        self._courses[target, what] = _Course()
+        self.alarms.append(found)
+        self._tell(found)

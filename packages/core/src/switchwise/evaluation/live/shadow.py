@@ -1,0 +1,178 @@
+"""A candidate router beside the live one: it decides, nobody acts on it; and pairs of results judged blind.
+
+    shadow = Shadow(candidate)
+    live = Router(pool, *policies, journal=[shadow])
+
+`shadow.report()` says how often both agree, what the candidate's choices would have cost at list prices for the same tokens, and by whom it
+would have sent what. What its choices would have *achieved* only results can tell: run both on whole tasks, and give the pairs to `judged`.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import comb
+from typing import Literal
+
+from switchwise.nouns.call import Attempt
+from switchwise.nouns.errors import NoTarget
+from switchwise.router import Router
+
+Side = Literal["first", "second", "tie"]
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowReport:
+    """What a candidate would have decided.
+
+    Parameters:
+        calls: answers of the live router that the candidate was asked about.
+        same: of these, how many would have gone to the same target.
+        paid, would_pay: USD of the calls whose usage and prices are known, as made and at the candidate's targets (same tokens, cold cache counted
+            as input where the target differs).
+        moved: (live target, candidate's target) -> calls.
+        silent: calls for which the candidate had nobody, or would have asked a model first.
+        tasks, tasks_same: sessions, and those in which every call would have gone to the same target.
+    """
+
+    calls: int
+    same: int
+    paid: float
+    would_pay: float
+    moved: dict[tuple[str, str], int] = field(default_factory=dict)
+    silent: int = 0
+    tasks: int = 0
+    tasks_same: int = 0
+
+    def __str__(self) -> str:
+        if not self.calls:
+            return "no calls yet"
+        lines = [
+            f"{self.calls} calls, {self.same / self.calls:.0%} to the same target; {self.tasks_same} of {self.tasks} whole tasks alike",
+            f"paid ${self.paid:.4f}, the candidate's targets ${self.would_pay:.4f} for the same tokens",
+        ]
+        lines += [
+            f"  {live} -> {other}: {count}" for (live, other), count in sorted(self.moved.items(), key=lambda item: -item[1])
+        ]
+        return "\n".join(lines)
+
+
+class Shadow:
+    """A sink for a journal: asks a candidate what it would have done with each call that the live router made.
+
+    The candidate learns from the live attempts, so that its memory is warm when it takes over; its own choices are never called.
+
+    Parameters:
+        candidate: a router over the same pool, or one with other targets.
+    """
+
+    def __init__(self, candidate: Router) -> None:
+        self.candidate = candidate
+        self._lock = threading.Lock()
+        self._calls = self._same = self._silent = 0
+        self._paid = self._would = 0.0
+        self._moved: Counter[tuple[str, str]] = Counter()
+        self._tasks: dict[tuple[str, str], bool] = {}
+
+    def __call__(self, attempt: Attempt) -> None:
+        """Take in an attempt."""
+        if attempt.call.ask is not None or attempt.reply is None or not attempt.accepted:
+            return
+        view = attempt.call.view
+        try:
+            shortlist = self.candidate.decide(view)
+        except NoTarget:
+            shortlist = None
+        self.candidate.observe(attempt)
+        other = shortlist.targets[0] if shortlist is not None and shortlist.targets else None
+        with self._lock:
+            self._calls += 1
+            if other is None:
+                self._silent += 1
+                return
+            same = other.name == attempt.target.name
+            self._same += same
+            self._moved[attempt.target.name, other.name] += not same
+            task = (view.scope.tenant, view.scope.session)
+            self._tasks[task] = self._tasks.get(task, True) and same
+            usage = attempt.reply.usage
+            if usage is not None and attempt.cost is not None and other.price is not None:
+                self._paid += attempt.cost
+                cold = other.price.at(attempt.started).estimate(usage.input_tokens, usage.output_tokens)
+                self._would += attempt.cost if same else cold
+
+    def report(self) -> ShadowReport:
+        """How it stands."""
+        with self._lock:
+            moved = {pair: count for pair, count in self._moved.items() if count}
+            return ShadowReport(
+                self._calls,
+                self._same,
+                self._paid,
+                self._would,
+                moved,
+                self._silent,
+                len(self._tasks),
+                sum(self._tasks.values()),
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Pairs of results, judged blind and in both orders.
+
+    Parameters:
+        wins, losses, ties: of the candidate, where both orders agree.
+        inconsistent: pairs whose verdict changed with the order; they count as ties.
+        p: chance of a split this uneven if neither were better (two-sided sign test).
+    """
+
+    wins: int
+    losses: int
+    ties: int
+    inconsistent: int
+    p: float
+
+    @property
+    def rate(self) -> float:
+        """Wins plus half of the ties, as a share of all pairs."""
+        total = self.wins + self.losses + self.ties + self.inconsistent
+        return (self.wins + 0.5 * (self.ties + self.inconsistent)) / total if total else 0.5
+
+
+def judged(pairs: Sequence[tuple[str, str, str]], judge: Callable[[str, str, str], Side], seed: int = 0) -> Judged:
+    """Let a judge compare results of the live router and of a candidate, not knowing which is whose.
+
+    Each pair is judged in both orders; which order comes first is drawn. A judge that prefers a place rather than a result is inconsistent,
+    and its verdict then counts for nobody.
+
+    Parameters:
+        pairs: (task, live result, candidate's result), of whole tasks where there are such.
+        judge: (task, one result, another) -> `first`, `second` or `tie`.
+        seed: of the draw.
+
+    >>> longer = lambda task, a, b: "first" if len(a) > len(b) else "second" if len(b) > len(a) else "tie"
+    >>> judged([("t", "short", "a longer one")] * 6, longer)
+    Judged(wins=6, losses=0, ties=0, inconsistent=0, p=0.03125)
+    """
+    rng = random.Random(seed)
+    counts: Counter[str] = Counter()
+    for task, live, candidate in pairs:
+        orders = [(live, candidate, "second"), (candidate, live, "first")]
+        rng.shuffle(orders)
+        verdicts = []
+        for one, other, mine in orders:
+            said = judge(task, one, other)
+            verdicts.append("ties" if said == "tie" else "wins" if said == mine else "losses")
+        counts[verdicts[0] if verdicts[0] == verdicts[1] else "inconsistent"] += 1
+    return Judged(
+        counts["wins"], counts["losses"], counts["ties"], counts["inconsistent"], _sign_test(counts["wins"], counts["losses"])
+    )
+
+
+def _sign_test(wins: int, losses: int) -> float:
+    n, few = wins + losses, min(wins, losses)
+    return min(1.0, 2 * sum(comb(n, k) for k in range(few + 1)) / 2**n) if n else 1.0

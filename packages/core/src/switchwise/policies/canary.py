@@ -1,0 +1,134 @@
+"""Give a new policy a share of the sessions, and take it away again when it is shown to be worse.
+
+Use it to bring in a new chain, price or estimator on live traffic. Outcomes come by `router.feedback(decision, reward)`; without them it
+never stops by itself. Not for spreading load: see `Weighted`.
+
+Source: an anytime-valid test, as in `switchwise.quality.sequential`: it may be looked at after every outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from hashlib import blake2b
+from typing import Any
+
+from switchwise.engine.policy import Checks, Learns, Opinion, Policy, Remembers, Rewarded, name_of, refuse_what_is_no_policy
+from switchwise.nouns.call import Attempt
+from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.shortlist import Shortlist
+from switchwise.nouns.target import Pool
+from switchwise.nouns.validation import number
+from switchwise.nouns.view import View
+from switchwise.quality.sequential import NotWorse
+from switchwise.state.in_process import Memory
+
+WAITING = 10_000
+COUNTED = frozenset(["task", "gate", "feedback", "evaluation", "langsmith"])  # kinds of outcomes that decide
+
+
+class Canary:
+    """Ask `policy` in a share of the sessions, as long as its outcomes are not shown to be worse than those of the others.
+
+    A session is in the canary or not for its whole life. The test pairs outcomes of both sides in the order in which they come; when it
+    stops the canary, no session gets the new policy any more, until a new router is made.
+
+    Parameters:
+        policy: the new one; it prefers.
+        share: of the sessions, from 0 to 1.
+        margin: by which its mean outcome may be lower.
+        level: the chance of stopping a policy that is good enough.
+        salt: two canaries draw independently if their salts differ.
+
+    Raises:
+        ConfigurationError: a parameter is out of range, something that is not a policy, or one that requires.
+
+    >>> from switchwise import Pool, Router, Scope, Target, View
+    >>> from switchwise.policies import Canary, Rules
+    >>> new = Rules().prefer("fast", when=lambda view: True)
+    >>> router = Router(Pool([Target("opus"), Target("haiku")]), Canary(new, share=0.2))
+    >>> sum(router.decide(View(Scope(f"s{i}"))).names[0] == "haiku" for i in range(1_000))
+    197
+    """
+
+    name = "Canary"
+
+    def __init__(self, policy: Policy, share: float, *, margin: float = 0.02, level: float = 0.05, salt: str = "") -> None:
+        refuse_what_is_no_policy(policy)
+        number("Canary", "share", share, most=1)
+        if getattr(policy, "requires", False):
+            raise ConfigurationError(
+                f"Canary({name_of(policy)}): it rules targets out, for everybody or for nobody; try a policy that prefers"
+            )
+        self.policy, self.share, self.salt = policy, share, salt
+        self.test = NotWorse(margin, level)
+        self._sides: Memory[str, str] = Memory(WAITING)
+        self._told: Memory[str, bool] = Memory(WAITING)
+
+    def chosen(self, view: View) -> bool:
+        """Whether the session of a request is in the canary, stopped or not."""
+        key = f"{self.salt}\0{view.scope.tenant}\0{view.scope.session}".encode()
+        return int.from_bytes(blake2b(key, digest_size=8).digest(), "big") < self.share * 2**64
+
+    def __call__(self, view: View, shortlist: Shortlist) -> Opinion:
+        if not self.chosen(view):
+            return shortlist
+        if self.test.rejected:
+            return shortlist.remark(f"the canary was stopped: {self.told()}")
+        opinion = self.policy(view, shortlist)
+        return self._marked(opinion) if isinstance(opinion, Generator) else opinion
+
+    def _marked(self, flow: Generator[Any, Any, Shortlist]) -> Generator[Any, Any, Shortlist]:
+        return (yield from flow)
+
+    def told(self) -> str:
+        """How both sides stand, in words."""
+        means = self.test.means()
+        parts = [f"{name} {means[name]:.0%}" for name in ("new", "old") if means[name] is not None]
+        return f"{', '.join(parts) or 'no outcomes yet'} after {self.test.pairs} pairs"
+
+    def check(self, pool: Pool) -> None:
+        """Let the new policy check the pool."""
+        if isinstance(self.policy, Checks):
+            self.policy.check(pool)
+
+    def learn(self, attempt: Attempt) -> None:
+        """Note which side a decision is on; the new policy learns from all of them."""
+        if isinstance(self.policy, Learns):
+            self.policy.learn(attempt)
+        view = attempt.call.view
+        if attempt.call.ask is None and attempt.reply is not None and not (self.chosen(view) and self.test.rejected):
+            self._sides.put(view.decision, "new" if self.chosen(view) else "old")
+
+    def feedback(self, decision: str, reward: float, kind: str = "feedback") -> None:
+        """Count an outcome for its side, once for each decision."""
+        if isinstance(self.policy, Rewarded):
+            self.policy.feedback(decision, reward, kind)
+        side = self._sides.get(decision)
+        if side is not None and kind in COUNTED and self._told.get(decision) is None:
+            self._told.put(decision, True)
+            self.test.observe(side, reward)
+
+    def dump(self) -> Mapping[str, Any]:
+        """How the test stands, which decisions await an outcome, and what the new policy remembers."""
+        inner: Mapping[str, Any] = self.policy.dump() if isinstance(self.policy, Remembers) else {}
+        return {
+            "test": self.test.dump(),
+            "sides": [list(each) for each in self._sides.items()],
+            "told": [list(each) for each in self._told.items()],
+            "policy": inner,
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take over what `dump` gave."""
+        self.test.load(state["test"])
+        self._sides.restore((str(decision), str(side)) for decision, side in state["sides"])
+        self._told.restore((str(decision), bool(told)) for decision, told in state["told"])
+        if isinstance(self.policy, Remembers):
+            self.policy.load(state["policy"])
+
+    @staticmethod
+    def _examples() -> list[Canary]:
+        def cheap(view: View, shortlist: Shortlist) -> Shortlist:  # noqa: ARG001
+            return shortlist.prefer([shortlist.pool.targets[-1].name], "the new policy likes the last one")
+
+        return [Canary(cheap, 0.5), Canary(cheap, 1.0, margin=0.1)]
