@@ -6,12 +6,12 @@ import json
 import random
 
 import pytest
+from switchwise.nouns.reply import Reply
 
 from switchwise import ConfigurationError, Needs, Phase, Pool, Price, Router, Scope, Signals, StepKind, Target, Usage, View
 from switchwise.cli import main
 from switchwise.evaluation.live import Drift, Shadow, audit, judged
 from switchwise.evaluation.outcomes import read_outcomes
-from switchwise.nouns.reply import Reply
 from switchwise.observe.journal import InMemory, JsonLines
 from switchwise.observe.journal.json_lines import read
 from switchwise.policies import ByAgent, Canary, Rules, Worth
