@@ -6,12 +6,12 @@ import json
 import random
 
 import pytest
-from switchwise.nouns.reply import Reply
 
 from switchwise import ConfigurationError, Needs, Phase, Pool, Price, Router, Scope, Signals, StepKind, Target, Usage, View
 from switchwise.cli import main
 from switchwise.evaluation.live import Drift, Shadow, audit, judged
 from switchwise.evaluation.outcomes import read_outcomes
+from switchwise.nouns.exchange.reply import Reply
 from switchwise.observe.journal import InMemory, JsonLines
 from switchwise.observe.journal.json_lines import read
 from switchwise.policies import ByAgent, Canary, Rules, Worth
@@ -74,7 +74,7 @@ class TestAudit:
 
     def test_checks_and_rejected_replies_are_counted_apart(self):
         kept = InMemory()
-        from switchwise.nouns.reply import Verdict
+        from switchwise.nouns.exchange.reply import Verdict
 
         router = Router(POOL, verify=lambda view, reply: Verdict(False, "no"), journal=[kept], rng=random.Random(1))
         run = router.start(View(Scope("s")))
