@@ -7,12 +7,12 @@ from collections import Counter
 
 import pytest
 
-from switchwise import ConfigurationError, Needs, Phase, Pool, Price, Router, Scope, Signals, Target, View, hold
+from switchwise import ConfigurationError, Needs, Phase, Pool, Price, Router, Scope, Signals, Target, View, drive, hold
 from switchwise.nouns.exchange.conversation import Conversation
 from switchwise.nouns.exchange.reply import Reply
 from switchwise.nouns.signals import Turn
 from switchwise.policies import Explore, Floor, Worth
-from switchwise.quality import Grade, LabelTable, Priors, Shrunk, TextDifficulty
+from switchwise.quality import AskModel, Grade, LabelTable, Priors, Shrunk, TextDifficulty
 from switchwise.quality.estimate import Estimate
 from switchwise.quality.fitting.learned import example_model
 
@@ -190,3 +190,65 @@ def test_one_text_and_a_batch_of_texts_are_read_alike():
     whole = model.numbers(Read(texts)).tolist()
     alone = [quality.number(cut(text).encode()) for text in texts]
     assert alone == pytest.approx(whole, abs=1e-5)
+
+
+class TestAskModel:
+    def routed(self, *answers, **options):
+        from switchwise.protocols.ask_text import prompt_of
+        from switchwise.testing import Script
+
+        asked, left = [], list(answers)
+
+        def cheap(call):
+            if call.ask is None:
+                return "done"
+            asked.append(call.ask.about)
+            said = left.pop(0)
+            return f"ANSWERS {prompt_of(call).split('ANSWERS ')[1][:8]}: {said}" if said else "I would rather not."
+
+        quality = Shrunk(
+            Says(strong=Estimate(0.8, 50, 0.2, None, "x"), cheap=Estimate(0.75, 50, 0.1, None, "x")),
+            AskModel("cheap", **options),
+        )
+        pool = Pool([Target("strong"), Target("cheap")])
+        return Router(pool, Worth(quality, 1.0), clock=lambda: 0.0), Script(cheap=cheap, strong=lambda call: "done"), asked
+
+    def go(self, router, script, text):
+        run = router.start(View(Scope("s1"), conversation=Conversation([Turn("user", text)])))
+        for _ in drive(run, script.perform):
+            pass
+        return run.outcome
+
+    def test_it_asks_once_for_each_turn_and_its_answer_moves_the_estimates(self):
+        router, script, asked = self.routed('{"difficulty": 0}', '{"difficulty": 2}')
+        self.go(router, script, "hello")
+        easy = self.go(router, script, "hello")
+        hard = self.go(router, script, "prove it")
+        assert asked == ["hello", "prove it"]
+        assert "asked how hard it is: -1.0" in easy.attempt.call.shortlist.decider.because
+        assert "asked how hard it is: +1.0" in str(hard.attempt.call.shortlist.notes)
+
+    def test_a_model_that_gives_no_answer_changes_nothing_and_rests(self):
+        router, script, asked = self.routed("", "")
+        outcomes = [self.go(router, script, text) for text in ("one", "two", "three")]
+        assert len(asked) == 1
+        assert all(outcome.target.name == "cheap" for outcome in outcomes)
+
+    def test_only_where_a_cheaper_score_cannot_tell(self):
+        router, script, asked = self.routed(
+            '{"difficulty": 2}', boundary=(lambda view: 3.0 * (len(view.conversation.last_user) < 5), 1.0)
+        )
+        for text in ("Hi", "Hello there"):
+            self.go(router, script, text)
+        assert asked == ["Hello there"]
+
+    def test_once_a_session(self):
+        router, script, asked = self.routed('{"difficulty": 2}', every="session")
+        for text in ("one", "two"):
+            self.go(router, script, text)
+        assert asked == ["one"]
+
+    @pytest.mark.parametrize("bad", [{"model": 7}, {"model": "x", "every": "step"}, {"model": "x", "question": "How hard?"}])
+    def test_nonsense_is_refused(self, bad):
+        with pytest.raises(ConfigurationError, match="AskModel"):
+            AskModel(**bad)

@@ -1,5 +1,6 @@
 """Estimators: how likely each target solves this call, how much is known, and from where. One to a file; docs/quality.md says which when."""
 
+from switchwise.quality.ask_model import AskModel
 from switchwise.quality.complexity import Complexity
 from switchwise.quality.estimate import Estimate, Estimator, Grade, estimate
 from switchwise.quality.label_table import LabelTable
@@ -12,6 +13,7 @@ from switchwise.quality.task_memory import TaskMemory
 from switchwise.quality.text_difficulty import TextDifficulty
 
 __all__ = [
+    "AskModel",
     "Complexity",
     "Estimate",
     "Estimator",

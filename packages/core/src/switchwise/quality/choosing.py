@@ -8,7 +8,7 @@ from typing import Any
 from switchwise.nouns.call import Attempt
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.shortlist import Shortlist
-from switchwise.nouns.target import Target
+from switchwise.nouns.target import Pool, Target
 from switchwise.nouns.validation import number
 from switchwise.nouns.view import View
 from switchwise.quality.estimate import UNKNOWN, Estimate, Estimator
@@ -36,6 +36,16 @@ class UsesQuality:
             )
         self.quality = quality
         self._prepare = getattr(quality, "prepare", None)
+
+    @property
+    def asks(self) -> tuple[Target, ...]:
+        """Models outside of the pool that the estimator asks."""
+        return tuple(getattr(self.quality, "asks", ()))
+
+    def check(self, pool: Pool) -> None:
+        """Let the estimator check the pool."""
+        if (check := getattr(self.quality, "check", None)) is not None:
+            check(pool)
 
     def __call__(self, view: View, shortlist: Shortlist) -> Any:
         if len(shortlist.targets) < 2:

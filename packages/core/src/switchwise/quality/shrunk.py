@@ -10,7 +10,7 @@ from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 from switchwise.nouns.errors import ConfigurationError
-from switchwise.nouns.target import Target
+from switchwise.nouns.target import Pool, Target
 from switchwise.nouns.view import View
 from switchwise.quality.estimate import Estimate, Estimator, Filed, Grade, Observes
 from switchwise.quality.learning import Learning
@@ -55,6 +55,17 @@ class Shrunk(Learning):
         for part in self.parts:
             given = part.estimate(view, targets, given)
         return given
+
+    @property
+    def asks(self) -> tuple[Target, ...]:
+        """Models outside of the pool that the parts ask."""
+        return tuple(target for part in self.parts for target in getattr(part, "asks", ()))
+
+    def check(self, pool: Pool) -> None:
+        """Let the parts check the pool."""
+        for part in self.parts:
+            if (check := getattr(part, "check", None)) is not None:
+                check(pool)
 
     def prepare(self, view: View) -> Generator[Any, Any, None] | None:
         """What the parts must ask a model before they can be asked; None: nothing."""
