@@ -13,6 +13,7 @@ from switchwise.nouns.signals import Turn
 from switchwise.nouns.view import View
 from switchwise.protocols.prompt import Message, Prompt
 from switchwise.reading import token_estimate as tokens
+from switchwise.reading.document_size import document_tokens
 
 _ROLES = {"developer": "system", "function": "tool"}
 _KNOWN = frozenset(["assistant", "developer", "function", "system", "tool", "user"])
@@ -76,6 +77,7 @@ def turn_of(message: Message) -> Turn:
         tool=message.get("name") or "",
         failed=message.get("is_error"),
         media=tuple(_MEDIA[part["type"]] for part in parts if part.get("type") in _MEDIA),
+        document_tokens=sum(document_tokens(part) for part in parts if _MEDIA.get(str(part.get("type"))) == "document"),
     )
 
 

@@ -42,6 +42,7 @@ class Turn:
         failed: whether a tool turn reports a failure; None: the framework does not say. A status that is "success"
             unless somebody sets it says nothing.
         media: the modality of each part that is not text: `image`, `audio`, `document`, `video`.
+        document_tokens: tokens of its documents beyond the flat allowance for one (`reading.document_size`).
     """
 
     role: str
@@ -51,6 +52,7 @@ class Turn:
     tool: str = ""
     failed: bool | None = None
     media: tuple[str, ...] = ()
+    document_tokens: int = 0
 
 
 @fast_init

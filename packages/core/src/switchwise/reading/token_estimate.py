@@ -40,7 +40,7 @@ MESSAGE: Final = 4
 CALL: Final = 8
 """Tokens that a tool call, or a tool result, costs beside name, arguments and content: identifier and separators."""
 MEDIA: Final = {"image": 1_200, "audio": 1_000, "document": 5_000, "video": 10_000}
-"""Flat allowances: an image of about one megapixel, a minute of speech, two or three pages, half a minute of film."""
+"""Flat allowances: an image of about one megapixel, a minute of speech, two pages of a document, half a minute of film."""
 
 
 def estimate(text: str) -> int:
@@ -117,7 +117,7 @@ def of(turn: Turn) -> int:
         total += CALL
     for modality in turn.media:
         total += MEDIA.get(modality, MEDIA["document"])
-    return total
+    return total + turn.document_tokens
 
 
 def _weigh(text: str) -> float:

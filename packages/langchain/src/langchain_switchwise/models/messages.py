@@ -7,6 +7,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from switchwise import Turn
+from switchwise.reading.document_size import document_tokens
 
 _ROLES = {
     "human": "user",
@@ -41,10 +42,13 @@ def turn_of(message: BaseMessage) -> Turn:
     """
     content = message.content
     media: tuple[str, ...] = ()
+    sizes = 0
     if isinstance(content, str):
         text = content
     else:
         text, media = str(message.text), media_of(content)
+        if "document" in media:
+            sizes = sum(document_tokens(block) for block in content if isinstance(block, dict) and is_document(block))
     calls: tuple[str, ...] = ()
     arguments = tool = ""
     failed = None
@@ -54,7 +58,12 @@ def turn_of(message: BaseMessage) -> Turn:
             arguments = " ".join([str(call["args"]) for call in message.tool_calls])
     elif isinstance(message, ToolMessage):
         tool, failed = message.name or "", True if message.status == "error" else None
-    return Turn(_ROLES.get(message.type, "user"), text, calls, arguments, tool, failed, media)
+    return Turn(_ROLES.get(message.type, "user"), text, calls, arguments, tool, failed, media, sizes)
+
+
+def is_document(block: dict[str, Any]) -> bool:
+    """Whether a content block is a document."""
+    return _MEDIA.get(str(block.get("type"))) == "document"
 
 
 def media_of(content: list[str | dict[str, Any]]) -> tuple[str, ...]:

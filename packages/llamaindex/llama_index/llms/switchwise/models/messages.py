@@ -18,6 +18,7 @@ from llama_index.core.base.llms.types import (
 )
 
 from switchwise import Turn
+from switchwise.reading.document_size import document_tokens
 
 _ROLES = {"system": "system", "developer": "system", "assistant": "assistant", "chatbot": "assistant", "model": "assistant"}
 _TOOLS = frozenset({"tool", "function"})
@@ -32,6 +33,7 @@ def turn_of(message: ChatMessage) -> Turn:
     calls: list[str] = []
     arguments: list[str] = []
     media: list[str] = []
+    sizes = 0
     for block in message.blocks:
         kind = type(block)
         if kind is TextBlock:
@@ -45,6 +47,8 @@ def turn_of(message: ChatMessage) -> Turn:
             texts.extend(part.text for part in block.content if isinstance(part, TextBlock))
         elif kind in _MEDIA:
             media.append(_MEDIA[kind])
+            if isinstance(block, DocumentBlock):
+                sizes += document_tokens({"data": block.data.decode("latin-1")} if block.data else None)  # LlamaIndex keeps base64
     said, text = message.role.value, "\n".join(texts)
     role = "tool" if said in _TOOLS else _ROLES.get(said, "user")
     if role == "user" and text.startswith(_OBSERVED):
@@ -55,6 +59,7 @@ def turn_of(message: ChatMessage) -> Turn:
         tuple(calls),
         "\n".join(arguments),
         media=tuple(media),
+        document_tokens=sizes,
     )
 
 
