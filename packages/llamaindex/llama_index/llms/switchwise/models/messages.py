@@ -48,7 +48,9 @@ def turn_of(message: ChatMessage) -> Turn:
         elif kind in _MEDIA:
             media.append(_MEDIA[kind])
             if isinstance(block, DocumentBlock):
-                sizes += document_tokens({"data": block.data.decode("latin-1")} if block.data else None)  # LlamaIndex keeps base64
+                sizes += document_tokens(
+                    {"data": block.data.decode("latin-1")} if block.data else None
+                )  # LlamaIndex keeps base64
     said, text = message.role.value, "\n".join(texts)
     role = "tool" if said in _TOOLS else _ROLES.get(said, "user")
     if role == "user" and text.startswith(_OBSERVED):
