@@ -47,10 +47,8 @@ def turn_of(message: ChatMessage) -> Turn:
             texts.extend(part.text for part in block.content if isinstance(part, TextBlock))
         elif kind in _MEDIA:
             media.append(_MEDIA[kind])
-            if isinstance(block, DocumentBlock):
-                sizes += document_tokens(
-                    {"data": block.data.decode("latin-1")} if block.data else None
-                )  # LlamaIndex keeps base64
+            if isinstance(block, DocumentBlock) and isinstance(block.data, bytes):  # base64, as LlamaIndex keeps it
+                sizes += document_tokens({"data": block.data.decode("latin-1")})
     said, text = message.role.value, "\n".join(texts)
     role = "tool" if said in _TOOLS else _ROLES.get(said, "user")
     if role == "user" and text.startswith(_OBSERVED):
