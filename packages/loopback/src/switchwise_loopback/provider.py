@@ -26,6 +26,7 @@ from .openai.chat import ChatCompletions
 from .openai.decisions import Decisions
 from .openai.responses import Responses
 from .serving.caching import RULES, CacheRule, PromptCache, Ticket
+from .serving.garbled import GARBLED, garbled
 from .serving.faults import ANSWERED, NOT_STREAMED, Event, Fault, FaultBook, Injected, Reset, Stall, disturb, rejection
 from .serving.headers import REQUEST_IDS, authenticate, limits
 from .serving.transport import Response, Server
@@ -234,6 +235,11 @@ class LoopbackProvider:
         self._wait(seen.model)
         self._cache.commit(ticket)
         seen = replace(seen, status=200, usage=usage, answer=answer)
+        if fault is not None and fault in GARBLED:
+            self._record(replace(seen, error=fault.value))
+            whole, events = json.dumps(wire.whole(reply)).encode(), list(wire.stream(reply)) if request.stream else []
+            kind, sent = garbled(fault, wire.api, request.stream, whole, events)
+            return Response(200, {"content-type": kind}, sent)
         if not request.stream:
             return self._json(seen, 200, wire.whole(reply), request_id)
         self._record(seen)
@@ -260,7 +266,7 @@ class LoopbackProvider:
             self._record(replace(seen, error=fault.value))
             self._wait(seen.model)
             raise Reset if fault is Fault.RESET else Stall(injected.seconds)
-        if fault not in ANSWERED and fault not in NOT_STREAMED:
+        if fault not in ANSWERED and fault not in NOT_STREAMED and fault not in GARBLED:
             raise rejection(injected, fault, wire.provider, wire.api, seen.model)
 
     def _wait(self, model: str) -> None:

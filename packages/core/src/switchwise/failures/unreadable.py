@@ -1,0 +1,82 @@
+"""Tells an answer that could not be read from a bug: both are a TypeError, an IndexError, a JSONDecodeError, a ValidationError.
+
+It is the target's failure when the code of an SDK or of an integration raised it, and an answer had come already: the frames of the
+traceback say whose code it was, and hold the answer. Standard library, pydantic and the frameworks' own cores are neutral: whoever called
+them counts. Anything else, such as a callback, a tool, a model class of the user's own, or a request that could not be built, is a bug.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import FrameType, TracebackType
+from typing import Any
+
+UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, AssertionError, RecursionError)
+"""What reading an answer that is none raises; JSONDecodeError, UnicodeDecodeError and pydantic's ValidationError are ValueErrors."""
+_SDKS = frozenset(
+    """openai anthropic httpx httpx2 httpcore httpcore2 h11 h2 google groq mistralai cohere ollama boto3 botocore aiohttp requests urllib3
+    together fireworks cerebras xai_sdk ibm_watsonx_ai huggingface_hub zai dashscope jiter""".split()
+)
+_NEUTRAL = frozenset("pydantic pydantic_core langchain_core langgraph tenacity anyio typing_extensions wrapt opentelemetry".split())
+_OURS = ("switchwise", "langchain_switchwise", "langchain_core", "langchain_tests")
+_ANSWERS = ("response", "raw_response", "http_response", "completion", "chunk", "sse", "event", "raw_data", "response_dict", "resp", "result")
+"""What SDKs and integrations call an answer, or a piece of one, while they read it."""
+
+
+def unreadable(error: BaseException, trace: TracebackType | None = None) -> str | None:
+    """What could not be read of an answer, in a few words; None: `error` is something else.
+
+    Parameters:
+        error: what performing a call raised.
+        trace: its traceback, where the error does not carry it yet.
+    """
+    if not isinstance(error, UNREADABLE):
+        return None
+    frames = _frames(error.__traceback__ or trace)
+    if not frames or not _raised_by_an_sdk(frames) or not any(_holds_an_answer(frame) for frame in frames if _is_sdk(frame)):
+        return None
+    return f"its answer could not be read ({type(error).__name__})"
+
+
+def _raised_by_an_sdk(frames: list[FrameType]) -> bool:
+    for frame in reversed(frames):
+        if _is_sdk(frame):
+            return True
+        if not _is_neutral(frame):
+            return False
+    return False
+
+
+def _frames(trace: TracebackType | None) -> list[FrameType]:
+    frames = []
+    while trace is not None:
+        frames.append(trace.tb_frame)
+        trace = trace.tb_next
+    return frames[-200:]  # a recursion has many
+
+
+def _module(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__") or "")
+
+
+def _is_sdk(frame: FrameType) -> bool:
+    module = _module(frame)
+    root = module.partition(".")[0]
+    if root in _SDKS or (root.startswith("langchain_") and not module.startswith(_OURS)):
+        return True
+    return module.startswith("llama_index.llms.") and not module.startswith("llama_index.llms.switchwise")
+
+
+def _is_neutral(frame: FrameType) -> bool:
+    module = _module(frame)
+    root = module.partition(".")[0]
+    return root in _NEUTRAL or root in sys.stdlib_module_names or module.startswith("llama_index.core") or not module
+
+
+def _holds_an_answer(frame: FrameType) -> bool:
+    held = frame.f_locals
+    return any(_is_something(held.get(name)) for name in _ANSWERS)
+
+
+def _is_something(value: Any) -> bool:
+    return value is not None and not isinstance(value, (bool, type))
