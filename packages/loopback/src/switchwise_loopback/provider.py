@@ -26,8 +26,8 @@ from .openai.chat import ChatCompletions
 from .openai.decisions import Decisions
 from .openai.responses import Responses
 from .serving.caching import RULES, CacheRule, PromptCache, Ticket
-from .serving.garbled import GARBLED, garbled
 from .serving.faults import ANSWERED, NOT_STREAMED, Event, Fault, FaultBook, Injected, Reset, Stall, disturb, rejection
+from .serving.garbled import GARBLED, garbled
 from .serving.headers import REQUEST_IDS, authenticate, limits
 from .serving.transport import Response, Server
 from .serving.wire import Reply, Wire, bounded, shaped, weight

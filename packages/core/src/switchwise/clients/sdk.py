@@ -28,7 +28,7 @@ from switchwise.catalog.abilities import abilities
 from switchwise.catalog.hosts import account_of, provider_at
 from switchwise.clients.accounts import Environment, whereabouts_of
 from switchwise.dialects import Dialect
-from switchwise.failures import IncompleteStream, Refusal, translated
+from switchwise.failures import IncompleteStream, Refusal, check_answer, translated
 from switchwise.failures.evidence import quoted
 from switchwise.nouns.call import Call
 from switchwise.nouns.errors import ConfigurationError, FailureKind, TargetError
@@ -328,6 +328,7 @@ class Client(ABC):
 
     def _judged(self, assembly: Assembly, first_chunk: float | None) -> Reply:
         reply = assembly.reply(first_chunk)
+        check_answer(reply, assembly.raw.get("error"))
         if self._fail_refused and assembly.refused:
             raise Refusal(reply.text or "the model declined")
         return reply

@@ -7,5 +7,6 @@ is the table `ROWS`, of which docs/design/failures.md is drawn.
 
 from switchwise.failures.exceptions import IncompleteStream, Refusal, target_error, translated
 from switchwise.failures.table import ROWS, Row, classify
+from switchwise.failures.unreadable import check_answer
 
-__all__ = ["ROWS", "IncompleteStream", "Refusal", "Row", "classify", "target_error", "translated"]
+__all__ = ["ROWS", "IncompleteStream", "Refusal", "Row", "check_answer", "classify", "target_error", "translated"]

@@ -19,6 +19,7 @@ from typing import Any
 from switchwise.failures.evidence import Evidence, gather, quoted
 from switchwise.failures.retry_after import retry_after
 from switchwise.failures.table import kind_of
+from switchwise.failures.unreadable import unreadable
 from switchwise.nouns.errors import FailureKind as Kind
 from switchwise.nouns.errors import TargetError
 
@@ -81,7 +82,10 @@ def target_error(error: BaseException, clock: Callable[[], float] = time.time) -
         return error
     seen = _behind(error, frozenset())
     if seen is None:
-        return None
+        said = unreadable(error)
+        if said is None:
+            return None
+        seen = Kind.SERVER_ERROR, Evidence(text=said)
     kind, evidence = seen
     failure = TargetError(kind, quoted(evidence.text) or type(error).__name__, retry_after(evidence, clock))
     failure.__cause__ = error

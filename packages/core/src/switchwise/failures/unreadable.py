@@ -11,16 +11,44 @@ import sys
 from types import FrameType, TracebackType
 from typing import Any
 
+from switchwise.failures.evidence import gather, quoted
+from switchwise.failures.table import kind_of
+from switchwise.nouns.errors import FailureKind, TargetError
+from switchwise.nouns.reply import EndReason, Reply
+
 UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, AssertionError, RecursionError)
 """What reading an answer that is none raises; JSONDecodeError, UnicodeDecodeError and pydantic's ValidationError are ValueErrors."""
 _SDKS = frozenset(
     """openai anthropic httpx httpx2 httpcore httpcore2 h11 h2 google groq mistralai cohere ollama boto3 botocore aiohttp requests urllib3
     together fireworks cerebras xai_sdk ibm_watsonx_ai huggingface_hub zai dashscope jiter""".split()
 )
-_NEUTRAL = frozenset("pydantic pydantic_core langchain_core langgraph tenacity anyio typing_extensions wrapt opentelemetry".split())
+_NEUTRAL = frozenset(
+    "pydantic pydantic_core langchain_core langgraph tenacity anyio typing_extensions wrapt opentelemetry".split()
+)
 _OURS = ("switchwise", "langchain_switchwise", "langchain_core", "langchain_tests")
-_ANSWERS = ("response", "raw_response", "http_response", "completion", "chunk", "sse", "event", "raw_data", "response_dict", "resp", "result")
+_ANSWERS = (
+    "response",
+    "raw_response",
+    "http_response",
+    "completion",
+    "chunk",
+    "sse",
+    "event",
+    "raw_data",
+    "response_dict",
+    "resp",
+    "result",
+)
 """What SDKs and integrations call an answer, or a piece of one, while they read it."""
+_READERS = (
+    "switchwise.clients.",
+    "switchwise.protocols.",
+    "switchwise.dialects.",
+    "switchwise.nouns.usage",
+    "langchain_switchwise.answering.",
+    "llama_index.llms.switchwise.answering.",
+)
+"""Our own code that reads answers, and nothing of the user's."""
 
 
 def unreadable(error: BaseException, trace: TracebackType | None = None) -> str | None:
@@ -62,7 +90,7 @@ def _module(frame: FrameType) -> str:
 def _is_sdk(frame: FrameType) -> bool:
     module = _module(frame)
     root = module.partition(".")[0]
-    if root in _SDKS or (root.startswith("langchain_") and not module.startswith(_OURS)):
+    if module.startswith(_READERS) or root in _SDKS or (root.startswith("langchain_") and not module.startswith(_OURS)):
         return True
     return module.startswith("llama_index.llms.") and not module.startswith("llama_index.llms.switchwise")
 
@@ -80,3 +108,24 @@ def _holds_an_answer(frame: FrameType) -> bool:
 
 def _is_something(value: Any) -> bool:
     return value is not None and not isinstance(value, (bool, type))
+
+
+def check_answer(reply: Reply, error: object = None, content: bool = False) -> None:
+    """Check that a complete reply is an answer at all.
+
+    Parameters:
+        reply: what was read of it.
+        error: what the body holds as its error; None or empty: nothing.
+        content: it has content other than text and calls of tools.
+
+    Raises:
+        TargetError: it is a failure that came with a good status, or nothing at all.
+    """
+    if error:
+        seen = gather(None, {"error": error} if not isinstance(error, str) else error, None, str(error))
+        raise TargetError(kind_of(seen) or FailureKind.SERVER_ERROR, quoted(seen.text) or "an error in a good answer")
+    said = bool(reply.text or reply.tool_calls or reply.answers or content)
+    if reply.end is EndReason.ERROR:
+        raise TargetError(FailureKind.SERVER_ERROR, "the provider says that its answer failed")
+    if not said and reply.end is EndReason.UNKNOWN:
+        raise TargetError(FailureKind.SERVER_ERROR, "an answer without content and without an end")

@@ -8,7 +8,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import UsageMetadata, add_ai_message_chunks
 
-from switchwise import Reply, Usage
+from switchwise import FailureKind, Reply, TargetError, Usage
 from switchwise import usage_of as read_usage
 from switchwise.failures import IncompleteStream
 
@@ -27,6 +27,7 @@ _TERMINAL = {
     "xai": ("finish_reason",),
 }
 """By `model_provider`: what the last part of each stream says, as of the integrations of 2026-11."""
+_MARKERS = frozenset(marker for markers in _TERMINAL.values() for marker in markers)
 
 
 def reply_of(message: AIMessage, first_chunk: float | None = None, raw: Any = None) -> Reply:
@@ -83,14 +84,22 @@ def _plain(counted: Mapping[str, Any] | None) -> Usage | None:
 
 
 def complete(message: AIMessage) -> None:
-    """Check that a message has its provider's terminal marker, without which it is a stream that was cut.
+    """Check that a message is an answer: it has its provider's terminal marker, without which it is a stream that was cut, or at least says
+    something.
 
-    Neither the SDKs nor LangChain notice a stream that ends early without an error.
+    Neither the SDKs nor LangChain notice a stream that ends early without an error, nor an answer without choices.
 
     Raises:
-        IncompleteStream: the marker of a provider that always sends one is missing.
+        IncompleteStream: the marker of a provider that always sends one is missing, or there is neither content nor an end.
+        TargetError: the provider says that the answer failed.
     """
     metadata = message.response_metadata
+    if metadata and (metadata.get("finish_reason") == "error" or metadata.get("stop_reason") == "error"):
+        raise TargetError(FailureKind.SERVER_ERROR, "the provider says that its answer failed")
+    if not (message.content or message.tool_calls or message.invalid_tool_calls or message.additional_kwargs) and not any(
+        metadata.get(marker) for marker in _MARKERS
+    ):
+        raise IncompleteStream("an answer without content and without an end")
     markers = _TERMINAL.get(metadata.get("model_provider", ""))
     if markers and not any(metadata.get(marker) for marker in markers):
         raise IncompleteStream("the stream ended without its terminal marker")

@@ -35,6 +35,7 @@ from langchain_switchwise.calling.errors import TRANSLATED
 from langchain_switchwise.porting.port import as_prompt
 from langchain_switchwise.porting.schema import Witness
 from switchwise import Outcome
+from switchwise.failures import IncompleteStream
 
 
 class PreparedCall(NamedTuple):
@@ -250,6 +251,8 @@ def _unbound(call: PreparedCall) -> tuple[Any, dict[str, Any]]:
 
 
 def _message(result: LLMResult) -> AIMessage | None:
+    if not result.generations[0]:
+        raise IncompleteStream("an answer without choices")
     generation = result.generations[0][0]
     return generation.message if isinstance(generation, ChatGeneration) and isinstance(generation.message, AIMessage) else None
 

@@ -32,12 +32,20 @@ class Translated:
             return
         if type(error) is ValueError and str(error) == _NO_CHUNKS:
             error = IncompleteStream(_NO_CHUNKS)
+        elif type(error) is IndexError and trace is not None and _has_no_choices(trace):
+            error = IncompleteStream("an answer without choices")
         failure = target_error(error)
         if failure is not None and failure is not error:
             raise failure
 
 
 TRANSLATED = Translated()
+
+
+def _has_no_choices(trace: TracebackType) -> bool:
+    """Whether LangChain took the first of no generations: the provider's list of choices was empty."""
+    *_, (frame, _) = walk_tb(trace)
+    return frame.f_globals.get("__name__") == "langchain_core.language_models.chat_models"
 
 
 def _of_the_callers_own(trace: TracebackType) -> bool:

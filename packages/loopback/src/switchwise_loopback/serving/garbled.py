@@ -37,11 +37,12 @@ _STOPS = {
     "messages": b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
     "responses": b"data: [DONE]\n\n",
 }
-_CHAT_CHUNK = (
-    b'data: {"id":"x","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":null}]}\n\n'
-)
+_CHAT_CHUNK = b'data: {"id":"x","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":null}]}\n\n'
 _OTHER = {
-    "messages": (b'{"id":"x","object":"chat.completion","created":1,"model":"m","choices":[]}', _CHAT_CHUNK + b"data: [DONE]\n\n"),
+    "messages": (
+        b'{"id":"x","object":"chat.completion","created":1,"model":"m","choices":[]}',
+        _CHAT_CHUNK + b"data: [DONE]\n\n",
+    ),
     "": (
         b'{"id":"x","type":"message","role":"assistant","model":"m","content":[],"stop_reason":"end_turn"}',
         b'event: ping\ndata: {"type":"ping"}\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n',
@@ -59,7 +60,9 @@ def garbled(fault: Fault, wire: str, streamed: bool, whole: bytes, events: Seque
     if fault is Fault.TRUNCATED:
         return kind, _cut(events) if streamed else whole[: len(whole) // 2]
     if fault is Fault.BAD_UTF8:
-        return kind, b'data: {"id":"\xff\xfe\xc3(","choices":[\xf0\x28]}\n\n' if streamed else whole[:-1] + b',"x":"\xff\xfe\xc3("\xf0\x28}'
+        return kind, b'data: {"id":"\xff\xfe\xc3(","choices":[\xf0\x28]}\n\n' if streamed else whole[
+            :-1
+        ] + b',"x":"\xff\xfe\xc3("\xf0\x28}'
     if fault is Fault.ERROR_BODY:  # also to a request that is streamed
         error = {"message": "Provider returned error", "type": "server_error", "code": 502}
         return _JSON, json.dumps({"type": "error", "error": error}).encode()
@@ -81,9 +84,12 @@ def _hollow(fault: Fault, wire: str, whole: bytes) -> dict[str, object]:
         if name == "choices":
             body[name] = [{"index": 0, "message": {"role": "assistant", "content": ""}, "delta": {}, "finish_reason": "error"}]
         else:
-            body.update({name: [], "status": "failed", "stop_reason": "error", "error": {"code": "server_error", "message": "upstream"}})
+            body.update(
+                {name: [], "status": "failed", "stop_reason": "error", "error": {"code": "server_error", "message": "upstream"}}
+            )
         return body
     body[name] = None if fault is Fault.NULL_CHOICES or name == "content" else []
+    body.update({end: None for end in ("status", "stop_reason") if end in body})  # a choice would hold its own end
     return body
 
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from llama_index.llms.switchwise.answering import events
 from llama_index.llms.switchwise.answering.replies import open_stamp_of, reply_of, stamped
-from llama_index.llms.switchwise.answering.stream import StreamReader, check
+from llama_index.llms.switchwise.answering.stream import StreamReader, check, says_nothing
 from llama_index.llms.switchwise.answering.structured_usage import NotListening, UsageListener
 from llama_index.llms.switchwise.answering.usage import usage_of
 from llama_index.llms.switchwise.models.native import Native
@@ -26,7 +26,7 @@ from llama_index.llms.switchwise.porting.history import Histories
 from llama_index.llms.switchwise.porting.settings import settings_for
 from switchwise import Call, FailureKind, Reply, TargetError, Usage
 from switchwise.dialects.table import ANTHROPIC
-from switchwise.failures import target_error
+from switchwise.failures import check_answer, target_error
 from switchwise.protocols.ask_text import prompt_of
 
 _UNFIT = (
@@ -105,9 +105,10 @@ class Performer:
                     if close := getattr(chunks, "close", None):
                         close()
                 attempt.listener.check()
-                for shown in reader.rest():
-                    yield stamped(shown, stamp)
+                left = reader.rest()
                 attempt.answered(reader.last, reader)
+                for shown in left:
+                    yield stamped(shown, stamp)
         yield attempt.reply
 
     async def astream(self, call: Call) -> AsyncIterator[Any]:
@@ -127,9 +128,10 @@ class Performer:
                     if close := getattr(chunks, "aclose", None):
                         await close()
                 attempt.listener.check()
-                for shown in reader.rest():
-                    yield stamped(shown, stamp)
+                left = reader.rest()
                 attempt.answered(reader.last, reader)
+                for shown in left:
+                    yield stamped(shown, stamp)
         yield attempt.reply
 
     def _send(self, call: Call, streamed: bool) -> Any:
@@ -204,7 +206,11 @@ class _Attempt:
         if usage is not None and self.native.dialect is ANTHROPIC and self._counts_a_part(usage):
             usage = None
         first, told = (reader.first_chunk, reader.told) if reader is not None else (None, None)
-        self.reply = reply_of(response, usage, self.native, first, told)
+        reply = reply_of(response, usage, self.native, first, told)
+        raw = getattr(response, "raw", None)
+        if raw is not None and self.listener is _NOT_LISTENING:
+            check_answer(reply, getattr(raw, "error", None), content=not says_nothing(response))
+        self.reply = reply
         if self._call.ask is None and self.listener is _NOT_LISTENING:
             self._answers.note(self.native.name, response, said_in(response) if reader is None else reader.said)
 
