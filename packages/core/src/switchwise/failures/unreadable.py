@@ -14,7 +14,7 @@ from typing import Any
 from switchwise.failures.evidence import gather, quoted
 from switchwise.failures.table import kind_of
 from switchwise.nouns.errors import FailureKind, TargetError
-from switchwise.nouns.reply import EndReason, Reply
+from switchwise.nouns.exchange.reply import EndReason, Reply
 
 UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, AssertionError, RecursionError)
 """What reading an answer that is none raises; JSONDecodeError, UnicodeDecodeError and pydantic's ValidationError are ValueErrors."""
