@@ -153,7 +153,7 @@ def test_threads_without_a_session_are_not_carried():
 
 def test_a_state_from_before_caches_were_carried_is_taken():
     policy = Cheapest()
-    policy.load({"answers": [[["main", ""], [700.0, 9]]]})
+    policy.load({"answers": [[["", "main", ""], [700.0, 9]]]})
     assert policy.expected_output(View()) == 700
 
 

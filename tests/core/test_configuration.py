@@ -113,11 +113,12 @@ def test_bounds_that_mean_something_are_taken():
     [
         (Budget(usd=1), {"accounts": [[1, 2, 3]]}),
         (Budget(usd=1), {}),
-        (Healthy(), {"ailing": [["opus", "no such kind", 1, 2, 3]]}),
+        (Healthy(), {"circuits": [["", "opus", "no such kind", 1, 2, 3]]}),
+        (Healthy(), {"ailing": []}),
         (Stick(), []),
         (hold(ByAgent(), per="agent"), {"held": 5}),
     ],
-    ids=["an account of numbers", "an empty state", "an unknown failure", "a list", "a number"],
+    ids=["an account of numbers", "an empty state", "an unknown failure", "another version", "a list", "a number"],
 )
 def test_a_state_that_was_not_dumped_is_refused_by_the_policys_name(policy, state):
     router = Router(POOL, policy)

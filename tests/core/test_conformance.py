@@ -9,6 +9,7 @@ import pytest
 
 import switchwise.policies
 from switchwise import Ask, ConfigurationError, Level, Shortlist
+from switchwise.engine.policy import UsesStore
 from switchwise.policies import ByStep, Stick
 from switchwise.policies.default_chain import default_chain
 from switchwise.testing import check_policy, conformance, material
@@ -39,8 +40,17 @@ def _makers():
         yield pytest.param(lambda i=i: default_chain(material.pool())[i], id=f"default_chain-{i}-{type(policy).__name__}")
 
 
+def _kept():
+    """Each maker over each store that its policy can live in."""
+    for maker in _makers():
+        (make,) = maker.values
+        for name, kept in conformance.STORES.items():
+            if kept is conformance.as_it_is or isinstance(make(), UsesStore):
+                yield pytest.param(kept(make), id=f"{maker.id}-{name}")
+
+
 @pytest.mark.parametrize("check", conformance.CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("make", list(_makers()))
+@pytest.mark.parametrize("make", list(_kept()))
 def test_every_policy_keeps_the_contract(make, check):
     check(make, material.pool())
 

@@ -245,7 +245,7 @@ def test_the_oldest_scope_is_forgotten_but_never_one_with_an_open_call():
     for i in range(10):
         view = View(Scope(f"new {i}"), tokens=1_000, needs=Needs(max_output=100))
         budget.learn(Attempt(made(budget, view), 0.0, 1.0, Reply("", usage=Usage(1_000, 100))))
-    assert len(budget.dump()["accounts"]) == 3
+    assert [key for key, _ in budget.dump()["accounts"]] == [["", "s1"], ["", "new 7"], ["", "new 8"], ["", "new 9"]]
     assert budget.spent(SMALL)[1] == 1_200
 
 

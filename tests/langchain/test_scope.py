@@ -33,7 +33,7 @@ class Seer:
 
     @property
     def scopes(self) -> list[tuple[str, str, str]]:
-        return [view.scope.key(Level.TASK) for view in self.views]  # type: ignore[misc]
+        return [view.scope.key(Level.TASK)[1:] for view in self.views]  # type: ignore[misc]
 
 
 @pytest.fixture

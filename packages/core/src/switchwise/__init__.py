@@ -1,7 +1,7 @@
 """switchwise: sends each model call of an agent to the model that should answer it."""
 
 from switchwise.engine.drive import adrive, drive
-from switchwise.engine.policy import Flow, Policy, hold
+from switchwise.engine.policy import Flow, Policy
 from switchwise.engine.run import Run
 from switchwise.nouns.call import Attempt, Call, Outcome
 from switchwise.nouns.errors import (
@@ -22,6 +22,7 @@ from switchwise.nouns.signals import Phase, Signals, StepKind, Turn
 from switchwise.nouns.target import Capabilities, Pool, Price, Target
 from switchwise.nouns.usage import Usage, usage_of
 from switchwise.nouns.view import Needs, View
+from switchwise.policies.hold import hold
 from switchwise.router import Router
 
 __version__ = "0.1.0"

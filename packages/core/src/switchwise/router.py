@@ -16,11 +16,13 @@ from switchwise.engine.policy import (
     Asks,
     Breaks,
     Checks,
+    ChecksState,
     Learns,
     Policy,
     Remembers,
     Reserves,
     Rewarded,
+    UsesStore,
     name_of,
     refuse_what_is_no_policy,
 )
@@ -35,6 +37,7 @@ from switchwise.nouns.view import View
 from switchwise.observe.explain import Explanation
 from switchwise.policies.default_chain import default_chain
 from switchwise.policies.healthy import Healthy
+from switchwise.state.store import Store
 
 if TYPE_CHECKING:
     from switchwise.catalog import Catalog
@@ -53,6 +56,8 @@ class Router:
         policies: in order of importance; see `switchwise.policies`.
         verify: judges replies before they are shown; see `switchwise.verifiers`.
         journal: sinks that are told of every attempt; see `switchwise.observe.journal`. One that fails costs no call: the log of that name says so.
+        store: where the policies keep what they remember; see `switchwise.state`. A policy that was given a store of its own keeps to that.
+            Routers with one store share what policies of the same name and level remember. None: each policy has its own memory, in this process.
         recovery: what a failed attempt rules out.
         clock: seconds since the epoch.
         timer: seconds by which decisions and calls are timed.
@@ -74,14 +79,18 @@ class Router:
         *policies: Policy,
         verify: Verifier | None = None,
         journal: Sequence[Callable[[Attempt], None]] = (),
+        store: Store | None = None,
         recovery: Recovery | None = None,
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.perf_counter,
         rng: random.Random | None = None,
     ) -> None:
         _refuse(pool, journal, recovery, clock, timer, rng)
+        if store is not None and not callable(getattr(store, "table", None)):
+            raise ConfigurationError(f"store={store!r:.80}: give a switchwise.state.Store, such as InProcess()")
         self._rng = rng or random.Random()
         self._clock, self._timer, self._recovery = clock, timer, recovery or Recovery()
+        self._store = store
         self._file: Source | None = None
         self._assemble(pool, policies, verify, journal)
 
@@ -98,6 +107,7 @@ class Router:
                 _checked(part, pool.with_asked(self._models))
         if verify is not None and len(pool) < 2:
             raise ConfigurationError("verify= needs a second target to turn to when a reply is rejected; the pool has one")
+        _keep(parts, self._store)
         self.pool = pool
         self.policies = policies
         self.verify = verify
@@ -306,22 +316,22 @@ class Router:
         return {name: policy.dump() for name, policy in self._remembering.items()}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump` gave, in a router of the same policies.
+        """Take over what `dump` gave, in a router of the same policies: all of it, or nothing.
 
         Raises:
-            ConfigurationError: the state is of other policies, or of another version.
+            ConfigurationError: the state is of other policies or of another version, or was spoilt; the message names the policy.
         """
         if not isinstance(state, Mapping):
             raise ConfigurationError(f"{state!r:.80} is no state: give what Router.dump() gave")
         if strange := state.keys() - self._remembering.keys():
             raise ConfigurationError(f"the state holds {', '.join(sorted(strange))}, which this router does not have")
-        for name, memory in state.items():
-            try:
-                self._remembering[name].load(memory)
-            except ConfigurationError:
-                raise
-            except (AttributeError, KeyError, TypeError, ValueError) as error:  # a file that somebody edited, or an older one
-                raise ConfigurationError(f"state of {name}: not what its dump gives ({error!r})") from error
+        parts = [(name, self._remembering[name], memory) for name, memory in state.items()]
+        for name, part, memory in parts:
+            if isinstance(part, ChecksState):
+                _taken(name, part.check_state, memory)
+        # Those that cannot be checked beforehand first: where one of them refuses, the others have taken over nothing.
+        for name, part, memory in sorted(parts, key=lambda entry: isinstance(entry[1], ChecksState)):
+            _taken(name, part.load, memory)
 
     def _begun(self, view: View) -> View:
         if self._file is not None:
@@ -370,6 +380,31 @@ def _refuse(pool: object, journal: object, recovery: object, clock: object, time
 def _refuse_what_is_no_pool(pool: object) -> None:
     if not isinstance(pool, Pool):
         raise ConfigurationError(f"{pool!r:.80} is no Pool: write Router(Pool([...]), ...)")
+
+
+def _taken(name: str, take: Callable[[Mapping[str, Any]], None], memory: Any) -> None:
+    try:
+        take(memory)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"state of {name}: {error}") from None
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # a file that somebody edited, or an older one
+        raise ConfigurationError(f"state of {name}: not what its dump gives ({error!r})") from error
+
+
+def _keep(parts: Sequence[object], store: Store | None) -> None:
+    """Give the policies the router's store; refuse two that write to one table, since each would count what the other does."""
+    seen: dict[int, object] = {}
+    for part in parts:
+        if not isinstance(part, UsesStore):
+            continue
+        if store is not None:
+            part.use_store(store)
+        table = getattr(part, "table", None)
+        if table is not None and seen.setdefault(id(table), part) is not part:
+            raise ConfigurationError(
+                f"two policies named {name_of(part)} would keep their memory in one table of one store: "
+                "give one of them a part of it, store=Namespace(store, 'other')"
+            )
 
 
 def _checked(part: Checks, pool: Pool) -> None:

@@ -17,11 +17,12 @@ from switchwise.config.node import Node, shown
 from switchwise.config.problems import BadConfiguration, Problem, near
 from switchwise.config.references import Reference, reference, resolved, settled
 from switchwise.config.values import convert, made
-from switchwise.engine.policy import Checks, Policy, hold
+from switchwise.engine.policy import Checks, Policy
 from switchwise.engine.route import Verifier
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.target import Capabilities, Pool, Price, Target
 from switchwise.policies.default_chain import default_chain
+from switchwise.policies.hold import hold
 
 VARIABLE = "SWITCHWISE_CONFIG"
 USUAL = ("switchwise.toml", "switchwise.yaml", "switchwise.yml")

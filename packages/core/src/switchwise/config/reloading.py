@@ -104,9 +104,15 @@ def carry_over(before: Sequence[Remembers], after: Sequence[Remembers]) -> None:
     for part in after:
         known = old.get((name_of(part), seen[name_of(part)]))
         seen[name_of(part)] += 1
-        if known is None or known is part or any(part is each for each in before):
+        if known is None or known is part or any(part is each for each in before) or _one_memory(known, part):
             continue
         try:
             part.load(known.dump())
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             _log.warning("%s starts without what it has learnt: %s", name_of(part), error)
+
+
+def _one_memory(old: object, new: object) -> bool:
+    """Whether both keep what they remember in one table of the router's store: there is nothing to carry over."""
+    table = getattr(old, "table", None)
+    return table is not None and table is getattr(new, "table", None)

@@ -1,4 +1,4 @@
-"""What a policy is, and `hold`, which makes a preference last.
+"""What a policy is, and what it may offer besides.
 
 A policy is called with the view and the shortlist so far and returns a shortlist: narrowed by `require`, ranked by
 `prefer` or `order`, or as it was. A plain function will do. Rules:
@@ -8,12 +8,12 @@ A policy is called with the view and the shortlist so far and returns a shortlis
 3. It never locks while it yields.
 4. What it remembers it learns in `learn`, not while it is asked: deciding twice must not count twice.
 5. It may read what was said (`view.last_user`, `view.conversation`). It never keeps it: features and digests only, in memory, notes and dumps.
+6. What it remembers lies in a table of a store, under keys that begin with the tenant (`Scope.key`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from switchwise.engine.circuit import CircuitState
@@ -21,11 +21,10 @@ from switchwise.nouns.call import Attempt, Call
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.ask import Ask
 from switchwise.nouns.exchange.reply import Reply
-from switchwise.nouns.scope import Key, Level
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Pool, Target
 from switchwise.nouns.view import View
-from switchwise.state.in_process import Memory
+from switchwise.state.store import Store
 
 T = TypeVar("T")
 Flow = Generator[Ask, Reply, T]
@@ -110,7 +109,27 @@ class Remembers(Protocol):
         """All that it remembers, as JSON types."""
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump` gave."""
+        """Take over what `dump` gave.
+
+        Raises:
+            ConfigurationError: it is not what `dump` gives; nothing is taken over.
+        """
+
+
+@runtime_checkable
+class ChecksState(Protocol):
+    """It can tell beforehand whether it would load a state: `Router.load` takes over all of a state or nothing."""
+
+    def check_state(self, state: Mapping[str, Any]) -> None:
+        """Raise `ConfigurationError` where `load` would; take nothing over."""
+
+
+@runtime_checkable
+class UsesStore(Protocol):
+    """Its memory can live in a store that a router is given."""
+
+    def use_store(self, store: Store) -> None:
+        """Keep the memory in `store`. Called before anything is remembered; without effect where it was given a store already."""
 
 
 def name_of(policy: object) -> str:
@@ -125,113 +144,3 @@ def refuse_what_is_no_policy(part: object) -> None:
         raise ConfigurationError(f"{part.__name__} is a class: write {part.__name__}(...)")
     if not callable(part):
         raise ConfigurationError(f"{part!r} is no policy: give functions of (view, shortlist), after the pool")
-
-
-@dataclass(frozen=True, slots=True)
-class _Held:
-    names: frozenset[str]
-    because: str
-
-
-class hold:  # noqa: N801  (read as a verb in a chain of policies)
-    """Keep a policy's favourites for as long as a session, a sub-agent or a task lasts.
-
-    The policy is asked when nothing is held yet, or when nothing that is held may be called any more; its favourites
-    are kept once one of them has given an accepted answer. Requirements are never remembered, so a policy that
-    requires cannot be held. Where the policy says by its own `when` that a request is none of its business, nothing is held.
-
-    Parameters:
-        policy: one that prefers.
-        per: `session`, `agent` or `task`.
-        size: how many scopes are remembered; the least recently used one is forgotten first. A scope takes about 0.5 kB.
-
-    Raises:
-        ConfigurationError: an unknown level, per="step" (unheld means per step), something that is no policy, or one that requires.
-
-    >>> from switchwise import Pool, Router, Scope, Target, View
-    >>> from switchwise.policies import ByAgent
-    >>> router = Router(Pool([Target("opus"), Target("haiku")]), hold(ByAgent(explorer="fast"), per="agent"))
-    >>> router.decide(View(Scope("s1", "explorer"))).names
-    ('haiku', 'opus')
-    """
-
-    def __init__(self, policy: Policy, *, per: Level | str, size: int = 10_000) -> None:
-        self.level = Level.parse(per)
-        self.name = name_of(policy)
-        refuse_what_is_no_policy(policy)
-        if self.level is Level.STEP:
-            raise ConfigurationError(f"hold({self.name}, per='step'): unheld already means per step; leave the hold away")
-        if getattr(policy, "requires", False):
-            raise ConfigurationError(
-                f"hold({self.name}): requirements are checked at every step, never remembered; put it into the chain as it is"
-            )
-        self.policy = policy
-        self._when: Callable[[View], bool] | None = getattr(policy, "when", None)
-        self._learn = policy.learn if isinstance(policy, Learns) else None
-        self._memory: Memory[Key, _Held] = Memory(size)
-
-    def __call__(self, view: View, shortlist: Shortlist) -> Opinion:
-        if self._when is not None and not self._when(view):
-            return shortlist
-        signed = shortlist.signed_by(self.name, self.level)
-        held = self._memory.get(view.scope.key(self.level))
-        if held and any(target.name in held.names for target in shortlist.targets):
-            return signed.prefer(held.names, held.because)
-        opinion = self.policy(view, signed)
-        if isinstance(opinion, Shortlist):
-            return self._noted(signed, opinion)
-        return self._asked(signed, opinion) if isinstance(opinion, Generator) else opinion  # the engine says that it is none
-
-    def _asked(self, before: Shortlist, flow: Flow[Shortlist]) -> Flow[Shortlist]:
-        return self._noted(before, (yield from flow))
-
-    def _noted(self, before: Shortlist, after: Shortlist) -> Shortlist:
-        if len(after.targets) < len(before.targets):
-            raise ConfigurationError(f"hold({self.name}): it ruled targets out, and requirements cannot be held")
-        favourites = after.favourites(since=before)
-        if not favourites:
-            return after
-        because = f"{after.notes[-1].because}; held for this {self.level.name.lower()}"
-        return after.remember(self, _Held(favourites, because))
-
-    @property
-    def asks(self) -> tuple[Target, ...]:
-        """The models outside of the pool that the held policy asks."""
-        return self.policy.asks if isinstance(self.policy, Asks) else ()
-
-    def check(self, pool: Pool) -> None:
-        """Let the held policy check the pool."""
-        if isinstance(self.policy, Checks):
-            self.policy.check(pool)
-
-    def learn(self, attempt: Attempt) -> None:
-        """Keep the favourites of an accepted decision, if one of them answered."""
-        if self._learn is not None:
-            self._learn(attempt)
-        if attempt.call.shortlist.memo and attempt.accepted and attempt.call.ask is None:
-            for owner, held in attempt.call.shortlist.memo:
-                if owner is self and attempt.target.name in held.names:
-                    self._memory.put(attempt.call.view.scope.key(self.level), held)
-
-    def learned(self, attempt: Attempt) -> list[Any] | None:
-        """What an accepted attempt made it hold, as an entry of `dump`; None: nothing. For memories kept per thread."""
-        for owner, held in attempt.call.shortlist.memo:
-            if owner is self and attempt.target.name in held.names:
-                return [list(attempt.call.view.scope.key(self.level)), sorted(held.names), held.because]
-        return None
-
-    def feedback(self, decision: str, reward: float, kind: str = "feedback") -> None:
-        """Pass it on to the held policy."""
-        if isinstance(self.policy, Rewarded):
-            self.policy.feedback(decision, reward, kind)
-
-    def dump(self) -> Mapping[str, Any]:
-        """What is held, and what the held policy remembers."""
-        inner: Mapping[str, Any] = self.policy.dump() if isinstance(self.policy, Remembers) else {}
-        return {"held": [[list(key), sorted(held.names), held.because] for key, held in self._memory.items()], "policy": inner}
-
-    def load(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump` gave."""
-        self._memory.restore((tuple(key), _Held(frozenset(names), because)) for key, names, because in state["held"])
-        if isinstance(self.policy, Remembers):
-            self.policy.load(state["policy"])

@@ -12,6 +12,7 @@ from switchwise.policies.fits import Fits
 from switchwise.policies.floor import Floor
 from switchwise.policies.follow_decision import Follows
 from switchwise.policies.healthy import Healthy
+from switchwise.policies.hold import hold
 from switchwise.policies.rules import Rules
 from switchwise.policies.stick import Stick
 from switchwise.policies.weighted import Weighted
@@ -34,4 +35,5 @@ __all__ = [
     "Stick",
     "Weighted",
     "Worth",
+    "hold",
 ]

@@ -11,10 +11,11 @@ is made, and settled when its usage is known. See docs/policies.md for what that
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
-from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import count
 from math import ceil, floor, inf
 from typing import Any
 
@@ -27,6 +28,10 @@ from switchwise.nouns.target import Pool, Target
 from switchwise.nouns.validation import number, whole
 from switchwise.nouns.view import View
 from switchwise.protocols.ask_text import bytes_of
+from switchwise.state.codec import table_rows
+from switchwise.state.in_process import InProcess
+from switchwise.state.spending import NOTHING, Account, Amount, added, read_spending, total
+from switchwise.state.store import Store, Table
 
 _log = logging.getLogger("switchwise.budget")
 
@@ -40,33 +45,12 @@ _MEANT = (
     "session, agent, task and process."
 )
 
-_Amount = tuple[float, int]  # USD, tokens
-_NOTHING: _Amount = (0.0, 0)
 
-
-@dataclass(slots=True)
-class _Account:
-    """What one scope has spent, by piece of the window, and what its open calls, by their id, may still spend."""
-
-    spent: dict[int, _Amount] = field(default_factory=dict)
-    open: dict[int, _Amount] = field(default_factory=dict)
-    newest: int = 0
-
-    def total(self, since: int) -> _Amount:
-        usd, tokens = 0.0, 0
-        for piece, amount in self.spent.items():
-            if piece >= since:
-                usd, tokens = usd + amount[0], tokens + amount[1]
-        return usd, tokens
-
-    def pending(self) -> _Amount:
-        return sum(amount[0] for amount in self.open.values()), sum(amount[1] for amount in self.open.values())
-
-    def charge(self, piece: int, since: int, amount: _Amount) -> None:
-        for old in [old for old in self.spent if old < since]:
-            del self.spent[old]
-        usd, tokens = self.spent.get(piece, _NOTHING)
-        self.spent[piece] = usd + amount[0], tokens + amount[1]
+@dataclass(frozen=True, slots=True)
+class _Reservation:
+    call: Call  # held, so that its id stays its own
+    key: Key
+    name: str
 
 
 class Budget:
@@ -92,7 +76,9 @@ class Budget:
         window: seconds after which what was spent no longer counts; None: never.
         margin: factor on the estimate of the prompt.
         output_allowance: longest answer in tokens that is reckoned with where the request does not cap it.
-        size: how many scopes are remembered; the least recently used one is forgotten first, and would begin anew.
+        size: how many scopes are remembered; the least recently used one is forgotten first, and then starts from zero. One with an open
+            call is not forgotten.
+        store: where spending is kept; None: in this process, or in the store of the router.
 
     Raises:
         ConfigurationError: no limit, a limit or window that is not positive, a margin or allowance that is no number,
@@ -122,6 +108,7 @@ class Budget:
         margin: float = 1.1,
         output_allowance: int = 4096,
         size: int = 10_000,
+        store: Store | None = None,
     ) -> None:
         if usd is None and tokens is None:
             raise ConfigurationError("Budget: give a limit, usd= or tokens=")
@@ -144,8 +131,11 @@ class Budget:
         self.output_allowance = output_allowance
         self.size = size
         self._lock = threading.RLock()  # the garbage collector may close an abandoned stream in the middle, which settles it
-        self._accounts: OrderedDict[Key, _Account] = OrderedDict()
-        self._reserved: dict[int, tuple[Call, _Account]] = {}  # holds the call, so that its id stays its own
+        self._reserved: dict[int, _Reservation] = {}  # by id of the call
+        self._busy: dict[Key, tuple[int, Account]] = {}  # accounts with open calls of ours: how many, and as we last saw them
+        self._origin, self._numbers = secrets.token_hex(4), count()
+        self._store = store
+        self.table = self._table(store or InProcess())
         self._unsure = self.level is None and self.per != "process"  # until it has told of a call without the label
 
     def check(self, pool: Pool) -> None:
@@ -156,8 +146,7 @@ class Budget:
             raise ConfigurationError(f"Budget(usd={self.usd}): no price is known for {unpriced}; {remedy}")
 
     def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
-        with self._lock:
-            usd, tokens = self._left(self._accounts.get(self._key(view)), view.now)
+        usd, tokens = self._left(self._account(self._key(view)), view.now)
         dear = []
         for target in shortlist.targets:
             bound = self.bound(target, view)
@@ -170,7 +159,7 @@ class Budget:
         because = f"{self._told(view, usd, tokens)}; more than is left may be needed: {costs}"
         return shortlist.require(lambda target: target.name not in names, because, raises=BudgetExceeded)
 
-    def bound(self, target: Target, view: View, ask: Ask | None = None) -> _Amount:
+    def bound(self, target: Target, view: View, ask: Ask | None = None) -> Amount:
         """The most that a call to `target` can use up, in USD and tokens.
 
         Parameters:
@@ -197,66 +186,123 @@ class Budget:
             self._unsure = False
             _log.warning("%s", _MEANT.format(self.per))
         bound = self.bound(call.target, call.view, call.ask)
-        with self._lock:
-            account = self._accounts.get(key)
+        name, piece, granted = f"{self._origin}-{next(self._numbers)}", self._piece(now), False
+
+        def opened(account: Account | None) -> Account | None:
+            nonlocal granted
+            account = self._known(account, key)
             usd, tokens = self._left(account, now)
-            if bound[0] > usd or bound[1] > tokens:
-                return False
-            account = self._account(key)
-            account.open[id(call)] = bound
-            account.newest = self._piece(now)
-            self._reserved[id(call)] = (call, account)
-            return True
+            granted = bound[0] <= usd and bound[1] <= tokens
+            if not granted:
+                return account
+            spent, pending = (account["spent"], account["open"]) if account is not None else ([], {})
+            return {"spent": spent, "open": {**pending, name: [piece, *bound]}}
+
+        with self._lock:
+            account = self.table.update(key, opened)
+            if granted:
+                self._reserved[id(call)] = _Reservation(call, key, name)
+                self._busy[key] = (self._busy[key][0] + 1 if key in self._busy else 1, account)
+        return granted
 
     def release(self, call: Call) -> None:
         """Take back the reservation for `call`."""
-        with self._lock:
-            reservation = self._reserved.pop(id(call), None)
-            if reservation is not None:
-                reservation[1].open.pop(id(call), None)
+        self._settle(call, lambda _: NOTHING, call.view.now)
 
     def learn(self, attempt: Attempt) -> None:
         """Settle the reservation: charge what the call used, or its bound where that is not known."""
-        call = attempt.call
         used = self._used(attempt)
+
+        def charge(bound: Amount | None) -> Amount:
+            if used is not None:
+                return used
+            usd, tokens = bound or self.bound(attempt.target, attempt.call.view, attempt.call.ask)
+            return (self.usd or 0.0) if usd == inf else usd, tokens
+
+        self._settle(attempt.call, charge, attempt.ended)
+
+    def _settle(self, call: Call, charge: Callable[[Amount | None], Amount], now: float) -> None:
+        """End the reservation for `call`, if there is one.
+
+        Parameters:
+            charge: what was reserved (None: nothing) -> what is charged.
+        """
         with self._lock:
             reservation = self._reserved.pop(id(call), None)
-            account = reservation[1] if reservation is not None else self._account(self._key(call.view))
-            bound = account.open.pop(id(call), None)
-            if used is None:
-                used = bound if bound is not None else self.bound(attempt.target, call.view, call.ask)
-            if used != _NOTHING:
-                account.charge(self._piece(attempt.ended), self._oldest(attempt.ended), used)
+            key = reservation.key if reservation is not None else self._key(call.view)
 
-    def spent(self, view: View) -> _Amount:
+            def settled(account: Account | None) -> Account | None:
+                account = self._known(account, key) or {"spent": [], "open": {}}
+                pending = dict(account["open"])
+                bound = pending.pop(reservation.name, None) if reservation is not None else None
+                amount = charge((bound[1], bound[2]) if bound is not None else None)
+                spent = account["spent"] if amount == NOTHING else self._charged(account["spent"], amount, now)
+                return {"spent": spent, "open": pending} if spent or pending else None
+
+            account = self.table.update(key, settled)
+            if reservation is not None:
+                calls = self._busy[key][0] - 1
+                if calls and account is not None:
+                    self._busy[key] = (calls, account)
+                else:
+                    del self._busy[key]
+
+    def spent(self, view: View) -> Amount:
         """What counts against the budget of this request's scope: USD and tokens, open calls included."""
-        with self._lock:
-            account = self._accounts.get(self._key(view))
-            if account is None:
-                return _NOTHING
-            total, pending = account.total(self._oldest(view.now)), account.pending()
-            return total[0] + pending[0], total[1] + pending[1]
+        return total(self._account(self._key(view)), self._oldest(view.now))
 
     def dump(self) -> Mapping[str, Any]:
         """What was spent; open calls count as spent, with their bound."""
         with self._lock:
-            rows = []
-            for key, account in self._accounts.items():
-                spent = dict(account.spent)
-                pending = account.pending()
-                if pending != _NOTHING:
-                    usd, tokens = spent.get(account.newest, _NOTHING)
-                    spent[account.newest] = usd + pending[0], tokens + pending[1]
-                rows.append([list(key), [[piece, *amount] for piece, amount in spent.items()]])
-            return {"accounts": rows}
+            accounts = {**{key: account for key, (_, account) in self._busy.items()}, **dict(self.table.items())}
+        rows = []
+        for key, account in accounts.items():
+            spent = account["spent"]
+            for piece, usd, tokens in account["open"].values():
+                spent = added(spent, piece, (usd, tokens))
+            rows.append([list(key), [[*row] for row in spent]])
+        return {"accounts": rows}
+
+    def check_state(self, state: Mapping[str, Any]) -> None:
+        """Raise `ConfigurationError` if it is not what `dump` gives."""
+        self._read(state)
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump` gave, in place of what was known of the same scopes."""
-        with self._lock:
-            for key, spent in state["accounts"]:
-                self._account(tuple(key)).spent = {piece: (usd, tokens) for piece, usd, tokens in spent}
+        """Take over what `dump` gave, in place of what was known of the same scopes; open calls stay open.
 
-    def _used(self, attempt: Attempt) -> _Amount | None:
+        Raises:
+            ConfigurationError: it is something else; nothing is taken over.
+        """
+        loaded = self._read(state)
+        with self._lock:
+            for key, spent in loaded:
+                self._put_spent(key, spent)
+
+    def _put_spent(self, key: Key, spent: list[Any]) -> None:
+        def replaced(account: Account | None) -> Account:
+            known = self._known(account, key)
+            return {"spent": spent, "open": known["open"] if known is not None else {}}
+
+        account = self.table.update(key, replaced)
+        if key in self._busy:
+            self._busy[key] = (self._busy[key][0], account)
+
+    def _read(self, state: Any) -> list[tuple[Key, list[Any]]]:
+        parts = self.level + 1 if self.level is not None else 1 if self.per == "process" else 2
+        meaning = "a scope's key with its spending by piece of the window: whole number, USD, tokens"
+        return table_rows(state, "accounts", "state of Budget", parts, read_spending, meaning)
+
+    def use_store(self, store: Store) -> None:
+        """Keep spending in `store`, unless it was given one."""
+        if self._store is None:
+            self._store, self.table = store, self._table(store)
+
+    def _table(self, store: Store) -> Table:
+        limits = [name for name, limit in (("usd", self.usd), ("tokens", self.tokens)) if limit is not None]
+        window = [] if self.window is None else [f"{self.window:g}"]
+        return store.table(":".join(["Budget", self.per, *limits, *window]), self.size)
+
+    def _used(self, attempt: Attempt) -> Amount | None:
         """What the call used; None: not known."""
         if attempt.reply is not None and attempt.reply.usage is not None:
             usage, price = attempt.reply.usage, attempt.target.price
@@ -266,23 +312,26 @@ class Budget:
             cost = attempt.cost if attempt.cost is not None or price is None else price.cost(usage)
             return None if cost is None else (cost, tokens)
         if attempt.error is not None and attempt.kind in _UNBILLED and not attempt.error.partial:
-            return _NOTHING
+            return NOTHING
         return None
 
-    def _account(self, key: Key) -> _Account:
-        """The account of a scope, now the most recently used."""
-        account = self._accounts.setdefault(key, _Account())
-        self._accounts.move_to_end(key)
-        if len(self._accounts) > self.size:
-            idle = next((old for old, other in self._accounts.items() if not other.open and old != key), None)
-            if idle is not None:
-                del self._accounts[idle]
+    def _account(self, key: Key) -> Account | None:
+        return self._known(self.table.get(key), key)
+
+    def _known(self, account: Account | None, key: Key) -> Account | None:
+        """The account as the store has it; one that was forgotten there while a call of ours is open, as it was seen last."""
+        if account is None and key in self._busy:
+            return self._busy[key][1]
         return account
 
-    def _left(self, account: _Account | None, now: float) -> tuple[float, float]:
-        spent, pending = (account.total(self._oldest(now)), account.pending()) if account else (_NOTHING, _NOTHING)
-        usd = inf if self.usd is None else self.usd - spent[0] - pending[0]
-        return usd, inf if self.tokens is None else self.tokens - spent[1] - pending[1]
+    def _charged(self, spent: list[Any], amount: Amount, now: float) -> list[Any]:
+        """The spending with `amount` added, without what has dropped out of the window."""
+        oldest = self._oldest(now)
+        return added([row for row in spent if row[0] >= oldest], self._piece(now), amount)
+
+    def _left(self, account: Account | None, now: float) -> tuple[float, float]:
+        usd, tokens = total(account, self._oldest(now))
+        return inf if self.usd is None else self.usd - usd, inf if self.tokens is None else self.tokens - tokens
 
     def _piece(self, now: float) -> int:
         return 0 if self.window is None else floor(now / self.window * BUCKETS)
@@ -308,7 +357,7 @@ class Budget:
             left.append(f"{self.tokens - tokens:,.0f} of {self.tokens:,} tokens")
         return f"{who} has spent {' and '.join(left)}, open calls included"
 
-    def _amount(self, bound: _Amount) -> str:
+    def _amount(self, bound: Amount) -> str:
         usd = [] if self.usd is None else ["an unknown price" if bound[0] == inf else f"${bound[0]:.4f}"]
         return " and ".join([*usd, *([] if self.tokens is None else [f"{bound[1]:,} tokens"])])
 

@@ -21,7 +21,7 @@ from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Target
 from switchwise.nouns.validation import number
 from switchwise.nouns.view import View
-from switchwise.state.codec import mapping, rows
+from switchwise.state.codec import is_amount, mapping, rows
 from switchwise.state.in_process import Memory
 from switchwise.switching.advisor import Advisor
 
@@ -150,11 +150,11 @@ class Cheapest:
             ConfigurationError: it is something else.
         """
         answers: list[tuple[Key, _Seen]] = []
-        for row in rows(mapping(state, _WHAT), "answers", _WHAT):
+        if "answers" not in mapping(state, _WHAT):
+            raise ConfigurationError(f"{_WHAT}: 'answers' is missing; start without that state")
+        for row in rows(state, "answers", _WHAT):
             match row:
-                case [[*key], [int() | float() as mean, int() as count]] if (
-                    all(isinstance(part, str) for part in key) and count > 0
-                ):
+                case [[*key], [mean, int() as count]] if all(isinstance(part, str) for part in key) and is_amount(mean) and count > 0:
                     answers.append((tuple(key), (mean, count)))
                 case _:
                     raise ConfigurationError(f"{_WHAT}: {row!r:.80} is no mean length of answers")
@@ -174,4 +174,4 @@ def expected_cost(target: Target, view: View, output: float) -> float:
 
 def _key(view: View) -> Key:
     phase = view.signals.phase
-    return (view.scope.agent, phase.value if phase is not None else "")
+    return (view.scope.tenant, view.scope.agent, phase.value if phase is not None else "")

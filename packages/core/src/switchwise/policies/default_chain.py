@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from switchwise.engine.policy import Policy, hold
+from switchwise.engine.policy import Policy
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.signals import Phase, StepKind
 from switchwise.nouns.target import Pool, Price
@@ -15,6 +15,7 @@ from switchwise.policies.cheapest import Cheapest
 from switchwise.policies.fits import Fits
 from switchwise.policies.follow_decision import Follows
 from switchwise.policies.healthy import Healthy
+from switchwise.policies.hold import hold
 from switchwise.policies.rules import Rules
 
 PATIENCE = 10  # routine steps after which a second prompt cache must have paid for itself

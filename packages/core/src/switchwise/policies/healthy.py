@@ -23,7 +23,9 @@ from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Target
 from switchwise.nouns.validation import number, whole
 from switchwise.nouns.view import View
+from switchwise.state.codec import mapping, rows
 
+_KINDS = frozenset(kind.value for kind in FailureKind)
 _log = logging.getLogger("switchwise.healthy")
 
 Key = tuple[str, str]
@@ -212,16 +214,17 @@ class Healthy:
             rows = [[*key, c.kind.value, c.openings, c.since, c.until] for key, c in self._out.items() if c.kind is not None]
         return {"circuits": rows}
 
+    def check_state(self, state: Mapping[str, Any]) -> None:
+        """Raise `ConfigurationError` if it is not what `dump` gives."""
+        _read(state)
+
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump` gave."""
-        loaded = {}
-        for whose, name, kind, openings, since, until in state["circuits"]:
-            for what, value in (("since", since), ("until", until)):
-                number("state of Healthy", what, value, least=-1e12, most=1e12)
-            whole("state of Healthy", "openings", openings)
-            loaded[str(whose), str(name)] = Circuit(
-                kind=FailureKind(kind), openings=openings, since=float(since), until=float(until)
-            )
+        """Take over what `dump` gave.
+
+        Raises:
+            ConfigurationError: it is something else; nothing is taken over.
+        """
+        loaded = _read(state)
         with self._lock:
             self._circuits.update(loaded)
             self._out = {**self._out, **loaded}
@@ -274,6 +277,22 @@ def _kinds(pauses: Mapping[FailureKind, float]) -> dict[FailureKind, float]:
             raise ConfigurationError(f"Healthy(pauses=...) holds {kind!r}: the kinds after which there is a pause are {known}")
         number("Healthy", f"pauses[{kind.value}]", seconds, most=1e9)
     return dict(pauses)
+
+
+def _read(state: Any) -> dict[Key, Circuit]:
+    what, found = "state of Healthy", {}
+    if "circuits" not in mapping(state, what):
+        raise ConfigurationError(f"{what}: 'circuits' is missing; start without that state")
+    for row in rows(state, "circuits", what):
+        match row:
+            case [str(whose), str(name), str(kind), openings, since, until] if kind in _KINDS:
+                whole(what, "openings", openings)
+                number(what, "since", since, least=-1e12, most=1e12)
+                number(what, "until", until, least=-1e12, most=1e12)
+                found[whose, name] = Circuit(kind=FailureKind(kind), openings=openings, since=float(since), until=float(until))
+            case _:
+                raise ConfigurationError(f"{what}: {row!r:.80} is not an open circuit; start without that state")
+    return found
 
 
 def _shown(key: Key) -> str:

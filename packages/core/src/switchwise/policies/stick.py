@@ -17,7 +17,9 @@ from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.scope import Key, Level
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.view import View
-from switchwise.state.in_process import Memory
+from switchwise.state.codec import dump_table, table_rows
+from switchwise.state.in_process import InProcess
+from switchwise.state.store import Store, Table
 
 
 class Stick:
@@ -27,6 +29,7 @@ class Stick:
         per: `session`, `agent` or `task`. Calls without a session share one memory.
         to: `target`, or `provider` to change the model freely among the targets of one provider.
         size: how many scopes are remembered; the least recently used one is forgotten first. A scope takes about 0.4 kB.
+        store: where they are remembered; None: in this process, or in the store of the router.
 
     Raises:
         ConfigurationError: an unknown level, per="step", or an unknown `to`.
@@ -41,22 +44,39 @@ class Stick:
 
     name = "Stick"
 
-    def __init__(self, per: Level | str = "agent", to: Literal["target", "provider"] = "target", size: int = 10_000) -> None:
+    def __init__(
+        self,
+        per: Level | str = "agent",
+        to: Literal["target", "provider"] = "target",
+        size: int = 10_000,
+        store: Store | None = None,
+    ) -> None:
         self.level = Level.parse(per)
         if self.level is Level.STEP:
             raise ConfigurationError("Stick(per='step') has nothing to stick to; use session, agent or task")
         if to not in ("target", "provider"):
             raise ConfigurationError(f"Stick(to={to!r}): use 'target' or 'provider'")
         self.to = to
-        self._memory: Memory[Key, str] = Memory(size)
+        self.size = size
+        self._store = store
+        self.table = self._table(store or InProcess())
+
+    def use_store(self, store: Store) -> None:
+        """Remember in `store`, unless it was given one."""
+        if self._store is None:
+            self._store, self.table = store, self._table(store)
 
     def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
-        last = self._memory.get(view.scope.key(self.level))
+        last = self.table.get(view.scope.key(self.level))
         if last is None:
             return shortlist
         signed = shortlist.signed_by(self.name, self.level)
         if self.to == "target":
+            if last not in shortlist.pool:
+                return signed.remark(f"{last} gave the last answer and is not in the pool any more")
             return signed.prefer((last,), f"{last} gave the last answer")
+        if not any(target.provider == last for target in shortlist.pool.targets):
+            return signed.remark(f"{last} gave the last answer and has no target in the pool any more")
         return signed.prefer(lambda target: target.provider == last, f"{last} gave the last answer")
 
     def learn(self, attempt: Attempt) -> None:
@@ -64,15 +84,33 @@ class Stick:
         if attempt.accepted and attempt.call.ask is None:
             who = attempt.target.name if self.to == "target" else attempt.target.provider
             if who:
-                self._memory.put(attempt.call.view.scope.key(self.level), who)
+                self.table.put(attempt.call.view.scope.key(self.level), who)
 
     def dump(self) -> Mapping[str, Any]:
         """Who answered last, for each scope."""
-        return {"last": [[list(key), who] for key, who in self._memory.items()]}
+        return {"last": dump_table(self.table)}
+
+    def check_state(self, state: Mapping[str, Any]) -> None:
+        """Raise `ConfigurationError` if it is not what `dump` gives."""
+        self._read(state)
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump` gave."""
-        self._memory.restore((tuple(key), who) for key, who in state["last"])
+        """Take over what `dump` gave, in place of what is known of the same scopes.
+
+        Raises:
+            ConfigurationError: it is something else; nothing is taken over.
+        """
+        for key, who in self._read(state):
+            self.table.put(key, who)
+
+    def _read(self, state: Any) -> list[tuple[Key, str]]:
+        meaning = "a scope's key and who answered last in it"
+        return table_rows(
+            state, "last", "state of Stick", self.level + 1, lambda who: who if isinstance(who, str) and who else None, meaning
+        )
+
+    def _table(self, store: Store) -> Table:
+        return store.table(f"Stick:{self.level.name.lower()}:{self.to}", self.size)
 
     @staticmethod
     def _examples() -> list[Stick]:

@@ -1,18 +1,63 @@
-"""Numbers that an object has learnt, out of its slots and back into them: what is dumped is JSON, what is loaded is checked.
+"""State as JSON, and back, checked: what is loaded comes from a file that somebody may have edited, or from another version.
 
-A slot that holds a number, a truth value, a string, None, or lists and dictionaries of them is carried over; any other stays as it is. What does not
-have the form that the object itself has is refused, so that a state of something else does no harm.
+Tables are dumped as rows of (key, value). An object that has learnt numbers is dumped by its slots: a slot that holds a number, a truth value,
+a string, None, or lists and dictionaries of them is carried over; any other stays as it is. What does not have the form that the object itself has
+is refused, so that a state of something else does no harm.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from math import isfinite
 from typing import Any
 
 from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.scope import Key
+from switchwise.state.store import Table
 
 _PLAIN = (int, float, str, type(None))
+
+
+def dump_table(table: Table) -> list[Any]:
+    """The entries of a table as rows of JSON: key and value, the least recently used first."""
+    return [[list(key), value] for key, value in table.items()]
+
+
+def table_rows(
+    state: Any, name: str, what: str, parts: int | None, read: Callable[[Any], Any], meaning: str
+) -> list[tuple[Key, Any]]:
+    """The rows under `name` that `dump_table` gave, checked.
+
+    Parameters:
+        state: what `dump` gave.
+        name: of the list in it.
+        what: how errors call the state.
+        parts: how many strings a key has; None: any number.
+        read: gives the value as the table keeps it, None if it is not one.
+        meaning: what a row is, for the error.
+
+    Raises:
+        ConfigurationError: a row is something else.
+    """
+    if name not in mapping(state, what):
+        raise ConfigurationError(f"{what}: {name!r} is missing; start without that state")
+    found = []
+    for row in rows(state, name, what):
+        match row:
+            case [list() as key, value] if _is_key(key, parts) and (checked := read(value)) is not None:
+                found.append((tuple(key), checked))
+            case _:
+                raise ConfigurationError(f"{what}: {row!r:.80} is not {meaning}; start without that state")
+    return found
+
+
+def is_amount(value: Any) -> bool:
+    """Whether it is a finite number, not negative."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and value >= 0
+
+
+def _is_key(key: list[Any], parts: int | None) -> bool:
+    return (parts is None or len(key) == parts) and all(isinstance(part, str) for part in key)
 
 
 def dump_slots(thing: object, without: Collection[str] = ()) -> dict[str, Any]:

@@ -51,9 +51,13 @@ class Memory(Generic[K, V]):
             self._put(key, value)
 
     def update(self, key: K, change: Callable[[V | None], C]) -> C:
-        """Replace the value under `key` by `change(value)`, atomically; None drops the entry. `change` must be quick and call nothing back."""
+        """Replace the value under `key` by `change(value)`, atomically; None drops the entry. `change` is pure and quick."""
         with self._lock:
-            value = change(self._entries.get(key))
+            while True:  # again, if the garbage collector closed an abandoned stream meanwhile, which wrote here too
+                before = self._entries.get(key)
+                value = change(before)
+                if self._entries.get(key) is before:
+                    break
             if value is None:
                 self._entries.pop(key, None)
             else:

@@ -79,6 +79,11 @@ class JsonStore:
                 table.widen(size)
             return table
 
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of its tables."""
+        return tuple(self._tables)
+
     def __repr__(self) -> str:
         return f"JsonStore({', '.join(self._tables)})"
 

@@ -5,7 +5,8 @@
     def test_my_policy():
         check_policy(lambda: MyPolicy(...))
 
-Each check is a function of `CHECKS`, so a test runner can show them one by one. They raise `AssertionError`.
+Each check is a function of `CHECKS`, so a test runner can show them one by one. They raise `AssertionError`. A policy whose memory can live in a
+store (`use_store`) is checked over each of `STORES`: as it is made, and over a store that keeps nothing but JSON text.
 """
 
 from __future__ import annotations
@@ -16,18 +17,19 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from types import FunctionType, ModuleType
 from typing import Any
 
-from switchwise.engine.policy import Checks, Learns, Policy, Remembers, Reserves, name_of
+from switchwise.engine.policy import Checks, ChecksState, Learns, Policy, Remembers, Reserves, UsesStore, name_of
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.scope import Scope
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.signals import Phase, Signals
 from switchwise.nouns.target import Pool, Target
 from switchwise.nouns.view import View
+from switchwise.state import JsonStore
 from switchwise.testing import material
 
 Make = Callable[[], Policy]
@@ -48,8 +50,30 @@ def check_policy(make: Make, pool: Pool | None = None) -> None:
 
     >>> check_policy(lambda: lambda view, shortlist: shortlist.prefer(["haiku"], "I like short poems"))
     """
-    for check in CHECKS:
-        check(make, pool or material.pool())
+    for kept in STORES.values():
+        if kept is as_it_is or isinstance(make(), UsesStore):
+            for check in CHECKS:
+                check(kept(make), pool or material.pool())
+
+
+def as_it_is(make: Make) -> Make:
+    """The policy with the memory that it is made with."""
+    return make
+
+
+def in_json(make: Make) -> Make:
+    """The policy, if its memory can live in a store, with a new store of JSON text for each instance."""
+
+    def kept() -> Policy:
+        policy = make()
+        if isinstance(policy, UsesStore):
+            policy.use_store(JsonStore())
+        return policy
+
+    return kept
+
+
+STORES: dict[str, Callable[[Make], Make]] = {"as it is": as_it_is, "JSON": in_json}
 
 
 def only_narrows_and_ranks(make: Make, pool: Pool) -> None:
@@ -124,6 +148,46 @@ def carries_its_memory(make: Make, pool: Pool) -> None:
     other.load(json.loads(text))
     assert _decisions(other, pool) == _decisions(policy, pool), "after load(dump()) it decides differently"
     assert _dumped(other) == _sorted(json.loads(text)), "dump(), load() and dump() give two states"
+
+
+def refuses_a_spoilt_state(make: Make, pool: Pool) -> None:
+    """A state with a number that is not finite, or with something else in place of a value, is refused by name; nothing is taken over.
+
+    Asked of a policy that offers `check_state`.
+    """
+    policy = _taught(make, pool, lasting=False)
+    if not (isinstance(policy, Remembers) and isinstance(policy, ChecksState)):
+        return
+    state = json.loads(json.dumps(policy.dump()))
+    for spoilt, where in _spoilt(state, "the state"):
+        other = _fresh(make, pool)
+        assert isinstance(other, Remembers)
+        before, refusal = _dumped(other), None
+        try:
+            other.load(spoilt)
+        except Exception as error:  # noqa: BLE001  (told below)
+            refusal = error
+        assert refusal is not None, f"{where}: load took it"
+        assert isinstance(refusal, ConfigurationError), f"{where}: load raised {refusal!r}, not a ConfigurationError that names it"
+        assert _dumped(other) == before, f"{where}: a part of a refused state was taken over"
+
+
+def lives_in_its_store(make: Make, pool: Pool) -> None:
+    """With the store of another instance it remembers what that one does; without, nothing of it."""
+    one, other, stranger = make(), make(), make()
+    if not (isinstance(one, UsesStore) and isinstance(other, UsesStore) and isinstance(stranger, UsesStore)):
+        return
+    store = JsonStore()
+    for policy, kept in ((one, store), (other, store), (stranger, JsonStore())):
+        policy.use_store(kept)
+        if isinstance(policy, Checks):
+            policy.check(pool)
+    if not store.tables:
+        return  # it was given another one
+    unknown = _decisions(stranger, pool)
+    _teach(one, pool)
+    assert _decisions(other, pool) == _decisions(one, pool), "with the same store it decides differently: it remembers elsewhere"
+    assert _decisions(stranger, pool) == unknown, "with another store it knows what it was not taught"
 
 
 def gives_reservations_back(make: Make, pool: Pool) -> None:
@@ -249,6 +313,8 @@ CHECKS: tuple[Callable[[Make, Pool], None], ...] = (
     bears_an_empty_shortlist,
     learns_from_anything,
     carries_its_memory,
+    refuses_a_spoilt_state,
+    lives_in_its_store,
     gives_reservations_back,
     has_bounded_memory,
     keeps_no_text,
@@ -268,12 +334,16 @@ def _fresh(make: Make, pool: Pool) -> Policy:
 def _taught(make: Make, pool: Pool, lasting: bool = True) -> Policy:
     """A policy that has seen attempts of every kind."""
     policy = _fresh(make, pool)
+    _teach(policy, pool, lasting)
+    return policy
+
+
+def _teach(policy: Policy, pool: Pool, lasting: bool = True) -> None:
     if isinstance(policy, Learns):
         for view in material.views()[::3]:
             for target in pool:
                 for attempt in material.attempts(policy, pool, view, target, lasting):
                     policy.learn(attempt)
-    return policy
 
 
 def _decisions(policy: Policy, pool: Pool) -> list[object]:
@@ -284,6 +354,26 @@ def _decisions(policy: Policy, pool: Pool) -> list[object]:
 def _dumped(policy: Policy) -> object:
     """What it remembers; which of its entries was used last does not matter."""
     return _sorted(policy.dump()) if isinstance(policy, Remembers) else None
+
+
+def _spoilt(state: Any, where: str) -> Iterator[tuple[Any, str]]:
+    """Copies of a state, each with one thing wrong: at most three entries of each list are tried."""
+    if isinstance(state, dict):
+        yield [], f"a list for {where}"
+        for name, value in state.items():
+            for spoilt, place in _spoilt(value, f"{where}[{name!r}]"):
+                yield {**state, name: spoilt}, place
+    elif isinstance(state, list):
+        yield {"spoilt": 1}, f"a mapping for {where}"
+        yield [*state, object()], f"a stranger in {where}"
+        for i, value in enumerate(state[:3]):
+            for spoilt, place in _spoilt(value, f"{where}[{i}]"):
+                yield [*state[:i], spoilt, *state[i + 1 :]], place
+    elif isinstance(state, str):
+        yield 3, f"a number for {where}"
+    elif isinstance(state, int | float):
+        yield float("nan"), f"NaN for {where}"
+        yield "3", f"a string for {where}"
 
 
 def _sorted(state: Any) -> Any:

@@ -12,6 +12,7 @@ Rules:
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
@@ -39,9 +40,11 @@ from langchain_switchwise.porting.tools import Tools
 from langchain_switchwise.reading.inputs import Request, surrounding
 from switchwise import Call, ConfigurationError, Level, Outcome, adrive, drive
 from switchwise.adapting.models import named
-from switchwise.engine.policy import Remembers, hold, name_of
+from switchwise.engine.policy import Remembers, name_of
+from switchwise.policies.hold import hold
 from switchwise.state.in_process import Memory
 
+_log = logging.getLogger("switchwise.state")
 F = TypeVar("F", bound=Callable[..., Any])
 Handler = Callable[[ModelRequest[Any]], ModelResponse[Any]]
 AHandler = Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
@@ -165,8 +168,8 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
         thread = step.performer.view.scope.key(Level.SESSION)
         if self._restored.get(thread) is None:
             self._restored.put(thread, True)
-            if held := cast("Held | None", request.state.get("switchwise_held")):
-                dispatch.router.load({name: {"held": entries, "policy": {}} for name, entries in held.items()})
+            if held := request.state.get("switchwise_held"):
+                _restore(dispatch, held)
         return step
 
 
@@ -251,13 +254,36 @@ def _answer(dispatch: Dispatch, request: ModelRequest[Any], outcome: Outcome) ->
 
 def _held(dispatch: Dispatch, outcome: Outcome) -> dict[str, list[Any]]:
     """What this decision made the policies hold, by the names that `Router.dump` gives them."""
+    if not outcome.attempt.call.shortlist.memo:
+        return {}
     found = {}
-    for i, policy in enumerate(dispatch.router.policies):
-        if not isinstance(policy, hold) or (entry := policy.learned(outcome.attempt)) is None:
-            continue
-        if not isinstance(policy.policy, Remembers):  # last: to ask a protocol is slow
-            found[f"{i}:{name_of(policy)}"] = entry
+    for name, policy in _holding(dispatch).items():
+        if (entry := policy.learned(outcome.attempt)) is not None:
+            key, held = entry
+            found[name] = [list(key), held]
     return found
+
+
+def _holding(dispatch: Dispatch) -> dict[str, hold]:
+    """The holds whose whole memory is the names that they hold."""
+    policies = enumerate(dispatch.router.policies)
+    return {
+        f"{i}:{name_of(policy)}": policy
+        for i, policy in policies
+        if isinstance(policy, hold) and not isinstance(policy.policy, Remembers)
+    }
+
+
+def _restore(dispatch: Dispatch, held: Any) -> None:
+    """Take over what a thread's state holds. A state is data: what means nothing to this router is left out, with a line in the log."""
+    holding = _holding(dispatch)
+    for name, entries in held.items() if isinstance(held, Mapping) else [("", held)]:
+        try:
+            if name not in holding:
+                raise ConfigurationError(f"this router has no such policy among {', '.join(holding) or 'its policies that hold'}")
+            holding[name].load({"held": entries})
+        except ConfigurationError as error:
+            _log.warning("what the thread's state holds for %r is left out: %s", name, error)
 
 
 __all__ = ["SwitchwiseMiddleware", "SwitchwiseState"]
