@@ -154,7 +154,9 @@ class Cheapest:
             raise ConfigurationError(f"{_WHAT}: 'answers' is missing; start without that state")
         for row in rows(state, "answers", _WHAT):
             match row:
-                case [[*key], [mean, int() as count]] if all(isinstance(part, str) for part in key) and is_amount(mean) and count > 0:
+                case [[*key], [mean, int() as count]] if (
+                    all(isinstance(part, str) for part in key) and is_amount(mean) and count > 0
+                ):
                     answers.append((tuple(key), (mean, count)))
                 case _:
                     raise ConfigurationError(f"{_WHAT}: {row!r:.80} is no mean length of answers")

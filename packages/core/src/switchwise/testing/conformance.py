@@ -168,7 +168,9 @@ def refuses_a_spoilt_state(make: Make, pool: Pool) -> None:
         except Exception as error:  # noqa: BLE001  (told below)
             refusal = error
         assert refusal is not None, f"{where}: load took it"
-        assert isinstance(refusal, ConfigurationError), f"{where}: load raised {refusal!r}, not a ConfigurationError that names it"
+        assert isinstance(refusal, ConfigurationError), (
+            f"{where}: load raised {refusal!r}, not a ConfigurationError that names it"
+        )
         assert _dumped(other) == before, f"{where}: a part of a refused state was taken over"
 
 
@@ -186,7 +188,9 @@ def lives_in_its_store(make: Make, pool: Pool) -> None:
         return  # it was given another one
     unknown = _decisions(stranger, pool)
     _teach(one, pool)
-    assert _decisions(other, pool) == _decisions(one, pool), "with the same store it decides differently: it remembers elsewhere"
+    assert _decisions(other, pool) == _decisions(one, pool), (
+        "with the same store it decides differently: it remembers elsewhere"
+    )
     assert _decisions(stranger, pool) == unknown, "with another store it knows what it was not taught"
 
 

@@ -280,7 +280,9 @@ def _restore(dispatch: Dispatch, held: Any) -> None:
     for name, entries in held.items() if isinstance(held, Mapping) else [("", held)]:
         try:
             if name not in holding:
-                raise ConfigurationError(f"this router has no such policy among {', '.join(holding) or 'its policies that hold'}")
+                raise ConfigurationError(
+                    f"this router has no such policy among {', '.join(holding) or 'its policies that hold'}"
+                )
             holding[name].load({"held": entries})
         except ConfigurationError as error:
             _log.warning("what the thread's state holds for %r is left out: %s", name, error)
