@@ -15,13 +15,14 @@ from switchwise.config.conditions import Condition
 from switchwise.config.configuration import Configuration, Endpoint, Part, Recipe
 from switchwise.config.lines import Place
 from switchwise.config.references import Reference
-from switchwise.engine.policy import Learns, Reserves, hold, name_of
+from switchwise.engine.policy import Learns, Reserves, name_of
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.scope import Scope
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.signals import Phase, Signals, StepKind
 from switchwise.nouns.target import Pool
 from switchwise.nouns.view import View
+from switchwise.policies.hold import hold
 from switchwise.policies.rules import Rules
 
 KEYS: Mapping[str, Sequence[str]] = {  # provider: the variables in which its SDK looks for a key
