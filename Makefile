@@ -82,7 +82,8 @@ peers: $(UV)  ## other people's tests, unmodified, bare and through switchwise; 
 chaos: $(READY)  ## 5,000 agent steps with random faults through every door
 	$(RUN) python tools/chaos $(ARGS)
 
-fix: $(READY)  ## format, and mend what the linter can
+fix: $(READY)  ## format, mend what the linter can, and draw the schema of configuration files anew
+	$(RUN) python tools/make_config_schema.py
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
 

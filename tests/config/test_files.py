@@ -289,6 +289,24 @@ def test_estimators_may_stand_in_each_other_by_name(tmp_path: Path) -> None:
     assert type(made(two, "estimators")).__name__ == "Priors"
 
 
+def test_policies_that_take_estimators_take_them_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "switchwise.toml"
+    path.write_text(
+        '[targets]\nopus = "anthropic:claude-opus-5-5"\nluna = "openai:gpt-6-luna"\n[routers.main]\npolicies = [\n'
+        '{ Floor = { quality = "Priors", within = 0.5 } },\n'
+        '{ Worth = { quality = { Shrunk = ["Priors", "LabelTable"] }, value = 0.5, when = { agent = "main" } } },\n'
+        "{ Healthy = { pauses = { overloaded = 9 } } } ]\n"
+    )
+    floor, worth, healthy = Router.from_file(path).policies
+    assert type(floor.quality).__name__ == "Priors"  # type: ignore[attr-defined]
+    assert [type(part).__name__ for part in worth.quality.parts] == ["Priors", "LabelTable"]  # type: ignore[attr-defined]
+    assert worth.when(View())  # type: ignore[attr-defined]
+    assert type(healthy).__name__ == "Healthy"
+    path.write_text(path.read_text().replace("overloaded = 9", "overload = 9"))
+    with pytest.raises(ConfigurationError, match=r"pauses\.overload: 'overload' is unknown; did you mean 'overloaded'\?"):
+        Router.from_file(path)
+
+
 @pytest.mark.parametrize("kind", ["policies", "verifiers", "sinks", "estimators"])
 def test_every_class_that_is_shipped_goes_by_its_name(kind: str) -> None:
     classes = known(kind)

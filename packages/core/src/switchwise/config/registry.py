@@ -93,16 +93,20 @@ def parameters(cls: Any) -> dict[str, tuple[Any, inspect.Parameter]]:
 
 def hints_of(cls: Any) -> dict[str, Any]:
     """The types of the constructor's parameters; those that cannot be told are left out."""
+    owner = next((base for base in getattr(cls, "__mro__", ()) if "__init__" in vars(base)), None)
     try:
-        return get_type_hints(vars(cls).get("__init__", cls) if isinstance(cls, type) else cls)
+        return get_type_hints(cls if owner in (None, object) else vars(owner)["__init__"])
     except (NameError, TypeError):
         return {}
 
 
 def described(cls: Any) -> dict[str, str]:
     """What the docstring says of each parameter, on one line."""
-    doc = inspect.getdoc(cls) or ""
-    section = re.search(r"^Parameters:\n((?:    .*\n?|\n)+)", doc, re.M)
+    sections = [
+        re.search(r"^Parameters:\n((?:    .*\n?|\n)+)", inspect.getdoc(base) or "", re.M)
+        for base in getattr(cls, "__mro__", ())
+    ]
+    section = next((each for each in sections if each is not None), None)
     if section is None:
         return {}
     told: dict[str, str] = {}

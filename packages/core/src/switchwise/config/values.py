@@ -171,16 +171,16 @@ def _reader(hint: Any) -> Reader:
     if origin is Literal:
         return lambda value: value in inside, lambda node: _one_of(node, inside)
     if isinstance(hint, type) and issubclass(hint, Enum):
-        values = [each.value if isinstance(each.value, str) else each.name.lower() for each in hint]
-        return lambda value: value in values, lambda node: _one_of(node, values)
+        members = {each.value if isinstance(each.value, str) else each.name.lower(): each for each in hint}
+        return lambda value: isinstance(value, str) and value in members, lambda node: members[_one_of(node, list(members))]
     if origin in (Callable, typing.get_origin(Callable[[], Any])):
         if inside == ([View], bool):
             return lambda value: isinstance(value, dict) or _refers(value), _test
         return _refers, lambda node: imported(node, node.text())
     if origin in (dict, Mapping, typing.get_origin(Mapping[str, Any])):
-        each = inside[1] if len(inside) == 2 else Any
+        key, each = inside if len(inside) == 2 else (str, Any)
         return lambda value: isinstance(value, dict), lambda node: {
-            name: convert(field, each) for name, field in node.table().items()
+            convert(Node(node.document, field.path, name), key): convert(field, each) for name, field in node.table().items()
         }
     if origin is not None and isinstance(origin, type) and issubclass(origin, typing.Collection):
         each = inside[0] if inside else Any

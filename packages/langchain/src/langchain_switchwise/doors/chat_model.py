@@ -151,12 +151,7 @@ class ChatSwitchwise(BaseChatModel):
         """The native chat models by target name."""
         return {name: native.model for name, native in self.dispatch.natives.items()}
 
-    def explain(
-        self,
-        input: LanguageModelInput = "",  # noqa: A002
-        config: RunnableConfig | None = None,
-        **kwargs: Any,
-    ) -> Explanation:
+    def explain(self, input: LanguageModelInput = "", config: RunnableConfig | None = None, **kwargs: Any) -> Explanation:  # noqa: A002
         """Who would answer, who is ruled out, and why; nobody is called. Print it."""
         return self.router.explain(self.dispatch.view(self._request(input, config, None, kwargs)))
 
