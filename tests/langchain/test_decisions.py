@@ -19,9 +19,11 @@ from langgraph.errors import GraphInterrupt
 from langchain_switchwise import ByDecision, ChatSwitchwise, SwitchwiseMiddleware
 from langchain_switchwise.models.messages import turn_of
 from switchwise import ConfigurationError, FailureKind, Pool, Price, Router, Target, View, hold
+from switchwise.clients import OpenAIDecisions, SystemOne
+from switchwise.clients.decisions import DecisionModel
 from switchwise.nouns.exchange.conversation import Conversation
 from switchwise.observe.journal import InMemory
-from switchwise.policies import Budget, Rules
+from switchwise.policies import Budget, Rules, by_decision
 from switchwise.policies.by_decision import LONGEST, last_request
 from switchwise.testing import check_policy
 from switchwise_loopback import Answer, Fault, LoopbackProvider, Request
@@ -460,6 +462,42 @@ class TestWhatItIsMadeOf:
         """A router that calls nobody passes it over."""
         router = Router(Pool([Target("strong"), Target("fast")]), ByDecision(openai_decisions(provider), HARD, TARGETS))
         assert router.decide(View()).names == ("strong", "fast")
+
+
+class TestModelsOfTheCore:
+    """Decision models that need no LangChain, and models of the pool, choose here too."""
+
+    @pytest.mark.parametrize("kind", [OpenAIDecisions, SystemOne])
+    async def test_one_over_http_chooses_sync_async_and_in_an_agent(
+        self, provider: LoopbackProvider, kind: type[DecisionModel]
+    ) -> None:
+        model = kind("gpt-6-luna", api_key="test", base_url=provider.openai_url)
+        journal = InMemory()
+        llm = routed(by_decision.ByDecision(model, HARD, TARGETS), journal=[journal])
+        easy, hard = llm.invoke("What is two and two?", session("a")), await llm.ainvoke("Find a proof of it.", session("b"))
+        agent = create_agent(llm, [], middleware=[SwitchwiseMiddleware()])
+        last = agent.invoke({"messages": [("user", "A proof, please.")]}, session("c"))["messages"][-1]
+        assert [target_of(answer) for answer in (easy, hard, last)] == ["fast", "strong", "strong"]
+        assert [record.purpose for record in journal] == ["ask", "answer"] * 3
+
+    def test_the_name_from_this_package_takes_it_too(self, provider: LoopbackProvider) -> None:
+        model = SystemOne("jev-1.14.0", api_key="test", base_url=provider.openai_url)
+        assert target_of(routed(ByDecision(model, HARD, TARGETS)).invoke("hello")) == "fast"
+
+    def test_a_chat_model_of_the_pool_answers_in_words(self) -> None:
+        def answer(messages: Sequence[Any]) -> AIMessage:
+            code = str(messages[-1].content).split("ANSWERS ")[-1][:8]
+            return AIMessage(f'ANSWERS {code}: {{"switchwise": "hard"}}')
+
+        pool = Pool([Target("fast"), Target("strong")], asked=[Target("classifier")])
+        models: dict[str, Any] = {name: Scripted(model_name=name) for name in ("fast", "strong")}
+        models["classifier"] = Scripted(model_name="classifier", answer=answer)
+        llm = ChatSwitchwise(models, router=Router(pool, ByDecision("classifier", HARD, {"easy": "fast", "hard": "strong"})))
+        answered = llm.invoke("hello")
+        assert (target_of(answered), because_of(answered)) == (
+            "strong",
+            "classifier says 'hard' (of unknown probability): strong",
+        )
 
 
 def _result(call: str) -> Any:
