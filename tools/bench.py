@@ -20,7 +20,8 @@ from pathlib import Path
 
 from conversations import SIZES, conversation
 
-from switchwise import Capabilities, Needs, Pool, Price, Reply, Router, Scope, Target, Usage, View, drive
+from switchwise import Capabilities, Needs, Pool, Price, Reply, Router, Scope, Target, Turn, Usage, View, drive
+from switchwise.adapting.views import Caller, ViewBuilder
 from switchwise.reading.reader import ConversationReader
 
 HERE = Path(__file__).parent
@@ -35,7 +36,7 @@ POOL = Pool(
     ]
 )
 
-TOOLS = Needs(tools=True)
+TOOLS = ["search"]
 
 
 class Bench:
@@ -48,7 +49,7 @@ class Bench:
     def __init__(self, size: int) -> None:
         self.size = size
         self.router = Router.default(POOL)
-        self.threads = ConversationReader(lambda turn: turn, clock=time.monotonic)
+        self.builder: ViewBuilder[Turn, str] = ViewBuilder(lambda turn: turn, measure=len, identity=str, size=1)
         self.deciding: list[float] = []
         self.learning: list[float] = []
 
@@ -56,18 +57,17 @@ class Bench:
         """A thread seen before; then each step has one new message. Times in microseconds."""
         turns = conversation(self.size + steps)
         messages = turns[: self.size]
-        self.threads.read(session, messages)
-        for step, turn in enumerate(turns[self.size :]):
+        caller = Caller(session)
+        self.builder.view(messages, caller, tools=TOOLS)
+        for turn in turns[self.size :]:
             messages.append(turn)
             begin = time.perf_counter()
-            reading = self.threads.read(session, messages)
-            view = View(Scope(session, step=step), reading.tokens, TOOLS, reading.signals, prefix=reading.prefix)
+            view = self.builder.view(messages, caller, tools=TOOLS)
             run = self.router.start(view)
             decided = time.perf_counter()
-            run.ended(Reply("done", usage=Usage(reading.tokens, 100, max(0, reading.tokens - 300), 300)))
+            run.ended(Reply("done", usage=Usage(view.tokens, 100, max(0, view.tokens - 300), 300)))
             self.deciding.append((decided - begin) * 1e6)
             self.learning.append((time.perf_counter() - decided) * 1e6)
-        self.threads.forget(session)
 
 
 def decisions(blocks: int = 40) -> None:

@@ -26,7 +26,10 @@ _OPENING = 8
 _NO_NEEDS = Needs()
 _NO_LABELS: Mapping[str, str] = {}
 _NAMES = ("session", "agent", "task", "target")
-_NAMED = {flags: frozenset(compress(_NAMES, flags)) for flags in product((False, True), repeat=len(_NAMES))}
+_NAMED = {
+    ((session, agent, task), target): frozenset(compress(_NAMES, (session, agent, task, target)))
+    for session, agent, task, target in product((False, True), repeat=len(_NAMES))
+}
 
 
 class Caller(NamedTuple):
@@ -151,7 +154,7 @@ class ViewBuilder(Generic[M, T]):
             prefix=reading.prefix,
             conversation=Conversation(messages, self._turn, reading.last_user, range(length)),
             thread=thread,
-            named=_NAMED[(*named, bool(pin))],
+            named=_NAMED[named, pin != ""],
         )
 
     def __len__(self) -> int:

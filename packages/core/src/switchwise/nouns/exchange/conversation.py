@@ -38,7 +38,7 @@ class Conversation(Sequence[Turn]):
         self._turn = turn
         self._last_user = last_user
         self._part = range(len(messages)) if part is None else part
-        self._made: dict[int, Turn] = {}
+        self._made: dict[int, Turn] | None = None
 
     def __len__(self) -> int:
         return len(self._part)
@@ -72,10 +72,14 @@ class Conversation(Sequence[Turn]):
         return turn.text if turn is not None else ""
 
     def _of(self, index: int) -> Turn:
+        if self._turn is None:
+            given: Turn = self.source[index]
+            return given
+        if self._made is None:
+            self._made = {}
         turn = self._made.get(index)
         if turn is None:
-            message = self.source[index]
-            turn = self._made[index] = message if self._turn is None else self._turn(message)
+            turn = self._made[index] = self._turn(self.source[index])
         return turn
 
     def __repr__(self) -> str:
