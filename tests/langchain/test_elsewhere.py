@@ -19,7 +19,7 @@ from langchain_openai.chat_models.base import BaseChatOpenAI
 
 from langchain_switchwise.models.dialect import dialect_of
 from langchain_switchwise.models.native import Native, natives
-from langchain_switchwise.porting.port import Porter, adapt
+from langchain_switchwise.porting.history import HistoryAdapter, adapt
 from switchwise import FailureKind, TargetError
 from switchwise.dialects import Dialect, table
 
@@ -67,8 +67,8 @@ def native(name: str, **options: Any) -> Native:
     return natives({name: model}, {})[name]
 
 
-def ported(target: Native, messages: Sequence[BaseMessage], porter: Porter | None = None) -> list[BaseMessage]:
-    return (porter or Porter()).ported(("t",), target, list(messages), {})[1]
+def ported(target: Native, messages: Sequence[BaseMessage], adapter: HistoryAdapter | None = None) -> list[BaseMessage]:
+    return (adapter or HistoryAdapter()).adapted(("t",), target, list(messages), {})[1]
 
 
 def ported_or_refused(target: str, history: str) -> list[BaseMessage]:
@@ -114,7 +114,7 @@ def test_who_speaks_when_is_as_the_provider_wants_it(history: str, target: str) 
 @pytest.mark.parametrize("target", KINDS)
 @pytest.mark.parametrize("history", HISTORIES)
 def test_what_was_told_stays_as_it_was_while_the_conversation_grows(history: str, target: str) -> None:
-    whole, porter = [*HISTORIES[history], AIMessage("So."), HumanMessage("And then?")], Porter()
+    whole, adapter = [*HISTORIES[history], AIMessage("So."), HumanMessage("And then?")], HistoryAdapter()
     try:
         afresh = adapt(whole, native(target))
     except TargetError:
@@ -122,7 +122,7 @@ def test_what_was_told_stays_as_it_was_while_the_conversation_grows(history: str
     first = next((at for at, message in enumerate(whole, 1) if message.type not in ("system", "chat")), 1)
     lengths = [at for at, message in enumerate(whole, 1) if at >= first and not isinstance(message, ToolMessage)]
     for length in lengths:
-        grown = ported(native(target), whole[:length], porter)
+        grown = ported(native(target), whole[:length], adapter)
     assert [(type(m), m.content) for m in grown] == [(type(m), m.content) for m in afresh]
 
 
@@ -200,10 +200,10 @@ class TestConverse:
         fields = {"thinking": {"type": "enabled", "budget_tokens": 1024}, "anthropic_beta": ["x"]}
         thinking = native("converse", additional_model_request_fields=fields)
         history: list[BaseMessage] = [Q, called("c"), result(made="c")]
-        called_model = Porter().ported(("t",), thinking, history, {})[0].model
+        called_model = HistoryAdapter().adapted(("t",), thinking, history, {})[0].model
         assert getattr(called_model, "additional_model_request_fields") == {"anthropic_beta": ["x"]}  # noqa: B009  # the fake's own
         began = [Q, HumanMessage("hi")]
-        assert Porter().ported(("t",), thinking, began, {})[0] is thinking
+        assert HistoryAdapter().adapted(("t",), thinking, began, {})[0] is thinking
 
 
 class TestGemini:

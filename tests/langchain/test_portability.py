@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 
 from langchain_switchwise import ChatSwitchwise
 from langchain_switchwise.models.native import Native, natives
-from langchain_switchwise.porting.port import Porter, adapt
+from langchain_switchwise.porting.history import HistoryAdapter, adapt
 from langchain_switchwise.porting.settings import settings
 from switchwise_loopback import Answer, LoopbackProvider, Request, ToolCall
 
@@ -148,31 +148,31 @@ class TestThePrefixThatATargetSees:
     def test_it_does_not_change_as_the_conversation_grows(self, provider: LoopbackProvider) -> None:
         llm = ChatSwitchwise(targets(provider))
         messages = history("thinking", llm, loop=False)
-        native, porter = self.native(provider, "chat"), Porter()
-        first = porter.ported(("t",), native, messages, {})[1]
+        native, adapter = self.native(provider, "chat"), HistoryAdapter()
+        first = adapter.adapted(("t",), native, messages, {})[1]
         longer = [*messages, AIMessage("Yes."), HumanMessage("Good.")]
-        second = porter.ported(("t",), native, longer, {})[1]
+        second = adapter.adapted(("t",), native, longer, {})[1]
         assert all(a is b for a, b in zip(first, second, strict=False))
-        afresh = Porter().ported(("t",), native, longer, {})[1]
+        afresh = HistoryAdapter().adapted(("t",), native, longer, {})[1]
         assert [message.content for message in second] == [message.content for message in afresh]
 
     def test_an_edited_history_is_adapted_afresh(self, provider: LoopbackProvider) -> None:
-        native, porter = self.native(provider, "chat"), Porter()
+        native, adapter = self.native(provider, "chat"), HistoryAdapter()
         messages: list[BaseMessage] = [HumanMessage("a"), gemini("first", False), HumanMessage("b")]
-        porter.ported(("t",), native, messages, {})
+        adapter.adapted(("t",), native, messages, {})
         edited = [messages[0], gemini("second", False), HumanMessage("c")]
-        assert porter.ported(("t",), native, edited, {})[1][1].content == "second"
+        assert adapter.adapted(("t",), native, edited, {})[1][1].content == "second"
 
     def test_where_nothing_needs_to_change_the_callers_messages_are_passed_on(self, provider: LoopbackProvider) -> None:
         messages: list[BaseMessage] = [HumanMessage("a"), AIMessage("b"), HumanMessage("c")]
-        assert Porter().ported(("t",), self.native(provider, "chat"), messages, {})[1] is messages
+        assert HistoryAdapter().adapted(("t",), self.native(provider, "chat"), messages, {})[1] is messages
 
     def test_who_changes_what_a_target_is_sent_does_not_change_what_is_kept(self, provider: LoopbackProvider) -> None:
-        native, porter = self.native(provider, "chat"), Porter()
+        native, adapter = self.native(provider, "chat"), HistoryAdapter()
         messages: list[BaseMessage] = [HumanMessage("a"), gemini("first", False), HumanMessage("b")]
-        sent = porter.ported(("t",), native, messages, {})[1]
+        sent = adapter.adapted(("t",), native, messages, {})[1]
         sent.clear()
-        assert len(porter.ported(("t",), native, messages, {})[1]) == len(messages)
+        assert len(adapter.adapted(("t",), native, messages, {})[1]) == len(messages)
 
 
 class TestWhatOthersRefuse:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from switchwise.dialects.dialect import Dialect
+from switchwise.dialects.table import DIALECTS
 from switchwise.nouns.exchange.reply import EndReason
 
 
@@ -33,6 +34,16 @@ def end_of(dialect: Dialect, told: Mapping[str, Any], calls: bool = False, refus
             if found is not EndReason.UNKNOWN:
                 return found
     return EndReason.UNKNOWN
+
+
+def end_in_any_words(told: Mapping[str, Any], calls: bool = False) -> EndReason:
+    """Why an answer ended, where it is not known whose words it uses.
+
+    >>> end_in_any_words({"finish_reason": "COMPLETE"}).value, end_in_any_words({"stopReason": "max_tokens"}).value
+    ('stop', 'length')
+    """
+    found = (end_of(dialect, told, calls) for dialect in DIALECTS if not told.keys().isdisjoint(dialect.ends.fields))
+    return next((reason for reason in found if reason is not EndReason.UNKNOWN), EndReason.UNKNOWN)
 
 
 def reason_of(dialect: Dialect, word: object) -> EndReason:

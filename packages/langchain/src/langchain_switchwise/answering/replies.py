@@ -8,26 +8,17 @@ from typing import Any
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import UsageMetadata, add_ai_message_chunks
 
-from switchwise import FailureKind, Reply, TargetError, Usage
+from langchain_switchwise.models.dialect import spoken_by
+from switchwise import EndReason, FailureKind, Reply, TargetError, Usage
 from switchwise import usage_of as read_usage
+from switchwise.dialects.answer_end import end_in_any_words, end_of, whole
+from switchwise.dialects.table import DIALECTS, OTHER
 from switchwise.failures import IncompleteStream
 
 _CACHE, _REASONING = frozenset(["cache_read", "cache_creation"]), frozenset(["reasoning"])
-_TERMINAL = {
-    "anthropic": ("stop_reason",),
-    "bedrock_converse": ("stopReason",),
-    "deepseek": ("finish_reason",),
-    "fireworks": ("finish_reason",),
-    "google_genai": ("finish_reason", "prompt_feedback"),  # a prompt that is blocked gets no answer to end
-    "groq": ("finish_reason",),
-    "mistralai": ("finish_reason",),
-    "ollama": ("done_reason",),
-    "openai": ("finish_reason", "status"),
-    "openrouter": ("finish_reason",),
-    "xai": ("finish_reason",),
-}
-"""By `model_provider`: what the last part of each stream says, as of the integrations of 2026-11."""
-_MARKERS = frozenset(marker for markers in _TERMINAL.values() for marker in markers)
+_WHOLE = frozenset(["token_usage", "usage"])
+"""What is in the metadata of answers that did not come as a stream, whatever LangChain does inside `invoke`."""
+_MARKERS = frozenset(name for dialect in DIALECTS for name in dialect.ends.fields)
 
 
 def reply_of(message: AIMessage, first_chunk: float | None = None, raw: Any = None) -> Reply:
@@ -40,7 +31,17 @@ def reply_of(message: AIMessage, first_chunk: float | None = None, raw: Any = No
         message if raw is None else raw,
         message.response_metadata.get("model_name") or "",
         first_chunk,
+        end_reason(message),
     )
+
+
+def end_reason(message: AIMessage) -> EndReason:
+    """Why an answer ended."""
+    metadata, calls = message.response_metadata, bool(message.tool_calls)
+    dialect = spoken_by(metadata.get("model_provider", ""), metadata)
+    if dialect is OTHER:
+        return end_in_any_words(metadata, calls)
+    return end_of(dialect, metadata, calls, refused=bool(message.additional_kwargs.get("refusal")))
 
 
 def usage_of(message: AIMessage) -> Usage | None:
@@ -83,26 +84,40 @@ def _plain(counted: Mapping[str, Any] | None) -> Usage | None:
     )
 
 
-def complete(message: AIMessage) -> None:
-    """Check that a message is an answer: it has its provider's terminal marker, without which it is a stream that was cut, or at least says
-    something.
+def complete(message: AIMessage, chunks: Sequence[Any] | None = None) -> None:
+    """Check that a message is an answer: a stream came to its end, by its provider's marker or by a usage record where that is sent last; and it
+    says something, or at least ends.
 
-    Neither the SDKs nor LangChain notice a stream that ends early without an error, nor an answer without choices.
+    Neither the SDKs nor LangChain notice a stream that ends early without an error, nor an answer without choices. An answer that did not come as
+    a stream needs no marker.
+
+    Parameters:
+        message: what the stream added up to; LangChain may stream inside `invoke`.
+        chunks: of the stream; None: not known.
 
     Raises:
         IncompleteStream: the marker of a provider that always sends one is missing, or there is neither content nor an end.
         TargetError: the provider says that the answer failed.
     """
     metadata = message.response_metadata
-    if metadata and (metadata.get("finish_reason") == "error" or metadata.get("stop_reason") == "error"):
+    if metadata and end_reason(message) is EndReason.ERROR:
         raise TargetError(FailureKind.SERVER_ERROR, "the provider says that its answer failed")
     if not (message.content or message.tool_calls or message.invalid_tool_calls or message.additional_kwargs) and not any(
         metadata.get(marker) for marker in _MARKERS
     ):
         raise IncompleteStream("an answer without content and without an end")
-    markers = _TERMINAL.get(metadata.get("model_provider", ""))
-    if markers and not any(metadata.get(marker) for marker in markers):
+    dialect = spoken_by(metadata.get("model_provider", ""), metadata)
+    if dialect is OTHER or not _WHOLE.isdisjoint(metadata):
+        return
+    usage = message.usage_metadata is not None if chunks is None else _closes(chunks)
+    if not whole(dialect, metadata, usage):
         raise IncompleteStream("the stream ended without its terminal marker")
+
+
+def _closes(chunks: Sequence[Any]) -> bool:
+    """Whether a stream tells its usage once, after all else. Some servers tell it with every chunk."""
+    told = [place for place, chunk in enumerate(chunks) if isinstance(chunk, AIMessage) and chunk.usage_metadata]
+    return len(told) == 1 and not any(says_something(chunk) for chunk in chunks[told[0] :])
 
 
 def merged(chunks: Sequence[AIMessage]) -> AIMessage:
@@ -116,12 +131,12 @@ def merged(chunks: Sequence[AIMessage]) -> AIMessage:
     first, *rest = chunks
     if not rest or not isinstance(first, AIMessageChunk):
         return first
-    whole = add_ai_message_chunks(first, *[chunk for chunk in rest if isinstance(chunk, AIMessageChunk)])
-    if whole.usage_metadata:
+    added = add_ai_message_chunks(first, *[chunk for chunk in rest if isinstance(chunk, AIMessageChunk)])
+    if added.usage_metadata:
         counts = [chunk.usage_metadata for chunk in chunks if chunk.usage_metadata]
         if len(counts) > 1 and _running(counts):
-            whole.usage_metadata = counts[-1]
-    return whole
+            added.usage_metadata = counts[-1]
+    return added
 
 
 def _running(counts: Sequence[UsageMetadata]) -> bool:
@@ -134,7 +149,7 @@ def _running(counts: Sequence[UsageMetadata]) -> bool:
     return len(prompts) == 1 and prompts != {0} and answers == sorted(answers)
 
 
-class Opening:
+class HoldUntilContent:
     """Holds back what a stream begins with as long as it says nothing: until its first word another target may take over.
 
     Streams begin with a role, with usage, with an empty block; some providers fail only then.
@@ -160,6 +175,35 @@ class Opening:
         """What is still held back, at the end of a stream that was complete."""
         held, self._held = self._held, []
         return held
+
+
+class CallNumbers:
+    """Numbers the tool calls of a stream: some servers number every call 0, so that LangChain would join what belongs to several.
+
+    A new id begins a new call; pieces without an id belong to the latest with their number.
+    """
+
+    __slots__ = ("_numbers", "_owners")
+
+    def __init__(self) -> None:
+        self._owners: dict[int, str] = {}
+        self._numbers: dict[int, int] = {}
+
+    def mend(self, chunk: Any) -> None:
+        """Set the numbers of the pieces in a chunk, in place."""
+        if not isinstance(chunk, AIMessageChunk) or not chunk.tool_call_chunks:
+            return
+        for piece in chunk.tool_call_chunks:
+            given, named = piece.get("index"), piece.get("id")
+            if not isinstance(given, int):
+                continue
+            if named and self._owners.get(given, named) != named:
+                known = next((number for number, owner in self._owners.items() if owner == named), None)
+                self._numbers[given] = max([*self._owners, *self._numbers]) + 1 if known is None else known
+            number = self._numbers.get(given, given)
+            if named:
+                self._owners.setdefault(number, named)
+            piece["index"] = number
 
 
 _WORDS = frozenset(["text-delta", "reasoning-delta", "data-delta"])

@@ -17,8 +17,8 @@ from langchain_switchwise.calling.door import Door
 from langchain_switchwise.calling.perform import Performer
 from langchain_switchwise.models.native import Native, natives
 from langchain_switchwise.porting.cache_hints import HintWriter
-from langchain_switchwise.porting.port import Porter
-from langchain_switchwise.porting.schema import Schema
+from langchain_switchwise.porting.history import HistoryAdapter
+from langchain_switchwise.porting.schema import AnswerSchema
 from langchain_switchwise.reading.inputs import Request, parsed, settled
 from langchain_switchwise.reading.view import Views
 from switchwise import Call, View, adrive, drive
@@ -36,7 +36,7 @@ class Dispatch:
         said: settings that all models were built with, for the traces.
     """
 
-    __slots__ = ("_local", "_natives", "_parts", "_porter", "_views", "limiter", "router", "said")
+    __slots__ = ("_adapter", "_local", "_natives", "_parts", "_views", "limiter", "router", "said")
 
     def __init__(self, models: Mapping[str, Native], parts: Parts, said: Mapping[str, Any]) -> None:
         self.router = parts.router_for(models)
@@ -45,7 +45,7 @@ class Dispatch:
         self._natives = models
         self._parts = parts
         self._views = Views()
-        self._porter = Porter(HintWriter(parts.cache_hints or CacheHints(), models))
+        self._adapter = HistoryAdapter(HintWriter(parts.cache_hints or CacheHints(), models))
         self._local: RunnableConfig | None = None
 
     @property
@@ -124,7 +124,7 @@ class Dispatch:
         config: RunnableConfig | None,
         given: Mapping[str, Any],
         stop: list[str] | None = None,
-        schema: Schema | None = None,
+        schema: AnswerSchema | None = None,
     ) -> Request:
         """What a caller passes, parsed once.
 
@@ -147,7 +147,7 @@ class Dispatch:
 
     def performer(self, door: Door, request: Request) -> Performer:
         """What makes the calls of a request."""
-        return Performer(door, request, self._views.view(request), self._natives, self._porter, self.limiter)
+        return Performer(door, request, self._views.view(request), self._natives, self._adapter, self.limiter)
 
     def _begun(self, door: Door, request: Request) -> tuple[Performer, Run]:
         view = self._views.view(request)

@@ -30,9 +30,9 @@ from langchain_core.runnables.config import ensure_config
 
 from langchain_switchwise.answering.decision_record import KEY, stamp_of, stamped
 from langchain_switchwise.answering.event_stream import FINISH, Event, finished
-from langchain_switchwise.answering.replies import Opening, complete, merged, reply_of
+from langchain_switchwise.answering.replies import CallNumbers, HoldUntilContent, complete, merged, reply_of
 from langchain_switchwise.calling.errors import TRANSLATED
-from langchain_switchwise.porting.port import as_prompt
+from langchain_switchwise.porting.history import as_prompt
 from langchain_switchwise.porting.schema import Witness
 from switchwise import Outcome
 from switchwise.failures import IncompleteStream
@@ -47,6 +47,7 @@ class PreparedCall(NamedTuple):
         config: of this attempt.
         settings: of the call, in the target's words.
         witness: has seen the message behind a parsed answer; None: the answer is the message.
+        marked: its server says where streams end, or it is not known.
     """
 
     runnable: Any
@@ -54,9 +55,14 @@ class PreparedCall(NamedTuple):
     config: RunnableConfig
     settings: dict[str, Any]
     witness: Witness | None = None
+    marked: bool = True
 
-    def whole(self, answer: Any) -> AIMessage:
+    def whole(self, answer: Any, chunks: list[Any] | None = None) -> AIMessage:
         """The message of a finished call, checked to be complete.
+
+        Parameters:
+            answer: the message, or what was parsed from it.
+            chunks: of a stream, where they are those of the message.
 
         Raises:
             IncompleteStream: its provider's terminal marker is missing.
@@ -64,7 +70,8 @@ class PreparedCall(NamedTuple):
         message = answer if self.witness is None else self.witness.message
         if not isinstance(message, AIMessage):
             raise TypeError(f"a chat model must give an AIMessage, not {type(message).__name__}")
-        complete(message)
+        if self.marked:
+            complete(message, chunks)
         return message
 
     def unparsed(self, error: Exception) -> Unparsed:
@@ -105,22 +112,24 @@ class Unparsed:
 class _Reading:
     """A stream on its way through: what has come, how soon, and what may be shown of it."""
 
-    __slots__ = ("_begun", "_first", "_opening", "items")
+    __slots__ = ("_begun", "_first", "_hold", "_numbers", "items")
 
     def __init__(self) -> None:
-        self._begun, self._first, self._opening = perf_counter(), cast("float | None", None), Opening()
+        self._begun, self._first = perf_counter(), cast("float | None", None)
+        self._hold, self._numbers = HoldUntilContent(), CallNumbers()
         self.items: list[Any] = []
 
     def take(self, item: Any) -> list[Any]:
         """What may be shown now that `item` has come."""
         if self._first is None:
             self._first = perf_counter() - self._begun
+        self._numbers.mend(item)
         self.items.append(item)
-        return self._opening.let(item)
+        return self._hold.let(item)
 
     def end(self, message: AIMessage) -> list[Any]:
         """What is left to show of a complete stream, and its reply."""
-        return [*self._opening.rest(), reply_of(message, self._first)]
+        return [*self._hold.rest(), reply_of(message, self._first)]
 
 
 def _invoke(call: PreparedCall) -> Iterator[Any]:
@@ -161,7 +170,7 @@ def _stream(call: PreparedCall) -> Iterator[Any]:
         with closing(call.runnable.stream(as_prompt(call.messages), call.config, **call.settings)) as chunks:
             for chunk in chunks:
                 yield from reading.take(chunk)
-        yield from reading.end(call.whole(merged(reading.items)))
+        yield from reading.end(call.whole(merged(reading.items), reading.items))
 
 
 async def _astream(call: PreparedCall) -> AsyncIterator[Any]:
@@ -171,7 +180,7 @@ async def _astream(call: PreparedCall) -> AsyncIterator[Any]:
             async for chunk in chunks:
                 for item in reading.take(chunk):
                     yield item
-        for item in reading.end(call.whole(merged(reading.items))):
+        for item in reading.end(call.whole(merged(reading.items), reading.items)):
             yield item
 
 

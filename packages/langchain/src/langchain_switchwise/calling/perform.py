@@ -25,7 +25,7 @@ from langchain_switchwise.calling.door import INVOKE, Door, PreparedCall
 from langchain_switchwise.models.native import Native
 from langchain_switchwise.policies.decision_models import NOSTREAM, aside
 from langchain_switchwise.porting.cache_hints import MARK, marked_tools
-from langchain_switchwise.porting.port import Porter
+from langchain_switchwise.porting.history import HistoryAdapter
 from langchain_switchwise.porting.schema import Witness
 from langchain_switchwise.reading.inputs import Request
 from switchwise import Call, View
@@ -40,11 +40,11 @@ class Performer:
         request: what the caller passes.
         view: the request as the policies see it.
         natives: the models by target name.
-        porter: adapts the history.
+        adapter: adapts the history.
         limiter: asked before each attempt; None: none.
     """
 
-    __slots__ = ("_door", "_limiter", "_natives", "_porter", "_request", "view")
+    __slots__ = ("_adapter", "_door", "_limiter", "_natives", "_request", "view")
 
     def __init__(
         self,
@@ -52,11 +52,11 @@ class Performer:
         request: Request,
         view: View,
         natives: Mapping[str, Native],
-        porter: Porter,
+        adapter: HistoryAdapter,
         limiter: BaseRateLimiter | None,
     ) -> None:
         self._door, self._request, self._natives = door, request, natives
-        self.view, self._porter, self._limiter = view, porter, limiter
+        self.view, self._adapter, self._limiter = view, adapter, limiter
 
     def perform(self, call: Call) -> Iterator[Any]:
         """Make a call, for `drive`: what may be shown of the answer, then the reply."""
@@ -106,10 +106,10 @@ class Performer:
             config.pop("run_id", None)  # a run's id is unique
         if not call.live:
             config["tags"] = [*config["tags"], NOSTREAM]
-        native, messages, settings = self._porter.ported(
+        native, messages, settings = self._adapter.adapted(
             self.view.thread, native, request.messages, request.settings, request.tools is not None
         )
-        if not self._porter.hint_writer.idle:
+        if not self._adapter.hint_writer.idle:
             messages, settings = self._warm(native, messages, settings, whole)
         if _keeps_answers(native.model):
             messages = unstamped(messages)
@@ -119,7 +119,7 @@ class Performer:
         self, native: Native, messages: list[BaseMessage], settings: dict[str, Any], whole: bool
     ) -> tuple[list[BaseMessage], dict[str, Any]]:
         """Messages and settings with what lets its prompt cache be found again."""
-        hint_writer, request, tools = self._porter.hint_writer, self._request, self._request.tools
+        hint_writer, request, tools = self._adapter.hint_writer, self._request, self._request.tools
         named = "session" in self.view.named
         settings = hint_writer.settings(native, self.view.thread, named and not _keeps_answers(native.model), settings)
         mark = hint_writer.mark(native, settings)
@@ -134,15 +134,16 @@ class Performer:
     def _prepared(self, call: Call) -> PreparedCall:
         """The target with tools or schema bound, and its prompt, config and settings."""
         native, messages, config, settings = self.adapted(call, whole=True)
+        marked = call.target.can.marks_end is not False
         tools, schema = self._request.tools, self._request.schema
         if schema is not None:
             witness = Witness()
             config = merge_configs(config, {"callbacks": [witness]})
-            return PreparedCall(schema.bound_to(native.name, native.model), messages, config, settings, witness)
+            return PreparedCall(schema.bound_to(native.name, native.model), messages, config, settings, witness, marked)
         if tools is not None:
             mark = None if MARK in self._request.settings else settings.get(MARK)
-            return PreparedCall(tools.bound_to(native, mark), messages, config, settings)
-        return PreparedCall(native.model, messages, config, settings)
+            return PreparedCall(tools.bound_to(native, mark), messages, config, settings, marked=marked)
+        return PreparedCall(native.model, messages, config, settings, marked=marked)
 
     def _question(self, call: Call) -> PreparedCall:
         model = self._natives[call.target.name].model

@@ -31,7 +31,7 @@ from langchain_switchwise.doors.from_file import parts_of_file
 from langchain_switchwise.doors.structured import Structured
 from langchain_switchwise.models.messages import turn_of
 from langchain_switchwise.models.native import Models, common_profile, natives
-from langchain_switchwise.porting.schema import Schema
+from langchain_switchwise.porting.schema import AnswerSchema
 from langchain_switchwise.porting.tools import Tools, measured
 from langchain_switchwise.reading.inputs import Request
 from switchwise import Attempt, ConfigurationError, Router
@@ -352,7 +352,7 @@ class ChatSwitchwise(BaseChatModel):
         Raises:
             NotImplementedError, ValueError: as the first target's own method raises them.
         """
-        wanted = Schema(schema, include_raw, kwargs)
+        wanted = AnswerSchema(schema, include_raw, kwargs)
         first = next(iter(self.dispatch.natives.values()))
         wanted.bound_to(first.name, first.model)
         return Structured(self.dispatch, wanted)

@@ -124,7 +124,7 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
             chosen, config = step.chosen(call)
             with TRANSLATED, Within(config):
                 response = handler(chosen)
-                message = _message(response)
+                message = _message(response, call)
             return iter((reply_of(message, raw=response),))
 
         for _ in drive(run, perform, context=step.parsed.config):
@@ -148,7 +148,7 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
             chosen, config = step.chosen(call)
             with TRANSLATED, Within(config):
                 response = await handler(chosen)
-                message = _message(response)
+                message = _message(response, call)
             yield reply_of(message, raw=response)
 
         async for _ in adrive(run, perform, context=step.parsed.config):
@@ -226,10 +226,11 @@ class Within:
         var_child_runnable_config.reset(self._token)
 
 
-def _message(response: ModelResponse[Any]) -> AIMessage:
+def _message(response: ModelResponse[Any], call: Call) -> AIMessage:
     for message in response.result:
         if isinstance(message, AIMessage):
-            complete(message)
+            if call.target.can.marks_end is not False:
+                complete(message)
             return message
     raise TypeError("an agent's model call must give an AIMessage")
 

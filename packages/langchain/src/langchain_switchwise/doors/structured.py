@@ -12,7 +12,7 @@ from langchain_core.utils.pydantic import TypeBaseModel
 
 from langchain_switchwise.calling.dispatch import Dispatch
 from langchain_switchwise.calling.door import PARSE, PARSE_STREAM
-from langchain_switchwise.porting.schema import Schema
+from langchain_switchwise.porting.schema import AnswerSchema
 from langchain_switchwise.reading.inputs import Request
 
 
@@ -26,7 +26,7 @@ class Structured(Runnable[LanguageModelInput, Any]):
         schema: what the answer must follow.
     """
 
-    def __init__(self, dispatch: Dispatch, schema: Schema) -> None:
+    def __init__(self, dispatch: Dispatch, schema: AnswerSchema) -> None:
         self._dispatch = dispatch
         self._schema = schema
 

@@ -12,7 +12,7 @@ from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.runnables import Runnable
 
 
-class Schema:
+class AnswerSchema:
     """A schema that an answer must follow; each target is asked for it in its own way.
 
     Parameters:
@@ -31,7 +31,7 @@ class Schema:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Without the models, which are built for it anew: they hold keys."""
-        return Schema, (self.schema, self.include_raw, self.options)
+        return AnswerSchema, (self.schema, self.include_raw, self.options)
 
     @property
     def is_enforced(self) -> bool:

@@ -20,7 +20,7 @@ from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import CONFIG_KEYS, ensure_config, var_child_runnable_config
 
-from langchain_switchwise.porting.schema import Schema
+from langchain_switchwise.porting.schema import AnswerSchema
 from langchain_switchwise.porting.tools import Tools
 from switchwise.nouns.fast_init import fast_init
 from switchwise.policies.follow_decision import FOLLOW
@@ -95,7 +95,7 @@ class Request:
     config: RunnableConfig
     settings: dict[str, Any]
     tools: Tools | None = None
-    schema: Schema | None = None
+    schema: AnswerSchema | None = None
     pin: str = ""
     follow: str = ""
     formatted: bool = False
@@ -106,7 +106,7 @@ def parsed(
     config: RunnableConfig,
     given: Mapping[str, Any],
     stop: list[str] | None = None,
-    schema: Schema | None = None,
+    schema: AnswerSchema | None = None,
 ) -> Request:
     """The request that a caller's arguments make.
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
@@ -52,7 +53,7 @@ class _Kept(NamedTuple):
     turns: Turns
 
 
-class Porter:
+class HistoryAdapter:
     """Adapts prompts; keeps per thread and target what it has adapted, so that only new messages are looked at.
 
     Parameters:
@@ -64,7 +65,7 @@ class Porter:
         self.hint_writer = hint_writer or HintWriter(CacheHints(affinity=False), {})
         self._kept: Memory[_Key, _Kept] = Memory(size)
 
-    def ported(
+    def adapted(
         self,
         thread: tuple[str, ...],
         native: Native,
@@ -91,6 +92,7 @@ class Porter:
             native = native.thinkless
             history, turns = self._history(thread, native, messages)
         if kwargs:
+            native = _asking_no_usage(native, kwargs)
             kwargs = settings(native, kwargs, tools)
         end = turns.end(bool(messages) and _answered_elsewhere(messages[-1], native))
         return native, [*history, *end] if end else history if history is messages else history.copy(), kwargs
@@ -144,6 +146,14 @@ def _adapt(messages: Sequence[BaseMessage], native: Native, ids: CallIds, turns:
             for each in adapt_content(message, dialect):
                 turns.add(_without_marks(with_ids(each, ids, place), native))
     return turns.told
+
+
+def _asking_no_usage(native: Native, kwargs: Mapping[str, Any]) -> Native:
+    """The model as it is, unless `stream_options=None` says that its server refuses to be asked for usage, which it asks for by itself."""
+    if kwargs.get("stream_options", kwargs) is not None or getattr(native.model, "stream_usage", None) is not True:
+        return native
+    model = native.model.model_copy(update={"stream_usage": False})
+    return replace(native, name=f"{native.name} without usage in streams", model=model)
 
 
 def _without_marks(message: BaseMessage, native: Native) -> BaseMessage:
