@@ -5,7 +5,7 @@ RUN := $(UV) run --no-sync
 CORE := packages/core/src/switchwise
 READY := .venv/.ready
 
-.PHONY: help setup chaos demo test test-llamaindex test-newest lock changes check lint types layers bench eval fix build wheels peers clean
+.PHONY: adapters help setup chaos demo test test-llamaindex test-newest lock changes check lint types layers bench eval fix build wheels peers clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -64,6 +64,10 @@ layers: $(READY)
 
 build: $(READY)
 	$(UV) build --quiet --all-packages --wheel --out-dir dist
+
+adapters: $(READY)  ## what LangChain's adapter, LlamaIndex's and the clients do alike, as a table; and the page on portability, drawn
+	$(RUN) python -m switchwise.testing.adapters --docs docs/design/portability.md
+	$(RUN) python -m switchwise.testing.adapters
 
 bench: $(READY)  ## cost of a decision, of the adapters, of the import; PEERS=1 adds other routers
 	UV=$(UV) $(RUN) python tools/bench.py

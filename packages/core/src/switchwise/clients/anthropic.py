@@ -60,7 +60,7 @@ class AnthropicClient(Client):
         return create
 
     def assembly(self) -> Assembly:
-        return Messages(self.marks_end)
+        return Messages()
 
     def complete_params(self, sdk: Any, target: Target, params: dict[str, Any]) -> dict[str, Any]:
         if params.get("max_tokens") is None:
@@ -108,15 +108,10 @@ class AnthropicClient(Client):
 
 
 class Messages(Assembly):
-    """Puts a message together from the events of its stream. Complete with `message_stop`.
+    """Puts a message together from the events of its stream. Complete with `message_stop`."""
 
-    Parameters:
-        marks_end: its streams say where they end.
-    """
-
-    def __init__(self, marks_end: bool = True) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._marks_end = marks_end
         self._stopped = False
         self._inputs: dict[int, str] = {}
 
@@ -135,8 +130,6 @@ class Messages(Assembly):
                 self.raw["usage"] = {**(self.raw.get("usage") or {}), **told}
             case "message_stop":
                 self._stopped = True
-                for index, text in self._inputs.items():
-                    self.raw["content"][index]["input"] = arguments_of(text)
 
     def _grow(self, index: int, delta: Mapping[str, Any]) -> None:
         block = self.raw["content"][index]
@@ -158,13 +151,15 @@ class Messages(Assembly):
 
     @property
     def complete(self) -> bool:
-        return self._stopped or not (self._marks_end or self.raw.get("content") is None)
+        return self._stopped
 
     @property
     def refused(self) -> bool:
         return self.raw.get("stop_reason") == "refusal"
 
     def reply(self, first_chunk: float | None) -> Reply:
+        for index, text in self._inputs.items():
+            self.raw["content"][index]["input"] = arguments_of(text)
         blocks = self.raw.get("content") or []
         calls = tuple((block["name"], block.get("input") or {}) for block in blocks if block["type"] == "tool_use")
         return Reply(

@@ -77,7 +77,7 @@ class OpenAIClient(Client):
         return create
 
     def assembly(self) -> Assembly:
-        return Chat(self.dialect, self.marks_end)
+        return Chat(self.dialect)
 
     def complete_params(self, sdk: Any, target: Target, params: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         if params.get("stream_options", params) is None:  # the server refuses it
@@ -128,13 +128,11 @@ class Chat(Assembly):
 
     Parameters:
         dialect: of the server.
-        marks_end: its streams say where they end.
     """
 
-    def __init__(self, dialect: Dialect = OPENAI_CHAT, marks_end: bool = True) -> None:
+    def __init__(self, dialect: Dialect = OPENAI_CHAT) -> None:
         super().__init__()
         self._dialect = dialect
-        self._marks_end = marks_end
         self._closed = False
 
     def take(self, chunk: dict[str, Any]) -> None:
@@ -154,7 +152,7 @@ class Chat(Assembly):
         if not choices:
             return False
         ended = all(choice.get("finish_reason") for choice in choices)
-        return ended or not self._marks_end or (self._closed and self._dialect.ends.usage_ends)
+        return ended or (self._closed and self._dialect.ends.usage_ends)
 
     @property
     def refused(self) -> bool:

@@ -186,7 +186,7 @@ class Client(ABC):
                     first = self._clock() - begun if first is None else first
                     assembly.take(_plain(chunk))
                     yield chunk
-            yield self._ended(assembly, first)
+            yield self._ended(call, assembly, first)
 
     async def aperform(self, call: Call, params: Mapping[str, Any], named: bool = False) -> AsyncIterator[Any]:
         """As `perform`, asynchronously."""
@@ -211,7 +211,7 @@ class Client(ABC):
                     first = self._clock() - begun if first is None else first
                     assembly.take(_plain(chunk))
                     yield chunk
-            yield self._ended(assembly, first)
+            yield self._ended(call, assembly, first)
 
     # -- what each provider fills in -------------------------------------------------------------------------------
 
@@ -321,8 +321,9 @@ class Client(ABC):
         assembly.raw = _plain(answer)
         return self._judged(assembly, None)
 
-    def _ended(self, assembly: Assembly, first_chunk: float | None) -> Reply:
-        if not assembly.complete:
+    def _ended(self, call: Call, assembly: Assembly, first_chunk: float | None) -> Reply:
+        marked = self.marks_end and call.target.can.marks_end is not False
+        if not assembly.complete and (marked or not assembly.raw):
             raise IncompleteStream("the stream ended without its terminal marker")
         return self._judged(assembly, first_chunk)
 

@@ -38,9 +38,7 @@ _TAKEN = {
     # kinds of blocks that the integration translates, or that the provider has itself
     "anthropic": frozenset(["text", "image", "image_url", "file", "document", "search_result", "text-plain", "tool_result"]),
     "openai-chat": frozenset(["text", "image", "image_url", "file", "audio", "input_audio"]),
-    "openai-responses": frozenset(
-        ["text", "image", "image_url", "file", "audio", "input_audio", "input_text", "input_image", "input_file"]
-    ),
+    "openai-responses": frozenset(["text", "image", "image_url", "file", "input_text", "input_image", "input_file"]),
     "chat-completions": frozenset(["text", "video_url"]),
     "mistral": frozenset(["text", "document_url"]),
     "gemini": frozenset(["text"]),
@@ -51,8 +49,8 @@ _TAKEN = {
 _BEDROCK_BLOCKS = frozenset(["cachePoint", "document", "guardContent", "image", "json", "searchResult", "text", "video"])
 _RAISING = ("gemini", "bedrock-converse", "ollama", "cohere")
 """Whose integrations raise over a block that they do not know, or drop it."""
-_HEARD = frozenset(["audio", "input_audio", "video"])
-"""Blocks that ChatAnthropic passes on."""
+_HEARD = {"audio": "audio", "input_audio": "audio", "video": "video"}
+"""Blocks that the integrations pass on, whether their provider can be shown them or not."""
 
 
 def adapt_kind(message: BaseMessage, native: Native) -> BaseMessage:
@@ -110,7 +108,7 @@ def _block(block: str | Block, dialect: Dialect) -> list[Any]:
         return [] if "cachePoint" in block else [_text(json.dumps(block, ensure_ascii=False, default=str))]
     if dialect is BEDROCK and kind in _BEDROCK_BLOCKS and isinstance(block.get(kind), Mapping):
         return [block]
-    if dialect is ANTHROPIC and kind in _HEARD:
+    if (heard := _HEARD.get(str(kind))) and dialect.protocol in _TRANSLATED and heard not in (dialect.media or ()):
         raise untellable(dialect, f"{kind} content")
     if file := _file_id(block):
         check_file(dialect, file)

@@ -137,7 +137,7 @@ class Performer:
     def _send(self, call: Call, streamed: bool) -> Any:
         native, request = self._natives[call.target.name], self._request
         messages = self._histories.adapted(self._thread, request.messages, native)
-        settings = settings_for(native, request.messages, request.kwargs, len(request.tools or ()), streamed)
+        settings = settings_for(native, messages, request.kwargs, len(request.tools or ()), streamed)
         if not self._hint_writer.idle:
             messages, settings = self._hint_writer.hinted(native, self._thread, self._named, request, (messages, settings))
         return request.send(native, messages, settings)

@@ -100,7 +100,8 @@ class Histories:
         at = after[-1] if after else _START
         told = _Told(native, kept.messages[: at.sent] if kept is not None else [], at)
         for index in range(known, len(source)):
-            message = adapt_message(source, index, native, ids)
+            foreign = self.answers.made_elsewhere(source[index], native.name)
+            message = adapt_message(source, index, native, ids, foreign)
             if message is not None:
                 if native.integration == "openai":
                     message = self.answers.restored(source[index], message, native.name)

@@ -71,7 +71,9 @@ def role_of(message: ChatMessage) -> str:
     return _NEUTRAL.get(message.role, USER)
 
 
-def adapt_message(messages: Sequence[ChatMessage], index: int, native: Native, ids: CallIds) -> ChatMessage | None:
+def adapt_message(
+    messages: Sequence[ChatMessage], index: int, native: Native, ids: CallIds, foreign: bool = False
+) -> ChatMessage | None:
     """Message `index` of a history for a target: the same object where it can be sent as it is, else a changed copy; None: nothing of it is left.
 
     Parameters:
@@ -79,6 +81,7 @@ def adapt_message(messages: Sequence[ChatMessage], index: int, native: Native, i
         index: of the message.
         native: the target.
         ids: of the calls before it; its own are noted.
+        foreign: it is known to be another target's answer: what that one signed means nothing here.
 
     Raises:
         TargetError: it holds something that the target has no words for.
@@ -92,6 +95,8 @@ def adapt_message(messages: Sequence[ChatMessage], index: int, native: Native, i
     if answered is None and role is MessageRole.TOOL:
         role = MessageRole.USER  # an observation of an agent that calls its tools in words
     blocks = with_calls(message)
+    if foreign and any(isinstance(block, ThinkingBlock) for block in blocks):
+        blocks = [block for block in blocks if not isinstance(block, ThinkingBlock)]
     if native.integration in _TAKEN:
         blocks = _taken(blocks, native)
     blocks = _with_ids(blocks, index, dialect, ids)
@@ -137,7 +142,9 @@ def _plain(message: ChatMessage, dialect: Dialect) -> bool:
     if message.role not in _PLAIN or message.additional_kwargs:
         return False
     blocks = message.blocks
-    return len(blocks) == 1 and type(blocks[0]) is TextBlock and (bool(blocks[0].text.strip()) or dialect.blank_user)
+    if len(blocks) != 1 or type(blocks[0]) is not TextBlock:
+        return False
+    return bool(blocks[0].text.strip()) or (dialect.blank_user and dialect.blank_answer)
 
 
 def _call_block(call: Any) -> ToolCallBlock:

@@ -27,7 +27,7 @@ def settings_for(
 
     Parameters:
         native: the LLM that the call goes to.
-        messages: the prompt.
+        messages: the prompt, as the LLM is sent it.
         kwargs: the caller's settings.
         tools: how many tools are offered.
         streamed: the answer is streamed.

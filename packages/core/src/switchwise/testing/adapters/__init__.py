@@ -1,0 +1,43 @@
+"""The contract of an adapter, as checks that anybody can run on their own; `python -m switchwise.testing.adapters` prints the cells as a table.
+
+    from switchwise.testing.adapters import CELLS, check_adapter
+
+    @pytest.mark.parametrize("cell", CELLS)
+    def test_my_adapter(cell):
+        check_adapter(MyFace(), cell)
+
+Give it a `Face`: a way to build your adapter over some endpoints, and to ask it something in neutral words. Servers are
+the loopback provider (`switchwise[loopback]`) and one that says what it is told to; the models are the framework's own.
+"""
+
+from __future__ import annotations
+
+from switchwise.testing.adapters.cells import CELLS
+from switchwise.testing.adapters.clients import ClientsFace
+from switchwise.testing.adapters.face import Ask, Endpoint, Face, NotHere, Said
+
+__all__ = ["CELLS", "Ask", "ClientsFace", "Endpoint", "Face", "NotHere", "Said", "check_adapter"]
+
+
+def check_adapter(face: Face, cell: str = "") -> None:
+    """Check that an adapter keeps the contract: fallback, faults, usage, cache hints, levels, decisions, streams, ids, portability.
+
+    Parameters:
+        face: the adapter.
+        cell: name of the only cell to check, of `CELLS`; empty: all. A cell that means nothing for an adapter is left out in a run of all.
+
+    Raises:
+        AssertionError: it does not; the message names the cell.
+        NotHere: the only cell means nothing for it; the message says why.
+        KeyError: there is no such cell.
+    """
+    if cell:
+        CELLS[cell](face)
+        return
+    for name, check in CELLS.items():
+        try:
+            check(face)
+        except NotHere:
+            continue
+        except AssertionError as error:
+            raise AssertionError(f"{face.name}: {name}: {error}") from error

@@ -1,0 +1,94 @@
+"""The SDK clients, as the checks see them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from switchwise.clients import AnthropicClient, Client, Clients, Completion, OpenAIClient
+from switchwise.prompt_cache.cache_hints import CacheHints
+from switchwise.router import Router
+from switchwise.testing.adapters.face import Ask, Endpoint, Said
+
+
+class ClientsFace:
+    """`switchwise.clients`."""
+
+    name = "clients"
+
+    def speaks(self, dialect: str) -> str:
+        return "the clients speak Chat Completions and Messages" if dialect == "openai-responses" else ""
+
+    def build(self, endpoints: Mapping[str, Endpoint], router: Router, hints: CacheHints | None = None) -> Clients:
+        return Clients({name: _client(endpoint, hints) for name, endpoint in endpoints.items()}, router)
+
+    def ask(self, adapter: Clients, request: Ask) -> Said:
+        options = _options(request)
+        if not request.streamed:
+            return _said(adapter.complete(request.messages, **options))
+        stream = adapter.stream(request.messages, **options)
+        pieces: list[str] = []
+        chunks = iter(stream)
+        for piece in chunks:
+            pieces.append(piece)
+            if request.leave_after == len(pieces):
+                chunks.close()  # type: ignore[attr-defined]  # a generator
+                return Said("".join(pieces), pieces=tuple(pieces))
+        return _said(stream.completion, pieces)
+
+    async def aask(self, adapter: Clients, request: Ask) -> Said:
+        options = _options(request)
+        if not request.streamed:
+            return _said(await adapter.acomplete(request.messages, **options))
+        stream = adapter.astream(request.messages, **options)
+        pieces: list[str] = []
+        chunks = aiter(stream)
+        async for piece in chunks:
+            pieces.append(piece)
+            if request.leave_after == len(pieces):
+                await chunks.aclose()  # type: ignore[attr-defined]  # a generator
+                return Said("".join(pieces), pieces=tuple(pieces))
+        return _said(stream.completion, pieces)
+
+
+def _client(endpoint: Endpoint, hints: CacheHints | None) -> Client:
+    defaults = dict(endpoint.options)
+    more: dict[str, Any] = {
+        "model": endpoint.model,
+        "api_key": "test",
+        "defaults": defaults,
+        "cache_hints": hints,
+        "timeout": 20.0,
+    }
+    if endpoint.dialect == "anthropic":
+        if endpoint.thinking:
+            defaults |= {"thinking": {"type": "enabled", "budget_tokens": endpoint.thinking}}
+        return AnthropicClient(base_url=endpoint.url, **more)
+    return OpenAIClient(base_url=endpoint.url, dialect=endpoint.dialect, **more)
+
+
+def _options(request: Ask) -> dict[str, Any]:
+    named = {"session": request.session, "target": request.target, "tools": list(request.tools)}
+    return {name: value for name, value in named.items() if value} | dict(request.settings)
+
+
+def _said(completion: Completion, pieces: list[str] | None = None) -> Said:
+    outcome, note = completion.outcome, completion.outcome.attempt.call.shortlist.decider
+    calls = tuple(
+        (call["id"], call["function"]["name"], json.loads(call["function"].get("arguments") or "{}"))
+        for call in completion.tool_calls
+    )
+    record = {
+        "decision": outcome.decision,
+        "target": outcome.target.name,
+        "policy": note.policy,
+        "because": note.because,
+        "attempts": [
+            {"target": attempt.target.name, "result": attempt.kind or ("accepted" if attempt.accepted else "rejected")}
+            for attempt in outcome.attempts
+        ],
+        "accepted": outcome.accepted,
+        "cost": outcome.cost,
+    }
+    return Said(completion.text, calls, completion.message, tuple(pieces or ()), record)
