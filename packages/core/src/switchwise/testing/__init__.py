@@ -1,8 +1,9 @@
 """What switchwise is tested with, for the tests of those who build on it."""
 
+from switchwise.testing.adapters import check_adapter
 from switchwise.testing.clock import Clock
 from switchwise.testing.conformance import check_policy
 from switchwise.testing.estimators import check_estimator
 from switchwise.testing.scripted import Fails, Says, Script
 
-__all__ = ["Clock", "Fails", "Says", "Script", "check_estimator", "check_policy"]
+__all__ = ["Clock", "Fails", "Says", "Script", "check_adapter", "check_estimator", "check_policy"]

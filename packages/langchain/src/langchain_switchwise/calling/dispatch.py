@@ -151,7 +151,7 @@ class Dispatch:
 
     def _begun(self, door: Door, request: Request) -> tuple[Performer, Run]:
         view = self._views.view(request)
-        return Performer(door, request, view, self._natives, self._porter, self.limiter), self.router.start(view)
+        return Performer(door, request, view, self._natives, self._adapter, self.limiter), self.router.start(view)
 
     def _with_local(self, config: RunnableConfig) -> RunnableConfig:
         return config if self._local is None else merge_configs(self._local, config)

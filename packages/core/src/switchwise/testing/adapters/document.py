@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from switchwise.dialects import DIALECTS, Dialect, Thoughts
 from switchwise.dialects.dialect import ADDRESS, DATA
 from switchwise.dialects.table import OTHER
-from switchwise.testing.adapters.portability import CASES, ELSEWHERE, UNSUPPORTED, Case
+from switchwise.testing.adapters.cases import Case
+from switchwise.testing.adapters.portability import CASES, ELSEWHERE, UNSUPPORTED
 
 _HEAD = """# A conversation that moves between providers
 

@@ -1,138 +1,31 @@
 """What may stand in a history or among the settings of a call, and what a target must be sent of it: the rows of `docs/design/portability.md`.
 
-Each case is put to an adapter for every row of `switchwise.dialects` that it concerns; the request is looked at as the server was sent it.
+Each case is put to an adapter for every protocol that it concerns; the request is looked at as the server was sent it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
-from switchwise.dialects import DIALECTS, Dialect
-from switchwise.dialects.table import OTHER
+from switchwise.testing.adapters.cases import (
+    ASK,
+    MORE,
+    PICTURE,
+    Case,
+    answer,
+    called,
+    ids_fit,
+    in_place,
+    longest,
+    names_fit,
+    no_marks,
+    result,
+    shown_later,
+    spoken,
+    system,
+    user,
+)
 from switchwise.testing.adapters.face import TOOL
-from switchwise.testing.adapters.sent import Turn
-
-PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
-Message = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One row.
-
-    Parameters:
-        what: stands in the history or among the settings.
-        without: what happens if it is sent as it is.
-        sends: what is sent instead.
-        concerns: whether a row of the table minds.
-        messages: the conversation, in OpenAI's words.
-        right: whether a request is right, by its turns and its body; it may raise AssertionError itself.
-        tools: that are offered.
-        settings: of the call.
-        begun_by: name of the row whose model really gives the conversation's first answer, with a call: it is made before the rest; empty: nobody's.
-        thinking: the target is set to think.
-    """
-
-    what: str
-    without: str
-    sends: str
-    concerns: Callable[[Dialect], bool]
-    messages: Sequence[Message]
-    right: Callable[[list[Turn], Mapping[str, Any], Dialect], bool]
-    tools: Sequence[Message] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    begun_by: str = ""
-    thinking: bool = False
-
-    @property
-    def dialects(self) -> tuple[Dialect, ...]:
-        """The rows that it concerns."""
-        return tuple([dialect for dialect in DIALECTS if dialect is not OTHER and self.concerns(dialect)])
-
-    @property
-    def protocols(self) -> tuple[Dialect, ...]:
-        """One row for each protocol that it concerns: those of one protocol have the same rules, but for their settings."""
-        firsts: dict[str, Dialect] = {}
-        for dialect in self.dialects:
-            firsts.setdefault(dialect.protocol, dialect)
-        return tuple(firsts.values())
-
-
-def user(text: Any) -> Message:
-    """What a user says."""
-    return {"role": "user", "content": text}
-
-
-def answer(text: str) -> Message:
-    """What a model says."""
-    return {"role": "assistant", "content": text}
-
-
-def called(*ids: str, name: str = "look_up") -> Message:
-    """An answer that calls a tool."""
-    calls = [{"id": made, "type": "function", "function": {"name": name, "arguments": '{"what": "it"}'}} for made in ids]
-    return {"role": "assistant", "content": None, "tool_calls": calls}
-
-
-def result(made: str, content: Any = "found") -> Message:
-    """What a tool gave."""
-    return {"role": "tool", "tool_call_id": made, "content": content}
-
-
-def system(text: str) -> Message:
-    """What the system says."""
-    return {"role": "system", "content": text}
-
-
-ASK, MORE = user("Where is it?"), user("And the other one?")
-_PICTURE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
-
-
-def _spoken(turns: list[Turn]) -> list[Turn]:
-    return [turn for turn in turns if turn.role != "system"]
-
-
-def _ids_fit(turns: list[Turn], _: Mapping[str, Any], dialect: Dialect) -> bool:
-    """Each result answers the call before it, by an id that the target takes."""
-    calls = [made for turn in turns for made in turn.calls]
-    answers = [turn.answers for turn in turns if turn.role == "tool"]
-    once = len(set(calls)) == len(calls) or not dialect.ids.once
-    return bool(calls) and calls == answers and all(map(dialect.ids.accept, calls)) and once
-
-
-def _names_fit(turns: list[Turn], _: Mapping[str, Any], dialect: Dialect) -> bool:
-    names = [name for turn in turns for name in turn.names]
-    return bool(names) and all(re.fullmatch(f"[a-zA-Z0-9_-]{{1,{dialect.tools.longest_name}}}", name) for name in names)
-
-
-def _shown_later(turns: list[Turn], _: Mapping[str, Any], __: Dialect) -> bool:
-    places = {place for place, turn in enumerate(turns) if turn.shows}
-    return (
-        bool(places)
-        and all(turns[place].role == "user" for place in places)
-        and not any(turn.shows for turn in turns if turn.role == "tool")
-    )
-
-
-def _no_marks(turns: list[Turn], _: Mapping[str, Any], __: Dialect) -> bool:
-    return not any(turn.marked for turn in turns)
-
-
-def _in_place(turns: list[Turn], _: Mapping[str, Any], __: Dialect) -> bool:
-    spoken = _spoken(turns)
-    said = [turn.text for turn in spoken if "Be kind." in turn.text]
-    front = [turn.text for turn in turns if turn.role == "system"]
-    return len(said) == 1 and "Be kind." not in "".join(front) and spoken[0].role == "user"
-
-
-def _longest(_: list[Turn], body: Mapping[str, Any], __: Dialect) -> bool:
-    named = {"max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict"} & body.keys()
-    held = (body.get("options") or {}).get("num_predict")
-    return [body[name] for name in named] == [77] or held == 77
-
 
 CASES: tuple[Case, ...] = (
     Case(
@@ -141,7 +34,7 @@ CASES: tuple[Case, ...] = (
         "text and tool calls",
         lambda dialect: dialect.protocol in ("anthropic", "openai-chat", "openai-responses", "chat-completions", "mistral"),
         [ASK],
-        _no_marks,
+        no_marks,
         tools=[TOOL],
         begun_by="anthropic",
     ),
@@ -161,7 +54,7 @@ CASES: tuple[Case, ...] = (
         "their digest, always the same, with the call and with its result",
         lambda dialect: bool(dialect.ids.longest or dialect.ids.pattern),
         [ASK, called("call.1:2/3|" + "x" * 80), result("call.1:2/3|" + "x" * 80), MORE],
-        _ids_fit,
+        ids_fit,
     ),
     Case(
         "ids that are used again",
@@ -169,7 +62,7 @@ CASES: tuple[Case, ...] = (
         "a number behind them",
         lambda dialect: dialect.ids.once,
         [ASK, called("call_1"), result("call_1"), called("call_1"), result("call_1"), MORE],
-        _ids_fit,
+        ids_fit,
     ),
     Case(
         "calls without an id",
@@ -177,7 +70,7 @@ CASES: tuple[Case, ...] = (
         "an id made of their place",
         lambda _: True,
         [ASK, called(""), result(""), MORE],
-        _ids_fit,
+        ids_fit,
     ),
     Case(
         "names of tools that were, with other characters or too long",
@@ -185,15 +78,15 @@ CASES: tuple[Case, ...] = (
         "`_` instead, cut at the longest",
         lambda dialect: dialect.tools.longest_name > 0,
         [ASK, called("call_1", name="look up: " + "x" * 150), result("call_1"), MORE],
-        _names_fit,
+        names_fit,
     ),
     Case(
         "pictures in a tool's result",
         "400: text is expected; or dropped without a word",
         "the text; what it shows follows as a user's message, after all results",
         lambda dialect: not dialect.media_in_results and "image" in (dialect.media or {}),
-        [ASK, called("a", "b"), result("a", [{"type": "text", "text": "found"}, _PICTURE]), result("b")],
-        _shown_later,
+        [ASK, called("a", "b"), result("a", [{"type": "text", "text": "found"}, PICTURE]), result("b")],
+        shown_later,
     ),
     Case(
         "a user who says nothing",
@@ -217,7 +110,7 @@ CASES: tuple[Case, ...] = (
         "`(The conversation begins.)`",
         lambda dialect: dialect.turns.user_first,
         [answer("Hello."), ASK],
-        lambda turns, _, __: _spoken(turns)[0].role == "user",
+        lambda turns, _, __: spoken(turns)[0].role == "user",
     ),
     Case(
         "nobody but the system",
@@ -225,7 +118,7 @@ CASES: tuple[Case, ...] = (
         "`(The conversation begins.)`",
         lambda dialect: dialect.turns.user_first,
         [system("Say hello.")],
-        lambda turns, _, __: [turn.role for turn in _spoken(turns)] == ["user"],
+        lambda turns, _, __: [turn.role for turn in spoken(turns)] == ["user"],
     ),
     Case(
         "several system messages at the start",
@@ -243,7 +136,7 @@ CASES: tuple[Case, ...] = (
         "in place, as `<system>` in a user's message; Anthropic's newest models take them as they are",
         lambda dialect: dialect.turns.system_in_place,
         [system("Be brief."), ASK, answer("There."), system("Be kind."), MORE],
-        _in_place,
+        in_place,
     ),
     Case(
         "a user's word behind a tool's result",
@@ -259,7 +152,7 @@ CASES: tuple[Case, ...] = (
         "`Go on.` after it, for this call",
         lambda dialect: dialect.turns.no_prefill,
         [ASK],
-        lambda turns, _, __: [turn.role for turn in _spoken(turns)] == ["user", "assistant", "user"],
+        lambda turns, _, __: [turn.role for turn in spoken(turns)] == ["user", "assistant", "user"],
         begun_by="openai-chat",
     ),
     Case(
@@ -268,7 +161,7 @@ CASES: tuple[Case, ...] = (
         "the block without them",
         lambda dialect: not dialect.cache_marks,
         [user([{"type": "text", "text": "Where is it?", "cache_control": {"type": "ephemeral"}}])],
-        _no_marks,
+        no_marks,
     ),
     Case(
         "the limit of the answer, in anybody's word",
@@ -276,7 +169,7 @@ CASES: tuple[Case, ...] = (
         "the target's own word",
         lambda dialect: dialect.name != "azure",
         [ASK],
-        _longest,
+        longest,
         settings={"max_tokens": 77},
     ),
     Case(

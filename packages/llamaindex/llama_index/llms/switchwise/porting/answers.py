@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from llama_index.core.base.llms.types import ChatMessage, MessageRole, TextBlock, ToolCallBlock
+from llama_index.core.base.llms.types import ChatMessage, MessageRole, TextBlock, ThinkingBlock, ToolCallBlock
 
 from llama_index.llms.switchwise.porting.messages import text_of
 from switchwise.protocols.openai_chat import own_parts
@@ -81,8 +81,9 @@ def _key(message: ChatMessage) -> int:
     ids = tuple([block.tool_call_id for block in message.blocks if isinstance(block, ToolCallBlock)])
     if any(ids):
         return hash(ids)
+    thoughts = [block.additional_information.get("signature") for block in message.blocks if isinstance(block, ThinkingBlock)]
     text = text_of(message)
-    return hash(text) if text else 0
+    return hash((text, *map(str, thoughts))) if text else 0
 
 
 def said_in(response: Any) -> Mapping[str, Any] | None:

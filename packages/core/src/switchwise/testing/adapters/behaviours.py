@@ -1,0 +1,206 @@
+"""Fallback, faults, streams, usage, ends, records, levels, cache hints: over the loopback provider."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from functools import partial
+
+from switchwise import hold
+from switchwise.nouns.call import Attempt
+from switchwise.nouns.errors import AllTargetsFailed, FailureKind, Interrupted
+from switchwise.nouns.exchange.reply import EndReason
+from switchwise.nouns.scope import Level
+from switchwise.nouns.shortlist import Shortlist
+from switchwise.nouns.view import View
+from switchwise.prompt_cache.cache_hints import CacheHints
+from switchwise.testing.adapters.common import asked, kinds_of, loopback, raised, two
+from switchwise.testing.adapters.face import Ask, Face
+from switchwise.testing.server import ScriptedServer, chat_chunks, chat_completion
+
+_WAYS = tuple(itertools.product((False, True), (False, True)))
+_KINDS: Mapping[str, tuple[FailureKind, ...]] = {
+    "RATE_LIMIT": (FailureKind.RATE_LIMIT,),
+    "QUOTA": (FailureKind.QUOTA,),
+    "TOO_LARGE": (FailureKind.TOO_LARGE,),
+    "OVERLOADED": (FailureKind.OVERLOADED, FailureKind.SERVER_ERROR),
+    "UNAVAILABLE": (FailureKind.SERVER_ERROR,),
+    "AUTHENTICATION": (FailureKind.AUTHENTICATION,),
+    "NOT_FOUND": (FailureKind.NOT_FOUND,),
+    "CONTEXT_OVERFLOW": (FailureKind.CONTEXT_OVERFLOW,),
+    "RESET": (FailureKind.CONNECTION,),
+    "STREAM_ERROR_FIRST": (FailureKind.OVERLOADED, FailureKind.SERVER_ERROR),
+}
+
+
+def falls_back(face: Face) -> None:
+    """The next target answers where the first fails: whole and streamed, synchronously and not; the record says so."""
+    with loopback() as provider:
+        from switchwise_loopback import Fault
+
+        for streamed, asynchronous in _WAYS:
+            provider.inject(Fault.SERVER_ERROR, model="gpt-4.1-mini")
+            said = asked(face, two(face, provider.openai_url), Ask(streamed=streamed), asynchronous)
+            tried = [(attempt["target"], str(attempt["result"])) for attempt in said.record["attempts"]]
+            assert tried == [("one", "server_error"), ("two", "accepted")], tried
+            assert "gpt-4o-mini" in said.text
+
+
+def names_failures(face: Face) -> None:
+    """Every failure has its kind."""
+    with loopback() as provider:
+        from switchwise_loopback import Fault
+
+        for (name, kinds), streamed in itertools.product(_KINDS.items(), (False, True)):
+            journal: list[Attempt] = []
+            provider.inject(Fault[name], model="gpt-4.1-mini")
+            asked(face, two(face, provider.openai_url, journal), Ask(streamed=streamed))
+            assert [attempt.target.name for attempt in journal] == ["one", "two"], name
+            assert journal[0].kind in kinds, f"{name}: {journal[0].kind}"
+
+
+def blames_the_caller(face: Face) -> None:
+    """The caller's own fault is raised, and nobody else is asked."""
+    with loopback() as provider:
+        from switchwise_loopback import Fault
+
+        journal: list[Attempt] = []
+        provider.inject(Fault.BAD_REQUEST, times=None)
+        error = raised(lambda: asked(face, two(face, provider.openai_url, journal), Ask()))
+        assert "temperature" in str(error), error
+        assert kinds_of(journal) == ["bad_request"], kinds_of(journal)
+
+
+def tells_when_all_fail(face: Face) -> None:
+    """The error holds each provider's own, in order, after a bounded number of attempts."""
+    with loopback() as provider:
+        from switchwise_loopback import Fault
+
+        provider.inject(Fault.SERVER_ERROR, times=None)
+        for streamed, asynchronous in _WAYS:
+            before = len(provider.requests)
+            adapter, request = two(face, provider.openai_url), Ask(streamed=streamed)
+            failed = raised(partial(asked, face, adapter, request, asynchronous))
+            assert isinstance(failed, AllTargetsFailed), failed
+            own = [{kind.__name__ for kind in type(error).__mro__} for error in failed.exceptions]
+            assert ["InternalServerError" in names for names in own] == [True, True], own
+            assert len(provider.requests) - before == 2, "attempts are bounded"
+
+
+def never_repeats(face: Face) -> None:
+    """A stream that breaks after a word is not gone on with by another target; one that breaks before is."""
+    with loopback() as provider:
+        from switchwise_loopback import Fault
+
+        for fault in (Fault.STREAM_CUT, Fault.RESET_MID_STREAM, Fault.STREAM_ERROR_MID):
+            for asynchronous in (False, True):
+                journal: list[Attempt] = []
+                provider.inject(fault, model="gpt-4.1-mini", after=2)
+                adapter = two(face, provider.openai_url, journal)
+                error = raised(partial(asked, face, adapter, Ask(streamed=True), asynchronous))
+                assert isinstance(error, Interrupted), f"{fault.name}: {error!r}"
+                assert [attempt.target.name for attempt in journal] == ["one"]
+        journal = []
+        provider.inject(Fault.STREAM_CUT, model="gpt-4.1-mini", after=0)
+        asked(face, two(face, provider.openai_url, journal), Ask(streamed=True))
+        assert kinds_of(journal) == ["connection", "ok"], kinds_of(journal)
+
+
+def streams(face: Face) -> None:
+    """A stream comes in several pieces that add up to the answer; one that is left is settled as abandoned."""
+    with loopback() as provider:
+        for asynchronous in (False, True):
+            journal: list[Attempt] = []
+            adapter = two(face, provider.openai_url, journal)
+            said = asked(face, adapter, Ask(streamed=True), asynchronous)
+            assert len(said.pieces) > 1
+            assert "".join(said.pieces) == said.text == asked(face, adapter, Ask()).text
+            assert journal[0].reply is not None
+            assert journal[0].reply.first_chunk is not None
+            asked(face, adapter, Ask(streamed=True, leave_after=1), asynchronous)
+            assert journal[-1].abandoned
+
+
+# -- usage, ends, records
+
+
+def counts_tokens(face: Face) -> None:
+    """Usage is what the provider told, whole and streamed."""
+    with loopback() as provider:
+        for streamed, asynchronous in _WAYS:
+            journal: list[Attempt] = []
+            asked(face, two(face, provider.openai_url, journal), Ask(streamed=streamed), asynchronous)
+            reply, told = journal[0].reply, provider.requests[-1].usage
+            assert reply is not None
+            assert reply.usage is not None, "no usage"
+            assert told is not None
+            assert reply.usage.output_tokens == told.output_tokens, (reply.usage, told)
+
+
+def tells_ends(face: Face) -> None:
+    """Why an answer ended, in one vocabulary."""
+    expected = {
+        "stop": EndReason.STOP,
+        "length": EndReason.LENGTH,
+        "content_filter": EndReason.REFUSAL,
+        "new_word": EndReason.UNKNOWN,
+    }
+    for (finish, end), streamed in itertools.product(expected.items(), (False, True)):
+        journal: list[Attempt] = []
+        said = chat_chunks({"content": "Hello"}, finish=finish) if streamed else chat_completion({"content": "Hello"}, finish)
+        with ScriptedServer(said) as server:
+            asked(face, two(face, server.url, journal), Ask(streamed=streamed))
+        assert journal[0].reply is not None
+        assert journal[0].reply.end is end, (finish, journal[0].reply.end)
+
+
+def records_decisions(face: Face) -> None:
+    """Each answer says which target gave it, who decided so and why, under an id for feedback."""
+
+    def second(_: View, shortlist: Shortlist) -> Shortlist:
+        return shortlist.prefer(["two"], "the second is cheaper")
+
+    with loopback() as provider:
+        adapter = two(face, provider.openai_url, None, second)
+        seen = set()
+        for streamed, asynchronous in _WAYS:
+            record = asked(face, adapter, Ask(streamed=streamed), asynchronous).record
+            assert record["target"] == "two"
+            assert record["because"] == "the second is cheaper"
+            assert record["policy"]
+            assert record["accepted"] is True
+            seen.add(record["decision"])
+        assert len(seen) == len(_WAYS), "each decision has an id of its own"
+
+
+def keeps_levels(face: Face) -> None:
+    """What is held per session stays for the session, and for no other."""
+    turns = itertools.count()
+
+    def rotate(_: View, shortlist: Shortlist) -> Shortlist:
+        return shortlist.prefer([("one", "two")[next(turns) % 2]], "in turn")
+
+    with loopback() as provider:
+        adapter = two(face, provider.openai_url, None, hold(rotate, per=Level.SESSION))
+        targets = [asked(face, adapter, Ask(session=session)).record["target"] for session in ("a", "a", "b", "a", "b")]
+    assert targets == ["one", "one", "two", "one", "two"], targets
+
+
+def hints_at_caches(face: Face) -> None:
+    """Calls of one named session carry one key of affinity, and those of another another; a call without a name carries none."""
+    with loopback() as provider:
+        adapter = two(face, provider.openai_url, None, hints=CacheHints(endpoints={"127.0.0.1": "openai"}))
+        for session in ("a", "a", "b", ""):
+            asked(face, adapter, Ask(session=session))
+        first, again, other, none = [seen.body.get("prompt_cache_key") for seen in provider.requests]
+    assert first
+    assert first == again
+    assert other not in (None, first)
+    assert none is None
+
+
+def pins(face: Face) -> None:
+    """The only target that may answer is named with the call."""
+    with loopback() as provider:
+        adapter = two(face, provider.openai_url)
+        assert [asked(face, adapter, Ask(target=name)).record["target"] for name in ("two", "one")] == ["two", "one"]
