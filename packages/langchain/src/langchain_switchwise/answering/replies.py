@@ -84,7 +84,7 @@ def _plain(counted: Mapping[str, Any] | None) -> Usage | None:
     )
 
 
-def complete(message: AIMessage, chunks: Sequence[Any] | None = None) -> None:
+def complete(message: AIMessage, chunks: Sequence[Any] | None = None, marked: bool = True) -> None:
     """Check that a message is an answer: a stream came to its end, by its provider's marker or by a usage record where that is sent last; and it
     says something, or at least ends.
 
@@ -94,6 +94,7 @@ def complete(message: AIMessage, chunks: Sequence[Any] | None = None) -> None:
     Parameters:
         message: what the stream added up to; LangChain may stream inside `invoke`.
         chunks: of the stream; None: not known.
+        marked: its server says where streams end, or it is not known.
 
     Raises:
         IncompleteStream: the marker of a provider that always sends one is missing, or there is neither content nor an end.
@@ -107,7 +108,7 @@ def complete(message: AIMessage, chunks: Sequence[Any] | None = None) -> None:
     ):
         raise IncompleteStream("an answer without content and without an end")
     dialect = spoken_by(metadata.get("model_provider", ""), metadata)
-    if dialect is OTHER or not _WHOLE.isdisjoint(metadata):
+    if not marked or dialect is OTHER or not _WHOLE.isdisjoint(metadata):
         return
     usage = message.usage_metadata is not None if chunks is None else _closes(chunks)
     if not whole(dialect, metadata, usage):

@@ -70,8 +70,7 @@ class PreparedCall(NamedTuple):
         message = answer if self.witness is None else self.witness.message
         if not isinstance(message, AIMessage):
             raise TypeError(f"a chat model must give an AIMessage, not {type(message).__name__}")
-        if self.marked:
-            complete(message, chunks)
+        complete(message, chunks, self.marked)
         return message
 
     def unparsed(self, error: Exception) -> Unparsed:

@@ -229,8 +229,7 @@ class Within:
 def _message(response: ModelResponse[Any], call: Call) -> AIMessage:
     for message in response.result:
         if isinstance(message, AIMessage):
-            if call.target.can.marks_end is not False:
-                complete(message)
+            complete(message, marked=call.target.can.marks_end is not False)
             return message
     raise TypeError("an agent's model call must give an AIMessage")
 
