@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from bench_quality import learnt
 from conversations import SIZES, conversation
 
 from switchwise import Capabilities, Needs, Pool, Price, Reply, Router, Scope, Target, Turn, Usage, View, drive
@@ -163,4 +164,4 @@ def main(parts: list[Callable[[], None]]) -> None:
 
 
 if __name__ == "__main__":
-    main([decisions, *([peers] if os.environ.get("PEERS") else []), imports, memory, adapters])
+    main([decisions, *([peers] if os.environ.get("PEERS") else []), learnt, imports, memory, adapters])

@@ -144,18 +144,14 @@ class Weighs(UsesQuality):
         unknown = -1e9
         ranked = [each if estimate.n else unknown for each, estimate in zip(worth, estimates, strict=True)]
         best = max(range(len(ranked)), key=ranked.__getitem__)
-        based = [
-            unknown if not estimate.n else (estimate.p if estimate.base is None else estimate.base) * value - cost
-            for estimate, cost in zip(estimates, spent, strict=True)
-        ]
-        table = max(range(len(based)), key=based.__getitem__)
-        if (
-            table != best
-            and not how
-            and estimates[best].base is not None
-            and ranked[best] - ranked[table] <= self.guard * value
-        ):
-            ranked[table] = ranked[best] + 1e-9  # the text promises too little to overrule the table
+        if not how and estimates[best].base is not None:
+            based = [
+                unknown if not estimate.n else (estimate.p if estimate.base is None else estimate.base) * value - cost
+                for estimate, cost in zip(estimates, spent, strict=True)
+            ]
+            table = max(range(len(based)), key=based.__getitem__)
+            if table != best and ranked[best] - ranked[table] <= self.guard * value:
+                ranked[table] = ranked[best] + 1e-9  # the text promises too little to overrule the table
         at = {target.name: i for i, target in enumerate(targets)}
 
         def because(target: Target) -> str:

@@ -25,6 +25,7 @@ Cell = list[float]  # outcomes, solved, squares; outcomes with a cost, dollars; 
 EMPTY: Cell = [0.0] * 7
 PRIOR = 20.0  # outcomes that what was given is worth at most
 LEAST, MOST, UNTIL_KNOWN = 5.0, 1e6, 50.0  # bounds of k; its value until two labels have data
+RECENT = 1_000  # labels whose last estimates are kept
 COST_PRIOR = 5.0  # outcomes that the parent's mean cost is worth
 
 
@@ -88,6 +89,8 @@ class LabelTable(Learning):
         self._cells = self._store.table(f"quality/{name}/cells", size)  # (tenant, *label) -> target -> cell
         self._alarms = self._store.table(f"quality/{name}/alarms", size)  # (tenant, *label, target) -> sum and rate
         self._k = UNTIL_KNOWN
+        # Label -> targets, cells and estimates of its last call: cells are replaced when they change, so that equal ones give the same answer.
+        self._last: dict[Label, tuple[Sequence[Target], list[Any], Sequence[Estimate], float, Sequence[Estimate]]] = {}
         self._due, self._learnt = 40, 0
 
     def estimate(self, view: View, targets: Sequence[Target], given: Sequence[Estimate]) -> Sequence[Estimate]:
@@ -95,6 +98,18 @@ class LabelTable(Learning):
         rows = [(depth, cells) for depth in range(1, len(label) + 1) if (cells := self._cells.get(label[:depth]))]
         if not rows:
             return given
+        last = self._last.get(label)
+        if last is not None and last[0] is targets and last[1] == rows and last[2] == given and last[3] == self._k:
+            return last[4]
+        found = self._estimates(label, rows, targets, given)
+        if len(self._last) >= RECENT:
+            self._last.clear()
+        self._last[label] = (targets, rows, given, self._k, found)
+        return found
+
+    def _estimates(
+        self, label: Label, rows: list[tuple[int, dict[str, Cell]]], targets: Sequence[Target], given: Sequence[Estimate]
+    ) -> Sequence[Estimate]:
         names = [target.name for target in targets]
         ps = [before.p for before in given]
         evidence = [min(before.n, self._prior) or 1.0 for before in given]
@@ -122,7 +137,7 @@ class LabelTable(Learning):
                     ps[j] = min(max((solved - n * common + weight * ps[j]) / (n + weight), 0.0), 1.0)
                 evidence[j] = n + weight
         return [
-            self._estimated(before, ps[j], evidence[j], cell, label) if (cell := own[j]) is not None else before
+            self._estimated(before, ps[j], evidence[j], finest, label) if (finest := own[j]) is not None else before
             for j, before in enumerate(given)
         ]
 
