@@ -97,6 +97,23 @@ class TestAudit:
         (outcomes,) = read_outcomes(path)
         assert (outcomes.tasks, outcomes.labels) == ((decisions[-1],), ("coder/testing",))
 
+    def test_switches_inside_a_tool_loop_are_counted(self):
+        kept = InMemory()
+        calm, restless = (
+            Router(
+                POOL,
+                Rules().prefer("cheap", when=lambda view, odd=odd: view.scope.step % 2 == odd),
+                journal=[kept],
+                rng=random.Random(1),
+            )
+            for odd in (9, 1)
+        )
+        serve(calm, "s1", steps=4)
+        serve(restless, "s2", steps=4)
+        found = audit(kept)
+        assert (found.switches, found.unsafe) == (3, 3)
+        assert "3 of them inside a tool loop" in str(found)
+
     def test_a_journal_without_costs_is_told(self):
         with pytest.raises(ConfigurationError, match="no call with a known cost"):
             audit([])

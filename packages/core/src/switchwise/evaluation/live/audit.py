@@ -9,6 +9,7 @@ the work *would* have been as good: that is what the estimates are, with their e
 from __future__ import annotations
 
 import random
+import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -74,6 +75,9 @@ class Audit:
         checks: USD of that for questions of policies and verifiers, and for replies that were rejected.
         failed: calls that failed.
         unpriced: calls whose cost is not known; they are in no sum.
+        switches: calls that went to another target than the one before it in its thread; a retry is not one.
+        unsafe: of these, inside a tool loop, where the new model inherits calls that it did not make.
+        deciding: median seconds that a decision took.
         groups: dearest first.
         saving: USD over all groups.
     """
@@ -82,6 +86,9 @@ class Audit:
     checks: float
     failed: int
     unpriced: int
+    switches: int
+    unsafe: int
+    deciding: float
     groups: Sequence[Group]
     saving: Saving
 
@@ -95,6 +102,7 @@ class Audit:
         lines = [
             f"paid ${self.paid:.4f}, of that ${self.checks:.4f} for checks and rejected replies; "
             f"{self.failed} calls failed, {self.unpriced} without a known cost",
+            f"{self.switches} switches of the target, {self.unsafe} of them inside a tool loop; a decision took {self.deciding * 1e6:.0f} us",
             f"{'agent':16} {'phase':14} {'calls':>6} {'paid':>10} {'':>5}  {'mostly':20} {'could go to':20} {'saving [95 %]'}",
         ]
         for group in self.groups:
@@ -154,6 +162,9 @@ def audit(
         checks=sum(record.cost or 0.0 for record in priced if record.purpose == "ask" or record.result == "rejected"),
         failed=sum(record.result == "failed" for record in told),
         unpriced=sum(record.cost is None and record.input_tokens is not None for record in told),
+        switches=sum(switched for switched, _ in _switches(told)),
+        unsafe=sum(switched and unsafe for switched, unsafe in _switches(told)),
+        deciding=statistics.median([record.deciding for record in told]),
         groups=found,
         saving=_interval(savings, {record.session for record in answers}, samples, seed),
     )
@@ -208,6 +219,20 @@ def _group(
         ),
         saved,
     )
+
+
+def _switches(records: Sequence[Record]) -> list[tuple[bool, bool]]:
+    """For each accepted answer: its target is another one than that of the answer before it; it follows a tool's result."""
+    last: dict[tuple[str, str], str] = {}
+    found = []
+    for record in sorted(records, key=lambda record: record.time):
+        if record.purpose == "answer" and record.result == "accepted":
+            before = last.get((record.session, record.agent))
+            found.append(
+                (before is not None and before != record.target, record.kind in (StepKind.TOOL_RESULT, StepKind.FAILURE))
+            )
+            last[record.session, record.agent] = record.target
+    return found
 
 
 def _pool(records: Sequence[Record]) -> list[Target]:

@@ -26,7 +26,7 @@ from switchwise.quality.text.featuriser import Read
 
 SAMPLES = 300
 HALVED = 8  # groups from which on they can be halved
-OUTLIER = 0.08  # a best target that is this far ahead of the second: the set is also shown without it
+OUTLIER = 0.05  # a best target that is this far ahead of the second: the set is also shown without it
 REMEMBERED = 2.0  # runs that the table is worth beside a task's own history
 SMALL = 0.1  # a small model costs at most this share of the best one; the best of these prices the simulated checks
 AUCS = (0.7, 0.8, 0.9)
