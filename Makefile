@@ -36,7 +36,7 @@ test-llamaindex: $(UV)
 test-newest: $(UV)  ## the tests of core, clients and LangChain with the newest versions of everything
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-newest
 	$(UV) pip install --quiet --no-config --upgrade --python .venv-newest \
-	    -e "packages/core[openai,anthropic]" -e packages/loopback -e packages/langchain \
+	    -e "packages/core[anthropic,openai,schema]" -e packages/loopback -e packages/langchain \
 	    langchain langgraph langchain-openai langchain-anthropic deepagents hypothesis pytest pytest-asyncio pytest-timeout pytest-xdist rich vcrpy
 	.venv-newest/bin/python -m pytest -n auto --disable-warnings --ignore tests/langchain/test_standard.py tests/core tests/clients tests/langchain
 
