@@ -14,6 +14,7 @@ import openai
 import pytest
 
 from switchwise import (
+    AllTargetsFailed,
     Ask,
     Call,
     ConfigurationError,
@@ -32,6 +33,7 @@ from switchwise import (
 from switchwise.clients import AnthropicClient, Client, Clients, HiddenRetries, OpenAIClient
 from switchwise.clients.anthropic import Messages
 from switchwise.clients.openai import Chat
+from switchwise.engine.recovery import Recovery
 from switchwise_loopback import Answer, Fault, LoopbackProvider, ToolCall
 
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -142,14 +144,15 @@ def test_clients_that_are_built_here_do_not_retry(which: str, provider: Loopback
 @pytest.mark.parametrize("sdk", [openai.OpenAI, anthropic.Anthropic])
 def test_a_client_that_retries_by_itself_is_left_alone_with_a_warning(sdk: Any) -> None:
     client = OpenAIClient if sdk is openai.OpenAI else AnthropicClient
-    given = sdk(api_key="x")
-    with pytest.warns(HiddenRetries, match="retries 2 times") as seen:
+    given = sdk(api_key="x", max_retries=4)
+    with pytest.warns(HiddenRetries, match="max_retries=4") as seen:
         client(given)
     assert seen[0].filename == __file__, "it points at whoever built the client"
-    assert given.max_retries == 2
+    assert given.max_retries == 4
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         client(sdk(api_key="x", max_retries=0))
+        client(sdk(api_key="x"))  # nobody asked for its retries: they are switched off
 
 
 class Flaky(httpx.BaseTransport):
@@ -176,16 +179,18 @@ def over(flaky: Flaky, provider: LoopbackProvider) -> OpenAIClient:
 
 @pytest.mark.parametrize("said", STALE, ids=repr)
 def test_a_stale_connection_is_tried_once_more(provider: LoopbackProvider, said: Exception) -> None:
-    *_, reply = over(Flaky(1, said), provider).perform(call_to("m"), {"messages": HELLO})
-    assert isinstance(reply, Reply)
+    flaky = Flaky(1, said)
+    run = Router(Pool([Target("m")])).start(View())
+    list(drive(run, over(flaky, provider).request(messages=HELLO).perform))
+    assert (len(run.outcome.attempts), flaky.tried) == (1, 2)
 
 
-@pytest.mark.parametrize(("dead", "said", "tried"), [(9, STALE[0], 2), (9, httpx.ConnectError("refused"), 1)])
-def test_a_dead_target_is_not_tried_for_long(provider: LoopbackProvider, dead: int, said: Exception, tried: int) -> None:
-    flaky = Flaky(dead, said)
-    with pytest.raises(TargetError) as caught:
-        list(over(flaky, provider).perform(call_to("m"), {"messages": HELLO}))
-    assert caught.value.kind is FailureKind.CONNECTION
+@pytest.mark.parametrize(("said", "tried"), [(STALE[0], 2), (httpx.ConnectError("refused"), 1)])
+def test_a_dead_target_is_not_tried_for_long(provider: LoopbackProvider, said: Exception, tried: int) -> None:
+    flaky = Flaky(9, said)
+    run = Router(Pool([Target("m")]), recovery=Recovery(patience=0)).start(View())
+    with pytest.raises(AllTargetsFailed):
+        list(drive(run, over(flaky, provider).request(messages=HELLO).perform))
     assert flaky.tried == tried
 
 
@@ -304,4 +309,4 @@ def test_the_client_of_a_loop_that_is_gone_is_given_up(provider: LoopbackProvide
     clients = Clients({"one": client})
     for _ in range(3):
         asyncio.run(clients.acomplete(HELLO))
-    assert len(client._by_loop) == 1
+    assert len(client._loops._by_loop) == 1

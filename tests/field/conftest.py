@@ -87,3 +87,9 @@ def outages(monkeypatch: pytest.MonkeyPatch) -> Any:
     """`tools/outage.py`."""
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "tools"))
     return importlib.import_module("outage")
+
+
+@pytest.fixture
+def provider() -> Iterator[LoopbackProvider]:
+    with LoopbackProvider() as running:
+        yield running

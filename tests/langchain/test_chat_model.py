@@ -325,7 +325,7 @@ class TestConstruction:
     def test_strings_are_built_with_the_settings_given(self, provider: Any) -> None:
         llm = ChatSwitchwise([f"openai:{GPT}"], base_url=provider.openai_url, api_key="test", temperature=0.5)
         built: Any = llm.models[GPT]
-        assert (built.temperature, built.max_retries, built.stream_usage) == (0.5, 1, True)
+        assert (built.temperature, built.stream_usage) == (0.5, True)
         assert llm.invoke("hello").content
 
     def test_a_target_that_streams_without_usage_is_said(self, provider: Any) -> None:

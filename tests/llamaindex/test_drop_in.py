@@ -197,8 +197,10 @@ class TestConfiguration:
             make(openai())
 
     def test_hidden_retries_are_reported(self):
-        with pytest.warns(HiddenRetries, match="up to 12 requests") as warned:
-            Switchwise([OpenAI(model="gpt-4.1", api_key="test")])
+        with pytest.warns(HiddenRetries, match="up to 20 requests") as warned:
+            Switchwise(
+                [OpenAI(model=model, api_key="test", max_retries=retries) for model, retries in (("gpt-4.1", 4), ("gpt-4o", 0))]
+            )
         assert warned[0].filename == __file__, "the warning names the line that is to be changed"
 
     def test_a_price_that_nobody_knows_is_reported(self, openai):

@@ -2,28 +2,35 @@
 
 Rules:
 1. No hidden retries. An SDK retries twice by default, also on an empty account, and sleeps as long as it is told to: a dead
-   target would cost three requests before the router hears of it. Clients built here have `max_retries=0`. A client that you
-   built is left as it is, with a warning.
-2. But a pooled connection that went stale is no outage. Such a call is made once more, uncounted.
+   target would cost three requests before the router hears of it. Clients built here do not retry, nor does the copy that is made of a
+   client that you built, unless you set its `max_retries`: then it is left as it is, with a warning.
+2. But a pooled connection that went stale is no outage: `Run` has such a call made once more, uncounted.
 3. A stream is complete only with its terminal marker: a clean end without it is silent in both SDKs.
 4. What the installed SDK does not know goes out all the same, in the body (`temperature` was removed from anthropic 1).
-5. A connection belongs to the event loop that opened it: each loop has an asynchronous client of its own, unless you gave one.
+5. A connection belongs to the event loop that opened it: each loop has an asynchronous client of its own, and a client that you built has
+   connections of its own in each, unless you gave it an HTTP client.
 6. What a model is known not to take is left out where the router chose the model: `temperature` and `top_p`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import time
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, ClassVar
 
+from switchwise.adapting.sdk_clients import (
+    DEFAULT_RETRIES,
+    HiddenRetries,
+    PerLoop,
+    for_each_loop,
+    is_sdk_client,
+    without_retries,
+)
 from switchwise.catalog.abilities import abilities
 from switchwise.catalog.hosts import account_of, provider_at
 from switchwise.clients.accounts import Environment, whereabouts_of
@@ -39,11 +46,6 @@ from switchwise.protocols.ask_text import prompt_of
 from switchwise.protocols.prompt import Prompt
 
 _SAMPLING = frozenset(["temperature", "top_p"])
-_STALE = ("Event loop is closed", "Server disconnected without sending a response")
-
-
-class HiddenRetries(UserWarning):
-    """An SDK client retries by itself: the router hears of a failure late, and a dead target costs several requests."""
 
 
 class Assembly(ABC):
@@ -76,7 +78,7 @@ class Client(ABC):
 
     Parameters:
         client: the SDK's client; None: built when first needed, from `options` and the environment.
-        async_client: the same for asynchronous calls; one that you give should be used on one event loop only.
+        async_client: the same for asynchronous calls.
         model: what it asks for where a target names no model.
         defaults: parameters of every request, in the API's own words.
         refusals: `reply`: a refusal is an answer like any other; `fail`: it is a failure, and another target is asked.
@@ -111,19 +113,19 @@ class Client(ABC):
         if options and (client or async_client):
             raise ConfigurationError(f"{', '.join(options)}: set these on the SDK client that you pass, not here")
         self.model = model
-        self._given = (client, async_client)
+        self._given = (_given(client), _given(async_client))
         self._defaults = dict(defaults or {})
         self.cache_hints = cache_hints or CacheHints()
         self._fail_refused = refusals == "fail"
         self.marks_end = marks_end
         self._clock = clock
         self._options = {"max_retries": 0, **options}
-        self._by_loop: dict[Any, Any] = {}
+        self._loops: PerLoop[Any] = PerLoop(lambda: self.build(asynchronous=True, **self._options), close="close")
         for given in self._given:
             if retries := getattr(given, "max_retries", 0):
                 warnings.warn(
-                    f"this {type(given).__name__} retries {retries} times by itself before the router hears of a failure: "
-                    "build it with max_retries=0",
+                    f"this {type(given).__name__} has max_retries={retries}: it retries by itself before the router hears of a failure; "
+                    "build it without, and the router asks the next target at once",
                     HiddenRetries,
                     stacklevel=2 if type(self).__init__ is Client.__init__ else 3,  # at whoever builds it
                 )
@@ -168,15 +170,8 @@ class Client(ABC):
         """
         arguments = self._arguments(self._sync, call, params, named)
         begun, assembly = self._clock(), self.assembly()
-        try:
-            with translated():
-                answer = self.create(self._sync)(**arguments)
-        except TargetError as failure:
-            if not _stale(failure):
-                raise
-            with translated():
-                answer = self.create(self._sync)(**arguments)
         with translated():
+            answer = self.create(self._sync)(**arguments)
             if not arguments.get("stream"):
                 yield self._whole(assembly, answer)
                 return
@@ -193,15 +188,8 @@ class Client(ABC):
         sdk = await self._async()
         arguments = self._arguments(sdk, call, params, named)
         begun, assembly = self._clock(), self.assembly()
-        try:
-            with translated():
-                answer = await self.create(sdk)(**arguments)
-        except TargetError as failure:
-            if not _stale(failure):
-                raise
-            with translated():
-                answer = await self.create(sdk)(**arguments)
         with translated():
+            answer = await self.create(sdk)(**arguments)
             if not arguments.get("stream"):
                 yield self._whole(assembly, answer)
                 return
@@ -282,22 +270,7 @@ class Client(ABC):
             return given
         if other is not None:
             raise ConfigurationError(f"{self!r} has a synchronous SDK client only: pass an asynchronous one as async_client=")
-        owner = self._loop()
-        client = self._by_loop.get(owner)
-        if client is None:
-            client = self._by_loop[owner] = self.build(asynchronous=True, **self._options)
-            for loop in [loop for loop in list(self._by_loop) if loop is not self and loop.is_closed()]:
-                if (old := self._by_loop.pop(loop, None)) is not None:  # it holds on to its loop, and its sockets are open
-                    with suppress(RuntimeError):  # that the event loop is closed
-                        await old.close()
-        return client
-
-    def _loop(self) -> object:
-        """Whose connections may be used here; where asyncio does not run (trio), there is one client for all."""
-        try:
-            return asyncio.get_running_loop()
-        except RuntimeError:
-            return self
+        return await self._loops.here()
 
     def _arguments(self, sdk: Any, call: Call, params: Mapping[str, Any], named: bool) -> dict[str, Any]:
         """Keyword arguments for the SDK; what its method does not know goes into `extra_body`."""
@@ -356,16 +329,11 @@ class Request:
         return self.client.aperform(call, self.params, bool(call.view.scope.session))
 
 
-def _stale(failure: TargetError) -> bool:
-    """Whether the connection was dead before it was used: the provider never saw the request."""
-    if failure.kind is not FailureKind.CONNECTION:
-        return False
-    error: BaseException | None = failure
-    while error is not None:
-        if str(error).startswith(_STALE):
-            return True
-        error = error.__cause__
-    return False
+def _given(client: Any) -> Any:
+    """An SDK client of the caller's, as calls are made through it: without the retries that nobody asked for, and for every event loop."""
+    if not is_sdk_client(client):
+        return client
+    return for_each_loop(without_retries(client) if client.max_retries == DEFAULT_RETRIES else client)
 
 
 @cache

@@ -25,13 +25,14 @@ class Run:
         NoTarget: already the first decision left nothing to call.
     """
 
-    __slots__ = ("_chunks", "_flow", "_heard", "_outcome", "_unshown", "call")
+    __slots__ = ("_again", "_chunks", "_flow", "_heard", "_outcome", "_unshown", "call")
     call: Call | None
     _heard: bool
     _chunks: list[Any]
 
     def __init__(self, flow: Steps[Outcome]) -> None:
         self._flow = flow
+        self._again: Call | None = None
         self._outcome: Outcome | None = None
         self._unshown: list[tuple[Reply, list[Any]]] = []
         self._resume(flow.send, None)
@@ -55,12 +56,15 @@ class Run:
         self._resume(self._flow.send, reply)
 
     def failed(self, error: TargetError) -> None:
-        """The target of `call` failed.
+        """The target of `call` failed. If its connection was dead before it was used, `call` stays: make it once more, uncounted.
 
         Raises:
             Interrupted: part of its reply was already shown.
             AllTargetsFailed: it was the last one.
         """
+        if error.is_stale and not self._heard and self.call is not self._again:
+            self._again = self.call
+            return
         error.partial = self._heard
         if self._heard and self._shown:
             broken = Interrupted(f"{self._calling.target.name} broke off after part of its reply was shown: {error}")

@@ -79,6 +79,10 @@ class AllTargetsFailed(SwitchwiseError, ExceptionGroup[Exception]):
         return AllTargetsFailed(self.message, errors)
 
 
+_STALE = ("Event loop is closed", "Server disconnected without sending a response")
+"""What asyncio and httpx say of a pooled connection that is no more."""
+
+
 class TargetError(Exception):
     """The target's failure, not the caller's: another target may be tried.
 
@@ -99,6 +103,14 @@ class TargetError(Exception):
         self.retry_after = retry_after
         self.partial = False
         self.own_doing = False
+
+    @property
+    def is_stale(self) -> bool:
+        """The connection was dead before it was used: closed by a server that had waited, or by an event loop that ended."""
+        error: BaseException | None = self if self.kind is FailureKind.CONNECTION else None
+        while error is not None and not str(error).startswith(_STALE):
+            error = error.__cause__
+        return error is not None
 
     @property
     def own(self) -> Exception:

@@ -44,7 +44,7 @@ class Performer:
         limiter: asked before each attempt; None: none.
     """
 
-    __slots__ = ("_adapter", "_door", "_limiter", "_natives", "_request", "view")
+    __slots__ = ("_adapter", "_begun", "_door", "_limiter", "_natives", "_request", "view")
 
     def __init__(
         self,
@@ -56,6 +56,7 @@ class Performer:
         limiter: BaseRateLimiter | None,
     ) -> None:
         self._door, self._request, self._natives = door, request, natives
+        self._begun = False
         self.view, self._adapter, self._limiter = view, adapter, limiter
 
     def perform(self, call: Call) -> Iterator[Any]:
@@ -102,8 +103,9 @@ class Performer:
         native, config = self._natives[call.target.name], request.config
         attempt = len(call.view.attempts) + 1
         config = {**config, "metadata": {**config["metadata"], "switchwise_target": native.name, "switchwise_attempt": attempt}}
-        if attempt > 1:
+        if self._begun:
             config.pop("run_id", None)  # a run's id is unique
+        self._begun = True
         if not call.live:
             config["tags"] = [*config["tags"], NOSTREAM]
         native, messages, settings = self._adapter.adapted(

@@ -69,9 +69,9 @@ def models(openai: Mapping[str, Any] = NOTHING, anthropic: Mapping[str, Any] = N
     built: dict[str, BaseChatModel] = {}
     for name, (provider, model) in MODELS.items():
         if provider == "openai":
-            built[name] = ChatOpenAI(model=model, max_retries=1, stream_usage=True, **openai)
+            built[name] = ChatOpenAI(model=model, stream_usage=True, **openai)
         else:
             caching = {"cache_control": {"type": "ephemeral"}}  # OpenAI caches prompts unasked, Anthropic when asked
             settings: dict[str, Any] = {"model": model, "max_tokens": 2_000, "model_kwargs": caching, **anthropic}
-            built[name] = ChatAnthropic(max_retries=1, **settings)
+            built[name] = ChatAnthropic(**settings)
     return built

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel, ModelProfile
@@ -13,6 +15,7 @@ from langchain_switchwise.models.dialect import dialect_of, must_think, responds
 from switchwise import Capabilities, ConfigurationError, Pool
 from switchwise.adapting.accounts import whereabouts
 from switchwise.adapting.models import by_name, named
+from switchwise.adapting.sdk_clients import HiddenRetries, Later, owned
 from switchwise.catalog import Catalog, account_of, provider_at
 from switchwise.dialects import Dialect
 from switchwise.dialects.table import ANTHROPIC, BEDROCK
@@ -27,7 +30,7 @@ _MAKERS = {
     "mistral": ("mistralai",),
 }
 RETRIES = 1
-"""An SDK's own retries where we build its client: with none a stale connection looks like an outage, two take seconds."""
+"""What is set where an integration does not retry by an SDK: to some it is the number of attempts, to others that of retries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,46 @@ def natives(models: Models, options: Mapping[str, Any]) -> dict[str, Native]:
         ConfigurationError: there is none, two have one name, a string names nothing that can be built, or options are
             given that nothing takes.
     """
-    return by_name(models, options, "chat model", build, _native)
+    found = by_name(models, options, "chat model", build, _native)
+    return {name: _owned(native, alone=len(found) == 1) for name, native in found.items()}
+
+
+def _owned(native: Native, alone: bool) -> Native:
+    """The target with a model of ours: without hidden retries, unless no other target is there, and with connections for each event loop."""
+    model = native.model
+    retries, chosen = getattr(model, "max_retries", None), "max_retries" in model.model_fields_set
+    if chosen and isinstance(retries, int) and retries > 1 and not alone:
+        warnings.warn(
+            f"target {native.name!r} has max_retries={retries}: it retries by itself before another target is asked; leave the setting out",
+            HiddenRetries,
+            stacklevel=5,
+        )
+    thinkless = native.thinkless and _owned(native.thinkless, alone)
+    return replace(native, model=_ours(model, chosen or alone), thinkless=thinkless)
+
+
+def _ours(model: BaseChatModel, retries: bool) -> BaseChatModel:
+    """A copy of a model with SDK clients of its own; the model itself where it has none, and no retries to switch off."""
+    lazy = [name for cls in type(model).__mro__ for name, value in vars(cls).items() if isinstance(value, cached_property)]
+    quiet = not retries and "max_retries" in type(model).model_fields
+    copied = copy(model)
+    if quiet:
+        copied.__dict__["max_retries"] = 0 if lazy else RETRIES
+    for name in lazy:  # what the model itself has built may retry, and belongs to its loop
+        copied.__dict__.pop(name, None)
+    plain = copy(copied)
+    later = [name for name in lazy if "async" in name and name.endswith("client")]
+    copied.__dict__.update({name: Later(partial(_built, plain, name, retries)) for name in later})
+    clients = owned(vars(copied), retries)
+    if not clients and not later and not quiet:
+        return model
+    copied.__dict__.update(clients)
+    return copied
+
+
+def _built(model: BaseChatModel, name: str, retries: bool) -> Any:
+    client = getattr(model, name)
+    return owned({name: client}, retries).get(name, client)
 
 
 def build(text: str, options: Mapping[str, Any]) -> BaseChatModel:
@@ -82,7 +124,7 @@ def build(text: str, options: Mapping[str, Any]) -> BaseChatModel:
         raise ConfigurationError(
             f"models= names {text!r} as a string, which needs LangChain: pip install langchain, or give a chat model"
         ) from error
-    settings = {"max_retries": RETRIES, **options}
+    settings = dict(options)
     if text.startswith("openai:"):
         settings.setdefault("stream_usage", True)
     try:

@@ -3,7 +3,7 @@
 from llama_index.llms.switchwise.answering.events import RouteDecisionEvent, RouteOutcomeEvent
 from llama_index.llms.switchwise.doors.gate import gated
 from llama_index.llms.switchwise.doors.llm import Switchwise
-from llama_index.llms.switchwise.models.native import HiddenRetries
 from llama_index.llms.switchwise.reading.scope import route_scope
+from switchwise.adapting.sdk_clients import HiddenRetries
 
 __all__ = ["HiddenRetries", "RouteDecisionEvent", "RouteOutcomeEvent", "Switchwise", "gated", "route_scope"]

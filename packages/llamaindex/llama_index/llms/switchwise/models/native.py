@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib import import_module
+from inspect import signature
 from itertools import repeat
 from typing import Any
 
@@ -16,6 +18,7 @@ from llama_index.llms.switchwise.models.dialect import dialect_of, integration_o
 from switchwise import ConfigurationError, Pool, Target
 from switchwise.adapting.accounts import whereabouts
 from switchwise.adapting.models import by_name
+from switchwise.adapting.sdk_clients import HiddenRetries, owned
 from switchwise.catalog import Catalog, Known, Unpriced, account_of
 from switchwise.dialects import Dialect
 
@@ -31,10 +34,6 @@ _CLASSES = {
 _METHODS = ("chat", "achat", "metadata")
 _WITH_TOOLS = ("chat_with_tools", "achat_with_tools", "stream_chat_with_tools", "astream_chat_with_tools")
 _UNTOLD = LLMMetadata()
-
-
-class HiddenRetries(UserWarning):
-    """An LLM retries by itself, so that switchwise hears of its failures late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,36 @@ def natives(models: Models, options: Mapping[str, Any]) -> dict[str, Native]:
     Raises:
         ConfigurationError: there is none, two have one name, or one can not be built or not be shared.
     """
-    return by_name(models, options, "LLM", build, _native)
+    found = by_name(models, options, "LLM", build, _native)
+    return {name: replace(native, llm=_ours(native, alone=len(found) == 1)) for name, native in found.items()}
+
+
+def _ours(native: Native, alone: bool) -> Any:
+    """A copy of the LLM without hidden retries, unless no other target is there, and with connections for each event loop."""
+    llm = native.llm
+    retries, private = getattr(llm, "max_retries", None), getattr(llm, "__pydantic_private__", None)
+    if private is None:
+        return llm
+    default = signature(type(llm).__init__).parameters.get("max_retries")
+    quiet = default is not None and retries == default.default and bool(retries) and not alone
+    if isinstance(retries, int) and retries > 1 and not quiet and not alone:
+        warnings.warn(
+            f"target {native.name!r} retries by itself (max_retries={retries}): one failing call costs up to "
+            f"{_requests(native.dialect, retries)} requests before switchwise hears of it; leave the setting out",
+            HiddenRetries,
+            stacklevel=5,
+        )
+    copied = llm.model_copy()
+    if quiet:
+        copied.__dict__["max_retries"] = 0
+    if getattr(copied, "reuse_client", False) and getattr(copied, "_async_http_client", copied) is None:
+        with suppress(Exception):  # whatever it lacks, it says when it is called
+            copied._get_aclient()
+    clients = owned(copied.__pydantic_private__, retries=not quiet)
+    if not clients and not quiet:
+        return llm
+    copied.__pydantic_private__.update(clients)
+    return copied
 
 
 def build(text: str, options: Mapping[str, Any]) -> Any:
@@ -175,14 +203,6 @@ def _native(name: str, llm: Any) -> Native:
             "conversations that share it would mix; leave it away"
         )
     dialect = dialect_of(llm)
-    retries = getattr(llm, "max_retries", 0)
-    if isinstance(retries, int) and retries > 1:
-        warnings.warn(
-            f"target {name!r} retries by itself (max_retries={retries}): one failing call costs up to "
-            f"{_requests(dialect, retries)} requests before switchwise hears of it; build it with max_retries=0",
-            HiddenRetries,
-            stacklevel=5,
-        )
     told = getattr(llm, "additional_kwargs", None)
     if (
         isinstance(told, dict) and told.get("stream_options", told) is None
