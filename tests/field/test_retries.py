@@ -15,11 +15,10 @@ from langchain_anthropic import ChatAnthropic
 from langchain_openai import ChatOpenAI
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.llms.openai import OpenAI
-from switchwise.nouns.reply import Reply
 
 from langchain_switchwise import ChatSwitchwise
 from llama_index.llms.switchwise import Switchwise
-from switchwise import FailureKind, Pool, Router, Target, TargetError, View, drive
+from switchwise import FailureKind, Pool, Reply, Router, Target, TargetError, View, drive
 from switchwise.adapting.sdk_clients import HiddenRetries
 from switchwise.clients import AnthropicClient, Clients, OpenAIClient
 from switchwise_loopback import Fault, LoopbackProvider
