@@ -49,7 +49,7 @@ class Evidence:
             value = next((held for key, held in self.headers.items() if str(key).lower() == name), None)
         if isinstance(value, (list, tuple)):
             value = value[0] if value else None
-        return None if value is None else str(value)
+        return None if value is None else str(value)[:_WORD]
 
 
 def gather(status: int | None, body: object, headers: Mapping[str, Any] | None, message: str) -> Evidence:

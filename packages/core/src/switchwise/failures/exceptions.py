@@ -18,6 +18,7 @@ from typing import Any
 
 from switchwise.failures.evidence import Evidence, gather, quoted
 from switchwise.failures.retry_after import retry_after
+from switchwise.failures.scrub import scrub_all
 from switchwise.failures.table import kind_of
 from switchwise.failures.unreadable import unreadable
 from switchwise.nouns.errors import FailureKind as Kind
@@ -87,7 +88,8 @@ def target_error(error: BaseException, clock: Callable[[], float] = time.time) -
             return None
         seen = Kind.SERVER_ERROR, Evidence(text=said)
     kind, evidence = seen
-    failure = TargetError(kind, quoted(evidence.text) or type(error).__name__, retry_after(evidence, clock))
+    secrets = scrub_all(error)
+    failure = TargetError(kind, quoted(evidence.text, secrets) or type(error).__name__, retry_after(evidence, clock))
     failure.__cause__ = error
     return failure
 

@@ -23,6 +23,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, TypeVar
 
+from switchwise.nouns.secrets import masked
+
 E = TypeVar("E", bound="SwitchwiseError")
 
 
@@ -51,7 +53,10 @@ class SwitchwiseError(Exception):
 
 
 class ConfigurationError(SwitchwiseError, ValueError):
-    """A router that cannot work: the message names the field and the remedy."""
+    """A router that cannot work: the message names the field and the remedy, and never a key that was given in its place."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(masked(message))
 
 
 class NoTarget(SwitchwiseError):
