@@ -25,7 +25,7 @@ class NotEmpty:
 
     name = "NotEmpty"
 
-    def __call__(self, view: View, reply: Reply) -> Verdict:
+    def __call__(self, view: View, reply: Reply) -> Verdict:  # noqa: ARG002
         """The verdict."""
         if reply.text.strip() or reply.tool_calls or reply.answers or reply.end is EndReason.REFUSAL:
             return _GOOD
@@ -37,7 +37,7 @@ class NotCut:
 
     name = "NotCut"
 
-    def __call__(self, view: View, reply: Reply) -> Verdict:
+    def __call__(self, view: View, reply: Reply) -> Verdict:  # noqa: ARG002
         """The verdict."""
         return Verdict(False, "it was cut off at the longest answer", 0.2) if reply.end is EndReason.LENGTH else _GOOD
 
