@@ -35,7 +35,7 @@ from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Pool
 from switchwise.nouns.view import View
 from switchwise.observe.explain import Explanation
-from switchwise.policies.default_chain import default_chain
+from switchwise.policies.default_chain import Aim, default_chain
 from switchwise.policies.healthy import Healthy
 from switchwise.state.store import Store
 
@@ -130,21 +130,22 @@ class Router:
         )
 
     @classmethod
-    def default(cls, pool: Pool, *, healthy: Healthy | None = None, **options: Any) -> Router:
+    def default(cls, pool: Pool, aim: Aim = "quality", *, healthy: Healthy | None = None, **options: Any) -> Router:
         """A chain that is safe and useful as it stands; `print(router.explain())` shows it.
 
-        What fits and is healthy; planning, first turns and failures to the strongest; routine steps to the cheapest;
-        fallback through the rest of the pool.
+        What fits and is healthy; then who suits the aim; fallback through the rest of the pool.
 
         Parameters:
             pool: what can be called, strongest first.
+            aim: `quality`: planning, first turns and failures go to the strongest, routine steps to the cheapest where that pays;
+                `balanced`: each session goes to the cheapest within 2 points of the best expected success; `cost`: within 10.
             healthy: the circuit breakers, with thresholds and seconds of your own; None: `Healthy()`.
             options: those of `Router`.
         """
         _refuse_what_is_no_pool(pool)
         if healthy is not None and not isinstance(healthy, Healthy):
             raise ConfigurationError(f"healthy={healthy!r:.80}: give Healthy(...)")
-        return cls(pool, *default_chain(pool, healthy), **options)
+        return cls(pool, *default_chain(pool, healthy, aim), **options)
 
     def set_accounts(self, accounts: Mapping[str, str]) -> None:
         """Fill in the accounts of targets that have none. For adapters: they know the clients behind the names.

@@ -1,5 +1,6 @@
 """The policies: one to a file, each with parameters, an example that runs, and its source."""
 
+from switchwise.policies.anchor import Anchor
 from switchwise.policies.budget import Budget
 from switchwise.policies.by_agent import ByAgent
 from switchwise.policies.by_decision import ByDecision
@@ -19,6 +20,7 @@ from switchwise.policies.weighted import Weighted
 from switchwise.policies.worth import Worth
 
 __all__ = [
+    "Anchor",
     "Budget",
     "ByAgent",
     "ByDecision",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Literal, get_args
 
 from switchwise.engine.policy import Policy
+from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.signals import Phase, StepKind
 from switchwise.nouns.target import Pool, Price
 from switchwise.nouns.view import View
+from switchwise.policies.anchor import Anchor
 from switchwise.policies.by_phase import ByPhase
 from switchwise.policies.by_step import ByStep
 from switchwise.policies.cheapest import Cheapest
@@ -17,13 +20,25 @@ from switchwise.policies.follow_decision import Follows
 from switchwise.policies.healthy import Healthy
 from switchwise.policies.hold import hold
 from switchwise.policies.rules import Rules
+from switchwise.quality.priors import Priors
 
+Aim = Literal["quality", "balanced", "cost"]
+"""What a default chain is out for."""
+POINTS = {"balanced": 0.02, "cost": 0.10}
+"""How far below the best expected success, in probability, the model of a session may be."""
 PATIENCE = 10  # routine steps after which a second prompt cache must have paid for itself
 _HARD = frozenset([Phase.PLANNING, Phase.DEBUGGING])
 
 
-def default_chain(pool: Pool, healthy: Healthy | None = None) -> tuple[Policy, ...]:
-    """What fits and is healthy; hard steps to the strongest, routine steps to the cheapest; the rest of the pool as fallback.
+def default_chain(pool: Pool, healthy: Healthy | None = None, aim: Aim = "quality") -> tuple[Policy, ...]:
+    """The chain of an aim: what fits and is healthy, then who suits it.
+
+    `quality`: the order of the pool is the order of strength, and easy steps go to cheaper targets where that pays.
+    `balanced`, `cost`: each session and each of its agents is given the cheapest target whose chance of success, by the shipped table of
+    outcomes for that kind of work, is within 2 (10) points of the best; it keeps it, so no prompt cache is lost. The order of the pool does
+    not count where there is evidence.
+
+    With `quality`, hard steps go to the strongest, routine steps to the cheapest; the rest of the pool as fallback.
 
     Hard are the first step, a user's turn, a failure, planning and debugging. A routine step follows a tool that
     succeeded. It goes to a cheaper target only where that pays although the target must first read the whole
@@ -38,10 +53,12 @@ def default_chain(pool: Pool, healthy: Healthy | None = None) -> tuple[Policy, .
     >>> router.decide(View(signals=Signals(step=StepKind.TOOL_RESULT))).names
     ('haiku', 'opus')
     """
-    chain: list[Policy] = [
-        Follows(),
-        Fits(),
-        healthy or Healthy(),
+    if aim not in get_args(Aim):
+        raise ConfigurationError(f"aim={aim!r}: give one of {', '.join(get_args(Aim))}")
+    chain: list[Policy] = [Follows(), Fits(), healthy or Healthy()]
+    if aim in POINTS:
+        return (*chain, hold(Anchor(Priors(), within=POINTS[aim]), per="agent"))
+    chain += [
         ByStep(first="strong", failure="strong", user_turn="strong", tool_result=None),
         ByPhase(planning="strong", debugging="strong"),
     ]

@@ -21,7 +21,7 @@ from switchwise import Attempt, ConfigurationError, Router
 from switchwise.adapting.models import named
 from switchwise.catalog import Catalog
 from switchwise.engine.route import Verifier
-from switchwise.policies.default_chain import default_chain
+from switchwise.policies.default_chain import Aim, default_chain
 from switchwise.prompt_cache.cache_hints import CacheHints
 
 _SECRETS = (SecretStr, SecretBytes)
@@ -39,6 +39,7 @@ class Parts:
     journal: Sequence[Callable[[Attempt], None]] = ()
     catalog: Catalog | None = None
     cache_hints: CacheHints | None = None
+    aim: Aim | None = None
 
     def router_for(self, natives: Mapping[str, Native]) -> Router:
         """The router that was given, or the default chain over these models.
@@ -48,12 +49,12 @@ class Parts:
         """
         if self.router is None:
             pool = pool_of(natives.values(), self.catalog)
-            return Router(pool, *default_chain(pool), verify=self.verify, journal=self.journal)
+            return Router(pool, *default_chain(pool, aim=self.aim or "quality"), verify=self.verify, journal=self.journal)
         if not isinstance(self.router, Router):
             raise ConfigurationError(f"router= is {named(self.router)}: give a Router")
-        if self.verify or self.journal or self.catalog:
+        if self.verify or self.journal or self.catalog or self.aim:
             raise ConfigurationError(
-                "verify=, journal= and catalog= belong to the router that you give: set them on it and its pool"
+                "verify=, journal=, catalog= and aim= belong to the router that you give: set them on it and its pool"
             )
         pool_names = self.router.pool.names
         if pool_names != natives.keys():
@@ -63,6 +64,14 @@ class Parts:
             )
         self.router.set_accounts({name: native.account for name, native in natives.items()})
         return self.router
+
+
+def refuse_misplaced(models: object, options: Mapping[str, Any]) -> None:
+    """Raise `ConfigurationError` for settings that each model keeps for itself, and for one model in place of several."""
+    if misplaced := sorted({"cache", "custom_get_token_ids"} & options.keys()):
+        raise ConfigurationError(f"{', '.join(misplaced)}: set it on the models, each of which keeps its own")
+    if not models and (one := options.get("model") or options.get("model_name")):
+        raise ConfigurationError(f"model={one!r}: give all models to choose from, models=['openai:gpt-4.1', ...]")
 
 
 Packed = BaseChatModel | tuple[type[BaseChatModel], dict[str, Any]]

@@ -23,7 +23,7 @@ from pydantic import Field
 
 from langchain_switchwise.answering.decision_record import target_of
 from langchain_switchwise.answering.event_stream import Routed, routed
-from langchain_switchwise.calling.construction import Parts
+from langchain_switchwise.calling.construction import Parts, refuse_misplaced
 from langchain_switchwise.calling.dispatch import Dispatch
 from langchain_switchwise.calling.door import EVENTS, GENERATE, INVOKE, STREAM
 from langchain_switchwise.doors.configurable import configurable
@@ -34,15 +34,15 @@ from langchain_switchwise.models.native import Models, common_profile, natives
 from langchain_switchwise.porting.schema import AnswerSchema
 from langchain_switchwise.porting.tools import Tools, measured
 from langchain_switchwise.reading.inputs import Request
-from switchwise import Attempt, ConfigurationError, Router
+from switchwise import Attempt, Router
 from switchwise.catalog import Catalog
 from switchwise.engine.route import Verifier
 from switchwise.observe.explain import Explanation
+from switchwise.policies.default_chain import Aim
 from switchwise.prompt_cache.cache_hints import CacheHints
 from switchwise.reading import token_estimate as tokens
 
 _FIELDS = frozenset(["name", "verbose", "callbacks", "tags", "metadata", "rate_limiter", "disable_streaming", "profile"])
-_ON_THE_MODELS = frozenset(["cache", "custom_get_token_ids"])
 _TOLD = frozenset(["callbacks", "tags", "metadata", "rate_limiter"])
 """Fields that count in every call."""
 _TRACED = frozenset(["temperature", "max_tokens", "stop"])
@@ -58,6 +58,7 @@ class ChatSwitchwise(BaseChatModel):
         models: native chat models or `provider:model` strings, strongest first; or a mapping of names to them.
         router: chooses among them; its pool must have the names of `models`, which must then be a mapping, or models
             whose own names are those. None: the chain of `Router.default` over `models`.
+        aim: `quality` (the default), `balanced` or `cost`; see `Router.default`. Not together with `router`.
         verify: judges answers before they are shown; see `switchwise.verifiers`. Not together with `router`.
         journal: told of every attempt; see `switchwise.observe.journal`. Not together with `router`.
         catalog: prices and abilities that you know better. Not together with `router`.
@@ -86,6 +87,7 @@ class ChatSwitchwise(BaseChatModel):
         models: Models = (),
         *,
         router: Router | None = None,
+        aim: Aim | None = None,
         verify: Verifier | None = None,
         journal: Sequence[Callable[[Attempt], None]] = (),
         catalog: Catalog | None = None,
@@ -95,12 +97,9 @@ class ChatSwitchwise(BaseChatModel):
     ) -> None:
         fields = _FIELDS | (type(self).model_fields.keys() - ChatSwitchwise.model_fields.keys())  # a subclass may have more
         options = {key: value for key, value in settings.items() if key not in fields and value is not None}
-        if misplaced := sorted(_ON_THE_MODELS & options.keys()):
-            raise ConfigurationError(f"{', '.join(misplaced)}: set it on the models, each of which keeps its own")
+        refuse_misplaced(models or dispatch, options)
         if dispatch is None:
-            if not models and (one := options.get("model") or options.get("model_name")):
-                raise ConfigurationError(f"model={one!r}: give all models to choose from, models=['openai:gpt-4.1', ...]")
-            parts = Parts(router, verify, journal, catalog, cache_hints)
+            parts = Parts(router, verify, journal, catalog, cache_hints, aim)
             said = {key: options[key] for key in _TRACED & options.keys()}
             dispatch = Dispatch(natives(models, options), parts, said)
         super().__init__(dispatch=dispatch, **{key: value for key, value in settings.items() if key in fields})  # type: ignore[call-arg]
@@ -126,8 +125,7 @@ class ChatSwitchwise(BaseChatModel):
         Raises:
             ConfigurationError: it belongs to the models.
         """
-        if name in _ON_THE_MODELS and value:
-            raise ConfigurationError(f"{name}: set it on the models, each of which keeps its own")
+        refuse_misplaced(True, {name: value} if value else {})
         super().__setattr__(name, value)
         if name in _TOLD:
             self._tell()

@@ -43,6 +43,7 @@ from switchwise import Attempt, ConfigurationError, Router
 from switchwise.catalog import Catalog
 from switchwise.engine.route import Verifier
 from switchwise.observe.explain import Explanation
+from switchwise.policies.default_chain import Aim
 from switchwise.prompt_cache.cache_hints import CacheHints
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -85,6 +86,7 @@ class Switchwise(FunctionCallingLLM):
     Parameters:
         models: LlamaIndex LLMs or `provider:model` strings, strongest first; or a mapping of names to them.
         router: chooses among them; its pool must have the names of `models`. None: `Router.default` over `models`.
+        aim: `quality` (the default), `balanced` or `cost`; see `Router.default`. Not together with `router`.
         verify: judges answers before they are shown; see `switchwise.verifiers`. Not together with `router`.
         journal: told of every attempt; see `switchwise.observe.journal`. Not together with `router`.
         catalog: prices and abilities of models; give one with overrides for models that you know better.
@@ -119,6 +121,7 @@ class Switchwise(FunctionCallingLLM):
         models: Models = (),
         *,
         router: Router | None = None,
+        aim: Aim | None = None,
         verify: Verifier | None = None,
         journal: Sequence[Callable[[Attempt], None]] = (),
         catalog: Catalog | None = None,
@@ -128,10 +131,10 @@ class Switchwise(FunctionCallingLLM):
         found = natives(models, {key: value for key, value in settings.items() if key not in _FIELDS})
         given = router
         if router is None:
-            router = Router.default(pool_of(found.values(), catalog), verify=verify, journal=journal)
-        elif verify is not None or journal:
+            router = Router.default(pool_of(found.values(), catalog), aim or "quality", verify=verify, journal=journal)
+        elif verify is not None or journal or aim:
             raise ConfigurationError(
-                "verify= and journal= belong to the router where one is given: Router(..., verify=, journal=)"
+                "verify=, journal= and aim= belong to the router where one is given: Router.default(pool, aim, verify=, journal=)"
             )
         elif strange := router.pool.names ^ found.keys():
             raise ConfigurationError(
@@ -144,7 +147,7 @@ class Switchwise(FunctionCallingLLM):
             **{key: value for key, value in settings.items() if key in _FIELDS and value is not None},
         )
         self.dispatch = Dispatch(found, router, cache_hints)
-        self._own_router = given is None and verify is None and catalog is None and not journal
+        self._own_router = given is None and verify is None and catalog is None and aim is None and not journal
         self._cache_hints = cache_hints
         self._share_callbacks()
 

@@ -1,0 +1,74 @@
+"""Choose the model of a session by evidence: the cheapest whose chance of success is within a few points of the best.
+
+Use it held, `hold(Anchor(Priors()), per="agent")`: the most of a bill is decided by who does the whole piece of work, not by single
+steps. Costs are those of whole tasks where they are known: a cheap model that takes three times the steps is not cheap. Not for single
+steps inside a conversation, and not where nothing is known of the models: then it has no opinion, and the order of the pool decides.
+
+Source: docs/quality.md; the evidence is that of the estimator.
+"""
+
+from __future__ import annotations
+
+from switchwise.nouns.shortlist import Shortlist
+from switchwise.nouns.target import Target
+from switchwise.nouns.validation import number
+from switchwise.nouns.view import View
+from switchwise.quality.choosing import Weighs
+from switchwise.quality.estimate import Estimator
+
+
+class Anchor(Weighs):
+    """Prefer the cheapest of the targets that are nearly as likely to succeed as the best one.
+
+    Parameters:
+        quality: an estimator; see `switchwise.quality`.
+        within: how far below the best a target may be, in probability: 0.02 is two points.
+
+    Raises:
+        ConfigurationError: `within` is not between 0 and 1, or `quality` is not an estimator.
+
+    >>> from switchwise import Pool, Price, Router, Target, View
+    >>> from switchwise.policies import Anchor
+    >>> from switchwise.quality import Priors
+    >>> pool = Pool([Target("strong", model="claude-opus-4-8"), Target("cheap", model="deepseek-v4-pro")])
+    >>> [Router(pool, Anchor(Priors("bug_fixing"), within)).decide(View()).names[0] for within in (0.0, 0.2)]
+    ['strong', 'cheap']
+    """
+
+    name = "Anchor"
+
+    def __init__(self, quality: Estimator, within: float = 0.02) -> None:
+        super().__init__(quality, value=1.0)
+        number(self.name, "within", within, most=1)
+        self.within = within
+
+    def _opinion(self, view: View, shortlist: Shortlist) -> Shortlist:
+        targets = shortlist.targets
+        estimates = self._estimates(view, targets)
+        known = [(each.p, target.name) for each, target in zip(estimates, targets, strict=True) if each.n]
+        if not known:
+            return shortlist.remark("nothing is known of any target")
+        spent = self._spent(view, targets, estimates)
+        if spent is None:
+            return shortlist.remark("what the targets cost is not known: give prices, or an estimator that knows costs")
+        best, who = max(known)
+        at = {target.name: i for i, target in enumerate(targets)}
+
+        def rank(target: Target) -> tuple[bool, float, float]:
+            i = at[target.name]
+            near = estimates[i].n > 0 and estimates[i].p >= best - self.within - 1e-9
+            return not near, spent[i] if near else -estimates[i].p, -estimates[i].p
+
+        def because(target: Target) -> str:
+            i = at[target.name]
+            near = "" if target.name == who else f"; {who} is {best:.0%} likely"
+            return f"{estimates[i].p:.0%} likely to solve it ({estimates[i].source}) at ${spent[i]:.4g}, the least within {self.within:.0%} of the best{near}"
+
+        places = {key: float(place) for place, key in enumerate(sorted({rank(target) for target in targets}))}
+        return shortlist.order(lambda target: places[rank(target)], because)
+
+    @staticmethod
+    def _examples() -> list[Anchor]:
+        from switchwise.quality.priors import Priors
+
+        return [Anchor(Priors()), Anchor(Priors("tool_use"), within=0.1)]
