@@ -252,3 +252,16 @@ class TestAskModel:
     def test_nonsense_is_refused(self, bad):
         with pytest.raises(ConfigurationError, match="AskModel"):
             AskModel(**bad)
+
+
+def test_two_routers_that_share_a_store_share_what_was_learnt():
+    from switchwise.state import InProcess
+
+    store, view = InProcess(), View(Scope(agent="coder"))
+    one, other = Shrunk(Priors(), LabelTable()), Shrunk(Priors(), LabelTable())
+    one.observe(one.filed(view), "strong", Grade(1.0))  # before there was a router: it moves along
+    for quality in (one, other):
+        Router(POOL, Worth(quality, 1.0), store=store)
+    one.observe(one.filed(view), "strong", Grade(0.0))
+    found = other.estimate(view, POOL.targets, [Estimate()] * 3)[0]
+    assert found.source == "coder: 2 outcomes"

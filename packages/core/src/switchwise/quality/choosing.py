@@ -12,6 +12,7 @@ from switchwise.nouns.target import Pool, Target
 from switchwise.nouns.validation import number
 from switchwise.nouns.view import View
 from switchwise.quality.estimate import UNKNOWN, Estimate, Estimator
+from switchwise.state.store import Store
 
 GUARD = 0.01  # promised success above which a text may overrule the table
 ANSWER = 500  # tokens of a usual answer, where only list prices are known
@@ -62,6 +63,11 @@ class UsesQuality:
 
     def _estimates(self, view: View, targets: Sequence[Target]) -> Sequence[Estimate]:
         return self.quality.estimate(view, targets, [UNKNOWN] * len(targets))
+
+    def use_store(self, store: Store) -> None:
+        """Keep the estimator's memory in `store`."""
+        if (use := getattr(self.quality, "use_store", None)) is not None:
+            use(store)
 
     def learn(self, attempt: Attempt) -> None:
         """Tell the estimator."""

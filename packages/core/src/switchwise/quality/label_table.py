@@ -86,8 +86,8 @@ class LabelTable(Learning):
         whole("LabelTable", "size", size)
         self._label = label or usual_label
         self._prior, self._notices = prior, notices
-        self._cells = self._store.table(f"quality/{name}/cells", size)  # (tenant, *label) -> target -> cell
-        self._alarms = self._store.table(f"quality/{name}/alarms", size)  # (tenant, *label, target) -> sum and rate
+        self._cells = self._keep("_cells", f"quality/{name}/cells", size)  # (tenant, *label) -> target -> cell
+        self._alarms = self._keep("_alarms", f"quality/{name}/alarms", size)  # (tenant, *label, target) -> sum and rate
         self._k = UNTIL_KNOWN
         # Label -> targets, cells and estimates of its last call: cells are replaced when they change, so that equal ones give the same answer.
         self._last: dict[Label, tuple[Sequence[Target], list[Any], Sequence[Estimate], float, Sequence[Estimate]]] = {}

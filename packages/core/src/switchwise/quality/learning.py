@@ -31,11 +31,29 @@ class Learning:
     """
 
     def __init__(self, store: Store | None, name: str, waiting: int = WAITING) -> None:
+        self._given_store = store is not None
         self._store: Store = InProcess() if store is None else store
-        self._name = name
-        self._decisions = self._store.table(f"quality/{name}/decisions", waiting)
-        self._told = self._store.table(f"quality/{name}/told", 2 * waiting)
-        self._spent = self._store.table(f"quality/{name}/spent", waiting)
+        self._sizes: dict[str, tuple[str, int]] = {}
+        self._decisions = self._keep("_decisions", f"quality/{name}/decisions", waiting)
+        self._told = self._keep("_told", f"quality/{name}/told", 2 * waiting)
+        self._spent = self._keep("_spent", f"quality/{name}/spent", waiting)
+
+    def _keep(self, attribute: str, table: str, size: int) -> Table:
+        """The table of that name, to be kept under `attribute` wherever the memory moves."""
+        self._sizes[attribute] = (table, size)
+        return self._store.table(table, size)
+
+    def use_store(self, store: Store) -> None:
+        """Keep the memory in `store`, with what was remembered so far; without effect where it was given a store already."""
+        if self._given_store:
+            return
+        self._store, self._given_store = store, True
+        for attribute, (name, size) in self._sizes.items():
+            new = store.table(name, size)
+            for key, value in getattr(self, attribute).items():
+                if new.get(key) is None:
+                    new.put(key, value)
+            setattr(self, attribute, new)
 
     def filed(self, view: View) -> Filed:
         """What is needed of the view once the outcome is known, as JSON data without text."""

@@ -67,6 +67,13 @@ class Shrunk(Learning):
             if (check := getattr(part, "check", None)) is not None:
                 check(pool)
 
+    def use_store(self, store: Store) -> None:
+        """Keep the memory of all parts in `store`."""
+        super().use_store(store)
+        for part in self.parts:
+            if (use := getattr(part, "use_store", None)) is not None:
+                use(store)
+
     def prepare(self, view: View) -> Generator[Any, Any, None] | None:
         """What the parts must ask a model before they can be asked; None: nothing."""
         flows = [

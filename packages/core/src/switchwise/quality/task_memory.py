@@ -72,7 +72,7 @@ class TaskMemory(Learning):
         whole("TaskMemory", "size", size)
         self._key = key or usual_key
         self._runs = runs
-        self._tasks = self._store.table(f"quality/{name}/cells", size)  # (tenant, task) -> target -> cell
+        self._tasks = self._keep("_tasks", f"quality/{name}/cells", size)  # (tenant, task) -> target -> cell
 
     def estimate(self, view: View, targets: Sequence[Target], given: Sequence[Estimate]) -> Sequence[Estimate]:
         key = self._key(view)
