@@ -6,10 +6,10 @@ import logging
 import random
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from switchwise.engine.circuit import CircuitState
 from switchwise.engine.policy import (
@@ -22,11 +22,11 @@ from switchwise.engine.policy import (
     Remembers,
     Reserves,
     Rewarded,
-    UsesStore,
     name_of,
     refuse_what_is_no_policy,
 )
 from switchwise.engine.recovery import Recovery
+from switchwise.engine.requirements import checked, pinned, refuse_options, refuse_what_is_no_pool, taken, use_store
 from switchwise.engine.route import FlowContext, Verifier, decide, route
 from switchwise.engine.run import Run
 from switchwise.nouns.call import Attempt, Call
@@ -41,9 +41,10 @@ from switchwise.state.store import Store
 
 if TYPE_CHECKING:
     from switchwise.catalog import Catalog
-    from switchwise.config.configuration import Configuration, Recipe
+    from switchwise.config.configuration import Configuration, Endpoint, Recipe
     from switchwise.config.reloading import Source
 
+M = TypeVar("M")
 _log = logging.getLogger("switchwise.observe.journal")
 _config_log = logging.getLogger("switchwise.config")
 
@@ -85,7 +86,7 @@ class Router:
         timer: Callable[[], float] = time.perf_counter,
         rng: random.Random | None = None,
     ) -> None:
-        _refuse(pool, journal, recovery, clock, timer, rng)
+        refuse_options(pool, journal, recovery, clock, timer, rng)
         if store is not None and not callable(getattr(store, "table", None)):
             raise ConfigurationError(f"store={store!r:.80}: give a switchwise.state.Store, such as InProcess()")
         self._rng = rng or random.Random()
@@ -101,14 +102,15 @@ class Router:
         parts: list[object] = [*policies, *([verify] if verify is not None else [])]
         for part in parts:
             refuse_what_is_no_policy(part)
-        self._models = tuple([target for part in parts if isinstance(part, Asks) for target in part.asks])
+        models = tuple([target for part in parts if isinstance(part, Asks) for target in part.asks])
         for part in parts:
             if isinstance(part, Checks):
-                _checked(part, pool.with_asked(self._models))
+                checked(part, pool.with_asked(models))
         if verify is not None and len(pool) < 2:
             raise ConfigurationError("verify= needs a second target to turn to when a reply is rejected; the pool has one")
-        _keep(parts, self._store)
+        use_store(parts, self._store)
         self.pool = pool
+        self._models = models
         self.policies = policies
         self.verify = verify
         self._reservers = [part for part in parts if isinstance(part, Reserves)]
@@ -119,7 +121,7 @@ class Router:
         self._remembering = {f"{i}:{name_of(part)}": part for i, part in enumerate(parts) if isinstance(part, Remembers)}
         chain: list[Policy] = [self._recovery, pinned, *policies]
         self._context = FlowContext(
-            pool.with_asked(self._models),
+            pool.with_asked(models),
             tuple((name_of(policy), policy) for policy in chain),
             self._recovery,
             verify,
@@ -142,7 +144,7 @@ class Router:
             healthy: the circuit breakers, with thresholds and seconds of your own; None: `Healthy()`.
             options: those of `Router`.
         """
-        _refuse_what_is_no_pool(pool)
+        refuse_what_is_no_pool(pool)
         if healthy is not None and not isinstance(healthy, Healthy):
             raise ConfigurationError(f"healthy={healthy!r:.80}: give Healthy(...)")
         return cls(pool, *default_chain(pool, healthy, aim), **options)
@@ -217,6 +219,33 @@ class Router:
         reachable = {target.name: (target.provider, target.model) for target in recipe.pool} if fixed else None
         made._file = Source(configuration, recipe, reload, catalog, tuple(journal), made._timer, reachable)
         return made
+
+    @classmethod
+    def with_models(
+        cls,
+        build: Callable[[Endpoint], M],
+        path: str | Path | None = None,
+        router: str | None = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+        catalog: Catalog | None = None,
+        **options: Any,
+    ) -> tuple[dict[str, M], Self]:
+        """For adapters: the models of a router's targets by name, and the router, which then keeps to these.
+
+        Parameters:
+            build: a target of the file -> the model that is called for it.
+            path, router, labels, catalog, options: as in `from_file`.
+
+        Raises:
+            ConfigurationError: as `from_file` and `build` do.
+        """
+        from switchwise.config import load
+
+        configuration = load(path, catalog)
+        recipe = configuration.pick(router, labels)
+        models = {target.name: build(configuration.endpoints[target.name]) for target in recipe.pool}
+        return models, cls.from_recipe(configuration, recipe, catalog=catalog, fixed=True, **options)
 
     def reload(self) -> bool:
         """Take over the file that this router was made from, if it has changed; whether it had.
@@ -329,10 +358,10 @@ class Router:
         parts = [(name, self._remembering[name], memory) for name, memory in state.items()]
         for name, part, memory in parts:
             if isinstance(part, ChecksState):
-                _taken(name, part.check_state, memory)
+                taken(name, part.check_state, memory)
         # Those that cannot be checked beforehand first: where one of them refuses, the others have taken over nothing.
         for name, part, memory in sorted(parts, key=lambda entry: isinstance(entry[1], ChecksState)):
-            _taken(name, part.load, memory)
+            taken(name, part.load, memory)
 
     def _begun(self, view: View) -> View:
         if self._file is not None:
@@ -363,68 +392,3 @@ class Router:
                 _log.exception("the sink %r failed; the call goes on without its record", sink)
         if failure is not None:
             raise failure
-
-
-def _refuse(pool: object, journal: object, recovery: object, clock: object, timer: object, rng: object) -> None:
-    _refuse_what_is_no_pool(pool)
-    if isinstance(journal, str) or not isinstance(journal, Iterable) or not all(map(callable, journal)):
-        raise ConfigurationError(f"journal={journal!r:.80}: give a list of sinks, such as [JsonLines('journal.jsonl')]")
-    for name, value in (("clock", clock), ("timer", timer)):
-        if not callable(value):
-            raise ConfigurationError(f"{name}={value!r}: give a function that tells seconds, such as time.time")
-    if recovery is not None and not isinstance(recovery, Recovery):
-        raise ConfigurationError(f"recovery={recovery!r}: give Recovery(patience=..., pause=...)")
-    if rng is not None and not hasattr(rng, "getrandbits"):
-        raise ConfigurationError(f"rng={rng!r}: give a generator, such as random.Random(7)")
-
-
-def _refuse_what_is_no_pool(pool: object) -> None:
-    if not isinstance(pool, Pool):
-        raise ConfigurationError(f"{pool!r:.80} is no Pool: write Router(Pool([...]), ...)")
-
-
-def _taken(name: str, take: Callable[[Mapping[str, Any]], None], memory: Any) -> None:
-    try:
-        take(memory)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"state of {name}: {error}") from None
-    except (AttributeError, KeyError, TypeError, ValueError) as error:  # a file that somebody edited, or an older one
-        raise ConfigurationError(f"state of {name}: not what its dump gives ({error!r})") from error
-
-
-def _keep(parts: Sequence[object], store: Store | None) -> None:
-    """Give the policies the router's store; refuse two that write to one table, since each would count what the other does."""
-    seen: dict[int, object] = {}
-    for part in parts:
-        if not isinstance(part, UsesStore):
-            continue
-        if store is not None:
-            part.use_store(store)
-        table = getattr(part, "table", None)
-        if table is not None and seen.setdefault(id(table), part) is not part:
-            raise ConfigurationError(
-                f"two policies named {name_of(part)} would keep their memory in one table of one store: "
-                "give one of them a part of it, store=Namespace(store, 'other')"
-            )
-
-
-def _checked(part: Checks, pool: Pool) -> None:
-    try:
-        part.check(pool)
-    except ConfigurationError as error:
-        name, told = name_of(part), str(error)
-        if told.startswith(name):
-            raise
-        raise ConfigurationError(f"{name}: {told}") from None
-
-
-def pinned(view: View, shortlist: Shortlist) -> Shortlist:
-    """Where the caller named a target for this call, nothing else may answer it.
-
-    Raises:
-        ConfigurationError: nothing in the pool goes by that name.
-    """
-    if not view.pin:
-        return shortlist
-    chosen = shortlist.pool.select(view.pin)
-    return shortlist.require(lambda target: target.name in chosen, f"this call is pinned to {view.pin!r}")

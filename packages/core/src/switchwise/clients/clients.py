@@ -142,12 +142,7 @@ class Clients:
         Raises:
             ConfigurationError: the file cannot be used, a key is not where it says, or nobody here speaks to a provider.
         """
-        from switchwise.config import load
-
-        configuration = load(path, catalog)
-        recipe = configuration.pick(router, labels)
-        clients = {target.name: client_of(configuration.endpoints[target.name]) for target in recipe.pool}
-        made = Router.from_recipe(configuration, recipe, reload=reload, catalog=catalog, fixed=True, **options)
+        clients, made = Router.with_models(client_of, path, router, labels=labels, reload=reload, catalog=catalog, **options)
         return cls(clients, made)
 
     def complete(self, messages: Sequence[Message], **options: Any) -> Completion:

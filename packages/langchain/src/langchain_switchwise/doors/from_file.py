@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_switchwise.models.native import build
 from switchwise import Router
-from switchwise.config import Endpoint, load
+from switchwise.config import Endpoint
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -55,10 +55,8 @@ def parts_of_file(
     Raises:
         ConfigurationError: the file cannot be used, a key is not where it says, or a model cannot be built.
     """
-    configuration = load(path, catalog)
-    recipe = configuration.pick(router, labels)
-    models = {target.name: model_of(configuration.endpoints[target.name]) for target in recipe.pool}
-    made = Router.from_recipe(configuration, recipe, reload=reload, catalog=catalog, fixed=True, **(options or {}))
+    where: dict[str, Any] = {"labels": labels, "reload": reload, "catalog": catalog}
+    models, made = Router.with_models(model_of, path, router, **where, **(options or {}))
     return {"models": models, "router": made, **settings}
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from llama_index.llms.switchwise.models.native import build
 from switchwise import Router
-from switchwise.config import Endpoint, load
+from switchwise.config import Endpoint
 
 if TYPE_CHECKING:
     from switchwise.catalog import Catalog
@@ -35,10 +35,8 @@ def parts_of_file(
     Raises:
         ConfigurationError: the file cannot be used, a key is not where it says, or an LLM cannot be built.
     """
-    configuration = load(path, catalog)
-    recipe = configuration.pick(router, labels)
-    models = {target.name: llm_of(configuration.endpoints[target.name]) for target in recipe.pool}
-    made = Router.from_recipe(configuration, recipe, reload=reload, catalog=catalog, fixed=True, **(options or {}))
+    where: dict[str, Any] = {"labels": labels, "reload": reload, "catalog": catalog}
+    models, made = Router.with_models(llm_of, path, router, **where, **(options or {}))
     return {"models": models, "router": made, **settings}
 
 
