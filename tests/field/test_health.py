@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
+from langchain_openai import ChatOpenAI
+from llama_index.core.base.llms.types import ChatMessage
+from llama_index.llms.openai import OpenAI
 
+from langchain_switchwise import ChatSwitchwise
+from llama_index.llms.switchwise import Switchwise
 from switchwise import (
     BudgetExceeded,
+    ConfigurationError,
     FailureKind,
     NoTarget,
     Pool,
@@ -18,6 +25,7 @@ from switchwise import (
     View,
     drive,
 )
+from switchwise.clients import Clients, OpenAIClient
 from switchwise.policies import Budget, Healthy, Rules
 from switchwise.testing import Clock, Fails, Says, Script
 from switchwise_loopback import Fault, LoopbackProvider
@@ -188,3 +196,49 @@ def test_a6_what_the_caller_brought_along_teaches_nothing_about_others_calls() -
     script = Script(a=fails, b="yes", clock=clock)
     list(drive(router.start(View()), script.perform))
     assert router.decide(View()).names == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("brought", "fault"),
+    [
+        ({"timeout": 0.05}, Fault.STALL),
+        ({"extra_headers": {"authorization": "Bearer my-own"}}, Fault.AUTHENTICATION),
+        ({"model": "my-own"}, Fault.NOT_FOUND),
+    ],
+    ids=["time-out", "key", "model"],
+)
+def test_a6_a_time_out_a_key_or_a_model_sent_with_the_call_is_the_caller_s_own(
+    brought: dict[str, Any], fault: Fault, first: LoopbackProvider, second: LoopbackProvider
+) -> None:
+    settings: dict[str, Any] = {"max_retries": 0, "stream_usage": True}
+    chat = ChatSwitchwise(
+        {
+            "a": ChatOpenAI(model="gpt-4.1-mini", base_url=first.openai_url, api_key="key", **settings),
+            "b": ChatOpenAI(model="gpt-4.1-mini", base_url=second.openai_url, api_key="key", **settings),
+        }
+    )
+    llm = Switchwise(
+        {
+            "a": OpenAI(model="gpt-4.1-mini", api_base=first.openai_url, api_key="key", max_retries=0),
+            "b": OpenAI(model="gpt-4.1-mini", api_base=second.openai_url, api_key="key", max_retries=0),
+        }
+    )
+    clients = Clients(
+        {
+            "a": OpenAIClient(model="gpt-4.1-mini", base_url=first.openai_url, api_key="key"),
+            "b": OpenAIClient(model="gpt-4.1-mini", base_url=second.openai_url, api_key="key"),
+        }
+    )
+    hello = [{"role": "user", "content": "hello"}]
+    asked = [
+        (chat.router, lambda: chat.invoke("hello", **brought)),
+        (llm.router, lambda: llm.chat([ChatMessage(role="user", content="hello")], **brought)),
+        (clients.router, lambda: clients.complete(hello, extra={"openai": brought})),
+    ]
+    for router, ask in asked:
+        first.clear()
+        first.inject(fault, seconds=0.2)
+        with contextlib.suppress(ConfigurationError, ExceptionGroup):
+            ask()
+        states = {state.state for name, state in router.health().items() if name != "b"}
+        assert states <= {"closed"}, router.health()

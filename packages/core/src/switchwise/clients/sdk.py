@@ -35,7 +35,7 @@ from switchwise.catalog.abilities import abilities
 from switchwise.catalog.hosts import account_of, provider_at
 from switchwise.clients.accounts import Environment, whereabouts_of
 from switchwise.dialects import Dialect
-from switchwise.failures import IncompleteStream, Refusal, check_answer, translated
+from switchwise.failures import IncompleteStream, Refusal, brought_along, check_answer, translated
 from switchwise.failures.evidence import quoted
 from switchwise.nouns.call import Call
 from switchwise.nouns.errors import ConfigurationError, FailureKind, TargetError
@@ -170,7 +170,7 @@ class Client(ABC):
         """
         arguments = self._arguments(self._sync, call, params, named)
         begun, assembly = self._clock(), self.assembly()
-        with translated():
+        with brought_along(params), translated():
             answer = self.create(self._sync)(**arguments)
             if not arguments.get("stream"):
                 yield self._whole(assembly, answer)
@@ -188,7 +188,7 @@ class Client(ABC):
         sdk = await self._async()
         arguments = self._arguments(sdk, call, params, named)
         begun, assembly = self._clock(), self.assembly()
-        with translated():
+        with brought_along(params), translated():
             answer = await self.create(sdk)(**arguments)
             if not arguments.get("stream"):
                 yield self._whole(assembly, answer)

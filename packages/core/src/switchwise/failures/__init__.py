@@ -5,8 +5,21 @@ bugs alone. `classify` is its pure heart, for failures that arrive as data (an e
 is the table `ROWS`, of which docs/design/failures.md is drawn.
 """
 
+from switchwise.failures.brought import brings, brought_along, mark_own_doing
 from switchwise.failures.exceptions import IncompleteStream, Refusal, target_error, translated
 from switchwise.failures.table import ROWS, Row, classify
 from switchwise.failures.unreadable import check_answer
 
-__all__ = ["ROWS", "IncompleteStream", "Refusal", "Row", "check_answer", "classify", "target_error", "translated"]
+__all__ = [
+    "ROWS",
+    "IncompleteStream",
+    "Refusal",
+    "Row",
+    "brings",
+    "brought_along",
+    "check_answer",
+    "classify",
+    "mark_own_doing",
+    "target_error",
+    "translated",
+]

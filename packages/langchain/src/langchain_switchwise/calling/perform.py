@@ -29,6 +29,7 @@ from langchain_switchwise.porting.history import HistoryAdapter
 from langchain_switchwise.porting.schema import Witness
 from langchain_switchwise.reading.inputs import Request
 from switchwise import Call, View
+from switchwise.failures import brings, brought_along
 from switchwise.protocols.ask_text import prompt_of
 
 
@@ -66,7 +67,7 @@ class Performer:
         prepared = self._prepared(call)
         if self._limiter is not None:
             self._limiter.acquire(blocking=True)
-        return self._door.open(prepared)
+        return self._own(prepared) if brings(prepared.settings) else self._door.open(prepared)
 
     async def aperform(self, call: Call) -> AsyncIterator[Any]:
         """Make a call, for `adrive`."""
@@ -76,10 +77,21 @@ class Performer:
             prepared = self._prepared(call)
             if self._limiter is not None:
                 await self._limiter.aacquire(blocking=True)
-            items = self._door.aopen(prepared)
+            items = self._aown(prepared) if brings(prepared.settings) else self._door.aopen(prepared)
         async with aclosing(cast("Any", items)):
             async for item in items:
                 yield item
+
+    def _own(self, prepared: PreparedCall) -> Iterator[Any]:
+        """A call that the caller brought a key, a time-out or a model name for: its failures teach nothing about others'."""
+        with brought_along(prepared.settings):
+            yield from self._door.open(prepared)
+
+    async def _aown(self, prepared: PreparedCall) -> AsyncIterator[Any]:
+        with brought_along(prepared.settings):
+            async with aclosing(cast("Any", self._door.aopen(prepared))) as items:
+                async for item in items:
+                    yield item
 
     def ask(self, call: Call) -> Iterator[Any]:
         """Ask a question of a policy's or verifier's own."""

@@ -26,7 +26,7 @@ from llama_index.llms.switchwise.porting.history import Histories
 from llama_index.llms.switchwise.porting.settings import settings_for
 from switchwise import Call, FailureKind, Reply, TargetError, Usage
 from switchwise.dialects.table import ANTHROPIC
-from switchwise.failures import check_answer, target_error
+from switchwise.failures import check_answer, mark_own_doing, target_error
 from switchwise.protocols.ask_text import prompt_of
 
 _UNFIT = (
@@ -227,6 +227,8 @@ class _Attempt:
         failure = error
         if isinstance(error, Exception) and not isinstance(error, TargetError):
             failure = target_error(error) or (unfit(error) if self._request.structured else None) or error
+        if isinstance(failure, TargetError):
+            mark_own_doing(failure, self._request.kwargs)
         if self._listened:
             events.tell_outcome(self._call, self._request.method, self.reply, failure)
         if failure is not None and failure is not error:
