@@ -86,7 +86,7 @@ def _fit(options: argparse.Namespace) -> int:
         found = {name: getattr(made, name) for name in ("tasks", "targets", "labels", "text", "measured")}
         sys.stdout.write(json.dumps({"folder": str(made.folder), **found}, indent=2) + "\n")
         return 0
-    reads = "reads the text" if made.text else "does not read the text: under 1,000 graded tasks, or no gain from it"
+    reads = "reads the text" if made.text else "does not read the text: too few graded tasks, or no gain from it"
     sys.stdout.write(f"{made.folder}: {made.tasks} tasks, {made.targets} targets, {made.labels} labels; {reads}\n")
     for router, metrics in made.measured.items():
         told = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())

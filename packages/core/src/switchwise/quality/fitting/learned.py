@@ -18,7 +18,8 @@ from switchwise.quality.fitting.sparse import ridge
 from switchwise.quality.text.dense import NAMES
 from switchwise.quality.text.featuriser import Read, Scale
 
-ENOUGH = 1_000  # graded texts below which a model of the text costs more than it brings
+ENOUGH = 1_000  # graded calls below which a model of the text costs more than it brings; of two targets, as many texts
+ENOUGH_TEXTS = 500  # texts that many targets must share: the difficulty of each is then known from all of them
 INNER = 5  # folds inside the training part
 PENALTIES = (4.0, 8.0, 16.0)  # of the ridge for two targets, chosen by the inner folds
 SURE = 2.0  # standard errors by which the inner correlation must exceed 0
@@ -161,7 +162,8 @@ def fit_text(read: Read, labels: Sequence[str], table: Table, scores: Any, group
     """
     import numpy as np
 
-    if len(read) < ENOUGH:
+    graded = int((~np.isnan(scores)).sum())
+    if len(read) < (ENOUGH if len(table.targets) == 2 else ENOUGH_TEXTS) or graded < ENOUGH:
         return None
     success, _, _ = table.rows(labels)
     rng = np.random.default_rng(seed)
