@@ -150,8 +150,10 @@ class Dispatch:
         return Performer(door, request, self._views.view(request), self._natives, self._adapter, self.limiter)
 
     def _begun(self, door: Door, request: Request) -> tuple[Performer, Run]:
-        view = self._views.view(request)
-        return Performer(door, request, view, self._natives, self._adapter, self.limiter), self.router.start(view)
+        performer = self.performer(door, request)
+        run = self.router.start(performer.view)
+        performer.hear = run.hear
+        return performer, run
 
     def _with_local(self, config: RunnableConfig) -> RunnableConfig:
         return config if self._local is None else merge_configs(self._local, config)

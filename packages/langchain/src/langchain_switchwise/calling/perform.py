@@ -9,7 +9,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing
 from typing import Any, cast
 
@@ -21,6 +21,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import merge_configs
 
 from langchain_switchwise.answering.decision_record import unstamped
+from langchain_switchwise.answering.tokens_shown import TokensShown, anybody_reads
 from langchain_switchwise.calling.door import INVOKE, Door, PreparedCall
 from langchain_switchwise.models.native import Native
 from langchain_switchwise.policies.decision_models import NOSTREAM, aside
@@ -43,9 +44,11 @@ class Performer:
         natives: the models by target name.
         adapter: adapts the history.
         limiter: asked before each attempt; None: none.
+
+    `hear` is told of what a reader is shown of an answer that the caller wants whole: `Run.hear`.
     """
 
-    __slots__ = ("_adapter", "_begun", "_door", "_limiter", "_natives", "_request", "view")
+    __slots__ = ("_adapter", "_begun", "_door", "_limiter", "_natives", "_request", "hear", "view")
 
     def __init__(
         self,
@@ -58,6 +61,7 @@ class Performer:
     ) -> None:
         self._door, self._request, self._natives = door, request, natives
         self._begun = False
+        self.hear: Callable[[Any], object] | None = None
         self.view, self._adapter, self._limiter = view, adapter, limiter
 
     def perform(self, call: Call) -> Iterator[Any]:
@@ -120,6 +124,8 @@ class Performer:
         self._begun = True
         if not call.live:
             config["tags"] = [*config["tags"], NOSTREAM]
+        elif self.hear is not None and anybody_reads(config["callbacks"], native.model.callbacks):
+            config = merge_configs(config, {"callbacks": [TokensShown(self.hear)]})
         native, messages, settings = self._adapter.adapted(
             self.view.thread, native, request.messages, request.settings, request.tools is not None
         )

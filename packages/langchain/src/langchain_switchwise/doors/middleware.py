@@ -117,6 +117,7 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
             return handler(request)
         dispatch, step = request.model.dispatch, self._step(request, request.model.dispatch)
         run = dispatch.router.start(step.performer.view)
+        step.performer.hear = run.hear
 
         def perform(call: Call) -> Iterator[Any]:
             if call.ask is not None:
@@ -138,6 +139,7 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
             return await handler(request)
         dispatch, step = request.model.dispatch, self._step(request, request.model.dispatch)
         run = dispatch.router.start(step.performer.view)
+        step.performer.hear = run.hear
 
         async def perform(call: Call) -> AsyncIterator[Any]:
             if call.ask is not None:
