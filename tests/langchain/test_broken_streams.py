@@ -126,6 +126,6 @@ def test_b6_an_answer_that_is_accepted_and_does_not_parse_is_the_parsers_error()
         llm = ChatSwitchwise(
             {"first": gpt(provider), "second": gpt(provider, model="gpt-4.1")}, verify=lambda *_: Verdict(True)
         )
-        with pytest.raises(ValueError, match="(?i)json"):
+        with pytest.raises(ValueError, match=r"(?i)json"):
             llm.with_structured_output(City, method="json_mode").invoke("Where? Answer in JSON.")
         assert len(provider.requests) == 1
