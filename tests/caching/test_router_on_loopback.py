@@ -12,7 +12,6 @@ from switchwise.clients import AnthropicClient, Clients, OpenAIClient
 from switchwise.nouns.signals import StepKind
 from switchwise.policies import ByStep, Cheapest
 from switchwise.protocols.prompt import Prompt
-from switchwise.switching.advisor import Advisor
 from switchwise.testing import Clock
 from switchwise_loopback import Answer, LoopbackProvider, ToolCall
 
@@ -34,25 +33,23 @@ def after_a_tool(view):
     return view.signals.step is StepKind.TOOL_RESULT
 
 
-class Watched(Advisor):
+class Watched(Cheapest):
     """Keeps what was expected of the last call, in tokens read."""
 
     expected = 0
 
-    def learn(self, attempt, easy, **more):
-        self.expected = self.expect(attempt.call.view, attempt.target).likely
-        super().learn(attempt, easy, **more)
+    def learn(self, attempt):
+        self.expected = self.advisor.expect(attempt.call.view, attempt.target).likely
+        super().learn(attempt)
 
 
 class Work:
     """An agent at work: a user's turn, then tools, again and again; each call is compared with what was expected of it."""
 
     def __init__(self, provider: LoopbackProvider, clock: Clock, *targets: Target, extra=AUTOMATIC):
-        self.advisor = Watched(control=0.0)
+        self.policy = Watched(when=after_a_tool)
         chain = [ByStep(first="strong", failure="strong", user_turn="strong", tool_result=None)]
-        self.router = Router(
-            Pool(targets), *chain, Cheapest(when=after_a_tool, advisor=self.advisor), clock=clock, rng=random.Random(1)
-        )
+        self.router = Router(Pool(targets), *chain, self.policy, clock=clock, rng=random.Random(1))
         made = {}
         for target in targets:
             if target.provider == "anthropic":
@@ -83,7 +80,7 @@ class Work:
         self.clock.advance(self.rng.uniform(3, 30))
         done = self.clients.complete(self.messages, session="s1", tools=TOOLS, max_tokens=60, extra=self.extra)
         usage = done.outcome.reply.usage
-        self.misses.append(abs(self.advisor.expected - (usage.cache_read_tokens or 0)) / usage.input_tokens)
+        self.misses.append(abs(self.policy.expected - (usage.cache_read_tokens or 0)) / usage.input_tokens)
         self.reasons.append(done.outcome.attempt.call.shortlist.decider.because)
         self.names.append(done.outcome.target.name)
         self.messages.append(done.message)
@@ -139,7 +136,9 @@ def test_where_the_cold_write_is_not_repaid_it_stays_and_says_so(provider, clock
 def test_a_provider_of_which_nothing_is_known_is_taken_to_cache_nothing_and_that_is_said(provider, clock):
     unknown = Target("box", "my-host", "llama", Price(4, 20))
     work = Work(provider, clock, OPUS, HAIKU)
-    router = Router(Pool([OPUS, unknown]), Cheapest(advisor=work.advisor), clock=clock)
+    policy = Cheapest()
+    policy.advisor = work.policy.advisor
+    router = Router(Pool([OPUS, unknown]), policy, clock=clock)
     work.turn()
     view = work.clients._views.view(Prompt(work.messages, tools=TOOLS), Scope("s1"))
     assert "nothing is known of caching at box" in router.decide(view).decider.because

@@ -10,7 +10,7 @@ from switchwise.clients import Clients, OpenAIClient
 from switchwise.engine.recovery import Recovery
 from switchwise.observe.journal import InMemory
 from switchwise.policies import Budget, ByAgent, ByPhase, Cheapest, Fits, Healthy, Rules, Stick, Weighted
-from switchwise.switching import Advisor, Priors
+from switchwise.switching import Priors
 from switchwise.testing import Script
 from switchwise.verifiers import Judge, Predicate, Schema
 
@@ -22,10 +22,10 @@ WRONG = {
     "an answer of no length": (lambda: Cheapest(output=0), "output=0.*above 0"),
     "an answer's length that is no number": (lambda: Cheapest(output=NAN), "output=nan"),
     "a condition that is no function": (lambda: Cheapest(when="easy"), "when='easy'"),
-    "an advisor that is a word": (lambda: Cheapest(advisor="plan"), "advisor='plan'"),
-    "a cap below 0": (lambda: Advisor(cap=-0.1), "cap=-0.1"),
-    "a cap that is no number": (lambda: Advisor(cap=NAN), "cap=nan"),
-    "more stretches than there are": (lambda: Advisor(control=2), "control=2.*from 0 to 1"),
+    "a share of runs below 0": (lambda: Cheapest(explore=-0.1), "explore=-0.1"),
+    "a share of runs that is not a number": (lambda: Cheapest(explore=NAN), "explore=nan"),
+    "more runs than there are": (lambda: Cheapest(explore=2), "explore=2.*from 0 to 1"),
+    "rules of another kind": (lambda: Cheapest(rules={}), "rules={}"),
     "a prior that cannot be": (lambda: Priors(hazard=0), "hazard=0.*above 0"),
     "a price below 0": (lambda: Price(-1, 2), "input=-1"),
     "a price that is no number": (lambda: Price(1, NAN), "output=nan"),

@@ -21,7 +21,9 @@ def answered(policy, tokens, view=ANY, target=READER, ask=None, usage=True):
 def test_the_least_expected_cost_leads_and_the_note_says_the_dollars():
     decision = Router(POOL, Cheapest(output=1_000)).decide(View(tokens=10_000))
     assert decision.names == ("dear prompts", "dear answers")
-    assert decision.decider.because == "cheapest: about $0.0220 for 10,000 tokens in and 1,000 out"
+    assert (
+        decision.decider.because == "cheapest: about $0.0220 for 10,000 tokens in and 1,000 out; next dear answers at $0.0300"
+    )
     assert Router(POOL, Cheapest(output=1_000)).decide(View(tokens=100_000)).names[0] == "dear answers"
 
 

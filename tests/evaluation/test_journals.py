@@ -15,7 +15,6 @@ from switchwise.evaluation import compare_recording, read_journal, replay_router
 from switchwise.nouns.signals import StepKind
 from switchwise.observe.journal import JsonLines
 from switchwise.policies import ByStep, Cheapest
-from switchwise.switching import Advisor
 from switchwise.testing import Clock
 from switchwise_loopback import Answer, LoopbackProvider, ToolCall
 
@@ -23,11 +22,12 @@ OPUS = Target("opus", "anthropic", "claude-opus-4-5", Price(5, 25, 0.5, 6.25))
 HAIKU = Target("haiku", "anthropic", "claude-haiku-4-5", Price(1, 5, 0.1, 1.25))
 NEWER = {"phase", "kind", "change", "kept_tokens", "free", "pool", "cache_write_1h_tokens"}
 TURNS, TOOLS = 3, 6
+READ = {"type": "function", "function": {"name": "read", "description": "Reads a file.", "parameters": {"type": "object"}}}
 
 
 def router(**options):
     chain = [ByStep(first="strong", failure="strong", user_turn="strong", tool_result=None)]
-    plans = Cheapest(when=lambda view: view.signals.step is StepKind.TOOL_RESULT, advisor=Advisor(control=0.0))
+    plans = Cheapest(when=lambda view: view.signals.step is StepKind.TOOL_RESULT)
     return Router(Pool([OPUS, HAIKU]), *chain, plans, rng=random.Random(1), **options)
 
 
@@ -57,7 +57,11 @@ def work(path, session, *, keep=True):
                     messages.append({"role": "user", "content": words})
                 clock.advance(rng.uniform(3, 30))
                 done = clients.complete(
-                    messages, session=session, max_tokens=60, extra={"anthropic": {"cache_control": {"type": "ephemeral"}}}
+                    messages,
+                    session=session,
+                    tools=[READ],
+                    max_tokens=60,
+                    extra={"anthropic": {"cache_control": {"type": "ephemeral"}}},
                 )
                 messages.append(done.message)
     return path
@@ -173,9 +177,30 @@ def test_the_router_that_wrote_a_journal_does_the_same_again_when_it_is_replayed
 def test_a_router_that_starts_again_knows_what_its_journal_tells(written):
     fresh, taught = router(), router()
     assert teach(taught, written) == 2 * TURNS * (1 + TOOLS)
-    planner = taught.policies[-1].advisor.planner
-    never = router().policies[-1].advisor.planner
-    assert planner.course("main").rhythm.habits.calls == never.course("main").rhythm.habits.calls + 2 * TURNS * (1 + TOOLS)
-    outlook = planner.course("main").rhythm.outlook(300)
-    assert outlook.easy > fresh.policies[-1].advisor.planner.course("main").rhythm.outlook(300).easy
-    assert planner.cap.spent == pytest.approx(compare_recording(written).bought.modelled)
+    before, after = (each.policies[-1].advisor.planner for each in (fresh, taught))
+    assert after.forecast.calls == before.forecast.calls + 2 * TURNS * (1 + TOOLS)
+    assert after.forecast.outlook(300).easy > before.forecast.outlook(300).easy
+    assert after.learns
+    assert not before.learns
+
+
+def test_a_router_learns_from_its_journal_how_many_calls_a_target_needs(written, tmp_path):
+    """Runs of the home target alone take three calls; the other one's take nine."""
+    template = json.loads(written.read_text().splitlines()[1])
+    rows = []
+    for name, length in [("opus", 3)] * 12 + [("haiku", 9)] * 12:
+        for step in range(length + 1):
+            rows.append(
+                template
+                | {
+                    "switchwise.target": name if step else "opus",
+                    "switchwise.free": ["opus", "haiku"] if step else [],
+                    "switchwise.time": 9.0 * len(rows),
+                    "switchwise.decision": str(len(rows)),
+                }
+            )
+    path = tmp_path / "journal.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    taught = router()
+    assert teach(taught, path) == len(rows)
+    assert taught.policies[-1].advisor.planner.calls("haiku") > 1.8

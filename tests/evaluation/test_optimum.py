@@ -12,7 +12,8 @@ from switchwise.evaluation import Step, Thread, simulate
 from switchwise.evaluation.optimum import Foresight, optimum
 from switchwise.evaluation.policies import Simple, Switchwise, naive
 from switchwise.evaluation.sessions import Bill
-from switchwise.switching import CacheRule, Tariff
+from switchwise.prompt_cache import CacheRule
+from switchwise.prompt_cache.rates import CacheRates
 
 BILL = Bill("recorded", 0, 0, 0, 0, 0)
 RULES = [CacheRule("marked", minimum=500, ttl=300), CacheRule("automatic", minimum=1024, step=128, ttl=100), CacheRule()]
@@ -22,7 +23,7 @@ RULES = [CacheRule("marked", minimum=500, ttl=300), CacheRule("automatic", minim
 def tariffs(draw):
     price = draw(some.floats(0.1, 10))
     read = draw(some.sampled_from([0.05, 0.1, 0.5]))
-    return Tariff(Price(price, 5 * price, price * read, price * 1.25), draw(some.sampled_from(RULES)))
+    return CacheRates(Price(price, 5 * price, price * read, price * 1.25), draw(some.sampled_from(RULES)))
 
 
 @some.composite

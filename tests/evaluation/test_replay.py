@@ -7,7 +7,7 @@ import random
 from dataclasses import replace
 from math import isnan
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from xml.etree import ElementTree
 
 import pytest
@@ -15,14 +15,19 @@ import pytest
 from switchwise.cli import main
 from switchwise.evaluation import EASY, Setting, read_sessions, replay
 from switchwise.evaluation.cost_model import validate
-from switchwise.evaluation.policies import Switchwise, all_strong
-from switchwise.evaluation.prices import PAIRS, frozen_prices, tariff_of
-from switchwise.evaluation.replay import simulate
+from switchwise.evaluation.prices import PAIRS, listed
 from switchwise.evaluation.sessions import easy_share
-from switchwise.switching import CacheRules, Priors
+from switchwise.prompt_cache import CacheRules
+from switchwise.switching import Priors
 
 SAMPLE = Path(__file__).parents[2] / "examples/data/agent_sessions"
 QUICK = Setting(samples=0)
+BILL = {  # definition of easy, calls needed -> cost of each of `PAIRS` in multiples of all-strong
+    ("reads", 1): (0.8663, 0.8633, 1.0000, 0.8309, 0.8247, 0.9212, 0.9966, 1.0000, 0.6467),
+    ("reads", 2): (1.0315, 1.0292, 1.0000, 1.0231, 1.0102, 1.0460, 1.0204, 1.0000, 0.8298),
+    ("reads+bash", 1): (0.7268, 0.7403, 1.0006, 0.6739, 0.6689, 0.8046, 0.9782, 1.0000, 0.3906),
+    ("reads+bash", 2): (1.0370, 1.0402, 1.0058, 1.0125, 0.9429, 1.0485, 1.0225, 1.0000, 0.5262),
+}
 
 
 @pytest.fixture(scope="module", params=list(EASY))
@@ -36,7 +41,7 @@ def results(recorded):
 
 
 def test_the_cost_model_reproduces_the_recordings_own_bill(recorded):
-    found = validate(recorded, frozen_prices(), CacheRules())
+    found = validate(recorded, listed, CacheRules())
     assert {check.ttl for check in found} == {300, 3600}
     assert all(abs(check.ratio - 1) < 0.08 for check in found)
 
@@ -58,6 +63,26 @@ def test_switchwise_is_near_the_optimum_and_never_below_it(results, recorded):
         cost = {name: found.value for name, found in result.relative.items()}
         assert cost["optimum"] <= cost["switchwise"] + 1e-12, result.pair
         assert cost["switchwise"] - cost["optimum"] <= most, result.pair
+
+
+def test_the_bill_of_nine_pairs_is_what_it_was(recorded, results):
+    """Once and twice the calls, on the whole sample: a change that moves a cell by more than .003 must say why.
+
+    The table is printed by `switchwise replay examples/data/agent_sessions [--easy reads+bash] [--inflation 2]`.
+    """
+    easy = "reads" if easy_share(recorded) < 0.5 else "reads+bash"
+    twice = replay(recorded, PAIRS, replace(QUICK, inflation=2.0))
+    for inflation, found in ((1, results), (2, twice)):
+        costs = {result.pair: result.relative["switchwise"].value for result in found}
+        assert costs == pytest.approx(dict(zip(PAIRS, BILL[easy, inflation], strict=True)), abs=0.003), inflation
+
+
+def test_where_twice_the_calls_are_needed_the_loss_is_that_of_finding_out(recorded):
+    """Below 2 % on 147 sessions; on these 23 up to 5 % (docs/design/caching.md). Mean of nine pairs: nothing is lost."""
+    found = replay(recorded, PAIRS, replace(QUICK, inflation=2.0))
+    costs = [result.relative["switchwise"].value for result in found]
+    assert max(costs) <= 1.05
+    assert fmean(costs) <= 1.0
 
 
 def test_hard_calls_never_go_to_the_weaker_model(results):
@@ -105,26 +130,7 @@ def test_on_a_dozen_sessions_little_is_lost_as_a_rule_whatever_the_weak_model_ne
         same.append(one.relative["switchwise"].value / min(1.0, one.relative["naive"].value))
         twice.append(two.relative["switchwise"].value)
     assert median(same) <= 1.01
-    assert median(twice) <= 1.04
-
-
-@pytest.mark.parametrize("inflation", [1.0, 1.5, 2.0])
-@pytest.mark.parametrize("pair", [PAIRS[0], PAIRS[3], PAIRS[5]])
-def test_the_cap_knows_what_never_switching_would_have_cost_even_where_everything_was_switched(pair, inflation):
-    class Always(Switchwise):
-        def choose(self, step, prompt, lanes):
-            return int(step.easy)
-
-    threads = sorted(read_sessions(SAMPLE), key=lambda thread: thread.steps[0].at)
-    tariffs = [tariff_of(model, CacheRules()) for model in pair.split("/")]
-    always = Always()
-    spent = simulate(threads, *tariffs, always, inflation).total
-    strong = simulate(threads, *tariffs, all_strong()).total
-    cap = always.planner.cap
-    assert cap.spent == pytest.approx(spent)
-    assert cap._never["cheap"][{1.0: 0, 1.5: 2, 2.0: 3}[inflation]] == pytest.approx(
-        strong, rel=0.001 if inflation == 1.0 else 0.04
-    )
+    assert median(twice) <= 1.08  # naive: 1.17 to 1.4
 
 
 def test_without_history_most_of_the_saving_is_there_all_the_same():

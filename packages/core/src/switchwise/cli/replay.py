@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from math import inf, nextafter
+from math import nextafter
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ def add(commands: Any) -> None:
         "--pair",
         action="append",
         metavar="STRONG/WEAK",
-        help="a pair of models of the price table, or of the journal or router; may be repeated",
+        help="a pair of models of the catalogue, or of the journal or router; may be repeated",
     )
     say(
         "--router", metavar="MODULE:NAME", help="a Router, or a function that makes one, to be replayed, too; also file.py:name"
@@ -55,17 +55,10 @@ def add(commands: Any) -> None:
     )
     say("--cold-start", action="store_true", help="without history: nothing is known of how many calls the strong model needs")
     say(
-        "--control",
+        "--explore",
         type=_number(0, 1, "from 0 to 1"),
         metavar="SHARE",
-        help="share of easy stretches left to the strong model, to learn that (0; with --cold-start 0.02, and more in the beginning)",
-    )
-    say(
-        "--cap",
-        type=_number(0, inf, "not below 0; inf: no cap"),
-        default=0.02,
-        metavar="SHARE",
-        help="by what share the bill may exceed that of never switching (0.02)",
+        help="share of easy runs left to the strong model, to learn that (0; with --cold-start 0.02, and more in the beginning)",
     )
     default = Priors()
     for name in ("hazard", "growth", "output", "easy"):
@@ -154,8 +147,7 @@ def _run(options: argparse.Namespace) -> int:
         inflation=options.inflation,
         priors=_priors(options),
         history=not options.cold_start,
-        control=options.control,
-        cap=options.cap,
+        explore=options.explore,
         samples=options.samples,
         foresight=options.foresight,
     )

@@ -1,6 +1,7 @@
 """Recorded outcomes and sessions: what other decisions would have cost, with standard errors."""
 
 from switchwise.evaluation.compare import Bought, Comparison, compare_recording
+from switchwise.evaluation.delegation import Delegation, delegation
 from switchwise.evaluation.journals import Journal, read_journal
 from switchwise.evaluation.replay import PairResult, Setting, Tally, replay, simulate
 from switchwise.evaluation.routers import load_router, replay_router
@@ -11,6 +12,7 @@ __all__ = [
     "EASY",
     "Bought",
     "Comparison",
+    "Delegation",
     "Journal",
     "PairResult",
     "Setting",
@@ -18,6 +20,7 @@ __all__ = [
     "Tally",
     "Thread",
     "compare_recording",
+    "delegation",
     "load_router",
     "read_journal",
     "read_sessions",

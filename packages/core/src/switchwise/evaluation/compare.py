@@ -9,13 +9,13 @@ from pathlib import Path
 from switchwise.evaluation.cost_model import Check, validate
 from switchwise.evaluation.journals import Journal, is_journal, read_journal
 from switchwise.evaluation.policies import STRONG, Lanes, Policy, Simple, all_strong
-from switchwise.evaluation.prices import PAIRS, frozen_prices
+from switchwise.evaluation.prices import PAIRS, listed
 from switchwise.evaluation.replay import SETTING, PairResult, Setting, Table, replay, simulate
 from switchwise.evaluation.routers import replay_router
 from switchwise.evaluation.sessions import EASY, Step, Thread, read_sessions
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.target import Target
-from switchwise.prompt_cache.rates import Tariff
+from switchwise.prompt_cache.rates import CacheRates
 from switchwise.prompt_cache.rules import CacheRules
 from switchwise.router import Router
 
@@ -85,7 +85,7 @@ def compare_recording(
     targets = router.pool.targets if router is not None else journal.targets if journal is not None else ()
     if targets:
         own = {_name(target): (target.provider, target.price) for target in targets if target.price is not None}
-        table: Table = {**(setting.prices or frozen_prices()), **own}
+        table: Table = {**(setting.prices or {}), **own}
         setting = replace(setting, prices=table)
         names = list(own)
         pairs = pairs or [f"{names[0]}/{name}" for name in names[1:]]
@@ -103,7 +103,7 @@ def compare_recording(
             result.joined("router", tally, setting.samples) if result.pair.split("/")[0] == strongest else result
             for result in results
         ]
-    bill = validate(threads, frozen_prices(), CacheRules()) if journal is None else []
+    bill = validate(threads, listed, CacheRules()) if journal is None else []
     return Comparison(threads, results, bill, _bought(journal) if journal is not None else None, calls)
 
 
@@ -113,7 +113,7 @@ def _bought(journal: Journal) -> Bought:
         return Bought(journal, journal.targets[0].name, 0.0, 0.0)
     rules = CacheRules()
     strong, *weak = (
-        Tariff(target.price, rules.of(target.provider, target.model or target.name)) for target in priced if target.price
+        CacheRates(target.price, rules.of(target.provider, target.model or target.name)) for target in priced if target.price
     )
     places = {target.name: place for place, target in enumerate(priced)}
     ordered = sorted(journal.threads, key=lambda thread: thread.steps[0].at)

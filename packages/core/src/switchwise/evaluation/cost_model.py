@@ -11,13 +11,13 @@ Rules
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from switchwise.evaluation.sessions import Thread
 from switchwise.nouns.target import Price
 from switchwise.nouns.usage import Usage
-from switchwise.prompt_cache.rates import Tariff
+from switchwise.prompt_cache.rates import CacheRates
 from switchwise.prompt_cache.rules import CacheRules
 
 SLACK = 30.0
@@ -28,15 +28,15 @@ class Lane:
     """The cache of one model in one thread.
 
     Parameters:
-        tariff: its rates and rule.
+        rates: its rates and rule.
         warm: leading tokens that it knows, while it lives.
         at: when it was used last, in seconds.
     """
 
-    __slots__ = ("at", "tariff", "warm")
+    __slots__ = ("at", "rates", "warm")
 
-    def __init__(self, tariff: Tariff, warm: int = 0, at: float = NEVER) -> None:
-        self.tariff = tariff
+    def __init__(self, rates: CacheRates, warm: int = 0, at: float = NEVER) -> None:
+        self.rates = rates
         self.warm = warm
         self.at = at
 
@@ -47,11 +47,11 @@ class Lane:
 
     def known(self, now: float) -> int:
         """Tokens that a call at `now` would read."""
-        return self.tariff.rule.whole(self.warm) if now - self.at <= self.tariff.longest + SLACK else 0
+        return self.rates.rule.whole(self.warm) if now - self.at <= self.rates.longest + SLACK else 0
 
     def call(self, now: float, prompt: int, output: int) -> float:
         """USD for a call at `now`; afterwards its whole prompt is warm."""
-        cost = self.tariff.cost(prompt, min(self.known(now), prompt), output)
+        cost = self.rates.cost(prompt, min(self.known(now), prompt), output)
         self.warm, self.at = prompt, now
         return cost
 
@@ -77,12 +77,12 @@ class Check:
         return self.modelled / self.billed if self.billed else 1.0
 
 
-def validate(threads: Iterable[Thread], prices: Mapping[str, tuple[str, Price]], rules: CacheRules) -> list[Check]:
+def validate(threads: Iterable[Thread], prices: Callable[[str], tuple[str, Price] | None], rules: CacheRules) -> list[Check]:
     """Replay the recorded models themselves and compare with what was billed for the input.
 
     Parameters:
         threads: the recording.
-        prices: beginning of the model's name -> provider and price; calls of models that are not listed are left out.
+        prices: model -> provider and price; None: its calls are left out.
         rules: how caches work.
     """
     sums: dict[int, list[float]] = {}
@@ -93,13 +93,13 @@ def validate(threads: Iterable[Thread], prices: Mapping[str, tuple[str, Price]],
             for lane in lanes.values():
                 lane.cut(step.kept)
             bill = step.bill
-            listed = [model for model in prices if bill.model.startswith(model)]
-            if not listed:
+            found = prices(bill.model)
+            if found is None:
                 continue
-            provider, price = prices[max(listed, key=len)]
+            provider, price = found
             if bill.model not in lanes:
-                tariff = Tariff(price, rules.of(provider, bill.model), long=thread.ttl == 3600)
-                lanes[bill.model] = Lane(tariff, 0 if lanes else thread.shared, step.at)
+                rates = CacheRates(price, rules.of(provider, bill.model), long=thread.ttl == 3600)
+                lanes[bill.model] = Lane(rates, 0 if lanes else thread.shared, step.at)
             total[0] += 1
             total[1] += _billed(price, step.prompt, bill.plain, bill.read, bill.write_5m, bill.write_1h)
             total[2] += lanes[bill.model].call(step.at, step.prompt, 0)

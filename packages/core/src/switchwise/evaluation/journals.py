@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from switchwise.evaluation.prices import frozen_prices
+from switchwise.evaluation.prices import listed
 from switchwise.evaluation.sessions import BROKEN, COMPACTED, SURE, Bill, Step, Thread, recording, rows
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.signals import Phase, Signals, StepKind
@@ -151,12 +151,11 @@ def _targets(records: Sequence[Record]) -> list[Target]:
     hard = Counter(record.target for record in records if not _free(record)) or Counter(record.target for record in records)
     seen = {record.target: record for record in records}
     order = sorted(seen, key=lambda name: (-hard[name], name))
-    return [Target(name, seen[name].provider, seen[name].model, _listed(seen[name].model or name)) for name in order]
+    return [Target(name, seen[name].provider, seen[name].model, _of(listed(seen[name].model or name))) for name in order]
 
 
-def _listed(model: str) -> Price | None:
-    named = [name for name in frozen_prices() if model.startswith(name)]
-    return frozen_prices()[max(named, key=len)][1] if named else None
+def _of(found: tuple[str, Price] | None) -> Price | None:
+    return None if found is None else found[1]
 
 
 def price_of(rates: Mapping[str, Any] | None) -> Price | None:

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 
 from switchwise.evaluation.cost_model import NEVER, SLACK, Lane
 from switchwise.evaluation.sessions import Step, Thread
-from switchwise.prompt_cache.rates import Tariff
+from switchwise.prompt_cache.rates import CacheRates
 
 _State = tuple[float, int, float, int, float]  # USD so far; tokens and time at the strong model; at the cheap one
 
 
-def optimum(thread: Thread, strong: Tariff, cheap: Tariff) -> float:
+def optimum(thread: Thread, strong: CacheRates, cheap: CacheRates) -> float:
     """USD of the cheapest assignment that leaves hard calls to the strong model."""
     states: list[_State] = [(0.0, thread.shared, thread.steps[0].at, 0, NEVER)]
     for step in thread.steps:
@@ -48,10 +48,10 @@ class Foresight:
             return 0
         strong, cheap = lanes[:2]
         begun: list[_State] = [(0.0, strong.warm, strong.at, cheap.warm, cheap.at)]
-        ways = list(_called(begun, step, strong.tariff, cheap.tariff))
+        ways = list(_called(begun, step, strong.rates, cheap.rates))
         for later in self._steps[self._next + 1 : self._next + self.calls]:
             for i, states in enumerate(ways):
-                at_strong, at_cheap = _called(states, later, strong.tariff, cheap.tariff)
+                at_strong, at_cheap = _called(states, later, strong.rates, cheap.rates)
                 ways[i] = at_strong + at_cheap
         stay, go = (min(spent for spent, *_ in states) for states in ways)
         return int(go < stay)
@@ -62,7 +62,7 @@ class Foresight:
     def end(self) -> None: ...
 
 
-def _called(states: Sequence[_State], step: Step, strong: Tariff, cheap: Tariff) -> tuple[list[_State], list[_State]]:
+def _called(states: Sequence[_State], step: Step, strong: CacheRates, cheap: CacheRates) -> tuple[list[_State], list[_State]]:
     """The states after that call: made by the strong model, and by the cheap one if it may."""
     prompt, now = step.prompt, step.at
     at_strong: list[_State] = []
@@ -78,8 +78,8 @@ def _called(states: Sequence[_State], step: Step, strong: Tariff, cheap: Tariff)
     return _worth(at_strong, 3), _worth(at_cheap, 1)
 
 
-def _left(tariff: Tariff, warm: int, at: float, now: float) -> tuple[int, float]:
-    return (warm, at) if now - at <= tariff.longest + SLACK else (0, NEVER)
+def _left(rates: CacheRates, warm: int, at: float, now: float) -> tuple[int, float]:
+    return (warm, at) if now - at <= rates.longest + SLACK else (0, NEVER)
 
 
 def _worth(states: list[_State], other: int) -> list[_State]:

@@ -15,13 +15,15 @@ from typing import Protocol
 
 from switchwise.evaluation.cost_model import Lane
 from switchwise.evaluation.sessions import Step, Thread
-from switchwise.prompt_cache.survival import survival
+from switchwise.prompt_cache.ledger import survival
 from switchwise.switching.forecast import PRIORS, Priors
-from switchwise.switching.planner import PLAN, Course, Planner, Warmth
+from switchwise.switching.planner import PLAN, Cached, Planner
+from switchwise.switching.thread_state import ThreadState
 
 STRONG, CHEAP = 0, 1
-CONTROL_SHARE = 0.02  # of `Advisor`
-_ENOUGH = 20  # stretches of history
+EXPLORE = 0.02  # share of runs, where there is no history
+BROKEN = 0.5  # a prompt that keeps less than this share of the one before has lost its cache
+_ENOUGH = 20  # runs of history
 Lanes = tuple[Lane, ...]  # the strong model's, then those of weaker ones
 
 
@@ -77,7 +79,7 @@ def myopic() -> Policy:
     """An easy call to whoever is cheaper for this call alone, given what is cached."""
 
     def rule(step: Step, prompt: int, lanes: Lanes) -> int:
-        strong, cheap = (lane.tariff.cost(prompt, min(lane.known(step.at), prompt), step.output) for lane in lanes[:2])
+        strong, cheap = (lane.rates.cost(prompt, min(lane.known(step.at), prompt), step.output) for lane in lanes[:2])
         return CHEAP if step.easy and cheap < strong else STRONG
 
     return Simple(rule)
@@ -105,64 +107,54 @@ class Switchwise:
         priors: what it assumes at first.
         history: threads that the strong model did alone before: how many calls it needs is learnt from them. A thread is never
             judged by the half of the sessions that it is in itself (`half`).
-        control: share of easy stretches left to the strong model where there is no history.
-        cap: by what share the bill may exceed all-strong.
-        seed: of the control's draws.
+        explore: share of easy runs left to the strong model where there is no history.
+        seed: of its draws.
     """
 
-    def __init__(
-        self,
-        priors: Priors = PRIORS,
-        *,
-        history: Iterable[Thread] = (),
-        control: float = 0.0,
-        cap: float = 0.02,
-        seed: int = 0,
-    ) -> None:
-        self.planner = Planner(priors, cap=cap, control=control)
-        self._control = control
+    def __init__(self, priors: Priors = PRIORS, *, history: Iterable[Thread] = (), explore: float = 0.0, seed: int = 0) -> None:
+        self.planner = Planner(priors, explore=explore)
+        self._explore = explore
         self._rng = random.Random(seed)
-        self._course: Course = self.planner.course("")
+        self._state, self._kind = ThreadState(), ""
         self._mode = PLAN
-        self._known: Counter[int] = Counter()  # stretches of history in each half
+        self._known: Counter[int] = Counter()  # runs of history in each half
         for thread in history:
-            for length in stretches(thread):
+            for length in easy_runs(thread):
                 self._known[half(thread.session)] += 1
                 self.planner.history(f"{kind(thread)}, {half(thread.session)}", length)
 
     def begin(self, thread: Thread) -> None:
-        self._course = self.planner.course(kind(thread))
         judged_by = 1 - half(thread.session)
-        self._course.kind = f"{kind(thread)}, {judged_by}"
+        self._state, self._kind = ThreadState(), f"{kind(thread)}, {judged_by}"
         # Where most is in one half there is next to no history, and it is learnt as without one; of less than that nothing can be learnt.
         thin = self._known[judged_by] < _ENOUGH <= self._known.total()
-        self.planner.control = max(self._control, CONTROL_SHARE) if thin else self._control
+        self.planner.explore = max(self._explore, EXPLORE) if thin else self._explore
 
     def choose(self, step: Step, prompt: int, lanes: Lanes) -> int:
         self._mode = PLAN
         if not step.easy:
             return STRONG
-        home, cheap = (_warmth(lane, step.at) for lane in lanes[:2])
-        plan = self.planner.decide(self._course, prompt, home, {"cheap": cheap}, self._rng.random())
+        home, cheap = (_cached(lane, step.at) for lane in lanes[:2])
+        plan = self.planner.decide(self._state, self._kind, prompt, home, {"cheap": cheap}, self._rng.random())
         self._mode = plan.mode
-        return CHEAP if plan.model else STRONG
+        return CHEAP if plan.target else STRONG
 
-    def saw(self, step: Step, prompt: int, kept: int, model: int, cost: float, lanes: Lanes) -> None:
+    def saw(self, step: Step, prompt: int, kept: int, model: int, cost: float, lanes: Lanes) -> None:  # noqa: ARG002
+        state = self._state
         self.planner.saw(
-            self._course,
+            state,
+            self._kind,
             step.at,
             prompt,
             step.output,
             easy=step.easy,
-            kept=kept,
-            home=lanes[STRONG].tariff,
-            model="cheap" if model == CHEAP else "",
-            cost=cost,
+            broken=kept < BROKEN * state.prompt,
+            by="cheap" if model == CHEAP else "",
             mode=self._mode,
         )
 
     def end(self) -> None:
-        self.planner.ended(self._course)
+        self.planner.ended(self._state, self._kind)
 
 
 def kind(thread: Thread) -> str:
@@ -175,12 +167,12 @@ def half(session: str) -> int:
     return blake2b(session.encode(), digest_size=1).digest()[0] & 1
 
 
-def stretches(thread: Thread) -> list[int]:
+def easy_runs(thread: Thread) -> list[int]:
     """Lengths of its runs of easy calls."""
     return [len(list(run)) for easy, run in groupby(thread.steps, key=lambda step: step.easy) if easy]
 
 
-def _warmth(lane: Lane, now: float) -> Warmth:
-    tariff = lane.tariff
+def _cached(lane: Lane, now: float) -> Cached:
+    rates = lane.rates
     age = now - lane.at
-    return Warmth(tariff, tariff.rule.whole(lane.warm), survival(age, tariff.ttl, tariff.longest), age)
+    return Cached(rates, rates.rule.whole(lane.warm), survival(age, rates.ttl, rates.longest), age)

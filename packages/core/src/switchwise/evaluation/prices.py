@@ -1,16 +1,18 @@
-"""The price table that replays use, frozen so that a replay can be repeated."""
+"""Prices of the models in a replay: the catalogue's. Those of `PAIRS` are frozen, so that the figures of the README can be printed again."""
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from typing import Any
 
+from switchwise.catalog.prices import priced
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.target import Price
-from switchwise.prompt_cache.rates import Tariff
+from switchwise.prompt_cache.rates import CacheRates
 from switchwise.prompt_cache.rules import CacheRules
 
 PAIRS = (
@@ -28,23 +30,39 @@ PAIRS = (
 
 
 @cache
+def listed(model: str) -> tuple[str, Price] | None:
+    """Provider and price of a model in the catalogue; None: it is not there.
+
+    >>> listed("claude-opus-4-5-20251101")[1].input
+    5.0
+    """
+    found = priced("", model, time.time())
+    return None if found.price is None else (found.provider, found.price)
+
+
+@cache
 def frozen_prices() -> Mapping[str, tuple[str, Price]]:
-    """Model -> its provider and price."""
+    """Models of `PAIRS` -> provider and price, as of the day that stands in the file."""
     table = json.loads(resources.files("switchwise.evaluation").joinpath("prices.json").read_text(encoding="utf-8"))
     return {model: (entry["provider"], _price(entry)) for model, entry in table["models"].items()}
 
 
-def tariff_of(model: str, rules: CacheRules, prices: Mapping[str, tuple[str, Price]] | None = None) -> Tariff:
-    """The tariff of a model in the table.
+def rates_of(model: str, rules: CacheRules, prices: Mapping[str, tuple[str, Price]] | None = None) -> CacheRates:
+    """What calls of a model cost.
+
+    Parameters:
+        model: its name.
+        rules: how caches work.
+        prices: prices that count instead of the frozen and the listed ones.
 
     Raises:
-        ConfigurationError: it is not there.
+        ConfigurationError: its price is not known.
     """
-    table = frozen_prices() if prices is None else prices
-    if model not in table:
-        raise ConfigurationError(f"no price for {model!r} in the replay table; it knows: {', '.join(sorted(table))}")
-    provider, price = table[model]
-    return Tariff(price, rules.of(provider, model))
+    found = (prices or {}).get(model) or frozen_prices().get(model) or listed(model)
+    if found is None:
+        raise ConfigurationError(f"no price for {model!r} in the catalogue; name another model, or give --router with prices")
+    provider, price = found
+    return CacheRates(price, rules.of(provider, model))
 
 
 def _price(entry: Mapping[str, Any]) -> Price:

@@ -10,12 +10,12 @@ from switchwise.evaluation import policies
 from switchwise.evaluation.bootstrap import Estimate, ratio
 from switchwise.evaluation.cost_model import Lane
 from switchwise.evaluation.optimum import Foresight, optimum
-from switchwise.evaluation.policies import CONTROL_SHARE, STRONG, Policy, Sticky, Switchwise, half
-from switchwise.evaluation.prices import PAIRS, tariff_of
+from switchwise.evaluation.policies import EXPLORE, STRONG, Policy, Sticky, Switchwise, half
+from switchwise.evaluation.prices import PAIRS, rates_of
 from switchwise.evaluation.sessions import Step, Thread
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.target import Price
-from switchwise.prompt_cache.rates import Tariff
+from switchwise.prompt_cache.rates import CacheRates
 from switchwise.prompt_cache.rules import CacheRules
 from switchwise.switching.forecast import PRIORS, Priors
 
@@ -78,30 +78,28 @@ class Setting:
         inflation: calls that the weaker model needs where the strong one needs one; above 1 there is no optimum.
         priors: what switchwise assumes at first.
         history: switchwise knows how many calls the strong model needed, from the half of the sessions that it is not judged on.
-        control: share of easy stretches it leaves to the strong model to learn that; None: with history none, else 2 % and more
-            in the beginning, as `Cheapest` does.
-        cap: by what share its bill may exceed all-strong.
+        explore: share of easy runs it leaves to the strong model to learn that; None: with history none, else 2 %, and more
+            in the beginning.
         samples: resamples of the bootstrap.
         foresight: also what a policy comes to that knows that many calls in advance, this one included; 0: not.
-        prices, rules: of the models; None: the shipped tables.
+        prices, rules: of the models; None: the frozen prices, the catalogue and the shipped rules.
     """
 
     inflation: float = 1.0
     priors: Priors = PRIORS
     history: bool = True
-    control: float | None = None
-    cap: float = 0.02
+    explore: float | None = None
     samples: int = 400
     foresight: int = 0
     prices: Table | None = None
     rules: CacheRules | None = None
 
     @property
-    def controlled(self) -> float:
-        """The share of easy stretches that is left to the strong model."""
-        if self.control is None:
-            return 0.0 if self.history else CONTROL_SHARE
-        return self.control
+    def explored(self) -> float:
+        """The share of easy runs that is left to the strong model."""
+        if self.explore is None:
+            return 0.0 if self.history else EXPLORE
+        return self.explore
 
 
 SETTING = Setting()
@@ -112,7 +110,7 @@ def replay(threads: Sequence[Thread], pairs: Sequence[str] = PAIRS, setting: Set
 
     Parameters:
         threads: a recording; see `read_sessions`.
-        pairs: `strong/weak`, names of models in the price table.
+        pairs: `strong/weak`, names of models with a known price.
         setting: how.
 
     Raises:
@@ -124,22 +122,26 @@ def replay(threads: Sequence[Thread], pairs: Sequence[str] = PAIRS, setting: Set
         raise ConfigurationError("the recording counts no tokens: all of input_tokens, cache_read and cache_write are zero")
     rules = setting.rules or CacheRules()
     ordered = sorted(threads, key=lambda thread: thread.steps[0].at)
-    return [_pair(ordered, pair, setting, *_tariffs(pair, rules, setting.prices)) for pair in pairs]
+    return [_pair(ordered, pair, setting, *_cache_rates(pair, rules, setting.prices)) for pair in pairs]
 
 
 def simulate(
-    threads: Sequence[Thread], strong: Tariff, weak: Tariff | Sequence[Tariff], policy: Policy, inflation: float = 1.0
+    threads: Sequence[Thread],
+    strong: CacheRates,
+    weak: CacheRates | Sequence[CacheRates],
+    policy: Policy,
+    inflation: float = 1.0,
 ) -> Tally:
     """What `policy` comes to on these threads, taken in order.
 
     Parameters:
         threads: a recording.
-        strong, weak: the models' tariffs; of the weaker ones as many as the policy knows.
+        strong, weak: the models' cache_rates; of the weaker ones as many as the policy knows.
         policy: assigns the calls.
         inflation: calls that a weaker model needs where the strong one needs one.
     """
     tally = Tally()
-    others = [weak] if isinstance(weak, Tariff) else list(weak)
+    others = [weak] if isinstance(weak, CacheRates) else list(weak)
     for thread in threads:
         lanes = (Lane(strong, thread.shared, thread.steps[0].at), *map(Lane, others))
         _thread(thread, lanes, policy, inflation, tally)
@@ -189,16 +191,14 @@ def _count(tally: Tally, step: Step, prompt: int, model: int, last: int) -> None
         tally.unsafe += model != STRONG and not step.easy
 
 
-def _pair(threads: Sequence[Thread], pair: str, setting: Setting, strong: Tariff, cheap: Tariff) -> PairResult:
+def _pair(threads: Sequence[Thread], pair: str, setting: Setting, strong: CacheRates, cheap: CacheRates) -> PairResult:
     made: dict[str, Callable[[], Policy]] = {
         "all_strong": policies.all_strong,
         "all_cheap": policies.all_cheap,
         "naive": policies.naive,
         "myopic": policies.myopic,
         "sticky": Sticky,
-        "switchwise": lambda: Switchwise(
-            setting.priors, history=threads if setting.history else (), control=setting.controlled, cap=setting.cap
-        ),
+        "switchwise": lambda: Switchwise(setting.priors, history=threads if setting.history else (), explore=setting.explored),
     }
     tallies = {name: simulate(threads, strong, cheap, make(), setting.inflation) for name, make in made.items()}
     if setting.inflation == 1.0:
@@ -229,8 +229,8 @@ def _share(cost: Mapping[str, float], base: Mapping[str, float], sessions: Seque
     return sum(cost[session] for session in sessions) / total if total else 1.0
 
 
-def _tariffs(pair: str, rules: CacheRules, prices: Table | None) -> tuple[Tariff, Tariff]:
+def _cache_rates(pair: str, rules: CacheRules, prices: Table | None) -> tuple[CacheRates, CacheRates]:
     strong, slash, cheap = pair.partition("/")
     if not slash:
         raise ConfigurationError(f"{pair!r} is no pair: write strong/weak")
-    return tariff_of(strong, rules, prices), tariff_of(cheap, rules, prices)
+    return rates_of(strong, rules, prices), rates_of(cheap, rules, prices)

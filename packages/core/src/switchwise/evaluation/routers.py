@@ -33,7 +33,7 @@ from switchwise.nouns.scope import Scope
 from switchwise.nouns.target import Target
 from switchwise.nouns.usage import Usage
 from switchwise.nouns.view import View
-from switchwise.prompt_cache.rates import Tariff
+from switchwise.prompt_cache.rates import CacheRates
 from switchwise.prompt_cache.rules import CacheRules
 from switchwise.router import Router
 
@@ -52,11 +52,11 @@ def replay_router(router: Router, threads: Sequence[Thread], inflation: float = 
         NoTarget: the router has nobody for a call.
     """
     ordered = sorted(threads, key=lambda thread: thread.steps[0].at)
-    strong, *weak = tariffs(router)
+    strong, *weak = cache_rates(router)
     return simulate(ordered, strong, weak, _Routed(router, seed), inflation)
 
 
-def tariffs(router: Router) -> list[Tariff]:
+def cache_rates(router: Router) -> list[CacheRates]:
     """Those of its targets, strongest first.
 
     Raises:
@@ -64,7 +64,7 @@ def tariffs(router: Router) -> list[Tariff]:
     """
     advisors = [advisor for policy in router.policies if (advisor := advisor_of(policy)) is not None]
     rules = advisors[0].targets.rules if advisors else CacheRules()
-    return [_tariff(target, rules) for target in router.pool.targets]
+    return [_rates(target, rules) for target in router.pool.targets]
 
 
 def advisor_of(policy: Any) -> Any:
@@ -123,10 +123,10 @@ def _made(function: Any, place: str) -> Any:
     return function()
 
 
-def _tariff(target: Target, rules: CacheRules) -> Tariff:
+def _rates(target: Target, rules: CacheRules) -> CacheRates:
     if target.price is None:
         raise ConfigurationError(f"target {target.name!r} has no price: a replay cannot tell what its calls cost")
-    return Tariff(target.price, rules.of(target.provider, target.model or target.name))
+    return CacheRates(target.price, rules.of(target.provider, target.model or target.name))
 
 
 class _Clock:
@@ -171,7 +171,7 @@ class _Routed:
         return place
 
     def saw(self, step: Step, prompt: int, kept: int, model: int, cost: float, lanes: Lanes) -> None:  # noqa: ARG002
-        rule = lanes[model].tariff.rule
+        rule = lanes[model].rates.rule
         wrote = prompt - self._known if rule.caches and prompt >= rule.minimum else 0
         assert self._run is not None, "it was called because of a run"
         self._run.ended(Reply(usage=Usage(prompt, step.output, self._known, wrote), model="replayed"))

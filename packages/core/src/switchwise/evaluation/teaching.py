@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from switchwise.evaluation.cost_model import Lane
 from switchwise.evaluation.journals import is_journal, read_journal
-from switchwise.evaluation.policies import kind
-from switchwise.evaluation.routers import advisor_of, tariffs
+from switchwise.evaluation.policies import BROKEN
+from switchwise.evaluation.policies import kind as kind_of
+from switchwise.evaluation.routers import advisor_of, cache_rates
 from switchwise.evaluation.sessions import EASY, Thread, read_sessions
-from switchwise.prompt_cache.rates import Tariff
 from switchwise.router import Router
 from switchwise.switching.planner import Planner
+from switchwise.switching.thread_state import ThreadState
 
 
 def teach(router: Router, path: str | Path, easy: Collection[str] = EASY["reads"]) -> int:
     """Let the planners of a router learn from its journal, or from sessions recorded before there was a router.
 
-    They learn the rhythm of the calls, how many calls each target needs, and what switching has cost so far. Costs are those of the
-    replay's model, not the recorded ones. What is cached where is not carried over: caches do not live that long.
+    They learn what calls are like, and how many calls each target needs: from then on they go on learning that. What is cached where is not
+    carried over: caches do not live that long.
 
     Parameters:
         router: its pool should have the targets of the journal; calls of others are left out.
@@ -32,7 +32,8 @@ def teach(router: Router, path: str | Path, easy: Collection[str] = EASY["reads"
         ConfigurationError: the file is neither, or a target has no price.
     """
     threads = read_journal(path).threads if is_journal(path) else read_sessions(path, easy)
-    priced = dict(zip([target.name for target in router.pool.targets], tariffs(router), strict=True))
+    cache_rates(router)  # says which target has no price
+    priced = [target.name for target in router.pool.targets]
     advisors = {id(advisor): advisor for policy in router.policies if (advisor := advisor_of(policy)) is not None}
     taken = 0
     for thread in sorted(threads, key=lambda thread: thread.steps[0].at):
@@ -41,10 +42,9 @@ def teach(router: Router, path: str | Path, easy: Collection[str] = EASY["reads"
     return taken
 
 
-def _learn(planner: Planner, thread: Thread, priced: dict[str, Tariff]) -> int:
+def _learn(planner: Planner, thread: Thread, priced: Collection[str]) -> int:
     home = next(iter(priced))
-    lanes: dict[str, Lane] = {}
-    course = planner.course(kind(thread))
+    state, kind = ThreadState(), kind_of(thread)
     taken = 0
     planner.learns = True
     for step in thread.steps:
@@ -53,21 +53,8 @@ def _learn(planner: Planner, thread: Thread, priced: dict[str, Tariff]) -> int:
             continue
         taken += 1
         home = home if step.easy else name
-        for lane in lanes.values():
-            lane.cut(step.kept)
-        lane = lanes.setdefault(name, Lane(priced[name], 0 if lanes else thread.shared, step.at))
-        other = "" if name == home else name
-        cost = lane.call(step.at, step.prompt, step.output)
-        planner.saw(
-            course,
-            step.at,
-            step.prompt,
-            step.output,
-            easy=step.easy,
-            kept=min(step.kept, course.prompt),
-            home=priced[home],
-            model=other,
-            cost=cost,
-        )
-    planner.ended(course)
+        broken = step.kept < BROKEN * state.prompt
+        by = "" if name == home else name
+        planner.saw(state, kind, step.at, step.prompt, step.output, easy=step.easy, broken=broken, by=by)
+    planner.ended(state, kind)
     return taken

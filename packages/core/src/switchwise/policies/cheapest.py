@@ -1,9 +1,9 @@
 """Order the targets by what this call, and those that follow from it, will probably cost.
 
 Use it last in a chain, after what must be strong has been given to the strong: where an earlier opinion has already settled
-on one target, it only learns. Where the view carries the chain of its thread (those of all adapters do) and one of the targets
-keeps a prompt cache, it compares plans: what is cached where, what a cold write costs, how many easy calls will repay it. Else the
-cheapest by list price leads.
+on one target, it only learns. Where a prompt cache is at stake it compares plans: what is cached where, what a cold write costs, how many
+easy calls will repay it. Else the cheapest by list price leads, at once and always: a prompt shorter than any provider keeps, targets that do
+not cache, a single question, a view without the prefix of its thread.
 
 Source: `switchwise.switching` and docs/prompt-caching.md; else list prices, with a running mean of the answers seen.
 """
@@ -11,7 +11,7 @@ Source: `switchwise.switching` and docs/prompt-caching.md; else list prices, wit
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from math import inf
+from math import floor, inf, log10
 from typing import Any
 
 from switchwise.nouns.call import Attempt
@@ -21,11 +21,15 @@ from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Target
 from switchwise.nouns.validation import number
 from switchwise.nouns.view import View
+from switchwise.prompt_cache.rules import CacheRules
 from switchwise.state.codec import is_amount, mapping, rows
-from switchwise.state.in_process import Memory
-from switchwise.switching.advisor import Advisor
+from switchwise.state.in_process import InProcess
+from switchwise.state.store import Store
+from switchwise.switching.advisor import Advice, Advisor
+from switchwise.switching.forecast import PRIORS, Priors
+from switchwise.switching.plan import Choice
+from switchwise.switching.planner import CONTROL, PLAN, TRIAL
 
-_Seen = tuple[float, int]  # mean of the answers, in tokens; how many there were
 PRIOR_WEIGHT = 5  # answers that the stated prior is worth
 MEMORY = 100  # answers over which an old one fades, so that the mean follows a change of habits
 _WHAT = "state of Cheapest"
@@ -37,10 +41,15 @@ class Cheapest:
     Parameters:
         output: expected length of an answer in tokens, before any was seen; later the running mean of the answers of
             the same agent in the same phase.
-        when: on which requests it speaks; None: on all.
+        when: on which requests it has an opinion; None: on all.
         size: how many pairs of agent and phase are remembered; the least recently used one is forgotten first.
-        advisor: knows what is cached where, and plans; give one to set its rules, or to share it between routers.
+        explore: share of the runs of easy calls that are spent on learning how many calls each target needs where the strongest needs
+            one, such as 0.02. 0: no target is taken to need more calls, unless that was taught (`switchwise.evaluation.teach`) or loaded.
+        rules: how the prompt cache of each model works; None: the shipped table.
+        priors: what is assumed of the calls before anything was seen.
+        accounts: target -> name of the account behind it: targets of one account and one model share a prompt cache.
         plans: False: leave caches out and go by list prices.
+        store: where it keeps what it remembers of answers and threads; None: in this process.
 
     Raises:
         ConfigurationError: one of them is something else.
@@ -49,7 +58,7 @@ class Cheapest:
     >>> opus, haiku = Target("opus", price=Price(4, 20)), Target("haiku", price=Price(0.1, 0.5))
     >>> decision = Router(Pool([opus, haiku]), Cheapest()).decide(View(tokens=10_000))
     >>> decision.names, decision.decider.because
-    (('haiku', 'opus'), 'cheapest: about $0.0013 for 10,000 tokens in and 500 out')
+    (('haiku', 'opus'), 'cheapest: about $0.0013 for 10,000 tokens in and 500 out; next opus at $0.0500')
     """
 
     name = "Cheapest"
@@ -60,83 +69,86 @@ class Cheapest:
         when: Callable[[View], bool] | None = None,
         size: int = 10_000,
         *,
-        advisor: Advisor | None = None,
+        explore: float = 0.0,
+        rules: CacheRules | None = None,
+        priors: Priors = PRIORS,
+        accounts: Mapping[str, str] | None = None,
         plans: bool = True,
+        store: Store | None = None,
     ) -> None:
         number("Cheapest", "output", output, above=True)
+        number("Cheapest", "explore", explore, most=1.0)
         if not (when is None or callable(when)):
-            raise ConfigurationError(f"Cheapest(when={when!r}): give a function of the view that says whether to speak")
-        if not (advisor is None or isinstance(advisor, Advisor)):
-            raise ConfigurationError(f"Cheapest(advisor={advisor!r}): give a switchwise.switching.Advisor")
+            raise ConfigurationError(
+                f"Cheapest(when={when!r}): give a function of the view that says whether to have an opinion"
+            )
+        if not (rules is None or isinstance(rules, CacheRules)):
+            raise ConfigurationError(f"Cheapest(rules={rules!r}): give a switchwise.prompt_cache.CacheRules")
         self.output = output
-        self.advisor = (advisor or Advisor()) if plans else None
         self.when = when
-        self._answers: Memory[Key, _Seen] = Memory(size)
+        self.advisor = Advisor(rules, priors, explore=explore, accounts=accounts, store=store) if plans else None
+        self._answers = (store or InProcess()).table("Cheapest answers", size)
 
     def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
         if len(shortlist.targets) < 2 or (self.when is not None and not self.when(view)):
             return shortlist
-        if self.advisor is not None and self.advisor.knows(view, shortlist.targets):
-            return self._planned(view, shortlist, self.advisor)
+        advisor = self.advisor if view.prefix is not None else None
+        if advisor is not None:
+            count = len(shortlist.leaders)
+            if count < 2:
+                return shortlist
+            advice = advisor.advise(view, shortlist.targets[:count], shortlist.pool.targets)
+            if advice is not None:
+                values, best = advice.values, advice.best
+
+                def value(target: Target) -> float:
+                    return -inf if target.name == best else values.get(target.name, inf)
+
+                return shortlist.order(value, lambda target: _because(advice, target)).remember(self, advice.mode)
+        ranked = self._by_list_price(view, shortlist)
+        return ranked if advisor is None else ranked.remember(self, PLAN)
+
+    def _by_list_price(self, view: View, shortlist: Shortlist) -> Shortlist:
         output = self.expected_output(view)
         costs = {target.name: expected_cost(target, view, output) for target in shortlist.targets}
-        if min(costs.values()) == inf:
+        least = min(costs.values())
+        if least == inf:
             return shortlist
 
         def because(target: Target) -> str:
-            unknown = ", ".join(name for name, cost in costs.items() if cost == inf)
+            cost = costs[target.name]
+            best = "cheapest" if cost == least else "cheapest of those that lead"
+            unknown = ", ".join(name for name, each in costs.items() if each == inf)
             last = f"; without a price, and so last: {unknown}" if unknown else ""
-            dollars = f"about ${costs[target.name]:.4f} for {view.tokens:,} tokens in and {output:,.0f} out"
-            best = "cheapest" if costs[target.name] == min(costs.values()) else "cheapest of those that lead"
-            return f"{best}: {dollars}{last}"
+            others = [(each, name) for name, each in costs.items() if cost <= each < inf and name != target.name]
+            after = f"; next {min(others)[1]} at {dollars(min(others)[0])}" if others else ""
+            return f"{best}: about {dollars(cost)} for {view.tokens:,} tokens in and {output:,.0f} out{after}{last}"
 
         return shortlist.order(lambda target: costs[target.name], because)
-
-    def _planned(self, view: View, shortlist: Shortlist, advisor: Advisor) -> Shortlist:
-        leaders = shortlist.leaders
-        if len(leaders) < 2:
-            return shortlist
-        free = shortlist.targets[: len(leaders)]
-        advice = advisor.advise(view, free, shortlist.pool.targets)
-        values, best = advice.values, advice.best
-
-        def value(target: Target) -> float:
-            name = target.name
-            return -inf if name == best else values.get(name, inf)
-
-        return shortlist.order(value, advice.because).remember(self, advice)
 
     def expected_output(self, view: View) -> float:
         """Expected length of the answer, in tokens."""
         seen = self._answers.get(_key(view))
-        return float(self.output) if seen is None else seen[0]
+        return float(self.output) if seen is None else float(seen[0])
 
     def learn(self, attempt: Attempt) -> None:
         """Take in what was called, what was cached, and how long the answer was."""
-        reply = attempt.reply
-        call, advisor = attempt.call, self.advisor
-        # Of targets that cache nothing, too, it must be known what they were given and how many calls they needed.
-        counts = call.ask is None and attempt.target.price is not None
-        if counts and advisor is not None and advisor.knows(call.view, call.shortlist.pool.targets):
-            self._learn(attempt, advisor)
-        if reply is None or reply.usage is None or attempt.call.ask is not None:
+        reply, call = attempt.reply, attempt.call
+        if reply is None or call.ask is not None:
+            return
+        if self.advisor is not None and call.view.prefix is not None:
+            mode = next((value for owner, value in call.shortlist.memo if owner is self), None)
+            self.advisor.learn(attempt, easy=mode is not None, mode=mode or PLAN)
+        if reply.usage is None:
             return
         length = reply.usage.output_tokens
 
-        def change(seen: _Seen | None) -> _Seen:
+        def change(seen: list[float] | None) -> list[float]:
             mean, count = seen or (float(self.output), PRIOR_WEIGHT)
             count = min(count + 1, MEMORY)
-            return mean + (length - mean) / count, count
+            return [mean + (length - mean) / count, count]
 
-        self._answers.update(_key(attempt.call.view), change)
-
-    def _learn(self, attempt: Attempt, advisor: Advisor) -> None:
-        shortlist = attempt.call.shortlist
-        advice = next((value for owner, value in shortlist.memo if owner is self), None)
-        if advice is None:
-            advisor.learn(attempt, easy=False)
-        else:
-            advisor.learn(attempt, easy=True, mode=advice.mode, home=shortlist.pool[advice.home])
+        self._answers.update(_key(call.view), change)
 
     def dump(self) -> Mapping[str, Any]:
         """The mean lengths of the answers, and what is known of caches: see `Advisor.dump`."""
@@ -149,20 +161,19 @@ class Cheapest:
         Raises:
             ConfigurationError: it is something else.
         """
-        answers: list[tuple[Key, _Seen]] = []
-        if "answers" not in mapping(state, _WHAT):
-            raise ConfigurationError(f"{_WHAT}: 'answers' is missing; start without that state")
-        for row in rows(state, "answers", _WHAT):
+        answers: list[tuple[Key, list[float]]] = []
+        for row in rows(mapping(state, _WHAT), "answers", _WHAT):
             match row:
-                case [[*key], [mean, int() as count]] if (
-                    all(isinstance(part, str) for part in key) and is_amount(mean) and count > 0
+                case [[str() as tenant, str() as agent, str() as phase], [int() | float() as mean, int() as count]] if (
+                    count > 0
                 ):
-                    answers.append((tuple(key), (mean, count)))
+                    answers.append(((tenant, agent, phase), [float(mean), count]))
                 case _:
-                    raise ConfigurationError(f"{_WHAT}: {row!r:.80} is no mean length of answers")
+                    raise ConfigurationError(f"{_WHAT}: {row!r:.80} is not a mean length of answers")
         if self.advisor is not None and "advisor" in state:
             self.advisor.load(state["advisor"])
-        self._answers.restore(answers)
+        for key, seen in answers:
+            self._answers.put(key, seen)
 
 
 def expected_cost(target: Target, view: View, output: float) -> float:
@@ -172,6 +183,48 @@ def expected_cost(target: Target, view: View, output: float) -> float:
         return inf
     price = price.at(view.now).tier(view.tokens)
     return (view.tokens * price.input + output * price.output) * 1e-6
+
+
+def dollars(usd: float) -> str:
+    """An amount with four decimals; below a tenth of a cent with as many as show three digits of it.
+
+    >>> dollars(0.02163), dollars(0.0000416), dollars(0.0)
+    ('$0.0216', '$0.0000416', '$0.0000')
+    """
+    decimals = 2 - floor(log10(usd)) if 0.0 < usd < 0.001 else 4
+    return f"${usd:.{decimals}f}"
+
+
+def _because(advice: Advice, target: Target) -> str:
+    """The arithmetic in one line."""
+    blind = ", ".join(name for name, rule in advice.known.items() if not rule.listed.known)
+    known = f"; nothing is known of caching at {blind}" if blind else ""
+    if advice.mode == CONTROL:
+        return f"stay: this run is left to {advice.home}, to learn how many calls it needs{known}"
+    if target.name in advice.choices:
+        trial = " (tried although it seemed to need more calls)" if advice.mode == TRIAL else ""
+        return f"go: {_go(advice.choices[target.name], advice.home)}{trial}{known}"
+    if not advice.choices:
+        return f"{target.name} is the only one with a price{known}"
+    name, choice = min(advice.choices.items(), key=lambda item: item[1].other)
+    return f"stay: {_stay(choice, name)}{known}"
+
+
+def _go(choice: Choice, home: str) -> str:
+    if choice.cold > 0.5 * choice.other_call and choice.saving > 0.0:
+        return f"a cold write of {dollars(choice.cold)} is repaid by {choice.easy:.1f} easy calls that save {dollars(choice.saving)} each"
+    return f"{dollars(choice.other_call)} against {dollars(choice.home_call)} at {home}"
+
+
+def _stay(choice: Choice, name: str) -> str:
+    if choice.saving <= 0.0:
+        return f"a call at {name} would cost {dollars(-choice.saving)} more than reading what is cached here"
+    if choice.cold > 0.5 * choice.other_call:
+        return f"a cold write of {dollars(choice.cold)} would not be repaid by {choice.easy:.1f} easy calls at {dollars(choice.saving)}"
+    return (
+        f"{dollars(choice.other_call)} at {name} now, and what would have to be written again here, "
+        f"against {dollars(choice.home_call)}"
+    )
 
 
 def _key(view: View) -> Key:

@@ -5,9 +5,8 @@ At most four marks, the fewest that find everything again:
 1. the end of the tools: they may be shared by agents with other instructions;
 2. the end of the system prompt: shared by all threads of an agent;
 3. the end of the prompt: where the next call of the thread will look first;
-4. the end of what this model was asked last, where that lies out of reach. A mark finds an entry at most 20 blocks before it.
-   A turn with many tool calls, and a stretch of calls that went to another model, are longer: without this mark they end
-   in a silent miss, and the whole conversation is written again.
+4. the end of what this model was asked last, where that lies out of reach: a mark finds an entry at most 20 blocks before it, and a
+   turn with many tool calls, or a run of calls that went to another model, is longer.
 
 Rules:
 1. A request that is marked anywhere is left alone: somebody else decides there.
@@ -40,11 +39,9 @@ def control(lifetime: str) -> dict[str, str]:
 
 
 def marked(body: Mapping[str, Any], lifetime: str, seen: int = 0) -> Mapping[str, Any]:
-    """The body of a Messages request with marks; the same object where it has some.
+    """The body of a Messages request with marks of that lifetime (`5m`, `1h`); the same object where it has some.
 
     Parameters:
-        body: as it would be sent.
-        lifetime: `5m` or `1h`.
         seen: messages of the body that this model was asked last in the thread; 0: not known.
     """
     if is_marked(body):
@@ -81,12 +78,7 @@ def marked_tools(tools: Sequence[Block], mark: Mapping[str, str]) -> list[Block]
 
 
 def last_block(content: Sequence[Any], coded: frozenset[str] = frozenset()) -> int | None:
-    """The last block of a message that may be marked; None: none may.
-
-    Parameters:
-        content: blocks of one message, or of the system prompt.
-        coded: ids of tool calls that code execution made.
-    """
+    """The last block of a message, or of the system prompt, that may be marked; None: none may. `coded`: ids of calls that code execution made."""
     for place in range(len(content) - 1, -1, -1):
         block = content[place]
         if isinstance(block, Mapping) and block.get("type") not in _UNMARKABLE:

@@ -1,9 +1,7 @@
 """What a request may say so that its prompt cache is found again. Pure: adapters put it into their requests.
 
-Two kinds of hints, each in the words of the endpoint that is called:
-
-- *affinity*: which requests belong together, so that they reach the machine that has their cache. OpenAI calls it
-  `prompt_cache_key`, others have a header. On by default, because it is sent only to endpoints that are known to take it.
+- *affinity*: which requests belong together, so that they reach the machine that has their cache. On by default, because it is sent
+  only to endpoints that are known to take it.
 - *breakpoints*: which prefixes Anthropic shall keep: it keeps only what is marked. Off by default, because written tokens
   cost a quarter more (5m) or twice as much (1h), and because frameworks have middleware for it. See `breakpoints`.
 
@@ -14,8 +12,6 @@ Rules:
    words gets none: single questions with a common beginning share a cache without a key, and would lose it by one.
 4. An endpoint that is not listed gets no hint. Several refuse a field that they do not know (Groq, Cerebras and Gemini's
    OpenAI-compatible endpoint answer 400), so what counts is the host that is called, not the name of the SDK.
-
-An adapter needs two lines:
 
 >>> hints, key = CacheHints(), key_of(("s1", "main"))
 >>> with_hint({"model": "gpt-6-sol"}, hints.hint("https://api.openai.com/v1"), key)["prompt_cache_key"]
@@ -40,25 +36,14 @@ LIFETIMES = ("", "5m", "1h")
 
 
 class Hint(NamedTuple):
-    """Where a key of affinity goes.
-
-    Parameters:
-        name: of the field or the header.
-        header: it is a header; else a field of the body.
-    """
+    """Where a key of affinity goes: a header of that name, or a field of the body."""
 
     name: str
     header: bool = False
 
 
 class Endpoint(NamedTuple):
-    """What an API takes.
-
-    Parameters:
-        hosts: its hosts; subdomains belong to it.
-        chat: its hint in Chat Completions.
-        responses: its hint in the Responses API; None: it has no such API, or no hint there.
-    """
+    """What the API at some hosts (and below them) takes in Chat Completions, and in the Responses API if it has one."""
 
     hosts: tuple[str, ...]
     chat: Hint
@@ -115,12 +100,7 @@ class CacheHints:
             )
 
     def hint(self, address: str, *, responses: bool = False) -> Hint | None:
-        """Where the endpoint at `address` takes a key; None: it takes none, as far as is known.
-
-        Parameters:
-            address: base URL of the API.
-            responses: the call is made to the Responses API.
-        """
+        """Where the API at this base URL takes a key, in a call to its Responses API or not; None: it takes none, as far as is known."""
         if not self.affinity:
             return None
         host = urlsplit(address).hostname or ""
@@ -149,10 +129,7 @@ def with_hint(params: dict[str, Any], hint: Hint, key: str, given: Collection[st
 
 
 def key_of(thread: Sequence[str]) -> str:
-    """The key of a thread: 35 characters, always the same, and nothing can be read from it.
-
-    Parameters:
-        thread: what identifies the thread of an agent, its session first.
+    """The key of a thread (its session first): 35 characters, always the same, and nothing can be read from it.
 
     >>> key_of(["s1", "main"]) == key_of(("s1", "main")), key_of(["s1", "main"]) == key_of(["s1m", "ain"])
     (True, False)

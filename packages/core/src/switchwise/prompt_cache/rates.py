@@ -9,11 +9,11 @@ from switchwise.prompt_cache.rules import CacheRule
 
 
 class Rates(NamedTuple):
-    """USD for one token.
+    """USD per token.
 
     Parameters:
         read: found in the cache.
-        write: put into it.
+        write: written to it.
         plain: neither.
         output: answered.
     """
@@ -24,17 +24,17 @@ class Rates(NamedTuple):
     output: float
 
 
-class Tariff:
+class CacheRates:
     """The rates of one model, by the length of the prompt.
 
     Parameters:
-        price: its list price. Where it lists no price of cache reads or writes, the rule's multiples count.
+        price: its list price. Where it lists no price of cache reads or writes, the rule's multiples of the input price count.
         rule: how its cache works.
         long: entries are written with the long lifetime.
 
     >>> from switchwise import Price
-    >>> tariff = Tariff(Price(input=4, output=20, cache_read=0.2, cache_write=5), CacheRule("marked", ttl=300))
-    >>> round(tariff.cost(prompt=100_000, warm=99_000, output=300), 4)
+    >>> rates = CacheRates(Price(input=4, output=20, cache_read=0.2, cache_write=5), CacheRule("marked", ttl=300))
+    >>> round(rates.cost(prompt=100_000, warm=99_000, output=300), 4)
     0.0308
     """
 
@@ -62,13 +62,9 @@ class Tariff:
 
 
 def _rates(price: Price, rule: CacheRule, long: bool) -> Rates:
-    plain = price.input
-    if not rule.caches:
-        return Rates(plain * PER_MILLION, plain * PER_MILLION, plain * PER_MILLION, price.output * PER_MILLION)
-    read = plain * rule.read if price.cache_read is None else price.cache_read
-    if long:
-        listed, multiple = price.cache_write_1h, rule.write_long or rule.write
-    else:
-        listed, multiple = price.cache_write, rule.write
-    write = listed or plain * multiple  # price maps write "no surcharge" as None or 0.0: such tokens cost the input price
+    plain = read = write = price.input
+    if rule.caches:
+        listed, multiple = (price.cache_write_1h, rule.write_long or rule.write) if long else (price.cache_write, rule.write)
+        read = plain * rule.read if price.cache_read is None else price.cache_read
+        write = listed or plain * multiple  # price maps write "no surcharge" as None or 0.0: such tokens cost the input price
     return Rates(read * PER_MILLION, write * PER_MILLION, plain * PER_MILLION, price.output * PER_MILLION)

@@ -14,8 +14,7 @@ from typing import Any
 
 from switchwise.nouns.errors import ConfigurationError
 
-_PROFILE = re.compile(r"^(us-gov|us|eu|apac|ap|jp|au|ca|global)\.")
-"""The regions of Bedrock's inference profiles."""
+_PROFILE = re.compile(r"^(us-gov|us|eu|apac|ap|jp|au|ca|global)\.")  # regions of Bedrock's inference profiles
 MODES = ("none", "marked", "automatic")
 
 
@@ -32,7 +31,6 @@ class CacheRule:
         ttl_long: seconds of the long lifetime that a request can ask for; 0: there is none.
         read, write, write_long: multiples of the input price, for prices that do not list their own.
         lookback: blocks before a mark among which an entry is found; 0: anywhere.
-        assured: the provider promises hits; False: best effort, so the hit rate must be learnt.
         silent: it leaves out counts that are zero: where it says nothing of a read, nothing was read (protocol buffers as JSON).
         known: False: nothing is known about this model, so nothing is taken to be cached.
     """
@@ -47,7 +45,6 @@ class CacheRule:
     write: float = 1.0
     write_long: float = 0.0
     lookback: int = 0
-    assured: bool = True
     silent: bool = False
     known: bool = True
 
@@ -87,7 +84,7 @@ class CacheRules:
     """
 
     def __init__(self, overrides: Mapping[str, CacheRule | Mapping[str, Any]] | None = None) -> None:
-        from importlib import resources  # as costly to import as all the rest of this package, and needed once
+        from importlib import resources  # costly to import, and needed once
 
         table = json.loads(resources.files("switchwise.prompt_cache").joinpath("rules.json").read_text(encoding="utf-8"))
         self._aliases: dict[str, str] = table["aliases"]  # what frameworks call them
@@ -96,7 +93,6 @@ class CacheRules:
         for provider, entries in table["models"].items():
             base = self._providers[provider]
             self._models[provider] = {model: _changed(base, entry, model) for model, entry in entries.items()}
-        self._found: dict[tuple[str, str], CacheRule] = {}
         for name, entry in (overrides or {}).items():
             provider, _, model = name.partition("/")
             rule = entry if isinstance(entry, CacheRule) else _changed(self.of(provider, model), entry, name)
@@ -104,28 +100,18 @@ class CacheRules:
                 self._models.setdefault(provider, {})[model] = rule
             else:
                 self._providers[provider] = rule
-            self._found.clear()
 
     def of(self, provider: str, model: str) -> CacheRule:
         """The rule of a model: that of the longest listed beginning of its name, else its provider's, else nothing cached.
 
         An aggregator that passes caching through is known by names such as `anthropic/claude-opus-5`.
         """
-        key = (provider, model)
-        rule = self._found.get(key)
-        if rule is None:
-            rule = self._look(provider, model)
-            if len(self._found) < 10_000:
-                self._found[key] = rule
-        return rule
-
-    def _look(self, provider: str, model: str) -> CacheRule:
         if provider not in self._providers and provider not in self._models:
             provider = self._aliases.get(provider, provider)
         vendor, slash, rest = model.partition("/")
         vendor = self._aliases.get(vendor, vendor)
         if provider not in self._providers and slash and vendor in self._providers:
-            return replace(self._look(vendor, rest), assured=False)
+            return self.of(vendor, rest)
         listed = self._models.get(provider, {})
         bare = _PROFILE.sub("", model)
         dashed = bare.replace(".", "-")  # as OpenRouter spells Anthropic's

@@ -1,10 +1,9 @@
 """What the calls of a deployment are like: how long caches live, how much a call adds, how many calls are easy.
 
-Each number starts at a prior that counts like a few dozen calls. It is learnt over all threads of a kind, and from there over
-each thread. Wrong priors are therefore forgotten after some hundred calls.
+Each number starts at a prior that counts like a few dozen calls, so a wrong one is forgotten after some hundred. One forecast serves all
+threads: to keep it apart by thread, by kind of thread or by length of a run of easy calls changed costs by less than the noise.
 
-A call is easy when any of several models would have done, hard when an earlier opinion had settled on one. Easy calls come in
-stretches: the longer one lasts, the likelier the next call is easy too; so the probability is kept by the length so far.
+A call is easy if several targets would do, hard if an earlier opinion had settled on one.
 """
 
 from __future__ import annotations
@@ -15,33 +14,12 @@ from itertools import accumulate
 
 from switchwise.nouns.validation import number
 from switchwise.switching.plan import Outlook
+from switchwise.switching.thread_state import ThreadState
 
 # Upper ends of the bins of pauses between calls, in seconds. Most calls of an agent follow within seconds, a person's turn within minutes or
 # hours, and today's lifetimes are 300, 600, 1800, 3600, 43,200 and 86,400 s.
-_PAUSES = (
-    2.0,
-    5.0,
-    10.0,
-    15.0,
-    20.0,
-    30.0,
-    45.0,
-    60.0,
-    90.0,
-    120.0,
-    180.0,
-    240.0,
-    300.0,
-    450.0,
-    600.0,
-    1200.0,
-    1800.0,
-    3600.0,
-    43_200.0,
-    86_400.0,
-)
-_STRETCHES = (4, 7, 12)  # lengths at which the next class of stretches begins
-_LABEL_WEIGHT = 20.0  # transitions that the priors of the shares count like
+_PAUSES = tuple(map(float, "2 5 10 20 30 60 120 180 240 300 450 600 1200 1800 3600 43200 86400".split()))
+_LABELS = 20.0  # transitions between easy and hard that the priors count like
 _CARRY = 1.5  # an extra call falls into a longer than usual thread: there are more calls in those
 
 
@@ -55,7 +33,6 @@ class Priors:
         easy_after_easy, easy_after_hard: share of easy calls among those that follow an easy, a hard one.
         hazard: probability per call that the cache is lost before the next one.
         weight: calls that these count like.
-        thread_weight: calls that what was learnt over all threads counts like in each.
 
     Raises:
         ConfigurationError: one of them is out of range.
@@ -67,10 +44,9 @@ class Priors:
     easy_after_hard: float = 0.45
     hazard: float = 0.05
     weight: float = 50.0
-    thread_weight: float = 6.0
 
     def __post_init__(self) -> None:
-        for name in ("growth", "output", "weight", "thread_weight"):
+        for name in ("growth", "output", "weight"):
             number("Priors", name, getattr(self, name), above=True)
         for name in ("easy_after_easy", "easy_after_hard"):
             number("Priors", name, getattr(self, name), most=1.0)
@@ -80,26 +56,14 @@ class Priors:
 PRIORS = Priors()
 
 
-class Habits:
-    """What was learnt over all threads of a kind. Not locked: its owner sees to that.
+class Forecast:
+    """What was learnt of the calls. Not locked: its owner sees to that.
 
     Parameters:
         priors: where it starts.
     """
 
-    __slots__ = (
-        "_after_easy",
-        "_after_hard",
-        "_drops",
-        "_growth",
-        "_losses",
-        "_output",
-        "_pauses",
-        "_stretches",
-        "_up_to",
-        "calls",
-        "priors",
-    )
+    __slots__ = ("_after", "_drops", "_growth", "_losses", "_outlooks", "_output", "_pauses", "_up_to", "calls", "priors")
 
     def __init__(self, priors: Priors = PRIORS) -> None:
         weight = priors.weight
@@ -111,128 +75,72 @@ class Habits:
         self._drops = priors.hazard * weight / 2
         self._pauses = [0.0] * (len(_PAUSES) + 1)
         self._up_to = [0.0] * (len(_PAUSES) + 2)  # running sums of the pauses
-        self._after_easy = [priors.easy_after_easy * _LABEL_WEIGHT, _LABEL_WEIGHT]
-        self._after_hard = [priors.easy_after_hard * _LABEL_WEIGHT, _LABEL_WEIGHT]
-        self._stretches = [[priors.easy_after_easy * _LABEL_WEIGHT, _LABEL_WEIGHT] for _ in range(len(_STRETCHES) + 1)]
+        self._after = [[share * _LABELS, _LABELS] for share in (priors.easy_after_hard, priors.easy_after_easy)]  # easy, all
+        self._outlooks: dict[float, Outlook] = {}
 
     def hazard(self, ttl: float) -> float:
         """Probability per call that a cache of that lifetime, in seconds, is lost before the next one."""
-        up_to = self._up_to
-        longer = up_to[-1] - up_to[bisect_right(_PAUSES, ttl)]
+        longer = self._up_to[-1] - self._up_to[bisect_right(_PAUSES, ttl)]
         return min(0.95, max(0.002, (self._losses + longer) / self.calls))
 
     def pause_between(self, shortest: float, longest: float) -> float:
         """Probability that the next call comes after `shortest` and within `longest` seconds."""
         return max(0.0, self._within(longest) - self._within(shortest))
 
-    def paused(self, seconds: float) -> None:
-        """Take in the time between two calls of a thread."""
-        self._pauses[bisect_right(_PAUSES, seconds)] += 1
-        self._up_to[1:] = accumulate(self._pauses)
-
-    def _within(self, seconds: float) -> float:
-        up_to = self._up_to
-        if seconds <= 0.0 or not up_to[-1]:
-            return 0.0
-        bin_ = bisect_right(_PAUSES, seconds)
-        low = _PAUSES[bin_ - 1] if bin_ else 0.0
-        high = _PAUSES[bin_] if bin_ < len(_PAUSES) else 2.0 * low
-        part = min(1.0, (seconds - low) / (high - low))
-        return (up_to[bin_] + part * self._pauses[bin_]) / up_to[-1]
-
-
-class Rhythm:
-    """What was learnt in one thread, on top of the habits of its kind. About 0.4 kB.
-
-    Parameters:
-        habits: what it starts from, and adds to.
-    """
-
-    __slots__ = ("_after_easy", "_after_hard", "_growth", "_output", "_prompt", "at", "calls", "habits", "stretch")
-
-    def __init__(self, habits: Habits) -> None:
-        self.habits = habits
-        self.calls = 0
-        self.at = 0.0
-        self.stretch = 0  # easy calls in a row, up to now
-        self._growth = 0.0
-        self._output = 0.0
-        self._prompt = 0.0
-        self._after_easy = [0, 0]
-        self._after_hard = [0, 0]
-
-    def saw(self, now: float, prompt: float, output: float, easy: bool, *, broken: bool = False) -> None:
-        """Take in one call.
-
-        Parameters:
-            now: when it began, in seconds.
-            prompt, output: tokens.
-            easy: any of several models would have done.
-            broken: most of what the prompt before it began with is no longer there: an edit, a compaction.
-        """
-        habits = self.habits
-        habits.calls += 1
-        if self.calls == 0 or broken:  # as many threads end as begin
-            habits._losses += 1
-            habits._drops += 1
-            habits._growth += habits._growth / habits.calls
-        else:
-            habits.paused(now - self.at)
-            grown = max(0.0, prompt - self._prompt)
-            self._growth += grown
-            habits._growth += grown
-        if self.calls:
-            if self.stretch:
-                seen = habits._stretches[bisect_right(_STRETCHES, self.stretch)]
-                seen[0] += easy
-                seen[1] += 1
-            mine, everywhere = (
-                (self._after_easy, habits._after_easy) if self.stretch else (self._after_hard, habits._after_hard)
-            )
-            mine[0] += easy
-            mine[1] += 1
-            everywhere[0] += easy
-            everywhere[1] += 1
-        habits._output += output
-        self._output += output
+    def saw(self, thread: ThreadState, now: float, prompt: float, output: float, *, easy: bool, broken: bool = False) -> None:
+        """Take in one call; see `Planner.saw`. `thread`: its state before the call."""
         self.calls += 1
-        self.stretch = self.stretch + 1 if easy else 0
-        self._prompt, self.at = prompt, now
+        if thread.calls == 0 or broken:  # as many threads end as begin
+            self._losses += 1
+            self._drops += 1
+            self._growth += self._growth / self.calls
+        else:
+            self._pauses[bisect_right(_PAUSES, now - thread.at)] += 1
+            self._up_to[1:] = accumulate(self._pauses)
+            self._growth += max(0.0, prompt - thread.prompt)
+        if thread.calls:
+            seen = self._after[thread.run > 0]
+            seen[0] += easy
+            seen[1] += 1
+        self._output += output
+        self._outlooks = {ttl: self._outlook(ttl) for ttl in list(self._outlooks)}  # now, so that the next decision need not
 
     def outlook(self, ttl: float) -> Outlook:
         """What to expect after an easy call now, for caches of that lifetime in seconds.
 
         Easy and hard calls follow each other as a Markov chain that each step may end with the hazard of losing the cache.
         """
-        habits = self.habits
-        weight = habits.priors.thread_weight
-        hazard = habits.hazard(ttl)
-        survive = 1.0 - hazard
-        stay_easy = _mixed(habits._after_easy, self._after_easy, weight)
-        turn_easy = _mixed(habits._after_hard, self._after_hard, weight)
-        length = habits._stretches[bisect_right(_STRETCHES, self.stretch + 1)]
-        local = weight * self._after_easy[1] / (weight + self._after_easy[1])
-        still = (10.0 * length[0] / length[1] + local * stay_easy) / (10.0 + local)
+        found = self._outlooks.get(ttl)
+        if found is None:
+            found = self._outlooks[ttl] = self._outlook(ttl)
+        return found
 
+    def _outlook(self, ttl: float) -> Outlook:
+        hazard = self.hazard(ttl)
+        survive = 1.0 - hazard
+        turn_easy, stay_easy = (easy / seen for easy, seen in self._after)
         from_hard = survive * turn_easy / (1.0 - survive * (1.0 - turn_easy))  # an easy call follows a hard one at all
-        per_chain = survive * (stay_easy + (1.0 - stay_easy) * from_hard)
-        easy_later = per_chain / (1.0 - per_chain)  # easy calls expected after an easy one
-        easy_after_hard = from_hard * (1.0 + easy_later)
-        easy = survive * (still + (1.0 - still) * easy_after_hard) / (1.0 - survive * still)
-        calls = survive / hazard
-        life = _CARRY * habits.calls / habits._drops
+        again_easy = survive * (stay_easy + (1.0 - stay_easy) * from_hard)
+        calls, easy = survive / hazard, again_easy / (1.0 - again_easy)
+        life = _CARRY * self.calls / self._drops
         return Outlook(
-            growth=(weight * habits._growth / habits.calls + self._growth) / (weight + self.calls),
-            output=(weight * habits._output / habits.calls + self._output) / (weight + self.calls),
+            growth=self._growth / self.calls,
+            output=self._output / self.calls,
             easy=min(easy, calls),
             hard=max(0.0, calls - easy),
             any=survive,
-            again_easy=survive * (still + (1.0 - still) * from_hard),
-            again_hard=survive * (1.0 - still) / (1.0 - survive * still),
+            again_easy=again_easy,
+            again_hard=survive * (1.0 - stay_easy) / (1.0 - survive * stay_easy),
             life=life,
             rewrites=life * hazard,
         )
 
-
-def _mixed(all_: list[float], mine: list[int], weight: float) -> float:
-    return (weight * all_[0] / all_[1] + mine[0]) / (weight + mine[1])
+    def _within(self, seconds: float) -> float:
+        up_to = self._up_to
+        if seconds <= 0.0 or not up_to[-1]:
+            return 0.0
+        place = bisect_right(_PAUSES, seconds)
+        low = _PAUSES[place - 1] if place else 0.0
+        high = _PAUSES[place] if place < len(_PAUSES) else 2.0 * low
+        part = min(1.0, (seconds - low) / (high - low))
+        return (up_to[place] + part * self._pauses[place]) / up_to[-1]

@@ -17,8 +17,7 @@ caches are lost:
 with rates r (read), w (write), o (output), answers of O tokens, growth g, mean context P' = P + g N, N = N_e + N_h easy and hard
 calls to come, beta the probability that any comes, q_s and q_c that a hard or an easy one does, phi the calls that the other
 model needs for one of the home model; its extra calls lengthen every later prompt (`bloat`). A model whose lifetime is about to
-end also counts the write that one more call away from it will probably cost: so a call is now and then worth making just to keep
-a cache alive. Any number of models: one such comparison for each candidate, and the least counts.
+end also counts the write that one more call away from it will probably cost. Of several candidates the least counts.
 
 Source: the closed form is our own, measured against the exact optimum in `switchwise.evaluation`; the setting is that of Borodin,
 Linial and Saks, "An optimal on-line algorithm for metrical task systems" (1992).
@@ -28,21 +27,21 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from switchwise.prompt_cache.rates import Tariff
+from switchwise.prompt_cache.rates import CacheRates
 
 
 class Standing(NamedTuple):
     """What one model has in its cache of the prompt to be sent.
 
     Parameters:
-        tariff: its rates.
+        rates: what its calls cost.
         warm: leading tokens that it has seen.
         chance: probability that it still knows them.
         lapse: probability that it will have forgotten them by the next call, if this call goes elsewhere.
         calls: calls that it needs where the home model needs one.
     """
 
-    tariff: Tariff
+    rates: CacheRates
     warm: float = 0.0
     chance: float = 1.0
     lapse: float = 0.0
@@ -78,7 +77,6 @@ class Choice(NamedTuple):
     Parameters:
         home, other: the best plan that begins at home, and the best that begins elsewhere.
         home_call, other_call: what this call alone costs there.
-        detour: what this call costs more elsewhere, with the write that it puts off at home: below 0 it pays at once.
         cold: what the other model has to write of this prompt beyond reading it, now or at its next call.
         saving: what an easy call saves later, once the other model knows the prompt.
         easy: easy calls to come that can repay it, this one included.
@@ -88,33 +86,17 @@ class Choice(NamedTuple):
     other: float
     home_call: float
     other_call: float
-    detour: float
     cold: float
     saving: float
     easy: float
 
 
-def cost_now(at: Standing, prompt: float, output: float) -> float:
-    """USD expected for one call: what it knows is read, the rest written."""
-    read, write, _, out = at.tariff.at(prompt)
-    known = at.chance * min(at.warm, prompt)
-    return prompt * write - known * (write - read) + output * out
-
-
-def compare(home: Standing, other: Standing, prompt: float, outlook: Outlook, margin: float = 0.0) -> Choice:
-    """What this easy call and those after it will cost, begun at `home` and begun at `other`.
-
-    Parameters:
-        home: the model that hard calls go to.
-        other: a model that could take the easy ones.
-        prompt: tokens of the prompt to be sent.
-        outlook: what is expected of the calls that follow.
-        margin: hysteresis: the share of a cold write that must be gained beyond it before a plan begins with one.
-    """
+def compare(home: Standing, other: Standing, prompt: float, outlook: Outlook) -> Choice:
+    """What this easy call of `prompt` tokens and those after it will cost, begun at `home` (where hard calls go) and begun at `other`."""
     growth, output, easy, hard, follows, again_easy, again_hard, life, rewrites = outlook
     calls = easy + hard
-    read_s, write_s, _, out_s = home.tariff.at(prompt)
-    read_c, write_c, _, out_c = other.tariff.at(prompt)
+    read_s, write_s, _, out_s = home.rates.at(prompt)
+    read_c, write_c, _, out_c = other.rates.at(prompt)
     surcharge_s, surcharge_c = write_s - read_s, write_c - read_c
     known_s, known_c = home.chance * min(home.warm, prompt), other.chance * min(other.warm, prompt)
     behind_s, behind_c = (prompt - known_s) * surcharge_s, (prompt - known_c) * surcharge_c
@@ -123,8 +105,8 @@ def compare(home: Standing, other: Standing, prompt: float, outlook: Outlook, ma
     lapse_s, lapse_c = home.lapse * known_s * surcharge_s, other.lapse * known_c * surcharge_c
 
     mean = prompt + growth * calls
-    read_s, write_s, _, out_s = home.tariff.at(mean)
-    read_c, write_c, _, out_c = other.tariff.at(mean)
+    read_s, write_s, _, out_s = home.rates.at(mean)
+    read_c, write_c, _, out_c = other.rates.at(mean)
     surcharge_s, surcharge_c = write_s - read_s, write_c - read_c
     later_s = mean * read_s + output * out_s
     later_c = other.calls * (mean * read_c + output * out_c)
@@ -144,14 +126,5 @@ def compare(home: Standing, other: Standing, prompt: float, outlook: Outlook, ma
     home_mixed = call_s + again_easy * (behind_c + lapse_c) + mixed
     other_mixed = first + again_hard * (behind_s + lapse_s) + bloat_mixed + mixed
     other_home = first + follows * (behind_s + lapse_s) + bloat_home + at_home
-    held = margin * behind_c if known_c == 0.0 else 0.0
-    return Choice(
-        min(call_s + at_home, home_mixed),
-        min(other_mixed, other_home) + held,
-        call_s,
-        call_c,
-        first + follows * (behind_s + lapse_s) + bloat_home - call_s,
-        behind_c,
-        later_s - later_c,
-        1.0 + easy,
-    )
+    stay, go = min(call_s + at_home, home_mixed), min(other_mixed, other_home)
+    return Choice(stay, go, call_s, call_c, behind_c, later_s - later_c, 1.0 + easy)

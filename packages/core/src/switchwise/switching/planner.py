@@ -1,7 +1,8 @@
-"""Decides, for one easy call after the other, whether it stays with the home model; and learns from what was called.
+"""Decides, for one easy call after the other, whether it stays with the home target; and learns from what was called.
 
-It joins the comparison of plans with what it learns: habits of the calls, calls that a weaker model needs, and the cap on what
-switching may cost in all. `Cheapest` asks it with what the ledger knows; a replay asks it with what its simulated caches hold.
+Learning how many calls a model needs is off unless it is asked for: by `explore`, by `history` or by a loaded state. A verdict may be bad luck, so there
+is a way back: where the mean says stay, a draw from the posterior at the beginning of a run may say go, for one call (`TRIAL`). And
+with `explore`, some runs are left to the home target to learn how many calls it needs (`CONTROL`), if that costs less than it may save.
 """
 
 from __future__ import annotations
@@ -12,90 +13,38 @@ from typing import Any, NamedTuple
 
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.validation import number
-from switchwise.prompt_cache.rates import Tariff
+from switchwise.prompt_cache.rates import CacheRates
 from switchwise.state.codec import dump_slots, load_slots, mapping
-from switchwise.switching.calls_needed import WORK, Effort, Evidence, Stretches
-from switchwise.switching.forecast import PRIORS, Habits, Priors, Rhythm
-from switchwise.switching.plan import Choice, Outlook, Standing, compare
-from switchwise.switching.switching_budget import Made, SpendCap
+from switchwise.switching.calls_needed import MOST, CallsNeeded, LifeTable
+from switchwise.switching.forecast import PRIORS, Forecast, Priors
+from switchwise.switching.plan import Choice, Standing, compare
+from switchwise.switching.thread_state import ThreadState
 
-_BROKEN = 0.5  # a prefix that keeps less than this share of its tokens counts as lost
-_DROPPED = 0.7  # a prompt this much shorter than the one before it holds a summary of it
-_GRACE = 30.0  # seconds after its lifetime in which a cache may still be there
+PLAN, CONTROL, TRIAL = "plan", "control", "trial"
 _YOUNG = 0.25  # of its lifetime: until then a cache is not about to lapse
-_HALF = 0.5  # of the stretches are left to the home model, at most, to learn from
-_KNOWN = 20.0  # stretches of the home model that are enough to leave fewer to it
-_MOST = 1.0 / WORK[-1]  # calls that a model may need at most
-_DERIVED = ("_built", "_going", "_known", "_seen")  # of stretches: what follows from the rest
-_KINDS = 256  # kinds of threads whose habits are kept apart; any further kind shares those of the first
+_TRIED = 1 / 3  # of the runs that the mean would leave to the home target begin with a draw from the posterior
+_HALF = 0.5  # of the runs are left to the home target, at most
+_KNOWN = 20.0  # runs of the home target that are enough to leave fewer to it
+_DERIVED = ("_built", "_logs")  # of a life table: what follows from the rest
+_KINDS = 256  # kinds of threads whose runs are kept apart; any further kind shares those of the first
+_WHAT = "state of the planner"
 
 
-class Warmth(NamedTuple):
-    """What one model has in its cache of a prompt.
+class Cached(NamedTuple):
+    """What one target has in its cache of a prompt: leading tokens, the probability that they are still there, and seconds since their last use."""
 
-    Parameters:
-        tariff: its rates.
-        tokens: leading tokens that it has seen.
-        chance: probability that it still knows them.
-        age: seconds since it was used last in this thread.
-    """
-
-    tariff: Tariff
+    rates: CacheRates
     tokens: float = 0.0
     chance: float = 0.0
     age: float = 0.0
 
 
-PLAN, CONTROL, TRIAL = "plan", "control", "trial"
-
-
 class Plan(NamedTuple):
-    """Who takes a call.
+    """Who takes a call (empty: the home target), what for, and the arithmetic for each of the others."""
 
-    Parameters:
-        model: its name; empty: the home model.
-        mode: `plan`; or what the whole stretch is used for: `control` (left to the home model) or `trial` (given away in spite of doubts).
-        choices: the arithmetic, for each of the others.
-    """
-
-    model: str
+    target: str
     mode: str
     choices: Mapping[str, Choice]
-
-
-class Course:
-    """What the planner keeps of one thread. About 1 kB.
-
-    Parameters:
-        kind: threads of a kind share habits: the agent's name.
-        habits: those of the kind.
-    """
-
-    __slots__ = ("_outlooks", "added", "by", "home_at", "kind", "mode", "prompt", "rhythm", "stake", "taken")
-
-    def __init__(self, kind: str, habits: Habits) -> None:
-        self.kind = kind
-        self.rhythm = Rhythm(habits)
-        self.prompt = 0.0
-        self.home_at = float("-inf")
-        self.mode = PLAN
-        self.stake = 0.0  # USD that the trial which was advised last is expected to lose
-        self.by = ""  # who made the last call
-        self.taken = False  # another model took part in this stretch
-        self.added: dict[str, float] = {}  # tokens of the prompt that calls of other models added
-        self._outlooks: dict[float, Outlook] = {}
-
-    def outlook(self, ttl: float) -> Outlook:
-        """What to expect of the calls to come; worked out once between two calls."""
-        found = self._outlooks.get(ttl)
-        if found is None:
-            found = self._outlooks[ttl] = self.rhythm.outlook(ttl)
-        return found
-
-    def changed(self) -> None:
-        """Something was learnt: expectations are worked out anew, now, so that the next decision need not."""
-        for ttl in list(self._outlooks):  # a copy: parallel calls of the thread may be asking for others
-            self._outlooks[ttl] = self.rhythm.outlook(ttl)
 
 
 class Planner:
@@ -103,246 +52,181 @@ class Planner:
 
     Parameters:
         priors: what is assumed before anything was seen.
-        cap: by what share the whole bill may exceed that of never switching.
-        margin: share of a cold write that must be gained beyond it before a plan begins with one.
-        control: share of easy stretches that are left to the home model, to learn how many calls it needs; more while little is known of that
-            and much depends on it. 0: none, and nothing is learnt of calls needed, unless history tells.
+        explore: share of the runs of easy calls that are left to the home target, to learn how many calls it needs; more while little is known of
+            that. 0: none, and nothing is learnt of calls needed unless history is taken in.
 
     Raises:
-        ConfigurationError: one of them is out of range.
+        ConfigurationError: `explore` is not from 0 to 1.
     """
 
-    def __init__(self, priors: Priors = PRIORS, *, cap: float = 0.02, margin: float = 0.02, control: float = 0.0) -> None:
-        number("Planner", "cap", cap)
-        number("Planner", "margin", margin)
-        number("Planner", "control", control, most=1.0)
-        self.priors = priors
-        self.cap = SpendCap(cap)
-        self.margin = margin
-        self.control = control
-        self.learns = control > 0.0
-        """Stretches of the home model are counted."""
-        self._habits: dict[str, Habits] = {}
-        self._stretches: dict[str, Stretches] = {}
-        self._efforts: dict[str, Effort] = {}
-        self._lock = threading.Lock()
+    def __init__(self, priors: Priors = PRIORS, *, explore: float = 0.0) -> None:
+        number("Planner", "explore", explore, most=1.0)
+        self.forecast = Forecast(priors)
+        self.explore = explore
+        self.learns = explore > 0.0
+        """Runs are counted, to learn how many calls each target needs."""
+        self._tables: dict[str, LifeTable] = {}
+        self._needed: dict[str, CallsNeeded] = {}
+        self._lock = threading.RLock()
 
-    def course(self, kind: str) -> Course:
-        """The record of a thread that begins."""
-        with self._lock:
-            return Course(kind, self._of_kind(kind))
+    def calls(self, name: str) -> float:
+        """Calls that a target is taken to need where the home target needs one."""
+        return self._needed[name].calls if name in self._needed else 1.0
 
-    def calls(self, model: str) -> float:
-        """Calls that `model` is taken to need where the home model needs one."""
-        effort = self._efforts.get(model)
-        return 1.0 if effort is None else effort.calls
-
-    def history(self, kind: str, stretch: int) -> None:
-        """Take in an easy stretch that the home model did alone, in calls: what others are measured by."""
+    def history(self, kind: str, run: int) -> None:
+        """Take in a run of easy calls that the home target did alone: what others are measured by."""
         with self._lock:
             self.learns = True
-            self._of(kind).add(stretch)
+            self._table(kind).add(run)
 
-    def decide(self, course: Course, prompt: float, home: Warmth, others: Mapping[str, Warmth], draw: float) -> Plan:
+    def decide(
+        self, thread: ThreadState, kind: str, prompt: float, home: Cached, others: Mapping[str, Cached], draw: float
+    ) -> Plan:
         """Who should take an easy call. Deciding teaches nothing; `saw` does.
 
         Parameters:
-            course: the thread.
+            thread, kind: its state, and its kind: the agent's name.
             prompt: tokens of the prompt to be sent.
-            home: the model that hard calls go to.
-            others: name -> a model that could take this call.
-            draw: a random number in [0, 1), the same for the whole step: some stretches are left to chance, to learn from them.
+            home: the target that hard calls go to.
+            others: name -> a target that could take this call.
+            draw: a random number in [0, 1), the same for the whole step.
         """
-        begins = not course.rhythm.stretch
-        if course.mode == CONTROL or (
-            begins and draw < self._controlled(course.kind) and self._depends(course, prompt, home, others)
-        ):
+        if thread.control:
             return Plan("", CONTROL, {})
-        trial = course.mode == TRIAL
-        calls = {name: 1.0 if trial else self.calls(name) for name in others}
-        choices = self._compare(course, prompt, home, others, calls)
-        best = self._best(choices)
-        if best and not self.cap.allows:  # what is to pay at once must do so if the model needs as many calls as it well may
-            most = {name: 1.0 / self._efforts[name].least if name in self._efforts else 1.0 for name in others}
-            best = self._best(self._compare(course, prompt, home, others, most))
-        if not best and not trial and begins and draw > 0.5 and self.cap.tries:
-            doubted = {name: self._efforts[name].tried(draw) for name in others if name in self._efforts}
-            again = self._compare(course, prompt, home, {name: others[name] for name in doubted}, doubted)
-            best = self._best(again)
-            if best:
-                course.stake = max(0.0, choices[best].other - choices[best].home)
-                return Plan(best, TRIAL, {**choices, **again})
-        return Plan(best, course.mode if trial else PLAN, choices)
-
-    def draws(self, course: Course, draw: float) -> bool:
-        """Whether that random number may make of the call something else than what the plan says: a control or a trial."""
-        if course.rhythm.stretch:
-            return course.mode != PLAN
-        return draw < self._controlled(course.kind) or (draw > 0.5 and bool(self._efforts) and self.cap.tries)
-
-    def _controlled(self, kind: str) -> float:
-        """Share of stretches to be left to the home model: none before anything is at risk, half where all that is allowed is."""
-        if not self.control or not self._efforts:
-            return 0.0
-        seen = self._stretches.get(kind)
-        known = seen.own if seen is not None else 0
-        return max(self.control, _HALF * self.cap.risk * (_KNOWN / (_KNOWN + known)) ** 2)
-
-    def _depends(self, course: Course, prompt: float, home: Warmth, others: Mapping[str, Warmth]) -> bool:
-        """Whether it matters how many calls the others need: not where one would pay even if it were the most."""
-        return not self._best(self._compare(course, prompt, home, others, dict.fromkeys(others, _MOST)))
-
-    def _best(self, choices: Mapping[str, Choice]) -> str:
-        if self.cap.allows:
-            going = [(choice.other, name) for name, choice in choices.items() if choice.other < choice.home]
-        else:
-            going = [(choice.detour, name) for name, choice in choices.items() if choice.detour < 0.0]
-        return min(going)[1] if going else ""
-
-    def _compare(
-        self, course: Course, prompt: float, home: Warmth, others: Mapping[str, Warmth], calls: Mapping[str, float]
-    ) -> dict[str, Choice]:
-        habits = course.rhythm.habits
-        at_home = _standing(home, habits)
-        longest = home.tariff.longest
-        found: dict[str, Choice] = {}
-        for name, other in others.items():
-            there = other.tariff.longest
-            ttl = min(longest or there, there or longest)
-            standing = _standing(other, habits, calls[name])
-            found[name] = compare(at_home, standing, prompt, course.outlook(ttl), self.margin)
-        return found
+        needed = self._needed
+        calls = {name: needed[name].calls if name in needed else 1.0 for name in others}
+        choices = self._compare(prompt, home, others, calls)
+        best = _best(choices)
+        if thread.run or not self.learns:
+            return Plan(best, PLAN, choices)
+        if best:
+            if self.explore and draw < self._controlled(kind):
+                most = self._compare(prompt, home, others, dict.fromkeys(others, MOST))
+                costs = choices[best].home - choices[best].other
+                if not _best(most) and costs <= most[best].other - most[best].home:
+                    return Plan("", CONTROL, {})
+            return Plan(best, PLAN, choices)
+        if draw >= _TRIED:
+            return Plan("", PLAN, choices)
+        drawn = {name: needed[name].drawn(draw / _TRIED) for name in others if name in needed}
+        doubted = {name: others[name] for name, need in drawn.items() if need < calls[name]}
+        tried = self._compare(prompt, home, doubted, drawn)
+        best = _best(tried)
+        return Plan(best, TRIAL, {**choices, **tried}) if best else Plan("", PLAN, choices)
 
     def saw(
         self,
-        course: Course,
+        thread: ThreadState,
+        kind: str,
         now: float,
         prompt: float,
         output: float,
         *,
         easy: bool,
-        kept: float,
-        home: Tariff,
-        model: str = "",
-        cost: float = 0.0,
+        broken: bool = False,
+        by: str = "",
         mode: str = PLAN,
     ) -> None:
-        """Take in one call that was made.
+        """Take in one call that was made, and bring the state of its thread up to date.
 
         Parameters:
-            course: its thread.
-            now: when it began, in seconds.
+            thread, kind: its state and its kind.
+            now: when the call began, in seconds.
             prompt, output: tokens.
-            easy: any of several models would have done.
-            kept: leading tokens of the prompt before it that were still there.
-            home: the tariff of the home model.
-            model: who made it; empty: the home model.
-            cost: USD.
+            easy: any of several targets would have done.
+            broken: most of what the prompt before it began with is no longer there.
+            by: who made it; empty: the home target.
             mode: of the plan that it was made by.
         """
-        broken = course.rhythm.calls > 0 and kept < _BROKEN * course.prompt
         with self._lock:
-            self._stretch(course, easy, model)
-            if mode == TRIAL and course.mode != TRIAL:
-                self.cap.tried += course.stake
-            course.mode = mode if easy else PLAN
-            self._bill(course, now, prompt, output, kept, home, model, cost)
-            course.rhythm.saw(now, prompt, output, easy, broken=broken)
-            course.home_at, course.prompt, course.by = now, prompt, model
-            course.changed()
+            self._run(thread, kind, easy, by)
+            self.forecast.saw(thread, now, prompt, output, easy=easy, broken=broken)
+            thread.control = easy and mode == CONTROL
+            thread.calls += 1
+            thread.run = thread.run + 1 if easy else 0
+            thread.at, thread.prompt, thread.by = now, prompt, by
 
-    def ended(self, course: Course) -> None:
+    def ended(self, thread: ThreadState, kind: str) -> None:
         """The thread will not go on."""
         with self._lock:
-            self._stretch(course, False, "")
-            course.mode = PLAN
+            self._run(thread, kind, False, "")
+            thread.run, thread.control = 0, False
 
     def dump(self) -> dict[str, Any]:
-        """What was learnt of kinds of threads and of models, and what was spent, as JSON types."""
+        """The forecast, and the life tables by kind of thread, as JSON types."""
         with self._lock:
-            return {
-                "cap": dump_slots(self.cap, ("share", "start", "_open", "_risk", "_allowed")),
-                "habits": {kind: dump_slots(habits) for kind, habits in self._habits.items()},
-                "stretches": {kind: dump_slots(seen, _DERIVED) for kind, seen in self._stretches.items()},
-            }
+            tables = {kind: dump_slots(table, _DERIVED) for kind, table in self._tables.items()}
+            return {"forecast": dump_slots(self.forecast, ("_outlooks",)), "runs": tables}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump` gave.
+        """Take over what `dump` gave. Where it knows of calls needed, learning is on from now on.
 
         Raises:
             ConfigurationError: it is something else; then nothing is taken over.
         """
-        cap = SpendCap(self.cap.share, self.cap.start)
-        load_slots(cap, {**mapping(state.get("cap", {}), "state of the planner"), "_open": None}, "state of the planner, cap")
-        habits = {kind: Habits(self.priors) for kind in mapping(state.get("habits", {}), "state of the planner, habits")}
-        stretches = {kind: Stretches() for kind in mapping(state.get("stretches", {}), "state of the planner, stretches")}
-        for name, things in (("habits", habits), ("stretches", stretches)):
-            for kind, thing in things.items():
-                load_slots(thing, state[name][kind], f"state of the planner, {name} of {kind!r}")
-        if not all(seen.sound for seen in stretches.values()) or not cap.sound:
-            raise ConfigurationError(
-                "state of the planner: not as this version of switchwise keeps it; start without that state"
-            )
+        forecast, what = Forecast(self.forecast.priors), f"{_WHAT}, runs"
+        load_slots(forecast, state.get("forecast", {}), f"{_WHAT}, forecast")
+        tables = {kind: LifeTable() for kind in mapping(state.get("runs", {}), what)}
+        for kind, table in tables.items():
+            load_slots(table, state["runs"][kind], f"{what} of {kind!r}")
+            if not table.sound:
+                raise ConfigurationError(f"{what} of {kind!r}: not as this version keeps them; start without that state")
         with self._lock:
-            self.cap = cap
-            self._habits.update(habits)
-            self._stretches.update(stretches)
-            self._efforts.clear()
-            for kind, seen in self._stretches.items():
-                self.learns = self.learns or seen.own > 0
-                for model in seen.models:
-                    self._learn(kind, model, seen.evidence(model))
+            self.forecast = forecast
+            self._tables.update(tables)
+            self.learns = self.learns or bool(tables)
+            for kind, table in self._tables.items():
+                for name in table.others:
+                    self._learn(kind, name)
 
-    def _stretch(self, course: Course, easy: bool, model: str) -> None:
-        """What this call says of the one before: it went on, or that was the end of a stretch."""
-        length, last = course.rhythm.stretch, course.by
-        if length and last:
-            self._learn(course.kind, last, self._of(course.kind).called(last, length, ended=not easy))
-        ended, given = not easy, easy and bool(model)
-        if length and self.learns and not course.taken and (ended or given):
-            self._of(course.kind).add(length, ended=ended)
-        course.taken = not ended and (course.taken or given)
+    def _controlled(self, kind: str) -> float:
+        """Share of runs to be left to the home target."""
+        known = self._tables[kind].runs if kind in self._tables else 0
+        return max(self.explore, _HALF * (_KNOWN / (_KNOWN + known)) ** 2)
 
-    def _learn(self, kind: str, model: str, evidence: Evidence | None) -> None:
-        if evidence is None and not self.control:
+    def _compare(
+        self, prompt: float, home: Cached, others: Mapping[str, Cached], calls: Mapping[str, float]
+    ) -> dict[str, Choice]:
+        at_home, longest = self._standing(home), home.rates.longest
+        found: dict[str, Choice] = {}
+        for name, other in others.items():
+            there = other.rates.longest
+            outlook = self.forecast.outlook(min(longest or there, there or longest))
+            found[name] = compare(at_home, self._standing(other, calls[name]), prompt, outlook)
+        return found
+
+    def _standing(self, at: Cached, calls: float = 1.0) -> Standing:
+        longest, lapse = at.rates.longest, 0.0
+        if at.tokens and at.age > _YOUNG * longest:
+            lapse = self.forecast.pause_between(longest - at.age, longest)
+        return Standing(at.rates, at.tokens, at.chance, lapse, calls)
+
+    def _run(self, thread: ThreadState, kind: str, easy: bool, by: str) -> None:
+        """What this call says of the one before: the run went on, or that was its end."""
+        if not self.learns:
             return
-        if model not in self._efforts:
-            self._efforts[model] = Effort()
+        ended, given, length = not easy, easy and bool(by), thread.run
+        if length and thread.by:
+            self._table(kind).called(thread.by, length, ended=ended)
+            self._learn(kind, thread.by)
+        if length and not thread.shared and (ended or given):
+            self._table(kind).add(length, ended=ended)
+        thread.shared = not ended and (thread.shared or given)
+
+    def _learn(self, kind: str, name: str) -> None:
+        evidence = self._table(kind).evidence(name)
         if evidence is not None:
-            self._efforts[model].learn(kind, evidence)
-        self.cap.works(model, self._efforts[model])
+            self._needed.setdefault(name, CallsNeeded()).learn(kind, evidence)
+        elif self.explore:
+            self._needed.setdefault(name, CallsNeeded())
 
-    def _bill(
-        self, course: Course, now: float, prompt: float, output: float, kept: float, home: Tariff, model: str, cost: float
-    ) -> None:
-        """Calls of other models leave their tokens in the prompt, until it is summarised: what it would have cost without them."""
-        warm = home.rule.whole(course.prompt) if now - course.home_at <= home.longest + _GRACE else 0.0
-        by, grown = course.by, max(0.0, prompt - course.prompt)
-        if prompt < _DROPPED * course.prompt:
-            course.added.clear()
-            by, grown = "", 0.0
-        self.cap.add(Made(cost, model, home, prompt, output, warm, kept, course.added, by, grown))
-        self.cap.settle()
-        if by:
-            course.added[by] = course.added.get(by, 0.0) + grown
-
-    def _of(self, kind: str) -> Stretches:
-        if kind not in self._stretches:
-            if len(self._stretches) >= _KINDS:
-                return next(iter(self._stretches.values()))
-            self._stretches[kind] = Stretches()
-        return self._stretches[kind]
-
-    def _of_kind(self, kind: str) -> Habits:
-        if kind not in self._habits:
-            if len(self._habits) >= _KINDS:
-                return next(iter(self._habits.values()))
-            self._habits[kind] = Habits(self.priors)
-        return self._habits[kind]
+    def _table(self, kind: str) -> LifeTable:
+        if kind not in self._tables and len(self._tables) >= _KINDS:
+            return next(iter(self._tables.values()))
+        return self._tables.setdefault(kind, LifeTable())
 
 
-def _standing(at: Warmth, habits: Habits, calls: float = 1.0) -> Standing:
-    longest = at.tariff.longest
-    old = at.tokens and at.age > _YOUNG * longest
-    lapse = habits.pause_between(longest - at.age, longest) if old else 0.0
-    return Standing(at.tariff, at.tokens, at.chance, lapse, calls)
+def _best(choices: Mapping[str, Choice]) -> str:
+    """The name of the target whose plan costs least; empty: staying does."""
+    going = [(choice.other, name) for name, choice in choices.items() if choice.other < choice.home]
+    return min(going)[1] if going else ""

@@ -1,8 +1,6 @@
 """What holds of each target: how its cache works, by its listing and by what its replies show, and what it costs.
 
-How requests ask for caching is up to the caller: whether they do, and for how long, the usage of the replies tells.
-
-Memory: about 1 kB for each target.
+How requests ask for caching is up to the caller: whether they do, and for how long, shows in the usage of the replies.
 """
 
 from __future__ import annotations
@@ -13,39 +11,26 @@ from typing import Any, NamedTuple
 
 from switchwise.nouns.target import Price, Target
 from switchwise.nouns.usage import Usage
-from switchwise.prompt_cache.accounts import Account
-from switchwise.prompt_cache.rates import Tariff
+from switchwise.prompt_cache.ledger import Cache
+from switchwise.prompt_cache.rates import CacheRates
 from switchwise.prompt_cache.rules import CacheRule, CacheRules
 from switchwise.state.codec import words
-from switchwise.switching.planner import Warmth
 
-NEVER = float("inf")
-NOT_CACHED = CacheRule()
-PRICED = CacheRule("automatic", minimum=1024, step=128, ttl=300, assured=False)
+PRICED = CacheRule("automatic", minimum=1024, step=128, ttl=300)
 """What is taken to hold of a cache of which only the price is known."""
+_WHAT = "state of the targets"
 
 
-class Known(NamedTuple):
-    """What holds of one target, by its listing and by what was seen.
-
-    Parameters:
-        price: at this time of the day.
-        account: where its cache is kept.
-        listed: how its cache works.
-        rule: the same, as far as its requests make use of it.
-        tariff: what it costs.
-        cold: where nothing is cached of a prompt.
-    """
+class TargetRule(NamedTuple):
+    """What holds of one target: its price at this time of the day, how its cache works, as much of that as its requests use, and its rates."""
 
     price: Price
-    account: Account
     listed: CacheRule
-    rule: CacheRule
-    tariff: Tariff
-    cold: Warmth
+    cache: Cache
+    rates: CacheRates
 
 
-class KnownTargets:
+class TargetRules:
     """What is known of all targets.
 
     Parameters:
@@ -55,65 +40,53 @@ class KnownTargets:
 
     def __init__(self, rules: CacheRules, accounts: Mapping[str, str]) -> None:
         self.rules = rules
-        self.version = 0  # what was made of them before is out of date
         self._accounts = dict(accounts)
-        self._known: dict[str, Known] = {}
+        self._found: dict[str, TargetRule] = {}
         self._long: set[str] = set()  # entries are written with the long lifetime
         self._unmarked: set[str] = set()  # requests mark nothing to be kept, though they would have to
 
-    def of(self, target: Target, price: Price, now: float) -> Known:
-        """What is known of a target with that price. Worked out once, while nothing changes."""
+    def of(self, target: Target, now: float) -> TargetRule | None:
+        """What is known of a target; None: it has no price. Computed once, while nothing changes."""
+        price, name = target.price, target.name
+        if price is None:
+            return None
         if price.hours:
             price = price.at(now)
-        name = target.name
-        known = self._known.get(name)
-        if known is not None and known.price is price:
-            return known
+        found = self._found.get(name)
+        if found is not None and found.price is price:
+            return found
         listed = self.rules.of(target.provider, target.model or name)
         if not listed.known and price.cache_read is not None:
             listed = PRICED  # whoever lists a price of cache reads has a cache
         rule, long = listed, name in self._long and listed.ttl_long > 0
         if name in self._unmarked:
-            rule, long = NOT_CACHED, False
+            rule, long = CacheRule(), False
         elif long:
             rule = replace(rule, ttl=rule.ttl_long, fades=0.0)
-        account = Account(self._accounts.get(name, name), target.provider, target.model)
-        tariff = Tariff(price, rule, long=long)
-        known = self._known[name] = Known(price, account, listed, rule, tariff, Warmth(tariff, age=NEVER))
-        return known
+        account = "/".join((self._accounts.get(name, name), target.provider, target.model))
+        cache = Cache(account, target.model or account, rule)
+        found = self._found[name] = TargetRule(price, listed, cache, CacheRates(price, rule, long=long))
+        return found
 
     def notice(self, name: str, rule: CacheRule, usage: Usage) -> None:
         """Take in a reply of the target whose listed rule is given."""
         wrote = bool(usage.cache_write_tokens or usage.cache_write_1h_tokens)
-        if usage.cache_write_1h_tokens and name not in self._long:
-            self._long.add(name)
-            self._changed(name)
-        if wrote:
-            if name in self._unmarked:
-                self._unmarked.discard(name)
-                self._changed(name)
-            return
-        silent = rule.mode == "marked" and usage.cache_read_tokens == 0 and usage.input_tokens >= rule.minimum
-        if silent and name not in self._unmarked:
-            self._unmarked.add(name)
-            self._changed(name)
+        silent = rule.mode == "marked" and not wrote and usage.cache_read_tokens == 0 and usage.input_tokens >= rule.minimum
+        for names, seen in ((self._long, bool(usage.cache_write_1h_tokens)), (self._unmarked, silent)):
+            if seen and name not in names:
+                names.add(name)
+                self._found.pop(name, None)
+        if wrote and name in self._unmarked:
+            self._unmarked.discard(name)
+            self._found.pop(name, None)
 
     def dump(self) -> dict[str, Any]:
         """What the replies showed, as JSON types."""
         return {"long": sorted(self._long), "unmarked": sorted(self._unmarked)}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump` gave.
-
-        Raises:
-            ConfigurationError: it is something else.
-        """
-        long, unmarked = words(state, "long", "state of the targets"), words(state, "unmarked", "state of the targets")
+        """Take over what `dump` gave; a ConfigurationError if it is something else."""
+        long, unmarked = words(state, "long", _WHAT), words(state, "unmarked", _WHAT)
         self._long.update(long)
         self._unmarked.update(unmarked)
-        self._known.clear()
-        self.version += 1
-
-    def _changed(self, name: str) -> None:
-        self._known.pop(name, None)
-        self.version += 1
+        self._found.clear()
