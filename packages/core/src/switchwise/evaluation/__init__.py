@@ -1,7 +1,7 @@
 """Recorded outcomes and sessions: what other decisions would have cost, with standard errors."""
 
 from switchwise.evaluation.compare import Bought, Comparison, compare_recording
-from switchwise.evaluation.delegation import Delegation, delegation
+from switchwise.evaluation.cost_model import Delegation, delegation
 from switchwise.evaluation.journals import Journal, read_journal
 from switchwise.evaluation.replay import PairResult, Setting, Tally, replay, simulate
 from switchwise.evaluation.routers import load_router, replay_router

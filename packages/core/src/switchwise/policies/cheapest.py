@@ -162,10 +162,12 @@ class Cheapest:
             ConfigurationError: it is something else.
         """
         answers: list[tuple[Key, list[float]]] = []
-        for row in rows(mapping(state, _WHAT), "answers", _WHAT):
+        if "answers" not in mapping(state, _WHAT):
+            raise ConfigurationError(f"{_WHAT}: 'answers' is missing; start without that state")
+        for row in rows(state, "answers", _WHAT):
             match row:
-                case [[str() as tenant, str() as agent, str() as phase], [int() | float() as mean, int() as count]] if (
-                    count > 0
+                case [[str() as tenant, str() as agent, str() as phase], [mean, int() as count]] if (
+                    is_amount(mean) and count > 0
                 ):
                     answers.append(((tenant, agent, phase), [float(mean), count]))
                 case _:
