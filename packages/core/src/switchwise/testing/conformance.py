@@ -11,7 +11,6 @@ store (`use_store`) is checked over each of `STORES`: as it is made, and over a 
 
 from __future__ import annotations
 
-import gc
 import json
 import statistics
 import sys
@@ -19,7 +18,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from types import FunctionType, ModuleType
 from typing import Any
 
 from switchwise.engine.policy import Checks, ChecksState, Learns, Policy, Remembers, Reserves, UsesStore, name_of
@@ -232,7 +230,7 @@ def keeps_no_text(make: Make, pool: Pool) -> None:
     """It keeps nothing of what was said: neither words nor a view, a call or an attempt that leads to them."""
     policy = _taught(make, pool)
     _decisions(policy, pool)
-    kept = next((part for part in _reached(policy) if isinstance(part, str) and material.WORDS in part.lower()), None)
+    kept = next((part for part in material.reached(policy) if isinstance(part, str) and material.WORDS in part.lower()), None)
     assert kept is None, f"it keeps what the user said: {kept!r:.80}; keep features and digests only"
 
 
@@ -387,18 +385,4 @@ def _sorted(state: Any) -> Any:
 
 
 def _size(root: object) -> int:
-    return sum(map(sys.getsizeof, _reached(root)))
-
-
-def _reached(root: object) -> list[object]:
-    """All that can be reached from an object, but for classes, modules and what functions find in theirs."""
-    seen: dict[int, object] = {}
-    todo: list[object] = [root]
-    while todo:
-        part = todo.pop()
-        if id(part) not in seen and not isinstance(part, type | ModuleType):
-            seen[id(part)] = part
-            todo += [part.__closure__, part.__defaults__] if isinstance(part, FunctionType) else gc.get_referents(part)
-            if isinstance(part, dict):  # the collector leaves out keys that are strings
-                todo += part
-    return list(seen.values())
+    return sum(map(sys.getsizeof, material.reached(root)))

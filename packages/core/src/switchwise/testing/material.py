@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
+from types import FunctionType, ModuleType
 
 from switchwise.engine.policy import Policy, Reserves, name_of
 from switchwise.engine.recovery import TABLE
@@ -147,3 +149,17 @@ def _reply_to(ask: Ask) -> Reply:
         else:
             answers[name] = Answer(text="yes") if question.kind is Kind.TEXT else Answer(vectors=((1.0, 0.0),))
     return Reply("yes", answers=answers)
+
+
+def reached(root: object) -> list[object]:
+    """All that can be reached from an object, but for classes, modules and what functions find in theirs."""
+    seen: dict[int, object] = {}
+    todo: list[object] = [root]
+    while todo:
+        part = todo.pop()
+        if id(part) not in seen and not isinstance(part, type | ModuleType):
+            seen[id(part)] = part
+            todo += [part.__closure__, part.__defaults__] if isinstance(part, FunctionType) else gc.get_referents(part)
+            if isinstance(part, dict):  # the collector leaves out keys that are strings
+                todo += part
+    return list(seen.values())
