@@ -43,6 +43,7 @@ class Caller(NamedTuple):
         named: the caller named the session, the agent, the task, in this order; what a framework made up counts as not named.
         step_kind: what the framework knows of the call and its messages do not say; None: nothing.
         because: the evidence for `step_kind`, in a few words.
+        pin_inherited: the pin was given to the run around the call, not to the call itself.
         failures: failures that the messages do not show, such as runs of a graph's node that ended in an error.
     """
 
@@ -58,6 +59,7 @@ class Caller(NamedTuple):
     because: str = ""
     failures: int = 0
     tenant: str = ""
+    pin_inherited: bool = False
 
 
 class _ToolFronts(Generic[T]):
@@ -129,7 +131,7 @@ class ViewBuilder(Generic[M, T]):
             structured, max_output, providers: as in `Needs`.
             image_providers: the only providers that can serve the images of the conversation (empty: any); asked where it has some.
         """
-        session, agent, task, labels, deadline, pin, branch, named, step_kind, because, failures, tenant = caller
+        session, agent, task, labels, deadline, pin, branch, named, step_kind, because, failures, tenant, inherited = caller
         session = session or opening(messages, self._turn)
         agent = agent or "main"
         thread = (tenant, session, agent, branch) if branch else (tenant, session, agent)
@@ -155,6 +157,7 @@ class ViewBuilder(Generic[M, T]):
             conversation=Conversation(messages, self._turn, reading.last_user, range(length)),
             thread=thread,
             named=_NAMED[named, pin != ""],
+            pin_inherited=inherited,
         )
 
     def __len__(self) -> int:

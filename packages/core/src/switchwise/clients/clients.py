@@ -23,6 +23,7 @@ from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.reply import Reply
 from switchwise.nouns.scope import Scope
 from switchwise.nouns.target import Pool
+from switchwise.observe.decision_record import record_of
 from switchwise.protocols.openai_chat import text_of
 from switchwise.protocols.prompt import JsonSchema, Message, Prompt
 from switchwise.router import Router
@@ -55,6 +56,11 @@ class Completion:
     def text(self) -> str:
         """Its text."""
         return self.outcome.reply.text
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The decision record, in JSON types: decision id, target, level, policy, reason, attempts, and cost in USD."""
+        return record_of(self.outcome)
 
     @property
     def tool_calls(self) -> list[dict[str, Any]]:

@@ -78,10 +78,14 @@ def checked(part: Checks, pool: Pool) -> None:
 def pinned(view: View, shortlist: Shortlist) -> Shortlist:
     """Where the caller named a target for this call, nothing else may answer it.
 
+    A pin that the call inherited from the run around it may be meant for another pool: where it names nothing here, it is left out with a remark.
+
     Raises:
-        ConfigurationError: nothing in the pool goes by that name.
+        ConfigurationError: nothing in the pool goes by the name that the call itself gives.
     """
     if not view.pin:
         return shortlist
+    if view.pin_inherited and not shortlist.pool.knows(view.pin):
+        return shortlist.remark(f"the run around this call is pinned to {view.pin!r}, which is not in this pool")
     chosen = shortlist.pool.select(view.pin)
     return shortlist.require(lambda target: target.name in chosen, f"this call is pinned to {view.pin!r}")

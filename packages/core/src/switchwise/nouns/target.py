@@ -276,6 +276,10 @@ class Pool:
         """Names of all targets, of those that are only asked too."""
         return frozenset(self._named)
 
+    def knows(self, word: object) -> bool:
+        """Whether a target or a role goes by that word."""
+        return isinstance(word, str) and word in self._selected
+
     def __getitem__(self, name: str) -> Target:
         return self._named[name]
 

@@ -54,6 +54,7 @@ class View:
         thread: identifies the conversation among all that this process reads; empty: nobody follows it.
         named: which of `session`, `agent`, `task` and `target` the caller gave by name. The others were derived: the session from how the
             conversation began, the task from its phase.
+        pin_inherited: the pin was given to the run around the call, not to the call itself: it may be meant for another pool.
     """
 
     scope: Scope = Scope()
@@ -68,6 +69,7 @@ class View:
     conversation: Conversation = field(default=_NO_CONVERSATION, compare=False)
     thread: Key = ()
     named: frozenset[str] = _NOTHING
+    pin_inherited: bool = False
 
     @property
     def decision(self) -> str:
@@ -101,4 +103,5 @@ class View:
             self.conversation,
             self.thread,
             self.named,
+            self.pin_inherited,
         )

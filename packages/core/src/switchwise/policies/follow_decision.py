@@ -32,4 +32,6 @@ class Follows:
         word = view.scope.labels.get(FOLLOW)
         if not word or "rerun" in view.scope.labels:
             return shortlist
+        if not shortlist.pool.knows(word):  # it may come out of a state that is older than the pool
+            return shortlist.remark(f"the decision that was made before is for {word}, which is not in the pool")
         return shortlist.prefer(shortlist.pool.select(word), "the decision that was made before")

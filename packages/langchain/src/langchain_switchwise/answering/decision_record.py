@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-from switchwise import Attempt, Level, Outcome
+from switchwise import Outcome
+from switchwise.observe.decision_record import record_of
 
 KEY = "switchwise"
-LEVELS = ["", *(level.name.lower() for level in Level)]
-"""By number, which a list finds five times as quickly as a mapping finds a member of an enumeration."""
 M = TypeVar("M", bound=AIMessage)
 _set = object.__setattr__  # no need to validate ours
-
-
-def stamp_of(outcome: Outcome) -> dict[str, Any]:
-    """The record of a finished run: decision id, who answered, why, what was tried, and what it cost in USD."""
-    call = outcome.attempt.call
-    note = call.shortlist.decider
-    return {
-        "decision": outcome.decision,
-        "target": call.target.name,
-        "level": LEVELS[note.level],
-        "policy": note.policy,
-        "because": note.because,
-        "attempts": [{"target": attempt.call.target.name, "result": _result(attempt)} for attempt in outcome.attempts],
-        "accepted": outcome.accepted,
-        "cost": outcome.cost,
-    }
 
 
 def stamped(message: M, outcome: Outcome) -> M:
@@ -37,7 +20,7 @@ def stamped(message: M, outcome: Outcome) -> M:
     A copy, because the message may also lie in a response cache. It is what `model_copy(update=...)` makes, in a quarter of
     the time. For streams: stamp one chunk only, since merging chunks joins their strings.
     """
-    metadata = {**message.response_metadata, KEY: stamp_of(outcome)}
+    metadata = {**message.response_metadata, KEY: record_of(outcome)}
     copied = object.__new__(type(message))
     _set(copied, "__dict__", {**message.__dict__, "response_metadata": metadata})
     _set(copied, "__pydantic_fields_set__", {*message.__pydantic_fields_set__, "response_metadata"})
@@ -62,9 +45,3 @@ def target_of(message: AIMessage) -> str:
     """The target that gave a message; empty: it carries no record."""
     record = message.response_metadata.get(KEY)
     return str(record.get("target", "")) if isinstance(record, dict) else ""
-
-
-def _result(attempt: Attempt) -> str:
-    if attempt.error is not None:
-        return attempt.error.kind.value
-    return "accepted" if attempt.accepted else "rejected"

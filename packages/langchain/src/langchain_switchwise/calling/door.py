@@ -28,7 +28,7 @@ from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.runnables import RunnableBinding, RunnableConfig
 from langchain_core.runnables.config import ensure_config
 
-from langchain_switchwise.answering.decision_record import KEY, stamp_of, stamped
+from langchain_switchwise.answering.decision_record import KEY, stamped
 from langchain_switchwise.answering.event_stream import FINISH, Event, finished
 from langchain_switchwise.answering.replies import CallNumbers, HoldUntilContent, complete, merged, reply_of
 from langchain_switchwise.calling.errors import TRANSLATED
@@ -36,6 +36,7 @@ from langchain_switchwise.porting.history import as_prompt
 from langchain_switchwise.porting.schema import Witness
 from switchwise import Outcome
 from switchwise.failures import IncompleteStream
+from switchwise.observe.decision_record import record_of
 
 
 class PreparedCall(NamedTuple):
@@ -310,7 +311,7 @@ def _is_last_event(event: Event) -> bool:
 
 
 def _last_event(outcome: Outcome, last: Event | None) -> list[Event]:
-    return [finished(last if last is not None and _is_last_event(last) else None, KEY, stamp_of(outcome))]
+    return [finished(last if last is not None and _is_last_event(last) else None, KEY, record_of(outcome))]
 
 
 INVOKE = Door(_invoke, _ainvoke, _answer)

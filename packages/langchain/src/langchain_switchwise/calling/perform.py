@@ -31,6 +31,7 @@ from langchain_switchwise.porting.schema import Witness
 from langchain_switchwise.reading.inputs import Request
 from switchwise import Call, View
 from switchwise.failures import brings, brought_along
+from switchwise.observe.decision_record import run_metadata
 from switchwise.protocols.ask_text import prompt_of
 
 
@@ -117,8 +118,7 @@ class Performer:
         """
         request = self._request
         native, config = self._natives[call.target.name], request.config
-        attempt = len(call.view.attempts) + 1
-        config = {**config, "metadata": {**config["metadata"], "switchwise_target": native.name, "switchwise_attempt": attempt}}
+        config = {**config, "metadata": {**config["metadata"], **run_metadata(call)}}
         if self._begun:
             config.pop("run_id", None)  # a run's id is unique
         self._begun = True

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from langchain_core.runnables.config import var_child_runnable_config
+
 from langchain_switchwise.models.messages import turn_of
 from langchain_switchwise.porting.tools import measured, told_by
 from langchain_switchwise.reading.inputs import Request
@@ -48,19 +50,23 @@ class Views:
         runtime = configurable.get("__pregel_runtime")
         if runtime is not None and (runs := _runs(runtime)):
             labels = {**labels, "rerun": str(runs)}
+        pin, pin_inherited = request.pin, False
+        if not pin and (pin := configurable.get("switchwise_target") or ""):
+            pin_inherited = _is_around(pin)
         caller = Caller(
             session,
             self._agent(name, tenant, session, nest),
             str(task or metadata.get("lc_source") or (_node(metadata) if metadata else "")),
             labels,
             None,
-            request.pin or configurable.get("switchwise_target") or "",
+            pin,
             nest,
             (bool(given), bool(name), bool(task)),
             StepKind.FAILURE if runs else None,
             "the node runs again" if runs else "",
             runs,
             tenant,
+            pin_inherited,
         )
         settings = request.settings
         if tools is None and schema is None and not settings:
@@ -86,6 +92,12 @@ class Views:
             return f"{name}/{UNNAMED}"
         self._names.put((tenant, session, nest), name)
         return name
+
+
+def _is_around(pin: str) -> bool:
+    """Whether the run around the call is pinned so: a graph's pin reaches every model that is called in it, whatever its pool."""
+    around = var_child_runnable_config.get()
+    return around is not None and (around.get("configurable") or {}).get("switchwise_target") == pin
 
 
 def _tenant(metadata: Mapping[str, Any], configurable: Mapping[str, Any]) -> str:

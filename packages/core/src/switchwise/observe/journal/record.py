@@ -11,6 +11,7 @@ from switchwise.nouns.call import Attempt
 from switchwise.nouns.prompt_prefix import Change, PromptPrefix
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Price, Target
+from switchwise.observe.decision_record import reason_of
 
 SCHEMA = 1
 _RATES = ("input", "output", "cache_read", "cache_write", "cache_write_1h", "above")
@@ -108,12 +109,12 @@ class Record:
     def of(cls, attempt: Attempt, texts: bool = False) -> Record:
         """The record of `attempt`; with `texts`, the words of the reply and of the provider's error too."""
         call, reply, usage = attempt.call, attempt.reply, attempt.reply.usage if attempt.reply else None
-        view, target, decider = call.view, call.target, call.shortlist.decider
+        view, target, reason = call.view, call.target, reason_of(call)
         written = [usage.cache_write_tokens, usage.cache_write_1h_tokens] if usage else []
         known = [tokens for tokens in written if tokens is not None]
         return cls(
             time=attempt.started,
-            decision=view.decision,
+            decision=reason["decision"],
             attempt=len(view.attempts) + 1,
             purpose="answer" if call.ask is None else "ask",
             session=view.scope.session,
@@ -121,13 +122,13 @@ class Record:
             task=view.scope.task,
             step=view.scope.step,
             labels=dict(view.scope.labels),
-            target=target.name,
+            target=reason["target"],
             provider=target.provider,
             model=target.model,
             served_by=reply.model if reply else "",
-            level=decider.level.name.lower(),
-            policy=decider.policy,
-            because=decider.because,
+            level=reason["level"],
+            policy=reason["policy"],
+            because=reason["because"],
             shortlist=call.shortlist.names,
             notes=tuple(
                 {

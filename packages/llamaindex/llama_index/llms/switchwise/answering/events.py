@@ -14,6 +14,7 @@ from llama_index_instrumentation.event_handlers import NullEventHandler
 
 from llama_index.llms.switchwise.answering.structured_usage import UsageHandler
 from switchwise import Call, Reply, TargetError
+from switchwise.observe.decision_record import reason_of
 
 _ROOT: Dispatcher = get_dispatcher()
 _DISPATCHER: Dispatcher = get_dispatcher(__name__)
@@ -88,18 +89,14 @@ def anybody_listens() -> bool:
 
 def tell_decision(call: Call, method: str) -> None:
     """Send the decision behind `call`."""
-    decider, scope = call.shortlist.decider, call.view.scope
+    scope = call.view.scope
     left = set(call.shortlist.names)
     _DISPATCHER.event(
         RouteDecisionEvent(
-            decision=call.view.decision,
+            **reason_of(call),
             method=method,
             attempt=len(call.view.attempts) + 1,
-            target=call.target.name,
             model=call.target.model,
-            policy=decider.policy,
-            level=decider.level.name.lower(),
-            because=decider.because,
             ruled_out=[target.name for target in call.shortlist.pool if target.name not in left],
             session=scope.session,
             agent=scope.agent,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, TextBlock, ToolCallBlock
@@ -13,12 +13,10 @@ from pydantic import BaseModel
 
 from llama_index.llms.switchwise.answering.stream import end_fields, end_reason
 from llama_index.llms.switchwise.models.native import Native
-from switchwise import Attempt, Call, Level, Outcome, Reply, Usage
-from switchwise.nouns.exchange.tried import Tried
+from switchwise import Reply, Usage
 
 STAMP = "switchwise"
 """Where the decision stands in `additional_kwargs` of a response. Never in those of its message: they are sent again."""
-_LEVELS = ("", *[level.name.lower() for level in sorted(Level)])  # by value: every answer asks for one
 # What is copied was validated: it is set where pydantic keeps it.
 _set_values, _set_given, _set_extra, _set_private = [
     vars(BaseModel)[name].__set__
@@ -58,25 +56,6 @@ def reply_of(
     return Reply(text, calls, usage, response, _model(raw), first_chunk, end_reason(native, told, response, bool(calls)))
 
 
-def stamp_of(outcome: Outcome) -> dict[str, Any]:
-    """The record of a finished step: decision id, who answered, why, what was tried, and what it cost in USD."""
-    stamp, attempts = _reason(outcome.attempt.call), outcome.attempts
-    if len(attempts) == 1 and outcome.accepted:  # the usual case, and the quick way
-        stamp["attempts"], stamp["accepted"] = [{"target": stamp["target"], "result": "accepted"}], True
-        stamp["cost"] = outcome.attempt.cost
-    else:
-        stamp["attempts"], stamp["accepted"], stamp["cost"] = _tried(attempts), outcome.accepted, outcome.cost
-    return stamp
-
-
-def open_stamp_of(call: Call) -> dict[str, Any]:
-    """The record of a step that is still being streamed; it is completed when the stream is."""
-    stamp = _reason(call)
-    stamp["attempts"] = [*_tried(call.view.attempts), {"target": call.target.name, "result": "streaming"}]
-    stamp["accepted"] = stamp["cost"] = None
-    return stamp
-
-
 def stamped(response: Any, stamp: dict[str, Any]) -> Any:
     """A copy of `response` that carries the decision; a structured answer has no place for it and stays as it is.
 
@@ -92,27 +71,6 @@ def stamped(response: Any, stamp: dict[str, Any]) -> Any:
     _set_extra(copied, extra and dict(extra))
     _set_private(copied, private and dict(private))
     return copied
-
-
-def _reason(call: Call) -> dict[str, Any]:
-    note = call.shortlist.decider
-    return {
-        "decision": call.view.decision,
-        "target": call.target.name,
-        "level": _LEVELS[note.level],
-        "policy": note.policy,
-        "because": note.because,
-    }
-
-
-def _tried(attempts: Sequence[Attempt | Tried]) -> list[dict[str, str]]:
-    return [{"target": attempt.target.name, "result": _result(attempt)} for attempt in attempts]
-
-
-def _result(attempt: Attempt | Tried) -> str:
-    if attempt.error is not None:
-        return attempt.error.kind.value
-    return "accepted" if attempt.accepted else "rejected"
 
 
 def target_named(response: Any) -> str:

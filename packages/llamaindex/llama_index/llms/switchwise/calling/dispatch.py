@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
 from typing import Any
 
-from llama_index.llms.switchwise.answering.replies import stamp_of, stamped
+from llama_index.llms.switchwise.answering.replies import stamped
 from llama_index.llms.switchwise.answering.stream import EmptyStream
 from llama_index.llms.switchwise.calling.perform import Performer
 from llama_index.llms.switchwise.models.dialect import provider_of
@@ -19,6 +19,7 @@ from llama_index.llms.switchwise.reading.view import Views
 from switchwise import AllTargetsFailed, Router, Run, adrive, drive
 from switchwise.dialects.table import ANTHROPIC
 from switchwise.nouns.view import View
+from switchwise.observe.decision_record import record_of
 from switchwise.prompt_cache.cache_hints import CacheHints
 
 
@@ -58,14 +59,14 @@ class Dispatch:
         run, performer = self._start(request, bound)
         for _ in drive(run, performer.whole):
             raise AssertionError("a whole answer has no chunks")
-        return stamped(run.outcome.reply.raw, stamp_of(run.outcome))
+        return stamped(run.outcome.reply.raw, record_of(run.outcome))
 
     async def awhole(self, request: Request, bound: Words) -> Any:
         """As `whole`, asynchronously."""
         run, performer = self._start(request, bound)
         async for _ in adrive(run, performer.awhole):
             raise AssertionError("a whole answer has no chunks")
-        return stamped(run.outcome.reply.raw, stamp_of(run.outcome))
+        return stamped(run.outcome.reply.raw, record_of(run.outcome))
 
     def stream(self, request: Request, bound: Words) -> Generator[Any, None, None]:
         """The chunks of an answer. The first is there when this returns, so that failures before it are over."""
@@ -130,7 +131,7 @@ def _complete(run: Run, performer: Performer) -> None:
     """Fill in what was not known while the chunks went out: they share their stamp."""
     outcome = run.outcome
     number = next(i for i, attempt in enumerate(outcome.attempts) if attempt is outcome.attempt)
-    performer.stamps[number].update(stamp_of(outcome))
+    performer.stamps[number].update(record_of(outcome))
 
 
 def _silent(failed: AllTargetsFailed) -> bool:

@@ -14,7 +14,7 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from pydantic import ValidationError
 
 from llama_index.llms.switchwise.answering import events
-from llama_index.llms.switchwise.answering.replies import open_stamp_of, reply_of, stamped
+from llama_index.llms.switchwise.answering.replies import reply_of, stamped
 from llama_index.llms.switchwise.answering.stream import StreamReader, check, says_nothing
 from llama_index.llms.switchwise.answering.structured_usage import NotListening, UsageListener
 from llama_index.llms.switchwise.answering.usage import usage_of
@@ -27,6 +27,7 @@ from llama_index.llms.switchwise.porting.settings import settings_for
 from switchwise import Call, FailureKind, Reply, TargetError, Usage
 from switchwise.dialects.table import ANTHROPIC
 from switchwise.failures import check_answer, mark_own_doing, target_error
+from switchwise.observe.decision_record import open_record
 from switchwise.protocols.ask_text import prompt_of
 
 _UNFIT = (
@@ -151,7 +152,7 @@ class Performer:
         return StreamReader(attempt.native, self._clock, self._request.structured, call.target.can.marks_end is not False)
 
     def _stamp(self, call: Call) -> dict[str, Any]:
-        self.stamps.append(open_stamp_of(call))
+        self.stamps.append(open_record(call))
         return self.stamps[-1]
 
     def _attempt(self, call: Call) -> _Attempt:

@@ -57,6 +57,7 @@ class Caller(NamedTuple):
         moment: what the running workflow is at.
         named: somebody named the session; else it is a workflow's run or context.
         tenant: as in `switchwise.Scope`; also a label.
+        pin_inherited: the target was named around the call (`route_scope`), not by it or `bind`.
     """
 
     session: str = ""
@@ -68,6 +69,7 @@ class Caller(NamedTuple):
     moment: Moment = Moment.STEP
     named: bool = False
     tenant: str = ""
+    pin_inherited: bool = False
 
 
 class _Block(NamedTuple):
@@ -167,6 +169,7 @@ def _merged(said: Words, tags: Words, step: object = None, bound: Words = _NOTHI
         moment,
         named,
         str(known.get("tenant") or ""),
+        not (bound.get("target") or (hint and hint.get("target"))),
     )
 
 

@@ -55,7 +55,7 @@ class Views:
             kwargs: settings of the call.
             structured: the answer must follow a schema.
         """
-        session, agent, task, pin, deadline, labels, moment, named, tenant = caller
+        session, agent, task, pin, deadline, labels, moment, named, tenant, inherited = caller
         finishing = moment is _FINALIZE
         found = views.Caller(
             session or opening(messages, turn_of),
@@ -68,6 +68,7 @@ class Views:
             step_kind=StepKind.FINAL_ANSWER if finishing else None,
             because="the agent finishes its run" if finishing else "",
             tenant=tenant,
+            pin_inherited=inherited,
         )
         return self._builder.view(
             messages,

@@ -1,0 +1,75 @@
+"""The decision record: policy, level, reason, cost, decision id, target and attempts, in JSON types.
+
+It is made here and nowhere else, and is the same wherever it appears: in the journal, in LangChain's `response_metadata` and run metadata, in
+LlamaIndex's `additional_kwargs` and events, in `Completion.record` of the clients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from switchwise.nouns.call import Attempt, Call, Outcome
+from switchwise.nouns.exchange.tried import Tried
+from switchwise.nouns.scope import Level
+
+_LEVELS = [
+    "",
+    *(level.name.lower() for level in Level),
+]  # by number: a list finds it five times as quickly as an enumeration does
+
+
+def reason_of(call: Call) -> dict[str, Any]:
+    """What is known before a call is made: decision id, target, and the level, policy and reason that settled it."""
+    note = call.shortlist.decider
+    return {
+        "decision": call.view.decision,
+        "target": call.target.name,
+        "level": _LEVELS[note.level],
+        "policy": note.policy,
+        "because": note.because,
+    }
+
+
+def open_record(call: Call) -> dict[str, Any]:
+    """The record of a step whose answer is still being streamed: `accepted` and `cost` are None."""
+    record = reason_of(call)
+    record["attempts"] = [*_tried(call.view.attempts), {"target": call.target.name, "result": "streaming"}]
+    record["accepted"] = record["cost"] = None
+    return record
+
+
+def record_of(outcome: Outcome) -> dict[str, Any]:
+    """The record of a finished step: what `reason_of` says, every attempt with its result, whether it was accepted, and USD in all.
+
+    >>> from switchwise import Pool, Router, Target, View, drive
+    >>> from switchwise.testing import Script
+    >>> run = Router(Pool([Target("opus")])).start(View())
+    >>> _ = list(drive(run, Script(opus="Yes.").perform))
+    >>> record_of(run.outcome)["policy"], record_of(run.outcome)["attempts"]
+    ('pool', [{'target': 'opus', 'result': 'accepted'}])
+    """
+    record, attempts = reason_of(outcome.attempt.call), outcome.attempts
+    if len(attempts) == 1 and outcome.accepted:  # the usual case, and the quick way
+        record["attempts"], record["accepted"] = [{"target": record["target"], "result": "accepted"}], True
+        record["cost"] = outcome.attempt.cost
+    else:
+        record["attempts"], record["accepted"], record["cost"] = _tried(attempts), outcome.accepted, outcome.cost
+    return record
+
+
+def run_metadata(call: Call) -> dict[str, Any]:
+    """What a trace of the call carries: flat keys, `switchwise_` and the name in the record, and the number of the attempt from 1."""
+    found: dict[str, Any] = {f"switchwise_{name}": value for name, value in reason_of(call).items()}
+    found["switchwise_attempt"] = len(call.view.attempts) + 1
+    return found
+
+
+def _tried(attempts: Sequence[Attempt | Tried]) -> list[dict[str, str]]:
+    return [{"target": attempt.target.name, "result": _result(attempt)} for attempt in attempts]
+
+
+def _result(attempt: Attempt | Tried) -> str:
+    if attempt.error is not None:
+        return attempt.error.kind.value
+    return "accepted" if attempt.accepted else "rejected"
