@@ -30,7 +30,8 @@ def test_the_run_the_answer_and_the_journal_carry_one_record() -> None:
     journal, runs = InMemory(), Runs()
     pool = Pool([Target("one"), Target("two")])
     llm = ChatSwitchwise(
-        {"one": Scripted(), "two": Scripted()}, router=Router(pool, Rules().prefer("two", because="it is short"), journal=[journal])
+        {"one": Scripted(), "two": Scripted()},
+        router=Router(pool, Rules().prefer("two", because="it is short"), journal=[journal]),
     )
     answer = llm.invoke("hello", {"callbacks": [runs]})
     (metadata,), (record,) = runs.metadata, journal
@@ -97,4 +98,6 @@ def test_a_decision_in_a_state_for_a_target_that_is_gone_is_a_remark() -> None:
     llm = ChatSwitchwise({"one": Scripted()}, router=Router(Pool([Target("one")]), Follows(), journal=[journal]))
     llm.invoke("hello", switchwise_follow="gpt-4")
     (record,) = journal
-    assert [note["because"] for note in record.notes] == ["the decision that was made before is for gpt-4, which is not in the pool"]
+    assert [note["because"] for note in record.notes] == [
+        "the decision that was made before is for gpt-4, which is not in the pool"
+    ]
