@@ -142,3 +142,12 @@ def test_f3_the_error_of_an_sdk_keeps_its_class_and_status() -> None:
             clients.complete([{"role": "user", "content": "hello"}])
     assert caught.value.status_code == 400
     assert "unknown field near ***" in str(caught.value)
+
+
+def test_f4_a_pickled_client_has_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = OpenAIClient(api_key="correct-horse-battery", base_url="http://127.0.0.1:9/v1", model="gpt-4.1-mini")
+    packed = pickle.dumps(client)
+    assert b"correct-horse" not in packed
+    monkeypatch.setenv("OPENAI_API_KEY", "from-the-environment")
+    again = pickle.loads(packed)
+    assert again.account == OpenAIClient(base_url="http://127.0.0.1:9/v1", api_key="from-the-environment").account

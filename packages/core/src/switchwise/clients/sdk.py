@@ -45,6 +45,7 @@ from switchwise.prompt_cache.cache_hints import CacheHints
 from switchwise.protocols.ask_text import prompt_of
 from switchwise.protocols.prompt import Prompt
 
+_SECRET_OPTIONS = frozenset(["api_key", "auth_token", "azure_ad_token", "default_headers", "webhook_secret"])
 _SAMPLING = frozenset(["temperature", "top_p"])
 
 
@@ -132,6 +133,12 @@ class Client(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(model={self.model!r})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without keys, as LangChain's models: another process takes them from its environment. SDK clients that were given stay behind."""
+        state = {name: value for name, value in vars(self).items() if name != "_sync"}
+        state["_options"] = {name: value for name, value in self._options.items() if name not in _SECRET_OPTIONS}
+        return {**state, "_given": (None, None), "_by_loop": {}}
 
     @property
     def served_by(self) -> str:
