@@ -136,9 +136,13 @@ class Client(ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         """Without keys, as LangChain's models: another process takes them from its environment. SDK clients that were given stay behind."""
-        state = {name: value for name, value in vars(self).items() if name != "_sync"}
+        state = {name: value for name, value in vars(self).items() if name not in ("_sync", "_loops")}
         state["_options"] = {name: value for name, value in self._options.items() if name not in _SECRET_OPTIONS}
-        return {**state, "_given": (None, None), "_by_loop": {}}
+        return {**state, "_given": (None, None)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._loops = PerLoop(lambda: self.build(asynchronous=True, **self._options), close="close")
 
     @property
     def served_by(self) -> str:
