@@ -14,7 +14,7 @@ from switchwise.cli.doctor import doctor
 from switchwise.cli.drill import drill
 from switchwise.cli.explain import explain
 from switchwise.cli.init import init
-from switchwise.cli.main import main, measuring
+from switchwise.cli.measuring import measuring
 from switchwise.cli.models import models
 from switchwise.cli.output import BEGIN, LOOK, MEASURE
 from switchwise.cli.watch import watch
@@ -52,8 +52,8 @@ def _elsewhere(name: str, told: str, heading: str) -> None:
     @app.command(
         name, help=told, rich_help_panel=heading, add_help_option=False, context_settings={"ignore_unknown_options": True}
     )
-    def stub(words: Annotated[list[str] | None, typer.Argument()] = None) -> None:
-        raise typer.Exit(main([name, *(words or ())]))
+    def stub(context: typer.Context, words: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+        raise typer.Exit(context.obj([name, *(words or ())]))
 
 
 _elsewhere("loopback", "Serve a provider on this machine: no key, no cost.", BEGIN)

@@ -9,16 +9,13 @@ Exit status: 0 done; 1 something was found, or the output could not be written; 
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
 
-from switchwise import __version__
-from switchwise.cli import audit, evaluate, fit, loopback, replay
+from switchwise.cli import loopback
+from switchwise.cli.measuring import measuring
 from switchwise.nouns.errors import ConfigurationError, SwitchwiseError
-
-MEASURING = (replay, evaluate, fit, audit)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,16 +42,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def measuring() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
-    """The parser of the commands that measure, and that of each by its name."""
-    parser = argparse.ArgumentParser(prog="switchwise", description="A model router for agents.")
-    parser.add_argument("--version", action="version", version=f"switchwise {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="command")
-    for module in MEASURING:
-        module.add(commands)
-    return parser, dict(commands.choices)
-
-
 def _command(given: Sequence[str]) -> Callable[[Sequence[str]], int]:
     first = next(iter(given), "")
     if first == "loopback":
@@ -76,5 +63,5 @@ def _typed(given: Sequence[str]) -> int:
             raise
         told = 'the command needs typer and rich: pip install "switchwise[cli]"; without them there are'
         raise ConfigurationError(f"{told} {', '.join(measuring()[1])} and loopback") from None
-    app(args=list(given), prog_name="switchwise")
+    app(args=list(given), prog_name="switchwise", obj=main)
     return 0
