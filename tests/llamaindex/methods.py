@@ -108,3 +108,24 @@ def content_of(response: Any) -> Any:
     if not hasattr(response, "message"):
         return getattr(response, "text", response)
     return [(b.tool_name, b.tool_kwargs) if isinstance(b, ToolCallBlock) else b for b in response.message.blocks]
+
+
+def covering(cases: Any) -> list[tuple[Method, Any]]:
+    """Pairs in which every method meets a case, and every case a whole answer, a stream, tools and a structured answer.
+
+    What a failure is does not depend on the method, and what a method does with one not on which it is: no need for all pairs.
+    """
+    cases = list(cases)
+    shapes = [
+        method for method in METHODS if method.name in ("chat", "stream_chat", "astream_chat_with_tools", "structured_predict")
+    ]
+    pairs = {(method.name, str(case)): (method, case) for case in cases for method in shapes}
+    for number, method in enumerate(METHODS):
+        case = cases[number % len(cases)]
+        pairs[method.name, str(case)] = (method, case)
+    return list(pairs.values())
+
+
+def named(pair: Any) -> str | None:
+    """The id of a method, a fault or an error in a test."""
+    return getattr(pair, "name", None) or type(pair).__name__

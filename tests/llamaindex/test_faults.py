@@ -15,6 +15,8 @@ from switchwise import AllTargetsFailed, Interrupted, Pool, Router, Target, Verd
 from switchwise.engine.recovery import Recovery
 from switchwise_loopback import Answer, Fault, LoopbackProvider
 
+from .methods import covering, named
+
 HELLO = [ChatMessage(role="user", content="hello")]
 BEFORE_ANYTHING = {
     Fault.RATE_LIMIT: "rate_limit",
@@ -38,7 +40,7 @@ AFTER_A_WORD = {
 
 
 class TestBeforeAWordWasShown:
-    @pytest.mark.parametrize("fault", BEFORE_ANYTHING, ids=lambda fault: fault.value)
+    @pytest.mark.parametrize(("method", "fault"), covering(BEFORE_ANYTHING), ids=named)
     async def test_another_target_answers_and_the_failure_is_called_by_its_name(self, method, two, journal, provider, fault):
         provider.inject(fault, model="gpt-4.1")
         _, last = await method.ask(two, "What is it?")
@@ -201,7 +203,9 @@ class TestStructuredAnswers:
 
 class TestRawErrorsOfTheTransport:
     @pytest.mark.parametrize(
-        "error", [httpx.ReadError("reset"), httpx.ReadTimeout("slow"), ConnectionResetError(), TimeoutError()]
+        ("method", "error"),
+        covering([httpx.ReadError("reset"), httpx.ReadTimeout("slow"), ConnectionResetError(), TimeoutError("late")]),
+        ids=named,
     )
     async def test_are_failures_of_the_target(self, method, two, journal, monkeypatch, error):
         def failing(*_, **__):

@@ -12,7 +12,7 @@ from switchwise_loopback import Fault
 
 from .. import traffic
 from . import replay
-from .methods import content_of
+from .methods import content_of, covering, named
 
 CALLS = [one for one in traffic.recordings(traffic.traffic()) if one.api == "responses"]
 BEFORE_ANYTHING = {
@@ -63,7 +63,7 @@ async def test_usage_is_known_but_for_native_structured_output(method, two, jour
     assert usage.output_tokens > 0
 
 
-@pytest.mark.parametrize("fault", BEFORE_ANYTHING, ids=lambda fault: fault.value)
+@pytest.mark.parametrize(("method", "fault"), covering(BEFORE_ANYTHING), ids=named)
 async def test_a_failure_is_called_by_its_name_and_another_target_answers(method, two, journal, provider, fault):
     provider.inject(fault, model="gpt-4.1")
     await method.ask(two, "What is it?")

@@ -61,9 +61,9 @@ def answered(turn):
     ]
 
 
-@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize(("writer", "reader"), list(itertools.product(ALL, ALL)))
 class TestEveryWriterAndEveryReader:
+    @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
     def test_in_the_middle_of_a_tool_loop(self, llm, provider, writer, reader, streamed):
         turn = called(llm, writer, streamed)
         history = [SYSTEM, ASK, turn, *answered(turn)]
@@ -73,14 +73,16 @@ class TestEveryWriterAndEveryReader:
         assert [seen.api for seen in provider.requests] == [APIS[writer], APIS[reader]]
         assert history == before, "the caller's history is changed"
 
-    def test_in_the_middle_of_a_conversation(self, llm, writer, reader, streamed):
+    def test_in_the_middle_of_a_conversation(self, llm, writer, reader):
+        streamed = False
         turn = called(llm, writer, streamed)
         history = [SYSTEM, ASK, turn, *answered(turn)]
         history += [_asked(llm, history, writer, streamed).message, ChatMessage(role="user", content="Thanks")]
         assert "Thanks" in _asked(llm, history, reader, streamed).message.content
 
-    def test_and_back_again(self, llm, writer, reader, streamed):
+    def test_and_back_again(self, llm, writer, reader):
         """writer -> reader, who calls the tool once more -> writer."""
+        streamed = True
         turn = called(llm, writer, streamed)
         history = [SYSTEM, ASK, turn, *answered(turn), ChatMessage(role="assistant", content="3"), ASK]
         again = _asked(llm, history, reader, streamed).message

@@ -227,7 +227,7 @@ class _Attempt:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         failure = error
         if isinstance(error, Exception) and not isinstance(error, TargetError):
-            failure = target_error(error) or (unfit(error) if self._request.structured else None) or error
+            failure = (unfit(error) if self._request.structured else None) or target_error(error) or error
         if isinstance(failure, TargetError):
             mark_own_doing(failure, self._request.kwargs)
         if self._listened:
