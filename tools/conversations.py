@@ -19,6 +19,7 @@ class Turn:
     failed: bool | None = None
     media: frozenset[str] = field(default=frozenset())
     arguments: str = ""
+    document_tokens: int = 0
 
 
 def conversation(size: int) -> list[Turn]:
