@@ -34,10 +34,9 @@ def test_it_tells_its_version(capsys):
     [
         ("--inflation", "0.5"),
         ("--inflation", "few"),
-        ("--control", "1.5"),
-        ("--control", "nan"),
-        ("--cap", "-0.1"),
-        ("--cap", "nan"),
+        ("--inflation", "nan"),
+        ("--prior-easy", "-0.1"),
+        ("--prior-easy", "nan"),
         ("--prior-hazard", "0"),
         ("--prior-hazard", "1"),
         ("--prior-growth", "-5"),

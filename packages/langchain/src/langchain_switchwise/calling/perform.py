@@ -124,7 +124,7 @@ class Performer:
         self._begun = True
         if not call.live:
             config["tags"] = [*config["tags"], NOSTREAM]
-        elif self.hear is not None and anybody_reads(config["callbacks"], native.model.callbacks):
+        elif self.hear is not None and anybody_reads(config.get("callbacks"), native.model.callbacks):
             config = merge_configs(config, {"callbacks": [TokensShown(self.hear)]})
         native, messages, settings = self._adapter.adapted(
             self.view.thread, native, request.messages, request.settings, request.tools is not None
