@@ -237,9 +237,9 @@ class LoopbackProvider:
         seen = replace(seen, status=200, usage=usage, answer=answer)
         if fault is not None and fault in GARBLED:
             self._record(replace(seen, error=fault.value))
-            whole, events = json.dumps(wire.whole(reply)).encode(), list(wire.stream(reply)) if request.stream else []
-            kind, sent = garbled(fault, wire.api, request.stream, whole, events)
-            return Response(200, {"content-type": kind}, sent)
+            sound = list(wire.stream(reply)) if request.stream else []
+            kind, body = garbled(fault, wire.api, request.stream, json.dumps(wire.whole(reply)).encode(), sound)
+            return Response(200, {"content-type": kind}, body)
         if not request.stream:
             return self._json(seen, 200, wire.whole(reply), request_id)
         self._record(seen)

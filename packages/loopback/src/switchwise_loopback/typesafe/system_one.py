@@ -88,14 +88,14 @@ class SystemOne:
 
 
 def _check_question(question: Any, where: str) -> None:
-    kind = question.get("type") if isinstance(question, dict) else None
+    kind: Any = question.get("type") if isinstance(question, dict) else None
     if kind not in CRITERIA:
         raise _invalid(f"Input should be a question of the type {', '.join(CRITERIA)}", where)
     for key in question:
         if key not in ("type", "instructions", "criteria"):
             raise _invalid(f"Extra inputs are not permitted: {key}", where)
     shape, least, most = CRITERIA[kind]
-    criteria = question.get("criteria")
+    criteria: Any = question.get("criteria")
     if criteria is None and kind == "noul":
         return
     if not isinstance(criteria, shape) or not least <= len(criteria) <= most:
