@@ -222,4 +222,6 @@ def test_a_stream_that_was_cut_is_noticed(maker: str, end: str) -> None:
     complete(AIMessageChunk("Yes.", response_metadata={"model_provider": maker, end: "stop"}))
     with pytest.raises(IncompleteStream):
         complete(AIMessageChunk("Yes", response_metadata={"model_provider": maker}))
-    complete(AIMessage("", response_metadata={}))
+    complete(AIMessage("Yes.", response_metadata={}))
+    with pytest.raises(IncompleteStream):  # nothing said, and no end
+        complete(AIMessage("", response_metadata={}))

@@ -113,6 +113,7 @@ ANTHROPIC = Dialect(
             "max_tokens": _LENGTH,
             "model_context_window_exceeded": _LENGTH,
             "refusal": _REFUSAL,
+            "error": _ERROR,  # proxies
         },
     ),
     blank_user=False,
