@@ -175,6 +175,7 @@ class TestSettings:
         assert valued(ANTHROPIC, {"temperature": 1.7}) == {"temperature": 1.0}
         assert adapt(OPENAI_CHAT, {"temperature": 0.2, "top_p": 1}, ModelFacts(samples=False)) == {"top_p": 1}
         assert adapt(OPENAI_CHAT, {"reasoning_effort": "low"}, ModelFacts(reasons=False)) == {}
+        assert adapt(OPENAI_RESPONSES, {"reasoning": True, "reasoning_effort": "low"}) == {"reasoning": {"effort": "low"}}
 
     def test_a_word_of_another_providers_is_left_out(self) -> None:
         tiers = {

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
 from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.secrets import masked
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,12 @@ class BadConfiguration(ConfigurationError):
     """
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = tuple(sorted(problems, key=lambda problem: (problem.file, problem.line)))
-        super().__init__("\n".join(map(str, self.problems)))
+        shown = [
+            replace(each, field=masked(each.field), message=masked(each.message), remedy=masked(each.remedy)) for each in problems
+        ]
+        self.problems = tuple(sorted(shown, key=lambda problem: (problem.file, problem.line)))
+        super().__init__()
+        self.args = ("\n".join(map(str, self.problems)),)  # a field's name before a word does not make the word a key
 
     def __reduce__(self) -> tuple[type[BadConfiguration], tuple[tuple[Problem, ...]]]:
         return type(self), (self.problems,)

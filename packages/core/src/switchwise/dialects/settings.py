@@ -137,14 +137,15 @@ def valued(dialect: Dialect, settings: Settings, facts: ModelFacts = NOTHING_KNO
     if isinstance(hot, int | float) and hot > rules.hottest:
         settings = {**settings, "temperature": rules.hottest}
     if rules.nested_effort and "reasoning_effort" in settings:
-        given = settings.get("reasoning") or facts.reasoning or {}
+        given = settings.get("reasoning") or facts.reasoning
+        given = given if isinstance(given, Mapping) else {}  # elsewhere it is a switch: reasoning=True
         settings = {
             **_without(settings, frozenset(["reasoning_effort"])),
             "reasoning": {**given, "effort": settings["reasoning_effort"]},
         }
     if facts.samples is False and (hot := {name for name in SAMPLING & settings.keys() if settings[name] != 1}):
         settings = _without(settings, frozenset(hot))
-    if rules.options:
+    if rules.options and isinstance(settings.get("options") or {}, Mapping):  # else its client says what is wrong with them
         settings = _in_options(settings, rules, facts)
     thinking = settings.get("thinking", facts.thinking)
     if not isinstance(thinking, Mapping) or thinking.get("type") == "disabled":
