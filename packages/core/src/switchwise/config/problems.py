@@ -48,7 +48,8 @@ class BadConfiguration(ConfigurationError):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         shown = [
-            replace(each, field=masked(each.field), message=masked(each.message), remedy=masked(each.remedy)) for each in problems
+            replace(each, field=masked(each.field), message=masked(each.message), remedy=masked(each.remedy))
+            for each in problems
         ]
         self.problems = tuple(sorted(shown, key=lambda problem: (problem.file, problem.line)))
         super().__init__()
