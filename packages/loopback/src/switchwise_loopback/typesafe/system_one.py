@@ -94,7 +94,8 @@ def _check_question(question: Any, where: str) -> None:
     for key in question:
         if key not in ("type", "instructions", "criteria"):
             raise _invalid(f"Extra inputs are not permitted: {key}", where)
-    shape, least, most = CRITERIA[kind]
+    row: tuple[Any, int, int] = CRITERIA[kind]
+    shape, least, most = row
     criteria: Any = question.get("criteria")
     if criteria is None and kind == "noul":
         return
