@@ -61,9 +61,20 @@ def unreadable(error: BaseException, trace: TracebackType | None = None) -> str 
     if not isinstance(error, UNREADABLE):
         return None
     frames = _frames(error.__traceback__ or trace)
+    if _breaks_a_rule_of_the_users(error):
+        return None
     if not frames or not _raised_by_an_sdk(frames) or not any(_holds_an_answer(frame) for frame in frames if _is_sdk(frame)):
         return None
     return f"its answer could not be read ({type(error).__name__})"
+
+
+def _breaks_a_rule_of_the_users(error: BaseException) -> bool:
+    """Whether a validator that is no SDK's refused what was read: pydantic's ValidationError keeps what its validators raised."""
+    if type(error).__module__.partition(".")[0] != "pydantic_core" or not hasattr(error, "errors"):
+        return False
+    raised = [(detail.get("ctx") or {}).get("error") for detail in error.errors()]
+    frames = [_frames(one.__traceback__) for one in raised if isinstance(one, BaseException)]
+    return any(trace and not _raised_by_an_sdk(trace) for trace in frames)
 
 
 def _raised_by_an_sdk(frames: list[FrameType]) -> bool:
