@@ -261,7 +261,7 @@ def test_it_keeps_nothing_but_json_of_threads_and_answers():
     assert process.advisor.dump() == other.advisor.dump()
 
 
-def test_two_tenants_with_one_session_name_share_no_thread():
+def test_d11_two_tenants_with_one_session_name_share_no_thread():
     process = Process(1)
     view = process.view("s1", [9_000], now=1.0)
     process.call(view, OPUS, 0)
@@ -314,7 +314,7 @@ def questions(kind: str, pool: Pool, tokens: int, **options) -> list[tuple[str, 
 
 @pytest.mark.parametrize("kind", ["the same", "different", "one thread"])
 @pytest.mark.parametrize("explore", [0.0, 0.5])
-def test_short_questions_go_to_the_cheapest_by_list_price_and_the_reason_says_so(kind, explore):
+def test_c4_short_questions_go_to_the_cheapest_by_list_price_and_the_reason_says_so(kind, explore):
     found = questions(kind, FOUR, 8, explore=explore)
     assert {name for name, _ in found} == {"luna"}
     assert found[0][1] == "cheapest: about $0.000251 for 8 tokens in and 500 out; next haiku at $0.0025"

@@ -40,7 +40,7 @@ def test_quality_keeps_the_order_of_the_pool(pool: Pool) -> None:
 
 
 @pytest.mark.parametrize("views", [[QUESTION] * 7, CHAT])
-def test_balanced_saves_most_of_the_dollars_of_questions_and_chats(pool: Pool, views: list[View]) -> None:
+def test_d7_balanced_saves_most_of_the_dollars_of_questions_and_chats(pool: Pool, views: list[View]) -> None:
     assert dollars(Router.default(pool, "balanced"), views) <= 0.5 * dollars(Router.default(pool, "quality"), views)
 
 

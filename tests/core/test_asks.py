@@ -240,7 +240,7 @@ def test_the_drivers_agree_over_questions_of_all_kinds(world: World) -> None:
 
 
 @given(WORLDS)
-def test_no_target_that_a_requirement_rules_out_is_ever_asked(world: World) -> None:
+def test_f2_no_target_that_a_requirement_rules_out_is_ever_asked(world: World) -> None:
     stage = Stage(world)
     stage.run()
     assert not world.excluded & set(stage.called)

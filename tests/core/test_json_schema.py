@@ -94,7 +94,7 @@ def test_what_providers_take_is_checked_with_and_without_the_extra(schema: Any, 
 
 
 @pytest.mark.parametrize(("schema", "good", "bad"), NEEDS_THE_EXTRA, ids=lambda part: str(part)[:40])
-def test_everything_else_is_checked_with_the_extra(schema: dict[str, Any], good: Any, bad: Any) -> None:
+def test_f7_everything_else_is_checked_with_the_extra(schema: dict[str, Any], good: Any, bad: Any) -> None:
     check = checker(schema)
     assert check(good) is None
     assert check(bad)
@@ -112,7 +112,7 @@ def test_everything_else_is_checked_with_the_extra(schema: dict[str, Any], good:
     ],
     ids=["at the top", "in properties", "in anyOf", "in $defs"],
 )
-def test_and_refused_without_it_wherever_it_stands(schema: dict[str, Any], wrap: Any) -> None:
+def test_f7_and_refused_without_it_wherever_it_stands(schema: dict[str, Any], wrap: Any) -> None:
     if "$schema" in schema:
         wrap = lambda same: same  # noqa: E731  the dialect of a whole document
     with pytest.raises(ConfigurationError, match=r'pip install "switchwise\[schema\]"'):

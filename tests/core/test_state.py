@@ -49,7 +49,7 @@ class TestTenants:
     """Two tenants with one thread id, one agent name and one user share nothing."""
 
     @pytest.mark.parametrize("store", [None, InProcess(), JsonStore()], ids=repr)
-    def test_what_one_holds_the_other_does_not(self, store: Any) -> None:
+    def test_d11_what_one_holds_the_other_does_not(self, store: Any) -> None:
         asked: list[str] = []
 
         def by_tenant(view: View, shortlist: Shortlist) -> Shortlist:
@@ -167,7 +167,7 @@ def taught() -> dict[str, Any]:
 class TestAStateThatIsLoaded:
     @pytest.mark.parametrize("name", list(taught()))
     @pytest.mark.parametrize("wrong", [math.nan, [], 5, {"no": "such"}, None, "text"])
-    def test_is_taken_over_as_a_whole_or_not_at_all(self, name: str, wrong: Any) -> None:
+    def test_f5_it_is_taken_over_as_a_whole_or_not_at_all(self, name: str, wrong: Any) -> None:
         router, state = Router(POOL, *chain()), taught()
         before = router.dump()
         with pytest.raises(ConfigurationError, match=name):
@@ -194,7 +194,7 @@ class TestAStateThatIsLoaded:
 
     @pytest.mark.parametrize("spent", [math.nan, -1_000, "5", None, True, math.inf])
     @pytest.mark.parametrize("place", [1, 2])
-    def test_cannot_turn_a_budget_off(self, spent: Any, place: int) -> None:
+    def test_f5_it_cannot_turn_a_budget_off(self, spent: Any, place: int) -> None:
         row = [0, 0.5, 100]
         row[place] = spent
         budget = Budget(usd=1)
@@ -211,7 +211,7 @@ class TestAStateThatIsLoaded:
 class TestATargetThatIsGone:
     """A stored name is data: no opinion, with a remark, and never an error."""
 
-    def test_is_not_held_any_more(self) -> None:
+    def test_d2_it_is_not_held_any_more(self) -> None:
         router = Router(POOL, hold(ByAgent(explorer="fast"), per="agent"))
         held = {"names": ["gpt-4"], "because": "once upon a time"}
         router.load({"0:ByAgent": {"held": [[["acme", "s1", "explorer"], held]], "policy": {}}})
@@ -222,7 +222,7 @@ class TestATargetThatIsGone:
         assert len(router.decide(view()).notes) == 1, "what it says now is held instead"
 
     @pytest.mark.parametrize(("to", "gone"), [("target", "gpt-4"), ("provider", "mistral")])
-    def test_is_not_stuck_to(self, to: Any, gone: str) -> None:
+    def test_d2_it_is_not_stuck_to(self, to: Any, gone: str) -> None:
         router = Router(POOL, Stick(to=to))
         router.load({"0:Stick": {"last": [[["acme", "s1", "explorer"], gone]]}})
         decision = router.decide(view())

@@ -65,7 +65,7 @@ class TestAPinThatMeansNothingHere:
         graph.add_edge(START, "ask")
         return graph.compile()
 
-    def test_is_left_out_where_the_run_around_has_it(self) -> None:
+    def test_d3_it_is_left_out_where_the_run_around_has_it(self) -> None:
         llm = ChatSwitchwise({"inner": Scripted()}, router=Router(Pool([Target("inner")])))
         config = {"configurable": {"switchwise_target": "outer"}}
         answer = self.graph(llm).invoke({"messages": [HumanMessage("hello")]}, config)["messages"][-1]
@@ -87,13 +87,13 @@ class TestAPinThatMeansNothingHere:
         assert answer.response_metadata["switchwise"]["target"] == "two"
 
     @pytest.mark.parametrize("how", [{"model": "outer"}, {"config": {"configurable": {"switchwise_target": "outer"}}}])
-    def test_is_an_error_where_the_call_itself_names_it(self, how: dict[str, Any]) -> None:
+    def test_d3_it_is_an_error_where_the_call_itself_names_it(self, how: dict[str, Any]) -> None:
         llm = ChatSwitchwise({"inner": Scripted()}, router=Router(Pool([Target("inner")])))
         with pytest.raises(ConfigurationError, match="outer"):
             llm.invoke("hello", **how)
 
 
-def test_a_decision_in_a_state_for_a_target_that_is_gone_is_a_remark() -> None:
+def test_d2_a_decision_in_a_state_for_a_target_that_is_gone_is_a_remark() -> None:
     journal = InMemory()
     llm = ChatSwitchwise({"one": Scripted()}, router=Router(Pool([Target("one")]), Follows(), journal=[journal]))
     llm.invoke("hello", switchwise_follow="gpt-4")

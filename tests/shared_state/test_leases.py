@@ -137,7 +137,7 @@ def test_eight_processes_spend_one_budget_while_one_is_killed_and_redis_loses_ev
 
 
 @pytest.mark.timeout(170)
-def test_eight_processes_spend_one_budget_in_a_file_while_one_is_killed(tmp_path: Path) -> None:
+def test_d10_eight_processes_spend_one_budget_in_a_file_while_one_is_killed(tmp_path: Path) -> None:
     processes, billed = spenders(str(tmp_path / "leases.db"), tmp_path)
     wait_for(lambda: billed() > LIMIT // 2)
     processes[5].send_signal(signal.SIGKILL)
