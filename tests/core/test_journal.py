@@ -72,6 +72,19 @@ def test_a_file_reads_back_as_it_was_written_and_uses_standard_names(tmp_path: P
     assert row["gen_ai.usage.cache_read.input_tokens"] == 500
 
 
+def test_account_tenant_and_an_overruled_wish_are_kept_and_older_files_lack_them(tmp_path: Path) -> None:
+    kept, sink = InMemory(), JsonLines(tmp_path / "journal.jsonl")
+    pool = Pool([Target("a", "x", account="host#1"), Target("b", "y")])
+    router = Router(pool, ByAgent(main="a"), ByAgent(main="b"), journal=[kept, sink])
+    list(drive(router.start(View(Scope("s", tenant="acme"))), lambda call: iter([Reply("yes")])))
+    (record,) = kept
+    assert (record.account, record.tenant) == ("host#1", "acme")
+    assert [note.get("wants") for note in record.notes] == [None, ["b"]]  # the first has its way
+    assert list(read(sink.path)) == [record]
+    row = {key: value for key, value in record.as_dict().items() if key not in ("switchwise.account", "switchwise.tenant")}
+    assert Record.from_dict(row).account == Record.from_dict(row).tenant == ""
+
+
 def test_a_broken_line_is_named(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     with JsonLines(path) as sink:

@@ -37,6 +37,8 @@ class Note:
         out: names of the targets that it ruled out.
         lead: names of the targets that share the first place after it; empty: it moved nobody.
         raises: what it means when this opinion leaves nothing.
+        wants: names of the targets that this opinion puts first, whatever earlier ones say; empty: it ranks nobody. Where they are not those
+            that lead, it is overruled.
     """
 
     policy: str
@@ -45,6 +47,7 @@ class Note:
     out: tuple[str, ...] = ()
     lead: tuple[str, ...] = ()
     raises: type[NoTarget] = NoTarget
+    wants: tuple[str, ...] = ()
 
 
 class _Opinion(NamedTuple):  # not yet a note: a decision makes several, and most are never read
@@ -205,6 +208,23 @@ class Shortlist:
         best = min(added)
         return frozenset([target.name for target, rank in zip(self.targets, added, strict=True) if rank == best])
 
+    def ahead(self, leader: str, other: str) -> Note | None:
+        """The opinion that put one target ahead of another; None: nobody did, and the order of the pool counts.
+
+        Parameters:
+            leader, other: names of two targets that are still in the running.
+
+        >>> from switchwise import Pool, Shortlist, Target
+        >>> start = Shortlist(Pool([Target("opus"), Target("haiku")])).prefer(["haiku"], "easy").sign("ByStep")
+        >>> start.ahead("haiku", "opus").policy
+        'ByStep'
+        """
+        for opinion in self._opinions:
+            ranks = dict(zip([target.name for target in opinion.targets], opinion.ranks, strict=True))
+            if not opinion.out and leader in ranks and other in ranks and ranks[leader][-1] < ranks[other][-1]:
+                return _note(opinion)
+        return None
+
     @property
     def decider(self) -> Note:
         """The note that settled who leads: the first after which the leaders stayed the same until the end.
@@ -267,5 +287,9 @@ def _note(opinion: _Opinion) -> Note:
     because = opinion.because
     if not isinstance(because, str):
         because = because() if opinion.out else because(opinion.targets[0])
-    lead = _leaders(opinion.targets, opinion.ranks)
-    return Note(opinion.author, opinion.level, because, opinion.out, lead, opinion.raises)
+    targets, ranks = opinion.targets, opinion.ranks
+    wants: tuple[str, ...] = ()
+    if targets and not opinion.out:
+        best = min([rank[-1] for rank in ranks])
+        wants = tuple([target.name for target, rank in zip(targets, ranks, strict=True) if rank[-1] == best])
+    return Note(opinion.author, opinion.level, because, opinion.out, _leaders(targets, ranks), opinion.raises, wants)

@@ -9,12 +9,13 @@ from typing import Any
 
 from switchwise.nouns.call import Attempt
 from switchwise.nouns.prompt_prefix import Change, PromptPrefix
-from switchwise.nouns.shortlist import Shortlist
+from switchwise.nouns.shortlist import Note, Shortlist
 from switchwise.nouns.target import Price, Target
 from switchwise.observe.decision_record import reason_of
 
 SCHEMA = 1
 _RATES = ("input", "output", "cache_read", "cache_write", "cache_write_1h", "above")
+_EMPTY = ("account", "tenant")  # left out of files where they say nothing
 BY_PRICE = "Cheapest"  # the name that opinions by price are signed with
 
 # Field -> its name in files. Where the OpenTelemetry GenAI conventions have a name it is theirs.
@@ -46,7 +47,8 @@ class Record:
         target, provider, model, served_by: whom it went to, and the model that says it answered.
         level, policy, because: the opinion that settled the choice.
         shortlist: names of the candidates, best first.
-        notes: every opinion that counted: policy, level, because, out, lead.
+        notes: every opinion that counted: policy, level, because, out, lead; `wants` where the opinion by itself puts others first than
+            those that lead after it, because an earlier one outranks it.
         result: `accepted`, `rejected`, `failed` or `abandoned`.
         failure: the kind of failure, if it failed.
         estimated_tokens: length of the prompt as estimated before the call.
@@ -61,8 +63,10 @@ class Record:
         kept_tokens: estimated tokens at the beginning of the prompt that such a change left as they were; None: it only grew.
         free: names of the targets that all other opinions had left equal, so that the price decided; empty: an opinion settled it.
         pool: name -> provider, model and list price of each target, strongest first.
+        account: whose key paid: `Target.account`, never the key. Empty: unknown.
+        tenant: whose work it is; empty: there is one customer.
 
-    Records of older files lack the last six; they read as None.
+    Records of older files lack those from `phase` on; they read as None, or as empty.
     """
 
     time: float
@@ -104,6 +108,8 @@ class Record:
     kept_tokens: int | None = None
     free: tuple[str, ...] | None = None
     pool: Mapping[str, Mapping[str, Any]] | None = None
+    account: str = ""
+    tenant: str = ""
 
     @classmethod
     def of(cls, attempt: Attempt, texts: bool = False) -> Record:
@@ -130,16 +136,7 @@ class Record:
             policy=reason["policy"],
             because=reason["because"],
             shortlist=call.shortlist.names,
-            notes=tuple(
-                {
-                    "policy": note.policy,
-                    "level": note.level.name.lower(),
-                    "because": note.because,
-                    "out": list(note.out),
-                    "lead": list(note.lead),
-                }
-                for note in call.shortlist.notes
-            ),
+            notes=tuple([_opinion(note) for note in call.shortlist.notes]),
             result=_result(attempt),
             failure=attempt.kind.value if attempt.kind else None,
             estimated_tokens=view.tokens,
@@ -161,6 +158,8 @@ class Record:
             kept_tokens=_kept(view.prefix) if view.prefix is not None else None,
             free=_free(call.shortlist),
             pool={target.name: _listed(target) for target in call.shortlist.pool.targets},
+            account=target.account,
+            tenant=view.scope.tenant,
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -168,7 +167,7 @@ class Record:
         found: dict[str, Any] = {"switchwise.schema": SCHEMA}
         for name in _FIELDS:
             value = getattr(self, name)
-            if value is not None:
+            if value is not None and not (name in _EMPTY and not value):
                 found[NAMES.get(name, f"switchwise.{name}")] = value
         return found
 
@@ -182,7 +181,22 @@ class Record:
         if row.get("switchwise.schema") != SCHEMA:
             raise ValueError(f"switchwise.schema is {row.get('switchwise.schema')!r}; this version reads {SCHEMA}")
         values = {name: row.get(NAMES.get(name, f"switchwise.{name}")) for name in _FIELDS}
+        for name in _EMPTY:
+            values[name] = values[name] or ""
         return _reader()(values)
+
+
+def _opinion(note: Note) -> dict[str, Any]:
+    found = {
+        "policy": note.policy,
+        "level": note.level.name.lower(),
+        "because": note.because,
+        "out": list(note.out),
+        "lead": list(note.lead),
+    }
+    if note.wants and note.wants != note.lead:
+        found["wants"] = list(note.wants)
+    return found
 
 
 def _kept(chain: PromptPrefix) -> int | None:
