@@ -39,8 +39,16 @@ def main(arguments: list[str]) -> int:
         given.docs.write_text(document(), encoding="utf-8")
         return 0
     warnings.simplefilter("ignore")
+    before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
-    faces = [face for name in given.faces or OURS if (face := _face(name, required=bool(given.faces))) is not None]
+    try:
+        return _table(given.faces)
+    finally:
+        logging.disable(before)
+
+
+def _table(names: list[str]) -> int:
+    faces = [face for name in names or OURS if (face := _face(name, required=bool(names))) is not None]
     width = max(map(len, CELLS))
     _write(" " * width, [face.name for face in faces])
     remarks: list[str] = []
