@@ -5,7 +5,7 @@ RUN := $(UV) run --no-sync
 CORE := packages/core/src/switchwise
 READY := .venv/.ready
 
-.PHONY: adapters help setup chaos demo test test-llamaindex test-newest lock changes check lint types layers bench eval fix build wheels peers clean
+.PHONY: adapters coverage help setup chaos demo test test-llamaindex test-newest lock changes check lint types layers bench eval fix build wheels peers clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,9 @@ changes: $(READY)  ## fold changes/*.md into CHANGELOG.md; VERSION=
 	$(RUN) towncrier build --yes --version $(VERSION)
 
 check: lint types layers build test-llamaindex  ## all that a submission must pass
+	$(RUN) pytest -n auto
+
+coverage: $(READY)  ## the branches that the tests take; by itself, since tracing doubles the time
 	$(RUN) pytest -n auto --cov --cov-report=term
 
 lint: $(READY)
