@@ -301,7 +301,9 @@ def is_quick(make: Make, pool: Pool) -> None:
         medians.append(statistics.median(_seconds(lambda view=view: policy(view, shortlist), 30)))
     # Side by side with plain work on the same machine: a slow or a traced one is no slower a policy.
     typical, most = statistics.median(medians), statistics.median(_seconds(lambda: _rounds(SLOWEST), 30))
-    assert typical <= most, f"an opinion takes {typical * 1e6:.0f} us at the median, more than the {most * 1e6:.0f} of {SLOWEST} rounds"
+    assert typical <= most, (
+        f"an opinion takes {typical * 1e6:.0f} us at the median, more than the {most * 1e6:.0f} of {SLOWEST} rounds"
+    )
 
 
 def _seconds(work: Callable[[], object], times: int) -> list[float]:
