@@ -308,19 +308,13 @@ def is_quick(make: Make, pool: Pool) -> None:
 
 def _seconds(work: Callable[[], object], times: int) -> list[float]:
     """The processor time of each of so many runs, in seconds."""
-    taken = []
-    for _ in range(times):
-        began = time.thread_time()
-        work()
-        taken.append(time.thread_time() - began)
-    return taken
+    marks = [(time.thread_time(), work(), time.thread_time()) for _ in range(times)]
+    return [ended - began for began, _, ended in marks]
 
 
-def _rounds(count: int) -> int:
-    total = 0
+def _rounds(count: int) -> None:
     for number in range(count):
-        total += number
-    return total
+        _ = number + 1
 
 
 CHECKS: tuple[Callable[[Make, Pool], None], ...] = (
