@@ -3,112 +3,194 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import HumanMessage
 
 from langchain_switchwise import ChatSwitchwise
-from langchain_switchwise.demo import airline, report, routing
+from langchain_switchwise.demo import airline, report, routing, tickets
 from langchain_switchwise.demo.recording import Conversation, Results, load, scripts
-from switchwise import Attempt
+from switchwise import Attempt, Router, Scope, View
+from switchwise.gate import Finding, Gate, Ruling, Work
 from switchwise.observe.journal import InMemory, JsonLines
 from switchwise.testing import Clock
+from switchwise.verifiers import Command
 from switchwise_loopback import Fault, LoopbackProvider, Replay
 
-OUTAGE = 3  # the conversation in which a provider fails, counted from 1
 SECONDS_A_CALL = 2.0
 SECONDS_A_USER = 30.0
+OUTAGE = (2, 3)  # the conversation in which a provider fails, and the turn of the user from which it does; counted from 1
+OVER = 5  # the turn from which it answers again
+KEYS = {"OPENAI_API_KEY", "ANTHROPIC_API_KEY", "DEEPSEEK_API_KEY"}
+
+INTRODUCTION = """switchwise demo: no key, no cost. The models' words are scripted or recorded, the providers are local, the clock
+is simulated; prices, prompt caches, routing, failures and tests are as they would be."""
 
 Sink = Callable[[Attempt], None]
+Say = Callable[[str], None]
 
 
 def main() -> None:
     """Read the arguments and run."""
     parser = argparse.ArgumentParser(prog="python -m langchain_switchwise.demo", description=__doc__)
-    parser.add_argument(
-        "--live", action="store_true", help="use OPENAI_API_KEY and ANTHROPIC_API_KEY: real answers, a real bill"
-    )
+    parser.add_argument("--live", action="store_true", help=f"use {', '.join(sorted(KEYS))}: real answers, a real bill")
     parser.add_argument("--journal", metavar="FILE", help="write a record for each attempt to FILE (JSON lines)")
     asked = parser.parse_args()
-    sinks: list[Sink] = [JsonLines(asked.journal)] if asked.journal else []
-    if asked.live:
-        missing = [key for key in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY") if not os.environ.get(key)]
-        if missing:
-            sys.exit(f"--live needs {' and '.join(missing)} in the environment")
-        live(sinks)
-    else:
-        recorded(sinks)
+    if asked.live and (missing := sorted(KEYS - os.environ.keys())):
+        sys.exit(f"--live needs {' and '.join(missing)} in the environment")
+    run = live if asked.live else recorded
+    with ExitStack() as open_files:
+        run([open_files.enter_context(JsonLines(asked.journal))] if asked.journal else [])
 
 
 def recorded(sinks: Sequence[Sink]) -> None:
-    """Re-enact the recording over two local providers; one of them fails on the way."""
-    print(
-        "Recorded conversations (tau-bench, MIT), re-enacted by a LangGraph agent and its sub-agent. The answers are recorded."
-    )
-    print("The providers are local: a loopback server that speaks OpenAI's and Anthropic's protocols and caches as they do.")
-    print("The clock is simulated. Models, prices, routing, failures and fallbacks are as they would be.\n")
-    print(report.headings())
-    policy, conversations = load()
-    clock, journal = Clock(), InMemory()
-    with LoopbackProvider(Replay(scripts(conversations)), clock=clock) as provider:
-        native = local(provider)
-        llm = ChatSwitchwise(router=routing.router([journal, report.show, ticking(clock), *sinks], clock), models=native)
-        for number, conversation in enumerate(conversations, 1):
-            if number == OUTAGE:
-                print("--- from here on, anthropic is overloaded ---")
-                provider.inject(Fault.OVERLOADED, provider="anthropic", times=None)
-            elif number == OUTAGE + 1:
-                print("--- anthropic has recovered ---")
-                provider.clear()
-                clock.advance(600)
-            converse(llm, policy, conversation, clock)
-    print("\nThe same conversations once more, every call on the strongest model, without an outage ...", flush=True)
-    print(
-        "\n"
-        + report.summary(list(journal), routing.STRONG, all_strong(policy, conversations), "measured: the same run, no router")
-    )
+    """Both parts over local providers, and both once more with every call on the strongest model."""
+    print(report.paragraph(INTRODUCTION))
+    table, journal = report.Table(), InMemory()
+    circuits = report.Circuits(table)
+    logging.getLogger("switchwise.healthy").addHandler(circuits)
+    logging.getLogger("switchwise.gate").addHandler(logging.NullHandler())
+    shown: list[Sink] = [journal, table, *sinks]
+
+    _introduce_tickets()
+    mend(tuple(routing.MODELS), shown, table)
+    table.flush()
+    first = report.cost(journal)
+
+    _introduce_desk()
+    serve(tuple(routing.MODELS), shown, table)
+    table.flush()
+    second = report.cost(journal) - first
+    logging.getLogger("switchwise.healthy").removeHandler(circuits)
+
+    print(f"\nThe bill, beside the same work with every call on {routing.STRONG} ...\n", flush=True)
+    alone = [InMemory(), InMemory()]
+    mend((routing.STRONG,), [alone[0]])
+    serve((routing.STRONG,), [alone[1]])
+    parts = {
+        f"{len(tickets.TICKETS)} tickets": (first, report.cost(alone[0])),
+        f"{len(load()[1])} conversations": (second, report.cost(alone[1])),
+    }
+    print(report.bill(list(journal), parts, routing.STRONG, "measured, the same run without a router and an outage"))
 
 
 def live(sinks: Sequence[Sink]) -> None:
-    """The same agent on the user's own keys. The customers say what was recorded; the tools return what was recorded."""
-    print("Live: real models, your keys, your bill. The customers' words and the tools' results are recorded.\n")
-    print(report.headings())
+    """The same agents on the user's own keys. The customers say what was recorded; the airline's tools return what was recorded."""
+    print("Live: real models, your keys, your bill. The customers' words and the airline's results are recorded.\n")
+    table, journal = report.Table(), InMemory()
+    shown: list[Sink] = [journal, table, *sinks]
+    names = tuple(routing.MODELS)
+    _introduce_tickets()
+    _mend(routing.tickets(names, shown), routing.models(), table.say)
+    table.flush()
+    first = len(journal)
+    _introduce_desk()
     policy, conversations = load()
-    journal = InMemory()
-    router = routing.router([journal, report.show, *sinks])
-    llm = ChatSwitchwise(router=router, models=routing.models())
+    llm = ChatSwitchwise(router=routing.desk(names, shown), models=routing.models())
     for conversation in conversations:
         converse(llm, policy, conversation, Clock())
-    price = router.pool[routing.STRONG].price
-    usages = [(record.input_tokens, record.output_tokens) for record in journal]
-    strong = sum(price.estimate(i, o) for i, o in usages if price and i is not None and o is not None)
-    print(
-        "\n"
-        + report.summary(list(journal), routing.STRONG, strong, "estimated: the same tokens at its list price, nothing cached")
-    )
+    table.flush()
+    records = list(journal)
+    price = routing.pool()[routing.STRONG].price
+
+    def estimated(part: Sequence[report.Record]) -> float:
+        usages = [(record.input_tokens, record.output_tokens) for record in part]
+        return sum(price.estimate(i, o) for i, o in usages if price and i is not None and o is not None)
+
+    parts = {
+        "tickets": (report.cost(records[:first]), estimated(records[:first])),
+        "conversations": (report.cost(records[first:]), estimated(records[first:])),
+    }
+    print("\n" + report.bill(records, parts, routing.STRONG, "estimated, the same tokens at its list price, nothing cached"))
 
 
-def all_strong(policy: str, conversations: Sequence[Conversation]) -> float:
-    """USD of the same conversations with every call on the strongest model, its prompt cache at work."""
-    clock, journal = Clock(), InMemory()
+def _introduce_tickets() -> None:
+    told = f"""1. {len(tickets.TICKETS)} tickets for a coding agent. Each session is given its anchor by published outcomes: the
+        cheapest within {routing.POINTS:.0%} of the best. A gate runs the tests before a run may end."""
+    print(report.paragraph(told))
+    print(report.evidence(routing.pool(), routing.EVIDENCE, View(Scope(agent="coder"))))
+    print("\n" + report.headings())
+
+
+def _introduce_desk() -> None:
+    told = f"""2. {len(load()[1])} conversations at an airline's desk (tau-bench, recorded). Rules for a session, an agent and a task;
+        what is left goes to the cheapest, prompt caches counted. In the second one a provider is overloaded."""
+    print("\n" + report.paragraph(told))
+    print(report.headings())
+
+
+def mend(names: Sequence[str], sinks: Sequence[Sink], table: report.Table | None = None) -> None:
+    """The tickets, over a local provider.
+
+    Parameters:
+        names: the targets that there are.
+        sinks: told of each attempt.
+        table: where the gate's findings are shown; None: nowhere.
+    """
+    clock = Clock()
+    with LoopbackProvider(tickets.answer, clock=clock) as provider:
+        router = routing.tickets(names, [*sinks, ticking(clock)], clock)
+        _mend(router, local(provider, names), table.say if table else None)
+
+
+def _mend(router: Router, models: dict[str, BaseChatModel], say: Say | None) -> None:
+    def told(_: Work, finding: Finding, ruling: Ruling) -> None:
+        if say is None:
+            return
+        if finding.accepted:
+            say("gate: the tests pass")
+        elif ruling.again:
+            last = finding.because.split("\n")[-1]
+            say(f"gate: {last}. Sent back to the same conversation, from here on with {ruling.target}")
+        else:
+            say(f"gate: the run ends, marked: {ruling.mark}")
+
+    llm = ChatSwitchwise(router=router, models=models)
+    with tempfile.TemporaryDirectory(prefix="switchwise-demo-") as folder:
+        for ticket in tickets.TICKETS:
+            if say:
+                say(f"{ticket.id}: {ticket.text}")
+            root = tickets.check_out(ticket, Path(folder))
+            gate = Gate(Command(tickets.TEST_COMMAND), stronger=routing.STRONG, observe=told)
+            tickets.build(llm, root, gate).invoke({"messages": [HumanMessage(ticket.text)]}, tickets.config(ticket))
+
+
+def serve(names: Sequence[str], sinks: Sequence[Sink], table: report.Table | None = None) -> None:
+    """The airline's conversations, over a local provider; with `table`, an outage on the way."""
+    policy, conversations = load()
+    clock = Clock()
     with LoopbackProvider(Replay(scripts(conversations)), clock=clock) as provider:
-        native = local(provider)
-        llm = ChatSwitchwise(
-            router=routing.only(routing.STRONG, [journal, ticking(clock)], clock),
-            models={routing.STRONG: native[routing.STRONG]},
-        )
-        for conversation in conversations:
-            converse(llm, policy, conversation, clock)
-    return report.cost(journal)
+        llm = ChatSwitchwise(router=routing.desk(names, [*sinks, ticking(clock)], clock), models=local(provider, names))
+
+        def before(turn: int) -> None:
+            if table is None:
+                return
+            if (number, turn) == OUTAGE:
+                table.say("from here on, anthropic is overloaded")
+                provider.inject(Fault.OVERLOADED, provider="anthropic", times=None)
+            elif (number, turn) == (OUTAGE[0], OVER):
+                table.say("anthropic has recovered")
+                provider.clear()
+                clock.advance(SECONDS_A_USER)
+
+        for number, conversation in enumerate(conversations, 1):
+            if table:
+                table.say(f"{conversation.id}: a customer ({conversation.membership})")
+            converse(llm, policy, conversation, clock, before)
 
 
-def local(provider: LoopbackProvider) -> dict[str, BaseChatModel]:
+def local(provider: LoopbackProvider, names: Sequence[str]) -> dict[str, BaseChatModel]:
     """The native chat models, talking to a local provider."""
     openai = {"base_url": provider.openai_url, "api_key": "local"}
-    return routing.models(openai, {"base_url": provider.anthropic_url, "api_key": "local"})
+    anthropic = {"base_url": provider.anthropic_url, "api_key": "local"}
+    return routing.models(names, {"openai": openai, "deepseek": openai, "anthropic": anthropic})
 
 
 def ticking(clock: Clock) -> Sink:
@@ -120,13 +202,20 @@ def ticking(clock: Clock) -> Sink:
     return tick
 
 
-def converse(model: BaseChatModel, policy: str, conversation: Conversation, clock: Clock) -> None:
-    """Let the customer say what was recorded, and the agent answer, to the end."""
+def converse(
+    model: BaseChatModel, policy: str, conversation: Conversation, clock: Clock, before: Callable[[int], None] = lambda _: None
+) -> None:
+    """Let the customer say what was recorded, and the agent answer, to the end.
+
+    Parameters:
+        before: told the number of each turn of the customer, from 1, before it is said.
+    """
     agent = airline.build(model, policy, Results(conversation))
     config = airline.config(conversation.id, conversation.membership)
-    for words in conversation.said_by_user:
+    for turn, words in enumerate(conversation.said_by_user, 1):
         if "###STOP###" in words:  # how the recorded customer hangs up
             break
+        before(turn)
         agent.invoke({"messages": [HumanMessage(words)]}, config)
         clock.advance(SECONDS_A_USER)
 

@@ -11,40 +11,60 @@ from langchain_anthropic import ChatAnthropic
 from langchain_core.language_models import BaseChatModel
 from langchain_openai import ChatOpenAI
 
-from switchwise import Attempt, Pool, Router, hold
+from switchwise import Attempt, Pool, Router, View, hold
 from switchwise.catalog import target
-from switchwise.policies import Budget, ByAgent, ByPhase, ByStep, Cheapest, Fits, Healthy, Rules
+from switchwise.policies import Anchor, Budget, ByAgent, ByPhase, ByStep, Cheapest, Fits, Follows, Healthy, Rules
+from switchwise.quality import Priors
 
 # Name -> provider and model, strongest first.
 MODELS = {
-    "opus": ("anthropic", "claude-opus-5-5"),
-    "sol": ("openai", "gpt-6.1-sol"),
+    "opus": ("anthropic", "claude-opus-4-8"),
+    "gpt": ("openai", "gpt-5.5"),
+    "deepseek": ("deepseek", "deepseek-v4-pro"),
     "luna": ("openai", "gpt-6-luna"),
-    "haiku": ("anthropic", "claude-haiku-5-5"),
 }
 STRONG = "opus"
+POINTS = 0.10  # how far below the best the anchor of a ticket may be, in probability
 NOTHING: Mapping[str, Any] = {}
 
-
-def pool() -> Pool:
-    """Two strong and two fast models, of two providers."""
-    roles = {"opus": {"strong"}, "sol": {"strong"}, "luna": {"fast"}, "haiku": {"fast"}}
-    return Pool(target(name, provider=p, model=m, roles=roles[name]) for name, (p, m) in MODELS.items())
+Sinks = Sequence[Callable[[Attempt], None]]
+EVIDENCE = Priors("bug_fixing")
 
 
-def router(journal: Sequence[Callable[[Attempt], None]], clock: Callable[[], float] = time.time) -> Router:
-    """One policy for each level, after what must hold at every step."""
+def pool(names: Sequence[str] = tuple(MODELS)) -> Pool:
+    """Two strong and two fast models, of three providers."""
+    roles = {"opus": {"strong"}, "gpt": {"strong"}, "deepseek": {"fast"}, "luna": {"fast"}}
+    return Pool(target(name, provider=MODELS[name][0], model=MODELS[name][1], roles=roles[name]) for name in names)
+
+
+def tickets(names: Sequence[str], journal: Sinks, clock: Callable[[], float] = time.time) -> Router:
+    """For the tickets: the anchor of each session by evidence, a model for the sub-agent, and what the gate decides."""
     return Router(
-        pool(),
+        pool(names),
+        Follows(),  # after a rejection, the gate's choice
         Fits(),
         Healthy(),
         Budget(usd=1.0, per="session"),
-        hold(
-            Rules().prefer("opus", when=lambda view: view.scope.labels.get("membership") == "gold", because="a gold member"),
-            per="session",
-        ),
-        hold(ByAgent(flight_search="haiku"), per="agent"),
-        hold(ByPhase(implementing="sol", debugging="opus"), per="task"),
+        *([hold(ByAgent(explorer="luna"), per="agent")] if "luna" in names else []),
+        hold(Anchor(EVIDENCE, within=POINTS), per="session"),
+        journal=journal,
+        clock=clock,
+        rng=random.Random(7),
+    )
+
+
+def desk(names: Sequence[str], journal: Sinks, clock: Callable[[], float] = time.time) -> Router:
+    """For the conversations: one policy for each level, after what must hold at every step."""
+    if len(names) == 1:
+        return Router(pool(names), journal=journal, clock=clock)
+    return Router(
+        pool(names),
+        Fits(),
+        Healthy(),
+        Budget(usd=1.0, per="session"),
+        hold(Rules().prefer("opus", when=_gold, because="a gold member"), per="session"),
+        hold(ByAgent(flight_search="luna"), per="agent"),
+        hold(ByPhase(implementing="gpt"), per="task"),
         ByStep(failure="strong"),
         Cheapest(),
         journal=journal,
@@ -53,24 +73,32 @@ def router(journal: Sequence[Callable[[Attempt], None]], clock: Callable[[], flo
     )
 
 
-def only(name: str, journal: Sequence[Callable[[Attempt], None]], clock: Callable[[], float]) -> Router:
-    """Every call to one target: what routing is compared with."""
-    return Router(Pool([pool()[name]]), journal=journal, clock=clock)
+def _gold(view: View) -> bool:
+    return view.scope.labels.get("membership") == "gold"
 
 
-def models(openai: Mapping[str, Any] = NOTHING, anthropic: Mapping[str, Any] = NOTHING) -> dict[str, BaseChatModel]:
+def models(
+    names: Sequence[str] = tuple(MODELS), addresses: Mapping[str, Mapping[str, Any]] = NOTHING
+) -> dict[str, BaseChatModel]:
     """The native chat models, by target name.
 
     Parameters:
-        openai, anthropic: more settings of that provider's models, such as an address; without, the providers' own
-            addresses and the keys in the environment.
+        names: which of them.
+        addresses: more settings of a provider's models, such as an address; without, the providers' own addresses and the keys in
+            the environment.
     """
     built: dict[str, BaseChatModel] = {}
-    for name, (provider, model) in MODELS.items():
-        if provider == "openai":
-            built[name] = ChatOpenAI(model=model, stream_usage=True, **openai)
+    for name in names:
+        provider, model = MODELS[name]
+        if provider == "anthropic":
+            # OpenAI and DeepSeek cache prompts unasked, Anthropic when asked.
+            settings: dict[str, Any] = {"max_tokens": 2_000, "model_kwargs": {"cache_control": {"type": "ephemeral"}}}
+            built[name] = ChatAnthropic(**{"model": model, **settings, **addresses.get(provider, {})})
         else:
-            caching = {"cache_control": {"type": "ephemeral"}}  # OpenAI caches prompts unasked, Anthropic when asked
-            settings: dict[str, Any] = {"model": model, "max_tokens": 2_000, "model_kwargs": caching, **anthropic}
-            built[name] = ChatAnthropic(**settings)
+            address = addresses.get(provider, {"base_url": DEEPSEEK} if provider == "deepseek" else {})
+            built[name] = ChatOpenAI(model=model, stream_usage=True, **address)
     return built
+
+
+DEEPSEEK = "https://api.deepseek.com"
+"""Where DeepSeek speaks OpenAI's protocol; its key is DEEPSEEK_API_KEY."""
