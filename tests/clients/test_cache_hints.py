@@ -286,7 +286,7 @@ def bare(value: Any) -> Any:
     return [bare(inner) for inner in value] if isinstance(value, list) else value
 
 
-# -- the shares that docs/prompt-caching.md tells ------------------------------------------------------------------
+# -- the shares that docs/guide/prompt-caching.md tells ------------------------------------------------------------------
 
 STEPS = [("opus", 1)] * 20
 PARALLEL = [("opus", 15)] * 8

@@ -1,6 +1,6 @@
 """What providers other than OpenAI and Anthropic say when they fail, by their documentation and public issues; none of it was recorded by us.
 
-The same bodies were sent to the integrations of LangChain (versions in docs/providers.md) by a loopback server, whole and streamed: each
+The same bodies were sent to the integrations of LangChain (versions in docs/reference/providers.md) by a loopback server, whole and streamed: each
 raised what is classified here.
 """
 

@@ -1,7 +1,7 @@
 """Models of providers other than OpenAI and Anthropic: recognised, and sent what their integrations and APIs take.
 
 Gemini's integration is installed, so its own request is looked at. For the others the shapes that theirs take were written down: the same
-histories were sent through the real packages to a loopback server (docs/providers.md).
+histories were sent through the real packages to a loopback server (docs/reference/providers.md).
 """
 
 from __future__ import annotations

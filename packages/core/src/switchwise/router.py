@@ -170,7 +170,7 @@ class Router:
         journal: Sequence[Callable[[Attempt], None]] = (),
         **options: Any,
     ) -> Self:
-        """A router as a configuration file describes it; the format is in docs/configuration.md.
+        """A router as a configuration file describes it; the format is in docs/reference/configuration.md.
 
         Parameters:
             path: a .toml or .yaml file; None: the one that the variable SWITCHWISE_CONFIG names, else `switchwise.toml` here.

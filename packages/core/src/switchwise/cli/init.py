@@ -17,7 +17,7 @@ MODELS = {  # provider: its strong and its fast model, and where its key is
     "openai": ("sol", "gpt-6.1-sol", "luna", "gpt-6-luna", "OPENAI_API_KEY"),
 }
 TEMPLATE = """\
-{schema}# Which models there are, and who answers which call. The format: docs/configuration.md.
+{schema}# Which models there are, and who answers which call. The format: docs/reference/configuration.md.
 # Try it:  switchwise check   switchwise explain   switchwise drill   switchwise loopback -- switchwise chat
 
 [targets]                       # strongest first; prices and abilities come from the catalogue

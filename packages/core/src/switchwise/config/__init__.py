@@ -1,4 +1,4 @@
-"""A router from a file: `Router.from_file("switchwise.toml")`. The format is in docs/configuration.md.
+"""A router from a file: `Router.from_file("switchwise.toml")`. The format is in docs/reference/configuration.md.
 
 | to ...                                          | see                                       |
 |-------------------------------------------------|-------------------------------------------|

@@ -1,7 +1,7 @@
 """The table: one row for each API that is known. `docs/design/portability.md` is drawn from it.
 
 Source: the APIs' documentation and the official integrations of LangChain and LlamaIndex, as of 2026-11; what was tried and what was only read:
-docs/providers.md. Each rule was refused by a provider or by its client.
+docs/reference/providers.md. Each rule was refused by a provider or by its client.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ Rules:
 >>> gate.rule(Work("Done."), ruling.passage).again
 False
 
-Source: verification of whole runs before their end, as in docs/design/gate.md; that a check is worth more than a prediction of
+Source: verification of whole runs before their end, as in docs/guide/gate.md; that a check is worth more than a prediction of
 success, `switchwise eval`.
 """
 

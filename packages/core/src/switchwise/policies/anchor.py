@@ -4,7 +4,7 @@ Use it held, `hold(Anchor(Priors()), per="agent")`: the most of a bill is decide
 steps. Costs are those of whole tasks where they are known: a cheap model that takes three times the steps is not cheap. Not for single
 steps inside a conversation, and not where nothing is known of the models: then it has no opinion, and the order of the pool decides.
 
-Source: docs/quality.md; the evidence is that of the estimator.
+Source: docs/guide/quality.md; the evidence is that of the estimator.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ affordable, so a budget that runs low first rules out the dear targets and leave
 a provider (see `Healthy`) nor for telling what was spent (see `switchwise.observe.journal`).
 
 Source: reservation before use, as for stock and seats: the upper bound of each call is set aside under a lock before it
-is made, and settled when its usage is known. See docs/policies.md for what that guarantees.
+is made, and settled when its usage is known. See docs/reference/policies.md for what that guarantees.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ on one target, it only learns. Where a prompt cache is at stake it compares plan
 easy calls will repay it. Else the cheapest by list price leads, at once and always: a prompt shorter than any provider keeps, targets that do
 not cache, a single question, a view without the prefix of its thread.
 
-Source: `switchwise.switching` and docs/prompt-caching.md; else list prices, with a running mean of the answers seen.
+Source: `switchwise.switching` and docs/guide/prompt-caching.md; else list prices, with a running mean of the answers seen.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Use it as insurance against wrong priors and models that get worse, not as a saving: with good priors its regret comes near the best fixed
 choice, never below it. Within floors and budgets: put those before it. Hold it per session or agent, so that a thread keeps its draw.
 
-Source: W. R. Thompson (1933); docs/quality.md has the regret on recorded outcomes.
+Source: W. R. Thompson (1933); docs/guide/quality.md has the regret on recorded outcomes.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Use it before anything that looks at prices: "planning never below 0.8", "within two points of the best". Not with an estimator of little
 evidence and a tight floor: then chance rules targets out; `sure` asks for more.
 
-Source: quality floors as in cost-constrained routing; docs/quality.md says which floor loses how much.
+Source: quality floors as in cost-constrained routing; docs/guide/quality.md says which floor loses how much.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Use it held per session, where it chooses the anchor: `hold(Worth(quality, value
 The order of strength of the pool does not count where there is evidence. Not for single steps inside a conversation: what a switch costs
 there is the business of `Cheapest`.
 
-Source: RouteLLM's threshold (arXiv 2406.18665) is the case of two targets; docs/quality.md has the measurements.
+Source: RouteLLM's threshold (arXiv 2406.18665) is the case of two targets; docs/guide/quality.md has the measurements.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Estimators: how likely each target solves this call, how much is known, and from where. One to a file; docs/quality.md says which when."""
+"""Estimators: how likely each target solves this call, how much is known, and from where. One to a file; docs/guide/quality.md says which when."""
 
 from switchwise.quality.ask_model import AskModel
 from switchwise.quality.complexity import Complexity

@@ -3,7 +3,7 @@
 Use it where nothing is graded yet: of all that can be read from a text it is the only thing that carries over to work that was never
 seen, and even that is not significantly better than length alone (0.61 against 0.59 APGR on unseen subjects). Prefer any outcome to it.
 
-Source: `tools/make_priors.py` fits the weights on public questions; docs/quality.md has the measurements. Needs numpy.
+Source: `tools/make_priors.py` fits the weights on public questions; docs/guide/quality.md has the measurements. Needs numpy.
 """
 
 from __future__ import annotations

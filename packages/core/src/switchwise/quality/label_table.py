@@ -3,7 +3,7 @@
 Use it wherever outcomes come in: it is as good as any model of the text, costs 10 us, and says how much it knows. It needs a hundred or
 so graded calls per kind of work before it moves much. Not for whole agent tasks by repository: no label helps there.
 
-Source: empirical Bayes; C. N. Morris, "Parametric empirical Bayes inference" (1983). docs/quality.md has the measurements.
+Source: empirical Bayes; C. N. Morris, "Parametric empirical Bayes inference" (1983). docs/guide/quality.md has the measurements.
 """
 
 from __future__ import annotations

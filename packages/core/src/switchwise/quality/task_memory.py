@@ -3,7 +3,7 @@
 Use it where the same task comes again; one remembered outcome per model is worth ten points of success there. It says nothing about
 tasks that it has not seen, and costs little. Not for chats: no two are alike.
 
-Source: repeated runs of MCPMark and terminal-bench; docs/quality.md has the measurements.
+Source: repeated runs of MCPMark and terminal-bench; docs/guide/quality.md has the measurements.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ environment, no input and no more time than it is given; its output is bounded; 
 Files that decide the result (tests, their configuration) are hashed before the work begins and around the check: a run
 that edits its tests is not accepted by them. This is no sandbox: the command runs with the rights of this process.
 
-Source: the ways to a false green that were tried for docs/design/gate.md, each of them a test.
+Source: the ways to a false green that were tried for docs/guide/gate.md, each of them a test.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def read_outcomes(path: str | Path) -> list[Outcomes]:
         raise ConfigurationError(
             f"{path}: no outcomes found; a row needs a task, a target and a score, by one of the names "
             f"{', '.join(NAMES['task'][:4])} ...; {', '.join(NAMES['target'][:3])} ...; {', '.join(NAMES['score'][:4])} ... "
-            "(docs/evaluation.md lists the formats)"
+            "(docs/guide/evaluation.md lists the formats)"
         )
     return found
 

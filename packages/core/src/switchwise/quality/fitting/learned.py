@@ -3,7 +3,7 @@
 Two targets: ridge regression of the text on what the table leaves of their difference. More: one difficulty per question (an item
 response model), predicted from the text, with a slope per target fitted on predictions that did not see the outcomes. Needs numpy.
 
-Sources: docs/quality.md names the measurements behind each constant.
+Sources: docs/guide/quality.md names the measurements behind each constant.
 """
 
 from __future__ import annotations

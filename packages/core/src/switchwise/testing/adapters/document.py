@@ -36,7 +36,7 @@ _TAIL = """
 `make adapters` puts every row of the first list, and of the second, to the three adapters: a request for each protocol that it concerns, as the server
 was sent it. `tests/core/test_dialects.py` holds the functions, over drawn histories; `tests/langchain/test_portability.py`, `test_histories.py`,
 `test_settings.py` and `tests/llamaindex/anthropic/test_switching.py` move real histories between the real models, against a provider that refuses what the
-real ones refuse. With which integrations of other providers they were run, and what was not checked: [providers.md](../providers.md).
+real ones refuse. With which integrations of other providers they were run, and what was not checked: [providers.md](../reference/providers.md).
 
 Left to the provider to refuse, as with the bare models, because it is a mistake that must be heard: a call without its result, a result
 without its call or a second one, results that do not stand right behind their calls, two calls of one message with one id, names of bound tools that

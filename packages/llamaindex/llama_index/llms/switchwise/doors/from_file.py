@@ -24,7 +24,7 @@ def parts_of_file(
     options: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> dict[str, Any]:
-    """LLMs and router as a configuration file describes them; the format is in docs/configuration.md.
+    """LLMs and router as a configuration file describes them; the format is in docs/reference/configuration.md.
 
     Parameters:
         path, router, labels, reload, catalog: as in `Router.from_file`. A file that is reloaded may leave targets out, and add

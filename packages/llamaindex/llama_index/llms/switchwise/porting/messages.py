@@ -6,7 +6,7 @@ LlamaIndex's blocks are shared by all providers, but what the integrations put i
 3. What cannot be said to a provider at all is `UNSUPPORTED`: another target may take it.
 
 What the APIs take stands in `switchwise.dialects`; what their integrations take besides, here. Source: the conversions of
-llama-index-llms-openai 0.8.3, llama-index-llms-anthropic 0.12.3, and those named in docs/providers.md.
+llama-index-llms-openai 0.8.3, llama-index-llms-anthropic 0.12.3, and those named in docs/reference/providers.md.
 """
 
 from __future__ import annotations
