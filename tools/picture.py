@@ -111,7 +111,10 @@ def _notes(calls: Sequence[Record], places: Sequence[tuple[float, float]]) -> li
             found.setdefault("sent back by the gate", place)
         elif record.result == "failed":
             found.setdefault(record.failure or record.result, place)
-    return [f'<text class="ink small" x="{x:.1f}" y="{y - 11}" text-anchor="middle">{words}</text>' for words, (x, y) in found.items()]
+    return [
+        f'<text class="ink small" x="{x:.1f}" y="{y - 11}" text-anchor="middle">{words}</text>'
+        for words, (x, y) in found.items()
+    ]
 
 
 def _mark(record: Record, x: float, y: float) -> str:

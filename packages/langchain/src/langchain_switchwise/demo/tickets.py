@@ -95,9 +95,11 @@ The repository: shop.py holds prices, tax, shipping and invoices; test_shop.py h
 are rendered by `invoice` and are read by people and by the bookkeeping of customers, so a changed column or width is a breaking
 change. `total` is called by the checkout on each change of the basket, `net` by the reports at night. `VAT` is kept by the tax team."""
 
-EXPLORER = "You explore a repository for another agent. Read what you need, then say where the behaviour comes from, in two sentences."
+EXPLORER = (
+    "You explore a repository for another agent. Read what you need, then say where the behaviour comes from, in two sentences."
+)
 
-TESTS = '''import unittest
+TESTS = """import unittest
 
 from shop import {uses}
 
@@ -108,7 +110,7 @@ class {name}(unittest.TestCase):
 
 if __name__ == "__main__":
     unittest.main()
-'''
+"""
 
 
 @dataclass(frozen=True)
