@@ -19,7 +19,7 @@ from langchain_switchwise.demo import airline, report, routing, tickets
 from langchain_switchwise.demo.recording import Conversation, Results, load, scripts
 from switchwise import Attempt, Router, Scope, View
 from switchwise.gate import Finding, Gate, Ruling, Work
-from switchwise.observe.journal import InMemory, JsonLines
+from switchwise.observe.journal import InMemory, JsonLines, Record
 from switchwise.testing import Clock
 from switchwise.verifiers import Command
 from switchwise_loopback import Fault, LoopbackProvider, Replay
@@ -100,7 +100,7 @@ def live(sinks: Sequence[Sink]) -> None:
     records = list(journal)
     price = routing.pool()[routing.STRONG].price
 
-    def estimated(part: Sequence[report.Record]) -> float:
+    def estimated(part: Sequence[Record]) -> float:
         usages = [(record.input_tokens, record.output_tokens) for record in part]
         return sum(price.estimate(i, o) for i, o in usages if price and i is not None and o is not None)
 
@@ -170,17 +170,17 @@ def serve(names: Sequence[str], sinks: Sequence[Sink], table: report.Table | Non
         llm = ChatSwitchwise(router=routing.desk(names, [*sinks, ticking(clock)], clock), models=local(provider, names))
 
         def before(turn: int) -> None:
-            if table is None:
+            if table is None or conversation is not conversations[OUTAGE[0] - 1]:
                 return
-            if (number, turn) == OUTAGE:
+            if turn == OUTAGE[1]:
                 table.say("from here on, anthropic is overloaded")
                 provider.inject(Fault.OVERLOADED, provider="anthropic", times=None)
-            elif (number, turn) == (OUTAGE[0], OVER):
+            elif turn == OVER:
                 table.say("anthropic has recovered")
                 provider.clear()
                 clock.advance(SECONDS_A_USER)
 
-        for number, conversation in enumerate(conversations, 1):
+        for conversation in conversations:
             if table:
                 table.say(f"{conversation.id}: a customer ({conversation.membership})")
             converse(llm, policy, conversation, clock, before)

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from langchain.agents import create_agent
+from langchain.agents.middleware import AgentMiddleware
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import HumanMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import tool
 
@@ -216,10 +218,10 @@ def build(model: BaseChatModel, root: Path, gate: Gate) -> Runnable[Any, Any]:
     @tool
     def explore(question: str) -> str:
         """Ask the explorer a question about the repository."""
-        found = explorer.invoke({"messages": [("user", question)]})
+        found = explorer.invoke({"messages": [HumanMessage(question)]})
         return str(found["messages"][-1].text)
 
-    middleware = [SwitchwiseMiddleware(), SwitchwiseGate(gate, root=str(root))]
+    middleware: list[AgentMiddleware[Any, Any, Any]] = [SwitchwiseMiddleware(), SwitchwiseGate(gate, root=str(root))]
     return create_agent(model, [explore, read_file, replace], system_prompt=RULES, name="coder", middleware=middleware)
 
 
