@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 
 from switchwise import __version__
-from switchwise.cli import audit, evaluate, fit, replay
+from switchwise.cli import audit, escalation, evaluate, fit, replay
 
-MEASURING = (replay, evaluate, fit, audit)
+MEASURING = (replay, evaluate, fit, audit, escalation)
 
 
 def measuring() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:

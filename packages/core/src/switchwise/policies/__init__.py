@@ -8,6 +8,7 @@ from switchwise.policies.by_phase import ByPhase
 from switchwise.policies.by_step import ByStep
 from switchwise.policies.canary import Canary
 from switchwise.policies.cheapest import Cheapest
+from switchwise.policies.escalate import Escalate
 from switchwise.policies.explore import Explore
 from switchwise.policies.fits import Fits
 from switchwise.policies.floor import Floor
@@ -28,6 +29,7 @@ __all__ = [
     "ByStep",
     "Canary",
     "Cheapest",
+    "Escalate",
     "Explore",
     "Fits",
     "Floor",

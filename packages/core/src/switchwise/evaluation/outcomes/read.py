@@ -66,13 +66,11 @@ def read_outcomes(path: str | Path) -> list[Outcomes]:
         ConfigurationError: nothing there is readable, or holds no outcomes.
     """
     path = Path(path)
-    if not path.exists():
-        raise ConfigurationError(f"{path}: there is no such file or folder")
-    files = [path] if path.is_file() else sorted(found for found in path.rglob("*") if found.name.endswith(SUFFIXES))
+    files = files_of(path)
     texts: dict[tuple[Path, str], Row] = {}
     tables: list[tuple[Path, list[Row]]] = []
     for file in files:
-        rows = list(_rows(file, strict=path.is_file()))
+        rows = list(rows_of(file, strict=path.is_file()))
         if not rows:
             continue
         if (
@@ -99,6 +97,17 @@ def read_outcomes(path: str | Path) -> list[Outcomes]:
     return found
 
 
+def files_of(path: Path) -> list[Path]:
+    """The files that may hold tables: the file itself, or those in a folder and the folders in it.
+
+    Raises:
+        ConfigurationError: there is no such file or folder.
+    """
+    if not path.exists():
+        raise ConfigurationError(f"{path}: there is no such file or folder")
+    return [path] if path.is_file() else sorted(found for found in path.rglob("*") if found.name.endswith(SUFFIXES))
+
+
 def _stem(file: Path) -> str:
     name = file.name
     for suffix in sorted(SUFFIXES, key=len, reverse=True):
@@ -106,7 +115,8 @@ def _stem(file: Path) -> str:
     return file.parent.name if name in ("outcomes", "results") else name
 
 
-def _rows(file: Path, strict: bool) -> Iterator[Row]:
+def rows_of(file: Path, strict: bool) -> Iterator[Row]:
+    """The rows of a table; of one that cannot be read nothing, or an error where `strict`."""
     raw = file.read_bytes()
     try:
         text = (gzip.decompress(raw) if file.name.endswith(".gz") else raw).decode("utf-8-sig")
