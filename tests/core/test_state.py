@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from switchwise import (
     Attempt,
     BudgetExceeded,
     ConfigurationError,
+    FailureKind,
     Pool,
     Price,
     Reply,
@@ -24,10 +27,11 @@ from switchwise import (
     drive,
     hold,
 )
+from switchwise.nouns.prompt_prefix import Block, PromptPrefix
 from switchwise.nouns.view import Needs
 from switchwise.policies import Budget, ByAgent, Cheapest, Healthy, Stick
 from switchwise.state import InProcess, JsonStore, Namespace
-from switchwise.testing import Script
+from switchwise.testing import Clock, Fails, Script
 
 OPUS, HAIKU = Target("opus", "anthropic", price=Price(4, 20)), Target("haiku", "openai", price=Price(0.1, 0.5))
 POOL = Pool([OPUS, HAIKU])
@@ -119,6 +123,40 @@ class TestTheRoutersStore:
         answered(one, view(), haiku=Reply("yes", usage=Usage(1_000, 100)))
         with pytest.raises(BudgetExceeded):
             other.start(view())
+
+    def test_what_opens_a_circuit_or_closes_it_in_one_does_in_the_other(self) -> None:
+        store, clock = JsonStore(), Clock()
+        one, other = (Router(POOL, Healthy(), store=store, clock=clock) for _ in range(2))
+        answered(one, View(), opus=Fails(FailureKind.OVERLOADED), haiku="yes")
+        assert [router.decide(View()).names for router in (one, other)] == [("haiku",), ("haiku",)]
+        clock.advance(5)
+        assert other.health()["opus"].state == "half-open"
+        assert answered(other, View()) == "opus"
+        clock.advance(1)
+        assert one.decide(View()).names == ("opus", "haiku")
+        assert one.health()["opus"].state == "closed"
+        answered(one, View(), opus=Fails(FailureKind.AUTHENTICATION), haiku="yes")
+        clock.advance(1)
+        other.decide(View())
+        assert other.decide(View()).names == ("haiku",)
+        other.reset()
+        clock.advance(1)
+        assert one.decide(View()).names == ("opus", "haiku")
+
+    def test_what_was_cached_and_how_long_answers_are_is_known_to_the_other(self) -> None:
+        store = JsonStore()
+        one, other = (Cheapest() for _ in range(2))
+        prefix = PromptPrefix()
+        prefix.grow(0, [Block(1, 9_000)])
+        seen = View(Scope("s1", tenant="acme"), tokens=9_000, prefix=prefix)
+        target = Target("opus", "anthropic", "claude-opus-5-5", Price(4, 20, 0.2, 5))
+        answered(Router(Pool([target]), one, store=store), seen, opus=Reply("yes", usage=Usage(9_000, 4_000, 0, 9_000)))
+        Router(Pool([target]), other, store=store)
+        assert other.expected_output(seen) == one.expected_output(seen) > 500
+        assert other.advisor is not None
+        assert other.advisor.expect(replace(seen, now=time.time()), target).tokens == 9_000
+        stranger = replace(seen, scope=Scope("s1", tenant="umbrella"))
+        assert other.expected_output(stranger) == 500
 
     def test_two_limits_hold_at_once_though_they_share_a_store(self) -> None:
         store = JsonStore()

@@ -16,8 +16,7 @@ which asks once for each agent run.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from switchwise.engine.policy import Flow, Opinion
 from switchwise.engine.recovery import TABLE
@@ -31,7 +30,8 @@ from switchwise.nouns.signals import StepKind
 from switchwise.nouns.target import Pool, Target
 from switchwise.nouns.validation import number, whole
 from switchwise.nouns.view import View
-from switchwise.state.in_process import Memory
+from switchwise.state.in_process import InProcess
+from switchwise.state.store import Store, Table
 
 QUESTION = "switchwise"
 """The name of its question."""
@@ -39,8 +39,7 @@ LONGEST = 8_000
 """Characters of the user's turn that are judged; of a longer one the middle is left out."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
+class _Said(NamedTuple):
     """What a model said in the step `decision`: the target or role to prefer (empty: none), and why."""
 
     decision: str
@@ -67,6 +66,7 @@ class ByDecision:
         about: what is judged, as text or JSON, made of the view; None: the user's last turn, at most `LONGEST` characters of it.
         pause: seconds for which a model that failed is not asked.
         size: how many conversations it remembers the answer for.
+        store: where it remembers them; None: in this process, or in the store of the router.
 
     Raises:
         ConfigurationError: it cannot work: not a model, a label that is not the question's; or, when the router is built, no such target.
@@ -99,6 +99,7 @@ class ByDecision:
         about: Callable[[View], Any] | None = None,
         pause: float = 30.0,
         size: int = 1_000,
+        store: Store | None = None,
     ) -> None:
         self.targets: dict[Any, str] = targets_of(targets)
         if every not in ("turn", "step"):
@@ -127,7 +128,9 @@ class ByDecision:
         self._who = model if isinstance(model, str) else model.target.model or model.target.name
         self._about = about or last_request
         self._questions = {QUESTION: self.question}
-        self._said: Memory[Key, _Said] = Memory(size)
+        self.size = size
+        self._store = store
+        self.table = self._table(store or InProcess())
         self._rest = (0.0, "")  # until when the model is not asked, and why
 
     @property
@@ -141,6 +144,11 @@ class ByDecision:
             pool.select(word)
         if isinstance(self.model, str):
             pool.select(self.model)
+
+    def use_store(self, store: Store) -> None:
+        """Remember the answers in `store`, unless it was given one."""
+        if self._store is None:
+            self._store, self.table = store, self._table(store)
 
     def __call__(self, view: View, shortlist: Shortlist) -> Opinion:
         if not self._matters(shortlist) or (self.when is not None and not self.when(view)):
@@ -158,7 +166,7 @@ class ByDecision:
         ask, view = attempt.call.ask, attempt.call.view
         if ask is None or ask.questions is not self._questions or attempt.abandoned:
             return
-        self._said.put(_key(view), self._read(view, attempt.reply or attempt.error))
+        self.table.put(_key(view), list(self._read(view, attempt.reply or attempt.error)))
         if attempt.error is not None and ((remedy := TABLE[attempt.error.kind]).lasting or remedy.cool is not None):
             wait = max(self.pause, attempt.error.retry_after or 0.0)
             self._rest = (attempt.ended + wait, f"it failed with {attempt.error.kind.value}")
@@ -181,7 +189,8 @@ class ByDecision:
 
     def _standing(self, view: View) -> _Said | None:
         """What was said and still holds; None: it must be asked."""
-        said = self._said.get(_key(view))
+        row = self.table.get(_key(view))
+        said = None if row is None else _Said(*row)
         if said is None or said.decision == view.decision:
             return said
         new = self.every == "step" or view.signals.first or view.signals.step is StepKind.USER_TURN
@@ -216,6 +225,9 @@ class ByDecision:
         if probability is None:
             return answer.label, "of unknown probability", self.threshold is None
         return answer.label, f"{probability:.2f}", self.threshold is None or probability >= self.threshold
+
+    def _table(self, store: Store) -> Table:
+        return store.table(f"ByDecision:{self._who}:{self.question.instructions}", self.size)
 
     @staticmethod
     def _examples() -> list[ByDecision]:

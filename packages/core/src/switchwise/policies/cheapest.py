@@ -24,7 +24,7 @@ from switchwise.nouns.view import View
 from switchwise.prompt_cache.rules import CacheRules
 from switchwise.state.codec import is_amount, mapping, rows
 from switchwise.state.in_process import InProcess
-from switchwise.state.store import Store
+from switchwise.state.store import Store, Table
 from switchwise.switching.advisor import Advice, Advisor
 from switchwise.switching.forecast import PRIORS, Priors
 from switchwise.switching.plan import Choice
@@ -49,7 +49,7 @@ class Cheapest:
         priors: what is assumed of the calls before anything was seen.
         accounts: target -> name of the account behind it: targets of one account and one model share a prompt cache.
         plans: False: leave caches out and go by list prices.
-        store: where it keeps what it remembers of answers and threads; None: in this process.
+        store: where it keeps what it remembers of answers and threads; None: in this process, or in the store of the router.
 
     Raises:
         ConfigurationError: one of them is something else.
@@ -87,7 +87,17 @@ class Cheapest:
         self.output = output
         self.when = when
         self.advisor = Advisor(rules, priors, explore=explore, accounts=accounts, store=store) if plans else None
-        self._answers = (store or InProcess()).table("Cheapest answers", size)
+        self.size = size
+        self._store = store
+        self.table = self._table(store or InProcess())
+
+    def use_store(self, store: Store) -> None:
+        """Keep what is remembered of answers and threads in `store`, unless it was given one."""
+        if self._store is not None:
+            return
+        self._store, self.table = store, self._table(store)
+        if self.advisor is not None:
+            self.advisor.use_store(store)
 
     def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
         if len(shortlist.targets) < 2 or (self.when is not None and not self.when(view)):
@@ -128,7 +138,7 @@ class Cheapest:
 
     def expected_output(self, view: View) -> float:
         """Expected length of the answer, in tokens."""
-        seen = self._answers.get(_key(view))
+        seen = self.table.get(_key(view))
         return float(self.output) if seen is None else float(seen[0])
 
     def learn(self, attempt: Attempt) -> None:
@@ -148,12 +158,12 @@ class Cheapest:
             count = min(count + 1, MEMORY)
             return [mean + (length - mean) / count, count]
 
-        self._answers.update(_key(call.view), change)
+        self.table.update(_key(call.view), change)
 
     def dump(self) -> Mapping[str, Any]:
         """The mean lengths of the answers, and what is known of caches: see `Advisor.dump`."""
         known = {"advisor": self.advisor.dump()} if self.advisor is not None else {}
-        return {"answers": [[list(key), list(seen)] for key, seen in self._answers.items()], **known}
+        return {"answers": [[list(key), list(seen)] for key, seen in self.table.items()], **known}
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Take over what `dump` gave.
@@ -175,7 +185,10 @@ class Cheapest:
         if self.advisor is not None and "advisor" in state:
             self.advisor.load(state["advisor"])
         for key, seen in answers:
-            self._answers.put(key, seen)
+            self.table.put(key, seen)
+
+    def _table(self, store: Store) -> Table:
+        return store.table("Cheapest answers", self.size)
 
 
 def expected_cost(target: Target, view: View, output: float) -> float:

@@ -13,6 +13,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 from switchwise.engine.circuit import Circuit, CircuitState, Event, Thresholds
@@ -24,9 +25,11 @@ from switchwise.nouns.target import Target
 from switchwise.nouns.validation import number, whole
 from switchwise.nouns.view import View
 from switchwise.state.codec import mapping, rows
+from switchwise.state.store import Store, Table
 
 _KINDS = frozenset(kind.value for kind in FailureKind)
 _log = logging.getLogger("switchwise.healthy")
+_PULL = 1.0  # seconds between two looks at what other processes found out
 
 Key = tuple[str, str]
 """Whose (empty: everybody's), and the name of a target, or "@" and the payer of several."""
@@ -43,6 +46,7 @@ class Healthy:
     - A wrong key, an empty account and an unknown model do not pass by themselves: the pauses are longer (`lasting`, doubled up to
       `longest_lasting`), but they end too. A wrong key and an empty account concern all targets of that account.
     - When nothing else is left at the end of the chain, it gives way: the target that is soonest back is called.
+    - In a router with a store, its processes tell each other, within a second of use: what opened or closed in one does in all.
     - Every opening is one line of the log `switchwise.healthy`, a warning, and every closing one.
 
     Parameters:
@@ -115,8 +119,17 @@ class Healthy:
         # Replaced, never changed: a decision reads them without the lock.
         self._out: Mapping[Key, Circuit] = {}
         self._probes: Mapping[Key, tuple[Call, float]] = {}
+        self.table: Table | None = None
+        self._told: Mapping[Key, list[Any]] = {}  # what the store said last
+        self._pull_at = -inf
+
+    def use_store(self, store: Store) -> None:
+        """Share the circuits that are not closed with all routers on `store`; their clocks must show the same time."""
+        self.table = store.table("Healthy circuits", self.size)
 
     def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
+        if self.table is not None and view.now >= self._pull_at:
+            self._pull(self.table, view.now)
         out = self._out
         if not out:
             return shortlist
@@ -205,13 +218,14 @@ class Healthy:
         with self._lock:
             for key in [key for key in self._circuits if name is None or name in (_shown(key), *key[1].lstrip("@").split(" "))]:
                 del self._circuits[key]
+                self._share(key, None)
             self._out = {key: circuit for key, circuit in self._out.items() if key in self._circuits}
             self._probes = {}
 
     def dump(self) -> Mapping[str, Any]:
         """The circuits that are not closed."""
         with self._lock:
-            rows = [[*key, c.kind.value, c.openings, c.since, c.until] for key, c in self._out.items() if c.kind is not None]
+            rows = [[*key, *row] for key, c in self._out.items() if (row := _row(c)) is not None]
         return {"circuits": rows}
 
     def check_state(self, state: Mapping[str, Any]) -> None:
@@ -229,6 +243,8 @@ class Healthy:
             self._circuits.update(loaded)
             self._out = {**self._out, **loaded}
             self._forget()
+            for key, circuit in loaded.items():
+                self._share(key, _row(circuit))
 
     def _why(self, target: Target, view: View, out: Mapping[Key, Circuit], now: float) -> tuple[float, str] | None:
         """Seconds until the target is back, and the reason; None: it may be called."""
@@ -258,7 +274,37 @@ class Healthy:
         payer = target.payer
         return (("", target.name), (whose, f"@{payer}")) if payer else (("", target.name),)
 
+    def _pull(self, table: Table, now: float) -> None:
+        """Take over what other processes found out since the last look."""
+        with self._lock:
+            self._pull_at = now + _PULL
+            found = {(key[0], key[1]): list(row) for key, row in table.items() if len(key) == 2}
+            known, self._told = self._told, found
+            for key in known.keys() | found.keys():
+                row = found.get(key)
+                if row == known.get(key) or row == _row(self._circuits.get(key, _CLOSED)):
+                    continue
+                circuit = self._circuits.setdefault(key, Circuit())
+                if row is None:
+                    circuit.recent.clear()
+                    circuit.kind, circuit.openings, circuit.since, circuit.until = None, 0, now, now
+                else:
+                    circuit.kind, circuit.openings, circuit.since, circuit.until = FailureKind(row[0]), row[1], row[2], row[3]
+                self._show(key, circuit)
+            self._forget()
+
+    def _share(self, key: Key, row: list[Any] | None) -> None:
+        if self.table is None:
+            return
+        self.table.update(key, lambda _: row)
+        told = {other: each for other, each in self._told.items() if other != key}
+        self._told = told if row is None else {**told, key: row}
+
     def _publish(self, key: Key, circuit: Circuit) -> None:
+        self._show(key, circuit)
+        self._share(key, _row(circuit))
+
+    def _show(self, key: Key, circuit: Circuit) -> None:
         if circuit.kind is None:
             self._out = {other: known for other, known in self._out.items() if other != key}
         else:
@@ -268,6 +314,14 @@ class Healthy:
         while len(self._circuits) > self.size:
             key, _ = self._circuits.popitem(last=False)
             self._out = {other: known for other, known in self._out.items() if other != key}
+
+
+_CLOSED = Circuit()
+
+
+def _row(circuit: Circuit) -> list[Any] | None:
+    """An open circuit as JSON data; None: it is closed."""
+    return None if circuit.kind is None else [circuit.kind.value, circuit.openings, circuit.since, circuit.until]
 
 
 def _kinds(pauses: Mapping[FailureKind, float]) -> dict[FailureKind, float]:

@@ -84,8 +84,13 @@ class Advisor:
         self.targets = TargetRules(rules or CacheRules(), accounts or {})
         self.ledger = Ledger()
         self.planner = Planner(priors, explore=explore)
-        self._threads = (store or InProcess()).table("Cheapest threads", size)
+        self.size = size
+        self.use_store(store or InProcess())
         self._lock = threading.RLock()
+
+    def use_store(self, store: Store) -> None:
+        """Keep the states of threads in `store` from now on."""
+        self._threads = store.table("Cheapest threads", self.size)
 
     def advise(self, view: View, targets: Sequence[Target], pool: Sequence[Target]) -> Advice | None:
         """Which of `targets` should take an easy call; None: no prompt cache is at stake. `pool`: all that may be called, strongest first."""
