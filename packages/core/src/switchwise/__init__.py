@@ -15,6 +15,7 @@ from switchwise.nouns.errors import (
     TargetError,
 )
 from switchwise.nouns.exchange.ask import Ask, Question
+from switchwise.nouns.exchange.gather import Gather, Repeat, Together
 from switchwise.nouns.exchange.reply import Answer, EndReason, Reply, Verdict
 from switchwise.nouns.scope import Level, Scope
 from switchwise.nouns.shortlist import Note, Shortlist
@@ -39,6 +40,7 @@ __all__ = [
     "EndReason",
     "FailureKind",
     "Flow",
+    "Gather",
     "Interrupted",
     "Level",
     "Needs",
@@ -50,6 +52,7 @@ __all__ = [
     "Pool",
     "Price",
     "Question",
+    "Repeat",
     "Reply",
     "Router",
     "Run",
@@ -60,6 +63,7 @@ __all__ = [
     "SwitchwiseError",
     "Target",
     "TargetError",
+    "Together",
     "Turn",
     "Usage",
     "Verdict",

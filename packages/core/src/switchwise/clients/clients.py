@@ -262,7 +262,11 @@ def _pool(clients: Mapping[str, Client]) -> Pool:
 
 
 def _params(client: Client, call: Call, prompt: Prompt) -> dict[str, Any]:
-    return {} if call.ask is not None else client.render(prompt, call.target)
+    if call.ask is not None:
+        return {}
+    if call.note:
+        prompt = replace(prompt, messages=[*prompt.messages, {"role": "user", "content": call.note}], ended_by="")
+    return client.render(prompt, call.target)
 
 
 def _sorted(

@@ -1,4 +1,4 @@
-"""The only two loops that touch the world: they make a run's calls, and show its chunks.
+"""The only two loops that touch the world: they make a run's calls, and show its chunks. Several calls at once: `engine/crew.py`.
 
 `perform(call)` is the adapter's. It yields the chunks of the answer, if it streams, and last the complete `Reply`; it
 raises `TargetError` from the provider's own exception. A call that ends without a reply is an error of the adapter. A question to a model
@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing
 from typing import Any, Protocol
 
+from switchwise.engine.crew import atogether, complete, together
 from switchwise.engine.run import Run
 from switchwise.nouns.call import Call
 from switchwise.nouns.errors import TargetError
@@ -46,13 +48,15 @@ def drive(run: Run, perform: Perform, sleep: Callable[[float], object] = time.sl
         context: what models outside of the pool are given with a question: LangChain's config, for its own tracing.
     """
     try:
-        while (call := run.call) is not None:
+        while (call := run.call) is not None or run.several is not None:
+            if call is None:
+                yield from together(run, lambda call: _items(call, perform, context))
+                continue
             if call.delay:
                 sleep(call.delay)
             reply = items = None
             try:
-                ask = call.ask
-                items = perform(call) if ask is None or ask.model is None else iter((ask.model.answer(ask, context),))
+                items = _items(call, perform, context)
                 for item in items:
                     if isinstance(item, Reply):
                         reply = item
@@ -61,7 +65,7 @@ def drive(run: Run, perform: Perform, sleep: Callable[[float], object] = time.sl
             except TargetError as error:
                 run.failed(error)
             else:
-                run.ended(_complete(reply, call))
+                run.ended(complete(reply, call))
             finally:
                 if (close := getattr(items, "close", None)) is not None:  # a generator
                     close()
@@ -75,13 +79,17 @@ async def adrive(
 ) -> AsyncIterator[Any]:
     """As `drive`, asynchronously."""
     try:
-        while (call := run.call) is not None:
+        while (call := run.call) is not None or run.several is not None:
+            if call is None:
+                async with aclosing(atogether(run, lambda call: _aitems(call, perform, context))) as shown:
+                    async for item in shown:
+                        yield item
+                continue
             if call.delay:
                 await sleep(call.delay)
             reply = items = None
             try:
-                ask = call.ask
-                items = perform(call) if ask is None or ask.model is None else _answered(ask.model, ask, context)
+                items = _aitems(call, perform, context)
                 async for item in items:
                     if isinstance(item, Reply):
                         reply = item
@@ -90,7 +98,7 @@ async def adrive(
             except TargetError as error:
                 run.failed(error)
             else:
-                run.ended(_complete(reply, call))
+                run.ended(complete(reply, call))
             finally:
                 if (close := getattr(items, "aclose", None)) is not None:
                     await close()
@@ -100,11 +108,15 @@ async def adrive(
         run.close()
 
 
+def _items(call: Call, perform: Perform, context: Any) -> Iterator[Any]:
+    ask = call.ask
+    return perform(call) if ask is None or ask.model is None else iter((ask.model.answer(ask, context),))
+
+
+def _aitems(call: Call, perform: APerform, context: Any) -> AsyncIterator[Any]:
+    ask = call.ask
+    return perform(call) if ask is None or ask.model is None else _answered(ask.model, ask, context)
+
+
 async def _answered(model: Model, ask: Ask, context: Any) -> AsyncIterator[Reply]:
     yield await model.aanswer(ask, context)
-
-
-def _complete(reply: Reply | None, call: Call) -> Reply:
-    if reply is None:
-        raise RuntimeError(f"perform ended without a Reply for {call.target.name}: yield the complete reply last")
-    return reply

@@ -4,7 +4,7 @@ A policy is called with the view and the shortlist so far and returns a shortlis
 `prefer` or `order`, or as it was. A plain function will do. Rules:
 1. The same view and shortlist give the same answer: time is `view.now`, randomness is `view.seed`.
 2. It does no I/O. One that must ask a model first is a generator: it yields an `Ask` and is sent the `Reply`, whose `answers` hold what is
-   known; a `TargetError` is thrown into it where there is no reply.
+   known; a `TargetError` is thrown into it where there is no reply. A `Gather` puts several at once; `Shortlist.together` calls several targets.
 3. It never locks while it yields.
 4. What it remembers it learns in `learn`, not while it is asked: deciding twice must not count twice.
 5. It may read what was said (`view.last_user`, `view.conversation`). It never keeps it: features and digests only, in memory, notes and dumps.
@@ -17,20 +17,23 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from switchwise.engine.circuit import CircuitState
-from switchwise.nouns.call import Attempt, Call
+from switchwise.nouns.call import Attempt, Call, Live
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.ask import Ask
-from switchwise.nouns.exchange.reply import Reply
+from switchwise.nouns.exchange.gather import Gather
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Pool, Target
 from switchwise.nouns.view import View
 from switchwise.state.store import Store
 
 T = TypeVar("T")
-Flow = Generator[Ask, Reply, T]
-"""Straight-line code of a policy or verifier: it yields each question that it needs answered, is sent the replies, and returns a T."""
-Steps = Generator[Call, Reply, T]
-"""The engine's own: yields each call to be made, the caller's request and questions alike."""
+Flow = Generator[Ask | Gather, Any, T]
+"""Straight-line code of a policy or verifier: it yields each question that it needs answered, is sent the replies, and returns a T.
+
+For an `Ask` it is sent the `Reply`; for a `Gather`, of each of its effects the reply, the `TargetError`, or None where it was cancelled.
+"""
+Steps = Generator[Call | Live, Any, T]
+"""The engine's own: yields each call to be made, the caller's request and questions alike, and what is to be live where that is more than one."""
 
 Opinion = Shortlist | Flow[Shortlist]
 Policy = Callable[[View, Shortlist], Opinion]

@@ -21,6 +21,9 @@ from switchwise.nouns.validation import number
 from switchwise.nouns.view import View
 
 
+_TWICE = "it was called twice for this request"
+
+
 class Reach(Enum):
     """Which part of the pool a failure rules out for the rest of the request."""
 
@@ -117,6 +120,8 @@ class Recovery:
 
     def _after(self, attempt: Tried, view: View, shortlist: Shortlist) -> Shortlist:
         failed, kind = attempt.target, attempt.kind
+        if attempt.cancelled:
+            return shortlist if self._calls(failed, view) == 1 else shortlist.require(lambda t: t.name != failed.name, _TWICE)
         if kind is None:
             because = attempt.verdict.because if attempt.verdict else ""
             return shortlist.require(lambda t: t.name != failed.name, f"its reply was rejected: {because}")
@@ -129,12 +134,15 @@ class Recovery:
         return shortlist.require(lambda t: not _reached(reach, failed, t), because)
 
     def _again(self, target: Target, view: View) -> bool:
-        failures = [attempt for attempt in view.attempts if attempt.target.name == target.name]
-        kind = failures[0].kind
-        if kind is None or not TABLE[kind].passes or self.patience == 0 or len(failures) > 1:
+        kind = next((attempt.kind for attempt in view.attempts if attempt.target.name == target.name and attempt.kind), None)
+        if kind is None or not TABLE[kind].passes or self.patience == 0 or self._calls(target, view) > 1:
             return False
         delay, deadline = self.delay(target, view), view.scope.deadline
         return delay <= self.patience if deadline is None else view.now + delay < deadline
+
+    @staticmethod
+    def _calls(target: Target, view: View) -> int:
+        return sum(attempt.target.name == target.name for attempt in view.attempts)
 
     def delay(self, target: Target, view: View) -> float:
         """Seconds to wait before `target` is called: 0 for one that has not failed for this request.

@@ -1,29 +1,32 @@
 """The one loop. Fallback and cascade are the same thing: ask the policies again, telling them what just happened.
 
 Rules:
-1. One effect, `Call`; back-off is a field of the call. Policies and verifiers yield an `Ask`, and only here it becomes a call.
+1. One effect, `Call`; back-off is a field of the call. Policies and verifiers yield an `Ask` or a `Gather`, and only here they become calls.
 2. Only `route` and a policy or verifier that must ask a model first are generators; all else is plain functions.
 3. A flow lives for one model step and is never checkpointed; what policies remember is (`Router.dump`).
 4. Never yield while holding a lock: compute, release, yield.
 5. Only `TargetError` means "try another". Any other exception passes through: a bug must not look like an outage.
 6. A flow that is closed (an abandoned stream, a cancelled task) settles its open attempt before it ends.
 7. Every requirement of the chain holds for every question: a target that one rules out is not asked. A flow asks at most `MOST_ASKS` times.
-8. Several calls at once (`Gather(effects, until)`, for hedging and consensus) have their place in `_made`, which alone yields: it would yield
-   the gathered calls, be sent the first `until` replies, and settle the losers; `Run.call` and the two loops of `drive` are what else changes.
+8. Several calls at once are a `Batch` (`engine/together.py`): the targets of a `Together`, or the effects of a `Gather`. Each is reserved for,
+   settled and learned; a target that was called in a batch is called once more at most, as after a failure.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Container, Generator, Mapping
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
+from switchwise.engine.endings import best_rejected, without
 from switchwise.engine.policy import Flow, Policy, Reserves, Steps, name_of
 from switchwise.engine.recovery import Recovery
+from switchwise.engine.together import Batch, answered
 from switchwise.nouns.call import Attempt, Call, Outcome
-from switchwise.nouns.errors import AllTargetsFailed, BudgetExceeded, FailureKind, Interrupted, NoTarget, TargetError, failed_as
+from switchwise.nouns.errors import BudgetExceeded, FailureKind, Interrupted, TargetError, failed_as
 from switchwise.nouns.exchange.ask import Ask
+from switchwise.nouns.exchange.gather import Gather, Ranking, Repeat, Together
 from switchwise.nouns.exchange.reply import Answer, Reply, Verdict
 from switchwise.nouns.shortlist import Note, Shortlist
 from switchwise.nouns.target import Pool, Target
@@ -31,9 +34,9 @@ from switchwise.nouns.view import Needs, View
 from switchwise.protocols.ask_text import answers_in, tokens_of
 
 _log = logging.getLogger("switchwise.engine")
-_CALLERS = (FailureKind.BAD_REQUEST, FailureKind.NOT_ACCEPTED)
 T = TypeVar("T")
 _NO_NEEDS = Needs()
+_NOT_CHOSEN = Verdict(False, "another answer was chosen")
 _LEFT_OUT = Answer(because="it left the question out")
 
 
@@ -88,13 +91,16 @@ def route(view: View, context: FlowContext) -> Steps[Outcome]:
         asked = context.timer()
         shortlist = yield from decide(view, context)
         if refused:
-            shortlist = _without(shortlist, refused)
+            shortlist = without(shortlist, refused)
         if not shortlist.targets:
-            return _best_rejected(shortlist, attempts)
+            return best_rejected(shortlist, attempts)
         target = shortlist.targets[0]
         verify = context.verify if len(shortlist.targets) > 1 else None  # the last resort is not judged
         delay = context.recovery.delay(target, view) if attempts else 0.0
-        call = Call(target, view, shortlist, None, verify is None, delay, context.timer() - asked)
+        plan = shortlist.at_once
+        after = None if plan is None or delay or len(shortlist.targets) == 1 else plan.after(target)
+        live = verify is None and (after is None or plan is None or plan.choose is None)
+        call = Call(target, view, shortlist, None, live, delay, context.timer() - asked)
         if (refuser := context.reserve(call)) is not None:
             if not getattr(refuser, "gives_way", False) or target.name in postponed:
                 refused[target.name] = refuser
@@ -102,8 +108,12 @@ def route(view: View, context: FlowContext) -> Steps[Outcome]:
             continue
         if delay >= 1.0:
             _log.info("waiting %.1f s for %s: all that is left has failed, and it asked for a pause", delay, target.name)
-        attempt = yield from _made(call, context)
-        if verify is not None and attempt.reply is not None:
+        others: list[Attempt] = []
+        if plan is None or after is None:
+            attempt = yield from _made(call, context)
+        else:
+            *others, attempt = yield from _together(call, plan, after, context)
+        if verify is not None and attempt.reply is not None and attempt.accepted:
             try:
                 opinion = verify(view, attempt.reply)
                 if not isinstance(opinion, Verdict | Generator):
@@ -118,10 +128,10 @@ def route(view: View, context: FlowContext) -> Steps[Outcome]:
                 raise
             attempt = replace(attempt, verdict=verdict)
         context.learn(attempt)
-        attempts = (*attempts, attempt)
+        attempts = (*attempts, *others, attempt)
         if attempt.accepted:
             return Outcome(attempt, attempts)
-        view = view.after((*view.attempts, attempt.tried), context.clock())
+        view = view.after((*view.attempts, *[other.tried for other in others], attempt.tried), context.clock())
         refused.clear()
         postponed.clear()
 
@@ -169,23 +179,91 @@ def _made(call: Call, context: FlowContext) -> Steps[Attempt]:
     except GeneratorExit:
         context.learn(Attempt(call, started, context.clock(), abandoned=True, latency=context.timer() - begun))
         raise
-    price = call.target.price
-    cost = price.at(started).cost(reply.usage) if price is not None and reply.usage is not None else None
-    return Attempt(call, started, context.clock(), reply, cost=cost, latency=context.timer() - begun)
+    return answered(call, started, context.clock(), reply, context.timer() - begun)
 
 
-def _heard(flow: Flow[T], author: str, view: View, context: FlowContext) -> Steps[T]:
-    """Run the flow of a policy or verifier; its questions are calls like any other, and attempts."""
-    step: Callable[[Any], Ask] = flow.send
-    told: Reply | TargetError | None = None
+def _together(call: Call, plan: Together, after: float, context: FlowContext) -> Steps[list[Attempt]]:
+    """Let several targets answer. The last attempt is the one to go on with, not learned yet; the others are."""
+    view, shortlist = call.view, call.shortlist
+    tried = {attempt.target.name for attempt in view.attempts}
+    because = plan.because if isinstance(plan.because, str) else plan.because(call.target, after)
+    signed = shortlist.signed_by(plan.policy)
+
+    def further() -> Call | None:
+        for target in waiting:
+            alone = signed.require(lambda other: other is target, because)  # noqa: B023  (used at once)
+            more = Call(target, view, alone, None, call.live, 0.0, call.deciding)
+            if plan.grant() and context.reserve(more) is None:
+                return more
+        return None
+
+    waiting = iter([target for target in shortlist.targets[1 : plan.most] if target.name not in tried])
+    batch = Batch(context.clock, context.timer, plan.until, plan.choose is None, after or None, further)
     try:
-        for _ in range(MOST_ASKS + 1):
+        made = yield from batch.run([call, *(iter(further, None) if not after else ())])
+        replied = [attempt for attempt in made if attempt.reply is not None]
+        if plan.choose is not None and replied:
+            made = yield from _chosen(plan, made, view, context)
+        elif replied:
+            made.append(made.pop(made.index(replied[0])))
+    except Interrupted as stop:
+        _learn_all(batch.made, context)
+        broken = stop.__cause__
+        assert isinstance(broken, TargetError), "a run interrupts with the failure as the cause"
+        raise failed_as(Interrupted, [broken.own], *stop.args) from broken.own
+    except BaseException:
+        _learn_all(batch.made, context)
+        raise
+    _learn_all(made[:-1], context)
+    return made
+
+
+def _chosen(plan: Together, made: list[Attempt], view: View, context: FlowContext) -> Steps[list[Attempt]]:
+    """The attempts with the verdicts of the policy that ranks their replies, the best one last."""
+    assert plan.choose is not None, "whoever calls has looked"
+    replies = [(attempt.target, attempt.reply) for attempt in made if attempt.reply is not None]
+    ranking: Ranking | Flow[Ranking] = plan.choose(view, replies)
+    if isinstance(ranking, Generator):
+        ranking = yield from _heard(ranking, plan.policy, view, context, made)
+    verdicts = {id(reply): verdict for reply, verdict in ranking}
+    best = id(ranking[0][0])
+    judged = [
+        attempt if attempt.reply is None else replace(attempt, verdict=verdicts.get(id(attempt.reply), _NOT_CHOSEN))
+        for attempt in made
+    ]
+    made[:] = sorted(judged, key=lambda attempt: attempt.reply is not None and id(attempt.reply) == best)
+    return made
+
+
+def _learn_all(attempts: Sequence[Attempt], context: FlowContext) -> None:
+    for attempt in attempts:
+        context.learn(attempt)
+
+
+def _heard(
+    flow: Flow[T], author: str, view: View, context: FlowContext, repeats: list[Attempt] | None = None
+) -> Steps[T]:
+    """Run the flow of a policy or verifier; its questions are calls like any other, and attempts.
+
+    Parameters:
+        repeats: takes the attempts at the caller's own request that it makes once more; None: it may not.
+    """
+    step: Callable[[Any], Any] = flow.send
+    told: Any = None
+    asked = 0
+    try:
+        while True:
             ask = step(told)
-            if not isinstance(ask, Ask):
-                raise TypeError(f"{author} yielded {ask!r:.80}: a policy or verifier yields an Ask")
-            told = yield from _answered(ask, author, view, context)
+            asked += len(ask.effects) if isinstance(ask, Gather) else 1
+            if asked > MOST_ASKS:
+                raise RuntimeError(f"{author} put more than {MOST_ASKS} questions for one opinion: it loops")
+            if isinstance(ask, Gather):
+                told = yield from _gathered(ask, author, view, context, repeats)
+            elif isinstance(ask, Ask):
+                told = yield from _answered(ask, author, view, context)
+            else:
+                raise TypeError(f"{author} yielded {ask!r:.80}: a policy or verifier yields an Ask or a Gather")
             step = flow.throw if isinstance(told, TargetError) else flow.send
-        raise RuntimeError(f"{author} put more than {MOST_ASKS} questions for one opinion: it loops")
     except StopIteration as done:
         answer: T = done.value
         return answer
@@ -195,23 +273,86 @@ def _heard(flow: Flow[T], author: str, view: View, context: FlowContext) -> Step
         flow.close()
 
 
+def _gathered(
+    gather: Gather, author: str, view: View, context: FlowContext, repeats: list[Attempt] | None
+) -> Steps[tuple[Reply | TargetError | None, ...]]:
+    """What came of each effect: its reply, why there is none, or None: it was cancelled."""
+    found: dict[int, Reply | TargetError | None] = {}
+    calls: dict[int, Call] = {}
+    for i, effect in enumerate(gather.effects):
+        if isinstance(effect, Repeat) and repeats is None:
+            raise TypeError(f"{author} yielded {effect!r}: only what chooses among several answers may repeat the request")
+        call = _question(effect, author, view, context) if isinstance(effect, Ask) else _again(effect, author, view, context)
+        if isinstance(call, Call):
+            calls[i] = call
+        else:
+            found[i] = call
+    batch = Batch(context.clock, context.timer, gather.until)
+    try:
+        yield from batch.run([*calls.values()])
+    finally:
+        made = {id(attempt.call): _with_answers(attempt) for attempt in batch.made}
+        for attempt in made.values():
+            if attempt.call.ask is None and repeats is not None:
+                repeats.append(attempt)
+            else:
+                context.learn(attempt)
+    for i, call in calls.items():
+        attempt = made[id(call)]
+        found[i] = attempt.reply or attempt.error
+    return tuple([found[i] for i in range(len(gather.effects))])
+
+
 def _answered(ask: Ask, author: str, view: View, context: FlowContext) -> Steps[Reply | TargetError]:
     """The reply to a question, or why there is none."""
+    call = _question(ask, author, view, context)
+    if isinstance(call, TargetError):
+        return call
+    attempt = _with_answers((yield from _made(call, context)))
+    context.learn(attempt)
+    return attempt.reply or attempt.error or TargetError(FailureKind.CONNECTION)
+
+
+def _question(ask: Ask, author: str, view: View, context: FlowContext) -> Call | TargetError:
+    """The call that puts a question, reserved for; or why it may not be put."""
     target = ask.model.target if ask.model is not None else _first(ask.to, context.pool)
     if (note := _ruled_out(target, ask, view, context)) is not None:
         kind = FailureKind.QUOTA if issubclass(note.raises, BudgetExceeded) else FailureKind.UNSUPPORTED
         return TargetError(kind, f"{target.name} may not be asked: {note.because} ({note.policy})")
-    shortlist = Shortlist(Pool([target])).signed_by(author).order(lambda _: 0.0, ask.because)
-    call = Call(target, view, shortlist, ask, live=False)
-    if (refuser := context.reserve(call)) is not None:
-        return TargetError(FailureKind.QUOTA, f"{name_of(refuser)} does not allow this call")
-    attempt = yield from _made(call, context)
-    if attempt.reply is not None:
-        answers = attempt.reply.answers if attempt.reply.answers is not None else answers_in(call, attempt.reply.text)
-        whole = {name: answers.get(name, _LEFT_OUT) for name in ask.questions}
-        attempt = replace(attempt, reply=replace(attempt.reply, answers=whole))
-    context.learn(attempt)
-    return attempt.reply or attempt.error or TargetError(FailureKind.CONNECTION)
+    return _reserved(Call(target, view, _only(target, author, ask.because), ask, live=False), context)
+
+
+def _again(repeat: Repeat, author: str, view: View, context: FlowContext) -> Call | TargetError:
+    """The caller's own request once more, with a note; reserved for, where the requirements of the chain allow it."""
+    target = _first(repeat.to, context.pool)
+    flow = decide(view, context, calling=False)
+    try:
+        next(flow)
+    except StopIteration as done:
+        shortlist: Shortlist = done.value
+        if target not in shortlist.targets:
+            note = next(note for note in shortlist.notes if target.name in note.out)
+            return TargetError(FailureKind.UNSUPPORTED, f"{target.name} may not be asked again: {note.because} ({note.policy})")
+    return _reserved(Call(target, view, _only(target, author, "another round"), live=False, note=repeat.note), context)
+
+
+def _only(target: Target, author: str, because: str) -> Shortlist:
+    return Shortlist(Pool([target])).signed_by(author).order(lambda _: 0.0, because)
+
+
+def _reserved(call: Call, context: FlowContext) -> Call | TargetError:
+    refuser = context.reserve(call)
+    return call if refuser is None else TargetError(FailureKind.QUOTA, f"{name_of(refuser)} does not allow this call")
+
+
+def _with_answers(attempt: Attempt) -> Attempt:
+    """The attempt at a question with an answer for each that was put; any other as it is."""
+    ask, reply = attempt.call.ask, attempt.reply
+    if ask is None or reply is None:
+        return attempt
+    answers = reply.answers if reply.answers is not None else answers_in(attempt.call, reply.text)
+    whole = {name: answers.get(name, _LEFT_OUT) for name in ask.questions}
+    return replace(attempt, reply=replace(reply, answers=whole))
 
 
 def _first(word: str, pool: Pool) -> Target:
@@ -235,62 +376,3 @@ def _ruled_out(target: Target, ask: Ask, view: View, context: FlowContext) -> No
             return None
         return next(note for note in shortlist.notes if target.name in note.out)
     raise AssertionError("a decision that calls nobody yields nothing")
-
-
-def _without(shortlist: Shortlist, refused: Mapping[str, Reserves]) -> Shortlist:
-    """Without the targets for which a policy would set nothing aside."""
-    for name, refuser in refused.items():
-        money = not getattr(refuser, "gives_way", False)
-        because = "its budget was just used up" if money else "another call was let through in its place"
-        shortlist = shortlist.signed_by(name_of(refuser)).require(
-            lambda target, name=name: target.name != name,  # type: ignore[misc]
-            because,
-            BudgetExceeded if money else NoTarget,
-        )
-    return shortlist
-
-
-def _best_rejected(shortlist: Shortlist, attempts: tuple[Attempt, ...]) -> Outcome:
-    """Nothing is left to call: the best rejected reply, or the error that says why there is none."""
-    replied = [attempt for attempt in attempts if attempt.reply is not None]
-    if replied:
-        best = max(replied, key=lambda attempt: attempt.verdict.score if attempt.verdict else 0.0)
-        return Outcome(best, attempts, accepted=False)
-    if not attempts:
-        raises = shortlist.notes[-1].raises
-        raise raises(f"no target may be called.\n{ruled_out(shortlist)}")
-    errors = [_signed(attempt) for attempt in attempts]
-    kinds = [attempt.kind for attempt in attempts]
-    overflows = [error for error, kind in zip(errors, kinds, strict=True) if kind is FailureKind.CONTEXT_OVERFLOW]
-    blamed = next((error for error, kind in zip(errors, kinds, strict=True) if kind in _CALLERS), None)
-    if blamed is not None and not overflows:  # the caller's to mend, whatever else failed
-        for other in errors:
-            if other is not blamed:
-                blamed.add_note(f"{other.__notes__[-1]} ({other})")
-        raise blamed
-    tried = {attempt.target.name for attempt in attempts}
-    told = {attempt.target.name: attempt.error for attempt in attempts}
-    message = f"all targets failed: {'; '.join(map(_told, told.items()))}"
-    failed = failed_as(AllTargetsFailed, overflows or errors, message, errors)  # one overflow, and an agent can compact
-    if untried := ruled_out(shortlist, but=tried):
-        failed.add_note(f"not tried:\n{untried}")
-    raise failed
-
-
-def _signed(attempt: Attempt) -> Exception:
-    assert attempt.error is not None, "an attempt without a reply has an error"
-    own = attempt.error.own
-    own.add_note(f"target {attempt.target.name!r} failed: {attempt.error.kind.value}")
-    return own
-
-
-def _told(failure: tuple[str, TargetError | None]) -> str:
-    name, error = failure
-    assert error is not None, "as above"
-    return f"{name} ({error.kind.value})" if str(error) == error.kind.value else f"{name} ({error.kind.value}: {error})"
-
-
-def ruled_out(shortlist: Shortlist, but: Container[str] = ()) -> str:
-    """A line for each target that a note ruled out, but for those named in `but`."""
-    lines = [f"  {name}: {note.because} ({note.policy})" for note in shortlist.notes for name in note.out if name not in but]
-    return "\n".join(lines)

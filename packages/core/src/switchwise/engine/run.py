@@ -1,7 +1,8 @@
 """A flow seen from outside, as a small state machine: make `.call`, tell what you `hear`, say it `ended` or `failed`; repeat.
 
-run.call is a Call    make it; then exactly one of ended, failed
-run.call is None      finished: `run.outcome` is the result, `run.held` what was not shown yet
+run.call is a Call       make it; then exactly one of ended, failed
+run.several is not None  `run.several.calls` are to be live: make those that are new, cancel those that are gone, tell what comes of each
+both are None            finished: `run.outcome` is the result, `run.held` what was not shown yet
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from switchwise.engine.policy import Steps
-from switchwise.nouns.call import Call, Outcome
+from switchwise.engine.several import Several
+from switchwise.nouns.call import Call, Event, Live, Outcome
 from switchwise.nouns.errors import Interrupted, TargetError
 from switchwise.nouns.exchange.reply import Reply
 
@@ -25,20 +27,29 @@ class Run:
         NoTarget: already the first decision left nothing to call.
     """
 
-    __slots__ = ("_again", "_chunks", "_flow", "_heard", "_outcome", "_unshown", "call")
+    __slots__ = ("_again", "_chunks", "_flow", "_heard", "_outcome", "_unshown", "call", "several")
     call: Call | None
+    several: Several | None
     _heard: bool
     _chunks: list[Any]
 
     def __init__(self, flow: Steps[Outcome]) -> None:
         self._flow = flow
+        self.several = None
         self._again: Call | None = None
         self._outcome: Outcome | None = None
         self._unshown: list[tuple[Reply, list[Any]]] = []
         self._resume(flow.send, None)
 
-    def hear(self, chunk: Any) -> bool:
-        """Take in a chunk of the reply to `call`; True if it may be shown now."""
+    def hear(self, chunk: Any, call: Call | None = None) -> bool:
+        """Take in a chunk of the reply to `call`; True if it may be shown now.
+
+        Parameters:
+            call: whose it is, for whoever shows chunks past the driver, from whatever thread; None: of the only call.
+        """
+        if call is not None and call is not self.call:
+            several = self.several
+            return several is not None and several.claim(call)
         self._heard = True
         if self._shown:
             return True
@@ -67,15 +78,15 @@ class Run:
             return
         error.partial = self._heard
         if self._heard and self._shown:
-            broken = Interrupted(f"{self._calling.target.name} broke off after part of its reply was shown: {error}")
-            broken.__cause__ = error
-            self._resume(self._flow.throw, broken)
+            self._resume(self._flow.throw, _broken_off(self._calling, error))
         else:
             self._resume(self._flow.throw, error)
 
     def close(self) -> None:
         """Give up. An open call counts as abandoned. Closing twice, or after the end, is harmless."""
-        self.call = None
+        if self.several is not None:
+            self.several.close()
+        self.call = self.several = None
         self._flow.close()
 
     @property
@@ -105,9 +116,32 @@ class Run:
         call = self._calling
         return call.live and call.ask is None
 
-    def _resume(self, step: Callable[[Any], Call], told: Any) -> None:
+    def _resume(self, step: Callable[[Any], Call | Live], told: Any) -> None:
+        several, self.several = self.several, None
         self.call, self._heard, self._chunks = None, False, []
         try:
-            self.call = step(told)
+            made = step(told)
+            if isinstance(made, Call):
+                self.call = made
+            elif several is not None and several.goes_on(made):
+                self.several = several
+            else:
+                self.several = Several(made, self._told, self._interrupted, self._unshown)
         except StopIteration as done:
             self._outcome = done.value
+        finally:
+            if several is not None and self.several is not several:
+                several.close()
+
+    def _told(self, event: Event | None) -> Several | None:
+        self._resume(self._flow.send, event)
+        return self.several
+
+    def _interrupted(self, call: Call, error: TargetError) -> None:
+        self._resume(self._flow.throw, _broken_off(call, error))
+
+
+def _broken_off(call: Call, error: TargetError) -> Interrupted:
+    broken = Interrupted(f"{call.target.name} broke off after part of its reply was shown: {error}")
+    broken.__cause__ = error
+    return broken

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from switchwise.nouns.errors import FailureKind, TargetError
 from switchwise.nouns.exchange.ask import Ask
@@ -28,6 +29,7 @@ class Call:
         live: its chunks may be shown as they arrive.
         delay: seconds to wait before it is made.
         deciding: seconds that the decision behind it took.
+        note: sent after the caller's own messages, as a last turn of the user; empty: nothing is.
     """
 
     target: Target
@@ -37,6 +39,36 @@ class Call:
     live: bool = True
     delay: float = 0.0
     deciding: float = 0.0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Calls that are to be live now: whoever drives makes those that are new, and cancels those that are no longer among them.
+
+    Parameters:
+        calls: in the order in which they were begun.
+        wait: seconds after which to ask again where nothing has come; None: as long as it takes.
+        chosen: the only call whose chunks may be shown, once it is known; None: it is not.
+        first: the first chunk that may be shown decides who is chosen.
+    """
+
+    calls: tuple[Call, ...]
+    wait: float | None = None
+    chosen: Call | None = None
+    first: bool = False
+
+
+class Event(NamedTuple):
+    """What has happened to one of several live calls.
+
+    Parameters:
+        call: which.
+        what: its reply or its failure; None: its first chunk has come.
+    """
+
+    call: Call
+    what: Reply | TargetError | None = None
 
 
 @fast_init
@@ -50,8 +82,8 @@ class Attempt:
         reply: the answer, if there was one.
         error: the target's failure, if it failed.
         verdict: what the verifier said; None: not judged.
-        abandoned: the caller went away before the end.
-        cost: USD; None: usage or price is unknown.
+        abandoned: the caller went away before the end, or another call of the same request was chosen: it was cancelled.
+        cost: USD; None: usage or price is unknown. Of a cancelled call, what its prompt costs at least.
         latency: seconds that it took, on the router's timer.
     """
 
@@ -120,6 +152,6 @@ class Outcome:
 
     @property
     def cost(self) -> float | None:
-        """USD of all attempts; None if any of them is unknown."""
-        costs = [attempt.cost for attempt in self.attempts if attempt.reply]
+        """USD of all attempts, those cancelled included; None if any of them is unknown."""
+        costs = [attempt.cost for attempt in self.attempts if attempt.error is None]
         return None if None in costs else sum(cost for cost in costs if cost is not None)

@@ -16,6 +16,7 @@ from itertools import compress
 from typing import Any, NamedTuple
 
 from switchwise.nouns.errors import NoTarget
+from switchwise.nouns.exchange.gather import Together
 from switchwise.nouns.fast_init import fast_init
 from switchwise.nouns.scope import Level
 from switchwise.nouns.target import Pool, Target
@@ -87,7 +88,7 @@ class Shortlist:
     'easy'
     """
 
-    __slots__ = ("_author", "_decider", "_opinions", "_ranks", "avoided", "last_resort", "level", "memo", "pool", "targets")
+    __slots__ = ("_author", "_decider", "_opinions", "_ranks", "at_once", "avoided", "last_resort", "level", "memo", "pool", "targets")
     _decider: Note | None  # once somebody asked
 
     def __init__(self, pool: Pool, last_resort: bool = False, more: Target | None = None) -> None:
@@ -96,6 +97,7 @@ class Shortlist:
         self.avoided = False  # a target is out that may come back as the last resort
         self.targets = pool.targets if more is None else (*pool.targets, more)
         self.memo: tuple[tuple[object, Any], ...] = ()
+        self.at_once: Together | None = None  # several targets answer this request
         self.level = _STEP
         self._ranks: tuple[Rank, ...] = ((),) * len(self.targets)
         self._author = ""
@@ -163,6 +165,14 @@ class Shortlist:
         """Note something that moves nobody: why there is no opinion, where somebody will want to know."""
         new = self._with(self.targets, self._ranks)
         new._opinions = (*self._opinions, _Opinion(self._author, self.level, because))
+        return new
+
+    def together(self, plan: Together) -> Shortlist:
+        """Let several targets answer, the first ones of the finished list. Where an earlier policy has said so already, its word counts."""
+        if self.at_once is not None:
+            return self
+        new = self._with(self.targets, self._ranks)
+        new.at_once = plan
         return new
 
     def signed_by(self, author: str, level: Level = Level.STEP) -> Shortlist:
@@ -266,7 +276,7 @@ class Shortlist:
         raises: type[NoTarget] = NoTarget,
     ) -> Shortlist:
         new = object.__new__(Shortlist)
-        new.pool, new.targets, new.memo = self.pool, targets, self.memo
+        new.pool, new.targets, new.memo, new.at_once = self.pool, targets, self.memo, self.at_once
         new.level, new._ranks, new._author, new._decider = self.level, ranks, self._author, None
         new.last_resort, new.avoided = self.last_resort, self.avoided
         if because is None:

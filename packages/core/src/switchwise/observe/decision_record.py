@@ -72,4 +72,6 @@ def _tried(attempts: Sequence[Attempt | Tried]) -> list[dict[str, str]]:
 def _result(attempt: Attempt | Tried) -> str:
     if attempt.error is not None:
         return attempt.error.kind.value
+    if attempt.reply is None:
+        return "cancelled"  # another call of the same request was chosen
     return "accepted" if attempt.accepted else "rejected"

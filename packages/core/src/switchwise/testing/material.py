@@ -11,6 +11,7 @@ from switchwise.engine.recovery import TABLE
 from switchwise.nouns.call import Attempt, Call
 from switchwise.nouns.errors import FailureKind, TargetError
 from switchwise.nouns.exchange.ask import Ask, Kind
+from switchwise.nouns.exchange.gather import Gather
 from switchwise.nouns.exchange.conversation import Conversation
 from switchwise.nouns.exchange.reply import Answer, Reply, Verdict
 from switchwise.nouns.scope import Scope
@@ -114,6 +115,7 @@ def attempts(policy: Policy, pool: Pool, view: View, target: Target, lasting: bo
     yield Attempt(made(), started, ended, reply, verdict=Verdict(True), cost=0.01)
     yield Attempt(made(ask=Ask.text("judge this", to=target.name)), started, ended, reply, cost=0.01)
     yield Attempt(made(), started, ended, abandoned=True)
+    yield Attempt(made(), started, ended, abandoned=True, cost=0.001)  # cancelled: another call was chosen
     for kind in FailureKind:
         if lasting or not TABLE[kind].lasting:
             for retry_after in (None, 0.0, 30.0):
@@ -131,7 +133,9 @@ def answer(policy: Policy, view: View, shortlist: Shortlist) -> Shortlist:
     try:
         asked = next(opinion)
         while True:
-            asked = opinion.send(_reply_to(asked))
+            effects = asked.effects if isinstance(asked, Gather) else [asked]
+            said = tuple([_reply_to(effect) for effect in effects if isinstance(effect, Ask)])
+            asked = opinion.send(said if isinstance(asked, Gather) else said[0])
     except StopIteration as done:
         finished = done.value
     assert isinstance(finished, Shortlist), f"a policy returns a Shortlist, not {finished!r}"

@@ -1,7 +1,8 @@
 """Notices that a reader was shown tokens of an answer, though the caller asked for it whole.
 
 LangChain turns `invoke` into a stream where somebody listens: LangGraph's `stream_mode="messages"`, `astream_events`, v3 events, a handler with
-`on_llm_new_token`. If such an answer breaks off after some words, another target must not begin again: they would be shown twice.
+`on_llm_new_token`. If such an answer breaks off after some words, another target must not begin again: they would be shown twice. Where several
+targets are called at once, the first that says something is shown, and the others are stopped before a reader sees a word of theirs.
 """
 
 from __future__ import annotations
@@ -18,16 +19,20 @@ from langchain_switchwise.answering.replies import says_something
 _SILENT = BaseCallbackHandler.on_llm_new_token
 
 
+class OutOfTheRace(BaseException):
+    """Stops a call whose words may not be shown, as another target's are. Not an Exception: LangChain would log it as an error of ours."""
+
+
 class TokensShown(BaseCallbackHandler):
-    """Tells that something of an answer was shown.
+    """Tells that something of an answer is about to be shown. It stands before the handlers that show it.
 
     Parameters:
-        hear: is told of each chunk that says something.
+        hear: is told of each chunk that says something; False: it may not be shown, and the call is stopped.
     """
 
     run_inline = True
 
-    def __init__(self, hear: Callable[[Any], object]) -> None:
+    def __init__(self, hear: Callable[[Any], bool]) -> None:
         self._hear = hear
 
     @property
@@ -38,12 +43,26 @@ class TokensShown(BaseCallbackHandler):
     def on_llm_new_token(self, token: Any, *, chunk: Any = None, **kwargs: Any) -> None:  # noqa: ARG002
         """A chunk of the answer has come."""
         if token or (chunk is not None and says_something(getattr(chunk, "message", None))):
-            self._hear(token)
+            self._tell(token)
 
     def on_stream_event(self, event: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """An event of the v3 protocol has come."""
         if says_something(event):
-            self._hear(event)
+            self._tell(event)
+
+    def _tell(self, said: Any) -> None:
+        if not self._hear(said):
+            raise OutOfTheRace
+
+
+def before(handler: BaseCallbackHandler, callbacks: Any) -> Any:
+    """Callbacks (a list of handlers, a manager, or None) with a handler before them."""
+    if not isinstance(callbacks, BaseCallbackManager):
+        return [handler, *(callbacks or ())]
+    manager = callbacks.copy()
+    manager.handlers.insert(0, handler)
+    manager.inheritable_handlers.insert(0, handler)
+    return manager
 
 
 def anybody_reads(*callbacks: Any) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import Any, cast
 
 from langchain_core.globals import get_llm_cache
@@ -21,7 +22,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import merge_configs
 
 from langchain_switchwise.answering.decision_record import unstamped
-from langchain_switchwise.answering.tokens_shown import TokensShown, anybody_reads
+from langchain_switchwise.answering.tokens_shown import TokensShown, anybody_reads, before
 from langchain_switchwise.calling.door import INVOKE, Door, PreparedCall
 from langchain_switchwise.models.native import Native
 from langchain_switchwise.policies.decision_models import NOSTREAM, aside
@@ -62,7 +63,7 @@ class Performer:
     ) -> None:
         self._door, self._request, self._natives = door, request, natives
         self._begun = False
-        self.hear: Callable[[Any], object] | None = None
+        self.hear: Callable[..., bool] | None = None
         self.view, self._adapter, self._limiter = view, adapter, limiter
 
     def perform(self, call: Call) -> Iterator[Any]:
@@ -125,9 +126,13 @@ class Performer:
         if not call.live:
             config["tags"] = [*config["tags"], NOSTREAM]
         elif self.hear is not None and anybody_reads(config.get("callbacks"), native.model.callbacks):
-            config = merge_configs(config, {"callbacks": [TokensShown(self.hear)]})
+            handler = TokensShown(partial(self.hear, call=call))
+            config = {**config, "callbacks": before(handler, config.get("callbacks"))}
+        given, thread = request.messages, self.view.thread
+        if call.note:
+            given, thread = [*given, HumanMessage(call.note)], (*thread, "with a note")
         native, messages, settings = self._adapter.adapted(
-            self.view.thread, native, request.messages, request.settings, request.tools is not None
+            thread, native, given, request.settings, request.tools is not None
         )
         if not self._adapter.hint_writer.idle:
             messages, settings = self._warm(native, messages, settings, whole)

@@ -40,6 +40,11 @@ class Tried:
         return self.error.kind if self.error else None
 
     @property
+    def cancelled(self) -> bool:
+        """Another call of the same request was chosen before it had ended."""
+        return self.reply is None and self.error is None
+
+    @property
     def accepted(self) -> bool:
         """It gave a reply that nobody rejected."""
         return self.reply is not None and (self.verdict is None or self.verdict.accepted)

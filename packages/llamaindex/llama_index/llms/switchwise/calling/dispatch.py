@@ -130,8 +130,7 @@ async def _anothing() -> AsyncGenerator[Any, None]:
 def _complete(run: Run, performer: Performer) -> None:
     """Fill in what was not known while the chunks went out: they share their stamp."""
     outcome = run.outcome
-    number = next(i for i, attempt in enumerate(outcome.attempts) if attempt is outcome.attempt)
-    performer.stamps[number].update(record_of(outcome))
+    performer.stamps[id(outcome.attempt.call)].update(record_of(outcome))
 
 
 def _silent(failed: AllTargetsFailed) -> bool:

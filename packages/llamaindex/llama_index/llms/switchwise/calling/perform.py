@@ -63,7 +63,8 @@ class Performer:
         named: bool,
         clock: Callable[[], float],
     ) -> None:
-        self.stamps: list[dict[str, Any]] = []
+        self.stamps: dict[int, dict[str, Any]] = {}
+        """By id of the call, what the chunks of its answer share."""
         self._natives = natives
         self._histories = histories
         self._hint_writer = hint_writer
@@ -136,10 +137,12 @@ class Performer:
         yield attempt.reply
 
     def _send(self, call: Call, streamed: bool) -> Any:
-        native, request = self._natives[call.target.name], self._request
-        messages = self._histories.adapted(self._thread, request.messages, native)
+        native, request, thread = self._natives[call.target.name], self._request, self._thread
+        if call.note:
+            request, thread = request.with_note(call.note), (*thread, "with a note")
+        messages = self._histories.adapted(thread, request.messages, native)
         settings = settings_for(native, messages, request.kwargs, len(request.tools or ()), streamed)
-        if not self._hint_writer.idle:
+        if not self._hint_writer.idle and not call.note:
             messages, settings = self._hint_writer.hinted(native, self._thread, self._named, request, (messages, settings))
         return request.send(native, messages, settings)
 
@@ -152,8 +155,8 @@ class Performer:
         return StreamReader(attempt.native, self._clock, self._request.structured, call.target.can.marks_end is not False)
 
     def _stamp(self, call: Call) -> dict[str, Any]:
-        self.stamps.append(open_record(call))
-        return self.stamps[-1]
+        stamp = self.stamps[id(call)] = open_record(call)
+        return stamp
 
     def _attempt(self, call: Call) -> _Attempt:
         native = self._natives[call.target.name]

@@ -6,8 +6,9 @@ So each integration prepares its own tool format and its own structured output.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.prompts import ChatPromptTemplate
@@ -53,6 +54,12 @@ class Request:
         """
         return method_of(native, self.method)(messages, **settings)
 
+    def with_note(self, note: str) -> Self:
+        """The same request with a last turn of the user after it."""
+        other = copy(self)
+        other.messages = [*self.messages, ChatMessage(role=MessageRole.USER, content=note)]
+        return other
+
 
 @dataclass(slots=True)
 class Completion(Request):
@@ -68,6 +75,12 @@ class Completion(Request):
 
     def send(self, native: Native, messages: list[ChatMessage], settings: dict[str, Any]) -> Any:  # noqa: ARG002  (one text)
         return method_of(native, self.method)(self.prompt, formatted=self.formatted, **settings)
+
+    def with_note(self, note: str) -> Self:
+        """As of messages; a completion is one text."""
+        other = Request.with_note(self, note)
+        other.prompt = f"{self.prompt}\n\n{note}"
+        return other
 
 
 @dataclass(slots=True)

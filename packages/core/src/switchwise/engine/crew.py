@@ -1,0 +1,187 @@
+"""Several live calls at once, for the two loops of `drive`: a thread for each, or a task for each.
+
+A call that is no longer wanted is cancelled. A task is cancelled where it waits, and its stream is closed before the loop goes on to the end.
+A thread cannot be: it closes its stream as soon as the next chunk, the reply or a failure has come, and nobody waits for that. Threads and
+tasks run in a copy of the caller's context, so that frameworks find there what they look for.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import queue
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from typing import Any, NamedTuple
+
+from switchwise.engine.run import Run
+from switchwise.engine.several import Several
+from switchwise.nouns.call import Call
+from switchwise.nouns.errors import TargetError
+from switchwise.nouns.exchange.reply import Reply
+
+
+class _Came(NamedTuple):
+    """What came of a call: a chunk; or its end, with the complete reply, or with what was raised."""
+
+    call: Call
+    item: Any = None
+    ended: bool = False
+    error: BaseException | None = None
+
+
+def complete(reply: Reply | None, call: Call) -> Reply:
+    """The reply that a call must end with."""
+    if reply is None:
+        raise RuntimeError(f"perform ended without a Reply for {call.target.name}: yield the complete reply last")
+    return reply
+
+
+def _take(came: _Came, several: Several) -> tuple[list[Any], bool]:
+    """Tell the run what came; what may be shown now, and whether the call is to be made once more."""
+    call = came.call
+    if not came.ended:
+        return several.hear(call, came.item), False
+    if came.error is None:
+        several.ended(call, complete(came.item, call))
+        return [], False
+    if isinstance(came.error, TargetError):
+        return [], several.failed(call, came.error)
+    several.looked()
+    if any(call is live for live in several.calls):
+        raise came.error
+    return [], False
+
+
+def together(run: Run, items: Callable[[Call], Iterator[Any]]) -> Generator[Any, None, None]:
+    """Make the calls of one batch in threads of their own; yield what may be shown.
+
+    Parameters:
+        items: makes a call: its chunks, then its reply.
+    """
+    several = run.several
+    assert several is not None, "whoever calls has looked"
+    came: queue.SimpleQueue[_Came | None] = queue.SimpleQueue()
+    several.wake = lambda: came.put(None)
+    at_work: dict[int, tuple[Call, threading.Event]] = {}
+
+    def begin(call: Call) -> None:
+        gone = threading.Event()
+        at_work[id(call)] = call, gone
+        work = contextvars.copy_context().run
+        name = f"switchwise-{call.target.name}"
+        threading.Thread(target=work, args=(_work, call, items, came, gone), name=name, daemon=True).start()
+
+    try:
+        while run.several is several:
+            wanted = {id(call): call for call in several.calls}
+            for key in [key for key in at_work if key not in wanted]:
+                at_work.pop(key)[1].set()
+            for key, call in wanted.items():
+                if key not in at_work:
+                    begin(call)
+            try:
+                word = came.get(timeout=several.wait)
+            except queue.Empty:
+                several.waited()
+                continue
+            if word is None:
+                several.looked()
+                continue
+            shown, again = _take(word, several)
+            if again:
+                begin(word.call)
+            yield from shown
+    finally:
+        for _, gone in at_work.values():
+            gone.set()
+
+
+def _work(
+    call: Call, items: Callable[[Call], Iterator[Any]], came: queue.SimpleQueue[_Came | None], gone: threading.Event
+) -> None:
+    made = reply = None
+    try:
+        try:
+            made = items(call)
+            for item in made:
+                if gone.is_set():
+                    return
+                if isinstance(item, Reply):
+                    reply = item
+                else:
+                    came.put(_Came(call, item))
+        finally:
+            if (close := getattr(made, "close", None)) is not None:  # a generator
+                close()
+    except BaseException as error:  # noqa: BLE001  (carried to the thread that drives)
+        came.put(_Came(call, ended=True, error=error))
+    else:
+        came.put(_Came(call, reply, ended=True))
+
+
+async def atogether(run: Run, items: Callable[[Call], AsyncIterator[Any]]) -> AsyncGenerator[Any, None]:
+    """As `together`, in tasks of the running event loop."""
+    import asyncio  # see `drive.pause`
+
+    several = run.several
+    assert several is not None, "whoever calls has looked"
+    came: asyncio.Queue[_Came | None] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    several.wake = lambda: loop.call_soon_threadsafe(came.put_nowait, None)
+    at_work: dict[int, tuple[Call, asyncio.Task[None]]] = {}
+    gone: list[asyncio.Task[None]] = []
+
+    def begin(call: Call) -> None:
+        if (known := at_work.get(id(call))) is not None:
+            gone.append(known[1])
+        at_work[id(call)] = call, loop.create_task(_awork(call, items, came), name=f"switchwise-{call.target.name}")
+
+    try:
+        while run.several is several:
+            wanted = {id(call): call for call in several.calls}
+            for key in [key for key in at_work if key not in wanted]:
+                task = at_work.pop(key)[1]
+                task.cancel()
+                gone.append(task)
+            for key, call in wanted.items():
+                if key not in at_work:
+                    begin(call)
+            try:
+                word = came.get_nowait() if not came.empty() else await asyncio.wait_for(came.get(), several.wait)
+            except TimeoutError:
+                several.waited()
+                continue
+            if word is None:
+                several.looked()
+                continue
+            shown, again = _take(word, several)
+            if again:
+                begin(word.call)
+            for item in shown:
+                yield item
+    finally:
+        tasks = [*gone, *(task for _, task in at_work.values())]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _awork(call: Call, items: Callable[[Call], AsyncIterator[Any]], came: Any) -> None:
+    made: Any = None
+    reply = None
+    try:
+        try:
+            made = items(call)
+            async for item in made:
+                if isinstance(item, Reply):
+                    reply = item
+                else:
+                    came.put_nowait(_Came(call, item))
+        finally:
+            if (close := getattr(made, "aclose", None)) is not None:
+                await close()
+    except BaseException as error:  # carried to the loop that drives
+        came.put_nowait(_Came(call, ended=True, error=error))
+        raise
+    else:
+        came.put_nowait(_Came(call, reply, ended=True))

@@ -1,0 +1,72 @@
+"""What a request comes to when nothing is left to call, and why a target was not."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+
+from switchwise.engine.policy import Reserves, name_of
+from switchwise.nouns.call import Attempt, Outcome
+from switchwise.nouns.errors import AllTargetsFailed, BudgetExceeded, FailureKind, NoTarget, TargetError, failed_as
+from switchwise.nouns.shortlist import Shortlist
+
+_CALLERS = (FailureKind.BAD_REQUEST, FailureKind.NOT_ACCEPTED)
+
+
+def without(shortlist: Shortlist, refused: Mapping[str, Reserves]) -> Shortlist:
+    """Without the targets for which a policy would set nothing aside."""
+    for name, refuser in refused.items():
+        money = not getattr(refuser, "gives_way", False)
+        because = "its budget was just used up" if money else "another call was let through in its place"
+        shortlist = shortlist.signed_by(name_of(refuser)).require(
+            lambda target, name=name: target.name != name,  # type: ignore[misc]
+            because,
+            BudgetExceeded if money else NoTarget,
+        )
+    return shortlist
+
+
+def best_rejected(shortlist: Shortlist, attempts: tuple[Attempt, ...]) -> Outcome:
+    """Nothing is left to call: the best rejected reply, or the error that says why there is none."""
+    replied = [attempt for attempt in attempts if attempt.reply is not None]
+    if replied:
+        best = max(replied, key=lambda attempt: attempt.verdict.score if attempt.verdict else 0.0)
+        return Outcome(best, attempts, accepted=False)
+    attempts = tuple([attempt for attempt in attempts if attempt.error is not None])  # the others were cancelled
+    if not attempts:
+        raises = shortlist.notes[-1].raises
+        raise raises(f"no target may be called.\n{ruled_out(shortlist)}")
+    errors = [_signed(attempt) for attempt in attempts]
+    kinds = [attempt.kind for attempt in attempts]
+    overflows = [error for error, kind in zip(errors, kinds, strict=True) if kind is FailureKind.CONTEXT_OVERFLOW]
+    blamed = next((error for error, kind in zip(errors, kinds, strict=True) if kind in _CALLERS), None)
+    if blamed is not None and not overflows:  # the caller's to mend, whatever else failed
+        for other in errors:
+            if other is not blamed:
+                blamed.add_note(f"{other.__notes__[-1]} ({other})")
+        raise blamed
+    tried = {attempt.target.name for attempt in attempts}
+    told = {attempt.target.name: attempt.error for attempt in attempts}
+    message = f"all targets failed: {'; '.join(map(_told, told.items()))}"
+    failed = failed_as(AllTargetsFailed, overflows or errors, message, errors)  # one overflow, and an agent can compact
+    if untried := ruled_out(shortlist, but=tried):
+        failed.add_note(f"not tried:\n{untried}")
+    raise failed
+
+
+def _signed(attempt: Attempt) -> Exception:
+    assert attempt.error is not None, "an attempt without a reply has an error"
+    own = attempt.error.own
+    own.add_note(f"target {attempt.target.name!r} failed: {attempt.error.kind.value}")
+    return own
+
+
+def _told(failure: tuple[str, TargetError | None]) -> str:
+    name, error = failure
+    assert error is not None, "as above"
+    return f"{name} ({error.kind.value})" if str(error) == error.kind.value else f"{name} ({error.kind.value}: {error})"
+
+
+def ruled_out(shortlist: Shortlist, but: Container[str] = ()) -> str:
+    """A line for each target that a note ruled out, but for those named in `but`."""
+    lines = [f"  {name}: {note.because} ({note.policy})" for note in shortlist.notes for name in note.out if name not in but]
+    return "\n".join(lines)

@@ -1,0 +1,146 @@
+"""Several live calls of a run, seen from outside: which are to be live, and what may be shown of them.
+
+several.calls   make those that are new, cancel those that are no longer among them
+several.wait    seconds after which to say that one has `waited`, where nothing has come; None: as long as it takes
+
+For each call say what you `hear`, then exactly one of `ended` and `failed`, unless it was cancelled. After each word look at `run.several` again:
+it is the same object for as long as the same batch goes on. What is said of a call that is no longer live is passed over.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from switchwise.nouns.call import Call, Event, Live
+from switchwise.nouns.errors import TargetError
+from switchwise.nouns.exchange.reply import Reply
+
+
+class Several:
+    """The live calls of one batch.
+
+    Parameters:
+        live: what the flow wants.
+        tell: tells the flow what has happened, and gives what it wants next.
+        interrupt: tells it that the call that is shown broke off.
+        unshown: takes complete replies whose chunks were not shown.
+    """
+
+    def __init__(
+        self,
+        live: Live,
+        tell: Callable[[Event | None], Several | None],
+        interrupt: Callable[[Call, TargetError], None],
+        unshown: list[tuple[Reply, list[Any]]],
+    ) -> None:
+        self.live = live
+        self.wake: Callable[[], object] = lambda: None
+        """Called, from whatever thread, when a call was chosen past the driver: say `looked` then."""
+        self._tell, self._interrupt, self._unshown = tell, interrupt, unshown
+        self._lock = threading.Lock()
+        self._claimed: Call | None = None
+        self._closed = False
+        self._chunks: dict[int, list[Any]] = {}
+        self._again: list[Call] = []
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """Those that are to be live now."""
+        return self.live.calls
+
+    @property
+    def wait(self) -> float | None:
+        """Seconds after which to say that one has `waited`."""
+        return self.live.wait
+
+    def goes_on(self, live: Live) -> bool:
+        """Take in what the flow wants next; False: that is another batch."""
+        if not any(call is known for call in live.calls for known in self.live.calls):
+            return False
+        self.live = live
+        return True
+
+    def claim(self, call: Call) -> bool:
+        """Whether what came of `call` may be shown, where the first to speak is chosen. Safe to ask from any thread."""
+        if not self.live.first or not call.live:
+            return False
+        if self._claim(call):
+            self.wake()
+        return self._claimed is call
+
+    def _claim(self, call: Call) -> bool:
+        with self._lock:
+            new = self._claimed is None and not self._closed
+            if new:
+                self._claimed = call
+        return new
+
+    def close(self) -> None:
+        """The batch is over: nothing more of it may be shown."""
+        with self._lock:
+            self._closed = True
+
+    def looked(self) -> None:
+        """Choose what was claimed meanwhile."""
+        claimed = self._claimed
+        if claimed is not None and self.live.chosen is None and self._is_live(claimed):
+            self._tell(Event(claimed))
+
+    def hear(self, call: Call, chunk: Any) -> list[Any]:
+        """Take in a chunk of the reply to `call`; what may be shown now."""
+        self.looked()
+        if not self._is_live(call):
+            return []
+        chunks = self._chunks.setdefault(id(call), [])
+        chunks.append(chunk)
+        if self.live.first and self.live.chosen is None:
+            self._claim(call)
+            self.looked()
+        if self.live.chosen is call and call.live:
+            shown = chunks[:]
+            chunks.clear()
+            return shown
+        return []
+
+    def ended(self, call: Call, reply: Reply) -> None:
+        """The reply to `call` is complete.
+
+        Raises:
+            NoTarget, AllTargetsFailed: it was rejected, and nothing else can be called.
+        """
+        self.looked()
+        if not self._is_live(call):
+            return
+        if chunks := self._chunks.get(id(call)):
+            self._unshown.append((reply, chunks))
+        self._tell(Event(call, reply))
+
+    def failed(self, call: Call, error: TargetError) -> bool:
+        """The target of `call` failed; True: its connection was dead before it was used, make it once more, uncounted.
+
+        Raises:
+            Interrupted: part of its reply was already shown.
+            AllTargetsFailed: it was the last one.
+        """
+        self.looked()
+        if not self._is_live(call):
+            return False
+        heard = id(call) in self._chunks or self._claimed is call
+        if error.is_stale and not heard and not any(call is again for again in self._again):
+            self._again.append(call)
+            return True
+        error.partial = heard
+        if heard and call.live and self.live.chosen is call:
+            self._interrupt(call, error)
+        else:
+            self._tell(Event(call, error))
+        return False
+
+    def waited(self) -> None:
+        """Nothing has come for `wait` seconds."""
+        self._tell(None)
+
+    def _is_live(self, call: Call) -> bool:
+        return any(call is live for live in self.live.calls)

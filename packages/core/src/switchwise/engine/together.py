@@ -1,0 +1,105 @@
+"""Several calls live at once: which are, when it ends, and what becomes of each. Who is chosen is decided in `route`.
+
+Rules:
+1. Only the flow decides what is live; whoever drives makes what is new, cancels what is gone, and tells what comes first.
+2. A call is reserved for before it is begun, and settled when it ends: answered, failed or cancelled. None is left open.
+3. Once the first chunk decides, its call is chosen for good: the others are cancelled before anything of it is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+
+from switchwise.nouns.call import Attempt, Call, Event, Live
+from switchwise.nouns.errors import Interrupted, TargetError
+from switchwise.nouns.exchange.gather import Until, enough
+from switchwise.nouns.exchange.reply import Reply
+from switchwise.nouns.usage import Usage
+
+
+def answered(call: Call, started: float, ended: float, reply: Reply, latency: float) -> Attempt:
+    """The attempt of a call that was answered, with what it cost."""
+    price = call.target.price
+    cost = price.at(started).cost(reply.usage) if price is not None and reply.usage is not None else None
+    return Attempt(call, started, ended, reply, cost=cost, latency=latency)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Calls that are live at once.
+
+    Parameters:
+        clock, timer: of the router.
+        until: how many replies end it, or whether those so far do; None: all have come.
+        first: the first chunk that may be shown decides.
+        after: seconds until `further` is asked for one more call; None: it is not.
+        further: one more call, reserved for; None: no more of them.
+    """
+
+    clock: Callable[[], float]
+    timer: Callable[[], float]
+    until: Until | None = None
+    first: bool = False
+    after: float | None = None
+    further: Callable[[], Call | None] = lambda: None
+    made: list[Attempt] = field(default_factory=list)
+    _open: dict[int, tuple[Call, float, float]] = field(default_factory=dict)  # with when it began, by clock and timer
+
+    def run(self, calls: Sequence[Call]) -> Generator[Live, Event | None, list[Attempt]]:
+        """Make the calls; every attempt, in the order in which they ended. Those that were cancelled come last.
+
+        Raises:
+            Interrupted: the call that is shown broke off; `made` has all attempts then.
+        """
+        for call in calls:
+            self._begin(call)
+        chosen: Call | None = None
+        due = None if self.after is None else self.timer() + self.after
+        try:
+            while self._open:
+                wait = None if due is None else max(0.0, due - self.timer())
+                event = yield Live(tuple([call for call, _, _ in self._open.values()]), wait, chosen, self.first)
+                if event is None:
+                    more = self.further()
+                    due = None if more is None or self.after is None else self.timer() + self.after
+                    if more is not None:
+                        self._begin(more)
+                elif event.what is None:
+                    chosen, due = event.call, None
+                    self._cancel(but=chosen)
+                else:
+                    self._take(event.call, event.what)
+                    if enough(self.until, [attempt.reply for attempt in self.made if attempt.reply is not None]):
+                        break
+        except Interrupted as stop:
+            broken = stop.__cause__
+            assert chosen is not None, "what was shown was chosen"
+            assert isinstance(broken, TargetError), "a run interrupts with the failure as the cause"
+            self._take(chosen, broken)
+            raise
+        finally:
+            self._cancel()
+        return self.made
+
+    def _begin(self, call: Call) -> None:
+        self._open[id(call)] = call, self.clock(), self.timer()
+
+    def _take(self, call: Call, what: Reply | TargetError) -> None:
+        _, started, begun = self._open.pop(id(call))
+        latency = self.timer() - begun
+        if isinstance(what, Reply):
+            self.made.append(answered(call, started, self.clock(), what, latency))
+        else:
+            self.made.append(Attempt(call, started, self.clock(), error=what, latency=latency))
+
+    def _cancel(self, but: Call | None = None) -> None:
+        """Settle those that are still live: their prompts are paid for, and how much of an answer was is not known."""
+        for key, (call, started, begun) in [*self._open.items()]:
+            if call is but:
+                continue
+            del self._open[key]
+            price = call.target.price
+            cost = price.at(started).cost(Usage(call.view.tokens, 0)) if price is not None else None
+            latency = self.timer() - begun
+            self.made.append(Attempt(call, started, self.clock(), abandoned=True, cost=cost, latency=latency))
