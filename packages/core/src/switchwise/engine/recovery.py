@@ -120,7 +120,7 @@ class Recovery:
 
     def _after(self, attempt: Tried, view: View, shortlist: Shortlist) -> Shortlist:
         failed, kind = attempt.target, attempt.kind
-        if attempt.cancelled:
+        if kind is None and attempt.reply is None:  # cancelled: another call was chosen
             return shortlist if self._calls(failed, view) == 1 else shortlist.require(lambda t: t.name != failed.name, _TWICE)
         if kind is None:
             because = attempt.verdict.because if attempt.verdict else ""

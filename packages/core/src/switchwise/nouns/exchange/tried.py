@@ -1,4 +1,4 @@
-"""What a view keeps of an earlier attempt at the same request."""
+"""What a view keeps of an earlier attempt at the same request. One with neither reply nor error was cancelled: another call was chosen."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from switchwise.nouns.target import Target
 @fast_init
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """An attempt that failed or was rejected, without the view and the decision that it was made with.
+    """An attempt that failed, was rejected or cancelled, without the view and the decision that it was made with.
 
     Parameters:
         target: whom it went to.
@@ -38,11 +38,6 @@ class Tried:
     def kind(self) -> FailureKind | None:
         """How it failed; None: it did not."""
         return self.error.kind if self.error else None
-
-    @property
-    def cancelled(self) -> bool:
-        """Another call of the same request was chosen before it had ended."""
-        return self.reply is None and self.error is None
 
     @property
     def accepted(self) -> bool:
