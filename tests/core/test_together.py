@@ -56,9 +56,7 @@ class AtOnce:
         self.most, self.after, self.until, self.choose = most, after, until, choose
 
     def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
-        return shortlist.together(
-            Together("AtOnce", self.most, "a test", lambda _: self.after, self.until, self.choose)
-        )
+        return shortlist.together(Together("AtOnce", self.most, "a test", lambda _: self.after, self.until, self.choose))
 
 
 class Tickets:

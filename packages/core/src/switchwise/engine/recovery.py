@@ -20,7 +20,6 @@ from switchwise.nouns.target import Target
 from switchwise.nouns.validation import number
 from switchwise.nouns.view import View
 
-
 _TWICE = "it was called twice for this request"
 
 

@@ -240,9 +240,7 @@ def _learn_all(attempts: Sequence[Attempt], context: FlowContext) -> None:
         context.learn(attempt)
 
 
-def _heard(
-    flow: Flow[T], author: str, view: View, context: FlowContext, repeats: list[Attempt] | None = None
-) -> Steps[T]:
+def _heard(flow: Flow[T], author: str, view: View, context: FlowContext, repeats: list[Attempt] | None = None) -> Steps[T]:
     """Run the flow of a policy or verifier; its questions are calls like any other, and attempts.
 
     Parameters:

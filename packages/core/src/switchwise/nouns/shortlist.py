@@ -88,7 +88,19 @@ class Shortlist:
     'easy'
     """
 
-    __slots__ = ("_author", "_decider", "_opinions", "_ranks", "at_once", "avoided", "last_resort", "level", "memo", "pool", "targets")
+    __slots__ = (
+        "_author",
+        "_decider",
+        "_opinions",
+        "_ranks",
+        "at_once",
+        "avoided",
+        "last_resort",
+        "level",
+        "memo",
+        "pool",
+        "targets",
+    )
     _decider: Note | None  # once somebody asked
 
     def __init__(self, pool: Pool, last_resort: bool = False, more: Target | None = None) -> None:

@@ -11,8 +11,8 @@ from switchwise.engine.recovery import TABLE
 from switchwise.nouns.call import Attempt, Call
 from switchwise.nouns.errors import FailureKind, TargetError
 from switchwise.nouns.exchange.ask import Ask, Kind
-from switchwise.nouns.exchange.gather import Gather
 from switchwise.nouns.exchange.conversation import Conversation
+from switchwise.nouns.exchange.gather import Gather
 from switchwise.nouns.exchange.reply import Answer, Reply, Verdict
 from switchwise.nouns.scope import Scope
 from switchwise.nouns.shortlist import Shortlist

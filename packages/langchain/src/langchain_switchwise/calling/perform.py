@@ -131,9 +131,7 @@ class Performer:
         given, thread = request.messages, self.view.thread
         if call.note:
             given, thread = [*given, HumanMessage(call.note)], (*thread, "with a note")
-        native, messages, settings = self._adapter.adapted(
-            thread, native, given, request.settings, request.tools is not None
-        )
+        native, messages, settings = self._adapter.adapted(thread, native, given, request.settings, request.tools is not None)
         if not self._adapter.hint_writer.idle:
             messages, settings = self._warm(native, messages, settings, whole)
         if _keeps_answers(native.model):
