@@ -211,7 +211,7 @@ def _together(call: Call, plan: Together, after: float, context: FlowContext) ->
         broken = stop.__cause__
         assert isinstance(broken, TargetError), "a run interrupts with the failure as the cause"
         raise failed_as(Interrupted, [broken.own], *stop.args) from broken.own
-    except BaseException:
+    except BaseException:  # what was called is paid for, whatever happens then
         _learn_all(batch.made, context)
         raise
     _learn_all(made[:-1], context)
