@@ -127,7 +127,7 @@ class Stage:
 
     def __post_init__(self) -> None:
         self.counted, self.model = Counted(), LocalModel("model", self.local)
-        self.budget = Budget(tokens=self.world.limit, per="process", output_allowance=20)
+        self.budget = Budget(tokens=self.world.limit, per="all", output_allowance=20)
         rules = Rules()
         for name in sorted(self.world.excluded):
             rules = rules.exclude(name, because="not in the EU")

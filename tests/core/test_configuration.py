@@ -161,7 +161,7 @@ def test_a_policy_that_fails_to_learn_is_a_bug_that_passes_through_and_leaves_no
         def learn(self, attempt):
             raise KeyError("what was it")
 
-    budget = Budget(usd=1, per="process")
+    budget = Budget(usd=1, per="all")
     router = Router(POOL, Forgetful(), budget)
     with pytest.raises(KeyError):
         answered(router)

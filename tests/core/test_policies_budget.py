@@ -6,6 +6,8 @@ import gc
 import logging
 import random
 import threading
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from switchwise import (
+    AllTargetsFailed,
     Attempt,
     BudgetExceeded,
     Call,
@@ -36,6 +39,7 @@ from switchwise import (
     drive,
 )
 from switchwise.policies import Budget
+from switchwise.state.periods import Calendar
 from switchwise.testing import Clock, Fails, Says, Script
 from switchwise.verifiers import Judge
 
@@ -177,10 +181,64 @@ def test_a_budget_is_shared_within_its_scope_and_not_beyond(per, shared, apart):
     assert budget.spent(View(apart))[1] == 0
 
 
-def test_a_process_has_one_budget():
-    budget = Budget(tokens=1_500, per="process")
+def test_all_calls_have_one_budget():
+    budget = Budget(tokens=1_500, per="all")
     made(budget)
     assert budget.spent(View(Scope("another"), tokens=1))[1] == 1_200
+
+
+@pytest.mark.parametrize("per", ["target", "provider", "account"])
+def test_a_target_a_provider_and_an_account_have_a_budget_each(per):
+    ours, theirs = Target("a", "acme", account="acme.com#1"), Target("b", "umbrella", account="umbrella.com#2")
+    budget = Budget(tokens=1_500, per=per)
+    router = Router(Pool([ours, theirs]), budget)
+    ask(router, line=says(1_000, 100))
+    assert router.decide(SMALL).names == ("b",)
+    assert router.decide(SMALL).notes[0].because.startswith(f"{per} ")
+    assert (budget.spent(SMALL, ours)[1], budget.spent(SMALL, theirs)[1]) == (1_100, 0)
+
+
+def test_a_request_pays_for_its_fallbacks_and_judges_together():
+    router = Router(
+        Pool([DEAR, CHEAP, Target("judge", price=Price(1, 1))]), Budget(tokens=2_300, per="request"), verify=Judge("judge")
+    )
+    for _ in range(3):  # each request has a budget of its own
+        ask(router, line=Script(judge=says(400, 20), otherwise=says(700, 30)))
+    script = Script(dear=Fails(FailureKind.TIMEOUT), judge=says(400, 20), cheap=says(700, 30))
+    with pytest.raises(AllTargetsFailed) as failed:  # the time-out is charged with its bound, 1,200: too little is left
+        ask(router, line=script)
+    assert "this request has spent 1,200 of 2,300 tokens" in failed.value.__notes__[0]
+
+
+def test_each_calendar_period_has_a_limit_of_its_own():
+    clock = Clock(1_764_500_400.0)  # noon of 2025-11-30 in Berlin
+    budget = Budget(tokens=1_500, period="month", zone="Europe/Berlin")
+    router = Router(POOL, budget, clock=clock)
+    ask(router, line=says(1_000, 100))
+    with pytest.raises(BudgetExceeded, match="in 2025-11@Europe/Berlin"):
+        ask(router)
+    clock.advance(1_764_543_600.0 - clock.now)
+    ask(router, line=says(1_000, 100))
+    other = Budget(tokens=1_500, period="month", zone="Europe/Berlin")
+    other.load(budget.dump())
+    assert other.dump() == budget.dump()
+
+
+@pytest.mark.parametrize(
+    ("every", "moment", "name", "hours"),
+    [
+        ("day", "2026-03-29T12:00", "2026-03-29@Europe/Berlin", 23),
+        ("day", "2026-10-25T23:59", "2026-10-25@Europe/Berlin", 25),
+        ("week", "2027-01-02T00:00", "2026-W53@Europe/Berlin", 168),
+        ("month", "2026-02-28T23:59", "2026-02@Europe/Berlin", 28 * 24),
+        ("month", "2026-12-31T00:00", "2026-12@Europe/Berlin", 31 * 24),
+    ],
+)
+def test_periods_follow_the_calendar_of_their_zone(every, moment, name, hours):
+    now = datetime.fromisoformat(moment).replace(tzinfo=ZoneInfo("Europe/Berlin")).timestamp()
+    period = Calendar(every, "Europe/Berlin").at(now)
+    assert (period.name, (period.end - period.start) / 3600) == (name, hours)
+    assert period.start <= now < period.end
 
 
 def test_a_word_that_no_call_has_as_a_label_is_told_of_once_with_the_words_that_it_may_stand_for(caplog):
@@ -190,10 +248,10 @@ def test_a_word_that_no_call_has_as_a_label_is_told_of_once_with_the_words_that_
         made(budget, View(Scope("s2"), tokens=10))
     [record] = caplog.records
     assert record.getMessage().startswith("Budget(per='sesion'): a call has no label 'sesion'.")
-    assert record.getMessage().endswith("session, agent, task and process.")
+    assert record.getMessage().endswith("request, session, agent, task, target, provider, account and all.")
 
 
-@pytest.mark.parametrize("per", ["session", "agent", "task", "process", "user"])
+@pytest.mark.parametrize("per", ["session", "agent", "task", "all", "user"])
 def test_a_word_that_means_something_is_not_told_of(per, caplog):
     with caplog.at_level(logging.WARNING, "switchwise.budget"):
         made(Budget(tokens=10**6, per=per), View(Scope(labels={"user": "ada"}), tokens=10))
@@ -231,7 +289,10 @@ def test_a_limit_in_dollars_needs_prices_and_says_so_at_construction():
         ({}, "usd= or tokens="),
         ({"usd": 0}, "above 0"),
         ({"usd": 1, "window": -1}, "above 0"),
-        ({"usd": 1, "per": "step"}, "no budget"),
+        ({"usd": 1, "per": "step"}, "is one request"),
+        ({"usd": 1, "window": 60, "period": "day"}, "one of them"),
+        ({"usd": 1, "period": "fortnight"}, "day, week, month"),
+        ({"usd": 1, "period": "day", "zone": "Europe/Atlantis"}, "IANA"),
     ],
 )
 def test_a_budget_that_cannot_work_is_refused(wrong, says):
@@ -389,7 +450,7 @@ async def test_tasks_never_overspend_together():
 
 
 def test_of_two_budgets_both_must_allow_a_call():
-    wide, narrow = Budget(tokens=10**6), Budget(tokens=1_300, per="process")
+    wide, narrow = Budget(tokens=10**6), Budget(tokens=1_300, per="all")
     router = Router(POOL, wide, narrow)
     ask(router, line=says(1_000, 100))
     with pytest.raises(BudgetExceeded):

@@ -76,7 +76,7 @@ class TestTenants:
         assert answered(router, view("umbrella"), opus=Reply("yes", usage=Usage(1_000, 100))) == "opus"
 
     def test_a_process_has_one_budget_for_all(self) -> None:
-        router = Router(POOL, Budget(tokens=1_300, per="process"))
+        router = Router(POOL, Budget(tokens=1_300, per="all"))
         answered(router, view("acme"), opus=Reply("yes", usage=Usage(1_000, 100)))
         with pytest.raises(BudgetExceeded):
             router.start(view("umbrella"))

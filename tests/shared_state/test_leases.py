@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,9 +18,6 @@ from switchwise.state.shared import Account, Holding, Keeper, Leases, LostStore,
 from switchwise.state.shared.account import FOLD, PIECES, report
 
 from .conftest import Server, programs
-
-SPENDER = Path(__file__).with_name("spender.py")
-LIMIT = 10**9
 
 
 @pytest.fixture(params=[*programs(), "sqlite"])
@@ -97,52 +91,11 @@ def test_redis_runs_the_same_rule(server: Server, seed: int) -> None:
         assert store.holders(key) == account.holders
 
 
-def spenders(store: str, folder: Path, seconds: float = 60) -> tuple[list[subprocess.Popen[bytes]], Callable[[], int]]:
-    """Eight processes with four threads each, and what they were billed."""
-    ledger, boxes = folder / "ledger", folder / "boxes"
-    command = [sys.executable, str(SPENDER), store, str(LIMIT), "4"]
-    processes = [
-        subprocess.Popen([*command, str(seed), str(ledger), str(seconds), str(boxes)], stderr=subprocess.DEVNULL)
-        for seed in range(8)
-    ]
-
-    def billed() -> int:
-        lines = ledger.read_text().splitlines() if ledger.exists() else []
-        return sum(int(line.split()[1]) for line in lines if " " in line)
-
-    return processes, billed
-
-
 def wait_for(condition: Callable[[], bool], seconds: float = 90) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not come to that"
         time.sleep(0.02)
-
-
-@pytest.mark.timeout(170)
-def test_eight_processes_spend_one_budget_while_one_is_killed_and_redis_loses_everything(tmp_path: Path) -> None:
-    server = Server("redis-server", tmp_path)
-    server.start()
-    try:
-        processes, billed = spenders(server.url, tmp_path)
-        wait_for(lambda: billed() > LIMIT // 2)
-        processes[3].send_signal(signal.SIGKILL)
-        server.kill()
-        server.start()
-        assert [process.wait() for process in processes].count(0) == 7
-        assert 0.97 * LIMIT <= billed() <= LIMIT
-    finally:
-        server.kill()
-
-
-@pytest.mark.timeout(170)
-def test_d10_eight_processes_spend_one_budget_in_a_file_while_one_is_killed(tmp_path: Path) -> None:
-    processes, billed = spenders(str(tmp_path / "leases.db"), tmp_path)
-    wait_for(lambda: billed() > LIMIT // 2)
-    processes[5].send_signal(signal.SIGKILL)
-    assert [process.wait() for process in processes].count(0) == 7
-    assert 0.97 * LIMIT <= billed() <= LIMIT
 
 
 def test_in_no_window_more_is_used_than_the_limit(store: Leases) -> None:

@@ -50,14 +50,15 @@ def taken(name: str, take: Callable[[Mapping[str, Any]], None], memory: Any) -> 
 
 def use_store(parts: Sequence[object], store: Store | None) -> None:
     """Give the policies the router's store; refuse two that write to one table, since each would count what the other does."""
-    seen: dict[int, object] = {}
+    seen: dict[object, object] = {}
     for part in parts:
         if not isinstance(part, UsesStore):
             continue
         if store is not None:
             part.use_store(store)
         table = getattr(part, "table", None)
-        if table is not None and seen.setdefault(id(table), part) is not part:
+        place = table if isinstance(table, tuple) else id(table)  # a tuple names accounts that processes share
+        if table is not None and seen.setdefault(place, part) is not part:
             raise ConfigurationError(
                 f"two policies named {name_of(part)} would keep their memory in one table of one store: "
                 "give one of them a part of it, store=Namespace(store, 'other')"

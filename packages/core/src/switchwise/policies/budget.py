@@ -1,22 +1,20 @@
-"""Spend no more than a limit per session, agent, task, user, tenant or process.
+"""Spend no more than a limit per session, agent, task, user, tenant, target, provider, or in all.
 
 Use it wherever somebody pays: an agent that loops is the usual way to lose money. It rules out what is no longer
-affordable, so a budget that runs low first rules out the dear targets and leaves the cheap ones. Not for rate limits of
-a provider (see `Healthy`) nor for telling what was spent (see `switchwise.observe.journal`).
+affordable, so a budget that runs low first rules out the dear targets and leaves the cheap ones. Not for limits of
+requests or tokens per minute (see `Limits`), and not for telling what was spent (see `switchwise.observe.journal`).
 
 Source: reservation before use, as for stock and seats: the upper bound of each call is set aside under a lock before it
-is made, and settled when its usage is known. See docs/reference/policies.md for what that guarantees.
+is made, and settled when its usage is known; over processes the same with leases. See docs/guide/budgets.md for what that guarantees.
 """
 
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import count
-from math import ceil, floor, inf
+from math import ceil, inf
 from typing import Any
 
 from switchwise.nouns.call import Attempt, Call
@@ -30,38 +28,37 @@ from switchwise.nouns.view import View
 from switchwise.protocols.ask_text import bytes_of
 from switchwise.state.codec import table_rows
 from switchwise.state.in_process import InProcess
-from switchwise.state.spending import NOTHING, Account, Amount, added, read_spending, total
-from switchwise.state.store import Store, Table
+from switchwise.state.opening import opened
+from switchwise.state.payers import WORDS, Payers
+from switchwise.state.periods import Calendar, Every
+from switchwise.state.spending import NOTHING, Amount, Limits, Spending, TableSpending, read_spending
+from switchwise.state.store import Lender, Store, lender_of
 
 _log = logging.getLogger("switchwise.budget")
 
-BUCKETS = 12  # pieces of a window: what was spent drops out of it piece by piece
 BYTES_PER_TOKEN = 2  # a lower bound in practice (English has about 4, hexadecimal digits about 2)
 # Failures that a provider reports before it starts to answer: nothing is billed.
 _UNBILLED = frozenset(FailureKind) - {FailureKind.TIMEOUT, FailureKind.REFUSED}
-
-_MEANT = (
-    "Budget(per={0!r}): a call has no label {0!r}. All such calls share one budget. If no label was meant: the other words are "
-    "session, agent, task and process."
-)
+_LONGEST = {"day": 25 * 3_600.0, "week": 169 * 3_600.0, "month": 745 * 3_600.0}
 
 
 @dataclass(frozen=True, slots=True)
 class _Reservation:
     call: Call  # held, so that its id stays its own
     key: Key
-    name: str
+    ticket: Any
+    bound: Amount
 
 
 class Budget:
     """Require that a call can be paid from what is left of the budget of its scope.
 
-    Guaranteed: in no scope, and with `window` in no stretch of that many seconds, do the calls that were made cost
-    more than the limit together, however many of them run at the same time, as long as each costs at most the bound
-    that was set aside for it. The bound is the estimated prompt with `margin`, at the dearest price that it can have,
-    plus the longest answer: the one that the request allows, or else the model's longest, but at most
-    `output_allowance`. So the guarantee is strict where requests cap their answers; where they do not, a call may
-    exceed the limit by what its answer takes beyond the allowance.
+    Guaranteed: in no scope, with `window` in no stretch of that many seconds and with `period` in no such period, do the calls that were
+    made cost more than the limit together, however many of them run at the same time, in however many processes where the store is
+    shared, as long as each costs at most the bound that was set aside for it. The bound is the estimated prompt with `margin`, at the
+    dearest price that it can have, plus the longest answer: the one that the request allows, else the one that the target's client
+    asks for, else the model's longest, but at most `output_allowance`. So the guarantee is strict where answers are capped; where
+    they are not, a call may exceed the limit by what its answer takes beyond the allowance.
 
     An answer whose usage is not known, an abandoned call, a timeout and a reply that broke off are charged with their
     bound. A failure before the answer began costs nothing. What verifiers and policies ask models is charged like any
@@ -70,20 +67,22 @@ class Budget:
     Parameters:
         usd: limit in USD.
         tokens: limit in tokens, prompt and answer together. One limit or both.
-        per: whose budget: `session`, `agent`, `task`, `process` (all calls together); any other word is a label of the
-            scope (`user`, `tenant`). Calls that lack the session or label share one budget: it is never silently off. The
-            log `switchwise.budget` tells of the first call that lacks the label, in case the word was meant otherwise.
+        per: whose budget: `request` (with its fallbacks and judges), `session`, `agent`, `task`, `target`, `provider`, `account`, `all`
+            (every call); any other word is a label of the scope (`user`, `tenant`). Calls that lack the session or label share one
+            budget: it is never silently off. The log `switchwise.budget` says so at the first call that lacks the label.
         window: seconds after which what was spent no longer counts; None: never.
+        period: `day`, `week` or `month`: each has a limit of its own; None: no period. A call belongs to the one in which it is reserved.
+        zone: time zone of the period, as `Europe/Berlin`.
         margin: factor on the estimate of the prompt.
-        output_allowance: longest answer in tokens that is reckoned with where the request does not cap it.
+        output_allowance: longest answer in tokens that is assumed where nothing caps it.
         size: how many scopes are remembered; the least recently used one is forgotten first, and then starts from zero. One with an open
             call is not forgotten.
-        store: where spending is kept; None: in this process, or in the store of the router.
+        store: where spending is kept. A shared one, or its address (`redis://localhost:6379/0`, the path of a SQLite file): all processes
+            that use it share each limit. None: in this process, or in the store of the router.
 
     Raises:
-        ConfigurationError: no limit, a limit or window that is not positive, a margin or allowance that is no number,
-            per="step"; or, when the router is built,
-            a limit in USD and a target without a price.
+        ConfigurationError: no limit, a limit or window that is not positive, both window and period, an unknown zone, a margin or
+            allowance that is no number, per="step"; or, when the router is built, a limit in USD and a target without a price.
 
     >>> from switchwise import Pool, Price, Router, Scope, Target, View
     >>> opus, haiku = Target("opus", price=Price(4, 20)), Target("haiku", price=Price(0.1, 0.5))
@@ -105,38 +104,37 @@ class Budget:
         per: Level | str = "session",
         window: float | None = None,
         *,
+        period: Every | None = None,
+        zone: str = "UTC",
         margin: float = 1.1,
         output_allowance: int = 4096,
         size: int = 10_000,
-        store: Store | None = None,
+        store: Store | Lender | str | None = None,
     ) -> None:
         if usd is None and tokens is None:
             raise ConfigurationError("Budget: give a limit, usd= or tokens=")
         for what, value in (("usd", usd), ("tokens", tokens), ("window", window)):
             if value is not None:
                 number("Budget", what, value, above=True)
+        if window is not None and period is not None:
+            raise ConfigurationError(f"Budget(window={window!r}, period={period!r}): give one of them")
         number("Budget", "margin", margin, above=True, most=100)
         whole("Budget", "output_allowance", output_allowance, least=0)
         whole("Budget", "size", size)
-        if not isinstance(per, str | Level) or not per:
-            raise ConfigurationError(f"Budget(per={per!r}): give session, agent, task, process or a label")
         self.usd = usd
         self.tokens = tokens
-        self.per = per.name.lower() if isinstance(per, Level) else per
-        self.level = Level[self.per.upper()] if self.per.upper() in Level.__members__ else None
-        if self.level is Level.STEP:
-            raise ConfigurationError("Budget(per='step'): a step has no budget; use session, agent, task, process or a label")
+        self.payers = Payers("Budget", per)
+        self.per = self.payers.per
         self.window = window
+        self.calendar = Calendar(period, zone) if period is not None else None
         self.margin = margin
         self.output_allowance = output_allowance
         self.size = size
         self._lock = threading.RLock()  # the garbage collector may close an abandoned stream in the middle, which settles it
         self._reserved: dict[int, _Reservation] = {}  # by id of the call
-        self._busy: dict[Key, tuple[int, Account]] = {}  # accounts with open calls of ours: how many, and as we last saw them
-        self._origin, self._numbers = secrets.token_hex(4), count()
-        self._store = store
-        self.table = self._table(store or InProcess())
-        self._unsure = self.level is None and self.per != "process"  # until it has told of a call without the label
+        self._own_store = store is not None
+        self._keep_in(opened(store) if isinstance(store, str) else store or InProcess())
+        self._unsure = self.payers.is_label  # until it has said that a call lacks the label
 
     def check(self, pool: Pool) -> None:
         """A limit in USD needs the price of every target."""
@@ -146,18 +144,20 @@ class Budget:
             raise ConfigurationError(f"Budget(usd={self.usd}): no price is known for {unpriced}; {remedy}")
 
     def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
-        usd, tokens = self._left(self._account(self._key(view)), view.now)
-        dear = []
+        by_target, left = self.payers.by_target, (inf, inf)
+        key: Key = ()
+        dear: dict[str, tuple[Key, tuple[float, float], Amount]] = {}
         for target in shortlist.targets:
+            if by_target or not key:
+                key = self._key(view, target)
+                left = self._spending.left(key, view.now)
             bound = self.bound(target, view)
-            if bound[0] > usd or bound[1] > tokens:
-                dear.append((target.name, bound))
+            if bound[0] > left[0] or bound[1] > left[1]:
+                dear[target.name] = key, left, bound
         if not dear:
             return shortlist
-        names = {name for name, _ in dear}
-        costs = ", ".join(f"{name} {self._amount(bound)}" for name, bound in dear)
-        because = f"{self._told(view, usd, tokens)}; more than is left may be needed: {costs}"
-        return shortlist.require(lambda target: target.name not in names, because, raises=BudgetExceeded)
+        because = self._explained(dear, view.now)
+        return shortlist.require(lambda target: target.name not in dear, because, raises=BudgetExceeded)
 
     def bound(self, target: Target, view: View, ask: Ask | None = None) -> Amount:
         """The most that a call to `target` can use up, in USD and tokens.
@@ -181,87 +181,55 @@ class Budget:
 
     def reserve(self, call: Call) -> bool:
         """Set aside the bound of `call`; False: it is no longer affordable."""
-        key, now = self._key(call.view), call.view.now
         if self._unsure and self.per not in call.view.scope.labels:
             self._unsure = False
-            _log.warning("%s", _MEANT.format(self.per))
-        bound = self.bound(call.target, call.view, call.ask)
-        name, piece, granted = f"{self._origin}-{next(self._numbers)}", self._piece(now), False
-
-        def opened(account: Account | None) -> Account | None:
-            nonlocal granted
-            account = self._known(account, key)
-            usd, tokens = self._left(account, now)
-            granted = bound[0] <= usd and bound[1] <= tokens
-            if not granted:
-                return account
-            spent, pending = (account["spent"], account["open"]) if account is not None else ([], {})
-            return {"spent": spent, "open": {**pending, name: [piece, *bound]}}
-
+            _log.warning(
+                "Budget(per=%r): a call has no label %r. All such calls share one budget. If no label was meant: the other words are %s.",
+                self.per,
+                self.per,
+                " and ".join((", ".join(WORDS[:-1]), WORDS[-1])),
+            )
+        key, bound = self._key(call.view, call.target), self.bound(call.target, call.view, call.ask)
+        ticket = self._spending.reserve(key, bound, call.view.now)
+        if ticket is None:
+            return False
         with self._lock:
-            account = self.table.update(key, opened)
-            if granted:
-                self._reserved[id(call)] = _Reservation(call, key, name)
-                self._busy[key] = (self._busy[key][0] + 1 if key in self._busy else 1, account)
-        return granted
+            self._reserved[id(call)] = _Reservation(call, key, ticket, bound)
+        return True
 
     def release(self, call: Call) -> None:
         """Take back the reservation for `call`."""
-        self._settle(call, lambda _: NOTHING, call.view.now)
+        self._settle(call, NOTHING, call.view.now)
 
     def learn(self, attempt: Attempt) -> None:
         """Settle the reservation: charge what the call used, or its bound where that is not known."""
-        used = self._used(attempt)
+        self._settle(attempt.call, self._used(attempt), attempt.ended)
 
-        def charge(bound: Amount | None) -> Amount:
-            if used is not None:
-                return used
-            usd, tokens = bound or self.bound(attempt.target, attempt.call.view, attempt.call.ask)
-            return (self.usd or 0.0) if usd == inf else usd, tokens
-
-        self._settle(attempt.call, charge, attempt.ended)
-
-    def _settle(self, call: Call, charge: Callable[[Amount | None], Amount], now: float) -> None:
+    def _settle(self, call: Call, used: Amount | None, now: float) -> None:
         """End the reservation for `call`, if there is one.
 
         Parameters:
-            charge: what was reserved (None: nothing) -> what is charged.
+            used: what is charged; None: the bound.
         """
         with self._lock:
-            reservation = self._reserved.pop(id(call), None)
-            key = reservation.key if reservation is not None else self._key(call.view)
+            held = self._reserved.pop(id(call), None)
+        if used is None:
+            usd, tokens = held.bound if held is not None else self.bound(call.target, call.view, call.ask)
+            used = (self.usd or 0.0) if usd == inf else usd, tokens
+        key = held.key if held is not None else self._key(call.view, call.target)
+        self._spending.settle(key, held.ticket if held is not None else None, used, now)
 
-            def settled(account: Account | None) -> Account | None:
-                account = self._known(account, key) or {"spent": [], "open": {}}
-                pending = dict(account["open"])
-                bound = pending.pop(reservation.name, None) if reservation is not None else None
-                amount = charge((bound[1], bound[2]) if bound is not None else None)
-                spent = account["spent"] if amount == NOTHING else self._charged(account["spent"], amount, now)
-                return {"spent": spent, "open": pending} if spent or pending else None
+    def spent(self, view: View, target: Target | None = None) -> Amount:
+        """What counts against the budget of this request's scope: USD and tokens, open calls included.
 
-            account = self.table.update(key, settled)
-            if reservation is not None:
-                calls = self._busy[key][0] - 1
-                if calls and account is not None:
-                    self._busy[key] = (calls, account)
-                else:
-                    del self._busy[key]
-
-    def spent(self, view: View) -> Amount:
-        """What counts against the budget of this request's scope: USD and tokens, open calls included."""
-        return total(self._account(self._key(view)), self._oldest(view.now))
+        Parameters:
+            target: whose budget, where it is one per target, provider or account.
+        """
+        return self._spending.spent(self._key(view, target or _ANY), view.now)
 
     def dump(self) -> Mapping[str, Any]:
-        """What was spent; open calls count as spent, with their bound."""
-        with self._lock:
-            accounts = {**{key: account for key, (_, account) in self._busy.items()}, **dict(self.table.items())}
-        rows = []
-        for key, account in accounts.items():
-            spent = account["spent"]
-            for piece, usd, tokens in account["open"].values():
-                spent = added(spent, piece, (usd, tokens))
-            rows.append([list(key), [[*row] for row in spent]])
-        return {"accounts": rows}
+        """What was spent; open calls count as spent, with their bound. What a shared store keeps is not in it."""
+        return {"accounts": self._spending.rows()}
 
     def check_state(self, state: Mapping[str, Any]) -> None:
         """Raise `ConfigurationError` if it is not what `dump` gives."""
@@ -273,34 +241,35 @@ class Budget:
         Raises:
             ConfigurationError: it is something else; nothing is taken over.
         """
-        loaded = self._read(state)
-        with self._lock:
-            for key, spent in loaded:
-                self._put_spent(key, spent)
-
-    def _put_spent(self, key: Key, spent: list[Any]) -> None:
-        def replaced(account: Account | None) -> Account:
-            known = self._known(account, key)
-            return {"spent": spent, "open": known["open"] if known is not None else {}}
-
-        account = self.table.update(key, replaced)
-        if key in self._busy:
-            self._busy[key] = (self._busy[key][0], account)
+        self._spending.take(self._read(state))
 
     def _read(self, state: Any) -> list[tuple[Key, list[Any]]]:
-        parts = self.level + 1 if self.level is not None else 1 if self.per == "process" else 2
         meaning = "a scope's key with its spending by piece of the window: whole number, USD, tokens"
+        parts = self.payers.parts + (self.calendar is not None)
         return table_rows(state, "accounts", "state of Budget", parts, read_spending, meaning)
 
     def use_store(self, store: Store) -> None:
         """Keep spending in `store`, unless it was given one."""
-        if self._store is None:
-            self._store, self.table = store, self._table(store)
+        if not self._own_store:
+            self._own_store = True
+            self._keep_in(store)
 
-    def _table(self, store: Store) -> Table:
-        limits = [name for name, limit in (("usd", self.usd), ("tokens", self.tokens)) if limit is not None]
-        window = [] if self.window is None else [f"{self.window:g}"]
-        return store.table(":".join(["Budget", self.per, *limits, *window]), self.size)
+    def _keep_in(self, store: Store | Lender) -> None:
+        limits, per = Limits(self.usd, self.tokens), self.per
+        units = [name for name, limit in zip(limits._fields, limits, strict=True) if limit is not None]
+        every = [f"{self.window:g}"] if self.window is not None else [self.calendar.every] if self.calendar is not None else []
+        lender = lender_of(store) if per != "request" else None
+        self._spending: Spending
+        if lender is None:
+            home: Any = InProcess() if per == "request" else store
+            self._spending = TableSpending(home, ":".join(["Budget", per, *units, *every]), self.size, limits, self.window)
+        else:
+            from switchwise.state.shared.spending import LeasedSpending
+
+            longest = 0.0 if self.calendar is None else _LONGEST[self.calendar.every]
+            name = ":".join(["Budget", per, *every])
+            self._spending = LeasedSpending(lender, name, limits, self.window, longest, self.payers.few)
+        self.table = self._spending.table
 
     def _used(self, attempt: Attempt) -> Amount | None:
         """What the call used; None: not known."""
@@ -315,47 +284,25 @@ class Budget:
             return NOTHING
         return None
 
-    def _account(self, key: Key) -> Account | None:
-        return self._known(self.table.get(key), key)
+    def _key(self, view: View, target: Target) -> Key:
+        key = self.payers.key(view, target)
+        return key if self.calendar is None else (*key, self.calendar.at(view.now + self._spending.skew).name)
 
-    def _known(self, account: Account | None, key: Key) -> Account | None:
-        """The account as the store has it; one that was forgotten there while a call of ours is open, as it was seen last."""
-        if account is None and key in self._busy:
-            return self._busy[key][1]
-        return account
+    def _explained(self, dear: Mapping[str, tuple[Key, tuple[float, float], Amount]], now: float) -> str:
+        told: dict[Key, list[str]] = {}
+        for name, (key, left, bound) in dear.items():
+            costs = told.setdefault(key, [f"{self._told(key, left, now)}; more than is left may be needed: "])
+            costs.append(f"{name} {self._amount(bound)}")
+        return "; ".join(f"{who}{', '.join(costs)}" for who, *costs in told.values())
 
-    def _charged(self, spent: list[Any], amount: Amount, now: float) -> list[Any]:
-        """The spending with `amount` added, without what has dropped out of the window."""
-        oldest = self._oldest(now)
-        return added([row for row in spent if row[0] >= oldest], self._piece(now), amount)
-
-    def _left(self, account: Account | None, now: float) -> tuple[float, float]:
-        usd, tokens = total(account, self._oldest(now))
-        return inf if self.usd is None else self.usd - usd, inf if self.tokens is None else self.tokens - tokens
-
-    def _piece(self, now: float) -> int:
-        return 0 if self.window is None else floor(now / self.window * BUCKETS)
-
-    def _oldest(self, now: float) -> int:
-        """The oldest piece that reaches into the window that ends now."""
-        return 0 if self.window is None else self._piece(now) - BUCKETS
-
-    def _key(self, view: View) -> Key:
-        if self.level is not None:
-            return view.scope.key(self.level)
-        return ("",) if self.per == "process" else (view.scope.tenant, view.scope.label(self.per))
-
-    def _told(self, view: View, usd: float, tokens: float) -> str:
-        tenant, *parts = self._key(view)
-        who = self.per if not parts else f"{self.per} {' / '.join(map(repr, parts))}"
-        if tenant:
-            who = f"{who} of tenant {tenant!r}"
-        left = []
-        if self.usd is not None:
-            left.append(f"${self.usd - usd:.4f} of ${self.usd:.2f}")
-        if self.tokens is not None:
-            left.append(f"{self.tokens - tokens:,.0f} of {self.tokens:,} tokens")
-        return f"{who} has spent {' and '.join(left)}, open calls included"
+    def _told(self, key: Key, left: tuple[float, float], now: float) -> str:
+        limits, spent = self._spending.limits(key, now), []
+        if limits.usd is not None:
+            spent.append(f"${limits.usd - left[0]:.4f} of ${limits.usd:.2f}")
+        if limits.tokens is not None:
+            spent.append(f"{limits.tokens - left[1]:,.0f} of {limits.tokens:,} tokens")
+        when = f" in {key[-1]}" if self.calendar is not None else ""
+        return f"{self.payers.told(key)} has spent {' and '.join(spent)}{when}, open calls included"
 
     def _amount(self, bound: Amount) -> str:
         usd = [] if self.usd is None else ["an unknown price" if bound[0] == inf else f"${bound[0]:.4f}"]
@@ -363,4 +310,12 @@ class Budget:
 
     @staticmethod
     def _examples() -> list[Budget]:
-        return [Budget(usd=0.25), Budget(tokens=50_000, per="user"), Budget(usd=1.0, tokens=10**6, per="process", window=60.0)]
+        return [
+            Budget(usd=0.25),
+            Budget(tokens=50_000, per="user"),
+            Budget(usd=1.0, tokens=10**6, per="all", window=60.0),
+            Budget(usd=1.0, per="target", period="day"),
+        ]
+
+
+_ANY = Target("any")

@@ -1,16 +1,202 @@
-"""What a scope has spent, as a store keeps it: plain data, and the functions on it."""
+"""What scopes have spent, and what their open calls may still spend: kept as plain data in a table of a store.
+
+`Spending` is what a budget needs of it; `TableSpending` keeps it in a table, `switchwise.state.shared.spending` in leases that
+processes share.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Final
+import secrets
+import threading
+from collections.abc import Iterable
+from itertools import count
+from math import floor, inf
+from typing import Any, Final, NamedTuple, Protocol
 
+from switchwise.nouns.scope import Key
 from switchwise.state.codec import is_amount
+from switchwise.state.store import Store, Table
 
 Amount = tuple[float, int]
 """USD and tokens."""
 NOTHING: Final[Amount] = (0.0, 0)
 Account = dict[str, Any]
-"""`spent`: rows of (piece of the window, USD, tokens). `open`: what calls under way may still spend, reservation -> [piece, USD, tokens]."""
+"""`spent`: rows of (piece of the window, USD, tokens). `open`: what calls under way may still spend, reservation -> [piece, USD, tokens].
+`over`, where there is one: limits that count for a time, [USD, tokens, until]."""
+BUCKETS: Final = 12
+"""Pieces of a window: what was spent drops out of it piece by piece."""
+
+
+class Limits(NamedTuple):
+    """What a scope may spend. None: no limit in that unit."""
+
+    usd: float | None
+    tokens: int | None
+
+
+class Spending(Protocol):
+    """Where a budget keeps what is spent, by the key of a scope."""
+
+    @property
+    def table(self) -> object:
+        """Where it is kept: two policies of one router must not share it."""
+
+    @property
+    def skew(self) -> float:
+        """Seconds by which the clock that calendar periods go by is ahead of the router's."""
+
+    def spent(self, key: Key, now: float) -> Amount:
+        """USD and tokens that count against the limits, open calls included."""
+
+    def limits(self, key: Key, now: float) -> Limits:
+        """The limits in force, an override included."""
+
+    def left(self, key: Key, now: float) -> tuple[float, float]:
+        """USD and tokens that may still be spent, open calls counted with their bound; infinite where there is no limit."""
+
+    def reserve(self, key: Key, bound: Amount, now: float) -> Any | None:
+        """Set `bound` aside; a ticket for `settle`, or None: there is not enough."""
+
+    def settle(self, key: Key, ticket: Any | None, amount: Amount, now: float) -> None:
+        """Charge `amount`, in place of what was set aside for `ticket` (None: nothing was)."""
+
+    def override(self, key: Key, limits: Limits, until: float) -> None:
+        """Let other limits count until that moment, in seconds since the epoch."""
+
+    def rows(self) -> list[list[Any]]:
+        """What was spent, as JSON: (key, rows of pieces). Open calls count as spent, with their bound. Empty where a server keeps it."""
+
+    def take(self, rows: Iterable[tuple[Key, list[Any]]]) -> None:
+        """Take over checked rows, in place of what was known of the same scopes; open calls stay open."""
+
+
+class TableSpending:
+    """Spending in a table of a store: `InProcess`, or one of yours.
+
+    Parameters:
+        store: where the table lives.
+        name: of the table.
+        size: how many scopes are remembered. One with an open call is not forgotten.
+        limits: of each scope.
+        window: seconds after which what was spent no longer counts; None: never.
+    """
+
+    skew: float = 0.0
+
+    def __init__(self, store: Store, name: str, size: int, limits: Limits, window: float | None) -> None:
+        self.table: Table = store.table(name, size)
+        self._limits, self._window = limits, window
+        self._lock = threading.RLock()  # the garbage collector may close an abandoned stream in the middle, which settles it
+        self._busy: dict[Key, tuple[int, Account]] = {}  # accounts with open calls of ours: how many, and as we last saw them
+        self._origin, self._numbers = secrets.token_hex(4), count()
+
+    def limits(self, key: Key, now: float) -> Limits:
+        return self._in_force(self._known(self.table.get(key), key), now)
+
+    def left(self, key: Key, now: float) -> tuple[float, float]:
+        return self._left(self._known(self.table.get(key), key), now)
+
+    def spent(self, key: Key, now: float) -> Amount:
+        """USD and tokens that count against the limits, open calls included."""
+        return total(self._known(self.table.get(key), key), self._oldest(now))
+
+    def reserve(self, key: Key, bound: Amount, now: float) -> str | None:
+        name, piece, granted = f"{self._origin}-{next(self._numbers)}", self._piece(now), False
+
+        def opened(account: Account | None) -> Account | None:
+            nonlocal granted
+            account = self._known(account, key)
+            usd, tokens = self._left(account, now)
+            granted = bound[0] <= usd and bound[1] <= tokens
+            if not granted:
+                return account
+            account = account if account is not None else {"spent": [], "open": {}}
+            return {**account, "open": {**account["open"], name: [piece, *bound]}}
+
+        with self._lock:
+            account = self.table.update(key, opened)
+            if not granted:
+                return None
+            self._busy[key] = (self._busy[key][0] + 1 if key in self._busy else 1, account)
+        return name
+
+    def settle(self, key: Key, ticket: str | None, amount: Amount, now: float) -> None:
+        def settled(account: Account | None) -> Account | None:
+            account = self._known(account, key) or {"spent": [], "open": {}}
+            pending = {name: row for name, row in account["open"].items() if name != ticket}
+            spent = account["spent"] if amount == NOTHING else self._charged(account["spent"], amount, now)
+            return {**account, "spent": spent, "open": pending} if spent or pending or "over" in account else None
+
+        with self._lock:
+            account = self.table.update(key, settled)
+            if ticket is not None:
+                calls = self._busy[key][0] - 1
+                if calls and account is not None:
+                    self._busy[key] = (calls, account)
+                else:
+                    del self._busy[key]
+
+    def override(self, key: Key, limits: Limits, until: float) -> None:
+        def raised(account: Account | None) -> Account:
+            return {**(self._known(account, key) or {"spent": [], "open": {}}), "over": [limits.usd, limits.tokens, until]}
+
+        self._replace(key, raised)
+
+    def rows(self) -> list[list[Any]]:
+        with self._lock:
+            accounts = {**{key: account for key, (_, account) in self._busy.items()}, **dict(self.table.items())}
+        rows = []
+        for key, account in accounts.items():
+            spent = account["spent"]
+            for piece, usd, tokens in account["open"].values():
+                spent = added(spent, piece, (usd, tokens))
+            rows.append([list(key), [[*row] for row in spent]])
+        return rows
+
+    def take(self, rows: Iterable[tuple[Key, list[Any]]]) -> None:
+        for key, spent in rows:
+
+            def replaced(account: Account | None, key: Key = key, spent: list[Any] = spent) -> Account:
+                return {**(self._known(account, key) or {"open": {}}), "spent": spent}
+
+            self._replace(key, replaced)
+
+    def _replace(self, key: Key, change: Any) -> None:
+        with self._lock:
+            account = self.table.update(key, change)
+            if key in self._busy:
+                self._busy[key] = (self._busy[key][0], account)
+
+    def _known(self, account: Account | None, key: Key) -> Account | None:
+        """The account as the store has it; one that was forgotten there while a call of ours is open, as it was seen last."""
+        if account is None and key in self._busy:
+            return self._busy[key][1]
+        return account
+
+    def _in_force(self, account: Account | None, now: float) -> Limits:
+        if account is not None and (over := account.get("over")) is not None and now < over[2]:
+            return Limits(over[0], over[1])
+        return self._limits
+
+    def _charged(self, spent: list[Any], amount: Amount, now: float) -> list[Any]:
+        """The spending with `amount` added, without what has dropped out of the window."""
+        oldest = self._oldest(now)
+        return added([row for row in spent if row[0] >= oldest], self._piece(now), amount)
+
+    def _left(self, account: Account | None, now: float) -> tuple[float, float]:
+        usd, tokens = total(account, self._oldest(now))
+        limits = self._in_force(account, now)
+        return (
+            inf if limits.usd is None else limits.usd - usd,
+            inf if limits.tokens is None else limits.tokens - tokens,
+        )
+
+    def _piece(self, now: float) -> int:
+        return 0 if self._window is None else floor(now / self._window * BUCKETS)
+
+    def _oldest(self, now: float) -> int:
+        """The oldest piece that reaches into the window that ends now."""
+        return 0 if self._window is None else self._piece(now) - BUCKETS
 
 
 def total(account: Account | None, oldest: int) -> Amount:

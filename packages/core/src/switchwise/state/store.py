@@ -58,6 +58,32 @@ class Store(Protocol):
         """
 
 
+class Lender(Protocol):
+    """A store that also lends shares of limits: `switchwise.state.shared`. What several processes may spend together is spent from leases."""
+
+    @property
+    def place(self) -> str:
+        """Tells its accounts from those of other stores, without secrets."""
+
+    @property
+    def skew(self) -> float:
+        """Seconds by which its clock is ahead of this machine's."""
+
+    def lease(self, key: str, rule: Any) -> Any:
+        """The lease of an account: a `switchwise.state.shared.Lease`, by a `switchwise.state.shared.Rule`."""
+
+    def override(self, key: str, limit: int, until: float) -> None:
+        """Let another limit count until that moment, in seconds since the epoch."""
+
+
+def lender_of(store: object) -> Lender | None:
+    """What lends of `store`; None: it is of one process."""
+    if isinstance(store, Namespace):
+        inner = lender_of(store.store)
+        return None if inner is None else _PartOfLender(inner, store.name)
+    return store if callable(getattr(store, "lease", None)) else None  # type: ignore[return-value]  # it lends
+
+
 class Namespace:
     """A part of a store: its tables are apart from those of other namespaces.
 
@@ -85,3 +111,26 @@ class Namespace:
 
     def __repr__(self) -> str:
         return f"Namespace({self.store!r}, {self.name!r})"
+
+
+class _PartOfLender:
+    """The leases of a namespace."""
+
+    __slots__ = ("_inner", "_name")
+
+    def __init__(self, inner: Lender, name: str) -> None:
+        self._inner, self._name = inner, name
+
+    @property
+    def place(self) -> str:
+        return f"{self._inner.place}/{self._name}"
+
+    @property
+    def skew(self) -> float:
+        return self._inner.skew
+
+    def lease(self, key: str, rule: Any) -> Any:
+        return self._inner.lease(f"{self._name}/{key}", rule)
+
+    def override(self, key: str, limit: int, until: float) -> None:
+        self._inner.override(f"{self._name}/{key}", limit, until)

@@ -41,7 +41,8 @@ class Keeper:
             uncounted up to `allowance` of each limit.
         allowance: share of a limit, for `lost="open"`; this is what may be spent over the limit, for each process.
         heartbeat: seconds between two reports of an account that is in use.
-        patience: longest time in seconds that a call waits for a lease that it needs.
+        patience: longest time in seconds that a call waits for a lease that it needs: for the first answer of the store, for the grace after it has
+            lost its memory, for calls of its own that end.
         boxes: folder in which the processes of this machine note what they hold, so that a neighbour can settle for one that
             was killed; empty: one in the folder for temporary files, by the store's name; None: what a killed process held
             stays counted.
@@ -59,7 +60,7 @@ class Keeper:
         lost: Literal["closed", "open"] = "closed",
         allowance: float = 0.05,
         heartbeat: float = 0.25,
-        patience: float = 0.25,
+        patience: float = 1.0,
         boxes: str | None = "",
         alert: Callable[[str, int], object] | None = None,
         timer: Callable[[], float] = time.monotonic,
@@ -84,6 +85,7 @@ class Keeper:
         self._woken = False
         self._closed = False
         self._lost_since: float | None = None
+        self.skew = 0.0
         self._thread: threading.Thread | None = None
         self._box: BlackBox | None = None
         self._reaped = 0.0
@@ -103,6 +105,11 @@ class Keeper:
                 self._thread = threading.Thread(target=self._run, name="switchwise-leases", daemon=True)
                 self._thread.start()
         return found
+
+    @property
+    def place(self) -> str:
+        """Which store it is of."""
+        return self.store.name
 
     @property
     def lost(self) -> bool:
@@ -131,9 +138,9 @@ class Keeper:
                 self._box = BlackBox(self._boxes)
             lease.note = self._box.row(lease.key, lease.holder, lease.rule.limit)
 
-    def override(self, key: str, limit: int, seconds: float) -> None:
-        """Let `limit` count for a time in place of the rule's. Raises `LostStore`."""
-        self.store.override(key, limit, int(seconds * 1_000))
+    def override(self, key: str, limit: int, until: float) -> None:
+        """Let `limit` count in place of the rule's until that moment, in seconds since the epoch. Raises `LostStore`."""
+        self.store.override(key, limit, max(0, int((until - time.time()) * 1_000)))
 
     def flush(self) -> None:
         """Report on everything now. Raises `LostStore`."""
@@ -206,6 +213,8 @@ class Keeper:
         now = self.timer()
         reports = [lease.plan(now, closing) for lease in leases]
         replies = self.store.report(reports) if reports else []
+        if replies:
+            self.skew = replies[0].now / 1_000 - time.time()
         for lease, reply in zip(leases, replies, strict=True):
             if lease.answered(now, reply):
                 with self._lock:

@@ -94,7 +94,7 @@ class Lease:
                 self._waiting += 1
                 try:
                     self._ask(bound)
-                    self._condition.wait_for(lambda: self._fits(bound) or not self._hopeful(bound), self._patience())
+                    self._condition.wait_for(lambda: self._fits(bound) or not self._hopeful(bound), self._keeper.patience)
                 finally:
                     self._waiting -= 1
                 if not self._fits(bound):
@@ -136,6 +136,11 @@ class Lease:
         with self._condition:
             return self._limit() - self.left()
 
+    def limit(self) -> int:
+        """The limit in force, an override included, as far as is known here."""
+        with self._condition:
+            return self._limit()
+
     @property
     def recovering(self) -> bool:
         """The store has lost its memory, and listens."""
@@ -159,13 +164,9 @@ class Lease:
         reply = self._reply
         if self._keeper.lost:
             return False
-        return reply is None or reply.recovering or bound <= reply.free + max(0, self._free()) or self._open > 0
-
-    def _patience(self) -> float:
-        """Seconds that this thread may wait. One that runs an event loop waits for the first answer only: it would hold up its own calls."""
-        asyncio = sys.modules.get("asyncio")
-        looping = asyncio is not None and asyncio._get_running_loop() is not None
-        return 0.0 if looping and self._reply is not None else self._keeper.patience
+        if reply is None or reply.recovering or bound <= reply.free + max(0, self._free()):
+            return True
+        return self._open > 0 and not _looping()
 
     def _ask(self, bound: int) -> None:
         self._need = max(self._need, min(bound, self._limit()))
@@ -240,3 +241,9 @@ class Lease:
             self._kept()
             self._condition.notify_all()
             return over
+
+
+def _looping() -> bool:
+    """Whether this thread runs an event loop: it must not wait for calls of its own, which it would hold up."""
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and asyncio._get_running_loop() is not None

@@ -1,0 +1,73 @@
+"""Trials of what processes share: a budget of $1.00, through the real router and clients against the provider double.
+
+    python tools/sharing [--store redis|valkey|sqlite] [--kill] [--restart empty|kept] [--faults clean|all] [--processes 8] [--threads 4]
+
+--kill: one process is killed with -9 when half is billed. --restart: the server is killed and started again then, with nothing kept
+or with an append-only file. A third of the requests fail. Exits with 1 if more than the limit was billed, or less than 97 % of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from servers import Server
+from trial import CLEAN, run
+
+
+def main() -> int:
+    """Run it."""
+    parser = argparse.ArgumentParser(description="several processes, one budget")
+    parser.add_argument("--store", choices=["redis", "valkey", "sqlite"], default="redis")
+    parser.add_argument("--kill", action="store_true")
+    parser.add_argument("--restart", choices=["empty", "kept"])
+    parser.add_argument("--processes", type=int, default=8)
+    parser.add_argument("--threads", type=int, default=4)
+    parser.add_argument("--limit", type=float, default=1.0)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        server = None if options.store == "sqlite" else Server(f"{options.store}-server", folder, options.restart == "kept")
+        if server is not None:
+            server.start()
+        try:
+            return _run(options, folder, server)
+        finally:
+            if server is not None:
+                server.kill()
+
+
+def _run(options: argparse.Namespace, folder: Path, server: Server | None) -> int:
+    def half_way(processes: list[subprocess.Popen[bytes]]) -> None:
+        if options.kill:
+            processes[len(processes) // 2].send_signal(signal.SIGKILL)
+        if options.restart and server is not None:
+            server.kill()
+            server.start()
+
+    result = run(
+        server.url if server is not None else str(folder / "leases.db"),
+        folder,
+        limit=options.limit,
+        processes=options.processes,
+        threads=options.threads,
+        seed=options.seed,
+        half_way=half_way if options.kill or options.restart else None,
+        faults=CLEAN,
+    )
+    print(
+        f"{options.store}: billed ${result.billed:.4f} of ${options.limit:.2f} by {result.calls} calls, {result.failed} requests failed, "
+        f"{result.seconds:.0f} s; processes ended with {sorted(result.codes)}"
+    )
+    return 0 if 0.97 * options.limit <= result.billed <= options.limit else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""A trial of shared money: processes with threads of their own spend one budget, through the real router, clients and provider double.
+
+What is billed is the loopback provider's own count: the tokens of every answer that it made, whether it arrived or not.
+"""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from servers import Server
+from worker import PRICE
+
+from switchwise import Usage
+from switchwise_loopback import Answer, Fault, LoopbackProvider, Request
+from switchwise_loopback.nouns.types import Seen
+
+WORKER = Path(__file__).with_name("worker.py")
+CLEAN = (Fault.RATE_LIMIT, Fault.OVERLOADED, Fault.SERVER_ERROR, Fault.UNAVAILABLE)
+"""Faults that a provider reports before it answers."""
+
+
+@dataclass
+class Result:
+    """What a trial came to.
+
+    Parameters:
+        billed: USD, by the provider's count.
+        calls: answers that it made.
+        failed: requests that it let fail.
+        seconds: from the first request to the last.
+        killed: exit codes of the processes; -9 was killed.
+    """
+
+    billed: float
+    calls: int
+    failed: int
+    seconds: float
+    codes: list[int]
+
+
+class Bill:
+    """The provider, its bill, and its faults.
+
+    Parameters:
+        share: of the requests that fail.
+        faults: in which ways.
+        seed: of which fails how.
+    """
+
+    def __init__(self, share: float, faults: tuple[Fault, ...], seed: int) -> None:
+        self._rng, self._share, self._faults = random.Random(seed), share, faults
+        self._lock = threading.Lock()
+        self.usd, self.calls, self.failed, self.first, self.last = 0.0, 0, 0, 0.0, 0.0
+        self.moments: list[float] = []
+        self.provider = LoopbackProvider(self._answer, observe=self._seen, keep=0)
+
+    def _answer(self, request: Request) -> Answer:
+        with self._lock:
+            words = self._rng.randint(8, 40)
+        return Answer("word " * words)
+
+    def _seen(self, seen: Seen) -> None:
+        now = time.monotonic()
+        with self._lock:
+            self.first, self.last = self.first or now, now
+            if seen.usage is not None:
+                usage = seen.usage
+                self.usd += PRICE.cost(Usage(usage.input_tokens, usage.output_tokens))
+                self.calls += 1
+                self.moments.append(now)
+            self.failed += seen.fault is not None
+            if self._rng.random() < self._share:
+                self.provider.inject(self._rng.choice(self._faults))
+
+
+def run(
+    store: str,
+    folder: Path,
+    *,
+    limit: float = 1.0,
+    processes: int = 8,
+    threads: int = 4,
+    seed: int = 0,
+    seconds: float = 120.0,
+    half_way: Callable[[list[subprocess.Popen[bytes]]], None] | None = None,
+    faults: tuple[Fault, ...] = CLEAN,
+    share: float = 1 / 3,
+) -> Result:
+    """Spend one budget.
+
+    Parameters:
+        store: address of the shared store.
+        folder: for what the processes note of themselves.
+        half_way: called with the processes when half of the limit is billed.
+    """
+    bill = Bill(share, faults, seed)
+    with bill.provider as provider:
+        command = [sys.executable, str(WORKER), store, provider.openai_url, str(threads)]
+        command += [str(seconds), str(folder / "boxes"), str(limit)]
+        started = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(processes)]
+        if half_way is not None:
+            end = time.monotonic() + seconds
+            while bill.usd < limit / 2 and time.monotonic() < end:
+                time.sleep(0.01)
+            half_way(started)
+        codes = [process.wait() for process in started]
+    return Result(bill.usd, bill.calls, bill.failed, bill.last - bill.first, codes)
+
+
+__all__ = ["CLEAN", "Result", "Server", "run"]
