@@ -25,7 +25,7 @@ router = Router(
     Fits(),
     Healthy(),
     ByDecision(OpenAIDecisions(model="gpt-6-luna"), difficulty, {"easy": "luna", "hard": "opus"}),
-    journal=[journal],
+    observers=[journal],
 )
 models = {"opus": ChatAnthropic(model="claude-opus-5-5", max_tokens=2_000), "luna": ChatOpenAI(model="gpt-6-luna")}
 llm = ChatSwitchwise(models, router=router)

@@ -24,7 +24,7 @@ router = Router(
     Healthy(),
     hold(ByAgent(lead="opus", explorer="luna", reviewer="sol"), per="agent"),
     Cheapest(),
-    journal=[journal],
+    observers=[journal],
 )
 model = ChatSwitchwise(
     {

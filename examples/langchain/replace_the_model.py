@@ -13,7 +13,7 @@ model = ChatSwitchwise(
         "opus": ChatAnthropic(model="claude-opus-5-5", max_tokens=2_000),
         "luna": ChatOpenAI(model="gpt-6-luna"),
     },
-    journal=[journal],
+    observers=[journal],
 )
 
 

@@ -14,7 +14,7 @@ llm = Switchwise(
         "strong": OpenAI(model="gpt-5.5", max_retries=0),
         "fast": OpenAI(model="gpt-5.4-mini", max_retries=0),
     },
-    journal=[journal],
+    observers=[journal],
 )
 
 

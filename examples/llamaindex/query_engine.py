@@ -12,7 +12,7 @@ Settings.llm = Switchwise(
         "strong": OpenAI(model="gpt-5.5", max_retries=0),
         "fast": OpenAI(model="gpt-5.4-mini", max_retries=0),
     },
-    journal=[journal],
+    observers=[journal],
 )
 
 index = SummaryIndex.from_documents([Document(text="A switchwise guides a rope around an object and keeps it from chafing.")])

@@ -17,7 +17,7 @@ router = Router(
     Fits(),
     Healthy(),
     Budget(usd=0.50, per="session"),
-    journal=[journal],
+    observers=[journal],
 )
 chat_model = ChatSwitchwise({name: ChatOpenAI(model=name, max_retries=0, stream_usage=True) for name in NAMES}, router=router)
 llm = Switchwise({name: OpenAI(model=name, max_retries=0) for name in NAMES}, router=router)

@@ -17,7 +17,7 @@ router = Router(
     Fits(),
     Healthy(),
     hold(ByAgent({"planner": "gpt-5.5", "researcher": "gpt-5.4-nano", "writer": "gpt-5.4-mini"}), per="agent"),
-    journal=[journal],
+    observers=[journal],
 )
 llm = Switchwise([OpenAI(model=model.name, max_retries=0) for model in router.pool], router=router)
 

@@ -33,7 +33,7 @@ pool = Pool(
 )
 clients = Clients(
     {"opus": AnthropicClient(model="claude-opus-5-5"), "luna": OpenAIClient(model="gpt-6-luna")},
-    Router(pool, Fits(), Healthy(), by_decision, journal=[journal]),
+    Router(pool, Fits(), Healthy(), by_decision, observers=[journal]),
 )
 
 if __name__ == "__main__":

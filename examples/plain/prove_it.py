@@ -39,7 +39,7 @@ def session(router: Router, name: str) -> None:
 quality = Shrunk(Priors(), LabelTable())
 chain = (Floor(quality, within=0.15), hold(Worth(quality, value=2.0), per="session"))
 journal, shadow, drift = InMemory(), Shadow(Router(pool, *chain, rng=random.Random(1))), Drift()
-live = Router(pool, journal=[journal, shadow, drift], rng=random.Random(2))
+live = Router(pool, observers=[journal, shadow, drift], rng=random.Random(2))
 for number in range(30):
     session(live, f"before-{number}")
 
@@ -49,7 +49,7 @@ print("\nSHADOW\n", shadow.report(), sep="")
 # 2. The candidate gets half of the sessions; a sequential test would take them away again.
 canary = Canary(hold(Worth(quality, value=2.0), per="session"), share=0.5, margin=0.05)
 after = InMemory()
-trial = Router(pool, Floor(quality, within=0.15), canary, journal=[after, drift], rng=random.Random(3))
+trial = Router(pool, Floor(quality, within=0.15), canary, observers=[after, drift], rng=random.Random(3))
 for number in range(60):
     session(trial, f"trial-{number}")
 print("\nCANARY\n", canary.told(), "; stopped" if canary.test.rejected else "; goes on", sep="")

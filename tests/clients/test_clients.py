@@ -128,7 +128,7 @@ def test_leaving_a_stream_early_closes_the_call(make: Make, provider: LoopbackPr
     says(provider, Answer("one two three four five six seven eight nine ten eleven twelve"))
     attempts: list[Any] = []
     pool = plain().pool
-    stream = make(Router(pool, journal=[attempts.append])).stream(HELLO)
+    stream = make(Router(pool, observers=[attempts.append])).stream(HELLO)
     chunks = iter(stream)
     next(chunks)
     chunks.close()  # type: ignore[attr-defined]

@@ -176,7 +176,7 @@ def test_the_clients_are_routed_by_it(make: Make, serve: Any) -> None:
     policy = ByDecision(make(provider), "How hard is it?", {"easy": "luna", "hard": "opus"})
     pool = Pool([Target("opus", model="opus"), Target("luna", model="luna")])
     models = {name: OpenAIClient(model=name, base_url=provider.openai_url, api_key="test") for name in ("opus", "luna")}
-    clients = Clients(models, Router(pool, policy, journal=[journal]))
+    clients = Clients(models, Router(pool, policy, observers=[journal]))
     told = [{"role": "user", "content": "What is two and two?"}]
     assert clients.complete(told, session="a").text == "luna"
     assert clients.complete([{"role": "user", "content": "Find a proof."}], session="b").text == "opus"
@@ -242,7 +242,7 @@ def test_a_function_of_your_own_answers_in_words_labels_scores_and_vectors() -> 
         return flow()
 
     journal = InMemory()
-    router = Router(Pool([Target("a")]), policy, journal=[journal])
+    router = Router(Pool([Target("a")]), policy, observers=[journal])
     list(drive(router.start(View()), lambda call: iter([Reply("a")])))
     (reply,) = heard
     assert {name: answer.known for name, answer in reply.answers.items()} == {

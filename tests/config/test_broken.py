@@ -104,7 +104,7 @@ BROKEN: dict[str, tuple[str, int, str, str, str]] = {
     "a class of one's own that is not there": (policies("'nowhere.at_all:Policy'"), 6, "routers.main.policies[0]", "cannot be imported", "PYTHONPATH"),
     "a verifier that is misspelt": (f"{TARGETS}[routers.main]\nverify = 'Shema'\n", 5, "routers.main.verify", "no verifier is called 'Shema'", "did you mean 'Schema'?"),
     "a judge that is not in the pool": (f"{TARGETS}[routers.main]\nverify = {{ Judge = 'sonnet' }}\n", 5, "routers.main.verify", "'sonnet' is neither a target nor a role", "it knows"),
-    "a journal that there is not": (f"{TARGETS}[routers.main]\njournal = ['JsonLine']\n", 5, "routers.main.journal[0]", "no sink is called 'JsonLine'", "did you mean 'JsonLines'?"),
+    "a journal that there is not": (f"{TARGETS}[routers.main]\nobservers = ['JsonLine']\n", 5, "routers.main.observers[0]", "no observer is called 'JsonLine'", "did you mean 'JsonLines'?"),
     "a default router that there is not": (f"default = 'main'\n{TARGETS}[routers.cheap]\n", 1, "default", "no router is called 'main'", "use one of: cheap"),
     "a list where a table should be": (f"{TARGETS}[routers]\nmain = []\n", 5, "routers.main", "a list of 0 is not a table", "name = value"),
     "an include that is not there": (f"include = ['models.toml']\n{TARGETS}", 1, "include", "models.toml cannot be read: No such file", "relative to the one that includes it"),

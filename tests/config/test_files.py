@@ -65,7 +65,8 @@ policies = [
     { Cheapest = { when = { tokens_below = 50_000 } } },
 ]
 verify = { Judge = { target = "judge", threshold = 0.7 } }
-journal = ["logs/journal.jsonl", "InMemory", { JsonLines = { path = "full.jsonl", texts = true } }]
+journal = "logs/journal.jsonl"
+observers = ["InMemory", { JsonLines = { path = "full.jsonl", texts = true } }]
 
 [routers.gold]
 pool = ["opus"]
@@ -307,10 +308,10 @@ def test_policies_that_take_estimators_take_them_by_name(tmp_path: Path) -> None
         Router.from_file(path)
 
 
-@pytest.mark.parametrize("kind", ["policies", "verifiers", "sinks", "estimators"])
+@pytest.mark.parametrize("kind", ["policies", "verifiers", "observers", "estimators"])
 def test_every_class_that_is_shipped_goes_by_its_name(kind: str) -> None:
     classes = known(kind)
-    assert {"policies": "Budget", "verifiers": "Judge", "sinks": "JsonLines", "estimators": "Priors"}[kind] in classes
+    assert {"policies": "Budget", "verifiers": "Judge", "observers": "JsonLines", "estimators": "Priors"}[kind] in classes
     assert not {"Estimator", "Estimate", "Record"} & classes.keys()
     for cls in classes.values():
         assert parameters(cls) is not None

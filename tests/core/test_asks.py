@@ -135,7 +135,7 @@ class Stage:
         pool = Pool([Target("a"), Target("b"), Target("c")], asked=[Target("judge")])
         self.router = Router(
             pool, *policies, self.budget, self.counted, _known(self.model), rules, verify=self.verify,
-            journal=[self.learned.append], rng=random.Random(1),
+            observers=[self.learned.append], rng=random.Random(1),
         )  # fmt: skip
 
         self.current: Plan | None = None

@@ -49,8 +49,8 @@ WRONG = {
     "a list for a default pool": (lambda: Router.default([Target("opus")]), "Pool"),
     "a class for a policy": (lambda: Router(POOL, Fits), r"write Fits\(\.\.\.\)"),
     "a word for a policy": (lambda: Router(POOL, "fast"), "no policy"),
-    "a sink that stands alone": (lambda: Router(POOL, journal=print), "list of sinks"),
-    "a file name for a sink": (lambda: Router(POOL, journal=["journal.jsonl"]), "list of sinks"),
+    "an observer that stands alone": (lambda: Router(POOL, observers=print), "give a list"),
+    "a file name for an observer": (lambda: Router(POOL, observers=["journal.jsonl"]), "JsonLines\\('journal.jsonl'\\)"),
     "a time for a clock": (lambda: Router(POOL, clock=5.0), "clock=5.0"),
     "a seed for a generator": (lambda: Router(POOL, rng=7), "rng=7"),
     "a number for a recovery": (lambda: Router(POOL, recovery=5), "recovery=5"),
@@ -143,12 +143,12 @@ def answered(router):
     return "".join(drive(run, Script(otherwise="hello").perform))
 
 
-def test_a_sink_that_fails_costs_no_answer_and_the_next_one_is_told(caplog):
+def test_an_observer_that_fails_costs_no_answer_and_the_next_one_is_told(caplog):
     def full(attempt):
         raise OSError(28, "No space left on device")
 
     kept = InMemory()
-    assert answered(Router(POOL, journal=[full, kept])) == "hello"
+    assert answered(Router(POOL, observers=[full, kept])) == "hello"
     assert len(kept) == 1
     assert "No space left on device" in caplog.text
 

@@ -43,7 +43,7 @@ def ended(run: Run) -> tuple[Any, ...]:
 def sync_run(world: World, streamed: bool) -> tuple[Any, list[object], Stage, list[Attempt]]:
     stage, learned, shown = Stage(world, streamed), list[Attempt](), list[object]()
     try:
-        run = world.router(journal=[learned.append], rng=random.Random(1)).start(View())
+        run = world.router(observers=[learned.append], rng=random.Random(1)).start(View())
         for chunk in drive(run, stage.perform, sleep=lambda _: None):
             shown.append(chunk)
         return ended(run), shown, stage, learned
@@ -57,7 +57,7 @@ async def async_run(world: World, streamed: bool) -> tuple[Any, list[object], St
     async def no_sleep(_: float) -> None: ...
 
     try:
-        run = world.router(journal=[learned.append], rng=random.Random(1)).start(View())
+        run = world.router(observers=[learned.append], rng=random.Random(1)).start(View())
         async for chunk in adrive(run, stage.aperform, sleep=no_sleep):
             shown.append(chunk)
         return ended(run), shown, stage, learned
@@ -211,7 +211,7 @@ def test_nothing_eligible_names_each_target_and_its_note() -> None:
 def test_an_abandoned_stream_settles_its_attempt() -> None:
     learned: list[Attempt] = []
     world = two(Act(("x", "y"), None), Act((), None))
-    stream = drive(world.router(journal=[learned.append]).start(View()), Stage(world, True).perform)
+    stream = drive(world.router(observers=[learned.append]).start(View()), Stage(world, True).perform)
     assert next(stream) == "a0:x"
     stream.close()  # type: ignore[attr-defined]
     assert [a.abandoned for a in learned] == [True]
@@ -219,7 +219,7 @@ def test_an_abandoned_stream_settles_its_attempt() -> None:
 
 def test_a_cancelled_task_settles_its_attempt() -> None:
     learned: list[Attempt] = []
-    router = Router(Pool([Target("a"), Target("b")]), journal=[learned.append])
+    router = Router(Pool([Target("a"), Target("b")]), observers=[learned.append])
 
     async def perform(call: Call) -> Any:
         await asyncio.Event().wait()
@@ -255,7 +255,7 @@ class Jury:
 
 def test_a_verifiers_own_call_is_an_attempt_that_is_learned_but_never_shown() -> None:
     learned: list[Attempt] = []
-    router = Router(Pool([Target("a"), Target("b")], asked=[Target("judge")]), verify=Jury(), journal=[learned.append])
+    router = Router(Pool([Target("a"), Target("b")], asked=[Target("judge")]), verify=Jury(), observers=[learned.append])
 
     def perform(call: Call) -> Any:
         yield call.target.name

@@ -27,10 +27,10 @@ class Ticking:
         return self.now
 
 
-def step(*sinks: Any) -> None:
+def step(*observers: Any) -> None:
     pool = Pool([Target("a", "x", "a-1", Price(2, 10)), Target("b", "y", "b-1", Price(1, 5, cache_read=0.1))])
     router = Router(
-        pool, hold(ByAgent(main="a"), per="agent"), journal=sinks, clock=Ticking(), timer=Ticking(), rng=random.Random(1)
+        pool, hold(ByAgent(main="a"), per="agent"), observers=observers, clock=Ticking(), timer=Ticking(), rng=random.Random(1)
     )
 
     def perform(call: Call) -> Iterator[Any]:
@@ -75,7 +75,7 @@ def test_a_file_reads_back_as_it_was_written_and_uses_standard_names(tmp_path: P
 def test_account_tenant_and_an_overruled_wish_are_kept_and_older_files_lack_them(tmp_path: Path) -> None:
     kept, sink = InMemory(), JsonLines(tmp_path / "journal.jsonl")
     pool = Pool([Target("a", "x", account="host#1"), Target("b", "y")])
-    router = Router(pool, ByAgent(main="a"), ByAgent(main="b"), journal=[kept, sink])
+    router = Router(pool, ByAgent(main="a"), ByAgent(main="b"), observers=[kept, sink])
     list(drive(router.start(View(Scope("s", tenant="acme"))), lambda call: iter([Reply("yes")])))
     (record,) = kept
     assert (record.account, record.tenant) == ("host#1", "acme")

@@ -39,7 +39,7 @@ def work(path, session, *, keep=True):
         return Answer(tool_calls=(ToolCall("read", {"path": "mast.py"}),))
 
     with LoopbackProvider(answer, clock=clock) as provider, JsonLines(path) as journal:
-        routed = router(clock=clock, journal=[journal])
+        routed = router(clock=clock, observers=[journal])
         made = {
             target.name: AnthropicClient(model=target.model, base_url=provider.anthropic_url, api_key="sk-ant-test")
             for target in routed.pool

@@ -43,7 +43,7 @@ def serve(router, session, agent="coder", phase=Phase.TESTING, steps=3, usage=US
 
 def journal(sessions=12, **options):
     kept = InMemory()
-    router = Router(POOL, journal=[kept], rng=random.Random(1), **options)
+    router = Router(POOL, observers=[kept], rng=random.Random(1), **options)
     for i in range(sessions):
         serve(router, f"s{i}", "coder", Phase.TESTING)
         serve(router, f"s{i}", "planner", Phase.PLANNING, steps=1)
@@ -68,7 +68,7 @@ class TestAudit:
         """A cheap price list with a dear run: tokens alone would promise more."""
         pool = Pool([POOL["strong"], Target("flash", model="qwen3.5-flash", price=Price(0.1, 0.4))])
         kept = InMemory()
-        router = Router(pool, journal=[kept], rng=random.Random(1))
+        router = Router(pool, observers=[kept], rng=random.Random(1))
         serve(router, "s", phase=Phase.DEBUGGING)
         assert audit(list(kept), Priors("bug_fixing"), within=0.5).saving.value == 0
 
@@ -76,7 +76,7 @@ class TestAudit:
         kept = InMemory()
         from switchwise.nouns.exchange.reply import Verdict
 
-        router = Router(POOL, verify=lambda view, reply: Verdict(False, "no"), journal=[kept], rng=random.Random(1))
+        router = Router(POOL, verify=lambda view, reply: Verdict(False, "no"), observers=[kept], rng=random.Random(1))
         run = router.start(View(Scope("s")))
         run.ended(Reply("bad", usage=USAGE))
         run.ended(Reply("good", usage=USAGE))
@@ -86,7 +86,7 @@ class TestAudit:
     def test_the_command(self, tmp_path, capsys):
         path = tmp_path / "journal.jsonl"
         with JsonLines(path) as sink:
-            router = Router(POOL, journal=[sink], rng=random.Random(1))
+            router = Router(POOL, observers=[sink], rng=random.Random(1))
             decisions = serve(router, "s1")
             router.feedback(decisions[-1], 1.0, "task")
         assert main(["audit", str(path), "--within", "0.05"]) == 0
@@ -103,7 +103,7 @@ class TestAudit:
             Router(
                 POOL,
                 Rules().prefer("cheap", when=lambda view, odd=odd: view.scope.step % 2 == odd),
-                journal=[kept],
+                observers=[kept],
                 rng=random.Random(1),
             )
             for odd in (9, 1)
@@ -123,7 +123,7 @@ class TestShadow:
     def test_nobody_acts_on_it_and_it_says_what_it_would_have_done(self):
         candidate = Router(POOL, ByAgent(coder="cheap"), rng=random.Random(2))
         shadow = Shadow(candidate)
-        router = Router(POOL, journal=[shadow], rng=random.Random(1))
+        router = Router(POOL, observers=[shadow], rng=random.Random(1))
         for i in range(5):
             serve(router, f"s{i}", "coder")
             serve(router, f"t{i}", "planner")
@@ -138,7 +138,7 @@ class TestShadow:
 
         table = LabelTable()
         shadow = Shadow(Router(POOL, Worth(table, 1.0), rng=random.Random(2)))
-        router = Router(POOL, journal=[shadow], rng=random.Random(1))
+        router = Router(POOL, observers=[shadow], rng=random.Random(1))
         (decision,) = serve(router, "s", steps=1)
         shadow.candidate.feedback(decision, 1.0, "task")
         assert table.dump()["cells"]
@@ -146,7 +146,7 @@ class TestShadow:
     def test_a_candidate_that_has_nobody_is_silent(self):
         nobody = Router(POOL, _nobody)
         shadow = Shadow(nobody)
-        serve(Router(POOL, journal=[shadow], rng=random.Random(1)), "s")
+        serve(Router(POOL, observers=[shadow], rng=random.Random(1)), "s")
         assert shadow.report().silent == 3
 
 
@@ -210,7 +210,7 @@ class TestDrift:
     def test_a_target_that_gets_worse_and_one_that_gets_dearer_are_told(self):
         told = []
         drift = Drift(told.append, usual=20)
-        router = Router(POOL, journal=[drift], rng=random.Random(5))
+        router = Router(POOL, observers=[drift], rng=random.Random(5))
         for i in range(40):
             serve(router, f"s{i}", steps=1)
             drift.outcome("strong", float(i % 5 > 0))

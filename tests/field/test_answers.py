@@ -124,7 +124,7 @@ def test_b1_what_is_no_answer_is_a_failure_and_another_target_answers(
         bad.clear()
         bad.inject(fault)
         journal = InMemory()
-        router = Router(Pool([Target("a", "first"), Target("b", "second")]), journal=[journal])
+        router = Router(Pool([Target("a", "first"), Target("b", "second")]), observers=[journal])
         assert DOORS[door](bad, good, router)(way)() == TEXT, way
         failed, answered = journal
         assert (failed.target, answered.target) == ("a", "b"), way
@@ -189,7 +189,7 @@ def test_f6_an_answer_that_nests_too_deep_is_a_failure_like_any_other(
                 li(lambda at: OpenAI(model=GPT, api_base=at.openai_url, **SETTINGS)),
             ):
                 journal = InMemory()
-                router = Router(Pool([Target("a", "first"), Target("b", "second")]), journal=[journal])
+                router = Router(Pool([Target("a", "first"), Target("b", "second")]), observers=[journal])
                 assert door(raw, good, router)("whole")() == TEXT
                 assert next(iter(journal)).failure in (
                     FailureKind.SERVER_ERROR,

@@ -98,7 +98,7 @@ def test_f3_a_key_that_a_server_echoes_is_shown_nowhere(adapter: str, key: str, 
 
     with caplog.at_level(logging.DEBUG, "switchwise"), LoopbackProvider(echo) as first, LoopbackProvider(echo) as second:
         journal = InMemory()
-        router = Router.default(Pool([Target("a", "openai"), Target("b", "openai")]), journal=[journal])
+        router = Router.default(Pool([Target("a", "openai"), Target("b", "openai")]), observers=[journal])
         door = opened(adapter, {"a": (first.openai_url, key), "b": (second.openai_url, key)}, router)
         with pytest.raises(AllTargetsFailed) as caught:
             door.ask("hello")

@@ -8,12 +8,21 @@ import logging
 
 import pytest
 
-from switchwise import ConfigurationError
+from switchwise import ConfigurationError, Pool, Router, Target
 from switchwise.gate import CAREFUL, Gate, Passage, Ruling
 from switchwise.gate.finding import Finding, Standing, Work
+from switchwise.observe import Event, Observer
 
 NO = Finding(Standing.REJECTED, "2 failed", "FAILED test_a\nFAILED test_b")
 YES = Finding(Standing.ACCEPTED)
+
+
+class Kept(Observer):
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def event(self, event: Event) -> None:
+        self.events.append(event)
 
 
 def rule(gate: Gate, passage: Passage | None = None, colour: str = "sync") -> Ruling:
@@ -50,10 +59,12 @@ def test_what_could_not_judge_spends_no_try_and_does_not_pass_for_a_yes(check: o
 
 
 def test_in_the_shadow_it_notes_and_does_nothing() -> None:
-    seen: list[Finding] = []
-    gate = Gate(lambda _: NO, mode="shadow", observe=lambda _work, finding, _ruling: seen.append(finding))
+    kept = Kept()
+    gate = Gate(lambda _: NO, mode="shadow", observers=[kept])
     ruling = rule(gate)
-    assert (ruling.again, ruling.mark, seen) == (False, "", [NO])
+    assert (ruling.again, ruling.mark) == (False, "")
+    (event,) = kept.events
+    assert (event.kind, event.because, event.details["mode"]) == ("gate_rejected", NO.because, "shadow")
     assert gate.rate() == (0, 1)
 
 
@@ -62,9 +73,25 @@ def test_off_it_asks_nobody() -> None:
 
 
 def test_an_observer_that_fails_costs_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(Observer):
+        def event(self, event: Event) -> None:
+            raise ZeroDivisionError
+
     with caplog.at_level(logging.ERROR):
-        assert rule(Gate(lambda _: YES, observe=lambda *_: 1 / 0)).finding is YES
-    assert "observer of a gate failed" in caplog.text
+        assert rule(Gate(lambda _: YES, observers=[Broken()])).finding is YES
+    assert [record.name for record in caplog.records] == ["switchwise.observe"]
+
+
+def test_the_observers_of_the_router_hear_of_rejections_and_of_who_goes_on() -> None:
+    kept = Kept()
+    router = Router(Pool([Target("opus", roles=("strong",)), Target("haiku")]), observers=[kept])
+    gate = Gate(lambda _: NO)
+    gate.report_to(router.report)
+    gate.report_to(router.report)
+    rule(gate)
+    assert [(event.kind, event.name) for event in kept.events] == [("gate_rejected", "function"), ("escalated", "strong")]
+    assert rule(Gate(lambda _: YES, observers=[kept])).finding is YES
+    assert kept.events[-1].kind == "gate_accepted"
 
 
 def test_where_the_first_target_is_hardly_ever_right_runs_begin_stronger() -> None:

@@ -225,7 +225,7 @@ class TestFailure:
 
     def test_an_abandoned_stream_is_over_for_the_router_too(self, duo: Duo) -> None:
         attempts = InMemory()
-        chunks = duo(journal=[attempts]).stream("hello")
+        chunks = duo(observers=[attempts]).stream("hello")
         next(chunks)
         chunks.close()
         (only,) = attempts
@@ -233,14 +233,14 @@ class TestFailure:
 
     async def test_an_abandoned_asynchronous_stream_ends_at_once(self, duo: Duo) -> None:
         runs, attempts = Runs(), InMemory()
-        chunks = duo(journal=[attempts]).astream("hello", {"callbacks": [runs]})
+        chunks = duo(observers=[attempts]).astream("hello", {"callbacks": [runs]})
         await anext(chunks)
         await chunks.aclose()
         assert (runs.failed, len(attempts)) == (1, 1)
 
     async def test_a_cancelled_call_is_over_for_the_router_too(self, duo: Duo) -> None:
         attempts = InMemory()
-        llm = duo(journal=[attempts])
+        llm = duo(observers=[attempts])
         started = asyncio.Event()
 
         async def never(*args: Any, **kwargs: Any) -> Any:
@@ -320,7 +320,7 @@ class TestConstruction:
         with pytest.raises(ConfigurationError, match=r"\['haiku', 'opus'\].*\['strong'\]"):
             ChatSwitchwise({"strong": Scripted()}, router=router)
         with pytest.raises(ConfigurationError, match="set them on it"):
-            ChatSwitchwise({"opus": Scripted()}, router=router, journal=[InMemory()])
+            ChatSwitchwise({"opus": Scripted()}, router=router, observers=[InMemory()])
 
     def test_strings_are_built_with_the_settings_given(self, provider: Any) -> None:
         llm = ChatSwitchwise([f"openai:{GPT}"], base_url=provider.openai_url, api_key="test", temperature=0.5)

@@ -25,7 +25,7 @@ def routed(
     settings = {"model": "gpt-4.1", "base_url": server.url, "api_key": "x", "max_retries": 0, "stream_usage": True}
     models = {name: ChatOpenAI(**{**settings, **options}) for name in names}
     targets = [Target(name, name, "gpt-4.1", can=can or Capabilities()) for name in names]
-    return ChatSwitchwise(models, router=Router(Pool(targets), journal=[] if journal is None else [journal.append]))
+    return ChatSwitchwise(models, router=Router(Pool(targets), observers=[] if journal is None else [journal.append]))
 
 
 def added(chunks: Any) -> AIMessageChunk:

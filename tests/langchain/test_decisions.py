@@ -88,7 +88,7 @@ class TestOpenAI:
     @pytest.mark.parametrize("way", ["invoke", "stream", "generate", "events"])
     def test_every_way_to_call_asks_first(self, provider: LoopbackProvider, way: str) -> None:
         journal = InMemory()
-        llm = routed(ByDecision(openai_decisions(provider), HARD, TARGETS), journal=[journal])
+        llm = routed(ByDecision(openai_decisions(provider), HARD, TARGETS), observers=[journal])
         if way == "invoke":
             llm.invoke("hello")
         elif way == "stream":
@@ -102,7 +102,7 @@ class TestOpenAI:
     @pytest.mark.parametrize("way", ["ainvoke", "astream", "agenerate", "aevents"])
     async def test_and_every_asynchronous_one(self, provider: LoopbackProvider, way: str) -> None:
         journal = InMemory()
-        llm = routed(ByDecision(openai_decisions(provider), HARD, TARGETS), journal=[journal])
+        llm = routed(ByDecision(openai_decisions(provider), HARD, TARGETS), observers=[journal])
         if way == "ainvoke":
             await llm.ainvoke("hello")
         elif way == "astream":
@@ -116,7 +116,7 @@ class TestOpenAI:
 
     def test_it_is_in_the_journal_with_usage_and_the_price_of_decisions(self, provider: LoopbackProvider) -> None:
         journal = InMemory()
-        llm = routed(ByDecision(openai_decisions(provider), HARD, TARGETS), journal=[journal])
+        llm = routed(ByDecision(openai_decisions(provider), HARD, TARGETS), observers=[journal])
         llm.invoke("hello")
         (record,) = asks(journal)
         seen = provider.requests[0].usage
@@ -148,7 +148,7 @@ class TestOpenAI:
     ) -> None:
         provider.inject(fault, times=None)
         journal = InMemory()
-        llm = routed(ByDecision(openai_decisions(provider), HARD, TARGETS), journal=[journal])
+        llm = routed(ByDecision(openai_decisions(provider), HARD, TARGETS), observers=[journal])
         assert target_of(llm.invoke("hello", session("a"))) == "strong"
         assert target_of(await llm.ainvoke("hello", session("b"))) == "strong"
         assert asks(journal)[0].result == "failed"
@@ -160,7 +160,7 @@ class TestOpenAI:
         now = [1_000.0]
         provider.inject(Fault.SERVER_ERROR)
         policy = ByDecision(openai_decisions(provider), HARD, TARGETS, pause=30)
-        llm, journal = routed(policy, clock=lambda: now[0], journal=[journal := InMemory()]), journal
+        llm, journal = routed(policy, clock=lambda: now[0], observers=[journal := InMemory()]), journal
         for at, name in ((1_000.0, "a"), (1_010.0, "b"), (1_040.0, "c")):
             now[0] = at
             llm.invoke("hello", session(name))
@@ -183,7 +183,7 @@ class TestOpenAI:
     def test_a_refusal_is_no_opinion(self) -> None:
         with LoopbackProvider([Answer(stop_reason="refusal")]) as provider:
             journal = InMemory()
-            llm = routed(ByDecision(openai_decisions(provider), HARD, TARGETS), journal=[journal])
+            llm = routed(ByDecision(openai_decisions(provider), HARD, TARGETS), observers=[journal])
             assert target_of(llm.invoke("hello")) == "strong"
             assert [*journal][-1].notes[0]["because"] == "gpt-6-luna gave no answer: it declined"
 
@@ -191,14 +191,14 @@ class TestOpenAI:
         provider.inject(Fault.STALL, seconds=10.0)
         journal = InMemory()
         policy = ByDecision(openai_decisions(provider), HARD, TARGETS, timeout=0.2)
-        assert target_of(routed(policy, journal=[journal]).invoke("hello")) == "strong"
+        assert target_of(routed(policy, observers=[journal]).invoke("hello")) == "strong"
         assert asks(journal)[0].failure == FailureKind.TIMEOUT
 
     async def test_nor_asynchronously(self, provider: LoopbackProvider) -> None:
         provider.inject(Fault.STALL, seconds=10.0)
         journal = InMemory()
         policy = ByDecision(openai_decisions(provider), HARD, TARGETS, timeout=0.2)
-        assert target_of(await routed(policy, journal=[journal]).ainvoke("hello")) == "strong"
+        assert target_of(await routed(policy, observers=[journal]).ainvoke("hello")) == "strong"
         assert asks(journal)[0].failure == FailureKind.TIMEOUT
 
     def test_without_a_limit_it_is_asked_on_the_callers_own_thread(self, provider: LoopbackProvider) -> None:
@@ -254,7 +254,7 @@ class TestWhenItIsAsked:
         journal = InMemory()
         pool = Pool([Target("strong"), Target("fast")])
         models = {name: Scripted(model_name=name, answer=act) for name in ("strong", "fast")}
-        router = Router(pool, ByDecision(openai_decisions(provider), HARD, TARGETS), journal=[journal])
+        router = Router(pool, ByDecision(openai_decisions(provider), HARD, TARGETS), observers=[journal])
         agent = create_agent(ChatSwitchwise(models, router=router), [look], middleware=[SwitchwiseMiddleware()])
         state: Any = agent.invoke({"messages": [("user", "Easy.")]}, session("a"))
         agent.invoke({"messages": [*state["messages"], ("user", "A proof, then.")]}, session("a"))
@@ -336,7 +336,7 @@ class TestBudgets:
     def test_what_it_does_not_allow_is_not_asked(self, provider: LoopbackProvider) -> None:
         journal = InMemory()
         policy = ByDecision(openai_decisions(provider), HARD, TARGETS, price=Price(1e9, 0))
-        assert target_of(routed(Budget(usd=1.0), policy, journal=[journal]).invoke("hello")) == "strong"
+        assert target_of(routed(Budget(usd=1.0), policy, observers=[journal]).invoke("hello")) == "strong"
         assert provider.requests == ()
         because = [*journal][-1].notes[0]["because"]
         assert because.startswith("gpt-6-luna gave no answer: gpt-6-luna decisions may not be asked: session")
@@ -345,7 +345,7 @@ class TestBudgets:
     def test_without_a_price_it_says_what_a_budget_needs(self) -> None:
         journal = InMemory()
         policy = ByDecision(RunnableLambda(lambda _: None), OPENAI_QUESTIONS["choice"](), TARGETS)
-        assert target_of(routed(Budget(usd=1.0), policy, journal=[journal]).invoke("hello")) == "strong"
+        assert target_of(routed(Budget(usd=1.0), policy, observers=[journal]).invoke("hello")) == "strong"
         assert [*journal][-1].notes[0]["because"].endswith("; a budget in USD needs its price: give price=")
 
 
@@ -407,14 +407,14 @@ class TestWhatItIsMadeOf:
     def test_a_label_without_a_target_is_no_opinion(self) -> None:
         with LoopbackProvider([Answer("other")]) as provider:
             journal = InMemory()
-            llm = routed(ByDecision(openai_decisions(provider), OPENAI_QUESTIONS["choice"](), TARGETS), journal=[journal])
+            llm = routed(ByDecision(openai_decisions(provider), OPENAI_QUESTIONS["choice"](), TARGETS), observers=[journal])
             assert target_of(llm.invoke("hello")) == "strong"
             assert [*journal][-1].notes[0]["because"] == "gpt-6-luna says 'other' (0.90), which names no target"
 
     def test_nor_is_one_that_is_not_sure_enough(self, provider: LoopbackProvider) -> None:
         journal = InMemory()
         policy = ByDecision(openai_decisions(provider), HARD, TARGETS, threshold=0.95)
-        assert target_of(routed(policy, journal=[journal]).invoke("hello")) == "strong"
+        assert target_of(routed(policy, observers=[journal]).invoke("hello")) == "strong"
         assert [*journal][-1].notes[0]["because"] == "gpt-6-luna says 'easy' (0.90), which is less sure than 0.95"
 
     @pytest.mark.parametrize("error", [KeyError("a bug"), RuntimeError("no memory"), ValueError("hosted images")])
@@ -423,7 +423,7 @@ class TestWhatItIsMadeOf:
             raise error
 
         journal = InMemory()
-        llm = routed(ByDecision(RunnableLambda(broken), OPENAI_QUESTIONS["choice"](), TARGETS), journal=[journal])
+        llm = routed(ByDecision(RunnableLambda(broken), OPENAI_QUESTIONS["choice"](), TARGETS), observers=[journal])
         assert target_of(llm.invoke("hello", session("a"))) == "strong"
         assert target_of(await llm.ainvoke("hello", session("b"))) == "strong"
         assert [record.failure for record in asks(journal)] == ["unsupported", "unsupported"]
@@ -473,7 +473,7 @@ class TestModelsOfTheCore:
     ) -> None:
         model = kind("gpt-6-luna", api_key="test", base_url=provider.openai_url)
         journal = InMemory()
-        llm = routed(by_decision.ByDecision(model, HARD, TARGETS), journal=[journal])
+        llm = routed(by_decision.ByDecision(model, HARD, TARGETS), observers=[journal])
         easy, hard = llm.invoke("What is two and two?", session("a")), await llm.ainvoke("Find a proof of it.", session("b"))
         agent = create_agent(llm, [], middleware=[SwitchwiseMiddleware()])
         last = agent.invoke({"messages": [("user", "A proof, please.")]}, session("c"))["messages"][-1]
@@ -537,14 +537,14 @@ if CORE:
         def test_usage_counts_with_the_price_that_is_given(self) -> None:
             journal = InMemory()
             policy = ByDecision(ScriptedDecisions(), HARD, TARGETS, price=Price(1, 10))
-            routed(policy, journal=[journal]).invoke("hello")
+            routed(policy, observers=[journal]).invoke("hello")
             (record,) = asks(journal)
             assert (record.input_tokens, record.output_tokens) == (40, 2)
             assert record.cost == pytest.approx(60e-6)
 
         def test_what_is_not_known_stays_unknown(self) -> None:
             journal = InMemory()
-            routed(ByDecision(ScriptedDecisions(usage=None), HARD, TARGETS), journal=[journal]).invoke("hello")
+            routed(ByDecision(ScriptedDecisions(usage=None), HARD, TARGETS), observers=[journal]).invoke("hello")
             (record,) = asks(journal)
             assert (record.input_tokens, record.cost) == (None, None)
 

@@ -100,7 +100,7 @@ async def drained(result: Any) -> None:
 @pytest.mark.parametrize("name", DERIVED)
 async def test_what_is_inherited_is_routed_all_the_same(duo: Duo, name: str) -> None:
     journal = InMemory()
-    llm = duo(journal=[journal])
+    llm = duo(observers=[journal])
     one: dict[str, Any] = {
         "batch": ["hi"],
         "abatch": ["hi"],
@@ -122,7 +122,7 @@ async def agenerator() -> AsyncIterator[str]:
 
 def test_counting_tokens_calls_no_provider_and_needs_no_tokenizer(duo: Duo) -> None:
     journal = InMemory()
-    llm = duo(journal=[journal])
+    llm = duo(observers=[journal])
     question = HumanMessage("How is the weather in Lisbon?")
     assert 5 <= llm.get_num_tokens(question.text) <= 9
     alone = llm.get_num_tokens_from_messages([question])

@@ -82,7 +82,7 @@ async def call(llm: ChatSwitchwise, way: str, show: Callable[[str], None]) -> AI
 @pytest.mark.parametrize("fault", list(Fault), ids=lambda fault: fault.value)
 async def test_every_fault_by_every_way_to_call(provider: LoopbackProvider, fault: Fault, failing: str, way: str) -> None:
     journal = InMemory()
-    llm, second = targets(provider, failing, 0.5 if fault in STALLS else 30.0, journal=[journal])
+    llm, second = targets(provider, failing, 0.5 if fault in STALLS else 30.0, observers=[journal])
     provider.inject(fault, provider=failing, times=1, seconds=2.0, after=1)
     shown: list[str] = []
     streamed = way not in ("invoke", "ainvoke")

@@ -97,7 +97,7 @@ def llm() -> Make:
                 Target("fast", "openai", GPT, Price(0.1, 0.5)),
             ]
         )
-        router = Router(pool, Follows(), *(policies or (Rules().prefer("fast"),)), journal=journal or [])
+        router = Router(pool, Follows(), *(policies or (Rules().prefer("fast"),)), observers=journal or [])
         return ChatSwitchwise(router=router, models={"strong": claude(provider), "fast": gpt(provider)})
 
     return make
@@ -116,7 +116,7 @@ def test_a_wrong_done_is_caught_and_the_stronger_one_finishes(repository: Path, 
     with LoopbackProvider(answer=honest) as provider:
         journal = InMemory()
         middleware = [*([SwitchwiseMiddleware()] if routed else []), SwitchwiseGate(suite(repository))]
-        agent = create_agent(llm(provider, journal=[journal]), tools(repository), middleware=middleware)
+        agent = create_agent(llm(provider, observers=[journal]), tools(repository), middleware=middleware)
         messages = run(agent)
     assert (repository / "code.py").read_text() == MENDED
     assert targets(messages) == ["fast", "strong", "strong"]

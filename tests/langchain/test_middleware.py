@@ -264,7 +264,7 @@ class TestDeepAgents:
             rules = ByAgent({"explorer": "mini", "writer": "haiku", "general-purpose": "haiku", "*": "opus"})
             from langchain_switchwise.models.native import natives, pool_of
 
-            router = Router(pool_of(natives(models, {}).values()), hold(rules, per="agent"), journal=[journal])
+            router = Router(pool_of(natives(models, {}).values()), hold(rules, per="agent"), observers=[journal])
             llm = ChatSwitchwise(models, router=router)
             agent = create_deep_agent(
                 model=llm,

@@ -31,7 +31,7 @@ def test_the_run_the_answer_and_the_journal_carry_one_record() -> None:
     pool = Pool([Target("one"), Target("two")])
     llm = ChatSwitchwise(
         {"one": Scripted(), "two": Scripted()},
-        router=Router(pool, Rules().prefer("two", because="it is short"), journal=[journal]),
+        router=Router(pool, Rules().prefer("two", because="it is short"), observers=[journal]),
     )
     answer = llm.invoke("hello", {"callbacks": [runs]})
     (metadata,), (record,) = runs.metadata, journal
@@ -73,7 +73,7 @@ class TestAPinThatMeansNothingHere:
 
     def test_with_a_remark(self) -> None:
         journal = InMemory()
-        llm = ChatSwitchwise({"inner": Scripted()}, router=Router(Pool([Target("inner")]), journal=[journal]))
+        llm = ChatSwitchwise({"inner": Scripted()}, router=Router(Pool([Target("inner")]), observers=[journal]))
         self.graph(llm).invoke({"messages": [HumanMessage("hello")]}, {"configurable": {"switchwise_target": "outer"}})
         (record,) = journal
         assert [note["because"] for note in record.notes] == [
@@ -95,7 +95,7 @@ class TestAPinThatMeansNothingHere:
 
 def test_d2_a_decision_in_a_state_for_a_target_that_is_gone_is_a_remark() -> None:
     journal = InMemory()
-    llm = ChatSwitchwise({"one": Scripted()}, router=Router(Pool([Target("one")]), Follows(), journal=[journal]))
+    llm = ChatSwitchwise({"one": Scripted()}, router=Router(Pool([Target("one")]), Follows(), observers=[journal]))
     llm.invoke("hello", switchwise_follow="gpt-4")
     (record,) = journal
     assert [note["because"] for note in record.notes] == [

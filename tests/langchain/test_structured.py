@@ -51,7 +51,7 @@ def test_another_target_takes_over_with_its_own_parser(real: ChatSwitchwise, pro
 
 def test_tokens_are_counted_once_and_reach_the_journal(provider: LoopbackProvider) -> None:
     journal, usage = InMemory(), UsageMetadataCallbackHandler()
-    llm = ChatSwitchwise({"strong": claude(provider), "fast": gpt(provider)}, journal=[journal])
+    llm = ChatSwitchwise({"strong": claude(provider), "fast": gpt(provider)}, observers=[journal])
     llm.with_structured_output(Place).invoke("Where is Paris?", {"callbacks": [usage]})
     (record,) = journal
     assert record.input_tokens + record.output_tokens == usage.usage_metadata[CLAUDE]["total_tokens"]

@@ -99,5 +99,5 @@ def journal() -> Journal:
 @pytest.fixture
 def two(openai: Callable[..., OpenAI], journal: Journal) -> Switchwise:
     """Two targets, of two providers as far as the router knows, so that one's failure does not rule out the other."""
-    router = Router(Pool([Target("one", "first"), Target("two", "second")]), journal=[journal], recovery=Recovery(patience=0))
+    router = Router(Pool([Target("one", "first"), Target("two", "second")]), observers=[journal], recovery=Recovery(patience=0))
     return Switchwise({"one": openai("gpt-4.1"), "two": openai("gpt-4o")}, router=router)

@@ -15,13 +15,13 @@ from .methods import ADD
 HELLO = [ChatMessage(role="user", content="hello")]
 
 
-def llm(server, journal=(), can=None, **options):
+def llm(server, observers=(), can=None, **options):
     names = ("one", "other")
     made = {
         name: OpenAI(model="gpt-4.1", api_base=server.url, api_key="x", max_retries=0, timeout=20, **options) for name in names
     }
     targets = [Target(name, name, "gpt-4.1", can=can or Capabilities()) for name in names]
-    return Switchwise(made, router=Router(Pool(targets), journal=list(journal)))
+    return Switchwise(made, router=Router(Pool(targets), observers=list(observers)))
 
 
 def call(id_, arguments, name=None, index=0, **more):

@@ -47,7 +47,7 @@ def routed(provider: LoopbackProvider, *policies: object, asked: tuple[Target, .
 async def test_a_decision_model_chooses_whole_streamed_and_asynchronously(provider, kind):
     model = kind("gpt-6-luna", api_key="test", base_url=provider.openai_url)
     journal = InMemory()
-    llm = routed(provider, ByDecision(model, "How hard is it?", TARGETS), journal=[journal])
+    llm = routed(provider, ByDecision(model, "How hard is it?", TARGETS), observers=[journal])
     llm.chat([ChatMessage(role="user", content="Say hello.")], route={"session": "a"})
     list(llm.stream_chat([ChatMessage(role="user", content="Find a proof.")], route={"session": "b"}))
     await llm.acomplete("Find another proof.", route={"session": "c"})
@@ -61,7 +61,7 @@ async def test_a_decision_model_chooses_whole_streamed_and_asynchronously(provid
 async def test_an_llm_of_the_pool_can_be_asked_in_its_place(provider):
     journal = InMemory()
     llm = routed(
-        provider, ByDecision("classifier", "How hard is it?", TARGETS), asked=(Target("classifier"),), journal=[journal]
+        provider, ByDecision("classifier", "How hard is it?", TARGETS), asked=(Target("classifier"),), observers=[journal]
     )
     llm.chat([ChatMessage(role="user", content="Say hello.")], route={"session": "a"})
     await llm.achat([ChatMessage(role="user", content="Find a proof.")], route={"session": "b"})
@@ -79,7 +79,7 @@ def test_a_judge_that_is_ruled_out_never_sees_the_reply(provider):
         Rules().exclude("judge", because="not in the EU"),
         asked=(Target("judge"),),
         verify=Judge("judge"),
-        journal=[journal := InMemory()],
+        observers=[journal := InMemory()],
     )
     llm.chat([ChatMessage(role="user", content="Say hello.")])
     assert [record.target for record in journal] == ["strong"]

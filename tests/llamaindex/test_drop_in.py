@@ -163,7 +163,7 @@ class TestBeingPassedAround:
 
     def test_several_event_loops_may_use_it_one_after_the_other(self, provider, journal):
         made = OpenAI(model="gpt-4.1", api_base=provider.openai_url, api_key="test", max_retries=0)
-        llm = Switchwise({"only": made}, journal=[journal])
+        llm = Switchwise({"only": made}, observers=[journal])
 
         def ask(_):
             return asyncio.run(llm.achat(HELLO)).message.content
@@ -189,7 +189,7 @@ class TestConfiguration:
             (lambda llm: Switchwise([llm], temperature=0.2), "temperature: no model takes this setting"),
             (lambda llm: Switchwise([llm], rate_limiter=object()), "rate_limiter: no model takes this setting"),
             (lambda llm: Switchwise({"a": llm}, router=Router(Pool([Target("b")]))), "only one of them names a, b"),
-            (lambda llm: Switchwise({"a": llm}, router=Router(Pool([Target("a")])), journal=[print]), "belong to the router"),
+            (lambda llm: Switchwise({"a": llm}, router=Router(Pool([Target("a")])), observers=[print]), "belong to the router"),
         ],
     )
     def test_what_cannot_work_is_said_at_once_with_the_remedy(self, openai, make, says):

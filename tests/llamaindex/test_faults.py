@@ -53,7 +53,7 @@ class TestBeforeAWordWasShown:
             assert kind == BEFORE_ANYTHING[fault]
 
     async def test_a_target_that_hangs_is_left_after_its_own_timeout(self, method, openai, journal, provider):
-        router = Router(Pool([Target("one", "a"), Target("two", "b")]), journal=[journal])
+        router = Router(Pool([Target("one", "a"), Target("two", "b")]), observers=[journal])
         llm = Switchwise({"one": openai("gpt-4.1", timeout=0.3), "two": openai("gpt-4o")}, router=router)
         provider.inject(Fault.STALL, model="gpt-4.1", seconds=5)
         await method.ask(llm, "What is it?")
@@ -121,7 +121,7 @@ class TestStreams:
         assert journal.results == [("one", "abandoned")] * 2
 
     async def test_one_that_is_cancelled_is_settled_as_abandoned_and_the_cancellation_passes(self, openai, journal, provider):
-        llm = Switchwise({"only": openai()}, journal=[journal])
+        llm = Switchwise({"only": openai()}, observers=[journal])
         provider.inject(Fault.STALL, seconds=5)
         task = asyncio.create_task(llm.achat(HELLO))
         while not (provider.requests or task.done()):
@@ -136,7 +136,7 @@ class TestStreams:
         def not_from_the_first(view, reply):
             return Verdict("gpt-4.1" not in reply.text, "it names its model")
 
-        router = Router(Pool([Target("one"), Target("two")]), verify=not_from_the_first, journal=[journal])
+        router = Router(Pool([Target("one"), Target("two")]), verify=not_from_the_first, observers=[journal])
         llm = Switchwise({"one": openai("gpt-4.1"), "two": openai("gpt-4o")}, router=router)
         shown, last = await stamped_method.ask(llm, "What is it?")
         assert shown == "You said: What is it? (1 turns, gpt-4o)."
@@ -151,7 +151,7 @@ class TestStreams:
         router = Router(
             Pool([Target("one", "a"), Target("two", "b"), Target("three", "b")]),
             verify=lambda view, reply: Verdict(False, "no", 0.9 if "gpt-4.1" in reply.text else 0.1),
-            journal=[journal],
+            observers=[journal],
             recovery=Recovery(patience=0),
         )
         models = {"one": openai("gpt-4.1"), "two": openai("gpt-4o"), "three": openai("gpt-4o-mini")}

@@ -55,7 +55,7 @@ def suite(root: Path) -> Command:
 
 def llm(provider: LoopbackProvider, journal: Journal) -> Switchwise:
     pool = Pool([Target("strong", "openai", "gpt-4.1", Price(2, 8)), Target("fast", "openai", "gpt-4.1-mini", Price(0.4, 1.6))])
-    router = Router(pool, Follows(), Rules().prefer("fast"), journal=[journal])
+    router = Router(pool, Follows(), Rules().prefer("fast"), observers=[journal])
     models = {
         target.name: OpenAI(model=target.model, api_base=provider.openai_url, api_key="test", max_retries=0) for target in pool
     }

@@ -41,7 +41,7 @@ def provider():
 def shared(openai, journal):
     """One LLM for three agents, each of which has a target of its own."""
     pool = Pool([Target("strong"), Target("middle"), Target("fast")])
-    router = Router(pool, ByAgent(planner="strong", researcher="fast", writer="middle"), journal=[journal])
+    router = Router(pool, ByAgent(planner="strong", researcher="fast", writer="middle"), observers=[journal])
     return Switchwise({"strong": openai("gpt-4.1"), "middle": openai("gpt-4o"), "fast": openai("gpt-4o-mini")}, router=router)
 
 
@@ -136,7 +136,7 @@ class TestAWorkflow:
             return Answer("good")
 
         with LoopbackProvider(answer=move) as other:
-            llm = Switchwise({"only": openai(api_base=other.openai_url)}, journal=[journal])
+            llm = Switchwise({"only": openai(api_base=other.openai_url)}, observers=[journal])
             agent = FunctionAgent(name="boss", tools=[FunctionTool.from_defaults(async_fn=ask_again)], llm=llm)
             assert str(await agent.run("go")) == "good"
         assert [attempt.call.view.scope.agent for attempt in journal] == ["boss", "tool:ask_again", "boss"]
@@ -146,7 +146,7 @@ class TestAWorkflow:
             Answer(tool_calls=(ToolCall("add", {"a": 1, "b": 1}),)) if request.tools else Answer("I stop here")
         )
         with LoopbackProvider(answer=endless) as other:
-            llm = Switchwise({"only": openai(api_base=other.openai_url)}, journal=[journal])
+            llm = Switchwise({"only": openai(api_base=other.openai_url)}, observers=[journal])
             agent = FunctionAgent(
                 name="busy", tools=[FunctionTool.from_defaults(async_fn=team.add)], llm=llm, early_stopping_method="generate"
             )
@@ -291,7 +291,7 @@ class TestWhoIsCalling:
 
     def test_a_stream_that_is_read_in_another_thread_keeps_who_asked_for_it(self, openai, journal):
         with LoopbackProvider() as provider:
-            llm = Switchwise({"only": openai(api_base=provider.openai_url)}, journal=[journal])
+            llm = Switchwise({"only": openai(api_base=provider.openai_url)}, observers=[journal])
             with route_scope(session="mine", agent="me"):
                 chunks = llm.stream_chat(HELLO)
             reader = threading.Thread(target=lambda: list(chunks))
@@ -301,7 +301,7 @@ class TestWhoIsCalling:
 
     def test_without_any_word_a_conversation_is_its_own_session(self, openai, journal):
         with LoopbackProvider() as provider:
-            llm = Switchwise({"only": openai(api_base=provider.openai_url)}, journal=[journal])
+            llm = Switchwise({"only": openai(api_base=provider.openai_url)}, observers=[journal])
             answer = llm.chat(HELLO).message
             llm.chat([*HELLO, answer, ChatMessage(role="user", content="and now?")])
             llm.chat([ChatMessage(role="user", content="another")])
@@ -311,13 +311,13 @@ class TestWhoIsCalling:
 
     def test_labels_and_deadline_reach_the_policies(self, openai, journal):
         with LoopbackProvider() as provider:
-            llm = Switchwise({"only": openai(api_base=provider.openai_url)}, journal=[journal])
+            llm = Switchwise({"only": openai(api_base=provider.openai_url)}, observers=[journal])
             llm.bind(team="red").chat(HELLO, route={"tenant": "acme", "deadline": 12.5})
         scope = journal[0].call.view.scope
         assert (dict(scope.labels), scope.deadline, scope.tenant) == ({"team": "red", "tenant": "acme"}, 12.5, "acme")
 
     def test_a_route_that_is_no_mapping_is_told(self, openai, journal):
-        llm = Switchwise({"only": openai()}, journal=[journal])
+        llm = Switchwise({"only": openai()}, observers=[journal])
         with pytest.raises(ConfigurationError, match=r"route='fast'.*'target': 'fast'"):
             llm.chat(HELLO, route="fast")
         assert not journal

@@ -46,7 +46,7 @@ def native(provider):
 def router(journal):
     """Each agent of the team has a target of its own."""
     pool = Pool([Target("strong"), Target("middle"), Target("fast")])
-    return Router(pool, ByAgent(planner="strong", researcher="fast", writer="middle"), journal=[journal])
+    return Router(pool, ByAgent(planner="strong", researcher="fast", writer="middle"), observers=[journal])
 
 
 def in_loops(ask, count, threads=4):
@@ -127,7 +127,7 @@ class TestThreads:
 class TestCopies:
     def test_an_agent_and_a_workflow_that_were_copied_still_share_the_router(self, openai, journal):
         """With a bare LLM whose client has been made, `deepcopy` fails: clients hold locks."""
-        llm = Switchwise({"only": openai()}, journal=[journal])
+        llm = Switchwise({"only": openai()}, observers=[journal])
         llm.chat(HELLO)
         agent = FunctionAgent(name="a", description="d", llm=llm)
         for copied in (copy.deepcopy(agent), agent.model_copy(deep=True)):
@@ -157,7 +157,7 @@ class TestCopies:
 
 class TestCancelledRuns:
     async def test_settle_their_open_call_and_leave_the_llm_as_it_was(self, openai, provider, journal):
-        llm = Switchwise({"only": openai()}, journal=[journal])
+        llm = Switchwise({"only": openai()}, observers=[journal])
         agent = FunctionAgent(name="a", description="d", llm=llm)
         provider.inject(Fault.STALL, seconds=5)
         run = agent.run("hello")

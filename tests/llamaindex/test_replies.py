@@ -160,7 +160,7 @@ class TestReplies:
             return Verdict("no" not in asked.text, "the judge says no")
 
         pool = Pool([Target("one"), Target("two")])
-        router = Router(pool, verify=judge, journal=[journal])
+        router = Router(pool, verify=judge, observers=[journal])
         answers = LoopbackProvider(
             answer=lambda r: Answer("no" if "good?" in r.last_user_text else '{"name": "B", "population": 1}')
         )

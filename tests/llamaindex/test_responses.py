@@ -35,7 +35,7 @@ AFTER_A_WORD = {
 
 @pytest.fixture
 def two(responses, journal):
-    router = Router(Pool([Target("one", "first"), Target("two", "second")]), journal=[journal], recovery=Recovery(patience=0))
+    router = Router(Pool([Target("one", "first"), Target("two", "second")]), observers=[journal], recovery=Recovery(patience=0))
     return Switchwise({"one": responses("gpt-4.1"), "two": responses("gpt-4o")}, router=router)
 
 

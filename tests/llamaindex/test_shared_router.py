@@ -21,7 +21,7 @@ def both(openai, journal):
 
     def make(*policies):
         pool = Pool([Target("one", "first", price=Price(1e4, 1e4)), Target("two", "second", price=Price(1e4, 1e4))])
-        router = Router(pool, *policies, journal=[journal])
+        router = Router(pool, *policies, observers=[journal])
         chat_model = ChatSwitchwise(
             {"one": FakeListChatModel(responses=["one"]), "two": FakeListChatModel(responses=["two"])}, router=router
         )

@@ -70,7 +70,7 @@ async def test_the_step_after_a_tool_is_known_of_agents_that_call_tools_in_words
         "codeact": [Answer("<execute>1 + 2</execute>"), Answer("It is 3.")],
     }
     with LoopbackProvider(answer=words[kind]) as provider:
-        llm = Switchwise({"only": openai(api_base=provider.openai_url)}, journal=[journal])
+        llm = Switchwise({"only": openai(api_base=provider.openai_url)}, observers=[journal])
         agents = {
             "react": lambda: ReActAgent(tools=[ADD], llm=llm),
             "codeact": lambda: CodeActAgent(code_execute_fn=lambda code: "3", llm=llm),

@@ -33,7 +33,7 @@ def provider():
 @pytest.fixture
 def make(anthropic, openai, journal):
     def made(**options):
-        router = Router(Pool([Target("claude", "anthropic"), Target("gpt", "openai")]), journal=[journal])
+        router = Router(Pool([Target("claude", "anthropic"), Target("gpt", "openai")]), observers=[journal])
         return Switchwise({"claude": anthropic(), "gpt": openai()}, router=router, **options)
 
     return made

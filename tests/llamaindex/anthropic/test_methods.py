@@ -31,7 +31,7 @@ FAULTS = {
 
 @pytest.fixture
 def both(anthropic, openai, journal):
-    router = Router(Pool([Target("claude", "anthropic"), Target("gpt", "openai")]), journal=[journal])
+    router = Router(Pool([Target("claude", "anthropic"), Target("gpt", "openai")]), observers=[journal])
     return Switchwise({"claude": anthropic(), "gpt": openai()}, router=router)
 
 
@@ -134,7 +134,7 @@ def test_a_prompt_of_which_only_a_part_is_counted_is_of_unknown_length(journal, 
     llm._client = Client(api_key="test", http_client=httpx.Client(transport=httpx.MockTransport(lambda _: reply)))
     mark = [CachePoint(cache_control=CacheControl(type="ephemeral"))] if marked else []
     history = [ChatMessage(role="user", blocks=[TextBlock(text="Well?"), *mark])]
-    *_, last = Switchwise([llm], journal=[journal]).stream_chat(history)
+    *_, last = Switchwise([llm], observers=[journal]).stream_chat(history)
     assert last.message.content == "Yes"
     assert journal[0].reply.usage == usage
 

@@ -17,7 +17,7 @@ def through_switchwise(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
     """Replaces the classes' names in the test's module, for the time of the test."""
 
     def around(model: Any) -> ChatSwitchwise:
-        return ChatSwitchwise(models=[model], journal=[routed_calls.append])
+        return ChatSwitchwise(models=[model], observers=[routed_calls.append])
 
     for name in CLASSES:
         real = getattr(request.module, name, None)

@@ -21,7 +21,7 @@ def through_switchwise(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
     @functools.wraps(create_agent)
     def routed_agent(model: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(model, BaseChatModel):
-            model = ChatSwitchwise(models=[model], journal=[routed_calls.append])
+            model = ChatSwitchwise(models=[model], observers=[routed_calls.append])
         return create_agent(model, *args, **kwargs)
 
     monkeypatch.setattr(request.module, "create_agent", routed_agent)

@@ -33,7 +33,7 @@ def through_switchwise(monkeypatch: pytest.MonkeyPatch, routed_calls: list[objec
 
     def around(llm: Any) -> Any:
         if isinstance(llm, LLM) and not isinstance(llm, (Switchwise, StructuredLLM)):
-            return Switchwise(models=[llm], journal=[routed_calls.append])
+            return Switchwise(models=[llm], observers=[routed_calls.append])
         return llm
 
     def routed(function: Callable[..., Any]) -> Callable[..., Any]:

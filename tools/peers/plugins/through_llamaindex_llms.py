@@ -17,7 +17,7 @@ def through_switchwise(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
     """Replaces the names of LLM classes in the test's module, for the time of the test."""
 
     def around(llm: Any) -> Switchwise:
-        return Switchwise(models=[llm], journal=[routed_calls.append])
+        return Switchwise(models=[llm], observers=[routed_calls.append])
 
     for name, real in list(vars(request.module).items()):
         if inspect.isclass(real) and issubclass(real, LLM) and not inspect.isabstract(real):

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from switchwise.engine.circuit import CircuitState
+from switchwise.engine.endings import observed
 from switchwise.engine.policy import (
     Asks,
     Breaks,
     Checks,
-    ChecksState,
     Learns,
     Policy,
     Remembers,
@@ -26,7 +26,16 @@ from switchwise.engine.policy import (
     refuse_what_is_no_policy,
 )
 from switchwise.engine.recovery import Recovery
-from switchwise.engine.requirements import checked, pinned, refuse_options, refuse_what_is_no_pool, taken, use_store
+from switchwise.engine.requirements import (
+    checked,
+    observers_of,
+    pinned,
+    refuse_options,
+    refuse_what_is_no_pool,
+    report_to,
+    take_over,
+    use_store,
+)
 from switchwise.engine.route import FlowContext, Verifier, decide, route
 from switchwise.engine.run import Run
 from switchwise.nouns.call import Attempt, Call
@@ -35,6 +44,7 @@ from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Pool
 from switchwise.nouns.view import View
 from switchwise.observe.explain import Explanation
+from switchwise.observe.observer import Event, EventKind, Observes, tell
 from switchwise.policies.default_chain import Aim, default_chain
 from switchwise.policies.healthy import Healthy
 from switchwise.state.store import Store
@@ -45,7 +55,6 @@ if TYPE_CHECKING:
     from switchwise.config.reloading import Source
 
 M = TypeVar("M")
-_log = logging.getLogger("switchwise.observe.journal")
 _config_log = logging.getLogger("switchwise.config")
 
 
@@ -56,7 +65,7 @@ class Router:
         pool: what can be called, strongest first.
         policies: in order of importance; see `switchwise.policies`.
         verify: judges replies before they are shown; see `switchwise.verifiers`.
-        journal: sinks that are told of every attempt; see `switchwise.observe.journal`. One that fails costs no call: the log of that name says so.
+        observers: told of decisions, attempts and events, such as `JsonLines("journal.jsonl")`; see `switchwise.observe`.
         store: where the policies keep what they remember; see `switchwise.state`. A policy that was given a store of its own keeps to that.
             Routers with one store share what policies of the same name and level remember. None: each policy has its own memory, in this process.
         recovery: what a failed attempt rules out.
@@ -79,26 +88,25 @@ class Router:
         pool: Pool,
         *policies: Policy,
         verify: Verifier | None = None,
-        journal: Sequence[Callable[[Attempt], None]] = (),
+        observers: Sequence[Observes] = (),
         store: Store | None = None,
         recovery: Recovery | None = None,
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.perf_counter,
         rng: random.Random | None = None,
     ) -> None:
-        refuse_options(pool, journal, recovery, clock, timer, rng)
-        if store is not None and not callable(getattr(store, "table", None)):
-            raise ConfigurationError(f"store={store!r:.80}: give a switchwise.state.Store, such as InProcess()")
+        refuse_options(pool, store, recovery, clock, timer, rng)
         self._rng = rng or random.Random()
         self._clock, self._timer, self._recovery = clock, timer, recovery or Recovery()
         self._store = store
         self._file: Source | None = None
-        self._assemble(pool, policies, verify, journal)
+        self._assemble(pool, policies, verify, observers)
 
     def _assemble(
-        self, pool: Pool, policies: tuple[Policy, ...], verify: Verifier | None, journal: Sequence[Callable[[Attempt], None]]
+        self, pool: Pool, policies: tuple[Policy, ...], verify: Verifier | None, observers: Sequence[Observes]
     ) -> None:
         """Take these parts, or refuse them and stay as it is."""
+        watching = observers_of(observers)
         parts: list[object] = [*policies, *([verify] if verify is not None else [])]
         for part in parts:
             refuse_what_is_no_policy(part)
@@ -109,6 +117,7 @@ class Router:
         if verify is not None and len(pool) < 2:
             raise ConfigurationError("verify= needs a second target to turn to when a reply is rejected; the pool has one")
         use_store(parts, self._store)
+        report_to(parts, self.report)
         self.pool = pool
         self._models = models
         self.policies = policies
@@ -116,7 +125,6 @@ class Router:
         self._reservers = [part for part in parts if isinstance(part, Reserves)]
         self._learners = [part.learn for part in parts if isinstance(part, Learns)]
         self._breakers = [part for part in parts if isinstance(part, Breaks)]
-        self._sinks = list(journal)
         self._rewarded = [part for part in parts if isinstance(part, Rewarded)]
         self._remembering = {f"{i}:{name_of(part)}": part for i, part in enumerate(parts) if isinstance(part, Remembers)}
         chain: list[Policy] = [self._recovery, pinned, *policies]
@@ -129,6 +137,7 @@ class Router:
             self._learn,
             self._clock,
             self._timer,
+            watching,
         )
 
     @classmethod
@@ -167,7 +176,7 @@ class Router:
         labels: Mapping[str, str] | None = None,
         reload: float | None = None,
         catalog: Catalog | None = None,
-        journal: Sequence[Callable[[Attempt], None]] = (),
+        observers: Sequence[Observes] = (),
         **options: Any,
     ) -> Self:
         """A router as a configuration file describes it; the format is in docs/reference/configuration.md.
@@ -178,7 +187,7 @@ class Router:
             labels: of the calls that are to be routed: the first router of the file that is for them is taken.
             reload: look every so many seconds whether the file has changed, and take it over; see `reload`. None: never.
             catalog: what is known about models; None: the shipped lists.
-            journal: sinks beside those of the file.
+            observers: besides those of the file.
             options: the others of `Router`: recovery, clock, timer, rng.
 
         Raises:
@@ -188,7 +197,7 @@ class Router:
 
         configuration = load(path, catalog)
         recipe = configuration.pick(router, labels)
-        return cls.from_recipe(configuration, recipe, reload=reload, catalog=catalog, journal=journal, **options)
+        return cls.from_recipe(configuration, recipe, reload=reload, catalog=catalog, observers=observers, **options)
 
     @classmethod
     def from_recipe(
@@ -198,7 +207,7 @@ class Router:
         *,
         reload: float | None = None,
         catalog: Catalog | None = None,
-        journal: Sequence[Callable[[Attempt], None]] = (),
+        observers: Sequence[Observes] = (),
         fixed: bool = False,
         **options: Any,
     ) -> Self:
@@ -206,7 +215,7 @@ class Router:
 
         Parameters:
             configuration, recipe: of `switchwise.config.load`.
-            reload, catalog, journal, options: as in `from_file`.
+            reload, catalog, observers, options: as in `from_file`.
             fixed: an adapter has models for the targets of now: a changed file may leave some out, and add none.
         """
         from switchwise.catalog import Unpriced
@@ -215,9 +224,9 @@ class Router:
         if unpriced := [target.name for target in recipe.pool if target.price is None]:
             told = f"no price is known for {', '.join(unpriced)}: write price = {{ input = ..., output = ... }} for each"
             warnings.warn(told, Unpriced, stacklevel=3)
-        made = cls(recipe.pool, *recipe.policies, verify=recipe.verify, journal=[*recipe.journal, *journal], **options)
+        made = cls(recipe.pool, *recipe.policies, verify=recipe.verify, observers=[*recipe.observers, *observers], **options)
         reachable = {target.name: (target.provider, target.model) for target in recipe.pool} if fixed else None
-        made._file = Source(configuration, recipe, reload, catalog, tuple(journal), made._timer, reachable)
+        made._file = Source(configuration, recipe, reload, catalog, tuple(observers), made._timer, reachable)
         return made
 
     @classmethod
@@ -267,7 +276,9 @@ class Router:
         configuration, recipe = found
         before = [part for part in self._remembering.values() if isinstance(part, Remembers)]
         accounts = {target.name: target.account for target in self.pool if target.account}
-        self._assemble(recipe.pool.with_accounts(accounts), recipe.policies, recipe.verify, [*recipe.journal, *file.sinks])
+        self._assemble(
+            recipe.pool.with_accounts(accounts), recipe.policies, recipe.verify, [*recipe.observers, *file.observers]
+        )
         carry_over(before, [part for part in self._remembering.values() if isinstance(part, Remembers)])
         self._file = file.now(configuration, recipe)
         _config_log.info("%s was taken over: router %s", configuration.document.path, recipe.name)
@@ -284,13 +295,24 @@ class Router:
         finally:
             file.looked()
 
-    def start(self, view: View) -> Run:
+    def start(self, view: View, *observers: Observes) -> Run:
         """Begin one step; give the result to `drive` or `adrive`.
+
+        Parameters:
+            view: the request.
+            observers: told of this step too, as an adapter's own events are.
 
         Raises:
             NoTarget, BudgetExceeded: nothing may be called.
         """
-        return Run(route(self._begun(view), self._context))
+        context = self._context
+        if observers:
+            context = replace(context, observers=context.observers.and_for_this_run(observers))
+        view = self._begun(view)
+        flow = route(view, context)
+        if context.observers.finished:
+            flow = observed(flow, view, context.timer, context.observers)
+        return Run(flow, context.observers)
 
     def decide(self, view: View) -> Shortlist:
         """The decision for `view`, without calling anybody: a policy that would ask a model is passed over."""
@@ -321,7 +343,7 @@ class Router:
             breaker.reset(name)
 
     def feedback(self, decision: str, reward: float, kind: str = "feedback") -> None:
-        """Tell the policies, and the journal, how well a decision turned out.
+        """Tell the policies, and the observers, how well a decision turned out.
 
         Parameters:
             decision: `Outcome.decision`, or the id in the journal.
@@ -332,9 +354,12 @@ class Router:
             raise ConfigurationError(f"reward={reward} is out of range: give a number from 0 (bad) to 1 (good)")
         for policy in self._rewarded:
             policy.feedback(decision, reward, kind)
-        for sink in self._sinks:
-            if (told := getattr(sink, "feedback", None)) is not None:
-                told(decision, reward, kind)
+        what = {"reward": reward, "kind": kind}
+        self.report(Event(EventKind.FEEDBACK, decision, time=self._context.clock(), decision=decision, details=what))
+
+    def report(self, event: Event) -> None:
+        """Tell the observers of an event: for gates, and whatever else stands beside a router."""
+        tell(self._context.observers.event, event)
 
     def observe(self, attempt: Attempt) -> None:
         """Let the policies learn from an attempt that another router made, as one does in whose shadow this one decides."""
@@ -351,17 +376,7 @@ class Router:
         Raises:
             ConfigurationError: the state is of other policies or of another version, or was spoilt; the message names the policy.
         """
-        if not isinstance(state, Mapping):
-            raise ConfigurationError(f"{state!r:.80} is no state: give what Router.dump() gave")
-        if strange := state.keys() - self._remembering.keys():
-            raise ConfigurationError(f"the state holds {', '.join(sorted(strange))}, which this router does not have")
-        parts = [(name, self._remembering[name], memory) for name, memory in state.items()]
-        for name, part, memory in parts:
-            if isinstance(part, ChecksState):
-                taken(name, part.check_state, memory)
-        # Those that cannot be checked beforehand first: where one of them refuses, the others have taken over nothing.
-        for name, part, memory in sorted(parts, key=lambda entry: isinstance(entry[1], ChecksState)):
-            taken(name, part.load, memory)
+        take_over(self._remembering, state)
 
     def _begun(self, view: View) -> View:
         if self._file is not None:
@@ -378,17 +393,12 @@ class Router:
         return None
 
     def _learn(self, attempt: Attempt) -> None:
-        """Tell everybody of it, also after one of them failed: what the others set aside for the call would stay so for good."""
+        """Tell every policy of it, also after one of them failed: what the others set aside for the call would stay so for good."""
         failure: Exception | None = None
         for learn in self._learners:
             try:
                 learn(attempt)
             except Exception as error:  # noqa: BLE001  (raised below)
                 failure = failure or error
-        for sink in self._sinks:
-            try:
-                sink(attempt)
-            except Exception:  # noqa: BLE001  (a full disk or a database that is down must not cost an answer that is paid for)
-                _log.exception("the sink %r failed; the call goes on without its record", sink)
         if failure is not None:
             raise failure

@@ -125,8 +125,8 @@ def _configuration(given: Path | None) -> Iterator[Sign]:
     )
     yield Sign("configuration", "bad" if errors else "ok", told)
     for recipe in configuration.recipes.values():
-        for sink in recipe.journal:
-            place = getattr(sink, "path", None)
+        for observer in recipe.observers:
+            place = getattr(observer, "path", None)
             if place is not None:
                 folder = next(folder for folder in Path(place).absolute().parents if folder.exists())
                 writable = os.access(folder, os.W_OK)

@@ -149,7 +149,7 @@ def _ask(configuration: Configuration, recipe: Recipe, failing: str, clients: Ma
 
     waited: list[float] = []
     attempts: list[Any] = []
-    router = Router.from_recipe(configuration, replace(recipe, journal=()), journal=[attempts.append])
+    router = Router.from_recipe(configuration, replace(recipe, observers=()), observers=[attempts.append])
     prompt = Prompt([{"role": "user", "content": "word " * tokens}], max_tokens=200)
     began, answered, told, cost = perf_counter(), None, "", None
 

@@ -30,7 +30,7 @@ DEFAULT = "Default"  # stands for the chain of Router.default among the policies
 APIS = ("chat", "responses", "messages")
 TOP = ("version", "include", "default", "targets", "routers")
 OF_TARGET = ("provider", "model", "api", "roles", "price", "can", "key", "base_url", "timeout", "settings")
-OF_ROUTER = ("pool", "policies", "verify", "journal", "labels")
+OF_ROUTER = ("pool", "policies", "verify", "journal", "observers", "labels")
 _LEVELS = ("session", "agent", "task")
 _MEMORY = "hold"
 
@@ -97,16 +97,16 @@ class Recipe:
         pool: its targets.
         parts: its policies, in order.
         verify: its verifier.
-        journal: its sinks.
+        observers: its journals, and its other observers.
         labels: the calls that it is for; see `Configuration.pick`.
-        kept: verifier and sinks by what is written, to be taken over by a later reading.
+        kept: verifier and observers by what is written, to be taken over by a later reading.
     """
 
     name: str
     pool: Pool
     parts: tuple[Part, ...]
     verify: Verifier | None = None
-    journal: tuple[Any, ...] = ()
+    observers: tuple[Any, ...] = ()
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     kept: Mapping[str, Any] = field(default_factory=dict)
 
@@ -182,7 +182,7 @@ def load(path: str | Path | None = None, catalog: Catalog | None = None, reuse: 
     Parameters:
         path: see `find`.
         catalog: what is known about models; None: the shipped lists.
-        reuse: a router of an earlier reading, whose policies, verifier and sinks are taken over where they are written alike,
+        reuse: a router of an earlier reading, whose policies, verifier and observers are taken over where they are written alike,
             with all that they have learnt.
 
     Raises:
@@ -309,22 +309,22 @@ class _Reader:
                         parts.append(self._part(entry, pool, before))
         else:
             parts.append(self._part(Node(self._document, node.path, DEFAULT), pool, self._earlier(name, pool)))
-        verify = None
+        verify, observers = None, list[Any]()
         if "verify" in table:
             with self._document.collecting():
                 verify = self._kept(table["verify"], "verifiers", kept)
                 self._check(verify, table["verify"], pool)
-        journal: list[Any] = []
-        if "journal" in table:
-            with self._document.collecting():
-                for entry in [table["journal"]] if isinstance(table["journal"].value, str) else table["journal"].items():
-                    with self._document.collecting():
-                        journal.append(self._sink(entry, kept))
+        for word in ("journal", "observers"):
+            if word in table:
+                with self._document.collecting():
+                    for entry in [table[word]] if isinstance(table[word].value, str) else table[word].items():
+                        with self._document.collecting():
+                            observers.append(self._kept(self._file(entry) if word == "journal" else entry, "observers", kept))
         labels: dict[str, tuple[str, ...]] = {}
         if "labels" in table:
             with self._document.collecting():
                 labels = {word: tuple(value.texts()) for word, value in table["labels"].table().items()}
-        return Recipe(name, pool, tuple(parts), verify, tuple(journal), labels, kept)
+        return Recipe(name, pool, tuple(parts), verify, tuple(observers), labels, kept)
 
     def _pool(self, node: Node | None, endpoints: Mapping[str, Endpoint]) -> Pool:
         if node is None:
@@ -388,11 +388,13 @@ class _Reader:
         kept[written] = before[written] if written in before else made(node, kind)
         return kept[written]
 
-    def _sink(self, node: Node, kept: dict[str, Any]) -> Any:
-        """A sink; a path stands for a file of JSON lines."""
-        if isinstance(node.value, str) and (node.value.endswith(".jsonl") or "/" in node.value):
-            return self._kept(Node(self._document, node.path, {"JsonLines": {"path": node.value}}), "sinks", kept)
-        return self._kept(node, "sinks", kept)
+    def _file(self, node: Node) -> Node:
+        """The journal at a path."""
+        if not Path(node.text()).suffix:
+            raise node.wrong(
+                f"{node.text()!r} is no file", "write a path such as journal.jsonl; a class belongs into observers"
+            )
+        return Node(self._document, node.path, {"JsonLines": {"path": node.text()}})
 
 
 __all__ = ["BadConfiguration", "Configuration", "Endpoint", "Part", "Problem", "Recipe", "Refused", "find", "load"]

@@ -28,7 +28,7 @@ _SECRET: Json = {"type": "string", "pattern": "^(env|file):\\S+$", "description"
 
 
 def json_schema() -> Json:
-    """The schema, with all policies, verifiers, estimators and sinks that are installed."""
+    """The schema, with all policies, verifiers, estimators and observers that are installed."""
     drawing = _Drawing()
     target = _table(
         {
@@ -49,7 +49,8 @@ def json_schema() -> Json:
             "pool": {"type": "array", "items": _TEXT, "minItems": 1, "description": "Targets, strongest first; without: all."},
             "policies": {"type": "array", "items": {"$ref": "#/$defs/policies"}, "description": "In order of importance."},
             "verify": {"$ref": "#/$defs/verifiers"},
-            "journal": {"anyOf": [_TEXT, {"type": "array", "items": {"anyOf": [_TEXT, {"$ref": "#/$defs/sinks"}]}}]},
+            "journal": {**_TEXTS, "description": "Files that each attempt is written to, relative to this one."},
+            "observers": {"type": "array", "items": {"$ref": "#/$defs/observers"}, "description": "Further ones."},
             "labels": {"type": "object", "additionalProperties": _TEXTS, "description": "The calls that it is for."},
         }
     )

@@ -1,7 +1,7 @@
-"""Policies, verifiers, estimators and sinks by the name of their class; one of your own as `package.module:Class`.
+"""Policies, verifiers, estimators and observers by the name of their class; one of your own as `package.module:Class`.
 
 A name is looked for in the package that holds what is shipped, then among the entry points of installed distributions
-(groups `switchwise.policies`, `switchwise.verifiers`, `switchwise.estimators`, `switchwise.sinks`).
+(groups `switchwise.policies`, `switchwise.verifiers`, `switchwise.estimators`, `switchwise.observers`).
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from typing import Any, get_type_hints
 
 from switchwise.config.node import Node, shown
 from switchwise.config.problems import near
+from switchwise.observe.observer import Observer
 
 ROOMS: Mapping[str, str] = {
     "policies": "switchwise.policies",
     "verifiers": "switchwise.verifiers",
     "estimators": "switchwise.quality",
-    "sinks": "switchwise.observe.journal",
+    "observers": "switchwise.observe",
 }
-_ONE = {"policies": "policy", "verifiers": "verifier", "estimators": "estimator", "sinks": "sink"}
+_ONE = {"policies": "policy", "verifiers": "verifier", "estimators": "estimator", "observers": "observer"}
 REFERENCE = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
 
 
@@ -45,6 +46,8 @@ def known(kind: str) -> Mapping[str, Any]:
 def _fits(thing: Any, kind: str) -> bool:
     if not isinstance(thing, type) or getattr(thing, "_is_protocol", False) or inspect.isabstract(thing):
         return False
+    if kind == "observers":
+        return issubclass(thing, Observer) and thing is not Observer
     verb = "estimate" if kind == "estimators" else "__call__"
     return any(verb in vars(base) for base in thing.__mro__)
 

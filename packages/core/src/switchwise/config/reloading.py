@@ -11,9 +11,9 @@ from pathlib import Path
 from switchwise.catalog import Catalog
 from switchwise.config.configuration import Configuration, Recipe, load
 from switchwise.engine.policy import Remembers, name_of
-from switchwise.nouns.call import Attempt
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.validation import number
+from switchwise.observe.observer import Observes
 
 _log = logging.getLogger("switchwise.config")
 
@@ -25,7 +25,7 @@ class Source:
         configuration, recipe: what was read, and which of its routers.
         every: seconds between looks at the file; None: none by itself.
         catalog: what the reading goes by.
-        sinks: beside those of the file.
+        observers: besides those of the file.
         timer: seconds.
         reachable: name -> provider and model of the targets that an adapter has models for; None: no adapter.
     """
@@ -36,13 +36,13 @@ class Source:
         recipe: Recipe,
         every: float | None,
         catalog: Catalog | None,
-        sinks: tuple[Callable[[Attempt], None], ...],
+        observers: tuple[Observes, ...],
         timer: Callable[[], float],
         reachable: Mapping[str, tuple[str, str]] | None = None,
     ) -> None:
         if every is not None:
             number("from_file", "reload", every, above=True)
-        self.recipe, self.sinks, self.reachable = recipe, sinks, reachable
+        self.recipe, self.observers, self.reachable = recipe, observers, reachable
         self.path, self._files = configuration.document.path, configuration.document.files
         self._every, self._catalog, self._timer = every, catalog, timer
         self._stamp = _stamp(self._files)
@@ -78,7 +78,7 @@ class Source:
 
     def now(self, configuration: Configuration, recipe: Recipe) -> Source:
         """The same, after the file was taken over."""
-        return Source(configuration, recipe, self._every, self._catalog, self.sinks, self._timer, self.reachable)
+        return Source(configuration, recipe, self._every, self._catalog, self.observers, self._timer, self.reachable)
 
 
 def _stamp(files: Iterable[Path]) -> tuple[tuple[int, int], ...]:

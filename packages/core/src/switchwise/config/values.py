@@ -30,7 +30,7 @@ class Unwritable(Exception):
 
 
 def made(node: Node, kind: str, skip: frozenset[str] = frozenset()) -> Any:
-    """The policy, verifier, estimator or sink that a field stands for: `"Fits"`, or `{ Budget = { usd = 2 } }`.
+    """The policy, verifier, estimator or observer that a field stands for: `"Fits"`, or `{ Budget = { usd = 2 } }`.
 
     Parameters:
         node: the field.

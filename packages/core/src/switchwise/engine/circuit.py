@@ -66,7 +66,7 @@ class CircuitState:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class CallEnd:
     """What a call says about the health of whom it went to. Times are on the router's clock.
 
     Parameters:
@@ -93,24 +93,24 @@ class Circuit:
     since: float = -inf
     until: float = -inf
 
-    def take(self, event: Event, limits: Thresholds) -> bool:
+    def take(self, end: CallEnd, limits: Thresholds) -> bool:
         """Take in a call; True: the circuit opened, opened again, or closed."""
-        failed = event.failure is not None
-        if event.started < self.since or (failed and self.kind is not None and event.started < self.until):
-            return self._lengthen(event)
-        self.recent.append((event.ended, failed))
-        while len(self.recent) > limits.calls or self.recent[0][0] <= event.ended - limits.window:
+        failed = end.failure is not None
+        if end.started < self.since or (failed and self.kind is not None and end.started < self.until):
+            return self._lengthen(end)
+        self.recent.append((end.ended, failed))
+        while len(self.recent) > limits.calls or self.recent[0][0] <= end.ended - limits.window:
             self.recent.popleft()
-        if event.failure is None or event.soft:
+        if end.failure is None or end.soft:
             if self.kind is not None and not failed:
-                self._close(event.ended)
+                self._close(end.ended)
                 return True
             if not failed or len(self.recent) < limits.minimum:
                 return False
-        if self.kind is None and event.retry_after is None and not self._too_many(limits):
+        if self.kind is None and end.retry_after is None and not self._too_many(limits):
             return False
-        assert event.failure is not None
-        self._open(event, event.failure, limits)
+        assert end.failure is not None
+        self._open(end, end.failure, limits)
         return True
 
     def shown(self, now: float) -> CircuitState:
@@ -123,23 +123,23 @@ class Circuit:
         calls = len(self.recent)
         return calls < limits.minimum or sum(failed for _, failed in self.recent) >= limits.share * calls
 
-    def _open(self, event: Event, kind: FailureKind, limits: Thresholds) -> None:
+    def _open(self, end: CallEnd, kind: FailureKind, limits: Thresholds) -> None:
         lasting = TABLE[kind].lasting
         longest = limits.longest_lasting if lasting else limits.longest
-        forgotten = self.kind is None or event.started > self.until + longest
+        forgotten = self.kind is None or end.started > self.until + longest
         self.openings = 1 if forgotten else self.openings + 1
-        took = event.ended - event.started if kind is FailureKind.TIMEOUT else 0.0
-        asked = None if event.retry_after is None else min(max(event.retry_after, 0.0), LONGEST_ASKED)
+        took = end.ended - end.started if kind is FailureKind.TIMEOUT else 0.0
+        asked = None if end.retry_after is None else min(max(end.retry_after, 0.0), LONGEST_ASKED)
         own = limits.pauses.get(kind, limits.lasting if lasting else TABLE[kind].cool or 0.0)
         first = asked if asked is not None else max(own, took)
         doubled = min(first * 2.0 ** min(self.openings - 1, 64), longest)
-        self.kind, self.since = kind, event.ended
-        self.until = event.ended + max(doubled, asked or 0.0, took)
+        self.kind, self.since = kind, end.ended
+        self.until = end.ended + max(doubled, asked or 0.0, took)
 
-    def _lengthen(self, event: Event) -> bool:
+    def _lengthen(self, end: CallEnd) -> bool:
         """A call that is old news, or that was made in the pause because nothing else was left: only a longer pause counts."""
-        if self.kind is not None and event.failure is not None and event.retry_after is not None:
-            self.until = max(self.until, event.ended + min(max(event.retry_after, 0.0), LONGEST_ASKED))
+        if self.kind is not None and end.failure is not None and end.retry_after is not None:
+            self.until = max(self.until, end.ended + min(max(end.retry_after, 0.0), LONGEST_ASKED))
         return False
 
     def _close(self, now: float) -> None:

@@ -78,6 +78,7 @@ def together(run: Run, items: Callable[[Call], Iterator[Any]]) -> Generator[Any,
                 at_work.pop(key)[1].set()
             for key, call in wanted.items():
                 if key not in at_work:
+                    run.started(call)
                     begin(call)
             try:
                 word = came.get(timeout=several.wait)
@@ -145,6 +146,7 @@ async def atogether(run: Run, items: Callable[[Call], AsyncIterator[Any]]) -> As
                 gone.append(task)
             for key, call in wanted.items():
                 if key not in at_work:
+                    run.started(call)
                     begin(call)
             try:
                 word = came.get_nowait() if not came.empty() else await asyncio.wait_for(came.get(), several.wait)

@@ -56,6 +56,7 @@ def drive(run: Run, perform: Perform, sleep: Callable[[float], object] = time.sl
                 sleep(call.delay)
             reply = items = None
             try:
+                run.started(call)
                 items = _items(call, perform, context)
                 for item in items:
                     if isinstance(item, Reply):
@@ -89,6 +90,7 @@ async def adrive(
                 await sleep(call.delay)
             reply = items = None
             try:
+                run.started(call)
                 items = _aitems(call, perform, context)
                 async for item in items:
                     if isinstance(item, Reply):

@@ -1,13 +1,15 @@
-"""What a request comes to when nothing is left to call, and why a target was not."""
+"""What a request comes to when nothing is left to call, why a target was not, and who is told of the end."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 
-from switchwise.engine.policy import Reserves, name_of
+from switchwise.engine.policy import Reserves, Steps, name_of
 from switchwise.nouns.call import Attempt, Outcome
 from switchwise.nouns.errors import AllTargetsFailed, BudgetExceeded, FailureKind, NoTarget, TargetError, failed_as
 from switchwise.nouns.shortlist import Shortlist
+from switchwise.nouns.view import View
+from switchwise.observe.observer import Finished, Observers, tell
 
 _CALLERS = (FailureKind.BAD_REQUEST, FailureKind.NOT_ACCEPTED)
 
@@ -70,3 +72,18 @@ def ruled_out(shortlist: Shortlist, but: Container[str] = ()) -> str:
     """A line for each target that a note ruled out, but for those named in `but`."""
     lines = [f"  {name}: {note.because} ({note.policy})" for note in shortlist.notes for name in note.out if name not in but]
     return "\n".join(lines)
+
+
+def observed(flow: Steps[Outcome], view: View, timer: Callable[[], float], observers: Observers) -> Steps[Outcome]:
+    """The flow, for observers that want to know how it ends: they are told however it does."""
+    begun, outcome, failure = timer(), None, None
+    try:
+        outcome = yield from flow
+        return outcome
+    except GeneratorExit:
+        raise
+    except BaseException as error:  # told, and raised again
+        failure = error
+        raise
+    finally:
+        tell(observers.finished, Finished(view, timer() - begun, outcome, failure))

@@ -24,6 +24,7 @@ from switchwise.nouns.exchange.gather import Gather
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Pool, Target
 from switchwise.nouns.view import View
+from switchwise.observe.observer import Event
 from switchwise.state.store import Store
 
 T = TypeVar("T")
@@ -102,6 +103,17 @@ class Rewarded(Protocol):
 
     def feedback(self, decision: str, reward: float, kind: str = "feedback") -> None:
         """Take in how well the decision turned out, from 0 to 1, and what says so: see `switchwise.quality.estimate.WEIGHTS`."""
+
+
+@runtime_checkable
+class Reports(Protocol):
+    """It has events for the observers: a circuit opened, a budget ran low."""
+
+    def report_to(self, hear: Callable[[Event], object]) -> None:
+        """Send every event to `hear` too. Called by each router that it becomes part of; see `switchwise.observe.Channel`.
+
+        Events are sent outside of locks: an observer may ask the policy how it stands.
+        """
 
 
 @runtime_checkable

@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from switchwise.engine.policy import Checks, UsesStore, name_of
+from switchwise.engine.policy import Checks, ChecksState, Remembers, Reports, UsesStore, name_of
 from switchwise.engine.recovery import Recovery
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Pool
 from switchwise.nouns.view import View
+from switchwise.observe.observer import Event, Observers
 from switchwise.state.store import Store
 
 
-def refuse_options(pool: object, journal: object, recovery: object, clock: object, timer: object, rng: object) -> None:
+def refuse_options(pool: object, store: object, recovery: object, clock: object, timer: object, rng: object) -> None:
     """Refuse what a router cannot work with.
 
     Raises:
         ConfigurationError: the message names the argument and the remedy.
     """
     refuse_what_is_no_pool(pool)
-    if isinstance(journal, str) or not isinstance(journal, Iterable) or not all(map(callable, journal)):
-        raise ConfigurationError(f"journal={journal!r:.80}: give a list of sinks, such as [JsonLines('journal.jsonl')]")
+    if store is not None and not callable(getattr(store, "table", None)):
+        raise ConfigurationError(f"store={store!r:.80}: give a switchwise.state.Store, such as InProcess()")
     for name, value in (("clock", clock), ("timer", timer)):
         if not callable(value):
             raise ConfigurationError(f"{name}={value!r}: give a function that tells seconds, such as time.time")
@@ -32,10 +33,40 @@ def refuse_options(pool: object, journal: object, recovery: object, clock: objec
         raise ConfigurationError(f"rng={rng!r}: give a generator, such as random.Random(7)")
 
 
+def observers_of(observers: object) -> Observers:
+    """The observers by verb.
+
+    Raises:
+        ConfigurationError: it is no list of observers.
+    """
+    if isinstance(observers, str) or not isinstance(observers, Iterable):
+        raise ConfigurationError(f"observers={observers!r:.80}: give a list, such as [JsonLines('journal.jsonl')]")
+    return Observers(observers)
+
+
 def refuse_what_is_no_pool(pool: object) -> None:
     """Raise `ConfigurationError` for anything but a pool."""
     if not isinstance(pool, Pool):
         raise ConfigurationError(f"{pool!r:.80} is no Pool: write Router(Pool([...]), ...)")
+
+
+def take_over(remembering: Mapping[str, Remembers], state: object) -> None:
+    """Let policies, by name, take over what they dumped: all of it, or nothing.
+
+    Raises:
+        ConfigurationError: the state is not theirs; the message names the policy.
+    """
+    if not isinstance(state, Mapping):
+        raise ConfigurationError(f"{state!r:.80} is no state: give what Router.dump() gave")
+    if strange := state.keys() - remembering.keys():
+        raise ConfigurationError(f"the state holds {', '.join(sorted(strange))}, which this router does not have")
+    parts = [(name, remembering[name], memory) for name, memory in state.items()]
+    for name, part, memory in parts:
+        if isinstance(part, ChecksState):
+            taken(name, part.check_state, memory)
+    # Those that cannot be checked beforehand first: where one of them refuses, the others have taken over nothing.
+    for name, part, memory in sorted(parts, key=lambda entry: isinstance(entry[1], ChecksState)):
+        taken(name, part.load, memory)
 
 
 def taken(name: str, take: Callable[[Mapping[str, Any]], None], memory: Any) -> None:
@@ -63,6 +94,13 @@ def use_store(parts: Sequence[object], store: Store | None) -> None:
                 f"two policies named {name_of(part)} would keep their memory in one table of one store: "
                 "give one of them a part of it, store=Namespace(store, 'other')"
             )
+
+
+def report_to(parts: Sequence[object], hear: Callable[[Event], object]) -> None:
+    """Let the policies that have events send them to `hear`."""
+    for part in parts:
+        if isinstance(part, Reports):
+            part.report_to(hear)
 
 
 def checked(part: Checks, pool: Pool) -> None:

@@ -31,6 +31,7 @@ from switchwise.nouns.exchange.reply import Answer, Reply, Verdict
 from switchwise.nouns.shortlist import Note, Shortlist
 from switchwise.nouns.target import Pool, Target
 from switchwise.nouns.view import Needs, View
+from switchwise.observe.observer import NOBODY, Observers, tell
 from switchwise.protocols.ask_text import answers_in, tokens_of
 
 _log = logging.getLogger("switchwise.engine")
@@ -60,6 +61,7 @@ class FlowContext:
         learn: takes in each attempt.
         clock: the time, in seconds: when attempts began and ended, by which policies cool down and budgets run out.
         timer: seconds by which decisions and calls are timed.
+        observers: told of decisions and attempts.
     """
 
     pool: Pool
@@ -70,6 +72,15 @@ class FlowContext:
     learn: Callable[[Attempt], None]
     clock: Callable[[], float]
     timer: Callable[[], float]
+    observers: Observers = NOBODY
+
+    def settle(self, attempt: Attempt) -> None:
+        """Let the policies learn from it; the observers see it also where a policy fails to."""
+        try:
+            self.learn(attempt)
+        finally:
+            if self.observers.settled:
+                tell(self.observers.settled, attempt)
 
 
 MOST_ASKS = 16
@@ -108,6 +119,8 @@ def route(view: View, context: FlowContext) -> Steps[Outcome]:
             continue
         if delay >= 1.0:
             _log.info("waiting %.1f s for %s: all that is left has failed, and it asked for a pause", delay, target.name)
+        if context.observers.decided:
+            tell(context.observers.decided, call)
         others: list[Attempt] = []
         if plan is None or after is None:
             attempt = yield from _made(call, context)
@@ -124,10 +137,10 @@ def route(view: View, context: FlowContext) -> Steps[Outcome]:
                     opinion if isinstance(opinion, Verdict) else (yield from _heard(opinion, name_of(verify), view, context))
                 )
             except BaseException:  # the reply is paid for, whatever becomes of its verdict
-                context.learn(attempt)
+                context.settle(attempt)
                 raise
             attempt = replace(attempt, verdict=verdict)
-        context.learn(attempt)
+        context.settle(attempt)
         attempts = (*attempts, *others, attempt)
         if attempt.accepted:
             return Outcome(attempt, attempts)
@@ -174,10 +187,10 @@ def _made(call: Call, context: FlowContext) -> Steps[Attempt]:
     except Interrupted as stop:
         broken = stop.__cause__
         assert isinstance(broken, TargetError), "a run interrupts with the failure as the cause"
-        context.learn(Attempt(call, started, context.clock(), error=broken, latency=context.timer() - begun))
+        context.settle(Attempt(call, started, context.clock(), error=broken, latency=context.timer() - begun))
         raise failed_as(Interrupted, [broken.own], *stop.args) from broken.own
     except GeneratorExit:
-        context.learn(Attempt(call, started, context.clock(), abandoned=True, latency=context.timer() - begun))
+        context.settle(Attempt(call, started, context.clock(), abandoned=True, latency=context.timer() - begun))
         raise
     return answered(call, started, context.clock(), reply, context.timer() - begun)
 
@@ -237,7 +250,7 @@ def _chosen(plan: Together, made: list[Attempt], view: View, context: FlowContex
 
 def _learn_all(attempts: Sequence[Attempt], context: FlowContext) -> None:
     for attempt in attempts:
-        context.learn(attempt)
+        context.settle(attempt)
 
 
 def _heard(flow: Flow[T], author: str, view: View, context: FlowContext, repeats: list[Attempt] | None = None) -> Steps[T]:
@@ -294,7 +307,7 @@ def _gathered(
             if attempt.call.ask is None and repeats is not None:
                 repeats.append(attempt)
             else:
-                context.learn(attempt)
+                context.settle(attempt)
     for i, call in calls.items():
         attempt = made[id(call)]
         found[i] = attempt.reply or attempt.error
@@ -307,7 +320,7 @@ def _answered(ask: Ask, author: str, view: View, context: FlowContext) -> Steps[
     if isinstance(call, TargetError):
         return call
     attempt = _with_answers((yield from _made(call, context)))
-    context.learn(attempt)
+    context.settle(attempt)
     return attempt.reply or attempt.error or TargetError(FailureKind.CONNECTION)
 
 

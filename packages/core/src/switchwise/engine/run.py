@@ -1,7 +1,7 @@
 """A flow seen from outside, as a small state machine: make `.call`, tell what you `hear`, say it `ended` or `failed`; repeat.
 
-run.call is a Call       make it; then exactly one of ended, failed
-run.several is not None  `run.several.calls` are to be live: make those that are new, cancel those that are gone, tell what comes of each
+run.call is a Call       say that it is `started` and make it; then exactly one of ended, failed
+run.several is not None  `run.several.calls` are to be live: start and make those that are new, cancel those that are gone, tell what comes of each
 both are None            finished: `run.outcome` is the result, `run.held` what was not shown yet
 """
 
@@ -12,9 +12,10 @@ from typing import Any
 
 from switchwise.engine.policy import Steps
 from switchwise.engine.several import Several
-from switchwise.nouns.call import Call, Event, Live, Outcome
+from switchwise.nouns.call import Call, CallEvent, Live, Outcome
 from switchwise.nouns.errors import Interrupted, TargetError
 from switchwise.nouns.exchange.reply import Reply
+from switchwise.observe.observer import NOBODY, Observers, tell
 
 
 class Run:
@@ -22,24 +23,31 @@ class Run:
 
     Parameters:
         flow: what `route` gives.
+        observers: told when a call goes out.
 
     Raises:
         NoTarget: already the first decision left nothing to call.
     """
 
-    __slots__ = ("_again", "_chunks", "_flow", "_heard", "_outcome", "_unshown", "call", "several")
+    __slots__ = ("_again", "_chunks", "_flow", "_heard", "_observers", "_outcome", "_unshown", "call", "several")
     call: Call | None
     several: Several | None
     _heard: bool
     _chunks: list[Any]
 
-    def __init__(self, flow: Steps[Outcome]) -> None:
+    def __init__(self, flow: Steps[Outcome], observers: Observers = NOBODY) -> None:
         self._flow = flow
+        self._observers = observers
         self.several = None
         self._again: Call | None = None
         self._outcome: Outcome | None = None
         self._unshown: list[tuple[Reply, list[Any]]] = []
         self._resume(flow.send, None)
+
+    def started(self, call: Call) -> None:
+        """`call` goes out now, its delay is over. A call that is made once more, since its connection was dead, started before."""
+        if self._observers.started and call is not self._again:
+            tell(self._observers.started, call)
 
     def hear(self, chunk: Any, call: Call | None = None) -> bool:
         """Take in a chunk of the reply to `call`; True if it may be shown now.
@@ -133,7 +141,7 @@ class Run:
             if several is not None and self.several is not several:
                 several.close()
 
-    def _told(self, event: Event | None) -> Several | None:
+    def _told(self, event: CallEvent | None) -> Several | None:
         self._resume(self._flow.send, event)
         return self.several
 

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from switchwise.nouns.call import Call, Event, Live
+from switchwise.nouns.call import Call, CallEvent, Live
 from switchwise.nouns.errors import TargetError
 from switchwise.nouns.exchange.reply import Reply
 
@@ -31,7 +31,7 @@ class Several:
     def __init__(
         self,
         live: Live,
-        tell: Callable[[Event | None], Several | None],
+        tell: Callable[[CallEvent | None], Several | None],
         interrupt: Callable[[Call, TargetError], None],
         unshown: list[tuple[Reply, list[Any]]],
     ) -> None:
@@ -86,7 +86,7 @@ class Several:
         """Choose what was claimed meanwhile."""
         claimed = self._claimed
         if claimed is not None and self.live.chosen is None and self._is_live(claimed):
-            self._tell(Event(claimed))
+            self._tell(CallEvent(claimed))
 
     def hear(self, call: Call, chunk: Any) -> list[Any]:
         """Take in a chunk of the reply to `call`; what may be shown now."""
@@ -115,7 +115,7 @@ class Several:
             return
         if chunks := self._chunks.get(id(call)):
             self._unshown.append((reply, chunks))
-        self._tell(Event(call, reply))
+        self._tell(CallEvent(call, reply))
 
     def failed(self, call: Call, error: TargetError) -> bool:
         """The target of `call` failed; True: its connection was dead before it was used, make it once more, uncounted.
@@ -135,7 +135,7 @@ class Several:
         if heard and call.live and self.live.chosen is call:
             self._interrupt(call, error)
         else:
-            self._tell(Event(call, error))
+            self._tell(CallEvent(call, error))
         return False
 
     def waited(self) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 
-from switchwise.nouns.call import Attempt, Call, Event, Live
+from switchwise.nouns.call import Attempt, Call, CallEvent, Live
 from switchwise.nouns.errors import Interrupted, TargetError
 from switchwise.nouns.exchange.gather import Until, enough
 from switchwise.nouns.exchange.reply import Reply
@@ -46,7 +46,7 @@ class Batch:
     made: list[Attempt] = field(default_factory=list)
     _open: dict[int, tuple[Call, float, float]] = field(default_factory=dict)  # with when it began, by clock and timer
 
-    def run(self, calls: Sequence[Call]) -> Generator[Live, Event | None, list[Attempt]]:
+    def run(self, calls: Sequence[Call]) -> Generator[Live, CallEvent | None, list[Attempt]]:
         """Make the calls; every attempt, in the order in which they ended. Those that were cancelled come last.
 
         Raises:

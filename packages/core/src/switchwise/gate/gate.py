@@ -28,13 +28,14 @@ import asyncio
 import logging
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from switchwise.gate.finding import Begins, Check, ChecksAsync, Finding, Standing, Work
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.validation import number, whole
+from switchwise.observe.observer import Channel, Event, EventKind, Observer, Observers, tell
 
 _log = logging.getLogger("switchwise.gate")
 
@@ -42,6 +43,7 @@ MARK: Final = "switchwise_gate"
 """How a message that holds findings is marked, so that nobody takes it for the user's task."""
 CAREFUL: Final = 20
 """Runs of the first target after which its measured rate counts."""
+_KINDS: Final = {Standing.ACCEPTED: EventKind.GATE_ACCEPTED, Standing.REJECTED: EventKind.GATE_REJECTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ class Gate:
         note: what the next model is told in addition; `{findings}` stands for the findings.
         worth: share of first answers that must be accepted for a cheap first target to pay; None: it is not watched. Below
             it, with enough runs to be sure, runs begin with `stronger` (`Gate.start`): each fourth goes on measuring.
-        observe: told each (work, finding, ruling); what it raises is logged.
+        observers: told of each ruling, as an event; those of a router that the gate is used with are told too (`report_to`).
 
     Raises:
         ConfigurationError: the check cannot be called, or a word or number cannot be.
@@ -117,7 +119,7 @@ class Gate:
         root: str = "",
         note: str = "",
         worth: float | None = None,
-        observe: Callable[[Work, Finding, Ruling], object] | None = None,
+        observers: Sequence[Observer] = (),
     ) -> None:
         if not callable(check) or isinstance(check, type):
             raise ConfigurationError(f"Gate({check!r:.80}): give a check, such as Command(['pytest', '-q'])")
@@ -129,7 +131,9 @@ class Gate:
         if note and "{findings}" not in note:
             raise ConfigurationError(f"Gate(note={note!r:.80}): write {{findings}} where the findings are to stand")
         self.check, self.tries, self.stronger, self.mode = check, tries, stronger, mode
-        self.root, self.note, self.worth, self._observe = str(root), note, worth, observe
+        self.root, self.note, self.worth = str(root), note, worth
+        self._channel = Channel()
+        self._hearers = Observers(observers).event
         self._lock = threading.Lock()
         self._judged = self._accepted = self._started = 0
 
@@ -203,12 +207,29 @@ class Gate:
         ruling = self._decided(finding, passage)
         level = logging.INFO if finding.accepted else logging.WARNING
         _log.log(level, "gate: %s%s", finding.standing.value, f" ({finding.because})" if finding.because else "")
-        if self._observe is not None:
-            try:
-                self._observe(work, finding, ruling)
-            except Exception:  # noqa: BLE001  (an observer costs no answer)
-                _log.exception("the observer of a gate failed")
+        for event in self._events(work, ruling):
+            tell(self._hearers, event)
+            self._channel.send(event)
         return ruling
+
+    def _events(self, work: Work, ruling: Ruling) -> list[Event]:
+        finding, check = ruling.finding, getattr(self.check, "name", None) or type(self.check).__name__
+        details = {
+            "standing": finding.standing.value,
+            "score": finding.score,
+            "session": work.session,
+            "rejections": ruling.passage.rejections,
+            "again": ruling.again,
+            "mode": self.mode,
+        }
+        found = [Event(_KINDS.get(finding.standing, EventKind.GATE_UNJUDGED), check, finding.because, details=details)]
+        if ruling.again and ruling.target:
+            found.append(Event(EventKind.ESCALATED, ruling.target, finding.because, details={"session": work.session}))
+        return found
+
+    def report_to(self, hear: Callable[[Event], object]) -> None:
+        """Send every event to `hear` too: `router.report`. The doors of the adapters do it for the models that they see."""
+        self._channel.add(hear)
 
     def _decided(self, finding: Finding, passage: Passage) -> Ruling:
         if finding.accepted or self.mode == "shadow":

@@ -59,7 +59,7 @@ class Live:
     first: bool = False
 
 
-class Event(NamedTuple):
+class CallEvent(NamedTuple):
     """What has happened to one of several live calls.
 
     Parameters:

@@ -10,7 +10,7 @@ Source: docs/evaluation.md#when-a-run-goes-wrong, `switchwise escalation`; the l
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 from switchwise.nouns.call import Attempt
@@ -20,6 +20,7 @@ from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Pool
 from switchwise.nouns.validation import number, whole, words
 from switchwise.nouns.view import View
+from switchwise.observe.observer import Channel, Event, EventKind
 from switchwise.quality.choosing import UsesQuality
 from switchwise.quality.estimate import Estimator
 from switchwise.quality.run_profile import KEPT, Finished, Marks, Profile, dump, load, profile
@@ -109,6 +110,7 @@ class Escalate(UsesQuality):
         self.threshold, self.drift, self.confirm, self.loop = float(threshold), float(drift), confirm, loop
         self.words = _lower(words)
         self.size = size
+        self._channel = Channel()
         self._store = store
         self._settle(store or InProcess())
 
@@ -123,6 +125,10 @@ class Escalate(UsesQuality):
         if self._store is None:
             self._store = store
             self._settle(store)
+
+    def report_to(self, hear: Callable[[Event], object]) -> None:
+        """Send an event for every run that is given to another target to `hear` too."""
+        self._channel.add(hear)
 
     def check(self, pool: Pool) -> None:
         """`to` must name something in the pool."""
@@ -155,7 +161,11 @@ class Escalate(UsesQuality):
             state["mixed"] = True
         state["at"] = who
         state["run"] = state["run"] or view.decision
+        fresh = state["floor"] and not (self.runs.get(key) or _START)["floor"]
         self.runs.put(key, state)
+        if fresh:
+            details = {"from": state["floor"]}
+            self._channel.send(Event(EventKind.ESCALATED, who, state["why"], attempt.ended, view.decision, details))
         if not state["mixed"]:
             end = {part: state[part] for part in ("run", "at", "marks")}
             end["tenant"], end["course"] = view.scope.tenant, state["course"]["run"]

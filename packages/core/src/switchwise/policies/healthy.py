@@ -12,11 +12,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import inf
 from typing import Any
 
-from switchwise.engine.circuit import Circuit, CircuitState, Event, Thresholds
+from switchwise.engine.circuit import CallEnd, Circuit, CircuitState, Thresholds
 from switchwise.engine.recovery import TABLE, Reach
 from switchwise.nouns.call import Attempt, Call
 from switchwise.nouns.errors import ConfigurationError, FailureKind
@@ -24,6 +24,7 @@ from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Target
 from switchwise.nouns.validation import number, whole
 from switchwise.nouns.view import View
+from switchwise.observe.observer import Channel, Event, EventKind
 from switchwise.state.codec import mapping, rows
 from switchwise.state.store import Store, Table
 
@@ -47,7 +48,7 @@ class Healthy:
       `longest_lasting`), but they end too. A wrong key and an empty account concern all targets of that account.
     - When nothing else is left at the end of the chain, it gives way: the target that is soonest back is called.
     - In a router with a store, its processes tell each other, within a second of use: what opened or closed in one does in all.
-    - Every opening is one line of the log `switchwise.healthy`, a warning, and every closing one.
+    - Every opening and every closing is one line of the log `switchwise.healthy`, a warning, and one event for the observers.
 
     Parameters:
         share: of the recent calls that must have failed for a circuit to open, above 0 and up to 1.
@@ -114,6 +115,7 @@ class Healthy:
         self.per = per
         self.size = size
         self._limits = Thresholds(share, minimum, window, calls, longest, lasting, longest_lasting, _kinds(pauses or {}))
+        self._channel = Channel()
         self._lock = threading.RLock()  # the garbage collector may close an abandoned stream in the middle, which settles it
         self._circuits: OrderedDict[Key, Circuit] = OrderedDict()
         # Replaced, never changed: a decision reads them without the lock.
@@ -181,12 +183,13 @@ class Healthy:
         if reply is not None and self.slow is not None:
             first = reply.first_chunk if reply.first_chunk is not None else attempt.latency
             slow = first > self.slow
-            event = Event(attempt.started, attempt.ended, FailureKind.TIMEOUT if slow else None, soft=slow)
+            end = CallEnd(attempt.started, attempt.ended, FailureKind.TIMEOUT if slow else None, soft=slow)
         else:
-            event = Event(attempt.started, attempt.ended, kind, asked)
+            end = CallEnd(attempt.started, attempt.ended, kind, asked)
         keys = self._keys(attempt.target, attempt.call.view)
         if kind is not None:
             keys = keys[-1:] if TABLE[kind].rules_out is Reach.ACCOUNT else keys[:1]
+        events = []
         with self._lock:
             for key in keys:
                 circuit = self._circuits.get(key)
@@ -196,9 +199,16 @@ class Healthy:
                 else:
                     self._circuits.move_to_end(key)
                 was = circuit.kind
-                if circuit.take(event, self._limits):
+                if circuit.take(end, self._limits):
                     self._publish(key, circuit)
                     _say(key, circuit, attempt, was)
+                    events.append(_event(key, circuit, attempt, was))
+        for event in events:
+            self._channel.send(event)
+
+    def report_to(self, hear: Callable[[Event], object]) -> None:
+        """Send an event for every opening and closing to `hear` too."""
+        self._channel.add(hear)
 
     def health(self, now: float) -> dict[str, CircuitState]:
         """What is known of each circuit, by target name, or by provider and account for those of an account.
@@ -219,8 +229,12 @@ class Healthy:
             for key in [key for key in self._circuits if name is None or name in (_shown(key), *key[1].lstrip("@").split(" "))]:
                 del self._circuits[key]
                 self._share(key, None)
+            closed = [key for key in self._out if key not in self._circuits]
             self._out = {key: circuit for key, circuit in self._out.items() if key in self._circuits}
             self._probes = {}
+        for key in closed:
+            _log.warning("circuit closed: %s was reset", _shown(key))
+            self._channel.send(Event(EventKind.CIRCUIT_CLOSED, _shown(key), "it was reset"))
 
     def dump(self) -> Mapping[str, Any]:
         """The circuits that are not closed."""
@@ -352,6 +366,17 @@ def _read(state: Any) -> dict[Key, Circuit]:
 def _shown(key: Key) -> str:
     whose, name = key
     return f"{whose}: {name.lstrip('@')}" if whose else name.lstrip("@")
+
+
+def _event(key: Key, circuit: Circuit, attempt: Attempt, was: FailureKind | None) -> Event:
+    kind, decision = circuit.kind, attempt.call.view.decision
+    if kind is None:
+        because = f"it answers again after {was.value if was is not None else 'a failure'}"
+        return Event(EventKind.CIRCUIT_CLOSED, _shown(key), because, attempt.ended, decision)
+    pause = circuit.until - circuit.since
+    details = {"failure": kind.value, "pause": pause, "openings": circuit.openings}
+    because = f"it is not called for {pause:,.0f} s after {kind.value}"
+    return Event(EventKind.CIRCUIT_OPENED, _shown(key), because, attempt.ended, decision, details)
 
 
 def _say(key: Key, circuit: Circuit, attempt: Attempt, was: FailureKind | None) -> None:

@@ -20,6 +20,7 @@ from switchwise.engine.policy import (
     Opinion,
     Policy,
     Remembers,
+    Reports,
     Rewarded,
     UsesStore,
     name_of,
@@ -31,6 +32,7 @@ from switchwise.nouns.scope import Key, Level
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Pool, Target
 from switchwise.nouns.view import View
+from switchwise.observe.observer import Event
 from switchwise.state.codec import dump_table, mapping, table_rows
 from switchwise.state.in_process import InProcess
 from switchwise.state.store import Namespace, Store, Table
@@ -120,6 +122,11 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
     def asks(self) -> tuple[Target, ...]:
         """The models outside of the pool that the held policy asks."""
         return self.policy.asks if isinstance(self.policy, Asks) else ()
+
+    def report_to(self, hear: Callable[[Event], object]) -> None:
+        """Let the held policy send its events to `hear`."""
+        if isinstance(self.policy, Reports):
+            self.policy.report_to(hear)
 
     def check(self, pool: Pool) -> None:
         """Let the held policy check the pool."""

@@ -9,7 +9,7 @@ first call. So a model that has a key (a `SecretStr`) is written as its class an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +17,11 @@ from langchain_core.language_models import BaseChatModel
 from pydantic import SecretBytes, SecretStr
 
 from langchain_switchwise.models.native import Native, pool_of
-from switchwise import Attempt, ConfigurationError, Router
+from switchwise import ConfigurationError, Router
 from switchwise.adapting.models import named
 from switchwise.catalog import Catalog
 from switchwise.engine.route import Verifier
+from switchwise.observe.observer import Observes
 from switchwise.policies.default_chain import Aim, default_chain
 from switchwise.prompt_cache.cache_hints import CacheHints
 
@@ -36,7 +37,7 @@ class Parts:
 
     router: Router | None = None
     verify: Verifier | None = None
-    journal: Sequence[Callable[[Attempt], None]] = ()
+    observers: Sequence[Observes] = ()
     catalog: Catalog | None = None
     cache_hints: CacheHints | None = None
     aim: Aim | None = None
@@ -49,12 +50,12 @@ class Parts:
         """
         if self.router is None:
             pool = pool_of(natives.values(), self.catalog)
-            return Router(pool, *default_chain(pool, aim=self.aim or "quality"), verify=self.verify, journal=self.journal)
+            return Router(pool, *default_chain(pool, aim=self.aim or "quality"), verify=self.verify, observers=self.observers)
         if not isinstance(self.router, Router):
             raise ConfigurationError(f"router= is {named(self.router)}: give a Router")
-        if self.verify or self.journal or self.catalog or self.aim:
+        if self.verify or self.observers or self.catalog or self.aim:
             raise ConfigurationError(
-                "verify=, journal=, catalog= and aim= belong to the router that you give: set them on it and its pool"
+                "verify=, observers=, catalog= and aim= belong to the router that you give: set them on it and its pool"
             )
         pool_names = self.router.pool.names
         if pool_names != natives.keys():

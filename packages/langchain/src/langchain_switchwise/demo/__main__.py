@@ -18,8 +18,10 @@ from langchain_switchwise import ChatSwitchwise
 from langchain_switchwise.demo import airline, report, routing, tickets
 from langchain_switchwise.demo.recording import Conversation, Results, load, scripts
 from switchwise import Attempt, Router, Scope, View
-from switchwise.gate import Finding, Gate, Ruling, Work
+from switchwise.gate import Gate
+from switchwise.observe import Event, EventKind, Observer
 from switchwise.observe.journal import InMemory, JsonLines, Record
+from switchwise.observe.observer import Observes
 from switchwise.testing import Clock
 from switchwise.verifiers import Command
 from switchwise_loopback import Fault, LoopbackProvider, Replay
@@ -33,7 +35,6 @@ KEYS = {"OPENAI_API_KEY", "ANTHROPIC_API_KEY", "DEEPSEEK_API_KEY"}
 INTRODUCTION = """switchwise demo: no key, no cost. The models' words are scripted or recorded, the providers are local, the clock
 is simulated; prices, prompt caches, routing, failures and tests are as they would be."""
 
-Sink = Callable[[Attempt], None]
 Say = Callable[[str], None]
 
 
@@ -50,14 +51,14 @@ def main() -> None:
         run([open_files.enter_context(JsonLines(asked.journal))] if asked.journal else [])
 
 
-def recorded(sinks: Sequence[Sink]) -> None:
+def recorded(watching: Sequence[Observes]) -> None:
     """Both parts over local providers, and both once more with every call on the strongest model."""
     print(report.paragraph(INTRODUCTION))
     table, journal = report.Table(), InMemory()
     circuits = report.Circuits(table)
     logging.getLogger("switchwise.healthy").addHandler(circuits)
     logging.getLogger("switchwise.gate").addHandler(logging.NullHandler())
-    shown: list[Sink] = [journal, table, *sinks]
+    shown: list[Observes] = [journal, table, *watching]
 
     _introduce_tickets()
     mend(tuple(routing.MODELS), shown, table)
@@ -81,11 +82,11 @@ def recorded(sinks: Sequence[Sink]) -> None:
     print(report.bill(list(journal), parts, routing.STRONG, "measured, the same run without a router and an outage"))
 
 
-def live(sinks: Sequence[Sink]) -> None:
+def live(watching: Sequence[Observes]) -> None:
     """The same agents on the user's own keys. The customers say what was recorded; the airline's tools return what was recorded."""
     print("Live: real models, your keys, your bill. The customers' words and the airline's results are recorded.\n")
     table, journal = report.Table(), InMemory()
-    shown: list[Sink] = [journal, table, *sinks]
+    shown: list[Observes] = [journal, table, *watching]
     names = tuple(routing.MODELS)
     _introduce_tickets()
     _mend(routing.tickets(names, shown), routing.models(), table.say)
@@ -126,48 +127,53 @@ def _introduce_desk() -> None:
     print(report.headings())
 
 
-def mend(names: Sequence[str], sinks: Sequence[Sink], table: report.Table | None = None) -> None:
+def mend(names: Sequence[str], watching: Sequence[Observes], table: report.Table | None = None) -> None:
     """The tickets, over a local provider.
 
     Parameters:
         names: the targets that there are.
-        sinks: told of each attempt.
+        watching: observers.
         table: where the gate's findings are shown; None: nowhere.
     """
     clock = Clock()
     with LoopbackProvider(tickets.answer, clock=clock) as provider:
-        router = routing.tickets(names, [*sinks, ticking(clock)], clock)
+        router = routing.tickets(names, [*watching, ticking(clock)], clock)
         _mend(router, local(provider, names), table.say if table else None)
 
 
-def _mend(router: Router, models: dict[str, BaseChatModel], say: Say | None) -> None:
-    def told(_: Work, finding: Finding, ruling: Ruling) -> None:
-        if say is None:
-            return
-        if finding.accepted:
-            say("gate: the tests pass")
-        elif ruling.again:
-            last = finding.because.split("\n")[-1]
-            say(f"gate: {last}. Sent back to the same conversation, from here on with {ruling.target}")
-        else:
-            say(f"gate: the run ends, marked: {ruling.mark}")
+class Findings(Observer):
+    """Says what the gate found."""
 
+    def __init__(self, say: Say) -> None:
+        self._say = say
+
+    def event(self, event: Event) -> None:
+        if event.kind is EventKind.GATE_ACCEPTED:
+            self._say("gate: the tests pass")
+        elif event.kind is EventKind.ESCALATED:
+            last = event.because.split("\n")[-1]
+            self._say(f"gate: {last}. Sent back to the same conversation, from here on with {event.name}")
+        elif not event.details["again"]:
+            self._say(f"gate: the run ends, marked: [not verified: {event.because}]")
+
+
+def _mend(router: Router, models: dict[str, BaseChatModel], say: Say | None) -> None:
     llm = ChatSwitchwise(router=router, models=models)
     with tempfile.TemporaryDirectory(prefix="switchwise-demo-") as folder:
         for ticket in tickets.TICKETS:
             if say:
                 say(f"{ticket.id}: {ticket.text}")
             root = tickets.check_out(ticket, Path(folder))
-            gate = Gate(Command(tickets.TEST_COMMAND), stronger=routing.STRONG, observe=told)
+            gate = Gate(Command(tickets.TEST_COMMAND), stronger=routing.STRONG, observers=[Findings(say)] if say else [])
             tickets.build(llm, root, gate).invoke({"messages": [HumanMessage(ticket.text)]}, tickets.config(ticket))
 
 
-def serve(names: Sequence[str], sinks: Sequence[Sink], table: report.Table | None = None) -> None:
+def serve(names: Sequence[str], watching: Sequence[Observes], table: report.Table | None = None) -> None:
     """The airline's conversations, over a local provider; with `table`, an outage on the way."""
     policy, conversations = load()
     clock = Clock()
     with LoopbackProvider(Replay(scripts(conversations)), clock=clock) as provider:
-        llm = ChatSwitchwise(router=routing.desk(names, [*sinks, ticking(clock)], clock), models=local(provider, names))
+        llm = ChatSwitchwise(router=routing.desk(names, [*watching, ticking(clock)], clock), models=local(provider, names))
 
         def before(turn: int) -> None:
             if table is None or conversation is not conversations[OUTAGE[0] - 1]:
@@ -193,8 +199,8 @@ def local(provider: LoopbackProvider, names: Sequence[str]) -> dict[str, BaseCha
     return routing.models(names, {"openai": openai, "deepseek": openai, "anthropic": anthropic})
 
 
-def ticking(clock: Clock) -> Sink:
-    """A sink that lets the time of a call pass."""
+def ticking(clock: Clock) -> Observes:
+    """An observer that lets the time of a call pass."""
 
     def tick(_: Attempt) -> None:
         clock.advance(SECONDS_A_CALL)

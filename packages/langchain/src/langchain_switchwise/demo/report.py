@@ -38,7 +38,7 @@ def headings() -> str:
 
 
 class Table:
-    """A sink that prints what was called: calls in a row that were decided alike are one row."""
+    """An observer that prints what was called: calls in a row that were decided alike are one row."""
 
     def __init__(self) -> None:
         self._rows: list[Record] = []

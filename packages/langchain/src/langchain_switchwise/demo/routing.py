@@ -11,8 +11,9 @@ from langchain_anthropic import ChatAnthropic
 from langchain_core.language_models import BaseChatModel
 from langchain_openai import ChatOpenAI
 
-from switchwise import Attempt, Pool, Router, View, hold
+from switchwise import Pool, Router, View, hold
 from switchwise.catalog import target
+from switchwise.observe.observer import Observes
 from switchwise.policies import Anchor, Budget, ByAgent, ByPhase, ByStep, Cheapest, Fits, Follows, Healthy, Rules
 from switchwise.quality import Priors
 
@@ -27,7 +28,6 @@ STRONG = "opus"
 POINTS = 0.10  # how far below the best the anchor of a ticket may be, in probability
 NOTHING: Mapping[str, Any] = {}
 
-Sinks = Sequence[Callable[[Attempt], None]]
 EVIDENCE = Priors("bug_fixing")
 
 
@@ -37,7 +37,7 @@ def pool(names: Sequence[str] = tuple(MODELS)) -> Pool:
     return Pool(target(name, provider=MODELS[name][0], model=MODELS[name][1], roles=roles[name]) for name in names)
 
 
-def tickets(names: Sequence[str], journal: Sinks, clock: Callable[[], float] = time.time) -> Router:
+def tickets(names: Sequence[str], observers: Sequence[Observes], clock: Callable[[], float] = time.time) -> Router:
     """For the tickets: the anchor of each session by evidence, a model for the sub-agent, and what the gate decides."""
     return Router(
         pool(names),
@@ -47,16 +47,16 @@ def tickets(names: Sequence[str], journal: Sinks, clock: Callable[[], float] = t
         Budget(usd=1.0, per="session"),
         *([hold(ByAgent(explorer="luna"), per="agent")] if "luna" in names else []),
         hold(Anchor(EVIDENCE, within=POINTS), per="session"),
-        journal=journal,
+        observers=observers,
         clock=clock,
         rng=random.Random(7),
     )
 
 
-def desk(names: Sequence[str], journal: Sinks, clock: Callable[[], float] = time.time) -> Router:
+def desk(names: Sequence[str], observers: Sequence[Observes], clock: Callable[[], float] = time.time) -> Router:
     """For the conversations: one policy for each level, after what must hold at every step."""
     if len(names) == 1:
-        return Router(pool(names), journal=journal, clock=clock)
+        return Router(pool(names), observers=observers, clock=clock)
     return Router(
         pool(names),
         Fits(),
@@ -67,7 +67,7 @@ def desk(names: Sequence[str], journal: Sinks, clock: Callable[[], float] = time
         hold(ByPhase(implementing="gpt"), per="task"),
         ByStep(failure="strong"),
         Cheapest(),
-        journal=journal,
+        observers=observers,
         clock=clock,
         rng=random.Random(7),
     )

@@ -34,10 +34,11 @@ from langchain_switchwise.models.native import Models, common_profile, natives
 from langchain_switchwise.porting.schema import AnswerSchema
 from langchain_switchwise.porting.tools import Tools, measured
 from langchain_switchwise.reading.inputs import Request
-from switchwise import Attempt, Router
+from switchwise import Router
 from switchwise.catalog import Catalog
 from switchwise.engine.route import Verifier
 from switchwise.observe.explain import Explanation
+from switchwise.observe.observer import Observes
 from switchwise.policies.default_chain import Aim
 from switchwise.prompt_cache.cache_hints import CacheHints
 from switchwise.reading import token_estimate as tokens
@@ -60,7 +61,7 @@ class ChatSwitchwise(BaseChatModel):
             whose own names are those. None: the chain of `Router.default` over `models`.
         aim: `quality` (the default), `balanced` or `cost`; see `Router.default`. Not together with `router`.
         verify: judges answers before they are shown; see `switchwise.verifiers`. Not together with `router`.
-        journal: told of every attempt; see `switchwise.observe.journal`. Not together with `router`.
+        observers: told of decisions, attempts and events; see `switchwise.observe`. Not together with `router`.
         catalog: prices and abilities that you know better. Not together with `router`.
         cache_hints: what is done to find prompt caches again (`switchwise.prompt_cache.CacheHints`); None: endpoints that take it are
             told which calls belong to one thread, and nothing is marked.
@@ -89,7 +90,7 @@ class ChatSwitchwise(BaseChatModel):
         router: Router | None = None,
         aim: Aim | None = None,
         verify: Verifier | None = None,
-        journal: Sequence[Callable[[Attempt], None]] = (),
+        observers: Sequence[Observes] = (),
         catalog: Catalog | None = None,
         cache_hints: CacheHints | None = None,
         dispatch: Dispatch | None = None,
@@ -99,7 +100,7 @@ class ChatSwitchwise(BaseChatModel):
         options = {key: value for key, value in settings.items() if key not in fields and value is not None}
         refuse_misplaced(models or dispatch, options)
         if dispatch is None:
-            parts = Parts(router, verify, journal, catalog, cache_hints, aim)
+            parts = Parts(router, verify, observers, catalog, cache_hints, aim)
             said = {key: options[key] for key in _TRACED & options.keys()}
             dispatch = Dispatch(natives(models, options), parts, said)
         super().__init__(dispatch=dispatch, **{key: value for key, value in settings.items() if key in fields})  # type: ignore[call-arg]

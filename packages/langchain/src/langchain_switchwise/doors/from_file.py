@@ -49,7 +49,7 @@ def parts_of_file(
     Parameters:
         path, router, labels, reload, catalog: as in `Router.from_file`. A file that is reloaded may leave targets out, and add
             none: there is no model for them.
-        options: further ones of `Router.from_file`: journal, recovery, clock, timer, rng.
+        options: further ones of `Router.from_file`: observers, recovery, clock, timer, rng.
         settings: fields of LangChain's chat models (`tags`, `metadata`, `callbacks`, ...), and `cache_hints`.
 
     Raises:

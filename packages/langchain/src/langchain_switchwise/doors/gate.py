@@ -108,15 +108,20 @@ class SwitchwiseGate(AgentMiddleware[GateState, Any, Any]):
 
     def wrap_model_call(self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Answer]) -> Answer:
         """Let the call follow the gate's decision."""
-        with _following(request):
+        with self._following(request):
             return handler(request)
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[Answer]]
     ) -> Answer:
         """As `wrap_model_call`."""
-        with _following(request):
+        with self._following(request):
             return await handler(request)
+
+    def _following(self, request: ModelRequest[Any]) -> AbstractContextManager[object]:
+        if isinstance(request.model, ChatSwitchwise):
+            self.gate.report_to(request.model.dispatch.router.report)
+        return _following(request)
 
     def _where(self, runtime: Any) -> str:
         return self._root(runtime) if callable(self._root) else self._root

@@ -1,7 +1,7 @@
 """Alarms for what changes under one's hands: a target that solves less than it did, or costs more per call.
 
     drift = Drift(lambda alarm: log.warning("%s", alarm))
-    router = Router(pool, *policies, journal=[drift])
+    router = Router(pool, *policies, observers=[drift])
 
 Outcomes are verdicts and failures of calls, and whatever `drift.outcome(target, solved)` is given.
 """
@@ -17,6 +17,7 @@ from typing import Literal
 
 from switchwise.nouns.call import Attempt
 from switchwise.nouns.validation import number, whole
+from switchwise.observe.observer import Observer
 from switchwise.quality.sequential import Cusum
 
 _log = logging.getLogger("switchwise.evaluation.drift")
@@ -56,8 +57,8 @@ class _Course:
         self.high = 0.0
 
 
-class Drift:
-    """A sink for a journal: learns what is usual from the first calls of each target, then watches for a change.
+class Drift(Observer):
+    """An observer: learns what is usual from the first calls of each target, then watches for a change.
 
     Parameters:
         alarm: told once for each change; None: it is logged. What was learnt is then learnt anew.
@@ -81,7 +82,7 @@ class Drift:
         self._lock = threading.RLock()
         self.alarms: list[Alarm] = []
 
-    def __call__(self, attempt: Attempt) -> None:
+    def settled(self, attempt: Attempt) -> None:
         """Take in an attempt."""
         if attempt.abandoned or attempt.call.ask is not None:
             return

@@ -1,7 +1,7 @@
 """A candidate router beside the live one: it decides, nobody acts on it; and pairs of results judged blind.
 
     shadow = Shadow(candidate)
-    live = Router(pool, *policies, journal=[shadow])
+    live = Router(pool, *policies, observers=[shadow])
 
 `shadow.report()` says how often both agree, what the candidate's choices would have cost at list prices for the same tokens, and by whom it
 would have sent what. What its choices would have *achieved* only results can tell: run both on whole tasks, and give the pairs to `judged`.
@@ -19,6 +19,7 @@ from typing import Literal
 
 from switchwise.nouns.call import Attempt
 from switchwise.nouns.errors import NoTarget
+from switchwise.observe.observer import Observer
 from switchwise.router import Router
 
 Side = Literal["first", "second", "tie"]
@@ -60,8 +61,8 @@ class ShadowReport:
         return "\n".join(lines)
 
 
-class Shadow:
-    """A sink for a journal: asks a candidate what it would have done with each call that the live router made.
+class Shadow(Observer):
+    """An observer: asks a candidate what it would have done with each call that the live router made.
 
     The candidate learns from the live attempts, so that its memory is warm when it takes over; its own choices are never called.
 
@@ -77,7 +78,7 @@ class Shadow:
         self._moved: Counter[tuple[str, str]] = Counter()
         self._tasks: dict[tuple[str, str], bool] = {}
 
-    def __call__(self, attempt: Attempt) -> None:
+    def settled(self, attempt: Attempt) -> None:
         """Take in an attempt."""
         if attempt.call.ask is not None or attempt.reply is None or not attempt.accepted:
             return

@@ -1,4 +1,4 @@
-"""The journal: one record for each attempt, and the sinks that keep them. A sink is any function of an `Attempt`."""
+"""The journal: one record for each attempt, and the observers that keep them."""
 
 from switchwise.observe.journal.in_memory import InMemory
 from switchwise.observe.journal.json_lines import JsonLines, read

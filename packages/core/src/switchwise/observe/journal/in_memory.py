@@ -1,4 +1,4 @@
-"""A sink that keeps the last records, for notebooks and tests."""
+"""An observer that keeps the last records, for notebooks and tests."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from switchwise.nouns.call import Attempt
 from switchwise.nouns.validation import whole
 from switchwise.observe.journal.record import Record
+from switchwise.observe.observer import Observer
 
 
-class InMemory:
+class InMemory(Observer):
     """The last `size` records, oldest first; iterate over it.
 
     Parameters:
@@ -23,7 +24,7 @@ class InMemory:
         self._records: deque[Record] = deque(maxlen=size)
         self._texts = texts
 
-    def __call__(self, attempt: Attempt) -> None:
+    def settled(self, attempt: Attempt) -> None:
         self._records.append(Record.of(attempt, self._texts))
 
     def __iter__(self) -> Iterator[Record]:

@@ -1,4 +1,4 @@
-"""A sink that appends records to a file, one JSON object to a line."""
+"""An observer that appends records to a file, one JSON object to a line."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from typing import IO, Any
 
 from switchwise.nouns.call import Attempt
 from switchwise.observe.journal.record import SCHEMA, Record
+from switchwise.observe.observer import Event, EventKind, Observer
 
 
-class JsonLines:
+class JsonLines(Observer):
     """Appends each record to `path` and flushes, so a line is whole or not there.
 
     A file that cannot be written is said once, by a warning, and costs no call: a journal must not end a run.
@@ -31,19 +32,20 @@ class JsonLines:
         self._file: IO[str] | None = None
         self._broken = False
 
-    def __call__(self, attempt: Attempt) -> None:
+    def settled(self, attempt: Attempt) -> None:
         self._append(Record.of(attempt, self._texts).as_dict())
 
-    def feedback(self, decision: str, reward: float, kind: str) -> None:
+    def event(self, event: Event) -> None:
         """Write down how a decision turned out; `switchwise eval` and `switchwise fit` read it."""
-        self._append(
-            {
-                "switchwise.schema": SCHEMA,
-                "switchwise.decision": decision,
-                "switchwise.feedback": reward,
-                "switchwise.feedback_kind": kind,
-            }
-        )
+        if event.kind is EventKind.FEEDBACK:
+            self._append(
+                {
+                    "switchwise.schema": SCHEMA,
+                    "switchwise.decision": event.decision,
+                    "switchwise.feedback": event.details["reward"],
+                    "switchwise.feedback_kind": event.details["kind"],
+                }
+            )
 
     def _append(self, row: Mapping[str, Any]) -> None:
         line = json.dumps(row, ensure_ascii=False) + "\n"

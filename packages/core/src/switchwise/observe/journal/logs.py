@@ -1,4 +1,4 @@
-"""A sink for Python's own `logging`."""
+"""An observer for Python's own `logging`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import logging
 
 from switchwise.nouns.call import Attempt
 from switchwise.observe.journal.record import Record
+from switchwise.observe.observer import Observer
 
 
-class Logging:
+class Logging(Observer):
     """One line for each attempt; failed and rejected ones as warnings. The record is in `extra` as `switchwise`.
 
     Parameters:
@@ -20,7 +21,7 @@ class Logging:
         self._logger = logger or logging.getLogger("switchwise")
         self._level = level
 
-    def __call__(self, attempt: Attempt) -> None:
+    def settled(self, attempt: Attempt) -> None:
         level = self._level if attempt.accepted else max(self._level, logging.WARNING)
         if self._logger.isEnabledFor(level):
             record = Record.of(attempt)

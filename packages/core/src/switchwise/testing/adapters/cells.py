@@ -111,7 +111,7 @@ def _refused(face: Face, case: Case, dialect: Dialect) -> None:
             "second": Endpoint(second.url, "openai-chat", "gpt-4o-audio-preview"),
         }
         pool = Pool([Target(name, name, endpoint.model) for name, endpoint in endpoints.items()])
-        adapter = face.build(endpoints, Router(pool, journal=[journal.append]))
+        adapter = face.build(endpoints, Router(pool, observers=[journal.append]))
         assert asked(face, adapter, Ask(case.messages, case.tools, case.settings)).text == "yes"
         assert not first.requests
     assert kinds_of(journal) == ["unsupported", "ok"], kinds_of(journal)

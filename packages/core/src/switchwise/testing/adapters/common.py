@@ -48,8 +48,8 @@ def two(
     hints = options.pop("hints", None)
     endpoints = {name: Endpoint(each.url, model=each.model, options=options) for name, each in endpoints.items()}
     pool = Pool([Target(name, name, endpoints[name].model, can=can or Capabilities()) for name in endpoints])
-    sinks = [] if journal is None else [journal.append]
-    return face.build(endpoints, Router(pool, *policies, journal=sinks, recovery=Recovery(patience=0)), hints)
+    observers = [] if journal is None else [journal.append]
+    return face.build(endpoints, Router(pool, *policies, observers=observers, recovery=Recovery(patience=0)), hints)
 
 
 def raised(act: Callable[[], object]) -> Exception:

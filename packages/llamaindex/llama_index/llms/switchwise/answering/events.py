@@ -13,8 +13,9 @@ from llama_index_instrumentation.dispatcher import Dispatcher
 from llama_index_instrumentation.event_handlers import NullEventHandler
 
 from llama_index.llms.switchwise.answering.structured_usage import UsageHandler
-from switchwise import Call, Reply, TargetError
+from switchwise import Attempt, Call
 from switchwise.observe.decision_record import reason_of
+from switchwise.observe.observer import Observer
 
 _ROOT: Dispatcher = get_dispatcher()
 _DISPATCHER: Dispatcher = get_dispatcher(__name__)
@@ -59,7 +60,7 @@ class RouteOutcomeEvent(BaseEvent):
     Parameters:
         decision, method, attempt, target: as in the decision.
         ok: it gave a complete answer.
-        failure: how it failed; empty: it did not, or the caller went away.
+        failure: how it failed; empty: it did not, or it was broken off: the caller went away, or our own code raised.
         input_tokens, output_tokens, cache_read_tokens: None: the provider did not say.
     """
 
@@ -87,43 +88,48 @@ def anybody_listens() -> bool:
     return False
 
 
-def tell_decision(call: Call, method: str) -> None:
-    """Send the decision behind `call`."""
-    scope = call.view.scope
-    left = set(call.shortlist.names)
-    _DISPATCHER.event(
-        RouteDecisionEvent(
-            **reason_of(call),
-            method=method,
-            attempt=len(call.view.attempts) + 1,
-            model=call.target.model,
-            ruled_out=[target.name for target in call.shortlist.pool if target.name not in left],
-            session=scope.session,
-            agent=scope.agent,
-            task=scope.task,
-            step=scope.step,
-        )
-    )
+class RouteEvents(Observer):
+    """Sends the events of one step.
 
+    Parameters:
+        method: the method of the LLM that the caller used.
+    """
 
-def tell_outcome(call: Call, method: str, reply: Reply | None, error: BaseException | None) -> None:
-    """Send what became of `call`."""
-    usage: Any = reply.usage if reply is not None else None
-    failure = ""
-    if isinstance(error, TargetError):
-        failure = error.kind.value
-    elif isinstance(error, Exception):
-        failure = type(error).__name__
-    _DISPATCHER.event(
-        RouteOutcomeEvent(
-            decision=call.view.decision,
-            method=method,
-            attempt=len(call.view.attempts) + 1,
-            target=call.target.name,
-            ok=reply is not None,
-            failure=failure,
-            input_tokens=usage and usage.input_tokens,
-            output_tokens=usage and usage.output_tokens,
-            cache_read_tokens=usage and usage.cache_read_tokens,
+    def __init__(self, method: str) -> None:
+        self._method = method
+
+    def started(self, call: Call) -> None:
+        """Send the decision behind `call`."""
+        scope = call.view.scope
+        left = set(call.shortlist.names)
+        _DISPATCHER.event(
+            RouteDecisionEvent(
+                **reason_of(call),
+                method=self._method,
+                attempt=len(call.view.attempts) + 1,
+                model=call.target.model,
+                ruled_out=[target.name for target in call.shortlist.pool if target.name not in left],
+                session=scope.session,
+                agent=scope.agent,
+                task=scope.task,
+                step=scope.step,
+            )
         )
-    )
+
+    def settled(self, attempt: Attempt) -> None:
+        """Send what became of a call."""
+        call, reply = attempt.call, attempt.reply
+        usage: Any = reply.usage if reply is not None else None
+        _DISPATCHER.event(
+            RouteOutcomeEvent(
+                decision=call.view.decision,
+                method=self._method,
+                attempt=len(call.view.attempts) + 1,
+                target=call.target.name,
+                ok=reply is not None,
+                failure=attempt.kind.value if attempt.kind is not None else "",
+                input_tokens=usage and usage.input_tokens,
+                output_tokens=usage and usage.output_tokens,
+                cache_read_tokens=usage and usage.cache_read_tokens,
+            )
+        )

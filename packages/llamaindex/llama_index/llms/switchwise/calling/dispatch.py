@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
 from typing import Any
 
+from llama_index.llms.switchwise.answering.events import RouteEvents, anybody_listens
 from llama_index.llms.switchwise.answering.replies import stamped
 from llama_index.llms.switchwise.answering.stream import EmptyStream
 from llama_index.llms.switchwise.calling.perform import Performer
@@ -96,7 +97,8 @@ class Dispatch:
         view = self.view(request, bound)
         named = "session" in view.named
         performer = Performer(self.natives, self._histories, self._hint_writer, request, view.thread, named, self._timer)
-        return self.router.start(view), performer
+        observers = (RouteEvents(request.method),) if anybody_listens() else ()
+        return self.router.start(view, *observers), performer
 
 
 def _shown(first: Any, chunks: Iterator[Any], run: Run, performer: Performer) -> Generator[Any, None, None]:

@@ -13,7 +13,6 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from pydantic import ValidationError
 
-from llama_index.llms.switchwise.answering import events
 from llama_index.llms.switchwise.answering.replies import reply_of, stamped
 from llama_index.llms.switchwise.answering.stream import StreamReader, check, says_nothing
 from llama_index.llms.switchwise.answering.structured_usage import NotListening, UsageListener
@@ -51,7 +50,7 @@ class Performer:
         clock: seconds; only differences count.
     """
 
-    __slots__ = ("_clock", "_hint_writer", "_histories", "_listened", "_named", "_natives", "_request", "_thread", "stamps")
+    __slots__ = ("_clock", "_hint_writer", "_histories", "_named", "_natives", "_request", "_thread", "stamps")
 
     def __init__(
         self,
@@ -72,7 +71,6 @@ class Performer:
         self._thread = thread
         self._named = named
         self._clock = clock
-        self._listened = events.anybody_listens()
 
     def whole(self, call: Call) -> Iterator[Any]:
         """Make `call` of a method that returns the answer."""
@@ -160,20 +158,18 @@ class Performer:
 
     def _attempt(self, call: Call) -> _Attempt:
         native = self._natives[call.target.name]
-        return _Attempt(call, native, self._request, self._hint_writer, self._histories.answers, self._listened)
+        return _Attempt(call, native, self._request, self._hint_writer, self._histories.answers)
 
 
 class _Attempt:
-    """Around one call: tells of it to those who listen, and turns a provider's exception into a `TargetError`.
+    """Around one call: takes in the answer, and turns a provider's exception into a `TargetError`.
 
     Anything that no provider stands behind passes: a bug must not look like an outage.
     """
 
-    __slots__ = ("_answers", "_call", "_hint_writer", "_listened", "_request", "listener", "native", "reply")
+    __slots__ = ("_answers", "_call", "_hint_writer", "_request", "listener", "native", "reply")
 
-    def __init__(
-        self, call: Call, native: Native, request: Request, hint_writer: HintWriter, answers: Answers, listened: bool
-    ) -> None:
+    def __init__(self, call: Call, native: Native, request: Request, hint_writer: HintWriter, answers: Answers) -> None:
         self._answers = answers
         self.reply: Reply | None = None
         self.listener = (
@@ -185,11 +181,8 @@ class _Attempt:
         self.native = native
         self._hint_writer = hint_writer
         self._request = request
-        self._listened = listened
 
     def __enter__(self) -> _Attempt:
-        if self._listened:
-            events.tell_decision(self._call, self._request.method)
         return self
 
     def answered(self, response: Any, reader: StreamReader | None = None) -> None:
@@ -233,8 +226,6 @@ class _Attempt:
             failure = (unfit(error) if self._request.structured else None) or target_error(error) or error
         if isinstance(failure, TargetError):
             mark_own_doing(failure, self._request.kwargs)
-        if self._listened:
-            events.tell_outcome(self._call, self._request.method, self.reply, failure)
         if failure is not None and failure is not error:
             raise failure from error
 

@@ -29,7 +29,7 @@ def parts_of_file(
     Parameters:
         path, router, labels, reload, catalog: as in `Router.from_file`. A file that is reloaded may leave targets out, and add
             none: there is no LLM for them.
-        options: further ones of `Router.from_file`: journal, recovery, clock, timer, rng.
+        options: further ones of `Router.from_file`: observers, recovery, clock, timer, rng.
         settings: fields of LlamaIndex's LLMs (`system_prompt`, `callback_manager`, ...), and `cache_hints`.
 
     Raises:

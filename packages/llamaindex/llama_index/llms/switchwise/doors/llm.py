@@ -39,10 +39,11 @@ from llama_index.llms.switchwise.models.request import (
     completion_request,
     history,
 )
-from switchwise import Attempt, ConfigurationError, Router
+from switchwise import ConfigurationError, Router
 from switchwise.catalog import Catalog
 from switchwise.engine.route import Verifier
 from switchwise.observe.explain import Explanation
+from switchwise.observe.observer import Observes
 from switchwise.policies.default_chain import Aim
 from switchwise.prompt_cache.cache_hints import CacheHints
 
@@ -88,7 +89,7 @@ class Switchwise(FunctionCallingLLM):
         router: chooses among them; its pool must have the names of `models`. None: `Router.default` over `models`.
         aim: `quality` (the default), `balanced` or `cost`; see `Router.default`. Not together with `router`.
         verify: judges answers before they are shown; see `switchwise.verifiers`. Not together with `router`.
-        journal: told of every attempt; see `switchwise.observe.journal`. Not together with `router`.
+        observers: told of decisions, attempts and events; see `switchwise.observe`. Not together with `router`.
         catalog: prices and abilities of models; give one with overrides for models that you know better.
         cache_hints: what is done to find prompt caches again (`switchwise.prompt_cache.CacheHints`); None: endpoints that take it are
             told which calls belong to one thread of a session that you named, and nothing is marked.
@@ -123,7 +124,7 @@ class Switchwise(FunctionCallingLLM):
         router: Router | None = None,
         aim: Aim | None = None,
         verify: Verifier | None = None,
-        journal: Sequence[Callable[[Attempt], None]] = (),
+        observers: Sequence[Observes] = (),
         catalog: Catalog | None = None,
         cache_hints: CacheHints | None = None,
         **settings: Any,
@@ -131,10 +132,10 @@ class Switchwise(FunctionCallingLLM):
         found = natives(models, {key: value for key, value in settings.items() if key not in _FIELDS})
         given = router
         if router is None:
-            router = Router.default(pool_of(found.values(), catalog), aim or "quality", verify=verify, journal=journal)
-        elif verify is not None or journal or aim:
+            router = Router.default(pool_of(found.values(), catalog), aim or "quality", verify=verify, observers=observers)
+        elif verify is not None or observers or aim:
             raise ConfigurationError(
-                "verify=, journal= and aim= belong to the router where one is given: Router.default(pool, aim, verify=, journal=)"
+                "verify=, observers= and aim= belong to the router where one is given: Router.default(pool, aim, verify=, observers=)"
             )
         elif strange := router.pool.names ^ found.keys():
             raise ConfigurationError(
@@ -147,7 +148,7 @@ class Switchwise(FunctionCallingLLM):
             **{key: value for key, value in settings.items() if key in _FIELDS and value is not None},
         )
         self.dispatch = Dispatch(found, router, cache_hints)
-        self._own_router = given is None and verify is None and catalog is None and aim is None and not journal
+        self._own_router = given is None and verify is None and catalog is None and aim is None and not observers
         self._cache_hints = cache_hints
         self._share_callbacks()
 
