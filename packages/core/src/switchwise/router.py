@@ -305,14 +305,10 @@ class Router:
         Raises:
             NoTarget, BudgetExceeded: nothing may be called.
         """
-        context = self._context
+        view, context = self._begun(view), self._context
         if observers:
             context = replace(context, observers=context.observers.and_for_this_run(observers))
-        view = self._begun(view)
-        flow = route(view, context)
-        if context.observers.finished:
-            flow = observed(flow, view, context.timer, context.observers)
-        return Run(flow, context.observers)
+        return Run(observed(route(view, context), view, context.timer, context.observers), context.observers)
 
     def decide(self, view: View) -> Shortlist:
         """The decision for `view`, without calling anybody: a policy that would ask a model is passed over."""
