@@ -90,7 +90,7 @@ class Played:
         self.most_live, self.result, self.run = 0, "", None
         pool = Pool([Target(name, provider=f"p{i % 2}") for i, name in enumerate(world.acts)])
         verify = world.verify if world.judged else None
-        router = Router(pool, plan, tickets, verify=verify, journal=[self.learned.append], rng=random.Random(1))
+        router = Router(pool, plan, tickets, verify=verify, observers=[self.learned.append], rng=random.Random(1))
         try:
             run = self.run = router.start(View())
             while run.call is not None or run.several is not None:
@@ -176,7 +176,7 @@ def test_sync_and_async_drivers_agree_where_all_answers_are_awaited(world: World
     def router(learned: list[Attempt]) -> Router:
         pool = Pool([Target(name, provider=f"p{i % 2}") for i, name in enumerate(world.acts)])
         plan, verify = AtOnce(most, 0.0, None, by_length), world.verify if world.judged else None
-        return Router(pool, plan, verify=verify, journal=[learned.append], rng=random.Random(1))
+        return Router(pool, plan, verify=verify, observers=[learned.append], rng=random.Random(1))
 
     async def no_sleep(_: float) -> None: ...
 
@@ -241,7 +241,7 @@ PAIR = Pool([Target("slow", price=Price(1.0, 1.0)), Target("quick", price=Price(
 def test_the_second_call_answers_where_the_first_says_nothing_and_the_loser_is_settled_sync_and_async() -> None:
     for after in (0.0, 0.001):
         slow, learned = Slow(), list[Attempt]()
-        run = Router(PAIR, AtOnce(2, after), journal=[learned.append]).start(View(tokens=1_000))
+        run = Router(PAIR, AtOnce(2, after), observers=[learned.append]).start(View(tokens=1_000))
         assert list(drive(run, slow.perform)) == ["q", "r"]
         assert run.outcome.target.name == "quick"
         assert [(a.target.name, a.abandoned) for a in learned] == [("slow", True), ("quick", False)]
@@ -250,7 +250,7 @@ def test_the_second_call_answers_where_the_first_says_nothing_and_the_loser_is_s
         assert slow.closed.wait(20), "its stream is closed as soon as it says something"
 
         slow, learned = Slow(), []
-        run = Router(PAIR, AtOnce(2, after), journal=[learned.append]).start(View(tokens=1_000))
+        run = Router(PAIR, AtOnce(2, after), observers=[learned.append]).start(View(tokens=1_000))
 
         async def main(run: Any = run, slow: Slow = slow) -> list[Any]:
             return [item async for item in adrive(run, slow.aperform)]
@@ -273,7 +273,7 @@ def test_a_budget_counts_a_cancelled_call_with_all_that_it_may_have_used_and_ref
     view = View(tokens=1_000)
     for usd, called in ((0.02, ["slow", "quick"]), (0.008, ["slow"])):
         budget, learned, slow = Budget(usd=usd, per="process", output_allowance=3_000), list[Attempt](), Slow()
-        run = Router(PAIR, budget, AtOnce(2, 0.0), journal=[learned.append]).start(view)
+        run = Router(PAIR, budget, AtOnce(2, 0.0), observers=[learned.append]).start(view)
         if called == ["slow"]:
             slow.gate.set()
         list(drive(run, slow.perform))
@@ -385,7 +385,7 @@ def test_a_verifier_gathers_questions_and_is_sent_what_came_of_each_in_order() -
     asked = [Target(name) for name in "xyz"]
     for until, expected in ((None, ["yes", "slow", "failed"]), (1, ["yes", None, None])):
         jury, learned, tickets = Jury(until), list[Attempt](), Tickets()
-        router = Router(Pool([Target("a"), Target("b")], asked=asked), tickets, verify=jury, journal=[learned.append])
+        router = Router(Pool([Target("a"), Target("b")], asked=asked), tickets, verify=jury, observers=[learned.append])
 
         async def perform(call: Call, until: int | None = until) -> Any:
             if call.ask is None:
@@ -430,7 +430,7 @@ def test_a_second_round_is_the_same_request_with_a_note_and_its_answer_can_be_ch
         yield f"{call.target.name}{call.note}"
         yield Reply(f"{call.target.name}{call.note}")
 
-    run = Router(PAIR, AtOnce(2, 0.0, None, choose), journal=[learned.append], clock=Clock()).start(View())
+    run = Router(PAIR, AtOnce(2, 0.0, None, choose), observers=[learned.append], clock=Clock()).start(View())
     assert list(drive(run, perform)) == ["slowonce more"]
     assert sorted(notes) == [("quick", ""), ("quick", "once more"), ("slow", ""), ("slow", "once more")]
     assert len(run.outcome.attempts) == len(learned) == 4
