@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from switchwise.engine.policy import Checks, ChecksState, Learns, Policy, Remembers, Reserves, UsesStore, name_of
@@ -298,7 +299,7 @@ def is_quick(make: Make, pool: Pool) -> None:
         if not isinstance(opinion, Shortlist):
             opinion.close()
             return  # it asks a model first: what it costs is that
-        medians.append(statistics.median(_seconds(lambda view=view: policy(view, shortlist), 30)))
+        medians.append(statistics.median(_seconds(partial(policy, view, shortlist), 30)))
     # Side by side with plain work on the same machine: a slow or a traced one is no slower a policy.
     typical, most = statistics.median(medians), statistics.median(_seconds(lambda: _rounds(SLOWEST), 30))
     assert typical <= most, (
