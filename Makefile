@@ -5,7 +5,7 @@ RUN := $(UV) run --no-sync
 CORE := packages/core/src/switchwise
 READY := .venv/.ready
 
-.PHONY: adapters coverage help setup chaos demo test test-llamaindex test-newest lock changes check lint types layers bench eval fix build wheels peers clean
+.PHONY: adapters docs picture coverage help setup chaos demo test test-llamaindex test-newest lock changes check lint types layers bench eval fix build wheels peers clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,14 @@ test-newest: $(UV)  ## the tests of core, clients and LangChain with the newest 
 
 lock: $(UV)  ## write the tested versions to requirements.lock
 	$(UV) export --quiet --no-hashes --no-annotate --no-header --all-packages --no-emit-workspace --output-file requirements.lock
+
+docs: $(READY)  ## the site, in build/site; what it takes from the code is drawn first
+	$(RUN) python tools/make_docs.py
+	UV_PROJECT_ENVIRONMENT=.venv-docs $(UV) sync --quiet --python $(PYTHON) --only-group docs
+	.venv-docs/bin/zensical build --clean --strict
+
+picture: $(READY)  ## the picture of the README, from a run of the demo
+	$(RUN) python tools/picture.py
 
 changes: $(READY)  ## fold changes/*.md into CHANGELOG.md; VERSION=
 	$(RUN) towncrier build --yes --version $(VERSION)
@@ -89,10 +97,11 @@ peers: $(UV)  ## other people's tests, unmodified, bare and through switchwise; 
 chaos: $(READY)  ## 5,000 agent steps with random faults through every door
 	$(RUN) python tools/chaos $(ARGS)
 
-fix: $(READY)  ## format, mend what the linter can, and draw the schema of configuration files anew
+fix: $(READY)  ## format, mend what the linter can, and draw the schema of configuration files and the tables of the docs
 	$(RUN) python tools/make_config_schema.py
+	$(RUN) python tools/make_docs.py
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
 
 clean:  ## remove all that was made
-	rm -rf .venv .venv-llamaindex .venv-newest .tools dist .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-llamaindex .venv-newest .venv-docs .tools dist .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis

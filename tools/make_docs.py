@@ -56,16 +56,24 @@ def catalogue(kind: str) -> str:
     from switchwise.config.registry import known
 
     classes = {name: cls for name, cls in known(kind).items() if isinstance(cls, type)}
-    memory = kind == "policies"
-    rows = ["| name | does | use it | not |" + (" |" if memory else ""), "|---|---|---|---|" + ("---|" if memory else "")]
-    if memory:
-        rows[0] = "| name | does | verb | use it | not |"
+    page = (DOCS / TABLES[kind][0]).read_text(encoding="utf-8")
+    verbs = kind == "policies"
+    headings = ["name", "does", *(["verb"] if verbs else []), "use it", "not"]
+    rows = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
     for name, cls in sorted(classes.items()):
         does, use, unfit = _told(cls, import_module(cls.__module__))
-        cells = [f"[`{name}`](api/{_page(ROOMS[kind])}#{ROOMS[kind]}.{name})", does]
-        cells += [_verb(cls)] if memory else []
-        rows.append("| " + " | ".join([*cells, use, unfit]) + " |")
+        cells = [f"[`{name}`]({_section(page, name) or f'api/{ROOMS[kind]}.md#{ROOMS[kind]}.{name}'})", does]
+        cells += [_verb(cls) + (", remembers" if hasattr(cls, "dump") else "")] if verbs else []
+        rows.append(f"| {' | '.join([*cells, use, unfit])} |")
     return "\n".join(rows)
+
+
+def _section(page: str, name: str) -> str:
+    """The section of the page that is about it; empty: there is none."""
+    for heading in re.findall(r"^## (.+)$", page, re.M):
+        if name in re.split(r",\s*", heading):
+            return "#" + re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-")
+    return ""
 
 
 ROOMS = {"policies": "switchwise.policies", "verifiers": "switchwise.verifiers", "estimators": "switchwise.quality"}
@@ -114,9 +122,18 @@ def recovery() -> str:
 
     rows = ["| kind | rules out, for this request | passes | first pause | |", "|---|---|---|---|---|"]
     for kind, row in TABLE.items():
-        more = [word for word, holds in (("lasting", row.lasting), ("one target of another server is asked for a second opinion", row.once)) if holds]
+        more = [
+            word
+            for word, holds in (
+                ("lasting", row.lasting),
+                ("one target of another server is asked for a second opinion", row.once),
+            )
+            if holds
+        ]
         pause = "-" if row.cool is None else f"{row.cool:g} s"
-        rows.append(f"| `{kind.value}` | {row.rules_out.value} | {'yes' if row.passes else 'no'} | {pause} | {'; '.join(more)} |")
+        rows.append(
+            f"| `{kind.value}` | {row.rules_out.value} | {'yes' if row.passes else 'no'} | {pause} | {'; '.join(more)} |"
+        )
     return "\n".join(rows)
 
 
@@ -139,10 +156,6 @@ def _with_table(text: str, name: str, table: str) -> str:
 # -- pages -------------------------------------------------------------------------------------------------------------
 
 
-def _page(package: str) -> str:
-    return f"{package}.md"
-
-
 def api_pages() -> Iterator[tuple[str, str]]:
     """Path below docs/ -> the page, of each public package, and of the index."""
     rows = ["# API", "", "One page for each package; what is not here is not public.", "", "| package | is |", "|---|---|"]
@@ -150,10 +163,16 @@ def api_pages() -> Iterator[tuple[str, str]]:
         source = next(path for root, path in SOURCES.items() if package == root or package.startswith(root + "."))
         tree = ast.parse((source / package.replace(".", "/") / "__init__.py").read_text(encoding="utf-8"))
         told = (ast.get_docstring(tree) or package).split("\n\n")[0].replace("\n", " ")
-        rows.append(f"| [`{package}`]({_page(package)}) | {told.replace('|', '/')} |")
+        rows.append(f"| [`{package}`]({package}.md) | {told.replace('|', '/')} |")
         entries = "\n\n".join(f"::: {package}.{name}" for name in sorted(names, key=lambda name: (name.islower(), name)))
-        yield f"reference/api/{_page(package)}", f"# {package}\n\n{told}\n\n{entries}\n"
+        yield f"reference/api/{package}.md", f"# {package}\n\n{told}\n\n{entries}\n"
     yield "reference/api/index.md", "\n".join(rows) + "\n"
+
+
+def _with_pages(text: str, pages: list[str]) -> str:
+    """The site's configuration with these API pages in its navigation."""
+    entries = "".join(f"          - {page}\n" for page in [pages[-1], *pages[:-1]])
+    return re.sub(r"(?<=      - API:\n)(?:          - .*\n)+", entries, text)
 
 
 def llms() -> str:
@@ -191,8 +210,8 @@ def _title(path: str) -> str:
 
 
 def _first_sentence(path: str) -> str:
-    text = (DOCS / path).read_text(encoding="utf-8")
-    prose = [p for p in re.split(r"\n\s*\n", text) if p.strip() and not re.match(r"[#|`:<!\[\-]|\d\.", p.strip())]
+    text = re.sub(r"^```.*?^```", "", (DOCS / path).read_text(encoding="utf-8"), flags=re.M | re.S)
+    prose = [p for p in re.split(r"\n\s*\n", text) if len(p.strip()) > 45 and not re.match(r"[#|`:<!\[\-]|\d\.", p.strip())]
     if not prose:
         return _title(path) + "."
     plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", " ".join(prose[0].split())).replace("**", "")
@@ -205,7 +224,9 @@ def wanted() -> dict[Path, str]:
     for name, (page, make) in TABLES.items():
         path = DOCS / page
         found[path] = _with_table(found.get(path) or path.read_text(encoding="utf-8"), name, make())
-    found |= {DOCS / page: text for page, text in api_pages()}
+    pages = dict(api_pages())
+    found |= {DOCS / page: text for page, text in pages.items()}
+    found[ROOT / "mkdocs.yml"] = _with_pages((ROOT / "mkdocs.yml").read_text(encoding="utf-8"), list(pages))
     found[DOCS / "llms.txt"] = llms()
     return found
 
