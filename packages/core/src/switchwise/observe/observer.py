@@ -55,7 +55,7 @@ class Event:
         because: in words.
         time: when, on the router's clock, in seconds; None: now.
         decision: id of the step that it belongs to; empty: none.
-        details: numbers and names, as JSON types; see docs/observability.md for those of each kind.
+        details: numbers and names, as JSON types; see docs/guide/observability.md for those of each kind.
     """
 
     kind: EventKind
