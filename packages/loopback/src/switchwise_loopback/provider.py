@@ -247,7 +247,7 @@ class LoopbackProvider:
         if injected and fault not in ANSWERED:
             events = disturb(events, injected, wire.failures(reply))
         sent = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
-        return Response(200, {**sent, **limits(wire.provider, usage, request_id)}, _bytes(events))
+        return Response(200, {**sent, **limits(wire.provider, usage, request_id), **answer.headers}, _bytes(events))
 
     def _understand(self, wire: Wire, body: Mapping[str, Any]) -> tuple[Prompt, Request]:
         try:
@@ -302,7 +302,8 @@ class LoopbackProvider:
 
     def _json(self, seen: Seen, status: int, body: Mapping[str, Any], request_id: str) -> Response:
         self._record(replace(seen, status=status))
-        headers = {"content-type": "application/json", **limits(seen.provider, seen.usage, request_id)}
+        own = seen.answer.headers if seen.answer is not None else {}
+        headers = {"content-type": "application/json", **limits(seen.provider, seen.usage, request_id), **own}
         return Response(status, headers, json.dumps(body, ensure_ascii=False).encode())
 
     def _refuse(self, seen: Seen, reject: Reject, request_id: str) -> Response:

@@ -4,7 +4,8 @@ Rules:
 1. What the caller gives stays as it is: copies are changed. An SDK's copy shares its connections with the original.
 2. An SDK retries twice by default, LlamaIndex three or ten times, and sleeps as long as a provider says: with another target there, that
    one would wait. Retries that nobody asked for are switched off; those that somebody set are kept, with a `HiddenRetries` warning.
-3. An asynchronous connection belongs to the event loop that opened it: each loop has connections of its own. An HTTP client that the
+3. The headers of their answers are noted for whoever listens: see `answer_headers`.
+4. An asynchronous connection belongs to the event loop that opened it: each loop has connections of its own. An HTTP client that the
    caller made, or one behind a proxy, is used as it is.
 """
 
@@ -16,6 +17,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
 from typing import Any, Generic, TypeVar
+
+from switchwise.adapting.answer_headers import listening
 
 T = TypeVar("T")
 DEFAULT_RETRIES = 2
@@ -67,7 +70,7 @@ def owned(fields: Mapping[str, Any], retries: bool) -> dict[str, Any]:
 
     def copy_of(client: Any) -> Any:
         if id(client) not in copies:
-            copies[id(client)] = for_each_loop(client if retries else without_retries(client))
+            copies[id(client)] = listening(for_each_loop(client if retries else without_retries(client)))
         return copies[id(client)]
 
     found: dict[str, Any] = {}

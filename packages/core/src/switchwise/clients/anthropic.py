@@ -157,7 +157,7 @@ class Messages(Assembly):
     def refused(self) -> bool:
         return self.raw.get("stop_reason") == "refusal"
 
-    def reply(self, first_chunk: float | None) -> Reply:
+    def reply(self, first_chunk: float | None, headers: Mapping[str, str] | None = None) -> Reply:
         for index, text in self._inputs.items():
             self.raw["content"][index]["input"] = arguments_of(text)
         blocks = self.raw.get("content") or []
@@ -170,6 +170,7 @@ class Messages(Assembly):
             model=self.raw.get("model") or "",
             first_chunk=first_chunk,
             end=end_of(ANTHROPIC, self.raw, calls=bool(calls)),
+            headers=headers,
         )
 
 

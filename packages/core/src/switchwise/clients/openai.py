@@ -159,7 +159,7 @@ class Chat(Assembly):
         ended = next((choice.get("finish_reason") for choice in self.raw.get("choices") or ()), None)
         return ended == "content_filter" or bool(_message(self.raw).get("refusal"))
 
-    def reply(self, first_chunk: float | None) -> Reply:
+    def reply(self, first_chunk: float | None, headers: Mapping[str, str] | None = None) -> Reply:
         said = _message(self.raw)
         calls = tuple(_call(call) for call in said.get("tool_calls") or _legacy(said))
         choice: Mapping[str, Any] = next(iter(self.raw.get("choices") or ()), {})
@@ -171,6 +171,7 @@ class Chat(Assembly):
             model=self.raw.get("model") or "",
             first_chunk=first_chunk,
             end=end_of(self._dialect, choice, calls=bool(calls), refused=bool(said.get("refusal"))),
+            headers=headers,
         )
 
 

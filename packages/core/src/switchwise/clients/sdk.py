@@ -15,6 +15,7 @@ Rules:
 from __future__ import annotations
 
 import inspect
+import json
 import time
 import warnings
 from abc import ABC, abstractmethod
@@ -70,7 +71,7 @@ class Assembly(ABC):
         """The model declined."""
 
     @abstractmethod
-    def reply(self, first_chunk: float | None) -> Reply:
+    def reply(self, first_chunk: float | None, headers: Mapping[str, str] | None = None) -> Reply:
         """The finished answer; its `raw` is the JSON of the API."""
 
 
@@ -182,17 +183,17 @@ class Client(ABC):
         arguments = self._arguments(self._sync, call, params, named)
         begun, assembly = self._clock(), self.assembly()
         with brought_along(params), translated():
-            answer = self.create(self._sync)(**arguments)
             if not arguments.get("stream"):
-                yield self._whole(assembly, answer)
+                yield self._whole(assembly, _raw(self.create(self._sync))(**arguments))
                 return
+            answer = self.create(self._sync)(**arguments)
             first = None
             with answer:
                 for chunk in answer:
                     first = self._clock() - begun if first is None else first
                     assembly.take(_plain(chunk))
                     yield chunk
-            yield self._ended(call, assembly, first)
+            yield self._ended(call, assembly, first, _headers(answer))
 
     async def aperform(self, call: Call, params: Mapping[str, Any], named: bool = False) -> AsyncIterator[Any]:
         """As `perform`, asynchronously."""
@@ -200,17 +201,17 @@ class Client(ABC):
         arguments = self._arguments(sdk, call, params, named)
         begun, assembly = self._clock(), self.assembly()
         with brought_along(params), translated():
-            answer = await self.create(sdk)(**arguments)
             if not arguments.get("stream"):
-                yield self._whole(assembly, answer)
+                yield self._whole(assembly, await _raw(self.create(sdk))(**arguments))
                 return
+            answer = await self.create(sdk)(**arguments)
             first = None
             async with answer:
                 async for chunk in answer:
                     first = self._clock() - begun if first is None else first
                     assembly.take(_plain(chunk))
                     yield chunk
-            yield self._ended(call, assembly, first)
+            yield self._ended(call, assembly, first, _headers(answer))
 
     # -- what each provider fills in -------------------------------------------------------------------------------
 
@@ -302,17 +303,21 @@ class Client(ABC):
         return {**arguments, "extra_body": {**arguments.get("extra_body", {}), **unknown}}
 
     def _whole(self, assembly: Assembly, answer: Any) -> Reply:
-        assembly.raw = _plain(answer)
-        return self._judged(assembly, None)
+        http = getattr(answer, "http_response", None)
+        if http is None:
+            assembly.raw = _plain(answer)
+            return self._judged(assembly, None)
+        assembly.raw = _parsed(http)
+        return self._judged(assembly, None, http.headers)
 
-    def _ended(self, call: Call, assembly: Assembly, first_chunk: float | None) -> Reply:
+    def _ended(self, call: Call, assembly: Assembly, first_chunk: float | None, headers: Mapping[str, str] | None) -> Reply:
         marked = self.marks_end and call.target.can.marks_end is not False
         if not assembly.complete and (marked or not assembly.raw):
             raise IncompleteStream("the stream ended without its terminal marker")
-        return self._judged(assembly, first_chunk)
+        return self._judged(assembly, first_chunk, headers)
 
-    def _judged(self, assembly: Assembly, first_chunk: float | None) -> Reply:
-        reply = assembly.reply(first_chunk)
+    def _judged(self, assembly: Assembly, first_chunk: float | None, headers: Mapping[str, str] | None = None) -> Reply:
+        reply = assembly.reply(first_chunk, headers)
         check_answer(reply, assembly.raw.get("error"))
         if self._fail_refused and assembly.refused:
             raise Refusal(reply.text or "the model declined")
@@ -353,6 +358,30 @@ def _parameters(create: Callable[..., Any]) -> frozenset[str] | None:
     parameters = inspect.signature(create).parameters
     takes_anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     return None if takes_anything else frozenset(parameters)
+
+
+def _raw(create: Callable[..., Any]) -> Callable[..., Any]:
+    """The SDK's method that hands out the HTTP answer: its headers are wanted, and to build the SDK's objects only to take them apart again
+    takes longer than all else. The method itself where there is none, as with a stand-in of the caller's.
+    """
+    raw: Any = getattr(getattr(create, "__self__", None), "with_raw_response", None)
+    found: Callable[..., Any] = getattr(raw, "create", create)
+    return found
+
+
+def _headers(answer: Any) -> Mapping[str, str] | None:
+    headers: Mapping[str, str] | None = getattr(getattr(answer, "response", None), "headers", None)
+    return headers
+
+
+def _parsed(http: Any) -> dict[str, Any]:
+    try:
+        raw = json.loads(http.content)
+    except ValueError:
+        raw = None
+    if not isinstance(raw, dict):  # a proxy's page
+        raise TargetError(FailureKind.SERVER_ERROR, f"no answer of the API: {quoted(http.text)}")
+    return raw
 
 
 def _plain(answer: Any) -> dict[str, Any]:

@@ -167,6 +167,25 @@ class Shortlist:
         """
         return self._ranked([key(target) for target in self.targets], because)
 
+    def balance(self, among: Collection[str], key: Callable[[Target], float], because: Reason) -> Shortlist:
+        """Let the named targets exchange the places that they have among equals, the one with the least `key` first; all others keep theirs.
+
+        Parameters:
+            among: names; those that earlier preferences tell apart do not exchange places.
+            key: the number to rank by.
+            because: as in `order`.
+        """
+        values = [float(i) for i in range(len(self.targets))]
+        places: dict[Rank, list[int]] = {}
+        for i, (target, rank) in enumerate(zip(self.targets, self._ranks, strict=True)):
+            if target.name in among:
+                places.setdefault(rank, []).append(i)
+        for taken in places.values():
+            best_first = sorted(taken, key=lambda i: key(self.targets[i]))
+            for place, i in zip(taken, best_first, strict=True):
+                values[i] = float(place)
+        return self._ranked(values, because) if places else self
+
     def remember(self, owner: object, value: Any) -> Shortlist:
         """Attach what `owner` wants back in `learn` once this decision has been acted on."""
         new = self._with(self.targets, self._ranks)

@@ -7,14 +7,18 @@ from switchwise.policies.by_decision import ByDecision
 from switchwise.policies.by_phase import ByPhase
 from switchwise.policies.by_step import ByStep
 from switchwise.policies.canary import Canary
+from switchwise.policies.cap import Cap
 from switchwise.policies.cheapest import Cheapest
 from switchwise.policies.escalate import Escalate
 from switchwise.policies.explore import Explore
 from switchwise.policies.fits import Fits
 from switchwise.policies.floor import Floor
 from switchwise.policies.follow_decision import Follows
+from switchwise.policies.headroom import Headroom
 from switchwise.policies.healthy import Healthy
 from switchwise.policies.hold import hold
+from switchwise.policies.least_busy import LeastBusy
+from switchwise.policies.lowest_latency import LowestLatency
 from switchwise.policies.rules import Rules
 from switchwise.policies.stick import Stick
 from switchwise.policies.weighted import Weighted
@@ -28,13 +32,17 @@ __all__ = [
     "ByPhase",
     "ByStep",
     "Canary",
+    "Cap",
     "Cheapest",
     "Escalate",
     "Explore",
     "Fits",
     "Floor",
     "Follows",
+    "Headroom",
     "Healthy",
+    "LeastBusy",
+    "LowestLatency",
     "Rules",
     "Stick",
     "Weighted",

@@ -21,7 +21,9 @@ _WHOLE = frozenset(["token_usage", "usage"])
 _MARKERS = frozenset(name for dialect in DIALECTS for name in dialect.ends.fields)
 
 
-def reply_of(message: AIMessage, first_chunk: float | None = None, raw: Any = None) -> Reply:
+def reply_of(
+    message: AIMessage, first_chunk: float | None = None, raw: Any = None, headers: Mapping[str, str] | None = None
+) -> Reply:
     """The reply that a complete message is; `raw` is what it came in, if not by itself."""
     content = message.content
     return Reply(
@@ -32,6 +34,7 @@ def reply_of(message: AIMessage, first_chunk: float | None = None, raw: Any = No
         message.response_metadata.get("model_name") or "",
         first_chunk,
         end_reason(message),
+        headers=headers,
     )
 
 

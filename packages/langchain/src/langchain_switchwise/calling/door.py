@@ -34,7 +34,8 @@ from langchain_switchwise.answering.replies import CallNumbers, HoldUntilContent
 from langchain_switchwise.calling.errors import TRANSLATED
 from langchain_switchwise.porting.history import as_prompt
 from langchain_switchwise.porting.schema import Witness
-from switchwise import Outcome
+from switchwise import Outcome, Reply
+from switchwise.adapting.answer_headers import Heard
 from switchwise.failures import IncompleteStream
 from switchwise.observe.decision_record import record_of
 
@@ -49,6 +50,7 @@ class PreparedCall(NamedTuple):
         settings: of the call, in the target's words.
         witness: has seen the message behind a parsed answer; None: the answer is the message.
         marked: its server says where streams end, or it is not known.
+        heard: the headers of its answer, as far as they are heard.
     """
 
     runnable: Any
@@ -57,6 +59,11 @@ class PreparedCall(NamedTuple):
     settings: dict[str, Any]
     witness: Witness | None = None
     marked: bool = True
+    heard: Heard | None = None
+
+    def reply(self, answer: Any, chunks: list[Any] | None = None, first_chunk: float | None = None) -> Reply:
+        """The reply of a finished call; parameters and errors as for `whole`."""
+        return reply_of(self.whole(answer, chunks), first_chunk, headers=self.heard.headers if self.heard is not None else None)
 
     def whole(self, answer: Any, chunks: list[Any] | None = None) -> AIMessage:
         """The message of a finished call, checked to be complete.
@@ -127,21 +134,22 @@ class _Reading:
         self.items.append(item)
         return self._hold.let(item)
 
-    def end(self, message: AIMessage) -> list[Any]:
+    def end(self, call: PreparedCall, answer: Any, chunks: list[Any] | None = None) -> list[Any]:
         """What is left to show of a complete stream, and its reply."""
-        return [*self._hold.rest(), reply_of(message, self._first)]
+        reply = call.reply(answer, chunks, self._first)
+        return [*self._hold.rest(), reply]
 
 
 def _invoke(call: PreparedCall) -> Iterator[Any]:
     with TRANSLATED:
         answer = call.runnable.invoke(as_prompt(call.messages), call.config, **call.settings)
-        return iter((reply_of(call.whole(answer)),))
+        return iter((call.reply(answer),))
 
 
 async def _ainvoke(call: PreparedCall) -> AsyncIterator[Any]:
     with TRANSLATED:
         answer = await call.runnable.ainvoke(as_prompt(call.messages), call.config, **call.settings)
-        yield reply_of(call.whole(answer))
+        yield call.reply(answer)
 
 
 def _parse(call: PreparedCall) -> Iterator[Any]:
@@ -150,7 +158,7 @@ def _parse(call: PreparedCall) -> Iterator[Any]:
             answer = call.runnable.invoke(as_prompt(call.messages), call.config, **call.settings)
         except Exception as error:  # noqa: BLE001  (whatever a parser raises)
             answer = call.unparsed(error)
-        return iter((answer, reply_of(call.whole(answer))))
+        return iter((answer, call.reply(answer)))
 
 
 async def _aparse(call: PreparedCall) -> AsyncIterator[Any]:
@@ -159,7 +167,7 @@ async def _aparse(call: PreparedCall) -> AsyncIterator[Any]:
             answer = await call.runnable.ainvoke(as_prompt(call.messages), call.config, **call.settings)
         except Exception as error:  # noqa: BLE001  (as above)
             answer = call.unparsed(error)
-        reply = reply_of(call.whole(answer))
+        reply = call.reply(answer)
         yield answer
         yield reply
 
@@ -170,7 +178,7 @@ def _stream(call: PreparedCall) -> Iterator[Any]:
         with closing(call.runnable.stream(as_prompt(call.messages), call.config, **call.settings)) as chunks:
             for chunk in chunks:
                 yield from reading.take(chunk)
-        yield from reading.end(call.whole(merged(reading.items), reading.items))
+        yield from reading.end(call, merged(reading.items), reading.items)
 
 
 async def _astream(call: PreparedCall) -> AsyncIterator[Any]:
@@ -180,7 +188,7 @@ async def _astream(call: PreparedCall) -> AsyncIterator[Any]:
             async for chunk in chunks:
                 for item in reading.take(chunk):
                     yield item
-        for item in reading.end(call.whole(merged(reading.items), reading.items)):
+        for item in reading.end(call, merged(reading.items), reading.items):
             yield item
 
 
@@ -193,7 +201,7 @@ def _parse_stream(call: PreparedCall) -> Iterator[Any]:
                     yield from reading.take(answer)
         except Exception as error:  # noqa: BLE001  (as above)
             yield call.unparsed(error)
-        yield from reading.end(call.whole(None))
+        yield from reading.end(call, None)
 
 
 async def _aparse_stream(call: PreparedCall) -> AsyncIterator[Any]:
@@ -206,7 +214,7 @@ async def _aparse_stream(call: PreparedCall) -> AsyncIterator[Any]:
                         yield item
         except Exception as error:  # noqa: BLE001  (as above)
             yield call.unparsed(error)
-        for item in reading.end(call.whole(None)):
+        for item in reading.end(call, None):
             yield item
 
 
@@ -214,7 +222,7 @@ def _generate(call: PreparedCall) -> Iterator[Any]:
     with TRANSLATED:
         model, run = _unbound(call)
         result = model.generate([call.messages], **run)
-        return iter((result, reply_of(call.whole(_message(result)))))
+        return iter((result, call.reply(_message(result))))
 
 
 async def _agenerate(call: PreparedCall) -> AsyncIterator[Any]:
@@ -222,7 +230,7 @@ async def _agenerate(call: PreparedCall) -> AsyncIterator[Any]:
         model, run = _unbound(call)
         result = await model.agenerate([call.messages], **run)
         yield result
-        yield reply_of(call.whole(_message(result)))
+        yield call.reply(_message(result))
 
 
 def _events(call: PreparedCall) -> Iterator[Any]:
@@ -231,7 +239,7 @@ def _events(call: PreparedCall) -> Iterator[Any]:
         stream = call.runnable.stream_events(as_prompt(call.messages), call.config, version="v3", **call.settings)
         for event in stream:
             yield from reading.take(event)
-        yield from reading.end(call.whole(stream.output))
+        yield from reading.end(call, stream.output)
 
 
 async def _aevents(call: PreparedCall) -> AsyncIterator[Any]:
@@ -242,8 +250,8 @@ async def _aevents(call: PreparedCall) -> AsyncIterator[Any]:
             async for event in stream:
                 for item in reading.take(event):
                     yield item
-            message = call.whole(await stream)
-        for item in reading.end(message):
+            message = await stream
+        for item in reading.end(call, message):
             yield item
 
 

@@ -31,6 +31,7 @@ from langchain_switchwise.porting.history import HistoryAdapter
 from langchain_switchwise.porting.schema import Witness
 from langchain_switchwise.reading.inputs import Request
 from switchwise import Call, View
+from switchwise.adapting.answer_headers import listen
 from switchwise.failures import brings, brought_along
 from switchwise.observe.decision_record import run_metadata
 from switchwise.protocols.ask_text import prompt_of
@@ -157,16 +158,17 @@ class Performer:
     def _prepared(self, call: Call) -> PreparedCall:
         """The target with tools or schema bound, and its prompt, config and settings."""
         native, messages, config, settings = self.adapted(call, whole=True)
+        heard = listen()
         marked = call.target.can.marks_end is not False
         tools, schema = self._request.tools, self._request.schema
         if schema is not None:
             witness = Witness()
             config = merge_configs(config, {"callbacks": [witness]})
-            return PreparedCall(schema.bound_to(native.name, native.model), messages, config, settings, witness, marked)
+            return PreparedCall(schema.bound_to(native.name, native.model), messages, config, settings, witness, marked, heard)
         if tools is not None:
             mark = None if MARK in self._request.settings else settings.get(MARK)
-            return PreparedCall(tools.bound_to(native, mark), messages, config, settings, marked=marked)
-        return PreparedCall(native.model, messages, config, settings, marked=marked)
+            return PreparedCall(tools.bound_to(native, mark), messages, config, settings, None, marked, heard)
+        return PreparedCall(native.model, messages, config, settings, None, marked, heard)
 
     def _question(self, call: Call) -> PreparedCall:
         model = self._natives[call.target.name].model

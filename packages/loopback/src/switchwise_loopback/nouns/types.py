@@ -172,6 +172,7 @@ class Answer:
         reasoning: its reasoning, shown only where the request allows it (Anthropic thinking, OpenAI Responses).
         redacted: True sends the reasoning encrypted (Anthropic `redacted_thinking`).
         searches: queries of web searches that the provider runs before it answers (server tools).
+        headers: of the HTTP answer, in place of the server's own of the same names, such as what is left of a rate limit.
     """
 
     text: str = ""
@@ -181,6 +182,7 @@ class Answer:
     reasoning: str = ""
     redacted: bool = False
     searches: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def stop(self) -> str:

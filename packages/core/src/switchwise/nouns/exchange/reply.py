@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -77,6 +77,7 @@ class Reply:
         first_chunk: seconds from the request to the first chunk; None: not streamed.
         end: why it ended.
         answers: of the questions of an `Ask`, by name; None: none were asked, or they stand in the text.
+        headers: of the HTTP answer, read while the attempt is learned and never kept; None: the adapter does not see them.
     """
 
     text: str = ""
@@ -87,6 +88,7 @@ class Reply:
     first_chunk: float | None = None
     end: EndReason = EndReason.UNKNOWN
     answers: Mapping[str, Answer] | None = None
+    headers: Mapping[str, str] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

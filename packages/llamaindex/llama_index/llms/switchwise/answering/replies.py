@@ -26,7 +26,12 @@ _NO_CALLS: tuple[tuple[str, Mapping[str, Any]], ...] = ()
 
 
 def reply_of(
-    response: Any, usage: Usage | None, native: Native, first_chunk: float | None = None, told: Mapping[str, Any] | None = None
+    response: Any,
+    usage: Usage | None,
+    native: Native,
+    first_chunk: float | None = None,
+    told: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Reply:
     """The reply that a chat response, a completion response, or a structured answer is.
 
@@ -36,6 +41,7 @@ def reply_of(
         native: who gave it.
         first_chunk: seconds that it took to come.
         told: what a stream said of its end; None: it is no stream.
+        headers: of the HTTP answer; None: not heard.
     """
     raw = getattr(response, "raw", None)
     told = end_fields(raw, native) if told is None else told
@@ -48,12 +54,12 @@ def reply_of(
             text = message.content or ""
             calls = tuple([(b.tool_name, _arguments(b.tool_kwargs)) for b in blocks if isinstance(b, ToolCallBlock)])
     elif isinstance(response, BaseModel) and not hasattr(response, "raw"):
-        return Reply(
-            response.model_dump_json(), (), usage, response, "", first_chunk, end_reason(native, told, response, calls=False)
-        )
+        ended = end_reason(native, told, response, calls=False)
+        return Reply(response.model_dump_json(), (), usage, response, "", first_chunk, ended, headers=headers)
     else:
         text = getattr(response, "text", "") or ""
-    return Reply(text, calls, usage, response, _model(raw), first_chunk, end_reason(native, told, response, bool(calls)))
+    ended = end_reason(native, told, response, bool(calls))
+    return Reply(text, calls, usage, response, _model(raw), first_chunk, ended, headers=headers)
 
 
 def stamped(response: Any, stamp: dict[str, Any]) -> Any:

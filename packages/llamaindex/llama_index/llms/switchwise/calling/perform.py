@@ -24,6 +24,7 @@ from llama_index.llms.switchwise.porting.cache_hints import HintWriter
 from llama_index.llms.switchwise.porting.history import Histories
 from llama_index.llms.switchwise.porting.settings import settings_for
 from switchwise import Call, FailureKind, Reply, TargetError, Usage
+from switchwise.adapting.answer_headers import listen
 from switchwise.dialects.table import ANTHROPIC
 from switchwise.failures import check_answer, mark_own_doing, target_error
 from switchwise.observe.decision_record import open_record
@@ -167,7 +168,7 @@ class _Attempt:
     Anything that no provider stands behind passes: a bug must not look like an outage.
     """
 
-    __slots__ = ("_answers", "_call", "_hint_writer", "_request", "listener", "native", "reply")
+    __slots__ = ("_answers", "_call", "_heard", "_hint_writer", "_request", "listener", "native", "reply")
 
     def __init__(self, call: Call, native: Native, request: Request, hint_writer: HintWriter, answers: Answers) -> None:
         self._answers = answers
@@ -183,6 +184,7 @@ class _Attempt:
         self._request = request
 
     def __enter__(self) -> _Attempt:
+        self._heard = listen()
         return self
 
     def answered(self, response: Any, reader: StreamReader | None = None) -> None:
@@ -203,7 +205,7 @@ class _Attempt:
         if usage is not None and self.native.dialect is ANTHROPIC and self._counts_a_part(usage):
             usage = None
         first, told = (reader.first_chunk, reader.told) if reader is not None else (None, None)
-        reply = reply_of(response, usage, self.native, first, told)
+        reply = reply_of(response, usage, self.native, first, told, self._heard.headers)
         raw = getattr(response, "raw", None)
         if raw is not None and self.listener is _NOT_LISTENING:
             check_answer(reply, getattr(raw, "error", None), content=not says_nothing(response))

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module
 from inspect import signature
 from itertools import repeat
@@ -18,7 +19,7 @@ from llama_index.llms.switchwise.models.dialect import dialect_of, integration_o
 from switchwise import ConfigurationError, Pool, Target
 from switchwise.adapting.accounts import whereabouts
 from switchwise.adapting.models import by_name
-from switchwise.adapting.sdk_clients import HiddenRetries, owned
+from switchwise.adapting.sdk_clients import HiddenRetries, Later, owned
 from switchwise.catalog import Catalog, Known, Unpriced, account_of
 from switchwise.dialects import Dialect
 
@@ -64,7 +65,8 @@ class Native:
     @property
     def account(self) -> str:
         """Its address and a digest of its key, as `account_of` gives them."""
-        return account_of(*whereabouts(vars(self.llm), getattr(self.llm, "_client", None)))
+        client = getattr(self.llm, "_client", None)
+        return account_of(*whereabouts(vars(self.llm), None if isinstance(client, Later) else client))
 
     @property
     def marks(self) -> bool:
@@ -122,10 +124,18 @@ def _ours(native: Native, alone: bool) -> Any:
         with suppress(Exception):  # whatever it lacks, it says when it is called
             copied._get_aclient()
     clients = owned(copied.__pydantic_private__, retries=not quiet)
+    if getattr(copied, "reuse_client", False) and getattr(copied, "_client", copied) is None:
+        clients["_client"] = Later(partial(_client_of, copied.model_copy(), retries=not quiet))
     if not clients and not quiet:
         return llm
     copied.__pydantic_private__.update(clients)
     return copied
+
+
+def _client_of(llm: Any, retries: bool) -> Any:
+    """The synchronous client that an LLM builds when it is first called."""
+    client = llm._get_client()
+    return owned({"": client}, retries).get("", client)
 
 
 def build(text: str, options: Mapping[str, Any]) -> Any:

@@ -1,0 +1,90 @@
+"""The headers of HTTP answers, where a framework keeps them to itself.
+
+An adapter listens before it calls a model; the model's SDK client, a copy of ours, notes the headers of each answer for whoever listens in this
+context. An answer's headers come before its first chunk, so calls that follow each other in one context do not mix.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from contextvars import ContextVar
+from functools import cache
+from typing import Any
+
+
+class Heard:
+    """What was heard since: the headers of the last answer; None: none came."""
+
+    __slots__ = ("headers",)
+
+    def __init__(self) -> None:
+        self.headers: Mapping[str, str] | None = None
+
+
+_LISTENS: ContextVar[Heard | None] = ContextVar("switchwise_heard", default=None)
+
+
+def listen() -> Heard:
+    """Note the headers of answers that come in this context from now on."""
+    heard = Heard()
+    _LISTENS.set(heard)
+    return heard
+
+
+def note(headers: Mapping[str, str]) -> None:
+    """An answer with these headers has come."""
+    heard = _LISTENS.get()
+    if heard is not None:
+        heard.headers = headers
+
+
+def listening(client: Any) -> Any:
+    """A copy of an SDK client that notes the headers of its answers; the client itself where that cannot be."""
+    http: Any = getattr(client, "_client", None)
+    if isinstance(http, _Notes) or not (hasattr(http, "send") and hasattr(http, "build_request")):
+        return client
+    base = next((cls for cls in type(http).__mro__ if cls.__name__ in ("Client", "AsyncClient")), None)
+    if base is None or base.__module__.partition(".")[0] not in ("httpx", "httpx2"):
+        return client
+    return client.copy(http_client=_noting(base)(http))
+
+
+class _Notes:
+    """Marks the classes that `_noting` makes."""
+
+
+@cache
+def _noting(base: Any) -> Any:
+    """A class of HTTP clients that send through another one, and note what comes; SDKs use one copy of httpx or another."""
+    module = sys.modules[base.__module__.partition(".")[0]]
+    asynchronous = base.__name__ == "AsyncClient"
+    transport = module.AsyncBaseTransport if asynchronous else module.BaseTransport
+
+    class Noting(_Notes, base):  # type: ignore[misc]
+        def __init__(self, http: Any) -> None:
+            super().__init__(base_url=http.base_url, timeout=http.timeout, transport=transport())
+            self.http = http
+
+        @property
+        def is_closed(self) -> bool:
+            closed: bool = self.http.is_closed
+            return closed
+
+        def build_request(self, *arguments: Any, **options: Any) -> Any:
+            return self.http.build_request(*arguments, **options)
+
+        if asynchronous:
+
+            async def send(self, request: Any, **options: Any) -> Any:
+                response = await self.http.send(request, **options)
+                note(response.headers)
+                return response
+        else:
+
+            def send(self, request: Any, **options: Any) -> Any:
+                response = self.http.send(request, **options)
+                note(response.headers)
+                return response
+
+    return Noting

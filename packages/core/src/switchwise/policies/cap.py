@@ -1,0 +1,100 @@
+"""Let a target have so many calls in flight, and send the next ones elsewhere.
+
+Use it for a local server that is served first and overflows to the cloud, or for a deployment that slows down under load. It rules nothing out
+that is the last thing left: where every other target fails, the call queues at the server. Not for what an account allows per minute (see
+`Headroom`).
+
+Source: concurrency limits with overflow, as `ConcurrencyLimitedModel` of pydantic-ai and LiteLLM's `max_parallel_requests`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from switchwise.nouns.call import Call
+from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.shortlist import Shortlist
+from switchwise.nouns.target import Pool
+from switchwise.nouns.validation import whole
+from switchwise.nouns.view import View
+from switchwise.state.load import TracksLoad, begun, in_flight
+from switchwise.state.store import Store
+
+
+class Cap(TracksLoad):
+    """Rule out targets that have as many calls in flight as they may, unless nothing else is left: then the one least over its cap leads.
+
+    Exact in one process and in a store that several share: a call is counted and compared in one step. Questions of policies and verifiers
+    count, and are not refused.
+
+    Parameters:
+        calls: target or role -> most calls in flight; each target of a role has that many.
+        store: where the load is kept; None: in this process, or in the store of the router.
+
+    Raises:
+        ConfigurationError: a cap is not a whole number from 1 on; or, when the router is built, a name is neither a target nor a role.
+
+    >>> from switchwise import Pool, Router, Target, View
+    >>> router = Router(Pool([Target("local"), Target("cloud")]), Cap({"local": 4}))
+    >>> runs = [router.start(View()) for _ in range(5)]
+    >>> [run.call.target.name for run in runs]
+    ['local', 'local', 'local', 'local', 'cloud']
+    """
+
+    name = "Cap"
+    requires = True
+    gives_way = True
+
+    def __init__(self, calls: Mapping[str, int], store: Store | None = None) -> None:
+        if not isinstance(calls, Mapping) or not calls:
+            raise ConfigurationError(f"Cap({calls!r}): give target -> most calls in flight, such as {{'local': 4}}")
+        super().__init__(store=store)
+        for word, cap in calls.items():
+            whole("Cap", f"calls[{word!r}]", cap)
+        self.calls = dict(calls)
+        self._caps: tuple[Pool | None, dict[str, int]] = (None, {})
+
+    def check(self, pool: Pool) -> None:
+        """What is named must be in the pool."""
+        self._of(pool)
+
+    def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
+        caps = self._of(shortlist.pool)
+        over: dict[str, float] = {}
+        for target in shortlist.targets:
+            cap = caps.get(target.name)
+            if cap is not None and (count := in_flight(self.load(target.name), view.now)) >= cap:
+                over[target.name] = count / cap
+        if not over:
+            return shortlist
+        because = ", ".join(f"{name} has its {caps[name]} calls in flight" for name in over)
+        return shortlist.avoid(lambda target: over.get(target.name, 0.0), because)
+
+    def reserve(self, call: Call) -> bool:
+        """Count `call` as in flight; False: its target has as many as it may."""
+        cap = None if call.ask is not None or call.shortlist.last_resort else self._caps[1].get(call.target.name)
+        if cap is None:
+            return super().reserve(call)
+        taken: list[bool] = []
+
+        def change(entry: Any) -> Any:
+            taken.append(in_flight(entry or {}, call.view.now) < cap)  # it may run again: the last run counts
+            return begun(entry or {}, call) if taken[-1] else entry
+
+        self.table.update(("", call.target.name), change)
+        return taken[-1]
+
+    def _of(self, pool: Pool) -> dict[str, int]:
+        known, caps = self._caps
+        if known is not pool:
+            caps = {}
+            for word, cap in self.calls.items():
+                for name in pool.select(word):
+                    caps[name] = min(cap, caps.get(name, cap))
+            self._caps = (pool, caps)
+        return caps
+
+    @staticmethod
+    def _examples() -> list[Cap]:
+        return [Cap({"fast": 4}), Cap({"opus": 1, "strong": 2})]
