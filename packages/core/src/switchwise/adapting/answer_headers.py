@@ -74,17 +74,16 @@ def _noting(base: Any) -> Any:
         def build_request(self, *arguments: Any, **options: Any) -> Any:
             return self.http.build_request(*arguments, **options)
 
-        if asynchronous:
+    class Synchronous(Noting):
+        def send(self, request: Any, **options: Any) -> Any:
+            response = self.http.send(request, **options)
+            note(response.headers)
+            return response
 
-            async def send(self, request: Any, **options: Any) -> Any:
-                response = await self.http.send(request, **options)
-                note(response.headers)
-                return response
-        else:
+    class Asynchronous(Noting):
+        async def send(self, request: Any, **options: Any) -> Any:
+            response = await self.http.send(request, **options)
+            note(response.headers)
+            return response
 
-            def send(self, request: Any, **options: Any) -> Any:
-                response = self.http.send(request, **options)
-                note(response.headers)
-                return response
-
-    return Noting
+    return Asynchronous if asynchronous else Synchronous
