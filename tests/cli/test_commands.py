@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from switchwise.display.figures import usd
 from switchwise_loopback import Fault, LoopbackProvider
 from switchwise_loopback.command import environment
 
@@ -50,8 +51,7 @@ def read(*words: str, status: int = 0) -> Any:
     return json.loads(run(*words, "--json", status=status).stdout)
 
 
-@pytest.mark.usefixtures("home")
-def test_init_check_and_explain_in_a_row() -> None:
+def test_init_check_explain_and_report_in_a_row(home: Path) -> None:
     assert "switchwise.toml written, for anthropic and openai." in run("init").stdout
     first = run("check", status=1).stdout
     assert (
@@ -62,11 +62,20 @@ def test_init_check_and_explain_in_a_row() -> None:
         os.environ.update(environment(provider))
         try:
             assert "can be used: 4 targets and 1 router(s); nothing to remark." in run("check").stdout
+            run("chat", said="Hello\nAnd now?\n")
         finally:
             for name in environment(provider):
                 del os.environ[name]
     told = run("explain", "--step", "failure").stdout
     assert told.splitlines()[0].startswith("opus answers, then sol, luna, haiku: ByStep (step) says failure is given strong.")
+    written = run("report", "switchwise.jsonl", "-o", "page.html").stdout
+    paid = sum(json.loads(line)["switchwise.cost"] for line in (home / "switchwise.jsonl").read_text().splitlines())
+    assert f"You paid {usd(paid)} for 2 steps in 1 session" in written
+    assert f'<dd class="big">{usd(paid)}</dd>' in (home / "page.html").read_text()
+    assert read("report", "switchwise.jsonl")["total"]["cost"] == pytest.approx(paid)
+    (home / "broken.jsonl").write_text('{"switchwise.schema": 7}\n')
+    assert "broken.jsonl:1: no record" in run("report", "broken.jsonl", status=2).stderr
+    assert run("report", "nothing.jsonl", status=2).stderr == "switchwise: nothing.jsonl: there is no such file\n"
     assert (
         run("init", status=2).stderr
         == "switchwise: switchwise.toml is there already: give another name, or --force to replace it\n"

@@ -17,6 +17,7 @@ from switchwise.cli.init import init
 from switchwise.cli.measuring import measuring
 from switchwise.cli.models import models
 from switchwise.cli.output import BEGIN, LOOK, MEASURE
+from switchwise.cli.report import report
 from switchwise.cli.watch import watch
 
 app = typer.Typer(
@@ -41,7 +42,7 @@ def options(
     """A model router for agents."""
 
 
-for heading, commands in ((BEGIN, (init, check, doctor)), (LOOK, (explain, models, drill, chat, watch))):
+for heading, commands in ((BEGIN, (init, check, doctor)), (LOOK, (explain, models, drill, chat, watch, report))):
     for command in commands:
         app.command(rich_help_panel=heading)(command)
 

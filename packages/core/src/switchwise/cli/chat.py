@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from switchwise.cli.output import AsJson, ConfigFile, RouterName, console, usd
+from switchwise.cli.output import AsJson, ConfigFile, RouterName, console
+from switchwise.display.figures import usd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from switchwise.cli.output import AsJson, ConfigFile, as_json, console, tell, usd
+from switchwise.cli.output import AsJson, ConfigFile, as_json, console, tell
+from switchwise.display.figures import usd
 
 if TYPE_CHECKING:
     from switchwise.config import Configuration, Endpoint, Finding, Problem

@@ -13,7 +13,8 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.text import Text
 
-from switchwise.cli.output import AsJson, ConfigFile, RouterName, as_json, console, tell, usd
+from switchwise.cli.output import AsJson, ConfigFile, RouterName, as_json, console, tell
+from switchwise.display.figures import usd
 from switchwise.nouns.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -65,16 +65,3 @@ def tell(sentence: str, columns: Mapping[str, str], rows: Sequence[Sequence[obje
 def as_json(data: Any) -> None:
     """Print JSON."""
     sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n")
-
-
-def usd(amount: float | None) -> str:
-    """An amount, with as many digits as it has to say something.
-
-    >>> usd(1.5), usd(0.00123), usd(0), usd(None)
-    ('$1.50', '$0.00123', '$0.00', '?')
-    """
-    if amount is None:
-        return "?"
-    return (
-        f"${amount:.2f}" if amount == 0 or abs(amount) >= 1 else f"${amount:.3g}" if abs(amount) >= 0.0001 else f"${amount:.2e}"
-    )

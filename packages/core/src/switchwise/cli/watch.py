@@ -16,7 +16,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from switchwise.cli.output import AsJson, as_json, console, usd
+from switchwise.cli.output import AsJson, as_json, console
+from switchwise.display.figures import usd
 from switchwise.nouns.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -1,0 +1,55 @@
+"""`switchwise report`: a journal as one page for the browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from switchwise.cli.output import AsJson, as_json, console
+from switchwise.display.figures import many, percent, usd
+from switchwise.nouns.errors import ConfigurationError
+
+
+def report(
+    journal: Annotated[Path, typer.Argument(help="A journal of JSON lines, as JsonLines writes it; also gzipped.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The page to write; one that is there is replaced.")] = Path(
+        "report.html"
+    ),
+    title: Annotated[str, typer.Option(help="Heading of the page.")] = "Routing report",
+    sessions: Annotated[int, typer.Option(min=0, help="Sessions that are shown step by step, the dearest first.")] = 200,
+    open_: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    json_: AsJson = False,
+) -> None:
+    """Write one self-contained page: spend, savings, caches, failures, latency, and each decision with its reasons."""
+    from switchwise.catalog import look_up
+    from switchwise.observe.journal.json_lines import read
+    from switchwise.report import page, summarise
+    from switchwise.report.rewards import rewards
+
+    try:
+        records = list(read(journal))
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+    except FileNotFoundError:
+        raise ConfigurationError(f"{journal}: there is no such file") from None
+    found = summarise(records, rewards=rewards(journal), listed=lambda provider, model: look_up(provider, model).price)
+    if json_:
+        as_json(found.as_dict())
+        return
+    output.write_text(page(found, title=title, source=journal.name, sessions=sessions), encoding="utf-8")
+    out, saved = console(), ""
+    if found.baselines is not None and len(found.pool) > 1:
+        best = found.baselines.headline
+        word = "saved" if best.saving >= 0 else "lost"
+        saved = f"; {word} {percent(abs(best.saving))} against {best.name} ({usd(best.cost)})"
+    out.print(
+        f"You paid {usd(found.total.cost)} for {many(found.steps, 'step')} in {many(len(found.sessions), 'session')}{saved}."
+    )
+    for advice in found.advice:
+        if advice.kind not in ("data", "fine"):
+            out.print(f"- {advice.title}")
+    out.print(f"{output} written.")
+    if open_:
+        typer.launch(output.resolve().as_uri())

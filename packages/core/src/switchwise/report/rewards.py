@@ -1,0 +1,20 @@
+"""The feedback that a journal holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from switchwise.evaluation.sessions import recording, rows
+
+
+def rewards(path: str | Path) -> dict[str, float]:
+    """Decision id -> the last reward that was given for it, from 0 (bad) to 1 (good).
+
+    Raises:
+        ConfigurationError: the file cannot be read; the message names the line.
+    """
+    return {
+        str(row.get("switchwise.decision")): float(row["switchwise.feedback"])
+        for _, row in rows(recording(Path(path)))
+        if isinstance(row.get("switchwise.feedback"), int | float)
+    }

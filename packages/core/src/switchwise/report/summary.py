@@ -1,0 +1,149 @@
+"""A journal as numbers: one function from records to everything that the page shows."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from switchwise.nouns.errors import ConfigurationError
+from switchwise.observe.journal.record import Record
+from switchwise.report.advice import Advice, Facts, advise
+from switchwise.report.baselines import Baselines, baselines_of
+from switchwise.report.moves import Listed, moves, newest_pool
+from switchwise.report.reliability import Fallback, Health, Times, fallbacks_of, health_of, times
+from switchwise.report.spending import Slice, Spend, broken_down, dimensions, over_time, spend
+from switchwise.report.steps import Session, sessions_of, steps_of
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Steps that one policy settled at one level, in favour of one target."""
+
+    level: str
+    policy: str
+    target: str
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A journal, summed up.
+
+    Parameters:
+        began, ended: seconds since the epoch.
+        total: all of it.
+        by: dimension -> its rows, dearest first; the rows of each add up to `total`.
+        slices: the spend over time.
+        sub_agents: what agents other than `main` (or other than the first of their session) cost; None: there are none.
+        steps, answered: logical calls, and those that got an answer.
+        fell_back: steps that another target answered than the first that was tried.
+        health: of the targets.
+        fallbacks: who stood in for whom.
+        latency: of all accepted answers.
+        deciding: median seconds that a decision took.
+        decided: who decided, at which level, for whom; frequent ones first.
+        baselines: the same calls in other ways; None: tokens or prices are not known.
+        advice: what to look at.
+        sessions: step by step, dearest first.
+        pool: names of the targets, strongest first.
+    """
+
+    began: float
+    ended: float
+    total: Spend
+    by: Mapping[str, tuple[Spend, ...]]
+    slices: tuple[Slice, ...]
+    sub_agents: Spend | None
+    steps: int
+    answered: int
+    fell_back: int
+    health: tuple[Health, ...]
+    fallbacks: tuple[Fallback, ...]
+    latency: Times | None
+    deciding: float
+    decided: tuple[Decided, ...]
+    baselines: Baselines | None
+    advice: tuple[Advice, ...]
+    sessions: tuple[Session, ...]
+    pool: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """In JSON types, without the steps of the sessions."""
+        found = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "sessions"}
+        found["by"] = {dimension: [asdict(row) for row in rows] for dimension, rows in self.by.items()}
+        found["sessions"] = len(self.sessions)
+        return {name: _plain(value) for name, value in found.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return asdict(value) if hasattr(value, "__dataclass_fields__") else value
+
+
+def summarise(
+    records: Sequence[Record],
+    *,
+    rewards: Mapping[str, float] | None = None,
+    listed: Listed | None = None,
+    samples: int = 400,
+) -> Summary:
+    """Sum a journal up.
+
+    Parameters:
+        records: of `JsonLines` or `InMemory`.
+        rewards: decision id -> reward that was given for it, from 0 (bad) to 1 (good).
+        listed: (provider, model) -> today's list price, to see what has moved; None: prices are not compared.
+        samples: resamples of the bootstrap over sessions, for the intervals of savings.
+
+    Raises:
+        ConfigurationError: there are no records.
+    """
+    told = sorted(records, key=lambda record: record.time)
+    if not told:
+        raise ConfigurationError("the journal has no records: nothing can be reported")
+    steps = steps_of(told)
+    sessions = sessions_of(steps)
+    by = {dimension: broken_down(told, dimension) for dimension in dimensions(told)}
+    health, pool = health_of(told), tuple(newest_pool(told))
+    baselines = baselines_of(told, samples)
+    answers = [step.last for step in steps if step.answered]
+    decided = Counter((record.level, record.policy, record.target) for record in answers)
+    facts = Facts(steps, sessions, by["target"], health, baselines, pool, rewards or {}, moves(told, listed))
+    return Summary(
+        began=told[0].time,
+        ended=max(record.time + record.latency for record in told),
+        total=spend("all", told),
+        by=by,
+        slices=over_time(told),
+        sub_agents=_sub_agents(told, sessions),
+        steps=len(steps),
+        answered=len(answers),
+        fell_back=sum(step.fallback for step in steps),
+        health=health,
+        fallbacks=fallbacks_of(steps),
+        latency=times(record.latency for record in answers),
+        deciding=statistics.median([record.deciding for record in told]),
+        decided=tuple([Decided(*key, count) for key, count in decided.most_common()]),
+        baselines=baselines,
+        advice=advise(facts),
+        sessions=tuple(sessions),
+        pool=pool,
+    )
+
+
+def _sub_agents(records: Sequence[Record], sessions: Sequence[Session]) -> Spend | None:
+    """What was spent by agents that another one called: all but `main`; where no agent has that name, all but the first of a session."""
+    named = any(record.agent == "main" for record in records)
+    outermost = {(session.name, "main" if named else session.steps[0].records[0].agent) for session in sessions}
+    own = [
+        record
+        for session in sessions
+        for step in session.steps
+        for record in step.records
+        if (session.name, record.agent) not in outermost
+    ]
+    return spend("sub-agents", own) if own else None
