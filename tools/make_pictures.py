@@ -11,9 +11,10 @@ from playwright.sync_api import Page, sync_playwright
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from switchwise.report import page, summarise  # noqa: E402
 from tests.report.test_page import CHROMIUM, FLAGS  # noqa: E402
 from tests.report.week import Week  # noqa: E402
+
+from switchwise.report import page, summarise  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 

@@ -35,7 +35,7 @@ def seconds(duration: float | None) -> str:
     """A duration, in the unit that suits it; a dash for None.
 
     >>> seconds(0.000232), seconds(0.0421), seconds(3.14159), seconds(75), seconds(7_300)
-    ('232 µs', '42 ms', '3.1 s', '1 min 15 s', '2 h 2 min')
+    ('232 µs', '42 ms', '3.1 s', '1 min 15 s', '2 h 1 min')
     """
     if duration is None:
         return "–"
