@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from switchwise.display.figures import count, many, percent, seconds, usd
 from switchwise.display.html import Content, Html, el
 from switchwise.report.baselines import Baseline
+from switchwise.report.drawing.tables import Colours, bar, line, table
 from switchwise.report.reliability import Times
 from switchwise.report.spending import NONE, Spend
 from switchwise.report.summary import Summary
 
-_ROWS = 12
-"""Rows of a table before the rest is folded away."""
 _KINDS = {
     "timid": "Too timid",
     "bold": "Too bold",
@@ -26,25 +25,6 @@ _KINDS = {
     "fine": "All is well",
 }
 _HEADS = {"session": "Session", "agent": "Agent", "task": "Task", "phase": "Phase", "target": "Target", "account": "Account"}
-
-
-class Colours:
-    """A colour for each target, by its place.
-
-    Parameters:
-        names: of targets; those that occur twice count once.
-    """
-
-    def __init__(self, names: Iterable[str]) -> None:
-        self.names = list(dict.fromkeys(names))
-
-    def of(self, name: str) -> str:
-        """The class of a target's colour."""
-        return f"c{self.names.index(name) % 8}" if name in self.names else "c7"
-
-    def dot(self, name: str) -> Html:
-        """A target's name, with its colour before it."""
-        return el("span", el("i", class_=f"dot {self.of(name)}"), name, class_="target")
 
 
 def hero(summary: Summary, colours: Colours) -> Html:
@@ -176,7 +156,7 @@ def _spend_table(head: str, dimension: str, rows: Sequence[Spend], total: Spend,
     for row in rows:
         tone = colours.of(row.name) if dimension == "target" else ""
         name: Content = colours.dot(row.name) if dimension == "target" else row.name
-        bar = el("span", class_=f"bar {tone}", style=f"width:{row.cost / most * 100:.2f}%", aria_hidden="true")
+        length = bar(row.cost, most, tone)
         cells = (
             usd(row.cost) + (" +" if row.unpriced else ""),
             percent(row.cost / total.cost if total.cost else None),
@@ -186,8 +166,8 @@ def _spend_table(head: str, dimension: str, rows: Sequence[Spend], total: Spend,
             usd(row.besides) if row.besides else "–",
             f"{row.failed:,}" if row.failed else "–",
         )
-        lines.append(_line(el("span", name, bar, class_="named"), cells))
-    return _table(headings, lines, wide=(3, 4, 6), caption=f"Spend by {head.lower()}")
+        lines.append(line(el("span", name, length, class_="named"), cells))
+    return table(headings, lines, wide=(3, 4, 6), caption=f"Spend by {head.lower()}")
 
 
 def savings(summary: Summary) -> Html | None:
@@ -197,8 +177,8 @@ def savings(summary: Summary) -> Html | None:
         return None
     most = max(found.routed, *(row.cost for row in found.rows if row.kind not in ("uncached",))) or 1.0
     lines = [
-        _line(
-            el("span", el("b", "as routed"), _bar(found.routed, most, "here"), class_="named"),
+        line(
+            el("span", el("b", "as routed"), bar(found.routed, most, "here"), class_="named"),
             (el("b", usd(found.routed)), "", ""),
         )
     ]
@@ -216,8 +196,8 @@ def savings(summary: Summary) -> Html | None:
             else "–"
         )
         lines.append(
-            _line(
-                el("span", row.name, _bar(row.cost, most, "other"), class_="named"),
+            line(
+                el("span", row.name, bar(row.cost, most, "other"), class_="named"),
                 (usd(row.cost), el("span", difference, class_=_tone(row)), between),
             )
         )
@@ -230,19 +210,13 @@ def savings(summary: Summary) -> Html | None:
         told += f" {many(found.left_out, 'attempt')} without tokens are left out."
     headings = ("The same calls", "Would cost", "Routing is", "95 % interval")
     return el(
-        "div", _table(headings, lines, wide=(3,), caption="Cost of the same calls in other ways"), el("p", told, class_="note")
+        "div", table(headings, lines, wide=(3,), caption="Cost of the same calls in other ways"), el("p", told, class_="note")
     )
 
 
 def _tone(row: Baseline) -> str | None:
     """Dearer than a weaker model for everything is no loss."""
     return "good" if row.saving >= 0 else None if row.kind == "one_target" else "bad"
-
-
-def _bar(value: float, most: float, tone: str) -> Html:
-    share = min(value / most, 1.0)
-    more = " beyond" if value > most else ""
-    return el("span", class_=f"bar {tone}{more}", style=f"width:{share * 100:.2f}%", aria_hidden="true")
 
 
 def caches(summary: Summary, colours: Colours) -> Html | None:
@@ -259,10 +233,10 @@ def caches(summary: Summary, colours: Colours) -> Html | None:
             for tone, width in zip(("cached", "fresh"), widths, strict=True)
         ]
         name = el("span", colours.dot(row.name), el("span", bars, class_="pair", aria_hidden="true"), class_="named")
-        lines.append(_line(name, (percent(row.hit_rate), count(row.cached), count(row.prompt - row.cached))))
+        lines.append(line(name, (percent(row.hit_rate), count(row.cached), count(row.prompt - row.cached))))
     headings = ("Target", "Hit rate", "Tokens read", "Tokens not cached")
     note = "Pale: prompt tokens that a cache had. Solid: those that were billed as new or written to it."
-    return el("div", _table(headings, lines, wide=(3,), caption="Prompt caches by target"), el("p", note, class_="note"))
+    return el("div", table(headings, lines, wide=(3,), caption="Prompt caches by target"), el("p", note, class_="note"))
 
 
 def reliability(summary: Summary, colours: Colours) -> Html:
@@ -278,12 +252,12 @@ def reliability(summary: Summary, colours: Colours) -> Html:
             percent(row.failed / row.attempts),
             kinds,
         )
-        lines.append(_line(colours.dot(row.target), cells, text=(5,)))
+        lines.append(line(colours.dot(row.target), cells, text=(5,)))
     headings = ("Target", "Attempts", "Accepted", "Rejected", "Failed", "Failed, share", "Kinds of failure")
-    parts: list[Content] = [_table(headings, lines, wide=(1, 5, 6), text=(6,), caption="Attempts by target")]
+    parts: list[Content] = [table(headings, lines, wide=(1, 5, 6), text=(6,), caption="Attempts by target")]
     if summary.fallbacks:
         rows = [
-            _line(
+            line(
                 el("span", colours.dot(row.first), " → ", colours.dot(row.then), class_="route"),
                 (row.why.replace("_", " "), f"{row.steps:,}", seconds(row.seconds / row.steps)),
                 text=(0,),
@@ -291,7 +265,7 @@ def reliability(summary: Summary, colours: Colours) -> Html:
             for row in summary.fallbacks
         ]
         heads = ("Answered instead", "Because", "Steps", "Lost per step")
-        parts += [el("h3", "Fallbacks"), _table(heads, rows, wide=(3,), text=(1,), caption="Fallbacks")]
+        parts += [el("h3", "Fallbacks"), table(heads, rows, wide=(3,), text=(1,), caption="Fallbacks")]
     else:
         parts.append(el("p", "No step was answered by another target than the first that was tried.", class_="note"))
     return el("div", parts)
@@ -312,9 +286,9 @@ def latency(summary: Summary, colours: Colours) -> Html | None:
         range_ = el("span", span, marks, class_=f"range {colours.of(row.target)}", aria_hidden="true")
         first = seconds(row.first_chunk.p50) if row.first_chunk else "–"
         cells = (f"{own.n:,}", *(seconds(value) for _, value in _percentiles(own)), first)
-        lines.append(_line(el("span", colours.dot(row.target), range_, class_="named"), cells))
+        lines.append(line(el("span", colours.dot(row.target), range_, class_="named"), cells))
     headings = ("Target", "Replies", "p50", "p95", "p99", "First chunk, p50")
-    return _table(headings, lines, wide=(1, 5), caption="Seconds from the call to the last token, by target")
+    return table(headings, lines, wide=(1, 5), caption="Seconds from the call to the last token, by target")
 
 
 def _percentiles(own: Times) -> tuple[tuple[str, float], ...]:
@@ -348,10 +322,10 @@ def decisions(summary: Summary, colours: Colours) -> Html | None:
             percent(total / summary.answered),
             *(f"{own[each]:,}" if own.get(each) else "–" for each in names),
         )
-        lines.append(_line(name, cells))
+        lines.append(line(name, cells))
     headings: tuple[Content, ...] = ("Policy and level", "Steps", "Share", *(colours.dot(name) for name in names))
     note = "The policy that settled who was called; the level says for how long its answer is kept."
-    return el("div", _table(headings, lines, caption="Decisions by policy and level"), el("p", note, class_="note"))
+    return el("div", table(headings, lines, caption="Decisions by policy and level"), el("p", note, class_="note"))
 
 
 def sessions(summary: Summary, shown: int) -> Html:
@@ -379,35 +353,3 @@ def sessions(summary: Summary, shown: int) -> Html:
             class_="explorer",
         ),
     )
-
-
-def _line(name: Content, cells: Sequence[Content], text: Sequence[int] = ()) -> list[Content]:
-    return [name, *(el("span", cell, class_="text") if number in text else cell for number, cell in enumerate(cells))]
-
-
-def _table(
-    headings: Sequence[Content],
-    lines: Sequence[Sequence[Content]],
-    *,
-    caption: str,
-    wide: Sequence[int] = (),
-    text: Sequence[int] = (),
-) -> Html:
-    """A table; the columns `wide` are left out on narrow screens, `text` are set to the left."""
-
-    def tone(number: int) -> str | None:
-        words = [*(["wide"] if number in wide else []), *(["text"] if number in text or number == 0 else [])]
-        return " ".join(words) or None
-
-    def row(cells: Sequence[Content]) -> Html:
-        return el(
-            "tr",
-            el("th", cells[0], scope="row"),
-            [el("td", cell, class_=tone(number)) for number, cell in enumerate(cells) if number],
-        )
-
-    head = el("tr", [el("th", cell, scope="col", class_=tone(number)) for number, cell in enumerate(headings)])
-    body = el("tbody", [row(line) for line in lines[:_ROWS]])
-    rest = lines[_ROWS:]
-    folded = el("tbody", [row(line) for line in rest], class_="rest", data_rest=f"{len(rest):,}") if len(rest) else None
-    return el("div", el("table", el("caption", caption), el("thead", head), body, folded), class_="scroll")

@@ -8,9 +8,9 @@ from importlib import resources
 
 from switchwise.display.figures import count, many, percent, seconds, usd
 from switchwise.display.html import Html, el
-from switchwise.report import sections
-from switchwise.report.embedded import embedded
-from switchwise.report.sections import Colours
+from switchwise.report.drawing import sections
+from switchwise.report.drawing.embedded import embedded
+from switchwise.report.drawing.tables import Colours
 from switchwise.report.summary import Summary
 
 SESSIONS = 200
@@ -94,4 +94,4 @@ def _foot(summary: Summary) -> list[Html]:
 
 
 def _asset(name: str) -> str:
-    return resources.files("switchwise.report").joinpath(name).read_text(encoding="utf-8")
+    return resources.files("switchwise.report.drawing").joinpath(name).read_text(encoding="utf-8")
