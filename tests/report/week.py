@@ -58,7 +58,7 @@ class Week:
     def __init__(self, sessions: int = 40, seed: int = 5, only: str = "") -> None:
         self.clock, self.rng, self.journal = Clock(BEGIN), random.Random(seed), InMemory(size=1_000_000)
         if only:
-            self.router = Router(Pool([pool()[only]]), journal=[self.journal], clock=self.clock, timer=self.clock)
+            self.router = Router(Pool([pool()[only]]), observers=[self.journal], clock=self.clock, timer=self.clock)
         else:
             self.router = self._router(seed)
         self._warm: dict[tuple[str, str, str], tuple[int, float]] = {}
@@ -80,7 +80,7 @@ class Week:
             ByStep(first="strong", failure="strong", user_turn="strong", tool_result=None),
             Cheapest(plans=False),
             verify=self._verify,
-            journal=[self.journal],
+            observers=[self.journal],
             clock=self.clock,
             timer=self.clock,
             rng=random.Random(seed),
