@@ -245,7 +245,7 @@ def test_without_typer_the_measuring_commands_still_run() -> None:
     assert done.returncode == 2
     assert done.stderr == (
         'switchwise: the command needs typer and rich: pip install "switchwise[cli]"; without them there are '
-        "replay, eval, fit, calibrate, compare, audit and loopback\n"
+        "replay, eval, fit, calibrate, compare, audit, escalation and loopback\n"
     )
     assert subprocess.run([sys.executable, "-c", code, "replay", "--help"], capture_output=True, check=False).returncode == 0
 
