@@ -8,13 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from switchwise import ConfigurationError, Price
-from switchwise.prompt_cache import CacheRule
+from switchwise import ConfigurationError, Price, Target, Usage, efforts
+from switchwise.nouns.prompt_prefix import SYSTEM, TOOLS, Block, PromptPrefix
+from switchwise.prompt_cache import CacheRule, CacheRules
+from switchwise.prompt_cache.ledger import Ledger
 from switchwise.prompt_cache.rates import CacheRates
 from switchwise.switching import Outlook, Planner, Priors, Standing, ThreadState, compare
 from switchwise.switching.calls_needed import PRIOR, WORK, CallsNeeded, LifeTable
 from switchwise.switching.forecast import Forecast
 from switchwise.switching.planner import CONTROL, PLAN, TRIAL, Cached
+from switchwise.switching.target_rules import TargetRules
 
 OPUS, HAIKU = Price(5, 25, 0.5, 6.25), Price(1, 5, 0.1, 1.25)
 CLAUDE = CacheRule("marked", minimum=4096, ttl=300, lookback=20)
@@ -282,3 +285,33 @@ def test_many_kinds_of_threads_share_a_table_beyond_a_bound():
     for number in range(400):
         planner.history(f"agent {number}", 2)
     assert len(planner.dump()["runs"]) == 256
+
+
+# -- one model at several efforts
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "again", "fronts"),
+    [
+        ("openai", "gpt-6-luna", False, False),
+        ("anthropic", "claude-opus-5-5", False, False),
+        ("anthropic", "claude-sonnet-5-5", False, True),
+        ("house", "own", True, True),
+    ],
+)
+def test_a_change_of_effort_finds_what_its_provider_keeps(provider, model, again, fronts):
+    rules = CacheRules({"house": {"mode": "automatic", "ttl": 300, "effort": "same"}})
+    targets = efforts(Target(model, provider, model, OPUS, account="host#1"), "high", "low")
+    high, low = (TargetRules(rules, {}).of(target, 0.0).cache for target in targets)
+    assert (high.account == low.account, high.front == low.front) == (again, fronts)
+    ledger, prefix = Ledger(), PromptPrefix()
+    prefix.grow(0, [Block(3, 60_000)], front=[Block(1, 30_000, TOOLS), Block(2, 10_000, SYSTEM)])
+    rows, _ = ledger.record((), high, prefix, 0.0, Usage(100_000, 10, cache_read_tokens=0, cache_write_tokens=100_000))
+    own = rows if again else ()
+    expected = ledger.expect(own, low, prefix, 10.0)
+    assert expected.tokens == pytest.approx(100_000 if again else 40_000 if fronts else 0, rel=0.01)
+
+
+def test_a_rule_knows_three_ways_of_effort():
+    with pytest.raises(ConfigurationError, match="use one of: apart, messages, same"):
+        CacheRules({"house": {"effort": "none"}})

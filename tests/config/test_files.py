@@ -182,6 +182,26 @@ def test_the_default_chain_can_stand_behind_other_policies(file: Path) -> None:
     assert not router.decide(View(tokens=100_000_000)).names  # for which two dollars will not do
 
 
+def test_the_default_chain_takes_an_aim_and_a_target_an_effort(tmp_path: Path) -> None:
+    targets = '[targets]\nopus = "anthropic:claude-opus-5-5"\n[targets.low]\nmodel = "openai:gpt-5"\neffort = "low"\n'
+    for written in ('"Default"', '{ Default = "cost" }', '{ Default = { aim = "cost" } }', "{ Default = {} }"):
+        path = tmp_path / "switchwise.toml"
+        path.write_text(f"{targets}[routers.main]\npolicies = [{written}]\n")
+        router = Router.from_file(path)
+        assert [target.effort for target in router.pool] == ["", "low"]
+        assert any(getattr(policy, "name", "") == "Anchor" for policy in router.policies) is ("cost" in written)
+        assert not json_errors(path)
+    path.write_text(f'{targets}[routers.main]\npolicies = [{{ Default = "price" }}]\n')
+    with pytest.raises(ConfigurationError, match="aim 'price' is unknown"):
+        load(path)
+    assert json_errors(path)
+
+
+def json_errors(path: Path) -> list[str]:
+    validator = jsonschema_rs.validator_for(json_schema())
+    return [str(error) for error in validator.iter_errors(tomllib.loads(path.read_text()))]
+
+
 def test_yaml_says_the_same(file: Path, tmp_path: Path) -> None:
     other = tmp_path / "switchwise.yaml"
     other.write_text(yaml.safe_dump(tomllib.loads(ALL), sort_keys=False))

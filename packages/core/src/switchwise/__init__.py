@@ -1,5 +1,6 @@
 """switchwise: sends each model call of an agent to the model that should answer it."""
 
+from switchwise.adapting.efforts import efforts
 from switchwise.engine.drive import adrive, drive
 from switchwise.engine.policy import Flow, Policy
 from switchwise.engine.run import Run
@@ -70,6 +71,7 @@ __all__ = [
     "View",
     "adrive",
     "drive",
+    "efforts",
     "hold",
     "usage_of",
 ]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from dataclasses import replace
+from typing import Any, Protocol, TypeVar, cast
 
+from switchwise.adapting.efforts import AtEffort, named_at
 from switchwise.nouns.errors import ConfigurationError
 
 
@@ -40,11 +42,11 @@ def by_name(
     """The models by target name.
 
     Parameters:
-        models: models or `provider:model` strings, strongest first; or a mapping of names to them.
+        models: models or `provider:model` strings, strongest first, or at an effort (`efforts`); or a mapping of names to them.
         options: constructor arguments for those given as strings.
         what: what the framework calls a model.
         build: (`provider:model`, options) -> the model.
-        wrap: (name, model) -> the model as a target; the name may be empty.
+        wrap: (name, model) -> the model as a target, a dataclass with `name` and `effort`; the name may be empty.
 
     Raises:
         ConfigurationError: there is none, two have one name, or options are given that nothing takes.
@@ -54,16 +56,25 @@ def by_name(
     given = list(models.items()) if isinstance(models, Mapping) else [("", model) for model in models]
     if not given:
         raise ConfigurationError(f"models= is empty: give at least one {what}")
-    if options and not any(isinstance(model, str) for _, model in given):
+    if options and not any(isinstance(_bare(model), str) for _, model in given):
         raise ConfigurationError(
             f"{', '.join(sorted(options))}: no model takes this setting, since all models= are given as objects; set it on them"
         )
     found: dict[str, N] = {}
     for name, model in given:
-        native = wrap(name, build(model, options) if isinstance(model, str) else model)
+        bare = _bare(model)
+        native = wrap(name, build(bare, options) if isinstance(bare, str) else bare)
+        if isinstance(model, AtEffort):
+            native = cast(
+                "N", replace(cast("Any", native), name=name or named_at(native.name, model.level), effort=model.level)
+            )
         if native.name in found:
             raise ConfigurationError(
                 f"models= holds {native.name!r} twice: give a mapping of names, models={{'strong': ..., 'fast': ...}}"
             )
         found[native.name] = native
     return found
+
+
+def _bare(model: Any) -> Any:
+    return model.model if isinstance(model, AtEffort) else model

@@ -8,12 +8,14 @@ messages.append(answer.message)
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from switchwise import catalog
+from switchwise.adapting.efforts import AtEffort
+from switchwise.adapting.models import by_name
 from switchwise.clients.sdk import Client
 from switchwise.clients.views import Views
 from switchwise.engine.drive import adrive, drive
@@ -24,6 +26,7 @@ from switchwise.nouns.exchange.reply import Reply
 from switchwise.nouns.scope import Scope
 from switchwise.nouns.target import Pool
 from switchwise.observe.decision_record import record_of
+from switchwise.policies.default_chain import Aim
 from switchwise.protocols.openai_chat import text_of
 from switchwise.protocols.prompt import JsonSchema, Message, Prompt
 from switchwise.router import Router
@@ -106,21 +109,32 @@ class Clients:
     """A router over SDK clients.
 
     Parameters:
-        clients: target name -> client, strongest first.
+        clients: target name -> client, or a client at an effort (`efforts`), strongest first; or a list of them, which are then
+            called by their models.
         router: chooses among targets of these names; None: the default chain, with prices and capabilities from the
             catalogue, for which every client must name its `model`.
+        aim: `quality` (the default), `balanced` or `cost`; see `Router.default`. Not together with `router`.
 
     Raises:
         ConfigurationError: router and clients do not name the same targets, a model is missing, or something is no client.
     """
 
-    def __init__(self, clients: Mapping[str, Client], router: Router | None = None) -> None:
-        if not isinstance(clients, Mapping) or not all(isinstance(client, Client) for client in clients.values()):
+    def __init__(
+        self,
+        clients: Mapping[str, Client | AtEffort] | Sequence[Client | AtEffort],
+        router: Router | None = None,
+        *,
+        aim: Aim | None = None,
+    ) -> None:
+        if isinstance(clients, str) or not isinstance(clients, Mapping | Sequence):
             raise ConfigurationError(f"clients={clients!r:.80}: give target name -> client, such as OpenAIClient(model=...)")
         if router is not None and not isinstance(router, Router):
             raise ConfigurationError(f"router={router!r:.80}: give Router(pool, ...)")
-        self._clients = dict(clients)
-        self.router = router or Router.default(_pool(self._clients))
+        if router is not None and aim is not None:
+            raise ConfigurationError(f"aim={aim!r} belongs to the router that you give: Router.default(pool, aim={aim!r})")
+        found = by_name(clients, {}, "client", _no_string, _Named)
+        self._clients = {name: each.client for name, each in found.items()}
+        self.router = router or Router.default(_pool(found.values()), aim or "quality")
         if missing := self.router.pool.names ^ self._clients.keys():
             raise ConfigurationError(
                 f"clients and pool must name the same targets; not on both sides: {', '.join(sorted(missing))}"
@@ -252,12 +266,39 @@ def client_of(endpoint: Endpoint) -> Client:
     return OpenAIClient(model=target.model, defaults=defaults, **options)
 
 
-def _pool(clients: Mapping[str, Client]) -> Pool:
-    if nameless := [name for name, client in clients.items() if not client.model]:
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A client as a target."""
+
+    name: str
+    client: Client
+    effort: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.client, Client):
+            raise ConfigurationError(
+                f"clients={self.client!r:.80}: give target name -> client, such as OpenAIClient(model=...)"
+            )
+        if not self.name:
+            if not self.client.model:
+                raise ConfigurationError(f"clients=[{self.client!r}, ...]: give a mapping of names, or a client with model=")
+            object.__setattr__(self, "name", self.client.model)
+
+
+def _no_string(text: str, options: Mapping[str, Any]) -> Client:  # noqa: ARG001
+    raise ConfigurationError(f"clients={text!r:.80}: give target name -> client, such as OpenAIClient(model=...)")
+
+
+def _pool(clients: Iterable[_Named]) -> Pool:
+    given = [*clients]
+    if nameless := [each.name for each in given if not each.client.model]:
         raise ConfigurationError(f"without a router, each client needs model=...; missing for {', '.join(nameless)}")
     return Pool(
-        catalog.target(name, provider=client.served_by, model=client.model, account=client.account)
-        for name, client in clients.items()
+        replace(
+            catalog.target(each.name, provider=each.client.served_by, model=each.client.model, account=each.client.account),
+            effort=each.effort,
+        )
+        for each in given
     )
 
 

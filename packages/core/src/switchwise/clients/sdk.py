@@ -36,6 +36,7 @@ from switchwise.catalog.abilities import abilities
 from switchwise.catalog.hosts import account_of, provider_at
 from switchwise.clients.accounts import Environment, whereabouts_of
 from switchwise.dialects import Dialect
+from switchwise.dialects.effort import with_effort
 from switchwise.failures import IncompleteStream, Refusal, brought_along, check_answer, translated
 from switchwise.failures.evidence import quoted
 from switchwise.nouns.call import Call
@@ -291,7 +292,10 @@ class Client(ABC):
         model = self.asked(call.target)
         if not _SAMPLING.isdisjoint(params) and not self.samples(call.target):
             params = {name: value for name, value in params.items() if name not in _SAMPLING or value == 1}
-        wanted = self.complete_params(sdk, call.target, {"model": model, **self._defaults, **params})
+        given = {"model": model, **self._defaults, **params}
+        if call.target.effort:
+            given = with_effort(self.dialect, model, call.target.effort, given)
+        wanted = self.complete_params(sdk, call.target, given)
         if call.ask is None:
             wanted = self.hinted(sdk, call, wanted, named)
         create = self.create(sdk)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 from switchwise.catalog import Catalog
 from switchwise.config.document import Document, Refused, read
@@ -21,7 +21,7 @@ from switchwise.engine.policy import Checks, Policy
 from switchwise.engine.route import Verifier
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.target import Capabilities, Pool, Price, Target
-from switchwise.policies.default_chain import default_chain
+from switchwise.policies.default_chain import Aim, default_chain
 from switchwise.policies.hold import hold
 
 VARIABLE = "SWITCHWISE_CONFIG"
@@ -29,10 +29,11 @@ USUAL = ("switchwise.toml", "switchwise.yaml", "switchwise.yml")
 DEFAULT = "Default"  # stands for the chain of Router.default among the policies
 APIS = ("chat", "responses", "messages")
 TOP = ("version", "include", "default", "targets", "routers")
-OF_TARGET = ("provider", "model", "api", "roles", "price", "can", "key", "base_url", "timeout", "settings")
+OF_TARGET = ("provider", "model", "api", "roles", "price", "can", "key", "base_url", "timeout", "settings", "effort")
 OF_ROUTER = ("pool", "policies", "verify", "journal", "observers", "labels")
 _LEVELS = ("session", "agent", "task")
 _MEMORY = "hold"
+_DEFAULTS = ('"Default"', '{"Default"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +273,7 @@ class _Reader:
         elif isinstance(url, str) and url and not url.startswith(("http://", "https://")):
             raise fields["base_url"].wrong(f"{url!r} is no address", 'write "https://...", or "env:NAME"')
         return Endpoint(
-            self._target(name, provider, model, roles, price, can),
+            replace(self._target(name, provider, model, roles, price, can), effort=text("effort")),
             api,
             reference(fields["key"]) if "key" in fields else None,
             url,
@@ -348,7 +349,7 @@ class _Reader:
         if self._reuse is not None and self._reuse.name == name:
             same = [*self._reuse.pool] == [*pool]
             for part in self._reuse.parts:
-                if same or part.written != json.dumps(DEFAULT):  # the default chain is made for a pool
+                if same or not part.written.startswith(_DEFAULTS):  # the default chain is made for a pool
                     found.setdefault(part.written, []).append(part)
         return found
 
@@ -360,7 +361,7 @@ class _Reader:
                 self._check(policy, node, pool)
             return part
         if node.value == DEFAULT or (isinstance(node.value, dict) and node.value.keys() == {DEFAULT}):
-            return Part(json.dumps(DEFAULT), default_chain(pool), node.path)
+            return Part(written, default_chain(pool, aim=self._aim(node)), node.path)
         policy = made(node, "policies", frozenset([_MEMORY]))
         self._check(policy, node, pool)
         if isinstance(node.value, dict) and _MEMORY in node.value:
@@ -373,6 +374,21 @@ class _Reader:
                 message, _, remedy = str(error).partition(": ")
                 raise level.wrong(message, remedy or "leave hold out") from None
         return Part(written, (policy,), node.path)
+
+    def _aim(self, node: Node) -> Aim:
+        """What the default chain is out for: `"Default"`, `{ Default = "balanced" }` or `{ Default = { aim = "balanced" } }`."""
+        if not isinstance(node.value, dict):
+            return "quality"
+        given = Node(self._document, (*node.path, DEFAULT), node.value[DEFAULT])
+        if isinstance(given.value, dict):
+            fields = given.table(("aim",))
+            if not fields:
+                return "quality"
+            given = fields["aim"]
+        word, aims = given.text(), get_args(Aim)
+        if word not in aims:
+            raise given.wrong(f"aim {word!r} is unknown", near(word, aims))
+        return cast("Aim", word)
 
     def _check(self, part: object, node: Node, pool: Pool) -> None:
         if isinstance(part, Checks):

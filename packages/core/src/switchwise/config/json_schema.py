@@ -9,7 +9,7 @@ from dataclasses import is_dataclass
 from enum import Enum
 from pathlib import Path
 from types import NoneType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from switchwise.config.conditions import FIELDS
 from switchwise.config.registry import ROOMS, described, known, parameters
@@ -17,6 +17,7 @@ from switchwise.config.values import alternatives, part_of
 from switchwise.nouns.signals import Phase, StepKind
 from switchwise.nouns.target import MODALITIES, Capabilities, Price
 from switchwise.nouns.view import View
+from switchwise.policies.default_chain import Aim
 from switchwise.policies.rules import Rules
 
 SHIPPED = Path(__file__).with_name("switchwise.schema.json")
@@ -41,6 +42,10 @@ def json_schema() -> Json:
             "key": _SECRET,
             "base_url": {"type": "string", "pattern": "^(https?://|env:|file:)"},
             "timeout": {"type": "number", "exclusiveMinimum": 0, "description": "Of a request, in seconds."},
+            "effort": {
+                **_TEXT,
+                "description": "Of reasoning, in the provider's word: low, high; one model at two efforts is two targets.",
+            },
             "settings": {"type": "object", "description": "Arguments of the client or of the framework's model."},
         }
     )
@@ -91,6 +96,8 @@ class _Drawing:
                 "enum": levels,
                 "description": "Keep its preference for as long as one of these lasts.",
             }
+            aim: Json = {"enum": [*get_args(Aim)], "description": "What the default chain is out for."}
+            table["properties"]["Default"] = {"anyOf": [aim, _table({"aim": aim})]}
         return {"anyOf": [{"enum": names}, own, table]}
 
     def _arguments(self, cls: type) -> Json:

@@ -12,6 +12,7 @@ from typing import Any
 
 from switchwise.engine.policy import Steps
 from switchwise.engine.several import Several
+from switchwise.failures.effort import effort_refused
 from switchwise.nouns.call import Call, CallEvent, Live, Outcome
 from switchwise.nouns.errors import Interrupted, TargetError
 from switchwise.nouns.exchange.reply import Reply
@@ -84,6 +85,7 @@ class Run:
         if error.is_stale and not self._heard and self.call is not self._again:
             self._again = self.call
             return
+        error = effort_refused(error, self._calling.target)
         error.partial = self._heard
         if self._heard and self._shown:
             self._resume(self._flow.throw, _broken_off(self._calling, error))

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from switchwise.failures.effort import effort_refused
 from switchwise.nouns.call import Call, CallEvent, Live
 from switchwise.nouns.errors import TargetError
 from switchwise.nouns.exchange.reply import Reply
@@ -124,6 +125,7 @@ class Several:
             Interrupted: part of its reply was already shown.
             AllTargetsFailed: it was the last one.
         """
+        error = effort_refused(error, call.target)
         self.looked()
         if not self._is_live(call):
             return False

@@ -6,6 +6,7 @@ is the table `ROWS`, of which docs/design/failures.md is drawn.
 """
 
 from switchwise.failures.brought import brings, brought_along, mark_own_doing
+from switchwise.failures.effort import effort_refused
 from switchwise.failures.exceptions import IncompleteStream, Refusal, target_error, translated
 from switchwise.failures.table import ROWS, Row, classify
 from switchwise.failures.unreadable import check_answer
@@ -19,6 +20,7 @@ __all__ = [
     "brought_along",
     "check_answer",
     "classify",
+    "effort_refused",
     "mark_own_doing",
     "target_error",
     "translated",

@@ -153,6 +153,8 @@ class Target:
         account: `host#digest` of the address and the key behind which it is called, as `switchwise.catalog.account_of` gives it (the adapters
             do); never the key. What is wrong with a key or an empty account concerns the targets of that account only. Empty: not
             known, and the provider stands for it.
+        effort: the level of reasoning that every call of it asks for, in the provider's word (`low`, `high`); one model at two efforts is two
+            targets. Empty: whatever the model is set to.
 
     Raises:
         ConfigurationError: it has no name, or something of it is of another type.
@@ -165,11 +167,13 @@ class Target:
     can: Capabilities = field(default_factory=Capabilities)
     roles: frozenset[str] = frozenset()
     account: str = ""
+    effort: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
             raise ConfigurationError(f"Target({self.name!r}): give it a name")
-        for name, value in (("provider", self.provider), ("model", self.model), ("account", self.account)):
+        for name in ("provider", "model", "account", "effort"):
+            value = getattr(self, name)
             if not isinstance(value, str):
                 raise ConfigurationError(
                     f"Target({self.name!r}, {name}={value!r}): give a word, or nothing where it is not known"

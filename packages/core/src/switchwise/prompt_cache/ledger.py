@@ -69,14 +69,16 @@ class Cache(NamedTuple):
     """One account's cache of one model.
 
     Parameters:
-        account: identifies account, provider and model: whatever has a cache of its own.
+        account: identifies account, provider, model and effort: whatever has a cache of its own.
         model: identifies what counts tokens alike.
         rule: how it works.
+        front: identifies whatever shares tools and system; empty: as `account`.
     """
 
     account: str
     model: str
     rule: CacheRule
+    front: str = ""
 
 
 @dataclass(slots=True)
@@ -129,10 +131,11 @@ class Ledger:
             kept = [*(row for row in kept if row[0] != length), new]
         if front and (cache.rule.step or cache.rule.mode == "marked"):
             digest, end = prefix.digest(front), prefix.end(front)
-            account.fronts.pop(digest, None)
-            account.fronts[digest] = [front, digest, end, end * (self.ratio(cache.model) or 1.0), now, 0]
-            if len(account.fronts) > _FRONTS:
-                del account.fronts[next(iter(account.fronts))]
+            fronts = self._account(cache.front or cache.account).fronts
+            fronts.pop(digest, None)
+            fronts[digest] = [front, digest, end, end * (self.ratio(cache.model) or 1.0), now, 0]
+            if len(fronts) > _FRONTS:
+                del fronts[next(iter(fronts))]
         return kept[-_MOST:], expected
 
     def hit_rate(self, account: str) -> float:
@@ -181,7 +184,7 @@ class Ledger:
                 best = row
                 if row is rows[-1]:  # the newest: nothing but growth since
                     break
-        account = self._accounts.get(cache.account)
+        account = self._accounts.get(cache.front or cache.account)
         if best is None and account is not None and account.fronts:
             best = account.fronts.get(prefix.digest(prefix.front()))
             if best is not None and not survival(now - best[4], rule.ttl, rule.gone):

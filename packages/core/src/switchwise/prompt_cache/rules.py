@@ -16,6 +16,7 @@ from switchwise.nouns.errors import ConfigurationError
 
 _PROFILE = re.compile(r"^(us-gov|us|eu|apac|ap|jp|au|ca|global)\.")  # regions of Bedrock's inference profiles
 MODES = ("none", "marked", "automatic")
+EFFORTS = ("apart", "messages", "same")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class CacheRule:
         read, write, write_long: multiples of the input price, for prices that do not list their own.
         lookback: blocks before a mark among which an entry is found; 0: anywhere.
         silent: it leaves out counts that are zero: where it says nothing of a read, nothing was read (protocol buffers as JSON).
+        effort: what a change of effort in a thread does to the cache: `apart`: each level has a cache of its own; `messages`: tools and system
+            are found again; `same`: nothing is lost. Two targets of one model at two efforts share what is left.
         known: False: nothing is known about this model, so nothing is taken to be cached.
     """
 
@@ -46,6 +49,7 @@ class CacheRule:
     write_long: float = 0.0
     lookback: int = 0
     silent: bool = False
+    effort: str = "apart"
     known: bool = True
 
     @property
@@ -129,4 +133,6 @@ def _changed(base: CacheRule, entry: Mapping[str, Any], name: str) -> CacheRule:
         )
     if entry.get("mode", "none") not in MODES:
         raise ConfigurationError(f"cache rule {name!r}: mode={entry['mode']!r}; use one of: {', '.join(MODES)}")
+    if entry.get("effort", "apart") not in EFFORTS:
+        raise ConfigurationError(f"cache rule {name!r}: effort={entry['effort']!r}; use one of: {', '.join(EFFORTS)}")
     return replace(base, **{"known": True, **entry})

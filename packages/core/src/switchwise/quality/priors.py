@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from math import exp, log
+from statistics import median
 from typing import Any, NamedTuple
 
 from switchwise.nouns.errors import ConfigurationError
@@ -25,6 +26,7 @@ from switchwise.state.in_process import Memory
 
 OTHER_KIND, OTHER_GROUP, FAMILY, POOL = 10.0, 4.0, 4.0, 1.0  # outcomes that a place taken from elsewhere is worth
 MOST = 100.0  # outcomes that a published rate is worth: other prompts, another harness
+_LESS, _MORE = frozenset(["none", "minimal", "low"]), frozenset(["high", "xhigh", "max"])
 CODING = frozenset([Phase.DEBUGGING, Phase.IMPLEMENTING, Phase.TESTING, Phase.PLANNING])
 _DATE = re.compile(r"[-_@](?:20\d{2}-?\d{2}-?\d{2}|\d{4}|\d{6,8})$")
 _TAIL = re.compile(r"[-:](?:preview|latest|exp|free|instruct|it|inst|chat)(?=$|[-:@])")
@@ -131,7 +133,7 @@ class Priors:
 
     def estimate(self, view: View, targets: Sequence[Target], given: Sequence[Estimate]) -> Sequence[Estimate]:
         kind = self._kind(view)
-        key = (kind, *[target.name for target in targets], *[target.model for target in targets])
+        key = (kind, *[target.name for target in targets], *[(target.model, target.effort) for target in targets])
         found = self._found.get(key)
         if found is None:
             found = tuple(self._of(kind, targets))
@@ -164,6 +166,14 @@ class Priors:
         name = canonical(self._names.get(target.name) or target.model or target.name)
         words = kind.replace("_", " ")
         priced = _by_price(about, target.price)
+        if priced is not None and (step := _step(target.effort)) is not None:
+            priced *= step[1]
+        if target.effort and (known := models.get(f"{name}:{target.effort}")) is not None:
+            return _from(known, kind, about, words, priced, f"{name} at {target.effort}")
+        return _at_effort(self._usual(name, kind, about, priced, models), target.effort, priced)
+
+    def _usual(self, name: str, kind: str, about: Kind, priced: float | None, models: Mapping[str, Known]) -> Estimate:
+        words = kind.replace("_", " ")
         if (known := models.get(name)) is not None:
             return _from(known, kind, about, words, priced, name)
         line = family(name)
@@ -181,6 +191,24 @@ class Priors:
     @staticmethod
     def _examples() -> list[Priors]:
         return [Priors(), Priors("tool_use")]
+
+
+def _step(level: str) -> tuple[float, float] | None:
+    return effort_steps().get("low" if level in _LESS else "high" if level in _MORE else "")
+
+
+def _at_effort(found: Estimate, level: str, priced: float | None) -> Estimate:
+    """A model's place, at a level at which nobody measured it: moved as other models move, and worth as little as a place of the family."""
+    step = _step(level)
+    if step is None or not found.n:
+        return found
+    odds, factor = step
+    return found._replace(
+        p=_odds(log(found.p / (1 - found.p)) + odds) if 0 < found.p < 1 else found.p,
+        n=min(found.n, FAMILY),
+        dollars=found.dollars if found.dollars in (None, priced) else found.dollars * factor,
+        source=f"{found.source}, moved to effort {level} as others move",
+    )
 
 
 def _from(known: Known, kind: str, about: Kind, words: str, priced: float | None, name: str) -> Estimate:
@@ -224,6 +252,30 @@ def _distance(a: tuple[int, ...], b: tuple[int, ...]) -> float:
     width = max(len(a), len(b), 1)
     x, y = (sum(part / 20**i for i, part in enumerate((*each, *[0] * (width - len(each))))) for each in (a, b))
     return abs(log((x + 0.1) / (y + 0.1)))
+
+
+@cache
+def effort_steps() -> Mapping[str, tuple[float, float]]:
+    """What models that were measured at several efforts win or lose against their usual one: level -> (median log odds, median factor of dollars).
+
+    >>> odds, factor = effort_steps()["low"]
+    >>> odds < 0 and factor < 1 < effort_steps()["high"][1]
+    True
+    """
+    models = table()[0]
+    steps: dict[str, tuple[list[float], list[float]]] = {}
+    for name, known in models.items():
+        base, colon, level = name.partition(":")
+        if not colon or base not in models:
+            continue
+        odds, factors = steps.setdefault(level, ([], []))
+        for kind, (p, _, dollars) in known.kinds.items():
+            usual = models[base].kinds.get(kind)
+            if usual is not None and 0 < p < 1 and 0 < usual[0] < 1:
+                odds.append(log(p / (1 - p)) - log(usual[0] / (1 - usual[0])))
+                if dollars and usual[2]:
+                    factors.append(dollars / usual[2])
+    return {level: (median(odds), median(factors or [1.0])) for level, (odds, factors) in steps.items() if odds}
 
 
 @cache

@@ -63,8 +63,12 @@ class TargetRules:
             rule, long = CacheRule(), False
         elif long:
             rule = replace(rule, ttl=rule.ttl_long, fades=0.0)
-        account = "/".join((self._accounts.get(name, name), target.provider, target.model))
-        cache = Cache(account, target.model or account, rule)
+        whose = self._accounts.get(name) or (target.account or target.model if target.effort else "") or name
+        account = front = "/".join((whose, target.provider, target.model))
+        if target.effort and rule.effort != "same":
+            account = f"{account}@{target.effort}"
+            front = front if rule.effort == "messages" else account
+        cache = Cache(account, target.model or account, rule, front)
         found = self._found[name] = TargetRule(price, listed, cache, CacheRates(price, rule, long=long))
         return found
 

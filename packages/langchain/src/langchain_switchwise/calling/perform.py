@@ -29,6 +29,7 @@ from langchain_switchwise.policies.decision_models import NOSTREAM, aside
 from langchain_switchwise.porting.cache_hints import MARK, marked_tools
 from langchain_switchwise.porting.history import HistoryAdapter
 from langchain_switchwise.porting.schema import Witness
+from langchain_switchwise.porting.settings import at_effort
 from langchain_switchwise.reading.inputs import Request
 from switchwise import Call, View
 from switchwise.adapting.answer_headers import listen
@@ -133,6 +134,7 @@ class Performer:
         if call.note:
             given, thread = [*given, HumanMessage(call.note)], (*thread, "with a note")
         native, messages, settings = self._adapter.adapted(thread, native, given, request.settings, request.tools is not None)
+        settings = at_effort(native, call.target.effort, settings)
         if not self._adapter.hint_writer.idle:
             messages, settings = self._warm(native, messages, settings, whole)
         if _keeps_answers(native.model):
@@ -171,8 +173,9 @@ class Performer:
         return PreparedCall(native.model, messages, config, settings, None, marked, heard)
 
     def _question(self, call: Call) -> PreparedCall:
-        model = self._natives[call.target.name].model
-        return PreparedCall(model, [HumanMessage(prompt_of(call))], aside(self._request.config), {})
+        native = self._natives[call.target.name]
+        settings = at_effort(native, call.target.effort, {})
+        return PreparedCall(native.model, [HumanMessage(prompt_of(call))], aside(self._request.config), settings)
 
 
 def _keeps_answers(model: BaseChatModel) -> bool:

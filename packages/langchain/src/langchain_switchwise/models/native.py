@@ -14,13 +14,15 @@ from langchain_core.language_models import BaseChatModel, ModelProfile
 from langchain_switchwise.models.dialect import dialect_of, must_think, responds_with_tools, thoughtless
 from switchwise import Capabilities, ConfigurationError, Pool
 from switchwise.adapting.accounts import whereabouts
+from switchwise.adapting.efforts import AtEffort
 from switchwise.adapting.models import by_name, named
 from switchwise.adapting.sdk_clients import HiddenRetries, Later, owned
 from switchwise.catalog import Catalog, account_of, provider_at
 from switchwise.dialects import Dialect
+from switchwise.dialects.effort import with_effort
 from switchwise.dialects.table import ANTHROPIC, BEDROCK
 
-Given = BaseChatModel | str
+Given = BaseChatModel | str | AtEffort
 Models = Sequence[Given] | Mapping[str, Given]
 _MAKERS = {
     "amazon_bedrock": ("bedrock", "bedrock_converse"),
@@ -46,6 +48,7 @@ class Native:
         responds_with_tools: with tools bound, it speaks Responses.
         makers: what its own messages call their maker (`model_provider`).
         account: its address and a digest of its key, as `account_of` gives them.
+        effort: the level of reasoning that its calls ask for; empty: whatever the model is set to.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Native:
     responds_with_tools: bool = False
     makers: frozenset[str] = frozenset()
     account: str = ""
+    effort: str = ""
 
 
 def natives(models: Models, options: Mapping[str, Any]) -> dict[str, Native]:
@@ -67,10 +71,13 @@ def natives(models: Models, options: Mapping[str, Any]) -> dict[str, Native]:
         options: constructor arguments for those given as strings.
 
     Raises:
-        ConfigurationError: there is none, two have one name, a string names nothing that can be built, or options are
-            given that nothing takes.
+        ConfigurationError: there is none, two have one name, a string names nothing that can be built, an API cannot be
+            told an effort, or options are given that nothing takes.
     """
     found = by_name(models, options, "chat model", build, _native)
+    for native in found.values():
+        if native.effort:
+            with_effort(native.dialect, native.model_name, native.effort, {})  # refuses what cannot be said
     return {name: _owned(native, alone=len(found) == 1) for name, native in found.items()}
 
 
@@ -146,7 +153,12 @@ def pool_of(models: Iterable[Native], catalog: Catalog | None = None) -> Pool:
     known = catalog or Catalog()
     return Pool(
         [
-            known.target(m.name, provider=m.provider, model=m.model_name, can=abilities(m.model.profile), account=m.account)
+            replace(
+                known.target(
+                    m.name, provider=m.provider, model=m.model_name, can=abilities(m.model.profile), account=m.account
+                ),
+                effort=m.effort,
+            )
             for m in models
         ]
     )

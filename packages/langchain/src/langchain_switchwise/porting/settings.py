@@ -6,9 +6,17 @@ from typing import Any
 
 from langchain_switchwise.models.dialect import facts_of
 from langchain_switchwise.models.native import Native
+from switchwise.dialects.effort import with_effort
 from switchwise.dialects.settings import CHAT_ONLY, adapt
 
 _NONE: frozenset[str] = frozenset()
+
+
+def at_effort(native: Native, level: str, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Settings that are the target's own words already, with the effort that the target stands for; empty: as they are."""
+    if not level:
+        return kwargs
+    return with_effort(native.dialect, native.model_name, level, kwargs)
 
 
 def settings(native: Native, kwargs: dict[str, Any], tools: bool = False) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def anthropic_prompt(body: Mapping[str, Any]) -> Prompt:
     """The prompt of a Messages request.
 
     Settings (source: prompt-caching documentation): model and speed void everything; web search and citations void system
-    and messages; tool_choice, images and thinking void the messages.
+    and messages; tool_choice, images, thinking and effort void the messages. On Opus, effort voids everything (measured by users).
     """
     blocks = [*_tool_blocks(body.get("tools") or ()), *_anthropic_system(body.get("system"))]
     images = cited = False
@@ -64,10 +64,13 @@ def anthropic_prompt(body: Mapping[str, Any]) -> Prompt:
     if body.get("cache_control"):
         blocks = _automatic(blocks, LIFETIMES.get(body["cache_control"].get("ttl", "5m"), 300))
     search = any(str(tool.get("type", "")).startswith("web_search") for tool in body.get("tools") or ())
+    config = body.get("output_config")
+    effort = config.get("effort") if isinstance(config, Mapping) else None
+    opus = "opus" in str(body.get("model"))
     settings = {
-        "tools": _json([body.get("model"), body.get("speed")]),
+        "tools": _json([body.get("model"), body.get("speed"), effort if opus else None]),
         "system": _json([search, cited]),
-        "messages": _json([body.get("tool_choice"), images, body.get("thinking")]),
+        "messages": _json([body.get("tool_choice"), images, body.get("thinking"), effort]),
     }
     return Prompt(tuple(blocks), settings)
 

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..nouns.errors import Reject, invalid
+from . import effort
 from .tools import (
     check_choice,
     check_function,
@@ -119,6 +120,7 @@ def _check_settings(body: Mapping[str, Any]) -> None:
         raise invalid(f"{text} instead.", "stop", "array_above_max_length")
     if body.get("web_search_options") is not None and body["model"].startswith("gpt-") and "search" not in body["model"]:
         raise invalid("Web search options not supported with this model.", "web_search_options")
+    effort.check(body["model"], body.get("reasoning_effort"), "reasoning_effort")
     if REASONING.match(body["model"]):
         _check_reasoning(body)
 

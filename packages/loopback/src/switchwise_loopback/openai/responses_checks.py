@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..nouns.errors import Reject, invalid
+from . import effort
 from .checks import RANGES, REASONING
 from .tools import (
     check_choice,
@@ -144,6 +145,8 @@ def _check_settings(body: Mapping[str, Any]) -> None:
     if most is not None and most < 16:
         text = f"Invalid 'max_output_tokens': integer below minimum value. Expected a value >= 16, but got {most} instead."
         raise invalid(text, "max_output_tokens", "integer_below_min_value")
+    if isinstance(body.get("reasoning"), Mapping):
+        effort.check(body["model"], body["reasoning"].get("effort"), "reasoning.effort")
     if reasons(body["model"]) or not body["model"].startswith(("gpt-3", "gpt-4")):
         return
     for key in ("effort", "summary"):

@@ -140,7 +140,7 @@ class Performer:
         if call.note:
             request, thread = request.with_note(call.note), (*thread, "with a note")
         messages = self._histories.adapted(thread, request.messages, native)
-        settings = settings_for(native, messages, request.kwargs, len(request.tools or ()), streamed)
+        settings = settings_for(native, messages, request.kwargs, len(request.tools or ()), streamed, call.target.effort)
         if not self._hint_writer.idle and not call.note:
             messages, settings = self._hint_writer.hinted(native, self._thread, self._named, request, (messages, settings))
         return request.send(native, messages, settings)
@@ -148,7 +148,9 @@ class Performer:
     def _ask(self, call: Call, method: str) -> Any:
         """A prompt of a policy's or verifier's own."""
         native = self._natives[call.target.name]
-        return method_of(native, method)([ChatMessage(role=MessageRole.USER, content=prompt_of(call))])
+        prompt, effort = [ChatMessage(role=MessageRole.USER, content=prompt_of(call))], call.target.effort
+        settings = settings_for(native, prompt, {}, 0, streamed=False, effort=effort) if effort else {}
+        return method_of(native, method)(prompt, **settings)
 
     def _reader(self, attempt: _Attempt, call: Call) -> StreamReader:
         return StreamReader(attempt.native, self._clock, self._request.structured, call.target.can.marks_end is not False)

@@ -22,6 +22,7 @@ from switchwise.adapting.models import by_name
 from switchwise.adapting.sdk_clients import HiddenRetries, Later, owned
 from switchwise.catalog import Catalog, Known, Unpriced, account_of
 from switchwise.dialects import Dialect
+from switchwise.dialects.effort import with_effort
 
 Models = Sequence[Any] | Mapping[str, Any]
 RETRIES = 0
@@ -47,6 +48,7 @@ class Native:
         dialect: what its API takes and gives.
         integration: the package whose code converts its messages.
         usage_option: what it is told to do about usage in streams; None: nothing, since its server refuses `stream_options`.
+        effort: the level of reasoning that its calls ask for; empty: whatever the LLM is set to.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Native:
     dialect: Dialect
     integration: str = ""
     usage_option: Any = ""
+    effort: str = ""
 
     @property
     def tells_usage_if_asked(self) -> bool:
@@ -96,15 +99,24 @@ def natives(models: Models, options: Mapping[str, Any]) -> dict[str, Native]:
         options: constructor arguments for those given as strings.
 
     Raises:
-        ConfigurationError: there is none, two have one name, or one can not be built or not be shared.
+        ConfigurationError: there is none, two have one name, or one can not be built, not be shared, or not be told its effort.
     """
     found = by_name(models, options, "LLM", build, _native)
+    for native in found.values():
+        if native.effort and native.integration == "google_genai":
+            raise ConfigurationError(
+                f"target {native.name!r}: LlamaIndex's GoogleGenAI takes an effort in its generation_config only; give two LLMs with names"
+            )
+        if native.effort:
+            with_effort(native.dialect, model_of(native.llm), native.effort, {})  # refuses what cannot be said
     return {name: replace(native, llm=_ours(native, alone=len(found) == 1)) for name, native in found.items()}
 
 
 def _ours(native: Native, alone: bool) -> Any:
     """A copy of the LLM without hidden retries, unless no other target is there, and with connections for each event loop."""
     llm = native.llm
+    if native.effort and getattr(llm, "reasoning_effort", None) is not None:  # the constructor's would win over the call's
+        llm = llm.model_copy(update={"reasoning_effort": None})
     retries, private = getattr(llm, "max_retries", None), getattr(llm, "__pydantic_private__", None)
     if private is None:
         return llm
@@ -180,7 +192,7 @@ def describe(native: Native, catalog: Catalog) -> Target:
         )
     window = known.can.window if known.can.window is not None else said_window(native)
     can = replace(known.can, window=window, tools=native.calls_tools)
-    return Target(native.name, provider, model, known.price, can, account=native.account)
+    return Target(native.name, provider, model, known.price, can, account=native.account, effort=native.effort)
 
 
 def common_metadata(models: Iterable[Native]) -> LLMMetadata:

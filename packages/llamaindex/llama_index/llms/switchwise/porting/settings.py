@@ -7,8 +7,10 @@ from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage
 
+from llama_index.llms.switchwise.models.dialect import model_of
 from llama_index.llms.switchwise.models.native import Native
 from llama_index.llms.switchwise.porting.history import loop_without_thinking
+from switchwise.dialects.effort import with_effort
 from switchwise.dialects.settings import ModelFacts, adapt
 from switchwise.dialects.table import ANTHROPIC, OPENAI_CHAT, OTHER
 from switchwise.dialects.thinking import OFF, must_be_off
@@ -21,7 +23,7 @@ _NONE: frozenset[str] = frozenset()
 
 
 def settings_for(
-    native: Native, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any], tools: int, streamed: bool
+    native: Native, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any], tools: int, streamed: bool, effort: str = ""
 ) -> dict[str, Any]:
     """The keyword arguments for one target.
 
@@ -31,12 +33,13 @@ def settings_for(
         kwargs: the caller's settings.
         tools: how many tools are offered.
         streamed: the answer is streamed.
+        effort: the level of reasoning that the target stands for; empty: whatever the LLM is set to.
 
     Raises:
         TargetError: it cannot do what is asked for.
     """
     dialect = native.dialect
-    if dialect is OTHER and not kwargs:
+    if dialect is OTHER and not kwargs and not effort:
         return {}
     openai = native.integration == "openai"
     facts = ModelFacts(
@@ -49,6 +52,8 @@ def settings_for(
     usage = given.get("stream_options", native.usage_option) is not None
     choice = given.pop("tool_choice", None)
     settings = dict(adapt(dialect, given, facts))
+    if effort:
+        settings = with_effort(dialect, model_of(native.llm), effort, settings)
     if dialect is ANTHROPIC:
         _for_anthropic(native, messages, settings, choice, tools)
     elif choice is not None:
