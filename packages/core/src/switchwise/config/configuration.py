@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any
 
 from switchwise.catalog import Catalog
 from switchwise.config.document import Document, Refused, read
@@ -16,12 +16,12 @@ from switchwise.config.lines import Place
 from switchwise.config.node import Node, shown
 from switchwise.config.problems import BadConfiguration, Problem, near
 from switchwise.config.references import Reference, reference, resolved, settled
-from switchwise.config.values import convert, made
+from switchwise.config.values import aim_of, convert, made
 from switchwise.engine.policy import Checks, Policy
 from switchwise.engine.route import Verifier
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.target import Capabilities, Pool, Price, Target
-from switchwise.policies.default_chain import Aim, default_chain
+from switchwise.policies.default_chain import default_chain
 from switchwise.policies.hold import hold
 
 VARIABLE = "SWITCHWISE_CONFIG"
@@ -33,7 +33,6 @@ OF_TARGET = ("provider", "model", "api", "roles", "price", "can", "key", "base_u
 OF_ROUTER = ("pool", "policies", "verify", "journal", "observers", "labels")
 _LEVELS = ("session", "agent", "task")
 _MEMORY = "hold"
-_DEFAULTS = ('"Default"', '{"Default"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,9 +338,9 @@ class _Reader:
                 if any(target.name == name for target in targets):
                     raise item.wrong(f"{name!r} is named twice", "keep one of them")
                 targets.append(endpoints[name].target)
-        if not targets:
-            raise node.wrong("the pool has no targets", "name them, strongest first")
-        return Pool(targets)
+        if targets:
+            return Pool(targets)
+        raise node.wrong("the pool has no targets", "name them, strongest first")
 
     def _earlier(self, name: str, pool: Pool) -> dict[str, list[Part]]:
         """Parts of the earlier reading by what is written; each is taken over once."""
@@ -349,7 +348,7 @@ class _Reader:
         if self._reuse is not None and self._reuse.name == name:
             same = [*self._reuse.pool] == [*pool]
             for part in self._reuse.parts:
-                if same or not part.written.startswith(_DEFAULTS):  # the default chain is made for a pool
+                if same or not part.written.strip('{"').startswith(DEFAULT):  # the default chain is made for a pool
                     found.setdefault(part.written, []).append(part)
         return found
 
@@ -361,7 +360,7 @@ class _Reader:
                 self._check(policy, node, pool)
             return part
         if node.value == DEFAULT or (isinstance(node.value, dict) and node.value.keys() == {DEFAULT}):
-            return Part(written, default_chain(pool, aim=self._aim(node)), node.path)
+            return Part(written, default_chain(pool, aim=aim_of(node, DEFAULT)), node.path)
         policy = made(node, "policies", frozenset([_MEMORY]))
         self._check(policy, node, pool)
         if isinstance(node.value, dict) and _MEMORY in node.value:
@@ -374,21 +373,6 @@ class _Reader:
                 message, _, remedy = str(error).partition(": ")
                 raise level.wrong(message, remedy or "leave hold out") from None
         return Part(written, (policy,), node.path)
-
-    def _aim(self, node: Node) -> Aim:
-        """What the default chain is out for: `"Default"`, `{ Default = "balanced" }` or `{ Default = { aim = "balanced" } }`."""
-        if not isinstance(node.value, dict):
-            return "quality"
-        given = Node(self._document, (*node.path, DEFAULT), node.value[DEFAULT])
-        if isinstance(given.value, dict):
-            fields = given.table(("aim",))
-            if not fields:
-                return "quality"
-            given = fields["aim"]
-        word, aims = given.text(), get_args(Aim)
-        if word not in aims:
-            raise given.wrong(f"aim {word!r} is unknown", near(word, aims))
-        return cast("Aim", word)
 
     def _check(self, part: object, node: Node, pool: Pool) -> None:
         if isinstance(part, Checks):

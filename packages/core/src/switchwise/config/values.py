@@ -19,6 +19,7 @@ from switchwise.engine.policy import Policy
 from switchwise.engine.route import Verifier
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.view import View
+from switchwise.policies.default_chain import Aim
 from switchwise.policies.rules import Rules
 
 _PARTS: Mapping[str, str] = {"Estimator": "estimators", "Policy": "policies", "Verifier": "verifiers"}
@@ -27,6 +28,30 @@ _VERBS = ("prefer", "require", "exclude")
 
 class Unwritable(Exception):
     """A type that nothing in a file stands for."""
+
+
+def aim_of(node: Node, name: str) -> Aim:
+    """What the default chain is out for: `"Default"`, `{ Default = "balanced" }` or `{ Default = { aim = "balanced" } }`.
+
+    Parameters:
+        node: the field.
+        name: of the chain.
+
+    Raises:
+        Refused: nobody knows that aim; the problem is noted.
+    """
+    if not isinstance(node.value, dict):
+        return "quality"
+    given = node.table()[name]
+    if isinstance(given.value, dict):
+        fields = given.table(("aim",))
+        if not fields:
+            return "quality"
+        given = fields["aim"]
+    word, aims = given.text(), typing.get_args(Aim)
+    if word not in aims:
+        raise given.wrong(f"aim {word!r} is unknown", near(word, aims))
+    return typing.cast("Aim", word)
 
 
 def made(node: Node, kind: str, skip: frozenset[str] = frozenset()) -> Any:
