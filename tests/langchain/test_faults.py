@@ -10,7 +10,7 @@ from langchain_core.callbacks import UsageMetadataCallbackHandler
 from langchain_core.messages import AIMessage
 
 from langchain_switchwise import ChatSwitchwise
-from switchwise import AllTargetsFailed, Interrupted, Pool, Router, Target
+from switchwise import AllTargetsFailed, Interrupted, Limits, Pool, Router, Target
 from switchwise.observe.journal import InMemory
 from switchwise_loopback import Answer, Fault, LoopbackProvider
 
@@ -23,9 +23,11 @@ STREAMED = {
     Fault.STREAM_CUT,
     Fault.RESET_MID_STREAM,
     Fault.STALL_MID_STREAM,
+    Fault.PINGS_MID_STREAM,
 }
 """Faults that strike after the first words were shown."""
-STALLS = {Fault.STALL, Fault.STALL_MID_STREAM}
+PINGS = {Fault.PINGS, Fault.PINGS_MID_STREAM}
+STALLS = {Fault.STALL, Fault.STALL_MID_STREAM, *PINGS}
 ANSWERS = {Fault.REFUSAL, Fault.CONTENT_FILTER}
 """Faults that are an answer: the user's to see, unless a policy says otherwise."""
 CALLERS = {Fault.BAD_REQUEST}
@@ -39,13 +41,15 @@ def provider() -> Iterator[LoopbackProvider]:
         yield running
 
 
-def targets(provider: LoopbackProvider, first: str, patience: float = 30.0, **options: Any) -> tuple[ChatSwitchwise, str]:
+def targets(
+    provider: LoopbackProvider, first: str, patience: float = 30.0, limits: Limits | None = None, **options: Any
+) -> tuple[ChatSwitchwise, str]:
     """A router whose first target, of the provider that will fail, is waited for so long; and the name of the model of the second."""
     names = ["claude", "gpt"] if first == "anthropic" else ["gpt", "claude"]
     make = {"claude": claude, "gpt": gpt}
     models = {name: make[name](provider, timeout=patience if name == names[0] else 30.0) for name in names}
     known = {"claude": "anthropic", "gpt": "openai"}
-    router = Router(Pool([Target(name, provider=known[name]) for name in names]), **options)
+    router = Router(Pool([Target(name, provider=known[name], limits=limits) for name in names]), **options)
     return ChatSwitchwise(models, router=router), GPT if first == "anthropic" else CLAUDE
 
 
@@ -82,7 +86,8 @@ async def call(llm: ChatSwitchwise, way: str, show: Callable[[str], None]) -> AI
 @pytest.mark.parametrize("fault", list(Fault), ids=lambda fault: fault.value)
 async def test_every_fault_by_every_way_to_call(provider: LoopbackProvider, fault: Fault, failing: str, way: str) -> None:
     journal = InMemory()
-    llm, second = targets(provider, failing, 0.5 if fault in STALLS else 30.0, observers=[journal])
+    limits = Limits(first=1.5, between=0.5) if fault in PINGS else None
+    llm, second = targets(provider, failing, 0.5 if fault in STALLS else 30.0, limits, observers=[journal])
     provider.inject(fault, provider=failing, times=1, seconds=2.0, after=1)
     shown: list[str] = []
     streamed = way not in ("invoke", "ainvoke")

@@ -312,9 +312,9 @@ class TestWhoIsCalling:
     def test_labels_and_deadline_reach_the_policies(self, openai, journal):
         with LoopbackProvider() as provider:
             llm = Switchwise({"only": openai(api_base=provider.openai_url)}, observers=[journal])
-            llm.bind(team="red").chat(HELLO, route={"tenant": "acme", "deadline": 12.5})
+            llm.bind(team="red").chat(HELLO, route={"tenant": "acme", "deadline": 4e9})
         scope = journal[0].call.view.scope
-        assert (dict(scope.labels), scope.deadline, scope.tenant) == ({"team": "red", "tenant": "acme"}, 12.5, "acme")
+        assert (dict(scope.labels), scope.deadline, scope.tenant) == ({"team": "red", "tenant": "acme"}, 4e9, "acme")
 
     def test_a_route_that_is_no_mapping_is_told(self, openai, journal):
         llm = Switchwise({"only": openai()}, observers=[journal])

@@ -17,6 +17,7 @@ from switchwise.nouns.errors import (
 )
 from switchwise.nouns.exchange.ask import Ask, Question
 from switchwise.nouns.exchange.gather import Gather, Repeat, Together
+from switchwise.nouns.exchange.limits import Limits
 from switchwise.nouns.exchange.reply import Answer, EndReason, Reply, Verdict
 from switchwise.nouns.scope import Level, Scope
 from switchwise.nouns.shortlist import Note, Shortlist
@@ -44,6 +45,7 @@ __all__ = [
     "Gather",
     "Interrupted",
     "Level",
+    "Limits",
     "Needs",
     "NoTarget",
     "Note",

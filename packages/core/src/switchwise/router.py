@@ -308,7 +308,7 @@ class Router:
         view, context = self._begun(view), self._context
         if observers:
             context = replace(context, observers=context.observers.and_for_this_run(observers))
-        return Run(observed(route(view, context), view, context.timer, context.observers), context.observers)
+        return Run(observed(route(view, context), view, context.timer, context.observers), self._clock, context.observers)
 
     def decide(self, view: View) -> Shortlist:
         """The decision for `view`, without calling anybody: a policy that would ask a model is passed over."""

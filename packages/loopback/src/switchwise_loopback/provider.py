@@ -26,7 +26,8 @@ from .openai.chat import ChatCompletions
 from .openai.decisions import Decisions
 from .openai.responses import Responses
 from .serving.caching import RULES, CacheRule, PromptCache, Ticket
-from .serving.faults import ANSWERED, NOT_STREAMED, Event, Fault, FaultBook, Injected, Reset, Stall, disturb, rejection
+from .serving.disturbed import Event, Reset, Stall, disturb
+from .serving.faults import ANSWERED, NOT_STREAMED, Fault, FaultBook, Injected, rejection
 from .serving.garbled import GARBLED, garbled
 from .serving.headers import REQUEST_IDS, authenticate, limits
 from .serving.transport import Response, Server
@@ -48,6 +49,7 @@ class LoopbackProvider:
         models: the models that exist; others are not found. None: all exist.
         windows: tokens of context per model; larger requests are refused. Models without one are unbounded.
         latency: seconds before the response begins, by model; `"*"` for all others.
+        pace: seconds before each piece of content of a stream, likewise.
         strict: refuse what the real APIs refuse.
         cache_rules: changes to `caching.RULES`, by beginning of the model name.
         trusted_signatures: signatures of thinking (Anthropic) and encrypted reasoning (OpenAI) of the real APIs to take as
@@ -74,6 +76,7 @@ class LoopbackProvider:
         models: Iterable[str] | None = None,
         windows: Mapping[str, int] | None = None,
         latency: Mapping[str, float] | None = None,
+        pace: Mapping[str, float] | None = None,
         strict: bool = True,
         cache_rules: Mapping[str, CacheRule] | None = None,
         trusted_signatures: Iterable[str] = (),
@@ -87,6 +90,7 @@ class LoopbackProvider:
         self._models = None if models is None else tuple(models)
         self._windows = dict(windows or {})
         self._latency = dict(latency or {})
+        self._pace = dict(pace or {})
         self._strict = strict
         self._cache = PromptCache(clock, {**RULES, **(cache_rules or {})})
         self._faults = FaultBook()
@@ -247,7 +251,9 @@ class LoopbackProvider:
         if injected and fault not in ANSWERED:
             events = disturb(events, injected, wire.failures(reply))
         sent = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
-        return Response(200, {**sent, **limits(wire.provider, usage, request_id), **answer.headers}, _bytes(events))
+        return Response(
+            200, {**sent, **limits(wire.provider, usage, request_id), **answer.headers}, self._paced(events, seen.model)
+        )
 
     def _understand(self, wire: Wire, body: Mapping[str, Any]) -> tuple[Prompt, Request]:
         try:
@@ -271,9 +277,18 @@ class LoopbackProvider:
 
     def _wait(self, model: str) -> None:
         """Let the latency of a model pass, or the server stop."""
-        seconds = self._latency.get(model, self._latency.get("*", 0.0))
+        self._sleep(self._latency.get(model, self._latency.get("*", 0.0)))
+
+    def _sleep(self, seconds: float) -> None:
         if seconds and self._server is not None:
             self._server.stopping.wait(seconds)
+
+    def _paced(self, events: Iterator[Event], model: str) -> Iterator[bytes]:
+        """The bytes of a stream, each in its time."""
+        pace = self._pace.get(model, self._pace.get("*", 0.0))
+        for event in events:
+            self._sleep(event.after + (pace if event.content else 0.0))
+            yield event.data
 
     def _ask(self, request: Request, fault: Fault | None) -> Answer:
         if fault is Fault.REFUSAL:
@@ -365,7 +380,3 @@ def _model(provider: str, name: str) -> dict[str, Any]:
     if provider == "openai":
         return {"id": name, "object": "model", "created": 1767225600, "owned_by": "loopback"}
     return {"type": "model", "id": name, "display_name": name, "created_at": "2026-01-01T00:00:00Z"}
-
-
-def _bytes(events: Iterator[Event]) -> Iterator[bytes]:
-    return (event.data for event in events)

@@ -12,6 +12,7 @@ from itertools import compress, product
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from switchwise.nouns.exchange.conversation import Conversation
+from switchwise.nouns.exchange.limits import Limits
 from switchwise.nouns.scope import Key, Scope
 from switchwise.nouns.signals import StepKind, Turn
 from switchwise.nouns.view import Needs, View
@@ -44,6 +45,7 @@ class Caller(NamedTuple):
         step_kind: what the framework knows of the call and its messages do not say; None: nothing.
         because: the evidence for `step_kind`, in a few words.
         pin_inherited: the pin was given to the run around the call, not to the call itself.
+        limits: as in `Scope`.
         failures: failures that the messages do not show, such as runs of a graph's node that ended in an error.
     """
 
@@ -60,6 +62,7 @@ class Caller(NamedTuple):
     failures: int = 0
     tenant: str = ""
     pin_inherited: bool = False
+    limits: Limits | None = None
 
 
 class _ToolFronts(Generic[T]):
@@ -131,7 +134,9 @@ class ViewBuilder(Generic[M, T]):
             structured, max_output, providers: as in `Needs`.
             image_providers: the only providers that can serve the images of the conversation (empty: any); asked where it has some.
         """
-        session, agent, task, labels, deadline, pin, branch, named, step_kind, because, failures, tenant, inherited = caller
+        session, agent, task, labels, deadline, pin, branch, named, step_kind, because, failures, tenant, inherited, limits = (
+            caller
+        )
         session = session or opening(messages, self._turn)
         agent = agent or "main"
         thread = (tenant, session, agent, branch) if branch else (tenant, session, agent)
@@ -148,7 +153,7 @@ class ViewBuilder(Generic[M, T]):
         task = task or str(signals.phase or "")
         step = length if self._number is None else self._number((tenant, session, agent, task))
         return View(
-            Scope(session, agent, task, step, labels, deadline, tenant),
+            Scope(session, agent, task, step, labels, deadline, tenant, limits),
             reading.tokens,
             needs,
             signals,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 from switchwise.catalog.abilities import abilities
 from switchwise.catalog.prices import priced
 from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.exchange.limits import Limits
 from switchwise.nouns.target import Capabilities, Price, Target
 
 
@@ -84,6 +85,7 @@ class Catalog:
         can: Capabilities | None = None,
         roles: Iterable[str] = (),
         account: str = "",
+        limits: Limits | None = None,
     ) -> Target:
         """A target with all that is known about its model.
 
@@ -94,6 +96,7 @@ class Catalog:
             can: fields that are not None count instead of the listed ones.
             roles: words that rules may use instead of its name.
             account: `account_of` its address and key.
+            limits: how long a call may take.
 
         Warns:
             Unpriced: no price is known, and none was given.
@@ -109,7 +112,7 @@ class Catalog:
                 stacklevel=2,
             )
         can = _filled(can or Capabilities(), known.can)
-        return Target(name, provider, model or name, price, can, frozenset(roles), account)
+        return Target(name, provider, model or name, price, can, frozenset(roles), account, limits=limits)
 
 
 def _filled(can: Capabilities, further: Capabilities) -> Capabilities:

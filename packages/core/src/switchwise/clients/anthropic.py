@@ -131,6 +131,10 @@ class Messages(Assembly):
             case "message_stop":
                 self._stopped = True
 
+    @staticmethod
+    def has_tokens(chunk: Mapping[str, Any]) -> bool:
+        return chunk.get("type") == "content_block_delta"
+
     def _grow(self, index: int, delta: Mapping[str, Any]) -> None:
         block = self.raw["content"][index]
         match delta.get("type"):

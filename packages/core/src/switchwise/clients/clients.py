@@ -22,6 +22,7 @@ from switchwise.engine.drive import adrive, drive
 from switchwise.engine.run import Run
 from switchwise.nouns.call import Call, Outcome
 from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.exchange.limits import Limits
 from switchwise.nouns.exchange.reply import Reply
 from switchwise.nouns.scope import Scope
 from switchwise.nouns.target import Pool
@@ -171,7 +172,7 @@ class Clients:
         Parameters:
             messages: the conversation so far. Messages are read once: append new ones, do not change old ones in place.
             options: tools, tool_choice, parallel_tool_calls, schema, max_tokens, temperature, top_p, stop, extra (see `Prompt`);
-                session, agent, task, labels, deadline, tenant (see `Scope`); target: the only target or role that may answer.
+                session, agent, task, labels, deadline, tenant, limits (see `Scope`); target: the only target or role that may answer.
 
         Raises:
             NoTarget, BudgetExceeded: nothing may be called.
@@ -319,6 +320,7 @@ def _sorted(
     labels: Mapping[str, str] | None = None,
     deadline: float | None = None,
     tenant: str | int | None = "",
+    limits: Limits | Mapping[str, float] | None = None,
     target: str = "",
     tools: Sequence[Mapping[str, Any]] = (),
     schema: JsonSchema | None = None,
@@ -328,5 +330,7 @@ def _sorted(
     if labels is not None and not isinstance(labels, Mapping):
         raise ConfigurationError(f"labels={labels!r:.80}: give name -> value, such as {{'user': 'ada'}}")
     named, whose = ("" if word is None else str(word) for word in (session, tenant))  # ids of databases are numbers
-    scope = Scope(named, agent or "main", task or "", labels=labels or {}, deadline=deadline, tenant=whose)
+    scope = Scope(
+        named, agent or "main", task or "", labels=labels or {}, deadline=deadline, tenant=whose, limits=Limits.read(limits)
+    )
     return scope, target, Prompt(messages, tools=tools, schema=schema, **asked)

@@ -146,6 +146,11 @@ class Chat(Assembly):
             choice.update({name: value for name, value in part.items() if value is not None})
             grow(choice.setdefault("message", {"role": "assistant", "content": None}), delta)
 
+    @staticmethod
+    def has_tokens(chunk: Mapping[str, Any]) -> bool:
+        deltas = [part.get("delta") or {} for part in chunk.get("choices") or ()]
+        return any(value for delta in deltas for name, value in delta.items() if name != "role")
+
     @property
     def complete(self) -> bool:
         choices = self.raw.get("choices") or []

@@ -14,14 +14,12 @@ Rules:
 
 from __future__ import annotations
 
-import inspect
-import json
 import time
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any, ClassVar
 
 from switchwise.adapting.sdk_clients import (
@@ -35,12 +33,13 @@ from switchwise.adapting.sdk_clients import (
 from switchwise.catalog.abilities import abilities
 from switchwise.catalog.hosts import account_of, provider_at
 from switchwise.clients.accounts import Environment, whereabouts_of
+from switchwise.clients.http_answers import headers_of, parameters_of, parsed, plain, raw_method
 from switchwise.dialects import Dialect
 from switchwise.dialects.effort import with_effort
+from switchwise.engine.timing.time_limits import streaming, tokens_came
 from switchwise.failures import IncompleteStream, Refusal, brought_along, check_answer, translated
-from switchwise.failures.evidence import quoted
 from switchwise.nouns.call import Call
-from switchwise.nouns.errors import ConfigurationError, FailureKind, TargetError
+from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.reply import Reply
 from switchwise.nouns.target import Target
 from switchwise.prompt_cache.cache_hints import CacheHints
@@ -60,6 +59,11 @@ class Assembly(ABC):
     @abstractmethod
     def take(self, chunk: dict[str, Any]) -> None:
         """Add a chunk of a stream."""
+
+    @staticmethod
+    @abstractmethod
+    def has_tokens(chunk: Mapping[str, Any]) -> bool:
+        """Whether a chunk of a stream holds a piece of the answer; a ping and a role are none."""
 
     @property
     @abstractmethod
@@ -185,16 +189,17 @@ class Client(ABC):
         begun, assembly = self._clock(), self.assembly()
         with brought_along(params), translated():
             if not arguments.get("stream"):
-                yield self._whole(assembly, _raw(self.create(self._sync))(**arguments))
+                yield self._whole(assembly, raw_method(self.create(self._sync))(**arguments))
                 return
+            streaming()
             answer = self.create(self._sync)(**arguments)
             first = None
             with answer:
                 for chunk in answer:
                     first = self._clock() - begun if first is None else first
-                    assembly.take(_plain(chunk))
+                    _take(assembly, plain(chunk))
                     yield chunk
-            yield self._ended(call, assembly, first, _headers(answer))
+            yield self._ended(call, assembly, first, headers_of(answer))
 
     async def aperform(self, call: Call, params: Mapping[str, Any], named: bool = False) -> AsyncIterator[Any]:
         """As `perform`, asynchronously."""
@@ -203,16 +208,17 @@ class Client(ABC):
         begun, assembly = self._clock(), self.assembly()
         with brought_along(params), translated():
             if not arguments.get("stream"):
-                yield self._whole(assembly, await _raw(self.create(sdk))(**arguments))
+                yield self._whole(assembly, await raw_method(self.create(sdk))(**arguments))
                 return
+            streaming()
             answer = await self.create(sdk)(**arguments)
             first = None
             async with answer:
                 async for chunk in answer:
                     first = self._clock() - begun if first is None else first
-                    assembly.take(_plain(chunk))
+                    _take(assembly, plain(chunk))
                     yield chunk
-            yield self._ended(call, assembly, first, _headers(answer))
+            yield self._ended(call, assembly, first, headers_of(answer))
 
     # -- what each provider fills in -------------------------------------------------------------------------------
 
@@ -299,7 +305,7 @@ class Client(ABC):
         if call.ask is None:
             wanted = self.hinted(sdk, call, wanted, named)
         create = self.create(sdk)
-        known = _parameters(getattr(create, "__func__", create))
+        known = parameters_of(getattr(create, "__func__", create))
         if known is None or known.issuperset(wanted):
             return wanted
         arguments = {name: value for name, value in wanted.items() if name in known}
@@ -309,9 +315,9 @@ class Client(ABC):
     def _whole(self, assembly: Assembly, answer: Any) -> Reply:
         http = getattr(answer, "http_response", None)
         if http is None:
-            assembly.raw = _plain(answer)
+            assembly.raw = plain(answer)
             return self._judged(assembly, None)
-        assembly.raw = _parsed(http)
+        assembly.raw = parsed(http)
         return self._judged(assembly, None, http.headers)
 
     def _ended(self, call: Call, assembly: Assembly, first_chunk: float | None, headers: Mapping[str, str] | None) -> Reply:
@@ -356,40 +362,7 @@ def _given(client: Any) -> Any:
     return for_each_loop(without_retries(client) if client.max_retries == DEFAULT_RETRIES else client)
 
 
-@cache
-def _parameters(create: Callable[..., Any]) -> frozenset[str] | None:
-    """What the installed SDK's method takes; None: anything, as whatever wraps it does. Looked up once: it takes longer than a decision."""
-    parameters = inspect.signature(create).parameters
-    takes_anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    return None if takes_anything else frozenset(parameters)
-
-
-def _raw(create: Callable[..., Any]) -> Callable[..., Any]:
-    """The SDK's method that hands out the HTTP answer: its headers are wanted, and to build the SDK's objects only to take them apart again
-    takes longer than all else. The method itself where there is none, as with a stand-in of the caller's.
-    """
-    raw: Any = getattr(getattr(create, "__self__", None), "with_raw_response", None)
-    found: Callable[..., Any] = getattr(raw, "create", create)
-    return found
-
-
-def _headers(answer: Any) -> Mapping[str, str] | None:
-    headers: Mapping[str, str] | None = getattr(getattr(answer, "response", None), "headers", None)
-    return headers
-
-
-def _parsed(http: Any) -> dict[str, Any]:
-    try:
-        raw = json.loads(http.content)
-    except ValueError:
-        raw = None
-    if not isinstance(raw, dict):  # a proxy's page
-        raise TargetError(FailureKind.SERVER_ERROR, f"no answer of the API: {quoted(http.text)}")
-    return raw
-
-
-def _plain(answer: Any) -> dict[str, Any]:
-    if not hasattr(answer, "to_dict"):  # an SDK hands through what is no JSON: a proxy's page
-        raise TargetError(FailureKind.SERVER_ERROR, f"no answer of the API: {quoted(str(answer))}")
-    plain: dict[str, Any] = answer.to_dict(mode="python", warnings=False)
-    return plain
+def _take(assembly: Assembly, chunk: dict[str, Any]) -> None:
+    if assembly.has_tokens(chunk):
+        tokens_came()
+    assembly.take(chunk)

@@ -47,6 +47,7 @@ class Views:
             pin,
             named=(bool(scope.session), scope.agent != "main", bool(scope.task)),
             tenant=scope.tenant,
+            limits=scope.limits,
         )
         return self._builder.view(
             prompt.messages,

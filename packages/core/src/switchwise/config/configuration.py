@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -20,6 +20,7 @@ from switchwise.config.values import aim_of, convert, made
 from switchwise.engine.policy import Checks, Policy
 from switchwise.engine.route import Verifier
 from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.exchange.limits import Limits
 from switchwise.nouns.target import Capabilities, Pool, Price, Target
 from switchwise.policies.default_chain import default_chain
 from switchwise.policies.hold import hold
@@ -29,10 +30,9 @@ USUAL = ("switchwise.toml", "switchwise.yaml", "switchwise.yml")
 DEFAULT = "Default"  # stands for the chain of Router.default among the policies
 APIS = ("chat", "responses", "messages")
 TOP = ("version", "include", "default", "targets", "routers")
-OF_TARGET = ("provider", "model", "api", "roles", "price", "can", "key", "base_url", "timeout", "settings", "effort")
+OF_TARGET = ("provider", "model", "api", "roles", "price", "can", "limits", "key", "base_url", "timeout", "settings", "effort")
 OF_ROUTER = ("pool", "policies", "verify", "journal", "observers", "labels")
-_LEVELS = ("session", "agent", "task")
-_MEMORY = "hold"
+_LEVELS, _MEMORY = ("session", "agent", "task"), "hold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,8 +261,8 @@ class _Reader:
         if not provider:
             raise node.wrong("it has no provider", 'write provider = "openai", or model = "openai:gpt-6-luna"')
         roles = frozenset(fields["roles"].texts() if "roles" in fields else ())
-        price: Price | None = convert(fields["price"], Price) if "price" in fields else None
-        can: Capabilities = convert(fields["can"], Capabilities) if "can" in fields else Capabilities()
+        nouns = {"price": Price, "can": Capabilities, "limits": Limits}
+        given: list[Any] = [convert(fields[word], noun) if word in fields else None for word, noun in nouns.items()]
         api = text("api")
         if api and api not in APIS:
             raise fields["api"].wrong(f"{api!r} is unknown", near(api, APIS))
@@ -272,7 +272,7 @@ class _Reader:
         elif isinstance(url, str) and url and not url.startswith(("http://", "https://")):
             raise fields["base_url"].wrong(f"{url!r} is no address", 'write "https://...", or "env:NAME"')
         return Endpoint(
-            replace(self._target(name, provider, model, roles, price, can), effort=text("effort")),
+            replace(self._target(name, provider, model, roles, given), effort=text("effort")),
             api,
             reference(fields["key"]) if "key" in fields else None,
             url,
@@ -286,13 +286,13 @@ class _Reader:
         provider: str,
         model: str,
         roles: frozenset[str] = frozenset(),
-        price: Price | None = None,
-        can: Capabilities | None = None,
+        given: Sequence[Any] = (None, None, None),
     ) -> Target:
+        price, can, limits = given
         known = self._catalog.look_up(provider, model)
-        own = {each.name: getattr(can, each.name) for each in fields(Capabilities)} if can else {}
+        own = {} if can is None else {each.name: getattr(can, each.name) for each in fields(Capabilities)}
         abilities = replace(known.can, **{word: value for word, value in own.items() if value is not None})
-        return Target(name, provider, model, known.price if price is None else price, abilities, roles)
+        return Target(name, provider, model, known.price if price is None else price, abilities, roles, limits=limits)
 
     # -- routers
 

@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 from switchwise.config.conditions import FIELDS
 from switchwise.config.registry import ROOMS, described, known, parameters
 from switchwise.config.values import alternatives, part_of
+from switchwise.nouns.exchange.limits import Limits
 from switchwise.nouns.signals import Phase, StepKind
 from switchwise.nouns.target import MODALITIES, Capabilities, Price
 from switchwise.nouns.view import View
@@ -39,6 +40,7 @@ def json_schema() -> Json:
             "roles": {**_TEXTS, "description": "Words that rules may use instead of its name."},
             "price": drawing.noun(Price),
             "can": drawing.noun(Capabilities),
+            "limits": drawing.noun(Limits),
             "key": _SECRET,
             "base_url": {"type": "string", "pattern": "^(https?://|env:|file:)"},
             "timeout": {"type": "number", "exclusiveMinimum": 0, "description": "Of a request, in seconds."},

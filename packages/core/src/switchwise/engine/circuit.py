@@ -73,7 +73,7 @@ class CallEnd:
         started, ended: when it was made and when it was over.
         failure: how it failed; None: it gave a reply.
         retry_after: seconds that the provider asks to wait.
-        soft: the reply came, but too slowly: it counts towards the share, and never opens a circuit alone.
+        soft: the reply came, or tokens of it, but too slowly: it counts towards the share, and never opens a circuit alone.
     """
 
     started: float

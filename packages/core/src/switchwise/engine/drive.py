@@ -1,5 +1,7 @@
 """The only two loops that touch the world: they make a run's calls, and show its chunks. Several calls at once: `engine/crew.py`.
 
+A call that has limits is cut short when it is over one of them: see `switchwise.engine.timing.time_limits`.
+
 `perform(call)` is the adapter's. It yields the chunks of the answer, if it streams, and last the complete `Reply`; it
 raises `TargetError` from the provider's own exception. A call that ends without a reply is an error of the adapter. A question to a model
 outside of the pool never gets there: that model answers it here.
@@ -10,10 +12,12 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
+from functools import partial
 from typing import Any, Protocol
 
 from switchwise.engine.crew import atogether, complete, together
 from switchwise.engine.run import Run
+from switchwise.engine.timing.time_limits import abounded
 from switchwise.nouns.call import Call
 from switchwise.nouns.errors import TargetError
 from switchwise.nouns.exchange.ask import Ask, Model
@@ -50,14 +54,14 @@ def drive(run: Run, perform: Perform, sleep: Callable[[float], object] = time.sl
     try:
         while (call := run.call) is not None or run.several is not None:
             if call is None:
-                yield from together(run, lambda call: _items(call, perform, context))
+                yield from together(run, lambda call: _items(run, call, perform, context))
                 continue
             if call.delay:
                 sleep(call.delay)
             reply = items = None
             try:
                 run.started(call)
-                items = _items(call, perform, context)
+                items = _items(run, call, perform, context)
                 for item in items:
                     if isinstance(item, Reply):
                         reply = item
@@ -82,7 +86,7 @@ async def adrive(
     try:
         while (call := run.call) is not None or run.several is not None:
             if call is None:
-                async with aclosing(atogether(run, lambda call: _aitems(call, perform, context))) as shown:
+                async with aclosing(atogether(run, lambda call: _aitems(run, call, perform, context))) as shown:
                     async for item in shown:
                         yield item
                 continue
@@ -91,7 +95,7 @@ async def adrive(
             reply = items = None
             try:
                 run.started(call)
-                items = _aitems(call, perform, context)
+                items = _aitems(run, call, perform, context)
                 async for item in items:
                     if isinstance(item, Reply):
                         reply = item
@@ -110,12 +114,26 @@ async def adrive(
         run.close()
 
 
-def _items(call: Call, perform: Perform, context: Any) -> Iterator[Any]:
+def _items(run: Run, call: Call, perform: Perform, context: Any) -> Iterator[Any]:
+    make, allowed = partial(_made, call, perform, context), run.allowed(call)
+    if allowed is None:
+        return make()
+    from switchwise.engine.timing.blocking_calls import bounded  # threads and sockets: not for those who set no limits
+
+    return bounded(make, allowed)
+
+
+def _aitems(run: Run, call: Call, perform: APerform, context: Any) -> AsyncIterator[Any]:
+    make, allowed = partial(_amade, call, perform, context), run.allowed(call)
+    return make() if allowed is None else abounded(make, allowed)
+
+
+def _made(call: Call, perform: Perform, context: Any) -> Iterator[Any]:
     ask = call.ask
     return perform(call) if ask is None or ask.model is None else iter((ask.model.answer(ask, context),))
 
 
-def _aitems(call: Call, perform: APerform, context: Any) -> AsyncIterator[Any]:
+def _amade(call: Call, perform: APerform, context: Any) -> AsyncIterator[Any]:
     ask = call.ask
     return perform(call) if ask is None or ask.model is None else _answered(ask.model, ask, context)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from switchwise.engine.policy import Steps
 from switchwise.engine.several import Several
+from switchwise.engine.timing.time_limits import Allowance, allowance
 from switchwise.failures.effort import effort_refused
 from switchwise.nouns.call import Call, CallEvent, Live, Outcome
 from switchwise.nouns.errors import Interrupted, TargetError
@@ -24,26 +25,31 @@ class Run:
 
     Parameters:
         flow: what `route` gives.
+        clock: seconds, the router's: deadlines are on it.
         observers: told when a call goes out.
 
     Raises:
         NoTarget: already the first decision left nothing to call.
     """
 
-    __slots__ = ("_again", "_chunks", "_flow", "_heard", "_observers", "_outcome", "_unshown", "call", "several")
+    __slots__ = ("_again", "_chunks", "_clock", "_flow", "_heard", "_observers", "_outcome", "_unshown", "call", "several")
     call: Call | None
     several: Several | None
     _heard: bool
     _chunks: list[Any]
 
-    def __init__(self, flow: Steps[Outcome], observers: Observers = NOBODY) -> None:
-        self._flow = flow
+    def __init__(self, flow: Steps[Outcome], clock: Callable[[], float], observers: Observers = NOBODY) -> None:
+        self._flow, self._clock = flow, clock
         self._observers = observers
         self.several = None
         self._again: Call | None = None
         self._outcome: Outcome | None = None
         self._unshown: list[tuple[Reply, list[Any]]] = []
         self._resume(flow.send, None)
+
+    def allowed(self, call: Call) -> Allowance | None:
+        """How long `call` may take, when it is made now; None: it has no limit."""
+        return allowance(call, self._clock)
 
     def started(self, call: Call) -> None:
         """`call` goes out now, its delay is over. A call that is made once more, since its connection was dead, started before."""

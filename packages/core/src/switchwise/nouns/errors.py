@@ -100,6 +100,7 @@ class TargetError(Exception):
 
     `partial` says that part of a reply had come before it failed, so that it may be billed; `Run.failed` sets it. `own_doing` says that it
     failed by what the caller brought along for this call (a key, a time-out, a model name): nothing is learnt from it about others' calls.
+    `soft` says that the target was slow, not dead.
     """
 
     def __init__(self, kind: FailureKind, message: str = "", retry_after: float | None = None) -> None:
@@ -108,6 +109,7 @@ class TargetError(Exception):
         self.retry_after = retry_after
         self.partial = False
         self.own_doing = False
+        self.soft = False
 
     @property
     def is_stale(self) -> bool:

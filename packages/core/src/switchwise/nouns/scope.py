@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.exchange.limits import Limits
 from switchwise.nouns.fast_init import fast_init
 
 Key = tuple[str, ...]
@@ -51,9 +52,10 @@ class Scope:
         task: what the agent is at: a delegation, a graph node, or the detected phase.
         step: number of the call within its thread, from 0.
         labels: anything else that rules and budgets may go by: user, team, tenant, region.
-        deadline: when the caller stops waiting, in seconds on the router's clock: no other target is tried after it. A call that is under
-            way is not cut short: that is what the client's timeout is for. None: no limit.
+        deadline: when the caller stops waiting, in seconds on the router's clock (the time of day, as `time.time` gives it): the call that is
+            under way is cut short, and no other target is tried. None: no limit.
         tenant: whose work it is, in a service for several customers. Two tenants share no memory, whatever else of their scopes is equal.
+        limits: how long this call may take, in place of what its target's limits say. None: those count.
     """
 
     session: str = ""
@@ -63,6 +65,7 @@ class Scope:
     labels: Mapping[str, str] = field(default_factory=lambda: _NO_LABELS)
     deadline: float | None = None
     tenant: str = ""
+    limits: Limits | None = None
 
     def key(self, level: Level) -> Key:
         """The parts that two calls must share to share a memory at `level`: the tenant, then the parts down to the level.

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.exchange.limits import Limits
 from switchwise.nouns.usage import Usage
 from switchwise.nouns.validation import number, whole, words
 
@@ -155,6 +156,7 @@ class Target:
             known, and the provider stands for it.
         effort: the level of reasoning that every call of it asks for, in the provider's word (`low`, `high`); one model at two efforts is two
             targets. Empty: whatever the model is set to.
+        limits: how long a call may take; None: no limit but the client's own time-out.
 
     Raises:
         ConfigurationError: it has no name, or something of it is of another type.
@@ -168,6 +170,7 @@ class Target:
     roles: frozenset[str] = frozenset()
     account: str = ""
     effort: str = ""
+    limits: Limits | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
@@ -182,6 +185,8 @@ class Target:
             raise ConfigurationError(f"Target({self.name!r}, price={self.price!r}): give Price(input=..., output=...)")
         if not isinstance(self.can, Capabilities):
             raise ConfigurationError(f"Target({self.name!r}, can={self.can!r}): give Capabilities(...)")
+        if self.limits is not None and not isinstance(self.limits, Limits):
+            raise ConfigurationError(f"Target({self.name!r}, limits={self.limits!r}): give Limits(first=..., total=...)")
         object.__setattr__(self, "roles", words(f"Target {self.name!r}: ", "roles", self.roles))
 
     @property

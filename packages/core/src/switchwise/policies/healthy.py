@@ -59,6 +59,7 @@ class Healthy:
         lasting: first pause after a failure that does not pass by itself; it stands in for the seconds of the table.
         longest_lasting: the longest of these.
         pauses: first pause by kind of failure, in place of the table's.
+        waited: seconds after which a call that the caller's own limit or deadline ended counts in the share; a shorter wait says nothing.
         slow: seconds to the first chunk (of a whole reply: to its end) from which on a reply counts as a failure in the share; None: none does.
         per: whose keys are used: `process`, all calls have the same; a label of the scope, such as `tenant`: each has its own, and what is
             wrong with a key or an account concerns its calls alone.
@@ -96,6 +97,7 @@ class Healthy:
         lasting: float = 60.0,
         longest_lasting: float = 3_600.0,
         pauses: Mapping[FailureKind, float] | None = None,
+        waited: float = 10.0,
         slow: float | None = None,
         per: str = "process",
         size: int = 1_000,
@@ -106,11 +108,13 @@ class Healthy:
         number("Healthy", "window", window, above=True)
         for name, value in (("longest", longest), ("lasting", lasting), ("longest_lasting", longest_lasting)):
             number("Healthy", name, value, most=1e9)
+        number("Healthy", "waited", waited, most=1e9)
         if slow is not None:
             number("Healthy", "slow", slow, above=True)
         whole("Healthy", "size", size)
         if not isinstance(per, str) or not per:
             raise ConfigurationError(f"Healthy(per={per!r}): give process, or a label of the scope such as tenant")
+        self.waited = waited
         self.slow = slow
         self.per = per
         self.size = size
@@ -174,18 +178,16 @@ class Healthy:
     def learn(self, attempt: Attempt) -> None:
         """Take in how the target did. An abandoned call, and a failure of the request's own, say nothing about it."""
         self.release(attempt.call)
-        kind, reply = attempt.kind, attempt.reply
-        if (reply is None and kind is None) or (attempt.error is not None and attempt.error.own_doing):
+        kind, reply, error = attempt.kind, attempt.reply, attempt.error
+        own = error is not None and error.own_doing and not (error.soft and attempt.latency >= self.waited)
+        if own or (reply is None and kind is None) or (kind is not None and TABLE[kind].cool is None):
             return
-        if kind is not None and TABLE[kind].cool is None:
-            return
-        asked = attempt.error.retry_after if attempt.error is not None else None
         if reply is not None and self.slow is not None:
-            first = reply.first_chunk if reply.first_chunk is not None else attempt.latency
-            slow = first > self.slow
+            slow = (reply.first_chunk if reply.first_chunk is not None else attempt.latency) > self.slow
             end = CallEnd(attempt.started, attempt.ended, FailureKind.TIMEOUT if slow else None, soft=slow)
         else:
-            end = CallEnd(attempt.started, attempt.ended, kind, asked)
+            asked, soft = (error.retry_after, error.soft) if error else (None, False)
+            end = CallEnd(attempt.started, attempt.ended, kind, asked, soft)
         keys = self._keys(attempt.target, attempt.call.view)
         if kind is not None:
             keys = keys[-1:] if TABLE[kind].rules_out is Reach.ACCOUNT else keys[:1]

@@ -229,5 +229,12 @@ def says_something(chunk: Any) -> bool:
     return any(isinstance(block, str) or (block.get("type") not in _CALLS and _has_words(block)) for block in content)
 
 
+def has_tokens(chunk: Any) -> bool:
+    """Whether a chunk, or an event of the v3 protocol, holds a piece of the answer, shown or not: pieces of tool calls count, empty chunks do not."""
+    if isinstance(chunk, dict) and "event" in chunk:
+        return bool(chunk["event"] == "content-block-delta")
+    return says_something(chunk) or bool(getattr(chunk, "tool_call_chunks", None) or chunk.content)
+
+
 def _has_words(block: Mapping[str, Any]) -> bool:
     return block.get("type") != "text" or bool(block.get("text"))

@@ -11,11 +11,14 @@ from collections.abc import Callable
 from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
+from langchain_core.messages import AIMessageChunk
 from langchain_core.tracers._streaming import _StreamingCallbackHandler, _V2StreamingCallbackHandler
 from langchain_core.tracers.base import BaseTracer
 
-from langchain_switchwise.answering.replies import says_something
+from langchain_switchwise.answering.replies import has_tokens, says_something
+from switchwise.engine.timing.time_limits import tokens_came
 
+_NO_CHUNK = AIMessageChunk(content="")
 _SILENT = BaseCallbackHandler.on_llm_new_token
 
 
@@ -42,11 +45,15 @@ class TokensShown(BaseCallbackHandler):
 
     def on_llm_new_token(self, token: Any, *, chunk: Any = None, **kwargs: Any) -> None:  # noqa: ARG002
         """A chunk of the answer has come."""
+        if token or has_tokens(getattr(chunk, "message", None) or _NO_CHUNK):
+            tokens_came()
         if token or (chunk is not None and says_something(getattr(chunk, "message", None))):
             self._tell(token)
 
     def on_stream_event(self, event: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """An event of the v3 protocol has come."""
+        if has_tokens(event):
+            tokens_came()
         if says_something(event):
             self._tell(event)
 

@@ -30,12 +30,13 @@ from langchain_core.runnables.config import ensure_config
 
 from langchain_switchwise.answering.decision_record import KEY, stamped
 from langchain_switchwise.answering.event_stream import FINISH, Event, finished
-from langchain_switchwise.answering.replies import CallNumbers, HoldUntilContent, complete, merged, reply_of
+from langchain_switchwise.answering.replies import CallNumbers, HoldUntilContent, complete, has_tokens, merged, reply_of
 from langchain_switchwise.calling.errors import TRANSLATED
 from langchain_switchwise.porting.history import as_prompt
 from langchain_switchwise.porting.schema import Witness
 from switchwise import Outcome, Reply
 from switchwise.adapting.answer_headers import Heard
+from switchwise.engine.timing.time_limits import streaming, tokens_came
 from switchwise.failures import IncompleteStream
 from switchwise.observe.decision_record import record_of
 
@@ -125,11 +126,14 @@ class _Reading:
         self._begun, self._first = perf_counter(), cast("float | None", None)
         self._hold, self._numbers = HoldUntilContent(), CallNumbers()
         self.items: list[Any] = []
+        streaming()
 
     def take(self, item: Any) -> list[Any]:
         """What may be shown now that `item` has come."""
         if self._first is None:
             self._first = perf_counter() - self._begun
+        if has_tokens(item):
+            tokens_came()
         self._numbers.mend(item)
         self.items.append(item)
         return self._hold.let(item)

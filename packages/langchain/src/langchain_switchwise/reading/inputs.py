@@ -22,9 +22,12 @@ from langchain_core.runnables.config import CONFIG_KEYS, ensure_config, var_chil
 
 from langchain_switchwise.porting.schema import AnswerSchema
 from langchain_switchwise.porting.tools import Tools
+from switchwise import Limits
 from switchwise.nouns.fast_init import fast_init
 from switchwise.policies.follow_decision import FOLLOW
 
+DEADLINE, LIMITS = "switchwise_deadline", "switchwise_limits"
+"""Arguments of a call, and names in `configurable`, for what `Scope` calls so."""
 _MESSAGES = frozenset([HumanMessage, AIMessage, ToolMessage, SystemMessage, AIMessageChunk])
 _KEYS = frozenset(CONFIG_KEYS)
 _MOVED = frozenset(["model", "checkpoint_ns"])
@@ -89,6 +92,7 @@ class Request:
         pin: the only target or role that may answer; empty: the router chooses.
         follow: the target that a decision in a graph's state prefers; empty: no decision stands.
         formatted: the caller asks for a response format of the provider's own.
+        deadline, limits: of this call, as in `Scope`; those of the config count where it says nothing.
     """
 
     messages: list[BaseMessage]
@@ -99,6 +103,8 @@ class Request:
     pin: str = ""
     follow: str = ""
     formatted: bool = False
+    deadline: float | None = None
+    limits: Limits | None = None
 
 
 def parsed(
@@ -125,13 +131,14 @@ def parsed(
         return Request(messages, config, {} if stop is None else {"stop": stop}, None, schema)
     settings = dict(given)
     pin, follow = settings.pop("model", None) or "", settings.pop(FOLLOW, None) or ""
+    deadline, limits = settings.pop(DEADLINE, None), Limits.read(settings.pop(LIMITS, None))
     tools = _tools(settings)
     response_format = settings.get("response_format")
     if tools and response_format is tools.options.get("response_format"):
         settings.pop("response_format", None)  # it is bound with the tools
     if stop is not None:
         settings["stop"] = stop
-    return Request(messages, config, settings, tools, schema, pin, follow, response_format is not None)
+    return Request(messages, config, settings, tools, schema, pin, follow, response_format is not None, deadline, limits)
 
 
 def _tools(settings: dict[str, Any]) -> Tools | None:

@@ -13,8 +13,8 @@ from langchain_core.runnables.config import var_child_runnable_config
 
 from langchain_switchwise.models.messages import turn_of
 from langchain_switchwise.porting.tools import measured, told_by
-from langchain_switchwise.reading.inputs import Request
-from switchwise import StepKind, View
+from langchain_switchwise.reading.inputs import DEADLINE, LIMITS, Request
+from switchwise import Limits, StepKind, View
 from switchwise.adapting.views import Caller, ViewBuilder, opening
 from switchwise.policies.follow_decision import FOLLOW
 from switchwise.state.in_process import Memory
@@ -58,7 +58,7 @@ class Views:
             self._agent(name, tenant, session, nest),
             str(task or metadata.get("lc_source") or (_node(metadata) if metadata else "")),
             labels,
-            None,
+            request.deadline if request.deadline is not None else configurable.get(DEADLINE),
             pin,
             nest,
             (bool(given), bool(name), bool(task)),
@@ -67,6 +67,7 @@ class Views:
             runs,
             tenant,
             pin_inherited,
+            request.limits or Limits.read(configurable.get(LIMITS)),
         )
         settings = request.settings
         if tools is None and schema is None and not settings:

@@ -12,7 +12,8 @@ from ..nouns.errors import Reject, invalid
 from ..nouns.prompt import Prompt, anthropic_prompt
 from ..nouns.tokens import pieces
 from ..nouns.types import STOP_REASONS, Request, Tool, ToolCall, ToolResult, Turn, Usage
-from ..serving.faults import Event, Fault
+from ..serving.disturbed import Event
+from ..serving.faults import Fault
 from ..serving.wire import Reply, dumps, named
 from . import checks, thinking
 from .diagnostics import Diagnostics

@@ -14,7 +14,8 @@ from ..nouns.prompt import Prompt, openai_prompt
 from ..nouns.tokens import pieces
 from ..nouns.types import STOP_REASONS, Request, Tool, ToolCall, ToolResult, Turn
 from ..serving.caching import rule_for
-from ..serving.faults import Event, Fault
+from ..serving.disturbed import Event
+from ..serving.faults import Fault
 from ..serving.wire import Reply, named
 from . import responses_checks
 from .chat import plain, tool_choice

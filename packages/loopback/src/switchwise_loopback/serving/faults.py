@@ -14,7 +14,7 @@ filters of Anthropic, and the first-event error of OpenAI, are from documentatio
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -66,6 +66,10 @@ class Fault(Enum):
     """Nothing is sent for `seconds`; then the connection is reset."""
     STALL_MID_STREAM = "stall_mid_stream"
     """200, content, then nothing for `seconds`; then the connection is reset."""
+    PINGS = "pings"
+    """200, then only pings for `seconds`; then the connection is reset. Not streamed: as STALL."""
+    PINGS_MID_STREAM = "pings_mid_stream"
+    """200, content, then only pings for `seconds`; then the connection is reset."""
     REFUSAL = "refusal"
     """200, and the model refuses (Anthropic `stop_reason: refusal`, OpenAI `message.refusal`)."""
     CONTENT_FILTER = "content_filter"
@@ -102,6 +106,8 @@ NOT_STREAMED: Mapping[Fault, Fault] = {
     Fault.STREAM_CUT: Fault.RESET,
     Fault.RESET_MID_STREAM: Fault.RESET,
     Fault.STALL_MID_STREAM: Fault.STALL,
+    Fault.PINGS: Fault.STALL,
+    Fault.PINGS_MID_STREAM: Fault.STALL,
 }
 
 ANSWERED = frozenset({Fault.REFUSAL, Fault.CONTENT_FILTER})
@@ -345,54 +351,3 @@ _ANTHROPIC: Mapping[Fault, _Row] = {
     Fault.CONTEXT_OVERFLOW: (400, "prompt is too long: 3333404 tokens > 200000 maximum", None, None, None, _NO_RETRY),
     Fault.BAD_REQUEST: (400, "max_tokens: Input should be greater than or equal to 1", None, None, None, _NO_RETRY),
 }
-
-
-class Cut(Exception):
-    """Inside a stream: end it cleanly now, without the terminal marker."""
-
-
-class Reset(Exception):
-    """Reset the connection now."""
-
-
-@dataclass
-class Stall(Exception):
-    """Send nothing for `seconds`, then reset the connection."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One server-sent event: its bytes, whether it carries content of the answer, and whether it belongs to its end."""
-
-    data: bytes
-    content: bool = False
-    closing: bool = False
-
-
-def disturb(events: Iterator[Event], injected: Injected, failures: Mapping[Fault, tuple[Event, ...]]) -> Iterator[Event]:
-    """`events` as the fault lets them pass.
-
-    `failures` holds, per fault, the events that a protocol sends instead of the rest of the stream.
-    """
-    fault = injected.fault
-    if fault is Fault.STREAM_ERROR_FIRST:
-        yield from failures[fault]
-        return
-    passed = 0
-    for event in events:
-        if event.closing or (event.content and fault is Fault.STREAM_QUOTA):
-            break
-        yield event
-        passed += event.content
-        if passed >= injected.after:
-            break
-    if fault in failures:
-        yield from failures[fault]
-    elif fault is Fault.STREAM_CUT:
-        raise Cut
-    elif fault is Fault.STALL_MID_STREAM:
-        raise Stall(injected.seconds)
-    else:
-        raise Reset

@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from .faults import Event, Fault
+from .disturbed import Event
+from .faults import Fault
 
 Sent = tuple[str, bytes]
 """Content type and body."""

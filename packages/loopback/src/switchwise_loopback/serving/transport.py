@@ -19,7 +19,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Protocol
 
-from .faults import Cut, Reset, Stall
+from .disturbed import Cut, Reset, Stall
 
 REASONS = {529: "Overloaded"}
 

@@ -12,7 +12,8 @@ from ..nouns import tokens
 from ..nouns.errors import Reject, invalid
 from ..nouns.prompt import Prompt
 from ..nouns.types import Answer, Request, ToolCall, Usage
-from .faults import Event, Fault
+from .disturbed import Event
+from .faults import Fault
 
 SHAPES: Mapping[type, tuple[str, ...]] = {
     # JSON type: the top-level fields that must be of it, if they are there

@@ -16,7 +16,8 @@ from typing import Any
 from ..nouns.errors import Reject
 from ..nouns.prompt import Prompt, openai_prompt
 from ..nouns.types import Request, Turn
-from ..serving.faults import Event, Fault
+from ..serving.disturbed import Event
+from ..serving.faults import Fault
 from ..serving.wire import Reply, dumps
 
 FIELDS = frozenset(["model", "state", "questions"])

@@ -21,6 +21,7 @@ from pydantic import BaseModel
 from llama_index.llms.switchwise.models.native import Native
 from switchwise import EndReason, TargetError, usage_of
 from switchwise.dialects.answer_end import end_of
+from switchwise.engine.timing.time_limits import streaming, tokens_came
 from switchwise.failures import IncompleteStream, classify
 from switchwise.protocols.chat_stream import grow
 from switchwise.protocols.openai_chat import REASONING
@@ -91,6 +92,7 @@ class StreamReader:
         self.said: dict[str, Any] = {}
         self._clock = clock
         self._started = clock()
+        streaming()
         self._waiting: list[Any] | None = []
         self._end = None if structured else StreamEnd(native, marked)
         self._mends = native.integration == "openai"
@@ -107,6 +109,8 @@ class StreamReader:
         Raises:
             TargetError: the chunk reports a failure that the integration lets through.
         """
+        if has_tokens(chunk):
+            tokens_came()
         if self._end is not None:
             self._end.hear(chunk)
             chunk = self._with_calls(chunk) if self._mends else chunk
@@ -238,6 +242,19 @@ def says_nothing(chunk: Any) -> bool:
     if message.additional_kwargs.get("thinking_delta"):
         return False
     return all(isinstance(block, ToolCallBlock) or (type(block) is TextBlock and not block.text) for block in message.blocks)
+
+
+def has_tokens(chunk: Any) -> bool:
+    """Whether a chunk holds a piece of the answer, shown or not: pieces of tool calls count, empty chunks do not."""
+    if not hasattr(chunk, "raw"):
+        return not is_empty(chunk)
+    if not says_nothing(chunk):
+        return True
+    raw = chunk.raw
+    if isinstance(raw, dict):  # Anthropic's events
+        return raw.get("type") == "content_block_delta"
+    delta = _get(_first(raw, "choices"), "delta")
+    return bool(_get(delta, "tool_calls")) or str(getattr(raw, "type", "")).endswith(".delta")
 
 
 def is_empty(chunk: Any) -> bool:

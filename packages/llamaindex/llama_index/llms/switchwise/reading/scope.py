@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from llama_index_instrumentation.dispatcher import active_instrument_tags, instrument_tags
 
-from switchwise import ConfigurationError
+from switchwise import ConfigurationError, Limits
 
 try:
     from workflows.context.state_store import DictState
@@ -57,6 +57,7 @@ class Caller(NamedTuple):
         moment: what the running workflow is at.
         named: somebody named the session; else it is a workflow's run or context.
         tenant: as in `switchwise.Scope`; also a label.
+        limits: as in `switchwise.Scope`.
         pin_inherited: the target was named around the call (`route_scope`), not by it or `bind`.
     """
 
@@ -70,6 +71,7 @@ class Caller(NamedTuple):
     named: bool = False
     tenant: str = ""
     pin_inherited: bool = False
+    limits: Limits | None = None
 
 
 class _Block(NamedTuple):
@@ -99,7 +101,7 @@ def route_scope(**words: Any) -> Iterator[None]:
 
     Parameters:
         words: `session`, `agent`, `task`, `tenant`; `target` pins calls to a target or role; `deadline` in seconds on the
-            router's clock; any other word is a label for rules and budgets (user, team, region), and so is `tenant`.
+            router's clock; `limits` as `Limits(first=..., between=..., total=...)` or a mapping of these; any other word is a label for rules and budgets (user, team, region), and so is `tenant`.
 
     >>> with route_scope(session="s1", tenant="acme"):
     ...     capture({}).tenant
@@ -159,6 +161,7 @@ def _merged(said: Words, tags: Words, step: object = None, bound: Words = _NOTHI
     named = bool(session)
     if run and not named:
         session = _session_of(run)
+    limits = Limits.read(known.pop("limits", None))
     return Caller(
         str(session or ""),
         str(known.pop("agent", None) or ""),
@@ -170,6 +173,7 @@ def _merged(said: Words, tags: Words, step: object = None, bound: Words = _NOTHI
         named,
         str(known.get("tenant") or ""),
         not (bound.get("target") or (hint and hint.get("target"))),
+        limits,
     )
 
 

@@ -55,7 +55,7 @@ class Views:
             kwargs: settings of the call.
             structured: the answer must follow a schema.
         """
-        session, agent, task, pin, deadline, labels, moment, named, tenant, inherited = caller
+        session, agent, task, pin, deadline, labels, moment, named, tenant, inherited, limits = caller
         finishing = moment is _FINALIZE
         found = views.Caller(
             session or opening(messages, turn_of),
@@ -69,6 +69,7 @@ class Views:
             because="the agent finishes its run" if finishing else "",
             tenant=tenant,
             pin_inherited=inherited,
+            limits=limits,
         )
         return self._builder.view(
             messages,

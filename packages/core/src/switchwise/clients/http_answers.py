@@ -1,0 +1,62 @@
+"""What an SDK's method takes, and what it gives: headers and JSON of an answer."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+from switchwise.failures.evidence import quoted
+from switchwise.nouns.errors import FailureKind, TargetError
+
+
+@cache
+def parameters_of(create: Callable[..., Any]) -> frozenset[str] | None:
+    """What the installed SDK's method takes; None: anything, as whatever wraps it does. Looked up once: it takes longer than a decision."""
+    parameters = inspect.signature(create).parameters
+    takes_anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    return None if takes_anything else frozenset(parameters)
+
+
+def raw_method(create: Callable[..., Any]) -> Callable[..., Any]:
+    """The SDK's method that hands out the HTTP answer: its headers are wanted, and to build the SDK's objects only to take them apart again
+    takes longer than all else. The method itself where there is none, as with a stand-in of the caller's.
+    """
+    raw: Any = getattr(getattr(create, "__self__", None), "with_raw_response", None)
+    found: Callable[..., Any] = getattr(raw, "create", create)
+    return found
+
+
+def headers_of(answer: Any) -> Mapping[str, str] | None:
+    """The headers of a stream."""
+    headers: Mapping[str, str] | None = getattr(getattr(answer, "response", None), "headers", None)
+    return headers
+
+
+def parsed(http: Any) -> dict[str, Any]:
+    """The JSON of a whole answer.
+
+    Raises:
+        TargetError: it is none.
+    """
+    try:
+        raw = json.loads(http.content)
+    except ValueError:
+        raw = None
+    if not isinstance(raw, dict):  # a proxy's page
+        raise TargetError(FailureKind.SERVER_ERROR, f"no answer of the API: {quoted(http.text)}")
+    return raw
+
+
+def plain(answer: Any) -> dict[str, Any]:
+    """An object of the SDK as JSON.
+
+    Raises:
+        TargetError: it is none.
+    """
+    if not hasattr(answer, "to_dict"):  # an SDK hands through what is no JSON: a proxy's page
+        raise TargetError(FailureKind.SERVER_ERROR, f"no answer of the API: {quoted(str(answer))}")
+    plain: dict[str, Any] = answer.to_dict(mode="python", warnings=False)
+    return plain

@@ -1,0 +1,149 @@
+"""A blocking call with limits: made on a thread of its own, so that its caller need not wait for it.
+
+Rules:
+1. Nothing can cancel a thread that waits in a system call. So the caller waits for the thread instead, and goes on when the time is up.
+2. The thread is then woken: its frames show the socket that it waits for, and that is shut down, so that reading from it ends, also where a
+   server only keeps a stream alive. Where there is none (it sleeps, it computes) the thread is left behind, as a daemon.
+3. What a thread that was left still gives is thrown away.
+4. It runs in a copy of the caller's context, and one item ahead of its reader at most.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from contextvars import copy_context
+from types import FrameType
+from typing import Any
+
+from switchwise.engine.timing.time_limits import WATCH, Allowance, Watch
+
+_SOCKET_USERS = ("httpcore", "http.client", "socket", "ssl", "urllib3")
+"""Modules whose innermost frames hold the socket that a blocked thread waits for."""
+_DEPTH = 6
+_TRIES, _PAUSE = 10, 0.002
+_END: Any = object()
+
+
+def bounded(make: Callable[[], Iterator[Any]], allowed: Allowance) -> Iterator[Any]:
+    """The items of a blocking call, as long as it keeps to its limits.
+
+    Parameters:
+        make: begins the call.
+        allowed: its limits.
+
+    Raises:
+        TargetError: it is over one of them.
+    """
+    watch = Watch(allowed)
+    if allowed.total is not None and allowed.total <= 0:
+        watch.over()
+    relay = _Relay(make, watch)
+    try:
+        while (item := relay.take()) is not _END:
+            yield item
+    finally:
+        relay.leave()
+
+
+class _Relay:
+    """Makes a blocking call on a thread of its own, one item ahead of its reader."""
+
+    def __init__(self, make: Callable[[], Iterator[Any]], watch: Watch) -> None:
+        self._make, self._watch = make, watch
+        self._changed = threading.Condition()
+        self._items: list[Any] = []
+        self._over: list[BaseException | None] = []
+        self._left = False
+        watch.moved = self._nudge
+        context = copy_context()
+        context.run(WATCH.set, watch)
+        self._thread = threading.Thread(target=context.run, args=(self._pump,), daemon=True, name="switchwise call")
+        self._thread.start()
+
+    def take(self) -> Any:
+        """The next item; `_END`: there is none.
+
+        Raises:
+            TargetError: the call is over a limit.
+            BaseException: what it raised.
+        """
+        with self._changed:
+            left = self._watch.wait()
+            while not self._items and not self._over:
+                if left is not None and left <= 0:
+                    self._watch.over()
+                self._changed.wait(left)
+                left = self._watch.left
+            if self._items:
+                self._changed.notify_all()
+                return self._items.pop()
+        (error,) = self._over
+        if error is not None:
+            raise error
+        return _END
+
+    def leave(self) -> None:
+        """Nobody reads any more."""
+        with self._changed:
+            self._left = True
+            self._changed.notify_all()
+        for _ in range(_TRIES):
+            if self._over or not self._thread.is_alive() or _wake(self._thread):
+                return
+            time.sleep(_PAUSE)  # it may be between two reads
+
+    def _nudge(self, left: float) -> None:  # noqa: ARG002  (its reader asks for himself)
+        with self._changed:
+            self._changed.notify_all()
+
+    def _pump(self) -> None:
+        items: Any = None
+        error: BaseException | None = None
+        try:
+            items = self._make()
+            for item in items:
+                with self._changed:
+                    self._items.append(item)
+                    self._changed.notify_all()
+                    while self._items and not self._left:
+                        self._changed.wait()
+                if self._left:
+                    break
+        except BaseException as raised:  # noqa: BLE001  (raised where the answer is read)
+            error = raised
+        if (close := getattr(items, "close", None)) is not None:
+            with suppress(Exception):  # nobody would see it
+                close()
+        with self._changed:
+            self._over.append(error)
+            self._changed.notify_all()
+
+
+def _wake(thread: threading.Thread) -> bool:
+    """Shut down the socket that a thread waits for, if its frames show one: what it reads ends, and it with it. Whether they did."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    for _ in range(_DEPTH):
+        if frame is None:
+            return False
+        if (found := _socket_in(frame)) is not None:
+            with suppress(OSError):  # it is closed already
+                socket.socket.shutdown(found, socket.SHUT_RDWR)
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _socket_in(frame: FrameType) -> socket.socket | None:
+    module = str(frame.f_globals.get("__name__") or "")
+    if not module.startswith(_SOCKET_USERS):
+        return None
+    for value in list(frame.f_locals.values()):
+        held = value if isinstance(value, socket.socket) else getattr(value, "_sock", None)
+        if isinstance(held, socket.socket):
+            return held
+    return None
