@@ -66,21 +66,24 @@ class Caller(NamedTuple):
 
 
 class _ToolFronts(Generic[T]):
-    """Digest and length of the tools that stand before the messages. The same tools come with every call: each list is read once."""
+    """Digest and length of the tools that stand before the messages, and their names. The same tools come with every call: each list is read once."""
 
-    def __init__(self, measure: Callable[[T], int], identity: Callable[[T], Hashable], size: int = 128) -> None:
+    def __init__(
+        self, measure: Callable[[T], int], identity: Callable[[T], Hashable], name: Callable[[T], str], size: int = 128
+    ) -> None:
         self._identity = identity
+        self._name = name
         self._lengths: Lengths[T] = Lengths(measure, identity, size)
-        self._fronts: Memory[Hashable, tuple[tuple[T, ...], Front]] = Memory(size)
+        self._fronts: Memory[Hashable, tuple[tuple[T, ...], Front, tuple[str, ...]]] = Memory(size)
 
-    def of(self, tools: Sequence[T], settings: Hashable) -> Front:
+    def of(self, tools: Sequence[T], settings: Hashable) -> tuple[Front, tuple[str, ...]]:
         key = (settings, *map(id, tools))
         known = self._fronts.get(key)
         if known is None:  # the objects are kept, so that their ids stay their own
             digest = hash((settings, *map(self._identity, tools)))
-            known = (tuple(tools), (digest, self._lengths.of(tools)))
+            known = (tuple(tools), (digest, self._lengths.of(tools)), tuple(map(self._name, tools)))
             self._fronts.put(key, known)
-        return known[1]
+        return known[1], known[2]
 
 
 class ViewBuilder(Generic[M, T]):
@@ -92,6 +95,7 @@ class ViewBuilder(Generic[M, T]):
         identity: tells one tool from others, in whatever object it comes: frameworks make new objects of the same tools.
         size: how many conversations are remembered.
         number: numbers the calls of (tenant, session, agent, task), from 0; None: a call's number is how many messages its conversation has.
+        name: the name of one tool.
 
     >>> builder = ViewBuilder[str, str](lambda text: Turn("user", text), measure=len, identity=str)
     >>> view = builder.view(["Hello", "Is anybody there?"], Caller(agent="greeter"))
@@ -106,10 +110,11 @@ class ViewBuilder(Generic[M, T]):
         identity: Callable[[T], Hashable],
         size: int = 2_000,
         number: Callable[[Key], int] | None = None,
+        name: Callable[[T], str] = str,
     ) -> None:
         self._turn = turn
         self._reader = ConversationReader(turn, size=size)
-        self._fronts = _ToolFronts(measure, identity)
+        self._fronts = _ToolFronts(measure, identity, name)
         self._number = number
 
     def view(
@@ -123,6 +128,7 @@ class ViewBuilder(Generic[M, T]):
         max_output: int | None = None,
         providers: frozenset[str] = frozenset(),
         image_providers: Callable[[], frozenset[str]] | None = None,
+        streamed: bool = False,
     ) -> View:
         """The view of a call.
 
@@ -133,6 +139,7 @@ class ViewBuilder(Generic[M, T]):
             tool_settings: what else of the request a provider renders with the tools, such as the choice of one.
             structured, max_output, providers: as in `Needs`.
             image_providers: the only providers that can serve the images of the conversation (empty: any); asked where it has some.
+            streamed: the answer is read as it comes.
         """
         session, agent, task, labels, deadline, pin, branch, named, step_kind, because, failures, tenant, inherited, limits = (
             caller
@@ -140,7 +147,7 @@ class ViewBuilder(Generic[M, T]):
         session = session or opening(messages, self._turn)
         agent = agent or "main"
         thread = (tenant, session, agent, branch) if branch else (tenant, session, agent)
-        front = self._fronts.of(tools, tool_settings) if tools else NO_FRONT
+        front, names = self._fronts.of(tools, tool_settings) if tools else (NO_FRONT, ())
         reading = self._reader.read(thread, messages, None if tools is None else bool(tools), front)
         signals, modalities, length = reading.signals, reading.modalities, reading.length
         if step_kind is not None:
@@ -163,6 +170,8 @@ class ViewBuilder(Generic[M, T]):
             thread=thread,
             named=_NAMED[named, pin != ""],
             pin_inherited=inherited,
+            tools=names,
+            streamed=streamed,
         )
 
     def __len__(self) -> int:

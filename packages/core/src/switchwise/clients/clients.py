@@ -208,7 +208,7 @@ class Clients:
         scope, target, prompt = _sorted(messages, **options)
         last = messages[-1] if messages[-1].get("role") == "assistant" and not messages[-1].get("tool_calls") else {}
         ended_by = self._makers.get(hash(text_of(last.get("content")))) if last else None
-        return self.router.start(self._views.view(prompt, scope, target)), replace(
+        return self.router.start(self._views.view(prompt, scope, target, stream)), replace(
             prompt, stream=stream, ended_by=ended_by or ""
         )
 

@@ -28,15 +28,16 @@ class Views:
     """
 
     def __init__(self, size: int = 512) -> None:
-        self._builder = ViewBuilder(turn_of, _measured, json.dumps, size)
+        self._builder = ViewBuilder(turn_of, _measured, json.dumps, size, name=_name)
 
-    def view(self, prompt: Prompt, scope: Scope, pin: str = "") -> View:
+    def view(self, prompt: Prompt, scope: Scope, pin: str = "", streamed: bool = False) -> View:
         """The view of a call.
 
         Parameters:
             prompt: what is asked.
             scope: where in the work. An empty session is derived from how the conversation began.
             pin: the only target (or role) that may answer.
+            streamed: the answer is read as it comes.
         """
         caller = Caller(
             scope.session,
@@ -55,6 +56,7 @@ class Views:
             tools=prompt.tools,
             structured=prompt.schema is not None,
             max_output=prompt.max_tokens,
+            streamed=streamed,
         )
 
 
@@ -84,3 +86,9 @@ def turn_of(message: Message) -> Turn:
 
 def _measured(tool: Mapping[str, Any]) -> int:
     return tokens.tools(json.dumps(tool))
+
+
+def _name(tool: Mapping[str, Any]) -> str:
+    function = tool.get("function")
+    named = function if isinstance(function, Mapping) else tool
+    return str(named.get("name") or named.get("type") or "")

@@ -210,7 +210,8 @@ def _together(call: Call, plan: Together, after: float, context: FlowContext) ->
                 return more
         return None
 
-    waiting = iter([target for target in shortlist.targets[1 : plan.most] if target.name not in tried])
+    others = [target for target in shortlist.targets[1:] if target.name not in tried and plan.among(target)]
+    waiting = iter(others[: plan.most - 1])
     batch = Batch(context.clock, context.timer, plan.until, plan.choose is None, after or None, further)
     try:
         made = yield from batch.run([call, *(iter(further, None) if not after else ())])

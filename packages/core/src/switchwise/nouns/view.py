@@ -55,6 +55,8 @@ class View:
         named: which of `session`, `agent`, `task` and `target` the caller gave by name. The others were derived: the session from how the
             conversation began, the task from its phase.
         pin_inherited: the pin was given to the run around the call, not to the call itself: it may be meant for another pool.
+        tools: names of the tools that it binds; see `switchwise.reading.tool_kinds` for what they do.
+        streamed: the answer is read as it comes: what counts is the time to its first token, not to its last.
     """
 
     scope: Scope = Scope()
@@ -70,6 +72,8 @@ class View:
     thread: Key = ()
     named: frozenset[str] = _NOTHING
     pin_inherited: bool = False
+    tools: tuple[str, ...] = ()
+    streamed: bool = False
 
     @property
     def decision(self) -> str:
@@ -104,4 +108,6 @@ class View:
             self.thread,
             self.named,
             self.pin_inherited,
+            self.tools,
+            self.streamed,
         )

@@ -16,6 +16,7 @@ from switchwise.policies.floor import Floor
 from switchwise.policies.follow_decision import Follows
 from switchwise.policies.headroom import Headroom
 from switchwise.policies.healthy import Healthy
+from switchwise.policies.hedge import Hedge
 from switchwise.policies.hold import hold
 from switchwise.policies.least_busy import LeastBusy
 from switchwise.policies.lowest_latency import LowestLatency
@@ -41,11 +42,4 @@ __all__ = [
     "Follows",
     "Headroom",
     "Healthy",
-    "LeastBusy",
-    "LowestLatency",
-    "Rules",
-    "Stick",
-    "Weighted",
-    "Worth",
-    "hold",
-]
+    "Hedge",

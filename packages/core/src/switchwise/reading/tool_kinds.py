@@ -31,6 +31,7 @@ class ToolKind(StrEnum):
     OTHER = "other"  # not known
 
 
+_WITHOUT_EFFECTS: Final = frozenset((ToolKind.READ, ToolKind.LOOKUP, ToolKind.THINK, ToolKind.PROPOSE, ToolKind.COMPUTE))
 _HEAD: Final = 600
 _BEGINNING: Final = 400
 _END: Final = 200
@@ -63,6 +64,17 @@ _SCRATCH: Final = re.compile(
     r"\b(?:cat|tee|echo)\b[^\n>]{0,200}>\s*\S{0,80}(?:test|repro|debug|check|tmp|scratch|demo|example|verify)\w*\.\w+"
 )
 _TRACKS: Final = frozenset(("update", "list", "get", "output", "stop"))
+
+
+@lru_cache(maxsize=1024)
+def have_effects(names: tuple[str, ...]) -> bool:
+    """Whether any of these tools may change something outside of the conversation; one that is not known may.
+
+    >>> have_effects(("get_weather", "read_file", "calculate")), have_effects(("get_order", "cancel_order")), have_effects(("frobnicate",))
+    (False, True, True)
+    """
+    return any(kind_of_call(name) not in _WITHOUT_EFFECTS for name in names)
+
 
 
 def kind_of_call(name: str, arguments: str = "") -> ToolKind:

@@ -8,6 +8,7 @@ targets are called at once, the first that says something is shown, and the othe
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
@@ -37,6 +38,9 @@ class TokensShown(BaseCallbackHandler):
 
     def __init__(self, hear: Callable[[Any], bool]) -> None:
         self._hear = hear
+        self._begun = perf_counter()
+        self.first: float | None = None
+        """Seconds until something was said; None: nothing was."""
 
     @property
     def ignore_chat_model(self) -> bool:
@@ -58,6 +62,8 @@ class TokensShown(BaseCallbackHandler):
             self._tell(event)
 
     def _tell(self, said: Any) -> None:
+        if self.first is None:
+            self.first = perf_counter() - self._begun
         if not self._hear(said):
             raise OutOfTheRace
 

@@ -12,6 +12,7 @@ from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import merge_configs
 
+from langchain_switchwise.answering.tokens_shown import anybody_reads
 from langchain_switchwise.calling.construction import Packed, Parts, packed, unpacked
 from langchain_switchwise.calling.door import Door
 from langchain_switchwise.calling.perform import Performer
@@ -147,7 +148,8 @@ class Dispatch:
 
     def performer(self, door: Door, request: Request) -> Performer:
         """What makes the calls of a request."""
-        return Performer(door, request, self._views.view(request), self._natives, self._adapter, self.limiter)
+        streamed = door.is_last is not None or anybody_reads(request.config.get("callbacks"))
+        return Performer(door, request, self._views.view(request, streamed), self._natives, self._adapter, self.limiter)
 
     def _begun(self, door: Door, request: Request) -> tuple[Performer, Run]:
         performer = self.performer(door, request)

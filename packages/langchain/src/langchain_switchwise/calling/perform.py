@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
@@ -31,8 +32,12 @@ from langchain_switchwise.porting.history import HistoryAdapter
 from langchain_switchwise.porting.schema import Witness
 from langchain_switchwise.porting.settings import at_effort
 from langchain_switchwise.reading.inputs import Request
+<<<<<<< HEAD
 from switchwise import Call, View
 from switchwise.adapting.answer_headers import listen
+=======
+from switchwise import Call, Reply, View
+>>>>>>> 1cd1a64 (wip)
 from switchwise.failures import brings, brought_along
 from switchwise.observe.decision_record import run_metadata
 from switchwise.protocols.ask_text import prompt_of
@@ -52,7 +57,7 @@ class Performer:
     `hear` is told of what a reader is shown of an answer that the caller wants whole: `Run.hear`.
     """
 
-    __slots__ = ("_adapter", "_begun", "_door", "_limiter", "_natives", "_request", "hear", "view")
+    __slots__ = ("_adapter", "_begun", "_door", "_limiter", "_natives", "_readers", "_request", "hear", "view")
 
     def __init__(
         self,
@@ -65,6 +70,7 @@ class Performer:
     ) -> None:
         self._door, self._request, self._natives = door, request, natives
         self._begun = False
+        self._readers: dict[int, TokensShown] = {}
         self.hear: Callable[..., bool] | None = None
         self.view, self._adapter, self._limiter = view, adapter, limiter
 
@@ -75,7 +81,8 @@ class Performer:
         prepared = self._prepared(call)
         if self._limiter is not None:
             self._limiter.acquire(blocking=True)
-        return self._own(prepared) if brings(prepared.settings) else self._door.open(prepared)
+        items = self._own(prepared) if brings(prepared.settings) else self._door.open(prepared)
+        return map(partial(self._timed, call), items) if id(call) in self._readers and self._door.is_last is None else items
 
     async def aperform(self, call: Call) -> AsyncIterator[Any]:
         """Make a call, for `adrive`."""
@@ -88,7 +95,17 @@ class Performer:
             items = self._aown(prepared) if brings(prepared.settings) else self._door.aopen(prepared)
         async with aclosing(cast("Any", items)):
             async for item in items:
-                yield item
+                yield self._timed(call, item) if isinstance(item, Reply) else item
+
+    def first_chunk(self, call: Call) -> float | None:
+        """Seconds until a reader was shown something of an answer that the caller wants whole; None: nobody was."""
+        reader = self._readers.get(id(call))
+        return None if reader is None else reader.first
+
+    def _timed(self, call: Call, item: Any) -> Any:
+        if not isinstance(item, Reply) or item.first_chunk is not None or (first := self.first_chunk(call)) is None:
+            return item
+        return replace(item, first_chunk=first)
 
     def _own(self, prepared: PreparedCall) -> Iterator[Any]:
         """A call that the caller brought a key, a time-out or a model name for: its failures teach nothing about others'."""
@@ -128,7 +145,7 @@ class Performer:
         if not call.live:
             config["tags"] = [*config["tags"], NOSTREAM]
         elif self.hear is not None and anybody_reads(config.get("callbacks"), native.model.callbacks):
-            handler = TokensShown(partial(self.hear, call=call))
+            handler = self._readers[id(call)] = TokensShown(partial(self.hear, call=call))
             config = {**config, "callbacks": before(handler, config.get("callbacks"))}
         given, thread = request.messages, self.view.thread
         if call.note:

@@ -126,7 +126,7 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
             with TRANSLATED, Within(config):
                 response = handler(chosen)
                 message = _message(response, call)
-            return iter((reply_of(message, raw=response),))
+            return iter((reply_of(message, step.performer.first_chunk(call), response),))
 
         for _ in drive(run, perform, context=step.parsed.config):
             pass
@@ -151,7 +151,7 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
             with TRANSLATED, Within(config):
                 response = await handler(chosen)
                 message = _message(response, call)
-            yield reply_of(message, raw=response)
+            yield reply_of(message, step.performer.first_chunk(call), response)
 
         async for _ in adrive(run, perform, context=step.parsed.config):
             pass

@@ -32,11 +32,15 @@ class Views:
     """
 
     def __init__(self, size: int = 2_000) -> None:
-        self._builder = ViewBuilder(turn_of, measured, told_by, size)
+        self._builder = ViewBuilder(turn_of, measured, told_by, size, name=lambda tool: told_by(tool)[0])
         self._names: Memory[tuple[str, ...], str] = Memory(size)
 
-    def view(self, request: Request) -> View:
-        """The view of a call."""
+    def view(self, request: Request, streamed: bool = False) -> View:
+        """The view of a call.
+
+        Parameters:
+            streamed: the answer is read as it comes.
+        """
         config, messages, tools, schema = request.config, request.messages, request.tools, request.schema
         metadata, configurable = config["metadata"], config["configurable"]
         namespace = configurable.get("checkpoint_ns") or metadata.get("langgraph_checkpoint_ns") or ""
@@ -71,7 +75,7 @@ class Views:
         )
         settings = request.settings
         if tools is None and schema is None and not settings:
-            return self._builder.view(messages, caller, tools=())
+            return self._builder.view(messages, caller, tools=(), streamed=streamed)
         return self._builder.view(
             messages,
             caller,
@@ -80,6 +84,7 @@ class Views:
             structured=request.formatted or (schema is not None and schema.is_enforced),
             max_output=settings.get("max_tokens") or settings.get("max_completion_tokens"),
             providers=tools.providers if tools is not None else frozenset(),
+            streamed=streamed,
         )
 
     def _agent(self, name: str | None, tenant: str, session: str, nest: str) -> str:

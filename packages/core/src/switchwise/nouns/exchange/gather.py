@@ -74,6 +74,7 @@ class Together:
         choose: ranks the replies, as a value or as a generator that asks first; None: the first that speaks is the answer, and what it
             says may be shown at once.
         grant: asked just before each further call; False: no more of them.
+        among: which targets a further call may go to.
     """
 
     policy: str
@@ -83,6 +84,7 @@ class Together:
     until: Until = 1
     choose: Callable[[View, Sequence[tuple[Target, Reply]]], Any] | None = None
     grant: Callable[[], bool] = lambda: True
+    among: Callable[[Target], bool] = lambda _: True
 
 
 def enough(until: Until | None, replies: Sequence[Reply]) -> bool:

@@ -13,7 +13,7 @@ from switchwise.engine.recovery import Recovery
 from switchwise.nouns.call import Attempt
 from switchwise.nouns.target import Pool, Target
 from switchwise.router import Router
-from switchwise.testing.adapters import behaviours, servers
+from switchwise.testing.adapters import behaviours, servers, several
 from switchwise.testing.adapters.cases import Case
 from switchwise.testing.adapters.common import Cell, asked, kinds_of, loopback
 from switchwise.testing.adapters.face import Ask, Endpoint, Face, NotHere
@@ -34,6 +34,8 @@ BEHAVIOURS: Mapping[str, Cell] = {
     "levels": behaviours.keeps_levels,
     "cache hints": behaviours.hints_at_caches,
     "pins": behaviours.pins,
+    "hedging": several.hedges,
+    "a second round of answers": several.takes_rounds,
     "B2 a usage record is an end": servers.ends_with_usage,
     "B3 a new id begins a new call": servers.tells_calls_apart,
     "B7 reasoning stays with its model": servers.keeps_reasoning,

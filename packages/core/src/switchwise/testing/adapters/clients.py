@@ -74,21 +74,8 @@ def _options(request: Ask) -> dict[str, Any]:
 
 
 def _said(completion: Completion, pieces: list[str] | None = None) -> Said:
-    outcome, note = completion.outcome, completion.outcome.attempt.call.shortlist.decider
     calls = tuple(
         (call["id"], call["function"]["name"], json.loads(call["function"].get("arguments") or "{}"))
         for call in completion.tool_calls
     )
-    record = {
-        "decision": outcome.decision,
-        "target": outcome.target.name,
-        "policy": note.policy,
-        "because": note.because,
-        "attempts": [
-            {"target": attempt.target.name, "result": attempt.kind or ("accepted" if attempt.accepted else "rejected")}
-            for attempt in outcome.attempts
-        ],
-        "accepted": outcome.accepted,
-        "cost": outcome.cost,
-    }
-    return Said(completion.text, calls, completion.message, tuple(pieces or ()), record)
+    return Said(completion.text, calls, completion.message, tuple(pieces or ()), completion.record)

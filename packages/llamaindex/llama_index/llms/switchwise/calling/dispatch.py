@@ -53,7 +53,8 @@ class Dispatch:
     def view(self, request: Request, bound: Words) -> View:
         """The request as the policies see it; to be asked in the caller's own frame."""
         caller = capture(bound, request.kwargs.pop("route", None) if request.kwargs else None)
-        return self._views.view(caller, request.messages, request.tools, request.kwargs, request.structured)
+        streamed = request.method.startswith(("stream", "astream"))
+        return self._views.view(caller, request.messages, request.tools, request.kwargs, request.structured, streamed)
 
     def whole(self, request: Request, bound: Words) -> Any:
         """The answer to a request for a whole one."""

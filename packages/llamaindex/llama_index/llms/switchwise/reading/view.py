@@ -34,7 +34,7 @@ class Views:
     def __init__(
         self, size: int = 2_000, fetchers: frozenset[str] = frozenset(), providers: frozenset[str] = frozenset()
     ) -> None:
-        self._builder = ViewBuilder(turn_of, measured, _told_by, size, self._number)
+        self._builder = ViewBuilder(turn_of, measured, _told_by, size, self._number, lambda tool: _told_by(tool)[0])
         self._steps: Memory[Key, Iterator[int]] = Memory(size)
         self._passing_on = providers - fetchers if fetchers else frozenset()
 
@@ -45,6 +45,7 @@ class Views:
         tools: Sequence[Any] | None,
         kwargs: Mapping[str, Any],
         structured: bool = False,
+        streamed: bool = False,
     ) -> View:
         """The view of a call.
 
@@ -54,6 +55,7 @@ class Views:
             tools: those that are offered.
             kwargs: settings of the call.
             structured: the answer must follow a schema.
+            streamed: the answer is read as it comes.
         """
         session, agent, task, pin, deadline, labels, moment, named, tenant, inherited, limits = caller
         finishing = moment is _FINALIZE
@@ -78,6 +80,7 @@ class Views:
             structured=structured or (bool(kwargs) and kwargs.get("response_format") is not None),
             max_output=kwargs.get("max_tokens") if kwargs else None,
             image_providers=lambda: self._reachable(messages),
+            streamed=streamed,
         )
 
     def _number(self, key: Key) -> int:

@@ -1,0 +1,62 @@
+"""Quantiles of durations, learned online and forgotten slowly, as JSON data that any table can keep.
+
+Durations are counted in classes that grow by 7 %, so a quantile is known to 7 %; every new one makes the earlier ones count a little less.
+The functions are pure: they give a new value, as a store's `update` needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import exp, floor, log
+from typing import Any
+
+from switchwise.state.codec import is_amount
+
+_GROWTH = log(1.07)
+_LEAST = 1e-4  # seconds; what is shorter counts as this
+_FORGOTTEN = 1e-3  # a class that weighs less is dropped
+
+
+def observed(known: Any, seconds: float, shares: Sequence[float], memory: float) -> dict[str, Any]:
+    """What is known after one more duration.
+
+    Parameters:
+        known: what this function gave before; None: nothing.
+        seconds: the duration.
+        shares: of the quantiles, such as 0.5 and 0.95.
+        memory: how many durations count; older ones fade.
+
+    >>> known = None
+    >>> for i in range(1_000):
+    ...     known = observed(known, 2.0 if i % 10 == 0 else 0.5, [0.5, 0.95], 500)
+    >>> [round(quantile, 1) for quantile in known["quantiles"]]
+    [0.5, 2.1]
+    """
+    keep = 1.0 - 1.0 / memory
+    counts: dict[str, float] = {}
+    if known is not None:
+        counts = {at: weight for at, before in known["counts"].items() if (weight := before * keep) >= _FORGOTTEN}
+    at = str(floor(log(max(seconds, _LEAST)) / _GROWTH))
+    counts[at] = counts.get(at, 0.0) + 1.0
+    return {"counts": counts, "total": sum(counts.values()), "quantiles": [_quantile(counts, share) for share in shares]}
+
+
+def read(value: Any) -> dict[str, Any] | None:
+    """The value, if it is one that `observed` gives."""
+    match value:
+        case {"counts": dict() as counts, "total": total, "quantiles": list() as quantiles} if is_amount(total):
+            whole = all(isinstance(at, str) and at.lstrip("-").isdigit() and is_amount(weight) for at, weight in counts.items())
+            if whole and counts and quantiles and all(map(is_amount, quantiles)):
+                return {"counts": dict(counts), "total": total, "quantiles": list(quantiles)}
+    return None
+
+
+def _quantile(counts: dict[str, float], share: float) -> float:
+    """The upper end of the class in which it lies."""
+    left = share * sum(counts.values())
+    classes = sorted((int(at), weight) for at, weight in counts.items())
+    for at, weight in classes:
+        left -= weight
+        if left <= 1e-9:
+            break
+    return exp((at + 1) * _GROWTH)
