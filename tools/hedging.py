@@ -14,11 +14,10 @@ import random
 import sys
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from switchwise import Pool, Router, Target, catalog
+from switchwise import Pool, Router, catalog
 from switchwise.clients import Clients, OpenAIClient
 from switchwise.policies import Hedge
 from switchwise_loopback import Answer, LoopbackProvider, Request
@@ -85,18 +84,24 @@ def measure(options: argparse.Namespace, hedge: Hedge | None, streamed: bool, as
         pool = Pool(catalog.target(name, provider="openai", model=model) for name, model in MODELS.items())
         router = Router(pool, *([hedge] if hedge is not None else []))
         clients = Clients(
-            {name: OpenAIClient(model=model, api_key="k", base_url=provider.openai_url) for name, model in MODELS.items()}, router
+            {name: OpenAIClient(model=model, api_key="k", base_url=provider.openai_url) for name, model in MODELS.items()},
+            router,
         )
         times = sorted(first_tokens(clients, options.calls, options.threads, streamed, asynchronous))
         return times, len(provider.requests) / options.calls - 1
 
 
 def shown(times: list[float]) -> str:
-    at: Callable[[float], float] = lambda share: times[min(len(times) - 1, int(share * len(times)))] * 1e3
+    """A row of the table, in milliseconds."""
+
+    def at(share: float) -> float:
+        return times[min(len(times) - 1, int(share * len(times)))] * 1e3
+
     return f"{at(0.5):7.0f} {at(0.95):7.0f} {at(0.99):7.0f} {times[-1] * 1e3:7.0f}"
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Measure and print; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--calls", type=int, default=1_000)
     parser.add_argument("--slow", type=float, default=0.05, help="share of slow answers")

@@ -149,7 +149,9 @@ def test_a_race_calls_all_at_once() -> None:
     played = Played(Hedge(after=0.0, at_most=1.0, calls=3), slow=0.0)
     played.step()
     played.step()
-    assert [call.target.name for call in played.calls] == ["opus", "opus", "sol"], "the bucket starts empty and gains one a call"
+    assert [call.target.name for call in played.calls] == ["opus", "opus", "sol"], (
+        "the bucket starts empty and gains one a call"
+    )
 
 
 def test_the_record_tells_of_it() -> None:

@@ -54,7 +54,9 @@ def llm(late: Late) -> Iterator[ChatSwitchwise]:
         hedge = Hedge(after=0.05, at_most=1.0)
         hedge.load({"times": [], "calls": 10.0})
         router = Router(Pool([Target("late"), Target("quick")]), hedge)
-        models = {name: gpt(provider, model=model, streaming=True) for name, model in (("late", "gpt-4.1"), ("quick", "gpt-4o"))}
+        models = {
+            name: gpt(provider, model=model, streaming=True) for name, model in (("late", "gpt-4.1"), ("quick", "gpt-4o"))
+        }
         try:
             yield ChatSwitchwise(models, router=router)
         finally:

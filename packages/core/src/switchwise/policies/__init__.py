@@ -43,3 +43,11 @@ __all__ = [
     "Headroom",
     "Healthy",
     "Hedge",
+    "LeastBusy",
+    "LowestLatency",
+    "Rules",
+    "Stick",
+    "Weighted",
+    "Worth",
+    "hold",
+]

@@ -80,7 +80,9 @@ class Hedge:
     ) -> None:
         if isinstance(after, str):
             if not re.fullmatch(r"p[5-9]\d(\.\d+)?", after):
-                raise ConfigurationError(f"Hedge(after={after!r}): give a quantile from p50 to p99.9, such as 'p95', or seconds")
+                raise ConfigurationError(
+                    f"Hedge(after={after!r}): give a quantile from p50 to p99.9, such as 'p95', or seconds"
+                )
         else:
             number("Hedge", "after", after)
         number("Hedge", "at_most", at_most, most=1.0, above=True)

@@ -76,7 +76,6 @@ def have_effects(names: tuple[str, ...]) -> bool:
     return any(kind_of_call(name) not in _WITHOUT_EFFECTS for name in names)
 
 
-
 def kind_of_call(name: str, arguments: str = "") -> ToolKind:
     """What a call to the tool `name` does.
 

@@ -58,5 +58,5 @@ def _quantile(counts: dict[str, float], share: float) -> float:
     for at, weight in classes:
         left -= weight
         if left <= 1e-9:
-            break
-    return exp((at + 1) * _GROWTH)
+            return exp((at + 1) * _GROWTH)
+    return exp((classes[-1][0] + 1) * _GROWTH)

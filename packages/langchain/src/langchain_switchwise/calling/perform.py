@@ -32,12 +32,8 @@ from langchain_switchwise.porting.history import HistoryAdapter
 from langchain_switchwise.porting.schema import Witness
 from langchain_switchwise.porting.settings import at_effort
 from langchain_switchwise.reading.inputs import Request
-<<<<<<< HEAD
-from switchwise import Call, View
-from switchwise.adapting.answer_headers import listen
-=======
 from switchwise import Call, Reply, View
->>>>>>> 1cd1a64 (wip)
+from switchwise.adapting.answer_headers import listen
 from switchwise.failures import brings, brought_along
 from switchwise.observe.decision_record import run_metadata
 from switchwise.protocols.ask_text import prompt_of

@@ -56,10 +56,10 @@ def takes_rounds(face: Face) -> None:
     class Rounds:
         name = "Rounds"
 
-        def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
+        def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:  # noqa: ARG002  (a policy)
             return shortlist.together(Together(self.name, 2, "a check", lambda _: 0.0, 2, self.choose))
 
-        def choose(self, view: View, replies: Sequence[tuple[Target, Reply]]) -> Any:
+        def choose(self, view: View, replies: Sequence[tuple[Target, Reply]]) -> Any:  # noqa: ARG002
             again = yield Gather([Repeat(target.name, _AGAIN) for target, _ in replies])
             return [(reply, Verdict(True, "the second round", 1.0)) for reply in sorted(again, key=lambda reply: reply.text)]
 
