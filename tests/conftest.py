@@ -21,6 +21,7 @@ def no_provider_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys and addresses come from the test alone; a base URL in the environment even changes what SDKs send."""
     for name in (*_PROXIES, *_PROVIDERS):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SWITCHWISE_TELEMETRY", "off")  # a test that imports an exporter would switch it on for all later ones
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -28,6 +29,7 @@ from switchwise.engine.policy import (
 from switchwise.engine.recovery import Recovery
 from switchwise.engine.requirements import (
     checked,
+    learn_all,
     observers_of,
     pinned,
     refuse_options,
@@ -36,7 +38,7 @@ from switchwise.engine.requirements import (
     take_over,
     use_store,
 )
-from switchwise.engine.route import FlowContext, Verifier, decide, route
+from switchwise.engine.route import FlowContext, Verifier, decide_alone, route
 from switchwise.engine.run import Run
 from switchwise.nouns.call import Attempt, Call
 from switchwise.nouns.errors import ConfigurationError
@@ -45,6 +47,7 @@ from switchwise.nouns.target import Pool
 from switchwise.nouns.view import View
 from switchwise.observe.explain import Explanation
 from switchwise.observe.observer import Event, EventKind, Observes, tell
+from switchwise.observe.telemetry import found
 from switchwise.policies.default_chain import Aim, default_chain
 from switchwise.policies.healthy import Healthy
 from switchwise.state.store import Store
@@ -117,9 +120,10 @@ class Router:
         if verify is not None and len(pool) < 2:
             raise ConfigurationError("verify= needs a second target to turn to when a reply is rejected; the pool has one")
         use_store(parts, self._store)
-        report_to(parts, self.report)
+        if watching.event:
+            report_to(parts, self.report)
         self.pool = pool
-        self._models = models
+        self._models, self._observers, self._looked = models, tuple(observers), False
         self.policies = policies
         self.verify = verify
         self._reservers = [part for part in parts if isinstance(part, Reserves)]
@@ -134,7 +138,7 @@ class Router:
             self._recovery,
             verify,
             self._reserve,
-            self._learn,
+            partial(learn_all, self._learners),
             self._clock,
             self._timer,
             watching,
@@ -305,20 +309,16 @@ class Router:
         Raises:
             NoTarget, BudgetExceeded: nothing may be called.
         """
+        if not self._looked:
+            self._look_for_telemetry()
         view, context = self._begun(view), self._context
         if observers:
-            context = replace(context, observers=context.observers.and_for_this_run(observers))
+            context = replace(context, observers=context.observers.with_further(observers))
         return Run(observed(route(view, context), view, context.timer, context.observers), self._clock, context.observers)
 
     def decide(self, view: View) -> Shortlist:
         """The decision for `view`, without calling anybody: a policy that would ask a model is passed over."""
-        flow = decide(self._begun(view), self._context, calling=False)
-        try:
-            next(flow)
-        except StopIteration as done:
-            finished: Shortlist = done.value
-            return finished
-        raise AssertionError("a decision that calls nobody yields nothing")
+        return decide_alone(self._begun(view), self._context)
 
     def explain(self, view: View | None = None) -> Explanation:
         """Who was ruled out, who leads, and why, for `view` or an empty request; print it."""
@@ -359,8 +359,7 @@ class Router:
 
     def observe(self, attempt: Attempt) -> None:
         """Let the policies learn from an attempt that another router made, as one does in whose shadow this one decides."""
-        for learn in self._learners:
-            learn(attempt)
+        learn_all(self._learners, attempt)
 
     def dump(self) -> dict[str, Any]:
         """All that the policies remember, as JSON types."""
@@ -373,6 +372,13 @@ class Router:
             ConfigurationError: the state is of other policies or of another version, or was spoilt; the message names the policy.
         """
         take_over(self._remembering, state)
+
+    def _look_for_telemetry(self) -> None:
+        """Add what the application has configured by the first step."""
+        self._looked = True
+        if more := found(self._observers):
+            self._context = replace(self._context, observers=self._context.observers.with_further(more))
+            report_to([*self.policies, self.verify], self.report)
 
     def _begun(self, view: View) -> View:
         if self._file is not None:
@@ -387,14 +393,3 @@ class Router:
                     earlier.release(call)
                 return policy
         return None
-
-    def _learn(self, attempt: Attempt) -> None:
-        """Tell every policy of it, also after one of them failed: what the others set aside for the call would stay so for good."""
-        failure: Exception | None = None
-        for learn in self._learners:
-            try:
-                learn(attempt)
-            except Exception as error:  # noqa: BLE001  (raised below)
-                failure = failure or error
-        if failure is not None:
-            raise failure

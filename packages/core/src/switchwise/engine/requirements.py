@@ -7,6 +7,7 @@ from typing import Any
 
 from switchwise.engine.policy import Checks, ChecksState, Remembers, Reports, UsesStore, name_of
 from switchwise.engine.recovery import Recovery
+from switchwise.nouns.call import Attempt
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Pool
@@ -94,6 +95,18 @@ def use_store(parts: Sequence[object], store: Store | None) -> None:
                 f"two policies named {name_of(part)} would keep their memory in one table of one store: "
                 "give one of them a part of it, store=Namespace(store, 'other')"
             )
+
+
+def learn_all(learners: Iterable[Callable[[Attempt], object]], attempt: Attempt) -> None:
+    """Let every policy learn, also after one of them failed: what the others set aside for the call would stay so for good."""
+    failure: Exception | None = None
+    for learn in learners:
+        try:
+            learn(attempt)
+        except Exception as error:  # noqa: BLE001  (raised below)
+            failure = failure or error
+    if failure is not None:
+        raise failure
 
 
 def report_to(parts: Sequence[object], hear: Callable[[Event], object]) -> None:

@@ -177,6 +177,17 @@ def decide(view: View, context: FlowContext, calling: bool = True, more: Target 
         shortlist = Shortlist(context.pool, last_resort=True, more=more)  # what is avoided is all that is left
 
 
+def decide_alone(view: View, context: FlowContext, more: Target | None = None) -> Shortlist:
+    """As `decide`, without calling anybody: a policy that would ask a model is passed over."""
+    flow = decide(view, context, calling=False, more=more)
+    try:
+        next(flow)
+    except StopIteration as done:
+        found: Shortlist = done.value
+        return found
+    raise AssertionError("a decision that calls nobody yields nothing")
+
+
 def _made(call: Call, context: FlowContext) -> Steps[Attempt]:
     """Make a call. The attempt is not learned yet where it may still be judged."""
     started, begun = context.clock(), context.timer()
@@ -337,14 +348,10 @@ def _question(ask: Ask, author: str, view: View, context: FlowContext) -> Call |
 def _again(repeat: Repeat, author: str, view: View, context: FlowContext) -> Call | TargetError:
     """The caller's own request once more, with a note; reserved for, where the requirements of the chain allow it."""
     target = _first(repeat.to, context.pool)
-    flow = decide(view, context, calling=False)
-    try:
-        next(flow)
-    except StopIteration as done:
-        shortlist: Shortlist = done.value
-        if target not in shortlist.targets:
-            note = next(note for note in shortlist.notes if target.name in note.out)
-            return TargetError(FailureKind.UNSUPPORTED, f"{target.name} may not be asked again: {note.because} ({note.policy})")
+    shortlist = decide_alone(view, context)
+    if target not in shortlist.targets:
+        note = next(note for note in shortlist.notes if target.name in note.out)
+        return TargetError(FailureKind.UNSUPPORTED, f"{target.name} may not be asked again: {note.because} ({note.policy})")
     return _reserved(Call(target, view, _only(target, author, "another round"), live=False, note=repeat.note), context)
 
 
@@ -379,12 +386,7 @@ def _ruled_out(target: Target, ask: Ask, view: View, context: FlowContext) -> No
     What the request needs, where it is pinned to and what was tried is about the request: the question has needs of its own.
     """
     question = replace(view, tokens=tokens_of(ask), needs=_NO_NEEDS, pin="", attempts=(), prefix=None)
-    flow = decide(question, context, calling=False, more=None if target in context.pool.targets else target)
-    try:
-        next(flow)
-    except StopIteration as done:
-        shortlist: Shortlist = done.value
-        if target in shortlist.targets:
-            return None
-        return next(note for note in shortlist.notes if target.name in note.out)
-    raise AssertionError("a decision that calls nobody yields nothing")
+    shortlist = decide_alone(question, context, more=None if target in context.pool.targets else target)
+    if target in shortlist.targets:
+        return None
+    return next(note for note in shortlist.notes if target.name in note.out)

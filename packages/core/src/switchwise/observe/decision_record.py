@@ -66,10 +66,11 @@ def run_metadata(call: Call) -> dict[str, Any]:
 
 
 def _tried(attempts: Sequence[Attempt | Tried]) -> list[dict[str, str]]:
-    return [{"target": attempt.target.name, "result": _result(attempt)} for attempt in attempts]
+    return [{"target": attempt.target.name, "result": outcome_of(attempt)} for attempt in attempts]
 
 
-def _result(attempt: Attempt | Tried) -> str:
+def outcome_of(attempt: Attempt | Tried) -> str:
+    """What became of it, in a word: the kind of failure, `cancelled`, `accepted` or `rejected`."""
     if attempt.error is not None:
         return attempt.error.kind.value
     if attempt.reply is None:

@@ -42,6 +42,7 @@ class EventKind(StrEnum):
     GATE_ACCEPTED = "gate_accepted"
     GATE_REJECTED = "gate_rejected"
     GATE_UNJUDGED = "gate_unjudged"
+    BUDGET_CHARGED = "budget_charged"
     FEEDBACK = "feedback"
 
 
@@ -175,7 +176,7 @@ class Observers:
         for verb, hearers in found.items():
             setattr(self, verb, tuple(hearers))
 
-    def and_for_this_run(self, more: Iterable[object]) -> Observers:
+    def with_further(self, more: Iterable[object]) -> Observers:
         """These, and further ones after them."""
         both, further = Observers(), Observers(more)
         for verb in VERBS:
@@ -208,6 +209,11 @@ class Channel:
 
     def __init__(self) -> None:
         self._hearers: tuple[Callable[[Event], object], ...] = ()
+
+    @property
+    def heard(self) -> bool:
+        """Somebody hears: it is worth making an event."""
+        return bool(self._hearers)
 
     def add(self, hear: Callable[[Event], object]) -> None:
         """From now on `hear` is called with each event; adding it twice changes nothing."""

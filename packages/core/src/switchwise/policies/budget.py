@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import ceil, inf
 from typing import Any
@@ -25,6 +25,7 @@ from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Pool, Target
 from switchwise.nouns.validation import number, whole
 from switchwise.nouns.view import View
+from switchwise.observe.observer import Channel, Event, EventKind
 from switchwise.protocols.ask_text import bytes_of
 from switchwise.state.codec import table_rows
 from switchwise.state.in_process import InProcess
@@ -134,6 +135,7 @@ class Budget:
         self._reserved: dict[int, _Reservation] = {}  # by id of the call
         self._own_store = store is not None
         self._keep_in(opened(store) if isinstance(store, str) else store or InProcess())
+        self._channel = Channel()
         self._unsure = self.payers.is_label  # until it has said that a call lacks the label
 
     def check(self, pool: Pool) -> None:
@@ -218,6 +220,19 @@ class Budget:
             used = (self.usd or 0.0) if usd == inf else usd, tokens
         key = held.key if held is not None else self._key(call.view, call.target)
         self._spending.settle(key, held.ticket if held is not None else None, used, now)
+        if self._channel.heard and self.payers.few:
+            self._channel.send(self._charged(key, call, now))
+
+    def report_to(self, hear: Callable[[Event], object]) -> None:
+        """Send what is left to `hear` after every call; of sessions, agents, tasks and requests, which are many, nothing."""
+        self._channel.add(hear)
+
+    def _charged(self, key: Key, call: Call, now: float) -> Event:
+        found = zip(("usd", "tokens"), (self.usd, self.tokens), self._spending.left(key, now), strict=True)
+        left = {name: left for name, limit, left in found if limit is not None}
+        every = self.calendar.every if self.calendar is not None else f"{self.window:g} s" if self.window is not None else ""
+        name = " ".join(filter(None, (self.per, *key[: self.payers.parts], f"per {every}" if every else "")))
+        return Event(EventKind.BUDGET_CHARGED, name, "", now, call.view.decision, {"left": left})
 
     def spent(self, view: View, target: Target | None = None) -> Amount:
         """What counts against the budget of this request's scope: USD and tokens, open calls included.

@@ -137,7 +137,7 @@ class Record:
             because=reason["because"],
             shortlist=call.shortlist.names,
             notes=tuple([_opinion(note) for note in call.shortlist.notes]),
-            result=_result(attempt),
+            result=result_of(attempt),
             failure=attempt.kind.value if attempt.kind else None,
             estimated_tokens=view.tokens,
             input_tokens=usage.input_tokens if usage else None,
@@ -239,7 +239,8 @@ def _reader() -> Callable[[Mapping[str, Any]], Record]:
     return TypeAdapter(Record).validate_python
 
 
-def _result(attempt: Attempt) -> str:
+def result_of(attempt: Attempt) -> str:
+    """`accepted`, `rejected`, `failed` or `abandoned`."""
     if attempt.abandoned:
         return "abandoned"
     if attempt.reply is None:
