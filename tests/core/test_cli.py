@@ -23,9 +23,7 @@ def recording(tmp_path):
 
 
 def test_it_tells_its_version(capsys):
-    with pytest.raises(SystemExit) as ended:
-        main(["--version"])
-    assert ended.value.code == 0
+    assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"switchwise {__version__}\n"
 
 
@@ -50,14 +48,11 @@ def test_it_tells_its_version(capsys):
     ],
 )
 def test_a_value_out_of_range_is_named_and_nothing_is_computed(recording, capsys, option, value):
-    with pytest.raises(SystemExit) as ended:
-        main(["replay", str(recording), option, value])
+    assert main(["replay", str(recording), option, value]) == 2
     said = capsys.readouterr()
-    assert ended.value.code == 2
     assert said.out == ""
-    assert f"argument {option}: " in said.err
+    assert f"Invalid value for '{option}'" in said.err
     assert value in said.err
-    assert "_" not in said.err.split("error:")[1]
 
 
 def test_a_drawing_is_written_whole_and_replaces_the_old_one(recording, tmp_path):
@@ -86,10 +81,8 @@ def test_a_drawing_that_fails_leaves_the_old_one_and_no_rest(recording, tmp_path
 
 @pytest.mark.parametrize(("name", "why"), [("missing/costs.svg", "there is no folder"), ("", "a folder")])
 def test_a_drawing_that_has_no_place_is_refused_before_the_work(recording, tmp_path, capsys, name, why):
-    with pytest.raises(SystemExit) as ended:
-        main(["replay", str(recording), "--plot", str(tmp_path / name)])
-    assert ended.value.code == 2
-    assert why in capsys.readouterr().err
+    assert main(["replay", str(recording), "--plot", str(tmp_path / name)]) == 2
+    assert why in " ".join(re.sub(r"[│╭╰─╮╯]", "", capsys.readouterr().err).split())
 
 
 def test_a_reader_that_leaves_early_sees_no_traceback(recording):

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 import typer
 
 from switchwise import __version__
+from switchwise.cli.audit import audit
 from switchwise.cli.chat import chat
 from switchwise.cli.check import check
 from switchwise.cli.doctor import doctor
 from switchwise.cli.drill import drill
+from switchwise.cli.escalation import escalation
+from switchwise.cli.evaluate import evaluate
 from switchwise.cli.explain import explain
+from switchwise.cli.fit import calibrate, compare, fit
 from switchwise.cli.init import init
-from switchwise.cli.measuring import measuring
 from switchwise.cli.models import models
 from switchwise.cli.output import BEGIN, LOOK, MEASURE
+from switchwise.cli.replay import replay
 from switchwise.cli.report import report
 from switchwise.cli.watch import watch
 
@@ -45,18 +48,12 @@ def options(
 for heading, commands in ((BEGIN, (init, check, doctor)), (LOOK, (explain, models, drill, chat, watch, report))):
     for command in commands:
         app.command(rich_help_panel=heading)(command)
+for measure in (replay, audit, fit, calibrate, compare, escalation):
+    app.command(rich_help_panel=MEASURE)(measure)
+app.command("eval", rich_help_panel=MEASURE)(evaluate)
 
 
-def _elsewhere(name: str, told: str, heading: str) -> None:
-    """List a command that reads its arguments itself: `main` has passed it on before typer sees it."""
-
-    @app.command(
-        name, help=told, rich_help_panel=heading, add_help_option=False, context_settings={"ignore_unknown_options": True}
-    )
-    def stub(context: typer.Context, words: Annotated[list[str] | None, typer.Argument()] = None) -> None:
-        raise typer.Exit(context.obj([name, *(words or ())]))
-
-
-_elsewhere("loopback", "Serve a provider on this machine: no key, no cost.", BEGIN)
-for name, parser in measuring()[1].items():
-    _elsewhere(name, re.split(r"[:;]|\. ", parser.description or "")[0].rstrip(".") + ".", MEASURE)
+@app.command("loopback", rich_help_panel=BEGIN, add_help_option=False, context_settings={"ignore_unknown_options": True})
+def loopback(context: typer.Context, words: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+    """Serve a provider on this machine: no key, no cost."""  # it reads its arguments itself: `main` has passed it on before typer sees it
+    raise typer.Exit(context.obj(["loopback", *(words or ())]))

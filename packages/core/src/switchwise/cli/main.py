@@ -1,7 +1,6 @@
 """The `switchwise` command.
 
-Commands for people are on typer and rich (extra `cli`): see `app`. Those that measure (`replay`, `eval`, `fit`, ...) are on argparse and need
-neither; `loopback` is that of the package `switchwise-loopback`.
+The commands are on typer and rich (extra `cli`): see `app`. `loopback` is that of the package `switchwise-loopback`, and needs neither.
 
 Exit status: 0 done; 1 something was found, or the output could not be written; 2 the arguments or what they name will not do;
 130 interrupted.
@@ -11,10 +10,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from switchwise.cli import loopback
-from switchwise.cli.measuring import measuring
 from switchwise.nouns.errors import ConfigurationError, SwitchwiseError
 
 
@@ -26,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        status = _command(given)(given)
+        status = loopback.main(given[1:]) if given[:1] == ["loopback"] else _typed(given)
         sys.stdout.flush()
     except SwitchwiseError as error:
         sys.stderr.write(f"switchwise: {error}\n")
@@ -42,26 +40,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _command(given: Sequence[str]) -> Callable[[Sequence[str]], int]:
-    first = next(iter(given), "")
-    if first == "loopback":
-        return lambda words: loopback.main(words[1:])
-    return _measure if first == "--version" or first in measuring()[1] else _typed
-
-
-def _measure(given: Sequence[str]) -> int:
-    options = measuring()[0].parse_args(given)
-    status: int = options.run(options)
-    return status
-
-
 def _typed(given: Sequence[str]) -> int:
     try:
         from switchwise.cli.app import app
     except ModuleNotFoundError as error:
         if error.name not in ("typer", "rich"):
             raise
-        told = 'the command needs typer and rich: pip install "switchwise[cli]"; without them there are'
-        raise ConfigurationError(f"{told} {', '.join(measuring()[1])} and loopback") from None
-    app(args=list(given), prog_name="switchwise", obj=main)
+        raise ConfigurationError(
+            'the command needs typer and rich: pip install "switchwise[cli]"; without them there is loopback'
+        ) from None
+    try:
+        app(args=list(given), prog_name="switchwise", obj=main)
+    except SystemExit as ended:  # how typer ends, with or without an error
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     return 0

@@ -1,20 +1,55 @@
-"""The commands that measure: they are on argparse, and need nothing else."""
+"""What the commands that measure share: their arguments, and the outcomes that they read."""
 
 from __future__ import annotations
 
-import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from switchwise import __version__
-from switchwise.cli import audit, escalation, evaluate, fit, replay
+import typer
 
-MEASURING = (replay, evaluate, fit, audit, escalation)
+from switchwise.cli.numbers import whole
+from switchwise.cli.output import RESEARCH
+from switchwise.nouns.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from switchwise.evaluation.outcomes import Outcomes
+
+Folder = Annotated[
+    Path, typer.Argument(help="A file of outcomes, or a folder that is searched for files; recognised by their columns.")
+]
+SetName = Annotated[str | None, typer.Option("--set", metavar="NAME", help="Which set, where the folder holds several.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Of folds, halves and resamples.", rich_help_panel=RESEARCH)]
+Samples = Annotated[
+    int,
+    typer.Option(
+        "--samples", parser=whole(0), metavar="N", help="Resamples of the bootstrap; 0: no intervals.", rich_help_panel=RESEARCH
+    ),
+]
 
 
-def measuring() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
-    """The parser of the commands that measure, and that of each by its name."""
-    parser = argparse.ArgumentParser(prog="switchwise", description="A model router for agents.")
-    parser.add_argument("--version", action="version", version=f"switchwise {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="command")
-    for module in MEASURING:
-        module.add(commands)
-    return parser, dict(commands.choices)
+def need_numpy(command: str) -> None:
+    """Say that it is missing, where it is.
+
+    Raises:
+        ConfigurationError: numpy is not installed.
+    """
+    try:
+        import numpy  # noqa: F401
+    except ImportError:
+        raise ConfigurationError(f"switchwise {command} needs numpy: pip install 'switchwise[quality]'") from None
+
+
+def outcomes_of(folder: Path, name: str | None) -> Outcomes:
+    """The one set of outcomes that is meant.
+
+    Raises:
+        ConfigurationError: there is none, or there are several and none is named.
+    """
+    from switchwise.evaluation.outcomes import read_outcomes
+
+    found = {outcomes.name: outcomes for outcomes in read_outcomes(folder)}
+    if name is not None and name not in found:
+        raise ConfigurationError(f"--set {name}: the sets there are {', '.join(found)}")
+    if name is None and len(found) > 1:
+        raise ConfigurationError(f"{folder} holds several sets: choose one with --set: {', '.join(found)}")
+    return found[name] if name is not None else next(iter(found.values()))

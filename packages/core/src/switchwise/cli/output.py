@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,6 +27,8 @@ RouterName = Annotated[
 
 BEGIN, LOOK, MEASURE = "Begin", "Look", "Measure"
 """Headings of the help, under which commands stand."""
+RESEARCH = "For experiments"
+"""The heading under which options stand that nobody needs at first."""
 
 
 def console(error: bool = False) -> Console:
@@ -60,6 +63,23 @@ def tell(sentence: str, columns: Mapping[str, str], rows: Sequence[Sequence[obje
     for heading, told in columns.items():
         if told:
             out.print(Text(f"{heading}: {told}", style="dim"))
+
+
+@contextmanager
+def working(words: str) -> Iterator[Callable[[str], None]]:
+    """Show on the error stream that work goes on, and for how long, while it does; nothing where that is no terminal.
+
+    Gives a function that says what is done now.
+    """
+    err = console(error=True)
+    if not err.is_terminal:
+        yield lambda _: None
+        return
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=err, transient=True) as shown:
+        task = shown.add_task(words, total=None)
+        yield lambda now: shown.update(task, description=now)
 
 
 def as_json(data: Any) -> None:

@@ -1,4 +1,4 @@
-"""What a replay found, as a table for people, JSON for programs, and a plot."""
+"""What a replay found, as JSON for programs and as a plot; `switchwise replay` shows it to people."""
 
 from __future__ import annotations
 
@@ -7,67 +7,13 @@ from html import escape
 from math import isnan
 from typing import Any
 
-from switchwise.evaluation.compare import Bought, Comparison
-from switchwise.evaluation.cost_model import Check
+from switchwise.evaluation.compare import Comparison
 from switchwise.evaluation.replay import PairResult, Tally
-from switchwise.evaluation.sessions import easy_share
 
 POLICIES = ("all_strong", "all_cheap", "naive", "myopic", "sticky", "switchwise", "optimum")
 FURTHER = ("foresight", "router")
 _COLOURS = {"naive": "#d1495b", "myopic": "#edae49", "switchwise": "#00798c", "optimum": "#30323d", "router": "#7b2cbf"}
-_FAR = 0.25  # a modelled bill this much off the recorded one tells of a mistake in the recording
 _ROW, _LEFT, _WIDE, _TOP = 34, 330, 560, 56  # pixels
-
-
-def text(found: Comparison) -> str:
-    """All of it, for people."""
-    calls = sum(len(thread.steps) for thread in found.threads)
-    parts = [f"{calls:,} calls in {len(found.threads):,} threads, {easy_share(found.threads):.0%} of them easy"]
-    if found.bought is not None:
-        parts += [bought(found.bought), ""]
-    if found.bill:
-        parts += [checks(found.bill), ""]
-    parts.append(table(found.pairs))
-    if found.router:
-        parts += ["", "router: " + ", ".join(f"{calls:,} calls to {name}" for name, calls in found.router.items())]
-    return "\n".join(parts)
-
-
-def bought(found: Bought) -> str:
-    """What was paid, and would have been."""
-    journal = found.journal
-    share = ", ".join(f"{calls:,} by {name}" for name, calls in journal.calls.items())
-    lines = [f"paid: ${journal.paid:,.4f}, the calls {share}"]
-    if journal.besides:
-        lines.append(f"of that ${journal.besides:,.4f} for replies that were rejected and questions that policies asked")
-    if found.always:
-        lines.append(
-            f"by the cost model: ${found.modelled:,.4f} as it was done, ${found.always:,.4f} with {found.strongest} for every call: "
-            f"{'saved' if found.saved >= 0 else 'lost'} {abs(found.saved):.1%}"
-        )
-    if journal.unpriced or journal.lost:
-        lines.append(f"{journal.unpriced:,} calls without a cost count as $0, {journal.lost:,} without tokens are left out")
-    if not journal.by_price:
-        lines.append("no decision was by price: calls that went to another target than the strongest are taken to be easy")
-    return "\n".join(lines)
-
-
-def table(results: Sequence[PairResult]) -> str:
-    """Cost in multiples of all-strong, with standard errors; then what switchwise did."""
-    width = max(20, *(len(result.pair) for result in results))
-    shown = [name for name in columns(results) if name != "all_strong"]
-    heads = "".join(f"{name.replace('_', '-'):>15}" for name in shown)
-    lines = [f"{'cost / all-strong':<{width}}{heads}"]
-    for result in results:
-        cells = "".join(f"{_cell(result, name):>15}" for name in shown)
-        lines.append(f"{result.pair:<{width}}{cells}")
-    lines += ["", f"{'switchwise':<{width}}{'cold tokens':>15}{'of naive':>15}{'switches':>15}{'of naive':>15}{'unsafe':>15}"]
-    for result in results:
-        mine, naive = result.tallies["switchwise"], result.tallies["naive"]
-        lines.append(
-            f"{result.pair:<{width}}{_cold(mine):>15.1%}{_cold(naive):>15.1%}{mine.switches:>15,}{naive.switches:>15,}{mine.unsafe:>15,}"
-        )
-    return "\n".join(lines)
 
 
 def columns(results: Sequence[PairResult]) -> list[str]:
@@ -75,31 +21,8 @@ def columns(results: Sequence[PairResult]) -> list[str]:
     return [*POLICIES, *(name for name in FURTHER if any(name in result.relative for result in results))]
 
 
-def _cell(result: PairResult, name: str) -> str:
-    found = result.relative.get(name)
-    if found is None:
-        return "-"
-    return f"{found.value:.3f}" if isnan(found.error) else f"{found.value:.3f} ±{found.error:.3f}"
-
-
 def _cold(tally: Tally) -> float:
     return tally.cold / tally.tokens if tally.tokens else 0.0
-
-
-def checks(found: Sequence[Check]) -> str:
-    """How well the cost model reproduces the recording's own bill."""
-    lines = [
-        f"input billed with a lifetime of {check.ttl} s: ${check.billed:,.2f} for {check.calls:,} calls; "
-        f"the model says ${check.modelled:,.2f} ({check.ratio - 1.0:+.1%})"
-        + (
-            ", too far off to go by: are all calls there, and are their times in seconds?"
-            if abs(check.ratio - 1.0) > _FAR
-            else ""
-        )
-        for check in found
-        if check.calls
-    ]
-    return "\n".join(lines) or "none of the recorded models is priced, so the recording's own bill is not checked"
 
 
 def as_json(found: Comparison) -> dict[str, Any]:

@@ -1,11 +1,8 @@
-"""Results of routers on recorded outcomes, as text."""
+"""Measures of routers on recorded outcomes: which there are, in which order, and how one is written."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from switchwise.evaluation.measures.interval import Interval
-from switchwise.evaluation.trials.evaluate import SetResult
 
 COLUMNS = (
     "solved",
@@ -21,36 +18,10 @@ COLUMNS = (
     "brier",
 )
 SHARES = frozenset(["saving_95", "saving_98", "saving_100", "saving_98_deployable", "quality_98_deployable"])
-NOTE = (
-    "Value [95 % interval]. An oracle knows what came of this very run: half of what it wins is luck; oracle_ceiling knows other runs of the\n"
-    "same task. Simulated verifiers err independently: upper bounds."
-)
 
 
-def text(results: Sequence[SetResult]) -> str:
-    """One table per set, and the paired differences under it."""
-    return "\n\n".join([*map(_table, results), NOTE])
-
-
-def _table(result: SetResult) -> str:
-    columns = [name for name in COLUMNS if any(name in metrics for metrics in result.routers.values())]
-    head = f"{result.name}: {result.tasks} tasks, {result.targets} targets, {result.labels} labels"
-    if result.unit:
-        head += f"; cost in {result.unit}"
-    width = max(map(len, result.routers))
-    rows = [f"{'':{width}}" + "".join(f"  {name:>23}" for name in columns)]
-    for router, metrics in result.routers.items():
-        cells = [_cell(name, metrics.get(name)) for name in columns]
-        rows.append(f"{router:{width}}" + "".join(f"  {cell:>23}" for cell in cells))
-    for router, metrics in result.routers.items():
-        apart = {name: found for name, found in metrics.items() if "_minus_" in name}
-        for name, found in apart.items():
-            metric, other = name.split("_minus_")
-            rows.append(f"  {router} - {other}, {metric}: {_cell(metric, found, signed=True)}")
-    return "\n".join([head, *rows])
-
-
-def _cell(name: str, found: Interval | None, signed: bool = False) -> str:
+def cell(name: str, found: Interval | None, signed: bool = False) -> str:
+    """A measure and its interval, in the unit in which it is read."""
     if found is None or found.value is None:
         return ""
     sign = "+" if signed else ""
