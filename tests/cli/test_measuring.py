@@ -15,7 +15,9 @@ from switchwise.cli import main
 from switchwise.cli.app import app
 from switchwise.observe.journal import JsonLines
 
-POOL = Pool([Target("opus", model="claude-opus-4-8", price=Price(5, 25)), Target("luna", model="gpt-6-luna", price=Price(0.1, 0.5))])
+POOL = Pool(
+    [Target("opus", model="claude-opus-4-8", price=Price(5, 25)), Target("luna", model="gpt-6-luna", price=Price(0.1, 0.5))]
+)
 
 
 @pytest.fixture
