@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from switchwise.cli.numbers import number
-from switchwise.cli.output import AsJson, as_json, console, tell, usd, working
+from switchwise.cli.output import AsJson, as_json, console, tell, working
+from switchwise.display.figures import usd
 from switchwise.nouns.errors import ConfigurationError
 
 

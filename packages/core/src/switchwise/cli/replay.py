@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from switchwise.cli.numbers import ABOVE_0, BELOW_1, drawing, number, whole
-from switchwise.cli.output import RESEARCH, AsJson, as_json, console, tell, usd, working
+from switchwise.cli.output import RESEARCH, AsJson, as_json, console, tell, working
+from switchwise.display.figures import usd
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.switching.forecast import Priors
 
