@@ -25,7 +25,7 @@ class Played:
         self.slow, self.usual = slow, usual
         self.learned: list[Attempt] = []
         self.router = Router(
-            POOL, *policies, hedge, journal=[self.learned.append], clock=lambda: self.now, timer=lambda: self.now
+            POOL, *policies, hedge, observers=[self.learned.append], clock=lambda: self.now, timer=lambda: self.now
         )
 
     def takes(self) -> float:
@@ -190,7 +190,7 @@ def test_wrong_parameters_are_refused_by_name(options: dict[str, Any], message: 
 def test_an_async_hedge_that_is_cancelled_from_outside_leaves_nothing_behind() -> None:
     hedge, learned = Hedge(after=0.0, at_most=1.0), list[Attempt]()
     hedge.load({"times": [], "calls": 5.0})
-    router = Router(Pool([Target("opus"), Target("sol")]), hedge, journal=[learned.append])
+    router = Router(Pool([Target("opus"), Target("sol")]), hedge, observers=[learned.append])
     closed = list[str]()
 
     async def perform(call: Call) -> Any:

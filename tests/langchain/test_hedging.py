@@ -119,7 +119,8 @@ def test_a_graph_that_streams_tokens_shows_one_target_only(llm: ChatSwitchwise, 
 def test_the_time_to_the_first_token_is_learned_where_a_reader_is_shown_tokens(llm: ChatSwitchwise, late: Late) -> None:
     late.go.set()
     seen = list[Any]()
-    llm.router._sinks.append(seen.append)
+    router = Router(llm.router.pool, *llm.router.policies, observers=[seen.append])
+    llm = ChatSwitchwise(dict(llm.models), router=router)
     llm.invoke("hello", {"callbacks": [Reader()]})
     assert seen[-1].call.view.streamed
     assert 0 < seen[-1].reply.first_chunk <= seen[-1].latency

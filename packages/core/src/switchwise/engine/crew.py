@@ -1,8 +1,8 @@
 """Several live calls at once, for the two loops of `drive`: a thread for each, or a task for each.
 
 A call that is no longer wanted is cancelled. A task is cancelled where it waits, and its stream is closed before the loop goes on to the end.
-A thread cannot be: it closes its stream as soon as the next chunk, the reply or a failure has come, and nobody waits for that. Threads and
-tasks run in a copy of the caller's context, so that frameworks find there what they look for.
+A thread cannot be: the socket that it waits for is shut down, and else it closes its stream when the next chunk has come; nobody waits for it.
+Threads and tasks run in a copy of the caller's context, so that frameworks find there what they look for.
 """
 
 from __future__ import annotations
@@ -58,24 +58,33 @@ def together(run: Run, items: Callable[[Call], Iterator[Any]]) -> Generator[Any,
     Parameters:
         items: makes a call: its chunks, then its reply.
     """
+    from switchwise.engine.timing.blocking_calls import wake  # threads and sockets: not for those who make one call at a time
+
     several = run.several
     assert several is not None, "whoever calls has looked"
     came: queue.SimpleQueue[_Came | None] = queue.SimpleQueue()
     several.wake = lambda: came.put(None)
-    at_work: dict[int, tuple[Call, threading.Event]] = {}
+    at_work: dict[int, tuple[Call, threading.Event, threading.Thread]] = {}
+    busy: list[threading.Thread] = []
 
     def begin(call: Call) -> None:
         gone = threading.Event()
-        at_work[id(call)] = call, gone
-        work = contextvars.copy_context().run
-        name = f"switchwise-{call.target.name}"
-        threading.Thread(target=work, args=(_work, call, items, came, gone), name=name, daemon=True).start()
+        work, name = contextvars.copy_context().run, f"switchwise-{call.target.name}"
+        thread = threading.Thread(target=work, args=(_work, call, items, came, gone), name=name, daemon=True)
+        at_work[id(call)] = call, gone, thread
+        thread.start()
+
+    def cancel(key: int) -> None:
+        _, gone, thread = at_work.pop(key)
+        gone.set()
+        if thread.is_alive() and not wake(thread):
+            busy.append(thread)  # it may be between two reads
 
     try:
         while run.several is several:
             wanted = {id(call): call for call in several.calls}
             for key in [key for key in at_work if key not in wanted]:
-                at_work.pop(key)[1].set()
+                cancel(key)
             for key, call in wanted.items():
                 if key not in at_work:
                     run.started(call)
@@ -93,8 +102,11 @@ def together(run: Run, items: Callable[[Call], Iterator[Any]]) -> Generator[Any,
                 begin(word.call)
             yield from shown
     finally:
-        for _, gone in at_work.values():
-            gone.set()
+        for key in [*at_work]:
+            cancel(key)
+        for thread in busy:
+            if thread.is_alive():
+                wake(thread)
 
 
 def _work(

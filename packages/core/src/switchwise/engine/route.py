@@ -218,6 +218,7 @@ def _together(call: Call, plan: Together, after: float, context: FlowContext) ->
             alone = signed.require(lambda other: other is target, because)  # noqa: B023  (used at once)
             more = Call(target, view, alone, None, call.live, 0.0, call.deciding)
             if plan.grant() and context.reserve(more) is None:
+                tell(context.observers.decided, more)
                 return more
         return None
 
@@ -352,7 +353,10 @@ def _again(repeat: Repeat, author: str, view: View, context: FlowContext) -> Cal
     if target not in shortlist.targets:
         note = next(note for note in shortlist.notes if target.name in note.out)
         return TargetError(FailureKind.UNSUPPORTED, f"{target.name} may not be asked again: {note.because} ({note.policy})")
-    return _reserved(Call(target, view, _only(target, author, "another round"), live=False, note=repeat.note), context)
+    call = _reserved(Call(target, view, _only(target, author, "another round"), live=False, note=repeat.note), context)
+    if isinstance(call, Call):
+        tell(context.observers.decided, call)
+    return call
 
 
 def _only(target: Target, author: str, because: str) -> Shortlist:

@@ -93,7 +93,7 @@ class _Relay:
             self._left = True
             self._changed.notify_all()
         for _ in range(_TRIES):
-            if self._over or not self._thread.is_alive() or _wake(self._thread):
+            if self._over or not self._thread.is_alive() or wake(self._thread):
                 return
             time.sleep(_PAUSE)  # it may be between two reads
 
@@ -124,7 +124,7 @@ class _Relay:
             self._changed.notify_all()
 
 
-def _wake(thread: threading.Thread) -> bool:
+def wake(thread: threading.Thread) -> bool:
     """Shut down the socket that a thread waits for, if its frames show one: what it reads ends, and it with it. Whether they did."""
     frame = sys._current_frames().get(thread.ident or 0)
     for _ in range(_DEPTH):
