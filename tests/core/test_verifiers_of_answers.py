@@ -25,7 +25,8 @@ CALLS = (("weather", {"city": "Kyiv"}),)
         (Reply('{"city": "Kyiv"}', end=EndReason.STOP), SCHEMA, "a"),
         (Reply("no JSON asked for", end=EndReason.STOP), View(), "a"),
         (Reply("", CALLS, end=EndReason.TOOL_CALLS), SCHEMA, "a"),
-        (Reply("", end=EndReason.REFUSAL), View(), "a"),
+        (Reply("", end=EndReason.REFUSAL), View(), "b"),
+        (Reply("I cannot help with that.", end=EndReason.REFUSAL), View(), "a"),
     ],
 )
 def test_the_next_target_is_asked_where_an_answer_is_of_no_use(first: Reply, view: View, answers: str) -> None:

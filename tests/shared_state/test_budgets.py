@@ -80,7 +80,7 @@ def eventually(what: Callable[[], bool]) -> None:
 
 @pytest.mark.timeout(170)
 @pytest.mark.parametrize("kind", ["redis", "sqlite"])
-def test_processes_spend_one_budget_while_one_is_killed_and_the_server_loses_everything(kind: str, tmp_path: Path) -> None:
+def test_d10_processes_spend_one_budget_while_one_is_killed_and_the_server_loses_everything(kind: str, tmp_path: Path) -> None:
     import trial
 
     server = Server("redis-server", tmp_path) if kind == "redis" else None

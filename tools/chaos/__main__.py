@@ -7,7 +7,7 @@ LlamaIndex (chat, achat, stream_chat, astream_chat), `Clients` (complete, acompl
 call. Up to three of the four targets fail, each in its own way; at least one is healthy. What must hold, and is printed:
 
 lost      steps that ended by an error, though a target was healthy; a stream that broke off after words were shown is not lost but
-          interrupted, and counts apart
+          interrupted, and counts apart (half of the steps show answers as they come; the others judge them first, so that a refusal is asked again)
 empty     steps that came to an end without the answer
 doubled   steps whose answer was shown twice
 attempts  requests per step at the providers, at most
@@ -33,14 +33,16 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from doors import DOORS, Models, Step, World
 
-from switchwise import Interrupted
+from switchwise import Interrupted, View
 from switchwise_loopback import Fault
 
 MOST_ATTEMPTS = 8
 """Requests per step: each of four targets at most twice."""
-SLOW = frozenset({Fault.STALL, Fault.STALL_MID_STREAM})
+SLOW = frozenset({Fault.STALL, Fault.STALL_MID_STREAM, Fault.PINGS, Fault.PINGS_MID_STREAM})
 FAULTS = [fault for fault in Fault if fault not in {Fault.BAD_REQUEST, Fault.CONTEXT_OVERFLOW}]
 """All but those that are the request's own fault: no other target would serve it."""
+LIVE_FAULTS = [fault for fault in FAULTS if fault not in {Fault.REFUSAL, Fault.CONTENT_FILTER}]
+"""Where nobody judges, a refusal is an answer."""
 
 
 def main() -> int:
@@ -69,9 +71,9 @@ def _run(world: World, steps: int, seed: int, seconds: float) -> int:
         if time.monotonic() > end:
             break
         door = rng.choice(DOORS)
-        step = Step(number, rng.random() < 0.5)
+        step = Step(number, rng.random() < 0.5, live=rng.random() < 0.5)
         failing = rng.sample(Models.ALL, k=rng.choice([0, 1, 1, 2, 3]))
-        faults = {model: rng.choice(FAULTS) for model in failing}
+        faults = {model: rng.choice(LIVE_FAULTS if step.live else FAULTS) for model in failing}
         for model, fault in faults.items():
             world.fail(model, fault)
         world.begin(step)
@@ -112,6 +114,8 @@ def _run(world: World, steps: int, seed: int, seconds: float) -> int:
             f"time added by faults: median {_ms(added, 0.5, middle)}, p99 {_ms(added, 0.99, middle)} (a step without: {middle * 1e3:.0f} ms)"
         )
     print(f"resident memory grew by {grown:.0f} MiB in the last four fifths")
+    charged = sum(budget.spent(View())[0] for budget in world.budgets)
+    print(f"budget: ${charged:.4f} charged, ${world.billed:.4f} billed by the servers")
     bad = results["lost"] + results["empty"] + results["doubled"] + (most > MOST_ATTEMPTS)
     return 1 if bad else 0
 

@@ -17,11 +17,14 @@ from llama_index.llms.openai import OpenAI
 
 from langchain_switchwise import ChatSwitchwise, SwitchwiseMiddleware
 from llama_index.llms.switchwise import Switchwise
-from switchwise import Pool, Price, Router, Target
+from switchwise import Pool, Price, Router, Target, Usage
 from switchwise.clients import AnthropicClient, Clients, OpenAIClient
 from switchwise.engine.recovery import Recovery
-from switchwise.policies import Fits, Healthy
+from switchwise.policies import Budget, Fits, Healthy
+from switchwise.verifiers import usable
 from switchwise_loopback import Answer, Fault, LoopbackProvider, Request, ToolCall
+
+PRICE = Price(1, 4)
 
 
 class Models:
@@ -38,11 +41,13 @@ class Step:
     Parameters:
         number: of the step.
         tool: the answer is a tool call.
+        live: its answer is shown as it comes, and not judged before.
         shown: something of an answer was shown.
     """
 
     number: int
     tool: bool
+    live: bool = False
     shown: bool = False
     parts: list[str] = field(default_factory=list)
 
@@ -80,16 +85,31 @@ class World:
         self._servers = [LoopbackProvider(answer=self._answer, keep=1_000), LoopbackProvider(answer=self._answer, keep=1_000)]
         self._step = Step(0, False)
         self._seconds = itertools.count(0, 100_000)
-        self._requests = 0
+        self.billed = 0.0
+        self.budgets: list[Budget] = []
 
     def __enter__(self) -> World:
         for server in self._servers:
             server.start()
         first, second = self._servers
+        self._llama = {Models.OPUS: (first, "gpt-4o"), Models.SOL: (first, "gpt-4.1-nano")}
+        self._llama |= {Models.HAIKU: (second, "gpt-4o-mini"), Models.LUNA: (second, "gpt-4-turbo")}
+        self._doors = {live: self._opened(live) for live in (False, True)}
+        self.use(False)
+        return self
+
+    def use(self, live: bool) -> None:
+        """Use the doors that show answers as they come, or those that judge them first."""
+        vars(self).update(self._doors[live])
+
+    def _opened(self, live: bool) -> dict[str, Any]:
+        """A chat model, the same with a tool, an agent, an LLM and clients."""
+        first, second = self._servers
         options: dict[str, Any] = {"max_retries": 0, "timeout": 2.0}
         keys = {model: {"api_key": f"key-{number}"} for number, model in enumerate(Models.ALL)}  # an account for each target
-        self.chat = ChatSwitchwise(
-            router=self._router(),
+        sdk: dict[str, Any] = {"timeout": 2.0, "refusals": "fail"}
+        chat = ChatSwitchwise(
+            router=self._router(live),
             models={
                 Models.OPUS: ChatAnthropic(model=Models.OPUS, **keys[Models.OPUS], base_url=first.anthropic_url, **options),
                 Models.SOL: ChatOpenAI(
@@ -101,40 +121,42 @@ class World:
                 ),
             },
         )
-        self.bound = self.chat.bind_tools([record])
-        self.agent = create_agent(self.chat, [record], middleware=[SwitchwiseMiddleware()])
-        self._llama = {Models.OPUS: (first, "gpt-4o"), Models.SOL: (first, "gpt-4.1-nano")}
-        self._llama |= {Models.HAIKU: (second, "gpt-4o-mini"), Models.LUNA: (second, "gpt-4-turbo")}
-        self.llm = Switchwise(
-            router=self._router(),
+        llm = Switchwise(
+            router=self._router(live),
             models={
                 name: OpenAI(model=model, api_base=server.openai_url, **keys[name], **options)
                 for name, (server, model) in self._llama.items()
             },
         )
-        self.clients = Clients(
+        clients = Clients(
             {
-                Models.OPUS: AnthropicClient(model=Models.OPUS, **keys[Models.OPUS], base_url=first.anthropic_url, timeout=2.0),
-                Models.SOL: OpenAIClient(model=Models.SOL, **keys[Models.SOL], base_url=first.openai_url, timeout=2.0),
-                Models.HAIKU: AnthropicClient(
-                    model=Models.HAIKU, **keys[Models.HAIKU], base_url=second.anthropic_url, timeout=2.0
-                ),
-                Models.LUNA: OpenAIClient(model=Models.LUNA, **keys[Models.LUNA], base_url=second.openai_url, timeout=2.0),
+                Models.OPUS: AnthropicClient(model=Models.OPUS, **keys[Models.OPUS], base_url=first.anthropic_url, **sdk),
+                Models.SOL: OpenAIClient(model=Models.SOL, **keys[Models.SOL], base_url=first.openai_url, **sdk),
+                Models.HAIKU: AnthropicClient(model=Models.HAIKU, **keys[Models.HAIKU], base_url=second.anthropic_url, **sdk),
+                Models.LUNA: OpenAIClient(model=Models.LUNA, **keys[Models.LUNA], base_url=second.openai_url, **sdk),
             },
-            self._router(),
+            self._router(live),
         )
-        return self
+        agent = create_agent(chat, [record], middleware=[SwitchwiseMiddleware()])
+        return {"chat": chat, "bound": chat.bind_tools([record]), "agent": agent, "llm": llm, "clients": clients}
 
     def __exit__(self, *_: object) -> None:
         for server in self._servers:
             server.stop()
 
-    def _router(self) -> Router:
+    def _router(self, live: bool) -> Router:
         """One whose clock runs so fast that every target has recovered at the next step."""
         providers = {Models.OPUS: "anthropic", Models.SOL: "openai", Models.HAIKU: "anthropic", Models.LUNA: "openai"}
-        pool = Pool([Target(model, providers[model], model, Price(1, 4)) for model in Models.ALL])
+        pool = Pool([Target(model, providers[model], model, PRICE) for model in Models.ALL])
+        self.budgets.append(budget := Budget(usd=1_000, per="process"))
         return Router(
-            pool, Fits(), Healthy(), recovery=Recovery(patience=0.2, pause=0.01), clock=lambda: float(next(self._seconds))
+            pool,
+            Fits(),
+            Healthy(),
+            budget,
+            recovery=Recovery(patience=0.2, pause=0.01),
+            verify=None if live else usable(),
+            clock=lambda: float(next(self._seconds)),
         )
 
     def fail(self, model: str, fault: Fault) -> None:
@@ -146,13 +168,16 @@ class World:
     def begin(self, step: Step) -> None:
         """A step is asked for from now on."""
         self._step = step
-        self._requests = 0
+        self.use(step.live)
         for server in self._servers:
             server.forget()
 
     def end(self) -> int:
         """It is over: how many requests it took at the most, in one ask."""
-        requests = sum(len(server.requests) for server in self._servers)
+        seen = [request for server in self._servers for request in server.requests]
+        requests = len(seen)
+        usages = [Usage(request.usage.input_tokens, request.usage.output_tokens) for request in seen if request.usage]
+        self.billed += sum(PRICE.cost(usage) for usage in usages)
         for server in self._servers:
             server.clear()
         return requests
@@ -232,7 +257,7 @@ def agent(world: World, _: Step) -> list[str]:
 def agent_stream(world: World, step: Step) -> list[str]:
     shown = ""
     for chunk, data in world.agent.stream({"messages": [("user", "Go on.")]}, stream_mode="messages"):
-        if data["langgraph_node"] == "model" and chunk.type == "AIMessageChunk":
+        if data["langgraph_node"] == "model" and chunk.type in ("AIMessageChunk", "ai"):
             shown += step.show(chunk.text)
     return [shown]
 

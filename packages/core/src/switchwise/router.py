@@ -50,6 +50,7 @@ from switchwise.observe.observer import Event, EventKind, Observes, tell
 from switchwise.observe.telemetry import found
 from switchwise.policies.default_chain import Aim, default_chain
 from switchwise.policies.healthy import Healthy
+from switchwise.state.forking import Draws
 from switchwise.state.store import Store
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Router:
         rng: random.Random | None = None,
     ) -> None:
         refuse_options(pool, store, recovery, clock, timer, rng)
-        self._rng = rng or random.Random()
+        self._draws = Draws(rng or random.Random())
         self._clock, self._timer, self._recovery = clock, timer, recovery or Recovery()
         self._store = store
         self._file: Source | None = None
@@ -383,7 +384,7 @@ class Router:
     def _begun(self, view: View) -> View:
         if self._file is not None:
             self._look(self._file)
-        return view.begun(self._context.clock(), self._rng.getrandbits(64))
+        return view.begun(self._context.clock(), self._draws.bits())
 
     def _reserve(self, call: Call) -> Reserves | None:
         """Let every policy set aside what the call may use up; the one that refuses, if one does."""

@@ -45,6 +45,7 @@ from switchwise.nouns.target import Target
 from switchwise.prompt_cache.cache_hints import CacheHints
 from switchwise.protocols.ask_text import prompt_of
 from switchwise.protocols.prompt import Prompt
+from switchwise.state.forking import on_fork
 
 _SECRET_OPTIONS = frozenset(["api_key", "auth_token", "azure_ad_token", "default_headers", "webhook_secret"])
 _SAMPLING = frozenset(["temperature", "top_p"])
@@ -128,6 +129,7 @@ class Client(ABC):
         self._clock = clock
         self._options = {"max_retries": 0, **options}
         self._loops: PerLoop[Any] = PerLoop(lambda: self.build(asynchronous=True, **self._options), close="close")
+        on_fork(self)
         for given in self._given:
             if retries := getattr(given, "max_retries", 0):
                 warnings.warn(
@@ -148,6 +150,12 @@ class Client(ABC):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
+        self.forked()
+        on_fork(self)
+
+    def forked(self) -> None:
+        """Connections are the parent's: clients that are built here are built anew. Those that were given are for their owner to replace."""
+        vars(self).pop("_sync", None)
         self._loops = PerLoop(lambda: self.build(asynchronous=True, **self._options), close="close")
 
     @property

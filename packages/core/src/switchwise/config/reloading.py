@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from switchwise.engine.policy import Remembers, name_of
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.validation import number
 from switchwise.observe.observer import Observes
+from switchwise.state.forking import lock
 
 _log = logging.getLogger("switchwise.config")
 
@@ -47,7 +47,7 @@ class Source:
         self._every, self._catalog, self._timer = every, catalog, timer
         self._stamp = _stamp(self._files)
         self._next = timer() + (every or 0)
-        self._lock = threading.Lock()
+        self._lock = lock()
 
     def due(self) -> bool:
         """Whether it is time to look; only one thread is told so."""

@@ -9,7 +9,6 @@ it is the same object for as long as the same batch goes on. What is said of a c
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +16,7 @@ from switchwise.failures.effort import effort_refused
 from switchwise.nouns.call import Call, CallEvent, Live
 from switchwise.nouns.errors import TargetError
 from switchwise.nouns.exchange.reply import Reply
+from switchwise.state.forking import lock
 
 
 class Several:
@@ -40,7 +40,7 @@ class Several:
         self.wake: Callable[[], object] = lambda: None
         """Called, from whatever thread, when a call was chosen past the driver: say `looked` then."""
         self._tell, self._interrupt, self._unshown = tell, interrupt, unshown
-        self._lock = threading.Lock()
+        self._lock = lock()
         self._claimed: Call | None = None
         self._closed = False
         self._chunks: dict[int, list[Any]] = {}

@@ -27,7 +27,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
@@ -36,6 +35,7 @@ from switchwise.gate.finding import Begins, Check, ChecksAsync, Finding, Standin
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.validation import number, whole
 from switchwise.observe.observer import Channel, Event, EventKind, Observer, Observers, tell
+from switchwise.state.forking import lock
 
 _log = logging.getLogger("switchwise.gate")
 
@@ -134,7 +134,7 @@ class Gate:
         self.root, self.note, self.worth = str(root), note, worth
         self._channel = Channel()
         self._hearers = Observers(observers).event
-        self._lock = threading.Lock()
+        self._lock = lock()
         self._judged = self._accepted = self._started = 0
 
     @property

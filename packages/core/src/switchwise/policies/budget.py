@@ -11,7 +11,6 @@ is made, and settled when its usage is known; over processes the same with lease
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import ceil, inf
@@ -28,6 +27,7 @@ from switchwise.nouns.view import View
 from switchwise.observe.observer import Channel, Event, EventKind
 from switchwise.protocols.ask_text import bytes_of
 from switchwise.state.codec import table_rows
+from switchwise.state.forking import rlock
 from switchwise.state.in_process import InProcess
 from switchwise.state.opening import opened
 from switchwise.state.payers import WORDS, Payers
@@ -131,7 +131,7 @@ class Budget:
         self.margin = margin
         self.output_allowance = output_allowance
         self.size = size
-        self._lock = threading.RLock()  # the garbage collector may close an abandoned stream in the middle, which settles it
+        self._lock = rlock()  # the garbage collector may close an abandoned stream in the middle, which settles it
         self._reserved: dict[int, _Reservation] = {}  # by id of the call
         self._own_store = store is not None
         self._keep_in(opened(store) if isinstance(store, str) else store or InProcess())

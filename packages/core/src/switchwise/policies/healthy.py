@@ -10,7 +10,6 @@ kind of failure are the rows of `switchwise.engine.recovery.TABLE`.
 from __future__ import annotations
 
 import logging
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from math import inf
@@ -26,6 +25,7 @@ from switchwise.nouns.validation import number, whole
 from switchwise.nouns.view import View
 from switchwise.observe.observer import Channel, Event, EventKind
 from switchwise.state.codec import mapping, rows
+from switchwise.state.forking import rlock
 from switchwise.state.store import Store, Table
 
 _KINDS = frozenset(kind.value for kind in FailureKind)
@@ -120,7 +120,7 @@ class Healthy:
         self.size = size
         self._limits = Thresholds(share, minimum, window, calls, longest, lasting, longest_lasting, _kinds(pauses or {}))
         self._channel = Channel()
-        self._lock = threading.RLock()  # the garbage collector may close an abandoned stream in the middle, which settles it
+        self._lock = rlock()  # the garbage collector may close an abandoned stream in the middle, which settles it
         self._circuits: OrderedDict[Key, Circuit] = OrderedDict()
         # Replaced, never changed: a decision reads them without the lock.
         self._out: Mapping[Key, Circuit] = {}

@@ -8,7 +8,6 @@ Source: kNN routing as in RouterBench (arXiv 2403.12031). Needs numpy.
 
 from __future__ import annotations
 
-import threading
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,6 +19,7 @@ from switchwise.nouns.view import View
 from switchwise.quality.estimate import Estimate, Filed, Grade
 from switchwise.quality.learning import Learning
 from switchwise.quality.text.embedders import embedder_of, hashed_ngrams, unit
+from switchwise.state.forking import rlock
 from switchwise.state.in_process import Memory
 
 PRIOR = 10.0  # neighbours that what is given is worth
@@ -61,7 +61,7 @@ class Nearest(Learning):
         self._calls: dict[str, list[tuple[str, float, float]]] = {}
         self._matrices: dict[str, tuple[Any, Any, Any]] = {}
         self._vectors: Memory[int, Any] = Memory(500)
-        self._lock = threading.RLock()
+        self._lock = rlock()
 
     def _vector(self, text: str) -> Any:
         import numpy as np

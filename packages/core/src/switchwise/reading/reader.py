@@ -18,7 +18,6 @@ Rules:
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
@@ -31,6 +30,7 @@ from switchwise.nouns.signals import Signals, Turn
 from switchwise.reading import token_estimate as tokens
 from switchwise.reading.message_signals import MessageSignals, read_message
 from switchwise.reading.phases import START, Progress, advance, signals
+from switchwise.state.forking import lock
 
 M = TypeVar("M")
 
@@ -110,7 +110,7 @@ class _Thread(Generic[M]):
     __slots__ = ("counted", "front", "lines", "lock", "messages", "prefix", "used")
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = lock()
         self.messages: list[M] = []
         self.lines: list[Line] = []
         self.prefix = PromptPrefix()
@@ -153,7 +153,7 @@ class ConversationReader(Generic[M]):
         self._size = size
         self._most = messages
         self._age = age
-        self._lock = threading.Lock()
+        self._lock = lock()
         self._threads: OrderedDict[Hashable, _Thread[M]] = OrderedDict()
         self._count = 0
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar, cast
 
 from switchwise.nouns.scope import Key
 from switchwise.nouns.validation import whole
+from switchwise.state.forking import lock, rlock
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -35,7 +35,7 @@ class Memory(Generic[K, V]):
         whole("Memory", "size", size)
         self._size = size
         self._entries: OrderedDict[K, V] = OrderedDict()
-        self._lock = threading.RLock()  # the garbage collector may close an abandoned stream in the middle
+        self._lock = rlock()  # the garbage collector may close an abandoned stream in the middle
 
     def get(self, key: K) -> V | None:
         """The value under `key`, which counts as used now; None if unknown or forgotten."""
@@ -101,7 +101,7 @@ class InProcess:
 
     def __init__(self) -> None:
         self._tables: dict[str, Memory[Key, Any]] = {}
-        self._lock = threading.Lock()
+        self._lock = lock()
 
     def table(self, name: str, size: int) -> Memory[Key, Any]:
         """The table `name`, as in `Store`."""

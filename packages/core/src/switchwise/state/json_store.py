@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable
 from typing import Any
 
 from switchwise.nouns.scope import Key
+from switchwise.state.forking import lock
 from switchwise.state.in_process import Memory
 
 
@@ -67,7 +67,7 @@ class JsonStore:
 
     def __init__(self) -> None:
         self._tables: dict[str, JsonTable] = {}
-        self._lock = threading.Lock()
+        self._lock = lock()
 
     def table(self, name: str, size: int) -> JsonTable:
         """The table `name`, as in `Store`."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Final
+
+from switchwise.state.forking import lock
 
 if TYPE_CHECKING:
     from switchwise.state.shared import Keeper
 
 _SERVERS: Final = ("redis://", "rediss://", "unix://", "valkey://", "valkeys://")
-_LOCK = threading.Lock()
+_LOCK = lock()
 _OPEN: dict[str, Keeper] = {}
 
 

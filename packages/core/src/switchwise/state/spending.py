@@ -7,7 +7,6 @@ processes share.
 from __future__ import annotations
 
 import secrets
-import threading
 from collections.abc import Iterable
 from itertools import count
 from math import floor, inf
@@ -15,6 +14,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from switchwise.nouns.scope import Key
 from switchwise.state.codec import is_amount
+from switchwise.state.forking import rlock
 from switchwise.state.store import Store, Table
 
 Amount = tuple[float, int]
@@ -86,7 +86,7 @@ class TableSpending:
     def __init__(self, store: Store, name: str, size: int, limits: Limits, window: float | None) -> None:
         self.table: Table = store.table(name, size)
         self._limits, self._window = limits, window
-        self._lock = threading.RLock()  # the garbage collector may close an abandoned stream in the middle, which settles it
+        self._lock = rlock()  # the garbage collector may close an abandoned stream in the middle, which settles it
         self._busy: dict[Key, tuple[int, Account]] = {}  # accounts with open calls of ours: how many, and as we last saw them
         self._origin, self._numbers = secrets.token_hex(4), count()
 

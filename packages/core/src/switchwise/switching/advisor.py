@@ -9,7 +9,6 @@ Memory: about 1.5 kB for each of at most `size` threads with two targets.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -22,6 +21,7 @@ from switchwise.nouns.view import View
 from switchwise.prompt_cache.ledger import COLD, Expectation, Ledger
 from switchwise.prompt_cache.rules import CacheRules
 from switchwise.state.codec import mapping, rows
+from switchwise.state.forking import rlock
 from switchwise.state.in_process import InProcess
 from switchwise.state.store import Store
 from switchwise.switching.forecast import PRIORS, Priors
@@ -86,7 +86,7 @@ class Advisor:
         self.planner = Planner(priors, explore=explore)
         self.size = size
         self.use_store(store or InProcess())
-        self._lock = threading.RLock()
+        self._lock = rlock()
 
     def use_store(self, store: Store) -> None:
         """Keep the states of threads in `store` from now on."""

@@ -7,7 +7,6 @@ with `explore`, some runs are left to the home target to learn how many calls it
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -15,6 +14,7 @@ from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.validation import number
 from switchwise.prompt_cache.rates import CacheRates
 from switchwise.state.codec import dump_slots, load_slots, mapping
+from switchwise.state.forking import rlock
 from switchwise.switching.calls_needed import MOST, CallsNeeded, LifeTable
 from switchwise.switching.forecast import PRIORS, Forecast, Priors
 from switchwise.switching.plan import Choice, Standing, compare
@@ -67,7 +67,7 @@ class Planner:
         """Runs are counted, to learn how many calls each target needs."""
         self._tables: dict[str, LifeTable] = {}
         self._needed: dict[str, CallsNeeded] = {}
-        self._lock = threading.RLock()
+        self._lock = rlock()
 
     def calls(self, name: str) -> float:
         """Calls that a target is taken to need where the home target needs one."""

@@ -21,13 +21,13 @@ _GOOD = Verdict(True, "", 1.0)
 
 
 class NotEmpty:
-    """Rejects an answer without text and without calls of tools."""
+    """Rejects an answer without text and without calls of tools, a refusal without a word too; one that says why is an answer."""
 
     name = "NotEmpty"
 
     def __call__(self, view: View, reply: Reply) -> Verdict:  # noqa: ARG002
         """The verdict."""
-        if reply.text.strip() or reply.tool_calls or reply.answers or reply.end is EndReason.REFUSAL:
+        if reply.text.strip() or reply.tool_calls or reply.answers:
             return _GOOD
         return Verdict(False, "it is empty")
 

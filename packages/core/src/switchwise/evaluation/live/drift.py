@@ -9,7 +9,6 @@ Outcomes are verdicts and failures of calls, and whatever `drift.outcome(target,
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import log
@@ -19,6 +18,7 @@ from switchwise.nouns.call import Attempt
 from switchwise.nouns.validation import number, whole
 from switchwise.observe.observer import Observer
 from switchwise.quality.sequential import Cusum
+from switchwise.state.forking import rlock
 
 _log = logging.getLogger("switchwise.evaluation.drift")
 SLACK = 0.5  # standard deviations that a drift of the cost must exceed
@@ -79,7 +79,7 @@ class Drift(Observer):
         self._tell = alarm or (lambda found: _log.warning("%s", found))
         self._usual, self._drop, self._threshold = usual, drop, threshold
         self._courses: dict[tuple[str, str], _Course] = {}
-        self._lock = threading.RLock()
+        self._lock = rlock()
         self.alarms: list[Alarm] = []
 
     def settled(self, attempt: Attempt) -> None:

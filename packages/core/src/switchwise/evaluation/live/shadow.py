@@ -10,7 +10,6 @@ would have sent what. What its choices would have *achieved* only results can te
 from __future__ import annotations
 
 import random
-import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from switchwise.nouns.call import Attempt
 from switchwise.nouns.errors import NoTarget
 from switchwise.observe.observer import Observer
 from switchwise.router import Router
+from switchwise.state.forking import lock
 
 Side = Literal["first", "second", "tie"]
 
@@ -72,7 +72,7 @@ class Shadow(Observer):
 
     def __init__(self, candidate: Router) -> None:
         self.candidate = candidate
-        self._lock = threading.Lock()
+        self._lock = lock()
         self._calls = self._same = self._silent = 0
         self._paid = self._would = 0.0
         self._moved: Counter[tuple[str, str]] = Counter()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import IO, Any
 from switchwise.nouns.call import Attempt
 from switchwise.observe.journal.record import SCHEMA, Record
 from switchwise.observe.observer import Event, EventKind, Observer
+from switchwise.state.forking import rlock
 
 
 class JsonLines(Observer):
@@ -28,7 +28,7 @@ class JsonLines(Observer):
     def __init__(self, path: str | Path, *, texts: bool = False) -> None:
         self.path = Path(path)
         self._texts = texts
-        self._lock = threading.RLock()  # the garbage collector may close an abandoned stream in the middle
+        self._lock = rlock()  # the garbage collector may close an abandoned stream in the middle
         self._file: IO[str] | None = None
         self._broken = False
 
