@@ -11,8 +11,8 @@ _HANDLES = frozenset(["handle_event", "ahandle_event", "_ahandle_event_for_handl
 _CACHES = frozenset(["_generate_with_cache", "_agenerate_with_cache", "stream", "astream"])
 _OWN = frozenset(["lookup", "alookup", "update", "aupdate", "acquire", "aacquire"])
 """How LangChain calls what is the caller's own: handlers; methods of caches and rate limiters, and where it calls them."""
-_NO_CHUNKS = "No generation chunks were returned"
-"""LangChain's ValueError for a stream without any content."""
+_NO_CHUNKS = frozenset(["No generation chunks were returned", "No generations found in stream."])
+"""LangChain's ValueErrors for a stream without any content: its own, and one that it reads inside `invoke`."""
 
 
 class Translated:
@@ -30,8 +30,8 @@ class Translated:
         """Look at the error, if there is one."""
         if not isinstance(error, Exception) or (trace is not None and _of_the_callers_own(trace)):
             return
-        if type(error) is ValueError and str(error) == _NO_CHUNKS:
-            error = IncompleteStream(_NO_CHUNKS)
+        if type(error) is ValueError and str(error) in _NO_CHUNKS:
+            error = IncompleteStream("a stream without content")
         elif type(error) is IndexError and trace is not None and _has_no_choices(trace):
             error = IncompleteStream("an answer without choices")
         failure = target_error(error)
