@@ -6,7 +6,8 @@ from typing import Any
 
 import openai
 import pytest
-from langchain_core.messages import HumanMessage
+from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.tools import tool
 from pydantic import BaseModel, ValidationError, field_validator
 
@@ -83,3 +84,20 @@ def test_what_no_target_is_known_to_read_is_left_to_the_provider_to_refuse(provi
     sound = {"type": "audio", "base64": "UklGRg==", "mime_type": "audio/wav"}
     with pytest.raises(openai.BadRequestError, match="Content blocks are expected"):
         ChatSwitchwise(models=[deaf]).invoke([HumanMessage([question, sound])])
+
+
+def test_a_sound_goes_to_responses_as_the_native_model_sends_it(provider: LoopbackProvider) -> None:
+    sound = HumanMessage([{"type": "audio", "base64": "UklGRg==", "mime_type": "audio/wav"}])
+    native = gpt(provider, use_responses_api=True)
+    for model in (native, ChatSwitchwise(models=[native])):
+        model.invoke([sound])
+    bare, routed = (request.body["input"] for request in provider.requests)
+    assert routed == bare
+
+
+def test_an_empty_message_of_a_model_that_says_nothing_of_its_answers_is_passed_on_where_no_other_may_be_asked() -> None:
+    def fake(text: str) -> GenericFakeChatModel:
+        return GenericFakeChatModel(messages=iter([AIMessage(text)]))
+
+    assert ChatSwitchwise({"only": fake("")}).invoke("hello").content == ""
+    assert ChatSwitchwise({"first": fake(""), "next": fake("Hello.")}).invoke("hello").content == "Hello."

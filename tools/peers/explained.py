@@ -60,9 +60,9 @@ EXPLAINED: Mapping[str, tuple[Explained, ...]] = {
         ),
         Explained(
             f"{_AGENTS}middleware/implementations/test_model_refusal.py::test_stream_surfaces_refusal",
-            "generator raised StopIteration",
+            "the stream ended without its terminal marker",
             "the fake says that its stream is OpenAI's, but ends it without a finish reason, as OpenAI does not: to switchwise it is a "
-            "stream that was cut, and the fake has nothing to say when it is called again",
+            "stream that was cut after its first words were shown",
         ),
     ),
     "LLMs and function calling": (

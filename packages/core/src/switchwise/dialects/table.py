@@ -82,7 +82,7 @@ OPENAI_RESPONSES = Dialect(
             "cancelled": _ERROR,
         },
     ),
-    media={"image": _BOTH, "file": _BOTH},
+    media={"image": _BOTH, "audio": _DATA, "file": _BOTH},
     thoughts=Thoughts.ITEMS,
 )
 ANTHROPIC = Dialect(

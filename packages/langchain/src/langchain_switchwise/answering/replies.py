@@ -87,7 +87,7 @@ def _plain(counted: Mapping[str, Any] | None) -> Usage | None:
     )
 
 
-def complete(message: AIMessage, chunks: Sequence[Any] | None = None, marked: bool = True) -> None:
+def complete(message: AIMessage, chunks: Sequence[Any] | None = None, marked: bool = True, alone: bool = False) -> None:
     """Check that a message is an answer: a stream came to its end, by its provider's marker or by a usage record where that is sent last; and it
     says something, or at least ends.
 
@@ -98,6 +98,7 @@ def complete(message: AIMessage, chunks: Sequence[Any] | None = None, marked: bo
         message: what the stream added up to; LangChain may stream inside `invoke`.
         chunks: of the stream; None: not known.
         marked: its server says where streams end, or it is not known.
+        alone: there is no other target. Then an empty message of a model that says nothing of its answers is passed on, as without a router.
 
     Raises:
         IncompleteStream: the marker of a provider that always sends one is missing, or there is neither content nor an end.
@@ -106,9 +107,8 @@ def complete(message: AIMessage, chunks: Sequence[Any] | None = None, marked: bo
     metadata = message.response_metadata
     if metadata and end_reason(message) is EndReason.ERROR:
         raise TargetError(FailureKind.SERVER_ERROR, "the provider says that its answer failed")
-    if not (message.content or message.tool_calls or message.invalid_tool_calls or message.additional_kwargs) and not any(
-        metadata.get(marker) for marker in _MARKERS
-    ):
+    says = message.content or message.tool_calls or message.invalid_tool_calls or message.additional_kwargs
+    if not says and not any(metadata.get(marker) for marker in _MARKERS) and (metadata or not alone):
         raise IncompleteStream("an answer without content and without an end")
     dialect = spoken_by(metadata.get("model_provider", ""), metadata)
     if not marked or dialect is OTHER or not _WHOLE.isdisjoint(metadata):

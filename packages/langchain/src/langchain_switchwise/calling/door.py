@@ -51,6 +51,7 @@ class PreparedCall(NamedTuple):
         settings: of the call, in the target's words.
         witness: has seen the message behind a parsed answer; None: the answer is the message.
         marked: its server says where streams end, or it is not known.
+        alone: there is no other target.
         heard: the headers of its answer, as far as they are heard.
     """
 
@@ -60,6 +61,7 @@ class PreparedCall(NamedTuple):
     settings: dict[str, Any]
     witness: Witness | None = None
     marked: bool = True
+    alone: bool = False
     heard: Heard | None = None
 
     def reply(self, answer: Any, chunks: list[Any] | None = None, first_chunk: float | None = None) -> Reply:
@@ -79,7 +81,7 @@ class PreparedCall(NamedTuple):
         message = answer if self.witness is None else self.witness.message
         if not isinstance(message, AIMessage):
             raise TypeError(f"a chat model must give an AIMessage, not {type(message).__name__}")
-        complete(message, chunks, self.marked)
+        complete(message, chunks, self.marked, self.alone)
         return message
 
     def unparsed(self, error: Exception) -> Unparsed:

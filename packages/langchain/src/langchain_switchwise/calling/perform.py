@@ -174,16 +174,17 @@ class Performer:
         """The target with tools or schema bound, and its prompt, config and settings."""
         native, messages, config, settings = self.adapted(call, whole=True)
         heard = listen()
-        marked = call.target.can.marks_end is not False
+        marked, alone = call.target.can.marks_end is not False, len(self._natives) == 1
         tools, schema = self._request.tools, self._request.schema
         if schema is not None:
             witness = Witness()
             config = merge_configs(config, {"callbacks": [witness]})
-            return PreparedCall(schema.bound_to(native.name, native.model), messages, config, settings, witness, marked, heard)
+            bound = schema.bound_to(native.name, native.model)
+            return PreparedCall(bound, messages, config, settings, witness, marked, alone, heard)
         if tools is not None:
             mark = None if MARK in self._request.settings else settings.get(MARK)
-            return PreparedCall(tools.bound_to(native, mark), messages, config, settings, None, marked, heard)
-        return PreparedCall(native.model, messages, config, settings, None, marked, heard)
+            return PreparedCall(tools.bound_to(native, mark), messages, config, settings, None, marked, alone, heard)
+        return PreparedCall(native.model, messages, config, settings, None, marked, alone, heard)
 
     def _question(self, call: Call) -> PreparedCall:
         native = self._natives[call.target.name]

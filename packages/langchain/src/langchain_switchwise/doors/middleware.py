@@ -231,7 +231,7 @@ class Within:
 def _message(response: ModelResponse[Any], call: Call) -> AIMessage:
     for message in response.result:
         if isinstance(message, AIMessage):
-            complete(message, marked=call.target.can.marks_end is not False)
+            complete(message, marked=call.target.can.marks_end is not False, alone=len(call.shortlist.pool.targets) == 1)
             return message
     raise TypeError("an agent's model call must give an AIMessage")
 

@@ -34,6 +34,7 @@ from llama_index.llms.switchwise.models.native import Native
 from switchwise.dialects import Dialect
 from switchwise.dialects.call_ids import CallIds, tool_name
 from switchwise.dialects.media import check, untellable
+from switchwise.dialects.table import OPENAI_RESPONSES
 from switchwise.dialects.turn_order import ASSISTANT, EMPTY, SYSTEM, TOOL, USER
 
 _MEDIA: dict[type, str] = {ImageBlock: "image", AudioBlock: "audio", DocumentBlock: "file", VideoBlock: "video"}
@@ -167,7 +168,7 @@ def _taken(blocks: list[Any], native: Native) -> list[Any]:
     for block in blocks:
         kind = type(block)
         if kind in _MEDIA:
-            if kind not in taken:
+            if kind not in taken or (kind is AudioBlock and dialect is OPENAI_RESPONSES):  # LlamaIndex converts it for Chat alone
                 raise untellable(dialect, f"{_MEDIA[kind]} content by its LlamaIndex integration")
             url = getattr(block, "url", None)
             data = not url or native.integration == "anthropic"  # which downloads it
