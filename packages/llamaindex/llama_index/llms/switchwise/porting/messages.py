@@ -168,7 +168,9 @@ def _taken(blocks: list[Any], native: Native) -> list[Any]:
     for block in blocks:
         kind = type(block)
         if kind in _MEDIA:
-            if kind not in taken or (kind is AudioBlock and dialect is OPENAI_RESPONSES):  # LlamaIndex converts it for Chat alone
+            if kind not in taken or (
+                kind is AudioBlock and dialect is OPENAI_RESPONSES
+            ):  # LlamaIndex converts it for Chat alone
                 raise untellable(dialect, f"{_MEDIA[kind]} content by its LlamaIndex integration")
             url = getattr(block, "url", None)
             data = not url or native.integration == "anthropic"  # which downloads it
