@@ -25,6 +25,7 @@ from switchwise.nouns.signals import Phase, Signals, StepKind, Turn
 from switchwise.nouns.target import Capabilities, Pool, Price, Target
 from switchwise.nouns.usage import Usage, usage_of
 from switchwise.nouns.view import Needs, View
+from switchwise.observe.spending import spending
 from switchwise.policies.hold import hold
 from switchwise.router import Router
 
@@ -75,5 +76,6 @@ __all__ = [
     "drive",
     "efforts",
     "hold",
+    "spending",
     "usage_of",
 ]

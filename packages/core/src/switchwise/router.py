@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from switchwise.display.tables import router_html
 from switchwise.engine.circuit import CircuitState
 from switchwise.engine.endings import observed
 from switchwise.engine.policy import (
@@ -35,6 +36,7 @@ from switchwise.engine.requirements import (
     refuse_options,
     refuse_what_is_no_pool,
     report_to,
+    reserved,
     take_over,
     use_store,
 )
@@ -138,8 +140,8 @@ class Router:
             tuple((name_of(policy), policy) for policy in chain),
             self._recovery,
             verify,
-            self._reserve,
-            partial(learn_all, self._learners),
+            partial(reserved, self._reservers),
+            partial(learn_all, [count, *self._learners]),
             self._clock,
             self._timer,
             watching,
@@ -386,11 +388,8 @@ class Router:
             self._look(self._file)
         return view.begun(self._context.clock(), self._draws.bits())
 
-    def _reserve(self, call: Call) -> Reserves | None:
-        """Let every policy set aside what the call may use up; the one that refuses, if one does."""
-        for i, policy in enumerate(self._reservers):
-            if not policy.reserve(call):
-                for earlier in self._reservers[:i]:
-                    earlier.release(call)
-                return policy
-        return None
+    def __repr__(self) -> str:
+        return f"Router({', '.join(target.name for target in self.pool)}; {', '.join(map(name_of, self.policies)) or 'no policies'})"
+
+    def _repr_html_(self) -> str:
+        return router_html(self.pool, [repr(policy) for policy in self.policies], repr(self.verify) if self.verify else "")

@@ -8,6 +8,7 @@ messages.append(answer.message)
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from switchwise.nouns.exchange.reply import Reply
 from switchwise.nouns.scope import Scope
 from switchwise.nouns.target import Pool
 from switchwise.observe.decision_record import record_of
+from switchwise.observe.side_by_side import TASK, Side, SideBySide, side_by_side
 from switchwise.policies.default_chain import Aim
 from switchwise.protocols.openai_chat import text_of
 from switchwise.protocols.prompt import JsonSchema, Message, Prompt
@@ -71,6 +73,9 @@ class Completion:
         """The tools that it calls, as in OpenAI's messages: with their ids."""
         calls: list[dict[str, Any]] = self.message.get("tool_calls") or []
         return calls
+
+    def _repr_html_(self) -> str:
+        return self.outcome._repr_html_()
 
     def __repr__(self) -> str:
         return f"Completion({self.outcome.target.name!r}, {len(self.text)} characters)"
@@ -203,6 +208,27 @@ class Clients:
         """As `stream`, asynchronously: `async for text in clients.astream(...)`."""
         run, prompt = self._begin(messages, options, stream=True)
         return Stream(adrive(run, lambda call: self._aperform(call, prompt)), lambda: self._completion(run))
+
+    def compare(
+        self,
+        messages: Sequence[Message],
+        targets: Iterable[str] | None = None,
+        *,
+        progress: Callable[[Side], object] | None = None,
+        **options: Any,
+    ) -> SideBySide:
+        """The same request at several targets at once, side by side: answer, tokens, cost and latency. It is paid for, and stands in the journal as
+        a session of its own.
+
+        Parameters:
+            messages, options: as in `complete`.
+            targets: names or roles; None: all.
+            progress: called with each side as it comes, such as `print`.
+        """
+        where = {"session": f"{TASK}-{uuid.uuid4().hex[:8]}", "task": TASK}
+        return side_by_side(
+            self.router.pool, targets, lambda name: self.complete(messages, **{**where, **options, "target": name}), progress
+        )
 
     def _begin(self, messages: Sequence[Message], options: dict[str, Any], stream: bool) -> tuple[Run, Prompt]:
         scope, target, prompt = _sorted(messages, **options)

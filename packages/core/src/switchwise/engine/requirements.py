@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from switchwise.engine.policy import Checks, ChecksState, Remembers, Reports, UsesStore, name_of
+from switchwise.engine.policy import Checks, ChecksState, Remembers, Reports, Reserves, UsesStore, name_of
 from switchwise.engine.recovery import Recovery
-from switchwise.nouns.call import Attempt
+from switchwise.nouns.call import Attempt, Call
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Pool
 from switchwise.nouns.view import View
 from switchwise.observe.observer import Event, Observers
+from switchwise.observe.spending import count
 from switchwise.state.store import Store
 
 
@@ -35,14 +36,14 @@ def refuse_options(pool: object, store: object, recovery: object, clock: object,
 
 
 def observers_of(observers: object) -> Observers:
-    """The observers by verb.
+    """The observers by verb, and `spending` after them.
 
     Raises:
         ConfigurationError: it is no list of observers.
     """
     if isinstance(observers, str) or not isinstance(observers, Iterable):
         raise ConfigurationError(f"observers={observers!r:.80}: give a list, such as [JsonLines('journal.jsonl')]")
-    return Observers(observers)
+    return Observers([*observers, count])
 
 
 def refuse_what_is_no_pool(pool: object) -> None:
@@ -141,3 +142,15 @@ def pinned(view: View, shortlist: Shortlist) -> Shortlist:
         return shortlist.remark(f"the run around this call is pinned to {view.pin!r}, which is not in this pool")
     chosen = shortlist.pool.select(view.pin)
     return shortlist.require(lambda target: target.name in chosen, f"this call is pinned to {view.pin!r}")
+
+
+def reserved(reservers: Iterable[Reserves], call: Call) -> Reserves | None:
+    """Let every policy set aside what the call may use up; the one that refuses, if one does."""
+    done: list[Reserves] = []
+    for policy in reservers:
+        if not policy.reserve(call):
+            for earlier in done:
+                earlier.release(call)
+            return policy
+        done.append(policy)
+    return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from switchwise.display.figures import seconds, usd
 from switchwise.nouns.errors import FailureKind, TargetError
 from switchwise.nouns.exchange.ask import Ask
 from switchwise.nouns.exchange.reply import Reply, Verdict
@@ -12,6 +13,7 @@ from switchwise.nouns.exchange.tried import Tried
 from switchwise.nouns.fast_init import fast_init
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Target
+from switchwise.nouns.usage import Usage
 from switchwise.nouns.view import View
 
 
@@ -155,3 +157,43 @@ class Outcome:
         """USD of all attempts, those cancelled included; None if any of them is unknown."""
         costs = [attempt.cost for attempt in self.attempts if attempt.error is None]
         return None if None in costs else sum(cost for cost in costs if cost is not None)
+
+    def __repr__(self) -> str:
+        usage, state = self.reply.usage, "" if self.accepted else ", rejected"
+        tokens = f", {usage.input_tokens:,}+{usage.output_tokens:,} tokens" if usage else ""
+        tries = f", attempt {len(self.attempts)}" if len(self.attempts) > 1 else ""
+        return f"Outcome({self.target.name}{tries}{state}{tokens}, {usd(self.cost)}, {seconds(self.attempt.latency)})"
+
+    def _repr_html_(self) -> str:
+        from switchwise.display.tables import card, faint, table
+
+        note = self.attempt.call.shortlist.decider
+        rows = [
+            [
+                each.target.name,
+                each.kind.value.replace("_", " ") if each.kind else "accepted" if each.accepted else "rejected",
+                usage_text(each.reply.usage if each.reply else None),
+                usd(each.cost) if each.reply else "",
+                seconds(each.latency),
+            ]
+            for each in self.attempts
+        ]
+        text = self.reply.text if len(self.reply.text) <= 400 else self.reply.text[:400] + " …"
+        return card(
+            f"{self.target.name}: {usd(self.cost)}",
+            text,
+            table(("attempt", "result", "tokens", "cost", "seconds"), rows, numbers=(3, 4)),
+            faint(f"decided by {note.policy} ({note.level.name.lower()}): {note.because}"),
+        )
+
+
+def usage_text(usage: Usage | None) -> str:
+    """Tokens in a few words.
+
+    >>> usage_text(Usage(1_000, 20, cache_read_tokens=800))
+    '1,000 in (800 cached), 20 out'
+    """
+    if usage is None:
+        return ""
+    cached = f" ({usage.cache_read_tokens:,} cached)" if usage.cache_read_tokens else ""
+    return f"{usage.input_tokens:,} in{cached}, {usage.output_tokens:,} out"

@@ -319,6 +319,12 @@ class Shortlist:
     def __repr__(self) -> str:
         return f"Shortlist({', '.join(self.names)})"
 
+    def _repr_html_(self) -> str:
+        from switchwise.display.opinions import matrix
+
+        names = [target.name for target in self.pool]
+        return matrix(names, self.names, self.notes, self.decider if self.targets else None)
+
 
 def _leaders(targets: tuple[Target, ...], ranks: tuple[Rank, ...]) -> tuple[str, ...]:
     return tuple([target.name for target in targets[: ranks.count(ranks[0])]]) if targets else ()  # best first

@@ -303,3 +303,27 @@ class Pool:
 
     def __repr__(self) -> str:
         return f"Pool({', '.join(self._named)})"
+
+    def _repr_html_(self) -> str:
+        from switchwise.display.tables import card, table
+
+        headings = ("target", "provider", "model", "$ in", "$ out", "$ cached", "window", "roles", "account")
+        rows = [_row(target) for target in (*self.targets, *self.asked)]
+        return card(
+            f"Pool of {len(self)}, strongest first; prices per million tokens", table(headings, rows, numbers=range(3, 7))
+        )
+
+
+def _row(target: Target) -> list[str]:
+    """A target as a pool shows it."""
+    price, window = target.price, target.can.window
+    rates = [price.input, price.output, price.cache_read] if price else [None] * 3
+    return [
+        target.name,
+        target.provider,
+        target.model,
+        *("" if rate is None else f"{rate:g}" for rate in rates),
+        "" if window is None else f"{window:,}",
+        ", ".join(sorted(target.roles)),
+        target.account,
+    ]

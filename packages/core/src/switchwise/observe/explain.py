@@ -1,13 +1,14 @@
-"""A decision, told to a person."""
+"""A decision, as a person reads it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.shortlist import Note, Shortlist
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Explanation:
     """Who was ruled out, who leads, and why: `print` it, or show it in a notebook.
 
@@ -16,6 +17,39 @@ class Explanation:
     """
 
     shortlist: Shortlist
+
+    def why_not(self, name: str) -> str:
+        """Why a target is not the one that is called.
+
+        Parameters:
+            name: of a target of the pool.
+
+        Raises:
+            ConfigurationError: the pool has no target of that name.
+
+        >>> from switchwise import Pool, Router, Target, View
+        >>> from switchwise.policies import Rules
+        >>> router = Router(Pool([Target("opus"), Target("luna")]), Rules().prefer("opus", because="a gold customer"))
+        >>> router.explain(View()).why_not("luna")
+        'luna comes after opus: Rules (step) puts opus first: a gold customer'
+        """
+        shortlist, pool = self.shortlist, [target.name for target in self.shortlist.pool]
+        if name not in pool:
+            raise ConfigurationError(f"{name!r} is no target of this pool; it has: {', '.join(pool)}")
+        for note in shortlist.notes:
+            if name in note.out:
+                return f"{name} is ruled out by {_by(note)}: {note.because}"
+        first = shortlist.names[0]
+        if name == first:
+            return f"{name} is called: {_by(shortlist.decider)}: {shortlist.decider.because}"
+        ahead = shortlist.ahead(first, name)
+        if ahead is None:
+            return f"{name} comes after {first}: no policy prefers either, and the pool lists {first} first"
+        wished = [each for each in shortlist.notes if name in each.wants and first not in each.wants and name not in each.lead]
+        told = f"{name} comes after {first}: {_by(ahead)} puts {first} first: {ahead.because}"
+        if wished:
+            told += "; overruled: " + ", ".join(f"{_by(each)} wants {name}: {each.because}" for each in wished)
+        return told
 
     def __str__(self) -> str:
         names = self.shortlist.names
@@ -27,12 +61,19 @@ class Explanation:
         lines = [_line(note) for note in self.shortlist.notes]
         return "\n".join([head, *([why] if why else []), *lines])
 
-    def _repr_html_(self) -> str:
-        from html import escape  # it builds its tables when it is imported
+    __repr__ = __str__
 
-        return f"<pre>{escape(str(self))}</pre>"
+    def _repr_html_(self) -> str:
+        return self.shortlist._repr_html_()
+
+
+def _by(note: Note) -> str:
+    return f"{note.policy} ({note.level.name.lower()})"
 
 
 def _line(note: Note) -> str:
     what = f"not {', '.join(note.out)}: " if note.out else f"{', '.join(note.lead)} first: " if note.lead else ""
-    return f"   {note.policy:<12} {note.level.name.lower():<8} {what}{note.because}"
+    overruled = [name for name in note.wants if name not in note.lead]
+    return f"   {note.policy:<12} {note.level.name.lower():<8} {what}{note.because}" + (
+        f" (wanted {', '.join(overruled)}: overruled)" if overruled and not set(note.wants) & set(note.lead) else ""
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
 from pathlib import Path
 from typing import Any, Self, cast
@@ -16,7 +16,6 @@ from langchain_core.language_models.chat_model_stream import AsyncChatModelStrea
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatResult, LLMResult
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
-from langchain_core.runnables.config import ensure_config
 from langchain_core.runnables.utils import AnyConfigurableField
 from langchain_core.tools import BaseTool
 from pydantic import Field
@@ -26,6 +25,7 @@ from langchain_switchwise.answering.event_stream import Routed, routed
 from langchain_switchwise.calling.construction import Parts, refuse_misplaced
 from langchain_switchwise.calling.dispatch import Dispatch
 from langchain_switchwise.calling.door import EVENTS, GENERATE, INVOKE, STREAM
+from langchain_switchwise.doors.comparing import compare
 from langchain_switchwise.doors.configurable import configurable
 from langchain_switchwise.doors.from_file import parts_of_file
 from langchain_switchwise.doors.structured import Structured
@@ -33,12 +33,13 @@ from langchain_switchwise.models.messages import turn_of
 from langchain_switchwise.models.native import Models, common_profile, natives
 from langchain_switchwise.porting.schema import AnswerSchema
 from langchain_switchwise.porting.tools import Tools, measured
-from langchain_switchwise.reading.inputs import Request
+from langchain_switchwise.reading.inputs import Request, for_prompt, run_config
 from switchwise import Router
 from switchwise.catalog import Catalog
 from switchwise.engine.route import Verifier
 from switchwise.observe.explain import Explanation
 from switchwise.observe.observer import Observes
+from switchwise.observe.side_by_side import SideBySide
 from switchwise.policies.default_chain import Aim
 from switchwise.prompt_cache.cache_hints import CacheHints
 from switchwise.reading import token_estimate as tokens
@@ -154,6 +155,10 @@ class ChatSwitchwise(BaseChatModel):
         """Who would answer, who is ruled out, and why; nobody is called. Print it."""
         return self.router.explain(self.dispatch.view(self._request(input, config, None, kwargs)))
 
+    def compare(self, input: LanguageModelInput, targets: Iterable[str] | None = None, **options: Any) -> SideBySide:  # noqa: A002
+        """The same input at several targets (names or roles; None: all) at once, side by side; `options` are those of `doors.comparing.compare`."""
+        return compare(self, self.router.pool, input, targets, **options)
+
     @property
     def _llm_type(self) -> str:
         return "switchwise"
@@ -253,8 +258,8 @@ class ChatSwitchwise(BaseChatModel):
         **kwargs: Any,
     ) -> LLMResult:
         """The answers to several prompts, each routed by itself."""
-        config = _config(callbacks, tags, metadata, run_name)
-        requests = [self._request(prompt, _first(config, run_id, i), stop, kwargs) for i, prompt in enumerate(messages)]
+        config = run_config(callbacks, tags, metadata, run_name)
+        requests = [self._request(prompt, for_prompt(config, run_id, i), stop, kwargs) for i, prompt in enumerate(messages)]
         return self._joined([self.dispatch.call(GENERATE, request) for request in requests])
 
     async def agenerate(
@@ -270,8 +275,8 @@ class ChatSwitchwise(BaseChatModel):
         **kwargs: Any,
     ) -> LLMResult:
         """As `generate`, asynchronously and all prompts at once."""
-        config = _config(callbacks, tags, metadata, run_name)
-        requests = [self._request(prompt, _first(config, run_id, i), stop, kwargs) for i, prompt in enumerate(messages)]
+        config = run_config(callbacks, tags, metadata, run_name)
+        requests = [self._request(prompt, for_prompt(config, run_id, i), stop, kwargs) for i, prompt in enumerate(messages)]
         return self._joined(await asyncio.gather(*[self.dispatch.acall(GENERATE, request) for request in requests]))
 
     def _chat_model_stream_v3(
@@ -379,17 +384,3 @@ class ChatSwitchwise(BaseChatModel):
 def _seen(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """What a policy must know of a binding's options."""
     return {"response_format": kwargs["response_format"]} if kwargs.get("response_format") is not None else {}
-
-
-def _config(
-    callbacks: Callbacks, tags: list[str] | None, metadata: dict[str, Any] | None, run_name: str | None
-) -> RunnableConfig:
-    given = RunnableConfig(callbacks=callbacks, tags=tags or [], metadata=metadata or {})
-    if run_name is not None:
-        given["run_name"] = run_name
-    return ensure_config(given)
-
-
-def _first(config: RunnableConfig, run_id: uuid.UUID | None, number: int) -> RunnableConfig:
-    """The config of a prompt: the id of a run is unique, so the first one has it."""
-    return config if run_id is None or number else {**config, "run_id": run_id}

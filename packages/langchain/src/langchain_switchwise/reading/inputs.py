@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from langchain_core.callbacks import Callbacks
 from langchain_core.language_models.base import LanguageModelInput
 from langchain_core.messages import (
     AIMessage,
@@ -152,3 +154,18 @@ def _tools(settings: dict[str, Any]) -> Tools | None:
         parallel = settings.pop("parallel_tool_calls", tools.parallel)
         return Tools(tools.raw, settings.pop("tool_choice", tools.choice), parallel, tools.options)
     return tools
+
+
+def run_config(
+    callbacks: Callbacks, tags: list[str] | None, metadata: dict[str, Any] | None, run_name: str | None
+) -> RunnableConfig:
+    """The config that a caller of `generate` gives in pieces."""
+    given = RunnableConfig(callbacks=callbacks, tags=tags or [], metadata=metadata or {})
+    if run_name is not None:
+        given["run_name"] = run_name
+    return ensure_config(given)
+
+
+def for_prompt(config: RunnableConfig, run_id: uuid.UUID | None, number: int) -> RunnableConfig:
+    """The config of a prompt: the id of a run is unique, so the first one has it."""
+    return config if run_id is None or number else {**config, "run_id": run_id}

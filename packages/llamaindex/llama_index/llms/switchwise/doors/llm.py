@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+import uuid
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from pickle import PicklingError
 from typing import Any, Self, TypeVar
@@ -44,6 +45,7 @@ from switchwise.catalog import Catalog
 from switchwise.engine.route import Verifier
 from switchwise.observe.explain import Explanation
 from switchwise.observe.observer import Observes
+from switchwise.observe.side_by_side import TASK, Side, SideBySide, side_by_side
 from switchwise.policies.default_chain import Aim
 from switchwise.prompt_cache.cache_hints import CacheHints
 
@@ -184,6 +186,28 @@ class Switchwise(FunctionCallingLLM):
     def explain(self, messages: Sequence[ChatMessage] = (), **route: Any) -> Explanation:
         """Who would answer, who is ruled out, and why; nobody is called. Print it."""
         return self.router.explain(self.dispatch.view(Request("chat", messages, {"route": route}), self.labels))
+
+    def compare(
+        self,
+        messages: Sequence[ChatMessage],
+        targets: Iterable[str] | None = None,
+        *,
+        progress: Callable[[Side], object] | None = None,
+        route: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> SideBySide:
+        """The same messages at several targets at once, side by side. It is paid for, and stands in the journal as a session of its own.
+
+        Parameters:
+            messages, kwargs: as in `chat`.
+            targets: names or roles; None: all.
+            progress: called with each side as it comes, such as `print`.
+            route: words of `route_scope` beside these.
+        """
+        where = {"session": f"{TASK}-{uuid.uuid4().hex[:8]}", "task": TASK, **(route or {})}
+        return side_by_side(
+            self.router.pool, targets, lambda name: self.chat(messages, route={**where, "target": name}, **kwargs), progress
+        )
 
     # -- chat and completion
 

@@ -1,0 +1,45 @@
+"""One input at several targets, side by side."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from langchain_core.language_models.base import LanguageModelInput
+from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.config import ensure_config
+
+from switchwise import Pool
+from switchwise.observe.side_by_side import TASK, Side, SideBySide, side_by_side
+
+
+def compare(
+    model: Runnable[LanguageModelInput, Any],
+    pool: Pool,
+    input: LanguageModelInput,  # noqa: A002
+    targets: Iterable[str] | None,
+    *,
+    config: RunnableConfig | None = None,
+    progress: Callable[[Side], object] | None = None,
+    **settings: Any,
+) -> SideBySide:
+    """Ask several targets at once. It is paid for, and stands in the journal as a session of its own.
+
+    Parameters:
+        model: the routed one.
+        pool: of its router.
+        input: what is asked.
+        targets: names or roles; None: all.
+        config: of the runs.
+        progress: called with each side as it comes, such as `print`.
+        settings: as in `invoke`.
+    """
+    around = ensure_config(config)
+    session = {"thread_id": f"{TASK}-{uuid.uuid4().hex[:8]}", "switchwise_task": TASK}
+
+    def ask(name: str) -> object:
+        configurable = {**around.get("configurable", {}), **session, "switchwise_target": name}
+        return model.invoke(input, {**around, "configurable": configurable}, **settings)
+
+    return side_by_side(pool, targets, ask, progress)
