@@ -49,6 +49,7 @@ from switchwise.nouns.target import Pool
 from switchwise.nouns.view import View
 from switchwise.observe.explain import Explanation
 from switchwise.observe.observer import Event, EventKind, Observes, tell
+from switchwise.observe.spending import count
 from switchwise.observe.telemetry import found
 from switchwise.policies.default_chain import Aim, default_chain
 from switchwise.policies.healthy import Healthy

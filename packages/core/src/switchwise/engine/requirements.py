@@ -13,7 +13,6 @@ from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Pool
 from switchwise.nouns.view import View
 from switchwise.observe.observer import Event, Observers
-from switchwise.observe.spending import count
 from switchwise.state.store import Store
 
 
@@ -36,14 +35,14 @@ def refuse_options(pool: object, store: object, recovery: object, clock: object,
 
 
 def observers_of(observers: object) -> Observers:
-    """The observers by verb, and `spending` after them.
+    """The observers by verb.
 
     Raises:
         ConfigurationError: it is no list of observers.
     """
     if isinstance(observers, str) or not isinstance(observers, Iterable):
         raise ConfigurationError(f"observers={observers!r:.80}: give a list, such as [JsonLines('journal.jsonl')]")
-    return Observers([*observers, count])
+    return Observers(observers)
 
 
 def refuse_what_is_no_pool(pool: object) -> None:
