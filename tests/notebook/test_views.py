@@ -61,7 +61,9 @@ class Cells(HTMLParser):
 def router() -> Router:
     pool = Pool(
         [
-            Target("opus", "anthropic", "claude-opus-5-5", Price(4, 20, 0.2), Capabilities(window=1_000_000), account="host#1f"),
+            Target(
+                "opus", "anthropic", "claude-opus-5-5", Price(4, 20, 0.2), Capabilities(window=1_000_000), account="host#1f"
+            ),
             Target("sol", "openai", "gpt-6.1-sol", Price(2, 10)),
             Target("luna", "openai", "gpt-6-luna", Price(0.1, 0.5), Capabilities(window=8_000)),
         ]
@@ -116,7 +118,9 @@ def test_pool_router_outcome_and_journal(router: Router) -> None:
     assert "Cheapest" in Cells(router._repr_html_()).text
     journal = InMemory()
     watched = Router(router.pool, *router.policies, observers=[journal])
-    outcome = ended(watched, Script(opus=Fails(FailureKind.OVERLOADED), otherwise=Says("Yes, <b>so</b>.", usage=Usage(2_000, 30, 500))))
+    outcome = ended(
+        watched, Script(opus=Fails(FailureKind.OVERLOADED), otherwise=Says("Yes, <b>so</b>.", usage=Usage(2_000, 30, 500)))
+    )
     assert [row[:3] for row in Cells(outcome._repr_html_()).rows[1:]] == [
         ["opus", "overloaded", ""],
         ["luna", "accepted", "2,000 in (500 cached), 30 out"],
@@ -125,7 +129,10 @@ def test_pool_router_outcome_and_journal(router: Router) -> None:
     assert repr(outcome).startswith("Outcome(luna, attempt 2, 2,000+30 tokens, $")
     assert repr(journal) == f"InMemory(2 attempts in 1 session, {journal_cost(journal)})"
     rows = Cells(journal._repr_html_()).rows
-    assert [row[:5] for row in rows[1:]] == [["s", "main", "opus", "overloaded", ""], ["s", "main", "luna", "accepted", "2,000 (500)"]]
+    assert [row[:5] for row in rows[1:]] == [
+        ["s", "main", "opus", "overloaded", ""],
+        ["s", "main", "luna", "accepted", "2,000 (500)"],
+    ]
 
 
 def journal_cost(journal: InMemory) -> str:

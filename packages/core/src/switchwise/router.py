@@ -42,7 +42,7 @@ from switchwise.engine.requirements import (
 )
 from switchwise.engine.route import FlowContext, Verifier, decide_alone, route
 from switchwise.engine.run import Run
-from switchwise.nouns.call import Attempt, Call
+from switchwise.nouns.call import Attempt
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Pool
