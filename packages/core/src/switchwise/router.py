@@ -16,20 +16,18 @@ from switchwise.display.tables import router_html
 from switchwise.engine.circuit import CircuitState
 from switchwise.engine.endings import observed
 from switchwise.engine.policy import (
-    Asks,
     Breaks,
-    Checks,
+    Caches,
     Learns,
     Policy,
     Remembers,
     Reserves,
     Rewarded,
+    Verifier,
     name_of,
-    refuse_what_is_no_policy,
 )
 from switchwise.engine.recovery import Recovery
 from switchwise.engine.requirements import (
-    checked,
     learn_all,
     observers_of,
     pinned,
@@ -37,10 +35,11 @@ from switchwise.engine.requirements import (
     refuse_what_is_no_pool,
     report_to,
     reserved,
+    sound,
     take_over,
     use_store,
 )
-from switchwise.engine.route import FlowContext, Verifier, decide_alone, route
+from switchwise.engine.route import FlowContext, decide_alone, route
 from switchwise.engine.run import Run
 from switchwise.nouns.call import Attempt
 from switchwise.nouns.errors import ConfigurationError
@@ -73,6 +72,7 @@ class Router:
         policies: in order of importance; see `switchwise.policies`.
         verify: judges replies before they are shown; see `switchwise.verifiers`.
         observers: told of decisions, attempts and events, such as `JsonLines("journal.jsonl")`; see `switchwise.observe`.
+        cache: keeps whole answers and gives them again; see `switchwise.response_cache`. None: every request is a call.
         store: where the policies keep what they remember; see `switchwise.state`. A policy that was given a store of its own keeps to that.
             Routers with one store share what policies of the same name and level remember. None: each policy has its own memory, in this process.
         recovery: what a failed attempt rules out.
@@ -96,6 +96,7 @@ class Router:
         *policies: Policy,
         verify: Verifier | None = None,
         observers: Sequence[Observes] = (),
+        cache: Caches | None = None,
         store: Store | None = None,
         recovery: Recovery | None = None,
         clock: Callable[[], float] = time.time,
@@ -107,22 +108,14 @@ class Router:
         self._clock, self._timer, self._recovery = clock, timer, recovery or Recovery()
         self._store = store
         self._file: Source | None = None
-        self._assemble(pool, policies, verify, observers)
+        self._assemble(pool, policies, verify, observers, cache)
 
     def _assemble(
-        self, pool: Pool, policies: tuple[Policy, ...], verify: Verifier | None, observers: Sequence[Observes]
+        self, pool: Pool, policies: tuple[Policy, ...], verify: Any, observers: Sequence[Observes], cache: Any
     ) -> None:
         """Take these parts, or refuse them and stay as it is."""
         watching = observers_of(observers)
-        parts: list[object] = [*policies, *([verify] if verify is not None else [])]
-        for part in parts:
-            refuse_what_is_no_policy(part)
-        models = tuple([target for part in parts if isinstance(part, Asks) for target in part.asks])
-        for part in parts:
-            if isinstance(part, Checks):
-                checked(part, pool.with_asked(models))
-        if verify is not None and len(pool) < 2:
-            raise ConfigurationError("verify= needs a second target to turn to when a reply is rejected; the pool has one")
+        parts, models = sound(pool, policies, verify, cache)
         use_store(parts, self._store)
         if watching.event:
             report_to(parts, self.report)
@@ -130,8 +123,9 @@ class Router:
         self._models, self._observers, self._looked = models, tuple(observers), False
         self.policies = policies
         self.verify = verify
+        self.cache = cache
         self._reservers = [part for part in parts if isinstance(part, Reserves)]
-        self._learners = [part.learn for part in parts if isinstance(part, Learns)]
+        self._learners = [part.learn for part in parts if isinstance(part, Learns) and part is not cache]
         self._breakers = [part for part in parts if isinstance(part, Breaks)]
         self._rewarded = [part for part in parts if isinstance(part, Rewarded)]
         self._remembering = {f"{i}:{name_of(part)}": part for i, part in enumerate(parts) if isinstance(part, Remembers)}
@@ -146,6 +140,7 @@ class Router:
             self._clock,
             self._timer,
             watching,
+            cache,
         )
 
     @classmethod
@@ -232,7 +227,8 @@ class Router:
         if unpriced := [target.name for target in recipe.pool if target.price is None]:
             told = f"no price is known for {', '.join(unpriced)}: write price = {{ input = ..., output = ... }} for each"
             warnings.warn(told, Unpriced, stacklevel=3)
-        made = cls(recipe.pool, *recipe.policies, verify=recipe.verify, observers=[*recipe.observers, *observers], **options)
+        watching = [*recipe.observers, *observers]
+        made = cls(recipe.pool, *recipe.policies, verify=recipe.verify, observers=watching, cache=recipe.cache, **options)
         reachable = {target.name: (target.provider, target.model) for target in recipe.pool} if fixed else None
         made._file = Source(configuration, recipe, reload, catalog, tuple(observers), made._timer, reachable)
         return made
@@ -285,7 +281,11 @@ class Router:
         before = [part for part in self._remembering.values() if isinstance(part, Remembers)]
         accounts = {target.name: target.account for target in self.pool if target.account}
         self._assemble(
-            recipe.pool.with_accounts(accounts), recipe.policies, recipe.verify, [*recipe.observers, *file.observers]
+            recipe.pool.with_accounts(accounts),
+            recipe.policies,
+            recipe.verify,
+            [*recipe.observers, *file.observers],
+            recipe.cache,
         )
         carry_over(before, [part for part in self._remembering.values() if isinstance(part, Remembers)])
         self._file = file.now(configuration, recipe)

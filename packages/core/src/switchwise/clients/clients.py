@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 from switchwise import catalog
 from switchwise.adapting.efforts import AtEffort
 from switchwise.adapting.models import by_name
+from switchwise.clients.recording import PromptRecording, given_again
 from switchwise.clients.sdk import Client
 from switchwise.clients.views import Views
 from switchwise.engine.drive import adrive, drive
@@ -234,24 +235,38 @@ class Clients:
         scope, target, prompt = _sorted(messages, **options)
         last = messages[-1] if messages[-1].get("role") == "assistant" and not messages[-1].get("tool_calls") else {}
         ended_by = self._makers.get(hash(text_of(last.get("content")))) if last else None
-        return self.router.start(self._views.view(prompt, scope, target, stream)), replace(
-            prompt, stream=stream, ended_by=ended_by or ""
-        )
+        view = self._views.view(prompt, scope, target, stream)
+        if self.router.cache is not None:
+            view = replace(view, recording=PromptRecording(prompt, self._clients, self.router.pool))
+        return self.router.start(view), replace(prompt, stream=stream, ended_by=ended_by or "")
 
     def _perform(self, call: Call, prompt: Prompt) -> Iterator[str | Reply]:
         client = self._clients[call.target.name]
+        if call.stored is not None:
+            yield from given_again(call.stored, client, prompt.stream)
+            return
+        pieces = _pieces(call, prompt)
         for item in client.perform(call, _params(client, call, prompt), "session" in call.view.named):
             if isinstance(item, Reply):
-                yield item
+                yield item if pieces is None else replace(item, pieces=pieces)
             elif text := client.text_of(item):
+                if pieces is not None:
+                    pieces.append(text)
                 yield text
 
     async def _aperform(self, call: Call, prompt: Prompt) -> AsyncIterator[str | Reply]:
         client = self._clients[call.target.name]
+        if call.stored is not None:
+            for item in given_again(call.stored, client, prompt.stream):
+                yield item
+            return
+        pieces = _pieces(call, prompt)
         async for item in client.aperform(call, _params(client, call, prompt), "session" in call.view.named):
             if isinstance(item, Reply):
-                yield item
+                yield item if pieces is None else replace(item, pieces=pieces)
             elif text := client.text_of(item):
+                if pieces is not None:
+                    pieces.append(text)
                 yield text
 
     def _completion(self, run: Run) -> Completion:
@@ -327,6 +342,11 @@ def _pool(clients: Iterable[_Named]) -> Pool:
         )
         for each in given
     )
+
+
+def _pieces(call: Call, prompt: Prompt) -> list[str] | None:
+    """Where the texts of a stream are noted, if a cache may keep them."""
+    return [] if prompt.stream and call.view.recording is not None and call.ask is None else None
 
 
 def _params(client: Client, call: Call, prompt: Prompt) -> dict[str, Any]:

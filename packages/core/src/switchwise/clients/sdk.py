@@ -271,6 +271,11 @@ class Client(ABC):
     def message_of(self, raw: Mapping[str, Any], model: str) -> dict[str, Any]:
         """The answer of `model` as a neutral message, to be appended to the conversation."""
 
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Parameters of every request."""
+        return self._defaults
+
     def asked(self, target: Target) -> str:
         """The model that a call to `target` asks for."""
         return target.model or self.model or target.name

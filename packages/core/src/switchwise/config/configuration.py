@@ -17,8 +17,7 @@ from switchwise.config.node import Node, shown
 from switchwise.config.problems import BadConfiguration, Problem, near
 from switchwise.config.references import Reference, reference, resolved, settled
 from switchwise.config.values import aim_of, convert, made
-from switchwise.engine.policy import Checks, Policy
-from switchwise.engine.route import Verifier
+from switchwise.engine.policy import Caches, Checks, Policy, Verifier
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.limits import Limits
 from switchwise.nouns.target import Capabilities, Pool, Price, Target
@@ -31,7 +30,7 @@ DEFAULT = "Default"  # stands for the chain of Router.default among the policies
 APIS = ("chat", "responses", "messages")
 TOP = ("version", "include", "default", "targets", "routers")
 OF_TARGET = ("provider", "model", "api", "roles", "price", "can", "limits", "key", "base_url", "timeout", "settings", "effort")
-OF_ROUTER = ("pool", "policies", "verify", "journal", "observers", "labels")
+OF_ROUTER = ("pool", "policies", "verify", "cache", "journal", "observers", "labels")
 _LEVELS, _MEMORY = ("session", "agent", "task"), "hold"
 
 
@@ -96,10 +95,10 @@ class Recipe:
         name: of the router.
         pool: its targets.
         parts: its policies, in order.
-        verify: its verifier.
+        verify, cache: its verifier, and what keeps whole answers.
         observers: its journals, and its other observers.
         labels: the calls that it is for; see `Configuration.pick`.
-        kept: verifier and observers by what is written, to be taken over by a later reading.
+        kept: verifier, cache and observers by what is written, to be taken over by a later reading.
     """
 
     name: str
@@ -109,6 +108,7 @@ class Recipe:
     observers: tuple[Any, ...] = ()
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     kept: Mapping[str, Any] = field(default_factory=dict)
+    cache: Caches | None = None
 
     @property
     def policies(self) -> tuple[Policy, ...]:
@@ -309,11 +309,12 @@ class _Reader:
                         parts.append(self._part(entry, pool, before))
         else:
             parts.append(self._part(Node(self._document, node.path, DEFAULT), pool, self._earlier(name, pool)))
-        verify, observers = None, list[Any]()
-        if "verify" in table:
-            with self._document.collecting():
-                verify = self._kept(table["verify"], "verifiers", kept)
-                self._check(verify, table["verify"], pool)
+        one, observers = dict[str, Any](), list[Any]()
+        for word, kind in (("verify", "verifiers"), ("cache", "caches")):
+            if word in table:
+                with self._document.collecting():
+                    one[word] = self._kept(table[word], kind, kept)
+                    self._check(one[word], table[word], pool)
         for word in ("journal", "observers"):
             if word in table:
                 with self._document.collecting():
@@ -324,7 +325,7 @@ class _Reader:
         if "labels" in table:
             with self._document.collecting():
                 labels = {word: tuple(value.texts()) for word, value in table["labels"].table().items()}
-        return Recipe(name, pool, tuple(parts), verify, tuple(observers), labels, kept)
+        return Recipe(name, pool, tuple(parts), one.get("verify"), tuple(observers), labels, kept, one.get("cache"))
 
     def _pool(self, node: Node | None, endpoints: Mapping[str, Endpoint]) -> Pool:
         if node is None:
@@ -391,9 +392,8 @@ class _Reader:
     def _file(self, node: Node) -> Node:
         """The journal at a path."""
         if not Path(node.text()).suffix:
-            raise node.wrong(
-                f"{node.text()!r} is no file", "write a path such as journal.jsonl; a class belongs into observers"
-            )
+            remedy = "write a path such as journal.jsonl; a class belongs into observers"
+            raise node.wrong(f"{node.text()!r} is no file", remedy)
         return Node(self._document, node.path, {"JsonLines": {"path": node.text()}})
 
 

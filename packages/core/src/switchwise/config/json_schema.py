@@ -56,6 +56,7 @@ def json_schema() -> Json:
             "pool": {"type": "array", "items": _TEXT, "minItems": 1, "description": "Targets, strongest first; without: all."},
             "policies": {"type": "array", "items": {"$ref": "#/$defs/policies"}, "description": "In order of importance."},
             "verify": {"$ref": "#/$defs/verifiers"},
+            "cache": {"$ref": "#/$defs/caches"},
             "journal": {**_TEXTS, "description": "Files that each attempt is written to, relative to this one."},
             "observers": {"type": "array", "items": {"$ref": "#/$defs/observers"}, "description": "Further ones."},
             "labels": {"type": "object", "additionalProperties": _TEXTS, "description": "The calls that it is for."},

@@ -21,10 +21,11 @@ from switchwise.observe.observer import Observer
 ROOMS: Mapping[str, str] = {
     "policies": "switchwise.policies",
     "verifiers": "switchwise.verifiers",
+    "caches": "switchwise.response_cache",
     "estimators": "switchwise.quality",
     "observers": "switchwise.observe",
 }
-_ONE = {"policies": "policy", "verifiers": "verifier", "estimators": "estimator", "observers": "observer"}
+_ONE = {"policies": "policy", "verifiers": "verifier", "caches": "cache", "estimators": "estimator", "observers": "observer"}
 REFERENCE = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
 
 
@@ -48,7 +49,7 @@ def _fits(thing: Any, kind: str) -> bool:
         return False
     if kind == "observers":
         return issubclass(thing, Observer) and thing is not Observer
-    verb = "estimate" if kind == "estimators" else "__call__"
+    verb = {"estimators": "estimate", "caches": "look_up"}.get(kind, "__call__")
     return any(verb in vars(base) for base in thing.__mro__)
 
 

@@ -15,8 +15,7 @@ from switchwise.config.conditions import condition
 from switchwise.config.node import Node, shown
 from switchwise.config.problems import near
 from switchwise.config.registry import REFERENCE, described, found, imported, parameters
-from switchwise.engine.policy import Policy
-from switchwise.engine.route import Verifier
+from switchwise.engine.policy import Policy, Verifier
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.view import View
 from switchwise.policies.default_chain import Aim

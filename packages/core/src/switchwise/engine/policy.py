@@ -21,6 +21,8 @@ from switchwise.nouns.call import Attempt, Call, Live
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.ask import Ask
 from switchwise.nouns.exchange.gather import Gather
+from switchwise.nouns.exchange.recording import Stored
+from switchwise.nouns.exchange.reply import Reply, Verdict
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Pool, Target
 from switchwise.nouns.view import View
@@ -38,6 +40,13 @@ Steps = Generator[Call | Live, Any, T]
 
 Opinion = Shortlist | Flow[Shortlist]
 Policy = Callable[[View, Shortlist], Opinion]
+
+
+class Verifier(Protocol):
+    """Judges a reply before it is shown."""
+
+    def __call__(self, view: View, reply: Reply) -> Verdict | Flow[Verdict]:
+        """The verdict; or, where a model must be asked first, a generator that yields the calls and returns it."""
 
 
 # What a policy may offer beside being called. Each is optional and found by its name when the router is built.
@@ -137,6 +146,17 @@ class ChecksState(Protocol):
 
     def check_state(self, state: Mapping[str, Any]) -> None:
         """Raise `ConfigurationError` where `load` would; take nothing over."""
+
+
+@runtime_checkable
+class Caches(Protocol):
+    """It keeps whole answers. A router asks it after all policies, so that no requirement is gone around."""
+
+    def look_up(self, view: View, shortlist: Shortlist) -> tuple[Shortlist, Stored | None]:
+        """The answer to give in place of calling the first target of `shortlist`, and the shortlist with a remark on it."""
+
+    def learn(self, attempt: Attempt) -> None:
+        """Keep the answer of an attempt, where it is worth it."""
 
 
 @runtime_checkable

@@ -5,12 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from switchwise.engine.policy import Checks, ChecksState, Remembers, Reports, Reserves, UsesStore, name_of
+from switchwise.engine.policy import (
+    Asks,
+    Caches,
+    Checks,
+    ChecksState,
+    Policy,
+    Remembers,
+    Reports,
+    Reserves,
+    UsesStore,
+    Verifier,
+    name_of,
+    refuse_what_is_no_policy,
+)
 from switchwise.engine.recovery import Recovery
 from switchwise.nouns.call import Attempt, Call
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.shortlist import Shortlist
-from switchwise.nouns.target import Pool
+from switchwise.nouns.target import Pool, Target
 from switchwise.nouns.view import View
 from switchwise.observe.observer import Event, Observers
 from switchwise.state.store import Store
@@ -114,6 +127,30 @@ def report_to(parts: Sequence[object], hear: Callable[[Event], object]) -> None:
     for part in parts:
         if isinstance(part, Reports):
             part.report_to(hear)
+
+
+def sound(
+    pool: Pool, policies: Sequence[Policy], verify: Verifier | None, cache: Caches | None
+) -> tuple[list[object], tuple[Target, ...]]:
+    """All parts of a router, and the models outside of the pool that they ask.
+
+    Raises:
+        ConfigurationError: one is no such part, or does not suit the pool.
+    """
+    parts: list[object] = [*policies, *([verify] if verify is not None else [])]
+    for part in parts:
+        refuse_what_is_no_policy(part)
+    if cache is not None:
+        if isinstance(cache, type) or not isinstance(cache, Caches):
+            raise ConfigurationError(f"cache={cache!r:.80}: give a switchwise.response_cache.ResponseCache")
+        parts.append(cache)
+    models = tuple([target for part in parts if isinstance(part, Asks) for target in part.asks])
+    for part in parts:
+        if isinstance(part, Checks):
+            checked(part, pool.with_asked(models))
+    if verify is not None and len(pool) < 2:
+        raise ConfigurationError("verify= needs a second target to turn to when a reply is rejected; the pool has one")
+    return parts, models
 
 
 def checked(part: Checks, pool: Pool) -> None:

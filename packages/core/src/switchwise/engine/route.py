@@ -17,10 +17,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from switchwise.engine.endings import best_rejected, without
-from switchwise.engine.policy import Flow, Policy, Reserves, Steps, name_of
+from switchwise.engine.policy import Caches, Flow, Policy, Reserves, Steps, Verifier, name_of
 from switchwise.engine.recovery import Recovery
 from switchwise.engine.together import Batch, answered
 from switchwise.nouns.call import Attempt, Call, Outcome
@@ -41,13 +41,6 @@ _NOT_CHOSEN = Verdict(False, "another answer was chosen")
 _LEFT_OUT = Answer(because="it left the question out")
 
 
-class Verifier(Protocol):
-    """Judges a reply before it is shown."""
-
-    def __call__(self, view: View, reply: Reply) -> Verdict | Flow[Verdict]:
-        """The verdict; or, where a model must be asked first, a generator that yields the calls and returns it."""
-
-
 @dataclass(frozen=True, slots=True)
 class FlowContext:
     """All that a flow needs beside the view: a router sets it up once.
@@ -62,6 +55,7 @@ class FlowContext:
         clock: the time, in seconds: when attempts began and ended, by which policies cool down and budgets run out.
         timer: seconds by which decisions and calls are timed.
         observers: told of decisions and attempts.
+        cache: keeps whole answers; None: every request is a call.
     """
 
     pool: Pool
@@ -73,11 +67,15 @@ class FlowContext:
     clock: Callable[[], float]
     timer: Callable[[], float]
     observers: Observers = NOBODY
+    cache: Caches | None = None
 
     def settle(self, attempt: Attempt) -> None:
-        """Let the policies learn from it; the observers see it also where a policy fails to."""
+        """Let the policies learn from it; the observers see it also where a policy fails to. An answer from the cache teaches nothing."""
         try:
-            self.learn(attempt)
+            if attempt.call.stored is None:
+                self.learn(attempt)
+            if self.cache is not None:
+                self.cache.learn(attempt)
         finally:
             if self.observers.settled:
                 tell(self.observers.settled, attempt)
@@ -98,6 +96,7 @@ def route(view: View, context: FlowContext) -> Steps[Outcome]:
     attempts: tuple[Attempt, ...] = ()
     refused: dict[str, Reserves] = {}
     postponed: set[str] = set()
+    looks = context.cache is not None and view.recording is not None
     while True:
         asked = context.timer()
         shortlist = yield from decide(view, context)
@@ -106,6 +105,17 @@ def route(view: View, context: FlowContext) -> Steps[Outcome]:
         if not shortlist.targets:
             return best_rejected(shortlist, attempts)
         target = shortlist.targets[0]
+        if looks and context.cache is not None:
+            shortlist, stored = context.cache.look_up(view, shortlist)
+            if stored is not None:
+                looks = False
+                call = Call(target, view, shortlist, None, True, 0.0, context.timer() - asked, "", stored)
+                if context.observers.decided:
+                    tell(context.observers.decided, call)
+                attempt = yield from _made(call, context)
+                context.settle(attempt)
+                if attempt.accepted:
+                    return Outcome(attempt, (attempt,))
         verify = context.verify if len(shortlist.targets) > 1 else None  # the last resort is not judged
         delay = context.recovery.delay(target, view) if attempts else 0.0
         plan = shortlist.at_once
@@ -147,6 +157,7 @@ def route(view: View, context: FlowContext) -> Steps[Outcome]:
         view = view.after((*view.attempts, *[other.tried for other in others], attempt.tried), context.clock())
         refused.clear()
         postponed.clear()
+        looks = False
 
 
 def decide(view: View, context: FlowContext, calling: bool = True, more: Target | None = None) -> Steps[Shortlist]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from switchwise.display.figures import seconds, usd
 from switchwise.nouns.errors import FailureKind, TargetError
 from switchwise.nouns.exchange.ask import Ask
+from switchwise.nouns.exchange.recording import Stored
 from switchwise.nouns.exchange.reply import Reply, Verdict
 from switchwise.nouns.exchange.tried import Tried
 from switchwise.nouns.fast_init import fast_init
@@ -32,6 +33,7 @@ class Call:
         delay: seconds to wait before it is made.
         deciding: seconds that the decision behind it took.
         note: sent after the caller's own messages, as a last turn of the user; empty: nothing is.
+        stored: the answer of an earlier call, which is given in place of calling; None: the target is called.
     """
 
     target: Target
@@ -42,6 +44,7 @@ class Call:
     delay: float = 0.0
     deciding: float = 0.0
     note: str = ""
+    stored: Stored | None = None
 
 
 @dataclass(frozen=True, slots=True)

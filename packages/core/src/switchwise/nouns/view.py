@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from switchwise.nouns.exchange.conversation import Conversation
+from switchwise.nouns.exchange.recording import Recording
 from switchwise.nouns.exchange.tried import Tried
 from switchwise.nouns.fast_init import fast_init
 from switchwise.nouns.prompt_prefix import PromptPrefix
@@ -57,6 +58,7 @@ class View:
         pin_inherited: the pin was given to the run around the call, not to the call itself: it may be meant for another pool.
         tools: names of the tools that it binds; see `switchwise.reading.tool_kinds` for what they do.
         streamed: the answer is read as it comes: what counts is the time to its first token, not to its last.
+        recording: the request as a response cache sees it; None: the router has none.
     """
 
     scope: Scope = Scope()
@@ -74,6 +76,7 @@ class View:
     pin_inherited: bool = False
     tools: tuple[str, ...] = ()
     streamed: bool = False
+    recording: Recording | None = field(default=None, compare=False)
 
     @property
     def decision(self) -> str:
@@ -110,4 +113,5 @@ class View:
             self.pin_inherited,
             self.tools,
             self.streamed,
+            self.recording,
         )

@@ -55,6 +55,8 @@ def record_of(outcome: Outcome) -> dict[str, Any]:
         record["cost"] = outcome.attempt.cost
     else:
         record["attempts"], record["accepted"], record["cost"] = _tried(attempts), outcome.accepted, outcome.cost
+    if (stored := outcome.attempt.call.stored) is not None:
+        record["cache"] = stored.record
     return record
 
 

@@ -20,7 +20,7 @@ from langchain_switchwise.models.native import Native, pool_of
 from switchwise import ConfigurationError, Router
 from switchwise.adapting.models import named
 from switchwise.catalog import Catalog
-from switchwise.engine.route import Verifier
+from switchwise.engine.policy import Verifier
 from switchwise.observe.observer import Observes
 from switchwise.policies.default_chain import Aim, default_chain
 from switchwise.prompt_cache.cache_hints import CacheHints

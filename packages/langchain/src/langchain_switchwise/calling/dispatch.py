@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, closing
+from dataclasses import replace
 from typing import Any, cast
 
 from langchain_core.language_models.base import LanguageModelInput
@@ -16,6 +17,7 @@ from langchain_switchwise.answering.tokens_shown import anybody_reads
 from langchain_switchwise.calling.construction import Packed, Parts, packed, unpacked
 from langchain_switchwise.calling.door import Door
 from langchain_switchwise.calling.perform import Performer
+from langchain_switchwise.calling.recording import RequestRecording
 from langchain_switchwise.models.native import Native, natives
 from langchain_switchwise.porting.cache_hints import HintWriter
 from langchain_switchwise.porting.history import HistoryAdapter
@@ -149,7 +151,10 @@ class Dispatch:
     def performer(self, door: Door, request: Request) -> Performer:
         """What makes the calls of a request."""
         streamed = door.is_last is not None or anybody_reads(request.config.get("callbacks"))
-        return Performer(door, request, self._views.view(request, streamed), self._natives, self._adapter, self.limiter)
+        view = self._views.view(request, streamed)
+        if self.router.cache is not None:
+            view = replace(view, recording=RequestRecording(request, self._natives, self.router.pool))
+        return Performer(door, request, view, self._natives, self._adapter, self.limiter)
 
     def _begun(self, door: Door, request: Request) -> tuple[Performer, Run]:
         performer = self.performer(door, request)

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, NamedTuple, cast
 
@@ -53,6 +53,7 @@ class PreparedCall(NamedTuple):
         marked: its server says where streams end, or it is not known.
         alone: there is no other target.
         heard: the headers of its answer, as far as they are heard.
+        records: a response cache may keep its answer.
     """
 
     runnable: Any
@@ -63,6 +64,7 @@ class PreparedCall(NamedTuple):
     marked: bool = True
     alone: bool = False
     heard: Heard | None = None
+    records: bool = False
 
     def reply(self, answer: Any, chunks: list[Any] | None = None, first_chunk: float | None = None) -> Reply:
         """The reply of a finished call; parameters and errors as for `whole`."""
@@ -143,6 +145,8 @@ class _Reading:
     def end(self, call: PreparedCall, answer: Any, chunks: list[Any] | None = None) -> list[Any]:
         """What is left to show of a complete stream, and its reply."""
         reply = call.reply(answer, chunks, self._first)
+        if call.records and chunks is not None:
+            reply = replace(reply, pieces=tuple(chunks))
         return [*self._hold.rest(), reply]
 
 

@@ -25,6 +25,7 @@ from langchain_core.runnables.config import merge_configs
 from langchain_switchwise.answering.decision_record import unstamped
 from langchain_switchwise.answering.tokens_shown import TokensShown, anybody_reads, before
 from langchain_switchwise.calling.door import INVOKE, Door, PreparedCall
+from langchain_switchwise.calling.recording import answering
 from langchain_switchwise.models.native import Native
 from langchain_switchwise.policies.decision_models import NOSTREAM, aside
 from langchain_switchwise.porting.cache_hints import MARK, marked_tools
@@ -75,7 +76,7 @@ class Performer:
         if call.ask is not None:
             return self.ask(call)
         prepared = self._prepared(call)
-        if self._limiter is not None:
+        if self._limiter is not None and call.stored is None:
             self._limiter.acquire(blocking=True)
         items = self._own(prepared) if brings(prepared.settings) else self._door.open(prepared)
         return map(partial(self._timed, call), items) if id(call) in self._readers and self._door.is_last is None else items
@@ -86,7 +87,7 @@ class Performer:
             items = self.aask(call)
         else:
             prepared = self._prepared(call)
-            if self._limiter is not None:
+            if self._limiter is not None and call.stored is None:
                 await self._limiter.aacquire(blocking=True)
             items = self._aown(prepared) if brings(prepared.settings) else self._door.aopen(prepared)
         async with aclosing(cast("Any", items)):
@@ -152,6 +153,8 @@ class Performer:
             messages, settings = self._warm(native, messages, settings, whole)
         if _keeps_answers(native.model):
             messages = unstamped(messages)
+        if call.stored is not None:
+            native = replace(native, model=answering(native, call.stored))
         return native, messages, config, settings
 
     def _warm(
@@ -175,16 +178,17 @@ class Performer:
         native, messages, config, settings = self.adapted(call, whole=True)
         heard = listen()
         marked, alone = call.target.can.marks_end is not False, len(self._natives) == 1
+        records = call.view.recording is not None
         tools, schema = self._request.tools, self._request.schema
         if schema is not None:
             witness = Witness()
             config = merge_configs(config, {"callbacks": [witness]})
-            bound = schema.bound_to(native.name, native.model)
+            bound = schema.bound_to(native.name if call.stored is None else "", native.model)
             return PreparedCall(bound, messages, config, settings, witness, marked, alone, heard)
-        if tools is not None:
+        if tools is not None and call.stored is None:
             mark = None if MARK in self._request.settings else settings.get(MARK)
-            return PreparedCall(tools.bound_to(native, mark), messages, config, settings, None, marked, alone, heard)
-        return PreparedCall(native.model, messages, config, settings, None, marked, alone, heard)
+            return PreparedCall(tools.bound_to(native, mark), messages, config, settings, None, marked, alone, heard, records)
+        return PreparedCall(native.model, messages, config, settings, None, marked, alone, heard, records)
 
     def _question(self, call: Call) -> PreparedCall:
         native = self._natives[call.target.name]

@@ -36,7 +36,7 @@ from langchain_switchwise.porting.tools import Tools, measured
 from langchain_switchwise.reading.inputs import Request, for_prompt, run_config
 from switchwise import Router
 from switchwise.catalog import Catalog
-from switchwise.engine.route import Verifier
+from switchwise.engine.policy import Verifier
 from switchwise.observe.explain import Explanation
 from switchwise.observe.observer import Observes
 from switchwise.observe.side_by_side import SideBySide

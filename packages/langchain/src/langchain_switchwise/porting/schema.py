@@ -39,12 +39,13 @@ class AnswerSchema:
         return bool(self.options.get("method", "json_schema") == "json_schema")
 
     def bound_to(self, name: str, model: BaseChatModel) -> Runnable[LanguageModelInput, Any]:
-        """The target `name`, followed by its parser; built once for each target."""
-        built = self._built.get(name)
+        """The target `name`, followed by its parser; built once for each target, and each time for a model without a name."""
+        built = self._built.get(name) if name else None
         if built is None:
             options: dict[str, Any] = self.options
             built = model.with_structured_output(self.schema, include_raw=self.include_raw, **options)
-            self._built[name] = built
+            if name:
+                self._built[name] = built
         return built
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -78,6 +78,7 @@ class Reply:
         end: why it ended.
         answers: of the questions of an `Ask`, by name; None: none were asked, or they stand in the text.
         headers: of the HTTP answer, read while the attempt is learned and never kept; None: the adapter does not see them.
+        pieces: the chunks of a stream, for a response cache; None: not streamed, or nobody asked.
     """
 
     text: str = ""
@@ -89,6 +90,7 @@ class Reply:
     end: EndReason = EndReason.UNKNOWN
     answers: Mapping[str, Answer] | None = None
     headers: Mapping[str, str] | None = field(default=None, repr=False, compare=False)
+    pieces: Sequence[Any] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

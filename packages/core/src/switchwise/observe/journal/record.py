@@ -65,6 +65,7 @@ class Record:
         pool: name -> provider, model and list price of each target, strongest first.
         account: whose key paid: `Target.account`, never the key. Empty: unknown.
         tenant: whose work it is; empty: there is one customer.
+        cache: `exact` or `semantic`, where the answer came from a response cache and nobody was called; None: it did not.
 
     Records of older files lack those from `phase` on; they read as None, or as empty.
     """
@@ -110,6 +111,7 @@ class Record:
     pool: Mapping[str, Mapping[str, Any]] | None = None
     account: str = ""
     tenant: str = ""
+    cache: str | None = None
 
     @classmethod
     def of(cls, attempt: Attempt, texts: bool = False) -> Record:
@@ -160,6 +162,7 @@ class Record:
             pool={target.name: _listed(target) for target in call.shortlist.pool.targets},
             account=target.account,
             tenant=view.scope.tenant,
+            cache=call.stored.kind if call.stored is not None else None,
         )
 
     def as_dict(self) -> dict[str, Any]:

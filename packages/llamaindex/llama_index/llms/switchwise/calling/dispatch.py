@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from llama_index.llms.switchwise.answering.events import RouteEvents, anybody_listens
 from llama_index.llms.switchwise.answering.replies import stamped
 from llama_index.llms.switchwise.answering.stream import EmptyStream
 from llama_index.llms.switchwise.calling.perform import Performer
+from llama_index.llms.switchwise.calling.recording import RequestRecording
 from llama_index.llms.switchwise.models.dialect import provider_of
 from llama_index.llms.switchwise.models.native import Native
 from llama_index.llms.switchwise.models.request import Request
@@ -96,6 +98,8 @@ class Dispatch:
 
     def _start(self, request: Request, bound: Words) -> tuple[Run, Performer]:
         view = self.view(request, bound)
+        if self.router.cache is not None:
+            view = replace(view, recording=RequestRecording(request, self.natives, self.router.pool))
         named = "session" in view.named
         performer = Performer(self.natives, self._histories, self._hint_writer, request, view.thread, named, self._timer)
         observers = (RouteEvents(request.method),) if anybody_listens() else ()

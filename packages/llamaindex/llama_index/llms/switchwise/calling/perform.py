@@ -7,6 +7,7 @@ called and nothing else; which target comes next is not decided here.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -17,6 +18,7 @@ from llama_index.llms.switchwise.answering.replies import reply_of, stamped
 from llama_index.llms.switchwise.answering.stream import StreamReader, check, says_nothing
 from llama_index.llms.switchwise.answering.structured_usage import NotListening, UsageListener
 from llama_index.llms.switchwise.answering.usage import usage_of
+from llama_index.llms.switchwise.calling.recording import dumped, given_again
 from llama_index.llms.switchwise.models.native import Native
 from llama_index.llms.switchwise.models.request import Request, method_of
 from llama_index.llms.switchwise.porting.answers import Answers, said_in
@@ -27,6 +29,7 @@ from switchwise import Call, FailureKind, Reply, TargetError, Usage
 from switchwise.adapting.answer_headers import listen
 from switchwise.dialects.table import ANTHROPIC
 from switchwise.failures import check_answer, mark_own_doing, target_error
+from switchwise.nouns.exchange.recording import Stored
 from switchwise.observe.decision_record import open_record
 from switchwise.protocols.ask_text import prompt_of
 
@@ -75,22 +78,31 @@ class Performer:
 
     def whole(self, call: Call) -> Iterator[Any]:
         """Make `call` of a method that returns the answer."""
+        if call.stored is not None:
+            yield given_again(call.stored, self._natives[call.target.name], self._request)[0]
+            return
         with self._attempt(call) as attempt:
             with attempt.listener.here():
                 response = self._send(call, streamed=False) if call.ask is None else self._ask(call, "chat")
             attempt.answered(response)
-        yield attempt.reply
+        yield attempt.finished
 
     async def awhole(self, call: Call) -> AsyncIterator[Any]:
         """As `whole`, asynchronously."""
+        if call.stored is not None:
+            yield given_again(call.stored, self._natives[call.target.name], self._request)[0]
+            return
         with self._attempt(call) as attempt:
             with attempt.listener.here():
                 response = await (self._send(call, streamed=False) if call.ask is None else self._ask(call, "achat"))
             attempt.answered(response)
-        yield attempt.reply
+        yield attempt.finished
 
     def stream(self, call: Call) -> Iterator[Any]:
         """Make `call` of a method that streams the answer."""
+        if call.stored is not None:
+            yield from self._again(call, call.stored)
+            return
         with self._attempt(call) as attempt:
             if call.ask is not None:
                 attempt.answered(self._ask(call, "chat"))
@@ -101,7 +113,7 @@ class Performer:
                 try:
                     for chunk in attempt.listener.each(chunks):
                         for shown in reader.hear(chunk):
-                            yield stamped(shown, stamp)
+                            yield stamped(attempt.noted(shown), stamp)
                 finally:
                     if close := getattr(chunks, "close", None):
                         close()
@@ -109,11 +121,15 @@ class Performer:
                 left = reader.rest()
                 attempt.answered(reader.last, reader)
                 for shown in left:
-                    yield stamped(shown, stamp)
-        yield attempt.reply
+                    yield stamped(attempt.noted(shown), stamp)
+        yield attempt.finished
 
     async def astream(self, call: Call) -> AsyncIterator[Any]:
         """As `stream`, asynchronously."""
+        if call.stored is not None:
+            for item in self._again(call, call.stored):
+                yield item
+            return
         with self._attempt(call) as attempt:
             if call.ask is not None:
                 attempt.answered(await self._ask(call, "achat"))
@@ -124,7 +140,7 @@ class Performer:
                 try:
                     async for chunk in attempt.listener.aeach(chunks):
                         for shown in reader.hear(chunk):
-                            yield stamped(shown, stamp)
+                            yield stamped(attempt.noted(shown), stamp)
                 finally:
                     if close := getattr(chunks, "aclose", None):
                         await close()
@@ -132,8 +148,15 @@ class Performer:
                 left = reader.rest()
                 attempt.answered(reader.last, reader)
                 for shown in left:
-                    yield stamped(shown, stamp)
-        yield attempt.reply
+                    yield stamped(attempt.noted(shown), stamp)
+        yield attempt.finished
+
+    def _again(self, call: Call, stored: Stored) -> Iterator[Any]:
+        """The chunks of an answer that was kept, and its reply."""
+        reply, chunks = given_again(stored, self._natives[call.target.name], self._request)
+        stamp = self._stamp(call)
+        yield from [stamped(chunk, stamp) for chunk in chunks]
+        yield reply
 
     def _send(self, call: Call, streamed: bool) -> Any:
         native, request, thread = self._natives[call.target.name], self._request, self._thread
@@ -170,11 +193,12 @@ class _Attempt:
     Anything that no provider stands behind passes: a bug must not look like an outage.
     """
 
-    __slots__ = ("_answers", "_call", "_heard", "_hint_writer", "_request", "listener", "native", "reply")
+    __slots__ = ("_answers", "_call", "_heard", "_hint_writer", "_pieces", "_request", "listener", "native", "reply")
 
     def __init__(self, call: Call, native: Native, request: Request, hint_writer: HintWriter, answers: Answers) -> None:
         self._answers = answers
         self.reply: Reply | None = None
+        self._pieces: list[Any] | None = [] if call.view.recording is not None and call.ask is None else None
         self.listener = (
             UsageListener(native, call.target.can.marks_end is not False)
             if request.structured and call.ask is None
@@ -188,6 +212,17 @@ class _Attempt:
     def __enter__(self) -> _Attempt:
         self._heard = listen()
         return self
+
+    def noted(self, chunk: Any) -> Any:
+        """The chunk; it is noted where a response cache may keep the answer."""
+        if self._pieces is not None:
+            self._pieces.append(dumped(chunk))
+        return chunk
+
+    @property
+    def finished(self) -> Reply | None:
+        """The reply, with the chunks that were noted."""
+        return replace(self.reply, pieces=tuple(self._pieces)) if self.reply is not None and self._pieces else self.reply
 
     def answered(self, response: Any, reader: StreamReader | None = None) -> None:
         """Take in the answer.

@@ -42,7 +42,7 @@ from llama_index.llms.switchwise.models.request import (
 )
 from switchwise import ConfigurationError, Router
 from switchwise.catalog import Catalog
-from switchwise.engine.route import Verifier
+from switchwise.engine.policy import Verifier
 from switchwise.observe.explain import Explanation
 from switchwise.observe.observer import Observes
 from switchwise.observe.side_by_side import TASK, Side, SideBySide, side_by_side
