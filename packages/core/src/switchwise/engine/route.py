@@ -96,7 +96,7 @@ def route(view: View, context: FlowContext) -> Steps[Outcome]:
     attempts: tuple[Attempt, ...] = ()
     refused: dict[str, Reserves] = {}
     postponed: set[str] = set()
-    looks = context.cache is not None and view.recording is not None
+    looks = view.recording is not None
     while True:
         asked = context.timer()
         shortlist = yield from decide(view, context)
@@ -112,8 +112,7 @@ def route(view: View, context: FlowContext) -> Steps[Outcome]:
                 call = Call(target, view, shortlist, None, True, 0.0, context.timer() - asked, "", stored)
                 if context.observers.decided:
                     tell(context.observers.decided, call)
-                attempt = yield from _made(call, context)
-                context.settle(attempt)
+                context.settle(attempt := (yield from _made(call, context)))
                 if attempt.accepted:
                     return Outcome(attempt, (attempt,))
         verify = context.verify if len(shortlist.targets) > 1 else None  # the last resort is not judged
