@@ -96,7 +96,7 @@ def route(view: View, context: FlowContext) -> Steps[Outcome]:
     attempts: tuple[Attempt, ...] = ()
     refused: dict[str, Reserves] = {}
     postponed: set[str] = set()
-    looks = view.recording is not None
+    looks = 2 if view.recording is not None else 0  # once more where a stored answer could not be given
     while True:
         asked = context.timer()
         shortlist = yield from decide(view, context)
@@ -105,23 +105,15 @@ def route(view: View, context: FlowContext) -> Steps[Outcome]:
         if not shortlist.targets:
             return best_rejected(shortlist, attempts)
         target = shortlist.targets[0]
-        if looks and context.cache is not None:
-            shortlist, stored = context.cache.look_up(view, shortlist)
-            if stored is not None:
-                looks = False
-                call = Call(target, view, shortlist, None, True, 0.0, context.timer() - asked, "", stored)
-                if context.observers.decided:
-                    tell(context.observers.decided, call)
-                context.settle(attempt := (yield from _made(call, context)))
-                if attempt.accepted:
-                    return Outcome(attempt, (attempt,))
-        verify = context.verify if len(shortlist.targets) > 1 else None  # the last resort is not judged
+        known = context.cache if looks else None
+        shortlist, stored = known.look_up(view, shortlist) if known is not None else (shortlist, None)
+        verify = context.verify if len(shortlist.targets) > 1 and stored is None else None  # the last resort is not judged
         delay = context.recovery.delay(target, view) if attempts else 0.0
-        plan = shortlist.at_once
+        plan = shortlist.at_once if stored is None else None
         after = None if plan is None or delay or len(shortlist.targets) == 1 else plan.after(target)
         live = verify is None and (after is None or plan is None or plan.choose is None)
-        call = Call(target, view, shortlist, None, live, delay, context.timer() - asked)
-        if (refuser := context.reserve(call)) is not None:
+        call = Call(target, view, shortlist, None, live, delay, context.timer() - asked, "", stored)
+        if stored is None and (refuser := context.reserve(call)) is not None:
             if not getattr(refuser, "gives_way", False) or target.name in postponed:
                 refused[target.name] = refuser
             postponed.add(target.name)
@@ -150,13 +142,15 @@ def route(view: View, context: FlowContext) -> Steps[Outcome]:
                 raise
             attempt = replace(attempt, verdict=verdict)
         context.settle(attempt)
+        looks = looks - 1 if stored is not None else 0
+        if stored is not None and not attempt.accepted:
+            continue  # as if it had not been kept
         attempts = (*attempts, *others, attempt)
         if attempt.accepted:
             return Outcome(attempt, attempts)
         view = view.after((*view.attempts, *[other.tried for other in others], attempt.tried), context.clock())
         refused.clear()
         postponed.clear()
-        looks = False
 
 
 def decide(view: View, context: FlowContext, calling: bool = True, more: Target | None = None) -> Steps[Shortlist]:
