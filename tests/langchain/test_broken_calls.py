@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from langchain.agents import create_agent
 
-from langchain_switchwise import ChatSwitchwise
-from switchwise_loopback import Answer, Fault, LoopbackProvider, ToolCall
+from langchain_switchwise import ChatSwitchwise, SwitchwiseMiddleware
+from switchwise_loopback import Answer, Fault, LoopbackProvider, Request, ToolCall
 
 from .conftest import CLAUDE, claude, gpt
 from .fakes import look_up
@@ -32,3 +33,24 @@ async def test_B4_half_a_tool_call_falls_back(fault: Fault) -> None:
                 whole += chunk
             assert [call["args"]["city"] for call in whole.tool_calls] == ["Kyiv"]
             assert whole.response_metadata["switchwise"]["target"] == "fast"
+
+
+@pytest.mark.parametrize("streamed", ["sync", "async"])
+@pytest.mark.parametrize("fault", [Fault.STREAM_CUT, Fault.RESET_MID_STREAM, Fault.EMPTY_OBJECT, Fault.EMPTY_BODY])
+async def test_B5_what_shows_nobody_anything_falls_back_inside_an_agent_that_is_read(fault: Fault, streamed: str) -> None:
+    """Half a tool call in blocks, and streams without content, where LangGraph shows tokens of an `invoke`."""
+
+    def answer(request: Request) -> Answer:
+        return Answer("It is sunny.") if any(turn.results for turn in request.messages) else CALL
+
+    with LoopbackProvider(answer=answer) as provider:
+        llm = ChatSwitchwise({"strong": claude(provider), "fast": gpt(provider)})
+        agent = create_agent(llm, [look_up], middleware=[SwitchwiseMiddleware()])
+        provider.inject(fault, model=CLAUDE, after=1)
+        asked = {"messages": [("user", "hi")]}
+        if streamed == "sync":
+            parts = list(agent.stream(asked, stream_mode="messages"))
+        else:
+            parts = [part async for part in agent.astream(asked, stream_mode="messages")]
+        shown = "".join(str(chunk.text) for chunk, data in parts if data["langgraph_node"] == "model")
+        assert shown == "It is sunny."

@@ -335,7 +335,7 @@ class TestConstruction:
     def test_the_profile_is_what_all_targets_can_do(self, real: ChatSwitchwise) -> None:
         profiles = [model.profile for model in real.models.values()]
         assert real.profile["tool_calling"] is True
-        assert real.profile["max_input_tokens"] == min(profile["max_input_tokens"] for profile in profiles)
+        assert real.profile["max_input_tokens"] == max(profile["max_input_tokens"] for profile in profiles)
         assert ChatSwitchwise({"a": Scripted(), "b": real.models["fast"]}).profile is None
 
     def test_it_does_not_pass_for_any_providers_model(self, real: ChatSwitchwise) -> None:

@@ -115,10 +115,10 @@ class TestInLlamaIndex:
 
 
 class TestMetadata:
-    def test_promises_only_what_every_target_keeps(self, openai):
+    def test_promises_what_the_pool_can_do(self, openai):
         llm = Switchwise({"large": openai("gpt-4.1"), "small": openai("gpt-4o"), "dumb": _Small()})
-        assert llm.metadata.context_window == 5_000
-        assert llm.metadata.is_function_calling_model is False
+        assert llm.metadata.context_window == openai("gpt-4.1").metadata.context_window
+        assert llm.metadata.is_function_calling_model is True
 
     def test_does_not_fail_for_a_model_that_its_integration_does_not_know(self, openai):
         assert Switchwise({"new": openai("gpt-99"), "old": openai("gpt-4o")}).metadata.context_window == 128_000

@@ -52,10 +52,15 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=900.0, help="stop after that long")
     options = parser.parse_args()
-    warnings.simplefilter("ignore")
-    logging.disable(logging.ERROR)  # every circuit that opens
-    with World() as world:
-        return _run(world, options.steps, options.seed, options.seconds)
+    return run(options.steps, options.seed, options.seconds)
+
+
+def run(steps: int, seed: int, seconds: float) -> int:
+    """Ask so many steps, and print what became of them; 1: something must not be."""
+    with warnings.catch_warnings(), World() as world:
+        warnings.simplefilter("ignore")
+        logging.disable(logging.ERROR)  # every circuit that opens
+        return _run(world, steps, seed, seconds)
 
 
 def _run(world: World, steps: int, seed: int, seconds: float) -> int:

@@ -369,7 +369,7 @@ def _sorted(
     limits: Limits | Mapping[str, float] | None = None,
     target: str = "",
     tools: Sequence[Mapping[str, Any]] = (),
-    schema: JsonSchema | None = None,
+    schema: JsonSchema | type | None = None,
     **asked: Any,
 ) -> tuple[Scope, str, Prompt]:
     """Options, by what they are about: where in the work, who may answer, what is asked."""

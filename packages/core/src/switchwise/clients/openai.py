@@ -94,7 +94,7 @@ class OpenAIClient(Client):
 
     def render(self, prompt: Prompt, target: Target) -> dict[str, Any]:
         choice = fitting(neutral(prompt.choice)[0], self.dialect, len(prompt.tools))
-        schema = {"name": "answer", "schema": prompt.schema, "strict": True}
+        schema = {"name": "answer", "schema": prompt.strict_schema, "strict": True}
         messages = chat_messages(prompt.messages, prompt.tools, self.dialect, self.asked(target), prompt.ended_by)
         params = {
             "messages": messages,

@@ -56,7 +56,9 @@ def messages_params(prompt: Prompt, model: str) -> dict[str, Any]:
         "messages": messages,
         "tools": [_tool(tool) for tool in prompt.tools] or None,
         "tool_choice": _choice(prompt),
-        "output_config": {"format": {"type": "json_schema", "schema": prompt.schema}} if prompt.schema is not None else None,
+        "output_config": {"format": {"type": "json_schema", "schema": prompt.strict_schema}}
+        if prompt.schema is not None
+        else None,
         "max_tokens": prompt.max_tokens,
         "temperature": prompt.temperature,
         "top_p": prompt.top_p,

@@ -9,6 +9,7 @@ from typing import Any
 
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.validation import number, whole
+from switchwise.protocols.strict_schema import json_schema_of, strict
 
 Message = Mapping[str, Any]
 JsonSchema = Mapping[str, Any]
@@ -24,7 +25,7 @@ class Prompt:
         tools: `{"type": "function", "function": {"name", "description", "parameters"}}`.
         tool_choice: `auto`, `required`, `none`, or the name of a tool; also as OpenAI writes it, and `any` for `required`.
         parallel_tool_calls: False: at most one call at a time.
-        schema: a JSON schema that the answer must follow.
+        schema: a pydantic model or a JSON schema that the answer must follow; a strict copy of it is sent.
         max_tokens: the longest answer, in tokens.
         temperature, top_p: as everywhere; left out for models that are known to take none.
         stop: as everywhere.
@@ -40,7 +41,7 @@ class Prompt:
     tools: Sequence[Mapping[str, Any]] = ()
     tool_choice: str | Mapping[str, Any] = ""
     parallel_tool_calls: bool | None = None
-    schema: JsonSchema | None = None
+    schema: JsonSchema | type | None = None
     max_tokens: int | None = None
     temperature: float | None = None
     top_p: float | None = None
@@ -56,10 +57,7 @@ class Prompt:
             )
         if isinstance(self.tools, str) or not all(isinstance(tool, Mapping) for tool in self.tools):
             raise ConfigurationError(f"tools={self.tools!r:.80}: give a list of {{'type': 'function', 'function': {{...}}}}")
-        if self.schema is not None and not isinstance(self.schema, Mapping):
-            raise ConfigurationError(
-                f"schema={self.schema!r:.80}: give a JSON schema; of a pydantic model, its model_json_schema()"
-            )
+        object.__setattr__(self, "schema", json_schema_of(self.schema))
         if self.max_tokens is not None:
             whole("Prompt", "max_tokens", self.max_tokens)
         for name, most in (("temperature", 2), ("top_p", 1)):
@@ -67,6 +65,11 @@ class Prompt:
                 number("Prompt", name, value, most=most)
         object.__setattr__(self, "tool_choice", _choice(self.tool_choice))
         object.__setattr__(self, "stop", (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ()))
+
+    @property
+    def strict_schema(self) -> dict[str, Any] | None:
+        """The schema as providers take it; None: there is none."""
+        return strict(self.schema) if isinstance(self.schema, Mapping) else None
 
     @property
     def choice(self) -> str:

@@ -12,14 +12,12 @@ from time import perf_counter
 from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
-from langchain_core.messages import AIMessageChunk
 from langchain_core.tracers._streaming import _StreamingCallbackHandler, _V2StreamingCallbackHandler
 from langchain_core.tracers.base import BaseTracer
 
 from langchain_switchwise.answering.replies import has_tokens, says_something
 from switchwise.engine.timing.time_limits import tokens_came
 
-_NO_CHUNK = AIMessageChunk(content="")
 _SILENT = BaseCallbackHandler.on_llm_new_token
 
 
@@ -49,10 +47,11 @@ class TokensShown(BaseCallbackHandler):
 
     def on_llm_new_token(self, token: Any, *, chunk: Any = None, **kwargs: Any) -> None:  # noqa: ARG002
         """A chunk of the answer has come."""
-        if token or has_tokens(getattr(chunk, "message", None) or _NO_CHUNK):
+        message = getattr(chunk, "message", None)
+        if token or (message is not None and has_tokens(message)):
             tokens_came()
-        if token or (chunk is not None and says_something(getattr(chunk, "message", None))):
-            self._tell(token)
+        if says_something(message) if message is not None else token:  # of a message in blocks, the token is the blocks
+            self._hear(token)
 
     def on_stream_event(self, event: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """An event of the v3 protocol has come."""

@@ -29,6 +29,7 @@ from langchain_switchwise.doors.comparing import compare
 from langchain_switchwise.doors.configurable import configurable
 from langchain_switchwise.doors.from_file import parts_of_file
 from langchain_switchwise.doors.structured import Structured
+from langchain_switchwise.models.makers import PROVIDER, claim_messages
 from langchain_switchwise.models.messages import turn_of
 from langchain_switchwise.models.native import Models, common_profile, natives
 from langchain_switchwise.porting.schema import AnswerSchema
@@ -168,9 +169,10 @@ class ChatSwitchwise(BaseChatModel):
         return {"targets": list(self.dispatch.natives)}
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        claim_messages(self.dispatch.natives.values())
         said = {**self.dispatch.said, **kwargs}
         params = LangSmithParams(
-            ls_provider="switchwise", ls_model_name=str(kwargs.get("model") or "switchwise"), ls_model_type="chat"
+            ls_provider=PROVIDER, ls_model_name=str(kwargs.get("model") or "switchwise"), ls_model_type="chat"
         )
         if isinstance(said.get("temperature"), (int, float)):
             params["ls_temperature"] = said["temperature"]

@@ -180,7 +180,11 @@ def abilities(profile: ModelProfile | None) -> Capabilities:
 
 
 def common_profile(models: Iterable[BaseChatModel]) -> ModelProfile | None:
-    """What all models can do: the AND of what they can, the least of their limits; None where one does not say."""
+    """What can be relied on: the AND of what all can, and the least of their limits, but the largest window; None where one does not say.
+
+    `max_input_tokens` tells when a conversation must be made shorter. That is not before the largest window is full: until then a target that can
+    serve it is left.
+    """
     profiles: list[Mapping[str, Any]] = [model.profile or {} for model in models]
     keys = set(profiles[0]).intersection(*profiles[1:])
     common: dict[str, Any] = {}
@@ -189,7 +193,7 @@ def common_profile(models: Iterable[BaseChatModel]) -> ModelProfile | None:
         if all(isinstance(value, bool) for value in values):
             common[key] = all(values)
         elif all(isinstance(value, int) for value in values):
-            common[key] = min(values)
+            common[key] = max(values) if key == "max_input_tokens" else min(values)
         elif all(value == values[0] for value in values):
             common[key] = values[0]
     return cast("ModelProfile", common) if common else None

@@ -172,7 +172,7 @@ class Switchwise(FunctionCallingLLM):
 
     @property
     def metadata(self) -> LLMMetadata:
-        """What can be relied on whichever target answers: the smallest window, tools only if all call them."""
+        """What the pool can do: the largest window, and tools if any target calls them; what only some can do goes to those."""
         return common_metadata(self.dispatch.natives.values())
 
     def bind(self, **words: Any) -> Switchwise:

@@ -196,14 +196,16 @@ def describe(native: Native, catalog: Catalog) -> Target:
 
 
 def common_metadata(models: Iterable[Native]) -> LLMMetadata:
-    """What can be relied on whichever of the LLMs answers."""
+    """What the pool can do: the largest window, since what does not fit into the others goes there; tools if any calls them, since calls with
+    tools go to those that do; the shortest answer.
+    """
     said = [(native.name, native.metadata, said_window(native)) for native in models]
     outputs = [metadata.num_output for _, metadata, _ in said if metadata.num_output > 0]
     return LLMMetadata(
-        context_window=min([window for _, _, window in said if window is not None], default=DEFAULT_CONTEXT_WINDOW),
+        context_window=max([window for _, _, window in said if window is not None], default=DEFAULT_CONTEXT_WINDOW),
         num_output=min(outputs, default=-1),
         is_chat_model=any(metadata.is_chat_model for _, metadata, _ in said),
-        is_function_calling_model=all(native_metadata.is_function_calling_model for _, native_metadata, _ in said),
+        is_function_calling_model=any(native_metadata.is_function_calling_model for _, native_metadata, _ in said),
         model_name="switchwise:" + "|".join(name for name, _, _ in said),
         system_role=said[0][1].system_role,
     )
