@@ -5,7 +5,7 @@ RUN := $(UV) run --no-sync
 CORE := packages/core/src/switchwise
 READY := .venv/.ready
 
-.PHONY: adapters docs picture coverage help setup chaos demo test test-llamaindex test-newest lock changes check lint types layers bench eval fix build wheels peers clean
+.PHONY: adapters docs picture coverage help setup chaos demo test test-llamaindex test-newest test-oldest lock changes check lint types layers bench eval fix build wheels peers clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,16 @@ test-newest: $(UV)  ## the tests of core, clients and LangChain with the newest 
 	    -e "packages/core[anthropic,openai,schema]" -e packages/loopback -e packages/langchain \
 	    langchain langgraph langchain-openai langchain-anthropic deepagents hypothesis pytest pytest-asyncio pytest-timeout pytest-xdist rich vcrpy
 	.venv-newest/bin/python -m pytest -n auto --disable-warnings --ignore tests/langchain/test_standard.py tests/core tests/clients tests/langchain
+
+# The oldest versions that the packages allow; LlamaIndex and langchain-tests have lower bounds of their own and are left out.
+test-oldest: $(UV)  ## the tests of the clients and of LangChain with the oldest versions that are allowed
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-oldest
+	$(UV) pip install --quiet --no-config --resolution lowest-direct --python .venv-oldest \
+	    -e "packages/core[anthropic,cli,openai,quality,schema,yaml]" -e packages/loopback \
+	    -e "packages/langchain[agents,anthropic,deepagents,openai]"
+	$(UV) pip install --quiet --no-config --python .venv-oldest hypothesis pytest pytest-asyncio pytest-timeout pytest-xdist redis "vcrpy<9"
+	.venv-oldest/bin/python -m pytest -n auto --disable-warnings tests/clients tests/langchain \
+	    --ignore tests/langchain/test_standard.py --ignore tests/langchain/test_drop_in.py
 
 lock: $(UV)  ## write the tested versions to requirements.lock
 	$(UV) export --quiet --no-hashes --no-annotate --no-header --all-packages --no-emit-workspace --output-file requirements.lock
@@ -104,4 +114,4 @@ fix: $(READY)  ## format, mend what the linter can, and draw the schema of confi
 	$(RUN) ruff check --fix .
 
 clean:  ## remove all that was made
-	rm -rf .venv .venv-llamaindex .venv-newest .venv-docs .tools dist .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-llamaindex .venv-newest .venv-oldest .venv-docs .tools dist .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis
