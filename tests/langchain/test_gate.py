@@ -90,14 +90,14 @@ Make = Callable[..., ChatSwitchwise]
 
 @pytest.fixture
 def llm() -> Make:
-    def make(provider: LoopbackProvider, *policies: Any, journal: list[Any] | None = None) -> ChatSwitchwise:
+    def make(provider: LoopbackProvider, *policies: Any, observers: list[Any] | None = None) -> ChatSwitchwise:
         pool = Pool(
             [
                 Target("strong", "anthropic", CLAUDE, Price(4, 20)),
                 Target("fast", "openai", GPT, Price(0.1, 0.5)),
             ]
         )
-        router = Router(pool, Follows(), *(policies or (Rules().prefer("fast"),)), observers=journal or [])
+        router = Router(pool, Follows(), *(policies or (Rules().prefer("fast"),)), observers=observers or [])
         return ChatSwitchwise(router=router, models={"strong": claude(provider), "fast": gpt(provider)})
 
     return make
