@@ -15,7 +15,8 @@ from langgraph.types import Command, RetryPolicy, interrupt
 from langchain_switchwise import ChatSwitchwise
 from langchain_switchwise.doors.middleware import SwitchwiseMiddleware
 from langchain_switchwise.doors.node import SwitchwiseNode, SwitchwiseState, follow
-from switchwise import ConfigurationError, Pool, Router, Target
+from switchwise import ConfigurationError, Pool, Price, Router, Target
+from switchwise.policies import Rules
 from switchwise.policies.follow_decision import Follows
 
 from .conftest import Duo
@@ -182,3 +183,58 @@ def test_what_is_followed_passes_a_strict_type_checker_as_settings_of_a_call() -
     """`llm.invoke(messages, **follow(state))` and `graph.add_node("route", SwitchwiseNode(llm))`, under `mypy --strict`."""
     assert get_type_hints(follow)["return"] == dict[str, Any]
     assert get_type_hints(SwitchwiseNode.__call__)["state"] is Any
+
+
+# -- asking the user before another target takes over
+
+
+def asking(per: str = "session", ask: Any = True) -> Any:
+    llm = ChatSwitchwise(
+        {name: Scripted(model_name=name, script=[f"{name} says"] * 9) for name in ("strong", "fast")},
+        router=Router(
+            Pool([Target("strong", price=Price(5, 25)), Target("fast", price=Price(1, 5))]),
+            Follows(),
+            Rules().prefer("fast", when=lambda view: True, because="easy work"),
+        ),
+    )
+    builder = StateGraph(State)
+    builder.add_node("route", SwitchwiseNode(llm, per=per, ask=ask))
+    builder.add_node("work", lambda state: {"messages": [llm.invoke(state["messages"], **follow(state))]})
+    builder.add_edge(START, "route")
+    builder.add_edge("route", "work")
+    return builder.compile(checkpointer=InMemorySaver())
+
+
+@pytest.mark.parametrize(
+    ("answer", "target", "because"),
+    [(True, "fast", "easy work"), (False, "strong", "the user declined fast"), ("strong", "strong", "the user prefers it")],
+)
+def test_the_user_is_asked_before_another_target_takes_over(answer: Any, target: str, because: str) -> None:
+    app = asking()
+    state = app.invoke({"messages": [("user", "hi")]}, CONFIG)
+    (question,) = state["__interrupt__"]
+    assert question.value["target"] == "fast"
+    assert question.value["instead_of"] == "strong"
+    assert question.value["because"] == "easy work"
+    assert question.value["saves"] > 0
+    state = app.invoke(Command(resume=answer), CONFIG)
+    assert answered(state) == [target]
+    assert state["switchwise_decision"]["because"] == because
+    state = app.invoke({"messages": [("user", "go on")]}, CONFIG)  # it stands for the session: nobody is asked again
+    assert answered(state) == [target] * 2
+
+
+def test_nobody_is_asked_about_what_is_not_worth_it_or_changes_nothing() -> None:
+    app = asking(ask=lambda found: (found.saves or 0) > 1)
+    assert answered(app.invoke({"messages": [("user", "hi")]}, CONFIG)) == ["fast"]
+    step = asking("step")
+    step.invoke({"messages": [("user", "hi")]}, CONFIG)
+    step.invoke(Command(resume=True), CONFIG)
+    assert answered(step.invoke({"messages": [("user", "more")]}, CONFIG)) == ["fast", "fast"]
+
+
+def test_an_answer_that_names_nobody_is_refused() -> None:
+    app = asking()
+    app.invoke({"messages": [("user", "hi")]}, CONFIG)
+    with pytest.raises(ConfigurationError, match="give True, False, or one of fast, strong"):
+        app.invoke(Command(resume="gpt"), CONFIG)

@@ -28,6 +28,7 @@ from switchwise.nouns.view import Needs, View
 from switchwise.observe.spending import spending
 from switchwise.policies.hold import hold
 from switchwise.router import Router
+from switchwise.suggestion import Suggestion
 
 __version__ = "0.1.0"
 
@@ -64,6 +65,7 @@ __all__ = [
     "Shortlist",
     "Signals",
     "StepKind",
+    "Suggestion",
     "SwitchwiseError",
     "Target",
     "TargetError",

@@ -54,6 +54,7 @@ from switchwise.policies.default_chain import Aim, default_chain
 from switchwise.policies.healthy import Healthy
 from switchwise.state.forking import Draws
 from switchwise.state.store import Store
+from switchwise.suggestion import Suggestion, explained, suggestion
 
 if TYPE_CHECKING:
     from switchwise.catalog import Catalog
@@ -255,8 +256,7 @@ class Router:
         """
         from switchwise.config import load
 
-        configuration = load(path, catalog)
-        recipe = configuration.pick(router, labels)
+        recipe = (configuration := load(path, catalog)).pick(router, labels)
         models = {target.name: build(configuration.endpoints[target.name]) for target in recipe.pool}
         return models, cls.from_recipe(configuration, recipe, catalog=catalog, fixed=True, **options)
 
@@ -274,8 +274,8 @@ class Router:
 
         if self._file is None:
             raise ConfigurationError("this router was not made from a file: use Router.from_file")
-        file, found = self._file, self._file.changed()
-        if found is None:
+        file = self._file
+        if (found := file.changed()) is None:
             return False
         configuration, recipe = found
         before = [part for part in self._remembering.values() if isinstance(part, Remembers)]
@@ -325,8 +325,12 @@ class Router:
         return decide_alone(self._begun(view), self._context)
 
     def explain(self, view: View | None = None) -> Explanation:
-        """Who was ruled out, who leads, and why, for `view` or an empty request; print it."""
-        return Explanation(self.decide(view or View()))
+        """Who was ruled out, who leads, why, and what the estimators know, for `view` or an empty request; print it."""
+        return explained(view := view or View(), self.decide(view), self.policies)
+
+    def suggest(self, view: View, than: str | None = None) -> Suggestion:
+        """The decision as a value to show or to ask about: whom instead of `than` (the first of the pool), why, what it saves and loses."""
+        return suggestion(view.begun(self._context.clock(), 0), self.decide(view), self.policies, than)
 
     def health(self) -> dict[str, CircuitState]:
         """The circuit of each target and account that was called, by name; empty without `Healthy` in the chain."""

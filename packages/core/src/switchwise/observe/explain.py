@@ -14,9 +14,11 @@ class Explanation:
 
     Parameters:
         shortlist: the finished decision.
+        options: what the router's estimators know of each target, to be shown as text.
     """
 
     shortlist: Shortlist
+    options: tuple[object, ...] = ()
 
     def why_not(self, name: str) -> str:
         """Why a target is not the one that is called.
@@ -59,7 +61,7 @@ class Explanation:
         decider = self.shortlist.decider
         why = f"   decided by {decider.policy} ({decider.level.name.lower()}): {decider.because}" if names else ""
         lines = [_line(note) for note in self.shortlist.notes]
-        return "\n".join([head, *([why] if why else []), *lines])
+        return "\n".join([head, *([why] if why else []), *lines, *[f"   {option}" for option in self.options]])
 
     __repr__ = __str__
 

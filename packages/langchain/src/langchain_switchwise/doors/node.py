@@ -6,7 +6,7 @@ interruption and resume. Not needed otherwise: `ChatSwitchwise` decides at every
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from typing_extensions import TypedDict
@@ -15,6 +15,7 @@ from langchain_switchwise.doors.chat_model import ChatSwitchwise
 from switchwise import ConfigurationError, Level, Shortlist, View
 from switchwise.adapting.models import named
 from switchwise.policies.follow_decision import FOLLOW, Follows
+from switchwise.suggestion import Suggestion
 
 STATE_KEY = "switchwise_decision"
 
@@ -47,6 +48,9 @@ class SwitchwiseNode:
         llm: the chat model that later nodes call.
         per: how long a decision stands: `session`, `agent`, `task`, or `step` (decide at every visit).
         messages: the key of the state that holds the conversation.
+        ask: interrupt the graph and ask the user before another target takes over than the one that stands (at first: the first of the pool).
+            What is asked is `Suggestion.as_dict()`: reason, price, what is lost. Resume with `True` (do so), `False` (stay), or the
+            name of a target. A function of the `Suggestion` says which ones to ask about.
 
     Raises:
         ConfigurationError: the model is no `ChatSwitchwise`, or its router has no `Follows` among its policies, so nothing would follow the decision.
@@ -58,7 +62,14 @@ class SwitchwiseNode:
     'strong'
     """
 
-    def __init__(self, llm: ChatSwitchwise, *, per: Level | str = Level.STEP, messages: str = "messages") -> None:
+    def __init__(
+        self,
+        llm: ChatSwitchwise,
+        *,
+        per: Level | str = Level.STEP,
+        messages: str = "messages",
+        ask: bool | Callable[[Suggestion], bool] = False,
+    ) -> None:
         if not isinstance(llm, ChatSwitchwise):
             raise ConfigurationError(f"SwitchwiseNode: llm= is {named(llm)}: give the ChatSwitchwise that later nodes call")
         if not follows(llm):
@@ -68,6 +79,7 @@ class SwitchwiseNode:
         self.llm = llm
         self.level = Level.parse(per)
         self.messages = messages
+        self.ask = ask
 
     def __call__(self, state: Any) -> dict[str, Decision]:  # a mapping; LangGraph's types want to be told the graph's own
         """The decision for the conversation in `state`; nothing new where one stands for this scope."""
@@ -77,7 +89,39 @@ class SwitchwiseNode:
         standing: Decision | None = state.get(STATE_KEY)
         if standing is not None and self.level is not Level.STEP and standing["scope"] == scope and not failed(view):
             return {}
-        return {STATE_KEY: decision(self.llm.router.decide(view), scope)}
+        if not self.ask:
+            return {STATE_KEY: decision(self.llm.router.decide(view), scope)}
+        found = self.llm.router.suggest(view, standing["target"] if standing is not None else None)
+        if not found.changes or (self.ask is not True and not self.ask(found)):
+            return {STATE_KEY: suggested(found, scope)}
+        from langgraph.types import interrupt  # a node that asks nobody does without
+
+        return {STATE_KEY: answered(found, interrupt(found.as_dict()), scope)}
+
+
+def suggested(found: Suggestion, scope: list[str]) -> Decision:
+    """A suggestion as a decision."""
+    return Decision(
+        target=found.target, then=[*found.then], level=found.level, policy=found.policy, because=found.because, scope=scope
+    )
+
+
+def answered(found: Suggestion, answer: object, scope: list[str]) -> Decision:
+    """The decision after the user's answer: True, False, or the name of a target that may be called.
+
+    Raises:
+        ConfigurationError: it is something else.
+    """
+    if answer is True:
+        return suggested(found, scope)
+    names = [found.target, *found.then]
+    wanted = found.instead_of if answer is False else answer
+    if wanted not in names:
+        known = ", ".join(names)
+        raise ConfigurationError(f"SwitchwiseNode: it was resumed with {answer!r}: give True, False, or one of {known}")
+    then = [name for name in names if name != wanted]
+    said = "the user prefers it" if answer is not False else f"the user declined {found.target}"
+    return Decision(target=str(wanted), then=then, level=found.level, policy="user", because=said, scope=scope)
 
 
 def follows(llm: ChatSwitchwise) -> bool:

@@ -1,0 +1,183 @@
+"""A decision as a suggestion: who should answer, instead of whom, why, at what price, and what is lost. Nobody acts on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from switchwise.engine.endings import best_rejected
+from switchwise.nouns.shortlist import Shortlist
+from switchwise.nouns.target import Target
+from switchwise.nouns.usage import Usage
+from switchwise.nouns.view import View
+from switchwise.observe.explain import Explanation
+from switchwise.quality.choosing import ANSWER
+from switchwise.quality.estimate import Estimate, Estimator, estimate
+from switchwise.quality.priors import Priors
+from switchwise.switching.advisor import Advisor
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One target of the pool.
+
+    Parameters:
+        target: its name.
+        chance: how likely it solves the call, from 0 to 1; None: nothing is known.
+        source: where that is from.
+        dollars: USD of this call, with an answer of 500 tokens and what is expected to be cached; None: no price is known.
+        task: USD of a whole task of this kind; None: not known.
+        cold: tokens of the prompt that it has not cached.
+        out: why it may not be called; empty: it may.
+    """
+
+    target: str
+    chance: float | None
+    source: str
+    dollars: float | None
+    task: float | None
+    cold: int
+    out: str = ""
+
+    def __str__(self) -> str:
+        if self.out:
+            return f"{self.target}: {self.out}"
+        told = [f"{self.chance:.0%} likely to solve it" if self.chance is not None else "nothing is known of its success"]
+        if self.dollars is not None:
+            told.append(f"${self.dollars:.3g} for this call")
+        if self.task is not None:
+            told.append(f"${self.task:.3g} for a task")
+        return f"{self.target}: {', '.join(told)} ({self.source})"
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What a router would do: print it, or ask somebody.
+
+    Parameters:
+        target: who should answer.
+        then: the fallback order after it.
+        instead_of: whom it is compared with.
+        policy, level, because: of the opinion that settled it.
+        options: all targets of the pool.
+        saves: USD that this call costs less than with `instead_of`; negative: more; None: a price is not known.
+        loses: chance of success that is given up, in probability; negative: won; None: not known.
+        cold: tokens of the prompt that must be read once more, because `instead_of` has them cached and `target` has not.
+    """
+
+    target: str
+    then: tuple[str, ...]
+    instead_of: str
+    policy: str
+    level: str
+    because: str
+    options: tuple[Option, ...]
+    saves: float | None
+    loses: float | None
+    cold: int
+
+    @property
+    def changes(self) -> bool:
+        """Another target is suggested than the one that it is compared with."""
+        return self.target != self.instead_of
+
+    def as_dict(self) -> dict[str, Any]:
+        """In JSON types."""
+        return {**asdict(self), "then": list(self.then), "options": [asdict(each) for each in self.options]}
+
+    def __str__(self) -> str:
+        head = f"{self.target} instead of {self.instead_of}" if self.changes else f"stay with {self.target}"
+        told = [f"{head}: {self.because} ({self.policy}, {self.level})"]
+        if self.changes:
+            parts = []
+            if self.saves is not None:
+                parts.append(
+                    f"{'saves' if self.saves >= 0 else 'costs'} ${abs(self.saves):.3g}{'' if self.saves >= 0 else ' more'}"
+                )
+            if self.loses is not None:
+                parts.append(f"{'gives up' if self.loses > 0 else 'wins'} {abs(self.loses) * 100:.0f} points of success")
+            if self.cold:
+                parts.append(f"{self.cold:,} tokens are read once more")
+            told += [f"   {', '.join(parts)}"] if parts else []
+        return "\n".join([*told, *[f"   {option}" for option in self.options]])
+
+
+def suggestion(view: View, decided: Shortlist, policies: Iterable[object], than: str | None = None) -> Suggestion:
+    """The finished decision as a suggestion.
+
+    Parameters:
+        view: the request.
+        decided: what the router decided.
+        policies: of the router; their estimators and ledgers are asked.
+        than: the target or role to compare with; None: the first of the pool.
+
+    Raises:
+        NoTarget, BudgetExceeded: nothing may be called.
+        ConfigurationError: `than` names nothing in the pool.
+    """
+    if not decided.targets:
+        best_rejected(decided, ())
+    words = decided.pool.select(than) if than is not None else ()
+    options = {option.target: option for option in options_of(view, decided, policies)}
+    present = next((each for name, each in options.items() if name in words), next(iter(options.values())))
+    chosen, note = options[decided.names[0]], decided.decider
+    return Suggestion(
+        chosen.target,
+        decided.names[1:],
+        present.target,
+        note.policy,
+        note.level.name.lower(),
+        note.because,
+        tuple(options.values()),
+        None if chosen.dollars is None or present.dollars is None else present.dollars - chosen.dollars,
+        None if chosen.chance is None or present.chance is None else present.chance - chosen.chance,
+        max(0, chosen.cold - present.cold),
+    )
+
+
+def explained(view: View, decided: Shortlist, policies: Iterable[object]) -> Explanation:
+    """The finished decision, told to a person, with what the router's estimators know of each target."""
+    return Explanation(decided, tuple(options_of(view, decided, policies, shipped=False)))
+
+
+def options_of(view: View, decided: Shortlist, policies: Iterable[object], *, shipped: bool = True) -> list[Option]:
+    """What is known of each target of the pool, for one request.
+
+    Parameters:
+        view: the request.
+        decided: the finished decision.
+        policies: of the router; their estimators and ledgers are asked.
+        shipped: where no estimator of theirs knows anything, the shipped table is asked; False: nothing is said then.
+    """
+    pool, parts = decided.pool.targets, [*_unwrapped(policies)]
+    estimates = _estimates(view, pool, parts) or ([*estimate(Priors(), view, pool)] if shipped else [])
+    advisor = next((found for part in parts if isinstance(found := getattr(part, "advisor", None), Advisor)), None)
+    out = {name: f"{note.because} ({note.policy})" for note in decided.notes for name in note.out}
+    found = []
+    for target, known in zip(pool, estimates, strict=False):
+        cached = min(advisor.expect(view, target).likely, view.tokens) if advisor is not None else 0
+        usage = Usage(view.tokens, ANSWER, cache_read_tokens=cached)
+        dollars = None if target.price is None else target.price.at(view.now).cost(usage)
+        chance = known.p if known.n else None
+        cold = view.tokens - cached
+        found.append(Option(target.name, chance, known.source, dollars, known.dollars, cold, out.get(target.name, "")))
+    return found
+
+
+def _unwrapped(policies: Iterable[object]) -> Iterator[object]:
+    """The policies, and those inside of them (`hold`, `Canary`)."""
+    for policy in policies:
+        yield policy
+        if (inner := getattr(policy, "policy", None)) is not None:
+            yield from _unwrapped([inner])
+
+
+def _estimates(view: View, pool: tuple[Target, ...], parts: Iterable[object]) -> list[Estimate]:
+    """Those of the first estimator of the chain that knows something; empty: none does."""
+    for part in parts:
+        quality: Estimator | None = getattr(part, "quality", None)
+        found = [*estimate(quality, view, pool)] if quality is not None else []
+        if any(each.n for each in found):
+            return found
+    return []
