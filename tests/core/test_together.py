@@ -409,13 +409,13 @@ def test_a_verifier_gathers_questions_and_is_sent_what_came_of_each_in_order() -
         assert sum(a.abandoned for a in learned) == expected.count(None)
 
 
-def test_only_what_chooses_among_answers_may_repeat_the_request() -> None:
-    def verify(view: View, reply: Reply) -> Any:
-        yield Gather([Repeat("a", "again")])
-        return Verdict(True)
+def test_a_policy_that_decides_may_not_make_the_request_itself() -> None:
+    def curious(view: View, shortlist: Shortlist) -> Any:
+        yield Gather([Repeat("slow")])
+        return shortlist
 
     with pytest.raises(TypeError, match="may repeat the request"):
-        list(drive(Router(PAIR, verify=verify).start(View()), lambda call: iter([Reply("x")])))
+        list(drive(Router(PAIR, curious).start(View()), lambda call: iter([Reply("x")])))
 
 
 def test_a_second_round_is_the_same_request_with_a_note_and_its_answer_can_be_chosen() -> None:

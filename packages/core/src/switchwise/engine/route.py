@@ -21,24 +21,25 @@ from typing import Any, TypeVar
 
 from switchwise.engine.endings import best_rejected, without
 from switchwise.engine.policy import Caches, Flow, Policy, Reserves, Steps, Verifier, name_of
+from switchwise.engine.questions import first, only, priced, reserved, with_answers
 from switchwise.engine.recovery import Recovery
 from switchwise.engine.together import Batch, answered
 from switchwise.nouns.call import Attempt, Call, Outcome
 from switchwise.nouns.errors import BudgetExceeded, FailureKind, Interrupted, TargetError, failed_as
 from switchwise.nouns.exchange.ask import Ask
 from switchwise.nouns.exchange.gather import Gather, Ranking, Repeat, Together
-from switchwise.nouns.exchange.reply import Answer, Reply, Verdict
+from switchwise.nouns.exchange.reply import Reply, Verdict
 from switchwise.nouns.shortlist import Note, Shortlist
 from switchwise.nouns.target import Pool, Target
 from switchwise.nouns.view import Needs, View
 from switchwise.observe.observer import NOBODY, Observers, tell
-from switchwise.protocols.ask_text import answers_in, tokens_of
+from switchwise.protocols.ask_text import tokens_of
+from switchwise.reading.token_estimate import MESSAGE, estimate
 
 _log = logging.getLogger("switchwise.engine")
 T = TypeVar("T")
 _NO_NEEDS = Needs()
 _NOT_CHOSEN = Verdict(False, "another answer was chosen")
-_LEFT_OUT = Answer(because="it left the question out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,9 @@ def route(view: View, context: FlowContext) -> Steps[Outcome]:
                         f"{name_of(verify)} gave {opinion!r:.80} for a verdict: return a Verdict, or wrap a test as Predicate"
                     )
                 verdict = (
-                    opinion if isinstance(opinion, Verdict) else (yield from _heard(opinion, name_of(verify), view, context))
+                    opinion
+                    if isinstance(opinion, Verdict)
+                    else (yield from _heard(opinion, name_of(verify), view, context, judged=attempt.target))
                 )
             except BaseException:  # the reply is paid for, whatever becomes of its verdict
                 context.settle(attempt)
@@ -233,6 +236,7 @@ def _together(call: Call, plan: Together, after: float, context: FlowContext) ->
         made = yield from batch.run([call, *(iter(further, None) if not after else ())])
         replied = [attempt for attempt in made if attempt.reply is not None]
         if plan.choose is not None and replied:
+            made.sort(key=lambda attempt: batch.order[id(attempt.call)])
             made = yield from _chosen(plan, made, view, context)
         elif replied:
             made.append(made.pop(made.index(replied[0])))
@@ -270,11 +274,19 @@ def _learn_all(attempts: Sequence[Attempt], context: FlowContext) -> None:
         context.settle(attempt)
 
 
-def _heard(flow: Flow[T], author: str, view: View, context: FlowContext, repeats: list[Attempt] | None = None) -> Steps[T]:
+def _heard(
+    flow: Flow[T],
+    author: str,
+    view: View,
+    context: FlowContext,
+    repeats: list[Attempt] | None = None,
+    judged: Target | None = None,
+) -> Steps[T]:
     """Run the flow of a policy or verifier; its questions are calls like any other, and attempts.
 
     Parameters:
-        repeats: takes the attempts at the caller's own request that it makes once more; None: it may not.
+        repeats: takes the attempts at the caller's own request that are made once more, for one of them to be chosen.
+        judged: who gave the reply that a verifier judges, which may repeat the request too; None: no verifier runs.
     """
     step: Callable[[Any], Any] = flow.send
     told: Any = None
@@ -286,7 +298,7 @@ def _heard(flow: Flow[T], author: str, view: View, context: FlowContext, repeats
             if asked > MOST_ASKS:
                 raise RuntimeError(f"{author} put more than {MOST_ASKS} questions for one opinion: it loops")
             if isinstance(ask, Gather):
-                told = yield from _gathered(ask, author, view, context, repeats)
+                told = yield from _gathered(ask, author, view, context, repeats, judged)
             elif isinstance(ask, Ask):
                 told = yield from _answered(ask, author, view, context)
             else:
@@ -302,15 +314,26 @@ def _heard(flow: Flow[T], author: str, view: View, context: FlowContext, repeats
 
 
 def _gathered(
-    gather: Gather, author: str, view: View, context: FlowContext, repeats: list[Attempt] | None
+    gather: Gather,
+    author: str,
+    view: View,
+    context: FlowContext,
+    repeats: list[Attempt] | None,
+    judged: Target | None,
 ) -> Steps[tuple[Reply | TargetError | None, ...]]:
     """What came of each effect: its reply, why there is none, or None: it was cancelled."""
     found: dict[int, Reply | TargetError | None] = {}
     calls: dict[int, Call] = {}
     for i, effect in enumerate(gather.effects):
-        if isinstance(effect, Repeat) and repeats is None:
-            raise TypeError(f"{author} yielded {effect!r}: only what chooses among several answers may repeat the request")
-        call = _question(effect, author, view, context) if isinstance(effect, Ask) else _again(effect, author, view, context)
+        if isinstance(effect, Ask):
+            call = _question(effect, author, view, context)
+        elif repeats is None and judged is None:
+            raise TypeError(
+                f"{author} yielded {effect!r}: only what chooses among answers or judges one may repeat the request"
+            )
+        else:
+            target = first(effect.to, context.pool) if effect.to or judged is None else judged
+            call = _again(effect, target, author, view, context)
         if isinstance(call, Call):
             calls[i] = call
         else:
@@ -319,7 +342,7 @@ def _gathered(
     try:
         yield from batch.run([*calls.values()])
     finally:
-        made = {id(attempt.call): _with_answers(attempt) for attempt in batch.made}
+        made = {id(attempt.call): with_answers(attempt) for attempt in batch.made}
         for attempt in made.values():
             if attempt.call.ask is None and repeats is not None:
                 repeats.append(attempt)
@@ -327,7 +350,8 @@ def _gathered(
                 context.settle(attempt)
     for i, call in calls.items():
         attempt = made[id(call)]
-        found[i] = attempt.reply or attempt.error
+        kept = attempt.call.ask is None and repeats is not None  # it may be chosen, as the object that it is
+        found[i] = (attempt.reply if kept else priced(attempt)) or attempt.error
     return tuple([found[i] for i in range(len(gather.effects))])
 
 
@@ -336,56 +360,32 @@ def _answered(ask: Ask, author: str, view: View, context: FlowContext) -> Steps[
     call = _question(ask, author, view, context)
     if isinstance(call, TargetError):
         return call
-    attempt = _with_answers((yield from _made(call, context)))
+    attempt = with_answers((yield from _made(call, context)))
     context.settle(attempt)
-    return attempt.reply or attempt.error or TargetError(FailureKind.CONNECTION)
+    return priced(attempt) or attempt.error or TargetError(FailureKind.CONNECTION)
 
 
 def _question(ask: Ask, author: str, view: View, context: FlowContext) -> Call | TargetError:
     """The call that puts a question, reserved for; or why it may not be put."""
-    target = ask.model.target if ask.model is not None else _first(ask.to, context.pool)
+    target = ask.model.target if ask.model is not None else first(ask.to, context.pool)
     if (note := _ruled_out(target, ask, view, context)) is not None:
         kind = FailureKind.QUOTA if issubclass(note.raises, BudgetExceeded) else FailureKind.UNSUPPORTED
         return TargetError(kind, f"{target.name} may not be asked: {note.because} ({note.policy})")
-    return _reserved(Call(target, view, _only(target, author, ask.because), ask, live=False), context)
+    return reserved(Call(target, view, only(target, author, ask.because), ask, live=False), context.reserve)
 
 
-def _again(repeat: Repeat, author: str, view: View, context: FlowContext) -> Call | TargetError:
+def _again(repeat: Repeat, target: Target, author: str, view: View, context: FlowContext) -> Call | TargetError:
     """The caller's own request once more, with a note; reserved for, where the requirements of the chain allow it."""
-    target = _first(repeat.to, context.pool)
-    shortlist = decide_alone(view, context)
+    if repeat.note:
+        view = replace(view, tokens=view.tokens + estimate(repeat.note) + MESSAGE)
+    shortlist = decide_alone(view, context, None if target in context.pool.targets else target)
     if target not in shortlist.targets:
         note = next(note for note in shortlist.notes if target.name in note.out)
         return TargetError(FailureKind.UNSUPPORTED, f"{target.name} may not be asked again: {note.because} ({note.policy})")
-    call = _reserved(Call(target, view, _only(target, author, "another round"), live=False, note=repeat.note), context)
+    call = reserved(Call(target, view, only(target, author, "another answer"), live=False, note=repeat.note), context.reserve)
     if isinstance(call, Call):
         tell(context.observers.decided, call)
     return call
-
-
-def _only(target: Target, author: str, because: str) -> Shortlist:
-    return Shortlist(Pool([target])).signed_by(author).order(lambda _: 0.0, because)
-
-
-def _reserved(call: Call, context: FlowContext) -> Call | TargetError:
-    refuser = context.reserve(call)
-    return call if refuser is None else TargetError(FailureKind.QUOTA, f"{name_of(refuser)} does not allow this call")
-
-
-def _with_answers(attempt: Attempt) -> Attempt:
-    """The attempt at a question with an answer for each that was put; any other as it is."""
-    ask, reply = attempt.call.ask, attempt.reply
-    if ask is None or reply is None:
-        return attempt
-    answers = reply.answers if reply.answers is not None else answers_in(attempt.call, reply.text)
-    whole = {name: answers.get(name, _LEFT_OUT) for name in ask.questions}
-    return replace(attempt, reply=replace(reply, answers=whole))
-
-
-def _first(word: str, pool: Pool) -> Target:
-    """The first target of the pool that `word` stands for."""
-    names = pool.select(word)
-    return next(target for target in (*pool.targets, *pool.asked) if target.name in names)
 
 
 def _ruled_out(target: Target, ask: Ask, view: View, context: FlowContext) -> Note | None:

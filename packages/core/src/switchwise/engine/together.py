@@ -44,6 +44,7 @@ class Batch:
     after: float | None = None
     further: Callable[[], Call | None] = lambda: None
     made: list[Attempt] = field(default_factory=list)
+    order: dict[int, int] = field(default_factory=dict)  # by id of the call, the place in which it was begun
     _open: dict[int, tuple[Call, float, float]] = field(default_factory=dict)  # with when it began, by clock and timer
 
     def run(self, calls: Sequence[Call]) -> Generator[Live, CallEvent | None, list[Attempt]]:
@@ -83,6 +84,7 @@ class Batch:
         return self.made
 
     def _begin(self, call: Call) -> None:
+        self.order[id(call)] = len(self.order)
         self._open[id(call)] = call, self.clock(), self.timer()
 
     def _take(self, call: Call, what: Reply | TargetError) -> None:

@@ -9,6 +9,7 @@ from switchwise.policies.by_step import ByStep
 from switchwise.policies.canary import Canary
 from switchwise.policies.cap import Cap
 from switchwise.policies.cheapest import Cheapest
+from switchwise.policies.consensus import Consensus
 from switchwise.policies.escalate import Escalate
 from switchwise.policies.explore import Explore
 from switchwise.policies.fits import Fits
@@ -35,6 +36,7 @@ __all__ = [
     "Canary",
     "Cap",
     "Cheapest",
+    "Consensus",
     "Escalate",
     "Explore",
     "Fits",

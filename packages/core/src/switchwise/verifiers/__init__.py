@@ -1,13 +1,34 @@
 """The verifiers: they judge replies before these are shown, and finished work before a run ends.
 
-Give one of the first kind to a router as `verify=`; a plain function will do. `Command` judges finished work: give it to a
+Give one of the first kind to a router as `verify=`; a plain function will do. Those that ask models keep `counts`: what they cost, and how often
+outcomes bear them out. `Command` judges finished work: give it to a
 `switchwise.gate.Gate`.
 """
 
+from switchwise.verifiers.agreement import Agreement
+from switchwise.verifiers.all_of import AllOf
 from switchwise.verifiers.answers import NotCut, NotEmpty, Parses, Usable, usable
+from switchwise.verifiers.any_of import AnyOf
 from switchwise.verifiers.command import Command
 from switchwise.verifiers.judge import Judge
 from switchwise.verifiers.predicate import Predicate
+from switchwise.verifiers.rubric import Rubric
 from switchwise.verifiers.schema import Schema
+from switchwise.verifiers.witness import Witness
 
-__all__ = ["Command", "Judge", "NotCut", "NotEmpty", "Parses", "Predicate", "Schema", "Usable", "usable"]
+__all__ = [
+    "Agreement",
+    "AllOf",
+    "AnyOf",
+    "Command",
+    "Judge",
+    "NotCut",
+    "NotEmpty",
+    "Parses",
+    "Predicate",
+    "Rubric",
+    "Schema",
+    "Usable",
+    "Witness",
+    "usable",
+]

@@ -30,6 +30,7 @@ from switchwise.nouns.exchange.reply import Reply, Verdict
 from switchwise.nouns.target import Pool
 from switchwise.nouns.view import View
 from switchwise.protocols.ask_text import code_of
+from switchwise.quality.verdicts import Counted
 
 CRITERIA = "Is the answer complete, correct as far as you can tell, and of use to whoever asked?"
 LONGEST = 200  # characters of the judge's words that go into the verdict
@@ -49,7 +50,7 @@ Give your reason in one sentence. Then end with one line that reads
 SCORE {code}: followed by a number from 0 (useless) to 1 (flawless)."""
 
 
-class Judge:
+class Judge(Counted):
     r"""Ask a target for a score; accept the replies that reach the threshold.
 
     Parameters:
@@ -85,6 +86,7 @@ class Judge:
         threshold: float = 0.5,
         on_failure: Literal["accept", "reject"] = "accept",
     ) -> None:
+        super().__init__()
         if not 0 <= threshold <= 1:
             raise ConfigurationError(f"Judge(threshold={threshold}): give a number from 0 to 1")
         if not isinstance(prompt, str) and not callable(prompt):
@@ -105,12 +107,13 @@ class Judge:
         try:
             said = yield Ask.text(self.ask(view, reply, code), self.target, "it judges the reply")
         except TargetError as error:
-            return self._failed(f"the judge failed: {error}")
+            return self.given(view, self._failed(f"the judge failed: {error}"))
+        self.asked(said)
         score = read_score(said.text, code)
         if score is None:
-            return self._failed("the judge gave no score that can be read")
+            return self.given(view, self._failed("the judge gave no score that can be read"))
         because = " ".join(said.text.split(f"SCORE {code}")[0].split())[:LONGEST]
-        return Verdict(score >= self.threshold, f"{self.target} gives {score:g} of 1: {because}", score)
+        return self.given(view, Verdict(score >= self.threshold, f"{self.target} gives {score:g} of 1: {because}", score))
 
     def ask(self, view: View, reply: Reply, code: str) -> str:
         """The prompt for the judge.

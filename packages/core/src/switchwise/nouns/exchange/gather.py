@@ -27,15 +27,18 @@ Ranking = Sequence[tuple[Reply, Verdict]]
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """The caller's own request once more, with a note after it: for a second round of answers.
+    """The caller's own request once more, tools and all, perhaps with a note after it.
+
+    For what chooses among answers (`Together.choose`), where it makes further rounds, and for verifiers, where it gives another answer to
+    compare with.
 
     Parameters:
-        to: the name of the target that answers.
-        note: sent as a last turn of the user.
+        to: the target that answers, by name or role; empty, of a verifier: the one whose reply is judged.
+        note: sent as a last turn of the user; empty: nothing is.
     """
 
-    to: str
-    note: str = field(repr=False)
+    to: str = ""
+    note: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Gather:
     """Effects that are performed at once. What is sent back: of each, in order, its `Reply`, its `TargetError`, or None: cancelled.
 
     Parameters:
-        effects: questions; where a policy chooses among answers to the caller's request (`Together`), also repeats of that request.
+        effects: questions; of a verifier, and where a policy chooses among answers, also repeats of the caller's request.
         until: when it ends; None: all have come.
 
     Raises:
@@ -70,7 +73,7 @@ class Together:
         because: why, for the records.
         after: seconds without a first chunk or reply from the targets called so far before the next one is called, given the one called first;
             0: all at once; None: that target is called alone.
-        until: how many replies end it, or whether those so far do.
+        until: how many replies end it, or whether those so far do; None: all have come.
         choose: ranks the replies, as a value or as a generator that asks first; None: the first that speaks is the answer, and what it
             says may be shown at once.
         grant: asked just before each further call; False: no more of them.
@@ -81,7 +84,7 @@ class Together:
     most: int
     because: str | Callable[[Target, float], str]
     after: Callable[[Target], float | None]
-    until: Until = 1
+    until: Until | None = 1
     choose: Callable[[View, Sequence[tuple[Target, Reply]]], Any] | None = None
     grant: Callable[[], bool] = lambda: True
     among: Callable[[Target], bool] = lambda _: True

@@ -79,6 +79,7 @@ class Reply:
         answers: of the questions of an `Ask`, by name; None: none were asked, or they stand in the text.
         headers: of the HTTP answer, read while the attempt is learned and never kept; None: the adapter does not see them.
         pieces: the chunks of a stream, for a response cache; None: not streamed, or nobody asked.
+        cost: USD, of an answer that a policy or verifier asked for, as it is sent it; None: not known, or the caller's own.
     """
 
     text: str = ""
@@ -91,6 +92,7 @@ class Reply:
     answers: Mapping[str, Answer] | None = None
     headers: Mapping[str, str] | None = field(default=None, repr=False, compare=False)
     pieces: Sequence[Any] | None = field(default=None, repr=False, compare=False)
+    cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
