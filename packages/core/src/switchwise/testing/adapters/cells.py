@@ -35,7 +35,7 @@ BEHAVIOURS: Mapping[str, Cell] = {
     "cache hints": behaviours.hints_at_caches,
     "pins": behaviours.pins,
     "hedging": several.hedges,
-    "a second round of answers": several.takes_rounds,
+    "consensus": several.agrees,
     "B2 a usage record is an end": servers.ends_with_usage,
     "B3 a new id begins a new call": servers.tells_calls_apart,
     "B7 reasoning stays with its model": servers.keeps_reasoning,

@@ -1,24 +1,18 @@
-"""Several targets for one request: hedging, and a second round of answers."""
+"""Several targets for one request: hedging and consensus."""
 
 from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Sequence
 from typing import Any
 
 from switchwise.nouns.call import Attempt
-from switchwise.nouns.exchange.gather import Gather, Repeat, Together
-from switchwise.nouns.exchange.reply import Reply, Verdict
-from switchwise.nouns.shortlist import Shortlist
-from switchwise.nouns.target import Target
-from switchwise.nouns.view import View
+from switchwise.policies.consensus import Consensus
 from switchwise.policies.hedge import Hedge
 from switchwise.testing.adapters.common import asked, loopback, two
 from switchwise.testing.adapters.face import Ask, Face
 
 _WAYS = tuple(itertools.product((False, True), (False, True)))
-_AGAIN = "Criticise the other answer, then answer again."
 
 
 def hedges(face: Face) -> None:
@@ -50,27 +44,22 @@ def hedges(face: Face) -> None:
             late.set()
 
 
-def takes_rounds(face: Face) -> None:
-    """A policy has both targets answer, then answer again with a note after the request; the second round's answer comes out."""
-
-    class Rounds:
-        name = "Rounds"
-
-        def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:  # noqa: ARG002  (a policy)
-            return shortlist.together(Together(self.name, 2, "a check", lambda _: 0.0, 2, self.choose))
-
-        def choose(self, view: View, replies: Sequence[tuple[Target, Reply]]) -> Any:  # noqa: ARG002
-            again = yield Gather([Repeat(target.name, _AGAIN) for target, _ in replies])
-            return [(reply, Verdict(True, "the second round", 1.0)) for reply in sorted(again, key=lambda reply: reply.text)]
+def agrees(face: Face) -> None:
+    """Two targets differ, are sent the request again with the other's answer after it, and agree: that answer comes out, once."""
 
     def answer(request: Any) -> Any:
         from switchwise_loopback import Answer
 
-        return Answer(f"{request.model} says {str(_AGAIN in str(request.messages[-1])).lower()}")
+        again = "Others have answered this request too" in str(request.messages[-1])
+        return Answer("Both say so now. Answer: 42" if again else f"I say: {request.model}")
 
     with loopback(answer=answer) as provider:
         for streamed, asynchronous in _WAYS:
-            said = asked(face, two(face, provider.openai_url, None, Rounds()), Ask(streamed=streamed), asynchronous)
-            assert said.text == "gpt-4.1-mini says true", said.text
+            journal: list[Attempt] = []
+            consensus = Consensus(of=2, when=lambda _: True, rounds=1)
+            said = asked(face, two(face, provider.openai_url, journal, consensus), Ask(streamed=streamed), asynchronous)
+            assert said.text == "Both say so now. Answer: 42", said.text
             assert not streamed or "".join(said.pieces) == said.text, said.pieces
-            assert len(said.record["attempts"]) == 4, said.record
+            assert [attempt["result"] for attempt in said.record["attempts"]].count("accepted") == 2, said.record
+            assert len(journal) == 4, journal
+            assert all(attempt.reply is not None and attempt.reply.usage is not None for attempt in journal), "all are paid for"
