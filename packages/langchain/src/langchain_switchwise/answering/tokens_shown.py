@@ -79,10 +79,11 @@ def before(handler: BaseCallbackHandler, callbacks: Any) -> Any:
 
 def anybody_reads(*callbacks: Any) -> bool:
     """Whether any of these callbacks (lists of handlers, or managers) shows tokens as they come; tracers only keep them."""
-    return any(map(_reads, (handler for given in callbacks if given for handler in _handlers(given))))
+    return any(map(_reads, (handler for given in callbacks if given for handler in handlers_of(given))))
 
 
-def _handlers(given: Any) -> list[BaseCallbackHandler]:
+def handlers_of(given: Any) -> list[BaseCallbackHandler]:
+    """The handlers of a list or of a manager."""
     return given.handlers if isinstance(given, BaseCallbackManager) else given
 
 

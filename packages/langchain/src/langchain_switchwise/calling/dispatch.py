@@ -18,6 +18,7 @@ from langchain_switchwise.calling.construction import Packed, Parts, packed, unp
 from langchain_switchwise.calling.door import Door
 from langchain_switchwise.calling.perform import Performer
 from langchain_switchwise.calling.recording import RequestRecording
+from langchain_switchwise.calling.root_run import aroot_run, root_run
 from langchain_switchwise.models.native import Native, natives
 from langchain_switchwise.porting.cache_hints import HintWriter
 from langchain_switchwise.porting.history import HistoryAdapter
@@ -89,20 +90,25 @@ class Dispatch:
     def call(self, door: Door, request: Request) -> Any:
         """The whole answer, as the door gives it."""
         performer, run = self._begun(door, request)
-        shown = list(drive(run, performer.perform, context=request.config))
+        with root_run(performer, run) as config:
+            shown = list(drive(run, performer.perform, context=config))
         return door.finish(run.outcome, shown[-1] if shown else None)
 
     async def acall(self, door: Door, request: Request) -> Any:
         """As `call`, asynchronously."""
         performer, run = self._begun(door, request)
-        shown = [item async for item in adrive(run, performer.aperform, context=request.config)]
+        async with aroot_run(performer, run) as config:
+            shown = [item async for item in adrive(run, performer.aperform, context=config)]
         return door.finish(run.outcome, shown[-1] if shown else None)
 
     def stream(self, door: Door, request: Request) -> Generator[Any, None, None]:
         """The answer as it comes; what closes it waits until the decision can be written on it."""
         performer, run = self._begun(door, request)
         closing_item = Closing(door)
-        with closing(cast("Any", drive(run, performer.perform, context=request.config))) as items:
+        with (
+            root_run(performer, run) as config,
+            closing(cast("Any", drive(run, performer.perform, context=config))) as items,
+        ):
             for item in items:
                 yield from closing_item.take(item)
         yield from door.finish(run.outcome, closing_item.last)
@@ -112,8 +118,9 @@ class Dispatch:
         performer, run = self._begun(door, request)
         closing_item = Closing(door)
         async with (
+            aroot_run(performer, run) as config,
             _closed(performer.aperform) as perform,
-            aclosing(cast("Any", adrive(run, perform, context=request.config))) as items,
+            aclosing(cast("Any", adrive(run, perform, context=config))) as items,
         ):
             async for item in items:
                 for shown in closing_item.take(item):

@@ -1,7 +1,7 @@
 """Makes a call: hands the request to the chosen native model, through that model's own public methods.
 
 Rules:
-1. Runs are never nested: the native model's run is the only one, as if it had been called directly.
+1. The native model's run is the only model's run of a call, as if it had been called directly; see `root_run` for the one around it.
 2. A request is adapted for each attempt, on copies; what the caller gave stays as it was.
 3. Only the target's own failures become `TargetError`; bugs, cancellation and graph control flow go on untouched.
 4. A reply that may yet be rejected, and whatever a verifier asks, is tagged `nostream`: LangGraph then shows none of it.
@@ -15,6 +15,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
+from langchain_core.callbacks import BaseCallbackManager
 from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, HumanMessage
@@ -70,6 +71,23 @@ class Performer:
         self._readers: dict[int, TokensShown] = {}
         self.hear: Callable[..., bool] | None = None
         self.view, self._adapter, self._limiter = view, adapter, limiter
+
+    @property
+    def config(self) -> RunnableConfig:
+        """Of the request."""
+        return self._request.config
+
+    @property
+    def messages(self) -> list[BaseMessage]:
+        """Of the request."""
+        return self._request.messages
+
+    def beneath(self, callbacks: BaseCallbackManager) -> RunnableConfig:
+        """Make all further calls beneath the run that these callbacks are of; their config, which has no run id of its own."""
+        config: RunnableConfig = {**self._request.config, "callbacks": callbacks}
+        config.pop("run_id", None)
+        self._request = replace(self._request, config=config)
+        return config
 
     def perform(self, call: Call) -> Iterator[Any]:
         """Make a call, for `drive`: what may be shown of the answer, then the reply."""

@@ -33,6 +33,7 @@ from langchain_switchwise.calling.dispatch import Dispatch
 from langchain_switchwise.calling.door import INVOKE
 from langchain_switchwise.calling.errors import TRANSLATED
 from langchain_switchwise.calling.perform import Performer
+from langchain_switchwise.calling.root_run import aroot_run, root_run
 from langchain_switchwise.doors.chat_model import ChatSwitchwise
 from langchain_switchwise.doors.graph_state import Held, SwitchwiseState, both
 from langchain_switchwise.doors.node import follow
@@ -128,8 +129,9 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
                 message = _message(response, call)
             return iter((reply_of(message, step.performer.first_chunk(call), response),))
 
-        for _ in drive(run, perform, context=step.parsed.config):
-            pass
+        with root_run(step.performer, run) as around:
+            for _ in drive(run, perform, context=around):
+                pass
         return _answer(dispatch, request, run.outcome)
 
     @hook
@@ -153,8 +155,9 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
                 message = _message(response, call)
             yield reply_of(message, step.performer.first_chunk(call), response)
 
-        async for _ in adrive(run, perform, context=step.parsed.config):
-            pass
+        async with aroot_run(step.performer, run) as around:
+            async for _ in adrive(run, perform, context=around):
+                pass
         return _answer(dispatch, request, run.outcome)
 
     def _step(self, request: ModelRequest[Any], dispatch: Dispatch) -> _Step:

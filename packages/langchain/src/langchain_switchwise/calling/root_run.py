@@ -1,0 +1,119 @@
+"""One run for each logical call in the traces of LangChain, with the target's runs beneath it: the attempts, and the questions of policies and judges.
+
+Rules:
+1. It is a chain's run: a chat model's run around another one would count tokens twice and show words twice.
+2. It is there only where somebody keeps runs: LangSmith, a tracer, a handler with `on_chain_start`. Readers of streams alone get none, and
+   see the target's run as if it had been called directly.
+3. It begins when the first decision is known. Its metadata say target, level, policy, reason and decision id, its tags the first three; at its end
+   a tracer's run has all that the decision record says, cost included, and its outputs are the answer and that record.
+4. `run_id` is the logical call's, so that feedback goes there; a `run_name` is the name of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackHandler, CallbackManager
+from langchain_core.globals import get_debug
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tracers._streaming import _StreamingCallbackHandler, _V2StreamingCallbackHandler
+from langchain_core.tracers.base import BaseTracer
+
+from langchain_switchwise.answering.tokens_shown import handlers_of
+from langchain_switchwise.calling.perform import Performer
+from switchwise import Run
+from switchwise.observe.decision_record import reason_of, record_of
+
+NAME = "switchwise"
+_SILENT = BaseCallbackHandler.on_chain_start
+
+
+@contextmanager
+def root_run(performer: Performer, run: Run) -> Generator[RunnableConfig, None, None]:
+    """Around the calls of `run`: gives the config for what is called beneath, and lets the performer use it."""
+    config = performer.config
+    if not anybody_keeps(config):
+        yield config
+        return
+    manager = CallbackManager.configure(config.get("callbacks"), **_labels(config, run))
+    root = manager.on_chain_start(None, _inputs(performer), config.get("run_id"), name=config.get("run_name") or NAME)
+    try:
+        yield performer.beneath(root.get_child())
+    except BaseException as error:
+        root.on_chain_error(error)
+        raise
+    _complete(root.handlers, str(root.run_id), run)
+    root.on_chain_end(_outputs(run))
+
+
+@asynccontextmanager
+async def aroot_run(performer: Performer, run: Run) -> AsyncGenerator[RunnableConfig, None]:
+    """As `root_run`, asynchronously."""
+    config = performer.config
+    if not anybody_keeps(config):
+        yield config
+        return
+    manager = AsyncCallbackManager.configure(config.get("callbacks"), **_labels(config, run))
+    root = await manager.on_chain_start(None, _inputs(performer), config.get("run_id"), name=config.get("run_name") or NAME)
+    try:
+        yield performer.beneath(root.get_child())
+    except BaseException as error:
+        await root.on_chain_error(error)
+        raise
+    _complete(root.handlers, str(root.run_id), run)
+    await root.on_chain_end(_outputs(run))
+
+
+def anybody_keeps(config: RunnableConfig) -> bool:
+    """Whether somebody keeps the runs of calls with this config."""
+    from langchain_core.tracers import context  # imports langsmith, which LangChain does at the first call
+
+    given: Any = config.get("callbacks")
+    if given and any(map(_keeps, handlers_of(given))):
+        return True
+    hooked = [var.get() for var, _, _, _ in context._configure_hooks]
+    return bool(context._tracing_v2_is_enabled()) or get_debug() or any(map(_keeps, filter(None, hooked)))
+
+
+def _keeps(handler: BaseCallbackHandler) -> bool:
+    reader = isinstance(handler, _StreamingCallbackHandler | _V2StreamingCallbackHandler)
+    return not reader and not handler.ignore_chain and type(handler).on_chain_start is not _SILENT
+
+
+def _inputs(performer: Performer) -> dict[str, Any]:
+    return {"messages": performer.messages}
+
+
+def _outputs(run: Run) -> dict[str, Any]:
+    answer = run.outcome.reply.raw
+    output, *_ = getattr(answer, "result", None) or [answer]  # an agent's answer has the message among others
+    return {"output": output, NAME: record_of(run.outcome)}
+
+
+def _labels(config: RunnableConfig, run: Run) -> dict[str, Any]:
+    """Tags and metadata: those of the config hold for what is beneath too, those of the decision for this run alone."""
+    found: dict[str, Any] = {"inheritable_tags": config.get("tags"), "inheritable_metadata": config.get("metadata")}
+    if run.call is not None and run.call.ask is None:  # a question before the decision says nothing of it
+        reason = reason_of(run.call)
+        found |= {"local_tags": _words(reason), "local_metadata": _flat(reason)}
+    return found
+
+
+def _complete(handlers: list[BaseCallbackHandler], run_id: str, run: Run) -> None:
+    """Put what is known at the end on the run that a tracer keeps."""
+    record = record_of(run.outcome)
+    for handler in handlers:
+        kept = handler.run_map.get(run_id) if isinstance(handler, BaseTracer) else None
+        if kept is not None:
+            kept.add_metadata(_flat(record))
+            kept.tags = [*(tag for tag in kept.tags or () if not tag.startswith(f"{NAME}:")), *_words(record)]
+
+
+def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"{NAME}_{name}": value for name, value in record.items()}
+
+
+def _words(record: Mapping[str, Any]) -> list[str]:
+    return [f"{NAME}:{name}:{record[name]}" for name in ("target", "level", "policy")]
