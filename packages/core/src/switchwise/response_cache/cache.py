@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 from switchwise.nouns.call import Attempt
 from switchwise.nouns.errors import ConfigurationError
@@ -23,6 +23,8 @@ from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Target
 from switchwise.nouns.validation import number, whole
 from switchwise.nouns.view import View
+from switchwise.response_cache.similar import Candidate, SimilarAnswers
+from switchwise.response_cache.wording import fleeting
 from switchwise.response_cache.worth import Varied, acts, is_whole, may_be_kept
 from switchwise.state.in_process import InProcess
 from switchwise.state.store import Store, Table
@@ -32,6 +34,15 @@ VERSION = "1"
 LABEL = "cache"
 """A call with this label says what the cache is to do: `off`, nothing; `refresh`, keep the new answer, give no old one."""
 _MARKS = 10_000
+MOST_TURNS = 3
+"""Messages of a conversation above which only the same request finds its answer."""
+
+
+class _Asked(NamedTuple):  # lives as long as its call
+    partition: Key
+    words: str
+    vector: Any
+    near: Candidate | None
 
 
 class ResponseCache:
@@ -46,6 +57,7 @@ class ResponseCache:
             0.3 or for several answers; `always`.
         effects: whether a tool of that name has effects: a call that offers one is neither kept nor answered. None: by its name; what is not
             known to read, look up, think or compute has.
+        similar: gives answers to questions that mean the same, with a bound on wrong ones; None: only the same request finds its answer.
         store: where the answers are kept; None: in this process, or in the store of the router.
 
     Raises:
@@ -64,6 +76,7 @@ class ResponseCache:
         by: Sequence[str] = (),
         varied: Varied = "unsaid",
         effects: Callable[[str], bool] | None = None,
+        similar: SimilarAnswers | None = None,
         store: Store | None = None,
     ) -> None:
         number("ResponseCache", "ttl", ttl, above=True)
@@ -76,7 +89,10 @@ class ResponseCache:
         if effects is not None and not callable(effects):
             raise ConfigurationError(f"ResponseCache(effects={effects!r}): give a function of a tool's name")
         self.ttl, self.size, self.largest, self.by, self.varied = ttl, size, largest, tuple(by), varied
+        if similar is not None and not isinstance(similar, SimilarAnswers):
+            raise ConfigurationError(f"ResponseCache(similar={similar!r:.80}): give SimilarAnswers(bound=0.02, embed=...)")
         self._effects = effects or acts
+        self.similar = similar
         self._store = store
         self._use(store or InProcess())
 
@@ -101,17 +117,48 @@ class ResponseCache:
         key = self.key(view.scope.tenant, view, target, parts)
         entry = None if wish == "refresh" else self.table.get(key)
         if entry is None or not self._is_fresh(entry, view.now):
-            return shortlist.remember(self, (target.name, key)), None
+            asked = self._asked(view, target, parts)
+            stored = self._nearest(asked, view.now) if asked is not None and wish != "refresh" else None
+            shortlist = shortlist.remember(self, (target.name, key, asked))
+            if stored is None:
+                return shortlist, None
+            told = f"{target.name} gave the answer to a question that means the same (similarity {stored.similarity:.2f})"
+            return shortlist.signed_by(self.name).remark(told), stored
         stored = Stored(entry["answer"], "exact", max(0.0, view.now - entry["at"]))
         told = f"{target.name} gave the answer to the same request {stored.age:.0f} s ago"
-        return shortlist.remember(self, (target.name, key)).signed_by(self.name).remark(told), stored
+        return shortlist.remember(self, (target.name, key, None)).signed_by(self.name).remark(told), stored
+
+    def _asked(self, view: View, target: Target, parts: tuple[str, str]) -> _Asked | None:
+        """The question as its meaning is looked up; None: only word for word."""
+        similar, (rest, words) = self.similar, parts
+        if (
+            similar is None
+            or not words
+            or len(words) > similar.longest
+            or len(view.conversation) > MOST_TURNS
+            or fleeting(words)
+        ):
+            return None
+        partition = self.key(view.scope.tenant, view, target, (rest, ""))
+        vector, near = similar.propose(partition, words)
+        return _Asked(partition, words, vector, near)
+
+    def _nearest(self, asked: _Asked, now: float) -> Stored | None:
+        """The answer of the nearest question, if it may be given and is not to be audited."""
+        near = asked.near
+        if near is None or not near.serves or self.similar is None:
+            return None
+        entry = self.table.get(near.group)
+        if entry is None or not self._is_fresh(entry, now) or self.similar.audit(near):
+            return None
+        return Stored(entry["answer"], "semantic", max(0.0, now - entry["at"]), near.similarity, near.risk)
 
     def learn(self, attempt: Attempt) -> None:
         """Keep the answer of a call that was looked up before; drop one that could not be given again."""
         found = next((value for owner, value in attempt.call.shortlist.memo if owner is self), None)
         if found is None or attempt.call.ask is not None or attempt.call.note:
             return
-        name, key = found
+        name, key, asked = found
         if attempt.call.stored is not None:
             if attempt.error is not None:
                 self.table.update(key, lambda _: None)
@@ -121,7 +168,11 @@ class ResponseCache:
             return
         answer = recording.keep(reply)
         if answer is not None and len(answer.encode()) <= self.largest:
-            self.table.put(key, {"answer": answer, "at": attempt.ended})
+            before = self.table.get(asked.near.group) if asked is not None and asked.near is not None else None
+            self.table.put(key, {"answer": answer, "at": attempt.ended, "text": reply.text})
+            if asked is not None and self.similar is not None:
+                same = self.similar.same(asked.words, before["text"], reply.text) if before is not None else None
+                self.similar.learn(asked.partition, asked.words, asked.vector, key, asked.near, same)
 
     def key(self, tenant: str, view: View, target: Target, parts: tuple[str, str]) -> Key:
         """Under which an answer is kept: the tenant, and a digest of all that makes the answer.
