@@ -12,7 +12,9 @@ import pytest
 from switchwise_loopback import LoopbackProvider
 
 ROOT = Path(__file__).parents[1]
-EXAMPLES = sorted(path for path in (ROOT / "examples").rglob("*.py"))
+EXAMPLES = sorted(
+    path for path in (ROOT / "examples").rglob("*.py") if path.parent.name != "notebooks"
+)  # those: tests/notebook
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -28,6 +28,7 @@ from switchwise.engine.policy import (
 )
 from switchwise.engine.recovery import Recovery
 from switchwise.engine.requirements import (
+    described,
     learn_all,
     observers_of,
     pinned,
@@ -397,4 +398,6 @@ class Router:
         return f"Router({', '.join(target.name for target in self.pool)}; {', '.join(map(name_of, self.policies)) or 'no policies'})"
 
     def _repr_html_(self) -> str:
-        return router_html(self.pool, [repr(policy) for policy in self.policies], repr(self.verify) if self.verify else "")
+        return router_html(
+            self.pool, [described(policy) for policy in self.policies], described(self.verify)[0] if self.verify else ""
+        )

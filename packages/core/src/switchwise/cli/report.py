@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from switchwise.cli.output import AsJson, as_json, console
-from switchwise.display.figures import many, percent, usd
 from switchwise.nouns.errors import ConfigurationError
 
 
@@ -27,6 +26,7 @@ def report(
     from switchwise.observe.journal.json_lines import read
     from switchwise.report import page, summarise
     from switchwise.report.rewards import rewards
+    from switchwise.report.summary import told
 
     try:
         records = list(read(journal))
@@ -39,14 +39,8 @@ def report(
         as_json(found.as_dict())
         return
     output.write_text(page(found, title=title, source=journal.name, sessions=sessions), encoding="utf-8")
-    out, saved = console(), ""
-    if found.baselines is not None and len(found.pool) > 1:
-        best = found.baselines.headline
-        word = "saved" if best.saving >= 0 else "lost"
-        saved = f"; {word} {percent(abs(best.saving))} against {best.name} ({usd(best.cost)})"
-    out.print(
-        f"You paid {usd(found.total.cost)} for {many(found.steps, 'step')} in {many(len(found.sessions), 'session')}{saved}."
-    )
+    out = console()
+    out.print(f"You paid {told(found)}.")
     for advice in found.advice:
         if advice.kind not in ("data", "fine"):
             out.print(f"- {advice.title}")

@@ -48,15 +48,12 @@ class Shows(Protocol):
     def _repr_html_(self) -> str: ...
 
 
-def router_html(pool: Shows, policies: Sequence[str], verifier: str) -> Html:
-    """A router: its pool, its policies in order, and what judges replies."""
-    rows = [[f"{number}.", policy] for number, policy in enumerate(policies, 1)]
-    if verifier:
-        rows.append(["verify", verifier])
-    chain = (
-        table(("", "policies, in order of importance"), rows) if rows else faint("No policies: the order of the pool counts.")
-    )
-    return card("Router", Html(pool._repr_html_()), chain)
+def router_html(pool: Shows, policies: Sequence[tuple[str, str, str]], verifier: str) -> Html:
+    """A router: its pool; its policies in order, each with its name, level and summary; and what judges replies."""
+    rows = [[f"{number}.", name, level, summary] for number, (name, level, summary) in enumerate(policies, 1)]
+    chain = table(("", "policy", "per", ""), rows) if rows else faint("No policies: the order of the pool counts.")
+    judge = el("div", f"Replies are judged by {verifier}.") if verifier else None
+    return card("Router", Html(pool._repr_html_()), chain, judge)
 
 
 def columns(headings: Sequence[str], rows: Sequence[Sequence[object]], *, numbers: Sequence[int] = ()) -> str:

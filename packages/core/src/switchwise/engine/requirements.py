@@ -58,6 +58,14 @@ def observers_of(observers: object) -> Observers:
     return Observers(observers)
 
 
+def described(policy: object) -> tuple[str, str, str]:
+    """A policy in words: its name, the level at which its answer is kept, and the first line of its documentation."""
+    inner = getattr(policy, "policy", policy)  # `hold` speaks of what it holds
+    told = (inner.__doc__ or "") if inner.__doc__ is not None else type(inner).__doc__ or ""
+    level = getattr(getattr(policy, "level", None), "name", "step").lower()
+    return name_of(policy), level, told.strip().partition("\n")[0]
+
+
 def refuse_what_is_no_pool(pool: object) -> None:
     """Raise `ConfigurationError` for anything but a pool."""
     if not isinstance(pool, Pool):

@@ -8,6 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from switchwise.display.figures import many, percent, usd
+from switchwise.display.html import el
+from switchwise.display.tables import card, faint, table
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.observe.journal.record import Record
 from switchwise.report.advice import Advice, Facts, advise
@@ -70,12 +73,36 @@ class Summary:
     sessions: tuple[Session, ...]
     pool: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        return f"Summary({told(self)})"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            [dimension, row.name, usd(row.cost), percent(row.cost / self.total.cost if self.total.cost else None), f"{row.calls:,}", percent(row.hit_rate)]
+            for dimension in ("agent", "target", "user")
+            for row in self.by[dimension][:8]
+        ]  # fmt: skip
+        advice = [el("div", el("b", each.title), ". ", each.text) for each in self.advice]
+        spend = table(("by", "", "spent", "share", "answers", "from caches"), rows, numbers=(2, 3, 4, 5))
+        return card(told(self), spend, *advice, faint("page(summary) is the whole of it as a page"))
+
     def as_dict(self) -> dict[str, Any]:
         """In JSON types, without the steps of the sessions."""
         found = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "sessions"}
         found["by"] = {dimension: [asdict(row) for row in rows] for dimension, rows in self.by.items()}
         found["sessions"] = len(self.sessions)
         return {name: _plain(value) for name, value in found.items()}
+
+
+def told(summary: Summary) -> str:
+    """The bill in one sentence, without a full stop."""
+    sentence = f"{usd(summary.total.cost)} for {many(summary.steps, 'step')} in {many(len(summary.sessions), 'session')}"
+    if summary.baselines is not None and len(summary.pool) > 1:
+        best = summary.baselines.headline
+        sentence += (
+            f"; {'saved' if best.saving >= 0 else 'lost'} {percent(abs(best.saving))} against {best.name} ({usd(best.cost)})"
+        )
+    return sentence
 
 
 def _plain(value: Any) -> Any:
@@ -102,31 +129,31 @@ def summarise(
     Raises:
         ConfigurationError: there are no records.
     """
-    told = sorted(records, key=lambda record: record.time)
-    if not told:
+    ordered = sorted(records, key=lambda record: record.time)
+    if not ordered:
         raise ConfigurationError("the journal has no records: nothing can be reported")
-    steps = steps_of(told)
+    steps = steps_of(ordered)
     sessions = sessions_of(steps)
-    by = {dimension: broken_down(told, dimension) for dimension in dimensions(told)}
-    health, pool = health_of(told), tuple(newest_pool(told))
-    baselines = baselines_of(told, samples)
+    by = {dimension: broken_down(ordered, dimension) for dimension in dimensions(ordered)}
+    health, pool = health_of(ordered), tuple(newest_pool(ordered))
+    baselines = baselines_of(ordered, samples)
     answers = [step.last for step in steps if step.answered]
     decided = Counter((record.level, record.policy, record.target) for record in answers)
-    facts = Facts(steps, sessions, by["target"], health, baselines, pool, rewards or {}, moves(told, listed))
+    facts = Facts(steps, sessions, by["target"], health, baselines, pool, rewards or {}, moves(ordered, listed))
     return Summary(
-        began=told[0].time,
-        ended=max(record.time + record.latency for record in told),
-        total=spend("all", told),
+        began=ordered[0].time,
+        ended=max(record.time + record.latency for record in ordered),
+        total=spend("all", ordered),
         by=by,
-        slices=over_time(told),
-        sub_agents=_sub_agents(told, sessions),
+        slices=over_time(ordered),
+        sub_agents=_sub_agents(ordered, sessions),
         steps=len(steps),
         answered=len(answers),
         fell_back=sum(step.fallback for step in steps),
         health=health,
         fallbacks=fallbacks_of(steps),
         latency=times(record.latency for record in answers),
-        deciding=statistics.median([record.deciding for record in told]),
+        deciding=statistics.median([record.deciding for record in ordered]),
         decided=tuple([Decided(*key, count) for key, count in decided.most_common()]),
         baselines=baselines,
         advice=advise(facts),

@@ -15,6 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from switchwise.display.figures import percent, usd
+from switchwise.display.tables import card, table
 from switchwise.evaluation.journals import price_of
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.scope import Scope
@@ -97,6 +99,25 @@ class Audit:
         from dataclasses import asdict
 
         return asdict(self)
+
+    def _repr_html_(self) -> str:
+        rows = [
+            [
+                group.agent,
+                group.phase or "-",
+                f"{group.calls:,}",
+                usd(group.paid),
+                f"{group.target} {percent(group.p) if group.p is not None else ''}",
+                f"{group.could} {percent(group.could_p)}" if group.could else "-",
+                f"{usd(group.saving.value)} [{usd(group.saving.low)}, {usd(group.saving.high)}]" if group.could else "",
+                group.source,
+            ]
+            for group in self.groups
+        ]
+        headings = ("agent", "phase", "calls", "paid", "mostly", "could go to", "saving [95 %]", "because")
+        saving = self.saving
+        title = f"{usd(self.paid)} paid; {usd(saving.value)} [{usd(saving.low)}, {usd(saving.high)}] could have been saved"
+        return card(title, table(headings, rows, numbers=(2, 3)))
 
     def __str__(self) -> str:
         lines = [

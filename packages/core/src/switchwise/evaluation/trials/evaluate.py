@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from switchwise.display.figures import many
+from switchwise.display.tables import card, table
 from switchwise.evaluation.measures.curves import (
     Resamples,
     Sweep,
@@ -21,6 +23,7 @@ from switchwise.evaluation.measures.interval import Interval
 from switchwise.evaluation.outcomes.table import Outcomes
 from switchwise.evaluation.trials import cascades, routers
 from switchwise.evaluation.trials.predict import Predicted, folds, predict
+from switchwise.evaluation.trials.report import COLUMNS, cell
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.quality.text.featuriser import Read
 
@@ -53,6 +56,15 @@ class SetResult:
     groups: int
     unit: str
     routers: Mapping[str, Mapping[str, Interval]]
+
+    def __repr__(self) -> str:
+        return f"SetResult({self.name!r}, {many(self.tasks, 'task')}, {many(self.targets, 'target')}, {many(len(self.routers), 'router')})"
+
+    def _repr_html_(self) -> str:
+        measures = [name for name in COLUMNS if any(name in found for found in self.routers.values())]
+        rows = [[router, *(cell(name, found.get(name)) for name in measures)] for router, found in self.routers.items()]
+        title = f"{self.name}: {many(self.tasks, 'task')}, {many(self.targets, 'target')}; value [95 % interval], costs in {self.unit or '?'}"
+        return card(title, table(("router", *measures), rows, numbers=range(1, len(measures) + 1)))
 
     def as_dict(self) -> dict[str, Any]:
         """In JSON types."""

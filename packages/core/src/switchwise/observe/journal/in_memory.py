@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from math import fsum
 
 from switchwise.display.figures import many, seconds, usd
 from switchwise.nouns.call import Attempt
@@ -64,5 +65,5 @@ _SHOWN = 20
 
 
 def _told(records: Sequence[Record]) -> str:
-    cost = sum(record.cost or 0.0 for record in records)
+    cost = fsum(record.cost or 0.0 for record in records)
     return f"{many(len(records), 'attempt')} in {many(len({record.session for record in records}), 'session')}, {usd(cost)}"
