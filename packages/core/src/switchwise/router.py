@@ -15,17 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from switchwise.display.tables import router_html
 from switchwise.engine.circuit import CircuitState
 from switchwise.engine.endings import observed
-from switchwise.engine.policy import (
-    Breaks,
-    Caches,
-    Learns,
-    Policy,
-    Remembers,
-    Reserves,
-    Rewarded,
-    Verifier,
-    name_of,
-)
+from switchwise.engine.policy import Breaks, Caches, Learns, Policy, Remembers, Reserves, Rewarded, Verifier, name_of
 from switchwise.engine.recovery import Recovery
 from switchwise.engine.requirements import (
     described,
@@ -398,6 +388,4 @@ class Router:
         return f"Router({', '.join(target.name for target in self.pool)}; {', '.join(map(name_of, self.policies)) or 'no policies'})"
 
     def _repr_html_(self) -> str:
-        return router_html(
-            self.pool, [described(policy) for policy in self.policies], described(self.verify)[0] if self.verify else ""
-        )
+        return router_html(self.pool, map(described, self.policies), described(self.verify)[0] if self.verify else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from switchwise.display.html import Content, Html, el
@@ -48,7 +48,7 @@ class Shows(Protocol):
     def _repr_html_(self) -> str: ...
 
 
-def router_html(pool: Shows, policies: Sequence[tuple[str, str, str]], verifier: str) -> Html:
+def router_html(pool: Shows, policies: Iterable[tuple[str, str, str]], verifier: str) -> Html:
     """A router: its pool; its policies in order, each with its name, level and summary; and what judges replies."""
     rows = [[f"{number}.", name, level, summary] for number, (name, level, summary) in enumerate(policies, 1)]
     chain = table(("", "policy", "per", ""), rows) if rows else faint("No policies: the order of the pool counts.")
