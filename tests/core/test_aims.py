@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from switchwise import ConfigurationError, Needs, Phase, Pool, Router, Scope, Signals, View
 from switchwise.catalog import target
+from switchwise.policies import Anchor
+from switchwise.quality import Priors
 
 QUESTION = View(tokens=40)
 CHAT = [View(Scope("chat"), tokens=200 * turn) for turn in range(1, 13)]
@@ -52,7 +56,16 @@ def test_balanced_says_what_it_risks_and_on_what_ground(pool: Pool) -> None:
 
 def test_balanced_stays_with_the_best_where_the_others_are_worse(pool: Pool) -> None:
     assert Router.default(pool, "balanced").decide(AGENT).names[0] == "opus"
-    assert Router.default(pool, "cost").decide(AGENT).names[0] == "luna"
+    assert Router.default(pool, "cost").decide(AGENT).names[0] == "haiku"
+
+
+def test_an_agents_work_is_not_given_to_a_model_of_which_nothing_is_published(pool: Pool) -> None:
+    coding = replace(AGENT, signals=Signals(phase=Phase.IMPLEMENTING))
+    router = Router.default(pool, "cost")
+    assert router.decide(coding).names[0] == "haiku"  # luna is as cheap, and only has the place of the pool
+    assert router.decide(replace(coding, needs=Needs())).names[0] == "luna"
+    bold = Router(pool, Anchor(Priors(), within=0.1, least=0.0))
+    assert bold.decide(coding).names[0] == "luna"
 
 
 def test_an_unknown_aim_is_refused(pool: Pool) -> None:

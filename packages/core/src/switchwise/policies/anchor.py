@@ -23,9 +23,11 @@ class Anchor(Weighs):
     Parameters:
         quality: an estimator; see `switchwise.quality`.
         within: how far below the best a target may be, in probability: 0.02 is two points.
+        least: outcomes that the evidence for a target must be worth before it is given an agent's work (a request with tools) in place of the
+            best one. A model of which nothing is published has only the place of its pool, worth 1: good enough for a question.
 
     Raises:
-        ConfigurationError: `within` is not between 0 and 1, or `quality` is not an estimator.
+        ConfigurationError: `within` is not between 0 and 1, `least` is negative, or `quality` is not an estimator.
 
     >>> from switchwise import Pool, Price, Router, Target, View
     >>> from switchwise.policies import Anchor
@@ -37,10 +39,11 @@ class Anchor(Weighs):
 
     name = "Anchor"
 
-    def __init__(self, quality: Estimator, within: float = 0.02) -> None:
+    def __init__(self, quality: Estimator, within: float = 0.02, *, least: float = 2.0) -> None:
         super().__init__(quality, value=1.0)
         number(self.name, "within", within, most=1)
-        self.within = within
+        number(self.name, "least", least)
+        self.within, self.least = within, least
 
     def _opinion(self, view: View, shortlist: Shortlist) -> Shortlist:
         targets = shortlist.targets
@@ -52,11 +55,13 @@ class Anchor(Weighs):
         if spent is None:
             return shortlist.remark("what the targets cost is not known: give prices, or an estimator that knows costs")
         best, who = max(known)
+        least = self.least if view.needs.tools else 0.0
         at = {target.name: i for i, target in enumerate(targets)}
 
         def rank(target: Target) -> tuple[bool, float, float]:
             i = at[target.name]
-            near = estimates[i].n > 0 and estimates[i].p >= best - self.within - 1e-9
+            each = estimates[i]
+            near = each.n > 0 and each.p >= best - self.within - 1e-9 and (each.n >= least or target.name == who)
             return not near, spent[i] if near else -estimates[i].p, -estimates[i].p
 
         def because(target: Target) -> str:
