@@ -98,6 +98,16 @@ def test_it_is_latched_until_what_was_broken_passes():
     assert run.decide().names[0] == CHEAP
 
 
+def test_who_takes_over_is_told_once_why():
+    run = Run(note="Stuck: {why}. Look again.")
+    notes = []
+    for result in ["Error: no"] * 3 + ["ok"] * 2:
+        who = run.step(result, call="x" if result != "ok" else None)
+        notes.append((who, run.last.attempt.call.note))
+    told = "Stuck: haiku's run goes wrong: the same failing output 3 times. Look again."
+    assert notes == [(CHEAP, "")] * 3 + [("opus", told), ("opus", "")]
+
+
 def test_a_stronger_target_that_goes_wrong_too_is_left_for_one_that_is_better_still():
     run = Run("sonnet")
     for _ in range(3):

@@ -113,7 +113,7 @@ def route(view: View, context: FlowContext) -> Steps[Outcome]:
         plan = shortlist.at_once if stored is None else None
         after = None if plan is None or delay or len(shortlist.targets) == 1 else plan.after(target)
         live = verify is None and (after is None or plan is None or plan.choose is None)
-        call = Call(target, view, shortlist, None, live, delay, context.timer() - asked, "", stored)
+        call = Call(target, view, shortlist, None, live, delay, context.timer() - asked, shortlist.note_for(target), stored)
         if stored is None and (refuser := context.reserve(call)) is not None:
             if not getattr(refuser, "gives_way", False) or target.name in postponed:
                 refused[target.name] = refuser

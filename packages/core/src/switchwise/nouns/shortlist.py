@@ -91,6 +91,7 @@ class Shortlist:
     __slots__ = (
         "_author",
         "_decider",
+        "_hand_over",
         "_opinions",
         "_ranks",
         "at_once",
@@ -113,6 +114,7 @@ class Shortlist:
         self.level = _STEP
         self._ranks: tuple[Rank, ...] = ((),) * len(self.targets)
         self._author = ""
+        self._hand_over: tuple[str, Collection[str]] = "", ()
         self._opinions: tuple[_Opinion, ...] = ()
         self._decider = None
 
@@ -191,6 +193,17 @@ class Shortlist:
         new = self._with(self.targets, self._ranks)
         new.memo = (*self.memo, (owner, value))
         return new
+
+    def hand_over(self, note: str, to: Collection[str]) -> Shortlist:
+        """Send `note` after the caller's own messages, as a last turn of the user, if one of the targets named in `to` is called."""
+        new = self._with(self.targets, self._ranks)
+        new._hand_over = note, to
+        return new
+
+    def note_for(self, target: Target) -> str:
+        """What is sent to a target after the caller's own messages; empty: nothing is."""
+        note, to = self._hand_over
+        return note if target.name in to else ""
 
     def remark(self, because: str) -> Shortlist:
         """Note something that moves nobody: why there is no opinion, where somebody will want to know."""
@@ -309,7 +322,7 @@ class Shortlist:
         new = object.__new__(Shortlist)
         new.pool, new.targets, new.memo, new.at_once = self.pool, targets, self.memo, self.at_once
         new.level, new._ranks, new._author, new._decider = self.level, ranks, self._author, None
-        new.last_resort, new.avoided = self.last_resort, self.avoided
+        new.last_resort, new.avoided, new._hand_over = self.last_resort, self.avoided, self._hand_over
         if because is None:
             new._opinions = self._opinions
         else:

@@ -39,6 +39,11 @@ WORDS: Final = (
     "switch to a stronger model",
 )
 """What a user says to be given a stronger target."""
+NOTE: Final = (
+    "(Note: another model worked on this until now, and got stuck: {why}. Look at what was tried, do not repeat it, and check its assumptions "
+    "before you go on.)"
+)
+"""A hand-off note."""
 COUNTED: Final = frozenset(["task", "gate", "feedback", "evaluation", "langsmith"])  # kinds of outcomes that end a run
 WAITING: Final = 10_000
 _FIRST: Final = 200  # turns that are read of a conversation that nobody followed so far
@@ -62,6 +67,7 @@ class Escalate(UsesQuality):
         confirm: steps in a row that must be above it.
         loop: the same call in a row, or the same failing output, as often as that, needs no confirmation.
         words: what the user says to be given a stronger target; empty: nothing does. The user cannot choose which.
+        note: sent with the first call of whoever takes over, as a last turn of the user, such as `NOTE`; `{why}` stands for the reason. Empty: none.
         size: how many runs are followed; the least recently used one is forgotten first. A run takes about 4 kB.
         store: where they are remembered; None: in this process, or in the store of the router.
 
@@ -93,6 +99,7 @@ class Escalate(UsesQuality):
         confirm: int = 2,
         loop: int = 3,
         words: Collection[str] = WORDS,
+        note: str = "",
         size: int = 2_000,
         store: Store | None = None,
     ) -> None:
@@ -108,7 +115,9 @@ class Escalate(UsesQuality):
         whole(self.name, "loop", loop, least=2)
         self.to, self.judged = to, quality is not None
         self.threshold, self.drift, self.confirm, self.loop = float(threshold), float(drift), confirm, loop
-        self.words = _lower(words)
+        if not isinstance(note, str):
+            raise ConfigurationError(f"Escalate(note={note!r:.80}): give a text, such as switchwise.policies.escalate.NOTE")
+        self.words, self.note = _lower(words), note
         self.size = size
         self._channel = Channel()
         self._store = store
@@ -144,6 +153,8 @@ class Escalate(UsesQuality):
         better = self._better(view, shortlist, state["floor"])
         if not better and not state["mixed"]:
             return shortlist.remark(f"{state['why']}, and no better target is in the pool")
+        if self.note and better and state["at"] == state["floor"]:  # the first call of whoever takes over
+            shortlist = shortlist.hand_over(self.note.replace("{why}", state["why"]), better)
         return shortlist.prefer(better or {state["floor"]}, state["why"])
 
     def learn(self, attempt: Attempt) -> None:
@@ -314,7 +325,7 @@ class Escalate(UsesQuality):
     def _examples() -> list[Escalate]:
         from switchwise.quality.priors import Priors
 
-        return [Escalate(), Escalate("strong", per="agent"), Escalate(quality=Priors(), words=["words of the user"])]
+        return [Escalate(), Escalate("strong", per="agent"), Escalate(quality=Priors(), words=["words of the user"], note=NOTE)]
 
 
 _ANYBODY: Final = "*"

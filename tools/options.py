@@ -1,0 +1,98 @@
+"""What the optional estimators are worth on recorded outcomes of two models: APGR beside the label table, and what an estimate costs.
+
+    .venv/bin/python tools/options.py --data ../shared/data
+
+Cross-fitted as `switchwise eval` does it: near duplicates are never split. `Semantic` is not told the subject of a prompt: its routes are the
+subjects, with eight phrases of the training part each. `AskModel` needs a model's answers, which no set holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from switchwise import Target, View
+from switchwise.evaluation.measures.curves import Resamples, pair_metrics
+from switchwise.evaluation.measures.interval import Interval
+from switchwise.evaluation.outcomes import read_outcomes
+from switchwise.evaluation.trials.predict import folds
+from switchwise.nouns.exchange.conversation import Conversation
+from switchwise.nouns.signals import Turn
+from switchwise.quality import Complexity, Estimate, Grade, Nearest, Semantic
+from switchwise.quality.fitting.learned import fit_table
+
+PHRASES = 8
+KNOWN = 100.0  # outcomes that the table's cell is taken to be worth beside an option
+
+
+def asked(text: str) -> View:
+    """A question as policies see it."""
+    return View(conversation=Conversation([Turn("user", text)]))
+
+
+def rankings(path: Path) -> tuple[Any, dict[str, Any], dict[str, float]]:
+    """The outcomes; for each option how much better the strong model is expected to be, per task; microseconds per estimate."""
+    (outcomes,) = read_outcomes(path)
+    strong = int(outcomes.scores.mean(axis=0).argmax())
+    order = [strong, 1 - strong]
+    targets = [Target(outcomes.targets[i]) for i in order]
+    names = ("means", "label table", "table, Complexity", "table, Nearest", "Nearest alone", "Semantic (subject not told)")
+    gain = {name: np.zeros(len(outcomes)) for name in names}
+    spent: dict[str, list[float]] = {name: [] for name in names}
+    fold = folds(outcomes, False, 0)
+    labels = np.array(outcomes.labels)
+    for left_out in np.unique(fold):
+        fit, test = np.flatnonzero(fold != left_out), np.flatnonzero(fold == left_out)
+        table = fit_table(labels[fit].tolist(), outcomes.targets, outcomes.scores[fit], outcomes.costs[fit])
+        success, _, _ = table.rows(labels[test].tolist())
+        routes = {label: [outcomes.texts[i] for i in fit[labels[fit] == label][:PHRASES]] for label in np.unique(labels[fit])}
+        nearest, semantic, complexity = Nearest(size=100_000), Semantic(routes), Complexity()
+        for i in fit:
+            view = asked(outcomes.texts[i])
+            for option in (nearest, semantic):
+                filed = option.filed(view)
+                for target, column in zip(targets, order, strict=True):
+                    option.observe(filed, target.name, Grade(float(outcomes.scores[i, column]), "evaluation"))
+        usual = float(table.mean_success[order[0]] - table.mean_success[order[1]])
+        for row, i in enumerate(test):
+            view = asked(outcomes.texts[i])
+            cell = [Estimate(float(success[row, column]), KNOWN) for column in order]
+            mean = [Estimate(float(table.mean_success[column]), 1.0) for column in order]
+            for name, option, given in (
+                ("table, Complexity", complexity, cell),
+                ("table, Nearest", nearest, cell),
+                ("Nearest alone", nearest, mean),
+                ("Semantic (subject not told)", semantic, mean),
+            ):
+                began = time.thread_time()
+                found = option.estimate(view, targets, given)
+                spent[name].append(time.thread_time() - began)
+                gain[name][i] = found[0].p - found[1].p - usual
+            gain["label table"][i] = cell[0].p - cell[1].p - usual
+    micros = {name: float(np.median(times)) * 1e6 if times else 0.0 for name, times in spent.items()}
+    return outcomes, gain, micros
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--samples", type=int, default=200)
+    options = parser.parse_args()
+    outcomes, gain, micros = rankings(options.data / "strong_weak" / "mmlu.jsonl.gz")
+    draws = Resamples(outcomes.groups(False), options.samples, 0)
+    strong = int(outcomes.scores.mean(axis=0).argmax())
+    scores = outcomes.scores[:, strong], outcomes.scores[:, 1 - strong]
+    found = {name: pair_metrics(ranking, *scores, draws)["apgr"] for name, ranking in gain.items()}
+    print(f"{len(outcomes)} questions, {len(set(outcomes.labels))} subjects\n{'':30} {'APGR':24} {'minus table':26} us")
+    for name, values in found.items():
+        minus = Interval.of(values - found["label table"])
+        print(f"{name:30} {Interval.of(values)!s:24} {minus!s:26} {micros[name]:.0f}")
+
+
+if __name__ == "__main__":
+    main()
