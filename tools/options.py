@@ -34,9 +34,11 @@ def asked(text: str) -> View:
     return View(conversation=Conversation([Turn("user", text)]))
 
 
-def rankings(path: Path) -> tuple[Any, dict[str, Any], dict[str, float]]:
-    """The outcomes; for each option how much better the strong model is expected to be, per task; microseconds per estimate."""
+def rankings(path: Path, most: int) -> tuple[Any, dict[str, Any], dict[str, float]]:
+    """The outcomes of `most` tasks; for each option how much better the strong model is expected to be, per task; microseconds per estimate."""
     (outcomes,) = read_outcomes(path)
+    chosen = np.sort(np.random.default_rng(0).permutation(len(outcomes))[:most])
+    outcomes = outcomes.part(chosen)
     strong = int(outcomes.scores.mean(axis=0).argmax())
     order = [strong, 1 - strong]
     targets = [Target(outcomes.targets[i]) for i in order]
@@ -82,8 +84,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--samples", type=int, default=200)
+    parser.add_argument("--most", type=int, default=2_000, help="questions, drawn at random: all take an hour")
     options = parser.parse_args()
-    outcomes, gain, micros = rankings(options.data / "strong_weak" / "mmlu.jsonl.gz")
+    outcomes, gain, micros = rankings(options.data / "strong_weak" / "mmlu.jsonl.gz", options.most)
     draws = Resamples(outcomes.groups(False), options.samples, 0)
     strong = int(outcomes.scores.mean(axis=0).argmax())
     scores = outcomes.scores[:, strong], outcomes.scores[:, 1 - strong]
