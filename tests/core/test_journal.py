@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import random
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,13 @@ from typing import Any
 import pytest
 
 from switchwise import Call, FailureKind, Pool, Price, Reply, Router, Scope, Target, TargetError, Usage, View, drive, hold
-from switchwise.observe.journal import InMemory, JsonLines, Logging, Record, read
+from switchwise.cli.watch import Tail
+from switchwise.engine.recovery import Recovery
+from switchwise.evaluation.journals import is_journal, read_journal
+from switchwise.evaluation.outcomes.read import rows_of
+from switchwise.observe.journal import InMemory, JsonLines, Logging, Record, SqliteJournal, read
 from switchwise.policies import ByAgent
+from switchwise.testing import Fails, Script
 
 SECRET = "sk-secret and the prompt"
 
@@ -103,8 +109,8 @@ def test_a_journal_that_cannot_be_written_ends_no_run(tmp_path: Path) -> None:
 def test_the_log_has_a_line_for_each_attempt_and_warns_of_failures(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="switchwise"):
         step(Logging())
-    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
-    assert "-> b accepted" in caplog.messages[1]
+    assert [line.levelname for line in caplog.records if line.name == "switchwise"] == ["WARNING", "INFO"]
+    assert "-> b accepted" in caplog.messages[-1]
     assert SECRET not in caplog.text
 
 
@@ -114,3 +120,92 @@ def test_the_memory_of_the_sink_is_bounded() -> None:
         step(journal)
     assert len(journal) == 3
     assert all(isinstance(record, Record) for record in journal)
+
+
+class TestFiles:
+    """All that reads a journal reads it rotated, in SQLite, and with a record that was cut off."""
+
+    def test_a_journal_is_rotated_by_size_and_read_as_one(self, tmp_path: Path) -> None:
+        path, kept = tmp_path / "journal.jsonl", InMemory()
+        with JsonLines(path, most_bytes=3_000, keep=9) as journal:
+            for _ in range(5):
+                step(journal, kept)
+        files = sorted(each.name for each in tmp_path.iterdir())
+        assert files[:3] == ["journal.jsonl", "journal.jsonl.1", "journal.jsonl.2"]
+        assert [record.time for record in read(path)] == [record.time for record in kept]
+
+    def test_the_oldest_file_goes_where_only_so_many_are_kept(self, tmp_path: Path) -> None:
+        path = tmp_path / "journal.jsonl"
+        with JsonLines(path, most_bytes=10, keep=2) as journal:
+            for _ in range(5):
+                step(journal)
+        assert sorted(each.name for each in tmp_path.iterdir()) == ["journal.jsonl.1", "journal.jsonl.2"]
+
+    def test_two_writers_of_one_file_lose_nothing_when_one_of_them_rotates_it(self, tmp_path: Path) -> None:
+        path, kept = tmp_path / "journal.jsonl", InMemory()
+        with JsonLines(path, most_bytes=4_000, keep=50) as one, JsonLines(path, most_bytes=4_000, keep=50) as other:
+            for _ in range(4):
+                step(one, kept)
+                step(other, kept)
+        assert len(list(read(path))) == len(kept)
+
+    @pytest.mark.parametrize("cut", [1, 20, 300])
+    def test_a_last_line_that_was_cut_off_costs_nothing_but_itself(self, tmp_path: Path, cut: int) -> None:
+        path = tmp_path / "journal.jsonl"
+        with JsonLines(path) as journal:
+            step(journal)
+        whole = list(read(path))
+        path.write_bytes(path.read_bytes()[:-cut])
+        left = list(read(path))
+        assert left == (whole if cut == 1 else whole[:-1])
+        with JsonLines(path) as journal:  # the next process goes on
+            step(journal)
+        assert len(list(read(path))) == len(left) + len(whole)
+        assert is_journal(path)
+        assert len(list(rows_of(path, strict=True))) == len(left) + len(whole)
+
+    def test_what_is_no_record_is_still_named(self, tmp_path: Path) -> None:
+        path = tmp_path / "journal.jsonl"
+        path.write_text("hello\n")
+        with pytest.raises(ValueError, match=r"journal\.jsonl:1: no record"):
+            list(read(path))
+
+    def test_a_journal_in_sqlite_says_the_same(self, tmp_path: Path) -> None:
+        path, kept = tmp_path / "deep" / "journal.sqlite", InMemory()
+        with SqliteJournal(path) as journal:
+            step(journal, kept)
+            Router(Pool([Target("a")]), observers=[journal]).feedback("abc", 0.5)
+            assert list(read(path)) == list(kept), "also while it is written"
+        with sqlite3.connect(path) as base:
+            rows = base.execute(
+                "SELECT target, result, json_extract(row, '$.\"gen_ai.request.model\"') FROM records"
+            ).fetchall()
+        assert rows[0] == (next(iter(kept)).target, next(iter(kept)).result, next(iter(kept)).model)
+        assert read_journal(path).paid == pytest.approx(sum(record.cost or 0 for record in kept))
+        assert [row["switchwise.feedback"] for row in rows_of(path, strict=True) if "switchwise.feedback" in row] == [0.5]
+        assert [record.time for record in Tail(path).new()] == [record.time for record in kept]
+
+    def test_a_sqlite_journal_that_cannot_be_written_is_said_once_and_costs_no_call(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        with pytest.warns(RuntimeWarning, match="given up") as told:
+            step(SqliteJournal(tmp_path / "file" / "journal.sqlite"))
+        assert len(told) == 1
+
+    def test_old_records_are_removed_where_it_is_said_so(self, tmp_path: Path) -> None:
+        path = tmp_path / "journal.sqlite"
+        with SqliteJournal(path) as journal:
+            step(journal)
+        before = len(list(read(path)))
+        later = next(iter(read(path))).time + 1e6
+        with SqliteJournal(path, keep=10.0) as journal:
+            router = Router(Pool([Target("a")]), observers=[journal], clock=lambda: later)
+            list(drive(router.start(View()), Script(a="Yes.").perform))
+        assert before > 0
+        assert [record.time for record in read(path)] == [later]
+
+
+def test_a_fallback_is_a_warning_without_any_observer(caplog: pytest.LogCaptureFixture) -> None:
+    router = Router(Pool([Target("a"), Target("b")]), recovery=Recovery(patience=0))
+    list(drive(router.start(View()), Script(a=Fails(FailureKind.OVERLOADED), b="Yes.").perform))
+    (line,) = [record for record in caplog.records if record.name == "switchwise.engine"]
+    assert (line.levelname, line.message) == ("WARNING", "a failed (overloaded): b is called next")

@@ -106,8 +106,15 @@ class Tail:
     def new(self) -> Iterator[Record]:
         """Those that were written since."""
         from switchwise.observe.journal import Record
+        from switchwise.observe.journal.files import is_sqlite, sqlite_rows
 
         try:
+            if is_sqlite(self._path):
+                for number, row in sqlite_rows(self._path, self._at):
+                    self._at = number
+                    if "switchwise.feedback" not in row:
+                        yield Record.from_dict(row)
+                return
             if self._path.stat().st_size < self._at:
                 self._at, self._rest = 0, b""
             with self._path.open("rb") as file:
@@ -125,7 +132,7 @@ class Tail:
 
 
 def watch(
-    journal: Annotated[Path, typer.Argument(help="A journal of JSON lines, as JsonLines writes it.")],
+    journal: Annotated[Path, typer.Argument(help="A journal, as JsonLines or SqliteJournal writes it.")],
     every: Annotated[float, typer.Option(min=0.05, max=60, help="Seconds between looks.")] = 0.5,
     once: Annotated[bool, typer.Option("--once", help="Show what there is, and end.")] = False,
     json_: AsJson = False,

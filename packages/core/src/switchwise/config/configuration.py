@@ -21,6 +21,7 @@ from switchwise.engine.policy import Caches, Checks, Policy, Verifier
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.limits import Limits
 from switchwise.nouns.target import Capabilities, Pool, Price, Target
+from switchwise.observe.journal.files import SQLITE
 from switchwise.policies.default_chain import default_chain
 from switchwise.policies.hold import hold
 
@@ -390,11 +391,10 @@ class _Reader:
         return kept[written]
 
     def _file(self, node: Node) -> Node:
-        """The journal at a path."""
-        if not Path(node.text()).suffix:
-            remedy = "write a path such as journal.jsonl; a class belongs into observers"
-            raise node.wrong(f"{node.text()!r} is no file", remedy)
-        return Node(self._document, node.path, {"JsonLines": {"path": node.text()}})
+        text = node.text()
+        if not (suffix := Path(text).suffix):
+            raise node.wrong(f"{text!r} is no file", "write a path such as journal.jsonl; a class belongs into observers")
+        return Node(self._document, node.path, {"SqliteJournal" if suffix in SQLITE else "JsonLines": {"path": text}})
 
 
 __all__ = ["BadConfiguration", "Configuration", "Endpoint", "Part", "Problem", "Recipe", "Refused", "find", "load"]

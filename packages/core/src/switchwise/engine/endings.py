@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Container, Mapping
 
 from switchwise.engine.policy import Reserves, Steps, name_of
-from switchwise.nouns.call import Attempt, Outcome
+from switchwise.nouns.call import Attempt, Call, Outcome
 from switchwise.nouns.errors import AllTargetsFailed, BudgetExceeded, FailureKind, NoTarget, TargetError, failed_as
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.view import View
 from switchwise.observe.observer import Finished, Observers, tell
 
+_log = logging.getLogger("switchwise.engine")
 _CALLERS = (FailureKind.BAD_REQUEST, FailureKind.NOT_ACCEPTED)
 
 
@@ -91,3 +93,14 @@ def _observed(flow: Steps[Outcome], view: View, timer: Callable[[], float], obse
         raise
     finally:
         tell(observers.finished, Finished(view, timer() - begun, outcome, failure))
+
+
+def say_fallback(call: Call, last: Attempt) -> None:
+    """One line for a further attempt: a warning where the last one failed."""
+    target = call.target.name
+    if last.error is not None:
+        _log.warning("%s failed (%s): %s is called next", last.target.name, last.error.kind.value, target)
+    else:
+        _log.info("the reply of %s was rejected: %s is called next", last.target.name, target)
+    if call.delay >= 1.0:
+        _log.info("waiting %.1f s for %s: all that is left has failed, and it asked for a pause", call.delay, target)

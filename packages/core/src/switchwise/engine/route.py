@@ -14,12 +14,11 @@ Rules:
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from switchwise.engine.endings import best_rejected, without
+from switchwise.engine.endings import best_rejected, say_fallback, without
 from switchwise.engine.policy import Caches, Flow, Policy, Reserves, Steps, Verifier, name_of
 from switchwise.engine.questions import first, only, priced, reserved, with_answers
 from switchwise.engine.recovery import Recovery
@@ -36,7 +35,6 @@ from switchwise.observe.observer import NOBODY, Observers, tell
 from switchwise.protocols.ask_text import tokens_of
 from switchwise.reading.token_estimate import MESSAGE, estimate
 
-_log = logging.getLogger("switchwise.engine")
 T = TypeVar("T")
 _NO_NEEDS = Needs()
 _NOT_CHOSEN = Verdict(False, "another answer was chosen")
@@ -119,8 +117,8 @@ def route(view: View, context: FlowContext) -> Steps[Outcome]:
                 refused[target.name] = refuser
             postponed.add(target.name)
             continue
-        if delay >= 1.0:
-            _log.info("waiting %.1f s for %s: all that is left has failed, and it asked for a pause", delay, target.name)
+        if attempts:
+            say_fallback(call, attempts[-1])
         if context.observers.decided:
             tell(context.observers.decided, call)
         others: list[Attempt] = []

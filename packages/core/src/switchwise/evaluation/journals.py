@@ -27,6 +27,7 @@ from switchwise.evaluation.sessions import BROKEN, COMPACTED, SURE, Bill, Step, 
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.signals import Phase, Signals, StepKind
 from switchwise.nouns.target import Price, Target
+from switchwise.observe.journal.files import files_of
 from switchwise.observe.journal.record import BY_PRICE, Record
 
 
@@ -78,20 +79,21 @@ def is_journal(path: str | Path) -> bool:
 
 
 def read_journal(path: str | Path) -> Journal:
-    """A journal as `JsonLines` wrote it.
+    """A journal as `JsonLines` or `SqliteJournal` wrote it.
 
     Raises:
         ConfigurationError: a line is no record, named with its number; or no record counts any tokens.
     """
     path = recording(Path(path))
     records = []
-    for number, row in rows(path):
-        if "switchwise.feedback" in row:  # how a decision turned out: not an attempt
-            continue
-        try:
-            records.append(Record.from_dict(row))
-        except ValueError as error:
-            raise ConfigurationError(f"{path}:{number}: no record of a journal: {error}") from None
+    for file in files_of(path):
+        for number, row in rows(file):
+            if "switchwise.feedback" in row:  # how a decision turned out: not an attempt
+                continue
+            try:
+                records.append(Record.from_dict(row))
+            except ValueError as error:
+                raise ConfigurationError(f"{file}:{number}: no record of a journal: {error}") from None
     return journal(records)
 
 

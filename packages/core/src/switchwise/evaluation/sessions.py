@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.signals import Phase, Signals, StepKind
+from switchwise.observe.journal.files import is_cut, is_sqlite, sqlite_rows
 
 READING = frozenset(
     [
@@ -167,18 +168,27 @@ def recording(path: Path) -> Path:
 
 
 def rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The objects of a JSON Lines file, plain or gzipped, with the numbers of their lines.
+    """The objects of a JSON Lines file, plain or gzipped, or of a journal in SQLite, with the numbers of their lines.
 
     Raises:
         ConfigurationError: a line is no JSON object.
     """
+    number = 0
     try:
+        if is_sqlite(path):
+            yield from sqlite_rows(path)
+            return
         with path.open("rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"
         with gzip.open(path, "rt", encoding="utf-8-sig") if packed else path.open(encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
-                    row = json.loads(line)
+                    try:
+                        row = json.loads(line)
+                    except ValueError:
+                        if is_cut(line):
+                            continue
+                        raise
                     if not isinstance(row, dict):
                         raise ConfigurationError(f"{path}:{number}: not a JSON object, but {line.strip()[:40]}")
                     yield number, row

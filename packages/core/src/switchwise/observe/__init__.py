@@ -1,6 +1,6 @@
 """Who watches: one observer protocol, the journal, telemetry, the decision record, explanations."""
 
-from switchwise.observe.journal import InMemory, JsonLines, Logging
+from switchwise.observe.journal import InMemory, JsonLines, Logging, SqliteJournal
 from switchwise.observe.observer import Channel, Event, EventKind, Finished, Observer
 from switchwise.observe.telemetry import OpenTelemetry, Prometheus
 
@@ -15,4 +15,5 @@ __all__ = [
     "Observer",
     "OpenTelemetry",
     "Prometheus",
+    "SqliteJournal",
 ]

@@ -57,7 +57,8 @@ def recorded(watching: Sequence[Observes]) -> None:
     table, journal = report.Table(), InMemory()
     circuits = report.Circuits(table)
     logging.getLogger("switchwise.healthy").addHandler(circuits)
-    logging.getLogger("switchwise.gate").addHandler(logging.NullHandler())
+    for name in ("gate", "engine"):  # the table shows it
+        logging.getLogger(f"switchwise.{name}").addHandler(logging.NullHandler())
     shown: list[Observes] = [journal, table, *watching]
 
     _introduce_tickets()

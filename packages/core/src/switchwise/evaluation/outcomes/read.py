@@ -29,9 +29,10 @@ from switchwise.evaluation.outcomes.duplicates import duplicate_groups
 from switchwise.evaluation.outcomes.rows import Run, gathered
 from switchwise.evaluation.outcomes.table import Outcomes
 from switchwise.nouns.errors import ConfigurationError
+from switchwise.observe.journal.files import SQLITE, is_cut, is_sqlite, sqlite_rows
 
 Row = Mapping[str, Any]
-SUFFIXES = (".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".json", ".json.gz")
+SUFFIXES = (*SQLITE, ".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".json", ".json.gz")
 NAMES: Mapping[str, tuple[str, ...]] = {
     "task": (
         "id",
@@ -119,6 +120,9 @@ def rows_of(file: Path, strict: bool) -> Iterator[Row]:
     """The rows of a table; of one that cannot be read nothing, or an error where `strict`."""
     raw = file.read_bytes()
     try:
+        if is_sqlite(file):
+            yield from (row for _, row in sqlite_rows(file))
+            return
         text = (gzip.decompress(raw) if file.name.endswith(".gz") else raw).decode("utf-8-sig")
         kind = file.name.removesuffix(".gz").rsplit(".", 1)[-1]
         if kind == "csv":
@@ -130,10 +134,8 @@ def rows_of(file: Path, strict: bool) -> Iterator[Row]:
             yield from (row for row in whole if isinstance(row, Mapping))
         else:
             for number, line in enumerate(text.splitlines(), 1):
-                if line.strip():
-                    row = _line(number, line)
-                    if isinstance(row, Mapping):
-                        yield row
+                if line.strip() and isinstance(row := _line(number, line), Mapping):
+                    yield row
     except (ValueError, EOFError, gzip.BadGzipFile, csv.Error) as error:
         if strict:
             raise ConfigurationError(f"{file}: cannot be read: {error}") from None
@@ -143,6 +145,8 @@ def _line(number: int, line: str) -> Any:
     try:
         return json.loads(line)
     except ValueError as error:
+        if is_cut(line):
+            return None
         raise ValueError(f"line {number}: {error}") from None
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
+import os
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from switchwise.nouns.call import Attempt
+from switchwise.nouns.validation import whole
+from switchwise.observe.journal.files import files_of, is_cut, is_sqlite, sqlite_rows
 from switchwise.observe.journal.record import SCHEMA, Record
 from switchwise.observe.observer import Event, EventKind, Observer
 from switchwise.state.forking import rlock
@@ -18,16 +22,25 @@ from switchwise.state.forking import rlock
 class JsonLines(Observer):
     """Appends each record to `path` and flushes, so a line is whole or not there.
 
-    A file that cannot be written is said once, by a warning, and costs no call: a journal must not end a run.
+    A file that cannot be written is said once, by a warning, and costs no call: a journal must not end a run. A line that a process did not write
+    to its end, since it ended, stays alone: the next record begins a new one.
 
     Parameters:
         path: the file; it and its folder are made with the first record.
         texts: write replies and error messages too.
+        most_bytes: from this length on the file becomes `path.1`, that one `path.2`, and so on, and a new one begins; None: never.
+        keep: how many of those there are; the oldest one is removed.
+
+    Raises:
+        ConfigurationError: a number is out of range.
     """
 
-    def __init__(self, path: str | Path, *, texts: bool = False) -> None:
+    def __init__(self, path: str | Path, *, texts: bool = False, most_bytes: int | None = None, keep: int = 5) -> None:
+        if most_bytes is not None:
+            whole("JsonLines", "most_bytes", most_bytes)
+        whole("JsonLines", "keep", keep)
         self.path = Path(path)
-        self._texts = texts
+        self._texts, self._most, self._keep = texts, most_bytes, keep
         self._lock = rlock()  # the garbage collector may close an abandoned stream in the middle
         self._file: IO[str] | None = None
         self._broken = False
@@ -38,14 +51,7 @@ class JsonLines(Observer):
     def event(self, event: Event) -> None:
         """Write down how a decision turned out; `switchwise eval` and `switchwise fit` read it."""
         if event.kind is EventKind.FEEDBACK:
-            self._append(
-                {
-                    "switchwise.schema": SCHEMA,
-                    "switchwise.decision": event.decision,
-                    "switchwise.feedback": event.details["reward"],
-                    "switchwise.feedback_kind": event.details["kind"],
-                }
-            )
+            self._append(feedback_row(event))
 
     def _append(self, row: Mapping[str, Any]) -> None:
         line = json.dumps(row, ensure_ascii=False) + "\n"
@@ -54,15 +60,38 @@ class JsonLines(Observer):
                 return
             try:
                 if self._file is None:
-                    self.path.parent.mkdir(parents=True, exist_ok=True)
-                    self._file = self.path.open("a", encoding="utf-8")
+                    self._file = self._opened()
                 self._file.write(line)
                 self._file.flush()
+                if self._most is not None and self._file.tell() >= self._most:
+                    self._rotate()
             except OSError as error:
                 self._broken = True
                 warnings.warn(
                     f"the journal {self.path} cannot be written and is given up: {error}", RuntimeWarning, stacklevel=2
                 )
+
+    def _opened(self) -> IO[str]:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        file = self.path.open("a+b")
+        if file.tell():  # a line that was cut off must not take the next one with it
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")
+        return io.TextIOWrapper(file, encoding="utf-8")
+
+    def _rotate(self) -> None:
+        """Begin a new file, unless another process has done so: then go on with that one."""
+        assert self._file is not None, "just written"
+        ours = os.fstat(self._file.fileno())
+        self._file.close()
+        self._file = None
+        if not self.path.exists() or not os.path.samestat(ours, self.path.stat()):
+            return
+        for number in range(self._keep, 0, -1):
+            older = self.path if number == 1 else self.path.with_name(f"{self.path.name}.{number - 1}")
+            if older.exists():
+                older.replace(self.path.with_name(f"{self.path.name}.{number}"))
 
     def close(self) -> None:
         """Close the file; the next record opens it again."""
@@ -78,20 +107,45 @@ class JsonLines(Observer):
         self.close()
 
 
+def feedback_row(event: Event) -> dict[str, Any]:
+    """What a journal keeps of feedback."""
+    return {
+        "switchwise.schema": SCHEMA,
+        "switchwise.decision": event.decision,
+        "switchwise.feedback": event.details["reward"],
+        "switchwise.feedback_kind": event.details["kind"],
+    }
+
+
 def read(path: str | Path) -> Iterator[Record]:
-    """The records of a file that `JsonLines` wrote, also one that was gzipped since.
+    """The records of a journal of JSON lines, also one that was rotated or gzipped since, or in SQLite. A record that was cut off is left out.
 
     Raises:
         ValueError: a line is no record; the message names the file and the line.
     """
-    path = Path(path)
-    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
+    for file in files_of(Path(path)):
+        for number, row in _rows(file):
+            try:
+                if not (isinstance(row, dict) and "switchwise.feedback" in row):  # how a decision turned out: not an attempt
+                    yield Record.from_dict(row)
+            except ValueError as error:
+                raise ValueError(f"{file}:{number}: no record of a journal: {error}") from error
+
+
+def _rows(file: Path) -> Iterator[tuple[int, Any]]:
+    if is_sqlite(file):
+        yield from sqlite_rows(file)
+        return
+    with (
+        gzip.open(file, "rt", encoding="utf-8")
+        if file.suffix == ".gz"
+        else file.open(encoding="utf-8", errors="replace") as lines
+    ):
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             try:
-                row = json.loads(line)
-                if not (isinstance(row, dict) and "switchwise.feedback" in row):  # how a decision turned out: not an attempt
-                    yield Record.from_dict(row)
+                yield number, json.loads(line)
             except ValueError as error:
-                raise ValueError(f"{path}:{number}: no record of a journal: {error}") from error
+                if not is_cut(line):
+                    raise ValueError(f"{file}:{number}: no record of a journal: {error}") from error
