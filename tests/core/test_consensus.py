@@ -21,10 +21,13 @@ from switchwise import (
     Reply,
     Router,
     Scope,
+    Shortlist,
     Signals,
     Target,
     TargetError,
+    Together,
     Usage,
+    Verdict,
     View,
     drive,
 )
@@ -32,6 +35,7 @@ from switchwise.nouns.errors import FailureKind
 from switchwise.policies import Budget, Consensus, Hedge, Rules
 from switchwise.protocols.ask_text import prompt_of
 from switchwise.reading.answer_key import answer_key
+from switchwise.testing import check_policy
 from switchwise.verifiers import AllOf, Rubric, Witness
 
 NAMES = ("opus", "sol", "luna", "haiku")
@@ -218,3 +222,15 @@ def test_wrong_parameters_are_refused_by_name(options: dict[str, Any], message: 
 def test_tool_calls_are_compared_by_name_and_arguments() -> None:
     one, two, three = (Reply(tool_calls=(("book", args),)) for args in ({"a": 1, "b": 2}, {"b": 2, "a": 1}, {"a": 2, "b": 2}))
     assert answer_key(one) == answer_key(two) != answer_key(three)
+
+
+def test_a_plan_that_chooses_what_nobody_said_is_caught() -> None:
+    class Inventor:
+        name = "Inventor"
+
+        def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
+            choose = lambda view, replies: [(Reply("mine"), Verdict(True, "I know better"))]  # noqa: E731
+            return shortlist.together(Together("Inventor", 2, "why not", lambda _: 0.0, None, choose))
+
+    with pytest.raises(AssertionError, match="which nobody gave"):
+        check_policy(Inventor)

@@ -1,6 +1,6 @@
 """Chaos: agent steps over four targets, with every fault that the loopback provider knows drawn at random.
 
-    python tools/chaos [--steps 5000] [--seed 0]      (`make chaos`)
+    python tools/chaos [--steps 5000] [--seed 0] [--hedge]      (`make chaos`)
 
 Each step goes through one door, picked at random: `ChatSwitchwise` (invoke, ainvoke, stream, astream, batch), an agent with the middleware,
 LlamaIndex (chat, achat, stream_chat, astream_chat), `Clients` (complete, acomplete, stream, astream); half of the steps ask for a tool
@@ -50,14 +50,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="agent steps with random faults")
     parser.add_argument("--steps", type=int, default=5_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--hedge", action="store_true", help="call a second target where the first says nothing for 10 ms")
     parser.add_argument("--seconds", type=float, default=900.0, help="stop after that long")
     options = parser.parse_args()
-    return run(options.steps, options.seed, options.seconds)
+    return run(options.steps, options.seed, options.seconds, options.hedge)
 
 
-def run(steps: int, seed: int, seconds: float) -> int:
+def run(steps: int, seed: int, seconds: float, hedge: bool = False) -> int:
     """Ask so many steps, and print what became of them; 1: something must not be."""
-    with warnings.catch_warnings(), World() as world:
+    with warnings.catch_warnings(), World(hedge) as world:
         warnings.simplefilter("ignore")
         logging.disable(logging.ERROR)  # every circuit that opens
         return _run(world, steps, seed, seconds)

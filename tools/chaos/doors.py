@@ -20,7 +20,7 @@ from llama_index.llms.switchwise import Switchwise
 from switchwise import Pool, Price, Router, Target, Usage
 from switchwise.clients import AnthropicClient, Clients, OpenAIClient
 from switchwise.engine.recovery import Recovery
-from switchwise.policies import Budget, Fits, Healthy
+from switchwise.policies import Budget, Fits, Healthy, Hedge
 from switchwise.verifiers import usable
 from switchwise_loopback import Answer, Fault, LoopbackProvider, Request, ToolCall
 
@@ -79,9 +79,14 @@ def _note(note: str) -> str:
 
 
 class World:
-    """Two local servers, and routers over four targets of theirs in each framework."""
+    """Two local servers, and routers over four targets of theirs in each framework.
 
-    def __init__(self) -> None:
+    Parameters:
+        hedge: call a second target where the first says nothing for 10 ms.
+    """
+
+    def __init__(self, hedge: bool = False) -> None:
+        self._hedge = hedge
         self._servers = [LoopbackProvider(answer=self._answer, keep=1_000), LoopbackProvider(answer=self._answer, keep=1_000)]
         self._step = Step(0, False)
         self._seconds = itertools.count(0, 100_000)
@@ -149,11 +154,13 @@ class World:
         providers = {Models.OPUS: "anthropic", Models.SOL: "openai", Models.HAIKU: "anthropic", Models.LUNA: "openai"}
         pool = Pool([Target(model, providers[model], model, PRICE) for model in Models.ALL])
         self.budgets.append(budget := Budget(usd=1_000, per="process"))
+        hedges = [Hedge(after=0.01, at_most=1.0, effects=True)] if self._hedge else []
         return Router(
             pool,
             Fits(),
             Healthy(),
             budget,
+            *hedges,
             recovery=Recovery(patience=0.2, pause=0.01),
             verify=None if live else usable(),
             clock=lambda: float(next(self._seconds)),

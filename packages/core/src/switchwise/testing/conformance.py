@@ -30,6 +30,7 @@ from switchwise.nouns.target import Pool, Target
 from switchwise.nouns.view import View
 from switchwise.state import JsonStore
 from switchwise.testing import material
+from switchwise.testing.several_targets import check_plans
 
 Make = Callable[[], Policy]
 SCOPES, MORE = 12_000, 2_000  # the default size of a policy's memory is 10,000 scopes; its table has settled by then
@@ -89,8 +90,9 @@ def only_narrows_and_ranks(make: Make, pool: Pool) -> None:
 
 
 def gives_reasons(make: Make, pool: Pool) -> None:
-    """Whatever it changes, it says why; and it says that it `requires`, if it rules targets out."""
+    """Whatever it changes, it says why; it says that it `requires`, if it rules targets out; of several targets: how many and when."""
     policy = _taught(make, pool)
+    check_plans(policy, pool)
     for view in material.views():
         for before in material.shortlists(pool):
             after = material.answer(policy, view, before)

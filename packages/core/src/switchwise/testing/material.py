@@ -134,7 +134,7 @@ def answer(policy: Policy, view: View, shortlist: Shortlist) -> Shortlist:
         asked = next(opinion)
         while True:
             effects = asked.effects if isinstance(asked, Gather) else [asked]
-            said = tuple([_reply_to(effect) for effect in effects if isinstance(effect, Ask)])
+            said = tuple([reply_to(effect) for effect in effects if isinstance(effect, Ask)])
             asked = opinion.send(said if isinstance(asked, Gather) else said[0])
     except StopIteration as done:
         finished = done.value
@@ -142,7 +142,7 @@ def answer(policy: Policy, view: View, shortlist: Shortlist) -> Shortlist:
     return finished
 
 
-def _reply_to(ask: Ask) -> Reply:
+def reply_to(ask: Ask) -> Reply:
     """What a model says that always picks the first label, the lowest level, or "yes"."""
     answers: dict[str, Answer] = {}
     for name, question in ask.questions.items():

@@ -51,7 +51,7 @@ class TokensShown(BaseCallbackHandler):
         if token or (message is not None and has_tokens(message)):
             tokens_came()
         if says_something(message) if message is not None else token:  # of a message in blocks, the token is the blocks
-            self._hear(token)
+            self._tell(token)
 
     def on_stream_event(self, event: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """An event of the v3 protocol has come."""
