@@ -409,3 +409,8 @@ def test_it_works_in_many_threads_at_once(duo: Duo) -> None:
 def test_importing_it_loads_no_agent_framework() -> None:
     code = "import sys, langchain_switchwise; print([m for m in ('langchain', 'langgraph', 'openai', 'anthropic') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_it_shows_its_router_and_not_every_field(llm: ChatSwitchwise) -> None:
+    assert repr(llm) == str(llm) == f"ChatSwitchwise({llm.router!r})"
+    assert llm._repr_html_() == llm.router._repr_html_()

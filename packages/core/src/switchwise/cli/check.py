@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from switchwise.cli.output import AsJson, ConfigFile, as_json, console, tell
-from switchwise.display.figures import usd
+from switchwise.display.figures import many, usd
 
 if TYPE_CHECKING:
     from switchwise.config import Configuration, Endpoint, Finding, Problem
@@ -58,10 +58,11 @@ def _broken(problems: tuple[Problem, ...], json_: bool) -> None:
 
 def _told(configuration: Configuration, found: list[Finding]) -> None:
     counts = {weight: sum(each.weight == weight for each in found) for weight in _STYLES}
-    what = f"{len(configuration.endpoints)} targets and {len(configuration.recipes)} router(s)"
-    said = [f"{count} {weight}{'s' if count > 1 else ''}" for weight, count in counts.items() if count]
+    what = f"{many(len(configuration.endpoints), 'target')} and {many(len(configuration.recipes), 'router')}"
+    said = [many(count, weight) for weight, count in counts.items() if count]
     out = console()
-    out.print(f"{configuration.document.path} can be used: {what}; {', '.join(said) or 'nothing to remark'}.")
+    verdict = "is well formed, but calls will fail" if counts["error"] else "can be used"
+    out.print(f"{configuration.document.path} {verdict}: {what}; {', '.join(said) or 'nothing to remark'}.")
     for each in found:
         out.print()
         head = (f"{each.file}:{each.line}", "bold"), " ", (each.weight, _STYLES[each.weight]), f" {each.field}"

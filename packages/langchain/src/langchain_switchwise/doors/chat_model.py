@@ -160,6 +160,15 @@ class ChatSwitchwise(BaseChatModel):
         """The same input at several targets (names or roles; None: all) at once, side by side; `options` are those of `doors.comparing.compare`."""
         return compare(self, self.router.pool, input, targets, **options)
 
+    def __repr__(self) -> str:
+        """Its router: pydantic would show every field and the profile of the first model."""
+        return f"ChatSwitchwise({self.router!r})"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        return self.router._repr_html_()
+
     @property
     def _llm_type(self) -> str:
         return "switchwise"
