@@ -83,7 +83,12 @@ def findings(configuration: Configuration) -> list[Finding]:
     for name, others, provider in _without_a_key(configuration):
         usual = KEYS[provider]
         told = f"no key for {provider}: {' or '.join(usual)} is not set{f' (so for {others})' if others else ''}"
-        add(ERROR, ("targets", name), told, f"export {usual[0]}=..., write key = ... in the file, or try it without: switchwise loopback -- COMMAND")
+        add(
+            ERROR,
+            ("targets", name),
+            told,
+            f"export {usual[0]}=..., write key = ... in the file, or try it without: switchwise loopback -- COMMAND",
+        )
     for name, recipe in configuration.recipes.items():
         place: Place = ("routers", name)
         for weight, where, message, remedy in _of_router(recipe):
