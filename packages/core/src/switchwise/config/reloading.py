@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from hashlib import blake2b
 from pathlib import Path
 
 from switchwise.catalog import Catalog
 from switchwise.config.configuration import Configuration, Recipe, load
+from switchwise.config.document import field_of
+from switchwise.config.lines import Place
 from switchwise.engine.policy import Remembers, name_of
 from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.secrets import HIDDEN, LONGEST, masked
 from switchwise.nouns.validation import number
 from switchwise.observe.observer import Observes
 from switchwise.state.forking import lock
 
 _log = logging.getLogger("switchwise.config")
+_audit = logging.getLogger("switchwise.audit")
+"""A line of JSON for each change of a router's configuration."""
+_SECRET = re.compile(r"key|secret|token|password|header", re.IGNORECASE)
 
 
 class Source:
@@ -43,6 +52,7 @@ class Source:
         if every is not None:
             number("from_file", "reload", every, above=True)
         self.recipe, self.observers, self.reachable = recipe, observers, reachable
+        self._data = configuration.document.data
         self.path, self._files = configuration.document.path, configuration.document.files
         self._every, self._catalog, self._timer = every, catalog, timer
         self._stamp = _stamp(self._files)
@@ -77,8 +87,50 @@ class Source:
         return configuration, recipe
 
     def now(self, configuration: Configuration, recipe: Recipe) -> Source:
-        """The same, after the file was taken over."""
+        """The same, after the file was taken over; the audit log has a line of what changed."""
+        old, new = self._data, configuration.document.data
+        line = {
+            "event": "configuration",
+            "file": str(self.path),
+            "router": recipe.name,
+            "before": _digest(old),
+            "after": _digest(new),
+        }
+        _audit.info("%s", json.dumps({**line, "changes": changes(old, new)}, default=str))
         return Source(configuration, recipe, self._every, self._catalog, self.observers, self._timer, self.reachable)
+
+
+def changes(old: object, new: object, path: Place = ()) -> list[dict[str, object]]:
+    """The fields that differ, with both values; what may be secret is masked.
+
+    >>> changes({"a": 1, "b": [1, 2]}, {"a": 2, "b": [1, 2], "key": "x"})
+    [{'field': 'a', 'old': 1, 'new': 2}, {'field': 'key', 'old': None, 'new': '***'}]
+    """
+    if old == new:
+        return []
+    if isinstance(old, dict) and isinstance(new, dict):
+        names = sorted({*old, *new}, key=str)
+        return [change for name in names for change in changes(old.get(name), new.get(name), (*path, name))]
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return [change for i, pair in enumerate(zip(old, new, strict=True)) for change in changes(*pair, (*path, i))]
+    secret = any(_SECRET.search(str(part)) for part in path)
+    return [{"field": field_of(path), "old": _shown(old, secret), "new": _shown(new, secret)}]
+
+
+def _shown(value: object, secret: bool) -> object:
+    if value is None or isinstance(value, int | float):
+        return value
+    return (
+        HIDDEN
+        if secret or _SECRET.search(str(value))
+        else json.loads(masked(json.dumps(value, default=str)))
+        if len(str(value)) < LONGEST
+        else "..."
+    )
+
+
+def _digest(data: object) -> str:
+    return blake2b(json.dumps(data, sort_keys=True, default=str).encode(), digest_size=8).hexdigest()
 
 
 def _stamp(files: Iterable[Path]) -> tuple[tuple[int, int], ...]:

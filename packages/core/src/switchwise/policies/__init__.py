@@ -1,5 +1,6 @@
 """The policies: one to a file, each with parameters, an example that runs, and its source."""
 
+from switchwise.policies.allow_list import AllowList
 from switchwise.policies.anchor import Anchor
 from switchwise.policies.budget import Budget
 from switchwise.policies.by_agent import ByAgent
@@ -15,18 +16,22 @@ from switchwise.policies.explore import Explore
 from switchwise.policies.fits import Fits
 from switchwise.policies.floor import Floor
 from switchwise.policies.follow_decision import Follows
+from switchwise.policies.guard import Guard
 from switchwise.policies.headroom import Headroom
 from switchwise.policies.healthy import Healthy
 from switchwise.policies.hedge import Hedge
 from switchwise.policies.hold import hold
 from switchwise.policies.least_busy import LeastBusy
 from switchwise.policies.lowest_latency import LowestLatency
+from switchwise.policies.may_pin import MayPin
+from switchwise.policies.residency import Residency
 from switchwise.policies.rules import Rules
 from switchwise.policies.stick import Stick
 from switchwise.policies.weighted import Weighted
 from switchwise.policies.worth import Worth
 
 __all__ = [
+    "AllowList",
     "Anchor",
     "Budget",
     "ByAgent",
@@ -42,11 +47,14 @@ __all__ = [
     "Fits",
     "Floor",
     "Follows",
+    "Guard",
     "Headroom",
     "Healthy",
     "Hedge",
     "LeastBusy",
     "LowestLatency",
+    "MayPin",
+    "Residency",
     "Rules",
     "Stick",
     "Weighted",

@@ -1,0 +1,70 @@
+"""Who may name the target of a call, and which.
+
+Use it where callers are not trusted to choose: a pin to the strongest target is an escalation that somebody pays for. A pin that is not allowed is
+refused, not dropped: whoever asked for it learns why. Not for what a tenant may use at all: see `AllowList`.
+
+Source: minimum-tier headers of LiteLLM, scoped rules of Bifrost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.shortlist import Shortlist
+from switchwise.nouns.target import Pool
+from switchwise.nouns.validation import words
+from switchwise.nouns.view import View
+
+ANY = "*"
+
+
+class MayPin:
+    """Refuse calls that name a target which their caller may not name.
+
+    Parameters:
+        allowed: value of the label -> targets and roles that such callers may name; "*" for any.
+        others: what callers with another value, or with none, may name; None: nothing.
+        by: the label; `tenant` is known without being a label.
+
+    Raises:
+        ConfigurationError: something is no set of words; or, when the router is built, a word is neither a target nor a role of the pool.
+
+    >>> from switchwise import Pool, Router, Scope, Target, View
+    >>> router = Router(Pool([Target("opus"), Target("haiku")]), MayPin({"ops": ["*"]}, others=["fast"]))
+    >>> router.decide(View(Scope(tenant="ops"), pin="opus")).names, router.decide(View(pin="opus")).names
+    (('opus',), ())
+    """
+
+    name = "MayPin"
+    requires = True
+
+    def __init__(self, allowed: Mapping[str, Sequence[str]], others: Sequence[str] | None = None, by: str = "tenant") -> None:
+        if not isinstance(allowed, Mapping):
+            raise ConfigurationError(f"MayPin({allowed!r}): give tenant -> what it may name, such as {{'ops': ['*']}}")
+        if not isinstance(by, str) or not by:
+            raise ConfigurationError(f"MayPin(by={by!r}): give the name of a label, such as tenant")
+        self.allowed = {value: words("MayPin", f"allowed[{value!r}]", given) for value, given in allowed.items()}
+        self.others = words("MayPin", "others", others or ())
+        self.by = by
+
+    def check(self, pool: Pool) -> None:
+        """Every word must be in the pool."""
+        for word in self.others.union(*self.allowed.values()) - {ANY}:
+            pool.select(word)
+
+    def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
+        pool = shortlist.pool
+        if not view.pin or not pool.knows(view.pin):
+            return shortlist
+        value = view.scope.label(self.by)
+        named = self.allowed.get(value, self.others)
+        if ANY in named or pool.select(view.pin) <= frozenset().union(*map(pool.select, named)):
+            return shortlist
+        return shortlist.require(
+            lambda _: False, f"{self.by} {value!r} may not name {view.pin!r}: leave the target to the router"
+        )
+
+    @staticmethod
+    def _examples() -> list[MayPin]:
+        return [MayPin({"acme": ["fast"]}), MayPin({"u1": [ANY]}, by="user")]
