@@ -93,7 +93,13 @@ class Later:
     def __init__(self, build: Callable[[], Any]) -> None:
         self._build = build
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """None: whoever is copied or pickled with it builds a client of its own."""
+        return type(None), ()
+
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
         if "_built" not in vars(self):
             self._built = self._build()
         return getattr(self._built, name)
