@@ -27,7 +27,7 @@ def serve(pipe: Any) -> None:
     """The provider, until the pipe says that it is enough."""
     from switchwise_loopback import Answer, LoopbackProvider
 
-    with LoopbackProvider(lambda request: Answer("All is well.")) as provider:
+    with LoopbackProvider(lambda _: Answer("All is well.")) as provider:
         pipe.send(provider.openai_url)
         pipe.recv()
 
@@ -120,11 +120,16 @@ def main() -> None:
     server.start()
     try:
         each = ways(ours.recv())
-        for title, measure in (
-            ("threads", lambda way: threads(way[2], asked.calls, asked.at_once)),
-            ("one event loop", lambda way: loop.run_until_complete(tasks(way[3], asked.calls, asked.at_once))),
-        ):
-            loop, best = asyncio.new_event_loop(), dict[str, tuple[float, float]]()
+        loop = asyncio.new_event_loop()
+
+        def by_threads(way: Way) -> tuple[float, float]:
+            return threads(way[2], asked.calls, asked.at_once)
+
+        def by_tasks(way: Way) -> tuple[float, float]:
+            return loop.run_until_complete(tasks(way[3], asked.calls, asked.at_once))
+
+        for title, measure in (("threads", by_threads), ("one event loop", by_tasks)):
+            best: dict[str, tuple[float, float]] = {}
             for _ in range(asked.rounds):
                 for way in each:
                     best[way[0]] = min(measure(way), best.get(way[0], (9e9, 9e9)))

@@ -79,7 +79,7 @@ class Kept:
     """A request as a cache sees it."""
 
     tools = ()
-    settings = {}
+    settings = MappingProxyType({})
 
     def __init__(self, words):
         self.words = words
