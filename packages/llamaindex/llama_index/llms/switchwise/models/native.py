@@ -136,7 +136,7 @@ def _ours(native: Native, alone: bool) -> Any:
         with suppress(Exception):  # whatever it lacks, it says when it is called
             copied._get_aclient()
     clients = owned(copied.__pydantic_private__, retries=not quiet)
-    if getattr(copied, "reuse_client", False) and getattr(copied, "_client", copied) is None:
+    if (clients or quiet) and getattr(copied, "reuse_client", False) and getattr(copied, "_client", copied) is None:
         clients["_client"] = Later(partial(_client_of, copied.model_copy(), retries=not quiet))
     if not clients and not quiet:
         return llm
