@@ -253,6 +253,21 @@ def test_each_shape(told: Any, usage: Usage | None) -> None:
     assert usage_of(told) == usage
 
 
+@pytest.mark.parametrize(
+    ("shape", "tier"),
+    [
+        ("OpenAI's service tiers stand before the keys", "priority"),
+        ("LangChain on a flexible tier", "flex"),
+        ("OpenRouter", ""),
+    ],
+)
+def test_tier_and_cost_are_read_with_the_counts(shape: str, tier: str) -> None:
+    for told in (SHAPES[shape][0], as_objects(SHAPES[shape][0])):
+        usage = usage_of(told)
+        assert usage is not None
+        assert (usage.tier, usage.cost) == (tier, 0.001 if shape == "OpenRouter" else None)
+
+
 def as_objects(told: Any) -> Any:
     """The same with attributes for keys, as SDKs have it."""
     if isinstance(told, dict):

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from switchwise.display.tables import router_html
 from switchwise.engine.circuit import CircuitState
 from switchwise.engine.endings import observed
-from switchwise.engine.policy import Breaks, Caches, Learns, Policy, Remembers, Reserves, Rewarded, Verifier, name_of
+from switchwise.engine.policy import Breaks, Caches, Learns, Policy, Remembers, Rewarded, Verifier, name_of
 from switchwise.engine.recovery import Recovery
 from switchwise.engine.requirements import (
+    Reservers,
     described,
     learn_all,
     observers_of,
@@ -25,7 +26,6 @@ from switchwise.engine.requirements import (
     refuse_options,
     refuse_what_is_no_pool,
     report_to,
-    reserved,
     sound,
     take_over,
     use_store,
@@ -35,7 +35,7 @@ from switchwise.engine.run import Run
 from switchwise.nouns.call import Attempt
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.shortlist import Shortlist
-from switchwise.nouns.target import Pool
+from switchwise.nouns.target import Defaults, Pool
 from switchwise.nouns.view import View
 from switchwise.observe.explain import Explanation
 from switchwise.observe.observer import Event, EventKind, Observes, tell
@@ -116,7 +116,7 @@ class Router:
         self.policies = policies
         self.verify = verify
         self.cache = cache
-        self._reservers = [part for part in parts if isinstance(part, Reserves)]
+        self._reservers = Reservers(parts)
         self._learners = [part.learn for part in parts if isinstance(part, Learns) and part is not cache]
         self._breakers = [part for part in parts if isinstance(part, Breaks)]
         self._rewarded = [part for part in parts if isinstance(part, Rewarded)]
@@ -127,8 +127,9 @@ class Router:
             tuple((name_of(policy), policy) for policy in chain),
             self._recovery,
             verify,
-            partial(reserved, self._reservers),
+            self._reservers.reserve,
             partial(learn_all, [count, *self._learners]),
+            self._reservers.release,
             self._clock,
             self._timer,
             watching,
@@ -153,13 +154,13 @@ class Router:
             raise ConfigurationError(f"healthy={healthy!r:.80}: give Healthy(...)")
         return cls(pool, *default_chain(pool, healthy, aim), **options)
 
-    def set_accounts(self, accounts: Mapping[str, str]) -> None:
-        """Fill in the accounts of targets that have none. For adapters: they know the clients behind the names.
+    def set_clients(self, clients: Mapping[str, tuple[str, Defaults]]) -> None:
+        """Fill in what targets do not say of their clients. For adapters: they know the clients behind the names.
 
         Parameters:
-            accounts: target name -> `switchwise.catalog.account_of` its address and key.
+            clients: target name -> `switchwise.catalog.account_of` its address and key, and what it asks for by itself.
         """
-        self.pool = self.pool.with_accounts(accounts)
+        self.pool = self.pool.with_clients(clients)
         self._context = replace(self._context, pool=self.pool.with_asked(self._models))
 
     @classmethod
@@ -270,9 +271,9 @@ class Router:
             return False
         configuration, recipe = found
         before = [part for part in self._remembering.values() if isinstance(part, Remembers)]
-        accounts = {target.name: target.account for target in self.pool if target.account}
+        clients = {target.name: (target.account, target.defaults) for target in self.pool}
         self._assemble(
-            recipe.pool.with_accounts(accounts),
+            recipe.pool.with_clients(clients),
             recipe.policies,
             recipe.verify,
             [*recipe.observers, *file.observers],
@@ -309,7 +310,8 @@ class Router:
         view, context = self._begun(view), self._context
         if observers:
             context = replace(context, observers=context.observers.with_further(observers))
-        return Run(observed(route(view, context), view, context.timer, context.observers), self._clock, context.observers)
+        flow = observed(route(view, context), view, context.timer, context.observers)
+        return Run(flow, self._clock, context.observers, self._reservers.resend)
 
     def decide(self, view: View) -> Shortlist:
         """The decision for `view`, without calling anybody: a policy that would ask a model is passed over."""

@@ -10,8 +10,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from switchwise.dialects.settings import LONGEST
+from switchwise.nouns.target import Defaults
+
 _ADDRESS = re.compile(r"(^|_)(api_base|api_url|base_url|endpoint|endpoint_url|server_url|host|region_name|region)$")
 _KEY = re.compile(r"(^|_)(api_key|api_token|auth_token|access_key_id|access_token|apikey|ad_token|credentials_profile_name)$")
+_LONGEST = (*LONGEST, "num_predict")
+_MORE = ("model_kwargs", "additional_kwargs", "options", "extra_body")
 _ASKED = ("_api_key_provider", "_azure_ad_token_provider", "azure_ad_token_provider")
 """Attributes of SDK clients that ask a function for their key."""
 
@@ -35,6 +40,30 @@ def whereabouts(fields: Mapping[str, Any], client: Any = None) -> tuple[str, Any
         key = asked or key or getattr(client, "api_key", None) or getattr(client, "auth_token", None)
     address = str(address)
     return address if "://" in address or not address else f"//{address}", key
+
+
+def defaults_of(fields: Mapping[str, Any]) -> Defaults:
+    """What a client or a model of a framework asks for by itself.
+
+    Parameters:
+        fields: of the model, or parameters of every request, by name; what they hold under `model_kwargs` and its like counts first.
+
+    >>> defaults_of({"max_tokens": 200, "service_tier": "flex"})
+    Defaults(max_output=200, thinking=0, tier='flex')
+    """
+    found: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
+    for more in _MORE:
+        if isinstance(given := fields.get(more), Mapping):
+            found.update({name: value for name, value in given.items() if value is not None})
+    longest = next((found[name] for name in _LONGEST if _is_whole(found.get(name))), None)
+    thinking = found.get("thinking")
+    budget = thinking.get("budget_tokens") if isinstance(thinking, Mapping) else None
+    tier = found.get("service_tier")
+    return Defaults(longest, budget if isinstance(budget, int) and budget > 0 else 0, tier if isinstance(tier, str) else "")
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def _first(name: re.Pattern[str], fields: Mapping[str, Any]) -> Any:

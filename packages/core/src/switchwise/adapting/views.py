@@ -11,6 +11,8 @@ from dataclasses import replace
 from itertools import compress, product
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from switchwise.dialects.settings import LONGEST
+from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.conversation import Conversation
 from switchwise.nouns.exchange.limits import Limits
 from switchwise.nouns.scope import Key, Scope
@@ -126,6 +128,7 @@ class ViewBuilder(Generic[M, T]):
         tool_settings: Hashable = None,
         structured: bool = False,
         max_output: int | None = None,
+        tier: Any = None,
         providers: frozenset[str] = frozenset(),
         image_providers: Callable[[], frozenset[str]] | None = None,
         streamed: bool = False,
@@ -137,7 +140,7 @@ class ViewBuilder(Generic[M, T]):
             caller: who makes the call.
             tools: those that the call may use; None: not known.
             tool_settings: what else of the request a provider renders with the tools, such as the choice of one.
-            structured, max_output, providers: as in `Needs`.
+            structured, max_output, tier, providers: as in `Needs`.
             image_providers: the only providers that can serve the images of the conversation (empty: any); asked where it has some.
             streamed: the answer is read as it comes.
         """
@@ -153,10 +156,10 @@ class ViewBuilder(Generic[M, T]):
         if step_kind is not None:
             signals = replace(signals, step=step_kind, failures=signals.failures + failures, because=because)
         needs = _NO_NEEDS
-        if tools or structured or max_output is not None or modalities or providers:
+        if tools or structured or max_output is not None or tier or modalities or providers:
             if image_providers is not None and "image" in modalities:
                 providers = image_providers()
-            needs = Needs(bool(tools), structured, modalities, max_output, providers)
+            needs = Needs(bool(tools), structured, modalities, max_output, providers, tier if isinstance(tier, str) else "")
         task = task or str(signals.phase or "")
         step = length if self._number is None else self._number((tenant, session, agent, task))
         return View(
@@ -177,6 +180,24 @@ class ViewBuilder(Generic[M, T]):
     def __len__(self) -> int:
         """How many conversations are remembered."""
         return len(self._reader)
+
+
+def longest_of(settings: Mapping[str, Any] | None) -> int | None:
+    """The longest answer that the settings of a call allow, in tokens, by whichever name; None: they do not say.
+
+    Raises:
+        ConfigurationError: it is less than 1, or no whole number.
+
+    >>> longest_of({"max_completion_tokens": 100}), longest_of({"temperature": 1})
+    (100, None)
+    """
+    for name in LONGEST if settings else ():
+        value = (settings or {}).get(name)
+        if isinstance(value, bool) or (isinstance(value, int | float) and (value < 1 or value != int(value))):
+            raise ConfigurationError(f"{name}={value!r}: give a whole number from 1 on, or leave it out")
+        if isinstance(value, int | float):
+            return int(value)
+    return None
 
 
 def opening(messages: Sequence[Any], turn: Callable[[Any], Turn]) -> str:

@@ -11,7 +11,7 @@ from switchwise.catalog.abilities import abilities
 from switchwise.catalog.prices import priced
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.limits import Limits
-from switchwise.nouns.target import Capabilities, Price, Target
+from switchwise.nouns.target import Capabilities, Defaults, Price, Target
 
 
 class Unpriced(UserWarning):
@@ -29,6 +29,9 @@ class Known:
 
     price: Price | None = None
     can: Capabilities = Capabilities()
+
+
+_NO_DEFAULTS = Defaults()
 
 
 class Catalog:
@@ -86,6 +89,7 @@ class Catalog:
         roles: Iterable[str] = (),
         account: str = "",
         limits: Limits | None = None,
+        defaults: Defaults = _NO_DEFAULTS,
     ) -> Target:
         """A target with all that is known about its model.
 
@@ -97,6 +101,7 @@ class Catalog:
             roles: words that rules may use instead of its name.
             account: `account_of` its address and key.
             limits: how long a call may take.
+            defaults: what its client asks for by itself.
 
         Warns:
             Unpriced: no price is known, and none was given.
@@ -112,7 +117,7 @@ class Catalog:
                 stacklevel=2,
             )
         can = _filled(can or Capabilities(), known.can)
-        return Target(name, provider, model or name, price, can, frozenset(roles), account, limits=limits)
+        return Target(name, provider, model or name, price, can, frozenset(roles), account, limits=limits, defaults=defaults)
 
 
 def _filled(can: Capabilities, further: Capabilities) -> Capabilities:

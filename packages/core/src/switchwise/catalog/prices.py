@@ -40,6 +40,7 @@ PROVIDERS: Mapping[str, str] = {  # the frameworks' names -> those of genai-pric
     "vertex_ai": "google",
     "xai": "x-ai",
 }
+_TIERS = {tier: {"service_tier": tier} for tier in ("flex", "priority", "fast")} | {"batch": {"processing": "batch"}}
 _KEYS = {
     "input": "input_mtok",
     "output": "output_mtok",
@@ -91,7 +92,19 @@ def _over_the_day(info: ModelInfo, now: float, variant: Mapping[str, str] | None
         return None
     dearest = max(prices, key=lambda price: (price.input, price.output))
     cheaper = tuple(Hours(start, end, price) for start, end, price in parts if price is not None and price != dearest)
-    return replace(dearest, hours=cheaper) if cheaper else dearest
+    if cheaper:
+        dearest = replace(dearest, hours=cheaper)
+    tiers = {
+        tier: price
+        for tier, asked in _TIERS.items()
+        if (price := _price(info.get_prices(_moment(today, 0), asked))) is not None
+    }
+    tiers = {
+        tier: price
+        for tier, price in tiers.items()
+        if not variant and (price.input, price.output) != (dearest.input, dearest.output)
+    }
+    return replace(dearest, tiers=tiers) if tiers else dearest
 
 
 def _moment(day: date, second: int) -> datetime:

@@ -5,7 +5,8 @@ No SDK is imported before a call is made.
 
 from switchwise.adapting.sdk_clients import HiddenRetries
 from switchwise.clients.anthropic import AnthropicClient
-from switchwise.clients.clients import Clients, Completion, Stream
+from switchwise.clients.clients import Clients
+from switchwise.clients.completion import Completion, Stream
 from switchwise.clients.decisions import DecisionModel, LocalModel, OpenAIDecisions, SystemOne
 from switchwise.clients.openai import OpenAIClient
 from switchwise.clients.sdk import Client, Request

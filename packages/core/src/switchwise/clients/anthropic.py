@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from switchwise.clients.accounts import Environment
@@ -22,7 +23,7 @@ from switchwise.dialects.thinking import OFF, must_be_off
 from switchwise.nouns.call import Call
 from switchwise.nouns.exchange.reply import Reply
 from switchwise.nouns.scope import Key, Level
-from switchwise.nouns.target import Target
+from switchwise.nouns.target import Defaults, Target
 from switchwise.nouns.usage import usage_of
 from switchwise.prompt_cache.breakpoints import marked
 from switchwise.protocols.anthropic_messages import loop_without_thinking, messages_params
@@ -61,6 +62,12 @@ class AnthropicClient(Client):
 
     def assembly(self) -> Assembly:
         return Messages()
+
+    @property
+    def sends(self) -> Defaults:
+        """Its API takes no request without a limit of the answer."""
+        found = super().sends
+        return found if found.max_output is not None else replace(found, max_output=LONGEST)
 
     def complete_params(self, sdk: Any, target: Target, params: dict[str, Any]) -> dict[str, Any]:
         if params.get("max_tokens") is None:

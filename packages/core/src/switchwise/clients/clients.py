@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -17,18 +18,19 @@ from typing import TYPE_CHECKING, Any, Self
 from switchwise import catalog
 from switchwise.adapting.efforts import AtEffort
 from switchwise.adapting.models import by_name
+from switchwise.clients.completion import Completion, Stream
 from switchwise.clients.recording import PromptRecording, given_again
 from switchwise.clients.sdk import Client
 from switchwise.clients.views import Views
 from switchwise.engine.drive import adrive, drive
 from switchwise.engine.run import Run
-from switchwise.nouns.call import Call, Outcome
+from switchwise.nouns.call import Call
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.limits import Limits
 from switchwise.nouns.exchange.reply import Reply
 from switchwise.nouns.scope import Scope
 from switchwise.nouns.target import Pool
-from switchwise.observe.decision_record import record_of
+from switchwise.nouns.view import View
 from switchwise.observe.side_by_side import TASK, Side, SideBySide, side_by_side
 from switchwise.policies.default_chain import Aim
 from switchwise.protocols.openai_chat import text_of
@@ -43,73 +45,6 @@ _ANSWERS = 256
 if TYPE_CHECKING:
     from switchwise.catalog import Catalog
     from switchwise.config import Endpoint
-
-
-class Completion:
-    """A finished answer.
-
-    Parameters:
-        outcome: the target, the attempts and the cost; `outcome.decision` is the id to give feedback under.
-        message: the answer as a message to append to the conversation.
-    """
-
-    __slots__ = ("message", "outcome")
-
-    def __init__(self, outcome: Outcome, message: dict[str, Any]) -> None:
-        self.outcome = outcome
-        self.message = message
-
-    @property
-    def text(self) -> str:
-        """Its text."""
-        return self.outcome.reply.text
-
-    @property
-    def record(self) -> dict[str, Any]:
-        """The decision record, in JSON types: decision id, target, level, policy, reason, attempts, and cost in USD."""
-        return record_of(self.outcome)
-
-    @property
-    def tool_calls(self) -> list[dict[str, Any]]:
-        """The tools that it calls, as in OpenAI's messages: with their ids."""
-        calls: list[dict[str, Any]] = self.message.get("tool_calls") or []
-        return calls
-
-    def _repr_html_(self) -> str:
-        return self.outcome._repr_html_()
-
-    def __repr__(self) -> str:
-        return f"Completion({self.outcome.target.name!r}, {len(self.text)} characters)"
-
-
-class Stream:
-    """An answer that is being made: iterate over its text (`for` or `async for`), then read `completion`.
-
-    Leaving early closes the call; it counts as abandoned.
-    """
-
-    def __init__(self, chunks: Iterator[str] | AsyncIterator[str], finish: Callable[[], Completion]) -> None:
-        self._chunks = chunks
-        self._finish = finish
-
-    def __iter__(self) -> Iterator[str]:
-        if not isinstance(self._chunks, Iterator):
-            raise TypeError("this stream is asynchronous: use `async for`")
-        return self._chunks
-
-    def __aiter__(self) -> AsyncIterator[str]:
-        if not isinstance(self._chunks, AsyncIterator):
-            raise TypeError("this stream is synchronous: use `for`")
-        return self._chunks
-
-    @property
-    def completion(self) -> Completion:
-        """The finished answer.
-
-        Raises:
-            RuntimeError: it is not finished.
-        """
-        return self._finish()
 
 
 class Clients:
@@ -146,7 +81,7 @@ class Clients:
             raise ConfigurationError(
                 f"clients and pool must name the same targets; not on both sides: {', '.join(sorted(missing))}"
             )
-        self.router.set_accounts({name: client.account for name, client in self._clients.items()})
+        self.router.set_clients({name: (client.account, client.sends) for name, client in self._clients.items()})
         self._views = Views()
         self._makers: Memory[int, str] = Memory(_ANSWERS)
 
@@ -200,15 +135,36 @@ class Clients:
         """Ask, and show the text as it comes. Parameters as in `complete`.
 
         Raises:
-            Interrupted: while iterating: the answer broke off after part of it was shown.
+            Interrupted: while iterating: the answer broke off after part of it was shown. So are the others raised: nothing is decided
+                or set aside before it is read.
         """
-        run, prompt = self._begin(messages, options, stream=True)
-        return Stream(drive(run, lambda call: self._perform(call, prompt)), lambda: self._completion(run))
+        ready = self._ready(messages, options, stream=True)
+        begun: list[Run] = []
+        return Stream(self._streamed(ready, begun), lambda: self._finished(begun))
 
     def astream(self, messages: Sequence[Message], **options: Any) -> Stream:
         """As `stream`, asynchronously: `async for text in clients.astream(...)`."""
-        run, prompt = self._begin(messages, options, stream=True)
-        return Stream(adrive(run, lambda call: self._aperform(call, prompt)), lambda: self._completion(run))
+        ready = self._ready(messages, options, stream=True)
+        begun: list[Run] = []
+        return Stream(self._astreamed(ready, begun), lambda: self._finished(begun))
+
+    def _streamed(self, ready: tuple[View, Prompt], begun: list[Run]) -> Iterator[str]:
+        """Nothing is decided or set aside before somebody reads."""
+        view, prompt = ready
+        begun.append(run := self.router.start(view))
+        yield from drive(run, lambda call: self._perform(call, prompt))
+
+    async def _astreamed(self, ready: tuple[View, Prompt], begun: list[Run]) -> AsyncIterator[str]:
+        view, prompt = ready
+        begun.append(run := self.router.start(view))
+        async with aclosing(adrive(run, lambda call: self._aperform(call, prompt))) as chunks:  # type: ignore[type-var]
+            async for chunk in chunks:
+                yield chunk
+
+    def _finished(self, begun: list[Run]) -> Completion:
+        if not begun:
+            raise RuntimeError("the stream has no completion: nobody has read it")
+        return self._completion(begun[0])
 
     def compare(
         self,
@@ -232,13 +188,17 @@ class Clients:
         )
 
     def _begin(self, messages: Sequence[Message], options: dict[str, Any], stream: bool) -> tuple[Run, Prompt]:
+        view, prompt = self._ready(messages, options, stream)
+        return self.router.start(view), prompt
+
+    def _ready(self, messages: Sequence[Message], options: dict[str, Any], stream: bool) -> tuple[View, Prompt]:
         scope, target, prompt = _sorted(messages, **options)
         last = messages[-1] if messages[-1].get("role") == "assistant" and not messages[-1].get("tool_calls") else {}
         ended_by = self._makers.get(hash(text_of(last.get("content")))) if last else None
         view = self._views.view(prompt, scope, target, stream)
         if self.router.cache is not None:
             view = replace(view, recording=PromptRecording(prompt, self._clients, self.router.pool))
-        return self.router.start(view), replace(prompt, stream=stream, ended_by=ended_by or "")
+        return view, replace(prompt, stream=stream, ended_by=ended_by or "")
 
     def _perform(self, call: Call, prompt: Prompt) -> Iterator[str | Reply]:
         client = self._clients[call.target.name]
@@ -337,7 +297,13 @@ def _pool(clients: Iterable[_Named]) -> Pool:
         raise ConfigurationError(f"without a router, each client needs model=...; missing for {', '.join(nameless)}")
     return Pool(
         replace(
-            catalog.target(each.name, provider=each.client.served_by, model=each.client.model, account=each.client.account),
+            catalog.target(
+                each.name,
+                provider=each.client.served_by,
+                model=each.client.model,
+                account=each.client.account,
+                defaults=each.client.sends,
+            ),
             effort=each.effort,
         )
         for each in given

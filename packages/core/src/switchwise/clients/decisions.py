@@ -144,9 +144,9 @@ class DecisionModel(ABC):
         try:
             body = response.json()
         except ValueError as error:
-            raise TargetError(FailureKind.SERVER_ERROR, "the answer is not JSON") from error
+            raise TargetError(FailureKind.SERVER_ERROR, "the answer is not JSON", billable=True) from error
         if not isinstance(body, Mapping) or "answers" not in body:
-            raise TargetError(FailureKind.SERVER_ERROR, "the response has no answers")
+            raise TargetError(FailureKind.SERVER_ERROR, "the response has no answers", billable=True)
         return self.reply(ask, body)
 
     def _here(self) -> Any:

@@ -46,7 +46,7 @@ def parsed(http: Any) -> dict[str, Any]:
     except ValueError:
         raw = None
     if not isinstance(raw, dict):  # a proxy's page
-        raise TargetError(FailureKind.SERVER_ERROR, f"no answer of the API: {quoted(http.text)}")
+        raise TargetError(FailureKind.SERVER_ERROR, f"no answer of the API: {quoted(http.text)}", billable=True)
     return raw
 
 
@@ -57,6 +57,6 @@ def plain(answer: Any) -> dict[str, Any]:
         TargetError: it is none.
     """
     if not hasattr(answer, "to_dict"):  # an SDK hands through what is no JSON: a proxy's page
-        raise TargetError(FailureKind.SERVER_ERROR, f"no answer of the API: {quoted(str(answer))}")
+        raise TargetError(FailureKind.SERVER_ERROR, f"no answer of the API: {quoted(str(answer))}", billable=True)
     plain: dict[str, Any] = answer.to_dict(mode="python", warnings=False)
     return plain

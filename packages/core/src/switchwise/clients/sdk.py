@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
+from switchwise.adapting.accounts import defaults_of
 from switchwise.adapting.sdk_clients import (
     DEFAULT_RETRIES,
     HiddenRetries,
@@ -41,7 +42,7 @@ from switchwise.failures import IncompleteStream, Refusal, brought_along, check_
 from switchwise.nouns.call import Call
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.reply import Reply
-from switchwise.nouns.target import Target
+from switchwise.nouns.target import Defaults, Target
 from switchwise.prompt_cache.cache_hints import CacheHints
 from switchwise.protocols.ask_text import prompt_of
 from switchwise.protocols.prompt import Prompt
@@ -167,6 +168,11 @@ class Client(ABC):
     def account(self) -> str:
         """`account_of` its address and key."""
         return account_of(*self._whereabouts)
+
+    @property
+    def sends(self) -> Defaults:
+        """What it asks for by itself, where a request does not say."""
+        return defaults_of(self._defaults)
 
     @property
     def _whereabouts(self) -> tuple[str, Any]:

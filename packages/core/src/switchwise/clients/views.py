@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from switchwise.adapting.views import Caller, ViewBuilder
+from switchwise.adapting.views import Caller, ViewBuilder, longest_of
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.scope import Scope
 from switchwise.nouns.signals import Turn
@@ -55,9 +55,16 @@ class Views:
             caller,
             tools=prompt.tools,
             structured=prompt.schema is not None,
-            max_output=prompt.max_tokens,
+            max_output=_longest(prompt),
+            tier=next((extra["service_tier"] for extra in prompt.extra.values() if "service_tier" in extra), None),
             streamed=streamed,
         )
+
+
+def _longest(prompt: Prompt) -> int | None:
+    """The longest answer that the request allows, of whichever provider."""
+    caps = [longest_of({"max_tokens": prompt.max_tokens}), *(longest_of(extra) for extra in prompt.extra.values())]
+    return max((cap for cap in caps if cap is not None), default=None)
 
 
 def turn_of(message: Message) -> Turn:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Container, Mapping
 
-from switchwise.engine.policy import Reserves, Steps, name_of
+from switchwise.engine.policy import NotMade, Reserves, Steps, name_of
 from switchwise.nouns.call import Attempt, Call, Outcome
 from switchwise.nouns.errors import AllTargetsFailed, BudgetExceeded, FailureKind, NoTarget, TargetError, failed_as
 from switchwise.nouns.shortlist import Shortlist
@@ -86,7 +86,7 @@ def _observed(flow: Steps[Outcome], view: View, timer: Callable[[], float], obse
     try:
         outcome = yield from flow
         return outcome
-    except GeneratorExit:
+    except (GeneratorExit, NotMade):
         raise
     except BaseException as error:  # told, and raised again
         failure = error

@@ -38,6 +38,11 @@ For an `Ask` it is sent the `Reply`; for a `Gather`, of each of its effects the 
 Steps = Generator[Call | Live, Any, T]
 """The engine's own: yields each call to be made, the caller's request and questions alike, and what is to be live where that is more than one."""
 
+
+class NotMade(BaseException):
+    """Thrown into a flow that is closed before its call was made: what was set aside for it is released."""
+
+
 Opinion = Shortlist | Flow[Shortlist]
 Policy = Callable[[View, Shortlist], Opinion]
 
@@ -73,6 +78,17 @@ class Reserves(Protocol):
 
     def release(self, call: Call) -> None:
         """Take back the reservation for `call`, which is not made after all."""
+
+
+@runtime_checkable
+class Resends(Protocol):
+    """What it sets aside for a call, the call uses up each time that it is sent."""
+
+    def resend(self, call: Call) -> bool:
+        """Set aside once more what `call` may use up: its connection was dead, and it is sent again; False: there is not enough.
+
+        The `learn` or `release` that follows settles all of it.
+        """
 
 
 @runtime_checkable

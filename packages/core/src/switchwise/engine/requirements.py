@@ -13,6 +13,7 @@ from switchwise.engine.policy import (
     Policy,
     Remembers,
     Reports,
+    Resends,
     Reserves,
     UsesStore,
     Verifier,
@@ -188,13 +189,33 @@ def pinned(view: View, shortlist: Shortlist) -> Shortlist:
     return shortlist.require(lambda target: target.name in chosen, f"this call is pinned to {view.pin!r}")
 
 
-def reserved(reservers: Iterable[Reserves], call: Call) -> Reserves | None:
-    """Let every policy set aside what the call may use up; the one that refuses, if one does."""
-    done: list[Reserves] = []
-    for policy in reservers:
-        if not policy.reserve(call):
-            for earlier in done:
-                earlier.release(call)
-            return policy
-        done.append(policy)
-    return None
+class Reservers:
+    """The parts of a router that hand out something that runs out.
+
+    Parameters:
+        parts: policies and verifiers; those that do not reserve are passed over.
+    """
+
+    __slots__ = ("_all", "_resending")
+
+    def __init__(self, parts: Iterable[object]) -> None:
+        self._all = [part for part in parts if isinstance(part, Reserves)]
+        self._resending = [part for part in self._all if isinstance(part, Resends)]
+
+    def reserve(self, call: Call) -> Reserves | None:
+        """Let every policy set aside what `call` may use up; the one that refuses, if one does: nothing is set aside then."""
+        for i, policy in enumerate(self._all):
+            if not policy.reserve(call):
+                for earlier in self._all[:i]:
+                    earlier.release(call)
+                return policy
+        return None
+
+    def release(self, call: Call) -> None:
+        """Let every policy take back what it set aside for a call that is not made."""
+        for policy in self._all:
+            policy.release(call)
+
+    def resend(self, call: Call) -> bool:
+        """Let every policy set aside once more what `call` may use up; False: one has not enough."""
+        return all(policy.resend(call) for policy in self._resending)

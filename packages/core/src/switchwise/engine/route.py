@@ -8,8 +8,7 @@ Rules:
 5. Only `TargetError` means "try another". Any other exception passes through: a bug must not look like an outage.
 6. A flow that is closed (an abandoned stream, a cancelled task) settles its open attempt before it ends.
 7. Every requirement of the chain holds for every question: a target that one rules out is not asked. A flow asks at most `MOST_ASKS` times.
-8. Several calls at once are a `Batch` (`engine/together.py`): the targets of a `Together`, or the effects of a `Gather`. Each is reserved for,
-   settled and learned; a target that was called in a batch is called once more at most, as after a failure.
+8. Several calls at once are a `Batch` (`engine/together.py`): each is reserved for, settled and learned, and made once more at most.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from switchwise.engine.endings import best_rejected, say_fallback, without
-from switchwise.engine.policy import Caches, Flow, Policy, Reserves, Steps, Verifier, name_of
+from switchwise.engine.policy import Caches, Flow, NotMade, Policy, Reserves, Steps, Verifier, name_of
 from switchwise.engine.questions import first, only, priced, reserved, with_answers
 from switchwise.engine.recovery import Recovery
 from switchwise.engine.together import Batch, answered
@@ -50,9 +49,8 @@ class FlowContext:
         recovery: tells how long to wait before a target is called again.
         verify: judges replies; None: every reply is accepted.
         reserve: sets aside what a call may use up; the policy that refuses, if one does: decide again.
-        learn: takes in each attempt.
-        clock: the time, in seconds: when attempts began and ended, by which policies cool down and budgets run out.
-        timer: seconds by which decisions and calls are timed.
+        learn, release: takes in each attempt; gives back what was set aside for a call that is not made.
+        clock, timer: seconds since the epoch, by which policies cool down and budgets run out; seconds by which calls are timed.
         observers: told of decisions and attempts.
         cache: keeps whole answers; None: every request is a call.
     """
@@ -63,6 +61,7 @@ class FlowContext:
     verify: Verifier | None
     reserve: Callable[[Call], Reserves | None]
     learn: Callable[[Attempt], None]
+    release: Callable[[Call], None]
     clock: Callable[[], float]
     timer: Callable[[], float]
     observers: Observers = NOBODY
@@ -80,17 +79,15 @@ class FlowContext:
                 tell(self.observers.settled, attempt)
 
 
-MOST_ASKS = 16
-"""Questions that one opinion or verdict may put; more are a loop."""
+MOST_ASKS = 16  # questions that one opinion or verdict may put; more are a loop
 
 
 def route(view: View, context: FlowContext) -> Steps[Outcome]:
     """Find the target that answers, trying others where one fails or its reply is rejected.
 
     Raises:
-        NoTarget, BudgetExceeded: nothing may be called.
-        AllTargetsFailed: everything that may be called failed.
-        Interrupted: a live reply broke off.
+        NoTarget: nothing may be called; for want of money, `BudgetExceeded`.
+        AllTargetsFailed, Interrupted: everything that may be called failed; a live reply broke off.
     """
     attempts: tuple[Attempt, ...] = ()
     refused: dict[str, Reserves] = {}
@@ -200,6 +197,9 @@ def _made(call: Call, context: FlowContext) -> Steps[Attempt]:
         reply = yield call
     except TargetError as error:
         return Attempt(call, started, context.clock(), error=error, latency=context.timer() - begun)
+    except NotMade:
+        context.release(call)
+        raise
     except Interrupted as stop:
         broken = stop.__cause__
         assert isinstance(broken, TargetError), "a run interrupts with the failure as the cause"
@@ -229,7 +229,7 @@ def _together(call: Call, plan: Together, after: float, context: FlowContext) ->
 
     others = [target for target in shortlist.targets[1:] if target.name not in tried and plan.among(target)]
     waiting = iter(others[: plan.most - 1])
-    batch = Batch(context.clock, context.timer, plan.until, plan.choose is None, after or None, further)
+    batch = Batch(context.clock, context.timer, plan.until, plan.choose is None, after or None, further, context.release)
     try:
         made = yield from batch.run([call, *(iter(further, None) if not after else ())])
         replied = [attempt for attempt in made if attempt.reply is not None]
@@ -336,7 +336,7 @@ def _gathered(
             calls[i] = call
         else:
             found[i] = call
-    batch = Batch(context.clock, context.timer, gather.until)
+    batch = Batch(context.clock, context.timer, gather.until, release=context.release)
     try:
         yield from batch.run([*calls.values()])
     finally:

@@ -8,9 +8,10 @@ both are None            finished: `run.outcome` is the result, `run.held` what 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from switchwise.engine.policy import Steps
+from switchwise.engine.policy import NotMade, Steps
 from switchwise.engine.several import Several
 from switchwise.engine.timing.time_limits import Allowance, allowance
 from switchwise.failures.effort import effort_refused
@@ -27,22 +28,42 @@ class Run:
         flow: what `route` gives.
         clock: seconds, the router's: deadlines are on it.
         observers: told when a call goes out.
+        resend: whether a call may be sent once more, whose connection was dead: what it may cost is set aside a second time.
 
     Raises:
         NoTarget: already the first decision left nothing to call.
     """
 
-    __slots__ = ("_again", "_chunks", "_clock", "_flow", "_heard", "_observers", "_outcome", "_unshown", "call", "several")
+    __slots__ = (
+        "_again",
+        "_begun",
+        "_chunks",
+        "_clock",
+        "_flow",
+        "_heard",
+        "_observers",
+        "_outcome",
+        "_resend",
+        "_unshown",
+        "call",
+        "several",
+    )
     call: Call | None
     several: Several | None
     _heard: bool
     _chunks: list[Any]
 
-    def __init__(self, flow: Steps[Outcome], clock: Callable[[], float], observers: Observers = NOBODY) -> None:
-        self._flow, self._clock = flow, clock
-        self._observers = observers
+    def __init__(
+        self,
+        flow: Steps[Outcome],
+        clock: Callable[[], float],
+        observers: Observers = NOBODY,
+        resend: Callable[[Call], bool] = lambda _: True,
+    ) -> None:
+        self._flow, self._clock, self._observers, self._resend = flow, clock, observers, resend
         self.several = None
         self._again: Call | None = None
+        self._begun = False
         self._outcome: Outcome | None = None
         self._unshown: list[tuple[Reply, list[Any]]] = []
         self._resume(flow.send, None)
@@ -52,7 +73,11 @@ class Run:
         return allowance(call, self._clock)
 
     def started(self, call: Call) -> None:
-        """`call` goes out now, its delay is over. A call that is made once more, since its connection was dead, started before."""
+        """`call` goes out now, its delay is over: whoever closes the run from now on leaves a call that may be billed.
+
+        A call that is made once more, since its connection was dead, started before.
+        """
+        self._begun = True
         if self._observers.started and call is not self._again:
             tell(self._observers.started, call)
 
@@ -88,7 +113,7 @@ class Run:
             Interrupted: part of its reply was already shown.
             AllTargetsFailed: it was the last one.
         """
-        if error.is_stale and not self._heard and self.call is not self._again:
+        if error.is_stale and not self._heard and self.call is not self._again and self._resend(self._calling):
             self._again = self.call
             return
         error = effort_refused(error, self._calling.target)
@@ -99,11 +124,20 @@ class Run:
             self._resume(self._flow.throw, error)
 
     def close(self) -> None:
-        """Give up. An open call counts as abandoned. Closing twice, or after the end, is harmless."""
+        """Give up. An open call counts as abandoned, one that was not begun as never made. Closing twice, or after the end, is harmless."""
         if self.several is not None:
             self.several.close()
+        unmade = (self.call is not None or self.several is not None) and not self._begun and not self._heard
         self.call = self.several = None
+        if unmade:
+            with suppress(NotMade):
+                self._flow.throw(NotMade())
         self._flow.close()
+
+    def __del__(self) -> None:
+        """A run that nobody drives, as that of a stream which is never read, gives back what was set aside for it."""
+        if getattr(self, "call", None) is not None or getattr(self, "several", None) is not None:
+            self.close()
 
     @property
     def outcome(self) -> Outcome:
@@ -134,15 +168,16 @@ class Run:
 
     def _resume(self, step: Callable[[Any], Call | Live], told: Any) -> None:
         several, self.several = self.several, None
-        self.call, self._heard, self._chunks = None, False, []
+        begun = self._begun if several is not None else False
+        self.call, self._heard, self._begun, self._chunks = None, False, False, []
         try:
             made = step(told)
             if isinstance(made, Call):
                 self.call = made
             elif several is not None and several.goes_on(made):
-                self.several = several
+                self.several, self._begun = several, begun
             else:
-                self.several = Several(made, self._told, self._interrupted, self._unshown)
+                self.several = Several(made, self._told, self._interrupted, self._unshown, self._resend)
         except StopIteration as done:
             self._outcome = done.value
         finally:

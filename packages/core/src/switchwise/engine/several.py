@@ -27,6 +27,7 @@ class Several:
         tell: tells the flow what has happened, and gives what it wants next.
         interrupt: tells it that the call that is shown broke off.
         unshown: takes complete replies whose chunks were not shown.
+        resend: as of `Run`.
     """
 
     def __init__(
@@ -35,11 +36,12 @@ class Several:
         tell: Callable[[CallEvent | None], Several | None],
         interrupt: Callable[[Call, TargetError], None],
         unshown: list[tuple[Reply, list[Any]]],
+        resend: Callable[[Call], bool],
     ) -> None:
         self.live = live
         self.wake: Callable[[], object] = lambda: None
         """Called, from whatever thread, when a call was chosen past the driver: say `looked` then."""
-        self._tell, self._interrupt, self._unshown = tell, interrupt, unshown
+        self._tell, self._interrupt, self._unshown, self._resend = tell, interrupt, unshown, resend
         self._lock = lock()
         self._claimed: Call | None = None
         self._closed = False
@@ -130,7 +132,7 @@ class Several:
         if not self._is_live(call):
             return False
         heard = id(call) in self._chunks or self._claimed is call
-        if error.is_stale and not heard and not any(call is again for again in self._again):
+        if error.is_stale and not heard and not any(call is again for again in self._again) and self._resend(call):
             self._again.append(call)
             return True
         error.partial = heard

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 
+from switchwise.engine.policy import NotMade
 from switchwise.nouns.call import Attempt, Call, CallEvent, Live
 from switchwise.nouns.errors import Interrupted, TargetError
 from switchwise.nouns.exchange.gather import Until, enough
@@ -20,8 +21,8 @@ from switchwise.nouns.usage import Usage
 
 def answered(call: Call, started: float, ended: float, reply: Reply, latency: float) -> Attempt:
     """The attempt of a call that was answered, with what it cost."""
-    price = call.target.price
-    cost = price.at(started).cost(reply.usage) if price is not None and reply.usage is not None else None
+    price, usage = (reply.maker or call.target).price, reply.usage
+    cost = None if usage is None else usage.cost if price is None else price.at(started).cost(usage)
     return Attempt(call, started, ended, reply, cost=cost, latency=latency)
 
 
@@ -35,6 +36,7 @@ class Batch:
         first: the first chunk that may be shown decides.
         after: seconds until `further` is asked for one more call; None: it is not.
         further: one more call, reserved for; None: no more of them.
+        release: gives back what was set aside for a call that is not made.
     """
 
     clock: Callable[[], float]
@@ -43,6 +45,7 @@ class Batch:
     first: bool = False
     after: float | None = None
     further: Callable[[], Call | None] = lambda: None
+    release: Callable[[Call], None] = lambda _: None
     made: list[Attempt] = field(default_factory=list)
     order: dict[int, int] = field(default_factory=dict)  # by id of the call, the place in which it was begun
     _open: dict[int, tuple[Call, float, float]] = field(default_factory=dict)  # with when it began, by clock and timer
@@ -78,6 +81,11 @@ class Batch:
             assert chosen is not None, "what was shown was chosen"
             assert isinstance(broken, TargetError), "a run interrupts with the failure as the cause"
             self._take(chosen, broken)
+            raise
+        except NotMade:
+            for call, _, _ in self._open.values():
+                self.release(call)
+            self._open.clear()
             raise
         finally:
             self._cancel()

@@ -47,6 +47,16 @@ _NO_CREDENTIALS = frozenset(
 )
 _BOTOCORE = frozenset({"HTTPClientError", "ConnectionError", "ResponseStreamingError"})
 _STALE = "Event loop is closed"
+_NEVER_SENT = (
+    frozenset(
+        """ConnectError ConnectTimeout PoolTimeout ConnectTimeoutError EndpointConnectionError NewConnectionError NameResolutionError
+        ClientConnectorError ConnectionRefusedError gaierror ProxyConnectionError""".split()
+    )
+    | _NO_CREDENTIALS
+)
+"""What is raised before a connection is made."""
+_GAVE_UP = frozenset({408, 504, 524})
+"""A gateway's word for a server that did not answer in time: it may answer yet."""
 _FAILED_RESPONSE = re.compile(
     r"ResponseError\(code='(?P<code>\w+)', message=(?P<said>.*)\)$|(?P<event>[a-z]+(?:_[a-z]+)+): (?P<told>.+)", re.DOTALL
 )
@@ -91,6 +101,7 @@ def target_error(error: BaseException, clock: Callable[[], float] = time.time) -
     secrets = scrub_all(error)
     failure = TargetError(kind, quoted(evidence.text, secrets) or type(error).__name__, retry_after(evidence, clock))
     failure.__cause__ = error
+    failure.billable = _billable(error)
     return failure
 
 
@@ -113,6 +124,27 @@ def translated(clock: Callable[[], float] = time.time) -> Iterator[None]:
         if failure is None or failure is error:
             raise
         raise failure from error
+
+
+def _billable(error: BaseException) -> bool | None:
+    """Whether the provider may bill the call that raised `error`; None: nobody can tell, and its kind decides.
+
+    Not where it answered with the status of an error (but for a gateway that gave up waiting), nor where there never was a connection. An
+    answer with a good status is paid for, whatever became of it, and so is what was sent to a server that then fell silent.
+    """
+    seen: list[BaseException] = []
+    each: BaseException | None = error
+    while each is not None and each not in seen:
+        seen.append(each)
+        each = each.__cause__ or each.__context__
+    statuses = [status for one in seen if isinstance(one, Exception) and (status := _status(one)) is not None]
+    if statuses:
+        return statuses[0] < 400 or statuses[0] in _GAVE_UP
+    for one in seen:
+        if _names(one) & _NEVER_SENT or str(one) == _STALE:
+            return False
+    named = _names(error) & _LANGCHAIN.keys()
+    return None if named and len(seen) == 1 else True
 
 
 def _behind(error: BaseException | None, passed: frozenset[int]) -> tuple[Kind, Evidence] | None:
@@ -220,7 +252,7 @@ def _of_aws(error: Exception) -> Mapping[str, Any] | None:
     return told if isinstance(told, Mapping) else None
 
 
-def _names(error: Exception) -> frozenset[str]:
+def _names(error: BaseException) -> frozenset[str]:
     return frozenset(cls.__name__ for cls in type(error).__mro__)
 
 

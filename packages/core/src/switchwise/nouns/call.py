@@ -104,8 +104,8 @@ class Attempt:
 
     @property
     def target(self) -> Target:
-        """Whom it went to."""
-        return self.call.target
+        """Whom it went to; or who made the reply, where that says that it was another one."""
+        return self.call.target if self.reply is None or self.reply.maker is None else self.reply.maker
 
     @property
     def accepted(self) -> bool:

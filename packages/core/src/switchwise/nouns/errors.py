@@ -63,8 +63,11 @@ class NoTarget(SwitchwiseError):
     """A requirement left nothing to call; the message names each target and the note that ruled it out."""
 
 
-class BudgetExceeded(NoTarget):
-    """No target is affordable any more: the message says what was spent, on what, and the limit."""
+class BudgetExceeded(NoTarget, RuntimeError):
+    """No target is affordable any more: the message says what was spent, on what, and the limit.
+
+    To try again is of no use: it is a `RuntimeError`, which LangGraph's retries leave alone; LangChain's find that it is not retryable.
+    """
 
 
 class Interrupted(SwitchwiseError):
@@ -88,6 +91,9 @@ _STALE = ("Event loop is closed", "Server disconnected without sending a respons
 """What asyncio and httpx say of a pooled connection that is no more."""
 
 
+_BILLABLE = frozenset({FailureKind.TIMEOUT, FailureKind.REFUSED, FailureKind.CONNECTION})
+
+
 class TargetError(Exception):
     """The target's failure, not the caller's: another target may be tried.
 
@@ -97,19 +103,29 @@ class TargetError(Exception):
         kind: what went wrong; `switchwise.engine.recovery` says what follows.
         message: the provider's words, shortened.
         retry_after: seconds that the provider asks to wait; None: it does not say.
+        billable: whether the provider may bill the call all the same. It does not for a call that never got there or was answered with the
+            status of an error, and may for any other. None: the kind decides.
 
     `partial` says that part of a reply had come before it failed, so that it may be billed; `Run.failed` sets it. `own_doing` says that it
     failed by what the caller brought along for this call (a key, a time-out, a model name): nothing is learnt from it about others' calls.
     `soft` says that the target was slow, not dead.
     """
 
-    def __init__(self, kind: FailureKind, message: str = "", retry_after: float | None = None) -> None:
+    def __init__(
+        self, kind: FailureKind, message: str = "", retry_after: float | None = None, billable: bool | None = None
+    ) -> None:
         super().__init__(message or kind.value)
         self.kind = kind
         self.retry_after = retry_after
         self.partial = False
         self.own_doing = False
         self.soft = False
+        self.billable = billable
+
+    @property
+    def may_be_billed(self) -> bool:
+        """The provider may have made an answer, or a part of one, and bill it."""
+        return self.partial or (self.kind in _BILLABLE if self.billable is None else self.billable)
 
     @property
     def is_stale(self) -> bool:

@@ -39,6 +39,8 @@ class Price:
         above: prompt length in tokens from which on `long` is the price of the whole call.
         long: the price of a prompt longer than `above`; it may have a longer one of its own.
         hours: cheaper parts of the day. The price itself is the dearest: who does not ask for the hour never counts too little.
+        tiers: prices of service tiers by the provider's name for them (`flex`, `priority`, `batch`); of a tier that is not among them this
+            price counts.
 
     Raises:
         ConfigurationError: a price is negative or no number, or only one of `above` and `long` is given.
@@ -52,6 +54,7 @@ class Price:
     above: int | None = None
     long: Price | None = None
     hours: tuple[Hours, ...] = ()
+    tiers: Mapping[str, Price] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         for name in ("input", "output", "cache_read", "cache_write", "cache_write_1h"):
@@ -80,12 +83,14 @@ class Price:
         return self.long.tier(input_tokens) if self.long and self.above and input_tokens > self.above else self
 
     def cost(self, usage: Usage) -> float:
-        """USD for one call.
+        """USD for one call: what the provider says that it cost, else by the tier that served it.
 
         >>> Price(input=2, output=10, cache_read=0.2).cost(Usage(1_000_000, 100_000, cache_read_tokens=500_000))
         2.1
         """
-        price = self.tier(usage.input_tokens)
+        if usage.cost is not None:
+            return usage.cost
+        price = (self.tiers.get(usage.tier, self) if usage.tier else self).tier(usage.input_tokens)
         read, write = usage.cache_read_tokens or 0, usage.cache_write_tokens or 0
         write_1h = usage.cache_write_1h_tokens or 0
         plain = price.input
@@ -98,6 +103,11 @@ class Price:
             dear = price.cache_write if price.cache_write_1h is None else price.cache_write_1h
             total += write_1h * (plain if dear is None else dear)
         return total * PER_MILLION
+
+    def most(self, input_tokens: int, output_tokens: int) -> float:
+        """USD for a call at the dearest that its prompt can have: all of it uncached, or written to the cache."""
+        dearest = max(self.input, self.cache_write or 0.0, self.cache_write_1h or 0.0)
+        return (input_tokens * dearest + output_tokens * self.output) * PER_MILLION
 
     def estimate(self, input_tokens: int, output_tokens: int) -> float:
         """USD for a call with nothing cached."""
@@ -141,6 +151,21 @@ class Capabilities:
 
 
 @dataclass(frozen=True, slots=True)
+class Defaults:
+    """What the client of a target asks for by itself, where a request does not say.
+
+    Parameters:
+        max_output: the longest answer, in tokens; None: it sends no limit.
+        thinking: tokens that it lets the model think, in addition to a shorter limit of the answer.
+        tier: the service tier.
+    """
+
+    max_output: int | None = None
+    thinking: int = 0
+    tier: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """One thing that can be called: a model behind an account at a provider.
 
@@ -157,6 +182,7 @@ class Target:
         effort: the level of reasoning that every call of it asks for, in the provider's word (`low`, `high`); one model at two efforts is two
             targets. Empty: whatever the model is set to.
         limits: how long a call may take; None: no limit but the client's own time-out.
+        defaults: what its client asks for by itself; the adapters fill it in.
 
     Raises:
         ConfigurationError: it has no name, or something of it is of another type.
@@ -171,6 +197,7 @@ class Target:
     account: str = ""
     effort: str = ""
     limits: Limits | None = None
+    defaults: Defaults = Defaults()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
@@ -267,11 +294,16 @@ class Pool:
             known = ", ".join(sorted(self._selected))
             raise ConfigurationError(f"{word!r} is neither a target nor a role of this pool; it knows: {known}") from None
 
-    def with_accounts(self, accounts: Mapping[str, str]) -> Pool:
-        """This pool, with the accounts (by target name) of the targets that have none."""
+    def with_clients(self, clients: Mapping[str, tuple[str, Defaults]]) -> Pool:
+        """This pool, with accounts and defaults (by target name) of the targets that have none of their own."""
 
         def filled(targets: Iterable[Target]) -> list[Target]:
-            return [target if target.account else replace(target, account=accounts.get(target.name, "")) for target in targets]
+            found = []
+            for target in targets:
+                account, defaults = clients.get(target.name, ("", Defaults()))
+                own = target.defaults if target.defaults != Defaults() else defaults
+                found.append(replace(target, account=target.account or account, defaults=own))
+            return found
 
         return Pool(filled(self.targets), filled(self.asked))
 

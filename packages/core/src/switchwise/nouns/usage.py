@@ -11,7 +11,8 @@ xAI, Mistral and OpenRouter, as of 2026-11.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any, NamedTuple
 
 from switchwise.nouns.fast_init import fast_init
@@ -29,6 +30,8 @@ class Usage:
         cache_write_tokens: part of the prompt that was written to it with the default lifetime.
         cache_write_1h_tokens: part that was written with the long lifetime.
         reasoning_tokens: part of the answer that was reasoning.
+        tier: the service tier that served it, by the provider's name (`flex`, `priority`, `batch`); empty: the usual one, or not known.
+        cost: USD, where the provider itself says what it charges.
     """
 
     input_tokens: int
@@ -37,6 +40,8 @@ class Usage:
     cache_write_tokens: int | None = None
     cache_write_1h_tokens: int | None = None
     reasoning_tokens: int | None = None
+    tier: str = field(default="", compare=False)
+    cost: float | None = field(default=None, compare=False)
 
 
 # Where a count is: the column of `_COLUMNS`, the name of a field, that of a field in it, and whether it is added to those before it.
@@ -170,16 +175,45 @@ def _find(told: object, depth: int) -> Usage | None:
     for shape in _SHAPES:
         for name in shape.told_by:
             if get(name) is not None:
-                return _read(get, shape)
+                return _noted(get, _read(get, shape), shape.apart)
     if depth:
         for name in _HOLDERS:
             inner = get(name)
             if inner is not None and (usage := _find(inner, depth - 1)) is not None:
-                return usage
+                return in_tier(usage, get("service_tier"))
         choices = get("choices")
         if isinstance(choices, list | tuple) and choices:
             return _find(_get(choices[0], "usage"), 0)
     return None
+
+
+_USUAL = frozenset(["auto", "default", "standard", "standard_only", "on_demand"])
+_NAMED, _PARTS = ("flex", "priority"), ("", "_cache_read", "_cache_creation")
+_TICKS = 1e10  # of xAI, to the dollar
+
+
+def in_tier(usage: Usage, tier: object) -> Usage:
+    """A usage with the service tier that an answer names beside it."""
+    return usage if not isinstance(tier, str) or not tier or tier in _USUAL or usage.tier else replace(usage, tier=tier)
+
+
+def _noted(get: _Fields, usage: Usage | None, anthropic: bool) -> Usage | None:
+    """The usage with what stands in it of tier and cost."""
+    if usage is None:
+        return None
+    cost, ticks, tier = get("cost"), get("cost_in_usd_ticks"), get("service_tier")
+    if cost is not None and not isinstance(cost, int | float):  # Perplexity's
+        cost = _get(cost, "total_cost")
+    if type(ticks) is int:
+        cost = ticks / _TICKS
+    if isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost < inf:
+        usage = replace(usage, cost=float(cost))
+    if tier is None and (details := get("input_token_details")):  # LangChain's: the tier stands before the keys
+        named = _fields(details)
+        tier = next((word for word in _NAMED if any(named(f"{word}{part}") is not None for part in _PARTS)), None)
+    if anthropic and tier == "priority":  # of a commitment: it has no price by the token
+        return usage
+    return in_tier(usage, tier)
 
 
 def _read(get: _Fields, shape: _Shape) -> Usage | None:

@@ -42,6 +42,16 @@ def whole(who: str, name: str, value: object, *, least: int = 1) -> None:
         raise ConfigurationError(f"{who}({name}={value!r}): give a whole number from {least} on")
 
 
+def one_of(who: str, name: str, value: object, known: Collection[str]) -> None:
+    """Refuse what is none of the known words.
+
+    Raises:
+        ConfigurationError: it is something else.
+    """
+    if value not in known:
+        raise ConfigurationError(f"{who}({name}={value!r}): give {' or '.join(map(repr, known))}")
+
+
 def words(who: str, name: str, value: object, known: Collection[str] = ()) -> frozenset[str]:
     """The words as a set. A single string is refused: it would be taken for its letters.
 

@@ -27,6 +27,7 @@ class Needs:
         modalities: what it contains beside text: `image`, `audio`, `document`, `video`.
         max_output: the longest answer it allows, in tokens; None: it does not say.
         providers: the only providers that can serve it (server-side tools, provider files); empty: any.
+        tier: the service tier that it asks for, by the provider's name; empty: it does not say.
     """
 
     tools: bool = False
@@ -34,6 +35,7 @@ class Needs:
     modalities: frozenset[str] = _NOTHING
     max_output: int | None = None
     providers: frozenset[str] = _NOTHING
+    tier: str = ""
 
 
 @fast_init

@@ -50,6 +50,9 @@ def record_of(outcome: Outcome) -> dict[str, Any]:
     ('pool', [{'target': 'opus', 'result': 'accepted'}])
     """
     record, attempts = reason_of(outcome.attempt.call), outcome.attempts
+    if (maker := outcome.reply.maker) is not None:
+        record["because"] = f"{maker.name} answered in place of {record['target']}: a fallback that is not ours"
+        record["target"] = maker.name
     if len(attempts) == 1 and outcome.accepted:  # the usual case, and the quick way
         record["attempts"], record["accepted"] = [{"target": record["target"], "result": "accepted"}], True
         record["cost"] = outcome.attempt.cost

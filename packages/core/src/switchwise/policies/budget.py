@@ -12,20 +12,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from math import ceil, inf
-from typing import Any
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Any, Literal
 
 from switchwise.nouns.call import Attempt, Call
-from switchwise.nouns.errors import BudgetExceeded, ConfigurationError, FailureKind
+from switchwise.nouns.errors import BudgetExceeded, ConfigurationError
 from switchwise.nouns.exchange.ask import Ask
 from switchwise.nouns.scope import Key, Level
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Pool, Target
-from switchwise.nouns.validation import number, whole
+from switchwise.nouns.validation import number, one_of, whole
 from switchwise.nouns.view import View
-from switchwise.observe.observer import Channel, Event, EventKind
-from switchwise.protocols.ask_text import bytes_of
+from switchwise.observe.alerts import Alerts, amount_in_words, share_of, spent_in_words
+from switchwise.observe.observer import Event
+from switchwise.protocols.most_tokens import longest_answer, most_tokens
 from switchwise.state.codec import table_rows
 from switchwise.state.forking import rlock
 from switchwise.state.in_process import InProcess
@@ -36,10 +37,8 @@ from switchwise.state.spending import NOTHING, Amount, Limits, Spending, TableSp
 from switchwise.state.store import Lender, Store, lender_of
 
 _log = logging.getLogger("switchwise.budget")
+_audit = logging.getLogger("switchwise.audit")
 
-BYTES_PER_TOKEN = 2  # a lower bound in practice (English has about 4, hexadecimal digits about 2)
-# Failures that a provider reports before it starts to answer: nothing is billed.
-_UNBILLED = frozenset(FailureKind) - {FailureKind.TIMEOUT, FailureKind.REFUSED}
 _LONGEST = {"day": 25 * 3_600.0, "week": 169 * 3_600.0, "month": 745 * 3_600.0}
 
 
@@ -47,7 +46,7 @@ _LONGEST = {"day": 25 * 3_600.0, "week": 169 * 3_600.0, "month": 745 * 3_600.0}
 class _Reservation:
     call: Call  # held, so that its id stays its own
     key: Key
-    ticket: Any
+    tickets: tuple[Any, ...]  # one for each time that it was sent
     bound: Amount
 
 
@@ -61,9 +60,8 @@ class Budget:
     asks for, else the model's longest, but at most `output_allowance`. So the guarantee is strict where answers are capped; where
     they are not, a call may exceed the limit by what its answer takes beyond the allowance.
 
-    An answer whose usage is not known, an abandoned call, a timeout and a reply that broke off are charged with their
-    bound. A failure before the answer began costs nothing. What verifiers and policies ask models is charged like any
-    other call.
+    An answer whose usage is not known, an abandoned call, a timeout, and whatever else a provider may bill are charged with their bound. A
+    refusal with an error's status, and a call that found no connection, cost nothing. Questions to models are charged like any other call.
 
     Parameters:
         usd: limit in USD.
@@ -74,6 +72,9 @@ class Budget:
         window: seconds after which what was spent no longer counts; None: never.
         period: `day`, `week` or `month`: each has a limit of its own; None: no period. A call belongs to the one in which it is reserved.
         zone: time zone of the period, as `Europe/Berlin`.
+        soft: share of the limit from which on cheaper targets come first; `pace`: they do while more is spent than the part of the period
+            that has passed allows. None: the budget prefers nobody.
+        only: `fallbacks`: only calls that follow a failed one count and are limited: a breaker on what a last resort costs. `all`: every call.
         margin: factor on the estimate of the prompt.
         output_allowance: longest answer in tokens that is assumed where nothing caps it.
         size: how many scopes are remembered; the least recently used one is forgotten first, and then starts from zero. One with an open
@@ -107,6 +108,8 @@ class Budget:
         *,
         period: Every | None = None,
         zone: str = "UTC",
+        soft: float | Literal["pace"] | None = None,
+        only: Literal["all", "fallbacks"] = "all",
         margin: float = 1.1,
         output_allowance: int = 4096,
         size: int = 10_000,
@@ -119,6 +122,11 @@ class Budget:
                 number("Budget", what, value, above=True)
         if window is not None and period is not None:
             raise ConfigurationError(f"Budget(window={window!r}, period={period!r}): give one of them")
+        if soft is not None and soft != "pace":
+            number("Budget", "soft", soft, above=True, most=1.0)
+        if soft == "pace" and period is None:
+            raise ConfigurationError("Budget(soft='pace'): there is no period to spread the money over; give period=")
+        one_of("Budget", "only", only, ("all", "fallbacks"))
         number("Budget", "margin", margin, above=True, most=100)
         whole("Budget", "output_allowance", output_allowance, least=0)
         whole("Budget", "size", size)
@@ -128,14 +136,16 @@ class Budget:
         self.per = self.payers.per
         self.window = window
         self.calendar = Calendar(period, zone) if period is not None else None
+        self.soft = soft
+        self.only = only
         self.margin = margin
         self.output_allowance = output_allowance
         self.size = size
         self._lock = rlock()  # the garbage collector may close an abandoned stream in the middle, which settles it
         self._reserved: dict[int, _Reservation] = {}  # by id of the call
+        self._alerts = Alerts(size)
         self._own_store = store is not None
         self._keep_in(opened(store) if isinstance(store, str) else store or InProcess())
-        self._channel = Channel()
         self._unsure = self.payers.is_label  # until it has said that a call lacks the label
 
     def check(self, pool: Pool) -> None:
@@ -146,20 +156,39 @@ class Budget:
             raise ConfigurationError(f"Budget(usd={self.usd}): no price is known for {unpriced}; {remedy}")
 
     def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
-        by_target, left = self.payers.by_target, (inf, inf)
+        if self.only == "fallbacks" and not _is_fallback(view):
+            return shortlist
+        by_target, left, eager = self.payers.by_target, (inf, inf), False
         key: Key = ()
         dear: dict[str, tuple[Key, tuple[float, float], Amount]] = {}
         for target in shortlist.targets:
             if by_target or not key:
                 key = self._key(view, target)
                 left = self._spending.left(key, view.now)
+                eager = eager or (self.soft is not None and self._is_near(key, left, view.now))
             bound = self.bound(target, view)
             if bound[0] > left[0] or bound[1] > left[1]:
                 dear[target.name] = key, left, bound
-        if not dear:
+        if dear:
+            because = self._explained(dear, view.now)
+            if len(dear) == len(shortlist.targets):
+                self._alerts.exhausted(key, self.payers.told(key), because, view)
+            shortlist = shortlist.require(lambda target: target.name not in dear, because, raises=BudgetExceeded)
+        if not eager or len(shortlist.targets) < 2:
             return shortlist
-        because = self._explained(dear, view.now)
-        return shortlist.require(lambda target: target.name not in dear, because, raises=BudgetExceeded)
+        return shortlist.order(lambda target: self._dollars(target, view), f"{self._told(key, left, view.now)}: cheaper first")
+
+    def _is_near(self, key: Key, left: tuple[float, float], now: float) -> bool:
+        """So much is spent that cheaper targets come first."""
+        share = share_of(self._spending.limits(key, now), left)
+        if self.calendar is not None and self.soft == "pace":
+            return share > self.calendar.at(now + self._spending.skew).elapsed(now + self._spending.skew)
+        return isinstance(self.soft, int | float) and share >= self.soft
+
+    def _dollars(self, target: Target, view: View) -> float:
+        """What a call may cost, by which targets are ordered; one without a price comes last."""
+        longest = longest_answer(target, view.needs.max_output, self.output_allowance)
+        return inf if target.price is None else target.price.at(view.now).estimate(view.tokens, longest)
 
     def bound(self, target: Target, view: View, ask: Ask | None = None) -> Amount:
         """The most that a call to `target` can use up, in USD and tokens.
@@ -167,22 +196,21 @@ class Budget:
         Parameters:
             ask: questions that are sent in place of the request.
         """
-        if ask is None:
-            prompt, longest = ceil(view.tokens * self.margin), view.needs.max_output
-        else:
-            prompt, longest = ceil(bytes_of(ask, view.seed) / BYTES_PER_TOKEN), None
-        if longest is None:
-            longest = min(target.can.max_output or self.output_allowance, self.output_allowance)
+        prompt, longest = most_tokens(target, view, ask, self.margin, self.output_allowance)
         if self.usd is None:
             return 0.0, prompt + longest
         if target.price is None:
             return inf, prompt + longest
-        price = target.price.at(view.now).tier(prompt)
-        dearest = max(price.input, price.cache_write or 0.0, price.cache_write_1h or 0.0)
-        return (prompt * dearest + longest * price.output) * 1e-6, prompt + longest
+        price = target.price.at(view.now)
+        dearest = price.tier(prompt).most(prompt, longest)
+        if (tier := view.needs.tier or target.defaults.tier) in price.tiers:  # it may be served by the usual one all the same
+            dearest = max(dearest, price.tiers[tier].tier(prompt).most(prompt, longest))
+        return dearest, prompt + longest
 
     def reserve(self, call: Call) -> bool:
         """Set aside the bound of `call`; False: it is no longer affordable."""
+        if self.only == "fallbacks" and not _is_fallback(call.view):
+            return True
         if self._unsure and self.per not in call.view.scope.labels:
             self._unsure = False
             _log.warning(
@@ -192,11 +220,21 @@ class Budget:
                 " and ".join((", ".join(WORDS[:-1]), WORDS[-1])),
             )
         key, bound = self._key(call.view, call.target), self.bound(call.target, call.view, call.ask)
-        ticket = self._spending.reserve(key, bound, call.view.now)
-        if ticket is None:
+        if (ticket := self._spending.reserve(key, bound, call.view.now)) is None:
             return False
         with self._lock:
-            self._reserved[id(call)] = _Reservation(call, key, ticket, bound)
+            self._reserved[id(call)] = _Reservation(call, key, (ticket,), bound)
+        return True
+
+    def resend(self, call: Call) -> bool:
+        """Set the bound of `call` aside once more: it is sent again, and the provider may bill both."""
+        held = self._reserved.get(id(call))
+        if held is None:
+            return True
+        if (ticket := self._spending.reserve(held.key, held.bound, call.view.now)) is None:
+            return False
+        with self._lock:
+            self._reserved[id(call)] = replace(held, tickets=(ticket, *held.tickets))
         return True
 
     def release(self, call: Call) -> None:
@@ -205,6 +243,8 @@ class Budget:
 
     def learn(self, attempt: Attempt) -> None:
         """Settle the reservation: charge what the call used, or its bound where that is not known."""
+        if self.only == "fallbacks" and not _is_fallback(attempt.call.view):
+            return
         self._settle(attempt.call, self._used(attempt), attempt.ended)
 
     def _settle(self, call: Call, used: Amount | None, now: float) -> None:
@@ -218,21 +258,22 @@ class Budget:
         if used is None:
             usd, tokens = held.bound if held is not None else self.bound(call.target, call.view, call.ask)
             used = (self.usd or 0.0) if usd == inf else usd, tokens
-        key = held.key if held is not None else self._key(call.view, call.target)
-        self._spending.settle(key, held.ticket if held is not None else None, used, now)
-        if self._channel.heard and self.payers.few:
-            self._channel.send(self._charged(key, call, now))
+        if held is None:
+            self._spending.settle(self._key(call.view, call.target), None, used, now)
+            return
+        last, *others = held.tickets
+        for ticket in others:
+            self._spending.settle(held.key, ticket, held.bound, now)
+        self._spending.settle(held.key, last, used, now)
+        if not self._shared:
+            self._alerts.look(held.key, self.payers.told(held.key), self._spending, now)
+        if self._alerts.channel.heard and self.payers.few:
+            self._charged(held.key, call, now)
 
-    def report_to(self, hear: Callable[[Event], object]) -> None:
-        """Send what is left to `hear` after every call; of sessions, agents, tasks and requests, which are many, nothing."""
-        self._channel.add(hear)
-
-    def _charged(self, key: Key, call: Call, now: float) -> Event:
-        found = zip(("usd", "tokens"), (self.usd, self.tokens), self._spending.left(key, now), strict=True)
-        left = {name: left for name, limit, left in found if limit is not None}
+    def _charged(self, key: Key, call: Call, now: float) -> None:
         every = self.calendar.every if self.calendar is not None else f"{self.window:g} s" if self.window is not None else ""
         name = " ".join(filter(None, (self.per, *key[: self.payers.parts], f"per {every}" if every else "")))
-        return Event(EventKind.BUDGET_CHARGED, name, "", now, call.view.decision, {"left": left})
+        self._alerts.charged(name, Limits(self.usd, self.tokens), self._spending.left(key, now), now, call.view.decision)
 
     def spent(self, view: View, target: Target | None = None) -> Amount:
         """What counts against the budget of this request's scope: USD and tokens, open calls included.
@@ -241,6 +282,33 @@ class Budget:
             target: whose budget, where it is one per target, provider or account.
         """
         return self._spending.spent(self._key(view, target or _ANY), view.now)
+
+    def override(
+        self, view: View, until: float, *, usd: float | None = None, tokens: int | None = None, by: str, because: str
+    ) -> None:
+        """Let another limit count for a time, for the scope of `view`. One line of the log `switchwise.audit` says so.
+
+        Parameters:
+            view: a request of the scope, such as `View(Scope(labels={"user": "ada"}))`, on the router's clock where there is a period.
+            until: seconds since the epoch.
+            usd, tokens: the limits then; None: as it is.
+            by, because: who decided it, and why; for the log.
+
+        Raises:
+            ConfigurationError: it is one per target, provider, account or request.
+            LostStore: the shared store does not answer.
+        """
+        if self.payers.by_target or self.per == "request":
+            raise ConfigurationError(f"Budget(per={self.per!r}).override: give the budget another limit instead")
+        key = self._key(view, _ANY)
+        limits = Limits(self.usd if usd is None else usd, self.tokens if tokens is None else tokens)
+        self._spending.override(key, limits, until)
+        said = ", ".join(f"{name}={value}" for name, value in (("usd", usd), ("tokens", tokens)) if value is not None)
+        _audit.warning("budget override: %s: %s until %.0f, by %s: %s", self.payers.told(key), said, until, by, because)
+
+    def report_to(self, hear: Callable[[Event], object]) -> None:
+        """Send every event of this budget to `hear`: thresholds that are passed (50, 80, 95, 100 %), and when nothing is left."""
+        self._alerts.channel.add(hear)
 
     def dump(self) -> Mapping[str, Any]:
         """What was spent; open calls count as spent, with their bound. What a shared store keeps is not in it."""
@@ -274,6 +342,7 @@ class Budget:
         units = [name for name, limit in zip(limits._fields, limits, strict=True) if limit is not None]
         every = [f"{self.window:g}"] if self.window is not None else [self.calendar.every] if self.calendar is not None else []
         lender = lender_of(store) if per != "request" else None
+        self._shared = lender is not None
         self._spending: Spending
         if lender is None:
             home: Any = InProcess() if per == "request" else store
@@ -284,6 +353,7 @@ class Budget:
             longest = 0.0 if self.calendar is None else _LONGEST[self.calendar.every]
             name = ":".join(["Budget", per, *every])
             self._spending = LeasedSpending(lender, name, limits, self.window, longest, self.payers.few)
+            lender.watch(f"{name}:", self._alerts.heard)
         self.table = self._spending.table
 
     def _used(self, attempt: Attempt) -> Amount | None:
@@ -295,9 +365,7 @@ class Budget:
                 return 0.0, tokens
             cost = attempt.cost if attempt.cost is not None or price is None else price.cost(usage)
             return None if cost is None else (cost, tokens)
-        if attempt.error is not None and attempt.kind in _UNBILLED and not attempt.error.partial:
-            return NOTHING
-        return None
+        return None if attempt.error is None or attempt.error.may_be_billed else NOTHING
 
     def _key(self, view: View, target: Target) -> Key:
         key = self.payers.key(view, target)
@@ -307,21 +375,12 @@ class Budget:
         told: dict[Key, list[str]] = {}
         for name, (key, left, bound) in dear.items():
             costs = told.setdefault(key, [f"{self._told(key, left, now)}; more than is left may be needed: "])
-            costs.append(f"{name} {self._amount(bound)}")
+            costs.append(f"{name} {amount_in_words(bound, self.usd is not None, self.tokens is not None)}")
         return "; ".join(f"{who}{', '.join(costs)}" for who, *costs in told.values())
 
     def _told(self, key: Key, left: tuple[float, float], now: float) -> str:
-        limits, spent = self._spending.limits(key, now), []
-        if limits.usd is not None:
-            spent.append(f"${limits.usd - left[0]:.4f} of ${limits.usd:.2f}")
-        if limits.tokens is not None:
-            spent.append(f"{limits.tokens - left[1]:,.0f} of {limits.tokens:,} tokens")
         when = f" in {key[-1]}" if self.calendar is not None else ""
-        return f"{self.payers.told(key)} has spent {' and '.join(spent)}{when}, open calls included"
-
-    def _amount(self, bound: Amount) -> str:
-        usd = [] if self.usd is None else ["an unknown price" if bound[0] == inf else f"${bound[0]:.4f}"]
-        return " and ".join([*usd, *([] if self.tokens is None else [f"{bound[1]:,} tokens"])])
+        return f"{self.payers.told(key)} has spent {spent_in_words(self._spending.limits(key, now), left)}{when}, open calls included"
 
     @staticmethod
     def _examples() -> list[Budget]:
@@ -334,3 +393,7 @@ class Budget:
 
 
 _ANY = Target("any")
+
+
+def _is_fallback(view: View) -> bool:
+    return any(attempt.error is not None for attempt in view.attempts)

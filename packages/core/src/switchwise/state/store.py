@@ -75,6 +75,9 @@ class Lender(Protocol):
     def override(self, key: str, limit: int, until: float) -> None:
         """Let another limit count until that moment, in seconds since the epoch."""
 
+    def watch(self, prefix: str, hear: Callable[[str, int], object]) -> None:
+        """Call `hear` with the account and 50, 80, 95 or 100 (percent), in the process that is the first to pass it."""
+
 
 def lender_of(store: object) -> Lender | None:
     """What lends of `store`; None: it is of one process."""
@@ -131,6 +134,9 @@ class _PartOfLender:
 
     def lease(self, key: str, rule: Any) -> Any:
         return self._inner.lease(f"{self._name}/{key}", rule)
+
+    def watch(self, prefix: str, hear: Callable[[str, int], object]) -> None:
+        self._inner.watch(f"{self._name}/{prefix}", hear)
 
     def override(self, key: str, limit: int, until: float) -> None:
         self._inner.override(f"{self._name}/{key}", limit, until)

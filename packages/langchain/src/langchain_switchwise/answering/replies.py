@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk
@@ -14,6 +15,7 @@ from switchwise import usage_of as read_usage
 from switchwise.dialects.answer_end import end_in_any_words, end_of, whole
 from switchwise.dialects.table import DIALECTS, OTHER
 from switchwise.failures import IncompleteStream
+from switchwise.nouns.usage import in_tier
 
 _CACHE, _REASONING = frozenset(["cache_read", "cache_creation"]), frozenset(["reasoning"])
 _WHOLE = frozenset(["token_usage", "usage"])
@@ -57,9 +59,18 @@ def usage_of(message: AIMessage) -> Usage | None:
     counted: Mapping[str, Any] | None = message.usage_metadata
     if counted and counted.get("total_cost") == 0:
         return Usage(0, 0)
-    usage = _plain(counted) or read_usage(counted)
     metadata = message.response_metadata
     told = metadata.get("token_usage") or metadata.get("usage")
+    usage = _fullest(_plain(counted) or read_usage(counted), told)
+    if usage is None:
+        return None
+    if told and usage.cost is None and told.get("cost") is not None and (more := read_usage(told)) is not None:
+        usage = replace(usage, cost=more.cost)
+    return in_tier(usage, metadata.get("service_tier"))
+
+
+def _fullest(usage: Usage | None, told: Any) -> Usage | None:
+    """What LangChain counted, or what the provider told where that says more."""
     if told and (usage is None or usage.cache_read_tokens is None or "iterations" in told):
         more = read_usage(told)
         if more is not None and (usage is None or more.cache_read_tokens is not None):
@@ -106,7 +117,7 @@ def complete(message: AIMessage, chunks: Sequence[Any] | None = None, marked: bo
     """
     metadata = message.response_metadata
     if metadata and end_reason(message) is EndReason.ERROR:
-        raise TargetError(FailureKind.SERVER_ERROR, "the provider says that its answer failed")
+        raise TargetError(FailureKind.SERVER_ERROR, "the provider says that its answer failed", billable=True)
     says = message.content or message.tool_calls or message.invalid_tool_calls or message.additional_kwargs
     if not says and not any(metadata.get(marker) for marker in _MARKERS) and (metadata or not alone):
         raise IncompleteStream("an answer without content and without an end")

@@ -63,7 +63,7 @@ class Parts:
                 f"router= and models= name different targets: the router's pool has {sorted(pool_names)}, models= has "
                 f"{sorted(natives)}; give models= as a mapping with the names of the pool"
             )
-        self.router.set_accounts({name: native.account for name, native in natives.items()})
+        self.router.set_clients({name: (native.account, native.sends) for name, native in natives.items()})
         return self.router
 
 

@@ -16,6 +16,7 @@ from langchain_core.runnables.config import merge_configs
 from langchain_switchwise.answering.tokens_shown import anybody_reads
 from langchain_switchwise.calling.construction import Packed, Parts, packed, unpacked
 from langchain_switchwise.calling.door import Door
+from langchain_switchwise.calling.errors import NotAffordable
 from langchain_switchwise.calling.perform import Performer
 from langchain_switchwise.calling.recording import RequestRecording
 from langchain_switchwise.calling.root_run import aroot_run, root_run
@@ -25,7 +26,7 @@ from langchain_switchwise.porting.history import HistoryAdapter
 from langchain_switchwise.porting.schema import AnswerSchema
 from langchain_switchwise.reading.inputs import Request, parsed, settled
 from langchain_switchwise.reading.view import Views
-from switchwise import Call, View, adrive, drive
+from switchwise import BudgetExceeded, Call, View, adrive, drive
 from switchwise.engine.drive import APerform
 from switchwise.engine.run import Run
 from switchwise.prompt_cache.cache_hints import CacheHints
@@ -165,9 +166,16 @@ class Dispatch:
 
     def _begun(self, door: Door, request: Request) -> tuple[Performer, Run]:
         performer = self.performer(door, request)
-        run = self.router.start(performer.view)
+        run = self.start(performer.view)
         performer.hear = run.hear
         return performer, run
+
+    def start(self, view: View) -> Run:
+        """As `Router.start`; a budget that is used up is an error that LangChain does not retry."""
+        try:
+            return self.router.start(view)
+        except BudgetExceeded as error:
+            raise NotAffordable(*error.args) from None
 
     def _with_local(self, config: RunnableConfig) -> RunnableConfig:
         return config if self._local is None else merge_configs(self._local, config)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from traceback import walk_tb
 from types import TracebackType
 
+from langchain_core.exceptions import ModelError
+
+from switchwise import BudgetExceeded
 from switchwise.failures import IncompleteStream, target_error
 
 _HANDLES = frozenset(["handle_event", "ahandle_event", "_ahandle_event_for_handler"])
@@ -40,6 +44,24 @@ class Translated:
 
 
 TRANSLATED = Translated()
+
+
+class NotAffordable(BudgetExceeded, ModelError):
+    """A budget is used up, as an error that LangChain's own retries leave alone (`is_retryable` is False)."""
+
+
+Errors = tuple[type[BaseException], ...] | Callable[[BaseException], bool]
+
+
+def unless_spent(given: Errors) -> Callable[[BaseException], bool]:
+    """The errors that are retried, but for a budget that is used up."""
+
+    def retried(error: BaseException) -> bool:
+        if isinstance(error, BudgetExceeded):
+            return False
+        return isinstance(error, given) if isinstance(given, tuple) else given(error)
+
+    return retried
 
 
 def _has_no_choices(trace: TracebackType) -> bool:

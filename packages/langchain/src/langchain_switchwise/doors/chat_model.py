@@ -25,6 +25,7 @@ from langchain_switchwise.answering.event_stream import Routed, routed
 from langchain_switchwise.calling.construction import Parts, refuse_misplaced
 from langchain_switchwise.calling.dispatch import Dispatch
 from langchain_switchwise.calling.door import EVENTS, GENERATE, INVOKE, STREAM
+from langchain_switchwise.calling.errors import unless_spent
 from langchain_switchwise.doors.comparing import compare
 from langchain_switchwise.doors.configurable import configurable
 from langchain_switchwise.doors.from_file import parts_of_file
@@ -46,10 +47,8 @@ from switchwise.prompt_cache.cache_hints import CacheHints
 from switchwise.reading import token_estimate as tokens
 
 _FIELDS = frozenset(["name", "verbose", "callbacks", "tags", "metadata", "rate_limiter", "disable_streaming", "profile"])
-_TOLD = frozenset(["callbacks", "tags", "metadata", "rate_limiter"])
-"""Fields that count in every call."""
-_TRACED = frozenset(["temperature", "max_tokens", "stop"])
-"""Settings of models given as strings that are kept for the traces; the others may be keys."""
+_TOLD = frozenset(["callbacks", "tags", "metadata", "rate_limiter"])  # fields that count in every call
+_TRACED = frozenset(["temperature", "max_tokens", "stop"])  # kept for the traces; others may be keys
 
 
 class ChatSwitchwise(BaseChatModel):
@@ -202,6 +201,10 @@ class ChatSwitchwise(BaseChatModel):
         return sum([tokens.of(turn_of(message)) for message in messages]) + sum(map(measured, tools or ()))
 
     # -- calling it: every public entry point parses what it is given, and goes through a door
+
+    def with_retry(self, *, retry_if_exception_type: Any = (Exception,), **options: Any) -> Any:
+        """As LangChain's, but for a budget that is used up: no retry mends that."""
+        return super().with_retry(retry_if_exception_type=unless_spent(retry_if_exception_type), **options)
 
     def invoke(
         self,

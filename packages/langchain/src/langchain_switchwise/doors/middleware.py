@@ -28,6 +28,7 @@ from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.types import Command
 
 from langchain_switchwise.answering.decision_record import stamped
+from langchain_switchwise.answering.makers import maker_of
 from langchain_switchwise.answering.replies import complete, reply_of
 from langchain_switchwise.calling.dispatch import Dispatch
 from langchain_switchwise.calling.door import INVOKE
@@ -39,7 +40,7 @@ from langchain_switchwise.doors.graph_state import Held, SwitchwiseState, both
 from langchain_switchwise.doors.node import follow
 from langchain_switchwise.porting.tools import Tools
 from langchain_switchwise.reading.inputs import Request, surrounding
-from switchwise import Call, ConfigurationError, Level, Outcome, adrive, drive
+from switchwise import Call, ConfigurationError, Level, Outcome, Reply, adrive, drive
 from switchwise.adapting.models import named
 from switchwise.engine.policy import Remembers, name_of
 from switchwise.policies.hold import hold
@@ -117,7 +118,7 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
         if not isinstance(request.model, ChatSwitchwise):
             return handler(request)
         dispatch, step = request.model.dispatch, self._step(request, request.model.dispatch)
-        run = dispatch.router.start(step.performer.view)
+        run = dispatch.start(step.performer.view)
         step.performer.hear = run.hear
 
         def perform(call: Call) -> Iterator[Any]:
@@ -127,7 +128,7 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
             with TRANSLATED, Within(config):
                 response = handler(chosen)
                 message = _message(response, call)
-            return iter((reply_of(message, step.performer.first_chunk(call), response),))
+            return iter((_reply(dispatch, message, response, call, step.performer.first_chunk(call)),))
 
         with root_run(step.performer, run) as around:
             for _ in drive(run, perform, context=around):
@@ -140,7 +141,7 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
         if not isinstance(request.model, ChatSwitchwise):
             return await handler(request)
         dispatch, step = request.model.dispatch, self._step(request, request.model.dispatch)
-        run = dispatch.router.start(step.performer.view)
+        run = dispatch.start(step.performer.view)
         step.performer.hear = run.hear
 
         async def perform(call: Call) -> AsyncIterator[Any]:
@@ -153,7 +154,7 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
             with TRANSLATED, Within(config):
                 response = await handler(chosen)
                 message = _message(response, call)
-            yield reply_of(message, step.performer.first_chunk(call), response)
+            yield _reply(dispatch, message, response, call, step.performer.first_chunk(call))
 
         async with aroot_run(step.performer, run) as around:
             async for _ in adrive(run, perform, context=around):
@@ -229,6 +230,16 @@ class Within:
     def __exit__(self, *_: object) -> None:
         """Set what was there before."""
         var_child_runnable_config.reset(self._token)
+
+
+def _reply(
+    dispatch: Dispatch, message: AIMessage, response: ModelResponse[Any], call: Call, first_chunk: float | None
+) -> Reply:
+    """The reply, with its maker: a middleware inside may have asked another model than was chosen."""
+    reply, natives = reply_of(message, first_chunk, response), dispatch.natives
+    called = natives.get(call.target.name)
+    maker = None if called is None else maker_of(message, called, natives.values(), dispatch.router.pool)
+    return reply if maker is None else replace(reply, maker=maker)
 
 
 def _message(response: ModelResponse[Any], call: Call) -> AIMessage:

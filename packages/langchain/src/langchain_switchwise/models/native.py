@@ -13,7 +13,7 @@ from langchain_core.language_models import BaseChatModel, ModelProfile
 
 from langchain_switchwise.models.dialect import dialect_of, must_think, responds_with_tools, thoughtless
 from switchwise import Capabilities, ConfigurationError, Pool
-from switchwise.adapting.accounts import whereabouts
+from switchwise.adapting.accounts import defaults_of, whereabouts
 from switchwise.adapting.efforts import AtEffort
 from switchwise.adapting.models import by_name, named
 from switchwise.adapting.sdk_clients import HiddenRetries, Later, owned
@@ -21,6 +21,7 @@ from switchwise.catalog import Catalog, account_of, provider_at
 from switchwise.dialects import Dialect
 from switchwise.dialects.effort import with_effort
 from switchwise.dialects.table import ANTHROPIC, BEDROCK
+from switchwise.nouns.target import Defaults
 
 Given = BaseChatModel | str | AtEffort
 Models = Sequence[Given] | Mapping[str, Given]
@@ -61,6 +62,13 @@ class Native:
     makers: frozenset[str] = frozenset()
     account: str = ""
     effort: str = ""
+
+    @property
+    def sends(self) -> Defaults:
+        """What it asks for by itself. The longest answer of its profile, which some integrations set where nobody chose, is no limit."""
+        found = defaults_of(vars(self.model))
+        longest = (self.model.profile or {}).get("max_output_tokens")
+        return replace(found, max_output=None) if found.max_output is not None and found.max_output == longest else found
 
 
 def natives(models: Models, options: Mapping[str, Any]) -> dict[str, Native]:
@@ -155,7 +163,12 @@ def pool_of(models: Iterable[Native], catalog: Catalog | None = None) -> Pool:
         [
             replace(
                 known.target(
-                    m.name, provider=m.provider, model=m.model_name, can=abilities(m.model.profile), account=m.account
+                    m.name,
+                    provider=m.provider,
+                    model=m.model_name,
+                    can=abilities(m.model.profile),
+                    account=m.account,
+                    defaults=m.sends,
                 ),
                 effort=m.effort,
             )

@@ -15,7 +15,7 @@ from langchain_switchwise.models.messages import turn_of
 from langchain_switchwise.porting.tools import measured, told_by
 from langchain_switchwise.reading.inputs import DEADLINE, LIMITS, Request
 from switchwise import Limits, StepKind, View
-from switchwise.adapting.views import Caller, ViewBuilder, opening
+from switchwise.adapting.views import Caller, ViewBuilder, longest_of, opening
 from switchwise.policies.follow_decision import FOLLOW
 from switchwise.state.in_process import Memory
 
@@ -82,7 +82,8 @@ class Views:
             tools=tools.raw if tools is not None else (),
             tool_settings=(str(tools.choice), tools.parallel) if tools is not None else None,
             structured=request.formatted or (schema is not None and schema.is_enforced),
-            max_output=settings.get("max_tokens") or settings.get("max_completion_tokens"),
+            max_output=longest_of(settings),
+            tier=settings.get("service_tier"),
             providers=tools.providers if tools is not None else frozenset(),
             streamed=streamed,
         )

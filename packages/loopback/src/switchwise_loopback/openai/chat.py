@@ -91,7 +91,7 @@ class ChatCompletions:
             "model": reply.request.model,
             "choices": choices,
             "usage": usage(reply.usage, reply.request.model),
-            "service_tier": "default",
+            "service_tier": served_tier(reply.request.body),
             "system_fingerprint": "fp_loopback",
         }
 
@@ -158,9 +158,15 @@ def _chunk_head(reply: Reply) -> dict[str, Any]:
         "object": "chat.completion.chunk",
         "created": reply.created,
         "model": reply.request.model,
-        "service_tier": "default",
+        "service_tier": served_tier(reply.request.body),
         "system_fingerprint": "fp_loopback",
     }
+
+
+def served_tier(body: Mapping[str, Any]) -> str:
+    """The tier that serves a request: the one that it asks for, where that is one; else the usual one."""
+    asked = body.get("service_tier")
+    return asked if asked in ("flex", "priority", "fast") else "default"
 
 
 def usage(spent: Usage, model: str) -> dict[str, Any]:

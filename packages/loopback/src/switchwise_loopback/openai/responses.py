@@ -18,7 +18,7 @@ from ..serving.disturbed import Event
 from ..serving.faults import Fault
 from ..serving.wire import Reply, named
 from . import responses_checks
-from .chat import plain, tool_choice
+from .chat import plain, served_tier, tool_choice
 from .responses_store import Item, ResponseStore, seal
 
 MEDIA: Mapping[str, str] = {"input_image": "image", "input_audio": "audio", "input_file": "file"}
@@ -203,7 +203,7 @@ def _frame(reply: Reply, status: str, output: list[dict[str, Any]]) -> dict[str,
         "prompt_cache_key": body.get("prompt_cache_key"),
         "reasoning": {"effort": None, "summary": None, **(body.get("reasoning") or {})},
         "safety_identifier": None,
-        "service_tier": "default",
+        "service_tier": served_tier(reply.request.body),
         "store": body.get("store") is not False,
         "temperature": body.get("temperature", 1.0),
         "text": {"format": {"type": "text"}, "verbosity": "medium", **text},

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from switchwise.nouns.fast_init import fast_init
+from switchwise.nouns.target import Target
 from switchwise.nouns.usage import Usage
 
 
@@ -80,6 +81,7 @@ class Reply:
         headers: of the HTTP answer, read while the attempt is learned and never kept; None: the adapter does not see them.
         pieces: the chunks of a stream, for a response cache; None: not streamed, or nobody asked.
         cost: USD, of an answer that a policy or verifier asked for, as it is sent it; None: not known, or the caller's own.
+        maker: the target that made it, where another one than was called did: a framework's own fallback. None: the one that was called.
     """
 
     text: str = ""
@@ -93,6 +95,7 @@ class Reply:
     headers: Mapping[str, str] | None = field(default=None, repr=False, compare=False)
     pieces: Sequence[Any] | None = field(default=None, repr=False, compare=False)
     cost: float | None = None
+    maker: Target | None = None
 
 
 @dataclass(frozen=True, slots=True)

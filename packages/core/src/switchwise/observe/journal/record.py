@@ -117,7 +117,7 @@ class Record:
     def of(cls, attempt: Attempt, texts: bool = False) -> Record:
         """The record of `attempt`; with `texts`, the words of the reply and of the provider's error too."""
         call, reply, usage = attempt.call, attempt.reply, attempt.reply.usage if attempt.reply else None
-        view, target, reason = call.view, call.target, reason_of(call)
+        view, target, reason = call.view, attempt.target, reason_of(call)
         written = [usage.cache_write_tokens, usage.cache_write_1h_tokens] if usage else []
         known = [tokens for tokens in written if tokens is not None]
         return cls(

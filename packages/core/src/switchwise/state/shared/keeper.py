@@ -74,6 +74,7 @@ class Keeper:
         self._share = allowance if lost == "open" else 0.0
         self._boxes = _folder(store.name) if boxes == "" else boxes
         self._alert = alert
+        self._watched: list[tuple[str, Callable[[str, int], object]]] = []
         self._leases: dict[str, Lease] = {}
         self._begin()
         _KEEPERS.add(self)
@@ -141,6 +142,10 @@ class Keeper:
     def override(self, key: str, limit: int, until: float) -> None:
         """Let `limit` count in place of the rule's until that moment, in seconds since the epoch. Raises `LostStore`."""
         self.store.override(key, limit, max(0, int((until - time.time()) * 1_000)))
+
+    def watch(self, prefix: str, hear: Callable[[str, int], object]) -> None:
+        """Call `hear` as `alert`, for the accounts whose names begin so."""
+        self._watched.append((prefix, hear))
 
     def flush(self) -> None:
         """Report on everything now. Raises `LostStore`."""
@@ -222,9 +227,11 @@ class Keeper:
                 if self._box is not None:
                     self._box.clear(lease.holder)
             if reply.alert:
-                _log.warning("%s: %d %% of its limit is spent", lease.key, reply.alert)
                 if self._alert is not None:
                     self._alert(lease.key, reply.alert)
+                for prefix, hear in self._watched:
+                    if lease.key.startswith(prefix):
+                        hear(lease.key, reply.alert)
 
     def _reap(self) -> None:
         """Settle for neighbours that died: a box whose lock is free is proof of it."""

@@ -266,7 +266,7 @@ def _failure(told: Any) -> TargetError:
     error = getattr(told, "error", None) or told
     body = error.model_dump() if hasattr(error, "model_dump") else error
     kind, wait = classify(None, body)
-    return TargetError(kind, str(getattr(error, "message", "") or "the response failed"), wait)
+    return TargetError(kind, str(getattr(error, "message", "") or "the response failed"), wait, billable=True)
 
 
 def _get(holder: Any, name: str) -> Any:

@@ -274,5 +274,5 @@ def unfit(error: Exception) -> TargetError | None:
     if isinstance(error, ValidationError) or (
         isinstance(error, (TypeError, ValueError)) and any(s in str(error) for s in _UNFIT)
     ):
-        return TargetError(FailureKind.UNSUPPORTED, "its answer does not fit the schema")
+        return TargetError(FailureKind.UNSUPPORTED, "its answer does not fit the schema", billable=True)
     return None

@@ -144,7 +144,7 @@ class Switchwise(FunctionCallingLLM):
                 f"router= and models= must name the same targets; only one of them names {', '.join(sorted(strange))}"
             )
         else:
-            router.set_accounts({name: native.account for name, native in found.items()})
+            router.set_clients({name: (native.account, native.sends) for name, native in found.items()})
         super().__init__(
             models={name: native.llm for name, native in found.items()},
             **{key: value for key, value in settings.items() if key in _FIELDS and value is not None},

@@ -17,12 +17,13 @@ from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW
 
 from llama_index.llms.switchwise.models.dialect import dialect_of, integration_of, is_openais, model_of, provider_of
 from switchwise import ConfigurationError, Pool, Target
-from switchwise.adapting.accounts import whereabouts
+from switchwise.adapting.accounts import defaults_of, whereabouts
 from switchwise.adapting.models import by_name
 from switchwise.adapting.sdk_clients import HiddenRetries, Later, owned
 from switchwise.catalog import Catalog, Known, Unpriced, account_of
 from switchwise.dialects import Dialect
 from switchwise.dialects.effort import with_effort
+from switchwise.nouns.target import Defaults
 
 Models = Sequence[Any] | Mapping[str, Any]
 RETRIES = 0
@@ -70,6 +71,11 @@ class Native:
         """Its address and a digest of its key, as `account_of` gives them."""
         client = getattr(self.llm, "_client", None)
         return account_of(*whereabouts(vars(self.llm), None if isinstance(client, Later) else client))
+
+    @property
+    def sends(self) -> Defaults:
+        """What it asks for by itself, where a request does not say."""
+        return defaults_of(vars(self.llm))
 
     @property
     def marks(self) -> bool:
@@ -192,7 +198,9 @@ def describe(native: Native, catalog: Catalog) -> Target:
         )
     window = known.can.window if known.can.window is not None else said_window(native)
     can = replace(known.can, window=window, tools=native.calls_tools)
-    return Target(native.name, provider, model, known.price, can, account=native.account, effort=native.effort)
+    return Target(
+        native.name, provider, model, known.price, can, account=native.account, effort=native.effort, defaults=native.sends
+    )
 
 
 def common_metadata(models: Iterable[Native]) -> LLMMetadata:

@@ -13,7 +13,7 @@ from llama_index.llms.switchwise.models.messages import turn_of
 from llama_index.llms.switchwise.reading.scope import Caller, Moment
 from switchwise import StepKind, View
 from switchwise.adapting import views
-from switchwise.adapting.views import ViewBuilder, opening
+from switchwise.adapting.views import ViewBuilder, longest_of, opening
 from switchwise.nouns.scope import Key
 from switchwise.reading import token_estimate as tokens
 from switchwise.state.in_process import Memory
@@ -78,7 +78,8 @@ class Views:
             found,
             tools=tools,
             structured=structured or (bool(kwargs) and kwargs.get("response_format") is not None),
-            max_output=kwargs.get("max_tokens") if kwargs else None,
+            max_output=longest_of(kwargs),
+            tier=kwargs.get("service_tier") if kwargs else None,
             image_providers=lambda: self._reachable(messages),
             streamed=streamed,
         )

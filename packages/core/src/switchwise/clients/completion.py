@@ -1,0 +1,76 @@
+"""What a call of `Clients` gives: a finished answer, or one that is being made."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+from switchwise.nouns.call import Outcome
+from switchwise.observe.decision_record import record_of
+
+
+class Completion:
+    """A finished answer.
+
+    Parameters:
+        outcome: the target, the attempts and the cost; `outcome.decision` is the id to give feedback under.
+        message: the answer as a message to append to the conversation.
+    """
+
+    __slots__ = ("message", "outcome")
+
+    def __init__(self, outcome: Outcome, message: dict[str, Any]) -> None:
+        self.outcome = outcome
+        self.message = message
+
+    @property
+    def text(self) -> str:
+        """Its text."""
+        return self.outcome.reply.text
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The decision record, in JSON types: decision id, target, level, policy, reason, attempts, and cost in USD."""
+        return record_of(self.outcome)
+
+    @property
+    def tool_calls(self) -> list[dict[str, Any]]:
+        """The tools that it calls, as in OpenAI's messages: with their ids."""
+        calls: list[dict[str, Any]] = self.message.get("tool_calls") or []
+        return calls
+
+    def _repr_html_(self) -> str:
+        return self.outcome._repr_html_()
+
+    def __repr__(self) -> str:
+        return f"Completion({self.outcome.target.name!r}, {len(self.text)} characters)"
+
+
+class Stream:
+    """An answer that is being made: iterate over its text (`for` or `async for`), then read `completion`.
+
+    Leaving early closes the call; it counts as abandoned.
+    """
+
+    def __init__(self, chunks: Iterator[str] | AsyncIterator[str], finish: Callable[[], Completion]) -> None:
+        self._chunks = chunks
+        self._finish = finish
+
+    def __iter__(self) -> Iterator[str]:
+        if not isinstance(self._chunks, Iterator):
+            raise TypeError("this stream is asynchronous: use `async for`")
+        return self._chunks
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        if not isinstance(self._chunks, AsyncIterator):
+            raise TypeError("this stream is synchronous: use `for`")
+        return self._chunks
+
+    @property
+    def completion(self) -> Completion:
+        """The finished answer.
+
+        Raises:
+            RuntimeError: it is not finished.
+        """
+        return self._finish()

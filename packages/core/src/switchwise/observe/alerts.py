@@ -1,0 +1,100 @@
+"""What a budget says: to observers and the log, that thresholds are passed and nothing is left; and amounts in words."""
+
+from __future__ import annotations
+
+import logging
+from math import inf
+from typing import Final
+
+from switchwise.nouns.scope import Key
+from switchwise.nouns.view import View
+from switchwise.observe.observer import Channel, Event, EventKind
+from switchwise.state.in_process import Memory
+from switchwise.state.spending import Amount, Limits, Spending
+
+_log = logging.getLogger("switchwise.budget")
+STEPS: Final = (100, 95, 80, 50)
+"""Percent of a limit."""
+_LOUD: Final = 80
+
+
+class Alerts:
+    """The alerts of one budget.
+
+    Parameters:
+        size: how many scopes are remembered, so that each threshold is told once.
+    """
+
+    __slots__ = ("_gone", "_told", "channel")
+
+    def __init__(self, size: int) -> None:
+        self.channel = Channel()
+        self._told: Memory[Key, int] = Memory(size)
+        self._gone: Memory[Key, bool] = Memory(size)
+
+    def look(self, key: Key, who: str, spending: Spending, now: float) -> None:
+        """Tell the threshold that the scope has passed, if it is a new one.
+
+        Parameters:
+            key, who: the scope, and its name in words.
+            spending: of all scopes.
+            now: on the router's clock.
+        """
+        limits, left = spending.limits(key, now), spending.left(key, now)
+        share = share_of(limits, left)
+        step = next((step for step in STEPS if share * 100 >= step), 0)
+        told = self._told.get(key) or 0
+        if step == told:
+            return
+        self._told.update(key, lambda _: step or None)
+        if step > told:
+            self._say(who, step, now)
+        else:
+            self._gone.update(key, lambda _: None)
+
+    def heard(self, account: str, step: int) -> None:
+        """A shared store says that this process is the first to pass a threshold."""
+        self._say(account, step, None)
+
+    def charged(self, name: str, limits: Limits, left: tuple[float, float], now: float, decision: str) -> None:
+        """Tell what is left after a call."""
+        found = {unit: rest for unit, limit, rest in zip(limits._fields, limits, left, strict=True) if limit is not None}
+        self.channel.send(Event(EventKind.BUDGET_CHARGED, name, "", now, decision, {"left": found}))
+
+    def exhausted(self, key: Key, who: str, because: str, view: View) -> None:
+        """Tell once that nothing may be called any more."""
+        if self._gone.get(key):
+            return
+        self._gone.put(key, True)
+        _log.warning("a budget is used up: %s", because)
+        self.channel.send(Event(EventKind.BUDGET_EXHAUSTED, who, because, view.now, view.decision))
+
+    def _say(self, who: str, step: int, now: float | None) -> None:
+        _log.log(logging.WARNING if step >= _LOUD else logging.INFO, "%d %% of the budget is spent: %s", step, who)
+        because = f"{step} % of the limit is spent"
+        self.channel.send(Event(EventKind.BUDGET_ALERT, who, because, now, details={"percent": step}))
+
+
+def share_of(limits: Limits, left: tuple[float, float]) -> float:
+    """The share of the limits that is spent: of the one that is nearer its end."""
+    return max((1 - rest / limit for limit, rest in zip(limits, left, strict=True) if limit), default=0.0)
+
+
+def spent_in_words(limits: Limits, left: tuple[float, float]) -> str:
+    """What is spent of the limits.
+
+    >>> spent_in_words(Limits(0.10, None), (0.03, float("inf")))
+    '$0.0700 of $0.10'
+    """
+    spent = []
+    if limits.usd is not None:
+        spent.append(f"${limits.usd - left[0]:.4f} of ${limits.usd:.2f}")
+    if limits.tokens is not None:
+        spent.append(f"{limits.tokens - left[1]:,.0f} of {limits.tokens:,} tokens")
+    return " and ".join(spent)
+
+
+def amount_in_words(amount: Amount, usd: bool, tokens: bool) -> str:
+    """USD, tokens or both."""
+    dollars = "an unknown price" if amount[0] == inf else f"${amount[0]:.4f}"
+    return " and ".join([*([dollars] if usd else []), *([f"{amount[1]:,} tokens"] if tokens else [])])

@@ -1,0 +1,52 @@
+"""Who made a message: the model that was called, or another one that a middleware inside asked in its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+from langchain_core.messages import AIMessage
+
+from langchain_switchwise.models.native import Native
+from switchwise.catalog import Catalog
+from switchwise.nouns.target import Pool, Target
+
+_DATED = re.compile(r"[-@:](?:\d{8}|\d{4}-\d{2}-\d{2}|\d{3,4}|latest)(?:-v\d+(?::\d+)?)?$")
+
+
+def maker_of(message: AIMessage, called: Native, natives: Iterable[Native], pool: Pool) -> Target | None:
+    """The target that made a message, where it was another one than was called; None: the one that was, as far as the message says.
+
+    A message of another provider is another's. Of the same provider, one that names another model is, where both models are known: aliases
+    and deployments have names of their own.
+
+    Parameters:
+        message: complete.
+        called: who was chosen.
+        natives, pool: all that may be chosen.
+    """
+    said = message.response_metadata
+    provider, model = said.get("model_provider") or "", said.get("model_name") or said.get("model") or ""
+    same_maker = not provider or not called.makers or provider in called.makers
+    if not isinstance(model, str) or (same_maker and (not model or _akin(model, called.model_name))):
+        return None
+    for native in natives:
+        if native is not called and (not provider or provider in native.makers) and model and _akin(model, native.model_name):
+            return pool[native.name]
+    found = _known(provider or called.provider, model)
+    if same_maker and (found is None or _known(called.provider, called.model_name) is None):
+        return None
+    return found or Target(model or provider, provider, model)
+
+
+def _akin(one: str, other: str) -> bool:
+    """Whether two names stand for one model: as a provider dates it, or behind its maker's name."""
+    one, other = (_DATED.sub("", name.rpartition("/")[2]) for name in (one, other))
+    return not one or not other or one == other
+
+
+@lru_cache(maxsize=256)
+def _known(provider: str, model: str) -> Target | None:
+    known = Catalog().look_up(provider, model)
+    return None if known.price is None else Target(model, provider, model, known.price, known.can)

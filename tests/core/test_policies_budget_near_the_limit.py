@@ -1,0 +1,126 @@
+"""A budget near its limit: cheaper targets come first, observers are told, a person may raise it; and what a last resort may cost."""
+
+import logging
+
+import pytest
+
+from switchwise import (
+    AllTargetsFailed,
+    BudgetExceeded,
+    ConfigurationError,
+    FailureKind,
+    Needs,
+    Pool,
+    Price,
+    Router,
+    Scope,
+    Target,
+    Usage,
+    View,
+    drive,
+)
+from switchwise.observe import Observer
+from switchwise.policies import Budget
+from switchwise.testing import Clock, Fails, Says, Script
+
+DEAR = Target("dear", price=Price(10, 50))
+CHEAP = Target("cheap", price=Price(1, 5))
+POOL = Pool([DEAR, CHEAP])
+SMALL = View(Scope("s1"), tokens=1_000, needs=Needs(max_output=100))
+DAY = 86_400
+
+
+def ask(router, tokens, view=SMALL):
+    script = tokens if isinstance(tokens, Script) else Script(otherwise=Says("yes", usage=Usage(tokens, 0)))
+    run = router.start(view)
+    list(drive(run, script.perform, sleep=lambda _: None))
+    return run.outcome
+
+
+class Events(Observer):
+    def __init__(self):
+        self.heard = []
+
+    def event(self, event):
+        self.heard.append((event.kind.value, event.name, event.details.get("percent")))
+
+
+def test_from_the_soft_limit_on_cheaper_targets_come_first():
+    router = Router(POOL, Budget(usd=0.10, soft=0.5))
+    ask(router, 4_900)
+    assert router.decide(SMALL).names == ("dear", "cheap"), "49 % is spent"
+    ask(router, 200)
+    decision = router.decide(SMALL)
+    assert decision.names == ("cheap", "dear"), "51 % is; both are affordable"
+    assert decision.decider.because == "session 's1' has spent $0.0510 of $0.10, open calls included: cheaper first"
+
+
+def test_pacing_prefers_cheaper_targets_while_more_is_spent_than_the_day_allows():
+    clock = Clock(1_764_547_200.0 - DAY / 2)  # noon, UTC
+    router = Router(POOL, Budget(usd=0.10, period="day", soft="pace"), clock=clock)
+    ask(router, 4_000)
+    assert router.decide(SMALL).names[0] == "dear", "40 % is spent at 50 % of the day"
+    ask(router, 2_000)
+    assert router.decide(SMALL).names[0] == "cheap", "60 % is"
+    clock.advance(DAY / 4)
+    assert router.decide(SMALL).names[0] == "dear", "at 75 % of the day it may be"
+
+
+def test_a_breaker_on_fallbacks_counts_only_what_follows_a_failure():
+    router = Router(Pool([CHEAP, DEAR]), Budget(usd=0.030, per="all", only="fallbacks"))
+    for _ in range(5):
+        ask(router, 10_000)
+    failing = Script(cheap=Fails(FailureKind.OVERLOADED), dear=Says("yes", usage=Usage(1_000, 100)))
+    assert ask(router, failing).target is DEAR  # $0.015 of $0.03
+    again = Script(cheap=Fails(FailureKind.OVERLOADED), dear=Says("yes", usage=Usage(1_000, 100)))
+    with pytest.raises(AllTargetsFailed) as failed:
+        ask(router, again)
+    assert "all calls together has spent $0.0150 of $0.03" in "".join(failed.value.__notes__)
+    assert again.called.count("dear") == 0
+
+
+def test_a_person_may_raise_a_limit_for_a_time_and_the_audit_log_has_a_line_of_it(caplog):
+    clock = Clock(1_000.0)
+    budget = Budget(usd=0.01, per="user")
+    router = Router(Pool([DEAR]), budget, clock=clock)
+    ada = View(Scope(labels={"user": "ada"}), tokens=1_000, needs=Needs(max_output=100))
+    with pytest.raises(BudgetExceeded):
+        router.start(ada)
+    with caplog.at_level(logging.INFO, "switchwise.audit"):
+        budget.override(ada, until=1_060.0, usd=0.05, by="bob", because="demo at noon")
+    [line] = [record for record in caplog.records if record.name == "switchwise.audit"]
+    assert line.getMessage() == "budget override: user 'ada': usd=0.05 until 1060, by bob: demo at noon"
+    ask(router, 1_000, ada)
+    with pytest.raises(BudgetExceeded):
+        router.start(View(Scope(labels={"user": "eve"}), tokens=1_000, needs=Needs(max_output=100)))
+    clock.advance(61)
+    with pytest.raises(BudgetExceeded, match=r"\$0.0100 of \$0.01"):
+        router.start(ada)
+
+
+def test_each_threshold_is_an_event_once_and_so_is_the_end():
+    events = Events()
+    router = Router(Pool([CHEAP]), Budget(tokens=10_000), observers=[events])
+    for tokens in (4_000, 2_000, 1_000, 1_500):
+        ask(router, tokens)
+    for _ in range(2):
+        with pytest.raises(BudgetExceeded):
+            router.start(View(Scope("s1"), tokens=2_000))
+    assert events.heard == [
+        ("budget_alert", "session 's1'", 50),
+        ("budget_alert", "session 's1'", 80),
+        ("budget_exhausted", "session 's1'", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"soft": "pace"}, "give period="),
+        ({"soft": 1.5}, "up to 1"),
+        ({"only": "retries"}, "'all' or 'fallbacks'"),
+    ],
+)
+def test_what_cannot_be_is_refused(wrong, says):
+    with pytest.raises(ConfigurationError, match=says):
+        Budget(usd=1, **wrong)
