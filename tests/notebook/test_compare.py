@@ -20,6 +20,7 @@ from llama_index.llms.switchwise import Switchwise
 from switchwise import ConfigurationError, Router, Scope, View, adrive, spending
 from switchwise.catalog import target
 from switchwise.clients import AnthropicClient, Clients, OpenAIClient
+from switchwise.display.figures import usd
 from switchwise.nouns.target import Pool
 from switchwise.observe.journal import InMemory
 from switchwise.observe.side_by_side import Side, SideBySide
@@ -108,7 +109,7 @@ def test_spending_counts_what_is_within_and_nothing_else(provider: LoopbackProvi
     llm.invoke("after")
     assert (inner.calls, outer.calls) == (3, 4)
     assert outer.cost == pytest.approx(sum(each.cost or 0 for each in outer.attempts))
-    assert str(outer).startswith(f"${outer.cost:.3g} for 4 answers (luna $")
+    assert str(outer).startswith(f"{usd(outer.cost)} for 4 answers (luna $")
     assert "luna" in outer._repr_html_()
 
 

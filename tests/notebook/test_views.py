@@ -24,6 +24,7 @@ from switchwise import (
     drive,
     hold,
 )
+from switchwise.display.figures import usd
 from switchwise.observe.journal import InMemory
 from switchwise.policies import ByStep, Cheapest, Fits, Rules
 from switchwise.testing import Fails, Says, Script
@@ -136,7 +137,7 @@ def test_pool_router_outcome_and_journal(router: Router) -> None:
 
 
 def journal_cost(journal: InMemory) -> str:
-    return f"${sum(record.cost or 0 for record in journal):.3g}"
+    return usd(sum(record.cost or 0 for record in journal))
 
 
 def test_names_that_look_like_html_are_shown_as_they_are() -> None:

@@ -233,7 +233,7 @@ def test_advice_names_what_the_journal_lacks(records: list[Record]) -> None:
     bare = [replace(record, labels={}, cost=None) if record.target == "luna" else record for record in records]
     assert any("have no known cost" in each.title for each in advice(bare))
     nobody = [replace(record, labels={}) for record in records]
-    assert any(each.title == "No call carries the label `user` or `team`" for each in advice(nobody))
+    assert any(each.title == 'No call carries the label "user" or "team"' for each in advice(nobody))
 
 
 def test_tenants_keep_sessions_of_one_name_apart_and_old_records_are_read(records: list[Record]) -> None:

@@ -302,7 +302,7 @@ def _data(facts: Facts) -> list[Advice]:
         )
     labels = {name for step in facts.steps for name in step.last.labels}
     if missing := [name for name in ("user", "team") if name not in labels]:
-        told = " or ".join(f"`{name}`" for name in missing)
+        told = " or ".join(f'"{name}"' for name in missing)
         found.append(
             Advice(
                 "data",

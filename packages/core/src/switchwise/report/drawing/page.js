@@ -11,7 +11,7 @@
     made.append(...content.filter((each) => each !== null && each !== ""));
     return made;
   };
-  const usd = (x) => x === null ? "?" : "$" + (x === 0 || x >= 1 ? x.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 }) : x >= 0.0001 ? String(+x.toPrecision(3)) : x.toExponential(2));
+  const usd = (x) => x === null ? "?" : "$" + (x === 0 || x >= 1 ? x.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 }) : x >= 0.0001 ? x.toPrecision(3) : x.toExponential(2));
   const count = (x) => x >= 1e6 ? (x / 1e6).toPrecision(3) + " M" : x.toLocaleString("en");
   const seconds = (s) => s < 1 ? Math.round(s * 1000) + " ms" : s < 60 ? s.toFixed(1) + " s" : Math.floor(s / 60) < 60 ? Math.floor(s / 60) + " min " + Math.round(s % 60) + " s" : (s / 3600).toFixed(1) + " h";
   const many = (n, one, more) => n.toLocaleString("en") + " " + (n === 1 ? one : more || one + "s");
