@@ -65,7 +65,7 @@ def test_d9_a_lock_that_another_thread_holds_is_open_in_the_child() -> None:
 
 
 def test_d9_no_child_hangs_and_all_draw_differently() -> None:
-    router = Router(POOL, Healthy(), Budget(usd=100, per="session"), Stick(), Cheapest())
+    router = Router(POOL, Healthy(), Budget(usd=1e9, per="session"), Stick(), Cheapest())
     over = threading.Event()
 
     def route() -> None:
