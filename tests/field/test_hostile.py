@@ -12,7 +12,9 @@ from typing import Any
 
 import openai
 import pytest
+from llama_index.llms.openai import OpenAI
 
+from llama_index.llms.switchwise import Switchwise
 from switchwise import AllTargetsFailed, ConfigurationError, FailureKind, Pool, Router, Target
 from switchwise.clients import Clients, OpenAIClient
 from switchwise.failures import ROWS, classify
@@ -151,3 +153,17 @@ def test_f4_a_pickled_client_has_no_key(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("OPENAI_API_KEY", "from-the-environment")
     again = pickle.loads(packed)
     assert again.account == OpenAIClient(base_url="http://127.0.0.1:9/v1", api_key="from-the-environment").account
+
+
+def test_f4_a_pickled_llm_of_llamaindex_has_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    llms = {"openai": OpenAI(model="gpt-4.1-mini", api_key="correct-horse-battery", api_base="http://127.0.0.1:9/v1")}
+    llm = Switchwise(llms, system_prompt="Be brief.")
+    packed = pickle.dumps(llm)
+    assert b"correct-horse" not in packed
+    monkeypatch.setenv("OPENAI_API_KEY", "from-the-environment")
+    again = pickle.loads(packed)
+    assert again.models["openai"].api_key == "from-the-environment"
+    assert (again.models["openai"].api_base, again.system_prompt) == ("http://127.0.0.1:9/v1", "Be brief.")
+    held = Switchwise({"a": OpenAI(model="gpt-4.1", api_key="k", default_headers={"x-api-key": "correct-horse"})})
+    with pytest.raises(pickle.PicklingError, match="default_headers has x-api-key"):
+        pickle.dumps(held)

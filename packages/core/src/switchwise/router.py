@@ -17,6 +17,7 @@ from switchwise.engine.circuit import CircuitState
 from switchwise.engine.endings import observed
 from switchwise.engine.policy import Breaks, Caches, Learns, Policy, Remembers, Rewarded, Verifier, name_of
 from switchwise.engine.recovery import Recovery
+from switchwise.engine.refusals import refuse_circuit, refuse_feedback, refuse_what_is_no_view
 from switchwise.engine.requirements import (
     Reservers,
     described,
@@ -336,6 +337,7 @@ class Router:
         Parameters:
             name: a target, a provider, an account or a name that `health` gives; None: all.
         """
+        refuse_circuit(name)
         for breaker in self._breakers:
             breaker.reset(name)
 
@@ -347,8 +349,7 @@ class Router:
             reward: from 0 (bad) to 1 (good).
             kind: what says so: `feedback`, `task` (how a whole task ended), `gate`, `edited`, `user_turn` ...; they weigh differently.
         """
-        if not 0 <= reward <= 1:
-            raise ConfigurationError(f"reward={reward} is out of range: give a number from 0 (bad) to 1 (good)")
+        refuse_feedback(decision, reward, kind)
         for policy in self._rewarded:
             policy.feedback(decision, reward, kind)
         what = {"reward": reward, "kind": kind}
@@ -384,6 +385,7 @@ class Router:
     def _begun(self, view: View) -> View:
         if self._file is not None:
             self._look(self._file)
+        refuse_what_is_no_view(view)
         return view.begun(self._context.clock(), self._draws.bits())
 
     def __repr__(self) -> str:

@@ -21,6 +21,15 @@ _ASKED = ("_api_key_provider", "_azure_ad_token_provider", "azure_ad_token_provi
 """Attributes of SDK clients that ask a function for their key."""
 
 
+def names_a_key(field: str) -> bool:
+    """Whether a field of a model is for its key, by its name.
+
+    >>> names_a_key("api_key"), names_a_key("key_terms")
+    (True, False)
+    """
+    return _KEY.search(field) is not None
+
+
 def whereabouts(fields: Mapping[str, Any], client: Any = None) -> tuple[str, Any]:
     """The address (empty: not known) and the key of a model; the key may be a function that gives it, or None.
 

@@ -62,6 +62,9 @@ class Catalog:
         self._overrides = dict(overrides or {})
         if strange := [key for key in self._overrides if not (isinstance(key, tuple) and len(key) == 2)]:
             raise ConfigurationError(f"Catalog: {strange[0]!r} is no key: write ('provider', 'model'): Known(...)")
+        for key, known in self._overrides.items():
+            if not isinstance(known, Known):
+                raise ConfigurationError(f"Catalog: {key!r}: {known!r:.80} is not Known(price=..., can=...)")
         self._variant = variant
         self._clock = clock
 
@@ -106,6 +109,8 @@ class Catalog:
         Warns:
             Unpriced: no price is known, and none was given.
         """
+        if not isinstance(name, str) or not isinstance(model, str):
+            raise ConfigurationError(f"target({name!r:.80}, model={model!r:.80}): give words")
         known = self.look_up(provider, model or name)
         price = known.price if price is None else price
         if price is None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -30,6 +30,7 @@ from switchwise.nouns.exchange.limits import Limits
 from switchwise.nouns.exchange.reply import Reply
 from switchwise.nouns.scope import Scope
 from switchwise.nouns.target import Pool
+from switchwise.nouns.validation import meant
 from switchwise.nouns.view import View
 from switchwise.observe.side_by_side import TASK, Side, SideBySide, side_by_side
 from switchwise.policies.default_chain import Aim
@@ -323,6 +324,10 @@ def _params(client: Client, call: Call, prompt: Prompt) -> dict[str, Any]:
     return client.render(prompt, call.target)
 
 
+_ASKED = frozenset(each.name for each in fields(Prompt)) - {"messages", "stream", "ended_by", "tools", "schema"}
+_PLACE = frozenset(["session", "agent", "task", "labels", "deadline", "tenant", "limits", "target", "tools", "schema"])
+
+
 def _sorted(
     messages: Sequence[Message],
     *,
@@ -341,6 +346,8 @@ def _sorted(
     """Options, by what they are about: where in the work, who may answer, what is asked."""
     if labels is not None and not isinstance(labels, Mapping):
         raise ConfigurationError(f"labels={labels!r:.80}: give name -> value, such as {{'user': 'ada'}}")
+    if strange := sorted(asked.keys() - _ASKED):
+        raise ConfigurationError(f"{strange[0]}=: {meant(strange[0], _ASKED | _PLACE, 'options of a call')}")
     named, whose = ("" if word is None else str(word) for word in (session, tenant))  # ids of databases are numbers
     scope = Scope(
         named, agent or "main", task or "", labels=labels or {}, deadline=deadline, tenant=whose, limits=Limits.read(limits)

@@ -43,7 +43,7 @@ def parsed(http: Any) -> dict[str, Any]:
     """
     try:
         raw = json.loads(http.content)
-    except ValueError:
+    except (ValueError, RecursionError):  # it is not JSON, or nests too deep
         raw = None
     if not isinstance(raw, dict):  # a proxy's page
         raise TargetError(FailureKind.SERVER_ERROR, f"no answer of the API: {quoted(http.text)}", billable=True)

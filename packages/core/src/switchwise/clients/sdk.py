@@ -34,6 +34,7 @@ from switchwise.adapting.sdk_clients import (
 from switchwise.catalog.abilities import abilities
 from switchwise.catalog.hosts import account_of, provider_at
 from switchwise.clients.accounts import Environment, whereabouts_of
+from switchwise.clients.arguments import refuse_arguments
 from switchwise.clients.http_answers import headers_of, parameters_of, parsed, plain, raw_method
 from switchwise.dialects import Dialect
 from switchwise.dialects.effort import with_effort
@@ -121,6 +122,7 @@ class Client(ABC):
                 raise ConfigurationError(f"{name}={given!r} is no client of the SDK: for a model, write model={given!r}")
         if options and (client or async_client):
             raise ConfigurationError(f"{', '.join(options)}: set these on the SDK client that you pass, not here")
+        refuse_arguments(type(self).__name__, model, defaults, cache_hints, marks_end, options)
         self.model = model
         self._given = (_given(client), _given(async_client))
         self._defaults = dict(defaults or {})

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.limits import Limits
 from switchwise.nouns.usage import Usage
-from switchwise.nouns.validation import number, whole, words
+from switchwise.nouns.validation import flag, number, whole, words
 
 PER_MILLION = 1e-6
 DAY = 86_400
@@ -27,6 +27,12 @@ class Hours:
     start: int
     end: int
     price: Price
+
+    def __post_init__(self) -> None:
+        for name in ("start", "end"):
+            number("Hours", name, getattr(self, name), most=DAY)
+        if not isinstance(self.price, Price):
+            raise ConfigurationError(f"Hours(price={self.price!r:.80}): give Price(input=..., output=...)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,12 @@ class Price:
                 number("Price", name, value, most=1e9)
         if (self.above is None) is not (self.long is None):
             raise ConfigurationError("Price: above= is a length from which on long= is the price; give both or neither")
+        if self.above is not None:
+            whole("Price", "above", self.above)
+        if self.long is not None and not isinstance(self.long, Price):
+            raise ConfigurationError(f"Price(long={self.long!r:.80}): give Price(input=..., output=...)")
+        if not isinstance(self.hours, tuple) or not all(isinstance(part, Hours) for part in self.hours):
+            raise ConfigurationError(f"Price(hours={self.hours!r:.80}): give a tuple of Hours(start, end, price)")
 
     def at(self, now: float) -> Price:
         """The price at a time.
@@ -146,6 +158,9 @@ class Capabilities:
         for name in ("window", "max_output"):
             if (value := getattr(self, name)) is not None:
                 whole("Capabilities", name, value)
+        for name in ("tools", "structured_output", "reasoning", "sampling", "marks_end"):
+            if (value := getattr(self, name)) is not None:
+                flag("Capabilities", name, value)
         if self.modalities is not None:
             object.__setattr__(self, "modalities", words("Capabilities", "modalities", self.modalities, MODALITIES))
 

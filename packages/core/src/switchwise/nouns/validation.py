@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from difflib import get_close_matches
 from math import inf
 
 from switchwise.nouns.errors import ConfigurationError
@@ -68,3 +69,24 @@ def words(who: str, name: str, value: object, known: Collection[str] = ()) -> fr
         remedy = f"the words are {', '.join(sorted(known))}" if known else "give words"
         raise ConfigurationError(f"{who}({name}=...) holds {', '.join(strange)}: {remedy}")
     return found
+
+
+def meant(word: object, known: Iterable[str], what: str) -> str:
+    """The remedy for a word that is not known: the one that it is close to, or all of them.
+
+    >>> meant("sesion", ["session", "agent"], "words")
+    "did you mean 'session'?"
+    """
+    names = sorted(known)
+    near = get_close_matches(str(word), names, 1, 0.7)
+    return f"did you mean {near[0]!r}?" if near else f"the {what} are {', '.join(names)}"
+
+
+def flag(who: str, name: str, value: object) -> None:
+    """Refuse what is neither True nor False.
+
+    Raises:
+        ConfigurationError: it is something else.
+    """
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{who}({name}={value!r}): give True or False")

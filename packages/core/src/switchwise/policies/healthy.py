@@ -341,8 +341,8 @@ def _row(circuit: Circuit) -> list[Any] | None:
 
 
 def _kinds(pauses: Mapping[FailureKind, float]) -> dict[FailureKind, float]:
-    for kind, seconds in pauses.items():
-        if kind not in TABLE or TABLE[kind].cool is None:
+    for kind, seconds in mapping(pauses, "Healthy(pauses=...)").items():
+        if not isinstance(kind, FailureKind) or TABLE[kind].cool is None:
             known = ", ".join(kind.value for kind, row in TABLE.items() if row.cool is not None)
             raise ConfigurationError(f"Healthy(pauses=...) holds {kind!r}: the kinds after which there is a pause are {known}")
         number("Healthy", f"pauses[{kind.value}]", seconds, most=1e9)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from switchwise.nouns.errors import ConfigurationError
-from switchwise.nouns.validation import number, whole
+from switchwise.nouns.validation import meant, number, whole
 from switchwise.protocols.strict_schema import json_schema_of, strict
 
 Message = Mapping[str, Any]
@@ -58,12 +58,19 @@ class Prompt:
         if isinstance(self.tools, str) or not all(isinstance(tool, Mapping) for tool in self.tools):
             raise ConfigurationError(f"tools={self.tools!r:.80}: give a list of {{'type': 'function', 'function': {{...}}}}")
         object.__setattr__(self, "schema", json_schema_of(self.schema))
+        names = _names(self.tools)
+        if not isinstance(self.extra, Mapping):
+            raise ConfigurationError(f"extra={self.extra!r:.80}: give provider -> parameters, such as {{'openai': {{...}}}}")
+        if not isinstance(self.stop, str | Sequence | None):
+            raise ConfigurationError(f"stop={self.stop!r:.80}: give a text, or a list of them")
         if self.max_tokens is not None:
             whole("Prompt", "max_tokens", self.max_tokens)
         for name, most in (("temperature", 2), ("top_p", 1)):
             if (value := getattr(self, name)) is not None:
                 number("Prompt", name, value, most=most)
         object.__setattr__(self, "tool_choice", _choice(self.tool_choice))
+        if names and self.tool_choice and self.tool_choice not in {"auto", "required", "none", *names}:
+            raise ConfigurationError(f"tool_choice={self.tool_choice!r:.80}: {meant(self.tool_choice, names, 'tools')}")
         object.__setattr__(self, "stop", (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ()))
 
     @property
@@ -75,6 +82,22 @@ class Prompt:
     def choice(self) -> str:
         """The choice of a tool, as one word."""
         return self.tool_choice if isinstance(self.tool_choice, str) else ""
+
+
+def _names(tools: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The names of the tools of a call.
+
+    Raises:
+        ConfigurationError: one is written in another way.
+    """
+    found = []
+    for tool in tools:
+        function = tool.get("function")
+        if isinstance(function, Mapping) and isinstance(function.get("name"), str):
+            found.append(function["name"])
+        elif "name" in tool and "type" not in tool:
+            raise ConfigurationError(f"tools=[{tool!r:.60}]: give {{'type': 'function', 'function': {{'name': ...}}}}")
+    return found
 
 
 def _choice(choice: str | Mapping[str, Any] | None) -> str:

@@ -24,10 +24,12 @@ from langchain_core.runnables.config import CONFIG_KEYS, ensure_config, var_chil
 
 from langchain_switchwise.porting.schema import AnswerSchema
 from langchain_switchwise.porting.tools import Tools
-from switchwise import Limits
+from switchwise import ConfigurationError, Limits
 from switchwise.nouns.fast_init import fast_init
+from switchwise.nouns.validation import meant
 from switchwise.policies.follow_decision import FOLLOW
 
+OURS = "switchwise_"
 DEADLINE, LIMITS = "switchwise_deadline", "switchwise_limits"
 """Arguments of a call, and names in `configurable`, for what `Scope` calls so."""
 _MESSAGES = frozenset([HumanMessage, AIMessage, ToolMessage, SystemMessage, AIMessageChunk])
@@ -133,6 +135,7 @@ def parsed(
         return Request(messages, config, {} if stop is None else {"stop": stop}, None, schema)
     settings = dict(given)
     pin, follow = settings.pop("model", None) or "", settings.pop(FOLLOW, None) or ""
+    refuse_unknown(settings, (DEADLINE, LIMITS, FOLLOW))
     deadline, limits = settings.pop(DEADLINE, None), Limits.read(settings.pop(LIMITS, None))
     tools = _tools(settings)
     response_format = settings.get("response_format")
@@ -141,6 +144,17 @@ def parsed(
     if stop is not None:
         settings["stop"] = stop
     return Request(messages, config, settings, tools, schema, pin, follow, response_format is not None, deadline, limits)
+
+
+def refuse_unknown(given: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    """Refuse names that are nearly ours.
+
+    Raises:
+        ConfigurationError: the message says which was meant.
+    """
+    for name in given:
+        if name.startswith(OURS) and name not in known:
+            raise ConfigurationError(f"{name!r}: {meant(name, known, 'names')}")
 
 
 def _tools(settings: dict[str, Any]) -> Tools | None:

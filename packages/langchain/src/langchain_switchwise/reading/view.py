@@ -13,14 +13,15 @@ from langchain_core.runnables.config import var_child_runnable_config
 
 from langchain_switchwise.models.messages import turn_of
 from langchain_switchwise.porting.tools import measured, told_by
-from langchain_switchwise.reading.inputs import DEADLINE, LIMITS, Request
-from switchwise import Limits, StepKind, View
+from langchain_switchwise.reading.inputs import DEADLINE, LIMITS, Request, refuse_unknown
+from switchwise import ConfigurationError, Limits, StepKind, View
 from switchwise.adapting.views import Caller, ViewBuilder, longest_of, opening
 from switchwise.policies.follow_decision import FOLLOW
 from switchwise.state.in_process import Memory
 
 _PLAIN_NODES = frozenset(["", "model", "agent", "call_model", "chatbot", "llm"])
 _LABELS = frozenset(["user", "user_id", "team", "tenant", "region", "plan"])
+_CONFIGURABLE = (DEADLINE, LIMITS, *(f"switchwise_{word}" for word in ("target", "task", "tenant", "labels")))
 UNNAMED = "sub-agent"
 
 
@@ -43,6 +44,8 @@ class Views:
         """
         config, messages, tools, schema = request.config, request.messages, request.tools, request.schema
         metadata, configurable = config["metadata"], config["configurable"]
+        if configurable:
+            refuse_unknown(configurable, _CONFIGURABLE)
         namespace = configurable.get("checkpoint_ns") or metadata.get("langgraph_checkpoint_ns") or ""
         nest = namespace.rpartition("|")[0] if namespace else ""
         given = configurable.get("thread_id") or metadata.get("thread_id")
@@ -143,4 +146,6 @@ def _labels(metadata: Mapping[str, Any], configurable: Mapping[str, Any], follow
     if follow:
         found[FOLLOW] = follow
     more = configurable.get("switchwise_labels") or metadata.get("switchwise_labels")
+    if more and not isinstance(more, Mapping):
+        raise ConfigurationError(f"switchwise_labels={more!r:.80}: give name -> value, such as {{'user': 'ada'}}")
     return {**found, **more} if more else found

@@ -154,6 +154,8 @@ class Ask:
     def __post_init__(self) -> None:
         if not self.questions:
             raise ConfigurationError("Ask(questions={}): give at least one question, such as {'route': Question.choice(...)}")
+        if not isinstance(self.to, str):
+            raise ConfigurationError(f"Ask(to={self.to!r:.80}): give the name of a target or role")
         if (self.model is None) is (not self.to):
             raise ConfigurationError("Ask: give to=, the name of a target or role, or model=, and not both")
 

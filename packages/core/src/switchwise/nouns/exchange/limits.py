@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 
 from switchwise.nouns.errors import ConfigurationError
-from switchwise.nouns.validation import number
+from switchwise.nouns.validation import meant, number
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,5 @@ class Limits:
             raise ConfigurationError(f"limits={given!r:.80}: give Limits(first=..., between=..., total=...), in seconds")
         for name in given:
             if name not in names:
-                near = get_close_matches(str(name), names, 1)
-                meant = f"did you mean {near[0]!r}?" if near else f"the limits are {', '.join(names)}"
-                raise ConfigurationError(f"limits has {name!r}: {meant}")
+                raise ConfigurationError(f"limits has {name!r}: {meant(name, names, 'limits')}")
         return cls(**given)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.fast_init import fast_init
 from switchwise.nouns.target import Target
 from switchwise.nouns.usage import Usage
@@ -111,3 +112,7 @@ class Verdict:
     accepted: bool
     because: str = ""
     score: float = 0.0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.accepted, str | None):
+            raise ConfigurationError(f"Verdict({self.accepted!r:.80}): give True or False first, then the reason")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from switchwise.nouns.call import Attempt
+from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.validation import whole
 from switchwise.observe.journal.files import files_of, is_cut, is_sqlite, sqlite_rows
 from switchwise.observe.journal.record import SCHEMA, Record
@@ -39,6 +40,8 @@ class JsonLines(Observer):
         if most_bytes is not None:
             whole("JsonLines", "most_bytes", most_bytes)
         whole("JsonLines", "keep", keep)
+        if not isinstance(path, str | Path):
+            raise ConfigurationError(f"JsonLines({path!r:.80}): give the path of a file")
         self.path = Path(path)
         self._texts, self._most, self._keep = texts, most_bytes, keep
         self._lock = rlock()  # the garbage collector may close an abandoned stream in the middle

@@ -32,6 +32,7 @@ from llama_index.llms.switchwise.answering.replies import target_named, tool_cal
 from llama_index.llms.switchwise.calling.dispatch import Dispatch
 from llama_index.llms.switchwise.doors.from_file import parts_of_file
 from llama_index.llms.switchwise.models.native import Models, common_metadata, natives, pool_of
+from llama_index.llms.switchwise.models.pickling import packed, unpacked_all
 from llama_index.llms.switchwise.models.request import (
     Request,
     StructuredRequest,
@@ -40,6 +41,7 @@ from llama_index.llms.switchwise.models.request import (
     completion_request,
     history,
 )
+from llama_index.llms.switchwise.reading.scope import capture
 from switchwise import ConfigurationError, Router
 from switchwise.catalog import Catalog
 from switchwise.engine.policy import Verifier
@@ -135,6 +137,8 @@ class Switchwise(FunctionCallingLLM):
         given = router
         if router is None:
             router = Router.default(pool_of(found.values(), catalog), aim or "quality", verify=verify, observers=observers)
+        elif not isinstance(router, Router):
+            raise ConfigurationError(f"router={router!r:.80}: give a Router")
         elif verify is not None or observers or aim:
             raise ConfigurationError(
                 "verify=, observers= and aim= belong to the router where one is given: Router.default(pool, aim, verify=, observers=)"
@@ -181,6 +185,7 @@ class Switchwise(FunctionCallingLLM):
         Parameters:
             words: those of `route_scope`; `agent="reviewer"` above all.
         """
+        capture(words)  # which refuses what means nothing
         return self.model_copy(update={"labels": {**self.labels, **words}})
 
     def explain(self, messages: Sequence[ChatMessage] = (), **route: Any) -> Explanation:
@@ -372,9 +377,10 @@ class Switchwise(FunctionCallingLLM):
                 "build Switchwise(models=..., router=...) anew"
             )
         fields = {name: getattr(self, name) for name in _FIELDS if name != "callback_manager"}  # the models have theirs
-        return {"models": self.models, "cache_hints": self._cache_hints, **fields}
+        models = {name: packed(llm) for name, llm in self.models.items()}
+        return {"models": models, "cache_hints": self._cache_hints, **fields}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         with catch_warnings():
             simplefilter("ignore", UserWarning)  # said when it was built first
-            self.__init__(**state)  # type: ignore[misc]  # as LlamaIndex's own components are restored
+            self.__init__(**{**state, "models": unpacked_all(state["models"])})  # type: ignore[misc]  # as LlamaIndex's own components are restored

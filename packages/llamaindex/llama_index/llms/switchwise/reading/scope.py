@@ -15,7 +15,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from difflib import get_close_matches
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from llama_index_instrumentation.dispatcher import active_instrument_tags, instrument_tags
@@ -31,6 +33,7 @@ except ImportError:  # a core without workflows
 Words = Mapping[str, Any]
 _NOTHING: Words = {}
 _OWN = "switchwise."
+_OURS = ("session", "agent", "task", "target", "deadline", "limits", "tenant")
 _RUN = "llamaindex.run_id"
 _STEP: ContextVar[Any] | None = getattr(_workflow, "StepWorkerStateContextVar", None)  # private: it may go
 _CONTEXT: ContextVar[Any] | None = getattr(_workflow, "InternalContextVar", None)  # private as well
@@ -162,6 +165,8 @@ def _merged(said: Words, tags: Words, step: object = None, bound: Words = _NOTHI
     if run and not named:
         session = _session_of(run)
     limits = Limits.read(known.pop("limits", None))
+    if known:
+        _refuse_slips(frozenset(known).difference(_OURS))
     return Caller(
         str(session or ""),
         str(known.pop("agent", None) or ""),
@@ -175,6 +180,18 @@ def _merged(said: Words, tags: Words, step: object = None, bound: Words = _NOTHI
         not (bound.get("target") or (hint and hint.get("target"))),
         limits,
     )
+
+
+@lru_cache
+def _refuse_slips(labels: frozenset[str]) -> None:
+    """Any word may be a label; one that is nearly ours is a slip.
+
+    Raises:
+        ConfigurationError: the message says which was meant.
+    """
+    for word in labels:
+        if near := get_close_matches(word, _OURS, 1, 0.75):
+            raise ConfigurationError(f"{word!r} is nearly a word of ours: did you mean {near[0]!r}?")
 
 
 def _session_of(run: str) -> str:

@@ -1,0 +1,44 @@
+"""What clients ask of the arguments that they are given: a wrong one is found when the client is built, not at its first call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.validation import flag, meant, number
+from switchwise.prompt_cache.cache_hints import CacheHints
+
+_OPTIONS = frozenset(
+    """api_key auth_token base_url timeout max_retries default_headers default_query http_client organization project webhook_secret
+    websocket_base_url admin_api_key workload_identity credentials config profile""".split()
+)
+"""What the constructors of the SDKs take, those of later versions too."""
+
+
+def refuse_arguments(
+    who: str, model: object, defaults: object, cache_hints: object, marks_end: object, options: Mapping[str, Any]
+) -> None:
+    """Refuse what no client can be built of.
+
+    Parameters:
+        who: its class.
+        model, defaults, cache_hints, marks_end, options: as in `Client`.
+
+    Raises:
+        ConfigurationError: the message names the argument and the remedy.
+    """
+    if not isinstance(model, str):
+        raise ConfigurationError(f"{who}(model={model!r:.80}): give the provider's name of the model")
+    if defaults is not None and not isinstance(defaults, Mapping):
+        raise ConfigurationError(f"{who}(defaults={defaults!r:.80}): give name -> value, such as {{'temperature': 0}}")
+    if cache_hints is not None and not isinstance(cache_hints, CacheHints):
+        raise ConfigurationError(f"{who}(cache_hints={cache_hints!r:.80}): give CacheHints(...)")
+    flag(who, "marks_end", marks_end)
+    for name in options:
+        if name not in _OPTIONS:
+            raise ConfigurationError(f"{who}({name}=...): {meant(name, _OPTIONS, 'options')}")
+    if isinstance(timeout := options.get("timeout"), str | int | float):
+        number(who, "timeout", timeout, above=True)
+    if (url := options.get("base_url")) is not None and not (isinstance(url, str) or hasattr(url, "host")):
+        raise ConfigurationError(f"{who}(base_url={url!r:.80}): give an address, such as 'https://host/v1'")

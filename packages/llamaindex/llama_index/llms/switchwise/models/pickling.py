@@ -1,0 +1,50 @@
+"""LLMs as they may be pickled: without keys, as LangChain's models. Another process takes them from its environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pickle import PicklingError
+from typing import Any
+
+from switchwise.adapting.accounts import names_a_key
+from switchwise.adapting.sdk_clients import is_sdk_client
+
+_TELLING = ("auth", "cookie", "key", "secret", "token")
+
+Packed = Any
+"""An LLM itself, or its class and what it keeps of itself without its keys."""
+
+
+def packed(llm: Any) -> Packed:
+    """An LLM as it may be pickled: itself, or its class and state, where it holds a key or a client with one.
+
+    Raises:
+        PicklingError: there may be a key among its headers.
+    """
+    fields, private = vars(llm), getattr(llm, "__pydantic_private__", None) or {}
+    keys = [name for name, value in fields.items() if names_a_key(name) and value]
+    if not keys and not any(map(is_sdk_client, private.values())):
+        return llm
+    headers = fields.get("default_headers") or {}
+    if telling := sorted(name for name in headers if any(word in name.lower() for word in _TELLING)):
+        raise PicklingError(
+            f"cannot pickle {type(llm).__name__}: default_headers has {', '.join(telling)}, which looks like a key"
+        )
+    state = llm.__getstate__()
+    kept = {name: value for name, value in state["__dict__"].items() if name not in keys}
+    return type(llm), {**state, "__dict__": kept, "__pydantic_private__": None}
+
+
+def unpacked(given: Packed) -> Any:
+    """The LLM again, as LlamaIndex restores its components: by its constructor, which finds the key in the environment."""
+    if not isinstance(given, tuple):
+        return given
+    cls, state = given
+    made = cls.__new__(cls)
+    made.__setstate__(state)
+    return made
+
+
+def unpacked_all(models: Mapping[str, Packed]) -> dict[str, Any]:
+    """Those of a pool."""
+    return {name: unpacked(given) for name, given in models.items()}
