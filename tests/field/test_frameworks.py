@@ -72,7 +72,8 @@ def test_d5_a_pool_calls_tools_if_one_of_its_targets_does(provider: LoopbackProv
 def test_d6_a_leg_of_the_gate_has_the_newest_versions() -> None:
     root = Path(__file__).parents[2]
     workflow = (root / ".github" / "workflows" / "check.yml").read_text()
-    assert "make test-newest" in workflow
+    assert "make test-${{ matrix.dependencies }}" in workflow
+    assert "dependencies: [oldest, newest]" in workflow
     assert "bash .ci/run" in workflow, "and one has the locked ones"
     recipe = (root / "Makefile").read_text().partition("test-newest:")[2].partition("\n\n")[0]
     assert "--upgrade" in recipe

@@ -26,6 +26,8 @@ class CallIds:
     >>> ids = CallIds(CallIdRules(longest=40, once=True))
     >>> ids.called("call_1", 1), ids.answered("call_1", 2), ids.called("call_1", 3), ids.answered("call_1", 4)
     ('call_1', 'call_1', 'call_1_2', 'call_1_2')
+    >>> ids.called(None, 5), ids.called("call_5", 6)
+    ('call_5', 'call_5_2')
     """
 
     __slots__ = ("_once", "_places", "_rules", "_unnamed")
@@ -46,13 +48,13 @@ class CallIds:
         """
         if not given:
             self._unnamed[place] = max(self._unnamed.get(place, 0), number + 1)
-            return self._unnamed_id(place, number)
+            given = _by_place(place, number)
         if not self._once:
             return self._fit(given, 0)
         places = self._places.get(given, ())
         if place not in places:
             places = self._places[given] = (*places, place)
-        return self._fit(given, sum(at < place for at in places))
+        return self._fit(given, self._before(given, place))
 
     def answered(self, given: str | None, place: int, number: int = 0) -> str:
         """The id of the call that a result answers: the latest of that name; where it has none, the one at its position among the results.
@@ -65,8 +67,10 @@ class CallIds:
         if not given:
             caller = max((at for at in self._unnamed if at < place), default=None)
             position = number if caller is None else place - caller - 1 + number
-            return self._unnamed_id(place if caller is None else caller, position)
-        return self._fit(given, sum(at < place for at in self._places.get(given, ())) - 1)
+            place = place if caller is None else caller
+            given = _by_place(place, position)
+            return self._fit(given, self._before(given, place))
+        return self._fit(given, self._before(given, place) - 1)
 
     def upto(self, place: int) -> CallIds:
         """The ids of the messages before a place, for a conversation that goes on otherwise."""
@@ -77,13 +81,18 @@ class CallIds:
         ids._unnamed = {at: count for at, count in self._unnamed.items() if at < place}
         return ids
 
-    def _unnamed_id(self, place: int, number: int) -> str:
-        return self._fit(f"call_{place}" if not number else f"call_{place}_{number}", 0)
+    def _before(self, given: str, place: int) -> int:
+        """In how many messages before `place` a call has that id."""
+        return sum(at < place for at in self._places.get(given, ()))
 
     def _fit(self, given: str, before: int) -> str:
         """The id after so many calls that had the same."""
         own = given if before < 1 else f"{given}_{before + 1}"
         return own if self._rules.accept(own) else made(own, self._rules)
+
+
+def _by_place(place: int, number: int) -> str:
+    return f"call_{place}_{number}" if number else f"call_{place}"
 
 
 def made(given: str, rules: CallIdRules) -> str:
