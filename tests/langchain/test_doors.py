@@ -69,15 +69,19 @@ async def test_an_entry_point_calls_the_targets_own_method_of_that_name(name: st
     assert called == [name]
 
 
-def test_the_run_tree_is_that_of_a_native_model(duo: Duo) -> None:
+def test_the_run_tree_is_that_of_a_native_model_beneath_the_run_of_the_logical_call(duo: Duo) -> None:
     def tree(llm: Any) -> Any:
         collector = RunCollectorCallbackHandler()
         RunnableLambda(lambda text: llm.invoke(text)).invoke("hello", {"callbacks": [collector]})
         (root,) = collector.traced_runs
-        return [(run.run_type, run.name, [child.name for child in run.child_runs]) for run in (root, *root.child_runs)]
+        return branch(root)
+
+    def branch(run: Any) -> Any:
+        return (run.run_type, run.name, [branch(child) for child in run.child_runs])
 
     llm = duo()
-    assert tree(llm) == tree(llm.models["strong"])
+    kind, name, beneath = tree(llm)
+    assert (kind, name, [("chain", "switchwise", tree(llm.models["strong"])[2])]) == (kind, name, beneath)
 
 
 def test_cache_and_rate_limiter_are_the_models_own() -> None:
