@@ -67,7 +67,8 @@ def test_the_users_own_key_is_left_alone(openai, llm, provider):
     assert keys(provider) == ["mine", "mine"]
 
 
-def test_it_is_pickled_with_the_llm(openai, provider):
+def test_it_is_pickled_with_the_llm(openai, provider, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "test")  # no pickle has a key
     llm = Switchwise({"only": openai(http_client=None, async_http_client=None)}, cache_hints=HERE)
     pickle.loads(pickle.dumps(llm)).chat(HELLO, route={"session": "s1"})
     assert keys(provider) != [None]

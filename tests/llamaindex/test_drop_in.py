@@ -140,7 +140,8 @@ class TestBeingPassedAround:
         assert (back.system_prompt, back.labels) == ("Be brief.", {"agent": "me"})
         assert back.chat(HELLO).additional_kwargs["switchwise"]["target"] == "only"
 
-    def test_a_pickled_copy_answers(self, provider):
+    def test_a_pickled_copy_answers_with_the_key_of_its_environment(self, provider, monkeypatch):
+        monkeypatch.setenv("OPENAI_API_KEY", "test")
         llm = Switchwise({"only": OpenAI(model="gpt-4.1", api_base=provider.openai_url, api_key="test", max_retries=0)})
         llm.chat(HELLO)
         assert pickle.loads(pickle.dumps(llm)).chat(HELLO).message.content
