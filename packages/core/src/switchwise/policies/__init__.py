@@ -24,6 +24,7 @@ from switchwise.policies.hold import hold
 from switchwise.policies.least_busy import LeastBusy
 from switchwise.policies.lowest_latency import LowestLatency
 from switchwise.policies.may_pin import MayPin
+from switchwise.policies.rate_limits import RateLimits
 from switchwise.policies.residency import Residency
 from switchwise.policies.rules import Rules
 from switchwise.policies.stick import Stick
@@ -54,6 +55,7 @@ __all__ = [
     "LeastBusy",
     "LowestLatency",
     "MayPin",
+    "RateLimits",
     "Residency",
     "Rules",
     "Stick",

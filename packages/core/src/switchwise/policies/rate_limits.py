@@ -1,0 +1,191 @@
+"""Send no more requests or tokens in a minute than was agreed, per target, account, tenant, user or in all.
+
+Use it for limits of your own: a share of an account's quota, fairness among tenants, a small server. A target whose limit is reached is passed
+over until the window moves on. Not for limits that the provider tells (`Headroom` steers by its headers, `Healthy` waits after a 429), not for
+calls in flight (`Cap`), and not for money (`Budget`).
+
+Source: sliding windows with reservation; over processes leased permits that count at the latest moment at which they may be used.
+"""
+
+from __future__ import annotations
+
+import threading
+from math import inf
+from typing import Any
+
+from switchwise.nouns.call import Attempt, Call
+from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.scope import Key, Level
+from switchwise.nouns.shortlist import Shortlist
+from switchwise.nouns.target import Target
+from switchwise.nouns.validation import number, whole
+from switchwise.nouns.view import View
+from switchwise.protocols.most_tokens import most_tokens
+from switchwise.state.in_process import InProcess
+from switchwise.state.opening import opened
+from switchwise.state.payers import Payers
+from switchwise.state.spending import Amount, Limits, Spending, TableSpending
+from switchwise.state.store import Lender, Store, lender_of
+
+
+class RateLimits:
+    """Require that a call fits into what may be sent within a window.
+
+    In no stretch of `window` seconds more than `requests` calls are begun, nor more than `tokens` used, in however many processes where the
+    store is shared. A call counts when it is made, with the most tokens that it can take; when it ends, with those that it took.
+
+    Parameters:
+        requests: calls in a window; None: no limit.
+        tokens: prompt and answer together; None: no limit. One limit or both.
+        per: `target`, `provider`, `account`, `session`, `agent`, `task`, `all`, or a label of the scope (`tenant`, `user`).
+        window: seconds.
+        margin: factor on the estimate of the prompt.
+        output_allowance: longest answer in tokens that is assumed where nothing caps it.
+        size: how many scopes are remembered in this process.
+        store: a shared store, or its address: all processes that use it share each limit. None: this process, or the store of the router.
+
+    Raises:
+        ConfigurationError: no limit, or one that is not positive; per="request" or "step".
+
+    >>> from switchwise import Pool, Router, Target, View, drive
+    >>> from switchwise.testing import Clock, Script
+    >>> clock = Clock()
+    >>> router = Router(Pool([Target("own"), Target("cloud")]), RateLimits(requests=1, per="target"), clock=clock)
+    >>> _ = list(drive(router.start(View()), Script(otherwise="yes").perform))
+    >>> router.decide(View()).names, router.decide(View()).notes[0].because
+    (('cloud',), "target 'own': 1 of 1 requests in 60 s")
+    >>> clock.advance(66)
+    >>> router.decide(View()).names
+    ('own', 'cloud')
+    """
+
+    name = "RateLimits"
+    requires = True
+
+    def __init__(
+        self,
+        requests: int | None = None,
+        tokens: int | None = None,
+        per: Level | str = "target",
+        window: float = 60.0,
+        *,
+        margin: float = 1.1,
+        output_allowance: int = 4096,
+        size: int = 10_000,
+        store: Store | Lender | str | None = None,
+    ) -> None:
+        if requests is None and tokens is None:
+            raise ConfigurationError("RateLimits: give a limit, requests= or tokens=")
+        for what, limit in (("requests", requests), ("tokens", tokens)):
+            if limit is not None:
+                whole("RateLimits", what, limit)
+        number("RateLimits", "window", window, above=True, most=1e7)
+        number("RateLimits", "margin", margin, above=True, most=100)
+        whole("RateLimits", "output_allowance", output_allowance, least=0)
+        whole("RateLimits", "size", size)
+        self.payers = Payers("RateLimits", per)
+        if self.payers.per == "request":
+            raise ConfigurationError("RateLimits(per='request'): one request is no rate; use target, session, all or a label")
+        self.requests, self.tokens, self.per, self.window = requests, tokens, self.payers.per, window
+        self.margin, self.output_allowance, self.size = margin, output_allowance, size
+        self._limits = Limits(None if requests is None else float(requests), tokens)  # a request is a unit of the first kind
+        self._lock = threading.RLock()  # the garbage collector may close an abandoned stream in the middle, which settles it
+        self._open: dict[
+            int, tuple[Call, Key, list[Any], Amount]
+        ] = {}  # by id of the call, which is held so that its id stays its own
+        self._own_store = store is not None
+        self._keep_in(opened(store) if isinstance(store, str) else store or InProcess())
+
+    def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
+        full: dict[str, str] = {}
+        for target in shortlist.targets:
+            key = self.payers.key(view, target)
+            left, bound = self._spending.left(key, view.now), self._bound(target, view)
+            if bound[0] > left[0] or bound[1] > left[1]:
+                full[target.name] = self._told(key, left)
+        if not full:
+            return shortlist
+        because = "; ".join(dict.fromkeys(full.values()))
+        return shortlist.require(lambda target: target.name not in full, because)
+
+    def reserve(self, call: Call) -> bool:
+        """Count `call`; False: the limit was reached meanwhile."""
+        key, bound = self.payers.key(call.view, call.target), self._bound(call.target, call.view, call)
+        if (ticket := self._spending.reserve(key, bound, call.view.now)) is None:
+            return False
+        with self._lock:
+            self._open[id(call)] = call, key, [ticket], bound
+        return True
+
+    def resend(self, call: Call) -> bool:
+        """Count `call` once more: it is sent again."""
+        held = self._open.get(id(call))
+        if held is None:
+            return True
+        if (ticket := self._spending.reserve(held[1], held[3], call.view.now)) is None:
+            return False
+        held[2].append(ticket)
+        return True
+
+    def release(self, call: Call) -> None:
+        """Take back what `call` counted: it is not made."""
+        self._settle(call, (0.0, 0), call.view.now)
+
+    def learn(self, attempt: Attempt) -> None:
+        """A request stays counted; its tokens are those that it took, where they are known."""
+        usage = attempt.reply.usage if attempt.reply is not None else None
+        used = None if usage is None else usage.input_tokens + usage.output_tokens
+        if usage is None and attempt.error is not None and not attempt.error.may_be_billed:
+            used = 0
+        self._settle(attempt.call, None if used is None else (1.0, used), attempt.ended)
+
+    def _settle(self, call: Call, used: Amount | None, now: float) -> None:
+        with self._lock:
+            held = self._open.pop(id(call), None)
+        if held is None:
+            return
+        _, key, tickets, bound = held
+        for ticket in tickets[1:]:
+            self._spending.settle(key, ticket, bound, now)
+        self._spending.settle(key, tickets[0], bound if used is None else used, now)
+
+    def use_store(self, store: Store) -> None:
+        """Keep the counts in `store`, unless it was given one."""
+        if not self._own_store:
+            self._own_store = True
+            self._keep_in(store)
+
+    def _keep_in(self, store: Store | Lender) -> None:
+        units = [name for name, limit in (("requests", self.requests), ("tokens", self.tokens)) if limit is not None]
+        name = ":".join(["RateLimits", self.per, *units, f"{self.window:g}"])
+        lender, home = lender_of(store), store
+        self._spending: Spending
+        if lender is None:
+            table: Any = home
+            self._spending = TableSpending(table, name, self.size, self._limits, self.window)
+        else:
+            from switchwise.state.shared.spending import LeasedSpending
+
+            self._spending = LeasedSpending(lender, name, self._limits, self.window)
+        self.table = self._spending.table
+
+    def _bound(self, target: Target, view: View, call: Call | None = None) -> Amount:
+        if self.tokens is None:
+            return 1.0, 0
+        return 1.0, sum(most_tokens(target, view, call.ask if call is not None else None, self.margin, self.output_allowance))
+
+    def _told(self, key: Key, left: tuple[float, float]) -> str:
+        said = []
+        if self.requests is not None and left[0] != inf:
+            said.append(f"{self.requests - max(0.0, left[0]):,.0f} of {self.requests:,} requests")
+        if self.tokens is not None and left[1] != inf:
+            said.append(f"{self.tokens - max(0.0, left[1]):,.0f} of {self.tokens:,} tokens")
+        return f"{self.payers.told(key)}: {' and '.join(said)} in {self.window:g} s"
+
+    @staticmethod
+    def _examples() -> list[RateLimits]:
+        return [
+            RateLimits(requests=5),
+            RateLimits(tokens=50_000, per="tenant"),
+            RateLimits(requests=100, tokens=10**6, per="all"),
+        ]
