@@ -1,4 +1,4 @@
-"""The only two loops that touch the world: they make a run's calls, and show its chunks. Several calls at once: `engine/crew.py`.
+"""The only two loops that touch the world: they make a run's calls, and show its chunks. Several calls at once: `engine/batches/crew.py`.
 
 A call that has limits is cut short when it is over one of them: see `switchwise.engine.timing.time_limits`.
 
@@ -15,7 +15,7 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any, Protocol
 
-from switchwise.engine.crew import atogether, complete, together
+from switchwise.engine.batches.crew import atogether, complete, together
 from switchwise.engine.run import Run
 from switchwise.engine.timing.time_limits import abounded
 from switchwise.nouns.call import Call

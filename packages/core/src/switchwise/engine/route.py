@@ -8,7 +8,7 @@ Rules:
 5. Only `TargetError` means "try another". Any other exception passes through: a bug must not look like an outage.
 6. A flow that is closed (an abandoned stream, a cancelled task) settles its open attempt before it ends.
 7. Every requirement of the chain holds for every question: a target that one rules out is not asked. A flow asks at most `MOST_ASKS` times.
-8. Several calls at once are a `Batch` (`engine/together.py`): each is reserved for, settled and learned, and made once more at most.
+8. Several calls at once are a `Batch` (`engine/batches/together.py`): each is reserved for, settled and learned, and made once more at most.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from switchwise.engine.batches.together import Batch, answered
 from switchwise.engine.endings import best_rejected, say_fallback, without
 from switchwise.engine.policy import Caches, Flow, NotMade, Policy, Reserves, Steps, Verifier, name_of
 from switchwise.engine.questions import first, only, priced, reserved, with_answers
 from switchwise.engine.recovery import Recovery
-from switchwise.engine.together import Batch, answered
 from switchwise.nouns.call import Attempt, Call, Outcome
 from switchwise.nouns.errors import BudgetExceeded, FailureKind, Interrupted, TargetError, failed_as
 from switchwise.nouns.exchange.ask import Ask

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from switchwise.engine.batches.several import Several
 from switchwise.engine.policy import NotMade, Steps
-from switchwise.engine.several import Several
 from switchwise.engine.timing.time_limits import Allowance, allowance
 from switchwise.failures.effort import effort_refused
 from switchwise.nouns.call import Call, CallEvent, Live, Outcome

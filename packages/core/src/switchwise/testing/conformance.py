@@ -244,7 +244,7 @@ def is_thread_safe(make: Make, pool: Pool) -> None:
     start = threading.Barrier(THREADS)
     views = material.views()
     lessons = [
-        [lesson for view in views for lesson in material.attempts(policy, pool, view, pool.targets[i % len(pool)])]
+        (lesson for view in views for lesson in material.attempts(policy, pool, view, pool.targets[i % len(pool)]))
         for i in range(THREADS)
     ]
 

@@ -13,8 +13,8 @@ import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from typing import Any, NamedTuple
 
+from switchwise.engine.batches.several import Several
 from switchwise.engine.run import Run
-from switchwise.engine.several import Several
 from switchwise.nouns.call import Call
 from switchwise.nouns.errors import TargetError
 from switchwise.nouns.exchange.reply import Reply
