@@ -13,8 +13,9 @@ from switchwise.cli import main
 from switchwise.clients import AnthropicClient, Clients
 from switchwise.evaluation import compare_recording, read_journal, replay_router, teach
 from switchwise.nouns.signals import StepKind
-from switchwise.observe.journal import JsonLines
+from switchwise.observe.journal import JsonLines, read
 from switchwise.policies import ByStep, Cheapest
+from switchwise.prompt_cache.rules import CacheRules
 from switchwise.testing import Clock
 from switchwise_loopback import Answer, LoopbackProvider, ToolCall
 
@@ -153,6 +154,18 @@ def test_failures_rejections_and_calls_without_tokens_are_counted_and_not_replay
     found = read_journal(path)
     assert (found.lost, found.besides) == (1, 0.5)
     assert sum(len(thread.steps) for thread in found.threads) == len(rows)
+
+
+def test_a_prompt_that_was_cached_though_it_is_shorter_than_the_listed_minimum_corrects_it(written, tmp_path):
+    rows = [json.loads(line) for line in written.read_text().splitlines()]
+    (seen, *_) = [row for row in rows if row.get("gen_ai.usage.cache_read.input_tokens")]
+    model = next(record.model for record in read(written) if record.cache_read_tokens)
+    listed = CacheRules().of("anthropic", model)
+    short = {**seen, "gen_ai.usage.input_tokens": listed.minimum - 1, "gen_ai.usage.cache_read.input_tokens": 100}
+    path = tmp_path / "short.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in [short, *rows]))
+    assert read_journal(path).rules.of("anthropic", model).minimum == listed.minimum - 1
+    assert read_journal(written).rules.of("anthropic", model).minimum == listed.minimum
 
 
 def test_a_journal_without_tokens_is_refused(written, tmp_path):

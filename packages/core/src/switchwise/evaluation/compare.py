@@ -93,6 +93,8 @@ def compare_recording(
             raise ConfigurationError(
                 f"{_told(targets)}: no two targets with a price, so there is nothing to compare; give --pair"
             )
+    if journal is not None:
+        setting = replace(setting, rules=setting.rules or journal.rules)
     results = replay(threads, pairs or PAIRS, setting)
     calls: dict[str, int] | None = None
     if router is not None:
@@ -111,9 +113,10 @@ def _bought(journal: Journal) -> Bought:
     priced = [target for target in journal.targets if target.price is not None]
     if not priced:
         return Bought(journal, journal.targets[0].name, 0.0, 0.0)
-    rules = CacheRules()
     strong, *weak = (
-        CacheRates(target.price, rules.of(target.provider, target.model or target.name)) for target in priced if target.price
+        CacheRates(target.price, journal.rules.of(target.provider, target.model or target.name))
+        for target in priced
+        if target.price
     )
     places = {target.name: place for place, target in enumerate(priced)}
     ordered = sorted(journal.threads, key=lambda thread: thread.steps[0].at)

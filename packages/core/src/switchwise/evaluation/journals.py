@@ -29,6 +29,7 @@ from switchwise.nouns.signals import Phase, Signals, StepKind
 from switchwise.nouns.target import Price, Target
 from switchwise.observe.journal.files import files_of
 from switchwise.observe.journal.record import BY_PRICE, Record
+from switchwise.prompt_cache.rules import CacheRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Journal:
         unpriced: calls with usage, but without a recorded cost.
         lost: calls without usage.
         by_price: which calls were easy is known from the decisions; False: from where they went.
+        rules: how its models cache: as listed, and shorter prompts too where the journal shows that they were cached.
     """
 
     threads: Sequence[Thread]
@@ -52,6 +54,7 @@ class Journal:
     unpriced: int
     lost: int
     by_price: bool
+    rules: CacheRules
 
     @property
     def calls(self) -> Mapping[str, int]:
@@ -126,7 +129,21 @@ def journal(records: Iterable[Record]) -> Journal:
         unpriced=sum(record.cost is None for record in known),
         lost=len(told) - len(known),
         by_price=by_price,
+        rules=_cache_rules(known),
     )
+
+
+def _cache_rules(records: Iterable[Record]) -> CacheRules:
+    """The listed rules, but for minima that are too large by what was cached."""
+    listed_rules, shortest = CacheRules(), dict[str, int]()
+    for record in records:
+        if record.input_tokens and (record.cache_read_tokens or record.cache_write_tokens):
+            model = record.model or record.target
+            name = f"{record.provider}/{model}"
+            least = min(shortest.get(name, listed_rules.of(record.provider, model).minimum), record.input_tokens)
+            if least < listed_rules.of(record.provider, model).minimum:
+                shortest[name] = least
+    return CacheRules({name: {"minimum": least} for name, least in shortest.items()}) if shortest else listed_rules
 
 
 def _asked(record: Record) -> tuple[str, str, str]:

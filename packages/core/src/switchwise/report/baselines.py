@@ -92,8 +92,8 @@ def baselines_of(records: Sequence[Record], samples: int = 400) -> Baselines | N
     if not priced or not {step.by for thread in found.threads for step in thread.steps} <= {target.name for target in priced}:
         return None
     paid, extra = _paid(records, found.threads)
-    rules, threads = CacheRules(), sorted(found.threads, key=lambda thread: thread.steps[0].at)
-    rates = [_rates(target, rules) for target in priced]
+    threads = sorted(found.threads, key=lambda thread: thread.steps[0].at)
+    rates = [_rates(target, found.rules) for target in priced]
     places = {target.name: place for place, target in enumerate(priced)}
     made = simulate(threads, rates[0], rates[1:], Simple(lambda step, *_: places[step.by])).cost
     trust = fsum(made.values()) / fsum(paid.values()) if fsum(paid.values()) else 0.0
