@@ -101,7 +101,10 @@ def test_d10_processes_spend_one_budget_while_one_is_killed_and_the_server_loses
             server.kill()
     assert sorted(result.codes) == [-9, 0, 0]
     assert result.failed > 0.2 * (result.calls + result.failed), "the faults took place"
-    assert 0.97 * 0.15 <= result.billed <= 0.15
+    assert result.billed <= 0.15
+    assert result.billed >= 0.9 * 0.15, (
+        "what the killed process held is lost, which is little of $1.00 (python tools/sharing --kill) and more of $0.15"
+    )
 
 
 def test_what_one_process_spends_is_gone_for_the_other(keepers: Callable[[], Keeper]) -> None:
