@@ -95,16 +95,13 @@ def test_d10_processes_spend_one_budget_while_one_is_killed_and_the_server_loses
 
     store = server.url if server is not None else str(tmp_path / "leases.db")
     try:
-        result = trial.run(store, tmp_path, limit=0.15, processes=3, threads=4, half_way=half_way)
+        result = trial.run(store, tmp_path, limit=0.5, processes=3, threads=4, half_way=half_way)
     finally:
         if server is not None:
             server.kill()
     assert sorted(result.codes) == [-9, 0, 0]
     assert result.failed > 0.2 * (result.calls + result.failed), "the faults took place"
-    assert result.billed <= 0.15
-    assert result.billed >= 0.9 * 0.15, (
-        "what the killed process held is lost, which is little of $1.00 (python tools/sharing --kill) and more of $0.15"
-    )
+    assert 0.97 * 0.5 <= result.billed <= 0.5  # the killed process holds up to $0.009 that nobody waits to have back
 
 
 def test_what_one_process_spends_is_gone_for_the_other(keepers: Callable[[], Keeper]) -> None:
