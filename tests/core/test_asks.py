@@ -37,7 +37,7 @@ from switchwise import (
     drive,
 )
 from switchwise.clients import LocalModel
-from switchwise.engine.route import MOST_ASKS
+from switchwise.engine.deciding import MOST_ASKS
 from switchwise.nouns.exchange.ask import Kind
 from switchwise.nouns.exchange.conversation import Conversation
 from switchwise.policies import Budget, Rules

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from switchwise.display.tables import router_html
+from switchwise.engine.calls import FlowContext
 from switchwise.engine.circuit import CircuitState
+from switchwise.engine.deciding import decide_alone
 from switchwise.engine.endings import observed
 from switchwise.engine.policy import Breaks, Caches, Learns, Policy, Remembers, Rewarded, Verifier, name_of
 from switchwise.engine.recovery import Recovery
@@ -31,7 +33,7 @@ from switchwise.engine.requirements import (
     take_over,
     use_store,
 )
-from switchwise.engine.route import FlowContext, decide_alone, route
+from switchwise.engine.route import route
 from switchwise.engine.run import Run
 from switchwise.nouns.call import Attempt
 from switchwise.nouns.errors import ConfigurationError

@@ -1,0 +1,192 @@
+"""A decision: ask every policy in turn. What a policy or a verifier must ask a model first becomes a call here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from switchwise.engine.batches.together import Batch
+from switchwise.engine.calls import FlowContext, attempted
+from switchwise.engine.policy import Flow, Steps
+from switchwise.engine.questions import first, only, priced, reserved, with_answers
+from switchwise.nouns.call import Attempt, Call
+from switchwise.nouns.errors import BudgetExceeded, FailureKind, TargetError
+from switchwise.nouns.exchange.ask import Ask
+from switchwise.nouns.exchange.gather import Gather, Repeat
+from switchwise.nouns.exchange.reply import Reply
+from switchwise.nouns.shortlist import Note, Shortlist
+from switchwise.nouns.target import Target
+from switchwise.nouns.view import Needs, View
+from switchwise.observe.observer import tell
+from switchwise.protocols.ask_text import tokens_of
+from switchwise.reading.token_estimate import MESSAGE, estimate
+
+T = TypeVar("T")
+_NO_NEEDS = Needs()
+MOST_ASKS = 16  # questions that one opinion or verdict may put; more are a loop
+
+
+def decide(view: View, context: FlowContext, calling: bool = True, more: Target | None = None) -> Steps[Shortlist]:
+    """Ask every policy in turn; the finished shortlist is the decision.
+
+    Parameters:
+        calling: False: pass over the policies that would ask a model first.
+        more: a target beside those that answer, to learn whether a requirement rules it out.
+    """
+    shortlist = Shortlist(context.pool, more=more)
+    while True:
+        for name, policy in context.policies:
+            if not shortlist.targets:
+                break
+            opinion = policy(view, shortlist)
+            if opinion is shortlist:  # no opinion, the usual case
+                continue
+            if isinstance(opinion, Shortlist):
+                shortlist = opinion.sign(name)
+            elif not isinstance(opinion, Generator):
+                raise TypeError(f"{name} gave {opinion!r:.80} for an opinion: return the shortlist, or what its verbs give")
+            elif calling:
+                shortlist = (yield from heard(opinion, name, view, context)).sign(name)
+            else:
+                opinion.close()
+        if shortlist.targets or shortlist.last_resort or not shortlist.avoided:
+            return shortlist
+        shortlist = Shortlist(context.pool, last_resort=True, more=more)  # what is avoided is all that is left
+
+
+def decide_alone(view: View, context: FlowContext, more: Target | None = None) -> Shortlist:
+    """As `decide`, without calling anybody: a policy that would ask a model is passed over."""
+    flow = decide(view, context, calling=False, more=more)
+    try:
+        next(flow)
+    except StopIteration as done:
+        found: Shortlist = done.value
+        return found
+    raise AssertionError("a decision that calls nobody yields nothing")
+
+
+def heard(
+    flow: Flow[T],
+    author: str,
+    view: View,
+    context: FlowContext,
+    repeats: list[Attempt] | None = None,
+    judged: Target | None = None,
+) -> Steps[T]:
+    """Run the flow of a policy or verifier; its questions are calls like any other, and attempts.
+
+    Parameters:
+        repeats: takes the attempts at the caller's own request that are made once more, for one of them to be chosen.
+        judged: who gave the reply that a verifier judges, which may repeat the request too; None: no verifier runs.
+    """
+    step: Callable[[Any], Any] = flow.send
+    told: Any = None
+    asked = 0
+    try:
+        while True:
+            ask = step(told)
+            asked += len(ask.effects) if isinstance(ask, Gather) else 1
+            if asked > MOST_ASKS:
+                raise RuntimeError(f"{author} put more than {MOST_ASKS} questions for one opinion: it loops")
+            if isinstance(ask, Gather):
+                told = yield from _gathered(ask, author, view, context, repeats, judged)
+            elif isinstance(ask, Ask):
+                told = yield from _answered(ask, author, view, context)
+            else:
+                raise TypeError(f"{author} yielded {ask!r:.80}: a policy or verifier yields an Ask or a Gather")
+            step = flow.throw if isinstance(told, TargetError) else flow.send
+    except StopIteration as done:
+        answer: T = done.value
+        return answer
+    except TargetError as error:
+        raise error.own from None
+    finally:
+        flow.close()
+
+
+def _gathered(
+    gather: Gather,
+    author: str,
+    view: View,
+    context: FlowContext,
+    repeats: list[Attempt] | None,
+    judged: Target | None,
+) -> Steps[tuple[Reply | TargetError | None, ...]]:
+    """What came of each effect: its reply, why there is none, or None: it was cancelled."""
+    found: dict[int, Reply | TargetError | None] = {}
+    calls: dict[int, Call] = {}
+    for i, effect in enumerate(gather.effects):
+        if isinstance(effect, Ask):
+            call = _question(effect, author, view, context)
+        elif repeats is None and judged is None:
+            raise TypeError(
+                f"{author} yielded {effect!r}: only what chooses among answers or judges one may repeat the request"
+            )
+        else:
+            target = first(effect.to, context.pool) if effect.to or judged is None else judged
+            call = _again(effect, target, author, view, context)
+        if isinstance(call, Call):
+            calls[i] = call
+        else:
+            found[i] = call
+    batch = Batch(context.clock, context.timer, gather.until, release=context.release)
+    try:
+        yield from batch.run([*calls.values()])
+    finally:
+        made = {id(attempt.call): with_answers(attempt) for attempt in batch.made}
+        for attempt in made.values():
+            if attempt.call.ask is None and repeats is not None:
+                repeats.append(attempt)
+            else:
+                context.settle(attempt)
+    for i, call in calls.items():
+        attempt = made[id(call)]
+        kept = attempt.call.ask is None and repeats is not None  # it may be chosen, as the object that it is
+        found[i] = (attempt.reply if kept else priced(attempt)) or attempt.error
+    return tuple([found[i] for i in range(len(gather.effects))])
+
+
+def _answered(ask: Ask, author: str, view: View, context: FlowContext) -> Steps[Reply | TargetError]:
+    """The reply to a question, or why there is none."""
+    call = _question(ask, author, view, context)
+    if isinstance(call, TargetError):
+        return call
+    attempt = with_answers((yield from attempted(call, context)))
+    context.settle(attempt)
+    return priced(attempt) or attempt.error or TargetError(FailureKind.CONNECTION)
+
+
+def _question(ask: Ask, author: str, view: View, context: FlowContext) -> Call | TargetError:
+    """The call that puts a question, reserved for; or why it may not be put."""
+    target = ask.model.target if ask.model is not None else first(ask.to, context.pool)
+    if (note := _ruled_out(target, ask, view, context)) is not None:
+        kind = FailureKind.QUOTA if issubclass(note.raises, BudgetExceeded) else FailureKind.UNSUPPORTED
+        return TargetError(kind, f"{target.name} may not be asked: {note.because} ({note.policy})")
+    return reserved(Call(target, view, only(target, author, ask.because), ask, live=False), context.reserve)
+
+
+def _again(repeat: Repeat, target: Target, author: str, view: View, context: FlowContext) -> Call | TargetError:
+    """The caller's own request once more, with a note; reserved for, where the requirements of the chain allow it."""
+    if repeat.note:
+        view = replace(view, tokens=view.tokens + estimate(repeat.note) + MESSAGE)
+    shortlist = decide_alone(view, context, None if target in context.pool.targets else target)
+    if target not in shortlist.targets:
+        note = next(note for note in shortlist.notes if target.name in note.out)
+        return TargetError(FailureKind.UNSUPPORTED, f"{target.name} may not be asked again: {note.because} ({note.policy})")
+    call = reserved(Call(target, view, only(target, author, "another answer"), live=False, note=repeat.note), context.reserve)
+    if isinstance(call, Call):
+        tell(context.observers.decided, call)
+    return call
+
+
+def _ruled_out(target: Target, ask: Ask, view: View, context: FlowContext) -> Note | None:
+    """The requirement of the chain that rules out that `target` is asked; None: none does.
+
+    What the request needs, where it is pinned to and what was tried is about the request: the question has needs of its own.
+    """
+    question = replace(view, tokens=tokens_of(ask), needs=_NO_NEEDS, pin="", attempts=(), prefix=None)
+    shortlist = decide_alone(question, context, more=None if target in context.pool.targets else target)
+    if target in shortlist.targets:
+        return None
+    return next(note for note in shortlist.notes if target.name in note.out)
