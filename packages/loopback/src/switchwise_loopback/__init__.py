@@ -16,7 +16,8 @@
 | know what is cached, and change it    | `serving.caching`, `CacheRule`                       |
 | start it from a shell                 | `python -m switchwise_loopback --help`               |
 
-It speaks Chat Completions, Responses and Messages, streamed and not, and OpenAI's Decisions (`openai.decisions`). It is
+It speaks Chat Completions, Responses and Messages, streamed and not, batches of them (`openai.batches`, `anthropic.batches`), and OpenAI's
+Decisions (`openai.decisions`). It is
 strict: it refuses what the real APIs refuse, with their words. It caches prompts by the published rules and reports them
 in `usage`. It needs nothing beyond the standard library. Token counts are estimates (`nouns.tokens`). It binds to
 127.0.0.1 only.

@@ -53,6 +53,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "switchwise-loopbac
         models=options.model or None,
         windows=dict(options.window),
         latency=dict(options.latency),
+        batch_time=dict(options.batch_time),
         strict=options.strict,
         chunk_tokens=options.chunk_tokens,
         port=options.port,
@@ -157,6 +158,14 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         metavar="[MODEL=]SECONDS",
         help="time before a response begins; repeatable",
     )
+    add(
+        "--batch-time",
+        action="append",
+        type=_batch_time,
+        default=[],
+        metavar="[MODEL=]SECONDS",
+        help="time that a batch takes, 86400 or more: it expires; repeatable",
+    )
     add("--window", action="append", type=_window, default=[], metavar="MODEL=TOKENS", help="context window; repeatable")
     add("--fault", action="append", type=_fault, default=[], metavar="NAME[:KEY=VALUE,...]", help=_FAULT_HELP)
     add("--seed", type=int, default=0, help="varies ids and free texts (0)")
@@ -186,13 +195,18 @@ def _latency(word: str) -> tuple[str, float]:
     return model or "*", _seconds(word, seconds)
 
 
-def _seconds(word: str, given: str) -> float:
+def _batch_time(word: str) -> tuple[str, float]:
+    model, _, seconds = word.rpartition("=")
+    return model or "*", _seconds(word, seconds, 1_000_000)
+
+
+def _seconds(word: str, given: str, most: int = 3600) -> float:
     try:
         value = float(given)
     except ValueError:
         value = -1.0
-    if not 0 <= value <= 3600:
-        raise argparse.ArgumentTypeError(f"{word!r}: give seconds from 0 to 3600, such as 0.4")
+    if not 0 <= value <= most:
+        raise argparse.ArgumentTypeError(f"{word!r}: give seconds from 0 to {most}, such as 0.4")
     return value
 
 

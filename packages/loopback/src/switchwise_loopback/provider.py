@@ -16,12 +16,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
+from urllib.parse import parse_qsl
 
 from .answers.responder import DefaultResponder
+from .anthropic.batches import MessageBatches
 from .anthropic.messages import Messages, count_tokens
-from .nouns.errors import Reject
+from .nouns.errors import Reject, json_object
 from .nouns.prompt import Prompt
 from .nouns.types import Answer, Request, Seen, Usage
+from .openai.batches import Batches
 from .openai.chat import ChatCompletions
 from .openai.decisions import Decisions
 from .openai.responses import Responses
@@ -30,6 +33,8 @@ from .serving.disturbed import Event, Reset, Stall, disturb
 from .serving.faults import ANSWERED, NOT_STREAMED, Fault, FaultBook, Injected, rejection
 from .serving.garbled import GARBLED, garbled
 from .serving.headers import REQUEST_IDS, authenticate, limits
+from .serving.jobs import Asked, Item, Made
+from .serving.models import listed, not_found
 from .serving.transport import Response, Server
 from .serving.wire import Reply, Wire, bounded, shaped, weight
 from .typesafe.system_one import SystemOne
@@ -44,12 +49,13 @@ class LoopbackProvider:
         answer: a callable that answers each `Request`; or answers used in order, after which requests get an error of status
             400 that says so; or None for a deterministic default (`responder`). A callable runs on the thread of its request.
         seed: varies ids and free texts.
-        clock: seconds; drives the lifetime of prompt caches.
+        clock: seconds; drives the lifetime of prompt caches, and the batches.
         chunk_tokens: size of the pieces of a stream, in tokens.
         models: the models that exist; others are not found. None: all exist.
         windows: tokens of context per model; larger requests are refused. Models without one are unbounded.
         latency: seconds before the response begins, by model; `"*"` for all others.
         pace: seconds before each piece of content of a stream, likewise.
+        batch_time: seconds that a batch of requests takes, likewise; 24 hours or more: it expires.
         strict: refuse what the real APIs refuse.
         cache_rules: changes to `caching.RULES`, by beginning of the model name.
         trusted_signatures: signatures of thinking (Anthropic) and encrypted reasoning (OpenAI) of the real APIs to take as
@@ -77,6 +83,7 @@ class LoopbackProvider:
         windows: Mapping[str, int] | None = None,
         latency: Mapping[str, float] | None = None,
         pace: Mapping[str, float] | None = None,
+        batch_time: Mapping[str, float] | None = None,
         strict: bool = True,
         cache_rules: Mapping[str, CacheRule] | None = None,
         trusted_signatures: Iterable[str] = (),
@@ -110,6 +117,8 @@ class LoopbackProvider:
             "/v1/messages": Messages(trusted),
             "/v1/systemone": SystemOne(),
         }
+        batching = clock, self._of_batch, dict(batch_time or {}), seed
+        self._batches = Batches(*batching), MessageBatches(*batching)
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -167,6 +176,7 @@ class LoopbackProvider:
         retry_after: float | None = None,
         seconds: float = 30.0,
         after: int = 1,
+        api: str | None = None,
     ) -> None:
         """Let requests fail.
 
@@ -177,17 +187,20 @@ class LoopbackProvider:
             retry_after: seconds, for RATE_LIMIT; None sends no such header.
             seconds: for the stalls.
             after: pieces of content that pass first, for the mid-stream faults.
+            api: which requests: `chat`, `responses`, `messages` (those of a batch too), or `batches` and `files`; None: all.
         """
-        self._faults.add(Injected(fault, times, model, provider, retry_after, seconds, after))
+        self._faults.add(Injected(fault, times, model, provider, retry_after, seconds, after, api))
 
     def clear(self) -> None:
         """End all injected faults. Recorded requests and prompt caches stay: see `forget`."""
         self._faults.clear()
 
     def forget(self) -> None:
-        """Forget recorded requests, prompt caches and kept responses. Injected faults stay: see `clear`."""
+        """Forget recorded requests, prompt caches, kept responses, files and batches. Injected faults stay: see `clear`."""
         self._responses.store.clear()
         self._cache.clear()
+        for each in self._batches:
+            each.clear()
         with self._lock:
             self._seen.clear()
 
@@ -195,7 +208,7 @@ class LoopbackProvider:
 
     def respond(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Response:
         """One request. Called by the server's threads."""
-        path = path.split("?")[0]
+        path, _, query = path.partition("?")
         request_id = f"req_{uuid.uuid4().hex[:24]}"
         wire = self._wires.get(path)
         anthropic = path.startswith("/v1/messages") or "anthropic-version" in headers or "x-api-key" in headers
@@ -204,9 +217,14 @@ class LoopbackProvider:
         seen = Seen(provider, api, "", {}, headers, 0)
         try:
             key = authenticate(provider, headers)
+            for each in self._batches:
+                if api_of := each.api(path):
+                    seen = replace(seen, provider=each.provider, api=api_of)
+                    asked = Asked(method, path, dict(parse_qsl(query)), headers, body, key, self.anthropic_url)
+                    return self._about_batches(each, seen, asked, request_id)
             if method == "GET":
-                return self._get(path, provider, seen, request_id)
-            parsed = _parse(body)
+                return self._json(seen, 200, listed(path, provider, self._models), request_id)
+            parsed = json_object(body)
             model = parsed.get("model")
             seen = replace(seen, body=parsed, model=model if isinstance(model, str) else "")
             if path == "/v1/messages/count_tokens":
@@ -218,15 +236,15 @@ class LoopbackProvider:
             return self._refuse(seen, reject, request_id)
 
     def _answer(self, wire: Wire, seen: Seen, key: str, request_id: str) -> Response:
-        injected = self._faults.take(wire.provider, seen.model)
+        injected = self._faults.take(wire.provider, seen.model, wire.api)
         fault = injected.fault if injected else None
         if injected and fault:
             seen = replace(seen, fault=fault.name)
             if not seen.body.get("stream"):
                 fault = NOT_STREAMED.get(fault, fault)
-            self._strike(wire, seen, injected, fault)
+            self._strike(seen, injected, fault)
         if self._models is not None and seen.model not in self._models:
-            raise _not_found(wire.provider, wire.api, seen.model)
+            raise not_found(wire.provider, wire.api, seen.model)
         prompt, request = self._understand(wire, seen.body)
         window = self._windows.get(seen.model)
         if window is not None and prompt.tokens + (request.max_tokens or 0) > window:
@@ -236,7 +254,8 @@ class LoopbackProvider:
         number = next(self._numbers)
         usage = answer.usage or _usage(prompt.tokens, ticket, answer, spoken=0 if request.max_tokens == 0 else 1)
         reply = Reply(request, answer, usage, f"{self._seed}:{number}", int(time.time()), self._chunk_tokens, hit)
-        self._wait(seen.model)
+        if not seen.batch:
+            self._wait(seen.model)
         self._cache.commit(ticket)
         seen = replace(seen, status=200, usage=usage, answer=answer)
         if fault is not None and fault in GARBLED:
@@ -255,6 +274,35 @@ class LoopbackProvider:
             200, {**sent, **limits(wire.provider, usage, request_id), **answer.headers}, self._paced(events, seen.model)
         )
 
+    def _about_batches(self, batches: Batches | MessageBatches, seen: Seen, asked: Asked, request_id: str) -> Response:
+        """A request about batches or files."""
+        injected = self._faults.take(seen.provider, "", seen.api)
+        if injected is not None:
+            fault = NOT_STREAMED.get(injected.fault, injected.fault)
+            seen = replace(seen, fault=fault.name)
+            self._strike(seen, injected, Fault.SERVER_ERROR if fault in ANSWERED or fault in GARBLED else fault)
+        response = batches.respond(asked)
+        self._record(replace(seen, status=response.status))
+        return replace(response, headers={**response.headers, REQUEST_IDS[seen.provider]: request_id})
+
+    def _of_batch(self, batch: str, key: str, item: Item) -> Made:
+        """Answer one request of a batch."""
+        wire, request_id = self._wires[item.path], f"req_{uuid.uuid4().hex[:24]}"
+        model = item.body.get("model")
+        seen = Seen(wire.provider, wire.api, model if isinstance(model, str) else "", item.body, {}, 0, batch=batch)
+        try:
+            if item.body.get("stream"):
+                raise Reject(400, "Streaming is not supported in a batch.", "invalid_request_error", "stream")
+            response = self._answer(wire, seen, key, request_id)
+            body = json.loads(response.body) if isinstance(response.body, bytes) else {}
+            return Made(response.status, body, request_id)
+        except (Reject, Reset, Stall, ValueError) as error:
+            reject = (
+                error if isinstance(error, Reject) else Reject(500, "The server had an error while processing your request.")
+            )
+            self._record(replace(seen, status=reject.status, error=reject.message, fault=reject.fault))
+            return Made(reject.status, reject.payload(wire.provider, request_id), request_id)
+
     def _understand(self, wire: Wire, body: Mapping[str, Any]) -> tuple[Prompt, Request]:
         try:
             shaped(wire.provider, body)
@@ -266,14 +314,14 @@ class LoopbackProvider:
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:  # any JSON may come in: not an outage
             raise Reject(400, f"Invalid body: {error!r}", "invalid_request_error") from error
 
-    def _strike(self, wire: Wire, seen: Seen, injected: Injected, fault: Fault) -> None:
+    def _strike(self, seen: Seen, injected: Injected, fault: Fault) -> None:
         """Let a fault that needs no answer happen."""
         if fault in (Fault.RESET, Fault.STALL):
             self._record(replace(seen, error=fault.value))
             self._wait(seen.model)
             raise Reset if fault is Fault.RESET else Stall(injected.seconds)
         if fault not in ANSWERED and fault not in NOT_STREAMED and fault not in GARBLED:
-            raise rejection(injected, fault, wire.provider, wire.api, seen.model)
+            raise rejection(injected, fault, seen.provider, seen.api, seen.model)
 
     def _wait(self, model: str) -> None:
         """Let the latency of a model pass, or the server stop."""
@@ -302,18 +350,6 @@ class LoopbackProvider:
                 self._failure = self._failure or error
             raise Reject(400, f"loopback: the answer callable raised {error!r}", code="loopback_answer_failed") from error
         return replace(answer, stop_reason="content_filter") if fault is Fault.CONTENT_FILTER else answer
-
-    def _get(self, path: str, provider: str, seen: Seen, request_id: str) -> Response:
-        made = [_model(provider, name) for name in self._models or ()]
-        if path == "/v1/models":
-            extra = {"object": "list"} if provider == "openai" else {"has_more": False, "first_id": None, "last_id": None}
-            return self._json(seen, 200, {"data": made, **extra}, request_id)
-        name = path.removeprefix("/v1/models/")
-        if path.startswith("/v1/models/") and (self._models is None or name in self._models):
-            return self._json(seen, 200, _model(provider, name), request_id)
-        if path.startswith("/v1/models/"):
-            raise _not_found(provider, "models", name)
-        raise Reject(404, f"Invalid URL (GET {path})" if provider == "openai" else "Not found")
 
     def _json(self, seen: Seen, status: int, body: Mapping[str, Any], request_id: str) -> Response:
         self._record(replace(seen, status=status))
@@ -358,25 +394,3 @@ def _responder(answer: Responder | Sequence[Answer] | None, seed: int) -> Respon
 def _usage(prompt: int, ticket: Ticket, answer: Answer, spoken: int) -> Usage:
     reasoning = weight(Answer(text=answer.reasoning))
     return Usage(prompt, max(spoken, weight(answer)), ticket.read, ticket.write_5m, ticket.write_1h, reasoning)
-
-
-def _not_found(provider: str, api: str, model: str) -> Reject:
-    reject = rejection(Injected(Fault.NOT_FOUND), Fault.NOT_FOUND, provider, api, model)
-    reject.fault = None  # nobody injected it
-    return reject
-
-
-def _parse(body: bytes) -> dict[str, Any]:
-    try:
-        parsed = json.loads(body or b"null")
-    except ValueError as error:
-        raise Reject(400, "We could not parse the JSON body of your request.") from error
-    if not isinstance(parsed, dict):
-        raise Reject(400, "The body of the request must be a JSON object.")
-    return parsed
-
-
-def _model(provider: str, name: str) -> dict[str, Any]:
-    if provider == "openai":
-        return {"id": name, "object": "model", "created": 1767225600, "owned_by": "loopback"}
-    return {"type": "model", "id": name, "display_name": name, "created_at": "2026-01-01T00:00:00Z"}

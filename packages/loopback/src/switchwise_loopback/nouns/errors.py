@@ -78,3 +78,14 @@ class Reject(Exception):
 def invalid(message: str, param: str | None = None, code: str | None = None) -> Reject:
     """A 400 `invalid_request_error`."""
     return Reject(400, message, "invalid_request_error", param, code)
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """The body of a request. Raises a 400 `Reject` if it is no JSON object."""
+    try:
+        parsed = json.loads(body or b"null")
+    except ValueError as error:
+        raise Reject(400, "We could not parse the JSON body of your request.") from error
+    if not isinstance(parsed, dict):
+        raise Reject(400, "The body of the request must be a JSON object.")
+    return parsed

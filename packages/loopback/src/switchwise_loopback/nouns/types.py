@@ -195,14 +195,15 @@ class Seen:
     """One request that the server received, and what became of it.
 
     Parameters:
-        provider, api, model: as in `Request`; `model` is "" if the body named none.
-        body: the parsed body, `{}` for GET.
+        provider, api, model: as in `Request`; `api` may also be `batches` or `files`; `model` is "" if the body named none.
+        body: the parsed body, `{}` for GET, batches and files.
         headers: request headers, names in lower case.
         status: status of the response; 0 if the connection was reset or held before any.
         usage: token counts that were reported, None on an error.
         answer: what was answered, None on an error.
         fault: the injected fault, by name, or None.
         error: message of the error that was sent, or None.
+        batch: the id of the batch that it was a part of; empty: of none.
     """
 
     provider: str
@@ -215,3 +216,4 @@ class Seen:
     answer: Answer | None = None
     fault: str | None = None
     error: str | None = None
+    batch: str = ""

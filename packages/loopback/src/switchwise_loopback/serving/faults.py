@@ -125,10 +125,12 @@ class Injected:
     retry_after: float | None = None
     seconds: float = 30.0
     after: int = 1
+    api: str | None = None
 
-    def strikes(self, provider: str, model: str) -> bool:
+    def strikes(self, provider: str, model: str, api: str) -> bool:
         """Whether it matches and has lives left."""
-        return (self.times is None or self.times > 0) and self.provider in (None, provider) and self.model in (None, model)
+        alive = self.times is None or self.times > 0
+        return alive and self.provider in (None, provider) and self.model in (None, model) and self.api in (None, api)
 
 
 class FaultBook:
@@ -148,11 +150,11 @@ class FaultBook:
         with self._lock:
             self._book.clear()
 
-    def take(self, provider: str, model: str) -> Injected | None:
+    def take(self, provider: str, model: str, api: str) -> Injected | None:
         """The first fault that strikes this request, with one life less, or None."""
         with self._lock:
             for injected in self._book:
-                if injected.strikes(provider, model):
+                if injected.strikes(provider, model, api):
                     if injected.times is not None:
                         injected.times -= 1
                     return injected

@@ -1,0 +1,202 @@
+"""Batches of requests: how they get done over time. How they look is each protocol's.
+
+Rules:
+1. A batch ends when all its requests are done, when it is cancelled, or `WINDOW` seconds after it was made, whichever comes first.
+2. Of n requests the i-th is done after i/n of the batch's time, on the provider's clock: an early end leaves the later ones without an answer.
+3. Nothing runs by itself: what is due is made when somebody looks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from ..nouns.errors import Reject
+from .transport import Response
+
+WINDOW = 86_400.0
+"""Seconds that a batch may take."""
+
+
+class Asked(NamedTuple):
+    """A request to the endpoints of batches.
+
+    Parameters:
+        method, path: of HTTP; the path without its query.
+        query: first values by name.
+        headers: names in lower case.
+        body: as received.
+        key: the API key.
+        base: the address of this server, for links.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    key: str
+    base: str
+
+
+class Made(NamedTuple):
+    """What came of one request of a batch: its status, its body, and its id."""
+
+    status: int
+    body: dict[str, Any]
+    id: str
+
+
+@dataclass
+class Item:
+    """One request of a batch; `made` is None until it is done."""
+
+    custom_id: str
+    path: str
+    body: Mapping[str, Any]
+    made: Made | None = None
+
+
+@dataclass
+class Job:
+    """One batch.
+
+    Parameters:
+        id: of the batch.
+        key: the API key that it belongs to.
+        begun: on the provider's clock; `created` is the same moment in seconds since the epoch.
+        seconds: that all of it takes.
+        items: its requests.
+        cancelled: when it was cancelled, on the provider's clock.
+        details: what its protocol keeps of it.
+    """
+
+    id: str
+    key: str
+    begun: float
+    seconds: float
+    items: list[Item]
+    cancelled: float | None = None
+    created: float = field(default_factory=time.time)
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def stop(self) -> float:
+        """The latest moment at which a request of it is made."""
+        return self.begun + WINDOW if self.cancelled is None else min(self.cancelled, self.begun + WINDOW)
+
+    def ended(self, now: float) -> float | None:
+        """When it ended; None: it goes on."""
+        if all(item.made is not None for item in self.items):
+            return min(self.begun + self.seconds, self.stop)
+        return self.stop if now >= self.stop else None
+
+    def epoch(self, moment: float) -> int:
+        """A moment of the provider's clock in seconds since the epoch."""
+        return int(self.created + moment - self.begun)
+
+    def rfc3339(self, moment: float) -> str:
+        """The same as text."""
+        return datetime.fromtimestamp(self.created + moment - self.begun, UTC).isoformat().replace("+00:00", "Z")
+
+
+class Jobs:
+    """The batches of one protocol. Thread-safe.
+
+    Parameters:
+        clock: seconds.
+        make: answers one request of a batch: (batch, key, request) -> what came of it.
+        seconds: that a batch for a model takes, by model; `"*"` for all others; 0 without one.
+        seed: varies the ids.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float], make: Callable[[str, str, Item], Made], seconds: Mapping[str, float], seed: int
+    ) -> None:
+        self.clock, self._make, self._seconds, self._seed = clock, make, seconds, seed
+        self._lock = threading.RLock()
+        self._jobs: dict[str, Job] = {}
+        self._number = 0
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._jobs.clear()
+
+    def id(self, prefix: str) -> str:
+        """A new id in the provider's style."""
+        with self._lock:
+            self._number += 1
+            digest = hashlib.sha256(f"{self._seed}:{prefix}:{self._number}".encode()).hexdigest()
+        return f"{prefix}{digest[:24]}"
+
+    def add(self, prefix: str, key: str, items: list[Item]) -> Job:
+        """Take a batch on."""
+        model = str(items[0].body.get("model")) if items else ""
+        job = Job(self.id(prefix), key, self.clock(), self._seconds.get(model, self._seconds.get("*", 0.0)), items)
+        with self._lock:
+            self._jobs[job.id] = job
+        return job
+
+    def get(self, key: str, name: str, missing: str) -> Job:
+        """A batch as it is now. Raises a 404 `Reject` where this key has none of that id."""
+        with self._lock:
+            job = self._jobs.get(name)
+            if job is None or job.key != key:
+                raise Reject(404, missing)
+            self.advance(job)
+            return job
+
+    def drop(self, job: Job) -> None:
+        """Forget a batch."""
+        with self._lock:
+            self._jobs.pop(job.id, None)
+
+    def cancel(self, job: Job) -> bool:
+        """Stop it; False: it has ended."""
+        with self._lock:
+            now = self.clock()
+            if job.ended(now) is not None:
+                return False
+            if job.cancelled is None:
+                job.cancelled = now
+            return True
+
+    def page(self, key: str, query: Mapping[str, str], after: str) -> tuple[list[Job], bool]:
+        """The batches of a key, the newest first, and whether there are more.
+
+        Parameters:
+            after: name of the parameter that says after which id to go on.
+        """
+        with self._lock:
+            known = [job for job in reversed(self._jobs.values()) if job.key == key]
+            for job in known:
+                self.advance(job)
+        since = next((i + 1 for i, job in enumerate(known) if job.id == query.get(after)), 0)
+        limit = int(query.get("limit") or 20)
+        return known[since : since + limit], len(known) > since + limit
+
+    def advance(self, job: Job) -> None:
+        """Make the requests that are due."""
+        with self._lock:
+            now, total = self.clock(), len(job.items)
+            for place, item in enumerate(job.items, 1):
+                due = job.begun + job.seconds * place / total
+                if item.made is None and due <= min(now, job.stop):
+                    item.made = self._make(job.id, job.key, item)
+
+
+def lines(values: Sequence[Mapping[str, Any]]) -> bytes:
+    """Values as JSONL."""
+    return "".join(json.dumps(value, ensure_ascii=False) + "\n" for value in values).encode()
+
+
+def said(value: Mapping[str, Any]) -> Response:
+    """A JSON answer."""
+    return Response(200, {"content-type": "application/json"}, json.dumps(value, ensure_ascii=False).encode())
