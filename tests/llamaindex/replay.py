@@ -9,7 +9,8 @@ import httpx
 from llama_index.core.base.llms.types import ChatMessage
 
 from llama_index.llms.switchwise import Switchwise
-from switchwise import AllTargetsFailed, Interrupted
+from switchwise import AllTargetsFailed, Interrupted, Pool, Router, Target
+from switchwise.engine.recovery import Recovery
 from switchwise.failures import IncompleteStream
 from switchwise.nouns.secrets import masked
 
@@ -50,7 +51,7 @@ def outcome(llm: Any, streamed: bool) -> tuple[list[Any], BaseException | None]:
 def check(recorded: Recorded, make: Callable[[], Any]) -> None:
     """The routed LLM gives what the bare one gives; where that fails, it fails with the same error, or says what was silent."""
     chunks, error = outcome(make(), recorded.streamed)
-    routed, told = outcome(Switchwise({"only": make()}), recorded.streamed)
+    routed, told = outcome(_routed(make()), recorded.streamed)
     if isinstance(told, AllTargetsFailed):
         told = told.exceptions[0]
     elif isinstance(told, Interrupted):
@@ -61,6 +62,11 @@ def check(recorded: Recorded, make: Callable[[], Any]) -> None:
     assert type(told) is type(error)
     assert told is error or str(told) == masked(str(error)), "but for keys, which are hidden, the error is the bare one's"
     assert routed == chunks or (error is not None and routed == chunks[: len(routed)])
+
+
+def _routed(llm: Any) -> Switchwise:
+    """An LLM that waits for nobody: a recorded `retry-after` is not worth its seconds."""
+    return Switchwise({"only": llm}, router=Router(Pool([Target("only")]), recovery=Recovery(patience=0)))
 
 
 def _terminated(recorded: Recorded) -> bool:

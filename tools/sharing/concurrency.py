@@ -19,14 +19,15 @@ from switchwise.nouns.errors import NoTarget
 from switchwise.policies import Budget
 from switchwise_loopback import Fault
 
-ALL = tuple(fault for fault in Fault if fault not in {Fault.STALL, Fault.STALL_MID_STREAM, Fault.BAD_REQUEST})
+_SLOW = {Fault.STALL, Fault.STALL_MID_STREAM, Fault.PINGS, Fault.PINGS_MID_STREAM}
+ALL = tuple(fault for fault in Fault if fault not in {*_SLOW, Fault.BAD_REQUEST})
 """Every fault but those that only take time, and one that is the caller's own."""
 LONGEST = 60
 _ENDS = (NoTarget, AllTargetsFailed, Interrupted)
 
 
 def run(
-    limit: float, threads: int, tasks: int, *, seed: int = 0, faults: Sequence[Fault] = ALL, rounds: int = 20
+    limit: float, threads: int, tasks: int, *, seed: int = 0, faults: Sequence[Fault] = ALL, rounds: int = 20, timeout: float = 10.0
 ) -> tuple[float, float]:
     """Spend a budget by threads and tasks at once; what the provider billed, and what the budget charged, in USD.
 
@@ -34,12 +35,13 @@ def run(
         limit: of the budget, in USD.
         threads, tasks: that call at once, whole and streamed.
         rounds: calls of each, at most.
+        timeout: of the clients, in seconds.
     """
     bill = Bill(1 / 3, tuple(faults), seed)
     with bill.provider as provider:
         pool = Pool([Target(name, "openai", name, price=PRICE) for name in NAMES])
         budget = Budget(usd=limit, per="all", margin=2.0)
-        made = {name: OpenAIClient(base_url=provider.openai_url, api_key="test", timeout=10.0) for name in NAMES}
+        made = {name: OpenAIClient(base_url=provider.openai_url, api_key="test", timeout=timeout) for name in NAMES}
         clients = Clients(made, Router(pool, budget, recovery=Recovery(patience=0.0)))
 
         def work(number: int) -> None:
