@@ -27,7 +27,14 @@ _ENDS = (NoTarget, AllTargetsFailed, Interrupted)
 
 
 def run(
-    limit: float, threads: int, tasks: int, *, seed: int = 0, faults: Sequence[Fault] = ALL, rounds: int = 20, timeout: float = 10.0
+    limit: float,
+    threads: int,
+    tasks: int,
+    *,
+    seed: int = 0,
+    faults: Sequence[Fault] = ALL,
+    rounds: int = 20,
+    timeout: float = 10.0,
 ) -> tuple[float, float]:
     """Spend a budget by threads and tasks at once; what the provider billed, and what the budget charged, in USD.
 
