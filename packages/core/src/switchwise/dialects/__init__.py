@@ -1,17 +1,17 @@
-"""What each API takes and gives, as a table; and the pure functions that adapt a request to a row of it.
+"""Rules of each provider API as a table, and pure functions that adapt a request to one row of it.
 
-| module | what it decides |
+| module | decides |
 |---|---|
 | `table`, `dialect` | the rows, and what a row is |
 | `call_ids` | ids and names of tool calls |
-| `turn_order` | who may speak when; blank turns; where a tool's pictures go |
-| `media` | which pictures, sounds, films and files can be shown |
-| `thinking` | when a model may not think |
+| `turn_order` | order of turns; blank turns; where images in tool results go |
+| `media` | whether images, audio, video and files can be sent |
+| `thinking` | when thinking must be off |
 | `settings` | names and values of settings |
 | `tool_choice` | which tool must be called |
-| `answer_end` | how an answer ended; whether a stream was cut |
+| `answer_end` | why an answer ended; whether a stream was truncated |
 
-The docs are drawn from it: `python -m switchwise.testing.portability`.
+The docs are generated from it: `python -m switchwise.testing.portability`.
 """
 
 from switchwise.dialects.dialect import Dialect, Thoughts

@@ -1,4 +1,4 @@
-"""How an answer ended, in one vocabulary; and whether a stream came to its end at all."""
+"""Maps the end reasons of all APIs to one vocabulary, and detects truncated streams."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from switchwise.dialects.table import DIALECTS
 from switchwise.nouns.exchange.reply import EndReason
 
 
-def end_of(dialect: Dialect, told: Mapping[str, Any], calls: bool = False, refused: bool = False) -> EndReason:
-    """Why an answer ended.
+def end_of(dialect: Dialect, fields: Mapping[str, Any], calls: bool = False, refused: bool = False) -> EndReason:
+    """Return why an answer ended.
 
     Parameters:
         dialect: of the target.
-        told: the fields of the answer that say so (`EndRules.fields`); others do no harm.
-        calls: it calls tools: some APIs call that a stop.
-        refused: it holds a refusal where the API has a place of its own for it.
+            fields: the fields of the answer that say why it ended (`EndRules.fields`); others are ignored.
+            calls: the answer calls tools: some APIs report that as a stop.
+            refused: the answer holds a refusal in the API's own field for it.
 
     >>> from switchwise.dialects.table import ANTHROPIC, OPENAI_RESPONSES
     >>> end_of(ANTHROPIC, {"stop_reason": "max_tokens"}).value, end_of(OPENAI_RESPONSES, {"status": "completed"}, calls=True).value
@@ -26,7 +26,7 @@ def end_of(dialect: Dialect, told: Mapping[str, Any], calls: bool = False, refus
     if refused:
         return EndReason.REFUSAL
     for name in dialect.ends.fields:
-        word = told.get(name)
+        word = fields.get(name)
         if word:
             found = reason_of(dialect, word)
             if found is EndReason.STOP and calls:
@@ -36,19 +36,19 @@ def end_of(dialect: Dialect, told: Mapping[str, Any], calls: bool = False, refus
     return EndReason.UNKNOWN
 
 
-def end_in_any_words(told: Mapping[str, Any], calls: bool = False) -> EndReason:
-    """Why an answer ended, where it is not known whose words it uses.
+def end_in_any_words(fields: Mapping[str, Any], calls: bool = False) -> EndReason:
+    """Return why an answer ended, for an answer of an unknown API.
 
     >>> end_in_any_words({"finish_reason": "COMPLETE"}).value, end_in_any_words({"stopReason": "max_tokens"}).value
     ('stop', 'length')
     """
-    found = (end_of(dialect, told, calls) for dialect in DIALECTS if not told.keys().isdisjoint(dialect.ends.fields))
+    found = (end_of(dialect, fields, calls) for dialect in DIALECTS if not fields.keys().isdisjoint(dialect.ends.fields))
     return next((reason for reason in found if reason is not EndReason.UNKNOWN), EndReason.UNKNOWN)
 
 
 def reason_of(dialect: Dialect, word: object) -> EndReason:
-    """What one word of an API means; `UNKNOWN` for one that is new."""
-    value = getattr(word, "value", word)  # SDKs may give members of an enumeration
+    """Map one value of an API to a neutral reason; `UNKNOWN` for a new one."""
+    value = getattr(word, "value", word)  # SDKs may return members of an enumeration
     if isinstance(value, Mapping):  # Responses' `incomplete_details`, Gemini's `prompt_feedback`
         value = value.get("reason") or value.get("block_reason") or value.get("blockReason") or ""
     key = str(value).lower()
@@ -56,19 +56,19 @@ def reason_of(dialect: Dialect, word: object) -> EndReason:
     return found or dialect.ends.words.get(key.rpartition(".")[2]) or EndReason.UNKNOWN
 
 
-def whole(dialect: Dialect, told: Mapping[str, Any], usage: bool = False) -> bool:
-    """Whether a stream came to its end, by its marker or (where the API sends it last) by its usage.
+def whole(dialect: Dialect, fields: Mapping[str, Any], usage: bool = False) -> bool:
+    """Return whether a stream is complete: by its end marker or, where the API sends usage last, by its usage.
 
-    A whole answer needs no marker.
+    An answer that was not streamed needs no marker.
 
     Parameters:
         dialect: of the target.
-        told: the fields of what the stream added up to.
-        usage: it told its usage.
+            fields: the fields of the collected stream.
+            usage: the stream reported its usage.
 
     >>> from switchwise.dialects.table import OPENAI_CHAT
     >>> whole(OPENAI_CHAT, {"finish_reason": "stop"}), whole(OPENAI_CHAT, {}), whole(OPENAI_CHAT, {}, usage=True)
     (True, False, True)
     """
     ends = dialect.ends
-    return not ends.marked or any(told.get(name) for name in ends.fields) or (usage and ends.usage_ends)
+    return not ends.marked or any(fields.get(name) for name in ends.fields) or (usage and ends.usage_ends)

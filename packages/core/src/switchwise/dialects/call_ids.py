@@ -1,7 +1,7 @@
-"""Ids and names of tool calls, as a target takes them. Pure, and always the same for the same place in a conversation.
+"""Rewrites ids and names of tool calls for a target. Pure; the result depends only on the place in the conversation.
 
-An id that the target refuses becomes its digest, the same everywhere. An empty one is made of its place. One that occurs again where each may be used
-once gets a number: some models of OpenAI's repeat theirs.
+An id that the target refuses is replaced by its digest, everywhere the same. A missing id is derived from its position. Where ids must be unique,
+a repeated one gets a number: some OpenAI models repeat theirs.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ _STRANGE = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 class CallIds:
-    """The ids of one conversation, for one target.
+    """Ids of the tool calls of one conversation, for one target.
 
-    It notes at which message an id occurs, so that the same message always gets the same ids, however often it is looked at.
+    Records at which message an id occurs, so that the same message always gets the same ids, however often it is read.
 
     Parameters:
         rules: of the target.
-        once: each id may be used once, whatever the rules say: some models change their API once tools are bound.
+            once: each id must be unique, whatever the rules say: some models switch to another API once tools are bound.
 
     >>> ids = CallIds(CallIdRules(longest=40, once=True))
     >>> ids.called("call_1", 1), ids.answered("call_1", 2), ids.called("call_1", 3), ids.answered("call_1", 4)
@@ -39,12 +39,12 @@ class CallIds:
         self._unnamed: dict[int, int] = {}
 
     def called(self, given: str | None, place: int, number: int = 0) -> str:
-        """The id of a call.
+        """Return the id of a call.
 
         Parameters:
-            given: what its maker called it; empty or None: nothing.
-            place: number of its message in the conversation.
-            number: of the call in that message.
+                given: its original id; empty or None if it has none.
+                place: index of its message in the conversation.
+                number: index of the call in that message.
         """
         if not given:
             self._unnamed[place] = max(self._unnamed.get(place, 0), number + 1)
@@ -57,12 +57,12 @@ class CallIds:
         return self._fit(given, self._before(given, place))
 
     def answered(self, given: str | None, place: int, number: int = 0) -> str:
-        """The id of the call that a result answers: the latest of that name; where it has none, the one at its position among the results.
+        """Return the id of the call that a result answers: the latest with that id; without an id, the one at its position among the results.
 
         Parameters:
-            given: the id that the result names; empty or None: none.
-            place: number of its message in the conversation.
-            number: of the result in that message.
+                given: the id that the result carries; empty or None if it has none.
+                place: index of its message in the conversation.
+                number: index of the result in that message.
         """
         if not given:
             caller = max((at for at in self._unnamed if at < place), default=None)
@@ -73,7 +73,7 @@ class CallIds:
         return self._fit(given, self._before(given, place) - 1)
 
     def upto(self, place: int) -> CallIds:
-        """The ids of the messages before a place, for a conversation that goes on otherwise."""
+        """Return the ids of the messages before `place`, for a conversation that branches there."""
         ids = CallIds(self._rules, self._once)
         ids._places = {
             given: kept for given, places in self._places.items() if (kept := tuple([at for at in places if at < place]))
@@ -82,11 +82,11 @@ class CallIds:
         return ids
 
     def _before(self, given: str, place: int) -> int:
-        """In how many messages before `place` a call has that id."""
+        """Count the messages before `place` that hold a call with that id."""
         return sum(at < place for at in self._places.get(given, ()))
 
     def _fit(self, given: str, before: int) -> str:
-        """The id after so many calls that had the same."""
+        """Return the id to use after `before` calls that had the same one."""
         own = given if before < 1 else f"{given}_{before + 1}"
         return own if self._rules.accept(own) else made(own, self._rules)
 
@@ -96,7 +96,7 @@ def _by_place(place: int, number: int) -> str:
 
 
 def made(given: str, rules: CallIdRules) -> str:
-    """An id that the target takes, made of one that it does not.
+    """Derive an id that the target accepts from one that it refuses.
 
     >>> len(made("x" * 80, CallIdRules(longest=40))), made("call_1", CallIdRules(pattern="[a-zA-Z0-9]{9}", made=9))
     (37, 'f0ce5c525')
@@ -106,7 +106,7 @@ def made(given: str, rules: CallIdRules) -> str:
 
 
 def tool_name(given: str, rules: ToolRules) -> str:
-    """The name of a tool that was called, as the target takes it: letters, digits, `_` and `-`.
+    """Return the name of a tool as the target accepts it: letters, digits, `_` and `-`.
 
     >>> tool_name("search files", ToolRules()), tool_name("any name", ToolRules(longest_name=0))
     ('search_files', 'any name')
@@ -122,7 +122,7 @@ _STRANGE_AUTHOR = re.compile(r"[\s<|\\/>]")
 
 
 def author_name(given: str) -> str:
-    """The name of who speaks, as Chat Completions takes it: no spaces, angle brackets, bars or slashes.
+    """Return the author's name as Chat Completions accepts it: no spaces, angle brackets, bars or slashes.
 
     >>> author_name("Ada Lovelace")
     'Ada_Lovelace'

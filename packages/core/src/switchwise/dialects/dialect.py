@@ -1,8 +1,7 @@
-"""The shape of a row of the table: what one API takes in a request, and what its answers end with.
+"""The type of a row of the table: what one API accepts in a request, and how its answers end.
 
-A row is data. What follows from it is decided by pure functions on small facts (an id, a role, a name of a setting), one module for each subject;
-adapters apply the result to their own objects. So every adapter adapts a request in the same way, and a target still gets its own answers back as
-they were.
+A row is data. Pure functions on small facts (an id, a role, the name of a setting) apply it, one module per subject; adapters apply the result to their
+own objects. So every adapter adapts a request in the same way, and a target gets its own earlier answers back unchanged.
 """
 
 from __future__ import annotations
@@ -15,31 +14,31 @@ from enum import StrEnum
 from switchwise.nouns.exchange.reply import EndReason
 
 DATA, ADDRESS = "data", "address"
-"""How a picture or a file reaches an API: inside the request (base64), or by its URL."""
+"""How an image or a file can be sent: inside the request (base64), or by its URL."""
 
 
 class Thoughts(StrEnum):
-    """How an API wants its own reasoning back."""
+    """The form in which an API accepts its own reasoning back."""
 
     NONE = "none"
-    """It takes none."""
+    """Not accepted."""
     SIGNED = "signed"
-    """Blocks with a signature, from the same model, unchanged."""
+    """Signed blocks, from the same model, unchanged."""
     ITEMS = "items"
-    """Items that it keeps itself, or that came encrypted."""
+    """Items that the provider stores, or that were returned encrypted."""
     FIELDS = "fields"
-    """Fields of the message besides its text (`reasoning_content`, `reasoning_details`), from the same model."""
+    """Message fields besides the text (`reasoning_content`, `reasoning_details`), from the same model."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CallIdRules:
-    """What the ids of tool calls must look like.
+    """Rules for the ids of tool calls.
 
     Parameters:
-        longest: characters; 0: any number.
-        pattern: what the whole id must match; empty: anything.
-        once: an id may stand for one call of a conversation only.
-        made: how many characters an id has that we make; 0: `call_` and a digest.
+            longest: maximum number of characters; 0: no limit.
+            pattern: regular expression for the whole id; empty: anything.
+            once: ids must be unique within a conversation.
+            made: length of the ids that we generate; 0: `call_` and a digest.
     """
 
     longest: int = 0
@@ -48,7 +47,7 @@ class CallIdRules:
     made: int = 0
 
     def accept(self, given: str) -> bool:
-        """Whether the API takes an id as it is."""
+        """Return whether the API accepts an id unchanged."""
         if not given or (self.longest and len(given) > self.longest):
             return False
         return not self.pattern or re.fullmatch(self.pattern, given) is not None
@@ -56,14 +55,14 @@ class CallIdRules:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TurnRules:
-    """Who may speak when.
+    """Rules for the order of turns.
 
     Parameters:
-        user_first: the first turn must be a user's, and there must be one.
-        one_system: several system messages at the start must be one.
-        system_in_place: a system message in mid-conversation is refused, dropped or moved; a user must say it.
-        answer_between: an answer must stand between a tool's result and a user's words.
-        no_prefill: another model's answer must not end the conversation.
+            user_first: the first turn must be a user turn, and there must be one.
+            one_system: system messages at the start must be merged into one.
+            system_in_place: a system message in mid-conversation is refused, dropped or moved, so it is sent as a user message.
+            answer_between: an assistant turn must stand between a tool result and a user turn.
+            no_prefill: the conversation must not end with another model's answer.
     """
 
     user_first: bool = False
@@ -74,24 +73,24 @@ class TurnRules:
 
     @property
     def any(self) -> bool:
-        """Whether there is any rule."""
+        """Return whether any rule applies."""
         return self.user_first or self.one_system or self.system_in_place or self.answer_between or self.no_prefill
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SettingRules:
-    """The settings of a call.
+    """Rules for the settings of a call.
 
     Parameters:
-        takes: of the settings that `settings.KNOWN` lists, those that the API has. Any other is passed on: it may be new.
-        words: setting -> what the API calls it.
-        longest: what it calls the limit of the answer's length in tokens.
-        stop: what it calls stop sequences.
-        options: setting -> its name among the `options` of a request (Ollama).
-        json_mode: it can be asked for JSON without a schema.
-        hottest: the highest `temperature`.
-        ours: setting of another provider with the same name -> the values that this API understands.
-        nested_effort: the effort of reasoning is part of `reasoning` (Responses).
+            takes: settings that the API accepts, of those listed in `settings.KNOWN`. Unlisted settings are passed on: they may be new.
+            words: setting -> its name in the API.
+            longest: the API's name for the limit of output tokens.
+            stop: the API's name for stop sequences.
+            options: setting -> its name among the `options` of a request (Ollama).
+            json_mode: JSON without a schema can be requested.
+            hottest: the highest accepted `temperature`.
+            ours: setting that another provider also has -> the values that this API understands.
+            nested_effort: the effort is part of `reasoning` (Responses).
     """
 
     takes: frozenset[str] = frozenset()
@@ -107,14 +106,14 @@ class SettingRules:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ToolRules:
-    """Tools, and the choice among them.
+    """Rules for tools and tool choice.
 
     Parameters:
-        longest_name: characters of a tool's name; 0: any number and any characters.
-        none: it can be told to call no tool.
-        named: it can be told which of several tools to call.
-        subset: it can be told which tools are allowed (`allowed_tools`).
-        one_by_one: it can be told to make one call at a time.
+            longest_name: maximum length of a tool's name; 0: any length and any characters.
+            none: tool calls can be forbidden.
+            named: one of several tools can be forced.
+            subset: the choice can be limited to some tools (`allowed_tools`).
+            one_by_one: parallel calls can be disabled.
     """
 
     longest_name: int = 64
@@ -126,13 +125,13 @@ class ToolRules:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EndRules:
-    """How an answer ends.
+    """Rules for the end of an answer.
 
     Parameters:
-        fields: the fields of an answer, or of the last part of its stream, that say why it ended. Empty: unknown.
-        words: what they say -> the neutral reason.
-        marked: a stream without any of these fields was cut.
-        usage_ends: a usage record, which the API sends last, ends a stream too.
+            fields: fields of an answer, or of the last chunk of its stream, that say why it ended. Empty: unknown.
+            words: their values -> the neutral reason.
+            marked: a stream without any of these fields was truncated.
+            usage_ends: a usage record, which the API sends last, also ends a stream.
     """
 
     fields: tuple[str, ...] = ()
@@ -143,19 +142,19 @@ class EndRules:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dialect:
-    """What one API takes and gives.
+    """What one API accepts and returns.
 
     Parameters:
         name: of the row.
-        title: of the API, for people.
+            title: name of the API in documents and messages.
         protocol: name of the row whose requests have the same shape.
         ids, turns, settings, tools, ends: the rules of each subject.
-        blank_user: a user may say nothing.
-        blank_answer: an answer that says nothing and calls nothing may be sent back.
-        media: `image`, `audio`, `video`, `file` -> how the API can be shown one (`DATA`, `ADDRESS`); missing: it cannot. None: unknown.
-        media_in_results: results of tools may hold more than text.
+            blank_user: a user message may be empty.
+            blank_answer: an answer without text and tool calls may be sent back.
+            media: `image`, `audio`, `video`, `file` -> how it can be sent (`DATA`, `ADDRESS`); missing: it cannot. None: unknown.
+            media_in_results: tool results may hold more than text.
         cache_marks: blocks may carry `cache_control`.
-        thoughts: how it wants its reasoning back.
+            thoughts: the form in which the API accepts its reasoning back.
     """
 
     name: str

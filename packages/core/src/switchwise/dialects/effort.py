@@ -1,14 +1,14 @@
-"""Reasoning effort, in the words of the API that takes it; and what an API says of the levels that a model has.
+"""Writes a reasoning effort in the setting of the API that receives it.
 
 | API | setting |
 |---|---|
-| Chat Completions and whoever speaks it | `reasoning_effort` |
-| Responses | `reasoning.effort`, beside what else `reasoning` says |
-| Messages | `output_config.effort`, beside what else `output_config` says; models without it: `thinking` with a budget |
+| Chat Completions and compatible servers | `reasoning_effort` |
+| Responses | `reasoning.effort`; other keys of `reasoning` are kept |
+| Messages | `output_config.effort`; other keys are kept; models without it: `thinking` with a budget |
 | Gemini | `thinking_level`; 2.5: `thinking_budget` |
 
-Which levels a model has is a claim of whoever lists them: the lists of frameworks and the APIs disagree. So a level goes out as it is, and the refusal
-that lists the supported ones is believed (`switchwise.failures.effort`).
+Lists of the levels that a model supports disagree with each other and with the APIs. So a level is sent as given, and the refusal that lists the
+supported levels is believed (`switchwise.failures.effort`).
 
 Source: the reference pages of the providers and the parameters of their SDKs, as of 2026-11; docs/guide/effort.md.
 """
@@ -30,22 +30,22 @@ BUDGETS: Final[Mapping[str, int]] = {
     "xhigh": 24_576,
     "max": 32_000,
 }
-"""Tokens of thinking that stand for a level where a model takes a budget only."""
+"""Thinking budget in tokens per level, for models that accept only a budget."""
 _BUDGETED = re.compile(r"claude-(?:3|(?:haiku|sonnet)-4|opus-4(?!-[5-9]))(?:[-.]|$)|claude-(?:haiku|sonnet)-4-5")
 _EFFORT_AGAIN = re.compile(r"claude-(?:sonnet|haiku)-4-[6-9]")
 
 
 def with_effort(dialect: Dialect, model: str, level: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of a call, in the API's own words, that ask for this level; whatever they said of it before gives way.
+    """Return the settings of a call, in the API's own names, with this effort; an effort that they already hold is replaced.
 
     Parameters:
         dialect: of the target.
-        model: its provider's name of the model.
+            model: the provider's model id.
         level: such as `low`.
-        settings: of the call, already in that API's words.
+            settings: of the call, already in the API's own names.
 
     Raises:
-        ConfigurationError: nobody knows how this API is told.
+            ConfigurationError: no setting for effort is known for this API.
 
     >>> from switchwise.dialects.table import ANTHROPIC, OPENAI_CHAT, OPENAI_RESPONSES
     >>> with_effort(OPENAI_CHAT, "gpt-5", "low", {"seed": 1})

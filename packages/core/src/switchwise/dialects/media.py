@@ -1,4 +1,4 @@
-"""Whether a target can be shown a picture, a sound, a film or a file; where it cannot, another one is asked."""
+"""Checks whether an image, audio, video or file can be sent to a target; if not, another target is tried."""
 
 from __future__ import annotations
 
@@ -6,39 +6,39 @@ from switchwise.dialects.dialect import ADDRESS, DATA, Dialect
 from switchwise.nouns.errors import FailureKind, TargetError
 
 OPENAIS_FILE, ANTHROPICS_FILE = "file-", "file_"
-"""How ids of files begin that the two keep: each has ids of its own look."""
+"""Prefixes of file ids of providers that store files: each has its own form."""
 
 
 def check(dialect: Dialect, kind: str, *, data: bool, address: bool) -> None:
-    """Refuse what the target cannot be shown.
+    """Raise if the content cannot be sent to the target.
 
     Parameters:
         dialect: of the target.
         kind: `image`, `audio`, `video` or `file`.
-        data: it is inside the request.
-        address: there is a URL.
+            data: the content is inside the request.
+            address: the content has a URL.
 
     Raises:
-        TargetError: the target cannot be shown it.
+            TargetError: it cannot be sent to the target.
     """
     if dialect.media is None:
         return
     ways = dialect.media.get(kind, frozenset())
     if (data and DATA in ways) or (address and not data and ADDRESS in ways):
         return
-    where = "" if data else (" by its address" if address else " that is kept elsewhere")
+    where = "" if data else (" by its address" if address else " that is stored elsewhere")
     raise untellable(dialect, f"{kind} content{where}")
 
 
 def check_file(dialect: Dialect, file: str) -> None:
-    """Refuse a file that another provider keeps.
+    """Raise if a file is stored by another provider.
 
     Parameters:
         dialect: of the target.
-        file: its id.
+            file: id of the file.
 
     Raises:
-        TargetError: the target cannot have it.
+            TargetError: the target has no access to it.
     """
     protocol = dialect.protocol
     foreign = (
@@ -49,9 +49,9 @@ def check_file(dialect: Dialect, file: str) -> None:
         else file.startswith((OPENAIS_FILE, ANTHROPICS_FILE))
     )
     if foreign:
-        raise untellable(dialect, f"the file {file}, which another provider keeps")
+        raise untellable(dialect, f"the file {file}, which another provider stores")
 
 
 def untellable(dialect: Dialect, what: str) -> TargetError:
-    """The failure of a target that has no way to be told something."""
-    return TargetError(FailureKind.UNSUPPORTED, f"{dialect} cannot be told {what}")
+    """Return the failure of a target to which some content cannot be sent."""
+    return TargetError(FailureKind.UNSUPPORTED, f"{dialect} cannot take {what}")

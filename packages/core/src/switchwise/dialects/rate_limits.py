@@ -1,11 +1,11 @@
-"""The rate limits in the headers of an answer: OpenAI's and Anthropic's, and those of servers that speak as they do.
+"""Parses the rate-limit headers of an answer: OpenAI's, Anthropic's, and those of compatible servers.
 
 | | limit, left | reset |
 |---|---|---|
 | OpenAI, Groq, Azure | `x-ratelimit-{limit,remaining}-{requests,tokens}` | a duration: `12ms`, `21m36.001s` |
 | Anthropic | `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining}` | a time of RFC 3339, counted from the header `date` |
 
-Azure sends -1 for what it does not count, and Anthropic has sent the epoch for a time: both say nothing.
+Azure sends -1 for what it does not count, and Anthropic has sent the epoch as a time: both are ignored.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _SECONDS = {"ms": 0.001, "h": 3600.0, "m": 60.0, "s": 1.0}
 
 
 def allowances(headers: Mapping[str, str]) -> tuple[Allowance, ...]:
-    """What is left, by the headers of an answer; empty: they do not say.
+    """Return the remaining allowances that the headers of an answer report; empty if they report none.
 
     Parameters:
-        headers: names in lower case, or a mapping that ignores case.
+            headers: with lower-case names, or a mapping that ignores case.
 
     >>> allowances({"x-ratelimit-limit-tokens": "800000", "x-ratelimit-remaining-tokens": "750000", "x-ratelimit-reset-tokens": "3.75s"})
     (Allowance(of='tokens', limit=800000, left=750000, resets=3.75),)

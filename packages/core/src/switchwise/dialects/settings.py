@@ -1,16 +1,16 @@
-"""Settings of a call, in the words of the API that takes them: what it does not have is left out, what it calls otherwise is renamed.
+"""Adapts the settings of a call to an API: renames them, and omits those that it does not have.
 
-| setting | what becomes of it |
+| setting | treatment |
 |---|---|
-| limit of the answer, stop sequences, effort, seed | the API's own word; Ollama's options |
-| settings of another provider | left out: the client would raise, or the provider refuse them |
-| settings of Chat Completions only | left out for Responses |
-| `temperature`, `top_p`, `top_k` | left out where the model takes none, or while it thinks; `temperature` at most what the API takes |
-| a limit of the answer that would end within the thinking | longer by the thinking's budget |
-| reasoning settings | left out for models that do not reason |
-| `service_tier`, `metadata`, `context_management` | left out where the value is another provider's |
-| `stream_options` of None | left out |
-| JSON mode, where the API has none; a conversation, prompt or servers of tools that one provider keeps or runs | `UNSUPPORTED`: another target must be asked |
+| output limit, stop sequences, effort, seed | renamed; Ollama: moved into `options` |
+| settings of another provider | omitted: the client would raise, or the provider refuse them |
+| settings of Chat Completions only | omitted for Responses |
+| `temperature`, `top_p`, `top_k` | omitted where the model does not accept them, or while it thinks; `temperature` is clipped to the API's maximum |
+| an output limit below the thinking budget | raised by that budget |
+| reasoning settings | omitted for models that do not reason |
+| `service_tier`, `metadata`, `context_management` | omitted where the value is another provider's |
+| `stream_options` of None | omitted |
+| JSON mode, where the API has none; a conversation, prompt or server-side tool that one provider stores or runs | `UNSUPPORTED`: another target is tried |
 
 Source: docs/design/portability.md; each row was refused by a provider or by its client.
 """
@@ -46,16 +46,16 @@ ELSEWHERE = frozenset(
 SAMPLING = frozenset(["temperature", "top_p", "top_k"])
 REASONING = frozenset(["reasoning", "reasoning_effort"])
 TRANSPORT = frozenset(["extra_body", "extra_headers", "extra_query", "timeout"])
-"""What the SDKs of OpenAI, Anthropic and their like take in addition to the request."""
+"""What the SDKs of OpenAI, Anthropic and compatible providers accept in addition to the request."""
 KNOWN = (
     ANTHROPIC_ONLY | OPENAI_ONLY | ELSEWHERE | SAMPLING | REASONING | TRANSPORT | {"context_management", "parallel_tool_calls"}
 )
-"""Settings of which it is known who has them."""
+"""Settings whose providers are known."""
 LONGEST = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 _STOPS = ("stop", "stop_sequences")
 _KEPT = {
-    # settings without which a request says something else, and what they name; only a target of that provider can serve it
-    **dict.fromkeys(["previous_response_id", "conversation", "prompt"], "what OpenAI keeps"),
+    # settings that the request depends on, and what they name; only a target of that provider can serve it
+    **dict.fromkeys(["previous_response_id", "conversation", "prompt"], "what OpenAI stores"),
     "mcp_servers": "what Anthropic calls",
 }
 _ENCRYPTED = "reasoning.encrypted_content"
@@ -63,17 +63,17 @@ _ENCRYPTED = "reasoning.encrypted_content"
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What is known of the model that is called, and of the client that calls it.
+    """What is known of a target's model and client.
 
     Parameters:
         name: of the target, for messages.
-        samples: it takes `temperature` and its like; None: unknown.
+            samples: it accepts `temperature` and other sampling settings; None: unknown.
         reasons: it reasons; None: unknown.
-        thinking: how it is set to think (Anthropic's `thinking`); None: it is not.
-        reasoning: how it is set to reason (Responses' `reasoning`).
-        options: what it is set to (Ollama's options); those of a call replace them all.
-        also: settings that its client takes and translates itself.
-        longest, stop: what its client calls these two; empty: as the API does. `*`: the client knows every name.
+            thinking: its configured `thinking` (Anthropic); None if not set.
+            reasoning: its configured `reasoning` (Responses).
+            options: its configured options (Ollama); the options of a call replace all of them.
+            also: settings that its client accepts and translates itself.
+            longest, stop: the client's names for these two; empty: the API's. `*`: the client knows every name.
     """
 
     name: str = ""
@@ -93,16 +93,16 @@ NOTHING_KNOWN = ModelFacts()
 def adapt(
     dialect: Dialect, settings: Settings, facts: ModelFacts = NOTHING_KNOWN, *, without: frozenset[str] = frozenset()
 ) -> Settings:
-    """The settings as the target takes them; the same object where nothing changes.
+    """Return the settings as the target accepts them; the same object if nothing changes.
 
     Parameters:
         dialect: of the target.
         settings: as the caller gave them.
-        facts: what is known of the model.
-        without: settings that this call cannot have.
+            facts: about the model.
+            without: settings to omit from this call.
 
     Raises:
-        TargetError: it cannot do what is asked for.
+            TargetError: the target does not support a setting that the request depends on.
 
     >>> from switchwise.dialects.table import ANTHROPIC, OPENAI_RESPONSES
     >>> adapt(ANTHROPIC, {"max_completion_tokens": 100, "seed": 1, "temperature": 1.5, "stop": ["END"]})
@@ -131,7 +131,7 @@ def adapt(
 
 
 def valued(dialect: Dialect, settings: Settings, facts: ModelFacts = NOTHING_KNOWN) -> Settings:
-    """The settings with values that the target takes, for settings that it has; the same object where nothing changes."""
+    """Return the settings with values that the target accepts; the same object if nothing changes."""
     rules = dialect.settings
     hot = settings.get("temperature")
     if isinstance(hot, int | float) and hot > rules.hottest:
@@ -176,7 +176,7 @@ def _refused(rules: SettingRules, settings: Settings, facts: ModelFacts) -> froz
 
 
 def _among(value: Any, values: frozenset[str]) -> bool:
-    """Whether a value is one that the API understands: a word, a kind (`list`, `mapping`), or a mapping of just one field (`{field}`)."""
+    """Return whether the API understands a value: a word, a kind (`list`, `mapping`), or a mapping with exactly one key (`{field}`)."""
     if isinstance(value, Mapping):
         return "mapping" in values or any(set(value) == {name[1:-1]} for name in values if name.startswith("{"))
     if isinstance(value, list | tuple):
@@ -185,7 +185,7 @@ def _among(value: Any, values: frozenset[str]) -> bool:
 
 
 def _switched_off(settings: Settings) -> frozenset[str]:
-    """`stream_options=None` says that a server does not take it."""
+    """Return the settings that are switched off: `stream_options=None` means that a server does not accept it."""
     return frozenset(["stream_options"]) if settings.get("stream_options", "") is None else frozenset()
 
 
@@ -205,16 +205,16 @@ def _renamed(settings: Settings, rules: SettingRules, facts: ModelFacts) -> Sett
 
 
 def _in_options(settings: Settings, rules: SettingRules, facts: ModelFacts) -> Settings:
-    """The settings as Ollama takes them: most are options, and those of a call replace all that the model has."""
+    """Return the settings in Ollama's form: most become options, and the options of a call replace all configured ones."""
     if isinstance(settings.get("reasoning"), Mapping):  # OpenAI's
         settings = _without(settings, frozenset(["reasoning"]))
-    told = {own: settings[name] for name, own in rules.options.items() if name in settings}
-    if not told:
+    options = {own: settings[name] for name, own in rules.options.items() if name in settings}
+    if not options:
         return settings
     kept = dict(facts.options)
     if settings.get("stop"):
         kept["stop"] = settings["stop"]
-    return {**_without(settings, frozenset(rules.options)), "options": {**kept, **told, **(settings.get("options") or {})}}
+    return {**_without(settings, frozenset(rules.options)), "options": {**kept, **options, **(settings.get("options") or {})}}
 
 
 def _without(settings: Settings, names: frozenset[str]) -> Settings:

@@ -1,7 +1,7 @@
-"""The table: one row for each API that is known. `docs/design/portability.md` is drawn from it.
+"""The table: one row per known API. `docs/design/portability.md` is generated from it.
 
-Source: the APIs' documentation and the official integrations of LangChain and LlamaIndex, as of 2026-11; what was tried and what was only read:
-docs/reference/providers.md. Each rule was refused by a provider or by its client.
+Source: the APIs' documentation and the official integrations of LangChain and LlamaIndex, as of 2026-11; docs/reference/providers.md says what was tried
+and what was only read. Each rule was refused by a provider or by its client.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ GEMINI = Dialect(
     ),
     tools=ToolRules(one_by_one=False),
     ends=EndRules(
-        ("finish_reason", "prompt_feedback"),  # a prompt that is blocked gets no answer to end
+        ("finish_reason", "prompt_feedback"),  # a blocked prompt has no answer to end
         {
             "stop": _STOP,
             "max_tokens": _LENGTH,
@@ -277,7 +277,7 @@ CHAT = Dialect(
 
 
 def _also(name: str, title: str, *, marked: bool = True, more: str = "", less: frozenset[str] = frozenset()) -> Dialect:
-    """A row of somebody who speaks Chat Completions."""
+    """Return a row for a provider with a Chat Completions API."""
     settings = replace(CHAT.settings, takes=_takes(more, CHAT.settings.takes) - less)
     return replace(CHAT, name=name, title=title, settings=settings, ends=replace(CHAT.ends, marked=marked))
 
@@ -326,10 +326,10 @@ _HOSTS: Mapping[str, Dialect] = {
 
 
 def by_name(name: str) -> Dialect:
-    """The row of a name.
+    """Return the row with this name.
 
     Raises:
-        KeyError: there is none.
+            KeyError: no row has it.
 
     >>> by_name("anthropic").title
     'Anthropic Messages'
@@ -338,7 +338,7 @@ def by_name(name: str) -> Dialect:
 
 
 def spoken_at(provider: str) -> Dialect:
-    """The row of a provider whose Chat Completions an OpenAI client calls; OpenAI's own for one that is not known, such as a gateway of yours.
+    """Return the row of a provider that an OpenAI client calls; OpenAI's own for an unknown one, such as a private gateway.
 
     Parameters:
         provider: as `switchwise.catalog.provider_at` names it.
@@ -350,7 +350,7 @@ def spoken_at(provider: str) -> Dialect:
 
 
 def _pickled(dialect: Dialect) -> tuple[object, ...]:
-    """By name: there is one object for each row."""
+    """Pickle by name: there is one object per row."""
     return by_name, (dialect.name,)
 
 

@@ -1,4 +1,4 @@
-"""When a model that is set to think may not: Anthropic's, at home and on Bedrock."""
+"""Decides when Anthropic's thinking must be off, on Anthropic's own API and on Bedrock."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 from switchwise.dialects.turn_order import ASSISTANT, TOOL
 
 OFF = {"type": "disabled"}
-"""The setting of a call that may not think."""
+"""The setting of a call that must not think."""
 
 
 def must_be_off(thinking: object, began_without: bool, forced: bool) -> bool:
-    """Whether thinking must be off for a call.
+    """Return whether thinking must be off for a call.
 
     Parameters:
-        thinking: the setting: Anthropic's `thinking`.
-        began_without: the call goes on with a tool loop that began without thinking.
+            thinking: Anthropic's `thinking` setting.
+            began_without: the call continues a tool loop that began without thinking.
         forced: a tool must be called.
 
     >>> must_be_off({"type": "enabled", "budget_tokens": 1024}, True, False), must_be_off({"type": "adaptive"}, True, False)
@@ -27,12 +27,12 @@ def must_be_off(thinking: object, began_without: bool, forced: bool) -> bool:
 
 
 def began_without_thinking(turns: Iterable[tuple[str, bool]]) -> bool:
-    """Whether the last turn is a tool loop with an answer that does not begin with its thinking: a model that must think may not think there.
+    """Return whether the last turn is a tool loop whose answer does not begin with thinking: thinking cannot be switched on within it.
 
-    What a user says after a tool's result belongs to the loop: Anthropic takes both as one turn.
+    A user message after a tool result belongs to the loop: Anthropic reads both as one turn.
 
     Parameters:
-        turns: (role, it begins with its thinking, or, for a user, it holds results of tools), from the end of the conversation.
+            turns: (role, whether it begins with thinking; for a user: whether it holds tool results), last turn first.
 
     >>> began_without_thinking([("tool", False), ("assistant", False), ("user", False)])
     True

@@ -1,4 +1,4 @@
-"""Which tool must be called, in one vocabulary for all providers: `auto`, `any`, `none`, or the name of a tool."""
+"""Translates tool choices: one vocabulary for all providers, `auto`, `any`, `none`, or the name of a tool."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ WORDS = {"auto": "auto", "any": "any", "required": "any", "none": "none"}
 
 
 def neutral(choice: Mapping[str, Any] | str | bool | None) -> tuple[Choice, bool]:
-    """A choice in any provider's words, as a neutral one.
+    """Return the neutral form of any provider's tool choice.
 
     Returns:
-        The choice (a mapping of which nothing is known stays as it is), and whether it forbids parallel calls.
+            The choice (an unknown mapping stays as it is), and whether it forbids parallel calls.
 
     >>> neutral("required"), neutral({"type": "tool", "name": "search"}), neutral(True)
     (('any', False), ('search', False), ('any', False))
@@ -37,28 +37,28 @@ def neutral(choice: Mapping[str, Any] | str | bool | None) -> tuple[Choice, bool
 
 
 def fitting(choice: Choice, dialect: Dialect, tools: int) -> Choice:
-    """A neutral choice, if the target can be told it.
+    """Return a neutral choice if the target supports it.
 
     Parameters:
-        choice: `auto`, `any`, `none`, a name, a mapping of a provider's own, or None.
+            choice: `auto`, `any`, `none`, a name, a provider's own mapping, or None.
         dialect: of the target.
-        tools: how many there are.
+            tools: number of tools.
 
     Raises:
-        TargetError: it cannot: another target must be asked.
+            TargetError: it does not; another target must be tried.
     """
     rules = dialect.tools
     if isinstance(choice, dict) and choice.get("type") == "allowed_tools" and not rules.subset:
         choice = WORDS.get((choice.get("allowed_tools") or choice).get("mode", "auto"))
     if choice == "none" and not rules.none:
-        raise TargetError(FailureKind.UNSUPPORTED, f"{dialect.title} cannot be told to call no tool")
+        raise TargetError(FailureKind.UNSUPPORTED, f"{dialect.title} cannot forbid tool calls")
     if isinstance(choice, str) and choice not in WORDS and not rules.named and tools > 1:
-        raise TargetError(FailureKind.UNSUPPORTED, f"{dialect.title} cannot be told to call {choice!r} of several tools")
+        raise TargetError(FailureKind.UNSUPPORTED, f"{dialect.title} cannot force {choice!r} among several tools")
     return choice
 
 
 def in_chat_words(choice: Choice) -> Any:
-    """A neutral choice as Chat Completions writes it.
+    """Return a neutral choice in the form of Chat Completions.
 
     >>> in_chat_words("any"), in_chat_words("search")
     ('required', {'type': 'function', 'function': {'name': 'search'}})
@@ -70,11 +70,11 @@ def in_chat_words(choice: Choice) -> Any:
 
 
 def in_messages_words(choice: Choice, parallel: bool | None = None) -> dict[str, Any] | None:
-    """A neutral choice as Anthropic's Messages write it.
+    """Return a neutral choice in the form of Anthropic's Messages API.
 
     Parameters:
         choice: neutral.
-        parallel: False: at most one call at a time.
+            parallel: False: at most one call per answer.
 
     >>> in_messages_words("any"), in_messages_words(None, parallel=False)
     ({'type': 'any'}, {'type': 'auto', 'disable_parallel_tool_use': True})

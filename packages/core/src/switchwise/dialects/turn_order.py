@@ -1,16 +1,16 @@
-"""Who may speak when: a conversation in the order that the target takes.
+"""Fixes the order of turns for providers that restrict it.
 
-`step` looks at one message at a time, by its role, and says what goes out in its place. The adapter applies that to its own messages:
+`step` handles one message at a time, by its role, and returns what to send in its place. The adapter applies that to its own messages:
 
-| act | what goes out |
+| act | what is sent |
 |---|---|
 | `KEEP` | the message |
-| `JOIN` | nothing; its text is added to the system message before it |
-| `AS_USER` | a user's message with the text in `<system>` |
-| `SAY_USER`, `SAY_ANSWER` | a message of ours, with `Step.text` |
-| `SHOW` | a user's message with what the results before showed besides text |
+| `JOIN` | nothing; its text is appended to the preceding system message |
+| `AS_USER` | a user message with the text in `<system>` |
+| `SAY_USER`, `SAY_ANSWER` | an inserted message, with `Step.text` |
+| `SHOW` | a user message with the media of the preceding tool results |
 
-The state between two messages is a value, so a conversation that goes on is adapted from where it was left, and one that was edited from where it differs.
+The state between two messages is a value: a longer conversation is adapted from where the last one ended, and an edited one from where it differs.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from typing import NamedTuple
 from switchwise.dialects.dialect import Dialect
 
 BEGIN, NOTED, GO_ON, EMPTY = "(The conversation begins.)", "(Noted.)", "Go on.", "(no text)"
-"""What is said where an API wants a word that nobody said: at the beginning, between a result and a user, after another model's answer, and by a user."""
+"""Inserted texts: a first user turn, an answer between a tool result and a user turn, a last user turn, and the text of an empty user message."""
 SHOWN = "(shown by the user below)"
-"""What a result says that shows a picture and nothing else."""
+"""Text of a tool result that holds only media."""
 SYSTEM, USER, ASSISTANT, TOOL = "system", "user", "assistant", "tool"
 
 
 class Act(Enum):
-    """What becomes of a message."""
+    """What to do with a message."""
 
     KEEP = "keep"
     JOIN = "join"
@@ -39,19 +39,19 @@ class Act(Enum):
 
 
 class Step(NamedTuple):
-    """One thing that goes out."""
+    """One message to send."""
 
     act: Act
     text: str = ""
 
 
 class Place(NamedTuple):
-    """Where a conversation stands.
+    """Position in a conversation.
 
     Parameters:
-        last: role of the message before; empty: none.
+            last: role of the preceding message; empty if there is none.
         leading: only system messages so far.
-        shows: the results before showed something besides text.
+            shows: the preceding tool results held media.
     """
 
     last: str = ""
@@ -66,14 +66,14 @@ _KEEP = (Step(Act.KEEP),)
 def step(
     dialect: Dialect, place: Place, role: str, shows: bool = False, *, system_anywhere: bool = False
 ) -> tuple[tuple[Step, ...], Place]:
-    """What goes out for the next message, and where the conversation then stands.
+    """Return what to send for the next message, and the position after it.
 
     Parameters:
         dialect: of the target.
-        place: where the conversation stands; `START` at its beginning.
+            place: position before the message; `START` at the beginning.
         role: of the message: `system`, `user`, `assistant` or `tool`.
-        shows: it is a result that shows more than text.
-        system_anywhere: this model takes system messages after a user's turn (Anthropic's newest).
+            shows: it is a tool result with media.
+            system_anywhere: this model accepts system messages after a user turn (Anthropic's newest).
 
     >>> from switchwise.dialects.table import MISTRAL
     >>> steps, _ = step(MISTRAL, Place("tool", leading=False), "user")
@@ -102,12 +102,12 @@ def step(
 
 
 def ending(dialect: Dialect, place: Place, foreign: bool) -> tuple[Step, ...]:
-    """What is said at the end of a prompt, for one call only.
+    """Return the messages to append to a prompt, for one call only.
 
     Parameters:
         dialect: of the target.
-        place: where the conversation stands.
-        foreign: it ends with an answer of another model, which calls nothing.
+            place: position at the end of the conversation.
+            foreign: it ends with an answer of another model that calls no tools.
     """
     steps = _showing(dialect) if place.shows else []
     if dialect.turns.user_first and place.leading:
@@ -122,10 +122,10 @@ def _showing(dialect: Dialect) -> list[Step]:
 
 
 def as_system(text: str) -> str:
-    """What a user says for the system, in mid-conversation."""
+    """Return a system message of mid-conversation as the text of a user message."""
     return f"<system>\n{text}\n</system>"
 
 
 def shown_from(name: str) -> str:
-    """The words before what a tool's result shows."""
+    """Return the caption of media that a tool returned."""
     return f"From the result of {name}:"
