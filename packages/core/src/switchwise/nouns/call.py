@@ -1,4 +1,4 @@
-"""The one effect of the engine, what comes back, and what becomes of it."""
+"""Values of one call: the effect that the engine yields, the attempt, and the outcome."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from switchwise.nouns.view import View
 @fast_init
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Put a request to a target.
+    """Send a request to a target.
 
     Parameters:
-        target: whom to ask.
+            target: the called target.
         view: the request as the policies saw it.
-        shortlist: the decision behind it.
+            shortlist: the decision that chose it.
         ask: a policy's or verifier's own questions; None: the caller's own request. A target of the pool is sent them as
             `switchwise.protocols.ask_text.prompt_of(call)`.
         live: its chunks may be shown as they arrive.
         delay: seconds to wait before it is made.
-        deciding: seconds that the decision behind it took.
-        note: sent after the caller's own messages, as a last turn of the user; empty: nothing is.
-        stored: the answer of an earlier call, which is given in place of calling; None: the target is called.
+            deciding: seconds that the decision took.
+            note: appended to the caller's messages as a last user turn; empty if there is none.
+            stored: an earlier answer to return instead of calling; None: call the target.
     """
 
     target: Target
@@ -49,13 +49,13 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """Calls that are to be live now: whoever drives makes those that are new, and cancels those that are no longer among them.
+    """The calls that should be live now: the driver starts the new ones and cancels those that are no longer listed.
 
     Parameters:
-        calls: in the order in which they were begun.
-        wait: seconds after which to ask again where nothing has come; None: as long as it takes.
-        chosen: the only call whose chunks may be shown, once it is known; None: it is not.
-        first: the first chunk that may be shown decides who is chosen.
+            calls: in the order in which they were started.
+            wait: seconds after which to report back if nothing arrived; None: no limit.
+            chosen: the only call whose chunks may be shown; None: not chosen yet.
+            first: the first chunk that may be shown chooses its call.
     """
 
     calls: tuple[Call, ...]
@@ -65,11 +65,11 @@ class Live:
 
 
 class CallEvent(NamedTuple):
-    """What has happened to one of several live calls.
+    """Event of one of several live calls.
 
     Parameters:
-        call: which.
-        what: its reply or its failure; None: its first chunk has come.
+            call: the call.
+            what: its reply or failure; None: its first chunk arrived.
     """
 
     call: Call
@@ -79,17 +79,17 @@ class CallEvent(NamedTuple):
 @fast_init
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One call that was made, and what became of it. Exactly one of `reply`, `error` and `abandoned` tells.
+    """One call and its result. Exactly one of `reply`, `error` and `abandoned` is set.
 
     Parameters:
-        call: what was asked of whom, and why.
+            call: the call and the decision behind it.
         started, ended: on the router's clock, in seconds.
-        reply: the answer, if there was one.
-        error: the target's failure, if it failed.
-        verdict: what the verifier said; None: not judged.
-        abandoned: the caller went away before the end, or another call of the same request was chosen: it was cancelled.
-        cost: USD; None: usage or price is unknown. Of a cancelled call, what its prompt costs at least.
-        latency: seconds that it took, on the router's timer.
+            reply: the answer, if there was one.
+            error: the target's failure, if it failed.
+            verdict: the verifier's verdict; None: not judged.
+            abandoned: it was cancelled: the caller left before the end, or another call of the same request was chosen.
+            cost: USD; None if usage or price is unknown. Of a cancelled call, at least the cost of its prompt.
+            latency: seconds on the router's timer.
     """
 
     call: Call
@@ -104,34 +104,34 @@ class Attempt:
 
     @property
     def target(self) -> Target:
-        """Whom it went to; or who made the reply, where that says that it was another one."""
+        """The called target; or the one that made the reply, where the reply names another."""
         return self.call.target if self.reply is None or self.reply.maker is None else self.reply.maker
 
     @property
     def accepted(self) -> bool:
-        """It gave a reply that nobody rejected."""
+        """Whether it has a reply that was not rejected."""
         return self.reply is not None and (self.verdict is None or self.verdict.accepted)
 
     @property
     def kind(self) -> FailureKind | None:
-        """How it failed; None: it did not."""
+        """The kind of its failure; None if it did not fail."""
         return self.error.kind if self.error else None
 
     @property
     def tried(self) -> Tried:
-        """What the views of later decisions keep of it."""
+        """The part of it that the views of later decisions keep."""
         return Tried(self.call.target, self.started, self.ended, self.reply, self.error, self.verdict, self.cost, self.latency)
 
 
 @fast_init
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run came to.
+    """Result of a run.
 
     Parameters:
-        attempt: the one whose reply is returned.
-        attempts: all calls made for the caller's request, in order; those of verifiers are not among them.
-        accepted: False: every reply was rejected, and this is the best of them.
+            attempt: the one whose reply is returned.
+            attempts: all calls made for the caller's request, in order, without those of verifiers.
+            accepted: False: every reply was rejected, and this is the best of them.
     """
 
     attempt: Attempt
@@ -147,17 +147,17 @@ class Outcome:
 
     @property
     def target(self) -> Target:
-        """Who gave it."""
+        """The target that answered."""
         return self.attempt.target
 
     @property
     def decision(self) -> str:
-        """The id to give feedback under."""
+        """The decision id, under which feedback is given."""
         return self.attempt.call.view.decision
 
     @property
     def cost(self) -> float | None:
-        """USD of all attempts, those cancelled included; None if any of them is unknown."""
+        """USD of all attempts, cancelled ones included; None if any is unknown."""
         costs = [attempt.cost for attempt in self.attempts if attempt.error is None]
         return None if None in costs else sum(cost for cost in costs if cost is not None)
 
@@ -191,7 +191,7 @@ class Outcome:
 
 
 def usage_text(usage: Usage | None) -> str:
-    """Tokens in a few words.
+    """Format token counts.
 
     >>> usage_text(Usage(1_000, 20, cache_read_tokens=800))
     '1,000 in (800 cached), 20 out'

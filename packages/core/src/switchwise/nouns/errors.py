@@ -7,13 +7,13 @@
     ├── AllTargetsFailed     an ExceptionGroup of the providers' own errors
     └── Interrupted          a live reply broke off after part of it was shown
 
-    TargetError              raised by whoever performs a call, consumed by the engine
+    TargetError              raised by the code that performs a call, consumed by the engine
 
 Only `TargetError` means "try another". Any other exception is a bug or the framework's own control flow, and passes
 through untouched.
 
-`AllTargetsFailed` and `Interrupted` are raised as instances of what the providers' own errors are, too (`failed_as`), so that an
-`except openai.RateLimitError`, a framework's list of errors to retry and its handling of prompts that are too long go on working.
+`AllTargetsFailed` and `Interrupted` are also instances of the providers' own error classes (`failed_as`), so an `except openai.RateLimitError`,
+a framework's list of errors to retry and its handling of too long prompts keep working.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ E = TypeVar("E", bound="SwitchwiseError")
 
 
 class FailureKind(StrEnum):
-    """What went wrong at a target, by what should happen next (see `switchwise.engine.recovery`)."""
+    """Kinds of failure of a target, by what should happen next (see `switchwise.engine.recovery`)."""
 
     RATE_LIMIT = "rate_limit"
     OVERLOADED = "overloaded"
@@ -49,35 +49,35 @@ class FailureKind(StrEnum):
 
 
 class SwitchwiseError(Exception):
-    """Anything that switchwise itself reports to its user."""
+    """Base of all errors that switchwise reports to its user."""
 
 
 class ConfigurationError(SwitchwiseError, ValueError):
-    """A router that cannot work: the message names the field and the remedy, and never a key that was given in its place."""
+    """Invalid configuration: the message names the field and the remedy, and never contains a key."""
 
     def __init__(self, message: str = "") -> None:
         super().__init__(masked(message))
 
 
 class NoTarget(SwitchwiseError):
-    """A requirement left nothing to call; the message names each target and the note that ruled it out."""
+    """The requirements left no target; the message names each target and the note that ruled it out."""
 
 
 class BudgetExceeded(NoTarget, RuntimeError):
-    """No target is affordable any more: the message says what was spent, on what, and the limit.
+    """No target is affordable: the message says what was spent, on what, and the limit.
 
-    To try again is of no use: it is a `RuntimeError`, which LangGraph's retries leave alone; LangChain's find that it is not retryable.
+    Retrying is useless: it is a `RuntimeError`, which LangGraph does not retry; for LangChain, `is_retryable` is False.
     """
 
 
 class Interrupted(SwitchwiseError):
-    """A live reply broke off after part of it was shown: too late to fall back. `__cause__` is the provider's error."""
+    """A live reply broke off after part of it was shown, so it cannot fall back. `__cause__` is the provider's error."""
 
 
 class AllTargetsFailed(SwitchwiseError, ExceptionGroup[Exception]):
-    """Every target that could be tried failed: the group of the providers' own errors, each with a note naming its target.
+    """Every target that could be tried failed: a group of the providers' own errors, each with a note naming its target.
 
-    It is an instance of what all of them are, and has the attributes of the last one (`status_code`, `response`, ...).
+    It is an instance of their common classes, with the attributes of the last one (`status_code`, `response`, ...).
     """
 
     def __new__(cls, message: str, errors: Sequence[Exception]) -> AllTargetsFailed:
@@ -88,27 +88,26 @@ class AllTargetsFailed(SwitchwiseError, ExceptionGroup[Exception]):
 
 
 _STALE = ("Event loop is closed", "Server disconnected without sending a response")
-"""What asyncio and httpx say of a pooled connection that is no more."""
+"""What asyncio and httpx report for a pooled connection that was closed."""
 
 
 _BILLABLE = frozenset({FailureKind.TIMEOUT, FailureKind.REFUSED, FailureKind.CONNECTION})
 
 
 class TargetError(Exception):
-    """The target's failure, not the caller's: another target may be tried.
+    """Failure of the target, not of the caller: another target may be tried.
 
-    Whoever performs a call raises it `from` the provider's own exception.
+    The code that performs a call raises it `from` the provider's exception.
 
     Parameters:
-        kind: what went wrong; `switchwise.engine.recovery` says what follows.
-        message: the provider's words, shortened.
-        retry_after: seconds that the provider asks to wait; None: it does not say.
-        billable: whether the provider may bill the call all the same. It does not for a call that never got there or was answered with the
-            status of an error, and may for any other. None: the kind decides.
+            kind: what went wrong; `switchwise.engine.recovery` decides what follows.
+            message: the provider's message, shortened.
+            retry_after: seconds that the provider asks to wait; None if it does not say.
+            billable: whether the provider may bill the failed call: not where it never arrived or got an HTTP error status, possibly otherwise.
+                    None: the kind decides.
 
-    `partial` says that part of a reply had come before it failed, so that it may be billed; `Run.failed` sets it. `own_doing` says that it
-    failed by what the caller brought along for this call (a key, a time-out, a model name): nothing is learnt from it about others' calls.
-    `soft` says that the target was slow, not dead.
+    `partial`: part of a reply arrived before it failed, so it may be billed; set by `Run.failed`. `own_doing`: caused by what the caller supplied for
+    this call (a key, a timeout, a model name), so nothing is learned from it for other callers. `soft`: the target was slow, not dead.
     """
 
     def __init__(
@@ -124,12 +123,12 @@ class TargetError(Exception):
 
     @property
     def may_be_billed(self) -> bool:
-        """The provider may have made an answer, or a part of one, and bill it."""
+        """Whether the provider may have produced an answer, or part of one, and bill it."""
         return self.partial or (self.kind in _BILLABLE if self.billable is None else self.billable)
 
     @property
     def is_stale(self) -> bool:
-        """The connection was dead before it was used: closed by a server that had waited, or by an event loop that ended."""
+        """Whether the connection was dead before use: closed by the server while idle, or left by an event loop that ended."""
         error: BaseException | None = self if self.kind is FailureKind.CONNECTION else None
         while error is not None and not str(error).startswith(_STALE):
             error = error.__cause__
@@ -137,12 +136,12 @@ class TargetError(Exception):
 
     @property
     def own(self) -> Exception:
-        """The provider's own exception, or this one where there is none."""
+        """The provider's own exception, or this one if there is none."""
         return self.__cause__ if isinstance(self.__cause__, Exception) else self
 
 
 def failed_as(cls: type[E], errors: Sequence[Exception], *args: Any) -> E:
-    """An error of `cls` that is also an instance of every class that all `errors` are, with what the last of them tells.
+    """Return an error of `cls` that is also an instance of the common classes of all `errors`, with the attributes of the last.
 
     Parameters:
         cls: `AllTargetsFailed` or `Interrupted`.
@@ -156,9 +155,9 @@ def failed_as(cls: type[E], errors: Sequence[Exception], *args: Any) -> E:
     made = _as_well_as(cls, errors)(*args)
     for error in errors:
         for name, value in vars(error).items():
-            if name != "__notes__" and not hasattr(cls, name):  # a group has a message of its own
+            if name != "__notes__" and not hasattr(cls, name):  # a group has its own message
                 setattr(made, name, value)
-    if any(getattr(error, "is_retryable", False) for error in errors):  # LangChain's word; its classes say no by default
+    if any(getattr(error, "is_retryable", False) for error in errors):  # LangChain's attribute; False on its classes by default
         made.is_retryable = True  # type: ignore[attr-defined]
     return made
 
@@ -172,17 +171,17 @@ def _as_well_as(cls: type[E], errors: Sequence[Exception]) -> type[E]:
 
 @lru_cache(maxsize=128)
 def _joined(classes: tuple[type, ...]) -> Any:
-    """A class that is all of these; the first alone where Python cannot join them."""
+    """Return a class that inherits from all of these; the first alone where Python cannot combine them."""
     cls = classes[0]
     body = {
         "__module__": cls.__module__,
         "__qualname__": cls.__qualname__,
         "__doc__": cls.__doc__,
-        "__init__": Exception.__init__,  # theirs want a response
+        "__init__": Exception.__init__,  # theirs require a response
         "__str__": cls.__str__,
         "__reduce__": lambda self: (cls, (self.message, self.exceptions) if issubclass(cls, ExceptionGroup) else self.args),
     }
     try:
         return type(cls.__name__, classes, body)
-    except TypeError:  # some of Python's own, as those of the operating system, cannot be joined with a group
+    except TypeError:  # some built-in classes, such as OSError's, cannot be combined with a group
         return cls

@@ -1,1 +1,1 @@
-"""The neutral prompt and its wire forms."""
+"""The neutral prompt and its wire formats."""

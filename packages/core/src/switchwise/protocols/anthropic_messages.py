@@ -1,20 +1,20 @@
-"""A neutral prompt in the words of Anthropic's Messages.
+"""Translates a neutral prompt into Anthropic's Messages format.
 
 | neutral | Messages |
 |---|---|
 | leading `system` and `developer` messages | `system` |
-| a later one | a user turn: it stays where it was said |
+| a later one | a user turn, in the same place |
 | `tool_calls` | `tool_use` blocks, arguments as objects, ids made unique |
-| `tool` messages | `tool_result` blocks of one user turn, with the user's own words after them |
+| `tool` messages | `tool_result` blocks of one user turn, followed by the user's own text |
 | `tool_choice` required / a name / none | `any` / `tool` / `none` |
 | `parallel_tool_calls=False` | `disable_parallel_tool_use` |
 | a schema | `output_config.format` |
-| a `temperature` above 1 | 1, the highest here |
-| neighbouring turns of one role | one turn: roles must alternate |
-| no user's turn at the start, or an empty one | a few words in brackets: a user must speak first, and say something |
-| another model's answer at the end | `Go on.` after it, for this call |
+| a `temperature` above 1 | 1, the highest accepted |
+| consecutive turns of one role | one turn: roles must alternate |
+| no user turn at the start, or an empty one | a short text in brackets: the first turn must be a user's and not empty |
+| another model's answer at the end | followed by `Go on.`, for this call |
 | a tool loop that began without thinking, for a model that thinks | thinking is off until the next turn |
-| the `native` part of an answer | sent back as it was to the model that it came from; left out for others |
+| the `native` part of an answer | sent back unchanged to the model that wrote it; omitted for others |
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ _DATA = re.compile(r"data:(?P<type>[\w.+/-]+);base64,(?P<data>.*)", re.DOTALL)
 
 
 def messages_params(prompt: Prompt, model: str) -> dict[str, Any]:
-    """The parameters of `messages.create`.
+    """Return the parameters of `messages.create`.
 
     Parameters:
-        prompt: what to ask.
-        model: who is asked; tells whose thinking may go back.
+            prompt: the request.
+            model: the called model; thinking blocks go back only to the model that wrote them.
 
     Raises:
-        TargetError: it holds something that this API cannot take (sound).
+            TargetError: the prompt holds content that this API does not accept (audio).
     """
     system, messages = _turns(prompt, model)
     params = {
@@ -69,10 +69,10 @@ def messages_params(prompt: Prompt, model: str) -> dict[str, Any]:
 
 
 def loop_without_thinking(messages: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether the messages end in a tool loop that began without thinking.
+    """Return whether the messages end in a tool loop that began without thinking.
 
     Parameters:
-        messages: as `messages.create` takes them.
+            messages: in the form that `messages.create` accepts.
     """
     return began_without_thinking(
         (message["role"], _begins(message["content"], _THOUGHTS if message["role"] == "assistant" else {"tool_result"}))
@@ -85,7 +85,7 @@ def _begins(content: Any, kinds: Iterable[str]) -> bool:
 
 
 def _turns(prompt: Prompt, model: str) -> tuple[str | None, list[dict[str, Any]]]:
-    """The system prompt, and the turns."""
+    """Return the system prompt and the turns."""
     offered = {tool["function"]["name"] for tool in prompt.tools if "function" in tool}
     system: list[str] = []
     turns: list[dict[str, Any]] = []
@@ -119,7 +119,7 @@ def _say(turns: list[dict[str, Any]], role: str, blocks: list[Block]) -> None:
 
 def _blocks(message: Message, model: str, ids: CallIds, place: int, offered: set[str]) -> list[Block]:
     native = message.get("native")
-    if native and native.get("model") == model and "content" in native:  # it came from here
+    if native and native.get("model") == model and "content" in native:  # written by this model
         calls = iter(range(len(native["content"])))
         return [
             block | {"id": ids.called(block["id"], place, next(calls))} if block["type"] == "tool_use" else block
@@ -128,8 +128,8 @@ def _blocks(message: Message, model: str, ids: CallIds, place: int, offered: set
     content = message.get("content")
     if message["role"] == "tool":
         result: Block = {"type": "tool_result", "tool_use_id": ids.answered(message.get("tool_call_id"), place)}
-        if said := _content(content):
-            result["content"] = said
+        if parts := _content(content):
+            result["content"] = parts
         return [result | ({"is_error": True} if message.get("is_error") else {})]
     blocks = _content(content or message.get("refusal"))
     for number, call in enumerate(message.get("tool_calls") or ()):
@@ -171,7 +171,7 @@ def _source(address: str) -> Block:
 
 
 def _tool_use(call: Mapping[str, Any], own: str, offered: set[str]) -> Block:
-    if custom := call.get("custom"):  # its input is a text, where this API wants an object
+    if custom := call.get("custom"):  # its input is text; this API expects an object
         return {"type": "tool_use", "id": own, "name": custom["name"], "input": {"input": custom["input"]}}
     name = call["function"]["name"]
     return {
@@ -183,12 +183,12 @@ def _tool_use(call: Mapping[str, Any], own: str, offered: set[str]) -> Block:
 
 
 def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
-    if "function" not in tool:  # a tool of the server, in Anthropic's own words
+    if "function" not in tool:  # a server-side tool, in Anthropic's own format
         return dict(tool)
     function = tool["function"]
     schema = function.get("parameters") or {"type": "object", "properties": {}}
-    told = {"description": function["description"]} if function.get("description") else {}
-    return {"name": function["name"], **told, "input_schema": schema}
+    described = {"description": function["description"]} if function.get("description") else {}
+    return {"name": function["name"], **described, "input_schema": schema}
 
 
 def _choice(prompt: Prompt) -> dict[str, Any] | None:

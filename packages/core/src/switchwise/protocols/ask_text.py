@@ -1,10 +1,10 @@
-"""Questions of a policy or verifier as a prompt for a chat model, and its words as answers.
+"""Renders the questions of a policy or verifier as a prompt for a chat model, and parses its answers.
 
 Rules:
-1. One question in words about nothing is sent as it is.
-2. What the questions are about stands between two lines with a code, drawn for each step from the view's seed. Whoever wrote the material
-   cannot know it, so the text can neither close the lines nor put an answer of its own in the place of the model's.
-3. A chat model gives no probabilities, so there are none. An answer that is none of the labels, or cannot be read, is not known.
+1. A single free-text question without material is sent as it is.
+2. The material stands between two lines with a code drawn from the view's seed, new for each step. The author of the material cannot know it,
+so the text can neither close the lines nor insert an answer of its own.
+3. A chat model reports no probabilities, so they are None. An answer that cannot be parsed, or is not one of the labels, is unknown.
 
 Source: marks as in K. Hines et al., "Defending against indirect prompt injection attacks with spotlighting", 2024.
 """
@@ -35,22 +35,22 @@ MATERIAL {code}
 
 
 def code_of(seed: int, purpose: str = "ask") -> str:
-    """Eight hexadecimal digits, drawn from the seed of a step: unknown to whoever wrote what is judged."""
+    """Return eight hexadecimal digits drawn from the seed of a step: unknown to the author of the judged material."""
     return blake2b(f"{purpose} {seed}".encode(), digest_size=4).hexdigest()
 
 
 def prompt_of(call: Call) -> str:
-    """What a target of the pool is sent for the questions of `call`.
+    """Return the prompt that a chat model receives for the questions of `call`.
 
     Raises:
-        TargetError: it asks for what no chat model gives: an embedding.
+            TargetError: the ask needs an embedding, which no chat model returns.
     """
     assert call.ask is not None, "only a call with questions has a prompt of its own"
     return written(call.ask, code_of(call.view.seed))
 
 
 def written(ask: Ask, code: str) -> str:
-    """The questions as one prompt; see `prompt_of`.
+    """Return the questions as one prompt; see `prompt_of`.
 
     >>> print(written(Ask.text("Is it good?", to="judge"), "ab12"))
     Is it good?
@@ -66,19 +66,19 @@ def written(ask: Ask, code: str) -> str:
 
 
 def about_of(ask: Ask) -> str:
-    """What the questions are about, as text."""
+    """Return the material of the questions as text."""
     return ask.about if isinstance(ask.about, str) else json.dumps(ask.about, ensure_ascii=False, default=str)
 
 
 def tokens_of(ask: Ask) -> int:
-    """Estimated length of the questions and of what they are about, in tokens."""
+    """Estimate the length of the questions and their material, in tokens."""
     words = [question.instructions for question in ask.questions.values()]
     words += [f"{option.label} {option.description}" for question in ask.questions.values() for option in question.options]
     return estimate("\n".join(words)) + (estimate(about_of(ask)) if ask.about != "" else 0) + MESSAGE
 
 
 def bytes_of(ask: Ask, seed: int) -> int:
-    """Length in bytes of all that is sent for the questions, at most."""
+    """Return an upper bound of the bytes sent for the questions."""
     if ask.model is None:
         return len(written(ask, code_of(seed)).encode("utf-8", "surrogatepass"))
     asked = "\n".join([_asked(name, question) for name, question in ask.questions.items()])
@@ -86,13 +86,13 @@ def bytes_of(ask: Ask, seed: int) -> int:
 
 
 def answers_in(call: Call, text: str) -> dict[str, Answer]:
-    """What the reply to `prompt_of(call)` answers, for every question."""
+    """Parse the reply to `prompt_of(call)` into an answer per question."""
     assert call.ask is not None, "only a call with questions has answers"
     return read(call.ask, code_of(call.view.seed), text)
 
 
 def read(ask: Ask, code: str, text: str) -> dict[str, Answer]:
-    r"""The answers in a chat model's reply; see `answers_in`.
+    r"""Parse a chat model's reply; see `answers_in`.
 
     >>> ask = Ask({"hard": Question.yes_no("Is it hard?"), "pages": Question.score("How long?", ["one", "two", "many"])}, to="luna")
     >>> found = read(ask, "ab12", 'Hm.\nANSWERS ab12: {"hard": true, "pages": 7}')
@@ -102,11 +102,11 @@ def read(ask: Ask, code: str, text: str) -> dict[str, Answer]:
     if _is_plain(ask):
         return {name: Answer(text=text) for name in ask.questions}
     found: Any = None
-    _, marked, said = text.rpartition(f"ANSWERS {code}:")
-    if marked and (start := said.find("{")) >= 0:
+    _, marked, answer = text.rpartition(f"ANSWERS {code}:")
+    if marked and (start := answer.find("{")) >= 0:
         try:
-            found, _ = json.JSONDecoder().raw_decode(said[start:])
-        except (ValueError, RecursionError):  # it is not JSON, or a model that loops opened brackets without end
+            found, _ = json.JSONDecoder().raw_decode(answer[start:])
+        except (ValueError, RecursionError):  # not JSON, or a looping model opened brackets without end
             found = None
     if not isinstance(found, Mapping):
         return {name: Answer(because="it gave no answer that can be read") for name in ask.questions}

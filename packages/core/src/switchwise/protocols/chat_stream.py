@@ -1,12 +1,12 @@
-"""Puts a message of Chat Completions together from the deltas of its stream. Servers differ in what they repeat, and in how they number calls.
+"""Assembles a Chat Completions message from the deltas of its stream. Servers differ in what they repeat and in how they number calls.
 
-| what comes | what it is |
+| delta | effect |
 |---|---|
-| texts | they grow |
-| pieces of lists | they grow by their index |
-| a call with an id that is new | a new call, whatever its index: some servers number every call 0 |
-| a call's piece without an id | more of the latest call with its index |
-| all else | replaces what was there |
+| texts | appended |
+| list items | merged by their index |
+| a call with a new id | a new call, whatever its index: some servers number every call 0 |
+| a part of a call without an id | appended to the latest call with its index |
+| anything else | replaces the previous value |
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def grow(message: Json, delta: Mapping[str, Any]) -> None:
 
 
 def at(items: list[Json], index: int) -> Json:
-    """The item that carries this index, which may arrive in any order."""
+    """Return the item with this index, creating it if missing; items may arrive in any order."""
     found = next((item for item in items if item.get("index") == index), None)
     if found is None:
         found = {"index": index}
@@ -62,7 +62,7 @@ def at(items: list[Json], index: int) -> Json:
 
 
 def _call(calls: list[Json], piece: Json) -> Json:
-    """The call that a piece belongs to."""
+    """Return the call to which a delta belongs."""
     index, named = piece.get("index"), piece.get("id")
     if named and (known := next((call for call in calls if call.get("id") == named), None)):
         return known

@@ -1,4 +1,4 @@
-"""The most tokens that a call can take: what is set aside for it before its usage is known."""
+"""Upper bound of the tokens that a call can use: the amount reserved before its usage is known."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ BYTES_PER_TOKEN = 2  # a lower bound in practice (English has about 4, hexadecim
 
 
 def most_tokens(target: Target, view: View, ask: Ask | None, margin: float, allowance: int) -> tuple[int, int]:
-    """The longest prompt and answer that a call may have, in tokens.
+    """Return upper bounds of prompt and answer, in tokens.
 
     Parameters:
-        target: whom it goes to.
+            target: the called target.
         view: the request.
-        ask: questions that are sent in place of it.
-        margin: factor on the estimate of the prompt.
-        allowance: longest answer where nothing caps it.
+            ask: questions sent instead of the request; None: the request itself.
+            margin: factor on the estimated prompt length.
+            allowance: answer length to assume if nothing limits it.
     """
     if ask is None:
         return ceil(max(0, view.tokens) * margin), longest_answer(target, view.needs.max_output, allowance)
@@ -28,11 +28,11 @@ def most_tokens(target: Target, view: View, ask: Ask | None, margin: float, allo
 
 
 def longest_answer(target: Target, asked: int | None, allowance: int) -> int:
-    """The longest answer, in tokens: as the request caps it, else as the target's client does.
+    """Return the longest possible answer in tokens: limited by the request, else by the target's client.
 
     Parameters:
-        asked: the limit of the request; None: it has none.
-        allowance: longest answer where nothing caps it.
+            asked: limit in the request; None if it has none.
+            allowance: answer length to assume if nothing limits it.
     """
     sends = target.defaults
     longest = asked if asked is not None and asked >= 0 else sends.max_output
@@ -40,7 +40,7 @@ def longest_answer(target: Target, asked: int | None, allowance: int) -> int:
         longest = _uncapped(target, allowance)
     return (
         longest + sends.thinking if longest <= sends.thinking else longest
-    )  # the adapters add what is thought to so short a limit
+    )  # adapters add the thinking budget to so low a limit
 
 
 def _uncapped(target: Target, allowance: int) -> int:

@@ -1,6 +1,6 @@
-"""The probabilities in a decision model's answer, read the same way for every dialect.
+"""Reads the probabilities in a decision model's answer, the same way for every API.
 
-`confidence` is left alone: each server works out another number for it. What is not a distribution over the labels of the question is not known.
+`confidence` is ignored: each server computes it differently. Values that are not a distribution over the question's labels are unknown.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import Any
 from switchwise.nouns.exchange.ask import Question
 from switchwise.nouns.exchange.reply import Answer, Label
 
-_SLACK = 0.02  # of rounded numbers that should add up to 1
+_SLACK = 0.02  # tolerance for rounded numbers that should add up to 1
 
 
-def odds(question: Question, said: Mapping[Any, Any]) -> Answer:
-    """The answer that probabilities by label make. Of a yes or no, the probability of yes is enough.
+def odds(question: Question, reported: Mapping[Any, Any]) -> Answer:
+    """Return the answer that probabilities by label imply. For yes/no, the probability of yes is enough.
 
     >>> answer = odds(Question.choice("Which?", ["easy", "hard"]), {"easy": 0.2, "hard": 0.8})
     >>> answer.label, answer.probability
@@ -24,13 +24,13 @@ def odds(question: Question, said: Mapping[Any, Any]) -> Answer:
     'its probabilities add up to 0.30'
     """
     if question.is_yes_no:
-        yes = _probability(said.get(True))
+        yes = _probability(reported.get(True))
         if yes is None:
             return Answer(because="it gave no probability")
         return Answer(label=yes >= 0.5, probabilities={True: yes, False: 1.0 - yes})
     found: dict[Label | int, float] = {}
     for label in question.labels:
-        value = next((value for key, value in said.items() if type(key) is type(label) and key == label), None)
+        value = next((value for key, value in reported.items() if type(key) is type(label) and key == label), None)
         if (likely := _probability(value)) is None:
             return Answer(because=f"it gave no probability of {label!r}")
         found[label] = likely
@@ -40,12 +40,12 @@ def odds(question: Question, said: Mapping[Any, Any]) -> Answer:
     return Answer(label=best, probabilities=found)
 
 
-def levels(question: Question, score: Any, said: Mapping[Any, Any]) -> Answer:
-    """The answer that a score and the probabilities of its levels (by number) make; the score is worked out of them where they are known."""
+def levels(question: Question, score: Any, reported: Mapping[Any, Any]) -> Answer:
+    """Return the answer that a score and the probabilities of its levels (by number) imply; known probabilities take precedence over the score."""
     count = len(question.options)
     found: dict[Label | int, float] = {}
     for at in range(count):
-        if (likely := _probability(said.get(at, said.get(str(at))))) is not None:
+        if (likely := _probability(reported.get(at, reported.get(str(at))))) is not None:
             found[at] = likely
     if len(found) == count and not _unbalanced(found):
         return Answer(score=sum(int(at) * likely for at, likely in found.items()), probabilities=found)

@@ -1,16 +1,16 @@
-"""Neutral messages in the words of Chat Completions, as the row of the server that is called takes them.
+"""Adapts neutral messages to Chat Completions, by the dialect of the called server.
 
-Both speak the same language, but histories hold what this API refuses:
+Both use the same format, but histories hold what servers refuse:
 
 | neutral | Chat Completions |
 |---|---|
-| `is_error`, cache marks on parts | left out |
-| the `native` part of an answer (reasoning, `extra_content` of calls) | sent back, where the answer calls tools, to the model that it came from; left out for others |
-| an answer that says and calls nothing | an empty text, or nothing where that is refused |
+| `is_error`, cache marks on parts | omitted |
+| the `native` part of an answer (reasoning, `extra_content` of calls) | sent back, if the answer calls tools, to the model that wrote it; omitted for others |
+| an answer without text and tool calls | an empty text, or omitted where that is refused |
 | ids and names of calls; names of authors | as `switchwise.dialects.call_ids` adapts them |
-| strings among parts, an image's address alone | a part |
-| pictures and documents in a tool's result | shown by the user, after the results |
-| what the server refuses in the order of turns | as `switchwise.dialects.turn_order` says |
+| strings among parts, a bare image URL | a part |
+| images and documents in a tool result | sent in a user message after the results |
+| an order of turns that the server refuses | fixed by `switchwise.dialects.turn_order` |
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from switchwise.dialects.turn_order import Act, Step
 from switchwise.protocols.prompt import Message
 
 REASONING = ("reasoning_content", "reasoning_details", "reasoning")
-"""Fields in which servers give their reasoning, and want it back in a tool loop."""
+"""Fields in which servers return reasoning, and expect it back in a tool loop."""
 _EXTRA = "extra_content"
 _LEFT_OUT = frozenset({"native", "is_error", *REASONING})
 _OF_A_CALL = ("id", "type", "function", "custom")
@@ -35,7 +35,7 @@ _SAYS = ("content", "tool_calls", "refusal", "audio", "function_call")
 
 
 def own_parts(message: Mapping[str, Any]) -> dict[str, Any]:
-    """What only the model that gave an answer takes back: its reasoning, and what it noted with its calls; empty: nothing.
+    """Return what only the author model of an answer accepts back: its reasoning, and its extra fields of calls; empty if there is none.
 
     >>> own_parts({"content": "Yes.", "reasoning_content": "Hm.", "tool_calls": [{"id": "a", "index": 0}]})
     {'reasoning_content': 'Hm.'}
@@ -46,7 +46,7 @@ def own_parts(message: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def plain_calls(calls: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Tool calls as every server takes them: without the `index` of a stream and what their maker noted."""
+    """Return tool calls as every server accepts them: without the stream's `index` and provider-specific fields."""
     return [{name: call[name] for name in _OF_A_CALL if name in call} for call in calls]
 
 
@@ -57,17 +57,17 @@ def chat_messages(
     model: str = "",
     ended_by: str = "",
 ) -> list[dict[str, Any]]:
-    """The messages as the server takes them.
+    """Return the messages as the server accepts them.
 
     Parameters:
         messages: the conversation.
-        tools: what may be called; their names stay as they are.
+            tools: offered to the model; their names stay as they are.
         dialect: of the server.
-        model: who is asked; tells whose reasoning may go back.
-        ended_by: the model that gave the answer with which they end; empty: none that is known.
+            model: the called model; reasoning goes back only to the model that wrote it.
+            ended_by: the model that wrote the last answer of the conversation; empty if unknown.
 
     Raises:
-        TargetError: the server cannot be shown something of them.
+            TargetError: the server does not accept part of their content.
     """
     offered = {tool["function"]["name"] for tool in tools if "function" in tool}
     ids, place, turns = CallIds(dialect.ids), turn_order.START, _Turns()
@@ -81,36 +81,36 @@ def chat_messages(
         turns.take(steps, new)
         turns.shown += shown
     turns.take(turn_order.ending(dialect, place, ended_by not in ("", model)), {})
-    return turns.told
+    return turns.messages
 
 
 class _Turns:
-    """What goes out."""
+    """Collects the messages to send."""
 
     def __init__(self) -> None:
-        self.told: list[dict[str, Any]] = []
+        self.messages: list[dict[str, Any]] = []
         self.shown: list[Any] = []
 
     def take(self, steps: Iterable[Step], message: dict[str, Any]) -> None:
         for act, text in steps:
             if act is Act.SHOW:
-                self.told.append({"role": "user", "content": self.shown})
+                self.messages.append({"role": "user", "content": self.shown})
                 self.shown = []
             elif act is Act.SAY_USER:
-                self.told.append({"role": "user", "content": text})
+                self.messages.append({"role": "user", "content": text})
             elif act is Act.SAY_ANSWER:
-                self.told.append({"role": "assistant", "content": text})
+                self.messages.append({"role": "assistant", "content": text})
             elif act is Act.AS_USER:
-                self.told.append({"role": "user", "content": turn_order.as_system(text_of(message.get("content")))})
+                self.messages.append({"role": "user", "content": turn_order.as_system(text_of(message.get("content")))})
             elif act is Act.JOIN:
-                before = self.told[-1]
-                self.told[-1] = {**before, "content": f"{text_of(before.get('content'))}\n\n{text_of(message.get('content'))}"}
+                before = self.messages[-1]
+                self.messages[-1] = {**before, "content": f"{text_of(before.get('content'))}\n\n{text_of(message.get('content'))}"}
             else:
-                self.told.append(message)
+                self.messages.append(message)
 
 
 def text_of(content: Any) -> str:
-    """The text of a message's content."""
+    """Return the text of a message's content."""
     if isinstance(content, str):
         return content
     return "\n\n".join(part if isinstance(part, str) else str(part.get("text") or "") for part in content or ())
@@ -143,7 +143,7 @@ def _message(
 
 
 def _own(message: Message, model: str) -> Mapping[str, Any]:
-    """What an answer may carry back to the model that gave it; nothing for any other."""
+    """Return the parts of an answer that go back only to the model that wrote it; empty for any other."""
     native = message.get("native")
     if not isinstance(native, Mapping) or native.get("model") != model:
         return {}
@@ -163,11 +163,11 @@ def _part(part: Any, dialect: Dialect) -> Any:
 
 
 def _held(part: Mapping[str, Any]) -> tuple[bool, bool]:
-    """Whether something is inside the request, and whether it has an address."""
+    """Return whether the content is inside the request, and whether it has a URL."""
     inner = part.get(str(part.get("type")))
     held: Mapping[str, Any] = inner if isinstance(inner, Mapping) else {"url": inner}
     url = str(held.get("url") or "")
-    kept = held.get("file_id")  # the server may have it
+    kept = held.get("file_id")  # the server may store it
     return bool(held.get("data") or held.get("file_data") or kept or url.startswith("data:")), bool(url)
 
 
@@ -182,7 +182,7 @@ def _call(call: Mapping[str, Any], offered: set[str], dialect: Dialect, own: str
 
 
 def _shown(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a tool's result shows, taken out of it."""
+    """Remove the media from a tool result, and return them."""
     content = result.get("content")
     if not isinstance(content, list):
         return []

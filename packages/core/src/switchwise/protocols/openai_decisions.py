@@ -1,6 +1,6 @@
-"""Questions as a request of OpenAI's Decisions API (`POST /v1/decisions`), and its answers.
+"""Converts questions to a request of OpenAI's Decisions API (`POST /v1/decisions`), and parses its answers.
 
-Source: the types of openai 3.57, made from OpenAI's specification; in beta.
+Source: the types of openai 3.57, generated from OpenAI's specification; in beta.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from switchwise.protocols.odds import levels, odds
 
 
 def request(ask: Ask, model: str) -> dict[str, Any]:
-    """The body of a request. A list of messages is judged as it is, any other value as text or JSON.
+    """Return the body of a request. A list of messages is judged as it is, any other value as text or JSON.
 
     Raises:
-        TargetError: a question that the API does not know, in words or for an embedding.
+            TargetError: the API has no such question: free text or an embedding.
 
     >>> body = request(Ask({"hard": Question.yes_no("Is it hard?")}, about="2 + 2", to="luna"), "gpt-6-luna")
     >>> body["input"], body["questions"]
@@ -38,9 +38,9 @@ def request(ask: Ask, model: str) -> dict[str, Any]:
 
 
 def reply(ask: Ask, body: Mapping[str, Any]) -> Reply:
-    """The answers in the body of a response; those that it declined, left out or spoilt are not known."""
-    said = body.get("answers")
-    found = said if isinstance(said, list) else []
+    """Parse the body of a response; declined, missing or invalid answers are unknown."""
+    given = body.get("answers")
+    found = given if isinstance(given, list) else []
     by_name = {str(answer.get("name")): answer for answer in found if isinstance(answer, Mapping)}
     answers = {name: _answer(question, by_name.get(name)) for name, question in ask.questions.items()}
     return Reply(usage=usage_of(body.get("usage")), raw=body, model=str(body.get("model") or ""), answers=answers)
@@ -65,15 +65,15 @@ def _described(word: str, label: Label, description: str) -> dict[str, Any]:
     return {word: label, "description": description} if description else {word: label}
 
 
-def _answer(question: Question, said: Mapping[str, Any] | None) -> Answer:
-    if said is None:
+def _answer(question: Question, given: Mapping[str, Any] | None) -> Answer:
+    if given is None:
         return Answer(because="it left the question out")
-    if said.get("type") == "refusal":
+    if given.get("type") == "refusal":
         return Answer(because="it declined")
     if question.is_yes_no:
-        return odds(question, {True: said.get("probability")})
-    rows = said.get("probabilities")
+        return odds(question, {True: given.get("probability")})
+    rows = given.get("probabilities")
     found = (
         {row.get("value"): row.get("probability") for row in rows if isinstance(row, Mapping)} if isinstance(rows, list) else {}
     )
-    return levels(question, said.get("score"), found) if question.kind is Kind.SCORE else odds(question, found)
+    return levels(question, given.get("score"), found) if question.kind is Kind.SCORE else odds(question, found)

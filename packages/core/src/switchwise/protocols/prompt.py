@@ -1,4 +1,4 @@
-"""A request that any provider can be asked: OpenAI's message and tool formats, which most people already have."""
+"""A request for any provider, in OpenAI's message and tool format, which most applications already use."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ class Prompt:
     """A neutral request.
 
     Parameters:
-        messages: `{"role": "user", "content": "..."}` and so on, with `tool_calls` and `tool_call_id` as in OpenAI's chat
-            completions. An answer of `Clients` may carry a `native` part; it goes back to the model that it came from only.
+            messages: `{"role": "user", "content": "..."}` and so on, with `tool_calls` and `tool_call_id` as in OpenAI's chat
+                    completions. An answer of `Clients` may carry a `native` part; it is sent back only to the model that wrote it.
         tools: `{"type": "function", "function": {"name", "description", "parameters"}}`.
         tool_choice: `auto`, `required`, `none`, or the name of a tool; also as OpenAI writes it, and `any` for `required`.
-        parallel_tool_calls: False: at most one call at a time.
+            parallel_tool_calls: False: at most one call per answer.
         schema: a pydantic model or a JSON schema that the answer must follow; a strict copy of it is sent.
-        max_tokens: the longest answer, in tokens.
-        temperature, top_p: as everywhere; left out for models that are known to take none.
-        stop: as everywhere.
-        stream: ask for the answer in chunks.
-        extra: provider -> parameters in its own words.
-        ended_by: the model that gave the answer with which the conversation ends; empty: none that is known.
+            max_tokens: limit of output tokens.
+            temperature, top_p: sampling settings; omitted for models that are known not to accept them.
+            stop: stop sequences.
+            stream: stream the answer.
+            extra: provider -> parameters in its own format.
+            ended_by: the model that wrote the last answer of the conversation; empty if unknown.
 
     Raises:
-        ConfigurationError: something has another shape; the message names it.
+            ConfigurationError: an argument has another shape; the message names it.
     """
 
     messages: Sequence[Message]
@@ -75,20 +75,20 @@ class Prompt:
 
     @property
     def strict_schema(self) -> dict[str, Any] | None:
-        """The schema as providers take it; None: there is none."""
+        """Return the schema in strict form; None if there is none."""
         return strict(self.schema) if isinstance(self.schema, Mapping) else None
 
     @property
     def choice(self) -> str:
-        """The choice of a tool, as one word."""
+        """Return the tool choice as one word."""
         return self.tool_choice if isinstance(self.tool_choice, str) else ""
 
 
 def _names(tools: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The names of the tools of a call.
+    """Return the names of the tools of a call.
 
     Raises:
-        ConfigurationError: one is written in another way.
+            ConfigurationError: a tool has another format.
     """
     found = []
     for tool in tools:
@@ -102,7 +102,7 @@ def _names(tools: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _choice(choice: str | Mapping[str, Any] | None) -> str:
     if isinstance(choice, Mapping):
-        named = choice.get("function") or choice  # OpenAI's words; Anthropic's
+        named = choice.get("function") or choice  # OpenAI's format; Anthropic's
         choice = named.get("name") or choice.get("type")
     if not isinstance(choice, str | None):
         raise ConfigurationError(f"tool_choice={choice!r:.80}: use auto, required, none, or the name of a tool")
@@ -110,9 +110,9 @@ def _choice(choice: str | Mapping[str, Any] | None) -> str:
 
 
 def arguments_of(text: str | None) -> dict[str, Any]:
-    """The arguments of a tool call. Broken JSON is kept as `{"_raw": text}`: a verifier may look at it."""
+    """Parse the arguments of a tool call. Invalid JSON is kept as `{"_raw": text}`, for verifiers to judge."""
     try:
         arguments = json.loads(text or "{}")
-    except (ValueError, RecursionError):  # a model that loops may open brackets without end
+    except (ValueError, RecursionError):  # a looping model may open brackets without end
         return {"_raw": text}
     return arguments if isinstance(arguments, dict) else {"_raw": text}

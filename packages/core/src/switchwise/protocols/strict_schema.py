@@ -1,6 +1,6 @@
-"""A JSON schema as providers take it that hold a model to it: closed objects, every property required. Made on a copy.
+"""Converts a JSON schema to the strict form that providers enforce: closed objects, every property required. Works on a copy.
 
-A property that a schema leaves optional is asked for all the same, as the providers' own SDKs do with pydantic models.
+An optional property becomes required, as in the providers' own SDKs for pydantic models.
 
 Source: the documentation of structured outputs of OpenAI (strict mode) and Anthropic (`output_config.format`).
 """
@@ -16,14 +16,14 @@ _DEEPEST = 64
 _LISTS = ("anyOf", "allOf", "prefixItems")
 _MAPS = ("properties", "$defs", "definitions")
 _DROPPED = ("default", "discriminator", "oneOf", "examples")
-"""What strict mode refuses, or has another word for."""
+"""Keywords that strict mode refuses or renames."""
 
 
 def json_schema_of(given: object) -> Mapping[str, Any] | None:
-    """The JSON schema that somebody gives: as such, or as a pydantic model; None: none.
+    """Return the given JSON schema, or that of a pydantic model; None if there is none.
 
     Raises:
-        ConfigurationError: it is something else.
+            ConfigurationError: it is neither.
     """
     if given is None or isinstance(given, Mapping):
         return given
@@ -34,10 +34,10 @@ def json_schema_of(given: object) -> Mapping[str, Any] | None:
 
 
 def strict(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """A closed copy of a schema.
+    """Return a closed copy of a schema.
 
     Raises:
-        ConfigurationError: it is nested too deep to be sent.
+            ConfigurationError: it is nested too deep to be sent.
 
     >>> strict({"type": "object", "properties": {"city": {"type": "string", "default": "Kyiv"}}})["required"]
     ['city']
@@ -48,10 +48,10 @@ def strict(schema: Mapping[str, Any]) -> dict[str, Any]:
 def _closed(node: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> dict[str, Any]:
     if depth > _DEEPEST:
         raise ConfigurationError(f"schema= is nested more than {_DEEPEST} deep: no provider takes that; make it flatter")
-    if "$ref" in node and len(node) > 1:  # nothing may stand beside it
+    if "$ref" in node and len(node) > 1:  # strict mode allows no sibling keys
         found = _found(str(node["$ref"]), root)
-        beside = {name: value for name, value in node.items() if name != "$ref"}
-        node = {**found, **beside} if found is not None and "$ref" not in str(found) else {"$ref": node["$ref"]}
+        siblings = {name: value for name, value in node.items() if name != "$ref"}
+        node = {**found, **siblings} if found is not None and "$ref" not in str(found) else {"$ref": node["$ref"]}
     if "oneOf" in node and "anyOf" not in node:
         node = {**node, "anyOf": node["oneOf"]}
     closed: dict[str, Any] = {}
@@ -75,7 +75,7 @@ def _inner(node: Any, root: Mapping[str, Any], depth: int) -> Any:
 
 
 def _found(reference: str, root: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """What a reference within the schema means."""
+    """Return the target of a reference within the schema; None if it cannot be resolved."""
     if not reference.startswith("#/"):
         return None
     found: Any = root

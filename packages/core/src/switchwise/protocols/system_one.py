@@ -1,6 +1,6 @@
-"""Questions as a request of the System One interface (`POST /v1/systemone`), and its answers.
+"""Converts questions to a request of the System One interface (`POST /v1/systemone`), and parses its answers.
 
-It is the dialect of TypeSafe's Jev and of many servers: Databricks, Fireworks, OpenRouter, LiteLLM's proxy, `llama-server`.
+The API of TypeSafe's Jev and of many servers: Databricks, Fireworks, OpenRouter, LiteLLM's proxy, `llama-server`.
 
 Source: the openapi.json of typesafe-sdk 0.7.5.
 """
@@ -18,10 +18,10 @@ from switchwise.protocols.odds import levels, odds
 
 
 def request(ask: Ask, model: str) -> dict[str, Any]:
-    """The body of a request.
+    """Return the body of a request.
 
     Raises:
-        TargetError: a question that the interface does not know, in words or for an embedding.
+            TargetError: the interface has no such question: free text or an embedding.
 
     >>> body = request(Ask({"route": Question.choice("How hard?", {"easy": "one step", "hard": ""})}, about="2 + 2", to="jev"), "jev-1.14.0")
     >>> body["state"], body["questions"]["route"]["criteria"]
@@ -32,9 +32,9 @@ def request(ask: Ask, model: str) -> dict[str, Any]:
 
 
 def reply(ask: Ask, body: Mapping[str, Any]) -> Reply:
-    """The answers in the body of a response; those that are missing or spoilt are not known."""
-    said = body.get("answers")
-    found = said if isinstance(said, Mapping) else {}
+    """Parse the body of a response; missing or invalid answers are unknown."""
+    given = body.get("answers")
+    found = given if isinstance(given, Mapping) else {}
     answers = {name: _answer(question, found.get(name)) for name, question in ask.questions.items()}
     return Reply(usage=usage_of(body.get("usage")), raw=body, model=str(body.get("model") or ""), answers=answers)
 
@@ -53,11 +53,11 @@ def _question(question: Question) -> dict[str, Any]:
     raise TargetError(FailureKind.UNSUPPORTED, f"a decision model answers no question of the kind {question.kind.value!r}")
 
 
-def _answer(question: Question, said: Any) -> Answer:
-    if not isinstance(said, Mapping):
+def _answer(question: Question, given: Any) -> Answer:
+    if not isinstance(given, Mapping):
         return Answer(because="it left the question out")
     if question.is_yes_no:
-        return odds(question, {True: said.get("noul")})
-    rows = said.get("probabilities")
+        return odds(question, {True: given.get("noul")})
+    rows = given.get("probabilities")
     found = rows if isinstance(rows, Mapping) else {}
-    return levels(question, said.get("score"), found) if question.kind is Kind.SCORE else odds(question, found)
+    return levels(question, given.get("score"), found) if question.kind is Kind.SCORE else odds(question, found)

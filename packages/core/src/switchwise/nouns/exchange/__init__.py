@@ -1,1 +1,1 @@
-"""What is said to a model and what comes back: conversations, questions, answers, replies, earlier attempts."""
+"""What is sent to a model and what it returns: conversations, questions, answers, replies, earlier attempts."""

@@ -1,4 +1,4 @@
-"""What a provider says that an account may still send."""
+"""Rate-limit state of an account, as a provider reports it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 
 class Allowance(NamedTuple):
-    """One rate limit of a provider, as the headers of an answer state it.
+    """One rate limit of a provider, as the headers of an answer report it.
 
     Parameters:
-        of: what is counted: `requests`, `tokens`, `input_tokens` or `output_tokens`.
-        limit: how much a window allows.
-        left: how much of it was left when the answer was sent.
-        resets: seconds from then until all of it is there again; None: the provider does not say.
+            of: the unit: `requests`, `tokens`, `input_tokens` or `output_tokens`.
+            limit: allowed per window.
+            left: remaining when the answer was sent.
+            resets: seconds from then until the full limit is available; None if unknown.
     """
 
     of: str

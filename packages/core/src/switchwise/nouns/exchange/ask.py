@@ -1,10 +1,10 @@
-"""A policy's or verifier's own question to a model: the effect that it yields.
+"""Questions of a policy or verifier to a model: the effect that it yields.
 
     reply = yield Ask({"route": Question.choice("How hard is it?", ["easy", "hard"])}, about=view.last_user, to="haiku")
     label = reply.answers["route"].label
 
-Whoever drives the run performs it, through the same adapter as any call, or by the `model` that it brings along. The engine reserves for it,
-counts it, and lets no requirement of the chain be passed by: a question to a target that a requirement rules out is refused.
+The driver of the run performs it, through the same adapter as any call, or by its own `model`. The engine reserves budget for it and counts it,
+and every requirement of the chain applies: a question to a target that a requirement rules out is refused.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from switchwise.nouns.target import Target
 
 
 class Kind(StrEnum):
-    """What a question asks for."""
+    """The kind of answer to a question."""
 
     TEXT = "text"
     LABELS = "labels"
@@ -29,11 +29,11 @@ class Kind(StrEnum):
 
 
 class Option(NamedTuple):
-    """A label that can be chosen, or a level of a score.
+    """A label to choose, or a level of a score.
 
     Parameters:
-        label: what is answered; of a score, the name of the level.
-        description: what it stands for; empty: the label says it.
+            label: the answer; of a score, the name of the level.
+            description: its meaning; empty if the label is clear.
     """
 
     label: Label
@@ -42,13 +42,13 @@ class Option(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question; made by `text`, `choice`, `yes_no`, `score` or `embedding`.
+    """One question; create it by `text`, `choice`, `yes_no`, `score` or `embedding`.
 
     Parameters:
-        kind: what it asks for.
-        instructions: the question in words. They are yours: what is judged goes into `Ask.about`.
-        options: the labels, or the levels from the lowest.
-        detail: the instructions where they are more than words (JSON, or parts with images); None: they are not.
+            kind: the kind of answer.
+            instructions: the question. It is trusted text: the material to judge belongs in `Ask.about`.
+            options: the labels, or the levels, lowest first.
+            detail: structured instructions (JSON, or parts with images) instead of text; None if there are none.
     """
 
     kind: Kind
@@ -58,7 +58,7 @@ class Question:
 
     @classmethod
     def text(cls, prompt: str) -> Question:
-        """A question that is answered in words."""
+        """A question with a free-text answer."""
         return cls(Kind.TEXT, prompt)
 
     @classmethod
@@ -66,16 +66,16 @@ class Question:
         """A choice between labels.
 
         Parameters:
-            labels: two or more; as a mapping, with what each stands for. A model always chooses: give it one for "none of these".
+                labels: two or more; as a mapping, with their meanings. A model always chooses one: include a label for "none of these".
 
         Raises:
-            ConfigurationError: fewer than two labels, or one of them twice.
+                ConfigurationError: fewer than two labels, or duplicates.
         """
         return cls(Kind.LABELS, instructions, _options(labels, "labels"))
 
     @classmethod
     def yes_no(cls, instructions: str, yes: str = "", no: str = "") -> Question:
-        """A yes or no: a choice between True and False, with what each stands for."""
+        """A yes/no question: a choice between True and False, with their meanings."""
         return cls(Kind.LABELS, instructions, (Option(True, yes), Option(False, no)))
 
     @classmethod
@@ -83,44 +83,44 @@ class Question:
         """A score from 0 to the last of `levels`, lowest first.
 
         Raises:
-            ConfigurationError: fewer than two levels, or one of them twice.
+                ConfigurationError: fewer than two levels, or duplicates.
         """
         return cls(Kind.SCORE, instructions, _options(levels, "levels"))
 
     @classmethod
     def embedding(cls) -> Question:
-        """The vectors of `Ask.about`: of one text, or of each of a list of them."""
+        """Embedding vectors of `Ask.about`: of one text, or of each text of a list."""
         return cls(Kind.EMBEDDING)
 
     @property
     def labels(self) -> tuple[Label, ...]:
-        """What can be chosen, or the names of the levels."""
+        """The labels to choose from, or the names of the levels."""
         return tuple([option.label for option in self.options])
 
     @property
     def is_yes_no(self) -> bool:
-        """Its labels are True and False."""
+        """Whether its labels are True and False."""
         return self.kind is Kind.LABELS and set(map(type, self.labels)) == {bool}
 
 
 class Model(Protocol):
-    """A model that answers questions itself, outside of the pool: a decision model, an embedder, a function of your own.
+    """A model outside the pool that answers questions itself: a decision model, an embedder, your own function.
 
-    What it raises ends the run, unless it is a `TargetError`.
+    An exception that it raises ends the run, unless it is a `TargetError`.
     """
 
     @property
     def target(self) -> Target:
-        """As what it is counted, and told to requirements: its name, provider and price."""
+        """The target under which it is counted and checked by requirements: name, provider, price."""
 
     def answer(self, ask: Ask, context: Any = None) -> Reply:
         """Answer all questions of `ask`; `Reply.answers` has one for each name.
 
         Parameters:
-            context: what the adapter gave to `drive` for this: LangChain's config; None elsewhere.
+                context: what the adapter passed to `drive`: LangChain's config; None elsewhere.
 
         Raises:
-            TargetError: it failed.
+                TargetError: the model failed.
         """
 
     async def aanswer(self, ask: Ask, context: Any = None) -> Reply:
@@ -129,14 +129,14 @@ class Model(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Questions to a model, put in one call.
+    """Questions to a model, sent in one call.
 
     Parameters:
         questions: by name.
-        about: what they are about: a text, or anything that is JSON. It is material and never an instruction: it may hold a stranger's words.
-        to: the target of the pool (or role) that is asked; of a role, the first target of the pool.
-        model: answers in place of a target of the pool.
-        because: why it is asked, for the records.
+            about: the material to judge: a text, or any JSON value. It is never an instruction: it may hold untrusted text.
+            to: name or role of the target in the pool to ask; a role means the first target that has it.
+            model: a model outside the pool, in place of `to`.
+            because: the reason, for the records.
 
     Raises:
         ConfigurationError: no question, or neither or both of `to` and `model`.
@@ -161,7 +161,7 @@ class Ask:
 
     @classmethod
     def text(cls, prompt: str, to: str, because: str = "a question of its own") -> Ask:
-        """One question in words, sent to a target as it is."""
+        """One free-text question, sent to a target as it is."""
         return cls({"text": Question.text(prompt)}, to=to, because=because)
 
 

@@ -1,4 +1,4 @@
-"""The turns of a conversation, converted only where somebody reads them."""
+"""The turns of a conversation, converted only when they are read."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from switchwise.nouns.signals import Turn
 
 
 class Conversation(Sequence[Turn]):
-    """The messages of a request as neutral turns. A turn is made when it is read, and kept as long as this object.
+    """The messages of a request as neutral turns. A turn is made on first access and kept as long as this object.
 
-    It lives for one step, as the view does. What reads it may not keep it, nor any text of it: features and digests only.
+    It lives for one step, as the view does. Readers must keep neither it nor its text: only features and digests.
 
     Parameters:
-        messages: the framework's own messages, in order; what is appended to them later does not count. Without `turn`, turns.
-        turn: makes a turn of a message.
-        last_user: index of the user's last message, where it is known; None: it is looked for from the end.
-        part: which of the messages, by index; None: all.
+            messages: the framework's own messages, in order; later additions to them are ignored. Without `turn`, turns.
+            turn: converts a message to a turn.
+            last_user: index of the user's last message; None: searched from the end.
+            part: indices of the messages to include; None: all.
 
     >>> talk = Conversation([Turn("user", "Hello"), Turn("assistant", "Hi"), Turn("user", "Bye")])
     >>> len(talk), talk[-1].text, [turn.role for turn in talk[:2]], talk.last_user
@@ -34,7 +34,7 @@ class Conversation(Sequence[Turn]):
         part: range | None = None,
     ) -> None:
         self.source = messages
-        """The framework's own messages, for a policy that knows the framework. Read them, and change nothing."""
+        """The framework's own messages, for a policy that knows the framework; read only."""
         self._turn = turn
         self._last_user = last_user
         self._part = range(len(messages)) if part is None else part
@@ -60,14 +60,14 @@ class Conversation(Sequence[Turn]):
 
     @property
     def user_turn(self) -> Turn | None:
-        """The user's last turn; None: there is none."""
+        """The last user turn; None if there is none."""
         if self._last_user is not None:
             return self._of(self._last_user) if self._last_user >= 0 else None
         return next((turn for turn in reversed(self) if turn.role == "user"), None)
 
     @property
     def last_user(self) -> str:
-        """Text of the user's last turn; empty: there is none."""
+        """Text of the last user turn; empty if there is none."""
         turn = self.user_turn
         return turn.text if turn is not None else ""
 

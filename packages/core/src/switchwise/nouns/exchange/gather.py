@@ -1,9 +1,9 @@
-"""Several effects at once: what a policy or verifier yields for that, and how a policy lets several targets answer one request.
+"""Several effects at once: yielded by a policy or verifier, or by a plan in which several targets answer one request.
 
     first, second = yield Gather([Ask.text(prompt, to="haiku"), Ask.text(prompt, to="luna")])
 
-What is live at once is never more than what was asked for. It ends when `until` says so; what is still live then is cancelled, settled and
-paid for: a budget counts a cancelled call with the most that it can have used.
+Never more calls are live than requested. It ends when `until` is satisfied; calls that are still live are then cancelled, settled and paid for: a
+budget counts a cancelled call at its upper bound.
 """
 
 from __future__ import annotations
@@ -19,22 +19,21 @@ from switchwise.nouns.target import Target
 from switchwise.nouns.view import View
 
 Until = int | Callable[[Sequence[Reply]], bool]
-"""When it ends: after so many replies, or when the replies so far are enough. It ends in any case when nothing is live."""
+"""When to stop: after this many replies, or when the predicate accepts the replies so far. It always stops when no call is live."""
 
 Ranking = Sequence[tuple[Reply, Verdict]]
-"""Replies with a verdict for each, best first."""
+"""Replies with their verdicts, best first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """The caller's own request once more, tools and all, perhaps with a note after it.
+    """Repeat the caller's own request, tools included, optionally with an added note.
 
-    For what chooses among answers (`Together.choose`), where it makes further rounds, and for verifiers, where it gives another answer to
-    compare with.
+    For the `choose` of a `Together` that makes further rounds, and for verifiers that compare with a second answer.
 
     Parameters:
-        to: the target that answers, by name or role; empty, of a verifier: the one whose reply is judged.
-        note: sent as a last turn of the user; empty: nothing is.
+            to: the target, by name or role; empty, in a verifier: the target whose reply is judged.
+            note: appended as a last user turn; empty if there is none.
     """
 
     to: str = ""
@@ -43,14 +42,14 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True)
 class Gather:
-    """Effects that are performed at once. What is sent back: of each, in order, its `Reply`, its `TargetError`, or None: cancelled.
+    """Effects to perform at once. The generator receives for each, in order: its `Reply`, its `TargetError`, or None if it was cancelled.
 
     Parameters:
-        effects: questions; of a verifier, and where a policy chooses among answers, also repeats of the caller's request.
-        until: when it ends; None: all have come.
+            effects: questions; in a verifier or in `Together.choose`, also repeats of the caller's request.
+            until: when to stop; None: when all have finished.
 
     Raises:
-        ConfigurationError: no effect, or something else.
+            ConfigurationError: no effects, or an object of another type.
     """
 
     effects: Sequence[Ask | Repeat]
@@ -63,21 +62,21 @@ class Gather:
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """Several targets answer one request. A policy says so by `Shortlist.together`; the first that does counts.
+    """A plan by which several targets answer one request; set by a policy with `Shortlist.together`. The first plan counts.
 
     The targets are the first ones of the finished shortlist, so every requirement holds for each of them.
 
     Parameters:
-        policy: who says so, for the records.
-        most: how many targets are called at most.
-        because: why, for the records.
-        after: seconds without a first chunk or reply from the targets called so far before the next one is called, given the one called first;
-            0: all at once; None: that target is called alone.
-        until: how many replies end it, or whether those so far do; None: all have come.
-        choose: ranks the replies, as a value or as a generator that asks first; None: the first that speaks is the answer, and what it
-            says may be shown at once.
-        grant: asked just before each further call; False: no more of them.
-        among: which targets a further call may go to.
+            policy: name of the policy, for the records.
+            most: maximum number of called targets.
+            because: the reason, for the records.
+            after: seconds without a first chunk or reply before the next target is called, as a function of the first one;
+                    0: all at once; None: call it alone.
+            until: number of replies, or a predicate on them, that ends the plan; None: when all have finished.
+            choose: ranks the replies, as a value or as a generator that asks first; None: the first target that sends a chunk answers, and its chunks may
+                be shown at once.
+            grant: called just before each further call; False: make none.
+            among: predicate: targets that a further call may use.
     """
 
     policy: str
@@ -91,7 +90,7 @@ class Together:
 
 
 def enough(until: Until | None, replies: Sequence[Reply]) -> bool:
-    """Whether these replies end it."""
+    """Return whether these replies satisfy `until`."""
     if until is None:
         return False
     return len(replies) >= until if isinstance(until, int) else until(replies)

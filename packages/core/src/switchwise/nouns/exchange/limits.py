@@ -1,4 +1,4 @@
-"""How long a call may take: to its first token, between tokens, and as a whole."""
+"""Time limits of a call: to its first token, between tokens, and in total."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from switchwise.nouns.validation import meant, number
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds that a call may take. What is over a limit fails as `timeout`, and another target is asked.
+    """Time limits of a call in seconds. A call beyond a limit fails as `timeout`, and another target is tried.
 
     Parameters:
-        first: to the first token of a stream. A ping, a role or an empty chunk is no token; a piece of a tool call and of reasoning is one.
-        between: between two tokens of a stream, while somebody waits for the next one.
-        total: to the end of the answer, streamed or whole. It is the only limit that a whole answer has: nothing of that can be seen earlier.
+            first: to the first token of a stream. Pings, roles and empty chunks do not count; parts of tool calls and of reasoning do.
+            between: between two tokens of a stream, while the caller waits for the next one.
+            total: to the end of the answer, streamed or not. The only limit of an answer that is not streamed.
 
     Raises:
-        ConfigurationError: one is not a number above 0.
+            ConfigurationError: a limit is not a number above 0.
 
     >>> Limits(first=10).over(Limits(first=30, total=120))
     Limits(first=10, between=None, total=120)
@@ -35,7 +35,7 @@ class Limits:
                 number("Limits", name, value, above=True)
 
     def over(self, other: Limits | None) -> Limits:
-        """These limits, and those of `other` where there are none."""
+        """Return these limits, completed by those of `other`."""
         if other is None:
             return self
         first = other.first if self.first is None else self.first
@@ -44,10 +44,10 @@ class Limits:
 
     @classmethod
     def read(cls, given: object) -> Limits | None:
-        """The limits that somebody gives: as such, or as a mapping of their names to seconds; None: none.
+        """Return limits given as `Limits` or as a mapping of their names to seconds; None for None.
 
         Raises:
-            ConfigurationError: it is something else.
+                ConfigurationError: it is neither.
 
         >>> Limits.read({"first": 5})
         Limits(first=5, between=None, total=None)

@@ -1,4 +1,4 @@
-"""A request that a response cache can recognise, and an answer of it that was kept."""
+"""What a response cache needs of a request, and a stored answer."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from switchwise.nouns.exchange.reply import Reply
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An answer that a response cache kept.
+    """An answer from a response cache.
 
     Parameters:
-        answer: what `Recording.keep` gave.
-        kind: `exact`, the same request; `semantic`, one whose last turn means the same.
-        age: seconds since the answer was given.
-        similarity: of the two last turns, from -1 to 1; None: they are the same.
-        risk: expected probability that it is a wrong answer; None: it is the same request.
+            answer: as `Recording.keep` serialised it.
+            kind: `exact`: the same request; `semantic`: one whose last user turn has the same meaning.
+            age: seconds since the answer was made.
+            similarity: cosine similarity of the two last turns; None for the same request.
+            risk: expected probability that the answer is wrong; None for the same request.
     """
 
     answer: str
@@ -29,7 +29,7 @@ class Stored:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What records say of it: numbers, and no text."""
+        """The fields for decision records: numbers, no text."""
         found: dict[str, Any] = {"kind": self.kind, "age": round(self.age, 3)}
         for name in ("similarity", "risk"):
             if (value := getattr(self, name)) is not None:
@@ -38,22 +38,22 @@ class Stored:
 
 
 class Recording(Protocol):
-    """A request as a response cache sees it. An adapter makes one for each call of a router that has a cache."""
+    """A request as a response cache sees it. The adapter makes one per call if the router has a cache."""
 
     @property
     def tools(self) -> Sequence[str]:
-        """Names of the tools that the call offers."""
+        """Names of the offered tools."""
 
     @property
     def settings(self) -> Mapping[str, Any]:
         """Settings of the call, such as `temperature` and `n`."""
 
     def parts(self, target: str) -> tuple[str, str] | None:
-        """All that makes the answer of `target`, as canonical JSON, but for the words of the user's last turn; and these words.
+        """Return the cache key material for `target` as canonical JSON, without the text of the last user turn; and that text.
 
-        That is the model with its own settings, every message, the tools, the format, the settings of the call. None: something of it cannot be
-        told in JSON, so that nobody could say whether two requests are the same.
+        The material holds everything that the answer depends on: the model with its own settings, every message, the tools, the format and the settings
+        of the call. None if part of it cannot be serialised as JSON, so that equality of requests is unknown.
         """
 
     def keep(self, reply: Reply) -> str | None:
-        """The answer as text that the adapter can give again, whole and as a stream; None: it cannot."""
+        """Serialise the answer so that the adapter can return it again, whole or streamed; None if it cannot."""

@@ -1,4 +1,4 @@
-"""A complete reply, the answers to questions in it, and what a verifier says of it."""
+"""A complete reply, the answers to questions in it, and a verifier's verdict."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ class EndReason(StrEnum):
     """Why an answer ended, in one vocabulary for all providers."""
 
     STOP = "stop"
-    """The model had said what it wanted to, or met a stop sequence."""
+    """The model finished, or met a stop sequence."""
     TOOL_CALLS = "tool_calls"
     """It calls tools."""
     LENGTH = "length"
-    """It was cut off: the limit of the answer or the context window was reached."""
+    """Truncated: the output limit or the context window was reached."""
     REFUSAL = "refusal"
-    """The model declined, or a filter stopped it."""
+    """The model refused, or a filter blocked it."""
     ERROR = "error"
-    """The provider says that the answer failed."""
+    """The provider reports that the answer failed."""
     UNKNOWN = "unknown"
-    """The provider does not say, or in a word that is not known."""
+    """The provider does not say, or uses an unknown value."""
 
 
 Label = str | bool
-"""An answer that can be chosen. A question whose labels are True and False is a yes or no."""
+"""A label to choose. A question whose labels are True and False is a yes/no question."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to one question. What is not known is None, and never guessed.
+    """The answer to one question. Unknown values are None, never guessed.
 
     Parameters:
-        text: in words.
-        label: the label that was chosen; where probabilities are known, the most likely one.
-        probabilities: by label, from 0 to 1; of a score, by the number of the level. None: the model gives none.
-        score: the level, from 0 to the last one; between two levels where the model is between them.
-        vectors: of the texts that were embedded, in their order.
-        because: why there is no answer: it declined, it left the question out.
+            text: free text.
+            label: the chosen label; with known probabilities, the most likely one.
+            probabilities: by label, from 0 to 1; of a score, by level number. None if the model returns none.
+            score: the level, from 0 to the last one; fractional between two levels.
+            vectors: embeddings of the texts, in their order.
+            because: why there is no answer, such as a refusal or an omitted question.
     """
 
     text: str | None = None
@@ -56,12 +56,12 @@ class Answer:
 
     @property
     def known(self) -> bool:
-        """Something was answered."""
+        """Whether there is an answer."""
         return not (self.text is None and self.label is None and self.score is None and self.vectors is None)
 
     @property
     def probability(self) -> float | None:
-        """Of the label that was chosen; None: not known."""
+        """Probability of the chosen label; None if unknown."""
         return None if self.probabilities is None or self.label is None else self.probabilities.get(self.label)
 
 
@@ -71,18 +71,18 @@ class Reply:
     """A complete answer.
 
     Parameters:
-        text: its text.
-        tool_calls: the tools that it calls: (name, arguments).
-        usage: tokens; None: the provider did not say.
-        raw: the answer as the framework or SDK gave it, for whoever performed the call.
-        model: the model that says it served, if it says.
+            text: its text.
+            tool_calls: the called tools: (name, arguments).
+            usage: tokens; None if the provider did not report them.
+            raw: the answer as the framework or SDK returned it.
+            model: the model that served it, if reported.
         first_chunk: seconds from the request to the first chunk; None: not streamed.
         end: why it ended.
-        answers: of the questions of an `Ask`, by name; None: none were asked, or they stand in the text.
-        headers: of the HTTP answer, read while the attempt is learned and never kept; None: the adapter does not see them.
-        pieces: the chunks of a stream, for a response cache; None: not streamed, or nobody asked.
-        cost: USD, of an answer that a policy or verifier asked for, as it is sent it; None: not known, or the caller's own.
-        maker: the target that made it, where another one than was called did: a framework's own fallback. None: the one that was called.
+            answers: to the questions of an `Ask`, by name; None: no questions, or the answers are in the text.
+            headers: of the HTTP answer; read while the attempt is learned, never kept; None if the adapter has no access to them.
+            pieces: the chunks of a stream, for a response cache; None if not streamed or not needed.
+            cost: USD, set on answers that are sent to a policy or verifier; None if unknown, or for the caller's own request.
+            maker: the target that answered, if not the called one (a framework's own fallback); else None.
     """
 
     text: str = ""
@@ -101,12 +101,12 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a verifier says of a reply.
+    """A verifier's judgement of a reply.
 
     Parameters:
-        accepted: it may be shown.
-        because: why.
-        score: how good it is, from 0 to 1; the best rejected reply is returned when nothing better comes.
+            accepted: whether it may be shown.
+            because: the reason.
+            score: quality from 0 to 1; if all replies are rejected, the best is returned.
     """
 
     accepted: bool

@@ -1,4 +1,4 @@
-"""What a view keeps of an earlier attempt at the same request. One with neither reply nor error was cancelled: another call was chosen."""
+"""The part of an earlier attempt that a view keeps. Without reply and error, it was cancelled: another call was chosen."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from switchwise.nouns.target import Target
 @fast_init
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """An attempt that failed, was rejected or cancelled, without the view and the decision that it was made with.
+    """A failed, rejected or cancelled attempt, without its view and decision.
 
     Parameters:
-        target: whom it went to.
+            target: the called target.
         started, ended: on the router's clock, in seconds.
-        reply: the rejected answer; None: it failed.
-        error: the target's failure; None: it did not fail.
-        verdict: what the verifier said of the reply; None: not judged.
-        cost: USD; None: usage or price is unknown.
-        latency: seconds that it took, on the router's timer.
+            reply: the rejected answer; None if it failed.
+            error: the target's failure; None if it did not fail.
+            verdict: the verifier's verdict on the reply; None: not judged.
+            cost: USD; None if usage or price is unknown.
+            latency: seconds on the router's timer.
     """
 
     target: Target
@@ -36,10 +36,10 @@ class Tried:
 
     @property
     def kind(self) -> FailureKind | None:
-        """How it failed; None: it did not."""
+        """The kind of its failure; None if it did not fail."""
         return self.error.kind if self.error else None
 
     @property
     def accepted(self) -> bool:
-        """It gave a reply that nobody rejected."""
+        """Whether it has a reply that was not rejected."""
         return self.reply is not None and (self.verdict is None or self.verdict.accepted)
