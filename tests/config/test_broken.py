@@ -94,7 +94,7 @@ BROKEN: dict[str, tuple[str, int, str, str, str]] = {
     ),
     "a rule for a target that is not in the pool": (policies("{ ByAgent = { explorer = 'cheap' } }"), 6, "routers.main.policies[0]", "'cheap' is neither a target nor a role", "it knows: fast, luna, opus, strong"),
     "a phase that there is not": (policies("{ ByPhase = { plan = 'strong' } }"), 6, "routers.main.policies[0].ByPhase", "'plan' is no phase", "planning"),
-    "a level that there is not": (policies("{ ByAgent = { a = 'fast' }, hold = 'conversation' }"), 6, "routers.main.policies[0].hold", "'conversation' is no level", "session"),
+    "a level that there is not": (policies("{ ByAgent = { a = 'fast' }, hold = 'conversation' }"), 6, "routers.main.policies[0].hold", "'conversation' is not a level", "session"),
     "a policy that cannot be held": (policies("{ Fits = {}, hold = 'session' }"), 6, "routers.main.policies[0].hold", "Fits", ""),
     "two policies in one": (policies("{ Fits = {}, Healthy = {} }"), 6, "routers.main.policies[0]", "names 2 things: Fits, Healthy", "one { Name = { ... } } for each"),
     "a rule without a verb": (policies("{ Rules = [{ when = { first = true } }] }"), 6, "routers.main.policies[0].Rules[0]", "a rule with 0 verbs", "prefer, require, exclude"),

@@ -121,7 +121,7 @@ def test_roles_are_words_for_targets() -> None:
 
 
 def test_an_unknown_level_or_role_is_refused_at_construction() -> None:
-    with pytest.raises(ConfigurationError, match="per='conversation' is no level"):
+    with pytest.raises(ConfigurationError, match="per='conversation' is not a level"):
         hold(ByAgent(), per="conversation")
     with pytest.raises(ConfigurationError, match="unheld already means per step"):
         hold(ByAgent(), per="step")

@@ -2,13 +2,13 @@
 
 Providers cache prefixes. Two prompts share a prefix exactly as far as their running digests agree: so one number per block says
 what a cache can still be used for. Rules:
-1. Blocks stand in render order: tools, system, messages. What each section depends on beside its text (model settings) is part of the
-   digest of its first block.
+1. Blocks stand in render order: tools, system, messages. The digest of a section's first block includes the settings on which the section
+   depends.
 2. A prefix grows in place: `grow(shared, blocks)` keeps the first `shared` messages and appends the new ones, so a call costs what is new in
-   it. A system message that is written anew for every call costs no more: sections are told apart, and put together when asked.
-3. An earlier state is told by a number of blocks and the digest there. Digests are of one process: strings hash differently in each.
+   it. A system message that changes at every call costs no more: digests are kept per section, and combined when needed.
+3. An earlier state is identified by a number of blocks and the digest there. Digests are valid in one process: strings hash differently in each.
 
-It is written by the reader of the conversation, under its lock, and read without one: whoever asks while it is cut gets an answer that
+The reader of the conversation writes it under its lock; it is read without one: a reader during a cut gets a digest that
 matches nothing.
 
 Memory: 17 bytes for each block; a conversation of 10,000 messages takes about 0.2 MB.
@@ -31,10 +31,10 @@ class Block(NamedTuple):
     """One block of a prompt.
 
     Parameters:
-        digest: tells equal content; any 63 bits.
+            digest: equal for equal content; any 63 bits.
         tokens: estimated length.
         section: `TOOLS`, `SYSTEM` or `MESSAGES`.
-        media: it holds something beside text.
+            media: it holds content other than text.
     """
 
     digest: int
@@ -44,7 +44,7 @@ class Block(NamedTuple):
 
 
 class Change(StrEnum):
-    """What happened to a conversation between two of its calls."""
+    """How a conversation changed between two of its calls."""
 
     FIRST = "first call"
     APPEND = "append"
@@ -57,7 +57,7 @@ class Change(StrEnum):
 
 
 class _Section:
-    """The blocks of one section, each told by a digest of those before it in the section, and it."""
+    """The blocks of one section, each identified by a digest of itself and those before it in the section."""
 
     __slots__ = ("digests", "ends", "media")
 
@@ -67,7 +67,7 @@ class _Section:
         self.media = array("b")
 
     def shared(self, blocks: Sequence[Block]) -> int:
-        """How many of `blocks` are as they are here."""
+        """Count the leading `blocks` that are unchanged."""
         digest = 0
         for at, block in enumerate(blocks[: len(self.digests)]):
             digest = hash((digest, block.digest)) & _MASK
@@ -76,7 +76,7 @@ class _Section:
         return min(len(blocks), len(self.digests))
 
     def put(self, shared: int, blocks: Iterable[Block]) -> bool:
-        """Keep the first `shared` blocks and append; whether any was dropped, or came where others stood."""
+        """Keep the first `shared` blocks and append; return whether any was dropped or replaced."""
         dropped = shared < len(self.digests)
         if dropped:
             del self.digests[shared:], self.ends[shared:], self.media[shared:]
@@ -99,7 +99,7 @@ class _Section:
 
 
 class PromptPrefix:
-    """The blocks of one conversation as they are now.
+    """The current blocks of one conversation.
 
     >>> prefix = PromptPrefix()
     >>> prefix.grow(0, [Block(3, 40)], front=[Block(1, 500, TOOLS), Block(2, 300, SYSTEM)])
@@ -115,12 +115,12 @@ class PromptPrefix:
     def __init__(self) -> None:
         self._sections = (_Section(), _Section(), _Section())
         self._bases = (0, 0, 0)
-        self._cuts: list[int] = []  # how many blocks each change but growth left as they were
+        self._cuts: list[int] = []  # for each change but growth, how many blocks it left unchanged
         self.settings: tuple[int, int, int] = (0, 0, 0)
-        self.change: Change | None = None  # what the last call of `grow` was; None: there was none
+        self.change: Change | None = None  # result of the last `grow`; None before the first
 
     def update(self, blocks: Sequence[Block], settings: tuple[int, int, int] = (0, 0, 0)) -> Change:
-        """Take over a whole prompt, where nobody knows what in it is new. Reads all blocks: see `grow`."""
+        """Replace the whole prompt, where it is unknown what is new. Reads all blocks: see `grow`."""
         messages = [block for block in blocks if block.section == MESSAGES]
         shared = self._sections[MESSAGES].shared(messages)
         return self.grow(shared, messages[shared:], [block for block in blocks if block.section != MESSAGES], settings)
@@ -132,13 +132,13 @@ class PromptPrefix:
         front: Sequence[Block] | None = None,
         settings: tuple[int, int, int] | None = None,
     ) -> Change:
-        """Keep the first `shared` blocks of the messages, append `blocks`, and tell what that was.
+        """Keep the first `shared` blocks of the messages, append `blocks`, and return the kind of change.
 
         Parameters:
-            shared: blocks at the beginning of the messages that are as they were.
-            blocks: those after them.
-            front: all blocks of tools and system; None: as they were.
-            settings: digests of what tools, system and messages depend on beside their text; None: as they were.
+                shared: leading blocks of the messages that are unchanged.
+                blocks: those after them.
+                front: all blocks of tools and system; None if unchanged.
+                settings: digests of the settings on which tools, system and messages depend; None if unchanged.
         """
         tools, system, messages = self._sections
         first = self.change is None
@@ -190,7 +190,7 @@ class PromptPrefix:
         return len(tools.digests) + len(system.digests) + len(messages.digests)
 
     def front(self) -> int:
-        """How many blocks stand before the messages: what threads of one agent share."""
+        """Number of blocks before the messages: the part that threads of one agent share."""
         tools, system, _ = self._sections
         return len(tools.digests) + len(system.digests)
 
@@ -203,12 +203,12 @@ class PromptPrefix:
                 if blocks <= here:
                     return total + (section.ends[blocks - 1] if blocks else 0)
                 total, blocks = total + section.tokens, blocks - here
-        except IndexError:  # another call of the same thread cut it just now: as long as it is
+        except IndexError:  # a concurrent call of the same thread cut it: use its full length
             return self.tokens
         return total
 
     def digest(self, blocks: int) -> int:
-        """Tells the prefix that ends with that block; 0: there are not as many."""
+        """Return the digest of the prefix that ends with that block; 0 if there are fewer."""
         if blocks <= 0:
             return 0
         try:
@@ -217,13 +217,13 @@ class PromptPrefix:
                 if blocks <= here:
                     return hash((base, section.digests[blocks - 1])) & _MASK
                 blocks -= here
-        except IndexError:  # another call of the same thread cut it just now
+        except IndexError:  # a concurrent call of the same thread cut it
             return 0
         return 0
 
     def lengths(self, blocks: int) -> int:
-        """A checksum of the lengths of its first blocks and of how they are divided into sections. Unlike digests, it is the same in every
-        process; two prompts that differ may agree in it, so it tells a conversation only where something else does too. Reads them all.
+        """Return a checksum of the lengths of the first blocks and of their sections. Unlike digests, it is the same in every process; different
+        prompts may share it, so it identifies a conversation only together with other facts. Reads all blocks.
         """
         found = 0
         for section in self._sections:
@@ -233,9 +233,9 @@ class PromptPrefix:
 
     @property
     def generation(self) -> int:
-        """How often it changed otherwise than by growing."""
+        """Number of changes other than growth."""
         return len(self._cuts)
 
     def since(self, generation: int) -> int:
-        """How many of its blocks are as they were at that generation."""
+        """Return how many leading blocks are unchanged since that generation."""
         return min(self._cuts[generation:], default=len(self))

@@ -1,4 +1,4 @@
-"""Where in the work a call is made: session > (sub-)agent > task > step, of one tenant."""
+"""Where in the work a call is made: session > (sub-)agent > task > step, within one tenant."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Level(IntEnum):
 
     @classmethod
     def parse(cls, word: Level | str) -> Level:
-        """The level that `word` names.
+        """Return the level named `word`.
 
         Raises:
-            ConfigurationError: `word` is none of session, agent, task, step.
+                ConfigurationError: `word` is not one of session, agent, task, step.
 
         >>> Level.parse("agent").name
         'AGENT'
@@ -38,7 +38,7 @@ class Level(IntEnum):
             return cls[word.upper()]
         except (KeyError, AttributeError):
             known = ", ".join(level.name.lower() for level in cls)
-            raise ConfigurationError(f"per={word!r} is no level; use one of: {known}") from None
+            raise ConfigurationError(f"per={word!r} is not a level; use one of: {known}") from None
 
 
 @fast_init
@@ -47,15 +47,15 @@ class Scope:
     """The identity of one model call.
 
     Parameters:
-        session: the conversation or graph thread; whatever must not be mixed with another.
+            session: the conversation or graph thread.
         agent: the (sub-)agent that calls; `main` for the outermost one.
-        task: what the agent is at: a delegation, a graph node, or the detected phase.
+            task: the agent's current task: a delegation, a graph node, or the detected phase.
         step: number of the call within its thread, from 0.
-        labels: anything else that rules and budgets may go by: user, team, tenant, region.
-        deadline: when the caller stops waiting, in seconds on the router's clock (the time of day, as `time.time` gives it): the call that is
-            under way is cut short, and no other target is tried. None: no limit.
-        tenant: whose work it is, in a service for several customers. Two tenants share no memory, whatever else of their scopes is equal.
-        limits: how long this call may take, in place of what its target's limits say. None: those count.
+            labels: further values for rules and budgets: user, team, tenant, region.
+            deadline: when the caller stops waiting, in seconds on the router's clock (`time.time`): a running call is
+                cut off, and no other target is tried. None: no limit.
+            tenant: the customer, in a service for several. Two tenants share no memory, even if the rest of their scopes is equal.
+            limits: time limits of this call, replacing those of its target. None: the target's apply.
     """
 
     session: str = ""
@@ -68,7 +68,7 @@ class Scope:
     limits: Limits | None = None
 
     def key(self, level: Level) -> Key:
-        """The parts that two calls must share to share a memory at `level`: the tenant, then the parts down to the level.
+        """Return the key of a memory at `level`: the tenant, then the parts down to the level.
 
         >>> Scope("s1", "reviewer", tenant="acme").key(Level.AGENT)
         ('acme', 's1', 'reviewer')
@@ -76,5 +76,5 @@ class Scope:
         return (self.tenant, self.session, self.agent, self.task, str(self.step))[: level + 1]
 
     def label(self, name: str) -> str:
-        """The label `name`, empty if there is none; `tenant` is known without being a label."""
+        """Return the label `name`, empty if missing; `tenant` is always available."""
         return self.labels.get(name) or (self.tenant if name == "tenant" else "")

@@ -1,10 +1,10 @@
-"""The targets still in the running, best first, and a note on every opinion that counted.
+"""The remaining targets in rank order, and a note for every opinion that counted.
 
 Rules:
 1. `require` drops targets; `prefer` and `order` rank the rest. An earlier preference outranks a later one, which only
    breaks its ties: so what follows the winner is already the fallback order.
-2. A shortlist is never changed, each verb gives a new one. A policy need not sign its notes: the engine signs what it returned.
-3. Finished, it is the decision: its notes say who was ruled out, who leads, by whose opinion, and at which level.
+2. A shortlist is immutable: each verb returns a new one. A policy need not sign its notes: the engine signs what it returns.
+3. The finished shortlist is the decision: its notes say which targets were ruled out, which lead, by which policy, at which level.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from switchwise.nouns.target import Pool, Target
 
 Rank = tuple[float, ...]
 Reason = str | Callable[[Target], str]
-_STEP = Level.STEP  # to look a member up in its class takes ten times as long, and every policy's turn begins with it
+_STEP = Level.STEP  # a class attribute look-up takes ten times as long, and every policy's turn needs it
 
 
 @fast_init
@@ -32,14 +32,14 @@ class Note:
     """One opinion that counted.
 
     Parameters:
-        policy: its author: the name of the policy.
-        level: how long it is remembered; STEP for what is asked again at each call.
+            policy: name of the policy.
+            level: how long it is remembered; STEP for one that is renewed at each call.
         because: the reason, as a sentence without a full stop.
-        out: names of the targets that it ruled out.
-        lead: names of the targets that share the first place after it; empty: it moved nobody.
-        raises: what it means when this opinion leaves nothing.
-        wants: names of the targets that this opinion puts first, whatever earlier ones say; empty: it ranks nobody. Where they are not those
-            that lead, it is overruled.
+            out: names of the targets that it rules out.
+            lead: targets tied for first after it; empty if the order did not change.
+            raises: the error if it leaves no target.
+            wants: targets that it puts first, regardless of earlier opinions; empty if it ranks none. If they are not
+                those that lead, it is overruled.
     """
 
     policy: str
@@ -51,12 +51,12 @@ class Note:
     wants: tuple[str, ...] = ()
 
 
-class _Opinion(NamedTuple):  # not yet a note: a decision makes several, and most are never read
-    """What a verb did, from which its `Note` is made when somebody reads it.
+class _Opinion(NamedTuple):  # a decision makes several, and most are never read as notes
+    """Internal form of a note, converted when it is read.
 
     Parameters:
-        author, level, because, out, raises: of the note; the author is empty until the opinion is signed, the reason may be a function.
-        targets, ranks: those after it; both empty for a remark.
+            author, level, because, out, raises: as in the note; the author is empty until it is signed, the reason may be a function.
+            targets, ranks: after the opinion; both empty for a remark.
     """
 
     author: str
@@ -68,16 +68,16 @@ class _Opinion(NamedTuple):  # not yet a note: a decision makes several, and mos
     raises: type[NoTarget] = NoTarget
 
 
-_made = partial(tuple.__new__, _Opinion)  # in half the time of its constructor
+_made = partial(tuple.__new__, _Opinion)  # half the time of its constructor
 
 
 class Shortlist:
     """The candidates of one decision in rank order.
 
     Parameters:
-        pool: all targets; the shortlist starts with the whole of it, strongest first.
-        last_resort: the chain is asked once more, because what is avoided is all that is left.
-        more: a target that is only asked, or stands outside of the pool, to learn whether a requirement rules it out; None: none.
+            pool: all targets, strongest first; the shortlist starts with all of them.
+            last_resort: second pass of the chain, because only avoided targets are left.
+            more: a target outside the pool, or one that only answers questions, to check against the requirements; None if there is none.
 
     >>> from switchwise import Pool, Shortlist, Target
     >>> start = Shortlist(Pool([Target("opus"), Target("sonnet"), Target("haiku")]))
@@ -102,15 +102,15 @@ class Shortlist:
         "pool",
         "targets",
     )
-    _decider: Note | None  # once somebody asked
+    _decider: Note | None  # computed on first use
 
     def __init__(self, pool: Pool, last_resort: bool = False, more: Target | None = None) -> None:
         self.pool = pool
         self.last_resort = last_resort
-        self.avoided = False  # a target is out that may come back as the last resort
+        self.avoided = False  # an excluded target may return as the last resort
         self.targets = pool.targets if more is None else (*pool.targets, more)
         self.memo: tuple[tuple[object, Any], ...] = ()
-        self.at_once: Together | None = None  # several targets answer this request
+        self.at_once: Together | None = None  # the plan, if several targets answer this request
         self.level = _STEP
         self._ranks: tuple[Rank, ...] = ((),) * len(self.targets)
         self._author = ""
@@ -121,12 +121,12 @@ class Shortlist:
     def require(
         self, test: Callable[[Target], bool], because: str | Callable[[], str], raises: type[NoTarget] = NoTarget
     ) -> Shortlist:
-        """Keep the targets that pass. Where all do, nothing is noted.
+        """Keep the targets that pass. If all pass, nothing is noted.
 
         Parameters:
             test: whether a target may be called.
-            because: why those that fail may not; or how to tell it, asked only when somebody reads the notes.
-            raises: the error that the user gets if nothing is left.
+                because: why the others may not be called; or a function that returns it, called when the notes are read.
+                raises: the error that the caller gets if no target is left.
         """
         passed = [test(target) for target in self.targets]
         if all(passed):
@@ -136,11 +136,11 @@ class Shortlist:
         return self._with(targets, ranks, because, out, raises)
 
     def avoid(self, wait: Callable[[Target], float], because: str) -> Shortlist:
-        """Rule targets out, unless nothing else is left at the end of the chain: the least avoided one leads then.
+        """Rule targets out unless nothing else is left at the end of the chain; then the least avoided leads.
 
         Parameters:
-            wait: 0 for a target that may be called; for others, how much it is to be avoided, such as the seconds until it is back.
-            because: why.
+                wait: 0 for a target that may be called; otherwise how strongly to avoid it, such as the seconds until it recovers.
+                because: the reason.
         """
         if self.last_resort:
             return self.order(wait, because)
@@ -150,9 +150,9 @@ class Shortlist:
         return new
 
     def prefer(self, test: Callable[[Target], bool] | Collection[str], because: str) -> Shortlist:
-        """Move the targets that pass (or are named) ahead of the others, within the ranks they have.
+        """Move the targets that pass (or are named) ahead of the others, within their ranks.
 
-        Where all pass or none does, nothing is noted.
+        If all pass or none does, nothing is noted.
         """
         if callable(test):
             values = [0.0 if test(target) else 1.0 for target in self.targets]
@@ -161,20 +161,20 @@ class Shortlist:
         return self._ranked(values, because) if 0.0 in values and 1.0 in values else self
 
     def order(self, key: Callable[[Target], float], because: Reason) -> Shortlist:
-        """Rank the targets by `key`, least first, within the ranks they have.
+        """Rank the targets by `key`, lowest first, within their ranks.
 
         Parameters:
-            key: the number to rank by.
-            because: the reason; or how to tell it of the target that now leads, asked only when somebody reads the notes.
+                key: the sort key.
+                because: the reason; or a function of the new leader, called when the notes are read.
         """
         return self._ranked([key(target) for target in self.targets], because)
 
     def balance(self, among: Collection[str], key: Callable[[Target], float], because: Reason) -> Shortlist:
-        """Let the named targets exchange the places that they have among equals, the one with the least `key` first; all others keep theirs.
+        """Reorder the named targets among their own places within each rank, lowest `key` first; all others keep their places.
 
         Parameters:
-            among: names; those that earlier preferences tell apart do not exchange places.
-            key: the number to rank by.
+                among: names; targets that earlier preferences separate are not exchanged.
+                key: the sort key.
             because: as in `order`.
         """
         values = [float(i) for i in range(len(self.targets))]
@@ -189,30 +189,30 @@ class Shortlist:
         return self._ranked(values, because) if places else self
 
     def remember(self, owner: object, value: Any) -> Shortlist:
-        """Attach what `owner` wants back in `learn` once this decision has been acted on."""
+        """Attach a value that `owner` receives in `learn` once the decision has been carried out."""
         new = self._with(self.targets, self._ranks)
         new.memo = (*self.memo, (owner, value))
         return new
 
     def hand_over(self, note: str, to: Collection[str]) -> Shortlist:
-        """Send `note` after the caller's own messages, as a last turn of the user, if one of the targets named in `to` is called."""
+        """Append `note` to the caller's messages, as a last user turn, if one of the targets in `to` is called."""
         new = self._with(self.targets, self._ranks)
         new._hand_over = note, to
         return new
 
     def note_for(self, target: Target) -> str:
-        """What is sent to a target after the caller's own messages; empty: nothing is."""
+        """Return the note to append for a target; empty if there is none."""
         note, to = self._hand_over
         return note if target.name in to else ""
 
     def remark(self, because: str) -> Shortlist:
-        """Note something that moves nobody: why there is no opinion, where somebody will want to know."""
+        """Note something without effect on the order, such as why there is no opinion."""
         new = self._with(self.targets, self._ranks)
         new._opinions = (*self._opinions, _Opinion(self._author, self.level, because))
         return new
 
     def together(self, plan: Together) -> Shortlist:
-        """Let several targets answer, the first ones of the finished list. Where an earlier policy has said so already, its word counts."""
+        """Let several targets answer, the first ones of the finished list. The plan of the first policy counts."""
         if self.at_once is not None:
             return self
         new = self._with(self.targets, self._ranks)
@@ -220,15 +220,15 @@ class Shortlist:
         return new
 
     def signed_by(self, author: str, level: Level = Level.STEP) -> Shortlist:
-        """The same list; notes added to the result from here on carry this author and level."""
+        """Return the same list; notes added to it get this author and level."""
         new = self._with(self.targets, self._ranks)
         new._author, new.level = author, level
         return new
 
     def sign(self, author: str) -> Shortlist:
-        """The same list with every unsigned note signed by `author`; later notes are unsigned again, and of this step.
+        """Return the same list with every unsigned note signed by `author`; later notes are unsigned, at step level.
 
-        The engine calls it on what a policy returned, with the policy's name.
+        The engine calls it with the policy's name on what the policy returned.
         """
         new = self._with(self.targets, self._ranks)
         new._author, new.level = "", _STEP
@@ -242,18 +242,18 @@ class Shortlist:
 
     @property
     def leaders(self) -> tuple[str, ...]:
-        """Names of the targets that share the first place."""
+        """Names of the targets tied for first."""
         return _leaders(self.targets, self._ranks)
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """The opinions that counted, in the order in which they were given."""
+        """The opinions that counted, in order."""
         return tuple([_note(opinion) for opinion in self._opinions])
 
     def favourites(self, since: Shortlist) -> frozenset[str]:
-        """Names of the targets that the preferences added since `since` put first, wherever earlier ones put them.
+        """Names of the targets that the preferences added after `since` put first, regardless of earlier ones.
 
-        Empty where none was added.
+        Empty if none was added.
         """
         known = len(since._ranks[0]) if since._ranks else 0
         added = [rank[known:] for rank in self._ranks]
@@ -263,10 +263,10 @@ class Shortlist:
         return frozenset([target.name for target, rank in zip(self.targets, added, strict=True) if rank == best])
 
     def ahead(self, leader: str, other: str) -> Note | None:
-        """The opinion that put one target ahead of another; None: nobody did, and the order of the pool counts.
+        """Return the opinion that put one target ahead of another; None if the order of the pool did.
 
         Parameters:
-            leader, other: names of two targets that are still in the running.
+                leader, other: names of two remaining targets.
 
         >>> from switchwise import Pool, Shortlist, Target
         >>> start = Shortlist(Pool([Target("opus"), Target("haiku")])).prefer(["haiku"], "easy").sign("ByStep")
@@ -281,9 +281,9 @@ class Shortlist:
 
     @property
     def decider(self) -> Note:
-        """The note that settled who leads: the first after which the leaders stayed the same until the end.
+        """The note that settled the leaders: the first after which they stayed the same.
 
-        Several share the lead where nobody preferred one of them; the order of the pool then says who is called.
+        Several targets lead if no preference separates them; the order of the pool then decides.
         """
         if self._decider is None:
             self._decider = self._settled_by()

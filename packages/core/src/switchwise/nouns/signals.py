@@ -1,4 +1,4 @@
-"""What a conversation says about the call to be made: the turns, neutral to frameworks, and the signals read from them."""
+"""Neutral turns of a conversation, and the signals read from them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from switchwise.nouns.fast_init import fast_init
 
 
 class Phase(StrEnum):
-    """The kind of work that an agent is at."""
+    """The kind of work that an agent is doing."""
 
     PLANNING = "planning"
     IMPLEMENTING = "implementing"
@@ -20,7 +20,7 @@ class Phase(StrEnum):
 
 
 class StepKind(StrEnum):
-    """What one call has to do, judged by what came last."""
+    """What one call has to do, judged by the last message."""
 
     USER_TURN = "user_turn"
     TOOL_RESULT = "tool_result"
@@ -31,16 +31,16 @@ class StepKind(StrEnum):
 @fast_init
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message of a conversation, whatever framework or provider it came from.
+    """One message of a conversation, independent of framework and provider.
 
     Parameters:
         role: `system`, `user`, `assistant` or `tool`.
         text: its text, joined.
         calls: names of the tools that an assistant turn calls.
-        arguments: the arguments of those calls as text, joined; they are paid for, and tell what a shell tool runs.
-        tool: name of the tool that a tool turn answers for, if known.
-        failed: whether a tool turn reports a failure; None: the framework does not say. A status that is "success"
-            unless somebody sets it says nothing.
+            arguments: the arguments of those calls as text, joined; they cost tokens, and show which command a shell tool runs.
+            tool: name of the tool that a tool turn answers, if known.
+            failed: whether a tool turn reports a failure; None if the framework does not say. A default status of "success"
+                does not count as a report.
         media: the modality of each part that is not text: `image`, `audio`, `document`, `video`.
         document_tokens: tokens of its documents beyond the flat allowance for one (`reading.document_size`).
     """
@@ -58,14 +58,14 @@ class Turn:
 @fast_init
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What the turns so far say about the next call.
+    """What the turns so far indicate about the next call.
 
     Parameters:
-        phase: the kind of work; None: nothing tells.
-        step: what this call has to do; None: nothing tells.
-        first: nothing was answered yet in this thread.
-        failures: failed tool results in a row, up to now.
-        because: the evidence for phase and step, in a few words.
+            phase: the kind of work; None if unknown.
+            step: what this call has to do; None if unknown.
+            first: no answer was given yet in this thread.
+            failures: number of failed tool results in a row at the end.
+            because: the evidence for phase and step.
     """
 
     phase: Phase | None = None

@@ -1,4 +1,4 @@
-"""What can answer a call: targets, what they cost and can do, and the pool of them."""
+"""Targets, their prices and capabilities, and the pool of them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ MODALITIES = frozenset(["audio", "document", "image", "video"])
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """A part of the day with a price of its own (DeepSeek's nights).
+    """A part of the day with its own price (DeepSeek's off-peak hours).
 
     Parameters:
         start, end: seconds of the UTC day, from `start` up to but not including `end`.
-        price: what counts then.
+            price: the price then.
     """
 
     start: int
@@ -41,15 +41,15 @@ class Price:
 
     Parameters:
         input, output: uncached prompt and answer.
-        cache_read, cache_write, cache_write_1h: None where the provider lists no own price; the input price counts then.
-        above: prompt length in tokens from which on `long` is the price of the whole call.
-        long: the price of a prompt longer than `above`; it may have a longer one of its own.
-        hours: cheaper parts of the day. The price itself is the dearest: who does not ask for the hour never counts too little.
-        tiers: prices of service tiers by the provider's name for them (`flex`, `priority`, `batch`); of a tier that is not among them this
-            price counts.
+            cache_read, cache_write, cache_write_1h: None if the provider lists none; the input price applies then.
+            above: prompt length in tokens above which `long` is the price of the whole call.
+            long: price of a longer prompt; it may itself have a `long` price.
+            hours: cheaper parts of the day. The price itself is the highest of the day, so code that ignores the hour never counts too little.
+            tiers: price per service tier, by the provider's name (`flex`, `priority`, `batch`); an unlisted tier pays
+                this price.
 
     Raises:
-        ConfigurationError: a price is negative or no number, or only one of `above` and `long` is given.
+            ConfigurationError: a price is negative or not a number, or only one of `above` and `long` is given.
     """
 
     input: float
@@ -77,7 +77,7 @@ class Price:
             raise ConfigurationError(f"Price(hours={self.hours!r:.80}): give a tuple of Hours(start, end, price)")
 
     def at(self, now: float) -> Price:
-        """The price at a time.
+        """Return the price at a time.
 
         Parameters:
             now: seconds since the epoch.
@@ -91,11 +91,11 @@ class Price:
         return next((part.price for part in self.hours if part.start <= second < part.end), self)
 
     def tier(self, input_tokens: int) -> Price:
-        """The price that a prompt of that length pays."""
+        """Return the price for a prompt of that length."""
         return self.long.tier(input_tokens) if self.long and self.above and input_tokens > self.above else self
 
     def cost(self, usage: Usage) -> float:
-        """USD for one call: what the provider says that it cost, else by the tier that served it.
+        """Return USD for one call: the charge that the provider reports, else by the tier that served it.
 
         >>> Price(input=2, output=10, cache_read=0.2).cost(Usage(1_000_000, 100_000, cache_read_tokens=500_000))
         2.1
@@ -117,32 +117,32 @@ class Price:
         return total * PER_MILLION
 
     def most(self, input_tokens: int, output_tokens: int) -> float:
-        """USD for a call at the dearest that its prompt can have: all of it uncached, or written to the cache."""
+        """Return the highest possible USD for a call: the whole prompt uncached, or written to the cache."""
         dearest = max(self.input, self.cache_write or 0.0, self.cache_write_1h or 0.0)
         return (input_tokens * dearest + output_tokens * self.output) * PER_MILLION
 
     def estimate(self, input_tokens: int, output_tokens: int) -> float:
-        """USD for a call with nothing cached."""
+        """Return USD for a call with nothing cached."""
         price = self.tier(input_tokens)
         return (input_tokens * price.input + output_tokens * price.output) * PER_MILLION
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a model can do. None means unknown, and unknown does not rule a target out.
+    """Capabilities of a model. None means unknown, and unknown does not rule a target out.
 
     Parameters:
-        window: longest prompt plus answer, in tokens.
-        max_output: longest answer, in tokens.
+            window: context window: prompt plus answer, in tokens.
+            max_output: maximum output tokens.
         tools: can call tools.
-        structured_output: can be held to a JSON schema.
-        modalities: what it reads beside text: `image`, `audio`, `document`, `video`.
-        reasoning: thinks before it answers.
-        sampling: takes a `temperature` and a `top_p` of the caller's.
-        marks_end: False: its server ends streams without saying so; one that was cut cannot be told from a whole one then.
+            structured_output: can follow a JSON schema.
+            modalities: accepted input other than text: `image`, `audio`, `document`, `video`.
+            reasoning: thinks before answering.
+            sampling: accepts the caller's `temperature` and `top_p`.
+            marks_end: False: its server ends streams without a marker, so a truncated stream looks complete.
 
     Raises:
-        ConfigurationError: a length is not a positive number, or a modality is none of those.
+            ConfigurationError: a length is not a positive number, or a modality is unknown.
     """
 
     window: int | None = None
@@ -167,11 +167,11 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What the client of a target asks for by itself, where a request does not say.
+    """Settings that the client of a target sends by default.
 
     Parameters:
-        max_output: the longest answer, in tokens; None: it sends no limit.
-        thinking: tokens that it lets the model think, in addition to a shorter limit of the answer.
+            max_output: limit of output tokens; None if it sends none.
+            thinking: thinking budget in tokens, in addition to a lower output limit.
         tier: the service tier.
     """
 
@@ -182,25 +182,25 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One thing that can be called: a model behind an account at a provider.
+    """One callable thing: a model behind an account at a provider.
 
     Parameters:
-        name: how rules, pins, records and messages call it; unique in its pool.
-        provider: who serves it (`openai`, `anthropic`).
-        model: the provider's name of the model.
-        price: None: unknown; allowed, unless a budget or an order by price needs it.
+            name: used in rules, pins, records and messages; unique in its pool.
+            provider: the provider that serves it (`openai`, `anthropic`).
+            model: the provider's model id.
+            price: None if unknown; allowed, unless a budget or an order by price needs it.
         can: its capabilities.
-        roles: words that rules may use instead of its name.
-        account: `host#digest` of the address and the key behind which it is called, as `switchwise.catalog.account_of` gives it (the adapters
-            do); never the key. What is wrong with a key or an empty account concerns the targets of that account only. Empty: not
-            known, and the provider stands for it.
-        effort: the level of reasoning that every call of it asks for, in the provider's word (`low`, `high`); one model at two efforts is two
-            targets. Empty: whatever the model is set to.
-        limits: how long a call may take; None: no limit but the client's own time-out.
-        defaults: what its client asks for by itself; the adapters fill it in.
+            roles: words that rules may use instead of the name.
+            account: `host#digest` of its address and key, as `switchwise.catalog.account_of` returns it (the adapters set
+                it); never the key. A wrong key or an empty account affects only targets of the same account. Empty if unknown:
+                the provider then stands for it.
+            effort: reasoning effort of every call, in the provider's word (`low`, `high`); one model at two efforts is two
+                targets. Empty: the model's own setting.
+            limits: time limits of a call; None: only the client's own timeout.
+            defaults: settings that its client sends by default; set by the adapters.
 
     Raises:
-        ConfigurationError: it has no name, or something of it is of another type.
+            ConfigurationError: it has no name, or a field has the wrong type.
     """
 
     name: str
@@ -220,9 +220,7 @@ class Target:
         for name in ("provider", "model", "account", "effort"):
             value = getattr(self, name)
             if not isinstance(value, str):
-                raise ConfigurationError(
-                    f"Target({self.name!r}, {name}={value!r}): give a word, or nothing where it is not known"
-                )
+                raise ConfigurationError(f"Target({self.name!r}, {name}={value!r}): give a word, or leave it out if unknown")
         if self.price is not None and not isinstance(self.price, Price):
             raise ConfigurationError(f"Target({self.name!r}, price={self.price!r}): give Price(input=..., output=...)")
         if not isinstance(self.can, Capabilities):
@@ -233,7 +231,7 @@ class Target:
 
     @property
     def payer(self) -> str:
-        """Provider and account, as far as they are known: who pays, whose key it is. Empty: neither is known.
+        """Provider and account, as far as known: the one that is billed. Empty if neither is known.
 
         >>> Target("a", "groq", account="api.groq.com#7858d77c").payer, Target("b", "openai").payer
         ('groq api.groq.com#7858d77c', 'openai')
@@ -241,7 +239,7 @@ class Target:
         return f"{self.provider} {self.account}".strip()
 
     def served_with(self, other: Target) -> bool:
-        """Whether both speak to the same server: one provider, and one host where both accounts are known.
+        """Return whether both use the same server: one provider, and one host where both accounts are known.
 
         >>> groq, own = Target("a", "openai", account="api.groq.com#1f"), Target("b", "openai", account="127.0.0.1:8000#2e")
         >>> groq.served_with(own), groq.served_with(Target("c", "openai"))
@@ -255,16 +253,16 @@ class Target:
 class Pool:
     """The targets of a router, strongest first.
 
-    A rule names a target by its name or by a role. Two roles are always there: `strong` is the first target of the
-    pool and `fast` the last, unless targets claim those words for themselves.
+    A rule names a target by its name or by a role. Two roles always exist: `strong` is the first target of the
+    pool and `fast` the last, unless targets define those roles themselves.
 
     Parameters:
         targets: at least one, with distinct names, strongest first.
-        asked: targets that never answer a caller's request: policies and verifiers put questions to them (a judge, a classifier). Rules may
-            name them: a requirement that rules one out holds for its questions.
+            asked: targets that only answer questions of policies and verifiers (a judge, a classifier), never a caller's request. Rules may
+                name them: a requirement that rules one out applies to its questions.
 
     Raises:
-        ConfigurationError: there is no target, something is not a target, or a name occurs twice.
+            ConfigurationError: no target, an object that is not a target, or a duplicate name.
 
     >>> pool = Pool([Target("opus"), Target("haiku")], asked=[Target("judge")])
     >>> sorted(pool.select("fast")), sorted(pool.select("judge")), [target.name for target in pool]
@@ -298,19 +296,19 @@ class Pool:
             self._selected[role] = frozenset(target.name for target in known if role in target.roles)
 
     def select(self, word: str) -> frozenset[str]:
-        """Names of the targets that `word`, a name or a role, stands for.
+        """Return the names of the targets that `word`, a name or a role, selects.
 
         Raises:
-            ConfigurationError: nothing in the pool goes by that word.
+                ConfigurationError: no target has that name or role.
         """
         try:
             return self._selected[word]
-        except (KeyError, TypeError):  # or a word that is no word, and not hashable
+        except (KeyError, TypeError):  # or an unhashable value
             known = ", ".join(sorted(self._selected))
             raise ConfigurationError(f"{word!r} is neither a target nor a role of this pool; it knows: {known}") from None
 
     def with_clients(self, clients: Mapping[str, tuple[str, Defaults]]) -> Pool:
-        """This pool, with accounts and defaults (by target name) of the targets that have none of their own."""
+        """Return this pool with accounts and defaults (by target name) for the targets that have none of their own."""
 
         def filled(targets: Iterable[Target]) -> list[Target]:
             found = []
@@ -323,17 +321,17 @@ class Pool:
         return Pool(filled(self.targets), filled(self.asked))
 
     def with_asked(self, targets: Iterable[Target]) -> Pool:
-        """This pool, with more targets that are only asked; those that it knows already are left out."""
+        """Return this pool with more targets that only answer questions; known ones are skipped."""
         more = tuple([target for target in dict.fromkeys(targets) if target not in self.asked])
         return Pool(self.targets, (*self.asked, *more)) if more else self
 
     @property
     def names(self) -> frozenset[str]:
-        """Names of all targets, of those that are only asked too."""
+        """Names of all targets, including those that only answer questions."""
         return frozenset(self._named)
 
     def knows(self, word: object) -> bool:
-        """Whether a target or a role goes by that word."""
+        """Return whether a target or a role has that name."""
         return isinstance(word, str) and word in self._selected
 
     def __getitem__(self, name: str) -> Target:
@@ -362,7 +360,7 @@ class Pool:
 
 
 def _row(target: Target) -> list[str]:
-    """A target as a pool shows it."""
+    """Return the table row of a target."""
     price, window = target.price, target.can.window
     rates = [price.input, price.output, price.cache_read] if price else [None] * 3
     return [

@@ -1,8 +1,8 @@
-"""What a call consumed, in one meaning for all providers; and how to read it from whatever tells it.
+"""Token usage of a call with one meaning for all providers, and the parser for every known form.
 
 The shapes differ in what their numbers mean. OpenAI's prompt tokens include what was read from the cache, Anthropic's exclude what
-was read and what was written; Gemini counts thoughts beside the answer, most others within it; LangChain moves written tokens from one
-field to two others. `_SHAPES` says it in one row for each shape, and `usage_of` reads them all.
+was read and what was written; Gemini counts thoughts separately from the answer, most others within it; LangChain moves written tokens from one
+field to two others. `_SHAPES` has one row per form, and `usage_of` reads them all.
 
 Source: the SDKs openai 2.54, anthropic 2.10, google-genai 2.34 and botocore 1.44, langchain-core 1.7, documentation of DeepSeek, Moonshot,
 xAI, Mistral and OpenRouter, as of 2026-11.
@@ -21,7 +21,7 @@ from switchwise.nouns.fast_init import fast_init
 @fast_init
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one call, in one meaning for all providers. Unknown is None, never zero.
+    """Tokens of one call, with one meaning for all providers. Unknown counts are None, never zero.
 
     Parameters:
         input_tokens: the whole prompt, cached parts included (Anthropic's `input_tokens` excludes them: add them up).
@@ -30,8 +30,8 @@ class Usage:
         cache_write_tokens: part of the prompt that was written to it with the default lifetime.
         cache_write_1h_tokens: part that was written with the long lifetime.
         reasoning_tokens: part of the answer that was reasoning.
-        tier: the service tier that served it, by the provider's name (`flex`, `priority`, `batch`); empty: the usual one, or not known.
-        cost: USD, where the provider itself says what it charges.
+            tier: the service tier that served it, by the provider's name (`flex`, `priority`, `batch`); empty if standard or unknown.
+            cost: USD, if the provider reports the charge.
     """
 
     input_tokens: int
@@ -44,34 +44,34 @@ class Usage:
     cost: float | None = field(default=None, compare=False)
 
 
-# Where a count is: the column of `_COLUMNS`, the name of a field, that of a field in it, and whether it is added to those before it.
+# Where a count is: the column of `_COLUMNS`, the name of a field, that of a nested field, and whether it is added to those before it.
 _Place = tuple[int, str, str, bool]
 _Fields = Callable[[str], Any]
 _COLUMNS = ("input", "output", "read", "written", "short", "long", "reasoning", "total")
 
 
 class _Shape(NamedTuple):
-    """Where one kind of API has its counts. Each column is `"a + b"` (added up) or `"a | b.c"` (the first that is there).
+    """Field names of one form of usage. Each column is `"a + b"` (sum) or `"a | b.c"` (the first present).
 
     Parameters:
-        told_by: any of these fields tells the shape.
-        places: where the columns are; `written` is all that was written, `short` and `long` the same split by lifetime.
+            identified_by: any of these fields identifies the form.
+            places: where the columns are; `written` is the total written, `short` and `long` its split by lifetime.
         apart: `input` excludes what was read and what was written.
     """
 
-    told_by: tuple[str, ...]
+    identified_by: tuple[str, ...]
     places: tuple[_Place, ...]
     apart: bool
 
 
-def _shape(told_by: str, *, apart: bool = False, **columns: str) -> _Shape:
+def _shape(identified_by: str, *, apart: bool = False, **columns: str) -> _Shape:
     places: list[_Place] = []
     for column, text in columns.items():
         adds = "+" in text
         for name in text.replace("+", "|").split("|"):
             outer, _, inner = name.strip().partition(".")
             places.append((_COLUMNS.index(column), outer, inner, adds))
-    return _Shape(tuple(told_by.split(" | ")), tuple(places), apart)
+    return _Shape(tuple(identified_by.split(" | ")), tuple(places), apart)
 
 
 _MESSAGES = _shape(
@@ -85,9 +85,9 @@ _MESSAGES = _shape(
     reasoning="output_tokens_details.thinking_tokens",
     apart=True,
 )
-# In this order: what LiteLLM tells of Claude is Chat with some of Anthropic's fields.
+# The order matters: LiteLLM reports Claude as Chat with some of Anthropic's fields.
 _SHAPES = (
-    _shape(  # OpenAI Chat; DeepSeek, Moonshot, xAI, Mistral, OpenRouter and LiteLLM, who speak it with fields of their own
+    _shape(  # OpenAI Chat; DeepSeek, Moonshot, xAI, Mistral, OpenRouter and LiteLLM, with additional fields
         "prompt_tokens",
         input="prompt_tokens",
         output="completion_tokens",
@@ -96,7 +96,7 @@ _SHAPES = (
         reasoning="completion_tokens_details.reasoning_tokens | reasoning_tokens",
         total="total_tokens",
     ),
-    _shape(  # LangChain's `usage_metadata`; the names of OpenAI's service tiers stand before the keys
+    _shape(  # LangChain's `usage_metadata`; the keys may be prefixed with OpenAI's service tier
         "input_token_details | output_token_details",
         input="input_tokens",
         output="output_tokens",
@@ -119,7 +119,7 @@ _SHAPES = (
         reasoning="output_tokens_details.reasoning_tokens",
         total="total_tokens",
     ),
-    _MESSAGES._replace(told_by=("input_tokens",)),
+    _MESSAGES._replace(identified_by=("input_tokens",)),
     _shape(  # Gemini's JSON
         "promptTokenCount",
         input="promptTokenCount + toolUsePromptTokenCount",
@@ -144,19 +144,19 @@ _SHAPES = (
         apart=True,
     ),
 )
-# Where an answer, or an event of a stream, keeps its usage. Kimi's streams have it in the choice.
+# Where an answer, or a stream event, holds its usage. In Kimi's streams it is in the choice.
 _HOLDERS = ("usage", "usage_metadata", "usageMetadata", "response", "message", "metadata")
 _DEPTH = 2
 
 
-def usage_of(told: object) -> Usage | None:
-    """The usage that a provider or a framework told, in any of the shapes that are known; None: none of them, or all zeros.
+def usage_of(reported: object) -> Usage | None:
+    """Parse the usage that a provider or framework reports, in any known form; None if it has none, or only zeros.
 
-    Known are OpenAI's Chat Completions and Responses and those who speak them (DeepSeek, Moonshot, xAI, Mistral, OpenRouter), Anthropic's
+    Known are OpenAI's Chat Completions and Responses and compatible APIs (DeepSeek, Moonshot, xAI, Mistral, OpenRouter), Anthropic's
     Messages, Gemini, Bedrock's Converse, and LangChain's `usage_metadata`.
 
     Parameters:
-        told: the usage as a mapping or as an SDK's object; or the whole answer, or event of a stream, that has it.
+            reported: the usage as a mapping or an SDK object; or the whole answer or stream event that holds it.
 
     >>> usage_of({"input_tokens": 10, "cache_read_input_tokens": 90, "output_tokens": 5}).input_tokens
     100
@@ -165,15 +165,15 @@ def usage_of(told: object) -> Usage | None:
     >>> usage_of({"usageMetadata": {"promptTokenCount": 100, "candidatesTokenCount": 5, "thoughtsTokenCount": 20}}).output_tokens
     25
     """
-    return _find(told, _DEPTH)
+    return _find(reported, _DEPTH)
 
 
-def _find(told: object, depth: int) -> Usage | None:
-    if told is None or isinstance(told, str):
+def _find(reported: object, depth: int) -> Usage | None:
+    if reported is None or isinstance(reported, str):
         return None
-    get = _fields(told)
+    get = _fields(reported)
     for shape in _SHAPES:
-        for name in shape.told_by:
+        for name in shape.identified_by:
             if get(name) is not None:
                 return _noted(get, _read(get, shape), shape.apart)
     if depth:
@@ -193,12 +193,12 @@ _TICKS = 1e10  # of xAI, to the dollar
 
 
 def in_tier(usage: Usage, tier: object) -> Usage:
-    """A usage with the service tier that an answer names beside it."""
+    """Return the usage with the service tier that an answer names separately."""
     return usage if not isinstance(tier, str) or not tier or tier in _USUAL or usage.tier else replace(usage, tier=tier)
 
 
 def _noted(get: _Fields, usage: Usage | None, anthropic: bool) -> Usage | None:
-    """The usage with what stands in it of tier and cost."""
+    """Return the usage with its tier and cost."""
     if usage is None:
         return None
     cost, ticks, tier = get("cost"), get("cost_in_usd_ticks"), get("service_tier")
@@ -208,10 +208,10 @@ def _noted(get: _Fields, usage: Usage | None, anthropic: bool) -> Usage | None:
         cost = ticks / _TICKS
     if isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost < inf:
         usage = replace(usage, cost=float(cost))
-    if tier is None and (details := get("input_token_details")):  # LangChain's: the tier stands before the keys
+    if tier is None and (details := get("input_token_details")):  # LangChain's: keys are prefixed with the tier
         named = _fields(details)
         tier = next((word for word in _NAMED if any(named(f"{word}{part}") is not None for part in _PARTS)), None)
-    if anthropic and tier == "priority":  # of a commitment: it has no price by the token
+    if anthropic and tier == "priority":  # of a commitment: it has no price per token
         return usage
     return in_tier(usage, tier)
 
@@ -221,20 +221,20 @@ def _read(get: _Fields, shape: _Shape) -> Usage | None:
         return _all_passes(get, shape, passes)
     prompt, answer, read, written, short, long, reasoning, total = _counts(get, shape)
     answer = answer or 0
-    if not written and (short or long):  # LangChain leaves a zero where it tells the split
+    if not written and (short or long):  # LangChain reports zero here where it reports the split
         written = (short or 0) + (long or 0)
     if written and long:
         written -= long
     cached = (read or 0) + (written or 0) + (long or 0)
-    if shape.apart or (prompt is not None and cached > prompt):  # parts that do not fit into the whole stand beside it
+    if shape.apart or (prompt is not None and cached > prompt):  # parts that exceed the whole are not included in it
         prompt = (prompt or 0) + cached
-    if not prompt:  # no prompt is empty: OpenAI tells zeros for a stream that failed
+    if not prompt:  # no prompt is empty: OpenAI reports zeros for a failed stream
         return None
-    if total is not None and (beside := total - prompt - answer) > 0:
-        if reasoning == beside or (reasoning is None and cached != beside):
-            answer += beside  # xAI counts reasoning beside the answer, and in the total
-        elif cached == beside:
-            prompt += beside
+    if total is not None and (rest := total - prompt - answer) > 0:
+        if reasoning == rest or (reasoning is None and cached != rest):
+            answer += rest  # xAI counts reasoning separately from the answer, but in the total
+        elif cached == rest:
+            prompt += rest
     return Usage(prompt, answer, read, written, long, reasoning)
 
 
@@ -257,7 +257,7 @@ def _counts(get: _Fields, shape: _Shape) -> list[int | None]:
 
 
 def _all_passes(get: _Fields, shape: _Shape, passes: Iterable[object]) -> Usage | None:
-    """Where an answer took several passes (compaction, an advisor, a fallback), all of them are paid."""
+    """Sum the passes of an answer (compaction, an advisor, a fallback): all of them are paid."""
     read = [usage for each in passes if (usage := _read(_fields(each), shape)) is not None]
     if not read:
         return None
@@ -273,14 +273,14 @@ def _all_passes(get: _Fields, shape: _Shape, passes: Iterable[object]) -> Usage 
 
 
 def _long_lived(details: Iterable[object]) -> int:
-    """What was written with the long lifetime, of Bedrock's `cacheDetails`."""
+    """Return the tokens written with the long lifetime, from Bedrock's `cacheDetails`."""
     counts = [_get(each, "inputTokens") for each in details if _get(each, "ttl") == "1h"]
     return sum(count for count in counts if isinstance(count, int))
 
 
 def _fields(holder: object) -> _Fields:
-    """What tells a field of `holder` by its name, or None; an SDK's object is slow to say that it has not what it is asked for."""
-    if type(holder) is dict:  # by far the most frequent
+    """Return a getter for fields of `holder`, None for missing ones; SDK objects are slow at missing attributes."""
+    if type(holder) is dict:  # the most frequent case
         return holder.get
     if hasattr(type(holder), "__pydantic_fields__"):
         extra = getattr(holder, "__pydantic_extra__", None)

@@ -1,4 +1,4 @@
-"""All that a policy may know about a request."""
+"""One request as policies see it."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _NO_CONVERSATION = Conversation()
 @fast_init
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a target must be able to do for this request.
+    """What a request needs from a target.
 
     Parameters:
-        tools: it binds tools.
-        structured_output: it asks for an answer that follows a schema.
-        modalities: what it contains beside text: `image`, `audio`, `document`, `video`.
-        max_output: the longest answer it allows, in tokens; None: it does not say.
-        providers: the only providers that can serve it (server-side tools, provider files); empty: any.
-        tier: the service tier that it asks for, by the provider's name; empty: it does not say.
+            tools: tool calls.
+            structured_output: an answer that follows a schema.
+            modalities: content other than text: `image`, `audio`, `document`, `video`.
+            max_output: requested limit of output tokens; None if there is none.
+            providers: the only providers that can serve it (server-side tools, provider files); empty: any.
+            tier: requested service tier, by the provider's name; empty if there is none.
     """
 
     tools: bool = False
@@ -41,26 +41,26 @@ class Needs:
 @fast_init
 @dataclass(frozen=True, slots=True)
 class View:
-    """One request as policies see it. An adapter builds the first part; the router and the engine fill in the second.
+    """One request as policies see it. An adapter fills in the first part, the router and the engine the second.
 
     Parameters:
         scope: where in the work the call is made.
         tokens: estimated length of the prompt, in tokens.
-        needs: what a target must be able to do.
-        signals: what the conversation says.
-        pin: the target (or role) that the caller named for this call; empty: none.
+            needs: required capabilities.
+            signals: read from the conversation.
+            pin: the target (or role) that the caller named for this call; empty if there is none.
         now: the router's clock when the step began, in seconds.
-        seed: 64 random bits of this step; a policy that draws, draws from these, so a retry does not roll again.
-        attempts: what was tried for this request so far, in order.
-        prefix: the prompt as its thread knows it, to tell what of it is cached where; None: nobody keeps that.
-        conversation: what was said, as neutral turns that are read lazily. A policy may read it; it never keeps text of it.
-        thread: identifies the conversation among all that this process reads; empty: nobody follows it.
-        named: which of `session`, `agent`, `task` and `target` the caller gave by name. The others were derived: the session from how the
-            conversation began, the task from its phase.
-        pin_inherited: the pin was given to the run around the call, not to the call itself: it may be meant for another pool.
-        tools: names of the tools that it binds; see `switchwise.reading.tool_kinds` for what they do.
-        streamed: the answer is read as it comes: what counts is the time to its first token, not to its last.
-        recording: the request as a response cache sees it; None: the router has none.
+            seed: 64 random bits of this step; policies draw from them, so a retry makes the same draws.
+            attempts: earlier attempts at this request, in order.
+            prefix: the prompt's blocks, to estimate what is cached where; None if not tracked.
+            conversation: neutral turns, converted when they are read. A policy may read it but never keep its text.
+            thread: id of the conversation within this process; empty if not tracked.
+            named: which of `session`, `agent`, `task` and `target` the caller named. The others are derived: the session from the first
+                messages, the task from its phase.
+            pin_inherited: the pin was given to an enclosing run, not to the call itself: it may be meant for another pool.
+            tools: names of the bound tools; `switchwise.reading.tool_kinds` classifies them.
+            streamed: the answer is streamed, so the time to its first token counts.
+            recording: the request as a response cache sees it; None without a cache.
     """
 
     scope: Scope = Scope()
@@ -82,20 +82,20 @@ class View:
 
     @property
     def decision(self) -> str:
-        """The id by which records and feedback call this step."""
+        """The decision id, used in records and for feedback."""
         return f"{self.seed:016x}"
 
     @property
     def last_user(self) -> str:
-        """Text of the user's last turn; empty: there is none."""
+        """Text of the last user turn; empty if there is none."""
         return self.conversation.last_user
 
     def begun(self, now: float, seed: int) -> View:
-        """This view at the moment its step begins."""
+        """Return this view as of the start of its step."""
         return self._at(now, seed, ())
 
     def after(self, attempts: tuple[Tried, ...], now: float) -> View:
-        """This view after these attempts."""
+        """Return this view after these attempts."""
         return self._at(now, self.seed, attempts)
 
     def _at(self, now: float, seed: int, attempts: tuple[Tried, ...]) -> View:

@@ -104,7 +104,10 @@ class _Turns:
                 self.messages.append({"role": "user", "content": turn_order.as_system(text_of(message.get("content")))})
             elif act is Act.JOIN:
                 before = self.messages[-1]
-                self.messages[-1] = {**before, "content": f"{text_of(before.get('content'))}\n\n{text_of(message.get('content'))}"}
+                self.messages[-1] = {
+                    **before,
+                    "content": f"{text_of(before.get('content'))}\n\n{text_of(message.get('content'))}",
+                }
             else:
                 self.messages.append(message)
 
