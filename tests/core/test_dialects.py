@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchwise import EndReason, FailureKind, TargetError
-from switchwise.dialects import DIALECTS, Dialect, by_name, spoken_at
+from switchwise.dialects import DIALECTS, Dialect, by_name, dialect_at
 from switchwise.dialects.answer_end import end_of, reason_of, whole
 from switchwise.dialects.call_ids import CallIds, tool_name
 from switchwise.dialects.media import check, check_file
@@ -236,7 +236,7 @@ class TestMedia:
         check_file(OPENAI_CHAT, "file-1")
         check_file(ANTHROPIC, "file_1")
         for dialect, file in ((OPENAI_CHAT, "file_1"), (ANTHROPIC, "file-1"), (GEMINI, "file-1"), (GEMINI, "file_1")):
-            with pytest.raises(TargetError, match="another provider keeps"):
+            with pytest.raises(TargetError, match="another provider stores"):
                 check_file(dialect, file)
 
 
@@ -287,7 +287,7 @@ class TestEnds:
 
 
 def test_the_row_of_an_address() -> None:
-    assert [spoken_at(provider).name for provider in ("mistral", "groq", "zai", "openai", "")] == [
+    assert [dialect_at(provider).name for provider in ("mistral", "groq", "zai", "openai", "")] == [
         "mistral",
         "groq",
         "chat-completions",

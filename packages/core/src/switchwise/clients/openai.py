@@ -16,7 +16,7 @@ from typing import Any
 
 from switchwise.clients.accounts import Environment
 from switchwise.clients.sdk import Assembly, Client
-from switchwise.dialects import Dialect, by_name, spoken_at
+from switchwise.dialects import Dialect, by_name, dialect_at
 from switchwise.dialects.answer_end import end_of
 from switchwise.dialects.table import OPENAI_CHAT
 from switchwise.dialects.tool_choice import fitting, in_chat_words, neutral
@@ -65,7 +65,7 @@ class OpenAIClient(Client):
     def _dialect(self) -> Dialect:
         if self._named is not None:
             return self._named
-        return spoken_at(self.served_by)
+        return dialect_at(self.served_by)
 
     def build(self, asynchronous: bool, **options: Any) -> Any:
         import openai

@@ -368,7 +368,7 @@ class _Reader:
         if isinstance(node.value, dict) and _MEMORY in node.value:
             level = Node(self._document, (*node.path, _MEMORY), node.value[_MEMORY])
             if level.text() not in _LEVELS:
-                raise level.wrong(f"{level.value!r} is no level", near(level.text(), _LEVELS))
+                raise level.wrong(f"{level.value!r} is not a level", near(level.text(), _LEVELS))
             try:
                 policy = hold(policy, per=level.text())
             except ConfigurationError as error:

@@ -15,6 +15,6 @@ The docs are generated from it: `python -m switchwise.testing.portability`.
 """
 
 from switchwise.dialects.dialect import Dialect, Thoughts
-from switchwise.dialects.table import DIALECTS, by_name, spoken_at
+from switchwise.dialects.table import DIALECTS, by_name, dialect_at
 
-__all__ = ["DIALECTS", "Dialect", "Thoughts", "by_name", "spoken_at"]
+__all__ = ["DIALECTS", "Dialect", "Thoughts", "by_name", "dialect_at"]

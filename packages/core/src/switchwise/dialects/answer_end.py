@@ -36,10 +36,10 @@ def end_of(dialect: Dialect, fields: Mapping[str, Any], calls: bool = False, ref
     return EndReason.UNKNOWN
 
 
-def end_in_any_words(fields: Mapping[str, Any], calls: bool = False) -> EndReason:
+def end_of_any(fields: Mapping[str, Any], calls: bool = False) -> EndReason:
     """Return why an answer ended, for an answer of an unknown API.
 
-    >>> end_in_any_words({"finish_reason": "COMPLETE"}).value, end_in_any_words({"stopReason": "max_tokens"}).value
+    >>> end_of_any({"finish_reason": "COMPLETE"}).value, end_of_any({"stopReason": "max_tokens"}).value
     ('stop', 'length')
     """
     found = (end_of(dialect, fields, calls) for dialect in DIALECTS if not fields.keys().isdisjoint(dialect.ends.fields))

@@ -27,7 +27,7 @@ def check(dialect: Dialect, kind: str, *, data: bool, address: bool) -> None:
     if (data and DATA in ways) or (address and not data and ADDRESS in ways):
         return
     where = "" if data else (" by its address" if address else " that is stored elsewhere")
-    raise untellable(dialect, f"{kind} content{where}")
+    raise unsupported(dialect, f"{kind} content{where}")
 
 
 def check_file(dialect: Dialect, file: str) -> None:
@@ -49,9 +49,9 @@ def check_file(dialect: Dialect, file: str) -> None:
         else file.startswith((OPENAIS_FILE, ANTHROPICS_FILE))
     )
     if foreign:
-        raise untellable(dialect, f"the file {file}, which another provider stores")
+        raise unsupported(dialect, f"the file {file}, which another provider stores")
 
 
-def untellable(dialect: Dialect, what: str) -> TargetError:
+def unsupported(dialect: Dialect, what: str) -> TargetError:
     """Return the failure of a target to which some content cannot be sent."""
     return TargetError(FailureKind.UNSUPPORTED, f"{dialect} cannot take {what}")

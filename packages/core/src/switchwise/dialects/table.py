@@ -337,13 +337,13 @@ def by_name(name: str) -> Dialect:
     return _BY_NAME[name]
 
 
-def spoken_at(provider: str) -> Dialect:
+def dialect_at(provider: str) -> Dialect:
     """Return the row of a provider that an OpenAI client calls; OpenAI's own for an unknown one, such as a private gateway.
 
     Parameters:
         provider: as `switchwise.catalog.provider_at` names it.
 
-    >>> spoken_at("mistral").ids.pattern, spoken_at("").name
+    >>> dialect_at("mistral").ids.pattern, dialect_at("").name
     ('[a-zA-Z0-9]{9}', 'openai-chat')
     """
     return _HOSTS.get(provider, OPENAI_CHAT)

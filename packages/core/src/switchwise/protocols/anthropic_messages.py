@@ -25,7 +25,7 @@ from typing import Any
 
 from switchwise.dialects import turn_order
 from switchwise.dialects.call_ids import CallIds, tool_name
-from switchwise.dialects.media import check_file, untellable
+from switchwise.dialects.media import check_file, unsupported
 from switchwise.dialects.settings import valued
 from switchwise.dialects.table import ANTHROPIC
 from switchwise.dialects.thinking import began_without_thinking
@@ -161,7 +161,7 @@ def _part(part: Any) -> list[Block]:
             check_file(ANTHROPIC, part["file"]["file_id"])
             return [{"type": "document", "source": {"type": "file", "file_id": part["file"]["file_id"]}}]
         case kind:
-            raise untellable(ANTHROPIC, f"{kind} content")
+            raise unsupported(ANTHROPIC, f"{kind} content")
 
 
 def _source(address: str) -> Block:

@@ -12,7 +12,7 @@ from langchain_core.messages.ai import UsageMetadata, add_ai_message_chunks
 from langchain_switchwise.models.dialect import spoken_by
 from switchwise import EndReason, FailureKind, Reply, TargetError, Usage
 from switchwise import usage_of as read_usage
-from switchwise.dialects.answer_end import end_in_any_words, end_of, whole
+from switchwise.dialects.answer_end import end_of, end_of_any, whole
 from switchwise.dialects.table import DIALECTS, OTHER
 from switchwise.failures import IncompleteStream
 from switchwise.nouns.usage import in_tier
@@ -45,7 +45,7 @@ def end_reason(message: AIMessage) -> EndReason:
     metadata, calls = message.response_metadata, bool(message.tool_calls)
     dialect = spoken_by(metadata.get("model_provider", ""), metadata)
     if dialect is OTHER:
-        return end_in_any_words(metadata, calls)
+        return end_of_any(metadata, calls)
     return end_of(dialect, metadata, calls, refused=bool(message.additional_kwargs.get("refusal")))
 
 

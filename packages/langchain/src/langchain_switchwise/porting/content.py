@@ -25,7 +25,7 @@ from langchain_core.messages import (
 from langchain_switchwise.models.native import Native
 from langchain_switchwise.porting import media
 from switchwise.dialects import Dialect
-from switchwise.dialects.media import check_file, untellable
+from switchwise.dialects.media import check_file, unsupported
 from switchwise.dialects.table import ANTHROPIC, BEDROCK, OPENAI_RESPONSES, OTHER
 from switchwise.dialects.turn_order import EMPTY
 
@@ -109,7 +109,7 @@ def _block(block: str | Block, dialect: Dialect) -> list[Any]:
     if dialect is BEDROCK and kind in _BEDROCK_BLOCKS and isinstance(block.get(kind), Mapping):
         return [block]
     if (heard := _HEARD.get(str(kind))) and dialect.protocol in _TRANSLATED and heard not in (dialect.media or ()):
-        raise untellable(dialect, f"{kind} content")
+        raise unsupported(dialect, f"{kind} content")
     if file := _file_id(block):
         check_file(dialect, file)
     if dialect.protocol not in _TRANSLATED and (shown := media.of(block)) is not None:
@@ -118,13 +118,13 @@ def _block(block: str | Block, dialect: Dialect) -> list[Any]:
         return [_taken(block, dialect)]
     made = _rewritten(block, str(kind), dialect)
     if made is None and dialect.protocol in _RAISING:
-        raise untellable(dialect, f"{kind} content")
+        raise unsupported(dialect, f"{kind} content")
     return [block] if made is None else made
 
 
 def _taken(block: Block, dialect: Dialect) -> Block:
     if dialect.protocol == _CHAT and block["type"] == "file" and block.get("url"):
-        raise untellable(dialect, "a file by its address")
+        raise unsupported(dialect, "a file by its address")
     if block["type"] == "image_url" and isinstance(block.get("image_url"), str):
         return {**block, "image_url": {"url": block["image_url"]}}
     return block
@@ -153,7 +153,7 @@ def _rewritten(block: Block, kind: str, dialect: Dialect) -> list[Block] | None:
             told = "\n".join(str(part.get("text", "")) for part in block.get("content") or () if isinstance(part, Mapping))
             return [_text(f"{block.get('title', '')} ({block.get('source', '')}):\n{told}")]
         case "input_image" | "input_file" | "media":
-            raise untellable(dialect, f"{kind} content that is kept elsewhere")
+            raise unsupported(dialect, f"{kind} content that is kept elsewhere")
     return None
 
 
@@ -174,7 +174,7 @@ def _document(block: Block, dialect: Dialect) -> list[Block]:
             )
         case "url" if dialect is OPENAI_RESPONSES:
             return [{"type": "input_file", "file_url": source["url"]}]
-    raise untellable(dialect, "a document by its address")
+    raise unsupported(dialect, "a document by its address")
 
 
 def _file_id(block: Block) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from switchwise.catalog import provider_at
-from switchwise.dialects import Dialect, by_name, spoken_at
+from switchwise.dialects import Dialect, by_name, dialect_at
 from switchwise.dialects.table import OPENAI_CHAT, OPENAI_RESPONSES, OTHER
 
 _PACKAGES = "llama_index.llms."
@@ -35,7 +35,7 @@ def dialect_of(llm: object) -> Dialect:
         if package in _OPENAIS:
             if "Responses" in kind.__name__:
                 return OPENAI_RESPONSES
-            return spoken_at(provider_at(str(getattr(llm, "api_base", None) or "")))
+            return dialect_at(provider_at(str(getattr(llm, "api_base", None) or "")))
     return OTHER
 
 

@@ -33,7 +33,7 @@ from llama_index.core.base.llms.types import (
 from llama_index.llms.switchwise.models.native import Native
 from switchwise.dialects import Dialect
 from switchwise.dialects.call_ids import CallIds, tool_name
-from switchwise.dialects.media import check, untellable
+from switchwise.dialects.media import check, unsupported
 from switchwise.dialects.table import OPENAI_RESPONSES
 from switchwise.dialects.turn_order import ASSISTANT, EMPTY, SYSTEM, TOOL, USER
 
@@ -171,7 +171,7 @@ def _taken(blocks: list[Any], native: Native) -> list[Any]:
             if kind not in taken or (
                 kind is AudioBlock and dialect is OPENAI_RESPONSES
             ):  # LlamaIndex converts it for Chat alone
-                raise untellable(dialect, f"{_MEDIA[kind]} content by its LlamaIndex integration")
+                raise unsupported(dialect, f"{_MEDIA[kind]} content by its LlamaIndex integration")
             url = getattr(block, "url", None)
             data = not url or native.integration == "anthropic"  # which downloads it
             check(dialect, _MEDIA[kind], data=data, address=bool(url))
