@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from switchwise.cli.measuring import Folder, Samples, Seed, need_numpy
+from switchwise.cli.measuring import Folder, Jobs, Samples, Seed, need_numpy
 from switchwise.cli.output import AsJson, as_json, console, tell, working
 from switchwise.nouns.errors import ConfigurationError
 
@@ -36,6 +36,7 @@ def evaluate(
     json_: AsJson = False,
     samples: Samples = 300,
     seed: Seed = 0,
+    jobs: Jobs = None,
 ) -> None:
     """Routers on recorded outcomes, with 95 % intervals and the baselines that humble them."""
     need_numpy("eval")
@@ -47,7 +48,7 @@ def evaluate(
         for outcomes in read_outcomes(folder):
             now(f"{outcomes.name}: routers on {len(outcomes.tasks):,} tasks, {samples} resamples")
             try:
-                results += tried(outcomes, samples, seed)
+                results += tried(outcomes, samples, seed, jobs)
             except ConfigurationError as error:
                 left_out.append(str(error))
     if not results:

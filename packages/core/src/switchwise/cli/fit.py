@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from switchwise.cli.measuring import Folder, Seed, SetName, need_numpy, outcomes_of
+from switchwise.cli.measuring import Folder, Jobs, Seed, SetName, need_numpy, outcomes_of
 from switchwise.cli.output import AsJson, as_json, console, tell, working
 from switchwise.nouns.errors import ConfigurationError
 
@@ -21,13 +21,14 @@ def fit(
     set_: SetName = None,
     json_: AsJson = False,
     seed: Seed = 0,
+    jobs: Jobs = None,
 ) -> None:
     """Train an estimator on recorded outcomes: a table by kind of work, and a model of the text from 1,000 graded tasks on."""
     need_numpy("fit")
     from switchwise.evaluation.trials.training import fit as train
 
     with working(f"training on {folder}"):
-        made = train(outcomes_of(folder, set_), out, measure=not no_measure, seed=seed)
+        made = train(outcomes_of(folder, set_), out, measure=not no_measure, seed=seed, jobs=jobs)
     if json_:
         as_json(
             {
@@ -66,6 +67,7 @@ def calibrate(
     set_: SetName = None,
     json_: AsJson = False,
     seed: Seed = 0,
+    jobs: Jobs = None,
 ) -> None:
     """The value of a solved task at which Worth meets a goal: one of --cost, --quality, --share."""
     if sum(goal is not None for goal in (cost, quality, share)) != 1:
@@ -74,7 +76,7 @@ def calibrate(
     from switchwise.evaluation.trials.training import calibrate as search
 
     with working(f"trying values on {folder}"):
-        found = search(outcomes_of(folder, set_), cost=cost, quality=quality, share=share, seed=seed)
+        found = search(outcomes_of(folder, set_), cost=cost, quality=quality, share=share, seed=seed, jobs=jobs)
     if json_:
         as_json(found.as_dict())
         return
@@ -100,6 +102,7 @@ def compare(
     set_: SetName = None,
     json_: AsJson = False,
     seed: Seed = 0,
+    jobs: Jobs = None,
 ) -> None:
     """Two routers on the same recorded outcomes: every task is put to both as the first call of a session."""
     from switchwise.evaluation.routers import load_router
@@ -111,7 +114,7 @@ def compare(
 
     first, second = map(load_router, router)
     with working(f"comparing on {folder}"):
-        found = paired(outcomes_of(folder, set_), first, second, seed=seed)
+        found = paired(outcomes_of(folder, set_), first, second, seed=seed, jobs=jobs)
     if json_:
         as_json(found.as_dict())
         return

@@ -19,6 +19,15 @@ Folder = Annotated[
 ]
 SetName = Annotated[str | None, typer.Option("--set", metavar="NAME", help="Which set, where the folder holds several.")]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Of folds, halves and resamples.", rich_help_panel=RESEARCH)]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        metavar="N",
+        help="Processes, over joblib; -1: one for each core.  [default: what joblib.parallel_config says, else 1]",
+        rich_help_panel=RESEARCH,
+    ),
+]
 Samples = Annotated[
     int,
     typer.Option(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from switchwise.evaluation import policies
 from switchwise.evaluation.bootstrap import Estimate, ratio
 from switchwise.evaluation.cost_model import Lane
+from switchwise.evaluation.measures.parallel import each
 from switchwise.evaluation.optimum import Foresight, optimum
 from switchwise.evaluation.policies import EXPLORE, STRONG, Policy, Sticky, Switchwise, half
 from switchwise.evaluation.prices import PAIRS, rates_of
@@ -105,13 +107,16 @@ class Setting:
 SETTING = Setting()
 
 
-def replay(threads: Sequence[Thread], pairs: Sequence[str] = PAIRS, setting: Setting = SETTING) -> list[PairResult]:
+def replay(
+    threads: Sequence[Thread], pairs: Sequence[str] = PAIRS, setting: Setting = SETTING, jobs: int | None = None
+) -> list[PairResult]:
     """Compare the policies on each pair.
 
     Parameters:
         threads: a recording; see `read_sessions`.
         pairs: `strong/weak`, names of models with a known price.
         setting: how.
+        jobs: processes, as in `switchwise.evaluation.measures.parallel.each`: each pair is one piece of work.
 
     Raises:
         ConfigurationError: the recording is empty, or a pair is not two priced models.
@@ -122,7 +127,8 @@ def replay(threads: Sequence[Thread], pairs: Sequence[str] = PAIRS, setting: Set
         raise ConfigurationError("the recording counts no tokens: all of input_tokens, cache_read and cache_write are zero")
     rules = setting.rules or CacheRules()
     ordered = sorted(threads, key=lambda thread: thread.steps[0].at)
-    return [_pair(ordered, pair, setting, *_cache_rates(pair, rules, setting.prices)) for pair in pairs]
+    rated = [(pair, *_cache_rates(pair, rules, setting.prices)) for pair in pairs]
+    return each(partial(_replayed, ordered, setting), rated, jobs)
 
 
 def simulate(
@@ -189,6 +195,11 @@ def _count(tally: Tally, step: Step, prompt: int, model: int, last: int) -> None
     if last not in (-1, model):
         tally.switches += 1
         tally.unsafe += model != STRONG and not step.easy
+
+
+def _replayed(threads: Sequence[Thread], setting: Setting, rated: tuple[str, CacheRates, CacheRates]) -> PairResult:
+    pair, strong, cheap = rated
+    return _pair(threads, pair, setting, strong, cheap)
 
 
 def _pair(threads: Sequence[Thread], pair: str, setting: Setting, strong: CacheRates, cheap: CacheRates) -> PairResult:

@@ -6,11 +6,13 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from switchwise.display.figures import many
 from switchwise.display.tables import card, table
 from switchwise.evaluation.measures.curves import (
+    Bounds,
     Resamples,
     Sweep,
     bounds,
@@ -20,6 +22,7 @@ from switchwise.evaluation.measures.curves import (
     pair_metrics,
 )
 from switchwise.evaluation.measures.interval import Interval
+from switchwise.evaluation.measures.parallel import each
 from switchwise.evaluation.outcomes.table import Outcomes
 from switchwise.evaluation.trials import cascades, routers
 from switchwise.evaluation.trials.predict import Predicted, folds, predict
@@ -82,42 +85,45 @@ class SetResult:
         }
 
 
-def evaluate(outcomes: Outcomes, samples: int = SAMPLES, seed: int = 0) -> list[SetResult]:
+def evaluate(outcomes: Outcomes, samples: int = SAMPLES, seed: int = 0, jobs: int | None = None) -> list[SetResult]:
     """Every router on a set: in its own domain, on labels that were left out, without an outlier, and among efforts of one model.
 
     Parameters:
         outcomes: as read; incomplete targets and tasks are left out.
         samples: resamples of the bootstrap; 0: no intervals.
         seed: of folds, draws and simulated verifiers.
+        jobs: processes, as in `each`: folds, and the resamples of each router, are pieces of work.
 
     Raises:
         ConfigurationError: too little is left to compare.
     """
     whole = outcomes.complete()
     read = Read(whole.texts) if whole.texts is not None else None
-    found = [_one(whole, read, samples, seed, by_label=False)]
+    found = [_one(whole, read, samples, seed, jobs, by_label=False)]
     if len(set(whole.labels)) > 1 and not whole.agentic:
-        found.append(_one(whole, read, samples, seed, by_label=True))
+        found.append(_one(whole, read, samples, seed, jobs, by_label=True))
     rates = whole.scores.mean(axis=0)
     order = rates.argsort()[::-1]
     if len(order) > 3 and rates[order[0]] - rates[order[1]] > OUTLIER:
         rest = [target for i, target in enumerate(whole.targets) if i != order[0]]
         found.append(
-            _one(whole.among(rest, f"{whole.name} without {whole.targets[order[0]]}"), read, samples, seed, by_label=False)
+            _one(
+                whole.among(rest, f"{whole.name} without {whole.targets[order[0]]}"), read, samples, seed, jobs, by_label=False
+            )
         )
     for model, targets in _efforts(outcomes).items():
         try:
             part = outcomes.among(targets, f"{outcomes.name} efforts of {model}").complete()
         except ConfigurationError:
             continue
-        found.append(_one(part, None, samples, seed, by_label=False))
+        found.append(_one(part, None, samples, seed, jobs, by_label=False))
     return found
 
 
-def evaluate_in_domain(outcomes: Outcomes, samples: int = SAMPLES, seed: int = 0) -> SetResult:
+def evaluate_in_domain(outcomes: Outcomes, samples: int = SAMPLES, seed: int = 0, jobs: int | None = None) -> SetResult:
     """Every router on a set in its own domain alone, as the first result of `evaluate`."""
     whole = outcomes.complete()
-    return _one(whole, Read(whole.texts) if whole.texts is not None else None, samples, seed, by_label=False)
+    return _one(whole, Read(whole.texts) if whole.texts is not None else None, samples, seed, jobs, by_label=False)
 
 
 def _efforts(outcomes: Outcomes) -> Mapping[str, list[str]]:
@@ -128,7 +134,7 @@ def _efforts(outcomes: Outcomes) -> Mapping[str, list[str]]:
     return {model: targets for model, targets in groups.items() if 1 < len(targets) < len(outcomes.targets)}
 
 
-def _one(outcomes: Outcomes, read: Read | None, samples: int, seed: int, *, by_label: bool) -> SetResult:
+def _one(outcomes: Outcomes, read: Read | None, samples: int, seed: int, jobs: int | None, *, by_label: bool) -> SetResult:
     import numpy as np
 
     draws = Resamples(outcomes.groups(by_label), samples, seed)
@@ -136,25 +142,14 @@ def _one(outcomes: Outcomes, read: Read | None, samples: int, seed: int, *, by_l
     if not outcomes.unit:
         return _result(name, outcomes, draws, _uncosted(outcomes, draws, seed))
     prices = routers.trades(outcomes.costs)
-    fold = folds(outcomes, by_label, seed)
-    predicted = predict(outcomes, read, fold, prices)
+    predicted = predict(outcomes, read, folds(outcomes, by_label, seed), prices, jobs)
     sweeps, rankings, beliefs = _sweeps(outcomes, predicted, prices, by_label=by_label)
     if outcomes.unit == "usd" and not by_label:
         sweeps |= _cascades(outcomes, predicted, prices, seed)
     limits = bounds(draws.means(outcomes.scores.T), draws.means(outcomes.costs.T))
-    raw: dict[str, dict[str, Any]] = {}
-    for router, sweep in sweeps.items():
-        metrics = curve_metrics(sweep, draws, limits)
-        if len(sweep.quality) == 1:
-            metrics["solved"], metrics["cost"] = draws.means(sweep.quality)[:, 0], draws.means(sweep.cost)[:, 0]
-            metrics["dollars_per_solved"] = metrics["cost"] / np.maximum(metrics["solved"], 1e-9)
-        if outcomes.unit != "usd":
-            metrics["cost_per_solved"] = metrics.pop("dollars_per_solved")
-        if draws.size >= HALVED:
-            metrics["saving_98_deployable"], metrics["quality_98_deployable"] = deployable(
-                sweep, draws, outcomes.scores, outcomes.costs
-            )
-        raw[router] = metrics
+    raw: dict[str, dict[str, Any]] = dict(
+        zip(sweeps, each(partial(_measured, outcomes, draws, limits), sweeps.values(), jobs), strict=True)
+    )
     if len(outcomes.targets) == 2:
         _pairs(outcomes, read, draws, rankings, raw)
     for router, belief in beliefs.items():
@@ -166,6 +161,23 @@ def _one(outcomes: Outcomes, read: Read | None, samples: int, seed: int, *, by_l
             raw[router]["brier"] = np.array([whole["brier"]])
     _differences(raw)
     return _result(name, outcomes, draws, raw)
+
+
+def _measured(outcomes: Outcomes, draws: Resamples, limits: Bounds, sweep: Sweep) -> dict[str, Any]:
+    """(resamples,) of every measure of one router."""
+    import numpy as np
+
+    metrics = curve_metrics(sweep, draws, limits)
+    if len(sweep.quality) == 1:
+        metrics["solved"], metrics["cost"] = draws.means(sweep.quality)[:, 0], draws.means(sweep.cost)[:, 0]
+        metrics["dollars_per_solved"] = metrics["cost"] / np.maximum(metrics["solved"], 1e-9)
+    if outcomes.unit != "usd":
+        metrics["cost_per_solved"] = metrics.pop("dollars_per_solved")
+    if draws.size >= HALVED:
+        metrics["saving_98_deployable"], metrics["quality_98_deployable"] = deployable(
+            sweep, draws, outcomes.scores, outcomes.costs
+        )
+    return metrics
 
 
 def _sweeps(
@@ -186,8 +198,7 @@ def _sweeps(
     }
     success = predicted.table if predicted.text is None else predicted.text
     beliefs = {"label_table": predicted.table, "default": success}
-    candidates = predicted.candidates if len(outcomes.targets) > 2 and predicted.text is not None else None
-    sweeps["default"], chosen = routers.choose(outcomes, success, predicted.costs, prices, candidates)
+    sweeps["default"], chosen = routers.choose(outcomes, success, predicted.costs, prices)
     sweeps["shuffled"] = routers.shuffled(outcomes, chosen)
     sweeps["oracle"] = routers.oracle(outcomes, prices)
     for router, pseudo, runs in (

@@ -19,12 +19,11 @@ def trades(costs: Any) -> Any:
     return np.concatenate([[0.0], np.geomspace(1e-3 / most, 3 / min(least, most), SETTINGS)])
 
 
-def choose(outcomes: Outcomes, success: Any, costs: Any, prices: Any, candidates: Any = None) -> tuple[Sweep, Any]:
+def choose(outcomes: Outcomes, success: Any, costs: Any, prices: Any) -> tuple[Sweep, Any]:
     """The target of most success minus price x cost, for each task at each price; the sweep and the (prices, tasks) choices."""
     import numpy as np
 
-    allowed = success if candidates is None else np.where(candidates, success, -np.inf)
-    chosen = np.array([(allowed - price * costs).argmax(axis=1) for price in prices])
+    chosen = np.array([(success - price * costs).argmax(axis=1) for price in prices])
     return taken(outcomes, chosen), chosen
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from switchwise.evaluation.measures.curves import HALVES, Resamples
 from switchwise.evaluation.measures.interval import Interval
+from switchwise.evaluation.measures.parallel import each
 from switchwise.evaluation.outcomes.table import Outcomes
 from switchwise.evaluation.trials import routers
 from switchwise.evaluation.trials.evaluate import evaluate_in_domain
@@ -45,7 +47,7 @@ class Fitted:
     measured: Mapping[str, Mapping[str, float]]
 
 
-def fit(outcomes: Outcomes, folder: str | Path, *, measure: bool = True, seed: int = 0) -> Fitted:
+def fit(outcomes: Outcomes, folder: str | Path, *, measure: bool = True, seed: int = 0, jobs: int | None = None) -> Fitted:
     """Train a table by label, and a model of the text where there are 1,000 graded tasks; write them as `quality.json` and `quality.npz`.
 
     Parameters:
@@ -53,6 +55,7 @@ def fit(outcomes: Outcomes, folder: str | Path, *, measure: bool = True, seed: i
         folder: made if it is not there.
         measure: say what it is worth on tasks that were left out.
         seed: of folds.
+        jobs: processes that measure, as in `each`.
     """
     import numpy as np
 
@@ -66,7 +69,7 @@ def fit(outcomes: Outcomes, folder: str | Path, *, measure: bool = True, seed: i
         text = fit_text(Read(outcomes.texts), outcomes.labels, table, scores, groups, seed)
     measured: dict[str, dict[str, float]] = {}
     if measure and outcomes.unit:
-        found = evaluate_in_domain(outcomes, samples=0, seed=seed).routers
+        found = evaluate_in_domain(outcomes, samples=0, seed=seed, jobs=jobs).routers
         for router in ("best_single", "zero_train", "label_table", "default"):
             values = {name: found[router][name].value for name in MEASURED if name in found[router]}
             measured[router] = {name: value for name, value in values.items() if value is not None}
@@ -106,6 +109,7 @@ def calibrate(
     quality: float | None = None,
     share: float | None = None,
     seed: int = 0,
+    jobs: int | None = None,
 ) -> Calibration:
     """The value of `Worth` for one goal, chosen on one half of the tasks and tried on the other.
 
@@ -115,6 +119,7 @@ def calibrate(
         quality: at least this share of the best single target's success, at the least cost.
         share: at most this share of the tasks to the best single target.
         seed: of folds and halves.
+        jobs: processes, as in `each`.
 
     Raises:
         ConfigurationError: not exactly one goal, or costs are not in USD.
@@ -129,7 +134,7 @@ def calibrate(
         raise ConfigurationError(f"calibrate: the costs of {outcomes.name} are in {whole.unit or 'nothing'}; a value needs USD")
     prices = routers.trades(whole.costs)
     read = Read(whole.texts) if whole.texts is not None and not whole.agentic else None
-    predicted = predict(whole, read, folds(whole, False, seed), prices)
+    predicted = predict(whole, read, folds(whole, False, seed), prices, jobs)
     success = predicted.table if predicted.text is None else predicted.text
     sweep, chosen = routers.choose(whole, success, predicted.costs, prices)
     best = int(whole.scores.mean(axis=0).argmax())
@@ -194,13 +199,16 @@ class Compared:
         return found
 
 
-def compare(outcomes: Outcomes, first: Router, second: Router, samples: int = 300, seed: int = 0) -> Compared:
+def compare(
+    outcomes: Outcomes, first: Router, second: Router, samples: int = 300, seed: int = 0, jobs: int | None = None
+) -> Compared:
     """What two routers would have reached: each task is put to both as the first call of a session, and the recorded outcome counts.
 
     Parameters:
         outcomes: their targets go by the names, or the models, of the routers' targets.
         first, second: routers; they decide, nobody is called, and they learn nothing.
         samples: resamples of the bootstrap.
+        jobs: processes, as in `each`: each router decides in one. They must then be of the kind that can be pickled.
 
     Raises:
         ConfigurationError: a router chose a target that the outcomes do not have.
@@ -208,7 +216,7 @@ def compare(outcomes: Outcomes, first: Router, second: Router, samples: int = 30
     import numpy as np
 
     whole = outcomes.complete()
-    chosen = [decisions(whole, router) for router in (first, second)]
+    chosen = each(partial(decisions, whole), (first, second), jobs)
     at = np.arange(len(whole))
     draws = Resamples(whole.groups(), samples, seed)
     solved = [draws.means(whole.scores[at, row][None])[:, 0] for row in chosen]

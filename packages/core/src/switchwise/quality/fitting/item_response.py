@@ -10,6 +10,8 @@ from typing import Any
 CLIP = 0.02  # probabilities are kept this far from 0 and 1 before the logit
 SLOPE, OFFSET = 20.0, 5.0  # penalties of `adjustments`: of a slope's distance from -0.5, of an offset
 ROUNDS = 25
+PRIOR = 0.1  # precision of the normal prior on a difficulty; a prior of 1 pulls questions that nobody, or everybody, solves towards the middle
+FARTHEST = 6.0  # difficulty of a question that nobody solves, on the scale of log odds, at most
 
 
 def logit(p: Any) -> Any:
@@ -30,7 +32,7 @@ def sigmoid(x: Any) -> Any:
 def difficulties(outcomes: Any) -> Any:
     """How hard each question is, on the scale of log odds; larger is harder.
 
-    Alternates Newton steps for the questions (standard normal prior) and the targets (normal priors on ability and log slope).
+    Alternates Newton steps for the questions (a wide normal prior) and the targets (normal priors on ability and slope).
 
     Parameters:
         outcomes: (questions, targets) from 0 to 1; NaN: not known.
@@ -46,8 +48,8 @@ def difficulties(outcomes: Any) -> Any:
         for _ in range(2):
             p = sigmoid(ability - slope * hard[:, None])
             gap, spread = np.where(known, p - y, 0.0), np.where(known, p * (1 - p), 0.0)
-            hard += np.clip((gap @ slope - hard) / (spread @ slope**2 + 1.0), -1, 1)
-        hard -= hard.mean()
+            hard += np.clip((gap @ slope - PRIOR * hard) / (spread @ slope**2 + PRIOR), -1, 1)
+        hard = np.clip(hard - hard.mean(), -FARTHEST, FARTHEST)
         p = sigmoid(ability - slope * hard[:, None])
         gap, spread = np.where(known, y - p, 0.0), np.where(known, p * (1 - p), 0.0)
         a, b = gap.sum(0) - 0.1 * (ability - ability.mean()), -(gap * hard[:, None]).sum(0) - 4.0 * (slope - 1)

@@ -246,10 +246,7 @@ def _many(read: Read, labels: Sequence[str], table: Table, scores: Any, fold: An
 
 
 def on_hull(table: Table, prices: Any) -> Any:
-    """(labels + 1, targets) which targets some trade between success and cost would choose; the last row is for labels without data.
-
-    The text is only asked about these: among many targets, the luckiest mistake would win.
-    """
+    """(labels + 1, targets) which targets some trade between success and cost would choose; the last row is for labels without data."""
     import numpy as np
 
     success = np.vstack([table.success, table.mean_success])
