@@ -183,7 +183,7 @@ def test_the_ledger_counts_on_the_far_mark_once_it_is_told(provider: LoopbackPro
         advisor.learn(attempt, easy=False)
 
     made = clients(provider, cache_hints=CacheHints(breakpoints="5m"))
-    thread = Thread(Clients(made._clients, Router(Pool(priced), observers=[watch], clock=clock)), clock)
+    thread = Thread(Clients(made.by_target, Router(Pool(priced), observers=[watch], clock=clock)), clock)
     for target in ["opus"] * 3 + ["gpt"] * 20 + ["opus"]:
         thread.step(target)
     assert thread.read[-1] > 0

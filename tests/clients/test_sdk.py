@@ -76,7 +76,7 @@ def test_the_model_is_the_router_s_choice(openai_client: OpenAIClient, provider:
         openai_client.request(model="gpt-4o", messages=HELLO)
     for target in (Target("it", model="named"), Target("it"), Target("bare")):
         list(openai_client.perform(Call(target, View(), Shortlist(Pool([target]))), {"messages": HELLO}))
-    list(OpenAIClient(openai_client._sync).perform(call_to(""), {"messages": HELLO}))
+    list(OpenAIClient(openai_client.sync).perform(call_to(""), {"messages": HELLO}))
     assert [seen.model for seen in provider.requests] == ["named", "gpt-4o-mini", "gpt-4o-mini", "it"]
 
 

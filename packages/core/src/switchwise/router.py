@@ -114,11 +114,8 @@ class Router:
         use_store(parts, self._store)
         if watching.event:
             report_to(parts, self.report)
-        self.pool = pool
+        self.pool, self.policies, self.verify, self.cache = pool, policies, verify, cache
         self._models, self._observers, self._looked = models, tuple(observers), False
-        self.policies = policies
-        self.verify = verify
-        self.cache = cache
         self._reservers = Reservers(parts)
         self._learners = [part.learn for part in parts if isinstance(part, Learns) and part is not cache]
         self._breakers = [part for part in parts if isinstance(part, Breaks)]
@@ -308,13 +305,17 @@ class Router:
         Raises:
             NoTarget, BudgetExceeded: nothing may be called.
         """
-        if not self._looked:
-            self._look_for_telemetry()
-        view, context = self._begun(view), self._context
+        view, context = self.begin(view)
         if observers:
             context = replace(context, observers=context.observers.with_further(observers))
         flow = observed(route(view, context), view, context.timer, context.observers)
         return Run(flow, self._clock, context.observers, self._reservers.resend)
+
+    def begin(self, view: View) -> tuple[View, FlowContext]:
+        """The view at the moment its step begins, and what a flow over it needs: for whoever makes calls in a way of its own."""
+        if not self._looked:
+            self._look_for_telemetry()
+        return self._begun(view), self._context
 
     def decide(self, view: View) -> Shortlist:
         """The decision for `view`, without calling anybody: a policy that would ask a model is passed over."""

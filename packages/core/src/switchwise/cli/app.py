@@ -8,6 +8,7 @@ import typer
 
 from switchwise import __version__
 from switchwise.cli.audit import audit
+from switchwise.cli.batch import batch
 from switchwise.cli.chat import chat
 from switchwise.cli.check import check
 from switchwise.cli.doctor import doctor
@@ -50,6 +51,7 @@ for heading, commands in ((BEGIN, (init, check, doctor)), (LOOK, (explain, model
         app.command(rich_help_panel=heading)(command)
 for measure in (replay, audit, fit, calibrate, compare, escalation):
     app.command(rich_help_panel=MEASURE)(measure)
+app.add_typer(batch, name="batch", rich_help_panel=LOOK, no_args_is_help=True)
 app.command("eval", rich_help_panel=MEASURE)(evaluate)
 
 

@@ -76,14 +76,14 @@ class Clients:
         if router is not None and aim is not None:
             raise ConfigurationError(f"aim={aim!r} belongs to the router that you give: Router.default(pool, aim={aim!r})")
         found = by_name(clients, {}, "client", _no_string, _Named)
-        self._clients = {name: each.client for name, each in found.items()}
+        self.by_target = {name: each.client for name, each in found.items()}
         self.router = router or Router.default(_pool(found.values()), aim or "quality")
-        if missing := self.router.pool.names ^ self._clients.keys():
+        if missing := self.router.pool.names ^ self.by_target.keys():
             raise ConfigurationError(
                 f"clients and pool must name the same targets; not on both sides: {', '.join(sorted(missing))}"
             )
-        self.router.set_clients({name: (client.account, client.sends) for name, client in self._clients.items()})
-        self._views = Views()
+        self.router.set_clients({name: (client.account, client.sends) for name, client in self.by_target.items()})
+        self.views = Views()
         self._makers: Memory[int, str] = Memory(_ANSWERS)
 
     @classmethod
@@ -121,7 +121,7 @@ class Clients:
             AllTargetsFailed: everything that may be called failed.
         """
         run, prompt = self._begin(messages, options, stream=False)
-        for _ in drive(run, lambda call: self._perform(call, prompt)):
+        for _ in drive(run, lambda call: self.perform(call, prompt)):
             pass
         return self._completion(run)
 
@@ -153,7 +153,7 @@ class Clients:
         """Nothing is decided or set aside before somebody reads."""
         view, prompt = ready
         begun.append(run := self.router.start(view))
-        yield from drive(run, lambda call: self._perform(call, prompt))
+        yield from drive(run, lambda call: self.perform(call, prompt))
 
     async def _astreamed(self, ready: tuple[View, Prompt], begun: list[Run]) -> AsyncIterator[str]:
         view, prompt = ready
@@ -193,16 +193,17 @@ class Clients:
         return self.router.start(view), prompt
 
     def _ready(self, messages: Sequence[Message], options: dict[str, Any], stream: bool) -> tuple[View, Prompt]:
-        scope, target, prompt = _sorted(messages, **options)
+        scope, target, prompt = sorted_options(messages, **options)
         last = messages[-1] if messages[-1].get("role") == "assistant" and not messages[-1].get("tool_calls") else {}
         ended_by = self._makers.get(hash(text_of(last.get("content")))) if last else None
-        view = self._views.view(prompt, scope, target, stream)
+        view = self.views.view(prompt, scope, target, stream)
         if self.router.cache is not None:
-            view = replace(view, recording=PromptRecording(prompt, self._clients, self.router.pool))
+            view = replace(view, recording=PromptRecording(prompt, self.by_target, self.router.pool))
         return view, replace(prompt, stream=stream, ended_by=ended_by or "")
 
-    def _perform(self, call: Call, prompt: Prompt) -> Iterator[str | Reply]:
-        client = self._clients[call.target.name]
+    def perform(self, call: Call, prompt: Prompt) -> Iterator[str | Reply]:
+        """Make a call, for `drive`."""
+        client = self.by_target[call.target.name]
         if call.stored is not None:
             yield from given_again(call.stored, client, prompt.stream)
             return
@@ -216,7 +217,7 @@ class Clients:
                 yield text
 
     async def _aperform(self, call: Call, prompt: Prompt) -> AsyncIterator[str | Reply]:
-        client = self._clients[call.target.name]
+        client = self.by_target[call.target.name]
         if call.stored is not None:
             for item in given_again(call.stored, client, prompt.stream):
                 yield item
@@ -232,7 +233,7 @@ class Clients:
 
     def _completion(self, run: Run) -> Completion:
         outcome = run.outcome
-        client = self._clients[outcome.target.name]
+        client = self.by_target[outcome.target.name]
         model = client.asked(outcome.target)
         if outcome.reply.text:
             self._makers.put(hash(outcome.reply.text), model)
@@ -328,7 +329,7 @@ _ASKED = frozenset(each.name for each in fields(Prompt)) - {"messages", "stream"
 _PLACE = frozenset(["session", "agent", "task", "labels", "deadline", "tenant", "limits", "target", "tools", "schema"])
 
 
-def _sorted(
+def sorted_options(
     messages: Sequence[Message],
     *,
     session: str | int | None = "",

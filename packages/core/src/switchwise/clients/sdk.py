@@ -147,7 +147,7 @@ class Client(ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         """Without keys, as LangChain's models: another process takes them from its environment. SDK clients that were given stay behind."""
-        state = {name: value for name, value in vars(self).items() if name not in ("_sync", "_loops")}
+        state = {name: value for name, value in vars(self).items() if name not in ("sync", "_loops")}
         state["_options"] = {name: value for name, value in self._options.items() if name not in _SECRET_OPTIONS}
         return {**state, "_given": (None, None)}
 
@@ -158,7 +158,7 @@ class Client(ABC):
 
     def forked(self) -> None:
         """Connections are the parent's: clients that are built here are built anew. Those that were given are for their owner to replace."""
-        vars(self).pop("_sync", None)
+        vars(self).pop("sync", None)
         self._loops = PerLoop(lambda: self.build(asynchronous=True, **self._options), close="close")
 
     @property
@@ -201,14 +201,14 @@ class Client(ABC):
         Raises:
             TargetError: the provider failed; its own exception is the cause.
         """
-        arguments = self._arguments(self._sync, call, params, named)
+        arguments = self.arguments(self.sync, call, params, named)
         begun, assembly = self._clock(), self.assembly()
         with brought_along(params), translated():
             if not arguments.get("stream"):
-                yield self._whole(assembly, raw_method(self.create(self._sync))(**arguments))
+                yield self._whole(assembly, raw_method(self.create(self.sync))(**arguments))
                 return
             streaming()
-            answer = self.create(self._sync)(**arguments)
+            answer = self.create(self.sync)(**arguments)
             first = None
             with answer:
                 for chunk in answer:
@@ -220,7 +220,7 @@ class Client(ABC):
     async def aperform(self, call: Call, params: Mapping[str, Any], named: bool = False) -> AsyncIterator[Any]:
         """As `perform`, asynchronously."""
         sdk = await self._async()
-        arguments = self._arguments(sdk, call, params, named)
+        arguments = self.arguments(sdk, call, params, named)
         begun, assembly = self._clock(), self.assembly()
         with brought_along(params), translated():
             if not arguments.get("stream"):
@@ -298,7 +298,8 @@ class Client(ABC):
     # -- shared ----------------------------------------------------------------------------------------------------
 
     @cached_property
-    def _sync(self) -> Any:
+    def sync(self) -> Any:
+        """The synchronous client of the SDK."""
         client, other = self._given
         if client is None and other is not None:
             raise ConfigurationError(f"{self!r} has an asynchronous SDK client only: pass a synchronous one as client=")
@@ -312,7 +313,7 @@ class Client(ABC):
             raise ConfigurationError(f"{self!r} has a synchronous SDK client only: pass an asynchronous one as async_client=")
         return await self._loops.here()
 
-    def _arguments(self, sdk: Any, call: Call, params: Mapping[str, Any], named: bool) -> dict[str, Any]:
+    def arguments(self, sdk: Any, call: Call, params: Mapping[str, Any], named: bool) -> dict[str, Any]:
         """Keyword arguments for the SDK; what its method does not know goes into `extra_body`."""
         if call.ask is not None:
             params = {"messages": [{"role": "user", "content": prompt_of(call)}]}
@@ -337,17 +338,18 @@ class Client(ABC):
         http = getattr(answer, "http_response", None)
         if http is None:
             assembly.raw = plain(answer)
-            return self._judged(assembly, None)
+            return self.judged(assembly, None)
         assembly.raw = parsed(http)
-        return self._judged(assembly, None, http.headers)
+        return self.judged(assembly, None, http.headers)
 
     def _ended(self, call: Call, assembly: Assembly, first_chunk: float | None, headers: Mapping[str, str] | None) -> Reply:
         marked = self.marks_end and call.target.can.marks_end is not False
         if not assembly.complete and (marked or not assembly.raw):
             raise IncompleteStream("the stream ended without its terminal marker")
-        return self._judged(assembly, first_chunk, headers)
+        return self.judged(assembly, first_chunk, headers)
 
-    def _judged(self, assembly: Assembly, first_chunk: float | None, headers: Mapping[str, str] | None = None) -> Reply:
+    def judged(self, assembly: Assembly, first_chunk: float | None, headers: Mapping[str, str] | None = None) -> Reply:
+        """The reply, looked at: an error in its place and, where that was chosen, a refusal are failures."""
         reply = assembly.reply(first_chunk, headers)
         check_answer(reply, assembly.raw.get("error"))
         if self._fail_refused and assembly.refused:

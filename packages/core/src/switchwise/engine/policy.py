@@ -6,9 +6,10 @@ A policy is called with the view and the shortlist so far and returns a shortlis
 2. It does no I/O. One that must ask a model first is a generator: it yields an `Ask` and is sent the `Reply`, whose `answers` hold what is
    known; a `TargetError` is thrown into it where there is no reply. A `Gather` puts several at once; `Shortlist.together` calls several targets.
 3. It never locks while it yields.
-4. What it remembers it learns in `learn`, not while it is asked: deciding twice must not count twice.
-5. It may read what was said (`view.last_user`, `view.conversation`). It never keeps it: features and digests only, in memory, notes and dumps.
-6. What it remembers lies in a table of a store, under keys that begin with the tenant (`Scope.key`).
+4. One whose class says `momentary = True` is about the next minutes (load, health): it is not asked about requests that may wait for hours.
+5. What it remembers it learns in `learn`, not while it is asked: deciding twice must not count twice.
+6. It may read what was said (`view.last_user`, `view.conversation`). It never keeps it: features and digests only, in memory, notes and dumps.
+7. What it remembers lies in a table of a store, under keys that begin with the tenant (`Scope.key`).
 """
 
 from __future__ import annotations

@@ -12,6 +12,8 @@ from switchwise.nouns.validation import flag, number, whole, words
 
 PER_MILLION = 1e-6
 DAY = 86_400
+BATCH = "batch"
+"""The tier of requests that may wait: what asks for it is never served by the usual one."""
 MODALITIES = frozenset(["audio", "document", "image", "video"])
 
 
@@ -76,15 +78,20 @@ class Price:
         if not isinstance(self.hours, tuple) or not all(isinstance(part, Hours) for part in self.hours):
             raise ConfigurationError(f"Price(hours={self.hours!r:.80}): give a tuple of Hours(start, end, price)")
 
-    def at(self, now: float) -> Price:
+    def at(self, now: float, tier: str = "") -> Price:
         """Return the price at a time.
 
         Parameters:
             now: seconds since the epoch.
+            tier: the service tier; the usual price counts where it is not among `tiers`.
 
         >>> Price(1.32, 3.96, hours=(Hours(0, 3600, Price(0.66, 1.98)),)).at(now=1800).input
         0.66
+        >>> Price(4, 20, tiers={"batch": Price(2, 10)}).at(now=0, tier="batch").output
+        10
         """
+        if tier and tier in self.tiers:
+            return self.tiers[tier]
         if not self.hours:
             return self
         second = now % DAY

@@ -21,7 +21,7 @@ from switchwise.nouns.errors import BudgetExceeded, ConfigurationError
 from switchwise.nouns.exchange.ask import Ask
 from switchwise.nouns.scope import Key, Level
 from switchwise.nouns.shortlist import Shortlist
-from switchwise.nouns.target import Pool, Target
+from switchwise.nouns.target import BATCH, Pool, Target
 from switchwise.nouns.validation import number, one_of, whole
 from switchwise.nouns.view import View
 from switchwise.observe.alerts import Alerts, amount_in_words, share_of, spent_in_words
@@ -188,7 +188,7 @@ class Budget:
     def _dollars(self, target: Target, view: View) -> float:
         """What a call may cost, by which targets are ordered; one without a price comes last."""
         longest = longest_answer(target, view.needs.max_output, self.output_allowance)
-        return inf if target.price is None else target.price.at(view.now).estimate(view.tokens, longest)
+        return inf if target.price is None else target.price.at(view.now, view.needs.tier).estimate(view.tokens, longest)
 
     def bound(self, target: Target, view: View, ask: Ask | None = None) -> Amount:
         """The most that a call to `target` can use up, in USD and tokens.
@@ -201,10 +201,10 @@ class Budget:
             return 0.0, prompt + longest
         if target.price is None:
             return inf, prompt + longest
-        price = target.price.at(view.now)
-        dearest = price.tier(prompt).most(prompt, longest)
-        if (tier := view.needs.tier or target.defaults.tier) in price.tiers:  # it may be served by the usual one all the same
-            dearest = max(dearest, price.tiers[tier].tier(prompt).most(prompt, longest))
+        tier = (view.needs.tier if ask is None else "") or target.defaults.tier
+        dearest = target.price.at(view.now, tier).tier(prompt).most(prompt, longest)
+        if tier and tier != BATCH:  # it may be served by the usual one all the same
+            dearest = max(dearest, target.price.at(view.now).tier(prompt).most(prompt, longest))
         return dearest, prompt + longest
 
     def reserve(self, call: Call) -> bool:

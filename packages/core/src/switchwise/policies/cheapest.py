@@ -196,7 +196,7 @@ def expected_cost(target: Target, view: View, output: float) -> float:
     price = target.price
     if price is None:
         return inf
-    price = price.at(view.now).tier(view.tokens)
+    price = price.at(view.now, view.needs.tier).tier(view.tokens)
     return (view.tokens * price.input + output * price.output) * 1e-6
 
 

@@ -83,8 +83,7 @@ class Healthy:
     """
 
     name = "Healthy"
-    requires = True
-    gives_way = True
+    requires = gives_way = momentary = True
 
     def __init__(
         self,

@@ -61,6 +61,7 @@ class RateLimits:
 
     name = "RateLimits"
     requires = True
+    momentary = True
 
     def __init__(
         self,

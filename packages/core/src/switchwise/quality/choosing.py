@@ -133,7 +133,9 @@ class Weighs(UsesQuality):
         for target, each in zip(targets, estimates, strict=True):
             if target.price is None:
                 return None
-            found.append(target.price.estimate(view.tokens, ANSWER) + second * (each.seconds or 0.0))
+            found.append(
+                target.price.at(view.now, view.needs.tier).estimate(view.tokens, ANSWER) + second * (each.seconds or 0.0)
+            )
         return found
 
     def _ranked(

@@ -33,6 +33,7 @@ class TracksLoad:
     """
 
     name = "TracksLoad"
+    momentary = True
 
     def __init__(self, half_life: float = 60.0, store: Store | None = None) -> None:
         self._half_life = half_life

@@ -83,7 +83,7 @@ class Job:
     seconds: float
     items: list[Item]
     cancelled: float | None = None
-    created: float = field(default_factory=time.time)
+    created: float = 0.0
     details: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -123,6 +123,7 @@ class Jobs:
         self._lock = threading.RLock()
         self._jobs: dict[str, Job] = {}
         self._number = 0
+        self._epoch = time.time() - clock()
 
     def clear(self) -> None:
         """Forget everything."""
@@ -139,7 +140,8 @@ class Jobs:
     def add(self, prefix: str, key: str, items: list[Item]) -> Job:
         """Take a batch on."""
         model = str(items[0].body.get("model")) if items else ""
-        job = Job(self.id(prefix), key, self.clock(), self._seconds.get(model, self._seconds.get("*", 0.0)), items)
+        begun, seconds = self.clock(), self._seconds.get(model, self._seconds.get("*", 0.0))
+        job = Job(self.id(prefix), key, begun, seconds, items, created=self._epoch + begun)
         with self._lock:
             self._jobs[job.id] = job
         return job

@@ -1,0 +1,16 @@
+"""Calls that may wait: routed like any other, sent together to the providers' batch endpoints at half the price, fetched by id hours later.
+
+| file | |
+|---|---|
+| `batches.py` | the front door |
+| `worker.py` | sending, looking, taking in |
+| `ledger.py` | what is kept in the file, and who works on it |
+| `flows.py` | deciding, judging and settling without waiting |
+| `openai.py`, `anthropic.py` | the providers' endpoints, behind `endpoint.py` |
+"""
+
+from switchwise.clients.batch.batches import Batches
+from switchwise.clients.batch.ledger import progress_of
+from switchwise.clients.batch.result import BatchResult, Progress
+
+__all__ = ["BatchResult", "Batches", "Progress", "progress_of"]

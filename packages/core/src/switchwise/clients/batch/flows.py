@@ -1,0 +1,278 @@
+"""What a live call does in one flow, done in parts with hours between them: deciding, judging, settling.
+
+Nothing of a part lives in memory alone: a decision is written down as JSON (`noted`) and made again from it (`Flows.call`), in whatever process.
+
+Rules:
+1. All requirements of the router's chain hold; what a policy must ask a model first, it asks at once.
+2. Policies about the next minutes (`momentary`: load, health, rate limits) are not asked, and learn nothing: the answer comes hours later.
+3. What sets something aside (budgets) does so at the price of a batch, and settles with what the batch cost. Nobody else learns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+
+from switchwise.clients.clients import Clients
+from switchwise.clients.sdk import Client
+from switchwise.engine.batches.together import answered
+from switchwise.engine.calls import FlowContext
+from switchwise.engine.deciding import decide, heard
+from switchwise.engine.drive import drive
+from switchwise.engine.endings import best_rejected, say_fallback, without
+from switchwise.engine.policy import Learns, Policy, Reserves, Steps, name_of
+from switchwise.engine.requirements import Reservers, learn_all
+from switchwise.engine.run import Run
+from switchwise.failures import translated
+from switchwise.nouns.call import Attempt, Call, Outcome
+from switchwise.nouns.errors import ConfigurationError, FailureKind, TargetError
+from switchwise.nouns.exchange.reply import Reply, Verdict
+from switchwise.nouns.scope import Level, Scope
+from switchwise.nouns.shortlist import Shortlist
+from switchwise.nouns.target import BATCH, Target
+from switchwise.nouns.view import View
+from switchwise.observe.observer import tell
+from switchwise.observe.spending import count
+from switchwise.protocols.prompt import Prompt
+from switchwise.router import Router
+
+T = TypeVar("T")
+_PROMPT = tuple(field.name for field in fields(Prompt) if field.name not in ("stream", "ended_by"))
+
+
+class Flows:
+    """Decisions and settlements of one router over its clients.
+
+    Parameters:
+        clients: whose router decides.
+        able: names of the targets that have a batch endpoint.
+    """
+
+    def __init__(self, clients: Clients, able: frozenset[str]) -> None:
+        self._clients, self._able = clients, able
+
+    @property
+    def router(self) -> Router:
+        """Whose policies decide."""
+        return self._clients.router
+
+    def context(self) -> FlowContext:
+        """What is needed where nothing is decided."""
+        return self.begin(View())[1]
+
+    def begin(self, view: View) -> tuple[View, FlowContext]:
+        """The view of a request that may wait at the moment its step begins, and what its flow needs."""
+        view, context = self.router.begin(view)
+        parts = [part for part in (*self.router.policies, self.router.verify) if not getattr(part, "momentary", False)]
+        reservers = Reservers(parts)
+        money = [part.learn for part in parts if isinstance(part, Reserves) and isinstance(part, Learns)]
+        lasting = [(name, policy) for name, policy in context.policies if not getattr(policy, "momentary", False)]
+        wall: tuple[str, Policy] = ("Batches", self._wall)
+        return view, replace(
+            context,
+            policies=(*lasting[:1], wall, *lasting[1:]),
+            reserve=reservers.reserve,
+            release=reservers.release,
+            learn=partial(learn_all, [count, *money]),
+            cache=None,
+        )
+
+    def _wall(self, view: View, shortlist: Shortlist) -> Shortlist:
+        if view.needs.tier != BATCH:  # a question, which is put at once
+            return shortlist
+        return shortlist.require(lambda target: target.name in self._able, "it has no batch endpoint")
+
+    def view(self, asked: Mapping[str, Any]) -> tuple[View, Prompt]:
+        """A request as the policies see it, and as it is sent."""
+        prompt, scope = Prompt(**asked["prompt"]), Scope(**asked["scope"])
+        view = self._clients.views.view(prompt, scope, asked["target"])
+        return replace(view, needs=replace(view.needs, tier=BATCH), prefix=None, recording=None), prompt
+
+    def admitted(self, view: View, context: FlowContext, prompt: Prompt, attempts: Sequence[Attempt] = ()) -> Call | Outcome:
+        """The call to make, with what it may cost set aside; or the best rejected answer, where nothing is left to call.
+
+        Raises:
+            NoTarget, BudgetExceeded: nothing may be called.
+            AllTargetsFailed: everything that may be called failed.
+        """
+        return self._driven(_admitted(view, context, tuple(attempts)), context, prompt)
+
+    def judged(self, attempt: Attempt, context: FlowContext, prompt: Prompt) -> Attempt:
+        """The attempt with the verifier's verdict; as it is where there is none, or where it was the last resort."""
+        if context.verify is None or attempt.reply is None or len(attempt.call.shortlist.targets) < 2:
+            return attempt
+        view = replace(
+            attempt.call.view, needs=replace(attempt.call.view.needs, tier="")
+        )  # what a verifier asks for is asked at once
+        opinion = context.verify(view, attempt.reply)
+        if not isinstance(opinion, Verdict):
+            flow = heard(opinion, name_of(context.verify), view, context, judged=attempt.target)
+            opinion = self._driven(flow, context, prompt)
+        return replace(attempt, verdict=opinion)
+
+    def _driven(self, flow: Steps[T], context: FlowContext, prompt: Prompt) -> T:
+        """Run a flow; the questions that it puts are asked at once."""
+        run: Any = Run(_ended(flow), context.clock, context.observers)
+        for _ in drive(run, lambda call: self._clients.perform(call, prompt)):
+            pass
+        result: T = run.outcome.value
+        return result
+
+    # -- written down, and made again ----------------------------------------------------------------------------------
+
+    def target(self, name: str) -> Target:
+        """The target of that name.
+
+        Raises:
+            ConfigurationError: the pool has it no longer.
+        """
+        pool = self.router.pool
+        if name not in pool.names:
+            raise ConfigurationError(
+                f"a batch was sent to {name!r}, which is no target of this router: add it until its answers are fetched"
+            )
+        return pool[name]
+
+    def client(self, name: str) -> Client:
+        """The client of a target."""
+        return self._clients.by_target[name]
+
+    def call(self, view: View, decision: Mapping[str, Any]) -> Call:
+        """The call of a decision that was written down."""
+        pool = self.router.pool
+        view = view.begun(decision["now"], decision["seed"])
+        target, names = self.target(decision["names"][0]), frozenset(decision["names"])
+        shortlist = Shortlist(pool).signed_by(decision["policy"], Level(decision["level"]))
+        shortlist = shortlist.require(lambda each: each.name in names, decision["because"])
+        shortlist = shortlist.order(lambda each: 0.0 if each is target else 1.0, decision["because"])
+        return Call(target, view, shortlist, None, False, 0.0, decision["deciding"], decision["note"])
+
+    def attempts(self, view: View, tried: Sequence[Mapping[str, Any]]) -> tuple[Attempt, ...]:
+        """The earlier attempts at a request."""
+        return tuple(self._attempt(view, each) for each in tried)
+
+    def _attempt(self, view: View, told: Mapping[str, Any]) -> Attempt:
+        target = self.target(told["target"])
+        call = Call(
+            target,
+            view,
+            Shortlist(self.router.pool).order(lambda each: 0.0 if each is target else 1.0, "as before"),
+            None,
+            False,
+        )
+        reply = read(self.client(target.name), told["raw"]) if told["raw"] is not None else None
+        error = None
+        if told["kind"] is not None:
+            error = TargetError(FailureKind(told["kind"]), told["said"], told["retry_after"], told["billable"])
+        verdict = Verdict(*told["verdict"]) if told["verdict"] is not None else None
+        return Attempt(call, told["started"], told["ended"], reply, error, verdict, cost=told["cost"], latency=told["latency"])
+
+
+class _Ended(NamedTuple):
+    """What a flow came to, as the outcome of a run: nothing of it is shown."""
+
+    value: Any
+    reply: None = None
+
+
+def _ended(flow: Steps[T]) -> Steps[Any]:
+    return _Ended((yield from flow))
+
+
+def asked(prompt: Prompt, scope: Scope, target: str) -> dict[str, Any]:
+    """A request as JSON."""
+    words = {name: getattr(prompt, name) for name in _PROMPT}
+    where = {name: getattr(scope, name) for name in ("session", "agent", "task", "tenant")}
+    return {"prompt": words, "scope": {**where, "labels": dict(scope.labels)}, "target": target}
+
+
+def noted(call: Call) -> dict[str, Any]:
+    """A decision as JSON: of its reasons, the one that settled it."""
+    decider = call.shortlist.decider
+    return {
+        "seed": call.view.seed,
+        "now": call.view.now,
+        "names": list(call.shortlist.names),
+        "policy": decider.policy,
+        "level": int(decider.level),
+        "because": decider.because,
+        "deciding": call.deciding,
+        "note": call.note,
+    }
+
+
+def tried(attempt: Attempt) -> dict[str, Any]:
+    """An attempt as JSON."""
+    error, verdict = attempt.error, attempt.verdict
+    return {
+        "target": attempt.target.name,
+        "started": attempt.started,
+        "ended": attempt.ended,
+        "latency": attempt.latency,
+        "kind": error.kind.value if error is not None else None,
+        "said": str(error) if error is not None else "",
+        "retry_after": error.retry_after if error is not None else None,
+        "billable": error.billable if error is not None else None,
+        "verdict": [verdict.accepted, verdict.because, verdict.score] if verdict is not None else None,
+        "raw": attempt.reply.raw if attempt.reply is not None else None,
+        "cost": attempt.cost,
+    }
+
+
+def read(client: Client, raw: Mapping[str, Any], tier: str = BATCH) -> Reply:
+    """The reply in the JSON of an answer, which is priced by `tier`.
+
+    Raises:
+        TargetError: it is no answer.
+    """
+    assembly = client.assembly()
+    assembly.raw = dict(raw)
+    with translated():
+        reply = client.judged(assembly, None)
+    return reply if reply.usage is None or not tier else replace(reply, usage=replace(reply.usage, tier=tier))
+
+
+def attempt_of(call: Call, client: Client, answer: Mapping[str, Any] | TargetError, sent: float, now: float) -> Attempt:
+    """The attempt that an answer, or a failure, ends."""
+    if not isinstance(answer, TargetError):
+        try:
+            return answered(call, sent, now, read(client, answer), now - sent)
+        except TargetError as error:
+            answer = error
+    return Attempt(call, sent, now, error=answer, latency=now - sent)
+
+
+def settle(attempt: Attempt, context: FlowContext, ours: bool) -> None:
+    """Let budgets settle and observers see an attempt.
+
+    Parameters:
+        ours: this process set its cost aside; else another one did, where it stays counted with its bound.
+    """
+    learn: Callable[[Attempt], None] = context.learn if ours else count
+    try:
+        learn(attempt)
+    finally:
+        tell(context.observers.settled, attempt)
+
+
+def _admitted(view: View, context: FlowContext, attempts: tuple[Attempt, ...]) -> Steps[Call | Outcome]:
+    """The head of `route`, without the call."""
+    refused: dict[str, Reserves] = {}
+    while True:
+        asked = context.timer()
+        shortlist = yield from decide(view, context)
+        if refused:
+            shortlist = without(shortlist, refused)
+        if not shortlist.targets:
+            return best_rejected(shortlist, attempts)
+        target = shortlist.targets[0]
+        call = Call(target, view, shortlist, None, False, 0.0, context.timer() - asked, shortlist.note_for(target))
+        if (refuser := context.reserve(call)) is not None:
+            refused[target.name] = refuser
+            continue
+        if attempts:
+            say_fallback(call, attempts[-1])
+        tell(context.observers.decided, call)
+        return call

@@ -1,0 +1,473 @@
+"""Requests that may wait, end to end: the real SDKs against the loopback provider's batch endpoints."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import textwrap
+import time
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from switchwise import BudgetExceeded, ConfigurationError, NoTarget, Pool, Router, Target, spending
+from switchwise.catalog import target
+from switchwise.cli.main import main
+from switchwise.clients import AnthropicClient, Clients, OpenAIClient
+from switchwise.clients.batch import Batches, Progress
+from switchwise.nouns.errors import FailureKind
+from switchwise.observe import InMemory
+from switchwise.policies import AllowList, Budget, Cap, Guard, Healthy, Residency
+from switchwise.testing import Clock
+from switchwise.verifiers import Predicate
+from switchwise_loopback import Answer, Fault, LoopbackProvider
+
+HOUR = 3_600.0
+CLAUDE, GPT = "claude-haiku-5-5", "gpt-6-luna"
+
+
+@pytest.fixture
+def clock():
+    return Clock(time.time())
+
+
+@pytest.fixture
+def provider(clock):
+    with LoopbackProvider(
+        lambda request: Answer(f"{request.model}: {request.last_user_text}"), clock=clock, batch_time={"*": HOUR}
+    ) as it:
+        yield it
+
+
+@pytest.fixture
+def opened(provider, clock, tmp_path):
+    """Batches as a process opens them: a router, its clients and the file."""
+    made = []
+
+    def opened(*policies, order=("claude", "gpt"), file="batches.sqlite", **options):
+        clients = {
+            "claude": AnthropicClient(model=CLAUDE, base_url=provider.anthropic_url, api_key="x"),
+            "gpt": OpenAIClient(model=GPT, base_url=provider.openai_url, api_key="x"),
+        }
+        known = {
+            "claude": target("claude", provider="anthropic", model=CLAUDE, roles={"eu"}),
+            "gpt": target("gpt", provider="openai", model=GPT, roles={"us"}),
+        }
+        late = options.pop("late", "fail")
+        router = Router(Pool([known[name] for name in order]), *policies, clock=clock, **options)
+        made.append(Batches(Clients({name: clients[name] for name in order}, router), tmp_path / file, late=late, clock=clock))
+        return made[-1]
+
+    yield opened
+    for batches in made:
+        batches.close()
+
+
+def said(text):
+    return [{"role": "user", "content": text}]
+
+
+def answered(batches):
+    return {result.id: result.text or result.error for result in batches.results()}
+
+
+def of_batches(provider):
+    """What the provider made of requests in batches: (model, status)."""
+    return [(seen.model, seen.status) for seen in provider.requests if seen.batch]
+
+
+@pytest.mark.parametrize("lead", ["claude", "gpt"])
+def test_answers_come_back_by_id_after_a_restart_at_the_price_of_a_batch(opened, provider, clock, lead):
+    order = (lead, "gpt" if lead == "claude" else "claude")
+    first = opened(order=order)
+    ids = first.add_all({"messages": said(f"question {i}"), "id": f"row-{i}", "max_tokens": 50} for i in range(3))
+    assert first.submit() == Progress(sent=3)
+    first.close()
+    journal = InMemory()
+    second = opened(order=order, observers=[journal])
+    assert second.poll() == Progress(sent=3)
+    assert second.result("row-1") is None
+    clock.advance(HOUR)
+    with spending() as spent:
+        assert second.poll() == Progress(done=3)
+    found = [second.result(name) for name in ids]
+    model = CLAUDE if lead == "claude" else GPT
+    assert [result.text for result in found] == [f"{model}: question {i}" for i in range(3)]
+    half = second._flows.router.pool[lead].price.tiers["batch"]
+    assert [result.cost for result in found] == [half.cost(result.usage) for result in found]
+    assert spent.cost == pytest.approx(sum(result.cost for result in found))
+    assert [(record.target, record.result, record.cost) for record in journal] == [(lead, "accepted", r.cost) for r in found]
+    assert {record.latency for record in journal} == {HOUR}
+    second.poll()
+    assert len(of_batches(provider)) == 3, "each was made once"
+    assert len(journal) == 3
+    assert (second.forget(["row-0"]), second.progress) == (1, Progress(done=2))
+
+
+def test_one_that_fails_goes_to_another_target_and_the_others_do_not(opened, provider, clock):
+    batches = opened()
+    for i in range(3):
+        batches.add(said(str(i)), id=str(i), max_tokens=20)
+    batches.submit()
+    provider.inject(Fault.SERVER_ERROR, model=CLAUDE, api="messages")
+    clock.advance(HOUR)
+    assert batches.poll() == Progress(sent=1, done=2)
+    clock.advance(HOUR)
+    assert batches.poll() == Progress(done=3)
+    assert answered(batches) == {"0": f"{GPT}: 0", "1": f"{CLAUDE}: 1", "2": f"{CLAUDE}: 2"}
+    result = batches.result("0")
+    assert [(each["target"], each["result"]) for each in result.attempts] == [("claude", "server_error"), ("gpt", "accepted")]
+    assert of_batches(provider) == [(CLAUDE, 500), (CLAUDE, 200), (CLAUDE, 200), (GPT, 200)]
+
+
+def test_what_is_the_callers_fault_is_the_result_of_that_request(opened, clock):
+    batches = opened(order=("gpt",))
+    batches.add(said("good"), id="good")
+    batches.add(said("bad"), id="bad", extra={"openai": {"n": "two"}})
+    batches.submit()
+    clock.advance(HOUR)
+    assert batches.poll() == Progress(done=1, failed=1)
+    bad = batches.result("bad")
+    assert (bad.ok, bad.failure, batches.result("good").ok) == (False, FailureKind.BAD_REQUEST, True)
+    assert "Invalid type for 'n'" in bad.error
+
+
+def test_a_file_that_is_refused_for_one_line_costs_the_others_nothing(opened, provider, clock):
+    batches = opened(order=("gpt", "claude"))
+    batches.add(said("one"), id="one")
+    batches.add(said("two"), id="two", extra={"openai": {"model": "gpt-4o"}})  # a file is for one model
+    batches.submit()
+    batches.poll()
+    clock.advance(HOUR)
+    batches.poll()
+    clock.advance(HOUR)
+    batches.poll()
+    assert answered(batches)["one"] == f"{GPT}: one"
+    assert batches.progress.open == 0
+
+
+def test_an_expired_request_is_answered_by_another_target_while_there_is_time(opened, provider, clock):
+    provider._batches[1].jobs._seconds.update({CLAUDE: 48 * HOUR})
+    batches = opened()
+    batches.add_all({"messages": said(name), "id": name, "hours": 72, "max_tokens": 20} for name in "ab")
+    batches.submit()
+    clock.advance(25 * HOUR)
+    assert batches.poll() == Progress(sent=1, done=1)
+    clock.advance(HOUR)
+    batches.poll()
+    assert answered(batches) == {"a": f"{CLAUDE}: a", "b": f"{GPT}: b"}
+
+
+@pytest.mark.parametrize("late", ["fail", "call"])
+def test_what_is_late_is_cancelled_and_fails_or_is_called_at_once(opened, provider, clock, late):
+    provider._batches[1].jobs._seconds.update({CLAUDE: 10 * HOUR})
+    batches = opened(late=late)
+    batches.add_all({"messages": said(name), "id": name, "hours": 6, "max_tokens": 20} for name in "ab")
+    batches.submit()
+    clock.advance(6 * HOUR)
+    batches.poll()
+    batches.poll()
+    found = {result.id: result for result in batches.results()}
+    assert found["a"].text == f"{CLAUDE}: a", "it was done in time"
+    if late == "fail":
+        assert (found["b"].error, found["b"].failure) == ("not answered within its hours", FailureKind.TIMEOUT)
+    else:
+        assert found["b"].text == f"{CLAUDE}: b"
+        assert found["b"].cost == batches._flows.router.pool["claude"].price.cost(found["b"].usage), "at the usual price"
+
+
+def test_a_budget_sets_aside_and_settles_the_price_of_a_batch(opened, clock):
+    price = target("gpt", provider="openai", model=GPT).price
+    budget = Budget(usd=1.0, per="all")
+    batches = opened(budget, order=("gpt", "claude"))
+    batches.add(said("x"), id="a", max_tokens=1_000)
+    view = batches._worker.calls[1].view
+    aside = budget.spent(view)[0]
+    assert aside == pytest.approx(price.tiers["batch"].most(round(view.tokens * 1.1), 1_000), rel=0.1)
+    batches.submit()
+    assert budget.spent(view)[0] == aside, "it stays set aside while the batch is under way"
+    clock.advance(HOUR)
+    batches.poll()
+    assert budget.spent(view)[0] == pytest.approx(batches.result("a").cost)
+
+
+def test_a_budget_refuses_when_it_is_added_and_gives_back_what_is_not_sent(opened):
+    price = target("gpt", provider="openai", model=GPT).price.tiers["batch"]
+    budget = Budget(usd=2.5 * price.output * 1_000e-6, per="all")
+    batches = opened(budget, order=("gpt",))
+    for name in "ab":
+        batches.add(said("x"), id=name, max_tokens=1_000)
+    with pytest.raises(BudgetExceeded):
+        batches.add(said("x"), id="c", max_tokens=1_000)
+    with pytest.raises(BudgetExceeded):
+        batches.add_all([{"messages": said("x"), "max_tokens": 10}, {"messages": said("x"), "max_tokens": 1_000}])
+    view = batches._worker.calls[1].view
+    before = budget.spent(view)
+    assert batches.progress == Progress(waiting=2)
+    batches.close()
+    assert before[0] > 0
+    assert budget.spent(view) == (0.0, 0)
+
+
+def test_walls_hold_for_batches_and_limits_of_the_moment_do_not(opened):
+    walls = [AllowList({"acme": ["gpt"]}, others=["claude"]), Residency(by="region"), Cap({"gpt": 1, "claude": 1}), Healthy()]
+    batches = opened(*walls)
+    for i in range(4):
+        batches.add(said("x"), id=f"acme-{i}", tenant="acme")
+        batches.add(said("x"), id=f"eu-{i}", labels={"region": "eu"})
+    with pytest.raises(NoTarget, match="the data must stay in eu"):
+        batches.add(said("x"), tenant="acme", labels={"region": "eu"})
+    batches.submit()
+    rows = {row.id: row.target for row in batches._ledger.rows()}
+    assert {name.partition("-")[0]: target for name, target in rows.items()} == {"acme": "gpt", "eu": "claude"}
+
+
+def test_an_answer_that_is_rejected_goes_on_and_the_best_is_kept(opened, clock):
+    accepts = Predicate(lambda reply: reply.text.startswith("gpt"), "not of gpt")
+    batches = opened(verify=accepts)
+    batches.add(said("x"), id="a", max_tokens=20)
+    batches.submit()
+    for _ in range(2):
+        clock.advance(HOUR)
+        batches.poll()
+    result = batches.result("a")
+    assert [(each["target"], each["result"]) for each in result.attempts] == [("claude", "rejected"), ("gpt", "accepted")]
+    assert result.cost == pytest.approx(sum(each["cost"] for each in result.attempts)), "both are paid"
+
+
+def test_a_target_that_cannot_be_reached_is_passed_over_and_one_that_may_have_it_is_asked(opened, provider, clock):
+    batches = opened()
+    batches.add(said("x"), id="a", max_tokens=20)
+    provider.inject(Fault.OVERLOADED, provider="anthropic", api="batches")
+    batches.submit()
+    (sent,) = batches._ledger.batches()
+    assert (sent.target, sent.id is None) == ("gpt", False)
+    batches.add(said("y"), id="b", max_tokens=20)
+    provider.inject(Fault.RESET, provider="anthropic", api="batches")
+    batches.submit()
+    assert batches.poll() == Progress(sent=2), "it may be there: it is waited for until the list would show it"
+    clock.advance(400)
+    batches.poll()
+    assert [each.target for each in batches._ledger.batches()] == ["gpt", "gpt"]
+
+
+@pytest.mark.parametrize("lead", ["claude", "gpt"])
+def test_a_batch_whose_sender_died_before_it_knew_the_id_is_found_and_not_sent_again(opened, provider, clock, lead):
+    order = (lead,)
+    first = opened(order=order)
+    first.add_all({"messages": said(name), "id": name, "max_tokens": 20} for name in "ab")
+    first._ledger.sent = lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt):
+        first.submit()
+    first.close()
+    second = opened(order=order)
+    for _ in range(3):
+        clock.advance(HOUR)
+        second.poll()
+    assert second.progress == Progress(done=2)
+    assert len(of_batches(provider)) == 2, "each was made once"
+
+
+def test_one_that_died_before_it_sent_is_sent_by_the_next(opened, provider, clock):
+    first = opened()
+    first.add(said("x"), id="a", max_tokens=20)
+    first._worker._endpoints["claude"].send = lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt):
+        first.submit()
+    first.close()
+    second = opened()
+    second.poll()
+    clock.advance(400)
+    second.poll()
+    clock.advance(HOUR)
+    assert second.poll() == Progress(done=1)
+    assert len(of_batches(provider)) == 1
+
+
+def test_a_cancelled_file_keeps_what_was_done(opened, clock):
+    batches = opened()
+    batches.add_all({"messages": said(name), "id": name, "max_tokens": 20} for name in "ab")
+    batches.submit()
+    batches.add(said("never sent"), id="c")
+    clock.advance(HOUR / 2)
+    batches.cancel()
+    batches.poll()
+    assert answered(batches) == {
+        "a": f"{CLAUDE}: a",
+        "b": "its batch was cancelled",
+        "c": "it was cancelled before it was sent",
+    }
+
+
+def test_another_process_fetches_while_a_killed_one_left_the_file_behind(opened, provider, clock, tmp_path):
+    """A real process adds and sends, and is killed; what it sent is fetched here, once."""
+    path = tmp_path / "killed.sqlite"
+    program = textwrap.dedent(
+        """
+        import os, signal, sys
+        from switchwise.clients import AnthropicClient, Clients
+        from switchwise.clients.batch import Batches
+        clients = Clients({"claude": AnthropicClient(model=sys.argv[3], base_url=sys.argv[2], api_key="x")})
+        batches = Batches(clients, sys.argv[1], clock=lambda: float(sys.argv[4]))
+        batches.add([{"role": "user", "content": "hello"}], id="a", max_tokens=20)
+        batches.submit()
+        os.kill(os.getpid(), signal.SIGKILL)
+        """
+    )
+    arguments = [sys.executable, "-c", program, str(path), provider.anthropic_url, CLAUDE, str(clock())]
+    subprocess.run(arguments, env={**os.environ, "SWITCHWISE_TELEMETRY": "off"}, check=False, timeout=60)
+    clock.advance(HOUR)
+    batches = opened(file="killed.sqlite")
+    assert batches.poll() == Progress(done=1)
+    assert batches.result("a").text == f"{CLAUDE}: hello"
+
+
+def test_one_process_at_a_time_has_a_file_open(opened, tmp_path):
+    opened()
+    with pytest.raises(ConfigurationError, match="another process has this file open"):
+        opened()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"deadline": 5.0}, "hours= in its place"),
+        ({"hours": 0}, "hours"),
+        ({"id": ""}, "id="),
+        ({"id": "taken"}, "give each one its own"),
+        ({"extra": {"openai": {"user": object()}}}, "must be JSON"),
+        ({"target": "nobody"}, "nobody"),
+    ],
+)
+def test_what_cannot_be_taken_on_is_said_at_once(opened, options, told):
+    budget = Budget(usd=1.0, per="all")
+    batches = opened(budget)
+    batches.add(said("x"), id="taken")
+    view = batches._worker.calls[1].view
+    before = budget.spent(view)
+    with pytest.raises(ConfigurationError, match=told):
+        batches.add(said("x"), **options)
+    assert (batches.progress, budget.spent(view)) == (Progress(waiting=1), before)
+
+
+def test_clients_without_a_batch_endpoint_are_refused_or_passed_over(tmp_path, provider):
+    groq = OpenAIClient(model="llama", base_url="https://api.groq.com/openai/v1", api_key="x")
+    pool = Pool([Target("groq", "groq", "llama")])
+    with pytest.raises(ConfigurationError, match="none of groq has a batch endpoint"):
+        Batches(Clients({"groq": groq}, Router(pool)), tmp_path / "a.sqlite")
+    both = Clients(
+        {"groq": groq, "gpt": OpenAIClient(model=GPT, base_url=provider.openai_url, api_key="x")},
+        Router(Pool([Target("groq", "groq", "llama"), Target("gpt", "openai", GPT)])),
+    )
+    with Batches(both, tmp_path / "a.sqlite") as batches:
+        batches.add(said("x"))
+        assert [row.target for row in batches._ledger.rows()] == ["gpt"]
+        with pytest.raises(NoTarget, match="it has no batch endpoint"):
+            batches.add(said("x"), target="groq")
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 10_000))
+def test_nothing_goes_around_the_walls_and_nothing_is_lost_or_paid_for_twice(seed):
+    """Whatever fails, expires, is rejected or late, and however often the process starts again."""
+    rng, clock = random.Random(seed), Clock(time.time())
+    walls = [
+        AllowList({"acme": ["gpt"]}, others=["claude", "gpt"]),
+        Residency(),
+        Guard(lambda text: "iban" in text, only="claude"),
+    ]
+    budget = Budget(usd=1.0, per="all")
+    wanted: dict[str, set[str]] = {}
+    loopback = LoopbackProvider(lambda request: Answer(request.last_user_text), clock=clock, batch_time={"*": 30 * HOUR})
+    with loopback as provider, TemporaryDirectory() as folder:
+
+        def opened():
+            clients = {
+                "claude": AnthropicClient(model=CLAUDE, base_url=provider.anthropic_url, api_key="x"),
+                "gpt": OpenAIClient(model=GPT, base_url=provider.openai_url, api_key="x"),
+            }
+            pool = Pool(
+                [
+                    target("claude", provider="anthropic", model=CLAUDE, roles={"eu"}),
+                    target("gpt", provider="openai", model=GPT, roles={"eu", "us"}),
+                ]
+            )
+            rejects = Predicate(lambda reply: len(reply.text) % 3 > 0, "a length that nobody likes")
+            router = Router(pool, *walls, budget, verify=rejects, clock=clock, rng=rng)
+            return Batches(Clients(clients, router), f"{folder}/b.sqlite", clock=clock, late=rng.choice(["fail", "call"]))
+
+        batches = opened()
+        for i in range(6):
+            tenant, region, private = rng.choice(["acme", ""]), rng.choice(["", "eu", "us"]), rng.random() < 0.3
+            allowed = {"gpt"} if tenant else {"gpt", "claude"}
+            allowed &= {"gpt"} if region == "us" else {"gpt", "claude"}
+            allowed &= {"claude"} if private else {"gpt", "claude"}
+            text = f"request {i}{'x' * rng.randrange(3)}{' iban' if private else ''}"
+            try:
+                batches.add(
+                    said(text),
+                    id=text,
+                    tenant=tenant,
+                    labels={"region": region} if region else {},
+                    hours=rng.choice([20, 40, 60]),
+                    max_tokens=30,
+                )
+            except NoTarget:
+                assert not allowed
+            else:
+                wanted[text] = allowed
+        for fault, api in (
+            (Fault.SERVER_ERROR, "chat"),
+            (Fault.SERVER_ERROR, "messages"),
+            (Fault.OVERLOADED, "batches"),
+            (Fault.RESET, "batches"),
+        ):
+            provider.inject(fault, api=api, times=rng.randrange(3))
+        for _ in range(40):
+            if rng.random() < 0.3:
+                batches.close()
+                batches = opened()
+            if not batches.poll().open:
+                break
+            clock.advance(rng.choice([400, HOUR, 10 * HOUR]))
+        found = {result.id: result for result in batches.results()}
+        batches.close()
+    assert found.keys() == wanted.keys()
+    answers = [seen for seen in provider.requests if seen.answer is not None]
+    for seen in answers:
+        assert {CLAUDE: "claude", GPT: "gpt"}[seen.model] in wanted[seen.answer.text], seen.answer.text
+    for text, result in found.items():
+        made = [seen for seen in answers if seen.answer.text == text]
+        assert len(made) == sum(each["result"] in ("accepted", "rejected") for each in result.attempts), (made, result.attempts)
+
+
+def test_from_a_shell(provider, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SOME_KEY", "x")
+    config = tmp_path / "switchwise.toml"
+    config.write_text(
+        f"""
+version = 1
+[targets.gpt]
+provider = "openai"
+model = "{GPT}"
+base_url = "{provider.openai_url}"
+key = "env:SOME_KEY"
+"""
+    )
+    requests, file = tmp_path / "in.jsonl", str(tmp_path / "b.sqlite")
+    requests.write_text("".join(json.dumps({"id": name, "messages": said(name), "max_tokens": 20}) + "\n" for name in "ab"))
+    assert main(["batch", "submit", str(requests), "--file", file, "--config", str(config)]) == 0
+    assert main(["batch", "status", "--file", file, "--json"]) == 0
+    assert '"sent": 2' in capsys.readouterr().out
+    assert main(["batch", "fetch", "--file", file, "--config", str(config)]) == 1, "they are still open"
+    provider._batches[0].jobs.clock.advance(HOUR)
+    capsys.readouterr()
+    assert main(["batch", "fetch", "--file", file, "--config", str(config), "--forget"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(row["id"], row["message"]["content"]) for row in rows] == [("a", f"{GPT}: a"), ("b", f"{GPT}: b")]
+    assert main(["batch", "submit", str(tmp_path / "none.jsonl"), "--file", file, "--config", str(config)]) == 2
