@@ -28,12 +28,13 @@ from switchwise import (
     Usage,
     View,
     adrive,
+    drive,
     usage_of,
 )
 from switchwise.catalog import Catalog
 from switchwise.clients import AnthropicClient, Clients, OpenAIClient
 from switchwise.nouns.target import Defaults
-from switchwise.policies import Budget
+from switchwise.policies import Budget, Cheapest, RateLimits
 from switchwise.testing import Fails, Script
 from switchwise_loopback import Answer, Fault, LoopbackProvider
 
@@ -104,6 +105,25 @@ def test_c2_the_tier_that_served_is_what_is_paid(adapter: str, tier: str, provid
     assert usual.tiers[tier].cost(used) != usual.cost(used)
     dear = budget.bound(router.pool["one"], View(tokens=100))[0]
     assert dear >= usual.tiers[tier].most(110, 4_096)
+
+
+def test_c2_a_commitment_has_a_price_of_its_own() -> None:
+    told = {"usage": {"input_tokens": 1_000, "output_tokens": 100, "cache_read_input_tokens": 0, "service_tier": "priority"}}
+    usage = usage_of(told)
+    assert usage is not None
+    assert Price(4, 20).cost(usage) == pytest.approx(0.006), "the list price, where nobody says what it is"
+    assert Price(4, 20, tiers={"priority": Price.flat(per_month=5_000)}).cost(usage) == 0.0
+
+
+def test_c2_a_subscription_is_used_up_first_and_takes_nothing_of_a_budget() -> None:
+    pool = Pool([Target("opus", price=Price(4, 20)), Target("plan", price=Price.flat(per_month=200))])
+    budget = Budget(usd=1.0, per="all")
+    router = Router(pool, RateLimits(requests=2, only="plan"), budget, Cheapest(), clock=lambda: 0.0)
+    script = Script(plan="yes", opus="yes")
+    for _ in range(3):
+        list(drive(router.start(View(tokens=100)), script.perform))
+    assert script.called == ["plan", "plan", "opus"]
+    assert router.decide(View(tokens=100)).names == ("opus",)
 
 
 @pytest.mark.parametrize(

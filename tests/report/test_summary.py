@@ -236,6 +236,12 @@ def test_advice_names_what_the_journal_lacks(records: list[Record]) -> None:
     assert any(each.title == 'No call carries the label "user" or "team"' for each in advice(nobody))
 
 
+def test_advice_names_subscriptions_beside_the_bill(records: list[Record]) -> None:
+    flat = {"provider": "anthropic", "model": "claude", "price": {"input": 0.0, "output": 0.0, "per_month": 200.0}}
+    found = advice([replace(record, pool={**(record.pool or {}), "plan": flat}) for record in records[:100]])
+    assert any("plan $200" in each.text and "0 answers here" in each.text for each in found), found
+
+
 def test_tenants_keep_sessions_of_one_name_apart_and_old_records_are_read(records: list[Record]) -> None:
     two = [replace(records[0], tenant=name) for name in ("acme", "globex")]
     found = summarise(two, samples=0)

@@ -43,15 +43,16 @@ class Price:
 
     Parameters:
         input, output: uncached prompt and answer.
-            cache_read, cache_write, cache_write_1h: None if the provider lists none; the input price applies then.
-            above: prompt length in tokens above which `long` is the price of the whole call.
-            long: price of a longer prompt; it may itself have a `long` price.
-            hours: cheaper parts of the day. The price itself is the highest of the day, so code that ignores the hour never counts too little.
-            tiers: price per service tier, by the provider's name (`flex`, `priority`, `batch`); an unlisted tier pays
-                this price.
+        cache_read, cache_write, cache_write_1h: None if the provider lists none; the input price applies then.
+        above: prompt length in tokens above which `long` is the price of the whole call.
+        long: price of a longer prompt; it may itself have a `long` price.
+        hours: cheaper parts of the day. The price itself is the highest of the day, so code that ignores the hour never counts too little.
+        tiers: price per service tier, by the provider's name (`flex`, `priority`, `batch`); an unlisted tier pays
+            this price.
+        per_month: USD of a subscription or commitment, paid whatever is called. No single call carries a part of it.
 
     Raises:
-            ConfigurationError: a price is negative or not a number, or only one of `above` and `long` is given.
+        ConfigurationError: a price is negative or not a number, or only one of `above` and `long` is given.
     """
 
     input: float
@@ -63,6 +64,7 @@ class Price:
     long: Price | None = None
     hours: tuple[Hours, ...] = ()
     tiers: Mapping[str, Price] = field(default_factory=dict, hash=False)
+    per_month: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("input", "output", "cache_read", "cache_write", "cache_write_1h"):
@@ -77,6 +79,19 @@ class Price:
             raise ConfigurationError(f"Price(long={self.long!r:.80}): give Price(input=..., output=...)")
         if not isinstance(self.hours, tuple) or not all(isinstance(part, Hours) for part in self.hours):
             raise ConfigurationError(f"Price(hours={self.hours!r:.80}): give a tuple of Hours(start, end, price)")
+        number("Price", "per_month", self.per_month, most=1e12)
+
+    @classmethod
+    def flat(cls, per_month: float = 0.0) -> Price:
+        """Return the price of a subscription, of capacity that is committed to, or of a server of your own: a further call costs nothing.
+
+        Parameters:
+            per_month: USD; 0 where nobody counts them.
+
+        >>> Price.flat(per_month=200).cost(Usage(1_000_000, 10_000))
+        0.0
+        """
+        return cls(0.0, 0.0, per_month=per_month)
 
     def at(self, now: float, tier: str = "") -> Price:
         """Return the price at a time.

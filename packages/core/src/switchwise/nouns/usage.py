@@ -175,7 +175,7 @@ def _find(reported: object, depth: int) -> Usage | None:
     for shape in _SHAPES:
         for name in shape.identified_by:
             if get(name) is not None:
-                return _noted(get, _read(get, shape), shape.apart)
+                return _noted(get, _read(get, shape))
     if depth:
         for name in _HOLDERS:
             inner = get(name)
@@ -197,7 +197,7 @@ def in_tier(usage: Usage, tier: object) -> Usage:
     return usage if not isinstance(tier, str) or not tier or tier in _USUAL or usage.tier else replace(usage, tier=tier)
 
 
-def _noted(get: _Fields, usage: Usage | None, anthropic: bool) -> Usage | None:
+def _noted(get: _Fields, usage: Usage | None) -> Usage | None:
     """Return the usage with its tier and cost."""
     if usage is None:
         return None
@@ -211,8 +211,6 @@ def _noted(get: _Fields, usage: Usage | None, anthropic: bool) -> Usage | None:
     if tier is None and (details := get("input_token_details")):  # LangChain's: keys are prefixed with the tier
         named = _fields(details)
         tier = next((word for word in _NAMED if any(named(f"{word}{part}") is not None for part in _PARTS)), None)
-    if anthropic and tier == "priority":  # of a commitment: it has no price per token
-        return usage
     return in_tier(usage, tier)
 
 

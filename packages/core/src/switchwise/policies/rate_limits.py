@@ -17,7 +17,7 @@ from switchwise.nouns.call import Attempt, Call
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.scope import Key, Level
 from switchwise.nouns.shortlist import Shortlist
-from switchwise.nouns.target import Target
+from switchwise.nouns.target import Pool, Target
 from switchwise.nouns.validation import number, whole
 from switchwise.nouns.view import View
 from switchwise.protocols.most_tokens import most_tokens
@@ -39,6 +39,7 @@ class RateLimits:
         tokens: prompt and answer together; None: no limit. One limit or both.
         per: `target`, `provider`, `account`, `session`, `agent`, `task`, `all`, or a label of the scope (`tenant`, `user`).
         window: seconds.
+        only: the target or role that it is for, such as a subscription with a quota; empty: all targets.
         margin: factor on the estimate of the prompt.
         output_allowance: longest answer in tokens that is assumed where nothing caps it.
         size: how many scopes are remembered in this process.
@@ -70,6 +71,7 @@ class RateLimits:
         per: Level | str = "target",
         window: float = 60.0,
         *,
+        only: str = "",
         margin: float = 1.1,
         output_allowance: int = 4096,
         size: int = 10_000,
@@ -88,7 +90,9 @@ class RateLimits:
         if self.payers.per == "request":
             raise ConfigurationError("RateLimits(per='request'): one request is no rate; use target, session, all or a label")
         self.requests, self.tokens, self.per, self.window = requests, tokens, self.payers.per, window
-        self.margin, self.output_allowance, self.size = margin, output_allowance, size
+        if not isinstance(only, str):
+            raise ConfigurationError(f"RateLimits(only={only!r:.80}): give the name of a target or a role")
+        self.only, self.margin, self.output_allowance, self.size = only, margin, output_allowance, size
         self._limits = Limits(None if requests is None else float(requests), tokens)  # a request is a unit of the first kind
         self._lock = threading.RLock()  # the garbage collector may close an abandoned stream in the middle, which settles it
         self._open: dict[
@@ -97,9 +101,17 @@ class RateLimits:
         self._own_store = store is not None
         self._keep_in(opened(store) if isinstance(store, str) else store or InProcess())
 
+    def check(self, pool: Pool) -> None:
+        """What it is for must be in the pool."""
+        if self.only:
+            pool.select(self.only)
+
     def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
         full: dict[str, str] = {}
+        limited = shortlist.pool.select(self.only) if self.only else None
         for target in shortlist.targets:
+            if limited is not None and target.name not in limited:
+                continue
             key = self.payers.key(view, target)
             left, bound = self._spending.left(key, view.now), self._bound(target, view)
             if bound[0] > left[0] or bound[1] > left[1]:
@@ -111,6 +123,8 @@ class RateLimits:
 
     def reserve(self, call: Call) -> bool:
         """Count `call`; False: the limit was reached meanwhile."""
+        if self.only and call.target.name not in call.shortlist.pool.select(self.only):
+            return True
         key, bound = self.payers.key(call.view, call.target), self._bound(call.target, call.view, call)
         if (ticket := self._spending.reserve(key, bound, call.view.now)) is None:
             return False
@@ -158,7 +172,7 @@ class RateLimits:
 
     def _keep_in(self, store: Store | Lender) -> None:
         units = [name for name, limit in (("requests", self.requests), ("tokens", self.tokens)) if limit is not None]
-        name = ":".join(["RateLimits", self.per, *units, f"{self.window:g}"])
+        name = ":".join(filter(None, ["RateLimits", self.only, self.per, *units, f"{self.window:g}"]))
         lender, home = lender_of(store), store
         self._spending: Spending
         if lender is None:

@@ -64,7 +64,16 @@ class Facts:
 
 def advise(facts: Facts) -> tuple[Advice, ...]:
     """All advice, the most urgent first."""
-    found = [*_dear(facts), *_bold(facts), *_failing(facts), *_timid(facts), *_cold(facts), *facts.moved, *_data(facts)]
+    found = [
+        *_dear(facts),
+        *_bold(facts),
+        *_failing(facts),
+        *_timid(facts),
+        *_cold(facts),
+        *facts.moved,
+        *_flat(facts),
+        *_data(facts),
+    ]
     if not any(advice.kind in ("dear", "bold", "failures", "timid", "cache") for advice in found):
         found.insert(0, _fine(facts))
     return tuple(found)
@@ -312,6 +321,21 @@ def _data(facts: Facts) -> list[Advice]:
             )
         )
     return found
+
+
+def _flat(facts: Facts) -> list[Advice]:
+    """Subscriptions, which are in no call's cost."""
+    newest = facts.steps[-1].last.pool if facts.steps else None
+    fees = {
+        name: entry["price"]["per_month"]
+        for name, entry in (newest or {}).items()
+        if (entry.get("price") or {}).get("per_month")
+    }
+    if not fees:
+        return []
+    calls = {row.name: row.calls for row in facts.targets}
+    told = ", ".join(f"{name} {usd(fee)} a month ({many(calls.get(name, 0), 'answer')} here)" for name, fee in fees.items())
+    return [Advice("data", "Subscriptions are paid in addition to this bill", f"No call carries a part of them: {told}.")]
 
 
 def _mean(values: Sequence[float]) -> float:

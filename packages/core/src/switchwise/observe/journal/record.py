@@ -227,6 +227,8 @@ def _rates(price: Price | None) -> dict[str, Any] | None:
     if price is None:
         return None
     rates: dict[str, Any] = {name: rate for name in _RATES if (rate := getattr(price, name)) is not None}
+    if price.per_month:
+        rates["per_month"] = price.per_month
     if price.long is not None:
         rates["long"] = _rates(price.long)
     return rates
