@@ -66,7 +66,7 @@ class Router:
         pool: what can be called, strongest first.
         policies: in order of importance; see `switchwise.policies`.
         verify: judges replies before they are shown; see `switchwise.verifiers`.
-        observers: told of decisions, attempts and events, such as `JsonLines("journal.jsonl")`; see `switchwise.observe`.
+        observers: notified of decisions, attempts and events, such as `JsonLines("journal.jsonl")`; see `switchwise.observe`.
         cache: keeps whole answers and gives them again; see `switchwise.response_cache`. None: every request is a call.
         store: where the policies keep what they remember; see `switchwise.state`. A policy that was given a store of its own keeps to that.
             Routers with one store share what policies of the same name and level remember. None: each policy has its own memory, in this process.
@@ -218,8 +218,8 @@ class Router:
         from switchwise.config.reloading import Source
 
         if unpriced := [target.name for target in recipe.pool if target.price is None]:
-            told = f"no price is known for {', '.join(unpriced)}: write price = {{ input = ..., output = ... }} for each"
-            warnings.warn(told, Unpriced, stacklevel=3)
+            message = f"no price is known for {', '.join(unpriced)}: write price = {{ input = ..., output = ... }} for each"
+            warnings.warn(message, Unpriced, stacklevel=3)
         watching = [*recipe.observers, *observers]
         made = cls(recipe.pool, *recipe.policies, verify=recipe.verify, observers=watching, cache=recipe.cache, **options)
         reachable = {target.name: (target.provider, target.model) for target in recipe.pool} if fixed else None
@@ -300,7 +300,7 @@ class Router:
 
         Parameters:
             view: the request.
-            observers: told of this step too, as an adapter's own events are.
+            observers: also notified of this step, such as an adapter's own events.
 
         Raises:
             NoTarget, BudgetExceeded: nothing may be called.

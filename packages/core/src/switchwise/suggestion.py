@@ -43,12 +43,12 @@ class Option:
     def __str__(self) -> str:
         if self.out:
             return f"{self.target}: {self.out}"
-        told = [f"{self.chance:.0%} likely to solve it" if self.chance is not None else "nothing is known of its success"]
+        lines = [f"{self.chance:.0%} likely to solve it" if self.chance is not None else "nothing is known of its success"]
         if self.dollars is not None:
-            told.append(f"${self.dollars:.3g} for this call")
+            lines.append(f"${self.dollars:.3g} for this call")
         if self.task is not None:
-            told.append(f"${self.task:.3g} for a task")
-        return f"{self.target}: {', '.join(told)} ({self.source})"
+            lines.append(f"${self.task:.3g} for a task")
+        return f"{self.target}: {', '.join(lines)} ({self.source})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Suggestion:
 
     def __str__(self) -> str:
         head = f"{self.target} instead of {self.instead_of}" if self.changes else f"stay with {self.target}"
-        told = [f"{head}: {self.because} ({self.policy}, {self.level})"]
+        lines = [f"{head}: {self.because} ({self.policy}, {self.level})"]
         if self.changes:
             parts = []
             if self.saves is not None:
@@ -99,8 +99,8 @@ class Suggestion:
                 parts.append(f"{'gives up' if self.loses > 0 else 'wins'} {abs(self.loses) * 100:.0f} points of success")
             if self.cold:
                 parts.append(f"{self.cold:,} tokens are read once more")
-            told += [f"   {', '.join(parts)}"] if parts else []
-        return "\n".join([*told, *[f"   {option}" for option in self.options]])
+            lines += [f"   {', '.join(parts)}"] if parts else []
+        return "\n".join([*lines, *[f"   {option}" for option in self.options]])
 
 
 def suggestion(view: View, decided: Shortlist, policies: Iterable[object], than: str | None = None) -> Suggestion:

@@ -52,14 +52,14 @@ def chat(
             messages.append({"role": "user", "content": line})
             try:
                 done = _turn(clients, messages, session, to, json_)
-            except Exception as error:  # noqa: BLE001  (whatever an SDK raises is told, and the conversation goes on)
+            except Exception as error:  # noqa: BLE001  (any error of an SDK is printed, and the conversation goes on)
                 messages.pop()
                 failed = True
                 said.print(Text(f"{type(error).__name__}: {error}", style="red"))
             else:
                 messages.append(done.message)
                 spent += done.outcome.cost or 0
-                _told(done, spent, json_)
+                _print_outcome(done, spent, json_)
             to = ""
     raise typer.Exit(1 if failed and not sys.stdin.isatty() else 0)
 
@@ -86,7 +86,7 @@ def _turn(clients: Clients, messages: list[Any], session: str, to: str, quiet: b
     return stream.completion
 
 
-def _told(done: Completion, spent: float, json_: bool) -> None:
+def _print_outcome(done: Completion, spent: float, json_: bool) -> None:
     outcome = done.outcome
     decider = outcome.attempt.call.shortlist.decider
     if json_:
@@ -104,5 +104,5 @@ def _told(done: Completion, spent: float, json_: bool) -> None:
         sys.stdout.flush()
         return
     tries = f", attempt {len(outcome.attempts)}" if len(outcome.attempts) > 1 else ""
-    told = f"  {outcome.target.name}{tries} | {decider.policy}: {decider.because} | {usd(outcome.cost)}, {usd(spent)} so far"
-    console().print(Text(told, style="dim"))
+    line = f"  {outcome.target.name}{tries} | {decider.policy}: {decider.because} | {usd(outcome.cost)}, {usd(spent)} so far"
+    console().print(Text(line, style="dim"))

@@ -38,7 +38,7 @@ def check(
     if json_:
         as_json({"file": str(path), "ok": not failed, "findings": [each.as_dict() for each in found], "live": asked})
     else:
-        _told(configuration, found)
+        _print_findings(configuration, found)
         if live:
             _told_live(asked)
     raise typer.Exit(1 if failed else 0)
@@ -56,7 +56,7 @@ def _broken(problems: tuple[Problem, ...], json_: bool) -> None:
         out.print(Text.assemble((place, "bold"), f" {problem.field}\n  {problem.message}\n  -> {problem.remedy}"))
 
 
-def _told(configuration: Configuration, found: list[Finding]) -> None:
+def _print_findings(configuration: Configuration, found: list[Finding]) -> None:
     counts = {weight: sum(each.weight == weight for each in found) for weight in _STYLES}
     what = f"{many(len(configuration.endpoints), 'target')} and {many(len(configuration.recipes), 'router')}"
     said = [many(count, weight) for weight, count in counts.items() if count]

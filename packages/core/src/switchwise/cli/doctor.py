@@ -39,12 +39,12 @@ class Sign:
     Parameters:
         what: its name.
         state: `ok`, `missing` or `bad`.
-        told: what was found.
+        detail: what was found.
     """
 
     what: str
     state: str
-    told: str
+    detail: str
 
 
 def doctor(config: ConfigFile = None, json_: AsJson = False) -> None:
@@ -56,7 +56,7 @@ def doctor(config: ConfigFile = None, json_: AsJson = False) -> None:
     else:
         styles = {"ok": "green", "missing": "dim", "bad": "bold red"}
         sentence = f"{len(bad)} thing(s) are broken: {', '.join(sign.what for sign in bad)}." if bad else "Nothing is broken."
-        rows = [[sign.what, Text(sign.state, styles[sign.state]), sign.told] for sign in signs]
+        rows = [[sign.what, Text(sign.state, styles[sign.state]), sign.detail] for sign in signs]
         tell(
             sentence,
             {"what": "", "state": "missing: not installed or not set; needed only for what stands beside it", "found": ""},
@@ -118,12 +118,12 @@ def _configuration(given: Path | None) -> Iterator[Sign]:
         yield Sign("configuration", "bad", str(error).splitlines()[0])
         return
     errors = [each for each in findings(configuration) if each.weight == "error"]
-    told = (
+    detail = (
         f"{path}: {errors[0].message} (switchwise check tells more)"
         if errors
         else f"{path}: {len(configuration.endpoints)} targets"
     )
-    yield Sign("configuration", "bad" if errors else "ok", told)
+    yield Sign("configuration", "bad" if errors else "ok", detail)
     for recipe in configuration.recipes.values():
         for observer in recipe.observers:
             place = getattr(observer, "path", None)

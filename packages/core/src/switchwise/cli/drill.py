@@ -33,7 +33,7 @@ class Outcome:
         tried: the attempts, as target and what became of it.
         seconds: that the caller would have waited, pauses included.
         cost: USD of the answer; None: there is none, or no price is known.
-        told: what the caller is told where nobody answered.
+        message: the caller's error if no target answered.
     """
 
     failing: str
@@ -41,7 +41,7 @@ class Outcome:
     tried: list[tuple[str, str]]
     seconds: float
     cost: float | None
-    told: str = ""
+    message: str = ""
 
 
 def drill(
@@ -89,7 +89,7 @@ def drill(
     if json_:
         as_json({"router": recipe.name, "fault": fault, "tokens": tokens, "cases": [asdict(outcome) for outcome in outcomes]})
     else:
-        _told(recipe, outcomes, fault)
+        _print_outcomes(recipe, outcomes, fault)
     alone = [outcome for outcome in outcomes if outcome.answered is None and outcome.failing != "all"]
     raise typer.Exit(1 if alone else 0)
 
@@ -152,7 +152,7 @@ def _ask(configuration: Configuration, recipe: Recipe, failing: str, clients: Ma
     attempts: list[Any] = []
     router = Router.from_recipe(configuration, replace(recipe, observers=()), observers=[attempts.append])
     prompt = Prompt([{"role": "user", "content": "word " * tokens}], max_tokens=200)
-    began, answered, told, cost = perf_counter(), None, "", None
+    began, answered, message, cost = perf_counter(), None, "", None
 
     def perform(call: Any) -> Iterator[Any]:
         client, target = clients[call.target.name], replace(call.target, model=call.target.name)
@@ -167,13 +167,13 @@ def _ask(configuration: Configuration, recipe: Recipe, failing: str, clients: Ma
             pass
         answered, cost = run.outcome.target.name, run.outcome.cost
     except (AllTargetsFailed, Interrupted, NoTarget) as error:
-        told = str(error).splitlines()[0]
+        message = str(error).splitlines()[0]
     seconds = perf_counter() - began + sum(waited)
     tried = [(attempt.target.name, attempt.kind.value if attempt.kind else "answered") for attempt in attempts]
-    return Outcome(failing, answered, tried, round(seconds, 2), cost, told)
+    return Outcome(failing, answered, tried, round(seconds, 2), cost, message)
 
 
-def _told(recipe: Recipe, outcomes: Sequence[Outcome], fault: str) -> None:
+def _print_outcomes(recipe: Recipe, outcomes: Sequence[Outcome], fault: str) -> None:
     lost = [outcome.failing for outcome in outcomes if outcome.answered is None]
     usual = outcomes[0]
     if not lost:
@@ -186,7 +186,7 @@ def _told(recipe: Recipe, outcomes: Sequence[Outcome], fault: str) -> None:
     for outcome in outcomes:
         tried = ", ".join(f"{name} ({became})" for name, became in outcome.tried)
         answer = Text(outcome.answered, "green") if outcome.answered else Text("nobody", "bold red")
-        rows.append([outcome.failing, answer, f"{outcome.seconds:.2f}", usd(outcome.cost), tried or outcome.told])
+        rows.append([outcome.failing, answer, f"{outcome.seconds:.2f}", usd(outcome.cost), tried or outcome.message])
     columns = {
         "failing": f"{fault}, for as long as it takes",
         "answers": "whose answer the caller gets",

@@ -59,10 +59,10 @@ def evaluate(
         as_json({"sets": [result.as_dict() for result in results]})
         return
     for result in results:
-        _told(result, full)
+        _print_result(result, full)
 
 
-def _told(result: SetResult, full: bool) -> None:
+def _print_result(result: SetResult, full: bool) -> None:
     from switchwise.evaluation.trials.report import COLUMNS, cell
 
     known = [name for name in COLUMNS if any(name in metrics for metrics in result.routers.values())]

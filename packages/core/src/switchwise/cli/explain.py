@@ -57,7 +57,7 @@ def explain(
     if json_:
         as_json(_data(decision))
     else:
-        _told(decision)
+        _print_decision(decision)
     raise typer.Exit(0 if decision.names else 1)
 
 
@@ -81,7 +81,7 @@ def _data(decision: Shortlist) -> dict[str, object]:
     }
 
 
-def _told(decision: Shortlist) -> None:
+def _print_decision(decision: Shortlist) -> None:
     names, decider = decision.names, decision.decider
     if names:
         rest = f", then {', '.join(names[1:])}" if names[1:] else ", and there is no other"

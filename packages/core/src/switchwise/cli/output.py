@@ -60,9 +60,9 @@ def tell(sentence: str, columns: Mapping[str, str], rows: Sequence[Sequence[obje
     out.print()
     out.print(table)
     out.print()
-    for heading, told in columns.items():
-        if told:
-            out.print(Text(f"{heading}: {told}", style="dim"))
+    for heading, text in columns.items():
+        if text:
+            out.print(Text(f"{heading}: {text}", style="dim"))
 
 
 @contextmanager

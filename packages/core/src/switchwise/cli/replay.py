@@ -195,10 +195,10 @@ def replay(
     if json_:
         as_json(report.as_json(found))
     else:
-        _told(found)
+        _print_comparison(found)
 
 
-def _told(found: Comparison) -> None:
+def _print_comparison(found: Comparison) -> None:
     from switchwise.evaluation.report import columns
     from switchwise.evaluation.sessions import easy_share
 
@@ -217,10 +217,10 @@ def _told(found: Comparison) -> None:
                 if abs(check.ratio - 1.0) > _FAR
                 else ""
             )
-            told = (
+            text = (
                 f"input billed with a lifetime of {check.ttl} s: ${check.billed:,.2f} for {check.calls:,} calls; the model says"
             )
-            out.print(f"{told} ${check.modelled:,.2f} ({check.ratio - 1.0:+.1%}){far}", markup=False)
+            out.print(f"{text} ${check.modelled:,.2f} ({check.ratio - 1.0:+.1%}){far}", markup=False)
     if found.bill and not any(check.calls for check in found.bill):
         out.print("none of the recorded models is priced, so the recording's own bill is not checked", markup=False)
     out.print()

@@ -26,7 +26,7 @@ def report(
     from switchwise.observe.journal.json_lines import read
     from switchwise.report import page, summarise
     from switchwise.report.rewards import rewards
-    from switchwise.report.summary import told
+    from switchwise.report.summary import headline
 
     try:
         records = list(read(journal))
@@ -40,7 +40,7 @@ def report(
         return
     output.write_text(page(found, title=title, source=journal.name, sessions=sessions), encoding="utf-8")
     out = console()
-    out.print(f"You paid {told(found)}.")
+    out.print(f"You paid {headline(found)}.")
     for advice in found.advice:
         if advice.kind not in ("data", "fine"):
             out.print(f"- {advice.title}")

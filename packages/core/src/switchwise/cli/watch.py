@@ -182,8 +182,8 @@ def picture(board: Board) -> Group:
         last.add_row(
             record.session[:16], record.agent, record.target, what, usd(record.cost), f"{record.policy}: {record.because}"
         )
-    told = (
+    totals = (
         "cached: share of the prompt that was read from the cache.  seconds: mean of the answers.  failed: rejected ones, too."
     )
-    parts = [Text(sentence), Text(), targets, Text(told, "dim"), Text(), last] if count else [Text(sentence)]
+    parts = [Text(sentence), Text(), targets, Text(totals, "dim"), Text(), last] if count else [Text(sentence)]
     return Group(*parts)

@@ -133,8 +133,8 @@ class Messages(Assembly):
                 self._grow(chunk.get("index", 0), chunk["delta"])
             case "message_delta":
                 self.raw.update({name: value for name, value in chunk.get("delta", {}).items() if value is not None})
-                told = {name: value for name, value in (chunk.get("usage") or {}).items() if value is not None}
-                self.raw["usage"] = {**(self.raw.get("usage") or {}), **told}
+                usage = {name: value for name, value in (chunk.get("usage") or {}).items() if value is not None}
+                self.raw["usage"] = {**(self.raw.get("usage") or {}), **usage}
             case "message_stop":
                 self._stopped = True
 

@@ -1,7 +1,7 @@
 """Calls made through an official SDK: what OpenAI's and Anthropic's clients have in common.
 
 Rules:
-1. No hidden retries. An SDK retries twice by default, also on an empty account, and sleeps as long as it is told to: a dead
+1. No hidden retries. An SDK retries twice by default, also on an empty account, and sleeps as long as the server asks: a dead
    target would cost three requests before the router hears of it. Clients built here do not retry, nor does the copy that is made of a
    client that you built, unless you set its `max_retries`: then it is left as it is, with a warning.
 2. But a pooled connection that went stale is no outage: `Run` has such a call made once more, uncounted.
@@ -94,7 +94,7 @@ class Client(ABC):
         refusals: `reply`: a refusal is an answer like any other; `fail`: it is a failure, and another target is asked.
         cache_hints: what is done to find prompt caches again; None: `CacheHints()`, which tells endpoints that take it which
             requests belong to one session, and marks nothing.
-        marks_end: False: the server ends its streams without saying so, and one that was cut cannot be told from one that was not.
+        marks_end: False: the server ends its streams without a marker, so a truncated stream looks complete.
         clock: seconds; only differences count.
         options: for the clients that are built, such as `api_key`, `base_url`, `timeout`.
     """

@@ -26,19 +26,19 @@ class Condition:
 
     Parameters:
         tests: all of them must hold.
-        told: the same in words.
+        text: the same in words.
         bounds: least and most prompt tokens with which it can hold; for those who look for rules that never match.
     """
 
     tests: tuple[Test, ...]
-    told: str
+    text: str
     bounds: tuple[float, float] = (0, float("inf"))
 
     def __call__(self, view: View) -> bool:
         return all(test(view) for test in self.tests)
 
     def __str__(self) -> str:
-        return self.told
+        return self.text
 
 
 def condition(node: Node) -> Condition:
@@ -50,18 +50,18 @@ def condition(node: Node) -> Condition:
     fields = node.table(FIELDS, "a condition")
     if not node.value:
         raise node.wrong("an empty condition", f"give one of {', '.join(sorted(FIELDS))}, or leave it out")
-    tests, told = [], []
+    tests, text = [], []
     for name, field in fields.items():
         test, words = FIELDS[name](field)
         tests.append(test)
-        told.append(words)
+        text.append(words)
     least = fields["tokens_above"].whole() + 1 if "tokens_above" in fields else 0
     most = fields["tokens_below"].whole() - 1 if "tokens_below" in fields else float("inf")
     if least > most:
         raise node.wrong(
             f"no prompt is above {least - 1} and below {most + 1:g} tokens", "let tokens_above be below tokens_below"
         )
-    return Condition(tuple(tests), " and ".join(told), (least, most))
+    return Condition(tuple(tests), " and ".join(text), (least, most))
 
 
 def _like(patterns: list[str], value: str) -> bool:
@@ -90,13 +90,13 @@ def _label(node: Node) -> tuple[Test, str]:
             for name, value in wanted.items()
         )
 
-    told = [
+    text = [
         f"there is {'a' if value else 'no'} label {name}"
         if isinstance(value, bool)
         else f"label {name} is {' or '.join(value)}"
         for name, value in wanted.items()
     ]
-    return holds, " and ".join(told)
+    return holds, " and ".join(text)
 
 
 def _words(node: Node, known: list[str]) -> list[str]:

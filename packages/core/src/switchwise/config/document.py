@@ -104,13 +104,13 @@ def _read(
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        told = f"{path} cannot be read: {reason}"
+        message = f"{path} cannot be read: {reason}"
         remedy = (
             "give the path of a file, relative to the one that includes it"
             if asked
             else "give the path of a .toml or .yaml file"
         )
-        raise BadConfiguration([Problem(where, line, field, told, remedy)]) from None
+        raise BadConfiguration([Problem(where, line, field, message, remedy)]) from None
     data, lines = _parsed(path, text)
     places: Places = {place: (str(path), line) for place, line in lines.items()}
     merged: dict[str, Any] = {}
@@ -149,10 +149,10 @@ def _parsed(path: Path, text: str) -> tuple[dict[str, Any], dict[Place, int]]:
     try:
         return tomllib.loads(text), toml_lines(text)
     except tomllib.TOMLDecodeError as error:
-        told = str(error)
-        found = re.search(r"\s*\(at line (\d+), column (\d+)\)$", told)
+        message = str(error)
+        found = re.search(r"\s*\(at line (\d+), column (\d+)\)$", message)
         line = int(found[1]) if found else text.count("\n") + 1
-        message = told[: found.start()] if found else told.replace(" (at end of document)", " at the end of the file")
+        message = message[: found.start()] if found else message.replace(" (at end of document)", " at the end of the file")
         remedy = f"see column {found[2]}: texts are in quotes, inline tables on one line" if found else "close what is open"
         raise BadConfiguration([Problem(str(path), line, "", f"no TOML: {message}", remedy)]) from None
 

@@ -82,11 +82,11 @@ def findings(configuration: Configuration) -> list[Finding]:
             add(NOTE, ("targets", name), "no router has it in its pool", "name it in a pool, or remove it")
     for name, others, provider in _without_a_key(configuration):
         usual = KEYS[provider]
-        told = f"no key for {provider}: {' or '.join(usual)} is not set{f' (so for {others})' if others else ''}"
+        message = f"no key for {provider}: {' or '.join(usual)} is not set{f' (so for {others})' if others else ''}"
         add(
             ERROR,
             ("targets", name),
-            told,
+            message,
             f"export {usual[0]}=..., write key = ... in the file, or try it without: switchwise loopback -- COMMAND",
         )
     for name, recipe in configuration.recipes.items():
@@ -125,8 +125,8 @@ def _of_target(endpoint: Endpoint) -> Iterator[Remark]:
             try:
                 reference.resolve()
             except ConfigurationError as error:
-                told, _, remedy = str(error).partition(": ")
-                yield ERROR, (name,), told, remedy
+                message, _, remedy = str(error).partition(": ")
+                yield ERROR, (name,), message, remedy
     if endpoint.settings.get("max_retries"):
         retries = endpoint.settings["max_retries"]
         yield (
@@ -187,8 +187,8 @@ def _last_resort(recipe: Recipe) -> Iterator[Remark]:
     order = _ranked(recipe.pool, recipe.policies, View(tokens=1_000, signals=Signals(step=StepKind.TOOL_RESULT)))
     if order and order.names[-1] == dearest:
         price = priced[dearest]
-        told = f"when all others fail, every call goes to {dearest}, the dearest (${price.input:g} in, ${price.output:g} out), without a cap"
-        yield WARNING, (), told, 'put { Budget = { usd = ..., per = "session" } } first'
+        message = f"when all others fail, every call goes to {dearest}, the dearest (${price.input:g} in, ${price.output:g} out), without a cap"
+        yield WARNING, (), message, 'put { Budget = { usd = ..., per = "session" } } first'
 
 
 def _of_rules(rules: Rules, part: Part, pool: Pool) -> Iterator[Remark]:
@@ -207,12 +207,12 @@ def _of_rules(rules: Rules, part: Part, pool: Pool) -> Iterator[Remark]:
                 "put it first",
             )
         if isinstance(rule.when, Condition) and None not in windows and rule.when.bounds[0] > largest:
-            told = f"never matches: no target takes a prompt above {rule.when.bounds[0] - 1:,.0f} tokens (the largest takes {largest:,})"
-            yield WARNING, place, told, "lower tokens_above"
+            message = f"never matches: no target takes a prompt above {rule.when.bounds[0] - 1:,.0f} tokens (the largest takes {largest:,})"
+            yield WARNING, place, message, "lower tokens_above"
         everybody = len(chosen) == len(pool)
         if rule.verb == "exclude" and everybody:
-            told = "rules out every target" + ("" if always else " where it matches")
-            yield ERROR if always else WARNING, place, told, "exclude fewer, or require what may be called"
+            message = "rules out every target" + ("" if always else " where it matches")
+            yield ERROR if always else WARNING, place, message, "exclude fewer, or require what may be called"
         elif rule.verb != "exclude" and everybody:
             yield WARNING, place, f"changes nothing: {rule.word!r} stands for every target of the pool", "name fewer"
         if rule.verb == "prefer" and always:
@@ -239,10 +239,10 @@ def _without_a_say(recipe: Recipe) -> Iterator[Remark]:
             continue  # it has an opinion on requests of another kind
         rest = tuple(each for other in recipe.parts if other is not part for each in other.policies)
         if all(_same(order, _ranked(recipe.pool, rest, view)) for order, view in zip(whole, probes, strict=True)):
-            told = (
+            message = (
                 f"{name_of(policy)} never has a say: what stands before it settles the order (tried on {len(probes)} requests)"
             )
-            yield WARNING, part.place, told, "put it further ahead, or remove it"
+            yield WARNING, part.place, message, "put it further ahead, or remove it"
 
 
 def _ranked(pool: Pool, policies: Sequence[Any], view: View) -> Shortlist | None:

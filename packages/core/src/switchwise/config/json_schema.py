@@ -113,7 +113,7 @@ class _Drawing:
         if first and first[1].kind is inspect.Parameter.VAR_POSITIONAL:
             return {"description": first_line, "type": "array", "items": self.of(first[0]) or True}
         rest = next((hint for hint, each in takes.values() if each.kind is inspect.Parameter.VAR_KEYWORD), None)
-        told = described(cls)
+        descriptions = described(cls)
         fields = {name: pair for name, pair in takes.items() if pair[1].kind not in _UNNAMED}
         made: Json = {
             "type": "object",
@@ -122,7 +122,7 @@ class _Drawing:
         }
         for name, (hint, _) in fields.items():
             if (schema := self.of(hint)) is not None:
-                made["properties"][name] = {**schema, "description": told[name]} if name in told else schema
+                made["properties"][name] = {**schema, "description": descriptions[name]} if name in descriptions else schema
         if required := [name for name, (_, each) in fields.items() if each.default is inspect.Parameter.empty]:
             made["required"] = required
         positional = [hint for hint, each in fields.values() if each.kind is not inspect.Parameter.KEYWORD_ONLY]
@@ -158,10 +158,10 @@ class _Drawing:
         """A reference to the schema of a dataclass, which may hold another of its own kind."""
         if cls.__name__ not in self.nouns:
             self.nouns[cls.__name__] = {}
-            told, made = described(cls), {}
+            descriptions, made = described(cls), {}
             for name, (hint, _) in parameters(cls).items():
                 if (schema := self.of(hint)) is not None:
-                    made[name] = {**schema, "description": told[name]} if name in told else schema
+                    made[name] = {**schema, "description": descriptions[name]} if name in descriptions else schema
             self.nouns[cls.__name__] = _table(made)
         return {"$ref": f"#/$defs/{cls.__name__}"}
 

@@ -153,9 +153,9 @@ def yaml_parsed(path: Path, text: str) -> tuple[dict[str, Any], dict[Place, int]
     try:
         import yaml
     except ImportError:
-        told = "YAML cannot be read here"
+        message = "YAML cannot be read here"
         raise BadConfiguration(
-            [Problem(str(path), 0, "", told, 'pip install "switchwise[yaml]", or write the file as TOML')]
+            [Problem(str(path), 0, "", message, 'pip install "switchwise[yaml]", or write the file as TOML')]
         ) from None
     lines: dict[Place, int] = {}
 
@@ -185,10 +185,10 @@ def yaml_parsed(path: Path, text: str) -> tuple[dict[str, Any], dict[Place, int]
             walk(root, ())
         data = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
-        mark, told = getattr(error, "problem_mark", None), getattr(error, "problem", None) or str(error)
+        mark, message = getattr(error, "problem_mark", None), getattr(error, "problem", None) or str(error)
         line = mark.line + 1 if mark else 1
         raise BadConfiguration(
-            [Problem(str(path), line, "", f"no YAML: {told}", "see the indentation and the quotes")]
+            [Problem(str(path), line, "", f"no YAML: {message}", "see the indentation and the quotes")]
         ) from None
     if not isinstance(data, dict):
         raise BadConfiguration([Problem(str(path), 1, "", "no table", "begin with targets: and routers:")])

@@ -96,7 +96,7 @@ def parameters(cls: Any) -> dict[str, tuple[Any, inspect.Parameter]]:
 
 
 def hints_of(cls: Any) -> dict[str, Any]:
-    """The types of the constructor's parameters; those that cannot be told are left out."""
+    """The types of the constructor's parameters; those that cannot be resolved are omitted."""
     owner = next((base for base in getattr(cls, "__mro__", ()) if "__init__" in vars(base)), None)
     try:
         return get_type_hints(cls if owner in (None, object) else vars(owner)["__init__"])
@@ -113,12 +113,12 @@ def described(cls: Any) -> dict[str, str]:
     section = next((each for each in sections if each is not None), None)
     if section is None:
         return {}
-    told: dict[str, str] = {}
+    descriptions: dict[str, str] = {}
     names: list[str] = []
     for line in section[1].splitlines():
         if head := re.match(r"^    (\w[\w, ]*): (.*)$", line):
             names = [name.strip() for name in head[1].split(",")]
-            told |= dict.fromkeys(names, head[2])
+            descriptions |= dict.fromkeys(names, head[2])
         else:
-            told |= {name: f"{told[name]} {line.strip()}".strip() for name in names}
-    return told
+            descriptions |= {name: f"{descriptions[name]} {line.strip()}".strip() for name in names}
+    return descriptions

@@ -82,8 +82,8 @@ class Source:
         known = self.reachable
         strange = [t.name for t in recipe.pool if known is not None and known.get(t.name) != (t.provider, t.model)]
         if strange:
-            told = f"{self.path}: {', '.join(strange)} has no model in this process: start it again to change targets"
-            raise ConfigurationError(told)
+            message = f"{self.path}: {', '.join(strange)} has no model in this process: start it again to change targets"
+            raise ConfigurationError(message)
         return configuration, recipe
 
     def now(self, configuration: Configuration, recipe: Recipe) -> Source:

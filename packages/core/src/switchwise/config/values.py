@@ -81,8 +81,8 @@ def named(node: Node, skip: frozenset[str] = frozenset()) -> tuple[str, Node | N
         return node.text(), None
     fields = {name: field for name, field in node.table(None, "a name, or { Name = { ... } }").items() if name not in skip}
     if len(fields) != 1:
-        told = f"names {len(fields)} things: {', '.join(fields)}" if fields else "names nothing"
-        raise node.wrong(f"this {told}", "write one { Name = { ... } } for each")
+        message = f"names {len(fields)} things: {', '.join(fields)}" if fields else "names nothing"
+        raise node.wrong(f"this {message}", "write one { Name = { ... } } for each")
     return next(iter(fields.items()))
 
 
@@ -112,8 +112,8 @@ def constructed(node: Node, cls: Any, name: str) -> Any:
     given = {word: convert(field, usable[word][0] if word in usable else keywords) for word, field in fields.items()}
     missing = [w for w, (_, each) in usable.items() if each.default is inspect.Parameter.empty and w not in given]
     if missing:
-        told = described(cls).get(missing[0], "")
-        raise node.wrong(f"{name} needs {missing[0]}", f"give {missing[0]} = ...{f': {told}' if told else ''}")
+        message = described(cls).get(missing[0], "")
+        raise node.wrong(f"{name} needs {missing[0]}", f"give {missing[0]} = ...{f': {message}' if message else ''}")
     return _called(node, cls, name, (), given)
 
 
@@ -124,7 +124,7 @@ def _called(node: Node, cls: Any, name: str, positional: tuple[Any, ...], given:
     try:
         return cls(*positional, **given)
     except ConfigurationError as error:
-        field, message, remedy = _told(error, name, given)
+        field, message, remedy = _problem_of(error, name, given)
         raise Node(node.document, (*node.path, *field), node.value).wrong(message, remedy) from None
     except (TypeError, ValueError) as error:
         raise node.wrong(
@@ -132,7 +132,7 @@ def _called(node: Node, cls: Any, name: str, positional: tuple[Any, ...], given:
         ) from None
 
 
-def _told(error: ConfigurationError, name: str, given: Mapping[str, Any]) -> tuple[tuple[str, ...], str, str]:
+def _problem_of(error: ConfigurationError, name: str, given: Mapping[str, Any]) -> tuple[tuple[str, ...], str, str]:
     """The field, message and remedy of a constructor's error, whose form is `Name(field=value): remedy`."""
     text = str(error).removeprefix(f"{name}: ")
     message, found, remedy = text.partition("; ")

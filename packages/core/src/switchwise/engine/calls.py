@@ -26,7 +26,7 @@ class FlowContext:
         reserve: sets aside what a call may use up; the policy that refuses, if one does: decide again.
         learn, release: takes in each attempt; gives back what was set aside for a call that is not made.
         clock, timer: seconds since the epoch, by which policies cool down and budgets run out; seconds by which calls are timed.
-        observers: told of decisions and attempts.
+        observers: notified of decisions and attempts.
         cache: keeps whole answers; None: every request is a call.
     """
 

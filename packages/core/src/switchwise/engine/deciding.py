@@ -81,21 +81,21 @@ def heard(
         judged: who gave the reply that a verifier judges, which may repeat the request too; None: no verifier runs.
     """
     step: Callable[[Any], Any] = flow.send
-    told: Any = None
+    sent: Any = None
     asked = 0
     try:
         while True:
-            ask = step(told)
+            ask = step(sent)
             asked += len(ask.effects) if isinstance(ask, Gather) else 1
             if asked > MOST_ASKS:
                 raise RuntimeError(f"{author} put more than {MOST_ASKS} questions for one opinion: it loops")
             if isinstance(ask, Gather):
-                told = yield from _gathered(ask, author, view, context, repeats, judged)
+                sent = yield from _gathered(ask, author, view, context, repeats, judged)
             elif isinstance(ask, Ask):
-                told = yield from _answered(ask, author, view, context)
+                sent = yield from _answered(ask, author, view, context)
             else:
                 raise TypeError(f"{author} yielded {ask!r:.80}: a policy or verifier yields an Ask or a Gather")
-            step = flow.throw if isinstance(told, TargetError) else flow.send
+            step = flow.throw if isinstance(sent, TargetError) else flow.send
     except StopIteration as done:
         answer: T = done.value
         return answer

@@ -49,8 +49,8 @@ def best_rejected(shortlist: Shortlist, attempts: tuple[Attempt, ...]) -> Outcom
                 blamed.add_note(f"{other.__notes__[-1]} ({other})")
         raise blamed
     tried = {attempt.target.name for attempt in attempts}
-    told = {attempt.target.name: attempt.error for attempt in attempts}
-    message = f"all targets failed: {'; '.join(map(_told, told.items()))}"
+    failures = {attempt.target.name: attempt.error for attempt in attempts}
+    message = f"all targets failed: {'; '.join(map(_failure_text, failures.items()))}"
     failed = failed_as(AllTargetsFailed, overflows or errors, message, errors)  # one overflow, and an agent can compact
     if untried := ruled_out(shortlist, but=tried):
         failed.add_note(f"not tried:\n{untried}")
@@ -64,7 +64,7 @@ def _signed(attempt: Attempt) -> Exception:
     return own
 
 
-def _told(failure: tuple[str, TargetError | None]) -> str:
+def _failure_text(failure: tuple[str, TargetError | None]) -> str:
     name, error = failure
     assert error is not None, "as above"
     return f"{name} ({error.kind.value})" if str(error) == error.kind.value else f"{name} ({error.kind.value}: {error})"
@@ -88,7 +88,7 @@ def _observed(flow: Steps[Outcome], view: View, timer: Callable[[], float], obse
         return outcome
     except (GeneratorExit, NotMade):
         raise
-    except BaseException as error:  # told, and raised again
+    except BaseException as error:  # reported, and raised again
         failure = error
         raise
     finally:

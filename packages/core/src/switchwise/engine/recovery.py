@@ -113,9 +113,11 @@ class Recovery:
         again = [target for target in shortlist.targets if target.name in failed]
         if not again:
             return shortlist
-        told = ", ".join(f"{target.name} ({failed[target.name]})" for target in again)
+        retried = ", ".join(f"{target.name} ({failed[target.name]})" for target in again)
         waits = {target.name: 1.0 + self.delay(target, view) for target in again}
-        return shortlist.order(lambda target: waits.get(target.name, 0.0), f"what failed for this request comes last: {told}")
+        return shortlist.order(
+            lambda target: waits.get(target.name, 0.0), f"what failed for this request comes last: {retried}"
+        )
 
     def _after(self, attempt: Tried, view: View, shortlist: Shortlist) -> Shortlist:
         failed, kind = attempt.target, attempt.kind

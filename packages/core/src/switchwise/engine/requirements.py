@@ -62,9 +62,9 @@ def observers_of(observers: object) -> Observers:
 def described(policy: object) -> tuple[str, str, str]:
     """A policy in words: its name, the level at which its answer is kept, and the first line of its documentation."""
     inner = getattr(policy, "policy", policy)  # `hold` speaks of what it holds
-    told = (inner.__doc__ or "") if inner.__doc__ is not None else type(inner).__doc__ or ""
+    message = (inner.__doc__ or "") if inner.__doc__ is not None else type(inner).__doc__ or ""
     level = getattr(getattr(policy, "level", None), "name", "step").lower()
-    return name_of(policy), level, told.strip().partition("\n")[0]
+    return name_of(policy), level, message.strip().partition("\n")[0]
 
 
 def refuse_what_is_no_pool(pool: object) -> None:
@@ -167,10 +167,10 @@ def checked(part: Checks, pool: Pool) -> None:
     try:
         part.check(pool)
     except ConfigurationError as error:
-        name, told = name_of(part), str(error)
-        if told.startswith(name):
+        name, message = name_of(part), str(error)
+        if message.startswith(name):
             raise
-        raise ConfigurationError(f"{name}: {told}") from None
+        raise ConfigurationError(f"{name}: {message}") from None
 
 
 def pinned(view: View, shortlist: Shortlist) -> Shortlist:

@@ -27,7 +27,7 @@ class Run:
     Parameters:
         flow: what `route` gives.
         clock: seconds, the router's: deadlines are on it.
-        observers: told when a call goes out.
+        observers: notified when a call starts.
         resend: whether a call may be sent once more, whose connection was dead: what it may cost is set aside a second time.
 
     Raises:
@@ -166,25 +166,25 @@ class Run:
         call = self._calling
         return call.live and call.ask is None
 
-    def _resume(self, step: Callable[[Any], Call | Live], told: Any) -> None:
+    def _resume(self, step: Callable[[Any], Call | Live], result: Any) -> None:
         several, self.several = self.several, None
         begun = self._begun if several is not None else False
         self.call, self._heard, self._begun, self._chunks = None, False, False, []
         try:
-            made = step(told)
+            made = step(result)
             if isinstance(made, Call):
                 self.call = made
             elif several is not None and several.goes_on(made):
                 self.several, self._begun = several, begun
             else:
-                self.several = Several(made, self._told, self._interrupted, self._unshown, self._resend)
+                self.several = Several(made, self._event, self._interrupted, self._unshown, self._resend)
         except StopIteration as done:
             self._outcome = done.value
         finally:
             if several is not None and self.several is not several:
                 several.close()
 
-    def _told(self, event: CallEvent | None) -> Several | None:
+    def _event(self, event: CallEvent | None) -> Several | None:
         self._resume(self._flow.send, event)
         return self.several
 

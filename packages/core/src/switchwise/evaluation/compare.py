@@ -91,7 +91,7 @@ def compare_recording(
         pairs = pairs or [f"{names[0]}/{name}" for name in names[1:]]
         if not pairs:
             raise ConfigurationError(
-                f"{_told(targets)}: no two targets with a price, so there is nothing to compare; give --pair"
+                f"{_names_of(targets)}: no two targets with a price, so there is nothing to compare; give --pair"
             )
     if journal is not None:
         setting = replace(setting, rules=setting.rules or journal.rules)
@@ -136,5 +136,5 @@ def _name(target: Target) -> str:
     return target.model or target.name
 
 
-def _told(targets: Sequence[Target]) -> str:
+def _names_of(targets: Sequence[Target]) -> str:
     return ", ".join(f"{target.name} ({'priced' if target.price else 'no price'})" for target in targets)

@@ -5,7 +5,7 @@ What stands in a record, and what is assumed where an older file lacks it:
 | replay needs | from |
 |---|---|
 | threads | session and agent; in the order of time |
-| prompt, answer, cache | the usage. Calls without one (failed, abandoned, not told) cannot be replayed; they are counted |
+| prompt, answer, cache | the usage. Calls without one (failed, abandoned, not reported) cannot be replayed; they are counted |
 | the call itself | the last reply of a decision; replies that were rejected before it, and questions of policies, count as paid only |
 | easy | `free`: all other opinions had left several targets equal, and the price decided. Older: the same, from the notes |
 | | Where no decision was by price: every call that went to another target than the strongest |
@@ -106,8 +106,8 @@ def journal(records: Iterable[Record]) -> Journal:
     Raises:
         ConfigurationError: none of them counts any tokens.
     """
-    told = sorted(records, key=lambda record: record.time)
-    known = [record for record in told if record.input_tokens is not None and record.output_tokens is not None]
+    records_by_time = sorted(records, key=lambda record: record.time)
+    known = [record for record in records_by_time if record.input_tokens is not None and record.output_tokens is not None]
     answers: dict[tuple[str, str, str], Record] = {}
     for record in known:
         if record.purpose == "answer":
@@ -124,10 +124,10 @@ def journal(records: Iterable[Record]) -> Journal:
     return Journal(
         threads=[_thread(calls, by_price, targets[0].name, caching) for calls in found.values()],
         targets=targets,
-        paid=sum(record.cost or 0.0 for record in told),
+        paid=sum(record.cost or 0.0 for record in records_by_time),
         besides=sum(record.cost or 0.0 for record in known if answers.get(_asked(record)) is not record),
         unpriced=sum(record.cost is None for record in known),
-        lost=len(told) - len(known),
+        lost=len(records_by_time) - len(known),
         by_price=by_price,
         rules=_cache_rules(known),
     )

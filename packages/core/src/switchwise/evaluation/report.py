@@ -33,7 +33,7 @@ def as_json(found: Comparison) -> dict[str, Any]:
     in each half of the sessions. `bill` holds the check of the cost model by lifetime; `journal` what was paid, where the
     recording is a journal; `router` the calls by target, where one was replayed.
     """
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "pairs": [_pair(result, columns(found.pairs)) for result in found.pairs],
         "bill": [
             {"ttl": check.ttl, "calls": check.calls, "billed": check.billed, "modelled": check.modelled, "ratio": check.ratio}
@@ -42,7 +42,7 @@ def as_json(found: Comparison) -> dict[str, Any]:
     }
     if found.bought is not None:
         journal = found.bought.journal
-        told["journal"] = {
+        fields["journal"] = {
             "paid_usd": journal.paid,
             "besides_usd": journal.besides,
             "calls": dict(journal.calls),
@@ -55,8 +55,8 @@ def as_json(found: Comparison) -> dict[str, Any]:
             "saved": found.bought.saved,
         }
     if found.router is not None:
-        told["router"] = dict(found.router)
-    return told
+        fields["router"] = dict(found.router)
+    return fields
 
 
 def _pair(result: PairResult, shown: Sequence[str]) -> dict[str, Any]:

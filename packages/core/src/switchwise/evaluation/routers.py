@@ -1,9 +1,9 @@
 """A router replayed: each recorded call is put to the real thing, its decision followed, and its attempts learnt from.
 
 Nothing is called. What a call would have cost, and what its usage would have said, comes from the one model of cost of all replays. The
-router is told what stands in the recording: session and agent, the length of the prompt and how it changed, whether a user's turn, a
-tool's result or a failure came before; of a journal, what its own router was told. Of a recording of the `agent_sessions` format, a call
-that is not easy by the definition in use is told as planning, so that all columns mean the same by it.
+router sees what the recording holds: session and agent, the length of the prompt and how it changed, whether a user's turn, a
+tool's result or a failure came before; of a journal, what its own router saw. Of a recording of the `agent_sessions` format, a call
+that is not easy by the definition in use is reported as planning, so that all columns mean the same by it.
 
 Its policies are used as they are, so what they remember is what they learnt in the replay. Its journal is not written, and no reply
 is judged: there are none.

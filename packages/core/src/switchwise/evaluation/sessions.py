@@ -92,7 +92,7 @@ class Step:
         turn: it begins with a user's message: a new task.
         compacted: the history was summarised before it.
         bill: what was billed.
-        signals: what a router would have been told of it.
+        signals: what a router would have seen of it.
         by: name of the target that took it, where a router's journal was recorded.
     """
 

@@ -88,8 +88,8 @@ def _read(body: object, words: set[str], texts: list[str], deep: int) -> int | N
     if deep == 0 or len(texts) > _MANY:
         return None
     if isinstance(body, list):
-        told = [_read(each, words, texts, deep - 1) for each in body[:_MANY]]
-        return next((status for status in told if status), None)
+        parts = [_read(each, words, texts, deep - 1) for each in body[:_MANY]]
+        return next((status for status in parts if status), None)
     if dump := getattr(body, "model_dump", None):  # an SDK's object
         body = dump()
     if isinstance(body, str) and body:

@@ -1,6 +1,6 @@
 """The provider's own exception -> `TargetError`, or None for what is no failure of a provider.
 
-No SDK is imported: classes are told by name and module over their MRO, and by the attributes they carry. That holds for
+No SDK is imported: classes are recognised by name and module over their MRO, and by the attributes they carry. That holds for
 openai 2 and 3, anthropic 0, 1 and 2, LangChain's `ModelError` classes (subclasses of both the SDK's and its own), raw
 httpx and httpx2 errors, which the SDKs let through once a stream has begun, and any client with a `status_code`.
 
@@ -231,16 +231,16 @@ def _failed_response(error: Exception) -> tuple[Kind, Evidence] | None:
     """A failed answer that LangChain reports as a plain ValueError: an error object, or `code: message`."""
     if type(error) is not ValueError or not error.args:
         return None
-    told = error.args[0]
-    if isinstance(told, str):
-        if _NAMELESS_RESPONSE.fullmatch(told):
-            return Kind.SERVER_ERROR, Evidence(text=told)
-        if not (found := _FAILED_RESPONSE.match(told)):
+    detail = error.args[0]
+    if isinstance(detail, str):
+        if _NAMELESS_RESPONSE.fullmatch(detail):
+            return Kind.SERVER_ERROR, Evidence(text=detail)
+        if not (found := _FAILED_RESPONSE.match(detail)):
             return None
-        told = {"code": found["code"] or found["event"], "message": found["said"] or found["told"]}
-    elif not isinstance(told, dict) and not hasattr(told, "code"):
+        detail = {"code": found["code"] or found["event"], "message": found["said"] or found["told"]}
+    elif not isinstance(detail, dict) and not hasattr(detail, "code"):
         return None
-    evidence = gather(None, told, None, "")
+    evidence = gather(None, detail, None, "")
     kind = kind_of(evidence)
     return (kind, evidence) if kind else None
 
@@ -248,8 +248,8 @@ def _failed_response(error: Exception) -> tuple[Kind, Evidence] | None:
 def _of_aws(error: Exception) -> Mapping[str, Any] | None:
     """The error in a response that botocore keeps as a dictionary; None: it is no such exception."""
     response = getattr(error, "response", None)
-    told = response.get("Error") if isinstance(response, dict) else None
-    return told if isinstance(told, Mapping) else None
+    detail = response.get("Error") if isinstance(response, dict) else None
+    return detail if isinstance(detail, Mapping) else None
 
 
 def _names(error: BaseException) -> frozenset[str]:

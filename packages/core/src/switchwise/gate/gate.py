@@ -100,10 +100,10 @@ class Gate:
         stronger: the target or role that goes on after a rejection; empty: whoever the router chooses.
         mode: `on`; `shadow` (the finding is noted and nothing is done); `off`.
         root: the folder in which the work is done, for checks that look at files.
-        note: what the next model is told in addition; `{findings}` stands for the findings.
+        note: appended for the next model; `{findings}` stands for the findings.
         worth: share of first answers that must be accepted for a cheap first target to pay; None: it is not watched. Below
             it, with enough runs to be sure, runs begin with `stronger` (`Gate.start`): each fourth goes on measuring.
-        observers: told of each ruling, as an event; those of a router that the gate is used with are told too (`report_to`).
+        observers: receive each ruling as an event; those of a router that the gate is used with receive it too (`report_to`).
 
     Raises:
         ConfigurationError: the check cannot be called, or a word or number cannot be.

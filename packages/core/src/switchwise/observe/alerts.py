@@ -22,14 +22,14 @@ class Alerts:
     """The alerts of one budget.
 
     Parameters:
-        size: how many scopes are remembered, so that each threshold is told once.
+        size: how many scopes are remembered, so that each threshold is reported once.
     """
 
-    __slots__ = ("_gone", "_told", "channel")
+    __slots__ = ("_gone", "_steps", "channel")
 
     def __init__(self, size: int) -> None:
         self.channel = Channel()
-        self._told: Memory[Key, int] = Memory(size)
+        self._steps: Memory[Key, int] = Memory(size)
         self._gone: Memory[Key, bool] = Memory(size)
 
     def look(self, key: Key, who: str, spending: Spending, now: float) -> None:
@@ -43,11 +43,11 @@ class Alerts:
         limits, left = spending.limits(key, now), spending.left(key, now)
         share = share_of(limits, left)
         step = next((step for step in STEPS if share * 100 >= step), 0)
-        told = self._told.get(key) or 0
-        if step == told:
+        last = self._steps.get(key) or 0
+        if step == last:
             return
-        self._told.update(key, lambda _: step or None)
-        if step > told:
+        self._steps.update(key, lambda _: step or None)
+        if step > last:
             self._say(who, step, now)
         else:
             self._gone.update(key, lambda _: None)

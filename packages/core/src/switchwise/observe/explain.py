@@ -48,10 +48,10 @@ class Explanation:
         if ahead is None:
             return f"{name} comes after {first}: no policy prefers either, and the pool lists {first} first"
         wished = [each for each in shortlist.notes if name in each.wants and first not in each.wants and name not in each.lead]
-        told = f"{name} comes after {first}: {_by(ahead)} puts {first} first: {ahead.because}"
+        text = f"{name} comes after {first}: {_by(ahead)} puts {first} first: {ahead.because}"
         if wished:
-            told += "; overruled: " + ", ".join(f"{_by(each)} wants {name}: {each.because}" for each in wished)
-        return told
+            text += "; overruled: " + ", ".join(f"{_by(each)} wants {name}: {each.because}" for each in wished)
+        return text
 
     def __str__(self) -> str:
         names = self.shortlist.names

@@ -172,11 +172,13 @@ class Budget:
         if dear:
             because = self._explained(dear, view.now)
             if len(dear) == len(shortlist.targets):
-                self._alerts.exhausted(key, self.payers.told(key), because, view)
+                self._alerts.exhausted(key, self.payers.label(key), because, view)
             shortlist = shortlist.require(lambda target: target.name not in dear, because, raises=BudgetExceeded)
         if not eager or len(shortlist.targets) < 2:
             return shortlist
-        return shortlist.order(lambda target: self._dollars(target, view), f"{self._told(key, left, view.now)}: cheaper first")
+        return shortlist.order(
+            lambda target: self._dollars(target, view), f"{self._spent_text(key, left, view.now)}: cheaper first"
+        )
 
     def _is_near(self, key: Key, left: tuple[float, float], now: float) -> bool:
         """So much is spent that cheaper targets come first."""
@@ -266,7 +268,7 @@ class Budget:
             self._spending.settle(held.key, ticket, held.bound, now)
         self._spending.settle(held.key, last, used, now)
         if not self._shared:
-            self._alerts.look(held.key, self.payers.told(held.key), self._spending, now)
+            self._alerts.look(held.key, self.payers.label(held.key), self._spending, now)
         if self._alerts.channel.heard and self.payers.few:
             self._charged(held.key, call, now)
 
@@ -304,7 +306,7 @@ class Budget:
         limits = Limits(self.usd if usd is None else usd, self.tokens if tokens is None else tokens)
         self._spending.override(key, limits, until)
         said = ", ".join(f"{name}={value}" for name, value in (("usd", usd), ("tokens", tokens)) if value is not None)
-        _audit.warning("budget override: %s: %s until %.0f, by %s: %s", self.payers.told(key), said, until, by, because)
+        _audit.warning("budget override: %s: %s until %.0f, by %s: %s", self.payers.label(key), said, until, by, because)
 
     def report_to(self, hear: Callable[[Event], object]) -> None:
         """Send every event of this budget to `hear`: thresholds that are passed (50, 80, 95, 100 %), and when nothing is left."""
@@ -372,15 +374,15 @@ class Budget:
         return key if self.calendar is None else (*key, self.calendar.at(view.now + self._spending.skew).name)
 
     def _explained(self, dear: Mapping[str, tuple[Key, tuple[float, float], Amount]], now: float) -> str:
-        told: dict[Key, list[str]] = {}
+        reasons: dict[Key, list[str]] = {}
         for name, (key, left, bound) in dear.items():
-            costs = told.setdefault(key, [f"{self._told(key, left, now)}; more than is left may be needed: "])
+            costs = reasons.setdefault(key, [f"{self._spent_text(key, left, now)}; more than is left may be needed: "])
             costs.append(f"{name} {amount_in_words(bound, self.usd is not None, self.tokens is not None)}")
-        return "; ".join(f"{who}{', '.join(costs)}" for who, *costs in told.values())
+        return "; ".join(f"{who}{', '.join(costs)}" for who, *costs in reasons.values())
 
-    def _told(self, key: Key, left: tuple[float, float], now: float) -> str:
+    def _spent_text(self, key: Key, left: tuple[float, float], now: float) -> str:
         when = f" in {key[-1]}" if self.calendar is not None else ""
-        return f"{self.payers.told(key)} has spent {spent_in_words(self._spending.limits(key, now), left)}{when}, open calls included"
+        return f"{self.payers.label(key)} has spent {spent_in_words(self._spending.limits(key, now), left)}{when}, open calls included"
 
     @staticmethod
     def _examples() -> list[Budget]:

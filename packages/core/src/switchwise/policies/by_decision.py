@@ -206,11 +206,11 @@ class ByDecision:
         label, how, sure = self._chosen(answer)
         if label is None:
             return _Said(view.decision, "", f"{self._who} gave no answer: {answer.because or 'none that can be read'}")
-        told = f"{self._who} says {label!r} ({how})"
+        because = f"{self._who} says {label!r} ({how})"
         if not sure:
-            return _Said(view.decision, "", f"{told}, which is less sure than {self.threshold:g}")
+            return _Said(view.decision, "", f"{because}, which is less sure than {self.threshold:g}")
         word = self.targets.get(label, "")
-        return _Said(view.decision, word, f"{told}: {word}" if word else f"{told}, which names no target")
+        return _Said(view.decision, word, f"{because}: {word}" if word else f"{because}, which names no target")
 
     def _chosen(self, answer: Answer) -> tuple[Label | int | None, str, bool]:
         """The label of an answer (None: there is none), how sure the model is, in words, and whether that is enough."""

@@ -62,7 +62,7 @@ class Canary:
         self.policy, self.share, self.salt = policy, share, salt
         self.test = NotWorse(margin, level)
         self._sides: Memory[str, str] = Memory(WAITING)
-        self._told: Memory[str, bool] = Memory(WAITING)
+        self._counted: Memory[str, bool] = Memory(WAITING)
 
     def chosen(self, view: View) -> bool:
         """Whether the session of a request is in the canary, stopped or not."""
@@ -73,14 +73,14 @@ class Canary:
         if not self.chosen(view):
             return shortlist
         if self.test.rejected:
-            return shortlist.remark(f"the canary was stopped: {self.told()}")
+            return shortlist.remark(f"the canary was stopped: {self.summary()}")
         opinion = self.policy(view, shortlist)
         return self._marked(opinion) if isinstance(opinion, Generator) else opinion
 
     def _marked(self, flow: Generator[Any, Any, Shortlist]) -> Generator[Any, Any, Shortlist]:
         return (yield from flow)
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """How both sides stand, in words."""
         means = self.test.means()
         parts = [f"{name} {means[name]:.0%}" for name in ("new", "old") if means[name] is not None]
@@ -104,8 +104,8 @@ class Canary:
         if isinstance(self.policy, Rewarded):
             self.policy.feedback(decision, reward, kind)
         side = self._sides.get(decision)
-        if side is not None and kind in COUNTED and self._told.get(decision) is None:
-            self._told.put(decision, True)
+        if side is not None and kind in COUNTED and self._counted.get(decision) is None:
+            self._counted.put(decision, True)
             self.test.observe(side, reward)
 
     def dump(self) -> Mapping[str, Any]:
@@ -114,7 +114,7 @@ class Canary:
         return {
             "test": self.test.dump(),
             "sides": [list(each) for each in self._sides.items()],
-            "told": [list(each) for each in self._told.items()],
+            "told": [list(each) for each in self._counted.items()],
             "policy": inner,
         }
 
@@ -122,7 +122,7 @@ class Canary:
         """Take over what `dump` gave."""
         self.test.load(state["test"])
         self._sides.restore((str(decision), str(side)) for decision, side in state["sides"])
-        self._told.restore((str(decision), bool(told)) for decision, told in state["told"])
+        self._counted.restore((str(decision), bool(summary)) for decision, summary in state["told"])
         if isinstance(self.policy, Remembers):
             self.policy.load(state["policy"])
 

@@ -127,17 +127,17 @@ class Consensus:
         if len(shortlist.targets) < 2 or view.attempts or not (because := self.critical(view)):
             return shortlist
         names = shortlist.pool.select(self.among) if self.among else None
-        told = f"{because}: {self.of} targets are asked at once"
+        remark_text = f"{because}: {self.of} targets are asked at once"
         plan = Together(
             self.name,
             self.of,
-            told,
+            remark_text,
             lambda _: 0.0,
             None if self.always_judge else self._decided,
             self.choose,
             among=lambda target: names is None or target.name in names,
         )
-        return shortlist.together(plan).remark(told)
+        return shortlist.together(plan).remark(remark_text)
 
     def choose(self, view: View, replies: Sequence[Known]) -> Flow[Ranking]:
         """Rank the replies, best first; asks the judge, and the targets again, where that is needed."""

@@ -63,7 +63,7 @@ class Headroom(TracksLoad):
         if self.spread:
             pool.select(self.spread)
 
-    def told(self, attempt: Attempt) -> Sequence[Allowance]:
+    def allowances(self, attempt: Attempt) -> Sequence[Allowance]:
         """What the headers of the answer say."""
         headers = attempt.reply.headers if attempt.reply is not None else None
         return allowances(headers) if headers is not None else ()
@@ -72,7 +72,7 @@ class Headroom(TracksLoad):
         entries = {target.name: self.load(target.name) for target in shortlist.targets}
         short = {name: found for name, entry in entries.items() if (found := self._short(entry, view)) is not None}
         if short:
-            because = ", ".join(f"{name} {told}" for name, (_, told) in short.items())
+            because = ", ".join(f"{name} {reason}" for name, (_, reason) in short.items())
             shortlist = shortlist.avoid(lambda target: short[target.name][0] if target.name in short else 0.0, because)
         if not self.spread:
             return shortlist

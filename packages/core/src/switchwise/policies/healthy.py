@@ -125,7 +125,7 @@ class Healthy:
         self._out: Mapping[Key, Circuit] = {}
         self._probes: Mapping[Key, tuple[Call, float]] = {}
         self.table: Table | None = None
-        self._told: Mapping[Key, list[Any]] = {}  # what the store said last
+        self._stored: Mapping[Key, list[Any]] = {}  # what the store said last
         self._pull_at = -inf
 
     def use_store(self, store: Store) -> None:
@@ -148,7 +148,7 @@ class Healthy:
             soonest = min(waits, key=lambda name: waits[name][0])
             because = f"nothing else is left; soonest back is {soonest} {waits[soonest][1]}"
         else:
-            because = "open circuit: " + ", ".join(f"{name} {told}" for name, (_, told) in waits.items())
+            because = "open circuit: " + ", ".join(f"{name} {rows}" for name, (_, rows) in waits.items())
         if any(
             attempt.reply is not None for attempt in view.attempts
         ):  # that reply is better than to wait for a target that is down
@@ -294,7 +294,7 @@ class Healthy:
         with self._lock:
             self._pull_at = now + _PULL
             found = {(key[0], key[1]): list(row) for key, row in table.items() if len(key) == 2}
-            known, self._told = self._told, found
+            known, self._stored = self._stored, found
             for key in known.keys() | found.keys():
                 row = found.get(key)
                 if row == known.get(key) or row == _row(self._circuits.get(key, _CLOSED)):
@@ -312,8 +312,8 @@ class Healthy:
         if self.table is None:
             return
         self.table.update(key, lambda _: row)
-        told = {other: each for other, each in self._told.items() if other != key}
-        self._told = told if row is None else {**told, key: row}
+        rows = {other: each for other, each in self._stored.items() if other != key}
+        self._stored = rows if row is None else {**rows, key: row}
 
     def _publish(self, key: Key, circuit: Circuit) -> None:
         self._show(key, circuit)

@@ -8,7 +8,7 @@ How long a target usually takes is learned for each, streams (to the first token
 answers begin before the quantile, it would itself be slow: so nobody waits longer than twice the quantile that is twice as far from the end
 (for p95: twice the p90). A bucket of tokens bounds the further calls. The one that loses is cancelled and its stream closed; of a stream nothing is shown before its winner is known.
 
-A call that binds tools with effects is left alone, unless you say otherwise: see `switchwise.reading.tool_kinds` for how tools are told.
+A call that binds tools with effects is left alone, unless you say otherwise: see `switchwise.reading.tool_kinds` for how tools are classified.
 
 Source: J. Dean and L. A. Barroso, "The tail at scale", Communications of the ACM 56 (2013). `python tools/hedging.py` measures it.
 """

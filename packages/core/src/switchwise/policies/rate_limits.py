@@ -115,7 +115,7 @@ class RateLimits:
             key = self.payers.key(view, target)
             left, bound = self._spending.left(key, view.now), self._bound(target, view)
             if bound[0] > left[0] or bound[1] > left[1]:
-                full[target.name] = self._told(key, left)
+                full[target.name] = self._left_text(key, left)
         if not full:
             return shortlist
         because = "; ".join(dict.fromkeys(full.values()))
@@ -189,13 +189,13 @@ class RateLimits:
             return 1.0, 0
         return 1.0, sum(most_tokens(target, view, call.ask if call is not None else None, self.margin, self.output_allowance))
 
-    def _told(self, key: Key, left: tuple[float, float]) -> str:
+    def _left_text(self, key: Key, left: tuple[float, float]) -> str:
         said = []
         if self.requests is not None and left[0] != inf:
             said.append(f"{self.requests - max(0.0, left[0]):,.0f} of {self.requests:,} requests")
         if self.tokens is not None and left[1] != inf:
             said.append(f"{self.tokens - max(0.0, left[1]):,.0f} of {self.tokens:,} tokens")
-        return f"{self.payers.told(key)}: {' and '.join(said)} in {self.window:g} s"
+        return f"{self.payers.label(key)}: {' and '.join(said)} in {self.window:g} s"
 
     @staticmethod
     def _examples() -> list[RateLimits]:

@@ -1,4 +1,4 @@
-"""What policies that take an estimator share: they pass on what they are told, and weigh success against money and time."""
+"""What policies that take an estimator share: they pass on outcomes, and weigh success against money and time."""
 
 from __future__ import annotations
 
@@ -71,13 +71,13 @@ class UsesQuality:
 
     def learn(self, attempt: Attempt) -> None:
         """Tell the estimator."""
-        if (told := getattr(self.quality, "learn", None)) is not None:
-            told(attempt)
+        if (learn := getattr(self.quality, "learn", None)) is not None:
+            learn(attempt)
 
     def feedback(self, decision: str, reward: float, kind: str = "feedback") -> None:
         """Tell the estimator how a decision turned out."""
-        if (told := getattr(self.quality, "feedback", None)) is not None:
-            told(decision, reward, kind)
+        if (learn := getattr(self.quality, "feedback", None)) is not None:
+            learn(decision, reward, kind)
 
     def dump(self) -> Mapping[str, Any]:
         """What the estimator remembers."""

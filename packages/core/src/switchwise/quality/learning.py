@@ -1,7 +1,7 @@
 """How outcomes reach an estimator: attempts and their verdicts, feedback by decision id, the end of a task. Each counts once.
 
 An estimator that learns inherits from `Learning`. The policies that use it pass on what the router tells them, so that one estimator in
-several policies is told several times: what was told is remembered, and counts once.
+several policies receives each outcome several times: known outcomes are remembered, and count once.
 """
 
 from __future__ import annotations

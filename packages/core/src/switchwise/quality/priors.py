@@ -105,7 +105,7 @@ class Priors:
     """The shipped table. A model that is not in it gets the place of its family, or that of the pool, and `source` says so.
 
     Parameters:
-        kind: the kind of work of all calls, or view -> kind; None: told by tools and phase. `Priors.kinds()` lists them.
+        kind: the kind of work of all calls, or view -> kind; None: derived from tools and phase. `Priors.kinds()` lists them.
         names: target name -> model, where the name of the model on the wire says nothing (`my-deployment`).
 
     Raises:

@@ -9,7 +9,7 @@ Rules:
    an error at the top, or where the output of something that was run has a traceback or a failing summary at the start of a line.
 3. Words are looked for with `in` before any pattern is tried: a pattern over a page of text costs 200 us, a miss 0.1 us.
 
-Source: error severity of tool results, told by status first and by text last, as in the stage router of NeMo Switchyard.
+Source: error severity of tool results, by status first and by text last, as in the stage router of NeMo Switchyard.
 """
 
 from __future__ import annotations

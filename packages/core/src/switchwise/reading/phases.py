@@ -1,4 +1,4 @@
-"""What a conversation is about to do, told from the signals of its messages without asking a model.
+"""Detects the phase and step of a conversation from the signals of its messages, without a model call.
 
 Each message moves a small state on, `Progress`, at the same cost however long the conversation is. A phase is sticky: it
 changes on strong evidence (a user asks, the first edit after planning, a crash) or on two steps that lean the same way,

@@ -1,4 +1,4 @@
-"""What tools do, told from their names; and shells, from the command that they are given.
+"""Classifies tools by their names, and shells by their command.
 
 A name is split into words (`get_user_details`, `TodoWrite`, `mcp__linear__create_issue`) and its first known verb decides. A
 noun may refine it: to update a `document` is to write documentation, to update a `reservation` is not. An unknown name is

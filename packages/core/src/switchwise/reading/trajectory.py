@@ -1,4 +1,4 @@
-"""How a run is going, told from its steps: evidence that it goes wrong, and how laborious it has been.
+"""Tracks how a run is going: evidence of failure, and the effort so far.
 
 A step is one turn of the assistant that calls tools, with the results of these calls. The evidence is summed as a CUSUM: each step adds its
 evidence less a drift, never below zero, so that scattered failures fade and repeated ones add up. Only digests of what was said are kept.

@@ -80,10 +80,10 @@ def advise(facts: Facts) -> tuple[Advice, ...]:
 
 
 def _fine(facts: Facts) -> Advice:
-    told = "Shares, rejections, failures and cache reads are within their usual bounds."
+    text = "Shares, rejections, failures and cache reads are within their usual bounds."
     if facts.baselines and facts.baselines.headline.saving > 0:
-        told += f" Routing saves {percent(facts.baselines.headline.saving)} against {facts.baselines.headline.name}."
-    return Advice("fine", "Nothing asks for a change", told)
+        text += f" Routing saves {percent(facts.baselines.headline.saving)} against {facts.baselines.headline.name}."
+    return Advice("fine", "Nothing asks for a change", text)
 
 
 def _dear(facts: Facts) -> list[Advice]:
@@ -311,12 +311,12 @@ def _data(facts: Facts) -> list[Advice]:
         )
     labels = {name for step in facts.steps for name in step.last.labels}
     if missing := [name for name in ("user", "team") if name not in labels]:
-        told = " or ".join(f'"{name}"' for name in missing)
+        text = " or ".join(f'"{name}"' for name in missing)
         found.append(
             Advice(
                 "data",
-                f"No call carries the label {told}",
-                "Spend cannot be told apart along these lines.",
+                f"No call carries the label {text}",
+                "Spend cannot be split by these labels.",
                 f'Pass labels={{"{missing[0]}": ...}} with each call.',
             )
         )

@@ -32,8 +32,8 @@ def shares(records: Iterable[Record]) -> Any:
     Raises:
         ConfigurationError: altair is not installed, or nothing was answered.
     """
-    alt, told = _altair(), list(records)
-    answers = [step.last for step in steps_of(told) if step.answered]
+    alt, journal = _altair(), list(records)
+    answers = [step.last for step in steps_of(journal) if step.answered]
     counts = Counter((record.level, record.target) for record in _some(answers))
     rows = [{"level": level, "target": target, "steps": steps} for (level, target), steps in counts.items()]
     return (
@@ -42,7 +42,7 @@ def shares(records: Iterable[Record]) -> Any:
         .encode(
             x=alt.X("steps:Q", title="steps"),
             y=alt.Y("level:N", sort=list(LEVELS), title=None),
-            color=_colour(alt, told),
+            color=_colour(alt, journal),
             order=alt.Order("steps:Q", sort="descending"),
             tooltip=["level:N", "target:N", "steps:Q"],
         )
@@ -60,8 +60,8 @@ def cost_over_steps(records: Iterable[Record], session: str | None = None) -> An
     Raises:
         ConfigurationError: altair is not installed, or there is no such session.
     """
-    alt, told = _altair(), list(records)
-    found = _session(told, session)
+    alt, journal = _altair(), list(records)
+    found = _session(journal, session)
     rows = [_step(number, step) for number, step in enumerate(found.steps, 1)]
     x = alt.X("step:O", title="step", axis=alt.Axis(labelOverlap=True, labelAngle=0))
     cost = (
@@ -70,7 +70,7 @@ def cost_over_steps(records: Iterable[Record], session: str | None = None) -> An
         .encode(
             x=x.title(None),
             y=alt.Y("usd:Q", title="USD"),
-            color=_colour(alt, told),
+            color=_colour(alt, journal),
             tooltip=["step:O", "agent:N", "target:N", "usd:Q"],
         )
         .properties(width=560, height=150)
@@ -109,8 +109,8 @@ def timeline(records: Iterable[Record], session: str | None = None) -> Any:
     Raises:
         ConfigurationError: altair is not installed, or there is no such session.
     """
-    alt, told = _altair(), list(records)
-    found = _session(told, session)
+    alt, journal = _altair(), list(records)
+    found = _session(journal, session)
     rows = [
         {
             "agent": record.agent,
@@ -130,7 +130,7 @@ def timeline(records: Iterable[Record], session: str | None = None) -> Any:
     bars = base.mark_bar(height=14, cornerRadius=2).encode(
         x=alt.X("from:Q", title="seconds since it began"),
         x2="to:Q",
-        color=_colour(alt, told),
+        color=_colour(alt, journal),
         tooltip=["agent:N", "target:N", "result:N", "from:Q", "to:Q", "because:N"],
     )
     crosses = base.mark_point(shape="cross", angle=45, color="#d64545", filled=True, size=60).encode(x="to:Q")
@@ -176,8 +176,8 @@ def pareto(outcomes: Outcomes, result: SetResult | None = None) -> Any:
     points = base.mark_point(filled=True, size=90).encode(
         y=y, color=_kind(alt), shape=alt.Shape("what:N", legend=None), tooltip=["name:N", "cost:Q", "score:Q"]
     )
-    told = [{**row, "name": row["name"].rpartition("/")[2]} for row in rows if row in front or row["what"] == "router"]
-    labels = alt.Chart(_data(alt, told)).mark_text(align="left", dx=8, dy=-8)
+    journal = [{**row, "name": row["name"].rpartition("/")[2]} for row in rows if row in front or row["what"] == "router"]
+    labels = alt.Chart(_data(alt, journal)).mark_text(align="left", dx=8, dy=-8)
     names = labels.encode(x=x, y=y, text="name:N", color=_kind(alt))
     return (line + error + points + names).properties(width=560, height=320)
 

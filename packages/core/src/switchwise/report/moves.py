@@ -50,11 +50,11 @@ def _price_of(name: str, entry: Mapping[str, Any], listed: Listed) -> Advice | N
     ]
     if not changed:
         return None
-    told = ", ".join(f"{word} ${new:g} (counted: ${old:g})" for word, old, new in changed)
+    prices = ", ".join(f"{word} ${new:g} (counted: ${old:g})" for word, old, new in changed)
     return Advice(
         "prices",
         f"The price of {name} has moved",
-        f"{entry.get('model')}: the catalogue lists {told} per million tokens.",
+        f"{entry.get('model')}: the catalogue lists {prices} per million tokens.",
         "Make the pool anew from the catalogue, or keep your own price if it is negotiated.",
     )
 

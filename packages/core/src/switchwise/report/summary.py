@@ -74,7 +74,7 @@ class Summary:
     pool: tuple[str, ...]
 
     def __repr__(self) -> str:
-        return f"Summary({told(self)})"
+        return f"Summary({headline(self)})"
 
     def _repr_html_(self) -> str:
         rows = [
@@ -84,7 +84,7 @@ class Summary:
         ]  # fmt: skip
         advice = [el("div", el("b", each.title), ". ", each.text) for each in self.advice]
         spend = table(("by", "", "spent", "share", "answers", "from caches"), rows, numbers=(2, 3, 4, 5))
-        return card(told(self), spend, *advice, faint("page(summary) is the whole of it as a page"))
+        return card(headline(self), spend, *advice, faint("page(summary) is the whole of it as a page"))
 
     def as_dict(self) -> dict[str, Any]:
         """In JSON types, without the steps of the sessions."""
@@ -94,7 +94,7 @@ class Summary:
         return {name: _plain(value) for name, value in found.items()}
 
 
-def told(summary: Summary) -> str:
+def headline(summary: Summary) -> str:
     """The bill in one sentence, without a full stop."""
     sentence = f"{usd(summary.total.cost)} for {many(summary.steps, 'step')} in {many(len(summary.sessions), 'session')}"
     if summary.baselines is not None and len(summary.pool) > 1:

@@ -122,11 +122,11 @@ class ResponseCache:
             shortlist = shortlist.remember(self, (target.name, key, asked))
             if stored is None:
                 return shortlist, None
-            told = f"{target.name} gave the answer to a question that means the same (similarity {stored.similarity:.2f})"
-            return shortlist.signed_by(self.name).remark(told), stored
+            because = f"{target.name} gave the answer to a question that means the same (similarity {stored.similarity:.2f})"
+            return shortlist.signed_by(self.name).remark(because), stored
         stored = Stored(entry["answer"], "exact", max(0.0, view.now - entry["at"]))
-        told = f"{target.name} gave the answer to the same request {stored.age:.0f} s ago"
-        return shortlist.remember(self, (target.name, key, None)).signed_by(self.name).remark(told), stored
+        because = f"{target.name} gave the answer to the same request {stored.age:.0f} s ago"
+        return shortlist.remember(self, (target.name, key, None)).signed_by(self.name).remark(because), stored
 
     def _asked(self, view: View, target: Target, parts: tuple[str, str]) -> _Asked | None:
         """The question as its meaning is looked up; None: only word for word."""
@@ -202,17 +202,17 @@ class ResponseCache:
         """
         if label and label not in self.by:
             raise ConfigurationError(
-                f"invalidate({label!r}): answers are told apart by {', '.join(self.by) or 'no label'}; name it in by="
+                f"invalidate({label!r}): answers are separated by {', '.join(self.by) or 'no label'}; name it in by="
             )
         self._generations.update((tenant, label, value), lambda count: (count or 0) + 1)
 
     def _labels(self, tenant: str, view: View) -> list[str]:
         """The labels that tell answers apart, each with how often its answers were invalidated."""
-        told = [f"{self._generations.get((tenant, '', '')) or 0}"]
+        because = [f"{self._generations.get((tenant, '', '')) or 0}"]
         for label in self.by:
             value = view.scope.label(label)
-            told.append(f"{label}={value}#{self._generations.get((tenant, label, value)) or 0}")
-        return told
+            because.append(f"{label}={value}#{self._generations.get((tenant, label, value)) or 0}")
+        return because
 
     def _is_fresh(self, entry: Mapping[str, Any], now: float) -> bool:
         return bool(now - entry["at"] <= self.ttl)

@@ -68,8 +68,8 @@ class Risk:
         """Whether the answer of `group` was right."""
         import numpy as np
 
-        told = self._told(np.array([self._score(found)]), np.array([same]))[0]
-        self._groups[group] = self._groups.get(group, 0.0) + told
+        likelihood = self._likelihood(np.array([self._score(found)]), np.array([same]))[0]
+        self._groups[group] = self._groups.get(group, 0.0) + likelihood
         if risk <= DOUBTFUL * self.bound:
             self._judged.append((risk, not same))
         self._rows.append((tuple(found), same, group))
@@ -89,7 +89,7 @@ class Risk:
 
         return 1.0 / (1.0 + np.exp(-np.clip(self._g * (score - self._t), -30, 30)))
 
-    def _told(self, scores: Any, same: Any) -> Any:
+    def _likelihood(self, scores: Any, same: Any) -> Any:
         """The log-likelihood of labels over the grid, one row for each."""
         import numpy as np
 
@@ -101,10 +101,10 @@ class Risk:
     def _posterior(self, group: Any) -> Any:
         import numpy as np
 
-        told = self._groups.get(group)
-        if told is None:
+        likelihood = self._groups.get(group)
+        if likelihood is None:
             return self._prior
-        odds = self._prior * np.exp(told - told.max())
+        odds = self._prior * np.exp(likelihood - likelihood.max())
         return odds / odds.sum()
 
     def _trust(self) -> float:
@@ -125,9 +125,11 @@ class Risk:
         self._weights = weights
         numbers: dict[Any, int] = {}
         owners = np.array([numbers.setdefault(group, len(numbers)) for _, _, group in self._rows])
-        told = np.zeros((len(numbers), len(self._t)))
-        np.add.at(told, owners, self._told(x @ weights, y))  # again, by the new scores: those of the first labels said little
-        self._groups = dict(zip(numbers, told, strict=True))
-        odds = self._prior * np.exp(told - told.max(axis=1, keepdims=True))
+        likelihood = np.zeros((len(numbers), len(self._t)))
+        np.add.at(
+            likelihood, owners, self._likelihood(x @ weights, y)
+        )  # again, by the new scores: those of the first labels said little
+        self._groups = dict(zip(numbers, likelihood, strict=True))
+        odds = self._prior * np.exp(likelihood - likelihood.max(axis=1, keepdims=True))
         mean = (odds / odds.sum(axis=1, keepdims=True)).mean(axis=0)
         self._prior = (1 - _WEAK) * mean + _WEAK / len(mean)

@@ -56,12 +56,12 @@ class TracksLoad:
 
     def learn(self, attempt: Attempt) -> None:
         """Take in how long the call took, and what its provider says is left."""
-        told = self.told(attempt)
+        allowances = self.allowances(attempt)
         self.table.update(
-            ("", attempt.target.name), lambda entry: _ended(entry or _NOTHING, attempt, told, self._half_life) or None
+            ("", attempt.target.name), lambda entry: _ended(entry or _NOTHING, attempt, allowances, self._half_life) or None
         )
 
-    def told(self, attempt: Attempt) -> Sequence[Allowance]:  # noqa: ARG002  (whoever goes by headers reads them)
+    def allowances(self, attempt: Attempt) -> Sequence[Allowance]:  # noqa: ARG002  (whoever goes by headers reads them)
         """What the answer says is left."""
         return ()
 
@@ -97,10 +97,10 @@ def left(entry: Entry, of: str, now: float) -> tuple[float, float, float] | None
     A limit fills up evenly until it resets. What a call will use is its estimated prompt, scaled by how much of such estimates was counted so far
     (cache reads do not count with most providers).
     """
-    told = (entry.get("left") or _NOTHING).get(of)
-    if told is None:
+    allowances = (entry.get("left") or _NOTHING).get(of)
+    if allowances is None:
         return None
-    limit, had, seen, resets = told
+    limit, had, seen, resets = allowances
     gain = (limit - had) / resets if resets > 0 else 0.0
     rest = limit if now - seen >= resets else had + gain * max(0.0, now - seen)
     for started, tokens in (entry.get("calls") or _NOTHING).values():
@@ -138,7 +138,7 @@ def _without(entry: Entry, call: Call) -> Entry:
     return {**rest, "calls": calls} if calls else rest
 
 
-def _ended(entry: Entry, attempt: Attempt, told: Sequence[Allowance], half_life: float) -> Entry:
+def _ended(entry: Entry, attempt: Attempt, allowances: Sequence[Allowance], half_life: float) -> Entry:
     new: dict[str, Any] = dict(_without(entry, attempt.call))
     reply, now = attempt.reply, attempt.ended
     took = None
@@ -150,8 +150,10 @@ def _ended(entry: Entry, attempt: Attempt, told: Sequence[Allowance], half_life:
         weight = new.get("weight", 0.0) * 0.5 ** (max(0.0, now - new.get("at", now)) / half_life)
         new["seconds"] = (new.get("seconds", 0.0) * weight + took) / (weight + 1.0)
         new["weight"], new["at"] = weight + 1.0, max(now, new.get("at", now))
-    if told:
-        new["left"] = {each.of: [each.limit, each.left, now, WINDOW if each.resets is None else each.resets] for each in told}
+    if allowances:
+        new["left"] = {
+            each.of: [each.limit, each.left, now, WINDOW if each.resets is None else each.resets] for each in allowances
+        }
         usage, estimate = reply.usage if reply is not None else None, attempt.call.view.tokens
         if usage is not None and estimate and attempt.call.ask is None:
             ratio = min(2.0, (usage.input_tokens - (usage.cache_read_tokens or 0)) / estimate)

@@ -66,7 +66,7 @@ class Payers:
             return target.provider or target.name
         return target.name if self.per == "target" else target.payer or target.name
 
-    def told(self, key: Key) -> str:
+    def label(self, key: Key) -> str:
         """A group in words."""
         tenant, *parts = key[: self.parts]
         who = {"all": "all calls together", "request": "this request"}.get(self.per, self.per)

@@ -166,7 +166,7 @@ def refuses_a_spoilt_state(make: Make, pool: Pool) -> None:
         before, refusal = _dumped(other), None
         try:
             other.load(spoilt)
-        except Exception as error:  # noqa: BLE001  (told below)
+        except Exception as error:  # noqa: BLE001  (reported below)
             refusal = error
         assert refusal is not None, f"{where}: load took it"
         assert isinstance(refusal, ConfigurationError), (

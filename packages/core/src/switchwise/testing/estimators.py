@@ -105,13 +105,13 @@ def counts_an_outcome_once(make: Make, pool: Pool) -> None:
         return
     attempt = _attempt(pool, accepted=True)
     for quality, times in ((once, 1), (twice, 2)):
-        told: Any = quality
+        learner: Any = quality
         for _ in range(times):
-            told.learn(attempt)
+            learner.learn(attempt)
         for _ in range(times):
-            told.feedback(attempt.call.view.decision, 1.0)
-    assert _all(once, pool) == _all(twice, pool), "what was told twice counted twice"
-    assert _dumped(once) == _dumped(twice), "what was told twice is remembered twice"
+            learner.feedback(attempt.call.view.decision, 1.0)
+    assert _all(once, pool) == _all(twice, pool), "an outcome that was reported twice counted twice"
+    assert _dumped(once) == _dumped(twice), "an outcome that was reported twice is stored twice"
 
 
 def carries_its_memory(make: Make, pool: Pool) -> None:

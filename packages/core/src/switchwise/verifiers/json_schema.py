@@ -98,12 +98,12 @@ def _by_library(library: Any, schema: Schema, formats: bool) -> Check:
             error = next(validator.iter_errors(value), None)
         except ValueError as wrong:  # what JSON has no word for
             return str(wrong)
-        return None if error is None else _at(".".join(map(str, error.instance_path)), _told(error))
+        return None if error is None else _at(".".join(map(str, error.instance_path)), _message(error))
 
     return check
 
 
-def _told(error: Any) -> str:
+def _message(error: Any) -> str:
     """What is wrong, in the words that stand here without the library, too; the value is cut short."""
     kind = error.kind.name
     if kind == "type":

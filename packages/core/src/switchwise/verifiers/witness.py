@@ -87,10 +87,10 @@ class Witness(Counted):
         if self.same and reply.text and said.text and not reply.tool_calls and not said.tool_calls:
             about = {"first answer": reply.text, "second answer": said.text}
             try:
-                told = yield Ask({"same": Question.yes_no(_SAME)}, about, self.same, because="it compares two answers")
+                answer = yield Ask({"same": Question.yes_no(_SAME)}, about, self.same, because="it compares two answers")
             except TargetError as error:
                 return self.given(view, Verdict(self.on_failure == "accept", f"nobody compared the answers: {error}"))
-            self.asked(told)
-            if told.answers["same"].label is True:
+            self.asked(answer)
+            if answer.answers["same"].label is True:
                 return self.given(view, Verdict(True, f"{self.same} says that {self.target} means the same", 0.9))
         return self.given(view, Verdict(False, f"{self.target} gives another answer", 0.2))

@@ -60,19 +60,19 @@ def usage_of(message: AIMessage) -> Usage | None:
     if counted and counted.get("total_cost") == 0:
         return Usage(0, 0)
     metadata = message.response_metadata
-    told = metadata.get("token_usage") or metadata.get("usage")
-    usage = _fullest(_plain(counted) or read_usage(counted), told)
+    reported = metadata.get("token_usage") or metadata.get("usage")
+    usage = _fullest(_plain(counted) or read_usage(counted), reported)
     if usage is None:
         return None
-    if told and usage.cost is None and told.get("cost") is not None and (more := read_usage(told)) is not None:
+    if reported and usage.cost is None and reported.get("cost") is not None and (more := read_usage(reported)) is not None:
         usage = replace(usage, cost=more.cost)
     return in_tier(usage, metadata.get("service_tier"))
 
 
-def _fullest(usage: Usage | None, told: Any) -> Usage | None:
+def _fullest(usage: Usage | None, reported: Any) -> Usage | None:
     """What LangChain counted, or what the provider told where that says more."""
-    if told and (usage is None or usage.cache_read_tokens is None or "iterations" in told):
-        more = read_usage(told)
+    if reported and (usage is None or usage.cache_read_tokens is None or "iterations" in reported):
+        more = read_usage(reported)
         if more is not None and (usage is None or more.cache_read_tokens is not None):
             return more
     return usage
@@ -131,8 +131,8 @@ def complete(message: AIMessage, chunks: Sequence[Any] | None = None, marked: bo
 
 def _closes(chunks: Sequence[Any]) -> bool:
     """Whether a stream tells its usage once, after all else. Some servers tell it with every chunk."""
-    told = [place for place, chunk in enumerate(chunks) if isinstance(chunk, AIMessage) and chunk.usage_metadata]
-    return len(told) == 1 and not any(says_something(chunk) for chunk in chunks[told[0] :])
+    reported = [place for place, chunk in enumerate(chunks) if isinstance(chunk, AIMessage) and chunk.usage_metadata]
+    return len(reported) == 1 and not any(says_something(chunk) for chunk in chunks[reported[0] :])
 
 
 def merged(chunks: Sequence[AIMessage]) -> AIMessage:

@@ -29,7 +29,7 @@ class TokensShown(BaseCallbackHandler):
     """Tells that something of an answer is about to be shown. It stands before the handlers that show it.
 
     Parameters:
-        hear: is told of each chunk that says something; False: it may not be shown, and the call is stopped.
+        hear: receives each chunk with content; False: it may not be shown, and the call is stopped.
     """
 
     run_inline = True

@@ -52,7 +52,7 @@ class Performer:
         adapter: adapts the history.
         limiter: asked before each attempt; None: none.
 
-    `hear` is told of what a reader is shown of an answer that the caller wants whole: `Run.hear`.
+    `hear` receives what a reader sees of an answer that the caller wants whole: `Run.hear`.
     """
 
     __slots__ = ("_adapter", "_begun", "_door", "_limiter", "_natives", "_readers", "_request", "hear", "view")

@@ -41,7 +41,7 @@ def root_run(performer: Performer, run: Run) -> Generator[RunnableConfig, None, 
     root = manager.on_chain_start(None, _inputs(performer), config.get("run_id"), name=config.get("run_name") or NAME)
     try:
         yield performer.beneath(root.get_child())
-    except BaseException as error:  # told, and raised again
+    except BaseException as error:  # reported, and raised again
         root.on_chain_error(error)
         raise
     _complete(root.handlers, str(root.run_id), run)
@@ -59,7 +59,7 @@ async def aroot_run(performer: Performer, run: Run) -> AsyncGenerator[RunnableCo
     root = await manager.on_chain_start(None, _inputs(performer), config.get("run_id"), name=config.get("run_name") or NAME)
     try:
         yield performer.beneath(root.get_child())
-    except BaseException as error:  # told, and raised again
+    except BaseException as error:  # reported, and raised again
         await root.on_chain_error(error)
         raise
     _complete(root.handlers, str(root.run_id), run)

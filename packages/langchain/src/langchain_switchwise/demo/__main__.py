@@ -114,17 +114,17 @@ def live(watching: Sequence[Observes]) -> None:
 
 
 def _introduce_tickets() -> None:
-    told = f"""1. {len(tickets.TICKETS)} tickets for a coding agent. Each session is given its anchor by published outcomes: the
+    text = f"""1. {len(tickets.TICKETS)} tickets for a coding agent. Each session is given its anchor by published outcomes: the
         cheapest within {routing.POINTS:.0%} of the best. A gate runs the tests before a run may end."""
-    print(report.paragraph(told))
+    print(report.paragraph(text))
     print(report.evidence(routing.pool(), routing.EVIDENCE, View(Scope(agent="coder"))))
     print("\n" + report.headings())
 
 
 def _introduce_desk() -> None:
-    told = f"""2. {len(load()[1])} conversations at an airline's desk (tau-bench, recorded). Rules for a session, an agent and a task;
+    text = f"""2. {len(load()[1])} conversations at an airline's desk (tau-bench, recorded). Rules for a session, an agent and a task;
         what is left goes to the cheapest, prompt caches counted. In the second one a provider is overloaded."""
-    print("\n" + report.paragraph(told))
+    print("\n" + report.paragraph(text))
     print(report.headings())
 
 

@@ -62,10 +62,10 @@ class ChatSwitchwise(BaseChatModel):
             whose own names are those. None: the chain of `Router.default` over `models`.
         aim: `quality` (the default), `balanced` or `cost`; see `Router.default`. Not together with `router`.
         verify: judges answers before they are shown; see `switchwise.verifiers`. Not together with `router`.
-        observers: told of decisions, attempts and events; see `switchwise.observe`. Not together with `router`.
+        observers: notified of decisions, attempts and events; see `switchwise.observe`. Not together with `router`.
         catalog: prices and abilities that you know better. Not together with `router`.
         cache_hints: what is done to find prompt caches again (`switchwise.prompt_cache.CacheHints`); None: endpoints that take it are
-            told which calls belong to one thread, and nothing is marked.
+            sent a key per thread, and nothing is marked.
         dispatch: that of another `ChatSwitchwise`, to share it instead of all the above; LangChain's configurable fields do.
         settings: fields of LangChain's chat models (`tags`, `metadata`, `callbacks`, `rate_limiter`, ...); anything else
             goes to the constructors of those models that are given as strings.
@@ -385,12 +385,12 @@ class ChatSwitchwise(BaseChatModel):
 
     def _combined(self, joined: LLMResult, outputs: list[dict[str, Any]]) -> dict[str, Any]:
         """What the answers to several prompts tell together, as each class of native models adds it up."""
-        told: dict[type, tuple[BaseChatModel, list[Any]]] = {}
+        warned: dict[type, tuple[BaseChatModel, list[Any]]] = {}
         for (first, *_), output in zip(joined.generations, outputs, strict=True):
             model = self.models[target_of(cast("Any", first).message)]
-            told.setdefault(type(model), (model, []))[1].append(output)
+            warned.setdefault(type(model), (model, []))[1].append(output)
         combined: dict[str, Any] = {"switchwise": outputs}
-        for model, theirs in told.values():
+        for model, theirs in warned.values():
             combined = {**model._combine_llm_outputs(theirs), **combined}
         return combined
 

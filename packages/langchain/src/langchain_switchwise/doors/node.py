@@ -81,7 +81,7 @@ class SwitchwiseNode:
         self.messages = messages
         self.ask = ask
 
-    def __call__(self, state: Any) -> dict[str, Decision]:  # a mapping; LangGraph's types want to be told the graph's own
+    def __call__(self, state: Any) -> dict[str, Decision]:  # a mapping; LangGraph's types require the graph's own
         """The decision for the conversation in `state`; nothing new where one stands for this scope."""
         dispatch = self.llm.dispatch
         view = dispatch.view(dispatch.request(list(state[self.messages]), None, {}))

@@ -80,7 +80,7 @@ def natives(models: Models, options: Mapping[str, Any]) -> dict[str, Native]:
 
     Raises:
         ConfigurationError: there is none, two have one name, a string names nothing that can be built, an API cannot be
-            told an effort, or options are given that nothing takes.
+            given an effort, or options are given that nothing takes.
     """
     found = by_name(models, options, "chat model", build, _native)
     for native in found.values():

@@ -80,13 +80,13 @@ def labels_of(question: Any) -> list[Label]:
 
 def neutral(question: Any) -> Question:
     """The question in the core's words."""
-    told = question.instructions if isinstance(question.instructions, str) else repr(question.instructions)
+    instructions = question.instructions if isinstance(question.instructions, str) else repr(question.instructions)
     if question.type == "choice":
-        return Question.choice(told, dict(getattr(question, "choices", None) or question.criteria))
+        return Question.choice(instructions, dict(getattr(question, "choices", None) or question.criteria))
     if question.type == "score":
         levels = getattr(question, "levels", None) or question.criteria
-        return Question.score(told, [str(getattr(level, "label", level)) for level in levels])
-    return Question.yes_no(told)
+        return Question.score(instructions, [str(getattr(level, "label", level)) for level in levels])
+    return Question.yes_no(instructions)
 
 
 def made_of(question: Question, package: str) -> Any:
@@ -201,8 +201,10 @@ def aside(config: RunnableConfig | None) -> RunnableConfig:
 
 def _reply(ask: Ask, response: Any) -> Reply:
     answers = {name: _answer(response.answers[name]) for name in ask.questions if name in response.answers}
-    told = ", ".join([f"{name}: {answer.score if answer.label is None else answer.label}" for name, answer in answers.items()])
-    return Reply(told, usage=_usage(response.usage), raw=response, model=response.model, answers=answers)
+    instructions = ", ".join(
+        [f"{name}: {answer.score if answer.label is None else answer.label}" for name, answer in answers.items()]
+    )
+    return Reply(instructions, usage=_usage(response.usage), raw=response, model=response.model, answers=answers)
 
 
 def _usage(said: Any) -> Usage | None:

@@ -113,7 +113,7 @@ def _block(block: str | Block, dialect: Dialect) -> list[Any]:
     if file := _file_id(block):
         check_file(dialect, file)
     if dialect.protocol not in _TRANSLATED and (shown := media.of(block)) is not None:
-        return [media.told(shown, block, dialect)]
+        return [media.written(shown, block, dialect)]
     if kind in _TAKEN[dialect.protocol]:
         return [_taken(block, dialect)]
     made = _rewritten(block, str(kind), dialect)
@@ -150,8 +150,8 @@ def _rewritten(block: Block, kind: str, dialect: Dialect) -> list[Block] | None:
         case "document":
             return _document(block, dialect)
         case "search_result":
-            told = "\n".join(str(part.get("text", "")) for part in block.get("content") or () if isinstance(part, Mapping))
-            return [_text(f"{block.get('title', '')} ({block.get('source', '')}):\n{told}")]
+            text = "\n".join(str(part.get("text", "")) for part in block.get("content") or () if isinstance(part, Mapping))
+            return [_text(f"{block.get('title', '')} ({block.get('source', '')}):\n{text}")]
         case "input_image" | "input_file" | "media":
             raise unsupported(dialect, f"{kind} content that is kept elsewhere")
     return None

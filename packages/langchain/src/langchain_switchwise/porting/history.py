@@ -85,7 +85,7 @@ class HistoryAdapter:
             tools: tools are bound.
 
         Raises:
-            TargetError: the target cannot be told or asked something of it; another may.
+            TargetError: the target does not support part of it; another may.
         """
         history, turns = self._history(thread, native, messages)
         if native.thinkless is not None and _began_without_thinking(history):
@@ -145,7 +145,7 @@ def _adapt(messages: Sequence[BaseMessage], native: Native, ids: CallIds, turns:
         else:
             for each in adapt_content(message, dialect):
                 turns.add(_without_marks(with_ids(each, ids, place), native))
-    return turns.told
+    return turns.messages
 
 
 def _asking_no_usage(native: Native, kwargs: Mapping[str, Any]) -> Native:

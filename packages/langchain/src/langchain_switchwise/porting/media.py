@@ -5,7 +5,7 @@ need less: see `content`.
 
 Which target can be shown what: `Dialect.media`.
 
-What a target cannot be told, another one is asked. Source: the integrations as of 2026-11, and docs.aws.amazon.com, API_runtime_DocumentBlock.
+Content that a target cannot take is sent to another one. Source: the integrations as of 2026-11, and docs.aws.amazon.com, API_runtime_DocumentBlock.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _medium(kind: str, data: Any, url: Any, mime: Any, name: Any = "") -> Medium
     return Medium(kind, data, url, "image/jpeg" if mime == "image/jpg" else mime, str(name or ""))
 
 
-def told(medium: Medium, block: Block, dialect: Dialect) -> Block:
+def written(medium: Medium, block: Block, dialect: Dialect) -> Block:
     """The block in which the target is shown it.
 
     Parameters:

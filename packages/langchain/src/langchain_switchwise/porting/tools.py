@@ -202,7 +202,7 @@ def _check_converse(choice: dict[str, Any] | str | None, native: Native) -> None
     if (
         known is not None and kind not in known and not must_think(native.model)
     ):  # where it thinks, ChatBedrockConverse asks for less
-        raise TargetError(FailureKind.UNSUPPORTED, f"{native.model_name} cannot be told which tool to call")
+        raise TargetError(FailureKind.UNSUPPORTED, f"{native.model_name} cannot be forced to call one tool")
 
 
 def _homes(tool: Mapping[str, Any]) -> frozenset[str]:

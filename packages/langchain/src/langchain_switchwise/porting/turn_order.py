@@ -27,10 +27,10 @@ class Turns:
         place: where the conversation stands.
         shown: what the last results of tools showed.
 
-    `told` is what goes out.
+    `messages` is what goes out.
     """
 
-    __slots__ = ("_native", "_system_anywhere", "place", "shown", "told")
+    __slots__ = ("_native", "_system_anywhere", "place", "shown", "messages")
 
     def __init__(self, native: Native, place: Place = turn_order.START, shown: tuple[str | dict[str, Any], ...] = ()) -> None:
         profile: Any = native.model.profile or {}
@@ -38,7 +38,7 @@ class Turns:
         self._system_anywhere = bool(profile.get("mid_conversation_system_messages"))
         self.place = place
         self.shown = shown
-        self.told: list[BaseMessage] = []
+        self.messages: list[BaseMessage] = []
 
     def add(self, message: BaseMessage) -> None:
         """Take the next message."""
@@ -53,7 +53,7 @@ class Turns:
         if shown and isinstance(message, ToolMessage):
             name = turn_order.shown_from(message.name or message.tool_call_id)
             self.shown = (*self.shown, {"type": "text", "text": name}, *shown)
-            self.told[-1] = message.model_copy(update={"content": str(message.text) or turn_order.SHOWN})
+            self.messages[-1] = message.model_copy(update={"content": str(message.text) or turn_order.SHOWN})
 
     def end(self, foreign: bool) -> list[BaseMessage]:
         """What is said at the end of the prompt, for one call.
@@ -64,25 +64,25 @@ class Turns:
         steps = turn_order.ending(self._native.dialect, self.place, foreign)
         after = Turns(self._native, self.place, self.shown)
         after._take(steps, None)
-        return after.told
+        return after.messages
 
     def _take(self, steps: tuple[Step, ...], message: BaseMessage | None) -> None:
         for act, text in steps:
             if act is Act.SHOW:
-                self.told.append(HumanMessage(list(self.shown)))
+                self.messages.append(HumanMessage(list(self.shown)))
                 self.shown = ()
             elif act is Act.SAY_USER:
-                self.told.append(HumanMessage(text))
+                self.messages.append(HumanMessage(text))
             elif act is Act.SAY_ANSWER:
-                self.told.append(AIMessage(text))
+                self.messages.append(AIMessage(text))
             elif message is None:
                 raise AssertionError(f"{act} needs a message")
             elif act is Act.AS_USER:
-                self.told.append(HumanMessage(turn_order.as_system(str(message.text))))
-            elif act is Act.JOIN and self.told:
-                self.told[-1] = SystemMessage([*_blocks(self.told[-1]), *_blocks(message)])
+                self.messages.append(HumanMessage(turn_order.as_system(str(message.text))))
+            elif act is Act.JOIN and self.messages:
+                self.messages[-1] = SystemMessage([*_blocks(self.messages[-1]), *_blocks(message)])
             else:
-                self.told.append(message)
+                self.messages.append(message)
 
 
 def role_of(message: BaseMessage) -> str:

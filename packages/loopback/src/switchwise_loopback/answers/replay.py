@@ -59,8 +59,8 @@ class Replay:
         if self._otherwise is not None:
             return self._otherwise(request)
         last = history[-1] if history else Turn("user")
-        told = last.text or "; ".join(result.text for result in last.results)
-        text = f"loopback: no recording continues this history of {len(history)} turns, which ends with {told[:80]!r}"
+        text = last.text or "; ".join(result.text for result in last.results)
+        text = f"loopback: no recording continues this history of {len(history)} turns, which ends with {text[:80]!r}"
         raise Reject(400, text, code="loopback_replay_miss")
 
     def results(self, name: str, arguments: Mapping[str, Any] | str) -> tuple[str, ...]:

@@ -84,8 +84,8 @@ class DefaultResponder:
             if _is_search(tool) and "search" in request.last_user_text.lower()
         )
         if ends_with_results:
-            told = "; ".join(result.text[:200] for result in request.messages[-1].results)
-            return Answer(text=f"The tools returned: {told}", reasoning=reasoning)
+            results = "; ".join(result.text[:200] for result in request.messages[-1].results)
+            return Answer(text=f"The tools returned: {results}", reasoning=reasoning)
         return Answer(text=self._text(request), reasoning=reasoning, searches=searches[:1])
 
     def _text(self, request: Request) -> str:

@@ -128,11 +128,11 @@ class Responses:
         made: list[dict[str, Any]] = []
         if answer.reasoning and reply.request.thinking:
             sealed = "reasoning.encrypted_content" in (body.get("include") or ())
-            told = bool((body.get("reasoning") or {}).get("summary")) and not answer.redacted
+            summarised = bool((body.get("reasoning") or {}).get("summary")) and not answer.redacted
             item = {
                 "id": reply.id("rs_", length=48),
                 "type": "reasoning",
-                "summary": [{"type": "summary_text", "text": answer.reasoning}] if told else [],
+                "summary": [{"type": "summary_text", "text": answer.reasoning}] if summarised else [],
             }
             made.append({**item, "encrypted_content": seal(reply.request.model, answer.reasoning)} if sealed else item)
         for at, query in enumerate(answer.searches):

@@ -97,12 +97,12 @@ class Watch:
         """What a call that is over a limit fails with."""
         name = min(self._ends.items(), key=lambda end: end[1])[0]
         seconds = getattr(self._allowed, name)
-        told = {
+        messages = {
             "first": f"no token within {seconds:g} s",
             "between": f"no further token within {seconds:g} s",
             "total": f"no end within {max(seconds, 0.0):.3g} s",
         }
-        error = TargetError(FailureKind.TIMEOUT, told[name])
+        error = TargetError(FailureKind.TIMEOUT, messages[name])
         error.own_doing = name in self._allowed.own
         error.soft = self._any or error.own_doing
         return error

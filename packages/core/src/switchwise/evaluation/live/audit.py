@@ -162,8 +162,8 @@ def audit(
     number("audit", "within", within, most=1)
     whole("audit", "samples", samples, least=0)
     quality = Priors() if quality is None else quality
-    told = list(records)
-    priced = [record for record in told if record.cost is not None]
+    rows = list(records)
+    priced = [record for record in rows if record.cost is not None]
     if not priced:
         raise ConfigurationError("the journal has no call with a known cost: nothing can be audited")
     answers = [record for record in priced if record.purpose == "answer" and record.result == "accepted"]
@@ -181,11 +181,11 @@ def audit(
     return Audit(
         paid=sum(record.cost or 0.0 for record in priced),
         checks=sum(record.cost or 0.0 for record in priced if record.purpose == "ask" or record.result == "rejected"),
-        failed=sum(record.result == "failed" for record in told),
-        unpriced=sum(record.cost is None and record.input_tokens is not None for record in told),
-        switches=sum(switched for switched, _ in _switches(told)),
-        unsafe=sum(switched and unsafe for switched, unsafe in _switches(told)),
-        deciding=statistics.median([record.deciding for record in told]),
+        failed=sum(record.result == "failed" for record in rows),
+        unpriced=sum(record.cost is None and record.input_tokens is not None for record in rows),
+        switches=sum(switched for switched, _ in _switches(rows)),
+        unsafe=sum(switched and unsafe for switched, unsafe in _switches(rows)),
+        deciding=statistics.median([record.deciding for record in rows]),
         groups=found,
         saving=_interval(savings, {record.session for record in answers}, samples, seed),
     )

@@ -61,7 +61,7 @@ class Drift(Observer):
     """An observer: learns what is usual from the first calls of each target, then watches for a change.
 
     Parameters:
-        alarm: told once for each change; None: it is logged. What was learnt is then learnt anew.
+        alarm: called once per change; None: it is logged. The learned values are then reset.
         usual: calls from which it learns what is usual.
         drop: share of the usual rate to which a drop in quality is looked for.
         threshold: of the cumulative sums; higher is slower and surer.

@@ -36,7 +36,7 @@ class InMemory(Observer):
         return len(self._records)
 
     def __repr__(self) -> str:
-        return f"InMemory({_told(list(self))})"
+        return f"InMemory({_headline(list(self))})"
 
     def _repr_html_(self) -> str:
         from switchwise.display.tables import card, faint, table
@@ -57,13 +57,13 @@ class InMemory(Observer):
         ]
         headings = ("session", "agent", "target", "result", "prompt (cached)", "cost", "took", "why")
         more = faint(f"The last {_SHOWN} of {len(records):,}.") if len(records) > _SHOWN else None
-        return card(f"Journal: {_told(records)}", table(headings, rows, numbers=(4, 5, 6)), more)
+        return card(f"Journal: {_headline(records)}", table(headings, rows, numbers=(4, 5, 6)), more)
 
 
 _SHOWN = 20
 """Records that a notebook shows."""
 
 
-def _told(records: Sequence[Record]) -> str:
+def _headline(records: Sequence[Record]) -> str:
     cost = fsum(record.cost or 0.0 for record in records)
     return f"{many(len(records), 'attempt')} in {many(len({record.session for record in records}), 'session')}, {usd(cost)}"

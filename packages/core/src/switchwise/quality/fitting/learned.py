@@ -25,7 +25,7 @@ PENALTIES = (4.0, 8.0, 16.0)  # of the ridge for two targets, chosen by the inne
 SURE = 2.0  # standard errors by which the inner correlation must exceed 0
 PENALTY = 20.0  # of the ridge on difficulties
 STRANGER_PENALTY = 300.0  # of the dense features alone, for labels without data
-STRANGER_LABELS = 10  # from so many labels on it can be told whether these carry over
+STRANGER_LABELS = 10  # labels needed to judge whether the weights carry over
 PAIR_WEIGHT, MANY_WEIGHT = 0.3, len(NAMES) ** -0.5  # of a dense feature beside the words
 
 
@@ -203,7 +203,7 @@ def _pair(read: Read, labels: Sequence[str], success: Any, scores: Any, fold: An
 
 
 def _strangers(read: Read, labels: Any, gain: Any, scale: Scale) -> Any:
-    """Dense weights that carry over to labels that were left out of their training; None: they do not, or it cannot be told."""
+    """Dense weights that carry over to labels that were left out of their training; None if they do not, or if it is unknown."""
     import numpy as np
 
     names, row = np.unique(labels, return_inverse=True)

@@ -81,7 +81,7 @@ def _section(name: str, heading: str, body: Html) -> Html:
 
 
 def _foot(summary: Summary) -> list[Html]:
-    told = (
+    text = (
         "Every sum is over the records of the journal: answers, rejected replies and questions of policies, each at the price of the model that "
         "gave it, sub-agents included. Savings are by the cost model of `switchwise replay`, with 95 % intervals over sessions; all the rest "
         "is counted. "
@@ -90,7 +90,7 @@ def _foot(summary: Summary) -> list[Html]:
         f"A decision took {seconds(summary.deciding)} at the median; {count(summary.total.prompt)} prompt tokens were routed."
     )
     hits = summary.total.hit_rate
-    return [el("p", told + decided + (f" {percent(hits)} of them came from caches." if hits else ""))]
+    return [el("p", text + decided + (f" {percent(hits)} of them came from caches." if hits else ""))]
 
 
 def _asset(name: str) -> str:

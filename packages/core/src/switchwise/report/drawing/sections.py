@@ -67,8 +67,8 @@ def _shares(summary: Summary, colours: Colours) -> Html | None:
     rows = [row for row in summary.by["target"] if row.cost > 0]
     bars = [el("span", class_=colours.of(row.name), style=f"flex-grow:{row.cost / total:.5f}") for row in rows]
     legend = [el("li", colours.dot(row.name), " ", el("b", percent(row.cost / total)), " ", usd(row.cost)) for row in rows]
-    told = "Spend by target: " + ", ".join(f"{row.name} {percent(row.cost / total)}" for row in rows)
-    return el("figure", el("div", bars, class_="stack", role="img", aria_label=told), el("ul", legend, class_="legend"))
+    caption = "Spend by target: " + ", ".join(f"{row.name} {percent(row.cost / total)}" for row in rows)
+    return el("figure", el("div", bars, class_="stack", role="img", aria_label=caption), el("ul", legend, class_="legend"))
 
 
 def _slices(summary: Summary, colours: Colours) -> Html | None:
@@ -85,9 +85,9 @@ def _slices(summary: Summary, colours: Colours) -> Html | None:
         ]
         columns.append(el("span", parts, title=f"{_moment(each.start)}: {usd(sum(each.by.values()))}"))
     length = slices[0].end - slices[0].start
-    told = f"Spend over time, in slices of {seconds(length)}: the dearest is {usd(most)}."
+    caption = f"Spend over time, in slices of {seconds(length)}: the dearest is {usd(most)}."
     axis = el("div", el("span", _moment(slices[0].start)), el("span", _moment(slices[-1].end)), class_="axis")
-    return el("figure", el("div", columns, class_="columns", role="img", aria_label=told), axis, el("figcaption", told))
+    return el("figure", el("div", columns, class_="columns", role="img", aria_label=caption), axis, el("figcaption", caption))
 
 
 def _moment(at: float) -> str:
@@ -201,16 +201,18 @@ def savings(summary: Summary) -> Html | None:
                 (usd(row.cost), el("span", difference, class_=_tone(row)), between),
             )
         )
-    told = (
+    caption = (
         f"{many(found.counted, 'call')} made again in other ways; no baseline makes more calls than were made, and none says that the work would "
         f"have been as good. The cost model bills the answers at {percent(found.trust)} of what was paid for them; both sides of a "
         "comparison are by the model, so that its error falls out."
     )
     if found.left_out:
-        told += f" {many(found.left_out, 'attempt')} without tokens are left out."
+        caption += f" {many(found.left_out, 'attempt')} without tokens are left out."
     headings = ("The same calls", "Would cost", "Routing is", "95 % interval")
     return el(
-        "div", table(headings, lines, wide=(3,), caption="Cost of the same calls in other ways"), el("p", told, class_="note")
+        "div",
+        table(headings, lines, wide=(3,), caption="Cost of the same calls in other ways"),
+        el("p", caption, class_="note"),
     )
 
 
@@ -331,14 +333,14 @@ def decisions(summary: Summary, colours: Colours) -> Html | None:
 def sessions(summary: Summary, shown: int) -> Html:
     """The frame that the page's script fills."""
     total = len(summary.sessions)
-    told = (
+    caption = (
         f"All {many(total, 'session')}, the dearest first."
         if shown == total
         else f"The {shown:,} dearest of {total:,} sessions."
     )
     return el(
         "div",
-        el("p", f"{told} Choose one to see each decision with its reasons.", class_="note"),
+        el("p", f"{caption} Choose one to see each decision with its reasons.", class_="note"),
         el("noscript", el("p", "The steps are drawn by the script of this page, which does not run here.", class_="note")),
         el(
             "div",

@@ -167,7 +167,7 @@ class Account:
         holders: by id.
         short: store time at which somebody was last refused what he needed.
         over: a limit that counts in place of the rule's, until `over_until`.
-        told: the highest threshold that was said.
+        alerted: the highest threshold that was said.
         folded: what holders that are long closed have spent, by piece; their ids are `gone`.
     """
 
@@ -175,13 +175,13 @@ class Account:
     short: int = 0
     over: int = 0
     over_until: int = 0
-    told: int = 0
+    alerted: int = 0
     folded: dict[int, int] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
 
     def fields(self) -> dict[str, str]:
         """As fields of text, as a hash in Redis or a row in SQLite keeps them."""
-        found = {"short": str(self.short), "over": f"{self.over} {self.over_until}", "told": str(self.told)}
+        found = {"short": str(self.short), "over": f"{self.over} {self.over_until}", "told": str(self.alerted)}
         found["folded"] = " ".join(f"{piece}:{amount}" for piece, amount in self.folded.items())
         found["gone"] = " ".join(sorted(self.gone))
         return found | {f"h:{name}": holding.text() for name, holding in self.holders.items()}
@@ -245,7 +245,7 @@ def report(account: Account, heard: Report, now: int, recovering: bool) -> Reply
         own.until = now + rule.term if rule.window else FOREVER
     spent = limit - free - sum(h.open() for h in account.holders.values() if not rule.window or now < h.until + rule.window)
     alert = max((step for step in ALERTS if limit > 0 and spent * 100 >= step * limit), default=0)
-    news, account.told = (alert if alert > account.told else 0), max(alert, account.told)
+    news, account.alerted = (alert if alert > account.alerted else 0), max(alert, account.alerted)
     short = account.short > 0 and now - account.short < SHORT
     granted = own.granted if own is not None else heard.totals.granted
     known = {name: Holding.parse(holding.text()) for name, holding in account.holders.items()} if heard.ask else {}

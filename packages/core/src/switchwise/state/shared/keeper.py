@@ -46,7 +46,7 @@ class Keeper:
         boxes: folder in which the processes of this machine note what they hold, so that a neighbour can settle for one that
             was killed; empty: one in the folder for temporary files, by the store's name; None: what a killed process held
             stays counted.
-        alert: told (account, percent) by the process whose report is the first to pass 50, 80, 95 or 100 % of a limit.
+        alert: called with (account, percent) by the process whose report is the first to pass 50, 80, 95 or 100 % of a limit.
         timer: seconds; only differences count.
 
     Raises:

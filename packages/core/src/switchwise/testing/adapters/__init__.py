@@ -7,7 +7,7 @@
         check_adapter(MyFace(), cell)
 
 Give it a `Face`: a way to build your adapter over some endpoints, and to ask it something in neutral words. Servers are
-the loopback provider (`switchwise[loopback]`) and one that says what it is told to; the models are the framework's own.
+the loopback provider (`switchwise[loopback]`) and a scripted one; the models are the framework's own.
 """
 
 from __future__ import annotations

@@ -125,16 +125,16 @@ def streams(face: Face) -> None:
 
 
 def counts_tokens(face: Face) -> None:
-    """Usage is what the provider told, whole and streamed."""
+    """Usage is what the provider reported, whole and streamed."""
     with loopback() as provider:
         for streamed, asynchronous in _WAYS:
             journal: list[Attempt] = []
             asked(face, two(face, provider.openai_url, journal), Ask(streamed=streamed), asynchronous)
-            reply, told = journal[0].reply, provider.requests[-1].usage
+            reply, counted = journal[0].reply, provider.requests[-1].usage
             assert reply is not None
             assert reply.usage is not None, "no usage"
-            assert told is not None
-            assert reply.usage.output_tokens == told.output_tokens, (reply.usage, told)
+            assert counted is not None
+            assert reply.usage.output_tokens == counted.output_tokens, (reply.usage, counted)
 
 
 def tells_ends(face: Face) -> None:

@@ -100,7 +100,7 @@ def document() -> str:
             settings,
             "\n## What is adapted, by all three adapters\n",
             cases,
-            "\n### What a target cannot be told\n",
+            "\n### Content that a target cannot take\n",
             refused,
             "\n### And by those whose frameworks can say it\n",
             others,

@@ -243,7 +243,7 @@ UNSUPPORTED: tuple[Case, ...] = (
         lambda *_: False,
     ),
 )
-"""What a target cannot be told."""
+"""Content that a target cannot take."""
 ELSEWHERE = (
     # rows of the docs that no request can show for all three adapters, and the test that holds each
     (

@@ -50,9 +50,9 @@ def turns_of(body: Mapping[str, Any]) -> list[Turn]:
     ['system', 'user']
     """
     if "input" in body:
-        told = body["input"]
+        input_items = body["input"]
         first = [Turn("system", body["instructions"])] if body.get("instructions") else []
-        items = [{"role": "user", "content": told}] if isinstance(told, str) else told
+        items = [{"role": "user", "content": input_items}] if isinstance(input_items, str) else input_items
         return [*first, *_joined([_item(item) for item in items])]
     system = [Turn("system", _text(body["system"]), marked=_marks(body["system"]))] if body.get("system") else []
     return [*system, *[turn for message in body["messages"] for turn in _turns(message)]]

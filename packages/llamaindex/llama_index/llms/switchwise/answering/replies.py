@@ -30,7 +30,7 @@ def reply_of(
     usage: Usage | None,
     native: Native,
     first_chunk: float | None = None,
-    told: Mapping[str, Any] | None = None,
+    end: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Reply:
     """The reply that a chat response, a completion response, or a structured answer is.
@@ -40,11 +40,11 @@ def reply_of(
         usage: tokens of the call; None: nobody said.
         native: who gave it.
         first_chunk: seconds that it took to come.
-        told: what a stream said of its end; None: it is no stream.
+        end: what a stream said of its end; None: it is no stream.
         headers: of the HTTP answer; None: not heard.
     """
     raw = getattr(response, "raw", None)
-    told = end_fields(raw, native) if told is None else told
+    end = end_fields(raw, native) if end is None else end
     message, calls = getattr(response, "message", None), _NO_CALLS
     if isinstance(message, ChatMessage):
         blocks = message.blocks
@@ -54,11 +54,11 @@ def reply_of(
             text = message.content or ""
             calls = tuple([(b.tool_name, _arguments(b.tool_kwargs)) for b in blocks if isinstance(b, ToolCallBlock)])
     elif isinstance(response, BaseModel) and not hasattr(response, "raw"):
-        ended = end_reason(native, told, response, calls=False)
+        ended = end_reason(native, end, response, calls=False)
         return Reply(response.model_dump_json(), (), usage, response, "", first_chunk, ended, headers=headers)
     else:
         text = getattr(response, "text", "") or ""
-    ended = end_reason(native, told, response, bool(calls))
+    ended = end_reason(native, end, response, bool(calls))
     return Reply(text, calls, usage, response, _model(raw), first_chunk, ended, headers=headers)
 
 
@@ -100,23 +100,23 @@ def tool_calls_in(response: ChatResponse, error_on_no_tool_call: bool) -> list[T
     ]
 
 
-def _partial(told: Any) -> dict[str, Any]:
+def _partial(end: Any) -> dict[str, Any]:
     """Arguments as far as they have come, in the middle of a stream."""
-    if not isinstance(told, str):
-        return dict(told)
+    if not isinstance(end, str):
+        return dict(end)
     try:
-        return dict(parse_partial_json(told))
+        return dict(parse_partial_json(end))
     except ValueError:
         return {}
 
 
-def _arguments(told: Any) -> Mapping[str, Any]:
-    if isinstance(told, str):
+def _arguments(end: Any) -> Mapping[str, Any]:
+    if isinstance(end, str):
         try:
-            told = json.loads(told)
+            end = json.loads(end)
         except ValueError:  # half a stream, or a model that cannot write JSON: the caller will see it
             return {}
-    return told if isinstance(told, dict) else {}
+    return end if isinstance(end, dict) else {}
 
 
 def _model(raw: Any) -> str:

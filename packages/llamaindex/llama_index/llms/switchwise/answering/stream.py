@@ -5,7 +5,7 @@ Rules:
    target may still answer.
 2. A stream is complete only with its provider's terminal marker. Neither the SDKs nor LlamaIndex notice a stream that was cut: it looks like a
    short answer. A usage record that is sent last is an end, too.
-3. Calls that a server gives one number are told apart by their ids: OpenAI's integration would join them.
+3. Calls with the same index are distinguished by their ids: OpenAI's integration would join them.
 
 Source of the markers: `EndRules` of `switchwise.dialects`; of the events, `response.completed` and `response.incomplete` (Responses).
 """
@@ -47,7 +47,7 @@ class StreamEnd:
         self._marked = marked
         self._ended: bool | None = None
         self._closed = False
-        self.told: dict[str, Any] = {}
+        self.fields: dict[str, Any] = {}
 
     def hear(self, chunk: Any) -> None:
         """Take in a chunk.
@@ -61,7 +61,7 @@ class StreamEnd:
         raw = getattr(chunk, "raw", None)
         self._closed = getattr(raw, "choices", None) == [] and usage_of(raw) is not None
         if ended or (ended is None and raw is not None):
-            self.told.update(end_fields(raw, self._native))
+            self.fields.update(end_fields(raw, self._native))
 
     def check(self) -> None:
         """Say it when the stream is over.
@@ -99,9 +99,9 @@ class StreamReader:
         self._says_nothing = is_empty if structured else says_nothing
 
     @property
-    def told(self) -> Mapping[str, Any]:
+    def fields(self) -> Mapping[str, Any]:
         """What it said of its end."""
-        return self._end.told if self._end is not None else {}
+        return self._end.fields if self._end is not None else {}
 
     def hear(self, chunk: Any) -> list[Any]:
         """The chunks that may be shown now.
@@ -206,17 +206,17 @@ def end_fields(raw: Any, native: Native) -> dict[str, Any]:
     return found
 
 
-def end_reason(native: Native, told: Mapping[str, Any], response: Any, calls: bool) -> EndReason:
+def end_reason(native: Native, fields: Mapping[str, Any], response: Any, calls: bool) -> EndReason:
     """Why an answer ended.
 
     Parameters:
         native: who gave it.
-        told: what it said of its end.
+        fields: what it said of its end.
         response: LlamaIndex's.
         calls: it calls tools.
     """
     refused = _get(_get(_first(getattr(response, "raw", None), "choices"), "message"), "refusal")
-    return end_of(native.dialect, told, calls, refused=bool(refused))
+    return end_of(native.dialect, fields, calls, refused=bool(refused))
 
 
 def check(response: Any) -> None:
@@ -262,8 +262,8 @@ def is_empty(chunk: Any) -> bool:
     return isinstance(chunk, BaseModel) and all(value is None for value in vars(chunk).values())
 
 
-def _failure(told: Any) -> TargetError:
-    error = getattr(told, "error", None) or told
+def _failure(fields: Any) -> TargetError:
+    error = getattr(fields, "error", None) or fields
     body = error.model_dump() if hasattr(error, "model_dump") else error
     kind, wait = classify(None, body)
     return TargetError(kind, str(getattr(error, "message", "") or "the response failed"), wait, billable=True)

@@ -1,6 +1,6 @@
 """Tokens of an answer, wherever an integration left them. Unknown is None, never zero.
 
-LlamaIndex's integrations pass on what the provider told as `raw` (an SDK object, a dictionary, an event of a stream), or keep a
+LlamaIndex's integrations pass on the provider's answer as `raw` (an SDK object, a dictionary, an event of a stream), or keep a
 part of it: `additional_kwargs["usage"]` of the response (OpenAI's Responses) or of its message (Anthropic's streams), totals in
 `additional_kwargs` (others). What is fullest is read first; what the numbers mean, `switchwise.usage_of` knows.
 """

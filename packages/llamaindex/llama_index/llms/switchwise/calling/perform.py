@@ -241,8 +241,8 @@ class _Attempt:
         usage = usage_of(response) if self.listener is _NOT_LISTENING else self.listener.usage
         if usage is not None and self.native.dialect is ANTHROPIC and self._counts_a_part(usage):
             usage = None
-        first, told = (reader.first_chunk, reader.told) if reader is not None else (None, None)
-        reply = reply_of(response, usage, self.native, first, told, self._heard.headers)
+        first, end_fields = (reader.first_chunk, reader.fields) if reader is not None else (None, None)
+        reply = reply_of(response, usage, self.native, first, end_fields, self._heard.headers)
         raw = getattr(response, "raw", None)
         if raw is not None and self.listener is _NOT_LISTENING:
             check_answer(reply, getattr(raw, "error", None), content=not says_nothing(response))
@@ -256,8 +256,8 @@ class _Attempt:
         Anthropic counts what it read from its cache, and what it wrote to it, beside the prompt. A stream tells these counts
         with its first event, which the integration keeps to itself, and not every server repeats them with the last.
         """
-        told = usage.cache_read_tokens is not None or usage.cache_write_tokens is not None
-        return not told and self._call.ask is None and self._hint_writer.asked(self.native, self._request)
+        end_fields = usage.cache_read_tokens is not None or usage.cache_write_tokens is not None
+        return not end_fields and self._call.ask is None and self._hint_writer.asked(self.native, self._request)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         failure = error

@@ -93,10 +93,10 @@ class Switchwise(FunctionCallingLLM):
         router: chooses among them; its pool must have the names of `models`. None: `Router.default` over `models`.
         aim: `quality` (the default), `balanced` or `cost`; see `Router.default`. Not together with `router`.
         verify: judges answers before they are shown; see `switchwise.verifiers`. Not together with `router`.
-        observers: told of decisions, attempts and events; see `switchwise.observe`. Not together with `router`.
+        observers: notified of decisions, attempts and events; see `switchwise.observe`. Not together with `router`.
         catalog: prices and abilities of models; give one with overrides for models that you know better.
         cache_hints: what is done to find prompt caches again (`switchwise.prompt_cache.CacheHints`); None: endpoints that take it are
-            told which calls belong to one thread of a session that you named, and nothing is marked.
+            sent a key per thread of a session that you named, and nothing is marked.
         settings: fields of LlamaIndex's LLMs (`system_prompt`, `callback_manager`, ...); anything else goes to the
             constructors of those models that are given as strings.
 

@@ -48,7 +48,7 @@ class Native:
         llm: the LlamaIndex LLM; anything with its methods will do.
         dialect: what its API takes and gives.
         integration: the package whose code converts its messages.
-        usage_option: what it is told to do about usage in streams; None: nothing, since its server refuses `stream_options`.
+        usage_option: its configured usage option for streams; None if unset, since its server refuses `stream_options`.
         effort: the level of reasoning that its calls ask for; empty: whatever the LLM is set to.
     """
 
@@ -63,8 +63,8 @@ class Native:
     def tells_usage_if_asked(self) -> bool:
         """OpenAI tells the usage of a stream only if asked; not asked of classes that merely speak like it, or against the user."""
         package = type(self.llm).__module__
-        told = getattr(self.llm, "additional_kwargs", None) or {}
-        return package.startswith("llama_index.llms.openai.") and "stream_options" not in told
+        extra = getattr(self.llm, "additional_kwargs", None) or {}
+        return package.startswith("llama_index.llms.openai.") and "stream_options" not in extra
 
     @property
     def account(self) -> str:
@@ -235,12 +235,12 @@ def _native(name: str, llm: Any) -> Native:
             "conversations that share it would mix; leave it away"
         )
     dialect = dialect_of(llm)
-    told = getattr(llm, "additional_kwargs", None)
+    extra = getattr(llm, "additional_kwargs", None)
     if (
-        isinstance(told, dict) and told.get("stream_options", told) is None
+        isinstance(extra, dict) and extra.get("stream_options", extra) is None
     ):  # its server refuses the field, and None would be sent
         llm = llm.model_copy(
-            update={"additional_kwargs": {key: value for key, value in told.items() if key != "stream_options"}}
+            update={"additional_kwargs": {key: value for key, value in extra.items() if key != "stream_options"}}
         )
         return Native(name, llm, dialect, integration_of(llm), usage_option=None)
     return Native(name, llm, dialect, integration_of(llm))

@@ -65,15 +65,15 @@ class Answers:
             return adapted
         own = {name: value for name, value in made.own.items() if name != _EXTRA}
         extra = made.own.get(_EXTRA, {})
-        told = []
+        calls_sent = []
         for call in calls:
             arguments = (
                 call.tool_kwargs if isinstance(call.tool_kwargs, str) else json.dumps(call.tool_kwargs, ensure_ascii=False)
             )
             one = {"id": call.tool_call_id, "type": "function", "function": {"name": call.tool_name, "arguments": arguments}}
-            told.append({**one, _EXTRA: extra[call.tool_call_id]} if call.tool_call_id in extra else one)
+            calls_sent.append({**one, _EXTRA: extra[call.tool_call_id]} if call.tool_call_id in extra else one)
         blocks = [block for block in adapted.blocks if isinstance(block, TextBlock)]
-        return adapted.model_copy(update={"blocks": blocks, "additional_kwargs": {"tool_calls": told, **own}})
+        return adapted.model_copy(update={"blocks": blocks, "additional_kwargs": {"tool_calls": calls_sent, **own}})
 
 
 def _key(message: ChatMessage) -> int:

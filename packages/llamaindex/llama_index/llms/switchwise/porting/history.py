@@ -80,14 +80,14 @@ class Histories:
             kept = self._grown(kept, known, source, blocks, lengths, native)
             self._kept.put(key, kept)
         at = kept.after[-1] if kept.after else _START
-        told = _Told(native, kept.messages[: at.sent], at)
+        adapted = _Adapted(native, kept.messages[: at.sent], at)
         foreign = bool(source) and self.answers.made_elsewhere(source[-1], native.name) and not _calls(source[-1])
-        told.take(turn_order.ending(native.dialect, at.place, foreign), None)
+        adapted.take(turn_order.ending(native.dialect, at.place, foreign), None)
         if native.marks:  # it writes into what it is given
             return [
-                message.model_copy(update={"additional_kwargs": {**message.additional_kwargs}}) for message in told.messages
+                message.model_copy(update={"additional_kwargs": {**message.additional_kwargs}}) for message in adapted.messages
             ]
-        return told.messages
+        return adapted.messages
 
     def _grown(
         self, kept: _Kept | None, known: int, source: list[ChatMessage], blocks: list[Any], lengths: list[int], native: Native
@@ -98,19 +98,19 @@ class Histories:
         ids = kept.ids if kept is not None and known == len(kept.source) else kept.ids.upto(known) if kept is not None else None
         ids = ids or CallIds(dialect.ids)
         at = after[-1] if after else _START
-        told = _Told(native, kept.messages[: at.sent] if kept is not None else [], at)
+        adapted = _Adapted(native, kept.messages[: at.sent] if kept is not None else [], at)
         for index in range(known, len(source)):
             foreign = self.answers.made_elsewhere(source[index], native.name)
             message = adapt_message(source, index, native, ids, foreign)
             if message is not None:
                 if native.integration == "openai":
                     message = self.answers.restored(source[index], message, native.name)
-                told.add(message)
-            after.append(_At(len(told.messages), told.place, told.shown))
-        return _Kept(source, blocks, lengths, told.messages, after, ids)
+                adapted.add(message)
+            after.append(_At(len(adapted.messages), adapted.place, adapted.shown))
+        return _Kept(source, blocks, lengths, adapted.messages, after, ids)
 
 
-class _Told:
+class _Adapted:
     """What goes out, message after message."""
 
     def __init__(self, native: Native, messages: list[ChatMessage], at: _At) -> None:

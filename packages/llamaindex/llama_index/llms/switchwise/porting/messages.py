@@ -132,10 +132,10 @@ def begins_with_thinking(message: ChatMessage) -> bool:
 
 def with_calls(message: ChatMessage) -> list[Any]:
     """The blocks; tool calls that an older integration kept in addition, as provider objects, are made blocks."""
-    told = message.additional_kwargs.get("tool_calls")
-    if not told or any(isinstance(block, ToolCallBlock) for block in message.blocks):
+    given_calls = message.additional_kwargs.get("tool_calls")
+    if not given_calls or any(isinstance(block, ToolCallBlock) for block in message.blocks):
         return message.blocks
-    return [*message.blocks, *[_call_block(call) for call in told]]
+    return [*message.blocks, *[_call_block(call) for call in given_calls]]
 
 
 def _plain(message: ChatMessage, dialect: Dialect) -> bool:

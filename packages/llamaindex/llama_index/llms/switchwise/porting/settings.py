@@ -66,9 +66,9 @@ def settings_for(
 
 def _for_anthropic(native: Native, messages: Sequence[ChatMessage], settings: dict[str, Any], choice: Any, tools: int) -> None:
     if choice is not None and tools:
-        told, alone = neutral(choice)
+        wanted, alone = neutral(choice)
         parallel = bool(settings.get("allow_parallel_tool_calls")) and not alone
-        settings["tool_choice"] = in_messages_words(fitting(told, ANTHROPIC, tools), parallel)
+        settings["tool_choice"] = in_messages_words(fitting(wanted, ANTHROPIC, tools), parallel)
     if "thinking" not in settings:
         forced = (settings.get("tool_choice") or {}).get("type") in ("any", "tool")
         if must_be_off(getattr(native.llm, "thinking_dict", None), loop_without_thinking(messages), forced):

@@ -3,7 +3,7 @@
 LlamaIndex hands an LLM neither agent nor session. They are found, at the moment of the call, where each is said most
 explicitly: the call's own `route={...}`, `Switchwise.bind`, the event of the running workflow step, `route_scope`,
 instrumentation tags. `bind(agent=...)` is the supported way to name an agent. The step event needs no wiring, but is read
-from a private variable of the workflow engine: where that is gone, agents are simply not told apart any more.
+from a private variable of the workflow engine: where that is gone, agents are no longer distinguished.
 
 A session that nobody names is the workflow's `Context`: runs that share one are one session. Between two runs the engine
 keeps nothing of a context but its store, so the first run leaves its id there, under `MARK`, and it stays with the context
