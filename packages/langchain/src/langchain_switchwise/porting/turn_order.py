@@ -30,7 +30,7 @@ class Turns:
     `messages` is what goes out.
     """
 
-    __slots__ = ("_native", "_system_anywhere", "place", "shown", "messages")
+    __slots__ = ("_native", "_system_anywhere", "messages", "place", "shown")
 
     def __init__(self, native: Native, place: Place = turn_order.START, shown: tuple[str | dict[str, Any], ...] = ()) -> None:
         profile: Any = native.model.profile or {}
