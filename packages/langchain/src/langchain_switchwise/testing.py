@@ -58,7 +58,7 @@ class LangChainFace:
         model, messages, config = _asked(adapter, request)
         settings = _settings(request)
         if not request.streamed:
-            return _said(model.invoke(messages, config, **settings))
+            return _observed(model.invoke(messages, config, **settings))
         chunks, pieces = [], []
         stream = model.stream(messages, config, **settings)
         for chunk in stream:
@@ -67,13 +67,13 @@ class LangChainFace:
             if request.leave_after == len(pieces) > 0:
                 stream.close()
                 return Said("".join(pieces), pieces=tuple(pieces))
-        return _said(_added(chunks), tuple(pieces))
+        return _observed(_added(chunks), tuple(pieces))
 
     async def aask(self, adapter: Any, request: Ask) -> Said:
         model, messages, config = _asked(adapter, request)
         settings = _settings(request)
         if not request.streamed:
-            return _said(await model.ainvoke(messages, config, **settings))
+            return _observed(await model.ainvoke(messages, config, **settings))
         chunks, pieces = [], []
         stream = model.astream(messages, config, **settings)
         async for chunk in stream:
@@ -82,7 +82,7 @@ class LangChainFace:
             if request.leave_after == len(pieces) > 0:
                 await stream.aclose()
                 return Said("".join(pieces), pieces=tuple(pieces))
-        return _said(_added(chunks), tuple(pieces))
+        return _observed(_added(chunks), tuple(pieces))
 
 
 def _model(endpoint: Endpoint) -> Any:
@@ -155,6 +155,6 @@ def _added(chunks: list[AIMessageChunk]) -> AIMessage:
     return first
 
 
-def _said(message: AIMessage, pieces: tuple[str, ...] = ()) -> Said:
+def _observed(message: AIMessage, pieces: tuple[str, ...] = ()) -> Said:
     calls = tuple((call["id"] or "", call["name"], call["args"]) for call in message.tool_calls)
     return Said(str(message.text), calls, message, pieces, message.response_metadata["switchwise"])

@@ -204,9 +204,9 @@ def opening(messages: Sequence[Any], turn: Callable[[Any], Turn]) -> str:
     """What stands for the session where the caller names none: a digest of the system prompt and of the user's first words."""
     system = ""
     for at in range(min(len(messages), _OPENING)):
-        said = turn(messages[at])
-        if said.role == "user":
-            return fingerprint(system, said.text)
-        if said.role == "system" and not system:
-            system = said.text
+        found_turn = turn(messages[at])
+        if found_turn.role == "user":
+            return fingerprint(system, found_turn.text)
+        if found_turn.role == "system" and not system:
+            system = found_turn.text
     return fingerprint(system, "")

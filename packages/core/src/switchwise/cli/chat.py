@@ -31,11 +31,11 @@ def chat(
     from switchwise.clients import Clients
 
     clients = Clients.from_file(config, router)
-    out, said = console(), console(error=True)
+    out, err = console(), console(error=True)
     begin: list[Any] = [{"role": "system", "content": system}] if system else []
     messages, to, spent, failed = list(begin), "", 0.0, False
     if sys.stdin.isatty() and not json_:
-        said.print(Text(f"Targets: {', '.join(target.name for target in clients.router.pool)}.  {HELP}", style="dim"))
+        err.print(Text(f"Targets: {', '.join(target.name for target in clients.router.pool)}.  {HELP}", style="dim"))
     for line in _lines(json_):
         word, _, rest = line.partition(" ")
         if word == "/quit":
@@ -47,7 +47,7 @@ def chat(
         elif word == "/to" and rest.strip():
             to = rest.strip()
         elif word.startswith("/"):
-            said.print(Text(HELP, style="dim"))
+            err.print(Text(HELP, style="dim"))
         else:
             messages.append({"role": "user", "content": line})
             try:
@@ -55,7 +55,7 @@ def chat(
             except Exception as error:  # noqa: BLE001  (any error of an SDK is printed, and the conversation goes on)
                 messages.pop()
                 failed = True
-                said.print(Text(f"{type(error).__name__}: {error}", style="red"))
+                err.print(Text(f"{type(error).__name__}: {error}", style="red"))
             else:
                 messages.append(done.message)
                 spent += done.outcome.cost or 0

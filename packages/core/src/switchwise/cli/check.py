@@ -59,10 +59,10 @@ def _broken(problems: tuple[Problem, ...], json_: bool) -> None:
 def _print_findings(configuration: Configuration, found: list[Finding]) -> None:
     counts = {weight: sum(each.weight == weight for each in found) for weight in _STYLES}
     what = f"{many(len(configuration.endpoints), 'target')} and {many(len(configuration.recipes), 'router')}"
-    said = [many(count, weight) for weight, count in counts.items() if count]
+    counted = [many(count, weight) for weight, count in counts.items() if count]
     out = console()
     verdict = "is well formed, but calls will fail" if counts["error"] else "can be used"
-    out.print(f"{configuration.document.path} {verdict}: {what}; {', '.join(said) or 'nothing to remark'}.")
+    out.print(f"{configuration.document.path} {verdict}: {what}; {', '.join(counted) or 'nothing to remark'}.")
     for each in found:
         out.print()
         head = (f"{each.file}:{each.line}", "bold"), " ", (each.weight, _STYLES[each.weight]), f" {each.field}"

@@ -115,11 +115,11 @@ class OpenAIClient(Client):
 
     def message_of(self, raw: Mapping[str, Any], model: str) -> dict[str, Any]:
         """Reasoning, and what a server noted with its calls, must go back to the same model only: they travel in `native`."""
-        said = _message(raw)
-        kept = {name: said[name] for name in ("content", "refusal") if said.get(name)}
-        if said.get("tool_calls"):
-            kept["tool_calls"] = plain_calls(said["tool_calls"])
-        own = own_parts(said)
+        reported = _message(raw)
+        kept = {name: reported[name] for name in ("content", "refusal") if reported.get(name)}
+        if reported.get("tool_calls"):
+            kept["tool_calls"] = plain_calls(reported["tool_calls"])
+        own = own_parts(reported)
         return {"role": "assistant", "content": None, **kept, **({"native": {"model": model, "message": own}} if own else {})}
 
 
@@ -165,17 +165,17 @@ class Chat(Assembly):
         return ended == "content_filter" or bool(_message(self.raw).get("refusal"))
 
     def reply(self, first_chunk: float | None, headers: Mapping[str, str] | None = None) -> Reply:
-        said = _message(self.raw)
-        calls = tuple(_call(call) for call in said.get("tool_calls") or _legacy(said))
+        reported = _message(self.raw)
+        calls = tuple(_call(call) for call in reported.get("tool_calls") or _legacy(reported))
         choice: Mapping[str, Any] = next(iter(self.raw.get("choices") or ()), {})
         return Reply(
-            text=said.get("content") or said.get("refusal") or "",
+            text=reported.get("content") or reported.get("refusal") or "",
             tool_calls=calls,
             usage=usage_of(self.raw),
             raw=self.raw,
             model=self.raw.get("model") or "",
             first_chunk=first_chunk,
-            end=end_of(self._dialect, choice, calls=bool(calls), refused=bool(said.get("refusal"))),
+            end=end_of(self._dialect, choice, calls=bool(calls), refused=bool(reported.get("refusal"))),
             headers=headers,
         )
 
@@ -192,6 +192,6 @@ def _call(call: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     return function.get("name", ""), arguments_of(function.get("arguments"))
 
 
-def _legacy(said: Message) -> list[dict[str, Any]]:
-    call = said.get("function_call")
+def _legacy(reported: Message) -> list[dict[str, Any]]:
+    call = reported.get("function_call")
     return [{"function": call}] if call else []

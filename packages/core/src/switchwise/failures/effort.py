@@ -29,8 +29,10 @@ def effort_refused(failure: TargetError, target: Target) -> TargetError:
     levels = levels_in(str(failure))
     if not levels or target.effort in levels:
         return failure
-    said = f"{target.model or target.name} has no effort {target.effort!r}; it takes {', '.join(levels)}"
-    found = TargetError(FailureKind.NOT_FOUND, f"{said}: leave this target out, or give it one of these", failure.retry_after)
+    message = f"{target.model or target.name} has no effort {target.effort!r}; it takes {', '.join(levels)}"
+    found = TargetError(
+        FailureKind.NOT_FOUND, f"{message}: leave this target out, or give it one of these", failure.retry_after
+    )
     found.__cause__ = failure.own if failure.own is not failure else failure
     return found
 

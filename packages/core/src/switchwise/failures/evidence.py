@@ -68,8 +68,8 @@ def quoted(text: str, secrets: Iterable[str] = ()) -> str:
     Parameters:
         secrets: keys that are known, such as the one that was sent.
     """
-    said = " ".join(masked(text, secrets).split())
-    return said if len(said) <= _SHORT else f"{said[: _SHORT - 3]}..."
+    cleaned = " ".join(masked(text, secrets).split())
+    return cleaned if len(cleaned) <= _SHORT else f"{cleaned[: _SHORT - 3]}..."
 
 
 def _parsed(body: object) -> object:

@@ -93,10 +93,10 @@ def target_error(error: BaseException, clock: Callable[[], float] = time.time) -
         return error
     seen = _behind(error, frozenset())
     if seen is None:
-        said = unreadable(error)
-        if said is None:
+        evidence_text = unreadable(error)
+        if evidence_text is None:
             return None
-        seen = Kind.SERVER_ERROR, Evidence(text=said)
+        seen = Kind.SERVER_ERROR, Evidence(text=evidence_text)
     kind, evidence = seen
     secrets = scrub_all(error)
     failure = TargetError(kind, quoted(evidence.text, secrets) or type(error).__name__, retry_after(evidence, clock))
@@ -154,7 +154,7 @@ def _behind(error: BaseException | None, passed: frozenset[int]) -> tuple[Kind, 
     names = _names(error)
     status = _status(error)
     if _says_something(error, names, status):
-        return _said(error, names, status)
+        return _by_answer(error, names, status)
     if names & {"APIConnectionError", "ModelConnectionError"}:
         text = Evidence(text=str(error))
         kind = Kind.TIMEOUT if any("Timeout" in name for name in names) else Kind.CONNECTION
@@ -175,7 +175,7 @@ def _says_something(error: Exception, names: frozenset[str], status: int | None)
     return "APIError" in names and not names & {"APIConnectionError"} and getattr(error, "body", None) is not None
 
 
-def _said(error: Exception, names: frozenset[str], status: int | None) -> tuple[Kind, Evidence]:
+def _by_answer(error: Exception, names: frozenset[str], status: int | None) -> tuple[Kind, Evidence]:
     """The kind by what the provider said; where nothing is known of that, by the class that LangChain gave it."""
     if "APIResponseValidationError" in names:  # a good status, but what came was no answer: a proxy's page
         return Kind.SERVER_ERROR, Evidence(text=str(error))
@@ -199,7 +199,9 @@ def _said(error: Exception, names: frozenset[str], status: int | None) -> tuple[
             and isinstance(cause := error.__cause__, Exception)
             and _status(cause) is not None
         ):
-            return _said(cause, _names(cause), _status(cause))  # ChatGoogleGenerativeAI's says less than what it is raised from
+            return _by_answer(
+                cause, _names(cause), _status(cause)
+            )  # ChatGoogleGenerativeAI's says less than what it is raised from
         return named, evidence
     return kind_of(evidence) or Kind.SERVER_ERROR, evidence
 

@@ -71,13 +71,13 @@ def never_fits(seen: Evidence) -> bool:
     """
     if (openai := _OPENAI_LIMIT.search(seen.text)) and int(openai[2]) > int(openai[1]):
         return True
-    if not (said := _ANTHROPIC_LIMIT.search(seen.text)):
+    if not (limit_text := _ANTHROPIC_LIMIT.search(seen.text)):
         return False
-    name = f"anthropic-ratelimit-{said['what'].strip().replace(' ', '-').lower()}"
+    name = f"anthropic-ratelimit-{limit_text['what'].strip().replace(' ', '-').lower()}"
     remaining, limit = seen.header(f"{name}-remaining"), seen.header(f"{name}-limit")
     if remaining is not None and limit is not None:
         return remaining == limit
-    return said["whose"].lower() != "the"
+    return limit_text["whose"].lower() != "the"
 
 
 ROWS: tuple[Row, ...] = (

@@ -137,8 +137,8 @@ def check_answer(reply: Reply, error: object = None, content: bool = False) -> N
         raise TargetError(
             kind_of(seen) or FailureKind.SERVER_ERROR, quoted(seen.text) or "an error in a good answer", billable=True
         )
-    said = bool(reply.text or reply.tool_calls or reply.answers or content)
+    has_content = bool(reply.text or reply.tool_calls or reply.answers or content)
     if reply.end is EndReason.ERROR:
         raise TargetError(FailureKind.SERVER_ERROR, "the provider says that its answer failed", billable=True)
-    if not said and reply.end is EndReason.UNKNOWN:
+    if not has_content and reply.end is EndReason.UNKNOWN:
         raise TargetError(FailureKind.SERVER_ERROR, "an answer without content and without an end", billable=True)

@@ -170,10 +170,10 @@ class Gate:
             return Ruling(Finding(Standing.UNJUDGED, "the gate is off"), passage=passage)
         work = self._work(work, passage)
         try:
-            said: object = self.check(work)
+            findings: object = self.check(work)
         except Exception as error:  # noqa: BLE001  (rule 3)
-            said = error
-        return self._ruled(work, said, passage)
+            findings = error
+        return self._ruled(work, findings, passage)
 
     async def arule(self, work: Work, passage: Passage) -> Ruling:
         """As `rule`, without holding up the event loop."""
@@ -181,14 +181,14 @@ class Gate:
             return Ruling(Finding(Standing.UNJUDGED, "the gate is off"), passage=passage)
         work = self._work(work, passage)
         try:
-            said: object
+            findings: object
             if isinstance(self.check, ChecksAsync):
-                said = await self.check.acheck(work)
+                findings = await self.check.acheck(work)
             else:
-                said = await asyncio.to_thread(self.check, work)
+                findings = await asyncio.to_thread(self.check, work)
         except Exception as error:  # noqa: BLE001  (rule 3)
-            said = error
-        return self._ruled(work, said, passage)
+            findings = error
+        return self._ruled(work, findings, passage)
 
     def rate(self) -> tuple[int, int]:
         """First answers that were accepted, and that were judged."""
@@ -198,8 +198,8 @@ class Gate:
     def _work(self, work: Work, passage: Passage) -> Work:
         return replace(work, root=self.root or work.root, begun=passage.begun)
 
-    def _ruled(self, work: Work, said: object, passage: Passage) -> Ruling:
-        finding = _finding(said)
+    def _ruled(self, work: Work, findings: object, passage: Passage) -> Ruling:
+        finding = _finding(findings)
         if passage.rejections == 0 and finding.standing in (Standing.ACCEPTED, Standing.REJECTED):
             with self._lock:
                 self._judged += 1
@@ -257,11 +257,11 @@ class Gate:
         return (centre + spread) / (1 + z * z / n)
 
 
-def _finding(said: object) -> Finding:
-    if isinstance(said, Finding):
-        return said
-    if isinstance(said, bool):
-        return Finding(Standing.ACCEPTED, score=1.0) if said else Finding(Standing.REJECTED, "the check says no")
-    if isinstance(said, Exception):
-        return Finding(Standing.BROKEN, f"{type(said).__name__}: {said}"[:400])
-    return Finding(Standing.BROKEN, f"the check gave {said!r:.80}: return a Finding, True or False")
+def _finding(findings: object) -> Finding:
+    if isinstance(findings, Finding):
+        return findings
+    if isinstance(findings, bool):
+        return Finding(Standing.ACCEPTED, score=1.0) if findings else Finding(Standing.REJECTED, "the check says no")
+    if isinstance(findings, Exception):
+        return Finding(Standing.BROKEN, f"{type(findings).__name__}: {findings}"[:400])
+    return Finding(Standing.BROKEN, f"the check gave {findings!r:.80}: return a Finding, True or False")

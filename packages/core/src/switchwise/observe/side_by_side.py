@@ -97,7 +97,7 @@ class SideBySide:
         rows = [
             [
                 el("b", side.target),
-                el("div", _said(side, 1_000), style=f"white-space:pre-wrap;max-width:36em;{BAD if side.error else ''}"),
+                el("div", _text_of(side, 1_000), style=f"white-space:pre-wrap;max-width:36em;{BAD if side.error else ''}"),
                 *_row(side)[2:],
             ]
             for side in self
@@ -111,7 +111,7 @@ _HEADINGS = ("target", "answer", "prompt", "cached", "output", "cost", "took")
 _NUMBERS = (2, 3, 4, 5, 6)
 
 
-def _said(side: Side, most: int) -> str:
+def _text_of(side: Side, most: int) -> str:
     text = side.error or side.answer or (f"calls {', '.join(side.tools)}" if side.tools else "(nothing)")
     return text if len(text) <= most else text[:most] + " …"
 
@@ -119,7 +119,15 @@ def _said(side: Side, most: int) -> str:
 def _row(side: Side) -> list[str]:
     cached = percent(side.cached / side.prompt) if side.prompt and side.cached else ""
     tokens = [f"{number:,}" if number is not None else "" for number in (side.prompt, side.output)]
-    return [side.target, " ".join(_said(side, 60).split()), tokens[0], cached, tokens[1], usd(side.cost), seconds(side.latency)]
+    return [
+        side.target,
+        " ".join(_text_of(side, 60).split()),
+        tokens[0],
+        cached,
+        tokens[1],
+        usd(side.cost),
+        seconds(side.latency),
+    ]
 
 
 def side_by_side(

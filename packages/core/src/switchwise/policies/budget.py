@@ -176,9 +176,7 @@ class Budget:
             shortlist = shortlist.require(lambda target: target.name not in dear, because, raises=BudgetExceeded)
         if not eager or len(shortlist.targets) < 2:
             return shortlist
-        return shortlist.order(
-            lambda target: self._dollars(target, view), f"{self._spent_text(key, left, view.now)}: cheaper first"
-        )
+        return shortlist.order(lambda target: self._dollars(target, view), f"{self._state(key, left, view.now)}: cheaper first")
 
     def _is_near(self, key: Key, left: tuple[float, float], now: float) -> bool:
         """So much is spent that cheaper targets come first."""
@@ -305,8 +303,8 @@ class Budget:
         key = self._key(view, _ANY)
         limits = Limits(self.usd if usd is None else usd, self.tokens if tokens is None else tokens)
         self._spending.override(key, limits, until)
-        said = ", ".join(f"{name}={value}" for name, value in (("usd", usd), ("tokens", tokens)) if value is not None)
-        _audit.warning("budget override: %s: %s until %.0f, by %s: %s", self.payers.label(key), said, until, by, because)
+        amounts = ", ".join(f"{name}={value}" for name, value in (("usd", usd), ("tokens", tokens)) if value is not None)
+        _audit.warning("budget override: %s: %s until %.0f, by %s: %s", self.payers.label(key), amounts, until, by, because)
 
     def report_to(self, hear: Callable[[Event], object]) -> None:
         """Send every event of this budget to `hear`: thresholds that are passed (50, 80, 95, 100 %), and when nothing is left."""
@@ -376,11 +374,11 @@ class Budget:
     def _explained(self, dear: Mapping[str, tuple[Key, tuple[float, float], Amount]], now: float) -> str:
         reasons: dict[Key, list[str]] = {}
         for name, (key, left, bound) in dear.items():
-            costs = reasons.setdefault(key, [f"{self._spent_text(key, left, now)}; more than is left may be needed: "])
+            costs = reasons.setdefault(key, [f"{self._state(key, left, now)}; more than is left may be needed: "])
             costs.append(f"{name} {amount_in_words(bound, self.usd is not None, self.tokens is not None)}")
         return "; ".join(f"{who}{', '.join(costs)}" for who, *costs in reasons.values())
 
-    def _spent_text(self, key: Key, left: tuple[float, float], now: float) -> str:
+    def _state(self, key: Key, left: tuple[float, float], now: float) -> str:
         when = f" in {key[-1]}" if self.calendar is not None else ""
         return f"{self.payers.label(key)} has spent {spent_in_words(self._spending.limits(key, now), left)}{when}, open calls included"
 

@@ -39,7 +39,7 @@ LONGEST = 8_000
 """Characters of the user's turn that are judged; of a longer one the middle is left out."""
 
 
-class _Said(NamedTuple):
+class _Reading(NamedTuple):
     """What a model said in the step `decision`: the target or role to prefer (empty: none), and why."""
 
     decision: str
@@ -153,9 +153,9 @@ class ByDecision:
     def __call__(self, view: View, shortlist: Shortlist) -> Opinion:
         if not self._matters(shortlist) or (self.when is not None and not self.when(view)):
             return shortlist
-        said = self._standing(view)
-        if said is not None:
-            return _noted(shortlist, said)
+        reading = self._standing(view)
+        if reading is not None:
+            return _noted(shortlist, reading)
         until, because = self._rest
         if view.now < until:
             return shortlist.remark(f"{self._who} is not asked for {until - view.now:,.0f} s more: {because}")
@@ -187,30 +187,30 @@ class ByDecision:
             0 < len(leaders & shortlist.pool.select(word)) < len(leaders) for word in self.targets.values()
         )
 
-    def _standing(self, view: View) -> _Said | None:
+    def _standing(self, view: View) -> _Reading | None:
         """What was said and still holds; None: it must be asked."""
         row = self.table.get(_key(view))
-        said = None if row is None else _Said(*row)
-        if said is None or said.decision == view.decision:
-            return said
+        reading = None if row is None else _Reading(*row)
+        if reading is None or reading.decision == view.decision:
+            return reading
         new = self.every == "step" or view.signals.first or view.signals.step is StepKind.USER_TURN
-        return None if new or said.failed else said
+        return None if new or reading.failed else reading
 
-    def _read(self, view: View, said: Reply | TargetError | None) -> _Said:
-        if not isinstance(said, Reply):
+    def _read(self, view: View, reading: Reply | TargetError | None) -> _Reading:
+        if not isinstance(reading, Reply):
             price = self.model.target.price if not isinstance(self.model, str) else None
-            unpriced = isinstance(said, TargetError) and said.kind is FailureKind.QUOTA and price is None
+            unpriced = isinstance(reading, TargetError) and reading.kind is FailureKind.QUOTA and price is None
             hint = "; a budget in USD needs its price: give price=" if unpriced and not isinstance(self.model, str) else ""
-            return _Said(view.decision, "", f"{self._who} gave no answer: {said}{hint}", failed=True)
-        answer = (said.answers or {}).get(QUESTION, Answer(because="it left the question out"))
+            return _Reading(view.decision, "", f"{self._who} gave no answer: {reading}{hint}", failed=True)
+        answer = (reading.answers or {}).get(QUESTION, Answer(because="it left the question out"))
         label, how, sure = self._chosen(answer)
         if label is None:
-            return _Said(view.decision, "", f"{self._who} gave no answer: {answer.because or 'none that can be read'}")
+            return _Reading(view.decision, "", f"{self._who} gave no answer: {answer.because or 'none that can be read'}")
         because = f"{self._who} says {label!r} ({how})"
         if not sure:
-            return _Said(view.decision, "", f"{because}, which is less sure than {self.threshold:g}")
+            return _Reading(view.decision, "", f"{because}, which is less sure than {self.threshold:g}")
         word = self.targets.get(label, "")
-        return _Said(view.decision, word, f"{because}: {word}" if word else f"{because}, which names no target")
+        return _Reading(view.decision, word, f"{because}: {word}" if word else f"{because}, which names no target")
 
     def _chosen(self, answer: Answer) -> tuple[Label | int | None, str, bool]:
         """The label of an answer (None: there is none), how sure the model is, in words, and whether that is enough."""
@@ -262,8 +262,8 @@ def _key(view: View) -> Key:
     return view.thread or view.scope.key(Level.AGENT)
 
 
-def _noted(shortlist: Shortlist, said: _Said) -> Shortlist:
-    if not said.word:
-        return shortlist.remark(said.because)
-    preferred = shortlist.prefer(shortlist.pool.select(said.word), said.because)
-    return preferred if preferred is not shortlist else shortlist.remark(f"{said.because}, which moves nobody")
+def _noted(shortlist: Shortlist, reading: _Reading) -> Shortlist:
+    if not reading.word:
+        return shortlist.remark(reading.because)
+    preferred = shortlist.prefer(shortlist.pool.select(reading.word), reading.because)
+    return preferred if preferred is not shortlist else shortlist.remark(f"{reading.because}, which moves nobody")

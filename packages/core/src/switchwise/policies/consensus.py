@@ -146,10 +146,10 @@ class Consensus:
             if len(standing) < 2 or 2 * self._most([reply for _, reply in standing]) > len(standing):
                 break
             again = yield Gather([Repeat(target.name, self._note(view, target, standing)) for target, _ in standing])
-            for i, said in enumerate(again):
-                if isinstance(said, Reply):
+            for i, ruling in enumerate(again):
+                if isinstance(ruling, Reply):
                     revised.append(standing[i][1])
-                    standing[i] = standing[i][0], said
+                    standing[i] = standing[i][0], ruling
         ranking = yield from self._ranked(view, standing)
         return [*ranking, *((reply, Verdict(False, "it was revised")) for reply in revised)]
 
@@ -186,10 +186,10 @@ class Consensus:
         about = {"request": view.last_user, **{label: _shown(standing[i][1]) for label, i in zip(labels, order, strict=True)}}
         best = Question.choice("Which of these answers to the request is the best: right, complete, and of use?", labels)
         try:
-            said = yield Ask({"best": best}, about, self.judge, because="it chooses among several answers")
+            ruling = yield Ask({"best": best}, about, self.judge, because="it chooses among several answers")
         except TargetError:
             return None
-        label = said.answers["best"].label
+        label = ruling.answers["best"].label
         return order[labels.index(label)] if label in labels else None
 
     def _decided(self, replies: Sequence[Reply]) -> bool:

@@ -258,16 +258,16 @@ class Escalate(UsesQuality):
         course, marks = Course.load(now["course"]), Marks(tuple(now["marks"][0]), *now["marks"][1:])
         anew = self.level is Level.TASK and "task" not in view.named
         known = self.profile(now["at"], view.scope.tenant)
-        for after, said, turn in read_on(course, talk[start:], self.drift):
+        for after, request, turn in read_on(course, talk[start:], self.drift):
             before, course = course, after
-            if said is None:
+            if request is None:
                 marks = marks.after(course.run)
                 if self._judge(now, before, course, known):
                     course = course._replace(
                         run=Trajectory(), seen={}, row=0, step=Step()
                     )  # the next target is counted from zero
                 continue
-            if anew and course.run.steps and not still_broken(said):
+            if anew and course.run.steps and not still_broken(request):
                 now |= {"floor": "", "why": "", "over": 0, "run": "", "mixed": False}
                 course, marks = Course(), Marks()
             if self._wanted(turn.text):

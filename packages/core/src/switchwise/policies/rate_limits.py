@@ -190,12 +190,12 @@ class RateLimits:
         return 1.0, sum(most_tokens(target, view, call.ask if call is not None else None, self.margin, self.output_allowance))
 
     def _left_text(self, key: Key, left: tuple[float, float]) -> str:
-        said = []
+        parts = []
         if self.requests is not None and left[0] != inf:
-            said.append(f"{self.requests - max(0.0, left[0]):,.0f} of {self.requests:,} requests")
+            parts.append(f"{self.requests - max(0.0, left[0]):,.0f} of {self.requests:,} requests")
         if self.tokens is not None and left[1] != inf:
-            said.append(f"{self.tokens - max(0.0, left[1]):,.0f} of {self.tokens:,} tokens")
-        return f"{self.payers.label(key)}: {' and '.join(said)} in {self.window:g} s"
+            parts.append(f"{self.tokens - max(0.0, left[1]):,.0f} of {self.tokens:,} tokens")
+        return f"{self.payers.label(key)}: {' and '.join(parts)} in {self.window:g} s"
 
     @staticmethod
     def _examples() -> list[RateLimits]:

@@ -77,27 +77,27 @@ class Semantic(LabelTable):
 
     def route(self, view: View) -> str:
         """The route of the user's last turns; empty: none is similar enough."""
-        said = []
+        recent = []
         for turn in reversed(view.conversation):
             if turn.role == "user" and turn.text:
-                said.append(turn.text)
-                if len(said) == TURNS:
+                recent.append(turn.text)
+                if len(recent) == TURNS:
                     break
-        if not said:
+        if not recent:
             return ""
-        key = hash(tuple(said))
+        key = hash(tuple(recent))
         known = self._routes.get(key)
         if known is None:
-            known = self._nearest(said)
+            known = self._nearest(recent)
             self._routes.put(key, known or "-")
         return "" if known == "-" else known
 
-    def _nearest(self, said: Sequence[str]) -> str:
+    def _nearest(self, recent: Sequence[str]) -> str:
         import numpy as np
 
         if self._vectors is None:
             self._vectors = np.array([unit(self._embed(phrase)) for phrase in self._phrases])
-        mixed = sum(FADING**age * unit(self._embed(text)) for age, text in enumerate(said))
+        mixed = sum(FADING**age * unit(self._embed(text)) for age, text in enumerate(recent))
         similar = self._vectors @ unit(mixed)
         best = int(similar.argmax())
         return self._names[best] if similar[best] >= self._threshold else ""

@@ -65,10 +65,10 @@ class Counted:
         self._given: Memory[str, bool] = Memory(size)
         self._counting = threading.RLock()
 
-    def asked(self, *said: object) -> None:
+    def asked(self, *replies: object) -> None:
         """Count the answers among what came of questions."""
         with self._counting:
-            for reply in said:
+            for reply in replies:
                 if isinstance(reply, Reply):
                     self.counts.asked += 1
                     self.counts.usd += reply.cost or 0.0

@@ -175,8 +175,8 @@ def _fault(kind: ToolKind | None, text: str, failed: bool | None) -> tuple[Fault
     crash = _crash(ends) if ran else ""
     if failed:
         return (Fault.SEVERE, crash) if crash else (Fault.PLAIN, "error status")
-    said = ends.lower()
-    if ("code" in said or "status" in said) and (code := _EXIT.search(said)):
+    lowered = ends.lower()
+    if ("code" in lowered or "status" in lowered) and (code := _EXIT.search(lowered)):
         if code[1] == "1" and _SILENT.search(ends):  # a search that finds nothing exits with 1
             return _FINE
         if code[1] == "0":  # the code is that of the last command of a pipe, so a crash may stand before it

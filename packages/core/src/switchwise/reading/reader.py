@@ -95,13 +95,13 @@ def _own(turn: Turn, digest: int) -> _Own:
 
 def _after(before: Line, own: _Own, at: int) -> Line:
     """The record of the message at index `at`, which stands after another one, or first after `_BEFORE`."""
-    digest, length, said, media = own
-    role = said.role
+    digest, length, signals, media = own
+    role = signals.role
     if before is _BEFORE and role == "system":
-        return Line(digest, length, said, media)
+        return Line(digest, length, signals, media)
     modalities = before.modalities | media if media else before.modalities
     last_user = at if role == "user" else before.last_user
-    return Line(digest, length, said, media, before.total + length, advance(before.progress, said), modalities, last_user)
+    return Line(digest, length, signals, media, before.total + length, advance(before.progress, signals), modalities, last_user)
 
 
 class _Thread(Generic[M]):

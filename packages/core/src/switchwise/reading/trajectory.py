@@ -151,18 +151,18 @@ def read_on(
     opened: tuple[Turn, MessageSignals] | None = None
     results: list[tuple[Turn, MessageSignals]] = []
     for turn in turns:
-        said = read_message(turn)
-        if said.role == "tool":
-            results.append((turn, said))
+        message = read_message(turn)
+        if message.role == "tool":
+            results.append((turn, message))
             continue
         if opened is not None:
             course = _closed(course, *opened, results, drift)
             yield course, None, opened[0]
         opened, results = None, []
-        if said.role == "assistant" and said.kind is not None:
-            opened = turn, said
-        elif said.role == "user":
-            yield course, said, turn
+        if message.role == "assistant" and message.kind is not None:
+            opened = turn, message
+        elif message.role == "user":
+            yield course, message, turn
     if opened is not None:
         course = _closed(course, *opened, results, drift)
         yield course, None, opened[0]
@@ -177,18 +177,18 @@ def digest(*texts: str) -> str:
     return made.hexdigest()
 
 
-def still_broken(said: MessageSignals) -> bool:
+def still_broken(message: MessageSignals) -> bool:
     """Whether a user's turn says that something does not work."""
-    return said.asks is Phase.DEBUGGING
+    return message.asks is Phase.DEBUGGING
 
 
 def _closed(
-    course: Course, turn: Turn, said: MessageSignals, results: list[tuple[Turn, MessageSignals]], drift: float
+    course: Course, turn: Turn, message: MessageSignals, results: list[tuple[Turn, MessageSignals]], drift: float
 ) -> Course:
     call = digest(*turn.calls, turn.arguments or turn.text[-_ENDS:])
-    failing = [each for each, found in results if _failed(said, found)]
+    failing = [each for each, found in results if _failed(message, found)]
     seen = dict(course.seen)
-    repeats = _counted(seen, call) if said.kind is not ToolKind.TRACK else 0  # to wait is no loop
+    repeats = _counted(seen, call) if message.kind is not ToolKind.TRACK else 0  # to wait is no loop
     again = max([_counted(seen, "!" + digest(each.text)) for each in failing], default=0)
     head = [each.text[:600] for each in failing]
     step = Step(
@@ -197,17 +197,17 @@ def _closed(
         again,
         any(_MALFORMED.search(text) for text in head),
         any(_TIMEOUT.search(text) for text in head),
-        said.kind in _CHANGES and not failing,
-        said.kind is ToolKind.TEST and bool(results) and not failing,
+        message.kind in _CHANGES and not failing,
+        message.kind is ToolKind.TEST and bool(results) and not failing,
         len(turn.text) + len(turn.arguments),
     )
     broken, checking = course.broken, course.checking
     if failing:
-        broken, checking = call, said.kind in _CHECKED
+        broken, checking = call, message.kind in _CHECKED
     elif call == broken or (step.passed and checking):
         broken, checking = "", False
     last = digest(call, *[each.text for each, _ in results])
-    row = course.row + 1 if last == course.last and said.kind is not ToolKind.TRACK else 0
+    row = course.row + 1 if last == course.last and message.kind is not ToolKind.TRACK else 0
     return Course(course.run.after(step, drift), seen, broken, checking, last, row, step)
 
 

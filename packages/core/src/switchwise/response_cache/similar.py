@@ -73,7 +73,7 @@ class Rows:
         """The answer and the wording of a row."""
         return self._groups[row], self._wordings[row]
 
-    def add(self, vector: Any, said: Wording, group: Hashable) -> None:
+    def add(self, vector: Any, words: Wording, group: Hashable) -> None:
         """Keep a question; the oldest one makes room."""
         import numpy as np
 
@@ -90,12 +90,12 @@ class Rows:
         number = self._numbers.setdefault(group, len(self._numbers))
         if at < self._size:
             self._groups.append(group)
-            self._wordings.append(said)
+            self._wordings.append(words)
         else:
             at, self._next = self._next, (self._next + 1) % self._size
             gone = self._groups[at]
             self._counts[gone] -= 1
-            self._groups[at], self._wordings[at] = group, said
+            self._groups[at], self._wordings[at] = group, words
         self._vectors[at], self._ids[at] = vector, number
         self._counts[group] = self._counts.get(group, 0) + 1
 
@@ -164,8 +164,8 @@ class SimilarAnswers:
             near = rows.nearest(vector) if rows is not None else None
             if rows is None or near is None:
                 return vector, None
-            group, said = rows.of(near[0])
-            found = features(wording(text), said, near[1], near[2])
+            group, words = rows.of(near[0])
+            found = features(wording(text), words, near[1], near[2])
             risk = self._risk.of(found, group)
             return vector, Candidate(group, near[1], found, risk, self._risk.may(risk))
 

@@ -77,12 +77,12 @@ class Wording(NamedTuple):
 
 def wording(text: str) -> Wording:
     """What is kept of a question."""
-    said = _WORD.findall(text)
-    lower = [word.lower() for word in said]
+    tokens = _WORD.findall(text)
+    lower = [word.lower() for word in tokens]
     content = tuple([crc32(word.encode()) for word in lower if word not in _STOP and not word[0].isdigit()])
     numbers = tuple(sorted(word for word in lower if any(c.isdigit() for c in word)))
     opposites = frozenset([(_OPPOSITES[word], word) for word in lower if word in _OPPOSITES])
-    names = frozenset([crc32(word.lower().encode()) for word in said[1:] if word[0].isupper() and word != "I"])
+    names = frozenset([crc32(word.lower().encode()) for word in tokens[1:] if word[0].isupper() and word != "I"])
     return Wording(content, numbers, sum(word in _NEGATIONS for word in lower), opposites, names)
 
 

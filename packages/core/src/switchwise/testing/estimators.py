@@ -172,10 +172,15 @@ ESTIMATOR_CHECKS: tuple[Callable[[Make, Pool], None], ...] = (
 
 def views() -> list[View]:
     """Requests of every kind, each with something said."""
-    said = ("Tell me of zanzibar.", "Fix the bug in line 7 of zanzibar.py: `x[i] = y[i + 1]` fails.", "Hello", "")
+    prompts = ("Tell me of zanzibar.", "Fix the bug in line 7 of zanzibar.py: `x[i] = y[i + 1]` fails.", "Hello", "")
     found = []
     for i, view in enumerate(material.views()):
-        turns = [Turn("system", "You help."), Turn("user", said[i % len(said)]), Turn("assistant", "Yes."), Turn("tool", "17")]
+        turns = [
+            Turn("system", "You help."),
+            Turn("user", prompts[i % len(prompts)]),
+            Turn("assistant", "Yes."),
+            Turn("tool", "17"),
+        ]
         found.append(replace(view, conversation=Conversation(turns)))
     return found
 

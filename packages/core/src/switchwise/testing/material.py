@@ -134,8 +134,8 @@ def answer(policy: Policy, view: View, shortlist: Shortlist) -> Shortlist:
         asked = next(opinion)
         while True:
             effects = asked.effects if isinstance(asked, Gather) else [asked]
-            said = tuple([reply_to(effect) for effect in effects if isinstance(effect, Ask)])
-            asked = opinion.send(said if isinstance(asked, Gather) else said[0])
+            replies = tuple([reply_to(effect) for effect in effects if isinstance(effect, Ask)])
+            asked = opinion.send(replies if isinstance(asked, Gather) else replies[0])
     except StopIteration as done:
         finished = done.value
     assert isinstance(finished, Shortlist), f"a policy returns a Shortlist, not {finished!r}"

@@ -54,9 +54,9 @@ class ScriptedServer:
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers.get("content-length") or 0)) or b"{}")
-                said = script._next(body)
-                kind = "application/json" if isinstance(said, Mapping) else "text/event-stream"
-                data = json.dumps(said).encode() if isinstance(said, Mapping) else b"".join(map(_event, said))
+                scripted = script._next(body)
+                kind = "application/json" if isinstance(scripted, Mapping) else "text/event-stream"
+                data = json.dumps(scripted).encode() if isinstance(scripted, Mapping) else b"".join(map(_event, scripted))
                 self.send_response(200)
                 self.send_header("content-type", kind)
                 self.send_header("content-length", str(len(data)))
@@ -124,5 +124,5 @@ def chat_chunks(*deltas: Mapping[str, Any], finish: str | None = "stop", usage: 
     return [*chunks, "[DONE]"]
 
 
-def _event(said: Mapping[str, Any] | str) -> bytes:
-    return f"data: {said if isinstance(said, str) else json.dumps(said)}\n\n".encode()
+def _event(scripted: Mapping[str, Any] | str) -> bytes:
+    return f"data: {scripted if isinstance(scripted, str) else json.dumps(scripted)}\n\n".encode()

@@ -53,13 +53,13 @@ def _choose(plan: Together, view: View, pool: Pool, answers: tuple[str, ...]) ->
 
 def _played(flow: Generator[Any, Any, Any], made: list[Reply]) -> Any:
     """What it returns where each question is answered, and each target repeats itself."""
-    said: Any = None
+    sent: Any = None
     try:
         while True:
-            asked = flow.send(said)
+            asked = flow.send(sent)
             effects = asked.effects if isinstance(asked, Gather) else [asked]
             replies = [Reply("again") if isinstance(effect, Repeat) else material.reply_to(effect) for effect in effects]
             made += [reply for reply, effect in zip(replies, effects, strict=True) if isinstance(effect, Repeat)]
-            said = tuple(replies) if isinstance(asked, Gather) else replies[0]
+            sent = tuple(replies) if isinstance(asked, Gather) else replies[0]
     except StopIteration as done:
         return done.value

@@ -66,8 +66,8 @@ class Agreement(Counted):
             left = self.times - 1 - len(replies)
             return agreeing(replies) >= needed or agreeing(replies) + left < needed
 
-        said = yield Gather([Repeat()] * (self.times - 1), decided)
-        replies = [each for each in said if isinstance(each, Reply)]
+        others = yield Gather([Repeat()] * (self.times - 1), decided)
+        replies = [each for each in others if isinstance(each, Reply)]
         self.asked(*replies)
         if not replies:
             return self.given(view, Verdict(True, "no second answer could be had", 0.5))

@@ -105,14 +105,14 @@ class Judge(Counted):
     def __call__(self, view: View, reply: Reply) -> Flow[Verdict]:
         code = code_of(view.seed, "judge")
         try:
-            said = yield Ask.text(self.ask(view, reply, code), self.target, "it judges the reply")
+            ruling = yield Ask.text(self.ask(view, reply, code), self.target, "it judges the reply")
         except TargetError as error:
             return self.given(view, self._failed(f"the judge failed: {error}"))
-        self.asked(said)
-        score = read_score(said.text, code)
+        self.asked(ruling)
+        score = read_score(ruling.text, code)
         if score is None:
             return self.given(view, self._failed("the judge gave no score that can be read"))
-        because = " ".join(said.text.split(f"SCORE {code}")[0].split())[:LONGEST]
+        because = " ".join(ruling.text.split(f"SCORE {code}")[0].split())[:LONGEST]
         return self.given(view, Verdict(score >= self.threshold, f"{self.target} gives {score:g} of 1: {because}", score))
 
     def ask(self, view: View, reply: Reply, code: str) -> str:

@@ -91,11 +91,11 @@ class Rubric(Counted):
         calls = [f"calls the tool {name} with {json.dumps(args, default=str)}" for name, args in reply.tool_calls]
         about = {"request": view.last_user, "answer to be judged": "\n".join([reply.text, *calls]).strip()}
         try:
-            said = yield Ask(self._questions, about, self.target, because="it judges the reply by criteria")
+            ruling = yield Ask(self._questions, about, self.target, because="it judges the reply by criteria")
         except TargetError as error:
             return self.given(view, Verdict(self.on_failure == "accept", f"the judge failed: {error}"))
-        self.asked(said)
-        met = {name: label for name in self.criteria if isinstance(label := said.answers[name].label, bool)}
+        self.asked(ruling)
+        met = {name: label for name in self.criteria if isinstance(label := ruling.answers[name].label, bool)}
         whole = sum(self.weights[name] for name in met)
         if not whole:
             return self.given(view, Verdict(self.on_failure == "accept", "the judge answered none of the criteria"))

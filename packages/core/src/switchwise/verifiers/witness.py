@@ -78,14 +78,14 @@ class Witness(Counted):
                 pool.select(word)
 
     def __call__(self, view: View, reply: Reply) -> Flow[Verdict]:
-        (said,) = yield Gather([Repeat(self.target)])
-        self.asked(said)
-        if not isinstance(said, Reply):
-            return self.given(view, Verdict(self.on_failure == "accept", f"the witness failed: {said}"))
-        if self._key(said) == self._key(reply):
+        (second,) = yield Gather([Repeat(self.target)])
+        self.asked(second)
+        if not isinstance(second, Reply):
+            return self.given(view, Verdict(self.on_failure == "accept", f"the witness failed: {second}"))
+        if self._key(second) == self._key(reply):
             return self.given(view, Verdict(True, f"{self.target} gives the same answer", 1.0))
-        if self.same and reply.text and said.text and not reply.tool_calls and not said.tool_calls:
-            about = {"first answer": reply.text, "second answer": said.text}
+        if self.same and reply.text and second.text and not reply.tool_calls and not second.tool_calls:
+            about = {"first answer": reply.text, "second answer": second.text}
             try:
                 answer = yield Ask({"same": Question.yes_no(_SAME)}, about, self.same, because="it compares two answers")
             except TargetError as error:

@@ -26,8 +26,8 @@ def maker_of(message: AIMessage, called: Native, natives: Iterable[Native], pool
         called: who was chosen.
         natives, pool: all that may be chosen.
     """
-    said = message.response_metadata
-    provider, model = said.get("model_provider") or "", said.get("model_name") or said.get("model") or ""
+    metadata = message.response_metadata
+    provider, model = metadata.get("model_provider") or "", metadata.get("model_name") or metadata.get("model") or ""
     same_maker = not provider or not called.makers or provider in called.makers
     if not isinstance(model, str) or (same_maker and (not model or _akin(model, called.model_name))):
         return None

@@ -9,7 +9,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import UsageMetadata, add_ai_message_chunks
 
-from langchain_switchwise.models.dialect import spoken_by
+from langchain_switchwise.models.dialect import dialect_of_maker
 from switchwise import EndReason, FailureKind, Reply, TargetError, Usage
 from switchwise import usage_of as read_usage
 from switchwise.dialects.answer_end import end_of, end_of_any, whole
@@ -43,7 +43,7 @@ def reply_of(
 def end_reason(message: AIMessage) -> EndReason:
     """Why an answer ended."""
     metadata, calls = message.response_metadata, bool(message.tool_calls)
-    dialect = spoken_by(metadata.get("model_provider", ""), metadata)
+    dialect = dialect_of_maker(metadata.get("model_provider", ""), metadata)
     if dialect is OTHER:
         return end_of_any(metadata, calls)
     return end_of(dialect, metadata, calls, refused=bool(message.additional_kwargs.get("refusal")))
@@ -121,7 +121,7 @@ def complete(message: AIMessage, chunks: Sequence[Any] | None = None, marked: bo
     says = message.content or message.tool_calls or message.invalid_tool_calls or message.additional_kwargs
     if not says and not any(metadata.get(marker) for marker in _MARKERS) and (metadata or not alone):
         raise IncompleteStream("an answer without content and without an end")
-    dialect = spoken_by(metadata.get("model_provider", ""), metadata)
+    dialect = dialect_of_maker(metadata.get("model_provider", ""), metadata)
     if not marked or dialect is OTHER or not _WHOLE.isdisjoint(metadata):
         return
     usage = message.usage_metadata is not None if chunks is None else _closes(chunks)

@@ -60,10 +60,10 @@ class TokensShown(BaseCallbackHandler):
         if says_something(event):
             self._tell(event)
 
-    def _tell(self, said: Any) -> None:
+    def _tell(self, chunk_text: Any) -> None:
         if self.first is None:
             self.first = perf_counter() - self._begun
-        if not self._hear(said):
+        if not self._hear(chunk_text):
             raise OutOfTheRace
 
 

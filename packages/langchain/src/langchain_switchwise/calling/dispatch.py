@@ -38,15 +38,15 @@ class Dispatch:
     Parameters:
         models: the chat models by target name.
         parts: what chooses among them is made of these.
-        said: settings that all models were built with, for the traces.
+        shared_settings: settings that all models were built with, for the traces.
     """
 
     __slots__ = ("_adapter", "_local", "_natives", "_parts", "_views", "limiter", "router", "said")
 
-    def __init__(self, models: Mapping[str, Native], parts: Parts, said: Mapping[str, Any]) -> None:
+    def __init__(self, models: Mapping[str, Native], parts: Parts, shared_settings: Mapping[str, Any]) -> None:
         self.router = parts.router_for(models)
         self.limiter: BaseRateLimiter | None = None
-        self.said = said
+        self.shared_settings = shared_settings
         self._natives = models
         self._parts = parts
         self._views = Views()
@@ -86,7 +86,7 @@ class Dispatch:
                 "cannot pickle a ChatSwitchwise with router=: its memory is shared; make it in the process that uses it"
             )
         models = {name: packed(native.model) for name, native in self._natives.items()}
-        return _again, (models, self._parts, dict(self.said), self.limiter, self._local)
+        return _again, (models, self._parts, dict(self.shared_settings), self.limiter, self._local)
 
     def call(self, door: Door, request: Request) -> Any:
         """The whole answer, as the door gives it."""
@@ -201,12 +201,12 @@ class Closing:
 def _again(
     models: Mapping[str, Packed],
     parts: Parts,
-    said: dict[str, Any],
+    shared_settings: dict[str, Any],
     limiter: BaseRateLimiter | None,
     local: RunnableConfig | None,
 ) -> Dispatch:
     found = natives({name: unpacked(model) for name, model in models.items()}, {})
-    return Dispatch(found, parts, said).sharing(limiter, local)
+    return Dispatch(found, parts, shared_settings).sharing(limiter, local)
 
 
 @asynccontextmanager

@@ -219,7 +219,7 @@ def converse(
     """
     agent = airline.build(model, policy, Results(conversation))
     config = airline.config(conversation.id, conversation.membership)
-    for turn, words in enumerate(conversation.said_by_user, 1):
+    for turn, words in enumerate(conversation.user_turns, 1):
         if "###STOP###" in words:  # how the recorded customer hangs up
             break
         before(turn)

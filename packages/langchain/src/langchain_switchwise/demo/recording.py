@@ -30,7 +30,7 @@ class Conversation:
     messages: Sequence[Message]
 
     @property
-    def said_by_user(self) -> Iterator[str]:
+    def user_turns(self) -> Iterator[str]:
         """What the customer says, in order."""
         return (message["content"] for message in self.messages if message["role"] == "user")
 

@@ -102,8 +102,8 @@ class ChatSwitchwise(BaseChatModel):
         refuse_misplaced(models or dispatch, options)
         if dispatch is None:
             parts = Parts(router, verify, observers, catalog, cache_hints, aim)
-            said = {key: options[key] for key in _TRACED & options.keys()}
-            dispatch = Dispatch(natives(models, options), parts, said)
+            shared_settings = {key: options[key] for key in _TRACED & options.keys()}
+            dispatch = Dispatch(natives(models, options), parts, shared_settings)
         super().__init__(dispatch=dispatch, **{key: value for key, value in settings.items() if key in fields})  # type: ignore[call-arg]
         if self.profile is None:
             self.profile = common_profile(native.model for native in dispatch.natives.values())
@@ -178,16 +178,16 @@ class ChatSwitchwise(BaseChatModel):
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         claim_messages(self.dispatch.natives.values())
-        said = {**self.dispatch.said, **kwargs}
+        shared_settings = {**self.dispatch.shared_settings, **kwargs}
         params = LangSmithParams(
             ls_provider=PROVIDER, ls_model_name=str(kwargs.get("model") or "switchwise"), ls_model_type="chat"
         )
-        if isinstance(said.get("temperature"), (int, float)):
-            params["ls_temperature"] = said["temperature"]
-        if isinstance(said.get("max_tokens"), int):
-            params["ls_max_tokens"] = said["max_tokens"]
-        if stop or said.get("stop"):
-            params["ls_stop"] = stop or said["stop"]
+        if isinstance(shared_settings.get("temperature"), (int, float)):
+            params["ls_temperature"] = shared_settings["temperature"]
+        if isinstance(shared_settings.get("max_tokens"), int):
+            params["ls_max_tokens"] = shared_settings["max_tokens"]
+        if stop or shared_settings.get("stop"):
+            params["ls_stop"] = stop or shared_settings["stop"]
         return params
 
     def get_num_tokens(self, text: str) -> int:

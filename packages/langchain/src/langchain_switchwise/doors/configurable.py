@@ -74,8 +74,8 @@ class SettingFields(_Dynamic):
         model, prepared = self._without()._prepare(config)
         chosen = prepared.get("configurable", {})
         given = {name: _value(field, chosen) for name, field in self._settings().items()}
-        said = {"model" if name == "model_name" else name: value for name, value in given.items() if value is not None}
-        return (model.bind(**said) if said else model), prepared
+        bound = {"model" if name == "model_name" else name: value for name, value in given.items() if value is not None}
+        return (model.bind(**bound) if bound else model), prepared
 
     def _settings(self) -> dict[str, AnyConfigurableField]:
         own = type(self.default).model_fields

@@ -120,8 +120,8 @@ def answered(found: Suggestion, answer: object, scope: list[str]) -> Decision:
         known = ", ".join(names)
         raise ConfigurationError(f"SwitchwiseNode: it was resumed with {answer!r}: give True, False, or one of {known}")
     then = [name for name in names if name != wanted]
-    said = "the user prefers it" if answer is not False else f"the user declined {found.target}"
-    return Decision(target=str(wanted), then=then, level=found.level, policy="user", because=said, scope=scope)
+    because = "the user prefers it" if answer is not False else f"the user declined {found.target}"
+    return Decision(target=str(wanted), then=then, level=found.level, policy="user", because=because, scope=scope)
 
 
 def follows(llm: ChatSwitchwise) -> bool:

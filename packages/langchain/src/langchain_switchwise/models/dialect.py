@@ -72,15 +72,15 @@ def dialect_of(model: BaseChatModel) -> Dialect:
     return OTHER
 
 
-def spoken_by(maker: str, said: dict[str, Any]) -> Dialect:
+def dialect_of_maker(maker: str, metadata: dict[str, Any]) -> Dialect:
     """The row of whoever made an answer, by what LangChain calls its maker; `OTHER`: nothing is known of its ends.
 
     Parameters:
         maker: `model_provider` of its metadata.
-        said: its metadata: OpenAI's models answer in two ways.
+        metadata: its metadata: OpenAI's models answer in two ways.
     """
     if maker == "openai":
-        return OPENAI_RESPONSES if "status" in said else OPENAI_CHAT
+        return OPENAI_RESPONSES if "status" in metadata else OPENAI_CHAT
     return by_name(_MAKERS[maker]) if maker in _MAKERS else OTHER
 
 

@@ -218,8 +218,8 @@ def _native(name: str, model: object) -> Native:
             f"models= holds {named(model)}, which is no chat model: give chat models or 'provider:model' strings; "
             "settings belong into the model's constructor, not into .bind()"
         )
-    said = model._get_ls_params()
-    provider, model_name = str(said.get("ls_provider") or ""), str(said.get("ls_model_name") or "")
+    params = model._get_ls_params()
+    provider, model_name = str(params.get("ls_provider") or ""), str(params.get("ls_model_name") or "")
     address, key = whereabouts(vars(model), getattr(model, "root_client", None))
     if provider == "openai":
         provider = provider_at(address) or provider

@@ -111,14 +111,14 @@ def made_of(question: Question, package: str) -> Any:
     raise TargetError(FailureKind.UNSUPPORTED, f"a decision model answers no question of the kind {question.kind.value!r}")
 
 
-def _answer(said: Any) -> Answer:
-    kind = getattr(said, "type", None)
+def _answer(given: Any) -> Answer:
+    kind = getattr(given, "type", None)
     if kind == "choice":
-        return Answer(label=said.choice, probabilities=dict(said.probabilities) or None)
+        return Answer(label=given.choice, probabilities=dict(given.probabilities) or None)
     if kind == "score":
-        return Answer(score=float(said.score), probabilities=dict(said.probabilities) or None)
+        return Answer(score=float(given.score), probabilities=dict(given.probabilities) or None)
     if kind in ("noul", "predicate"):
-        likely = float(said.noul if kind == "noul" else said.probability)
+        likely = float(given.noul if kind == "noul" else given.probability)
         return Answer(label=likely >= 0.5, probabilities={True: likely, False: 1.0 - likely})
     return Answer(because="it declined" if kind == "refusal" else "none that can be read")
 
@@ -207,9 +207,9 @@ def _reply(ask: Ask, response: Any) -> Reply:
     return Reply(instructions, usage=_usage(response.usage), raw=response, model=response.model, answers=answers)
 
 
-def _usage(said: Any) -> Usage | None:
+def _usage(given: Any) -> Usage | None:
     """Tokens, of a mapping (core) or an object (OpenAI); None: not said."""
-    tokens = said if isinstance(said, Mapping) else getattr(said, "__dict__", {})
+    tokens = given if isinstance(given, Mapping) else getattr(given, "__dict__", {})
     if tokens.get("input_tokens") is None:
         return None
     details: Mapping[str, Any] = tokens.get("input_token_details") or {}

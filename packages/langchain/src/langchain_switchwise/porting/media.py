@@ -130,10 +130,10 @@ def _for_gemini(medium: Medium, _: Block) -> Block:
 
 
 def _for_bedrock(medium: Medium, _: Block) -> Block:
-    said = {"type": medium.kind, "base64": medium.data, "mime_type": medium.mime}
+    standard = {"type": medium.kind, "base64": medium.data, "mime_type": medium.mime}
     if medium.kind == "file":  # it takes no dots in names
-        said["name"] = " ".join(_STRANGE.sub(" ", medium.name.rpartition(".")[0] or medium.name).split()) or "document"
-    return said
+        standard["name"] = " ".join(_STRANGE.sub(" ", medium.name.rpartition(".")[0] or medium.name).split()) or "document"
+    return standard
 
 
 _TELLERS = {

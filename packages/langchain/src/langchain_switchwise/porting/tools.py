@@ -98,7 +98,7 @@ class Tools(Sequence[dict[str, Any]]):
         key = native.name if mark is None else f"{native.name} {mark}"
         bound = self._bound.get(key)
         if bound is None:
-            bound = native.model.bind_tools(self.raw, **self._said(native))
+            bound = native.model.bind_tools(self.raw, **self._bind_options(native))
             if mark is not None and isinstance(bound, RunnableBinding) and bound.kwargs.get("tools"):
                 tools = marked_tools(bound.kwargs["tools"], mark) or bound.kwargs["tools"]
                 bound = bound.model_copy(update={"kwargs": {**bound.kwargs, "tools": tools}})
@@ -123,14 +123,14 @@ class Tools(Sequence[dict[str, Any]]):
             return None if choice in (None, "auto") else "NONE" if choice == "none" else "REQUIRED"
         return {"type": "none"} if choice == "none" and dialect is ANTHROPIC else choice
 
-    def _said(self, native: Native) -> dict[str, Any]:
+    def _bind_options(self, native: Native) -> dict[str, Any]:
         dialect = native.dialect
-        said = dict(settings(native, self.options, tools=True))
+        prepared = dict(settings(native, self.options, tools=True))
         if self.choice is not None and ((choice := self.choice_for(native)) is not None or dialect is not COHERE):
-            said["tool_choice"] = choice
+            prepared["tool_choice"] = choice
         if self.parallel is not None and dialect.tools.one_by_one and not (self.choice == "none" and dialect is ANTHROPIC):
-            said["parallel_tool_calls"] = self.parallel
-        return said
+            prepared["parallel_tool_calls"] = self.parallel
+        return prepared
 
     def _dicts(self) -> list[dict[str, Any]]:
         if self._shown is None:
@@ -167,8 +167,10 @@ def told_by(tool: Tool) -> tuple[str, int]:
     """Name and length of the description, whatever a tool is."""
     if isinstance(tool, Mapping):
         function = tool.get("function")
-        said = function if isinstance(function, Mapping) else tool
-        return str(said.get("name") or said.get("type")), len(str(said.get("description") or said.get("parameters") or ""))
+        prepared = function if isinstance(function, Mapping) else tool
+        return str(prepared.get("name") or prepared.get("type")), len(
+            str(prepared.get("description") or prepared.get("parameters") or "")
+        )
     name = getattr(tool, "name", None) or getattr(tool, "__name__", None) or type(tool).__name__
     return str(name), len(str(getattr(tool, "description", None) or getattr(tool, "__doc__", None) or ""))
 

@@ -59,7 +59,7 @@ class LlamaIndexFace:
             method, arguments = _asked("stream_chat" if request.streamed else "chat", request)
             given = getattr(adapter, method)(**arguments)
             if not request.streamed:
-                return _said(given)
+                return _observed(given)
             last: Any = None
             pieces: list[str] = []
             for last in given:
@@ -67,14 +67,14 @@ class LlamaIndexFace:
                 if request.leave_after == len(pieces) > 0:
                     given.close()
                     return Said("".join(pieces), pieces=tuple(pieces))
-            return _said(last, tuple(pieces))
+            return _observed(last, tuple(pieces))
 
     async def aask(self, adapter: Switchwise, request: Ask) -> Said:
         with route_scope(**({"session": request.session} if request.session else {})):
             method, arguments = _asked("astream_chat" if request.streamed else "achat", request)
             given = await getattr(adapter, method)(**arguments)
             if not request.streamed:
-                return _said(given)
+                return _observed(given)
             last: Any = None
             pieces: list[str] = []
             async for last in given:
@@ -82,7 +82,7 @@ class LlamaIndexFace:
                 if request.leave_after == len(pieces) > 0:
                     await given.aclose()
                     return Said("".join(pieces), pieces=tuple(pieces))
-            return _said(last, tuple(pieces))
+            return _observed(last, tuple(pieces))
 
 
 def _llm(endpoint: Endpoint) -> Any:
@@ -159,7 +159,7 @@ def _block(part: Mapping[str, Any]) -> Any:
     return TextBlock(text=part["text"])
 
 
-def _said(response: ChatResponse, pieces: tuple[str, ...] = ()) -> Said:
+def _observed(response: ChatResponse, pieces: tuple[str, ...] = ()) -> Said:
     blocks = [block for block in response.message.blocks if isinstance(block, ToolCallBlock)]
     calls = tuple(
         (

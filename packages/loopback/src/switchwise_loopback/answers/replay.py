@@ -20,7 +20,7 @@ from ..nouns.types import Answer, Request, Turn
 from ..openai.chat import turns
 
 _Key = tuple[int, tuple[str, ...]]
-_Said = tuple[str, ...]
+_Texts = tuple[str, ...]
 
 
 class Replay:
@@ -40,7 +40,7 @@ class Replay:
     ) -> None:
         self.conversations: tuple[tuple[Turn, ...], ...] = tuple(turns(messages) for messages in conversations)
         self._otherwise = otherwise
-        self._book: dict[_Key, list[tuple[_Said, str, Answer]]] = {}
+        self._book: dict[_Key, list[tuple[_Texts, str, Answer]]] = {}
         self._results: dict[tuple[str, str], list[str]] = {}
         for conversation in self.conversations:
             self._learn(conversation)
@@ -52,8 +52,8 @@ class Replay:
             history.pop()  # a prefilled answer
         matches = self._book.get(_key(history))
         if matches:
-            said, system = _said(history), _system(history)
-            matches = [match for match in matches if match[0] == said] or matches
+            texts, system = _texts(history), _system(history)
+            matches = [match for match in matches if match[0] == texts] or matches
             matches = [match for match in matches if match[1] == system] or matches
             return matches[0][2]
         if self._otherwise is not None:
@@ -73,7 +73,7 @@ class Replay:
                 continue
             before = conversation[:at]
             answer = Answer(turn.text, tuple(replace(call, id=None) for call in turn.tool_calls))
-            self._book.setdefault(_key(before), []).append((_said(before), _system(before), answer))
+            self._book.setdefault(_key(before), []).append((_texts(before), _system(before), answer))
             after = conversation[at + 1] if at + 1 < len(conversation) else Turn("tool")
             returned = {result.id: result.text for result in after.results}
             for call in turn.tool_calls:
@@ -92,7 +92,7 @@ def _key(history: Iterable[Turn]) -> _Key:
     return answers, tuple(heard)
 
 
-def _said(history: Iterable[Turn]) -> _Said:
+def _texts(history: Iterable[Turn]) -> _Texts:
     return tuple(
         "|".join([_same(turn.text), *(f"{call.name}({_same(call.arguments)})" for call in turn.tool_calls)])
         for turn in history

@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..nouns.errors import Reject, invalid, json_object
-from ..serving.jobs import WINDOW, Asked, Item, Job, Jobs, Made, lines, said
+from ..serving.jobs import WINDOW, Asked, Item, Job, Jobs, Made, json_response, lines
 from ..serving.transport import Response
 
 MOST = 100_000
@@ -58,14 +58,14 @@ class MessageBatches:
         parts = asked.path.removeprefix(_PATH).strip("/").split("/") if asked.path != _PATH else []
         match (asked.method, *parts):
             case ("POST",):
-                return said(self._created(asked))
+                return json_response(self._created(asked))
             case ("GET",):
                 page, more = self.jobs.page(asked.key, asked.query, "after_id")
                 data = [self._batch(job, asked.base) for job in page]
                 ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {"first_id": None, "last_id": None}
-                return said({"data": data, "has_more": more, **ends})
+                return json_response({"data": data, "has_more": more, **ends})
             case ("GET", name):
-                return said(self._batch(self._job(asked.key, name), asked.base))
+                return json_response(self._batch(self._job(asked.key, name), asked.base))
             case ("GET", name, "results"):
                 job = self._job(asked.key, name)
                 if job.ended(self.jobs.clock()) is None:
@@ -76,7 +76,7 @@ class MessageBatches:
                 job = self._job(asked.key, name)
                 if not self.jobs.cancel(job):
                     raise invalid(f"Message Batch {name} has already ended.")
-                return said(
+                return json_response(
                     {**self._batch(job, asked.base), "processing_status": "canceling", "ended_at": None, "results_url": None}
                 )
             case ("DELETE", name):
@@ -84,7 +84,7 @@ class MessageBatches:
                 if job.ended(self.jobs.clock()) is None:
                     raise invalid(f"Message Batch {name} is still in progress: cancel it before you delete it.")
                 self.jobs.drop(job)
-                return said({"id": name, "type": "message_batch_deleted"})
+                return json_response({"id": name, "type": "message_batch_deleted"})
         raise Reject(404, "Not found")
 
     def _created(self, asked: Asked) -> dict[str, Any]:

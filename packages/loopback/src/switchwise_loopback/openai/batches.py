@@ -27,7 +27,7 @@ from email.policy import HTTP
 from typing import Any
 
 from ..nouns.errors import Reject, invalid, json_object
-from ..serving.jobs import WINDOW, Asked, Item, Job, Jobs, Made, lines, said
+from ..serving.jobs import WINDOW, Asked, Item, Job, Jobs, Made, json_response, lines
 from ..serving.transport import Response
 
 MOST = 50_000
@@ -71,35 +71,35 @@ class Batches:
         parts = asked.path.strip("/").split("/")[1:]
         match (asked.method, *parts):
             case ("POST", "files"):
-                return said(self._uploaded(asked))
+                return json_response(self._uploaded(asked))
             case ("GET", "files"):
                 with self._lock:
                     found = [about for key, about, _ in self._files.values() if key == asked.key]
-                return said({"object": "list", "data": found[::-1], "has_more": False})
+                return json_response({"object": "list", "data": found[::-1], "has_more": False})
             case ("GET", "files", name):
-                return said(self._file(asked.key, name)[0])
+                return json_response(self._file(asked.key, name)[0])
             case ("GET", "files", name, "content"):
                 return Response(200, {"content-type": "application/octet-stream"}, self._file(asked.key, name)[1])
             case ("DELETE", "files", name):
                 self._file(asked.key, name)
                 with self._lock:
                     del self._files[name]
-                return said({"id": name, "object": "file", "deleted": True})
+                return json_response({"id": name, "object": "file", "deleted": True})
             case ("POST", "batches"):
-                return said(self._created(asked))
+                return json_response(self._created(asked))
             case ("GET", "batches"):
                 page, more = self.jobs.page(asked.key, asked.query, "after")
                 data = [self._batch(job) for job in page]
                 ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {"first_id": None, "last_id": None}
-                return said({"object": "list", "data": data, **ends, "has_more": more})
+                return json_response({"object": "list", "data": data, **ends, "has_more": more})
             case ("GET", "batches", name):
-                return said(self._batch(self._job(asked.key, name)))
+                return json_response(self._batch(self._job(asked.key, name)))
             case ("POST", "batches", name, "cancel"):
                 job = self._job(asked.key, name)
                 if job.details["errors"] or not self.jobs.cancel(job):
                     status = self._batch(job)["status"]
                     raise Reject(409, f"Cannot cancel a batch with status '{status}'.", "invalid_request_error")
-                return said({**self._batch(job), "status": "cancelling"})
+                return json_response({**self._batch(job), "status": "cancelling"})
         raise Reject(404, f"Invalid URL ({asked.method} {asked.path})")
 
     # -- files -----------------------------------------------------------------------------------------------------

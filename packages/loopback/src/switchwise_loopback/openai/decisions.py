@@ -67,8 +67,8 @@ class Decisions:
 
     def overflow(self, prompt: int, max_tokens: int, window: int) -> Reject:  # noqa: ARG002  (there is no such limit)
         """`context_length_exceeded`."""
-        said = f"This model's maximum context length is {window} tokens. However, your input resulted in {prompt} tokens."
-        return invalid(said, "input", "context_length_exceeded")
+        found = f"This model's maximum context length is {window} tokens. However, your input resulted in {prompt} tokens."
+        return invalid(found, "input", "context_length_exceeded")
 
     def read(self, body: Mapping[str, Any]) -> Request:
         """The neutral request; its schema holds the questions."""
@@ -80,7 +80,7 @@ class Decisions:
     def whole(self, reply: Reply) -> dict[str, Any]:
         """The answers, in the order of the questions."""
         questions, usage = reply.request.body["questions"], reply.usage
-        said = _said(reply.answer.text)
+        found = _parsed(reply.answer.text)
         refused = reply.answer.stop in ("refusal", "content_filter")
         spent = {
             "input_tokens": usage.input_tokens,
@@ -89,7 +89,7 @@ class Decisions:
             "output_tokens_details": {"reasoning_tokens": 0},
             "total_tokens": usage.input_tokens + len(questions),
         }
-        answers = [_refused(question) if refused else _answered(question, said) for question in questions]
+        answers = [_refused(question) if refused else _answered(question, found) for question in questions]
         return {"model": reply.request.model, "answers": answers, "usage": spent}
 
     def stream(self, reply: Reply) -> Iterator[Event]:
@@ -155,20 +155,20 @@ def _text(content: Any) -> str:
     return "\n".join([str(part.get("text", f"[{part.get('type')}]")) for part in content])
 
 
-def _said(text: str) -> Mapping[str, Any] | str | float:
+def _parsed(text: str) -> Mapping[str, Any] | str | float:
     try:
-        said = json.loads(text)
+        found = json.loads(text)
     except ValueError:
         return text
-    return said if isinstance(said, dict | int | float | str) else text
+    return found if isinstance(found, dict | int | float | str) else text
 
 
 def _refused(question: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "refusal", "name": question.get("name")}
 
 
-def _answered(question: Mapping[str, Any], said: Mapping[str, Any] | str | float) -> dict[str, Any]:
-    value = said.get(str(question.get("name"))) if isinstance(said, Mapping) else said
+def _answered(question: Mapping[str, Any], found: Mapping[str, Any] | str | float) -> dict[str, Any]:
+    value = found.get(str(question.get("name"))) if isinstance(found, Mapping) else found
     made: dict[str, Any] = {"type": question["type"], "name": question.get("name")}
     if question["type"] == "predicate":
         return {**made, "probability": float(value) if isinstance(value, int | float) else 0.5}

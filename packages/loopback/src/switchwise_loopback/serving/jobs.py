@@ -199,6 +199,6 @@ def lines(values: Sequence[Mapping[str, Any]]) -> bytes:
     return "".join(json.dumps(value, ensure_ascii=False) + "\n" for value in values).encode()
 
 
-def said(value: Mapping[str, Any]) -> Response:
+def json_response(value: Mapping[str, Any]) -> Response:
     """A JSON answer."""
     return Response(200, {"content-type": "application/json"}, json.dumps(value, ensure_ascii=False).encode())

@@ -54,8 +54,8 @@ class SystemOne:
 
     def prompt(self, body: Mapping[str, Any]) -> Prompt:
         """The state, then the questions."""
-        said = [{"role": "user", "content": _text(body["state"])}, {"role": "user", "content": dumps(body["questions"])}]
-        return openai_prompt({"model": body.get("model"), "messages": said})
+        parsed = [{"role": "user", "content": _text(body["state"])}, {"role": "user", "content": dumps(body["questions"])}]
+        return openai_prompt({"model": body.get("model"), "messages": parsed})
 
     def overflow(self, prompt: int, max_tokens: int, window: int) -> Reject:  # noqa: ARG002  (there is no such limit)
         """A 422: the state and the longest question are too long."""
@@ -67,9 +67,9 @@ class SystemOne:
 
     def whole(self, reply: Reply) -> dict[str, Any]:
         """The answers by id."""
-        questions, said = reply.request.body["questions"], _said(reply.answer.text)
+        questions, parsed = reply.request.body["questions"], _parsed(reply.answer.text)
         found = {
-            name: _answered(question, said.get(name) if isinstance(said, dict) else said)
+            name: _answered(question, parsed.get(name) if isinstance(parsed, dict) else parsed)
             for name, question in questions.items()
         }
         model = reply.request.model
@@ -114,25 +114,25 @@ def _text(state: Any) -> str:
     return state if isinstance(state, str) else dumps(state)
 
 
-def _said(text: str) -> Any:
+def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
         return text
 
 
-def _answered(question: Mapping[str, Any], said: Any) -> dict[str, Any] | None:
-    kind, number = question["type"], isinstance(said, int | float) and not isinstance(said, bool)
-    if said is None:
+def _answered(question: Mapping[str, Any], parsed: Any) -> dict[str, Any] | None:
+    kind, number = question["type"], isinstance(parsed, int | float) and not isinstance(parsed, bool)
+    if parsed is None:
         return None
     if kind == "noul":
-        return {"type": "noul", "noul": float(said) if number else 0.5}
+        return {"type": "noul", "noul": float(parsed) if number else 0.5}
     if kind == "choice":
         labels = list(question["criteria"])
-        if isinstance(said, dict):
-            odds = {str(label): float(likely) for label, likely in said.items()}
+        if isinstance(parsed, dict):
+            odds = {str(label): float(likely) for label, likely in parsed.items()}
         else:
-            chosen = said if said in labels else labels[0]
+            chosen = parsed if parsed in labels else labels[0]
             odds = {label: SURE if label == chosen else (1 - SURE) / (len(labels) - 1) for label in labels}
         return {
             "type": "choice",
@@ -141,7 +141,7 @@ def _answered(question: Mapping[str, Any], said: Any) -> dict[str, Any] | None:
             "probabilities": odds,
         }
     last = len(question["criteria"]) - 1
-    score = min(max(float(said), 0.0), float(last)) if number else last / 2
+    score = min(max(float(parsed), 0.0), float(last)) if number else last / 2
     odds = {str(at): max(0.0, 1 - abs(at - score)) for at in range(last + 1)}
     legend = {str(at): level for at, level in enumerate(question["criteria"])}
     return {"type": "score", "score": score, "confidence": _confidence(odds), "legend": legend, "probabilities": odds}

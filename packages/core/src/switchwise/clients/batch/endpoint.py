@@ -84,9 +84,9 @@ def body_of(client: Client, call: Call, params: Mapping[str, Any]) -> dict[str, 
 
 def failed(error: Mapping[str, Any] | None, status: int | None = None) -> TargetError:
     """The failure behind an error of a request."""
-    said = error or {}
-    inner = said.get("error", said)
-    kind, retry_after = classify(status, said)
+    body = error or {}
+    inner = body.get("error", body)
+    kind, retry_after = classify(status, body)
     message = inner.get("message") if isinstance(inner, Mapping) else None
     return TargetError(kind, str(message or kind.value), retry_after, billable=False)
 

@@ -166,8 +166,8 @@ def judged(pairs: Sequence[tuple[str, str, str]], judge: Callable[[str, str, str
         rng.shuffle(orders)
         verdicts = []
         for one, other, mine in orders:
-            said = judge(task, one, other)
-            verdicts.append("ties" if said == "tie" else "wins" if said == mine else "losses")
+            opinion = judge(task, one, other)
+            verdicts.append("ties" if opinion == "tie" else "wins" if opinion == mine else "losses")
         counts[verdicts[0] if verdicts[0] == verdicts[1] else "inconsistent"] += 1
     return Judged(
         counts["wins"], counts["losses"], counts["ties"], counts["inconsistent"], _sign_test(counts["wins"], counts["losses"])

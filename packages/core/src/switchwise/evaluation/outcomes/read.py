@@ -230,17 +230,17 @@ def _journal(rows: Iterable[Row]) -> Iterator[Run]:
     """The last attempt of a decision is paid with all of it; feedback outranks the verdict."""
     spent: dict[str, float] = defaultdict(float)
     last: dict[str, Row] = {}
-    said: dict[str, float] = {}
+    stated: dict[str, float] = {}
     for row in rows:
         decision = str(row.get("switchwise.decision", ""))
         if "switchwise.feedback" in row:
-            said[decision] = float(row["switchwise.feedback"])
+            stated[decision] = float(row["switchwise.feedback"])
         elif row.get("switchwise.purpose") == "answer":
             spent[decision] += _number(row.get("switchwise.cost")) or 0.0
             last[decision] = row
     for decision, row in last.items():
         result = row.get("switchwise.result")
-        score = said.get(decision, 0.0 if result in ("rejected", "failed") else None)
+        score = stated.get(decision, 0.0 if result in ("rejected", "failed") else None)
         if score is not None:
             parts = [str(row.get(f"switchwise.{name}") or "") for name in ("agent", "phase", "task")]
             label = "/".join(dict.fromkeys(part for part in parts if part))  # as `usual_label` has it

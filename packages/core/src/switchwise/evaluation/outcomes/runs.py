@@ -135,7 +135,7 @@ def _call_steps(rows: Sequence[Row]) -> list[Step]:
 
 def _transcript(row: Row) -> RecordedRun:
     talk = [_turn(message) for message in row.get("traj") or row["messages"]]
-    steps = [after.step for after, said, _ in read_on(Course(), talk) if said is None]
+    steps = [after.step for after, request, _ in read_on(Course(), talk) if request is None]
     task = str(row.get("task_id", row.get("task", row.get("id", ""))))
     return RecordedRun(f"{task}/{row.get('trial', 0)}", task, _outcome(row), steps, talk)
 

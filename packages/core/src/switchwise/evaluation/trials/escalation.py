@@ -115,8 +115,8 @@ def escalations(
         _first(taught[half].rank(run.effort) > taught[half].limit for run in course)
         for course, half in zip(courses, halves, strict=True)
     ]
-    said = {name: [rule(course, run) for course, run in zip(courses, runs, strict=True)] for name, rule in rules.items()}
-    said["effort above the 80th percentile"] = laborious
+    escalated = {name: [rule(course, run) for course, run in zip(courses, runs, strict=True)] for name, rule in rules.items()}
+    escalated["effort above the 80th percentile"] = laborious
     return Escalations(
         name,
         len(runs),
@@ -124,7 +124,7 @@ def escalations(
         by_step,
         _auc(runs, dict(enumerate(ranks)), draws) if graded else Interval(None),
         profile(finished) if graded else Profile(len(runs)),
-        {rule: _found(runs, steps, draws, graded) for rule, steps in said.items()},
+        {rule: _found(runs, steps, draws, graded) for rule, steps in escalated.items()},
     )
 
 

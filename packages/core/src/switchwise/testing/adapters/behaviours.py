@@ -40,10 +40,10 @@ def falls_back(face: Face) -> None:
 
         for streamed, asynchronous in _WAYS:
             provider.inject(Fault.SERVER_ERROR, model="gpt-4.1-mini")
-            said = asked(face, two(face, provider.openai_url), Ask(streamed=streamed), asynchronous)
-            tried = [(attempt["target"], str(attempt["result"])) for attempt in said.record["attempts"]]
+            given = asked(face, two(face, provider.openai_url), Ask(streamed=streamed), asynchronous)
+            tried = [(attempt["target"], str(attempt["result"])) for attempt in given.record["attempts"]]
             assert tried == [("one", "server_error"), ("two", "accepted")], tried
-            assert "gpt-4o-mini" in said.text
+            assert "gpt-4o-mini" in given.text
 
 
 def names_failures(face: Face) -> None:
@@ -112,9 +112,9 @@ def streams(face: Face) -> None:
         for asynchronous in (False, True):
             journal: list[Attempt] = []
             adapter = two(face, provider.openai_url, journal)
-            said = asked(face, adapter, Ask(streamed=True), asynchronous)
-            assert len(said.pieces) > 1
-            assert "".join(said.pieces) == said.text == asked(face, adapter, Ask()).text
+            given = asked(face, adapter, Ask(streamed=True), asynchronous)
+            assert len(given.pieces) > 1
+            assert "".join(given.pieces) == given.text == asked(face, adapter, Ask()).text
             assert journal[0].reply is not None
             assert journal[0].reply.first_chunk is not None
             asked(face, adapter, Ask(streamed=True, leave_after=1), asynchronous)
@@ -147,8 +147,8 @@ def tells_ends(face: Face) -> None:
     }
     for (finish, end), streamed in itertools.product(expected.items(), (False, True)):
         journal: list[Attempt] = []
-        said = chat_chunks({"content": "Hello"}, finish=finish) if streamed else chat_completion({"content": "Hello"}, finish)
-        with ScriptedServer(said) as server:
+        given = chat_chunks({"content": "Hello"}, finish=finish) if streamed else chat_completion({"content": "Hello"}, finish)
+        with ScriptedServer(given) as server:
             asked(face, two(face, server.url, journal), Ask(streamed=streamed))
         assert journal[0].reply is not None
         assert journal[0].reply.end is end, (finish, journal[0].reply.end)

@@ -124,9 +124,9 @@ def no_marks(turns: list[Turn], _: Mapping[str, Any], __: Dialect) -> bool:
 def in_place(turns: list[Turn], _: Mapping[str, Any], __: Dialect) -> bool:
     """What the system says in mid-conversation is said once, and not at the front."""
     others = spoken(turns)
-    said = [turn.text for turn in others if "Be kind." in turn.text]
+    kind_turns = [turn.text for turn in others if "Be kind." in turn.text]
     front = [turn.text for turn in turns if turn.role == "system"]
-    return len(said) == 1 and "Be kind." not in "".join(front) and others[0].role == "user"
+    return len(kind_turns) == 1 and "Be kind." not in "".join(front) and others[0].role == "user"
 
 
 def longest(_: list[Turn], body: Mapping[str, Any], __: Dialect) -> bool:

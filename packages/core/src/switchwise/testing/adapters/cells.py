@@ -95,8 +95,8 @@ def _sent_right(face: Face, case: Case, dialect: Dialect) -> None:
             messages.append(made.message)
             messages += [{"role": "tool", "tool_call_id": id_, "content": "found"} for id_, _, _ in made.calls]
         before = len(provider.requests)
-        said = asked(face, adapter, Ask(messages, case.tools, case.settings, target="target"))
-        assert said.record["target"] == "target"
+        given = asked(face, adapter, Ask(messages, case.tools, case.settings, target="target"))
+        assert given.record["target"] == "target"
         body = provider.requests[before].body if wire else server.requests[-1]
         assert case.right(turns_of(body), body, dialect), f"{dialect.name}: {body}"
 

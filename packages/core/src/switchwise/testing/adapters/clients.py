@@ -26,7 +26,7 @@ class ClientsFace:
     def ask(self, adapter: Clients, request: Ask) -> Said:
         options = _options(request)
         if not request.streamed:
-            return _said(adapter.complete(request.messages, **options))
+            return _observed(adapter.complete(request.messages, **options))
         stream = adapter.stream(request.messages, **options)
         pieces: list[str] = []
         chunks = iter(stream)
@@ -35,12 +35,12 @@ class ClientsFace:
             if request.leave_after == len(pieces):
                 chunks.close()  # type: ignore[attr-defined]  # a generator
                 return Said("".join(pieces), pieces=tuple(pieces))
-        return _said(stream.completion, pieces)
+        return _observed(stream.completion, pieces)
 
     async def aask(self, adapter: Clients, request: Ask) -> Said:
         options = _options(request)
         if not request.streamed:
-            return _said(await adapter.acomplete(request.messages, **options))
+            return _observed(await adapter.acomplete(request.messages, **options))
         stream = adapter.astream(request.messages, **options)
         pieces: list[str] = []
         chunks = aiter(stream)
@@ -49,7 +49,7 @@ class ClientsFace:
             if request.leave_after == len(pieces):
                 await chunks.aclose()  # type: ignore[attr-defined]  # a generator
                 return Said("".join(pieces), pieces=tuple(pieces))
-        return _said(stream.completion, pieces)
+        return _observed(stream.completion, pieces)
 
 
 def _client(endpoint: Endpoint, hints: CacheHints | None) -> Client:
@@ -73,7 +73,7 @@ def _options(request: Ask) -> dict[str, Any]:
     return {name: value for name, value in named.items() if value} | dict(request.settings)
 
 
-def _said(completion: Completion, pieces: list[str] | None = None) -> Said:
+def _observed(completion: Completion, pieces: list[str] | None = None) -> Said:
     calls = tuple(
         (call["id"], call["function"]["name"], json.loads(call["function"].get("arguments") or "{}"))
         for call in completion.tool_calls

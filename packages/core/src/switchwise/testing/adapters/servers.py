@@ -46,15 +46,15 @@ def tells_calls_apart(face: Face) -> None:
     ]
     with ScriptedServer(chat_chunks(*pieces, finish="tool_calls")) as server:
         for asynchronous in (False, True):
-            said = asked(face, two(face, server.url), Ask(tools=[TOOL], streamed=True), asynchronous)
-            assert said.calls == (("a", "look_up", {"what": "Kyiv"}), ("b", "look_up", {"what": "Lviv"})), said.calls
+            given = asked(face, two(face, server.url), Ask(tools=[TOOL], streamed=True), asynchronous)
+            assert given.calls == (("a", "look_up", {"what": "Kyiv"}), ("b", "look_up", {"what": "Lviv"})), given.calls
 
 
 def keeps_reasoning(face: Face) -> None:
     """Reasoning and notes of calls go to no other model; where the framework reads them, back to their own in a tool loop."""
-    said = {"reasoning_content": "Hm.", **_call("a", "{}", "look_up", extra_content={"signature": "s"})}
+    given = {"reasoning_content": "Hm.", **_call("a", "{}", "look_up", extra_content={"signature": "s"})}
     own = {}
-    with ScriptedServer(chat_completion(said, "tool_calls"), chat_completion({"content": "Fine."})) as server:
+    with ScriptedServer(chat_completion(given, "tool_calls"), chat_completion({"content": "Fine."})) as server:
         adapter = two(face, server.url)
         answer = asked(face, adapter, Ask(tools=[TOOL], target="one")).message
         result = {"role": "tool", "tool_call_id": "a", "content": "found"}

@@ -33,12 +33,12 @@ def hedges(face: Face) -> None:
                 hedge = Hedge(after=0.02, at_most=1.0)
                 hedge.load({"times": [], "calls": 1.0})
                 adapter = two(face, provider.openai_url, journal, hedge)
-                said = asked(face, adapter, Ask(streamed=streamed), asynchronous)
-                assert said.text == "gpt-4o-mini answers in several words", said.text
-                assert not streamed or "".join(said.pieces) == said.text, said.pieces
-                tried = [(attempt["target"], str(attempt["result"])) for attempt in said.record["attempts"]]
+                given = asked(face, adapter, Ask(streamed=streamed), asynchronous)
+                assert given.text == "gpt-4o-mini answers in several words", given.text
+                assert not streamed or "".join(given.pieces) == given.text, given.pieces
+                tried = [(attempt["target"], str(attempt["result"])) for attempt in given.record["attempts"]]
                 assert tried == [("one", "cancelled"), ("two", "accepted")], tried
-                assert said.record["policy"] == "Hedge", said.record
+                assert given.record["policy"] == "Hedge", given.record
                 assert [attempt.abandoned for attempt in journal] == [True, False]
         finally:
             late.set()
@@ -57,9 +57,9 @@ def agrees(face: Face) -> None:
         for streamed, asynchronous in _WAYS:
             journal: list[Attempt] = []
             consensus = Consensus(of=2, when=lambda _: True, rounds=1)
-            said = asked(face, two(face, provider.openai_url, journal, consensus), Ask(streamed=streamed), asynchronous)
-            assert said.text == "Both say so now. Answer: 42", said.text
-            assert not streamed or "".join(said.pieces) == said.text, said.pieces
-            assert [attempt["result"] for attempt in said.record["attempts"]].count("accepted") == 2, said.record
+            given = asked(face, two(face, provider.openai_url, journal, consensus), Ask(streamed=streamed), asynchronous)
+            assert given.text == "Both say so now. Answer: 42", given.text
+            assert not streamed or "".join(given.pieces) == given.text, given.pieces
+            assert [attempt["result"] for attempt in given.record["attempts"]].count("accepted") == 2, given.record
             assert len(journal) == 4, journal
             assert all(attempt.reply is not None and attempt.reply.usage is not None for attempt in journal), "all are paid for"

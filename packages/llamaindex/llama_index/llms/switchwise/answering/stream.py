@@ -83,13 +83,13 @@ class StreamReader:
         structured: the chunks are objects of the user's own, of which more and more is filled in.
         marked: its server says where streams end, or it is not known.
 
-    `said` is the message of Chat Completions, as far as it calls tools or reasons; empty: it does neither.
+    `message` is the message of Chat Completions, as far as it calls tools or reasons; empty: it does neither.
     """
 
     def __init__(self, native: Native, clock: Callable[[], float], structured: bool = False, marked: bool = True) -> None:
         self.last: Any = None
         self.first_chunk: float | None = None
-        self.said: dict[str, Any] = {}
+        self.message: dict[str, Any] = {}
         self._clock = clock
         self._started = clock()
         streaming()
@@ -141,11 +141,11 @@ class StreamReader:
         choices = getattr(getattr(chunk, "raw", None), "choices", None)
         delta = getattr(choices[0], "delta", None) if choices else None
         if choices and choices[0].index:  # one of several answers: the integration makes one of them all
-            self._mends, self.said = False, {}
+            self._mends, self.message = False, {}
             return chunk
         if delta is not None and (delta.tool_calls or not (delta.model_extra or {}).keys().isdisjoint(REASONING)):
-            grow(self.said, delta.model_dump(exclude_none=True))
-        calls = self.said.get("tool_calls")
+            grow(self.message, delta.model_dump(exclude_none=True))
+        calls = self.message.get("tool_calls")
         message = getattr(chunk, "message", None)
         if not calls or message is None:
             return chunk

@@ -21,7 +21,7 @@ from llama_index.llms.switchwise.answering.usage import usage_of
 from llama_index.llms.switchwise.calling.recording import dumped, given_again
 from llama_index.llms.switchwise.models.native import Native
 from llama_index.llms.switchwise.models.request import Request, method_of
-from llama_index.llms.switchwise.porting.answers import Answers, said_in
+from llama_index.llms.switchwise.porting.answers import Answers, wire_message
 from llama_index.llms.switchwise.porting.cache_hints import HintWriter
 from llama_index.llms.switchwise.porting.history import Histories
 from llama_index.llms.switchwise.porting.settings import settings_for
@@ -248,7 +248,7 @@ class _Attempt:
             check_answer(reply, getattr(raw, "error", None), content=not says_nothing(response))
         self.reply = reply
         if self._call.ask is None and self.listener is _NOT_LISTENING:
-            self._answers.note(self.native.name, response, said_in(response) if reader is None else reader.said)
+            self._answers.note(self.native.name, response, wire_message(response) if reader is None else reader.message)
 
     def _counts_a_part(self, usage: Usage) -> bool:
         """Whether a part of the prompt is not in `usage`.

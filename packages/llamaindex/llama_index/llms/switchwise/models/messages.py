@@ -49,8 +49,8 @@ def turn_of(message: ChatMessage) -> Turn:
             media.append(_MEDIA[kind])
             if isinstance(block, DocumentBlock) and isinstance(block.data, bytes):  # base64, as LlamaIndex keeps it
                 sizes += document_tokens({"data": block.data.decode("latin-1")})
-    said, text = message.role.value, "\n".join(texts)
-    role = "tool" if said in _TOOLS else _ROLES.get(said, "user")
+    given_role, text = message.role.value, "\n".join(texts)
+    role = "tool" if given_role in _TOOLS else _ROLES.get(given_role, "user")
     if role == "user" and text.startswith(_OBSERVED):
         role = "tool"
     return Turn(

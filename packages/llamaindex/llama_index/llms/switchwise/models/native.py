@@ -196,7 +196,7 @@ def describe(native: Native, catalog: Catalog) -> Target:
             Unpriced,
             stacklevel=4,
         )
-    window = known.can.window if known.can.window is not None else said_window(native)
+    window = known.can.window if known.can.window is not None else window_of(native)
     can = replace(known.can, window=window, tools=native.calls_tools)
     return Target(
         native.name, provider, model, known.price, can, account=native.account, effort=native.effort, defaults=native.sends
@@ -207,19 +207,19 @@ def common_metadata(models: Iterable[Native]) -> LLMMetadata:
     """What the pool can do: the largest window, since what does not fit into the others goes there; tools if any calls them, since calls with
     tools go to those that do; the shortest answer.
     """
-    said = [(native.name, native.metadata, said_window(native)) for native in models]
-    outputs = [metadata.num_output for _, metadata, _ in said if metadata.num_output > 0]
+    described = [(native.name, native.metadata, window_of(native)) for native in models]
+    outputs = [metadata.num_output for _, metadata, _ in described if metadata.num_output > 0]
     return LLMMetadata(
-        context_window=max([window for _, _, window in said if window is not None], default=DEFAULT_CONTEXT_WINDOW),
+        context_window=max([window for _, _, window in described if window is not None], default=DEFAULT_CONTEXT_WINDOW),
         num_output=min(outputs, default=-1),
-        is_chat_model=any(metadata.is_chat_model for _, metadata, _ in said),
-        is_function_calling_model=any(native_metadata.is_function_calling_model for _, native_metadata, _ in said),
-        model_name="switchwise:" + "|".join(name for name, _, _ in said),
-        system_role=said[0][1].system_role,
+        is_chat_model=any(metadata.is_chat_model for _, metadata, _ in described),
+        is_function_calling_model=any(native_metadata.is_function_calling_model for _, native_metadata, _ in described),
+        model_name="switchwise:" + "|".join(name for name, _, _ in described),
+        system_role=described[0][1].system_role,
     )
 
 
-def said_window(native: Native) -> int | None:
+def window_of(native: Native) -> int | None:
     """The context window that an LLM states; None: it only repeats LlamaIndex's default."""
     window = native.metadata.context_window
     return window if window != DEFAULT_CONTEXT_WINDOW else None

@@ -34,17 +34,17 @@ class Answers:
     def __init__(self, size: int = 2_000) -> None:
         self._made: Memory[int, _Made] = Memory(size)
 
-    def note(self, target: str, response: Any, said: Mapping[str, Any] | None) -> None:
+    def note(self, target: str, response: Any, wire: Mapping[str, Any] | None) -> None:
         """Remember an answer.
 
         Parameters:
             target: who gave it.
             response: LlamaIndex's.
-            said: its message as Chat Completions gave it; None: it came by another API.
+            wire: its message as Chat Completions gave it; None: it came by another API.
         """
         message = getattr(response, "message", None)
         if isinstance(message, ChatMessage) and (key := _key(message)):
-            self._made.put(key, _Made(target, own_parts(said) if said else _NOTHING))
+            self._made.put(key, _Made(target, own_parts(wire) if wire else _NOTHING))
 
     def made_elsewhere(self, message: ChatMessage, target: str) -> bool:
         """Whether a message is known to be another target's answer."""
@@ -86,11 +86,11 @@ def _key(message: ChatMessage) -> int:
     return hash((text, *map(str, thoughts))) if text else 0
 
 
-def said_in(response: Any) -> Mapping[str, Any] | None:
+def wire_message(response: Any) -> Mapping[str, Any] | None:
     """The message of a whole answer of Chat Completions that calls tools; None: it is something else, or calls nothing."""
     choices = getattr(getattr(response, "raw", None), "choices", None)
     message = getattr(choices[0], "message", None) if choices else None
     if message is None or not getattr(message, "tool_calls", None):
         return None
-    said: Mapping[str, Any] = message.model_dump(exclude_none=True)
-    return said
+    wire: Mapping[str, Any] = message.model_dump(exclude_none=True)
+    return wire

@@ -110,9 +110,9 @@ def route_scope(**words: Any) -> Iterator[None]:
     ...     capture({}).tenant
     'acme'
     """
-    said = {**_SCOPE.get().words, **words}
+    words_now = {**_SCOPE.get().words, **words}
     tags = {**active_instrument_tags.get(), **{_OWN + word: value for word, value in words.items()}}
-    token = _SCOPE.set(_Block(said, tags, None if _RUN in tags else _merged(said, tags)))
+    token = _SCOPE.set(_Block(words_now, tags, None if _RUN in tags else _merged(words_now, tags)))
     try:
         with instrument_tags(tags):
             yield
@@ -132,15 +132,15 @@ def capture(bound: Words, hint: Words | None = None) -> Caller:
     step = _STEP.get(None) if _STEP is not None else None
     if block.caller is not None and step is None and not (bound or hint) and (tags is block.tags or not (tags or block.words)):
         return block.caller  # the usual case outside workflows, and the quick way
-    said = block.words
-    if tags and not said:  # in a durable runtime, which carries tags only
-        said = {tag[len(_OWN) :]: value for tag, value in tags.items() if tag.startswith(_OWN)}
-    return _merged(said, tags, step, bound, hint)
+    words_now = block.words
+    if tags and not words_now:  # in a durable runtime, which carries tags only
+        words_now = {tag[len(_OWN) :]: value for tag, value in tags.items() if tag.startswith(_OWN)}
+    return _merged(words_now, tags, step, bound, hint)
 
 
-def _merged(said: Words, tags: Words, step: object = None, bound: Words = _NOTHING, hint: Words | None = None) -> Caller:
+def _merged(words_now: Words, tags: Words, step: object = None, bound: Words = _NOTHING, hint: Words | None = None) -> Caller:
     """Who is calling, the most explicit word for each thing."""
-    known = {**said}
+    known = {**words_now}
     moment = Moment.STEP
     event = getattr(step, "event", None)  # it must never fail in the user's call
     if event is not None:
