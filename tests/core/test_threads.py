@@ -89,6 +89,18 @@ def test_a_restored_conversation_is_read_but_not_compared(reads: Reads) -> None:
     assert not any(message.compared for message in restored)
 
 
+def test_equal_messages_in_new_objects_are_no_edit() -> None:
+    """A checkpointer restores the conversation at each turn of the user; what providers cached of it is still cached."""
+    threads = ConversationReader[Message](lambda message: message.turn)
+    threads.read("s", conversation(5))
+    grown = threads.read("s", [*conversation(5), user("and then?")])
+    assert grown.prefix is not None
+    assert (grown.prefix.change, len(grown.prefix), grown.prefix.generation) == (Change.APPEND, 6, 0)
+    edited = threads.read("s", [*conversation(3), user("something else"), *conversation(5)[4:], user("and then?")])
+    assert edited.prefix is not None
+    assert (edited.prefix.change, edited.prefix.since(0)) == (Change.EDIT, 3)
+
+
 def test_the_cost_of_reading_does_not_grow_with_the_conversation() -> None:
     def quickest(length: int) -> float:
         threads = ConversationReader[Message](lambda message: message.turn)

@@ -219,9 +219,11 @@ class ConversationReader(Generic[M]):
         shared = _shared(kept, messages)
         new = messages[shared:]
         if new or shared < len(kept):
-            read = self._read_on(new, shared, kept[shared:], lines[shared:], lines[shared - 1] if shared else _BEFORE)
+            gone = lines[shared:]
+            read = self._read_on(new, shared, kept[shared:], gone, lines[shared - 1] if shared else _BEFORE)
             kept[shared:] = new  # only now: `turn` may have raised
             lines[shared:] = read
+            shared += _equal(gone, read)
         _link(thread, shared, front)
         return lines
 
@@ -272,6 +274,12 @@ def _link(thread: _Thread[M], shared: int, front: Front) -> None:
     if system:
         ahead.append(Block(lines[0].digest, lines[0].tokens, SYSTEM))
     prefix.grow(max(0, shared - system), [_block(line) for line in lines[shared or system :]], ahead)
+
+
+def _equal(old: list[Line], new: list[Line]) -> int:
+    """How many records at the beginning have the same content: a checkpointer hands over equal messages in new objects."""
+    most = min(len(old), len(new))
+    return next((at for at in range(most) if old[at].digest != new[at].digest), most)
 
 
 def _block(line: Line) -> Block:
