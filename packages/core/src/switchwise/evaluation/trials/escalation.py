@@ -41,7 +41,8 @@ class Escalations(NamedTuple):
     Parameters:
         name: of the set.
         runs, failed: how many runs, and the share that fails; None: no outcome is recorded.
-        by_step: step -> AUC of the suspicion for "this run will fail", and how many runs were still going.
+        by_step: step, counted from 0 as recordings number them -> AUC of the suspicion after it for "this run will fail", and how many runs have
+            that step.
         effort: AUC of the effort at the end of the run, each run ranked among those of the other half.
         profile: what `Escalate` would know of the target after these runs.
         rules: what each rule does.
@@ -98,7 +99,7 @@ def escalations(
     ranks = [taught[half].rank(each.effort) for each, half in zip(finished, halves, strict=True)]
     if graded:
         for mark in MARKS:
-            going = {i: course[mark - 1].suspicion for i, course in enumerate(courses) if len(course) > mark}
+            going = {i: course[mark].suspicion for i, course in enumerate(courses) if len(course) > mark}
             if len({runs[i].solved for i in going}) == 2:
                 by_step[mark] = _auc(runs, going, draws), len(going)
     rules: dict[str, Rule] = {
