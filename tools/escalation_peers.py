@@ -15,9 +15,12 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from switchwise.evaluation.outcomes.runs import RecordedRun
 
 HERE = Path(__file__).parent
 PEERS = {"switchyard": "nemo-switchyard==0.3.0", "langchain-router": "langchain-router==0.1.4"}
@@ -37,12 +40,13 @@ def main(data: Path, samples: int = 300) -> None:
         for name, runs in read_runs(path).items():
             told = list(_transcripts(path) if runs[0].talk else _made(path))
             steps = {peer: _decisions(peer, package, told) for peer, package in PEERS.items()}
-            at = {run.name: i for i, run in enumerate(runs)}
-            rules = {
-                peer: (lambda course, run, found=found: found[at[run.name]])  # noqa: ARG005
-                for peer, found in steps.items()
-            }
+            names = [run.name for run in runs]
+            rules = {peer: _looked_up(dict(zip(names, found, strict=True))) for peer, found in steps.items()}
             print(text([escalations(name, runs, samples, more=rules)]), end="\n\n", flush=True)
+
+
+def _looked_up(found: Mapping[str, int | None]) -> Callable[[Any, RecordedRun], int | None]:
+    return lambda _, run: found[run.name]
 
 
 def _transcripts(path: Path) -> Iterator[list[dict[str, Any]]]:
