@@ -115,13 +115,14 @@ class Cheapest:
                     return -inf if target.name == best else values.get(target.name, inf)
 
                 return shortlist.order(value, lambda target: _because(advice, target)).remember(self, advice.mode)
-        ranked = self._by_list_price(view, shortlist)
+        ranked = self.by_list_price(view, shortlist)
         return ranked if advisor is None else ranked.remember(self, PLAN)
 
-    def _by_list_price(self, view: View, shortlist: Shortlist) -> Shortlist:
+    def by_list_price(self, view: View, shortlist: Shortlist) -> Shortlist:
+        """Order by list price and the expected length of the answer; no opinion where no price is known."""
         output = self.expected_output(view)
         costs = {target.name: expected_cost(target, view, output) for target in shortlist.targets}
-        least = min(costs.values())
+        least = min(costs.values(), default=inf)
         if least == inf:
             return shortlist
 

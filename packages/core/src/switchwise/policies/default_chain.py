@@ -66,10 +66,11 @@ def default_chain(pool: Pool, healthy: Healthy | None = None, aim: Aim = "qualit
     priced = {target.name: target.price for target in pool if target.price is not None}
     worth = [name for name, price in priced.items() if strong.price and _pays(strong.price, price)]
     if strong.price and len(priced) > 1:
-        chain.append(Cheapest(when=_followed))
-    if worth:
-        chain += [_worth_a_switch(frozenset(worth)), hold(Cheapest(when=_unfollowed, plans=False), per="agent")]
-    elif pool.select("fast") - priced.keys() or strong.price is None:
+        cheapest = Cheapest(when=_followed)
+        chain.append(cheapest)
+        if worth:
+            chain += [_worth_a_switch(frozenset(worth)), hold(_by_list_price(cheapest), per="agent")]
+    if not worth and (pool.select("fast") - priced.keys() or strong.price is None):
         chain.append(Rules().prefer("fast", when=routine, because="a routine step, and no prices to go by"))
     return tuple(chain)
 
@@ -110,6 +111,15 @@ def _pays(strong: Price, cheap: Price) -> bool:
     """Whether a switch pays soon enough, whatever the length of the prompt."""
     lengths = [0, *(price.above + 1 for price in (strong, cheap) if price.above)]
     return all(steps_to_pay(strong.tier(length), cheap.tier(length)) <= PATIENCE for length in lengths)
+
+
+def _by_list_price(cheapest: Cheapest) -> Policy:
+    def by_list_price(view: View, shortlist: Shortlist) -> Shortlist:
+        """Order the targets by list price, on routine steps of threads that are not followed."""
+        return cheapest.by_list_price(view, shortlist) if _unfollowed(view) else shortlist
+
+    by_list_price.name, by_list_price.when = cheapest.name, _unfollowed  # type: ignore[attr-defined]  # `hold` reads both
+    return by_list_price
 
 
 def _worth_a_switch(names: Collection[str]) -> Policy:
