@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, Too
 from langchain_openai import ChatOpenAI
 
 from langchain_switchwise import ChatSwitchwise, SwitchwiseMiddleware
-from langchain_switchwise.answering.replies import end_reason
+from langchain_switchwise.answering.replies import complete
 from switchwise import Attempt, Capabilities, EndReason, Interrupted, Pool, Router, Target
 from switchwise.testing.server import ScriptedServer, chat_chunks, chat_completion
 
@@ -100,11 +100,11 @@ def test_why_an_answer_ended_is_read_in_any_words() -> None:
         ),
         ({}, EndReason.UNKNOWN),
     ):
-        assert end_reason(AIMessage("Hello", response_metadata=metadata)) is end
+        assert complete(AIMessage("Hello", response_metadata=metadata)) is end
     refused = AIMessage(
         "", additional_kwargs={"refusal": "No."}, response_metadata={"model_provider": "openai", "finish_reason": "stop"}
     )
-    assert end_reason(refused) is EndReason.REFUSAL
+    assert complete(refused) is EndReason.REFUSAL
 
 
 async def test_B3_a_new_id_begins_a_new_call() -> None:

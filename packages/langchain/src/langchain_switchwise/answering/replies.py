@@ -13,6 +13,7 @@ from langchain_switchwise.models.dialect import dialect_of_maker
 from switchwise import EndReason, FailureKind, Reply, TargetError, Usage
 from switchwise import usage_of as read_usage
 from switchwise.dialects.answer_end import end_of, end_of_any, whole
+from switchwise.dialects.dialect import Dialect
 from switchwise.dialects.table import DIALECTS, OTHER
 from switchwise.failures import IncompleteStream
 from switchwise.nouns.usage import in_tier
@@ -24,9 +25,13 @@ _MARKERS = frozenset(name for dialect in DIALECTS for name in dialect.ends.field
 
 
 def reply_of(
-    message: AIMessage, first_chunk: float | None = None, raw: Any = None, headers: Mapping[str, str] | None = None
+    message: AIMessage,
+    end: EndReason,
+    first_chunk: float | None = None,
+    raw: Any = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Reply:
-    """The reply that a complete message is; `raw` is what it came in, if not by itself."""
+    """The reply that a message is, which `complete` has checked and found the end of; `raw` is what it came in, if not by itself."""
     content = message.content
     return Reply(
         content if isinstance(content, str) else str(message.text),
@@ -35,15 +40,14 @@ def reply_of(
         message if raw is None else raw,
         message.response_metadata.get("model_name") or "",
         first_chunk,
-        end_reason(message),
+        end,
         headers=headers,
     )
 
 
-def end_reason(message: AIMessage) -> EndReason:
-    """Why an answer ended."""
+def _end(message: AIMessage, dialect: Dialect) -> EndReason:
+    """Why an answer ended, in the words of its dialect."""
     metadata, calls = message.response_metadata, bool(message.tool_calls)
-    dialect = dialect_of_maker(metadata.get("model_provider", ""), metadata)
     if dialect is OTHER:
         return end_of_any(metadata, calls)
     return end_of(dialect, metadata, calls, refused=bool(message.additional_kwargs.get("refusal")))
@@ -98,7 +102,7 @@ def _plain(counted: Mapping[str, Any] | None) -> Usage | None:
     )
 
 
-def complete(message: AIMessage, chunks: Sequence[Any] | None = None, marked: bool = True, alone: bool = False) -> None:
+def complete(message: AIMessage, chunks: Sequence[Any] | None = None, marked: bool = True, alone: bool = False) -> EndReason:
     """Check that a message is an answer: a stream came to its end, by its provider's marker or by a usage record where that is sent last; and it
     says something, or at least ends.
 
@@ -111,22 +115,27 @@ def complete(message: AIMessage, chunks: Sequence[Any] | None = None, marked: bo
         marked: its server says where streams end, or it is not known.
         alone: there is no other target. Then an empty message of a model that says nothing of its answers is passed on, as without a router.
 
+    Returns:
+        Why it ended.
+
     Raises:
         IncompleteStream: the marker of a provider that always sends one is missing, or there is neither content nor an end.
         TargetError: the provider says that the answer failed.
     """
     metadata = message.response_metadata
-    if metadata and end_reason(message) is EndReason.ERROR:
+    dialect = dialect_of_maker(metadata.get("model_provider", ""), metadata)
+    end = _end(message, dialect)
+    if end is EndReason.ERROR:
         raise TargetError(FailureKind.SERVER_ERROR, "the provider says that its answer failed", billable=True)
     says = message.content or message.tool_calls or message.invalid_tool_calls or message.additional_kwargs
     if not says and not any(metadata.get(marker) for marker in _MARKERS) and (metadata or not alone):
         raise IncompleteStream("an answer without content and without an end")
-    dialect = dialect_of_maker(metadata.get("model_provider", ""), metadata)
     if not marked or dialect is OTHER or not _WHOLE.isdisjoint(metadata):
-        return
+        return end
     usage = message.usage_metadata is not None if chunks is None else _closes(chunks)
     if not whole(dialect, metadata, usage):
         raise IncompleteStream("the stream ended without its terminal marker")
+    return end
 
 
 def _closes(chunks: Sequence[Any]) -> bool:

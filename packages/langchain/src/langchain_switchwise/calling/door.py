@@ -67,15 +67,12 @@ class PreparedCall(NamedTuple):
     records: bool = False
 
     def reply(self, answer: Any, chunks: list[Any] | None = None, first_chunk: float | None = None) -> Reply:
-        """The reply of a finished call; parameters and errors as for `whole`."""
-        return reply_of(self.whole(answer, chunks), first_chunk, headers=self.heard.headers if self.heard is not None else None)
-
-    def whole(self, answer: Any, chunks: list[Any] | None = None) -> AIMessage:
-        """The message of a finished call, checked to be complete.
+        """The reply of a finished call, checked to be complete.
 
         Parameters:
             answer: the message, or what was parsed from it.
             chunks: of a stream, where they are those of the message.
+            first_chunk: seconds until something was shown.
 
         Raises:
             IncompleteStream: its provider's terminal marker is missing.
@@ -83,8 +80,8 @@ class PreparedCall(NamedTuple):
         message = answer if self.witness is None else self.witness.message
         if not isinstance(message, AIMessage):
             raise TypeError(f"a chat model must give an AIMessage, not {type(message).__name__}")
-        complete(message, chunks, self.marked, self.alone)
-        return message
+        end = complete(message, chunks, self.marked, self.alone)
+        return reply_of(message, end, first_chunk, headers=None if self.heard is None else self.heard.headers)
 
     def unparsed(self, error: Exception) -> Unparsed:
         """What stands for the answer that a parser refuses.

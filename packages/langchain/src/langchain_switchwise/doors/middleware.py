@@ -127,8 +127,8 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
             chosen, config = step.chosen(call)
             with TRANSLATED, Within(config):
                 response = handler(chosen)
-                message = _message(response, call)
-            return iter((_reply(dispatch, message, response, call, step.performer.first_chunk(call)),))
+                reply = _reply(dispatch, response, call, step.performer.first_chunk(call))
+            return iter((reply,))
 
         with root_run(step.performer, run) as around:
             for _ in drive(run, perform, context=around):
@@ -153,8 +153,8 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
             chosen, config = step.chosen(call)
             with TRANSLATED, Within(config):
                 response = await handler(chosen)
-                message = _message(response, call)
-            yield _reply(dispatch, message, response, call, step.performer.first_chunk(call))
+                reply = _reply(dispatch, response, call, step.performer.first_chunk(call))
+            yield reply
 
         async with aroot_run(step.performer, run) as around:
             async for _ in adrive(run, perform, context=around):
@@ -232,22 +232,16 @@ class Within:
         var_child_runnable_config.reset(self._token)
 
 
-def _reply(
-    dispatch: Dispatch, message: AIMessage, response: ModelResponse[Any], call: Call, first_chunk: float | None
-) -> Reply:
-    """The reply, with its maker: a middleware inside may have asked another model than was chosen."""
-    reply, natives = reply_of(message, first_chunk, response), dispatch.natives
+def _reply(dispatch: Dispatch, response: ModelResponse[Any], call: Call, first_chunk: float | None) -> Reply:
+    """The reply, checked to be complete, with its maker: a middleware inside may have asked another model than was chosen."""
+    message = next((message for message in response.result if isinstance(message, AIMessage)), None)
+    if message is None:
+        raise TypeError("an agent's model call must give an AIMessage")
+    end = complete(message, marked=call.target.can.marks_end is not False, alone=len(call.shortlist.pool.targets) == 1)
+    reply, natives = reply_of(message, end, first_chunk, response), dispatch.natives
     called = natives.get(call.target.name)
     maker = None if called is None else maker_of(message, called, natives.values(), dispatch.router.pool)
     return reply if maker is None else replace(reply, maker=maker)
-
-
-def _message(response: ModelResponse[Any], call: Call) -> AIMessage:
-    for message in response.result:
-        if isinstance(message, AIMessage):
-            complete(message, marked=call.target.can.marks_end is not False, alone=len(call.shortlist.pool.targets) == 1)
-            return message
-    raise TypeError("an agent's model call must give an AIMessage")
 
 
 def _answer(dispatch: Dispatch, request: ModelRequest[Any], outcome: Outcome) -> Answer:
