@@ -41,7 +41,7 @@ class Dispatch:
         shared_settings: settings that all models were built with, for the traces.
     """
 
-    __slots__ = ("_adapter", "_local", "_natives", "_parts", "_views", "limiter", "router", "said")
+    __slots__ = ("_adapter", "_local", "_natives", "_parts", "_views", "limiter", "router", "shared_settings")
 
     def __init__(self, models: Mapping[str, Native], parts: Parts, shared_settings: Mapping[str, Any]) -> None:
         self.router = parts.router_for(models)
