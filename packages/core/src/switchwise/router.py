@@ -47,6 +47,7 @@ from switchwise.observe.telemetry import found
 from switchwise.policies.default_chain import Aim, default_chain
 from switchwise.policies.healthy import Healthy
 from switchwise.state.forking import Draws
+from switchwise.state.opening import opened
 from switchwise.state.store import Store
 from switchwise.suggestion import Suggestion, explained, suggestion
 
@@ -68,8 +69,9 @@ class Router:
         verify: judges replies before they are shown; see `switchwise.verifiers`.
         observers: notified of decisions, attempts and events, such as `JsonLines("journal.jsonl")`; see `switchwise.observe`.
         cache: keeps whole answers and gives them again; see `switchwise.response_cache`. None: every request is a call.
-        store: where the policies keep what they remember; see `switchwise.state`. A policy that was given a store of its own keeps to that.
-            Routers with one store share what policies of the same name and level remember. None: each policy has its own memory, in this process.
+        store: where the policies keep what they remember; see `switchwise.state`. A shared one, or its address (`redis://localhost:6379/0`, the
+            path of a SQLite file): all processes that use it share it. A policy that was given a store of its own keeps to that. Routers with one
+            store share what policies of the same name and level remember. None: each policy has its own memory, in this process.
         recovery: what a failed attempt rules out.
         clock: seconds since the epoch.
         timer: seconds by which decisions and calls are timed.
@@ -92,13 +94,13 @@ class Router:
         verify: Verifier | None = None,
         observers: Sequence[Observes] = (),
         cache: Caches | None = None,
-        store: Store | None = None,
+        store: Store | str | None = None,
         recovery: Recovery | None = None,
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.perf_counter,
         rng: random.Random | None = None,
     ) -> None:
-        refuse_options(pool, store, recovery, clock, timer, rng)
+        refuse_options(pool, store := opened(store) if isinstance(store, str) else store, recovery, clock, timer, rng)
         self._draws = Draws(rng or random.Random())
         self._clock, self._timer, self._recovery = clock, timer, recovery or Recovery()
         self._store = store
@@ -184,7 +186,7 @@ class Router:
             reload: look every so many seconds whether the file has changed, and take it over; see `reload`. None: never.
             catalog: what is known about models; None: the shipped lists.
             observers: besides those of the file.
-            options: the others of `Router`: recovery, clock, timer, rng.
+            options: the others of `Router`: store (in place of that of the file), recovery, clock, timer, rng.
 
         Raises:
             ConfigurationError: the file cannot be used; the message names file, line, field and remedy of each problem.
@@ -221,6 +223,7 @@ class Router:
             message = f"no price is known for {', '.join(unpriced)}: write price = {{ input = ..., output = ... }} for each"
             warnings.warn(message, Unpriced, stacklevel=3)
         watching = [*recipe.observers, *observers]
+        options = {"store": recipe.store.open() if recipe.store is not None else None, **options}
         made = cls(recipe.pool, *recipe.policies, verify=recipe.verify, observers=watching, cache=recipe.cache, **options)
         reachable = {target.name: (target.provider, target.model) for target in recipe.pool} if fixed else None
         made._file = Source(configuration, recipe, reload, catalog, tuple(observers), made._timer, reachable)

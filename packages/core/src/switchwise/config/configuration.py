@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
@@ -11,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from switchwise.catalog import Catalog
-from switchwise.config.document import Document, Refused, read
+from switchwise.config.document import Document, Refused, find, read
 from switchwise.config.lines import Place
 from switchwise.config.node import Node, shown
 from switchwise.config.problems import BadConfiguration, Problem, near
 from switchwise.config.references import Reference, reference, resolved, settled
+from switchwise.config.shared_state import SharedState, shared_state
 from switchwise.config.values import aim_of, convert, made
 from switchwise.engine.policy import Caches, Checks, Policy, Verifier
 from switchwise.nouns.errors import ConfigurationError
@@ -25,13 +25,11 @@ from switchwise.observe.journal.files import SQLITE
 from switchwise.policies.default_chain import default_chain
 from switchwise.policies.hold import hold
 
-VARIABLE = "SWITCHWISE_CONFIG"
-USUAL = ("switchwise.toml", "switchwise.yaml", "switchwise.yml")
 DEFAULT = "Default"  # stands for the chain of Router.default among the policies
 APIS = ("chat", "responses", "messages")
 TOP = ("version", "include", "default", "targets", "routers")
 OF_TARGET = ("provider", "model", "api", "roles", "price", "can", "limits", "key", "base_url", "timeout", "settings", "effort")
-OF_ROUTER = ("pool", "policies", "verify", "cache", "journal", "observers", "labels")
+OF_ROUTER = ("pool", "policies", "verify", "cache", "journal", "observers", "labels", "store")
 _LEVELS, _MEMORY = ("session", "agent", "task"), "hold"
 
 
@@ -100,6 +98,7 @@ class Recipe:
         observers: its journals, and its other observers.
         labels: the calls that it is for; see `Configuration.pick`.
         kept: verifier, cache and observers by what is written, to be taken over by a later reading.
+        store: where several processes share its state; None: it is of one process.
     """
 
     name: str
@@ -110,6 +109,7 @@ class Recipe:
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     kept: Mapping[str, Any] = field(default_factory=dict)
     cache: Caches | None = None
+    store: SharedState | None = None
 
     @property
     def policies(self) -> tuple[Policy, ...]:
@@ -159,22 +159,6 @@ class Configuration:
                 f"{self.document.path}: it has several routers ({names}); name one, or write default = ..."
             )
         return self.recipes[self.default]
-
-
-def find(path: str | Path | None = None) -> Path:
-    """The file that is meant: the one given, the one that `SWITCHWISE_CONFIG` names, or `switchwise.toml` here.
-
-    Raises:
-        ConfigurationError: there is none.
-    """
-    if path is not None:
-        return Path(path)
-    if named := os.environ.get(VARIABLE):
-        return Path(named)
-    for name in USUAL:
-        if Path(name).is_file():
-            return Path(name)
-    raise ConfigurationError(f"no {USUAL[0]} here and {VARIABLE} is not set: give a path, or write one with `switchwise init`")
 
 
 def load(path: str | Path | None = None, catalog: Catalog | None = None, reuse: Recipe | None = None) -> Configuration:
@@ -322,11 +306,16 @@ class _Reader:
                     for entry in [table[word]] if isinstance(table[word].value, str) else table[word].items():
                         with self._document.collecting():
                             observers.append(self._kept(self._file(entry) if word == "journal" else entry, "observers", kept))
+        if "store" in table:
+            with self._document.collecting():
+                one["store"] = shared_state(table["store"])
         labels: dict[str, tuple[str, ...]] = {}
         if "labels" in table:
             with self._document.collecting():
                 labels = {word: tuple(value.texts()) for word, value in table["labels"].table().items()}
-        return Recipe(name, pool, tuple(parts), one.get("verify"), tuple(observers), labels, kept, one.get("cache"))
+        return Recipe(
+            name, pool, tuple(parts), one.get("verify"), tuple(observers), labels, kept, one.get("cache"), one.get("store")
+        )
 
     def _pool(self, node: Node | None, endpoints: Mapping[str, Endpoint]) -> Pool:
         if node is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -11,7 +12,10 @@ from typing import Any
 
 from switchwise.config.lines import Place, toml_lines, yaml_parsed
 from switchwise.config.problems import BadConfiguration, Problem
+from switchwise.nouns.errors import ConfigurationError
 
+VARIABLE = "SWITCHWISE_CONFIG"
+USUAL = ("switchwise.toml", "switchwise.yaml", "switchwise.yml")
 SECRET = re.compile(
     r"\b(sk-[\w-]{12,}|gsk_\w{12,}|xai-\w{12,}|hf_\w{12,}|nvapi-[\w-]{12,}|AIza[\w-]{20,}|AKIA[A-Z0-9]{12,}|gh[pousr]_\w{20,}|eyJ[\w-]{20,}\.)"
 )
@@ -165,3 +169,19 @@ def _refuse_secrets(document: Document) -> None:
             look(part, (*path, name))
 
     look(document.data, ())
+
+
+def find(path: str | Path | None = None) -> Path:
+    """The file that is meant: the one given, the one that `SWITCHWISE_CONFIG` names, or `switchwise.toml` here.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    if path is not None:
+        return Path(path)
+    if named := os.environ.get(VARIABLE):
+        return Path(named)
+    for name in USUAL:
+        if Path(name).is_file():
+            return Path(name)
+    raise ConfigurationError(f"no {USUAL[0]} here and {VARIABLE} is not set: give a path, or write one with `switchwise init`")

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 
 from switchwise.config.conditions import FIELDS
 from switchwise.config.registry import ROOMS, described, known, parameters
+from switchwise.config.shared_state import SharedState
 from switchwise.config.values import alternatives, part_of
 from switchwise.nouns.exchange.limits import Limits
 from switchwise.nouns.signals import Phase, StepKind
@@ -59,6 +60,10 @@ def json_schema() -> Json:
             "cache": {"$ref": "#/$defs/caches"},
             "journal": {**_TEXTS, "description": "Files that each attempt is written to, relative to this one."},
             "observers": {"type": "array", "items": {"$ref": "#/$defs/observers"}, "description": "Further ones."},
+            "store": {
+                "anyOf": [_TEXT, drawing.noun(SharedState)],
+                "description": "Where several processes share its state: an address.",
+            },
             "labels": {"type": "object", "additionalProperties": _TEXTS, "description": "The calls that it is for."},
         }
     )

@@ -79,6 +79,10 @@ class Source:
         self._stamp = stamp
         configuration = load(self.path, self._catalog, self.recipe)
         recipe = configuration.pick(self.recipe.name)
+        if recipe.store != self.recipe.store:
+            raise ConfigurationError(
+                f"{self.path}: store = ... has changed: start the process again to keep its state elsewhere"
+            )
         known = self.reachable
         strange = [t.name for t in recipe.pool if known is not None and known.get(t.name) != (t.provider, t.model)]
         if strange:

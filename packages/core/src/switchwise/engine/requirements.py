@@ -38,7 +38,9 @@ def refuse_options(pool: object, store: object, recovery: object, clock: object,
     """
     refuse_what_is_no_pool(pool)
     if store is not None and not callable(getattr(store, "table", None)):
-        raise ConfigurationError(f"store={store!r:.80}: give a switchwise.state.Store, such as InProcess()")
+        raise ConfigurationError(
+            f"store={store!r:.80}: give an address such as 'redis://localhost:6379/0' or 'state.db', or a switchwise.state.Store such as InProcess()"
+        )
     for name, value in (("clock", clock), ("timer", timer)):
         if not callable(value):
             raise ConfigurationError(f"{name}={value!r}: give a function that tells seconds, such as time.time")

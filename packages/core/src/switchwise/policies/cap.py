@@ -18,15 +18,15 @@ from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Pool
 from switchwise.nouns.validation import whole
 from switchwise.nouns.view import View
-from switchwise.state.load import TracksLoad, begun, in_flight
+from switchwise.state.load import TracksLoad, begins, in_flight
 from switchwise.state.store import Store
 
 
 class Cap(TracksLoad):
     """Rule out targets that have as many calls in flight as they may, unless nothing else is left: then the one least over its cap leads.
 
-    Exact in one process and in a store that several share: a call is counted and compared in one step. Questions of policies and verifiers
-    count, and are not refused.
+    Exact in one process: a call is counted and compared in one step. Processes that share a store count each other's calls as far as they know
+    them, half a second late at most. Questions of policies and verifiers count, and are not refused.
 
     Parameters:
         calls: target or role -> most calls in flight; each target of a role has that many.
@@ -76,14 +76,16 @@ class Cap(TracksLoad):
         cap = None if call.ask is not None or call.shortlist.last_resort else self._caps[1].get(call.target.name)
         if cap is None:
             return super().reserve(call)
-        taken: list[bool] = []
+        taken, decided, now, begun = [False], list[bool](), call.view.now, begins(call)
 
         def change(entry: Any) -> Any:
-            taken.append(in_flight(entry or {}, call.view.now) < cap)  # it may run again: the last run counts
-            return begun(entry or {}, call) if taken[-1] else entry
+            if not decided:
+                taken[0] = in_flight(entry or {}, now) < cap  # it may run again: the last run counts
+            return begun(entry) if taken[0] else entry
 
         self.table.update(("", call.target.name), change)
-        return taken[-1]
+        decided.append(True)  # a shared store may make the change again, where others were quicker: the call is under way
+        return taken[0]
 
     def _of(self, pool: Pool) -> dict[str, int]:
         known, caps = self._caps

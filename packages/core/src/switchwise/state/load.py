@@ -7,8 +7,8 @@ and so that to begin or end a call twice counts once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from switchwise.nouns.call import Attempt, Call
 from switchwise.nouns.errors import FailureKind
@@ -47,19 +47,18 @@ class TracksLoad:
 
     def reserve(self, call: Call) -> bool:
         """Count `call` as in flight."""
-        self.table.update(("", call.target.name), lambda entry: begun(entry or _NOTHING, call))
+        self.table.update(("", call.target.name), begins(call))
         return True
 
     def release(self, call: Call) -> None:
         """It is not made after all."""
-        self.table.update(("", call.target.name), lambda entry: _without(entry or _NOTHING, call) or None)
+        mine = _key(call)
+        self.table.update(("", call.target.name), lambda entry: _without(entry or _NOTHING, mine) or None)
 
     def learn(self, attempt: Attempt) -> None:
         """Take in how long the call took, and what its provider says is left."""
-        allowances = self.allowances(attempt)
-        self.table.update(
-            ("", attempt.target.name), lambda entry: _ended(entry or _NOTHING, attempt, allowances, self._half_life) or None
-        )
+        end, half_life = _end(attempt, self.allowances(attempt)), self._half_life
+        self.table.update(("", attempt.target.name), lambda entry: _ended(entry or _NOTHING, end, half_life) or None)
 
     def allowances(self, attempt: Attempt) -> Sequence[Allowance]:  # noqa: ARG002  (whoever goes by headers reads them)
         """What the answer says is left."""
@@ -124,38 +123,63 @@ def _key(call: Call) -> str:
     return f"{call.view.decision}.{id(call):x}"
 
 
-def begun(entry: Entry, call: Call) -> Entry:
-    """The entry with `call` in flight."""
-    now = call.view.now
-    calls = {key: each for key, each in (entry.get("calls") or _NOTHING).items() if now - each[0] < LONGEST}
-    return {**entry, "calls": {**calls, _key(call): [now, call.view.tokens]}}
+def begins(call: Call) -> Callable[[Any], Entry]:
+    """The change that a call makes when it begins. It holds on to numbers alone: a shared store may make it again."""
+    mine, now, tokens = _key(call), call.view.now, call.view.tokens
+
+    def begun(entry: Any) -> Entry:
+        known: Entry = entry or _NOTHING
+        calls = {key: each for key, each in (known.get("calls") or _NOTHING).items() if now - each[0] < LONGEST}
+        return {**known, "calls": {**calls, mine: [now, tokens]}}
+
+    return begun
 
 
-def _without(entry: Entry, call: Call) -> Entry:
-    mine = _key(call)
+def _without(entry: Entry, mine: str) -> Entry:
     calls = {key: each for key, each in (entry.get("calls") or _NOTHING).items() if key != mine}
     rest = {name: value for name, value in entry.items() if name != "calls"}
     return {**rest, "calls": calls} if calls else rest
 
 
-def _ended(entry: Entry, attempt: Attempt, allowances: Sequence[Allowance], half_life: float) -> Entry:
-    new: dict[str, Any] = dict(_without(entry, attempt.call))
-    reply, now = attempt.reply, attempt.ended
-    took = None
+class _End(NamedTuple):
+    """How a call ended.
+
+    Parameters:
+        mine: the call.
+        now: when.
+        took: seconds that count as its latency; None: none do.
+        left: what its provider says is left, by kind of limit.
+        counted: tokens that the provider counted for each estimated one; None: not known.
+    """
+
+    mine: str
+    now: float
+    took: float | None
+    left: Mapping[str, list[float]]
+    counted: float | None
+
+
+def _end(attempt: Attempt, allowances: Sequence[Allowance]) -> _End:
+    reply, now, took, ratio = attempt.reply, attempt.ended, None, None
     if reply is not None:
         took = attempt.latency if reply.first_chunk is None else reply.first_chunk
     elif attempt.kind is FailureKind.TIMEOUT:
         took = attempt.latency
-    if took is not None:
+    usage, estimate = reply.usage if reply is not None else None, attempt.call.view.tokens
+    if allowances and usage is not None and estimate and attempt.call.ask is None:
+        ratio = min(2.0, (usage.input_tokens - (usage.cache_read_tokens or 0)) / estimate)
+    left = {each.of: [each.limit, each.left, now, WINDOW if each.resets is None else each.resets] for each in allowances}
+    return _End(_key(attempt.call), now, took, left, ratio)
+
+
+def _ended(entry: Entry, end: _End, half_life: float) -> Entry:
+    new, now = dict(_without(entry, end.mine)), end.now
+    if end.took is not None:
         weight = new.get("weight", 0.0) * 0.5 ** (max(0.0, now - new.get("at", now)) / half_life)
-        new["seconds"] = (new.get("seconds", 0.0) * weight + took) / (weight + 1.0)
+        new["seconds"] = (new.get("seconds", 0.0) * weight + end.took) / (weight + 1.0)
         new["weight"], new["at"] = weight + 1.0, max(now, new.get("at", now))
-    if allowances:
-        new["left"] = {
-            each.of: [each.limit, each.left, now, WINDOW if each.resets is None else each.resets] for each in allowances
-        }
-        usage, estimate = reply.usage if reply is not None else None, attempt.call.view.tokens
-        if usage is not None and estimate and attempt.call.ask is None:
-            ratio = min(2.0, (usage.input_tokens - (usage.cache_read_tokens or 0)) / estimate)
-            new["ratio"] = counted(new) + 0.2 * (ratio - counted(new))
+    if end.left:
+        new["left"] = end.left
+    if end.counted is not None:
+        new["ratio"] = counted(new) + 0.2 * (end.counted - counted(new))
     return new

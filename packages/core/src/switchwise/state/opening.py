@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any
 
 from switchwise.state.forking import lock
 
 if TYPE_CHECKING:
-    from switchwise.state.shared import Keeper
+    from switchwise.state.shared import SharedStore
 
-_SERVERS: Final = ("redis://", "rediss://", "unix://", "valkey://", "valkeys://")
 _LOCK = lock()
-_OPEN: dict[str, Keeper] = {}
+_OPEN: dict[tuple[Any, ...], SharedStore] = {}
 
 
-def opened(address: str) -> Keeper:
+def opened(address: str, **options: Any) -> SharedStore:
     """The shared store at an address; the same one whenever a process asks for it.
 
     Parameters:
         address: `redis://host:6379/0` (Redis or Valkey), or the path of a SQLite file.
+        options: of `SharedStore`; stores that differ in one are two.
 
     Raises:
         ConfigurationError: it cannot be opened.
     """
-    with _LOCK:
-        if address not in _OPEN:
-            from switchwise.state.shared import Keeper, RedisLeases, SqliteLeases  # costs an import that most need not pay
+    from switchwise.state.shared import SharedStore  # costs an import that most need not pay
 
-            _OPEN[address] = Keeper(
-                RedisLeases(address.replace("valkey", "redis", 1)) if address.startswith(_SERVERS) else SqliteLeases(address)
-            )
-        return _OPEN[address]
+    key = (address, *sorted(item for item in options.items() if item not in SharedStore.usual().items()))
+    with _LOCK:
+        if key not in _OPEN:
+            _OPEN[key] = SharedStore(address, **options)
+        return _OPEN[key]

@@ -9,9 +9,8 @@ A `Store` holds tables, and a policy keeps its memory in one table. Rules:
 5. Every verb may be called from many threads, and again from the same thread while it runs: the garbage collector may close an
    abandoned stream in the middle of anything.
 
-`InProcess` keeps the values in this process, `JsonStore` keeps JSON text. Shared stores (SQLite, Redis) will add verbs, without
-a change to these four: `put` with an expiry and an expected version, `add` (increments, counted once per origin and sequence),
-`lease` (a share of a limit that a process spends without asking again), `holders` of leases, and `many` (a batch in one round trip).
+`InProcess` keeps the values in this process, `JsonStore` keeps JSON text, `switchwise.state.shared.SharedStore` shares them with other processes: there the function
+of an `update` is kept until the store has it, and runs again where another process was quicker. So it holds on to data, never to a call or a view.
 """
 
 from __future__ import annotations

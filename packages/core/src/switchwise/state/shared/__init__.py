@@ -1,4 +1,4 @@
-"""Amounts that several processes spend together: leased ahead, so that a decision waits for no network."""
+"""State that several processes share. What must be exact is leased ahead, what may be late is copied: a decision waits for no network."""
 
 from switchwise.state.shared.account import Account, Holding, Reply, Report, Rule
 from switchwise.state.shared.keeper import Keeper
@@ -6,6 +6,8 @@ from switchwise.state.shared.lease import Lease
 from switchwise.state.shared.protocol import Leases, LostStore
 from switchwise.state.shared.redis import RedisLeases
 from switchwise.state.shared.sqlite import SqliteLeases
+from switchwise.state.shared.store import SharedStore
+from switchwise.state.shared.tables import RedisTables, SqliteTables, SyncedTables
 
 __all__ = [
     "Account",
@@ -15,8 +17,12 @@ __all__ = [
     "Leases",
     "LostStore",
     "RedisLeases",
+    "RedisTables",
     "Reply",
     "Report",
     "Rule",
+    "SharedStore",
     "SqliteLeases",
+    "SqliteTables",
+    "SyncedTables",
 ]

@@ -8,18 +8,13 @@ server must not evict (`maxmemory-policy noeviction`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import resources
 from typing import TYPE_CHECKING, Any
-from zlib import crc32
 
-from switchwise.nouns.errors import ConfigurationError
 from switchwise.state.shared.account import Holding, Reply, Report
-from switchwise.state.shared.protocol import LostStore
+from switchwise.state.shared.server import RedisServer, text
 
 if TYPE_CHECKING:
     import redis
-
-_BUCKETS = 64
 
 
 class RedisLeases:
@@ -36,69 +31,39 @@ class RedisLeases:
     """
 
     def __init__(self, server: str | redis.Redis, prefix: str = "switchwise", timeout: float = 0.5) -> None:
-        try:
-            import redis
-        except ImportError:
-            raise ConfigurationError("RedisLeases needs redis-py: pip install 'switchwise[redis]'") from None
-        self._error: type[Exception] = redis.RedisError
-        if isinstance(server, str):
-            try:
-                server = redis.Redis.from_url(server, socket_timeout=timeout, socket_connect_timeout=timeout, retry=None)
-            except ValueError as error:
-                raise ConfigurationError(
-                    f"RedisLeases({server!r}): {error}; give an address such as 'redis://localhost:6379/0'"
-                ) from None
-        self._client: Any = server
-        where = server.get_connection_kwargs() if hasattr(server, "get_connection_kwargs") else {}
-        self.name = f"{prefix}@{where.get('host', where.get('path', 'redis'))}:{where.get('port', '')}/{where.get('db', 0)}"
-        self._prefix = prefix
-        self._script: Any = self._client.register_script(
-            resources.files("switchwise.state.shared").joinpath("lease.lua").read_text(encoding="utf-8")
-        )
-        self._loaded = False
+        self._server = RedisServer("RedisLeases", server, prefix, timeout, "switchwise.state.shared", "lease.lua")
+        self.name = self._server.name
 
     def report(self, reports: Sequence[Report]) -> list[Reply]:
         """Take in reports, in one round trip; the replies in the same order. Raises `LostStore`."""
-        try:
-            if not self._loaded:
-                self._client.script_load(self._script.script)
-                self._loaded = True
-            with self._client.pipeline(transaction=False) as pipe:
-                for heard in reports:
-                    self._script(keys=self._keys(heard.key), args=_arguments(heard), client=pipe)
-                answers = pipe.execute()
-        except (self._error, OSError) as error:
-            self._loaded = False
-            raise LostStore(f"{type(error).__name__}: {error}") from error
-        return [_reply(answer) for answer in answers]
+        return [
+            _reply(answer) for answer in self._server.run([(self._keys(heard.key), _arguments(heard)) for heard in reports])
+        ]
 
     def override(self, key: str, limit: int, milliseconds: int) -> None:
         """Let `limit` count for that long in place of the rule's. Raises `LostStore`."""
-        try:
-            seconds, micros = self._client.time()
-            until = seconds * 1_000 + micros // 1_000 + milliseconds
-            self._client.hset(self._keys(key)[0], "over", f"{limit} {until}")
-        except (self._error, OSError) as error:
-            raise LostStore(f"{type(error).__name__}: {error}") from error
+        client = self._server.client
+        with self._server.reached():
+            seconds, micros = client.time()
+            client.hset(self._keys(key)[0], "over", f"{limit} {seconds * 1_000 + micros // 1_000 + milliseconds}")
 
     def holders(self, key: str) -> dict[str, Holding]:
         """Who holds what of an account. Raises `LostStore`."""
-        try:
-            fields = self._client.hgetall(self._keys(key)[0])
-        except (self._error, OSError) as error:
-            raise LostStore(f"{type(error).__name__}: {error}") from error
-        return {_text(name)[2:]: Holding.parse(_text(text)) for name, text in fields.items() if _text(name).startswith("h:")}
+        with self._server.reached():
+            fields = self._server.client.hgetall(self._keys(key)[0])
+        found = {text(name): text(totals) for name, totals in fields.items()}
+        return {name[2:]: Holding.parse(totals) for name, totals in found.items() if name.startswith("h:")}
 
     def forked(self) -> None:
-        """The child opens connections of its own; redis-py notices a fork by itself."""
-        self._loaded = False
+        """The child opens connections of its own."""
+        self._server.forked()
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        self._server.close()
 
     def _keys(self, key: str) -> list[str]:
-        bucket = f"{self._prefix}:{{b:{crc32(key.encode()) % _BUCKETS}}}"
+        bucket = self._server.bucket(key)
         return [f"{bucket}:lease:{key}", f"{bucket}:boot"]
 
 
@@ -120,10 +85,6 @@ def _arguments(heard: Report) -> list[Any]:
 
 def _reply(answer: Sequence[Any]) -> Reply:
     granted, free, holders, short, recovering, closed, now, limit, spent, alert = (int(number) for number in answer[:10])
-    rest = [_text(word) for word in answer[10:]]
+    rest = [text(word) for word in answer[10:]]
     known = {name: Holding.parse(text) for name, text in zip(rest[::2], rest[1::2], strict=True)}
     return Reply(granted, free, holders, bool(short), bool(recovering), bool(closed), now, limit, spent, alert, known)
-
-
-def _text(word: bytes | str) -> str:
-    return word.decode() if isinstance(word, bytes) else word

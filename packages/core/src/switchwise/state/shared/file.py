@@ -1,0 +1,109 @@
+"""A SQLite file, as the shared stores use it: write-ahead log, one transaction at a time, a clock that never goes back."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from switchwise.nouns.errors import ConfigurationError
+from switchwise.state.shared.protocol import LostStore
+
+_BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
+
+
+class SqliteFile:
+    """One connection to a file.
+
+    Parameters:
+        who: uses it, for error messages.
+        path: of the file; it is made where it is missing. Not on a network file system.
+        timeout: seconds to wait for the file's lock.
+        schema: statements that make its tables where they are missing.
+
+    Raises:
+        ConfigurationError: the file cannot be opened, or holds something else.
+    """
+
+    def __init__(self, who: str, path: str | Path, timeout: float, schema: tuple[str, ...]) -> None:
+        self.path = str(path)
+        self.name = str(Path(path).absolute())
+        self._timeout, self._schema = timeout, schema
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._inode = 0
+        try:
+            with self._lock:
+                self._open()
+        except sqlite3.Error as error:
+            raise ConfigurationError(f"{who}({self.path!r}): {error}; give the path of a file that can be written") from None
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """The connection, for one thread at a time. Raises `LostStore`."""
+        with self._lock:
+            try:
+                yield self._open()
+            except (sqlite3.Error, OSError) as error:
+                self._drop()
+                raise LostStore(f"{self.path}: {error}") from error
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction. Raises `LostStore`."""
+        with self.reading() as connection:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")
+
+    def forked(self) -> None:
+        """A connection must not cross a fork: the child opens its own."""
+        self._lock = threading.Lock()
+        self._connection = None  # not closed: closing it would drop the parent's locks
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._drop()
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is not None and self._moved():
+            self._drop()
+        if self._connection is None:
+            connection = sqlite3.connect(self.path, timeout=self._timeout, isolation_level=None, check_same_thread=False)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+            for statement in self._schema:
+                connection.execute(statement)
+            self._connection, self._inode = connection, Path(self.path).stat().st_ino
+        return self._connection
+
+    def _moved(self) -> bool:
+        """Somebody has removed the file, or put another one there."""
+        try:
+            return Path(self.path).stat().st_ino != self._inode
+        except FileNotFoundError:
+            return True
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+@cache
+def boot() -> str:
+    """Changes whenever this machine starts."""
+    return _BOOT.read_text().strip() if _BOOT.exists() else "unknown"
+
+
+def milliseconds(last: int) -> int:
+    """The machine's clock; where it was set back, it stands still at `last`."""
+    return max(int(time.time() * 1_000), last)

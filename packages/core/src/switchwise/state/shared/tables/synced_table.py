@@ -1,0 +1,236 @@
+"""A table that processes share, as one process has it: it answers from memory, and notes what is to be written.
+
+Rules:
+1. A decision waits for no network: `get`, `put`, `update` and `items` touch memory alone; the thread of `SyncedTables` writes and reads.
+2. A change is kept as the function that made it until the store has it. Where another process wrote first, it is applied again to what that
+   one wrote: two increments are two, a call that ended is gone from whatever list of calls there is.
+3. While more than `MOST` changes of one entry, or `MOST_IN_ALL`, wait for a store that is away, those of an entry are kept as their result alone.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from switchwise.nouns.scope import Key
+from switchwise.state.in_process import Memory
+from switchwise.state.shared.tables.protocol import Entry, Write, sequence_of
+
+MOST: Final = 1_000
+MOST_IN_ALL: Final = 2_000
+
+_log = logging.getLogger("switchwise.shared")
+_Change = Callable[[Any], Any]
+
+
+class _Sent(NamedTuple):
+    write: Write
+    changes: int  # how many of the pending ones are in it
+    value: Any
+
+
+class _Pending:
+    __slots__ = ("base", "changes", "sent", "value")
+
+    def __init__(self, base: Any) -> None:
+        self.base = base  # what the store has, without the changes
+        self.changes: list[_Change] = []
+        self.sent: _Sent | None = None  # until its answer is known
+        self.value: Any = None
+
+
+class SyncedTable(Memory[Key, Any]):
+    """A table of `SharedStore`.
+
+    Parameters:
+        size: how many entries are kept, here and in the store.
+        changed: called after a change.
+    """
+
+    def __init__(self, size: int, changed: Callable[[], object]) -> None:
+        super().__init__(size)
+        self._changed = changed
+        self._versions: dict[Key, tuple[int, str]] = {}  # of what the store has: version and writers
+        self._pending: dict[Key, _Pending] = {}
+        self._waiting = 0  # changes in all
+
+    @property
+    def size(self) -> int:
+        """How many entries are kept."""
+        return self._size
+
+    def put(self, key: Key, value: Any) -> None:
+        """Remember `value` under `key`."""
+        with self._lock:
+            before = self._entries.get(key)
+            self._put(key, value)
+            self._note(key, lambda _: value, before, value)
+        self._changed()
+
+    def update(self, key: Key, change: _Change) -> Any:
+        """Replace the value under `key` by `change(value)`, atomically; None drops the entry. `change` is pure and quick."""
+        with self._lock:
+            before = self._entries.get(key)
+            value = super().update(key, change)
+            self._note(key, change, before, value)
+        self._changed()
+        return value
+
+    def _note(self, key: Key, change: _Change, before: Any, value: Any) -> None:
+        pending = self._pending.get(key)
+        if pending is None:
+            if len(self._pending) >= self._size:
+                self._give_up(next(iter(self._pending)))
+            pending = self._pending[key] = _Pending(before)
+        pending.changes.append(change)
+        pending.value = value
+        self._waiting += 1
+        if len(pending.changes) > MOST or (self._waiting > MOST_IN_ALL and len(pending.changes) > 2):
+            kept = pending.sent.changes if pending.sent is not None else 0
+            self._waiting -= len(pending.changes) - kept - 1
+            pending.changes[kept:] = [lambda _: value]
+
+    def _put(self, key: Key, value: Any) -> None:
+        self._entries[key] = value
+        self._entries.move_to_end(key)
+        if len(self._entries) > self._size:
+            forgotten, _ = self._entries.popitem(last=False)
+            if forgotten not in self._pending:
+                self._versions.pop(forgotten, None)
+
+    def _give_up(self, key: Key) -> None:
+        pending = self._pending.pop(key, None)
+        if pending is not None:
+            self._waiting -= len(pending.changes)
+
+    # What the thread does
+
+    @property
+    def waits(self) -> bool:
+        """Something is to be written."""
+        return bool(self._pending)
+
+    def writes(self, most: int, number: Callable[[], int]) -> list[tuple[Key, Write]]:
+        """What is to be written, at most so many entries. One whose answer was lost is written again as it was.
+
+        Parameters:
+            number: gives the numbers of writes.
+        """
+        new: list[tuple[Key, _Pending, Any, int]] = []
+        found: list[tuple[Key, Write]] = []
+        with self._lock:
+            for key, pending in self._pending.items():
+                if len(new) + len(found) >= most:
+                    break
+                if pending.sent is not None:
+                    found.append((key, pending.sent.write))
+                    continue
+                known = self._versions.get(key, (0, ""))
+                pending.sent = _Sent(Write("", known[0], number(), known[1], ""), len(pending.changes), pending.value)
+                new.append((key, pending, pending.value, len(pending.changes)))
+        for key, pending, value, count in new:
+            sent = pending.sent
+            try:
+                text = "" if value is None else json.dumps(value, allow_nan=False, separators=(",", ":"))
+                name = json.dumps(key)
+            except (TypeError, ValueError) as error:
+                _log.error("an entry of a shared table is not JSON data, and stays in this process: %s", error)
+                with self._lock:
+                    self._give_up(key)
+                continue
+            if sent is not None:
+                pending.sent = _Sent(sent.write._replace(key=name, value=text), count, value)
+                found.append((key, pending.sent.write))
+        return found
+
+    def restored(self, there: dict[str, int]) -> list[Write]:
+        """What a store that has lost its memory, or a part of it, is to be given back.
+
+        Parameters:
+            there: version of each entry that it has, by its key as text.
+        """
+        with self._lock:
+            known = [
+                (key, *self._versions[key], self._entries[key])
+                for key in self._entries
+                if key in self._versions and key not in self._pending
+            ]
+        writes = []
+        for key, version, writers, value in known:
+            name = json.dumps(key)
+            if there.get(name, 0) < version:
+                writes.append(Write(name, version, 0, writers, json.dumps(value, allow_nan=False, separators=(",", ":"))))
+        return writes
+
+    def made(self, key: Key, entry: Entry) -> None:
+        """A write was made."""
+        with self._lock:
+            self._versions[key] = (entry.version, entry.writers)
+            pending = self._pending.get(key)
+            if pending is None or pending.sent is None:
+                return
+            self._settle(key, pending)
+            if key not in self._entries and key not in self._pending:
+                del self._versions[key]
+
+    def take(self, entry: Entry, origin: str) -> None:
+        """Take over what the store has under a key, with the changes of this process that it does not have yet."""
+        key: Key = tuple(json.loads(entry.key))
+        value = json.loads(entry.value) if entry.value else None
+        with self._lock:
+            known, pending = self._versions.get(key), self._pending.get(key)
+            if pending is not None and pending.sent is not None:
+                if sequence_of(entry.writers, origin) >= pending.sent.write.sequence:
+                    self._settle(key, pending)
+                pending.sent = None
+                pending = self._pending.get(key)
+            elif known is not None and entry.version == known[0]:
+                return
+            if known is not None and entry.version < known[0]:  # the store has lost it, and is given what is here
+                if pending is not None:
+                    self._versions[key] = (entry.version, entry.writers)
+                return
+            if pending is not None:
+                value = self._again(key, pending, value)
+            if value is None:
+                self._entries.pop(key, None)
+            else:
+                self._put(key, value)
+            if value is not None or key in self._pending:
+                self._versions[key] = (entry.version, entry.writers)
+            else:
+                self._versions.pop(key, None)
+
+    def _settle(self, key: Key, pending: _Pending) -> None:
+        """What was sent is in the store."""
+        if pending.sent is not None:
+            self._waiting -= pending.sent.changes
+            del pending.changes[: pending.sent.changes]
+            pending.base, pending.sent = pending.sent.value, None
+        if not pending.changes:
+            del self._pending[key]
+
+    def _again(self, key: Key, pending: _Pending, value: Any) -> Any:
+        """The changes of this process, applied to what another one has written."""
+        pending.base = value
+        try:
+            for change in pending.changes:
+                value = change(value)
+        except Exception as error:  # noqa: BLE001  (a policy's own function, on what another version of it may have written)
+            _log.warning("a change of a shared entry is lost: it cannot be applied to what another process wrote: %r", error)
+            self._give_up(key)
+            return value
+        pending.value = value
+        return value
+
+    def forked(self) -> None:
+        """In a forked child: what the parent has not written yet, it writes itself."""
+        for key, pending in self._pending.items():
+            if pending.base is None:
+                self._entries.pop(key, None)
+            else:
+                self._entries[key] = pending.base
+        self._pending.clear()
+        self._waiting = 0

@@ -1,0 +1,220 @@
+"""One thread for the shared tables of a store: it writes what this process changed and reads what others did.
+
+A store that is lost leaves each process its own copy; what it changes meanwhile is written when the store is back, merged with what others wrote.
+A store that comes back without its memory, or with an older one, is given back what the processes still have, and takes new writes after a grace.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from itertools import count
+from typing import Final
+
+from switchwise.state.shared.protocol import LostStore
+from switchwise.state.shared.tables.protocol import Exchange, News, TableStore, Write
+from switchwise.state.shared.tables.synced_table import SyncedTable
+
+BATCH: Final = 200
+"""Most writes in one exchange of a table."""
+ROUNDS: Final = 20
+"""Most exchanges in one turn; what is left waits for the next."""
+
+_LONGEST: Final = 5.0  # seconds that a process waits at its end for a store that has begun again
+
+_log = logging.getLogger("switchwise.shared")
+
+
+class _Place:
+    """Where a process stands with one table."""
+
+    __slots__ = ("cursor", "generation", "name", "restoring", "table")
+
+    def __init__(self, name: str, table: SyncedTable) -> None:
+        self.name, self.table = name, table
+        self.generation, self.cursor = "", 0
+        self.restoring: dict[str, int] | None = None  # what a store that has lost its memory turns out to have
+
+
+class SyncedTables:
+    """The tables of one store, as this process has them.
+
+    Parameters:
+        store: keeps them for all.
+        heartbeat: seconds between two exchanges: what one process changes, another one knows after two of them at most.
+        patience: longest time in seconds for which a new table waits for what the store has, and `flush` and `close` beyond the grace.
+        grace: seconds for which a store that has begun again, or is new, takes nothing new; None: three heartbeats.
+        timer: seconds; only differences count.
+    """
+
+    def __init__(
+        self,
+        store: TableStore,
+        heartbeat: float = 0.25,
+        patience: float = 1.0,
+        grace: float | None = None,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.store, self.heartbeat, self.patience = store, heartbeat, patience
+        self._timer = timer
+        self._grace = int(1_000 * (3 * heartbeat if grace is None else grace))
+        self._places: dict[str, _Place] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._turn = threading.Lock()  # one exchange at a time
+        self._wake = threading.Event()
+        self._origin = uuid.uuid4().hex[:12]
+        self._numbers = count(1)
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self.lost = False
+
+    def table(self, name: str, size: int) -> SyncedTable:
+        """The table `name`. A new one is read at once; where the store does not answer in time it starts empty.
+
+        Parameters:
+            name: the same in all processes that share it.
+            size: how many entries it keeps.
+        """
+        with self._lock:
+            place = self._places.get(name)
+            if place is None:
+                place = self._places[name] = _Place(name, SyncedTable(size, self._changed))
+                new = True
+            else:
+                place.table.widen(size)
+                new = False
+        if new and not self.lost:
+            self._try([place], self._timer() + self.patience)
+        self._changed()
+        return place.table
+
+    def _changed(self) -> None:
+        """Something is to be written: see that the thread runs. It begins when it is needed, in a forked child as well."""
+        if self._thread is None and not self._closed:
+            with self._lock:
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="switchwise-tables", daemon=True)
+                    self._thread.start()
+
+    def flush(self) -> None:
+        """Write and read everything now. Raises `LostStore`."""
+        end = self._timer() + self.patience + min(_LONGEST, self._grace / 1_000)
+        while True:
+            with self._turn:
+                self._exchange(list(self._places.values()), None)
+            if not any(place.table.waits for place in self._places.values()):
+                return
+            if self._timer() >= end:
+                raise LostStore(f"{self.store.name} has begun again, and takes nothing yet")
+            self._wake.wait(0.01)
+
+    def close(self) -> None:
+        """Write what is left, and stop. A second time does no harm."""
+        if self._closed:
+            return
+        self._closed = True
+        self._wake.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout=1.0)
+        try:
+            if any(place.table.waits for place in self._places.values()):
+                self._wake.clear()
+                self.flush()
+        except LostStore as error:
+            _log.warning("what was changed last is not in the shared tables: %s", error)
+        self.store.close()
+
+    def forked(self) -> None:
+        """In a forked child: it goes on from the parent's copy, under a name of its own."""
+        self._begin()
+        self.store.forked()
+        for place in self._places.values():
+            place.table.forked()
+
+    def _run(self) -> None:
+        while not self._wake.wait(self.heartbeat):
+            self._try(list(self._places.values()), None)
+
+    def _try(self, places: Sequence[_Place], end: float | None) -> None:
+        try:
+            with self._turn:
+                self._exchange(places, end)
+        except LostStore as error:
+            if not self.lost:
+                self.lost = True
+                _log.warning("the shared tables are lost: %s; this process goes on from its copy", error)
+        else:
+            if self.lost:
+                self.lost = False
+                _log.warning("the shared tables are back")
+
+    def _exchange(self, places: Sequence[_Place], end: float | None) -> None:
+        """Exchanges until everything is written and read, or `end` on the timer has come."""
+        rest = list(places)
+        for _ in range(ROUNDS):
+            made = [self._asked(place) for place in rest]
+            replies = self.store.exchange([asked for asked, _ in made])
+            rest = [
+                place
+                for place, (asked, keys), news in zip(rest, made, replies, strict=True)
+                if self._heard(place, asked, keys, news)
+            ]
+            if not rest or (end is not None and self._timer() >= end):
+                return
+
+    def _asked(self, place: _Place) -> tuple[Exchange, list[tuple[str, ...] | None]]:
+        read = place.generation and place.restoring is None  # else first all that the store has is read
+        found = place.table.writes(BATCH, lambda: next(self._numbers)) if read else []
+        writes = [each for _, each in found]
+        return (
+            Exchange(place.name, place.generation, place.cursor, place.table.size, self._grace, self._origin, writes),
+            [key for key, _ in found],
+        )
+
+    def _heard(self, place: _Place, asked: Exchange, keys: Sequence[tuple[str, ...] | None], news: News) -> bool:
+        """Take in an answer; whether there is more to exchange at once."""
+        table = place.table
+        if news.generation != place.generation:
+            if place.generation:
+                _log.warning("the shared table %s has begun again: it is given back what this process has", place.name)
+                place.restoring = {}
+            place.generation = news.generation
+        refused = False
+        for key, (was_made, entry) in zip(keys, news.answers, strict=bool(news.answers)):
+            if was_made and key is not None:
+                table.made(key, entry)
+            else:
+                refused = True
+                table.take(entry, self._origin)
+        for entry in news.changed:
+            if place.restoring is not None:
+                place.restoring[entry.key] = entry.version
+            table.take(entry, self._origin)
+        place.cursor = news.cursor
+        if news.more:
+            return True
+        if place.restoring is not None:
+            self._give_back(place, table.restored(place.restoring))
+            place.restoring = None
+            return True
+        return table.waits and not news.listening and (refused or len(asked.writes) == BATCH or not asked.writes)
+
+    def _give_back(self, place: _Place, writes: Sequence[Write]) -> None:
+        for start in range(0, len(writes), BATCH):
+            part = writes[start : start + BATCH]
+            asked = Exchange(place.name, place.generation, place.cursor, place.table.size, self._grace, self._origin, part)
+            news = self.store.exchange([asked])[0]
+            if news.generation != place.generation:
+                return  # lost once more: the next turn begins again
+            for given, (was_made, entry) in zip(part, news.answers, strict=True):
+                place.table.take(entry._replace(value=given.value) if was_made else entry, self._origin)
+            for entry in news.changed:
+                place.table.take(entry, self._origin)
+            if not news.more:
+                place.cursor = news.cursor

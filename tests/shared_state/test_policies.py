@@ -1,0 +1,78 @@
+"""Every policy that remembers keeps its contract over a shared store; what one process learns, another one knows."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from switchwise import Policy
+from switchwise.engine.policy import Checks, UsesStore
+from switchwise.policies import Budget, RateLimits, Stick
+from switchwise.state import Namespace, Store
+from switchwise.state.shared import SharedStore
+from switchwise.testing import conformance, material
+
+from ..core.test_conformance import _makers
+from .conftest import Server, programs
+
+NUMBERS = itertools.count()
+MAKERS = [each for each in _makers() if isinstance(each.values[0](), UsesStore)]
+EXACT = (Budget, RateLimits)  # what they remember is leased: see test_budgets and test_rates
+LATE = [each for each in MAKERS if not isinstance(each.values[0](), EXACT)]
+FIRST = [*{type(each.values[0]()): each for each in reversed(LATE)}.values()]
+
+
+@pytest.fixture(scope="module", params=[*programs()[:1], "sqlite"])
+def two(
+    request: pytest.FixtureRequest, servers: Callable[[str], Server], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[SharedStore, SharedStore]]:
+    """One store, as two processes have it."""
+    folder = tmp_path_factory.mktemp("state")
+    address = str(folder / "state.db") if request.param == "sqlite" else servers(request.param).url
+    both = tuple(SharedStore(address, prefix=folder.name, boxes=None, heartbeat=0.02) for _ in range(2))
+    yield both[0], both[1]
+    for store in both:
+        store.close()
+
+
+def keep(policy: Policy, store: Store) -> Policy:
+    assert isinstance(policy, UsesStore)
+    policy.use_store(store)
+    if isinstance(policy, Checks):
+        policy.check(material.pool())
+    return policy
+
+
+@pytest.mark.parametrize("make", FIRST)
+def test_every_policy_that_remembers_keeps_its_contract(make: Callable[[], Policy], tmp_path: Path) -> None:
+    store = SharedStore(tmp_path / "state.db", boxes=None, heartbeat=0.1)
+
+    def kept() -> Policy:
+        return keep(make(), Namespace(store, f"{next(NUMBERS)}"))
+
+    for check in conformance.CHECKS:
+        if check is not conformance.has_bounded_memory:  # see test_memory_is_bounded
+            check(kept, material.pool())
+    store.close()
+
+
+@pytest.mark.parametrize("make", LATE)
+def test_what_one_process_learns_another_one_knows(make: Callable[[], Policy], two: tuple[SharedStore, SharedStore]) -> None:
+    space, pool = f"{next(NUMBERS)}", material.pool()
+    one, other = (keep(make(), Namespace(store, space)) for store in two)
+    stranger = keep(make(), Namespace(two[1], f"{next(NUMBERS)}"))
+    unknown = conformance._decisions(stranger, pool)
+    conformance._teach(one, pool)
+    two[0].flush()
+    two[1].flush()
+    assert conformance._decisions(other, pool) == conformance._decisions(one, pool)
+    assert conformance._decisions(stranger, pool) == unknown
+
+
+def test_memory_is_bounded(tmp_path: Path) -> None:
+    store = SharedStore(tmp_path / "state.db", boxes=None, heartbeat=0.1)
+    conformance.has_bounded_memory(lambda: keep(Stick(), Namespace(store, "bounded")), material.pool())
+    store.close()
