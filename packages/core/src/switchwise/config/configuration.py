@@ -15,8 +15,7 @@ from switchwise.config.lines import Place
 from switchwise.config.node import Node, shown
 from switchwise.config.problems import BadConfiguration, Problem, near
 from switchwise.config.references import Reference, reference, resolved, settled
-from switchwise.config.shared_state import SharedState, shared_state
-from switchwise.config.values import aim_of, convert, made
+from switchwise.config.values import SharedState, aim_of, convert, made, shared_state
 from switchwise.engine.policy import Caches, Checks, Policy, Verifier
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.limits import Limits

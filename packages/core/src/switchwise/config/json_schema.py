@@ -13,8 +13,7 @@ from typing import Any, Literal, get_args
 
 from switchwise.config.conditions import FIELDS
 from switchwise.config.registry import ROOMS, described, known, parameters
-from switchwise.config.shared_state import SharedState
-from switchwise.config.values import alternatives, part_of
+from switchwise.config.values import SharedState, alternatives, part_of
 from switchwise.nouns.exchange.limits import Limits
 from switchwise.nouns.signals import Phase, StepKind
 from switchwise.nouns.target import MODALITIES, Capabilities, Price

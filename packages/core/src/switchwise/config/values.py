@@ -5,21 +5,27 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from enum import Enum
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, Union
+from typing import TYPE_CHECKING, Any, Literal, Union
+from urllib.parse import urlsplit
 
 from switchwise.config.conditions import condition
 from switchwise.config.node import Node, shown
 from switchwise.config.problems import near
+from switchwise.config.references import Reference, reference
 from switchwise.config.registry import REFERENCE, described, found, imported, parameters
 from switchwise.engine.policy import Policy, Verifier
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.view import View
 from switchwise.policies.default_chain import Aim
 from switchwise.policies.rules import Rules
+from switchwise.state.opening import opened
+
+if TYPE_CHECKING:
+    from switchwise.state.shared import SharedStore
 
 _PARTS: Mapping[str, str] = {"Estimator": "estimators", "Policy": "policies", "Verifier": "verifiers"}
 _VERBS = ("prefer", "require", "exclude")
@@ -264,3 +270,48 @@ def _rules(node: Node) -> Rules:
             because = fields["because"].text() if "because" in fields else str(test) if test is not None else ""
             rules = getattr(rules, verbs[0])(fields[verbs[0]].text(), when=test, because=because)
     return rules
+
+
+@dataclass(frozen=True, slots=True)
+class SharedState:
+    """A shared store that is opened when a router is made.
+
+    Parameters:
+        address: `redis://localhost:6379/0`, the path of a SQLite file, or a reference: `env:NAME`, `file:PATH`.
+        prefix, lost, allowance, heartbeat, patience, timeout: as for `switchwise.state.shared.SharedStore`.
+    """
+
+    address: str
+    prefix: str = "switchwise"
+    lost: Literal["closed", "open"] = "closed"
+    allowance: float = 0.05
+    heartbeat: float = 0.25
+    patience: float = 1.0
+    timeout: float = 0.5
+
+    def open(self) -> SharedStore:
+        """The store; the same one for all routers of this process that say the same.
+
+        Raises:
+            ConfigurationError: the reference leads nowhere, or the store cannot be opened.
+        """
+        kind, _, name = self.address.partition(":")
+        address = Reference(kind, name).resolve() if kind in ("env", "file") else self.address
+        given = asdict(self)
+        del given["address"]
+        return opened(address, **given)
+
+
+def shared_state(node: Node) -> SharedState:
+    """What `store = ...` says: an address, or a table with an address.
+
+    Raises:
+        Refused: it is neither, or the address has a password in it.
+    """
+    found: SharedState = convert(node, SharedState)
+    at = Node(node.document, (*node.path, "address"), found.address) if isinstance(node.value, dict) else node
+    if found.address.startswith(("env:", "file:")):
+        return replace(found, address=str(reference(at)))
+    if "://" in found.address and urlsplit(found.address).password:
+        raise at.wrong("there is a password in this address", 'keep it elsewhere and refer to it: "env:NAME_OF_THE_VARIABLE"')
+    return found
