@@ -220,18 +220,10 @@ class Router:
         from switchwise.config.reloading import Source
 
         if unpriced := [target.name for target in recipe.pool if target.price is None]:
-<<<<<<< HEAD
             message = f"no price is known for {', '.join(unpriced)}: write price = {{ input = ..., output = ... }} for each"
             warnings.warn(message, Unpriced, stacklevel=3)
-        watching = [*recipe.observers, *observers]
-        options = {"store": recipe.store.open() if recipe.store is not None else None, **options}
-        made = cls(recipe.pool, *recipe.policies, verify=recipe.verify, observers=watching, cache=recipe.cache, **options)
-=======
-            told = f"no price is known for {', '.join(unpriced)}: write price = {{ input = ..., output = ... }} for each"
-            warnings.warn(told, Unpriced, stacklevel=3)
         options = {"store": recipe.store and recipe.store.open(), "observers": [*recipe.observers, *observers], **options}
         made = cls(recipe.pool, *recipe.policies, verify=recipe.verify, cache=recipe.cache, **options)
->>>>>>> fd5a5b8 (What a file says of a shared store stands with the other values)
         reachable = {target.name: (target.provider, target.model) for target in recipe.pool} if fixed else None
         made._file = Source(configuration, recipe, reload, catalog, tuple(observers), made._timer, reachable)
         return made
