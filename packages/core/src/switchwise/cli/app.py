@@ -20,6 +20,7 @@ from switchwise.cli.fit import calibrate, compare, fit
 from switchwise.cli.init import init
 from switchwise.cli.models import models
 from switchwise.cli.output import BEGIN, LOOK, MEASURE
+from switchwise.cli.query import query
 from switchwise.cli.replay import replay
 from switchwise.cli.report import report
 from switchwise.cli.watch import watch
@@ -46,7 +47,7 @@ def options(
     """A model router for agents."""
 
 
-for heading, commands in ((BEGIN, (init, check, doctor)), (LOOK, (explain, models, drill, chat, watch, report))):
+for heading, commands in ((BEGIN, (init, check, doctor)), (LOOK, (explain, models, drill, chat, watch, report, query))):
     for command in commands:
         app.command(rich_help_panel=heading)(command)
 for measure in (replay, audit, fit, calibrate, compare, escalation):

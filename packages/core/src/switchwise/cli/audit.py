@@ -14,7 +14,7 @@ from switchwise.nouns.errors import ConfigurationError
 
 
 def audit(
-    journal: Annotated[Path, typer.Argument(help="A file that JsonLines wrote.")],
+    journal: Annotated[Path, typer.Argument(help="A journal, as JsonLines or SqliteJournal writes it; also gzipped.")],
     within: Annotated[
         float,
         typer.Option(

@@ -12,7 +12,7 @@ from switchwise.nouns.errors import ConfigurationError
 
 
 def report(
-    journal: Annotated[Path, typer.Argument(help="A journal of JSON lines, as JsonLines writes it; also gzipped.")],
+    journal: Annotated[Path, typer.Argument(help="A journal, as JsonLines or SqliteJournal writes it; also gzipped.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The page to write; one that is there is replaced.")] = Path(
         "report.html"
     ),

@@ -1,6 +1,8 @@
-"""What a router did and what that cost: a journal as numbers (`summarise`) and as one self-contained page (`page`)."""
+"""What a router did and what that cost: a journal as numbers (`summarise`), as one self-contained page (`page`), and as a table for SQL
+(`journal_table`)."""
 
+from switchwise.report.analytics import journal_table
 from switchwise.report.drawing.page import page
 from switchwise.report.summary import Summary, summarise
 
-__all__ = ["Summary", "page", "summarise"]
+__all__ = ["Summary", "journal_table", "page", "summarise"]
