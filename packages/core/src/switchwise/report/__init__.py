@@ -1,5 +1,6 @@
 """What a router did and what that cost: a journal as numbers (`summarise`), as one self-contained page (`page`), and as a table for SQL
-(`journal_table`)."""
+(`journal_table`).
+"""
 
 from switchwise.report.analytics import journal_table
 from switchwise.report.drawing.page import page
