@@ -3,14 +3,17 @@
     .venv/bin/python tools/options.py --data ../shared/data
 
 Cross-fitted as `switchwise eval` does it: near duplicates are never split. `Semantic` is not told the subject of a prompt: its routes are the
-subjects, with eight phrases of the training part each. `AskModel` needs a model's answers, which no set holds.
+subjects, with eight phrases of the training part each. No set holds a model's opinions, so those of `AskModel` are simulated: right about "the
+cheap model fails" with an AUC of 0.6, 0.7 and 0.8; they go through the estimator's own question and answer.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from contextlib import suppress
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -21,17 +24,26 @@ from switchwise.evaluation.measures.interval import Interval
 from switchwise.evaluation.outcomes import read_outcomes
 from switchwise.evaluation.trials.predict import folds
 from switchwise.nouns.exchange.conversation import Conversation
+from switchwise.nouns.exchange.reply import Answer, Reply
 from switchwise.nouns.signals import Turn
-from switchwise.quality import Complexity, Estimate, Grade, Nearest, Semantic
+from switchwise.quality import AskModel, Complexity, Estimate, Grade, Nearest, Semantic
+from switchwise.quality.ask_model import QUESTION
 from switchwise.quality.fitting.learned import fit_table
 
 PHRASES = 8
+OPINIONS = (0.6, 0.7, 0.8)  # AUC
 KNOWN = 100.0  # outcomes that the table's cell is taken to be worth beside an option
 
 
 def asked(text: str) -> View:
     """A question as policies see it."""
     return View(conversation=Conversation([Turn("user", text)]))
+
+
+def opinion(fails: bool, auc: float, rng: np.random.Generator) -> Reply:
+    """A model's answer to how hard a request is, from 0 to 2."""
+    heard = rng.normal() + 2**0.5 * NormalDist().inv_cdf(auc) * (fails - 0.5)
+    return Reply("", answers={QUESTION: Answer(score=float(2 / (1 + np.exp(-heard))))})
 
 
 def rankings(path: Path, most: int) -> tuple[Any, dict[str, Any], dict[str, float]]:
@@ -43,9 +55,11 @@ def rankings(path: Path, most: int) -> tuple[Any, dict[str, Any], dict[str, floa
     order = [strong, 1 - strong]
     targets = [Target(outcomes.targets[i]) for i in order]
     names = ("means", "label table", "table, Complexity", "table, Nearest", "Nearest alone", "Semantic (subject not told)")
+    names += tuple(f"table, AskModel of AUC {auc}" for auc in OPINIONS)
     gain = {name: np.zeros(len(outcomes)) for name in names}
     spent: dict[str, list[float]] = {name: [] for name in names}
-    fold = folds(outcomes, False, 0)
+    fold = folds(outcomes, False, 0) % 5  # `Nearest` learns one by one: twenty would take four times as long
+    rng = np.random.default_rng(0)
     labels = np.array(outcomes.labels)
     for left_out in np.unique(fold):
         fit, test = np.flatnonzero(fold != left_out), np.flatnonzero(fold == left_out)
@@ -64,6 +78,18 @@ def rankings(path: Path, most: int) -> tuple[Any, dict[str, Any], dict[str, floa
             view = asked(outcomes.texts[i])
             cell = [Estimate(float(success[row, column]), KNOWN) for column in order]
             mean = [Estimate(float(table.mean_success[column]), 1.0) for column in order]
+            for auc in OPINIONS:
+                asking = AskModel("fast")
+                began = time.thread_time()
+                pending = asking.prepare(view)
+                if pending is not None:
+                    next(pending)
+                    with suppress(StopIteration):
+                        pending.send(opinion(bool(outcomes.scores[i, order[1]] < 0.5), auc, rng))
+                found = asking.estimate(view, targets, cell)
+                name = f"table, AskModel of AUC {auc}"
+                spent[name].append(time.thread_time() - began)
+                gain[name][i] = found[0].p - found[1].p - usual
             for name, option, given in (
                 ("table, Complexity", complexity, cell),
                 ("table, Nearest", nearest, cell),

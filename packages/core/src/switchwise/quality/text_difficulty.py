@@ -15,7 +15,7 @@ from math import exp, log
 from switchwise.nouns.target import Target
 from switchwise.nouns.view import View
 from switchwise.quality.estimate import Estimate
-from switchwise.quality.fitting.learned import TextModel
+from switchwise.quality.fitting.learned import TextModel, example_model
 from switchwise.quality.label_table import Label, usual_label
 from switchwise.quality.text.dense import dense
 from switchwise.quality.text.featuriser import FAR
@@ -110,3 +110,7 @@ class TextDifficulty:
 
     def _known(self, label: Label) -> bool:
         return any("/".join(label[:depth]) in self.labels for depth in range(len(label), 0, -1))
+
+    @staticmethod
+    def _examples() -> list[TextDifficulty]:
+        return [TextDifficulty(example_model(), ["opus", "haiku"], ["main"])]
