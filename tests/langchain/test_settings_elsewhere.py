@@ -122,7 +122,7 @@ class TestChoices:
 
     @pytest.mark.parametrize("target", ["gemini", "converse", "ollama", "cohere"])
     def test_who_cannot_be_asked_for_calls_one_by_one_is_not(self, target: str) -> None:
-        assert "parallel_tool_calls" not in Tools([look_up], None, parallel=False)._said(native(target))
+        assert "parallel_tool_calls" not in Tools([look_up], None, parallel=False)._bind_options(native(target))
 
     def test_a_tool_that_google_runs_is_googles(self) -> None:
         assert "google_genai" in Tools([{"google_search": {}}]).providers

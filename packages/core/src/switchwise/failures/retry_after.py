@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 from math import isfinite
 
 from switchwise.failures.evidence import Evidence
@@ -44,6 +43,8 @@ def _number(value: str | None) -> float | None:
 
 def _until(date: str, sent: str | None, clock: Callable[[], float]) -> float | None:
     """Seconds from when the response was sent, by the provider's own clock where it tells, up to `date`."""
+    from email.utils import parsedate_to_datetime  # with sockets and all: for the rare date, not at every import
+
     try:
         then = parsedate_to_datetime(date).timestamp()
         since = parsedate_to_datetime(sent).timestamp() if sent else clock()
