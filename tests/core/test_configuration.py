@@ -56,7 +56,7 @@ WRONG = {
     "a number for a recovery": (lambda: Router(POOL, recovery=5), "recovery=5"),
     "a class that is held": (lambda: hold(ByAgent, per="agent"), "ByAgent is a class"),
     "a word that is held": (lambda: hold("fast", per="agent"), "no policy"),
-    "a level that is a number": (lambda: hold(ByAgent(), per=1), "no level"),
+    "a level that is a number": (lambda: hold(ByAgent(), per=1), "is not a level"),
     "a memory of nothing": (lambda: hold(ByAgent(), per="agent", size=0), "size=0"),
     "a stick that forgets": (lambda: Stick(size=-1), "size=-1"),
     "an agent's target that is a list": (lambda: Router(POOL, ByAgent(explorer=["opus"])), r"ByAgent: \['opus'\] is neither"),

@@ -49,8 +49,8 @@ class Desk:
     def ask(self, words="Hello", tenant="", labels=None, target="", session="s", **asked):
         messages = [{"role": "user", "content": words}] if isinstance(words, str) else words
         prompt = Prompt(messages, **asked)
-        view = self.clients._views.view(prompt, Scope(session, tenant=tenant, labels=labels or {}), target)
-        view = replace(view, recording=PromptRecording(prompt, self.clients._clients, self.router.pool))
+        view = self.clients.views.view(prompt, Scope(session, tenant=tenant, labels=labels or {}), target)
+        view = replace(view, recording=PromptRecording(prompt, self.clients.by_target, self.router.pool))
         run = self.router.start(view)
         list(drive(run, self.perform, sleep=lambda _: None))
         self.outcome = run.outcome
@@ -58,7 +58,7 @@ class Desk:
 
     def perform(self, call):
         if call.stored is not None:
-            yield from given_again(call.stored, self.clients._clients[call.target.name], streamed=False)
+            yield from given_again(call.stored, self.clients.by_target[call.target.name], streamed=False)
             return
         self.calls += 1
         said = self.reply.text or f"answer {self.calls}"
