@@ -104,6 +104,30 @@ def test_d10_processes_spend_one_budget_while_one_is_killed_and_the_server_loses
     assert 0.97 * 0.5 <= result.billed <= 0.5  # the killed process holds up to $0.009 that nobody waits to have back
 
 
+@pytest.mark.timeout(170)
+def test_processes_keep_to_one_rate_while_one_is_killed_and_the_server_loses_everything(tmp_path: Path) -> None:
+    import trial
+
+    server = Server("redis-server", tmp_path)
+    server.start()
+
+    def half_way(processes: list[object]) -> None:
+        processes[1].send_signal(signal.SIGKILL)  # type: ignore[attr-defined]
+        server.kill()
+        server.start()
+
+    try:
+        result = trial.run(
+            server.url, tmp_path, limit=60, unit="requests", window=2.0, seconds=5.0, processes=2, half_way=half_way
+        )
+    finally:
+        server.kill()
+    assert sorted(result.codes) == [-9, 0]
+    assert result.failed > 0.15 * len(result.moments), "the faults took place"
+    assert result.most(2.0) <= 60, "by the provider's own count, in every window"
+    assert len(result.moments) > 70, "it goes on as the window moves"
+
+
 def test_what_one_process_spends_is_gone_for_the_other(keepers: Callable[[], Keeper]) -> None:
     one, other = (Budget(usd=0.01, tokens=10**6, per="user", store=keepers()) for _ in range(2))
     while spend(one, view("s1"), 900):

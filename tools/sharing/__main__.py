@@ -1,9 +1,10 @@
-"""Trials of what processes share: a budget of $1.00, through the real router and clients against the provider double.
+"""Trials of what processes share: a budget of $1.00, or a rate, through the real router and clients against the provider double.
 
-    python tools/sharing [--store redis|valkey|sqlite] [--kill] [--restart empty|kept] [--faults clean|all] [--processes 8] [--threads 4]
+    python tools/sharing [--store redis|valkey|sqlite] [--unit usd|requests|tokens] [--kill] [--restart empty|kept] [--processes 8] [--threads 4]
 
---kill: one process is killed with -9 when half is billed. --restart: the server is killed and started again then, with nothing kept
-or with an append-only file. A third of the requests fail. Exits with 1 if more than the limit was billed, or less than 97 % of it.
+--kill: one process is killed with -9 half-way. --restart: the server is killed and started again then, with nothing kept or with an
+append-only file. A third of the requests fail. Exits with 1 if more than the limit was used, by the provider's own count, in all or in any
+window; or if less than 97 % of a budget was billed.
 """
 
 from __future__ import annotations
@@ -29,9 +30,14 @@ def main() -> int:
     parser.add_argument("--restart", choices=["empty", "kept"])
     parser.add_argument("--processes", type=int, default=8)
     parser.add_argument("--threads", type=int, default=4)
-    parser.add_argument("--limit", type=float, default=1.0)
+    parser.add_argument("--unit", choices=["usd", "requests", "tokens"], default="usd")
+    parser.add_argument("--limit", type=float, help="USD (1), requests (300) or tokens (30,000) in a window")
+    parser.add_argument("--window", type=float, default=10.0, help="of a rate, in seconds")
+    parser.add_argument("--seconds", type=float, help="120 at most for a budget; how long a rate is tried (4 windows)")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    options.limit = options.limit or {"usd": 1.0, "requests": 300.0, "tokens": 30_000.0}[options.unit]
+    options.seconds = options.seconds or (120.0 if options.unit == "usd" else 4 * options.window)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         server = None if options.store == "sqlite" else Server(f"{options.store}-server", folder, options.restart == "kept")
@@ -61,7 +67,19 @@ def _run(options: argparse.Namespace, folder: Path, server: Server | None) -> in
         seed=options.seed,
         half_way=half_way if options.kill or options.restart else None,
         faults=CLEAN,
+        unit=options.unit,
+        window=0.0 if options.unit == "usd" else options.window,
+        seconds=options.seconds,
     )
+    if options.unit != "usd":
+        tokens = options.unit == "tokens"
+        most = result.most(options.window, tokens)
+        print(
+            f"{options.store}: at most {most:,} of {options.limit:,.0f} {options.unit} in any {options.window:g} s, "
+            f"{result.share(options.limit, options.window, tokens):.0%} used in {result.seconds:.0f} s; {len(result.moments)} requests, "
+            f"{result.failed} failed; processes ended with {sorted(result.codes)}"
+        )
+        return 0 if most <= options.limit else 1
     print(
         f"{options.store}: billed ${result.billed:.4f} of ${options.limit:.2f} by {result.calls} calls, {result.failed} requests failed, "
         f"{result.seconds:.0f} s; processes ended with {sorted(result.codes)}"

@@ -1,8 +1,8 @@
 """One process of the trials: threads that call through a real router and real clients until nothing is left.
 
-    python tools/sharing/worker.py STORE PROVIDER_URL THREADS SECONDS BOXES AMOUNT
+    python tools/sharing/worker.py STORE PROVIDER_URL THREADS SECONDS BOXES AMOUNT [usd|requests|tokens] [WINDOW]
 
-It ends when calls have been refused for 1.5 seconds, or after SECONDS.
+It ends when calls have been refused for 1.5 seconds and a window, or after SECONDS.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from switchwise import AllTargetsFailed, Pool, Price, Router, SwitchwiseError, T
 from switchwise.clients import Clients, OpenAIClient
 from switchwise.engine.recovery import Recovery
 from switchwise.nouns.errors import NoTarget
-from switchwise.policies import Budget
-from switchwise.state.shared import Keeper, RedisLeases, SqliteLeases
+from switchwise.policies import Budget, RateLimits
+from switchwise.state.shared import SharedStore
 
 PRICE = Price(input=1.0, output=16.0)
 LONGEST = 60
@@ -26,39 +26,49 @@ NAMES = ("first", "second")
 REFUSED = 1.5  # seconds of refusals after which a thread stops
 
 
-def main(store: str, url: str, threads: int, seconds: float, boxes: str, amount: float) -> None:
+def main(store: str, url: str, threads: int, seconds: float, boxes: str, amount: float, unit: str, window: float) -> None:
     """Call until nothing is left."""
     logging.disable(logging.ERROR)
-    keeper = Keeper(RedisLeases(store) if store.startswith("redis:") else SqliteLeases(store), boxes=boxes)
-    policy = Budget(usd=amount, per="all", store=keeper, margin=2.0)
+    shared = SharedStore(store, boxes=boxes)
+    policy: Budget | RateLimits
+    if unit == "usd":
+        policy = Budget(usd=amount, per="all", store=shared, margin=2.0)
+    else:
+        limits = {unit: int(amount)}
+        policy = RateLimits(
+            requests=limits.get("requests"), tokens=limits.get("tokens"), per="all", window=window, store=shared, margin=2.0
+        )
     pool = Pool([Target(name, "openai", name, price=PRICE) for name in NAMES])
     router = Router(pool, policy, recovery=Recovery(patience=0.0))
     clients = Clients({name: OpenAIClient(base_url=url, api_key="test", timeout=5.0) for name in NAMES}, router)
-    end = time.monotonic() + seconds
+    began: list[float] = []  # with the first call: what comes before it is imports
 
     def work() -> None:
         refused = 0.0
-        while time.monotonic() < end:
+        while not began or time.monotonic() < began[0] + seconds:
             try:
                 clients.complete(QUESTION, max_tokens=LONGEST, session="s")
             except NoTarget:
                 refused = refused or time.monotonic()
-                if time.monotonic() - refused > REFUSED:
+                if time.monotonic() - refused > REFUSED + window:
                     return
                 time.sleep(0.02)
             except (AllTargetsFailed, SwitchwiseError):
                 refused = 0.0
             else:
                 refused = 0.0
+            if not began:
+                began.append(time.monotonic())
 
     workers = [threading.Thread(target=work) for _ in range(threads)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    keeper.close()
+    shared.close()
 
 
 if __name__ == "__main__":
     given = sys.argv[1:]
-    main(given[0], given[1], int(given[2]), float(given[3]), given[4], float(given[5]))
+    unit, window = (given[6], float(given[7])) if len(given) > 6 else ("usd", 0.0)
+    main(given[0], given[1], int(given[2]), float(given[3]), given[4], float(given[5]), unit, window)

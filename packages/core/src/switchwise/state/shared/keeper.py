@@ -29,7 +29,7 @@ from switchwise.state.shared.protocol import Leases, LostStore
 _log = logging.getLogger("switchwise.shared")
 _KEEPERS: weakref.WeakSet[Keeper] = weakref.WeakSet()
 _RETRY = 0.25  # seconds between two tries to reach a lost store
-_REAP = 5.0  # seconds between two looks for neighbours that died
+_REAP, _REAP_SOON = 5.0, 0.5  # seconds between two looks for neighbours that died; while calls wait for what those may hold
 
 
 class Keeper:
@@ -187,7 +187,8 @@ class Keeper:
             if due and not self._try(due):
                 time.sleep(_RETRY)
                 continue
-            if self._boxes is not None and (now - self._reaped > _REAP or any(lease.recovering for lease in due)):
+            pause = _REAP_SOON if any(lease.starved for lease in due) else _REAP
+            if self._boxes is not None and (now - self._reaped > pause or any(lease.recovering for lease in due)):
                 self._reaped = now
                 self._reap()
             with self._turn:

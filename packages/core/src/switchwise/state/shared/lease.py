@@ -146,6 +146,11 @@ class Lease:
         """The store has lost its memory, and listens."""
         return self._reply is not None and self._reply.recovering
 
+    @property
+    def starved(self) -> bool:
+        """A call needs more than was granted."""
+        return self._need > 0
+
     def _limit(self) -> int:
         return self.rule.limit if self._reply is None else self._reply.limit
 
