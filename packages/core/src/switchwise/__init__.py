@@ -18,6 +18,7 @@ from switchwise.nouns.errors import (
 from switchwise.nouns.exchange.ask import Ask, Question
 from switchwise.nouns.exchange.gather import Gather, Repeat, Together
 from switchwise.nouns.exchange.limits import Limits
+from switchwise.nouns.exchange.on_broken import Continue
 from switchwise.nouns.exchange.reply import Answer, EndReason, Reply, Verdict
 from switchwise.nouns.scope import Level, Scope
 from switchwise.nouns.shortlist import Note, Shortlist
@@ -41,6 +42,7 @@ __all__ = [
     "Call",
     "Capabilities",
     "ConfigurationError",
+    "Continue",
     "EndReason",
     "FailureKind",
     "Flow",

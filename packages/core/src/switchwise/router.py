@@ -37,6 +37,7 @@ from switchwise.engine.route import route
 from switchwise.engine.run import Run
 from switchwise.nouns.call import Attempt
 from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.exchange.on_broken import OnBroken, on_broken_of
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Defaults, Pool
 from switchwise.nouns.view import View
@@ -73,6 +74,8 @@ class Router:
             path of a SQLite file): all processes that use it share it. A policy that was given a store of its own keeps to that. Routers with one
             store share what policies of the same name and level remember. None: each policy has its own memory, in this process.
         recovery: what a failed attempt rules out.
+        on_broken: what follows when a streamed reply breaks off after part of it was shown: `raise` (`Interrupted`), `restart` (another target
+            answers from the start, after a signal to the reader), or `Continue(prompt)` (another target continues the text).
         clock: seconds since the epoch.
         timer: seconds by which decisions and calls are timed.
         rng: draws the seed of each step; give a seeded one to repeat decisions.
@@ -96,6 +99,7 @@ class Router:
         cache: Caches | None = None,
         store: Store | str | None = None,
         recovery: Recovery | None = None,
+        on_broken: OnBroken = "raise",
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.perf_counter,
         rng: random.Random | None = None,
@@ -105,10 +109,10 @@ class Router:
         self._clock, self._timer, self._recovery = clock, timer, recovery or Recovery()
         self._store = store
         self._file: Source | None = None
-        self._assemble(pool, policies, verify, observers, cache)
+        self._assemble(pool, policies, verify, observers, cache, on_broken)
 
     def _assemble(
-        self, pool: Pool, policies: tuple[Policy, ...], verify: Any, observers: Sequence[Observes], cache: Any
+        self, pool: Pool, policies: tuple[Policy, ...], verify: Any, observers: Sequence[Observes], cache: Any, on_broken: Any
     ) -> None:
         """Take these parts, or refuse them and stay as it is."""
         watching = observers_of(observers)
@@ -136,6 +140,7 @@ class Router:
             self._timer,
             watching,
             cache,
+            on_broken_of(on_broken),
         )
 
     @classmethod
@@ -280,6 +285,7 @@ class Router:
             recipe.verify,
             [*recipe.observers, *file.observers],
             recipe.cache,
+            recipe.on_broken,
         )
         carry_over(before, [part for part in self._remembering.values() if isinstance(part, Remembers)])
         self._file = file.now(configuration, recipe)
@@ -311,7 +317,7 @@ class Router:
         if observers:
             context = replace(context, observers=context.observers.with_further(observers))
         flow = observed(route(view, context), view, context.timer, context.observers)
-        return Run(flow, self._clock, context.observers, self._reservers.resend)
+        return Run(flow, self._clock, context.observers, self._reservers.resend, context.on_broken)
 
     def begin(self, view: View) -> tuple[View, FlowContext]:
         """The view at the moment its step begins, and what a flow over it needs: for whoever makes calls in a way of its own."""

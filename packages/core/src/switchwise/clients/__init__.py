@@ -6,7 +6,7 @@ No SDK is imported before a call is made.
 from switchwise.adapting.sdk_clients import HiddenRetries
 from switchwise.clients.anthropic import AnthropicClient
 from switchwise.clients.clients import Clients
-from switchwise.clients.completion import Completion, Stream
+from switchwise.clients.completion import Completion, Signal, Stream
 from switchwise.clients.decisions import DecisionModel, LocalModel, OpenAIDecisions, SystemOne
 from switchwise.clients.openai import OpenAIClient
 from switchwise.clients.sdk import Client, Request
@@ -23,6 +23,7 @@ __all__ = [
     "OpenAIClient",
     "OpenAIDecisions",
     "Request",
+    "Signal",
     "Stream",
     "SystemOne",
     "usage_of",

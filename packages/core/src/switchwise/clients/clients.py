@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from switchwise import catalog
 from switchwise.adapting.efforts import AtEffort
 from switchwise.adapting.models import by_name
-from switchwise.clients.completion import Completion, Stream
+from switchwise.clients.completion import Completion, Signal, Stream
 from switchwise.clients.recording import PromptRecording, given_again
 from switchwise.clients.sdk import Client
 from switchwise.clients.views import Views
@@ -27,6 +27,7 @@ from switchwise.engine.run import Run
 from switchwise.nouns.call import Call
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.limits import Limits
+from switchwise.nouns.exchange.on_broken import OnBroken
 from switchwise.nouns.exchange.reply import Reply
 from switchwise.nouns.scope import Scope
 from switchwise.nouns.target import Pool
@@ -57,6 +58,7 @@ class Clients:
         router: chooses among targets of these names; None: the default chain, with prices and capabilities from the
             catalogue, for which every client must name its `model`.
         aim: `quality` (the default), `balanced` or `cost`; see `Router.default`. Not together with `router`.
+        on_broken: what follows when a stream breaks off after part of it was shown; see `Router`. Not together with `router`.
 
     Raises:
         ConfigurationError: router and clients do not name the same targets, a model is missing, or something is no client.
@@ -68,6 +70,7 @@ class Clients:
         router: Router | None = None,
         *,
         aim: Aim | None = None,
+        on_broken: OnBroken | None = None,
     ) -> None:
         if isinstance(clients, str) or not isinstance(clients, Mapping | Sequence):
             raise ConfigurationError(f"clients={clients!r:.80}: give target name -> client, such as OpenAIClient(model=...)")
@@ -75,9 +78,13 @@ class Clients:
             raise ConfigurationError(f"router={router!r:.80}: give Router(pool, ...)")
         if router is not None and aim is not None:
             raise ConfigurationError(f"aim={aim!r} belongs to the router that you give: Router.default(pool, aim={aim!r})")
+        if router is not None and on_broken is not None:
+            raise ConfigurationError(
+                f"on_broken={on_broken!r:.80} belongs to the router that you give: Router(pool, ..., on_broken=...)"
+            )
         found = by_name(clients, {}, "client", _no_string, _Named)
         self.by_target = {name: each.client for name, each in found.items()}
-        self.router = router or Router.default(_pool(found.values()), aim or "quality")
+        self.router = router or Router.default(_pool(found.values()), aim or "quality", on_broken=on_broken or "raise")
         if missing := self.router.pool.names ^ self.by_target.keys():
             raise ConfigurationError(
                 f"clients and pool must name the same targets; not on both sides: {', '.join(sorted(missing))}"
@@ -152,15 +159,20 @@ class Clients:
     def _streamed(self, ready: tuple[View, Prompt], begun: list[Run]) -> Iterator[str]:
         """Nothing is decided or set aside before somebody reads."""
         view, prompt = ready
-        begun.append(run := self.router.start(view))
+        begun.append(run := self._watched(view))
         yield from drive(run, lambda call: self.perform(call, prompt))
 
     async def _astreamed(self, ready: tuple[View, Prompt], begun: list[Run]) -> AsyncIterator[str]:
         view, prompt = ready
-        begun.append(run := self.router.start(view))
+        begun.append(run := self._watched(view))
         async with aclosing(adrive(run, lambda call: self._aperform(call, prompt))) as chunks:  # type: ignore[type-var]
             async for chunk in chunks:
                 yield chunk
+
+    def _watched(self, view: View) -> Run:
+        run = self.router.start(view)
+        run.signals = lambda broken: (Signal(broken),)
+        return run
 
     def _finished(self, begun: list[Run]) -> Completion:
         if not begun:
@@ -237,7 +249,10 @@ class Clients:
         model = client.asked(outcome.target)
         if outcome.reply.text:
             self._makers.put(hash(outcome.reply.text), model)
-        return Completion(outcome, client.message_of(outcome.reply.raw, model))
+        message = client.message_of(outcome.reply.raw, model)
+        if shown := outcome.attempt.call.continued:
+            message = {**message, "content": shown + text_of(message.get("content"))}
+        return Completion(outcome, message)
 
 
 _OF_THE_SDK = frozenset(["default_headers", "default_query", "max_retries", "organization", "project"])
@@ -320,8 +335,9 @@ def _pieces(call: Call, prompt: Prompt) -> list[str] | None:
 def _params(client: Client, call: Call, prompt: Prompt) -> dict[str, Any]:
     if call.ask is not None:
         return {}
+    shown = [{"role": "assistant", "content": call.continued}] if call.continued else []
     if call.note:
-        prompt = replace(prompt, messages=[*prompt.messages, {"role": "user", "content": call.note}], ended_by="")
+        prompt = replace(prompt, messages=[*prompt.messages, *shown, {"role": "user", "content": call.note}], ended_by="")
     return client.render(prompt, call.target)
 
 

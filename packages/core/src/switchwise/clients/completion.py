@@ -6,7 +6,28 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from switchwise.nouns.call import Outcome
+from switchwise.nouns.errors import Broken
 from switchwise.observe.decision_record import record_of
+
+
+class Signal(str):
+    """An empty piece of a streamed text: the reply broke off, and another target takes over (`Router(on_broken=...)`).
+
+    Parameters:
+        broken: what broke off. `broken.text` empty: the reply starts again, so drop what was shown; else it is continued.
+    """
+
+    __slots__ = ("broken",)
+    broken: Broken
+
+    def __new__(cls, broken: Broken) -> Signal:
+        """An empty string with `broken`."""
+        made = super().__new__(cls, "")
+        made.broken = broken
+        return made
+
+    def __repr__(self) -> str:
+        return f"Signal({self.broken.signal}: {self.broken.target}, {self.broken.kind.value})"
 
 
 class Completion:
@@ -25,8 +46,8 @@ class Completion:
 
     @property
     def text(self) -> str:
-        """Its text."""
-        return self.outcome.reply.text
+        """Its text, with what was shown of a reply that it continues."""
+        return self.outcome.attempt.call.continued + self.outcome.reply.text
 
     @property
     def record(self) -> dict[str, Any]:
@@ -47,7 +68,8 @@ class Completion:
 
 
 class Stream:
-    """An answer that is being made: iterate over its text (`for` or `async for`), then read `completion`.
+    """An answer that is being made: iterate over its text (`for` or `async for`), then read `completion`. A `Signal` among the pieces says that the
+    reply starts again or is continued.
 
     Leaving early closes the call; it counts as abandoned.
     """

@@ -15,12 +15,12 @@ from switchwise.config.lines import Place
 from switchwise.config.node import Node, shown
 from switchwise.config.problems import BadConfiguration, Problem, near
 from switchwise.config.references import Reference, reference, resolved, settled
-from switchwise.config.values import SharedState, aim_of, convert, made, shared_state
+from switchwise.config.values import SharedState, aim_of, convert, journal_in, made, on_broken_in, shared_state
 from switchwise.engine.policy import Caches, Checks, Policy, Verifier
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.limits import Limits
+from switchwise.nouns.exchange.on_broken import OnBroken
 from switchwise.nouns.target import Capabilities, Pool, Price, Target
-from switchwise.observe.journal.files import SQLITE
 from switchwise.policies.default_chain import default_chain
 from switchwise.policies.hold import hold
 
@@ -28,7 +28,7 @@ DEFAULT = "Default"  # stands for the chain of Router.default among the policies
 APIS = ("chat", "responses", "messages")
 TOP = ("version", "include", "default", "targets", "routers")
 OF_TARGET = ("provider", "model", "api", "roles", "price", "can", "limits", "key", "base_url", "timeout", "settings", "effort")
-OF_ROUTER = ("pool", "policies", "verify", "cache", "journal", "observers", "labels", "store")
+OF_ROUTER = ("pool", "policies", "verify", "cache", "journal", "observers", "labels", "store", "on_broken")
 _LEVELS, _MEMORY = ("session", "agent", "task"), "hold"
 
 
@@ -98,6 +98,7 @@ class Recipe:
         labels: the calls that it is for; see `Configuration.pick`.
         kept: verifier, cache and observers by what is written, to be taken over by a later reading.
         store: where several processes share its state; None: it is of one process.
+        on_broken: as of `Router`.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Recipe:
     kept: Mapping[str, Any] = field(default_factory=dict)
     cache: Caches | None = None
     store: SharedState | None = None
+    on_broken: OnBroken = "raise"
 
     @property
     def policies(self) -> tuple[Policy, ...]:
@@ -294,6 +296,8 @@ class _Reader:
         else:
             parts.append(self._part(Node(self._document, node.path, DEFAULT), pool, self._earlier(name, pool)))
         one, observers = dict[str, Any](), list[Any]()
+        with self._document.collecting():
+            one |= {"on_broken": on_broken_in(table["on_broken"])} if "on_broken" in table else {}
         for word, kind in (("verify", "verifiers"), ("cache", "caches")):
             if word in table:
                 with self._document.collecting():
@@ -304,7 +308,7 @@ class _Reader:
                 with self._document.collecting():
                     for entry in [table[word]] if isinstance(table[word].value, str) else table[word].items():
                         with self._document.collecting():
-                            observers.append(self._kept(self._file(entry) if word == "journal" else entry, "observers", kept))
+                            observers.append(self._kept(journal_in(entry) if word == "journal" else entry, "observers", kept))
         if "store" in table:
             with self._document.collecting():
                 one["store"] = shared_state(table["store"])
@@ -312,9 +316,7 @@ class _Reader:
         if "labels" in table:
             with self._document.collecting():
                 labels = {word: tuple(value.texts()) for word, value in table["labels"].table().items()}
-        return Recipe(
-            name, pool, tuple(parts), one.get("verify"), tuple(observers), labels, kept, one.get("cache"), one.get("store")
-        )
+        return Recipe(name, pool, tuple(parts), observers=tuple(observers), labels=labels, kept=kept, **one)
 
     def _pool(self, node: Node | None, endpoints: Mapping[str, Endpoint]) -> Pool:
         if node is None:
@@ -377,12 +379,6 @@ class _Reader:
         before = self._reuse.kept if self._reuse else {}
         kept[written] = before[written] if written in before else made(node, kind)
         return kept[written]
-
-    def _file(self, node: Node) -> Node:
-        text = node.text()
-        if not (suffix := Path(text).suffix):
-            raise node.wrong(f"{text!r} is no file", "write a path such as journal.jsonl; a class belongs into observers")
-        return Node(self._document, node.path, {"SqliteJournal" if suffix in SQLITE else "JsonLines": {"path": text}})
 
 
 __all__ = ["BadConfiguration", "Configuration", "Endpoint", "Part", "Problem", "Recipe", "Refused", "find", "load"]

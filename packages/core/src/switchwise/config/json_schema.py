@@ -64,6 +64,10 @@ def json_schema() -> Json:
                 "description": "Where several processes share its state: an address.",
             },
             "labels": {"type": "object", "additionalProperties": _TEXTS, "description": "The calls that it is for."},
+            "on_broken": {
+                "anyOf": [{"enum": ["raise", "restart"]}, {**_table({"continue": _TEXT}), "required": ["continue"]}],
+                "description": "What follows when a streamed reply breaks off after part of it was shown.",
+            },
         }
     )
     short = {"type": "string", "pattern": "^[^:]+:.+", "description": "provider:model"}

@@ -19,7 +19,9 @@ from switchwise.config.references import Reference, reference
 from switchwise.config.registry import REFERENCE, described, found, imported, parameters
 from switchwise.engine.policy import Policy, Verifier
 from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.exchange.on_broken import Continue, OnBroken
 from switchwise.nouns.view import View
+from switchwise.observe.journal.files import SQLITE
 from switchwise.policies.default_chain import Aim
 from switchwise.policies.rules import Rules
 from switchwise.state.opening import opened
@@ -57,6 +59,35 @@ def aim_of(node: Node, name: str) -> Aim:
     if word not in aims:
         raise given.wrong(f"aim {word!r} is unknown", near(word, aims))
     return typing.cast("Aim", word)
+
+
+def on_broken_in(node: Node) -> OnBroken:
+    """What follows when a streamed reply breaks off: `"raise"`, `"restart"`, or `{ continue = "a prompt" }`.
+
+    Raises:
+        Refused: it is something else; the problem is noted.
+    """
+    if isinstance(node.value, dict):
+        fields = node.table(("continue",))
+        if "continue" not in fields:
+            raise node.wrong("it does not say what follows", 'write { continue = "a prompt that asks for the rest" }')
+        return Continue(fields["continue"].text())
+    word = node.text()
+    if word not in ("raise", "restart"):
+        raise node.wrong(f"{word!r} is unknown", f'{near(word, ("raise", "restart"))}; or write {{ continue = "a prompt" }}')
+    return typing.cast("OnBroken", word)
+
+
+def journal_in(node: Node) -> Node:
+    """The observer that a journal's path stands for.
+
+    Raises:
+        Refused: it is not a file; the problem is noted.
+    """
+    text = node.text()
+    if not (suffix := Path(text).suffix):
+        raise node.wrong(f"{text!r} is no file", "write a path such as journal.jsonl; a class belongs into observers")
+    return Node(node.document, node.path, {"SqliteJournal" if suffix in SQLITE else "JsonLines": {"path": text}})
 
 
 def made(node: Node, kind: str, skip: frozenset[str] = frozenset()) -> Any:

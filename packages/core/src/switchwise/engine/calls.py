@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from switchwise.engine.batches.together import answered
+from switchwise.engine.batches.together import answered, prompt_cost
 from switchwise.engine.policy import Caches, NotMade, Policy, Reserves, Steps, Verifier
 from switchwise.engine.recovery import Recovery
 from switchwise.nouns.call import Attempt, Call
 from switchwise.nouns.errors import Interrupted, TargetError, failed_as
+from switchwise.nouns.exchange.on_broken import OnBroken
 from switchwise.nouns.target import Pool
 from switchwise.observe.observer import NOBODY, Observers, tell
 
@@ -28,6 +29,7 @@ class FlowContext:
         clock, timer: seconds since the epoch, by which policies cool down and budgets run out; seconds by which calls are timed.
         observers: notified of decisions and attempts.
         cache: keeps whole answers; None: every request is a call.
+        on_broken: what follows when a reply breaks off after part of it was shown.
     """
 
     pool: Pool
@@ -41,13 +43,14 @@ class FlowContext:
     timer: Callable[[], float]
     observers: Observers = NOBODY
     cache: Caches | None = None
+    on_broken: OnBroken = "raise"
 
     def settle(self, attempt: Attempt) -> None:
         """Let the policies learn from it; the observers see it also where a policy fails to. An answer from the cache teaches nothing."""
         try:
             if attempt.call.stored is None:
                 self.learn(attempt)
-            if self.cache is not None:
+            if self.cache is not None and not attempt.call.continued:  # half an answer is never kept
                 self.cache.learn(attempt)
         finally:
             if self.observers.settled:
@@ -60,7 +63,8 @@ def attempted(call: Call, context: FlowContext) -> Steps[Attempt]:
     try:
         reply = yield call
     except TargetError as error:
-        return Attempt(call, started, context.clock(), error=error, latency=context.timer() - begun)
+        cost = None if error.broken is None else prompt_cost(call, started)
+        return Attempt(call, started, context.clock(), error=error, cost=cost, latency=context.timer() - begun)
     except NotMade:
         context.release(call)
         raise

@@ -54,7 +54,9 @@ def drive(run: Run, perform: Perform, sleep: Callable[[float], object] = time.sl
     try:
         while (call := run.call) is not None or run.several is not None:
             if call is None:
-                yield from together(run, lambda call: _items(run, call, perform, context))
+                for item in together(run, lambda call: _items(run, call, perform, context)):
+                    yield from run.pending_signals()
+                    yield item
                 continue
             if call.delay:
                 sleep(call.delay)
@@ -66,6 +68,7 @@ def drive(run: Run, perform: Perform, sleep: Callable[[float], object] = time.sl
                     if isinstance(item, Reply):
                         reply = item
                     elif run.hear(item):
+                        yield from run.pending_signals()
                         yield item
             except TargetError as error:
                 run.failed(error)
@@ -74,7 +77,9 @@ def drive(run: Run, perform: Perform, sleep: Callable[[float], object] = time.sl
             finally:
                 if (close := getattr(items, "close", None)) is not None:  # a generator
                     close()
-        yield from run.held
+        if held := run.held:
+            yield from run.pending_signals()
+            yield from held
     finally:
         run.close()
 
@@ -88,6 +93,8 @@ async def adrive(
             if call is None:
                 async with aclosing(atogether(run, lambda call: _aitems(run, call, perform, context))) as shown:
                     async for item in shown:
+                        for signal in run.pending_signals():
+                            yield signal
                         yield item
                 continue
             if call.delay:
@@ -100,6 +107,8 @@ async def adrive(
                     if isinstance(item, Reply):
                         reply = item
                     elif run.hear(item):
+                        for signal in run.pending_signals():
+                            yield signal
                         yield item
             except TargetError as error:
                 run.failed(error)
@@ -108,7 +117,7 @@ async def adrive(
             finally:
                 if (close := getattr(items, "aclose", None)) is not None:
                     await close()
-        for item in run.held:
+        for item in [*run.pending_signals(), *held] if (held := run.held) else ():
             yield item
     finally:
         run.close()

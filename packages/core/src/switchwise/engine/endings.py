@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Container, Mapping
+from dataclasses import replace
 
 from switchwise.engine.policy import NotMade, Reserves, Steps, name_of
 from switchwise.nouns.call import Attempt, Call, Outcome
-from switchwise.nouns.errors import AllTargetsFailed, BudgetExceeded, FailureKind, NoTarget, TargetError, failed_as
+from switchwise.nouns.errors import AllTargetsFailed, Broken, BudgetExceeded, FailureKind, NoTarget, TargetError, failed_as
+from switchwise.nouns.exchange.on_broken import Continue, OnBroken
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.view import View
 from switchwise.observe.observer import Finished, Observers, tell
+from switchwise.reading.token_estimate import MESSAGE, estimate
 
 _log = logging.getLogger("switchwise.engine")
 _CALLERS = (FailureKind.BAD_REQUEST, FailureKind.NOT_ACCEPTED)
@@ -74,6 +77,23 @@ def ruled_out(shortlist: Shortlist, but: Container[str] = ()) -> str:
     """A line for each target that a note ruled out, but for those named in `but`."""
     lines = [f"  {name}: {note.because} ({note.policy})" for note in shortlist.notes for name in note.out if name not in but]
     return "\n".join(lines)
+
+
+def note_of(note: str, broken: Broken | None, on_broken: OnBroken) -> str:
+    """The note of a call, with the prompt that asks for the rest of a text that was shown."""
+    if broken is None or not broken.text or not isinstance(on_broken, Continue):
+        return note
+    return f"{note}\n\n{on_broken.prompt}" if note else on_broken.prompt
+
+
+def longer(view: View, before: Broken | None, broken: Broken, on_broken: OnBroken) -> View:
+    """The view with the tokens of the text to continue and of its prompt, in place of those added `before`."""
+    if not broken.text or not isinstance(on_broken, Continue):
+        return view
+    added = estimate(broken.text) + estimate(on_broken.prompt) + 2 * MESSAGE
+    if before is not None and before.text:
+        added -= estimate(before.text) + estimate(on_broken.prompt) + 2 * MESSAGE
+    return replace(view, tokens=view.tokens + added)
 
 
 def observed(flow: Steps[Outcome], view: View, timer: Callable[[], float], observers: Observers) -> Steps[Outcome]:

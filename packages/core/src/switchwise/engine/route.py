@@ -19,10 +19,10 @@ from dataclasses import replace
 from switchwise.engine.batches.together import Batch
 from switchwise.engine.calls import FlowContext, attempted, settle_all
 from switchwise.engine.deciding import decide, heard
-from switchwise.engine.endings import best_rejected, say_fallback, without
+from switchwise.engine.endings import best_rejected, longer, note_of, say_fallback, without
 from switchwise.engine.policy import Flow, Reserves, Steps, name_of
 from switchwise.nouns.call import Attempt, Call, Outcome
-from switchwise.nouns.errors import Interrupted, TargetError, failed_as
+from switchwise.nouns.errors import Broken, Interrupted, TargetError, failed_as
 from switchwise.nouns.exchange.gather import Ranking, Together
 from switchwise.nouns.exchange.reply import Verdict
 from switchwise.nouns.view import View
@@ -41,6 +41,7 @@ def route(view: View, context: FlowContext) -> Steps[Outcome]:
     attempts: tuple[Attempt, ...] = ()
     refused: dict[str, Reserves] = {}
     postponed: set[str] = set()
+    broken: Broken | None = None
     looks = 2 if view.recording is not None else 0  # once more where a stored answer could not be given
     while True:
         asked = context.timer()
@@ -57,7 +58,8 @@ def route(view: View, context: FlowContext) -> Steps[Outcome]:
         plan = shortlist.at_once if stored is None else None
         after = None if plan is None or delay or len(shortlist.targets) == 1 else plan.after(target)
         live = verify is None and (after is None or plan is None or plan.choose is None)
-        call = Call(target, view, shortlist, None, live, delay, context.timer() - asked, shortlist.note_for(target), stored)
+        note = note_of(shortlist.note_for(target), broken, context.on_broken)
+        call = Call(target, view, shortlist, None, live, delay, context.timer() - asked, note, stored, broken)
         if stored is None and (refuser := context.reserve(call)) is not None:
             if not getattr(refuser, "gives_way", False) or target.name in postponed:
                 refused[target.name] = refuser
@@ -96,6 +98,9 @@ def route(view: View, context: FlowContext) -> Steps[Outcome]:
         if attempt.accepted:
             return Outcome(attempt, attempts)
         view = view.after((*view.attempts, *[other.tried for other in others], attempt.tried), context.clock())
+        if attempt.error is not None and attempt.error.broken is not None:
+            view, broken = longer(view, broken, attempt.error.broken, context.on_broken), attempt.error.broken
+            looks = 0 if broken.text else looks
         refused.clear()
         postponed.clear()
 

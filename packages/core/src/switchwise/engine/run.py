@@ -7,7 +7,7 @@ both are None            finished: `run.outcome` is the result, `run.held` what 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -16,7 +16,8 @@ from switchwise.engine.policy import NotMade, Steps
 from switchwise.engine.timing.time_limits import Allowance, allowance
 from switchwise.failures.effort import effort_refused
 from switchwise.nouns.call import Call, CallEvent, Live, Outcome
-from switchwise.nouns.errors import Interrupted, TargetError
+from switchwise.nouns.errors import AllTargetsFailed, Broken, Interrupted, NoTarget, TargetError, failed_as
+from switchwise.nouns.exchange.on_broken import Continue, OnBroken
 from switchwise.nouns.exchange.reply import Reply
 from switchwise.observe.observer import NOBODY, Observers, tell
 
@@ -29,6 +30,10 @@ class Run:
         clock: seconds, the router's: deadlines are on it.
         observers: notified when a call starts.
         resend: whether a call may be sent once more, whose connection was dead: what it may cost is set aside a second time.
+        on_broken: what follows when a reply breaks off after part of it was shown.
+
+    An adapter that streams sets `text_of` (chunk -> its text) and `signals` (`Broken` -> the chunks that tell a reader), and `on_broken` to "raise"
+    where its stream cannot take back what was shown.
 
     Raises:
         NoTarget: already the first decision left nothing to call.
@@ -37,6 +42,7 @@ class Run:
     __slots__ = (
         "_again",
         "_begun",
+        "_broken",
         "_chunks",
         "_clock",
         "_flow",
@@ -44,9 +50,14 @@ class Run:
         "_observers",
         "_outcome",
         "_resend",
+        "_shown_texts",
         "_unshown",
+        "_unsignalled",
         "call",
+        "on_broken",
         "several",
+        "signals",
+        "text_of",
     )
     call: Call | None
     several: Several | None
@@ -59,7 +70,14 @@ class Run:
         clock: Callable[[], float],
         observers: Observers = NOBODY,
         resend: Callable[[Call], bool] = lambda _: True,
+        on_broken: OnBroken = "raise",
     ) -> None:
+        self.on_broken = on_broken
+        self.text_of: Callable[[Any], str] = _text
+        self.signals: Callable[[Broken], Iterable[Any]] = _none
+        self._shown_texts: list[str] = []
+        self._broken: Broken | None = None
+        self._unsignalled = False
         self._flow, self._clock, self._observers, self._resend = flow, clock, observers, resend
         self.several = None
         self._again: Call | None = None
@@ -89,9 +107,13 @@ class Run:
         """
         if call is not None and call is not self.call:
             several = self.several
-            return several is not None and several.claim(call)
+            shown = several is not None and several.claim(call)
+            if shown:
+                self._note(chunk)
+            return shown
         self._heard = True
         if self._shown:
+            self._note(chunk)
             return True
         self._chunks.append(chunk)
         return False
@@ -110,7 +132,7 @@ class Run:
         """The target of `call` failed. If its connection was dead before it was used, `call` stays: make it once more, uncounted.
 
         Raises:
-            Interrupted: part of its reply was already shown.
+            Interrupted: part of its reply was already shown, and nothing else follows (`on_broken`).
             AllTargetsFailed: it was the last one.
         """
         if error.is_stale and not self._heard and self.call is not self._again and self._resend(self._calling):
@@ -119,7 +141,7 @@ class Run:
         error = effort_refused(error, self._calling.target)
         error.partial = self._heard
         if self._heard and self._shown:
-            self._resume(self._flow.throw, _broken_off(self._calling, error))
+            self._resume(self._flow.throw, self._broken_off(self._calling, error))
         else:
             self._resume(self._flow.throw, error)
 
@@ -138,6 +160,13 @@ class Run:
         """A run that nobody drives, as that of a stream which is never read, gives back what was set aside for it."""
         if getattr(self, "call", None) is not None or getattr(self, "several", None) is not None:
             self.close()
+
+    def pending_signals(self) -> Iterable[Any]:
+        """The chunks that tell a reader of a reply that broke off, before the next chunk is shown; usually none."""
+        if not self._unsignalled or self._broken is None:
+            return ()
+        self._unsignalled = False
+        return self.signals(self._broken)
 
     @property
     def outcome(self) -> Outcome:
@@ -177,9 +206,15 @@ class Run:
             elif several is not None and several.goes_on(made):
                 self.several, self._begun = several, begun
             else:
-                self.several = Several(made, self._event, self._interrupted, self._unshown, self._resend)
+                self.several = Several(made, self._event, self._interrupted, self._unshown, self._resend, self._note)
         except StopIteration as done:
             self._outcome = done.value
+        except (AllTargetsFailed, NoTarget) as error:
+            if (broken := self._broken) is None:
+                raise
+            errors = error.exceptions if isinstance(error, AllTargetsFailed) else [error]
+            said = f"{broken.target} broke off after part of its reply was shown, and no target took over: {error}"
+            raise failed_as(Interrupted, errors, said) from error
         finally:
             if several is not None and self.several is not several:
                 several.close()
@@ -189,10 +224,32 @@ class Run:
         return self.several
 
     def _interrupted(self, call: Call, error: TargetError) -> None:
-        self._resume(self._flow.throw, _broken_off(call, error))
+        broken = self._broken_off(call, error)
+        self._resume(
+            self._flow.throw if broken is not error else self._flow.send,
+            broken if broken is not error else CallEvent(call, error),
+        )
+
+    def _note(self, chunk: Any) -> None:
+        """Keep the text of a chunk that is shown, where another target may have to continue it."""
+        if isinstance(self.on_broken, Continue):
+            self._shown_texts.append(self.text_of(chunk))
+
+    def _broken_off(self, call: Call, error: TargetError) -> TargetError | Interrupted:
+        """What the flow is told of a reply that broke off in front of a reader."""
+        if self.on_broken == "raise":
+            broken = Interrupted(f"{call.target.name} broke off after part of its reply was shown: {error}")
+            broken.__cause__ = error
+            return broken
+        before = self._broken.text if self._broken is not None else ""
+        self._broken = error.broken = Broken(call.target.name, error.kind, before + "".join(self._shown_texts))
+        self._shown_texts, self._unsignalled = [], True
+        return error
 
 
-def _broken_off(call: Call, error: TargetError) -> Interrupted:
-    broken = Interrupted(f"{call.target.name} broke off after part of its reply was shown: {error}")
-    broken.__cause__ = error
-    return broken
+def _text(chunk: Any) -> str:
+    return chunk if isinstance(chunk, str) else ""
+
+
+def _none(broken: Broken) -> Iterable[Any]:  # noqa: ARG001  (a run whose adapter shows no signal)
+    return ()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from switchwise.display.figures import seconds, usd
-from switchwise.nouns.errors import FailureKind, TargetError
+from switchwise.nouns.errors import Broken, FailureKind, TargetError
 from switchwise.nouns.exchange.ask import Ask
 from switchwise.nouns.exchange.recording import Stored
 from switchwise.nouns.exchange.reply import Reply, Verdict
@@ -34,6 +34,7 @@ class Call:
             deciding: seconds that the decision took.
             note: appended to the caller's messages as a last user turn; empty if there is none.
             stored: an earlier answer to return instead of calling; None: call the target.
+        broken: an earlier reply that broke off in front of a reader. If it has a text, that text is appended as the last answer, before `note`.
     """
 
     target: Target
@@ -45,6 +46,12 @@ class Call:
     deciding: float = 0.0
     note: str = ""
     stored: Stored | None = None
+    broken: Broken | None = None
+
+    @property
+    def continued(self) -> str:
+        """The text that the reply continues; empty if it stands for itself."""
+        return "" if self.broken is None else self.broken.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +95,7 @@ class Attempt:
             error: the target's failure, if it failed.
             verdict: the verifier's verdict; None: not judged.
             abandoned: it was cancelled: the caller left before the end, or another call of the same request was chosen.
-            cost: USD; None if usage or price is unknown. Of a cancelled call, at least the cost of its prompt.
+            cost: USD; None if usage or price is unknown. Of a cancelled or broken-off call, at least the cost of its prompt.
             latency: seconds on the router's timer.
     """
 
@@ -157,8 +164,8 @@ class Outcome:
 
     @property
     def cost(self) -> float | None:
-        """USD of all attempts, cancelled ones included; None if any is unknown."""
-        costs = [attempt.cost for attempt in self.attempts if attempt.error is None]
+        """USD of all attempts, cancelled and broken-off ones included; None if any is unknown."""
+        costs = [attempt.cost for attempt in self.attempts if attempt.error is None or attempt.error.broken is not None]
         return None if None in costs else sum(cost for cost in costs if cost is not None)
 
     def __repr__(self) -> str:

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from switchwise.nouns.secrets import masked
 
@@ -94,6 +94,30 @@ _STALE = ("Event loop is closed", "Server disconnected without sending a respons
 _BILLABLE = frozenset({FailureKind.TIMEOUT, FailureKind.REFUSED, FailureKind.CONNECTION})
 
 
+class Broken(NamedTuple):
+    """A reply that broke off after a reader saw part of it, and that another call replaces or continues.
+
+    Parameters:
+        target: name of the target that broke off.
+        kind: why.
+        text: the text shown so far, which the next call continues; empty: the next call starts again.
+    """
+
+    target: str
+    kind: FailureKind
+    text: str = ""
+
+    @property
+    def signal(self) -> str:
+        """The name under which readers are told: `switchwise_restarted` (drop what was shown) or `switchwise_continued`."""
+        return "switchwise_continued" if self.text else "switchwise_restarted"
+
+    @property
+    def details(self) -> dict[str, str]:
+        """The details of the signal, in JSON types: `target` and `kind` of the failure."""
+        return {"target": self.target, "kind": self.kind.value}
+
+
 class TargetError(Exception):
     """Failure of the target, not of the caller: another target may be tried.
 
@@ -107,7 +131,8 @@ class TargetError(Exception):
                     None: the kind decides.
 
     `partial`: part of a reply arrived before it failed, so it may be billed; set by `Run.failed`. `own_doing`: caused by what the caller supplied for
-    this call (a key, a timeout, a model name), so nothing is learned from it for other callers. `soft`: the target was slow, not dead.
+    this call (a key, a timeout, a model name), so nothing is learned from it for other callers. `soft`: the target was slow, not dead. `broken`: what
+    a reader saw of the reply, where the next target takes over all the same (`Router(on_broken=...)`); else None.
     """
 
     def __init__(
@@ -119,6 +144,7 @@ class TargetError(Exception):
         self.partial = False
         self.own_doing = False
         self.soft = False
+        self.broken: Broken | None = None
         self.billable = billable
 
     @property

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 
 from switchwise import Outcome
+from switchwise.nouns.errors import Broken
 from switchwise.observe.decision_record import record_of
 
 KEY = "switchwise"
@@ -45,3 +46,25 @@ def target_of(message: AIMessage) -> str:
     """The target that gave a message; empty: it carries no record."""
     record = message.response_metadata.get(KEY)
     return str(record.get("target", "")) if isinstance(record, dict) else ""
+
+
+def answer(message: AIMessage, outcome: Outcome) -> AIMessage:
+    """A whole message with the decision, and before its text what a reader was shown of a reply that it continues."""
+    message, shown = stamped(message, outcome), outcome.attempt.call.continued
+    if not shown:
+        return message
+    content = message.content
+    if isinstance(content, str):
+        return message.model_copy(update={"content": shown + content})
+    blocks: list[Any] = [dict(block) if isinstance(block, dict) else {"type": "text", "text": block} for block in content]
+    place = next((i for i, block in enumerate(blocks) if block.get("type") == "text"), None)
+    if place is None:
+        blocks.append({"type": "text", "text": shown})
+    else:
+        blocks[place]["text"] = shown + blocks[place]["text"]
+    return message.model_copy(update={"content": blocks})
+
+
+def signal_of(broken: Broken) -> AIMessageChunk:
+    """An empty chunk whose `response_metadata` tells that the reply starts again or is continued. A list: chunks are added up, and lists append."""
+    return AIMessageChunk(content="", response_metadata={broken.signal: [broken.details]})

@@ -258,3 +258,14 @@ def has_tokens(chunk: Any) -> bool:
 
 def _has_words(block: Mapping[str, Any]) -> bool:
     return block.get("type") != "text" or bool(block.get("text"))
+
+
+def token_text(said: Any) -> str:
+    """The text of what a handler is told of an answer: a token, blocks of content, or an event of the v3 protocol."""
+    if isinstance(said, str):
+        return said
+    if isinstance(said, dict):
+        delta = said.get("delta") or {}
+        return str(delta.get("text") or "") if delta.get("type") == "text-delta" else ""
+    blocks = said if isinstance(said, list) else ()
+    return "".join(str(block.get("text") or "") for block in blocks if isinstance(block, dict) and block.get("type") == "text")

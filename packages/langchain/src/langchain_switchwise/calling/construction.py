@@ -21,6 +21,7 @@ from switchwise import ConfigurationError, Router
 from switchwise.adapting.models import named
 from switchwise.catalog import Catalog
 from switchwise.engine.policy import Verifier
+from switchwise.nouns.exchange.on_broken import OnBroken
 from switchwise.observe.observer import Observes
 from switchwise.policies.default_chain import Aim, default_chain
 from switchwise.prompt_cache.cache_hints import CacheHints
@@ -41,6 +42,7 @@ class Parts:
     catalog: Catalog | None = None
     cache_hints: CacheHints | None = None
     aim: Aim | None = None
+    on_broken: OnBroken | None = None
 
     def router_for(self, natives: Mapping[str, Native]) -> Router:
         """The router that was given, or the default chain over these models.
@@ -50,12 +52,17 @@ class Parts:
         """
         if self.router is None:
             pool = pool_of(natives.values(), self.catalog)
-            return Router(pool, *default_chain(pool, aim=self.aim or "quality"), verify=self.verify, observers=self.observers)
+            options: dict[str, Any] = {
+                "verify": self.verify,
+                "observers": self.observers,
+                "on_broken": self.on_broken or "raise",
+            }
+            return Router(pool, *default_chain(pool, aim=self.aim or "quality"), **options)
         if not isinstance(self.router, Router):
             raise ConfigurationError(f"router= is {named(self.router)}: give a Router")
-        if self.verify or self.observers or self.catalog or self.aim:
+        if self.verify or self.observers or self.catalog or self.aim or self.on_broken:
             raise ConfigurationError(
-                "verify=, observers=, catalog= and aim= belong to the router that you give: set them on it and its pool"
+                "verify=, observers=, catalog=, aim= and on_broken= belong to the router that you give: set them on it and its pool"
             )
         pool_names = self.router.pool.names
         if pool_names != natives.keys():

@@ -166,7 +166,7 @@ class Dispatch:
 
     def _begun(self, door: Door, request: Request) -> tuple[Performer, Run]:
         performer = self.performer(door, request)
-        run = self.start(performer.view)
+        run = door.enter(self.start(performer.view))
         performer.hear = run.hear
         return performer, run
 

@@ -17,7 +17,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import aclosing, closing
 from dataclasses import dataclass, replace
 from time import perf_counter
@@ -28,16 +28,25 @@ from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.runnables import RunnableBinding, RunnableConfig
 from langchain_core.runnables.config import ensure_config
 
-from langchain_switchwise.answering.decision_record import KEY, stamped
+from langchain_switchwise.answering.decision_record import KEY, answer, signal_of, stamped
 from langchain_switchwise.answering.event_stream import FINISH, Event, finished
-from langchain_switchwise.answering.replies import CallNumbers, HoldUntilContent, complete, has_tokens, merged, reply_of
+from langchain_switchwise.answering.replies import (
+    CallNumbers,
+    HoldUntilContent,
+    complete,
+    has_tokens,
+    merged,
+    reply_of,
+    token_text,
+)
 from langchain_switchwise.calling.errors import TRANSLATED
 from langchain_switchwise.porting.history import as_prompt
 from langchain_switchwise.porting.schema import Witness
-from switchwise import Outcome, Reply
+from switchwise import Outcome, Reply, Run
 from switchwise.adapting.answer_headers import Heard
 from switchwise.engine.timing.time_limits import streaming, tokens_came
 from switchwise.failures import IncompleteStream
+from switchwise.nouns.errors import Broken
 from switchwise.observe.decision_record import record_of
 
 
@@ -103,12 +112,25 @@ class Door:
         aopen: the same, asynchronously.
         finish: (outcome, last item or None) -> what the caller gets; of a stream, what is left to show.
         is_last: whether an item closes a stream, so that it waits for the decision; None: not a stream.
+        signals: the items that tell a reader of a reply that broke off and starts again, or is continued; None: the protocol cannot take back
+            what was shown, so that the run ends.
+        text_of: the text of an item or token that was shown, for another target to continue; empty: there is nothing to continue.
     """
 
     open: Callable[[PreparedCall], Iterator[Any]]
     aopen: Callable[[PreparedCall], AsyncIterator[Any]]
     finish: Callable[[Outcome, Any], Any]
     is_last: Callable[[Any], bool] | None = None
+    signals: Callable[[Broken], Iterable[Any]] | None = lambda _: ()
+    text_of: Callable[[Any], str] = lambda _: ""
+
+    def enter(self, run: Run) -> Run:
+        """Let a run know what it is to show when a reply breaks off, and how."""
+        if self.signals is None:
+            run.on_broken = "raise"
+        else:
+            run.signals, run.text_of = self.signals, self.text_of
+        return run
 
 
 class Unparsed:
@@ -285,7 +307,7 @@ def _message(result: LLMResult) -> AIMessage | None:
 
 
 def _answer(outcome: Outcome, last: Any) -> AIMessage:  # noqa: ARG001  (the reply is the answer)
-    return stamped(cast("AIMessage", outcome.reply.raw), outcome)
+    return answer(cast("AIMessage", outcome.reply.raw), outcome)
 
 
 def _parsed(outcome: Outcome, last: Any) -> Any:
@@ -299,7 +321,7 @@ def _parsed(outcome: Outcome, last: Any) -> Any:
 def _result(outcome: Outcome, last: LLMResult) -> LLMResult:
     first, *others = last.generations[0]
     assert isinstance(first, ChatGeneration), "it was read as a message before"
-    first = first.model_copy(update={"message": stamped(cast("AIMessage", first.message), outcome)})
+    first = first.model_copy(update={"message": answer(cast("AIMessage", first.message), outcome)})
     return last.model_copy(update={"generations": [[first, *others]]})
 
 
@@ -329,9 +351,13 @@ def _last_event(outcome: Outcome, last: Event | None) -> list[Event]:
     return [finished(last if last is not None and _is_last_event(last) else None, KEY, record_of(outcome))]
 
 
-INVOKE = Door(_invoke, _ainvoke, _answer)
-STREAM = Door(_stream, _astream, _last_chunk, _is_last_chunk)
+def _chunk_text(item: Any) -> str:
+    return str(item.text) if isinstance(item, AIMessageChunk) else ""  # a handler hears the same words as tokens
+
+
+INVOKE = Door(_invoke, _ainvoke, _answer, text_of=token_text)
+STREAM = Door(_stream, _astream, _last_chunk, _is_last_chunk, lambda broken: (signal_of(broken),), _chunk_text)
 PARSE = Door(_parse, _aparse, _parsed)
 PARSE_STREAM = Door(_parse_stream, _aparse_stream, _last_parsed, _is_unparsed)
-GENERATE = Door(_generate, _agenerate, _result)
-EVENTS = Door(_events, _aevents, _last_event, _is_last_event)
+GENERATE = Door(_generate, _agenerate, _result, text_of=token_text)
+EVENTS = Door(_events, _aevents, _last_event, _is_last_event, signals=None)

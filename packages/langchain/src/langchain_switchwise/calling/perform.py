@@ -18,7 +18,7 @@ from typing import Any, cast
 from langchain_core.callbacks import BaseCallbackManager
 from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import BaseMessage, HumanMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import merge_configs
@@ -154,6 +154,8 @@ class Performer:
         request = self._request
         native, config = self._natives[call.target.name], request.config
         config = {**config, "metadata": {**config["metadata"], **run_metadata(call)}}
+        if call.broken is not None:  # the readers of a graph see it beside each token
+            config["metadata"][call.broken.signal] = call.broken.details
         if self._begun:
             config.pop("run_id", None)  # a run's id is unique
         self._begun = True
@@ -164,7 +166,8 @@ class Performer:
             config = {**config, "callbacks": before(handler, config.get("callbacks"))}
         given, thread = request.messages, self.view.thread
         if call.note:
-            given, thread = [*given, HumanMessage(call.note)], (*thread, "with a note")
+            shown = [AIMessage(call.continued)] if call.continued else []
+            given, thread = [*given, *shown, HumanMessage(call.note)], (*thread, "with a note")
         native, messages, settings = self._adapter.adapted(thread, native, given, request.settings, request.tools is not None)
         settings = at_effort(native, call.target.effort, settings)
         if not self._adapter.hint_writer.idle:

@@ -39,6 +39,7 @@ from langchain_switchwise.reading.inputs import Request, for_prompt, run_config
 from switchwise import Router
 from switchwise.catalog import Catalog
 from switchwise.engine.policy import Verifier
+from switchwise.nouns.exchange.on_broken import OnBroken
 from switchwise.observe.explain import Explanation
 from switchwise.observe.observer import Observes
 from switchwise.observe.side_by_side import SideBySide
@@ -62,6 +63,7 @@ class ChatSwitchwise(BaseChatModel):
             whose own names are those. None: the chain of `Router.default` over `models`.
         aim: `quality` (the default), `balanced` or `cost`; see `Router.default`. Not together with `router`.
         verify: judges answers before they are shown; see `switchwise.verifiers`. Not together with `router`.
+        on_broken: what follows when a stream breaks off after part of it was shown; see `switchwise.Router`. Not together with `router`.
         observers: notified of decisions, attempts and events; see `switchwise.observe`. Not together with `router`.
         catalog: prices and abilities that you know better. Not together with `router`.
         cache_hints: what is done to find prompt caches again (`switchwise.prompt_cache.CacheHints`); None: endpoints that take it are
@@ -91,6 +93,7 @@ class ChatSwitchwise(BaseChatModel):
         router: Router | None = None,
         aim: Aim | None = None,
         verify: Verifier | None = None,
+        on_broken: OnBroken | None = None,
         observers: Sequence[Observes] = (),
         catalog: Catalog | None = None,
         cache_hints: CacheHints | None = None,
@@ -101,7 +104,7 @@ class ChatSwitchwise(BaseChatModel):
         options = {key: value for key, value in settings.items() if key not in fields and value is not None}
         refuse_misplaced(models or dispatch, options)
         if dispatch is None:
-            parts = Parts(router, verify, observers, catalog, cache_hints, aim)
+            parts = Parts(router, verify, observers, catalog, cache_hints, aim, on_broken)
             shared_settings = {key: options[key] for key in _TRACED & options.keys()}
             dispatch = Dispatch(natives(models, options), parts, shared_settings)
         super().__init__(dispatch=dispatch, **{key: value for key, value in settings.items() if key in fields})  # type: ignore[call-arg]
@@ -355,7 +358,8 @@ class ChatSwitchwise(BaseChatModel):
             parallel_tool_calls: whether several tools may be called at once; None: the target's default.
             kwargs: further arguments of the target's own `bind_tools`.
         """
-        return self.bind(tools=Tools(tools, tool_choice, parallel_tool_calls, kwargs), **_seen(kwargs))
+        seen = {name: kwargs[name] for name in ("response_format",) if kwargs.get(name) is not None}  # a policy must know
+        return self.bind(tools=Tools(tools, tool_choice, parallel_tool_calls, kwargs), **seen)
 
     def with_structured_output(
         self, schema: dict[str, Any] | type, *, include_raw: bool = False, **kwargs: Any
@@ -393,8 +397,3 @@ class ChatSwitchwise(BaseChatModel):
         for model, theirs in warned.values():
             combined = {**model._combine_llm_outputs(theirs), **combined}
         return combined
-
-
-def _seen(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """What a policy must know of a binding's options."""
-    return {"response_format": kwargs["response_format"]} if kwargs.get("response_format") is not None else {}

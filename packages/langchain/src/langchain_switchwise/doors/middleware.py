@@ -27,7 +27,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.types import Command
 
-from langchain_switchwise.answering.decision_record import stamped
+from langchain_switchwise.answering.decision_record import answer
 from langchain_switchwise.answering.makers import maker_of
 from langchain_switchwise.answering.replies import complete, reply_of
 from langchain_switchwise.calling.dispatch import Dispatch
@@ -118,7 +118,7 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
         if not isinstance(request.model, ChatSwitchwise):
             return handler(request)
         dispatch, step = request.model.dispatch, self._step(request, request.model.dispatch)
-        run = dispatch.start(step.performer.view)
+        run = INVOKE.enter(dispatch.start(step.performer.view))
         step.performer.hear = run.hear
 
         def perform(call: Call) -> Iterator[Any]:
@@ -141,7 +141,7 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
         if not isinstance(request.model, ChatSwitchwise):
             return await handler(request)
         dispatch, step = request.model.dispatch, self._step(request, request.model.dispatch)
-        run = dispatch.start(step.performer.view)
+        run = INVOKE.enter(dispatch.start(step.performer.view))
         step.performer.hear = run.hear
 
         async def perform(call: Call) -> AsyncIterator[Any]:
@@ -246,7 +246,7 @@ def _reply(dispatch: Dispatch, response: ModelResponse[Any], call: Call, first_c
 
 def _answer(dispatch: Dispatch, request: ModelRequest[Any], outcome: Outcome) -> Answer:
     response: ModelResponse[Any] = outcome.reply.raw
-    result = [stamped(message, outcome) if isinstance(message, AIMessage) else message for message in response.result]
+    result = [answer(message, outcome) if isinstance(message, AIMessage) else message for message in response.result]
     response = (
         ModelResponse(result, response.structured_response)
         if type(response) is ModelResponse

@@ -28,6 +28,7 @@ class Several:
         interrupt: tells it that the call that is shown broke off.
         unshown: takes complete replies whose chunks were not shown.
         resend: as of `Run`.
+        note: takes each chunk that is shown.
     """
 
     def __init__(
@@ -37,11 +38,12 @@ class Several:
         interrupt: Callable[[Call, TargetError], None],
         unshown: list[tuple[Reply, list[Any]]],
         resend: Callable[[Call], bool],
+        note: Callable[[Any], None],
     ) -> None:
         self.live = live
         self.wake: Callable[[], object] = lambda: None
         """Called, from whatever thread, when a call was chosen past the driver: say `looked` then."""
-        self._tell, self._interrupt, self._unshown, self._resend = tell, interrupt, unshown, resend
+        self._tell, self._interrupt, self._unshown, self._resend, self._note = tell, interrupt, unshown, resend, note
         self._lock = lock()
         self._claimed: Call | None = None
         self._closed = False
@@ -104,6 +106,8 @@ class Several:
         if self.live.chosen is call and call.live:
             shown = chunks[:]
             chunks.clear()
+            for each in shown:
+                self._note(each)
             return shown
         return []
 

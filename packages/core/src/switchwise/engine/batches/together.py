@@ -26,6 +26,12 @@ def answered(call: Call, started: float, ended: float, reply: Reply, latency: fl
     return Attempt(call, started, ended, reply, cost=cost, latency=latency)
 
 
+def prompt_cost(call: Call, started: float) -> float | None:
+    """USD of the prompt of a call, the least that a reply without its end costs; None if the price is unknown."""
+    price = call.target.price
+    return None if price is None else price.at(started).cost(Usage(call.view.tokens, 0))
+
+
 @dataclass(slots=True)
 class Batch:
     """Calls that are live at once.
@@ -101,7 +107,8 @@ class Batch:
         if isinstance(what, Reply):
             self.made.append(answered(call, started, self.clock(), what, latency))
         else:
-            self.made.append(Attempt(call, started, self.clock(), error=what, latency=latency))
+            cost = None if what.broken is None else prompt_cost(call, started)
+            self.made.append(Attempt(call, started, self.clock(), error=what, cost=cost, latency=latency))
 
     def _cancel(self, but: Call | None = None) -> None:
         """Settle those that are still live: their prompts are paid for, and how much of an answer was is not known."""
@@ -109,7 +116,5 @@ class Batch:
             if call is but:
                 continue
             del self._open[key]
-            price = call.target.price
-            cost = price.at(started).cost(Usage(call.view.tokens, 0)) if price is not None else None
-            latency = self.timer() - begun
+            cost, latency = prompt_cost(call, started), self.timer() - begun
             self.made.append(Attempt(call, started, self.clock(), abandoned=True, cost=cost, latency=latency))

@@ -6,7 +6,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse, TextBlock, ToolCallBlock
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    CompletionResponse,
+    MessageRole,
+    TextBlock,
+    ToolCallBlock,
+)
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.llms.utils import parse_partial_json
 from pydantic import BaseModel
@@ -14,6 +21,7 @@ from pydantic import BaseModel
 from llama_index.llms.switchwise.answering.stream import end_fields, end_reason
 from llama_index.llms.switchwise.models.native import Native
 from switchwise import Reply, Usage
+from switchwise.nouns.errors import Broken
 
 STAMP = "switchwise"
 """Where the decision stands in `additional_kwargs` of a response. Never in those of its message: they are sent again."""
@@ -77,6 +85,38 @@ def stamped(response: Any, stamp: dict[str, Any]) -> Any:
     _set_extra(copied, extra and dict(extra))
     _set_private(copied, private and dict(private))
     return copied
+
+
+def continued(chunk: Any, shown: str) -> Any:
+    """A chunk whose text, which is the whole answer so far, begins with what was shown of a reply that it continues."""
+    if not shown:
+        return chunk
+    message = getattr(chunk, "message", None)
+    if not isinstance(message, ChatMessage):
+        return chunk.model_copy(update={"text": shown + chunk.text}) if isinstance(getattr(chunk, "text", None), str) else chunk
+    blocks = list(message.blocks)
+    for i, block in enumerate(blocks):
+        if isinstance(block, TextBlock):
+            blocks[i] = TextBlock(text=shown + block.text)
+            break
+    else:
+        blocks.insert(0, TextBlock(text=shown))
+    return chunk.model_copy(update={"message": message.model_copy(update={"blocks": blocks})})
+
+
+def signal_of(broken: Broken, streams_text: bool) -> Any:
+    """An empty chunk that tells a reader of a reply that broke off: what was shown is dropped, or is continued.
+
+    Its `raw`, which LlamaIndex's `AgentStream` events carry on, is {"switchwise_restarted": ...} or {"switchwise_continued": ...}.
+
+    Parameters:
+        broken: what broke off.
+        streams_text: the chunks are those of a completion.
+    """
+    raw = {broken.signal: broken.details}
+    if streams_text:
+        return CompletionResponse(text=broken.text, delta="", raw=raw)
+    return ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, content=broken.text), delta="", raw=raw)
 
 
 def target_named(response: Any) -> str:

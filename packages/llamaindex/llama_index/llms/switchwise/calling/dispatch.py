@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from llama_index.llms.switchwise.answering.events import RouteEvents, anybody_listens
-from llama_index.llms.switchwise.answering.replies import stamped
+from llama_index.llms.switchwise.answering.replies import signal_of, stamped
 from llama_index.llms.switchwise.answering.stream import EmptyStream
 from llama_index.llms.switchwise.calling.perform import Performer
 from llama_index.llms.switchwise.calling.recording import RequestRecording
 from llama_index.llms.switchwise.models.dialect import provider_of
 from llama_index.llms.switchwise.models.native import Native
-from llama_index.llms.switchwise.models.request import Request
+from llama_index.llms.switchwise.models.request import Completion, Request
 from llama_index.llms.switchwise.porting.cache_hints import HintWriter
 from llama_index.llms.switchwise.porting.history import Histories
 from llama_index.llms.switchwise.reading.scope import Words, capture
@@ -75,6 +75,7 @@ class Dispatch:
     def stream(self, request: Request, bound: Words) -> Generator[Any, None, None]:
         """The chunks of an answer. The first is there when this returns, so that failures before it are over."""
         run, performer = self._start(request, bound)
+        _watch(run, request)
         chunks = drive(run, performer.stream)
         try:
             first = next(chunks)
@@ -87,6 +88,7 @@ class Dispatch:
     async def astream(self, request: Request, bound: Words) -> AsyncGenerator[Any, None]:
         """As `stream`, asynchronously."""
         run, performer = self._start(request, bound)
+        _watch(run, request)
         chunks = adrive(run, performer.astream)
         try:
             first = await anext(chunks)
@@ -104,6 +106,15 @@ class Dispatch:
         performer = Performer(self.natives, self._histories, self._hint_writer, request, view.thread, named, self._timer)
         observers = (RouteEvents(request.method),) if anybody_listens() else ()
         return self.router.start(view, *observers), performer
+
+
+def _watch(run: Run, request: Request) -> None:
+    """Let the run know how a reader is told that a reply broke off. Objects of the user's own take the place of those before: nothing is told."""
+    if request.structured:
+        run.text_of = lambda _: ""
+        return
+    run.text_of = lambda chunk: chunk.delta or ""
+    run.signals = lambda broken: (signal_of(broken, isinstance(request, Completion)),)
 
 
 def _shown(first: Any, chunks: Iterator[Any], run: Run, performer: Performer) -> Generator[Any, None, None]:

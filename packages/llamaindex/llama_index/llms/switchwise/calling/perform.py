@@ -14,7 +14,7 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from pydantic import ValidationError
 
-from llama_index.llms.switchwise.answering.replies import reply_of, stamped
+from llama_index.llms.switchwise.answering.replies import continued, reply_of, stamped
 from llama_index.llms.switchwise.answering.stream import StreamReader, check, says_nothing
 from llama_index.llms.switchwise.answering.structured_usage import NotListening, UsageListener
 from llama_index.llms.switchwise.answering.usage import usage_of
@@ -113,7 +113,7 @@ class Performer:
                 try:
                     for chunk in attempt.listener.each(chunks):
                         for shown in reader.hear(chunk):
-                            yield stamped(attempt.noted(shown), stamp)
+                            yield stamped(continued(attempt.noted(shown), call.continued), stamp)
                 finally:
                     if close := getattr(chunks, "close", None):
                         close()
@@ -121,7 +121,7 @@ class Performer:
                 left = reader.rest()
                 attempt.answered(reader.last, reader)
                 for shown in left:
-                    yield stamped(attempt.noted(shown), stamp)
+                    yield stamped(continued(attempt.noted(shown), call.continued), stamp)
         yield attempt.finished
 
     async def astream(self, call: Call) -> AsyncIterator[Any]:
@@ -140,7 +140,7 @@ class Performer:
                 try:
                     async for chunk in attempt.listener.aeach(chunks):
                         for shown in reader.hear(chunk):
-                            yield stamped(attempt.noted(shown), stamp)
+                            yield stamped(continued(attempt.noted(shown), call.continued), stamp)
                 finally:
                     if close := getattr(chunks, "aclose", None):
                         await close()
@@ -148,7 +148,7 @@ class Performer:
                 left = reader.rest()
                 attempt.answered(reader.last, reader)
                 for shown in left:
-                    yield stamped(attempt.noted(shown), stamp)
+                    yield stamped(continued(attempt.noted(shown), call.continued), stamp)
         yield attempt.finished
 
     def _again(self, call: Call, stored: Stored) -> Iterator[Any]:
@@ -161,7 +161,7 @@ class Performer:
     def _send(self, call: Call, streamed: bool) -> Any:
         native, request, thread = self._natives[call.target.name], self._request, self._thread
         if call.note:
-            request, thread = request.with_note(call.note), (*thread, "with a note")
+            request, thread = request.with_note(call.note, call.continued), (*thread, "with a note")
         messages = self._histories.adapted(thread, request.messages, native)
         settings = settings_for(native, messages, request.kwargs, len(request.tools or ()), streamed, call.target.effort)
         if not self._hint_writer.idle and not call.note:

@@ -45,6 +45,7 @@ from llama_index.llms.switchwise.reading.scope import capture
 from switchwise import ConfigurationError, Router
 from switchwise.catalog import Catalog
 from switchwise.engine.policy import Verifier
+from switchwise.nouns.exchange.on_broken import OnBroken
 from switchwise.observe.explain import Explanation
 from switchwise.observe.observer import Observes
 from switchwise.observe.side_by_side import TASK, Side, SideBySide, side_by_side
@@ -93,6 +94,7 @@ class Switchwise(FunctionCallingLLM):
         router: chooses among them; its pool must have the names of `models`. None: `Router.default` over `models`.
         aim: `quality` (the default), `balanced` or `cost`; see `Router.default`. Not together with `router`.
         verify: judges answers before they are shown; see `switchwise.verifiers`. Not together with `router`.
+        on_broken: what follows when a stream breaks off after part of it was shown; see `switchwise.Router`. Not together with `router`.
         observers: notified of decisions, attempts and events; see `switchwise.observe`. Not together with `router`.
         catalog: prices and abilities of models; give one with overrides for models that you know better.
         cache_hints: what is done to find prompt caches again (`switchwise.prompt_cache.CacheHints`); None: endpoints that take it are
@@ -128,6 +130,7 @@ class Switchwise(FunctionCallingLLM):
         router: Router | None = None,
         aim: Aim | None = None,
         verify: Verifier | None = None,
+        on_broken: OnBroken | None = None,
         observers: Sequence[Observes] = (),
         catalog: Catalog | None = None,
         cache_hints: CacheHints | None = None,
@@ -136,12 +139,13 @@ class Switchwise(FunctionCallingLLM):
         found = natives(models, {key: value for key, value in settings.items() if key not in _FIELDS})
         given = router
         if router is None:
-            router = Router.default(pool_of(found.values(), catalog), aim or "quality", verify=verify, observers=observers)
+            options: dict[str, Any] = {"verify": verify, "observers": observers, "on_broken": on_broken or "raise"}
+            router = Router.default(pool_of(found.values(), catalog), aim or "quality", **options)
         elif not isinstance(router, Router):
             raise ConfigurationError(f"router={router!r:.80}: give a Router")
-        elif verify is not None or observers or aim:
+        elif verify is not None or observers or aim or on_broken:
             raise ConfigurationError(
-                "verify=, observers= and aim= belong to the router where one is given: Router.default(pool, aim, verify=, observers=)"
+                "verify=, observers=, aim= and on_broken= belong to the router where one is given: Router.default(pool, aim, verify=, ...)"
             )
         elif strange := router.pool.names ^ found.keys():
             raise ConfigurationError(
@@ -154,7 +158,7 @@ class Switchwise(FunctionCallingLLM):
             **{key: value for key, value in settings.items() if key in _FIELDS and value is not None},
         )
         self.dispatch = Dispatch(found, router, cache_hints)
-        self._own_router = given is None and verify is None and catalog is None and aim is None and not observers
+        self._own_router = given is None and not any((verify, catalog, aim, on_broken, observers))
         self._cache_hints = cache_hints
         self._share_callbacks()
 

@@ -54,10 +54,16 @@ class Request:
         """
         return method_of(native, self.method)(messages, **settings)
 
-    def with_note(self, note: str) -> Self:
-        """The same request with a last turn of the user after it."""
+    def with_note(self, note: str, shown: str = "") -> Self:
+        """The same request with a last turn of the user after it.
+
+        Parameters:
+            note: that turn.
+            shown: the text of an answer before it; empty: none.
+        """
         other = copy(self)
-        other.messages = [*self.messages, ChatMessage(role=MessageRole.USER, content=note)]
+        said = [ChatMessage(role=MessageRole.ASSISTANT, content=shown)] if shown else []
+        other.messages = [*self.messages, *said, ChatMessage(role=MessageRole.USER, content=note)]
         return other
 
 
@@ -76,10 +82,10 @@ class Completion(Request):
     def send(self, native: Native, messages: list[ChatMessage], settings: dict[str, Any]) -> Any:  # noqa: ARG002  (one text)
         return method_of(native, self.method)(self.prompt, formatted=self.formatted, **settings)
 
-    def with_note(self, note: str) -> Self:
+    def with_note(self, note: str, shown: str = "") -> Self:
         """As of messages; a completion is one text."""
-        other = Request.with_note(self, note)
-        other.prompt = f"{self.prompt}\n\n{note}"
+        other = Request.with_note(self, note, shown)
+        other.prompt = "\n\n".join(filter(None, (self.prompt, shown, note)))
         return other
 
 
