@@ -279,14 +279,8 @@ class Router:
         configuration, recipe = found
         before = [part for part in self._remembering.values() if isinstance(part, Remembers)]
         clients = {target.name: (target.account, target.defaults) for target in self.pool}
-        self._assemble(
-            recipe.pool.with_clients(clients),
-            recipe.policies,
-            recipe.verify,
-            [*recipe.observers, *file.observers],
-            recipe.cache,
-            recipe.on_broken,
-        )
+        pool, watching = recipe.pool.with_clients(clients), [*recipe.observers, *file.observers]
+        self._assemble(pool, recipe.policies, recipe.verify, watching, recipe.cache, recipe.on_broken)
         carry_over(before, [part for part in self._remembering.values() if isinstance(part, Remembers)])
         self._file = file.now(configuration, recipe)
         _config_log.info("%s was taken over: router %s", configuration.document.path, recipe.name)
