@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -239,3 +240,20 @@ def test_f8_another_choice_is_refused(wrong: Any) -> None:
 def test_f8_a_prompt_is_needed_to_continue() -> None:
     with pytest.raises(ConfigurationError, match="write the request"):
         Continue(" ")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [('"restart"', "restart"), ('{ continue = "Go on." }', Continue("Go on."))],
+)
+def test_b5_a_file_says_what_follows(tmp_path: Path, written: str, meant: OnBroken) -> None:
+    path = tmp_path / "switchwise.toml"
+    path.write_text(f'version = 1\ntargets.a = "openai:gpt-4.1"\nrouters.main.on_broken = {written}\n')
+    assert Router.from_file(path)._context.on_broken == meant
+
+
+def test_f8_a_file_with_another_word_is_refused_by_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "switchwise.toml"
+    path.write_text('version = 1\ntargets.a = "openai:gpt-4.1"\nrouters.main.on_broken = "restrat"\n')
+    with pytest.raises(ConfigurationError, match="on_broken.*restrat.*did you mean 'restart'"):
+        Router.from_file(path)

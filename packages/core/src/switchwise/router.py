@@ -227,8 +227,9 @@ class Router:
         if unpriced := [target.name for target in recipe.pool if target.price is None]:
             message = f"no price is known for {', '.join(unpriced)}: write price = {{ input = ..., output = ... }} for each"
             warnings.warn(message, Unpriced, stacklevel=3)
-        options = {"store": recipe.store and recipe.store.open(), "observers": [*recipe.observers, *observers], **options}
-        made = cls(recipe.pool, *recipe.policies, verify=recipe.verify, cache=recipe.cache, **options)
+        parts = {"verify": recipe.verify, "cache": recipe.cache, "on_broken": recipe.on_broken, **options}
+        options = {"store": recipe.store and recipe.store.open(), "observers": [*recipe.observers, *observers], **parts}
+        made = cls(recipe.pool, *recipe.policies, **options)
         reachable = {target.name: (target.provider, target.model) for target in recipe.pool} if fixed else None
         made._file = Source(configuration, recipe, reload, catalog, tuple(observers), made._timer, reachable)
         return made
@@ -273,8 +274,7 @@ class Router:
 
         if self._file is None:
             raise ConfigurationError("this router was not made from a file: use Router.from_file")
-        file = self._file
-        if (found := file.changed()) is None:
+        if (found := (file := self._file).changed()) is None:
             return False
         configuration, recipe = found
         before = [part for part in self._remembering.values() if isinstance(part, Remembers)]
