@@ -255,5 +255,5 @@ def test_b5_a_file_says_what_follows(tmp_path: Path, written: str, meant: OnBrok
 def test_f8_a_file_with_another_word_is_refused_by_its_line(tmp_path: Path) -> None:
     path = tmp_path / "switchwise.toml"
     path.write_text('version = 1\ntargets.a = "openai:gpt-4.1"\nrouters.main.on_broken = "restrat"\n')
-    with pytest.raises(ConfigurationError, match="on_broken.*restrat.*did you mean 'restart'"):
+    with pytest.raises(ConfigurationError, match=r"on_broken.*restrat.*did you mean 'restart'"):
         Router.from_file(path)
