@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from langchain_core.language_models import FakeListChatModel
+from langchain_core.messages import AIMessage, HumanMessage
 
 from langchain_switchwise import ChatSwitchwise
 from switchwise import ConfigurationError, efforts
@@ -71,3 +72,15 @@ def test_an_unknown_level_is_said_once_and_another_target_answers(provider):
 def test_a_model_that_nobody_knows_how_to_tell_is_refused():
     with pytest.raises(ConfigurationError, match="no setting for it that is known here"):
         ChatSwitchwise([*efforts(FakeListChatModel(responses=["x"]), "low")])
+
+
+def test_a_change_in_place_reaches_responses_with_its_cache_and_no_other_api(provider):
+    update = {"type": "configuration_update", "reasoning": {"effort": "low"}}
+    llm = ChatSwitchwise([gpt(provider, model="gpt-6-sol", use_responses_api=True), claude(provider, model="claude-opus-5-5")])
+    first, more = HumanMessage("word " * 4000), HumanMessage([update, {"type": "text", "text": "And now?"}])
+    llm.invoke([first], config=at("gpt-6-sol"))
+    answer = llm.invoke([first, AIMessage("Yes."), more], config=at("gpt-6-sol"))
+    assert update in provider.requests[-1].body["input"]
+    assert answer.usage_metadata["input_token_details"]["cache_read"] > 3900
+    llm.invoke([first, AIMessage("Yes."), more], config=at("claude-opus-5-5"))
+    assert provider.requests[-1].body["messages"][-1]["content"] == [{"type": "text", "text": "And now?"}]

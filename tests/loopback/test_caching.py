@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 import anthropic
+import openai
 import pytest
 
 from switchwise_loopback import Answer, CacheRule, LoopbackProvider
@@ -357,3 +358,58 @@ def test_diagnostics_say_why_a_prefix_was_lost(cached, change, reason):
     told = create(**{**body, "diagnostics": {"previous_message_id": first.id}, **change}).diagnostics
     found = told.cache_miss_reason if told else None
     assert (found.type if found else None) == reason
+
+
+def test_a_change_of_effort_in_place_keeps_what_is_cached_before_it(cached):
+    """At the top level it voids the messages; as a turn of its own it does not. The words are those that core makes for both APIs."""
+    from switchwise.dialects.effort import effort_in_place
+    from switchwise.dialects.table import ANTHROPIC, OPENAI_RESPONSES
+
+    first = {"role": "user", "content": [{"type": "text", "text": words(4000), "cache_control": MARK}]}
+    answer, more = {"role": "assistant", "content": "ok"}, {"role": "user", "content": "And now?"}
+    changed = effort_in_place(ANTHROPIC, OPUS, "low")
+
+    def read(*messages: Any, **options: Any) -> int:
+        usage = claude(cached).messages.create(model=OPUS, max_tokens=50, messages=list(messages), **options).usage
+        return usage.cache_read_input_tokens or 0
+
+    read(first)
+    assert read(first, answer, more) > 4000
+    assert read(first, answer, changed, more) > 4000
+    assert read(first, answer, more, output_config={"effort": "low"}) == 0
+
+    asked: Any = {"role": "user", "content": words(4000)}
+
+    def found(*items: Any, **options: Any) -> int:
+        usage = gpt(cached).responses.create(model="gpt-6-sol", input=list(items), **options).usage
+        assert usage is not None
+        return usage.input_tokens_details.cached_tokens
+
+    found(asked)
+    update = effort_in_place(OPENAI_RESPONSES, "gpt-6-sol", "low")
+    assert found(asked, answer, update, more) > 3900
+    assert found(asked, answer, more, reasoning={"effort": "low"}) == 0
+
+
+@pytest.mark.parametrize(
+    ("model", "message", "says"),
+    [
+        ("claude-opus-4-8", {"content": [], "output_config": {"effort": "low"}}, "Extra inputs are not permitted"),
+        (OPUS, {"content": [], "output_config": {"effort": "least"}}, "output_config.effort: Input should be"),
+        (OPUS, {"content": "Think less.", "output_config": {"effort": "low"}}, "must have empty content"),
+    ],
+)
+def test_a_change_of_effort_in_place_is_refused_where_it_is_not_known(cached, model, message, says):
+    messages: Any = [{"role": "user", "content": "hi"}, {"role": "system", **message}]
+    with pytest.raises(anthropic.BadRequestError, match=says):
+        claude(cached).messages.create(model=model, max_tokens=50, messages=messages)
+
+
+def test_openai_refuses_an_update_before_gpt_6_and_levels_that_are_not_there(cached):
+    for model, level, says in (
+        ("gpt-5.5", "low", "not supported with the 'gpt-5.5'"),
+        ("gpt-6-sol", "minimal", "'minimal' is not"),
+    ):
+        items: Any = [{"role": "user", "content": "hi"}, {"type": "configuration_update", "reasoning": {"effort": level}}]
+        with pytest.raises(openai.BadRequestError, match=says):
+            gpt(cached).responses.create(model=model, input=items)

@@ -32,6 +32,8 @@ BUDGETS: Final[Mapping[str, int]] = {
 }
 """Thinking budget in tokens per level, for models that accept only a budget."""
 _BUDGETED = re.compile(r"claude-(?:3|(?:haiku|sonnet)-4|opus-4(?!-[5-9]))(?:[-.]|$)|claude-(?:haiku|sonnet)-4-5")
+_UPDATED = re.compile(r"gpt-(?:[6-9]|\d\d)")
+_IN_PLACE = ("claude-fable-5-1", "claude-mythos-5-1", "claude-opus-5", "claude-sonnet-5-5")
 _EFFORT_AGAIN = re.compile(r"claude-(?:sonnet|haiku)-4-[6-9]")
 
 
@@ -77,6 +79,33 @@ def with_effort(dialect: Dialect, model: str, level: str, settings: Mapping[str,
         f"effort {level!r} for {model or 'a model'}: {dialect.title or dialect.name} has no setting for it that is known here; "
         "set it on the model itself, and give the target no effort"
     )
+
+
+def effort_in_place(dialect: Dialect, model: str, level: str) -> dict[str, Any] | None:
+    """A turn of the conversation that changes the effort from there on, and leaves what is cached before it as it is; None: there is none.
+
+    It stays where it is for ever: a later request repeats it at the same place, and leaves the effort at the top level as it was. With
+    Anthropic it counts from the next turn with new input of the user on, not inside a loop of tools, and the request needs the beta header
+    `mid-conversation-output-config-2026-07-01`.
+
+    Parameters:
+        dialect: of the target; Responses of OpenAI from GPT-6 on, and Messages of some models of Anthropic have it.
+        model: its provider's name of the model.
+        level: such as `low`.
+
+    >>> from switchwise.dialects.table import ANTHROPIC, OPENAI_CHAT, OPENAI_RESPONSES
+    >>> effort_in_place(OPENAI_RESPONSES, "gpt-6-sol", "high")
+    {'type': 'configuration_update', 'reasoning': {'effort': 'high'}}
+    >>> effort_in_place(ANTHROPIC, "claude-opus-5-5", "low")
+    {'role': 'system', 'content': [], 'output_config': {'effort': 'low'}}
+    >>> effort_in_place(OPENAI_CHAT, "gpt-6-sol", "high"), effort_in_place(ANTHROPIC, "claude-opus-4-8", "low")
+    (None, None)
+    """
+    if dialect.settings.nested_effort and _UPDATED.match(model):
+        return {"type": "configuration_update", "reasoning": {"effort": level}}
+    if dialect.protocol == "anthropic" and model.startswith(_IN_PLACE):
+        return {"role": "system", "content": [], "output_config": {"effort": level}}
+    return None
 
 
 def _budgeted(model: str) -> bool:

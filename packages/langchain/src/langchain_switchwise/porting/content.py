@@ -152,6 +152,8 @@ def _rewritten(block: Block, kind: str, dialect: Dialect) -> list[Block] | None:
         case "search_result":
             text = "\n".join(str(part.get("text", "")) for part in block.get("content") or () if isinstance(part, Mapping))
             return [_text(f"{block.get('title', '')} ({block.get('source', '')}):\n{text}")]
+        case "configuration_update" if dialect.protocol != "openai-responses":
+            return []  # a change of effort in place, which no other API has: it says nothing to the model
         case "input_image" | "input_file" | "media":
             raise unsupported(dialect, f"{kind} content that is kept elsewhere")
     return None

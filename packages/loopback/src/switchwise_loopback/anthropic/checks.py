@@ -50,6 +50,7 @@ MODELS: Mapping[str, tuple[str, ...]] = {
     "refuse sampling": _NEW,
     "refuse budgets": ("claude-opus-4-7", "claude-opus-4-8"),
     "take system messages": _NEW[1:],
+    "change effort in place": ("claude-fable-5-1", "claude-mythos-5-1", "claude-opus-5", "claude-sonnet-5-5"),
     "refuse xhigh": ("claude-opus-4-5", "claude-opus-4-6", "claude-sonnet-4-6"),
 }
 
@@ -196,10 +197,7 @@ def _check_choice(body: Mapping[str, Any], names: list[str]) -> None:
 def _check_output(body: Mapping[str, Any]) -> None:
     config = body.get("output_config") or {}
     extra(config, ("effort", "format", "task_budget"), "output_config")
-    if config.get("effort") not in (None, "low", "medium", "high", "xhigh", "max"):
-        raise invalid("output_config.effort: Input should be 'low', 'medium', 'high', 'xhigh' or 'max'")
-    if config.get("effort") == "xhigh" and is_(body["model"], "refuse xhigh"):
-        raise invalid("This model does not support effort level 'xhigh'. Supported levels: high, low, max, medium.")
+    _check_effort(config.get("effort"), body["model"], "output_config")
     for where, form in (("output_config.format", config.get("format")), ("output_format", body.get("output_format"))):
         if form is None:
             continue
@@ -207,6 +205,25 @@ def _check_output(body: Mapping[str, Any]) -> None:
         problem = _open_object(field(form, "schema", where))
         if problem:
             raise invalid(f"{where}.schema: {problem}")
+
+
+def _check_effort(level: Any, model: str, where: str) -> None:
+    if level not in (None, "low", "medium", "high", "xhigh", "max"):
+        raise invalid(f"{where}.effort: Input should be 'low', 'medium', 'high', 'xhigh' or 'max'")
+    if level == "xhigh" and is_(model, "refuse xhigh"):
+        raise invalid("This model does not support effort level 'xhigh'. Supported levels: high, low, max, medium.")
+
+
+def _check_effort_marker(message: Mapping[str, Any], model: str, where: str) -> None:
+    """A system message without content that changes the effort from the next turn with new input on. Its beta header is not asked for."""
+    extra(message, ("role", "content", *(("output_config",) if is_(model, "change effort in place") else ())), where)
+    config = message["output_config"]
+    if not isinstance(config, Mapping):
+        raise invalid(f"{where}.output_config: Input should be a valid dictionary or object to extract fields from")
+    extra(config, ("effort",), f"{where}.output_config")
+    if message["content"]:
+        raise invalid(f"{where}: a system message with output_config must have empty content")
+    _check_effort(field(config, "effort", f"{where}.output_config"), model, f"{where}.output_config")
 
 
 def _open_object(schema: Any) -> str | None:
@@ -238,6 +255,9 @@ def _check_messages(body: Mapping[str, Any]) -> None:
             raise invalid(f"{where}: Input should be a valid dictionary or object to extract fields from")
         role, content = field(message, "role", where), field(message, "content", where)
         _check_role(role, body["model"], where)
+        if role == "system" and "output_config" in message:
+            _check_effort_marker(message, body["model"], where)
+            continue
         extra(message, ("role", "content"), where)
         last = at == len(messages) - 1
         if isinstance(content, str):

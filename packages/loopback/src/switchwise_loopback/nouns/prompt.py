@@ -48,10 +48,14 @@ def anthropic_prompt(body: Mapping[str, Any]) -> Prompt:
 
     Settings (source: prompt-caching documentation): model and speed void everything; web search and citations void system
     and messages; tool_choice, images, thinking and effort void the messages. On Opus, effort voids everything (measured by users).
+    A change of effort in place, by a system message without content, is one more block: all before it is found again.
     """
     blocks = [*_tool_blocks(body.get("tools") or ()), *_anthropic_system(body.get("system"))]
     images = cited = False
     for message in body.get("messages") or ():
+        if message.get("output_config"):
+            told = {"output_config": message["output_config"]}
+            blocks.append(Block("messages", _canonical(message.get("role"), told), _weigh(told) + tokens.PER_MESSAGE))
         for at, part in enumerate(_parts(message.get("content"))):
             images = images or part.get("type") == "image"
             cited = (

@@ -6,6 +6,7 @@ Source: recorded 400 responses, issues, and the types of openai 2.54.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -80,6 +81,7 @@ ITEMS = (
     "additional_tools",
     "compaction",
     "compaction_trigger",
+    "configuration_update",
     "program",
     "program_output",
 )
@@ -101,6 +103,7 @@ PART_FIELDS: Mapping[str, tuple[str, ...]] = {
     "output_text": ("type", "text", "annotations", "logprobs"),
     "refusal": ("type", "refusal"),
 }
+UPDATES = re.compile(r"gpt-([6-9]|\d\d)")
 PREFIXES: Mapping[str, str] = {"message": "msg", "function_call": "fc", "reasoning": "rs", "web_search_call": "ws"}
 
 
@@ -127,6 +130,20 @@ def check(body: Mapping[str, Any]) -> None:
         typed(given, list, "input")
         for at, item in enumerate(given):
             _check_item(item, f"input[{at}]")
+            if item.get("type") == "configuration_update":
+                _check_update(item, body["model"], f"input[{at}]")
+
+
+def _check_update(item: Mapping[str, Any], model: str, where: str) -> None:
+    """A change of effort, or of the format, from here on; what stands before it is found in the cache. From GPT-6 on."""
+    if not UPDATES.match(model):
+        raise invalid(f"'configuration_update' items are not supported with the '{model}' model.", where, "unsupported_value")
+    known(item, ("type", "id", "reasoning", "text"), where)
+    if not item.get("reasoning") and not item.get("text"):
+        needed(item, ["reasoning"], where)
+    if item.get("reasoning"):
+        known(item["reasoning"], ("effort",), f"{where}.reasoning")
+        effort.check(model, item["reasoning"].get("effort"), f"{where}.reasoning.effort")
 
 
 def _check_settings(body: Mapping[str, Any]) -> None:
