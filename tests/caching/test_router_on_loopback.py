@@ -140,7 +140,7 @@ def test_a_provider_of_which_nothing_is_known_is_taken_to_cache_nothing_and_that
     policy.advisor = work.policy.advisor
     router = Router(Pool([OPUS, unknown]), policy, clock=clock)
     work.turn()
-    view = work.clients._views.view(Prompt(work.messages, tools=TOOLS), Scope("s1"))
+    view = work.clients.views.view(Prompt(work.messages, tools=TOOLS), Scope("s1"))
     assert "nothing is known of caching at box" in router.decide(view).decider.because
 
 
