@@ -10,10 +10,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.text import Text
 
-from switchwise.cli.output import AsJson, ConfigFile, RouterName, as_json, console, tell
+from switchwise.cli.output import AsJson, ConfigFile, RouterName, as_json, tell, working
 from switchwise.display.figures import usd
 from switchwise.nouns.errors import ConfigurationError
 
@@ -73,13 +72,13 @@ def drill(
     outcomes: list[Outcome] = []
     with (
         LoopbackProvider(latency={"*": latency}, strict=False) as provider,
-        Progress(SpinnerColumn(), TextColumn("{task.description}"), console=console(error=True), transient=True) as progress,
+        working("loading the SDKs") as now,
         _silence("switchwise"),  # that a circuit opened is what this is for
     ):
-        task = progress.add_task("loading the SDKs", total=None)
         clients = _clients(load(path), recipe, provider)
-        for failing, names in _cases(recipe):
-            progress.update(task, description=f"{failing} failing")
+        cases = list(_cases(recipe))
+        for done, (failing, names) in enumerate(cases):
+            now(f"{failing} failing", done=done, total=len(cases))
             configuration = load(path)  # nothing is remembered from one case to the next
             provider.clear()
             provider.forget()

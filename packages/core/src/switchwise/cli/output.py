@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +13,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from switchwise.display.progress import Bar, progress_bar, watched
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 ConfigFile = Annotated[
@@ -66,20 +68,13 @@ def tell(sentence: str, columns: Mapping[str, str], rows: Sequence[Sequence[obje
 
 
 @contextmanager
-def working(words: str) -> Iterator[Callable[[str], None]]:
-    """Show on the error stream that work goes on, and for how long, while it does; nothing where that is no terminal.
+def working(words: str, total: int | None = None) -> Iterator[Bar]:
+    """Show on the error stream how far work is, and for how long it goes on; nothing where that is no terminal.
 
-    Gives a function that says what is done now.
+    What `switchwise.evaluation` does in parts moves the bar by itself.
     """
-    err = console(error=True)
-    if not err.is_terminal:
-        yield lambda _: None
-        return
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=err, transient=True) as shown:
-        task = shown.add_task(words, total=None)
-        yield lambda now: shown.update(task, description=now)
+    with progress_bar(words, total) as bar, watched(lambda done, parts: bar(done=done, total=parts)):
+        yield bar
 
 
 def as_json(data: Any) -> None:

@@ -199,7 +199,7 @@ def replay(
 
 
 def _print_comparison(found: Comparison) -> None:
-    from switchwise.evaluation.report import columns
+    from switchwise.evaluation.replay import columns
     from switchwise.evaluation.sessions import easy_share
 
     out = console()

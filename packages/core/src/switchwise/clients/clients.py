@@ -193,7 +193,7 @@ class Clients:
         Parameters:
             messages, options: as in `complete`.
             targets: names or roles; None: all.
-            progress: called with each side as it comes, such as `print`.
+            progress: called with each side as it comes, such as `print`; None: a progress bar in a terminal or notebook.
         """
         where = {"session": f"{TASK}-{uuid.uuid4().hex[:8]}", "task": TASK}
         return side_by_side(

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isnan
 from pathlib import Path
 
+from switchwise.display.figures import many, percent, usd
+from switchwise.display.html import el
+from switchwise.display.tables import card, faint, table
+from switchwise.evaluation.bootstrap import Estimate
 from switchwise.evaluation.cost_model import Check, validate
 from switchwise.evaluation.journals import Journal, is_journal, read_journal
 from switchwise.evaluation.policies import STRONG, Lanes, Policy, Simple, all_strong
 from switchwise.evaluation.prices import PAIRS, listed
-from switchwise.evaluation.replay import SETTING, PairResult, Setting, Table, replay, simulate
+from switchwise.evaluation.replay import SETTING, PairResult, Setting, Table, columns, replay, simulate
 from switchwise.evaluation.routers import replay_router
 from switchwise.evaluation.sessions import EASY, Step, Thread, read_sessions
 from switchwise.nouns.errors import ConfigurationError
@@ -42,7 +47,7 @@ class Bought:
         return 1.0 - self.modelled / self.always if self.always else 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Comparison:
     """What a replay found.
 
@@ -59,6 +64,45 @@ class Comparison:
     bill: Sequence[Check]
     bought: Bought | None = None
     router: Mapping[str, int] | None = None
+
+    def __repr__(self) -> str:
+        return f"Comparison({self._title()})"
+
+    def _repr_html_(self) -> str:
+        """Bills as multiples of all-strong, with standard errors; below, what was paid, and the calls of the router."""
+        names = [name for name in columns(self.pairs) if name != "all_strong"]
+        rows = [[result.pair, *(_multiple(result.relative.get(name)) for name in names)] for result in self.pairs]
+        bills = table(("pair", *(name.replace("_", "-") for name in names)), rows, numbers=range(1, len(names) + 1))
+        paid = None
+        if self.bought is not None and self.bought.always:
+            found = self.bought
+            alone = f"all on {found.strongest} {usd(found.always)} by the cost model"
+            paid = el(
+                "div",
+                f"Paid {usd(found.journal.paid)}; as it was done {usd(found.modelled)}, {alone}: saved {percent(found.saved)}",
+            )
+        calls = (
+            el("div", f"router: {', '.join(f'{name} {count:,}' for name, count in self.router.items())}")
+            if self.router
+            else None
+        )
+        return card(
+            self._title(),
+            bills,
+            paid,
+            calls,
+            faint("Bills, as multiples of every call on the strong model of the pair, ± a standard error"),
+        )
+
+    def _title(self) -> str:
+        calls = sum(len(thread.steps) for thread in self.threads)
+        return f"{many(calls, 'call')} in {many(len(self.threads), 'thread')}, {many(len(self.pairs), 'pair')} of models"
+
+
+def _multiple(found: Estimate | None) -> str:
+    if found is None:
+        return "-"
+    return f"{found.value:.3f}" if isnan(found.error) else f"{found.value:.3f} ± {found.error:.3f}"
 
 
 def compare_recording(

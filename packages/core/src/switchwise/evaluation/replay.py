@@ -22,6 +22,8 @@ from switchwise.prompt_cache.rules import CacheRules
 from switchwise.switching.forecast import PRIORS, Priors
 
 Table = Mapping[str, tuple[str, Price]]
+POLICIES = ("all_strong", "all_cheap", "naive", "myopic", "sticky", "switchwise", "optimum")
+FURTHER = ("foresight", "router")
 
 
 @dataclass(slots=True)
@@ -105,6 +107,11 @@ class Setting:
 
 
 SETTING = Setting()
+
+
+def columns(results: Sequence[PairResult]) -> list[str]:
+    """The policies, and what else was asked for: a router, a policy that knows the future."""
+    return [*POLICIES, *(name for name in FURTHER if any(name in result.relative for result in results))]
 
 
 def replay(

@@ -8,17 +8,10 @@ from math import isnan
 from typing import Any
 
 from switchwise.evaluation.compare import Comparison
-from switchwise.evaluation.replay import PairResult, Tally
+from switchwise.evaluation.replay import PairResult, Tally, columns
 
-POLICIES = ("all_strong", "all_cheap", "naive", "myopic", "sticky", "switchwise", "optimum")
-FURTHER = ("foresight", "router")
 _COLOURS = {"naive": "#d1495b", "myopic": "#edae49", "switchwise": "#00798c", "optimum": "#30323d", "router": "#7b2cbf"}
 _ROW, _LEFT, _WIDE, _TOP = 34, 330, 560, 56  # pixels
-
-
-def columns(results: Sequence[PairResult]) -> list[str]:
-    """The policies, and what else was asked for: a router, a policy that knows the future."""
-    return [*POLICIES, *(name for name in FURTHER if any(name in result.relative for result in results))]
 
 
 def _cold(tally: Tally) -> float:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import nullcontext
 from contextvars import copy_context
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import Any
 
 from switchwise.display.figures import percent, seconds, usd
+from switchwise.display.progress import Bar, progress_bar
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.target import Pool
 from switchwise.observe.spending import Spending, spending
@@ -139,7 +141,7 @@ def side_by_side(
         pool: of the router.
         targets: names or roles; None: the whole pool.
         ask: makes the call at a target, and at no other.
-        progress: called with each side as it comes, such as `print`.
+        progress: called with each side as it comes, such as `print`; None: a progress bar, where a terminal (with rich) or notebook is watched.
 
     Raises:
         ConfigurationError: a name is unknown, or nothing is named.
@@ -149,11 +151,13 @@ def side_by_side(
     if not names:
         raise ConfigurationError(f"targets={targets!r}: name at least one of {', '.join(target.name for target in pool)}")
     sides: dict[str, Side] = {}
-    with ThreadPoolExecutor(len(names), "switchwise-compare") as threads:
+    shown = progress_bar("asking", len(names)) if progress is None else nullcontext(Bar())
+    with shown as bar, ThreadPoolExecutor(len(names), "switchwise-compare") as threads:
         asked = [threads.submit(copy_context().run, _side, name, ask) for name in names]
         for done in as_completed(asked):
             side = done.result()
             sides[side.target] = side
+            bar(f"{side.target} answered" if not side.error else f"{side.target} failed", done=len(sides), total=len(names))
             if progress is not None:
                 progress(side)
     return SideBySide(sides[name] for name in names)

@@ -32,7 +32,7 @@ def compare(
         input: what is asked.
         targets: names or roles; None: all.
         config: of the runs.
-        progress: called with each side as it comes, such as `print`.
+        progress: called with each side as it comes, such as `print`; None: a progress bar in a terminal or notebook.
         settings: as in `invoke`.
     """
     around = ensure_config(config)

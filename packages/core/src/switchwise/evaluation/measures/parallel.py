@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+from switchwise.display.progress import counted
 from switchwise.nouns.errors import ConfigurationError
 
 Item = TypeVar("Item")
@@ -30,11 +31,12 @@ def each(work: Callable[[Item], Result], items: Iterable[Item], jobs: int | None
     """
     if jobs == 0:
         raise ConfigurationError("jobs=0: give a number of processes, -1 for one on each core, or None")
-    joblib = _joblib(jobs)
+    joblib, asked = _joblib(jobs), list(items)
     if joblib is None:
-        return [work(item) for item in items]
-    found: list[Result] = joblib.Parallel(n_jobs=jobs)(joblib.delayed(work)(item) for item in items)
-    return found
+        return counted((work(item) for item in asked), len(asked))
+    one_by_one = joblib.parallel.get_active_backend()[0].supports_return_generator
+    running = joblib.Parallel(n_jobs=jobs, return_as="generator" if one_by_one else "list")
+    return counted(running(joblib.delayed(work)(item) for item in asked), len(asked))
 
 
 def _joblib(jobs: int | None) -> Any:

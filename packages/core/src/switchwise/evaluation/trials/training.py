@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from switchwise.display.tables import card, table
 from switchwise.evaluation.measures.curves import HALVES, Resamples
 from switchwise.evaluation.measures.interval import Interval
 from switchwise.evaluation.measures.parallel import each
@@ -169,7 +170,7 @@ def calibrate(
     return Calibration(1 / price if price else 1e9, spent, solved, strong, float(met.mean()))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Compared:
     """Two routers on the same tasks.
 
@@ -188,6 +189,24 @@ class Compared:
     cost_difference: Interval
     same: float
     shares: tuple[Mapping[str, float], Mapping[str, float]]
+
+    def __repr__(self) -> str:
+        return f"Compared(second - first: solved {self.solved_difference}, cost {self.cost_difference}; same target for {self.same:.0%})"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            [
+                name,
+                *(str(each[place]) for each in (self.solved, self.cost, self.dollars_per_solved)),
+                ", ".join(
+                    f"{target} {share:.0%}" for target, share in sorted(self.shares[place].items(), key=lambda item: -item[1])
+                ),
+            ]
+            for place, name in enumerate(("first", "second"))
+        ]
+        rows.append(["second - first", str(self.solved_difference), str(self.cost_difference), "", ""])
+        title = f"Two routers on the same tasks; both choose the same target for {self.same:.0%}"
+        return card(title, table(("router", "solved", "cost per task", "cost per solved", "targets"), rows, numbers=(1, 2, 3)))
 
     def as_dict(self) -> dict[str, Any]:
         """In JSON types."""

@@ -210,7 +210,7 @@ class Switchwise(FunctionCallingLLM):
         Parameters:
             messages, kwargs: as in `chat`.
             targets: names or roles; None: all.
-            progress: called with each side as it comes, such as `print`.
+            progress: called with each side as it comes, such as `print`; None: a progress bar in a terminal or notebook.
             route: words of `route_scope` beside these.
         """
         where = {"session": f"{TASK}-{uuid.uuid4().hex[:8]}", "task": TASK, **(route or {})}
