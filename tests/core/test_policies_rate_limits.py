@@ -87,8 +87,29 @@ def test_threads_together_pass_no_limit():
 
 @pytest.mark.parametrize(
     ("wrong", "says"),
-    [({}, "requests= or tokens="), ({"requests": 0}, "from 1"), ({"requests": 1, "per": "request"}, "no rate")],
+    [({}, "requests=, tokens= or in_flight="), ({"requests": 0}, "from 1"), ({"requests": 1, "per": "request"}, "no rate")],
 )
 def test_what_cannot_be_is_refused(wrong, says):
     with pytest.raises(ConfigurationError, match=says):
         RateLimits(**wrong)
+
+
+def test_calls_in_flight_are_bounded_and_give_their_place_back():
+    limits = RateLimits(in_flight=2, per="target")
+    router = Router(POOL, limits, clock=Clock())
+    runs = [router.start(SMALL) for _ in range(4)]
+    assert [run.call.target.name for run in runs] == ["own", "own", "cloud", "cloud"]
+    with pytest.raises(NoTarget, match="target 'own': 2 calls are in flight"):
+        router.start(SMALL)
+    list(drive(runs[0], Script(otherwise="yes").perform))
+    assert router.start(SMALL).call.target.name == "own"
+    assert not [held for held in limits._open.values() if held.call is runs[0].call]
+
+
+def test_a_rate_that_is_reached_gives_the_place_back():
+    router = Router(Pool([Target("own")]), limits := RateLimits(requests=1, in_flight=1, per="all"), clock=Clock())
+    ask(router)
+    for _ in range(3):
+        with pytest.raises(NoTarget, match="1 of 1 requests"):
+            ask(router)
+    assert limits._slots.left(("",), 0.0)[0] == 1.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,7 +27,7 @@ from switchwise import (
     View,
     adrive,
 )
-from switchwise.policies import Budget
+from switchwise.policies import Budget, RateLimits
 from switchwise.state import Namespace
 from switchwise.state.opening import opened
 from switchwise.state.shared import Keeper, RedisLeases, SqliteLeases
@@ -187,3 +188,34 @@ def test_an_address_is_opened_once(tmp_path: Path) -> None:
     assert spend(budget, view(), 900)
     assert Budget(tokens=5_000, store=path).spent(view())[1] >= 900
     opened(path).close()
+
+
+def test_calls_in_flight_of_all_processes_are_bounded(keepers: Callable[[], Keeper]) -> None:
+    limits = [RateLimits(in_flight=4, per="all", store=keepers()) for _ in range(2)]
+    under_way, most, lock = 0, 0, threading.Lock()
+    made = [0, 0]
+
+    def work(number: int) -> None:
+        nonlocal under_way, most
+        end = time.monotonic() + 2.0
+        while time.monotonic() < end:
+            call = Call(CHEAP, view(), Shortlist(POOL))
+            if not limits[number].reserve(call):
+                time.sleep(0.002)
+                continue
+            with lock:
+                under_way += 1
+                most = max(most, under_way)
+                made[number] += 1
+            time.sleep(0.005)
+            with lock:
+                under_way -= 1
+            limits[number].learn(Attempt(call, 0.0, 1.0, Reply("", usage=Usage(1, 0))))
+
+    threads = [threading.Thread(target=work, args=(number % 2,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert 2 <= most <= 4
+    assert min(made) > 10, "both get their share"

@@ -318,7 +318,7 @@ class SharedState:
     allowance: float = 0.05
     heartbeat: float = 0.25
     patience: float = 1.0
-    timeout: float = 0.5
+    timeout: float | None = None
 
     def open(self) -> SharedStore:
         """The store; the same one for all routers of this process that say the same.

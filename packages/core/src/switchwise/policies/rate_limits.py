@@ -1,8 +1,8 @@
-"""Send no more requests or tokens in a minute than was agreed, per target, account, tenant, user or in all.
+"""Send no more requests or tokens in a minute, or calls at once, than was agreed, per target, account, tenant, user or in all.
 
 Use it for limits of your own: a share of an account's quota, fairness among tenants, a small server. A target whose limit is reached is passed
 over until the window moves on. Not for limits that the provider tells (`Headroom` steers by its headers, `Healthy` waits after a 429), not for
-calls in flight (`Cap`), and not for money (`Budget`).
+money (`Budget`). `Cap` gives way where nothing else is left, and is half a second late where processes share a store; `in_flight` is exact.
 
 Source: sliding windows with reservation; over processes leased permits that count at the latest moment at which they may be used.
 """
@@ -10,8 +10,9 @@ Source: sliding windows with reservation; over processes leased permits that cou
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from math import inf
-from typing import Any
+from typing import Any, Final
 
 from switchwise.nouns.call import Attempt, Call
 from switchwise.nouns.errors import ConfigurationError
@@ -22,23 +23,36 @@ from switchwise.nouns.validation import number, whole
 from switchwise.nouns.view import View
 from switchwise.protocols.most_tokens import most_tokens
 from switchwise.state.in_process import InProcess
+from switchwise.state.load import LONGEST
 from switchwise.state.opening import opened
 from switchwise.state.payers import Payers
-from switchwise.state.spending import Amount, Limits, Spending, TableSpending
+from switchwise.state.spending import NOTHING, Amount, Limits, Spending, TableSpending
 from switchwise.state.store import Lender, Store, lender_of
+
+_SLOT: Final[Amount] = (1.0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    call: Call  # held, so that its id stays its own
+    key: Key
+    tickets: list[Any]  # one for each time that it was sent
+    bound: Amount
+    slot: Any
 
 
 class RateLimits:
     """Require that a call fits into what may be sent within a window.
 
-    In no stretch of `window` seconds more than `requests` calls are begun, nor more than `tokens` used, in however many processes where the
-    store is shared. A call counts when it is made, with the most tokens that it can take; when it ends, with those that it took.
+    In no stretch of `window` seconds more than `requests` calls are begun, nor more than `tokens` used, and at no moment more than `in_flight`
+    calls are under way, in however many processes where the store is shared. A call counts when it is made, with the most tokens that it can take; when it ends, with those that it took.
 
     Parameters:
         requests: calls in a window; None: no limit.
-        tokens: prompt and answer together; None: no limit. One limit or both.
+        tokens: prompt and answer together; None: no limit. One limit at least.
         per: `target`, `provider`, `account`, `session`, `agent`, `task`, `all`, or a label of the scope (`tenant`, `user`).
         window: seconds.
+        in_flight: calls under way at once; None: no limit. What a killed process held of a shared limit is free again after a quarter of an hour.
         only: the target or role that it is for, such as a subscription with a quota; empty: all targets.
         margin: factor on the estimate of the prompt.
         output_allowance: longest answer in tokens that is assumed where nothing caps it.
@@ -71,15 +85,16 @@ class RateLimits:
         per: Level | str = "target",
         window: float = 60.0,
         *,
+        in_flight: int | None = None,
         only: str = "",
         margin: float = 1.1,
         output_allowance: int = 4096,
         size: int = 10_000,
         store: Store | Lender | str | None = None,
     ) -> None:
-        if requests is None and tokens is None:
-            raise ConfigurationError("RateLimits: give a limit, requests= or tokens=")
-        for what, limit in (("requests", requests), ("tokens", tokens)):
+        if requests is None and tokens is None and in_flight is None:
+            raise ConfigurationError("RateLimits: give a limit, requests=, tokens= or in_flight=")
+        for what, limit in (("requests", requests), ("tokens", tokens), ("in_flight", in_flight)):
             if limit is not None:
                 whole("RateLimits", what, limit)
         number("RateLimits", "window", window, above=True, most=1e7)
@@ -90,14 +105,13 @@ class RateLimits:
         if self.payers.per == "request":
             raise ConfigurationError("RateLimits(per='request'): one request is no rate; use target, session, all or a label")
         self.requests, self.tokens, self.per, self.window = requests, tokens, self.payers.per, window
+        self.in_flight = in_flight
         if not isinstance(only, str):
             raise ConfigurationError(f"RateLimits(only={only!r:.80}): give the name of a target or a role")
         self.only, self.margin, self.output_allowance, self.size = only, margin, output_allowance, size
         self._limits = Limits(None if requests is None else float(requests), tokens)  # a request is a unit of the first kind
         self._lock = threading.RLock()  # the garbage collector may close an abandoned stream in the middle, which settles it
-        self._open: dict[
-            int, tuple[Call, Key, list[Any], Amount]
-        ] = {}  # by id of the call, which is held so that its id stays its own
+        self._open: dict[int, _Counted] = {}  # by id of the call
         self._own_store = store is not None
         self._keep_in(opened(store) if isinstance(store, str) else store or InProcess())
 
@@ -114,7 +128,9 @@ class RateLimits:
                 continue
             key = self.payers.key(view, target)
             left, bound = self._spending.left(key, view.now), self._bound(target, view)
-            if bound[0] > left[0] or bound[1] > left[1]:
+            if self._slots is not None and self._slots.left(key, view.now)[0] < 1.0:
+                full[target.name] = f"{self.payers.label(key)}: {self.in_flight:,} calls are in flight"
+            elif bound[0] > left[0] or bound[1] > left[1]:
                 full[target.name] = self._left_text(key, left)
         if not full:
             return shortlist
@@ -126,10 +142,15 @@ class RateLimits:
         if self.only and call.target.name not in call.shortlist.pool.select(self.only):
             return True
         key, bound = self.payers.key(call.view, call.target), self._bound(call.target, call.view, call)
+        slot = None
+        if self._slots is not None and (slot := self._slots.reserve(key, _SLOT, call.view.now)) is None:
+            return False
         if (ticket := self._spending.reserve(key, bound, call.view.now)) is None:
+            if self._slots is not None:
+                self._slots.settle(key, slot, NOTHING, call.view.now)
             return False
         with self._lock:
-            self._open[id(call)] = call, key, [ticket], bound
+            self._open[id(call)] = _Counted(call, key, [ticket], bound, slot)
         return True
 
     def resend(self, call: Call) -> bool:
@@ -137,9 +158,9 @@ class RateLimits:
         held = self._open.get(id(call))
         if held is None:
             return True
-        if (ticket := self._spending.reserve(held[1], held[3], call.view.now)) is None:
+        if (ticket := self._spending.reserve(held.key, held.bound, call.view.now)) is None:
             return False
-        held[2].append(ticket)
+        held.tickets.append(ticket)
         return True
 
     def release(self, call: Call) -> None:
@@ -159,10 +180,11 @@ class RateLimits:
             held = self._open.pop(id(call), None)
         if held is None:
             return
-        _, key, tickets, bound = held
-        for ticket in tickets[1:]:
-            self._spending.settle(key, ticket, bound, now)
-        self._spending.settle(key, tickets[0], bound if used is None else used, now)
+        for ticket in held.tickets[1:]:
+            self._spending.settle(held.key, ticket, held.bound, now)
+        self._spending.settle(held.key, held.tickets[0], held.bound if used is None else used, now)
+        if self._slots is not None:
+            self._slots.settle(held.key, held.slot, NOTHING, now)
 
     def use_store(self, store: Store) -> None:
         """Keep the counts in `store`, unless it was given one."""
@@ -171,17 +193,27 @@ class RateLimits:
             self._keep_in(store)
 
     def _keep_in(self, store: Store | Lender) -> None:
-        units = [name for name, limit in (("requests", self.requests), ("tokens", self.tokens)) if limit is not None]
+        limits = (("requests", self.requests), ("tokens", self.tokens), ("in_flight", self.in_flight))
+        units = [name for name, limit in limits if limit is not None]
         name = ":".join(filter(None, ["RateLimits", self.only, self.per, *units, f"{self.window:g}"]))
+        slots = None if self.in_flight is None else Limits(float(self.in_flight), None)
+        places = ":".join(filter(None, ["RateLimits", self.only, self.per, "in flight"]))
         lender, home = lender_of(store), store
         self._spending: Spending
+        self._slots: Spending | None = None
         if lender is None:
             table: Any = home
             self._spending = TableSpending(table, name, self.size, self._limits, self.window)
+            if (
+                slots is not None
+            ):  # in this process: a call that ends gives its place back, and no process dies without the others
+                self._slots = TableSpending(InProcess(), places, self.size, slots, None)
         else:
             from switchwise.state.shared.spending import LeasedSpending
 
             self._spending = LeasedSpending(lender, name, self._limits, self.window)
+            if slots is not None:
+                self._slots = LeasedSpending(lender, places, slots, LONGEST)
         self.table = self._spending.table
 
     def _bound(self, target: Target, view: View, call: Call | None = None) -> Amount:
@@ -203,4 +235,5 @@ class RateLimits:
             RateLimits(requests=5),
             RateLimits(tokens=50_000, per="tenant"),
             RateLimits(requests=100, tokens=10**6, per="all"),
+            RateLimits(in_flight=4),
         ]

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from switchwise.nouns.errors import ConfigurationError
+from switchwise.state.forking import lock
 from switchwise.state.shared.protocol import LostStore
 
+_LOCKS: Final[dict[str, Any]] = {}
+"""By path: the threads of a process take turns, where SQLite would let them wait for each other unfairly."""
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -34,7 +36,7 @@ class SqliteFile:
         self.path = str(path)
         self.name = str(Path(path).absolute())
         self._timeout, self._schema = timeout, schema
-        self._lock = threading.Lock()
+        self._lock = _LOCKS.setdefault(self.name, lock())
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
         try:
@@ -65,7 +67,6 @@ class SqliteFile:
 
     def forked(self) -> None:
         """A connection must not cross a fork: the child opens its own."""
-        self._lock = threading.Lock()
         self._connection = None  # not closed: closing it would drop the parent's locks
 
     def close(self) -> None:

@@ -35,7 +35,7 @@ class SqliteLeases:
         ConfigurationError: the file cannot be opened, or holds something else.
     """
 
-    def __init__(self, path: str | Path, timeout: float = 0.5) -> None:
+    def __init__(self, path: str | Path, timeout: float = 2.0) -> None:
         self._file = SqliteFile("SqliteLeases", path, timeout, _SCHEMA)
         self.name = self._file.name
         self._reports = 0

@@ -40,7 +40,7 @@ class SharedStore:
             up; `open`, uncounted up to that share of each limit in each process. What may be late goes on from the copy of each process.
         heartbeat: seconds between two exchanges with the store.
         patience: longest time in seconds that a call waits for a lease that it needs, and a new router for what the store has.
-        timeout: seconds until a request to the store counts as lost.
+        timeout: seconds until a request to the store counts as lost; None: 0.5 for a server, 2 for a file.
         keep: seconds after its last write for which an entry of a table is kept.
         most_bytes: of a table in the store; beyond it, as beyond its size, the entries that were written longest ago go.
         boxes, alert: as for `Keeper`.
@@ -58,13 +58,14 @@ class SharedStore:
         allowance: float = 0.05,
         heartbeat: float = 0.25,
         patience: float = 1.0,
-        timeout: float = 0.5,
+        timeout: float | None = None,
         keep: float = 30 * 86_400.0,
         most_bytes: int = 64_000_000,
         boxes: str | None = "",
         alert: Callable[[str, int], object] | None = None,
     ) -> None:
-        number("SharedStore", "timeout", timeout, above=True)
+        if timeout is not None:
+            number("SharedStore", "timeout", timeout, above=True)
         number("SharedStore", "heartbeat", heartbeat, above=True)
         number("SharedStore", "keep", keep, most=1e9)
         whole("SharedStore", "most_bytes", most_bytes)
@@ -73,9 +74,11 @@ class SharedStore:
         if isinstance(address, Path) or (isinstance(address, str) and not address.startswith(SERVERS)):
             if not str(address) or "://" in str(address):
                 raise ConfigurationError(f"SharedStore({str(address)!r}): give redis://host:6379/0 or the path of a file")
-            leases, tables = SqliteLeases(address, timeout), SqliteTables(address, timeout, keep, most_bytes)
+            wait = 2.0 if timeout is None else timeout
+            leases, tables = SqliteLeases(address, wait), SqliteTables(address, wait, keep, most_bytes)
         else:
-            leases, tables = RedisLeases(address, prefix, timeout), RedisTables(address, prefix, timeout, keep, most_bytes)
+            wait = 0.5 if timeout is None else timeout
+            leases, tables = RedisLeases(address, prefix, wait), RedisTables(address, prefix, wait, keep, most_bytes)
         self.leases = Keeper(
             leases, lost=lost, allowance=allowance, heartbeat=heartbeat, patience=patience, boxes=boxes, alert=alert
         )

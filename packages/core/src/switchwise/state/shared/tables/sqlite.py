@@ -47,7 +47,7 @@ class SqliteTables:
     """
 
     def __init__(
-        self, path: str | Path, timeout: float = 0.5, keep: float = 30 * 86_400.0, most_bytes: int = 64_000_000
+        self, path: str | Path, timeout: float = 2.0, keep: float = 30 * 86_400.0, most_bytes: int = 64_000_000
     ) -> None:
         self._file = SqliteFile("SqliteTables", path, timeout, _SCHEMA)
         self.name = self._file.name
