@@ -31,7 +31,7 @@ def line(row: Row) -> str:
 
 def drawn() -> str:
     """The whole table."""
-    lines = ["| kind | status | told by | seen |", "|---|---|---|---|", *(line(row) for row in ROWS)]
+    lines = ["| kind | status | recognised by | seen |", "|---|---|---|---|", *(line(row) for row in ROWS)]
     return "\n".join(lines) + "\n"
 
 

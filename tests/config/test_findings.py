@@ -42,7 +42,7 @@ CASES: dict[str, tuple[str, str, str, str, str, str]] = {
     "a provider that nobody knows": ('opus = "antropic:claude-opus-5-5"\n' + TWO.splitlines()[1], '"Fits"', "error", "targets.opus", "nobody is known as 'antropic'", "did you mean 'anthropic'?"),
     "no price": ('own = "openai:gpt-own"\n' + TWO, '"Fits"', "warning", "targets.own", "no price is known for gpt-own", "price = { input"),
     "a key that is not set": ('luna = { provider = "openai", model = "gpt-6-luna", key = "env:NOT_SET_ANYWHERE" }\nopus = "anthropic:claude-opus-5-5"', BUDGET, "error", "targets.luna.key", "the variable NOT_SET_ANYWHERE is not set", "export NOT_SET_ANYWHERE="),
-    "hidden retries": ('opus = { provider = "anthropic", model = "claude-opus-5-5", settings = { max_retries = 3 } }\nluna = "openai:gpt-6-luna"', BUDGET, "warning", "targets.opus.settings", "retries 3 times before the router hears", "leave max_retries out"),
+    "hidden retries": ('opus = { provider = "anthropic", model = "claude-opus-5-5", settings = { max_retries = 3 } }\nluna = "openai:gpt-6-luna"', BUDGET, "warning", "targets.opus.settings", "retries 3 times before the router sees", "leave max_retries out"),
     "one target": ('luna = "openai:gpt-6-luna"', '"Fits"', "note", "routers.main", "luna stands alone", "add a second target"),
     "one provider": ('sol = "openai:gpt-6.1-sol"\nluna = "openai:gpt-6-luna"', BUDGET, "note", "routers.main", "all targets are openai's", "another provider"),
     "the dearest last and no cap": (TWO, '{ Rules = { prefer = "fast" } }', "warning", "routers.main", "every call goes to opus, the dearest ($4 in, $20 out), without a cap", "Budget"),

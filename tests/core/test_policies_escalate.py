@@ -170,7 +170,7 @@ def taught(policy, target=CHEAP, telling=True, laborious=False):
 def test_failures_do_not_count_where_they_were_measured_to_say_nothing():
     run = Run()
     taught(run.policy, telling=False)
-    assert not run.policy.profile(CHEAP).failures_tell
+    assert not run.policy.profile(CHEAP).failures_predict
     assert [run.step("Error: no", call="x") for _ in range(8)] == [CHEAP] * 8
     armed = Run()
     taught(armed.policy)
@@ -184,7 +184,7 @@ def test_effort_beyond_what_is_usual_for_the_target_escalates_where_it_tells():
     for i in range(12):
         run.step("ok", call=f"edit {i}" + "x" * 120, name="edit_file")
     assert "more laborious than" in run.decide().decider.because
-    assert run.policy.profile("opus").effort_tells is False  # nobody has measured it
+    assert run.policy.profile("opus").effort_predicts is False  # nobody has measured it
 
 
 def test_finished_runs_come_by_feedback_once_and_not_from_runs_that_were_given_away():

@@ -41,10 +41,10 @@ def test_the_signal_is_found_where_it_is_and_only_there(folder):
     found = {name: escalations(name, runs, samples=50) for name, runs in read_runs(folder).items()}
     telling, silent = found["telling"], found["silent"]
     assert telling.by_step[10][0].value > 0.85
-    assert telling.profile.failures_tell
+    assert telling.profile.failures_predict
     assert silent.by_step[10][0].low < 0.5 < silent.by_step[10][0].high + 0.1
-    assert not silent.profile.failures_tell
-    assert silent.profile.effort_tells
+    assert not silent.profile.failures_predict
+    assert silent.profile.effort_predicts
     usual = telling.rules["suspicion > 2, 2 steps"]
     assert usual.precision.value > 0.6 > telling.failed
     assert silent.rules["effort above the 80th percentile"].precision.value > 0.9
@@ -79,8 +79,8 @@ def test_recorded_runs_say_what_the_page_says(shared_data):
         pytest.skip("the shared data is not beside this checkout")
     (strong,) = read_runs(shared_data / "agent_outcomes" / "miniswe_gemini3pro.jsonl.gz").values()
     found = escalations("strong", strong, samples=50)
-    assert not found.profile.failures_tell
-    assert found.profile.effort_tells
+    assert not found.profile.failures_predict
+    assert found.profile.effort_predicts
     (talks,) = read_runs(shared_data / "airline_conversations").values()
     assert len(talks) == 100
     assert sum(len(run.steps) for run in talks) == 572

@@ -10,7 +10,7 @@ from langchain_core.tools import StructuredTool, tool
 from langgraph.prebuilt import create_react_agent
 
 from langchain_switchwise import ChatSwitchwise
-from langchain_switchwise.porting.tools import Tools, measured, server_side, told_by
+from langchain_switchwise.porting.tools import Tools, measured, server_side, tool_identity
 from switchwise import NoTarget
 from switchwise.dialects.tool_choice import neutral
 from switchwise.reading.token_estimate import Lengths
@@ -177,7 +177,7 @@ class TestSizes:
         model.invoke("hello")
         model.bind_tools(tools).invoke("hello")
         without, together = (seen.usage.input_tokens for seen in provider.requests if seen.usage)
-        assert Lengths(measured, told_by).of(tools) == pytest.approx(together - without, rel=0.2)
+        assert Lengths(measured, tool_identity).of(tools) == pytest.approx(together - without, rel=0.2)
         assert 120 * len(tools) < 0.5 * (together - without)
 
     @pytest.mark.parametrize("given", ["the same list", "the same tools in a new list", "the same tools made anew"])
@@ -194,7 +194,7 @@ class TestSizes:
             return [Counted.from_function(get_weather.func, name=f"tool{i}", description="d") for i in range(3)]
 
         tools = make()
-        sizes = Lengths(measured, told_by)
+        sizes = Lengths(measured, tool_identity)
         first = sizes.of(tools)
         measured_once = len(schemas)
         assert measured_once > 0
@@ -207,11 +207,11 @@ class TestSizes:
             return x
 
         assert (
-            Lengths(measured, told_by).of([unreadable, {"type": "web_search_20250305", "name": "web_search"}, object()]) > 120
+            Lengths(measured, tool_identity).of([unreadable, {"type": "web_search_20250305", "name": "web_search"}, object()]) > 120
         )  # type: ignore[list-item]
 
     def test_its_memory_is_bounded(self) -> None:
-        sizes = Lengths(measured, told_by, size=4)
+        sizes = Lengths(measured, tool_identity, size=4)
         for i in range(100):
             sizes.of([{"name": f"tool{i}", "description": "d", "input_schema": {"type": "object"}}])
         assert (len(sizes._lists), len(sizes._each)) == (4, 32)

@@ -361,7 +361,7 @@ class Router:
         self.report(Event(EventKind.FEEDBACK, decision, time=self._context.clock(), decision=decision, details=what))
 
     def report(self, event: Event) -> None:
-        """Tell the observers of an event: for gates, and whatever else stands beside a router."""
+        """Send an event to the observers: for gates and other components used with a router."""
         tell(self._context.observers.event, event)
 
     def observe(self, attempt: Attempt) -> None:

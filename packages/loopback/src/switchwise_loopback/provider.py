@@ -252,7 +252,7 @@ class LoopbackProvider:
         ticket = self._cache.begin(wire.provider, f"{key}/{seen.model}", seen.model, prompt, seen.body)
         answer, hit = bounded(request, self._ask(request, fault))
         number = next(self._numbers)
-        usage = answer.usage or _usage(prompt.tokens, ticket, answer, spoken=0 if request.max_tokens == 0 else 1)
+        usage = answer.usage or _usage(prompt.tokens, ticket, answer, minimum=0 if request.max_tokens == 0 else 1)
         reply = Reply(request, answer, usage, f"{self._seed}:{number}", int(time.time()), self._chunk_tokens, hit)
         if not seen.batch:
             self._wait(seen.model)
@@ -391,6 +391,6 @@ def _responder(answer: Responder | Sequence[Answer] | None, seed: int) -> Respon
     return next_of_script
 
 
-def _usage(prompt: int, ticket: Ticket, answer: Answer, spoken: int) -> Usage:
+def _usage(prompt: int, ticket: Ticket, answer: Answer, minimum: int) -> Usage:
     reasoning = weight(Answer(text=answer.reasoning))
-    return Usage(prompt, max(spoken, weight(answer)), ticket.read, ticket.write_5m, ticket.write_1h, reasoning)
+    return Usage(prompt, max(minimum, weight(answer)), ticket.read, ticket.write_5m, ticket.write_1h, reasoning)

@@ -26,7 +26,7 @@ DEFAULT_RETRIES = 2
 
 
 class HiddenRetries(UserWarning):
-    """A model or SDK client retries by itself: the router hears of a failure late, and a dead target costs several requests."""
+    """A model or SDK client retries by itself: the router sees a failure late, and a dead target costs several requests."""
 
 
 def is_sdk_client(thing: object) -> bool:

@@ -42,7 +42,7 @@ class Caller(NamedTuple):
         session, agent, task, labels, deadline, tenant: as in `Scope`. An empty session is derived from how the conversation began, an empty task
             from its phase; an empty agent is `main`.
         pin: the target or role that the caller named for this call.
-        branch: tells conversations of one session and agent apart that go on at the same time, such as parallel delegations.
+        branch: separates concurrent conversations of one session and agent, such as parallel delegations.
         named: the caller named the session, the agent, the task, in this order; what a framework made up counts as not named.
         step_kind: what the framework knows of the call and its messages do not say; None: nothing.
         because: the evidence for `step_kind`, in a few words.
@@ -94,7 +94,7 @@ class ViewBuilder(Generic[M, T]):
     Parameters:
         turn: reads one message of the framework; called once per message object, and where a policy reads the turn.
         measure: tokens of one tool's definition; called once per tool.
-        identity: tells one tool from others, in whatever object it comes: frameworks make new objects of the same tools.
+        identity: identifies a tool independent of its object: frameworks create new objects for the same tools.
         size: how many conversations are remembered.
         number: numbers the calls of (tenant, session, agent, task), from 0; None: a call's number is how many messages its conversation has.
         name: the name of one tool.

@@ -59,7 +59,7 @@ def doctor(config: ConfigFile = None, json_: AsJson = False) -> None:
         rows = [[sign.what, Text(sign.state, styles[sign.state]), sign.detail] for sign in signs]
         tell(
             sentence,
-            {"what": "", "state": "missing: not installed or not set; needed only for what stands beside it", "found": ""},
+            {"what": "", "state": "missing: not installed or not set; needed only for the feature named with it", "found": ""},
             rows,
         )
     raise typer.Exit(1 if bad else 0)
@@ -119,7 +119,7 @@ def _configuration(given: Path | None) -> Iterator[Sign]:
         return
     errors = [each for each in findings(configuration) if each.weight == "error"]
     detail = (
-        f"{path}: {errors[0].message} (switchwise check tells more)"
+        f"{path}: {errors[0].message} (run switchwise check for details)"
         if errors
         else f"{path}: {len(configuration.endpoints)} targets"
     )

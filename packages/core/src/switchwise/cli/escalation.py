@@ -7,7 +7,7 @@ from switchwise.cli.output import AsJson, as_json, console, working
 
 
 def escalation(folder: Folder, json_: AsJson = False, samples: Samples = 300, seed: Seed = 0) -> None:
-    """What trajectories of recorded runs tell of failure: AUC by step of the signals that Escalate goes by, and simple rules beside them."""
+    """What trajectories of recorded runs tell of failure: AUC by step of the signals that Escalate goes by, and simple rules for comparison."""
     need_numpy("escalation")
     from switchwise.evaluation.outcomes.runs import read_runs
     from switchwise.evaluation.trials.escalation import escalations, text
@@ -20,8 +20,8 @@ def escalation(folder: Folder, json_: AsJson = False, samples: Samples = 300, se
     if json_:
         as_json({"sets": [each.as_dict() for each in found]})
         return
-    armed = sum(each.profile.failures_tell or each.profile.effort_tells for each in found)
+    armed = sum(each.profile.failures_predict or each.profile.effort_predicts for each in found)
     console().print(
-        f"On {armed} of {len(found)} sets a signal tells enough of failure for Escalate to act on it.\n", markup=False
+        f"On {armed} of {len(found)} sets a signal predicts failure well enough for Escalate to act on it.\n", markup=False
     )
     console().print(text(found), markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`switchwise eval`: routers on recorded outcomes, beside the baselines that humble them."""
+"""`switchwise eval`: routers on recorded outcomes, compared with simple baselines."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _print_result(result: SetResult, full: bool) -> None:
 
 
 def _sentence(result: SetResult) -> str:
-    """What the router `default` is worth here, beside the best baseline."""
+    """Compare the router `default` with the best baseline."""
     from switchwise.evaluation.trials.report import cell
 
     for measure, words, other in (
@@ -103,4 +103,4 @@ def _sentence(result: SetResult) -> str:
         theirs = result.routers.get(other, {}).get(measure)
         if mine is not None and theirs is not None and mine.value is not None:
             return f"`default` {words} {cell(measure, mine)}; `{other}` {cell(measure, theirs)}."
-    return "Each router is beside the baselines that know less."
+    return "Each router is compared with baselines that know less."

@@ -40,7 +40,9 @@ def init(
         list[str] | None,
         typer.Option("--provider", "-p", help="openai or anthropic, repeatable; else those whose keys are set, else both."),
     ] = None,
-    schema: Annotated[bool, typer.Option(help="Also write the JSON Schema beside it, for completion in editors.")] = False,
+    schema: Annotated[
+        bool, typer.Option(help="Also write the JSON Schema into the same folder, for completion in editors.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     json_: AsJson = False,
 ) -> None:
@@ -57,10 +59,10 @@ def init(
     if schema:
         from switchwise.config.json_schema import json_schema
 
-        beside = path.with_name("switchwise.schema.json")
-        beside.write_text(json.dumps(json_schema(), indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        line = f"#:schema ./{beside.name}\n"
-        written.append(beside)
+        schema_file = path.with_name("switchwise.schema.json")
+        schema_file.write_text(json.dumps(json_schema(), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        line = f"#:schema ./{schema_file.name}\n"
+        written.append(schema_file)
     path.write_text(TEMPLATE.format(schema=line, targets="\n".join([*strong, *fast])), encoding="utf-8")
     missing = [MODELS[name][4] for name in providers if not os.environ.get(MODELS[name][4])]
     if json_:

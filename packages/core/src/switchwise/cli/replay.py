@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _DEFAULT = Priors()
 _BETWEEN = "between 0 and 1, without these"
-_FAR = 0.25  # a modelled bill this much off the recorded one tells of a mistake in the recording
+_FAR = 0.25  # a modelled bill this much off the recorded one indicates a mistake in the recording
 _GUESS = "A first guess of switchwise's ({}), to see what a wrong one costs."
 
 MEANS = {
@@ -167,7 +167,7 @@ def replay(
         ),
     ] = None,
 ) -> None:
-    """What recorded sessions would have cost under other models and policies, beside the exact optimum."""
+    """What recorded sessions would have cost under other models and policies, compared with the exact optimum."""
     from switchwise.evaluation import report
     from switchwise.evaluation.compare import compare_recording
     from switchwise.evaluation.replay import Setting

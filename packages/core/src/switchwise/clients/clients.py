@@ -269,7 +269,7 @@ def client_of(endpoint: Endpoint) -> Client:
 
     target, given = endpoint.target, endpoint.options()
     if endpoint.api == "responses":
-        raise ConfigurationError(f"target {target.name!r}: api = 'responses' is not spoken by these clients: use 'chat'")
+        raise ConfigurationError(f"target {target.name!r}: api = 'responses' is not supported by these clients: use 'chat'")
     defaults = {name: value for name, value in endpoint.settings.items() if name not in _OF_THE_SDK}
     options = {name: value for name, value in given.items() if name not in defaults}
     defaults = {name: given[name] for name in defaults}

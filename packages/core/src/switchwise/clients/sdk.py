@@ -2,7 +2,7 @@
 
 Rules:
 1. No hidden retries. An SDK retries twice by default, also on an empty account, and sleeps as long as the server asks: a dead
-   target would cost three requests before the router hears of it. Clients built here do not retry, nor does the copy that is made of a
+   target would cost three requests before the router sees it. Clients built here do not retry, nor does the copy that is made of a
    client that you built, unless you set its `max_retries`: then it is left as it is, with a warning.
 2. But a pooled connection that went stale is no outage: `Run` has such a call made once more, uncounted.
 3. A stream is complete only with its terminal marker: a clean end without it is silent in both SDKs.
@@ -92,7 +92,7 @@ class Client(ABC):
         model: what it asks for where a target names no model.
         defaults: parameters of every request, in the API's own words.
         refusals: `reply`: a refusal is an answer like any other; `fail`: it is a failure, and another target is asked.
-        cache_hints: what is done to find prompt caches again; None: `CacheHints()`, which tells endpoints that take it which
+        cache_hints: hints for provider prompt caches; None: `CacheHints()`, which tells endpoints that accept it which
             requests belong to one session, and marks nothing.
         marks_end: False: the server ends its streams without a marker, so a truncated stream looks complete.
         clock: seconds; only differences count.
@@ -136,7 +136,7 @@ class Client(ABC):
         for given in self._given:
             if retries := getattr(given, "max_retries", 0):
                 warnings.warn(
-                    f"this {type(given).__name__} has max_retries={retries}: it retries by itself before the router hears of a failure; "
+                    f"this {type(given).__name__} has max_retries={retries}: it retries by itself before the router sees a failure; "
                     "build it without, and the router asks the next target at once",
                     HiddenRetries,
                     stacklevel=2 if type(self).__init__ is Client.__init__ else 3,  # at whoever builds it
@@ -157,7 +157,7 @@ class Client(ABC):
         on_fork(self)
 
     def forked(self) -> None:
-        """Connections are the parent's: clients that are built here are built anew. Those that were given are for their owner to replace."""
+        """Connections are the parent's: clients that are built here are rebuilt. Those that were passed in are for their owner to replace."""
         vars(self).pop("sync", None)
         self._loops = PerLoop(lambda: self.build(asynchronous=True, **self._options), close="close")
 

@@ -132,7 +132,7 @@ def _of_target(endpoint: Endpoint) -> Iterator[Remark]:
         yield (
             WARNING,
             ("settings",),
-            f"its SDK retries {retries} times before the router hears of a failure",
+            f"its SDK retries {retries} times before the router sees a failure",
             "leave max_retries out",
         )
 

@@ -96,7 +96,7 @@ def made(node: Node, kind: str, skip: frozenset[str] = frozenset()) -> Any:
     Parameters:
         node: the field.
         kind: see `registry`.
-        skip: fields beside the name that mean something to the caller.
+        skip: fields besides the name that the caller handles.
 
     Raises:
         Refused: it cannot be made; the problem is noted.

@@ -17,12 +17,12 @@ from switchwise.observe.observer import NOBODY, Observers, tell
 
 @dataclass(frozen=True, slots=True)
 class FlowContext:
-    """All that a flow needs beside the view: a router sets it up once.
+    """Everything that a flow needs besides the view; set up once per router.
 
     Parameters:
         pool: all targets.
         policies: (name, policy) in order of importance, recovery first.
-        recovery: tells how long to wait before a target is called again.
+        recovery: decides how long to wait before a target is called again.
         verify: judges replies; None: every reply is accepted.
         reserve: sets aside what a call may use up; the policy that refuses, if one does: decide again.
         learn, release: takes in each attempt; gives back what was set aside for a call that is not made.

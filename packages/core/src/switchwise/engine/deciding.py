@@ -32,7 +32,7 @@ def decide(view: View, context: FlowContext, calling: bool = True, more: Target 
 
     Parameters:
         calling: False: pass over the policies that would ask a model first.
-        more: a target beside those that answer, to learn whether a requirement rules it out.
+        more: an additional target, to check it against the requirements.
     """
     shortlist = Shortlist(context.pool, more=more)
     while True:

@@ -55,7 +55,7 @@ class Verifier(Protocol):
         """The verdict; or, where a model must be asked first, a generator that yields the calls and returns it."""
 
 
-# What a policy may offer beside being called. Each is optional and found by its name when the router is built.
+# Optional methods of a policy. Each is optional and found by its name when the router is built.
 @runtime_checkable
 class Checks(Protocol):
     """It can tell at construction that it does not suit a pool."""

@@ -43,7 +43,7 @@ def refuse_options(pool: object, store: object, recovery: object, clock: object,
         )
     for name, value in (("clock", clock), ("timer", timer)):
         if not callable(value):
-            raise ConfigurationError(f"{name}={value!r}: give a function that tells seconds, such as time.time")
+            raise ConfigurationError(f"{name}={value!r}: give a function that returns seconds, such as time.time")
     if recovery is not None and not isinstance(recovery, Recovery):
         raise ConfigurationError(f"recovery={recovery!r}: give Recovery(patience=..., pause=...)")
     if rng is not None and not hasattr(rng, "getrandbits"):
@@ -134,7 +134,7 @@ def learn_all(learners: Iterable[Callable[[Attempt], object]], attempt: Attempt)
 
 
 def report_to(parts: Sequence[object], hear: Callable[[Event], object]) -> None:
-    """Let the policies that have events send them to `hear`."""
+    """Connect `hear` to the events of the policies."""
     for part in parts:
         if isinstance(part, Reports):
             part.report_to(hear)

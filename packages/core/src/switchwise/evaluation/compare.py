@@ -33,7 +33,7 @@ class Bought:
         journal: what it holds.
         strongest: name of the target that would have taken every call.
         always: USD if it had, by the cost model.
-        modelled: USD of the calls as they were made, by the cost model: how far that is from what was paid tells how far to trust it.
+        modelled: USD of the calls as they were made, by the cost model: its distance from the amount paid shows how far to trust it.
     """
 
     journal: Journal
@@ -118,7 +118,7 @@ def compare_recording(
         path: a journal or a file of the `agent_sessions` format.
         pairs: strong/weak; None: the strongest target of router or journal against each other one, else `PAIRS`.
         setting: how.
-        router: replayed beside the policies; its own prices count.
+        router: replayed in addition to the policies; its own prices count.
         easy: name of a definition in `EASY`, for recordings that are no journals.
 
     Raises:

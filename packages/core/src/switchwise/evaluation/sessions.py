@@ -11,7 +11,7 @@ The format (`agent_sessions`) is JSON Lines, plain or gzipped: one row for each 
 
 What is missing or null counts as nothing. Without `trigger` and `tools` no call is known to be easy.
 
-A recording tells where its cache broke: a call well inside the lifetime that read much less than the prompt before it followed
+A recording shows where its cache broke: a call well inside the lifetime that read much less than the prompt before it followed
 an edit, a change of tools or a resumed session. Such breaks belong to the conversation, so every replayed model meets them; lapses
 of the lifetime do not, they follow from the clock and the model's own rules.
 """

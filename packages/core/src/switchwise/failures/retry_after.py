@@ -42,7 +42,7 @@ def _number(value: str | None) -> float | None:
 
 
 def _until(date: str, sent: str | None, clock: Callable[[], float]) -> float | None:
-    """Seconds from when the response was sent, by the provider's own clock where it tells, up to `date`."""
+    """Seconds from when the response was sent, by the provider's own clock if known, up to `date`."""
     from email.utils import parsedate_to_datetime  # with sockets and all: for the rare date, not at every import
 
     try:

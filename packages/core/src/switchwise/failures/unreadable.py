@@ -1,4 +1,4 @@
-"""Tells an answer that could not be read from a bug: both are a TypeError, an IndexError, a JSONDecodeError, a ValidationError.
+"""Distinguishes an unreadable answer from a bug: both are a TypeError, an IndexError, a JSONDecodeError, a ValidationError.
 
 It is the target's failure when the code of an SDK or of an integration raised it, and an answer had come already: the frames of the
 traceback say whose code it was, and hold the answer. Standard library, pydantic and the frameworks' own cores are neutral: whoever called

@@ -212,7 +212,7 @@ class Channel:
 
     @property
     def heard(self) -> bool:
-        """Somebody hears: it is worth making an event."""
+        """Whether anyone listens, so that an event is worth making."""
         return bool(self._hearers)
 
     def add(self, hear: Callable[[Event], object]) -> None:

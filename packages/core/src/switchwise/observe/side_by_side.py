@@ -168,7 +168,7 @@ def _side(name: str, ask: Callable[[str], object]) -> Side:
     with spending() as spent:
         try:
             ask(name)
-        except Exception as failure:  # noqa: BLE001  (one that fails is a finding: it stands beside those that answer)
+        except Exception as failure:  # noqa: BLE001  (one that fails is a finding: it is shown next to those that answer)
             error = f"{type(failure).__name__}: {failure}"
     return _made(name, spent, error, time.perf_counter() - began)
 

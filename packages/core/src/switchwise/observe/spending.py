@@ -112,6 +112,6 @@ def spending() -> Iterator[Spending]:
 
 
 def count(attempt: Attempt) -> None:
-    """Every router tells it of every attempt."""
+    """Receives every attempt of every router."""
     for spent in _active.get():
         spent._attempts.append(attempt)

@@ -278,7 +278,7 @@ class Escalate(UsesQuality):
         return now
 
     def _judge(self, now: dict[str, Any], before: Course, course: Course, known: Profile) -> bool:
-        """Release or latch after one step; whether it is latched anew."""
+        """Release or latch after one step; return whether it latched now."""
         who, run = now["at"], course.run
         if now["floor"] and before.broken and not course.broken and now["why"] != _SAID:
             now |= {"floor": "", "why": "", "over": 0}  # what was broken passes
@@ -286,14 +286,14 @@ class Escalate(UsesQuality):
         if not who:
             return False
         because = ""
-        if known.failures_tell:
+        if known.failures_predict:
             threshold = max(self.threshold, known.peak)
             now["over"] = now["over"] + 1 if run.suspicion > threshold else 0
             if (times := max(course.row, course.step.again) + 1) >= self.loop:
                 because = f"{'the same failing output' if course.step.again >= course.row else 'the same step'} {times} times"
             elif now["over"] >= self.confirm:
                 because = f"suspicion {run.suspicion:.1f} is above {threshold:.1f}"
-        if not because and known.effort_tells and (rank := known.rank(run.effort)) > known.limit:
+        if not because and known.effort_predicts and (rank := known.rank(run.effort)) > known.limit:
             because = f"it is more laborious than {rank:.0%} of its finished runs"
         if because:
             now |= {"floor": who, "why": f"{who}'s run goes wrong: {because}", "over": 0}

@@ -18,7 +18,7 @@ FOLLOW = "switchwise_follow"
 class Follows:
     """Prefer the target that the call says to follow.
 
-    It steps aside when LangGraph runs a node again after an error: that is a reason to decide anew.
+    It steps aside when LangGraph runs a node again after an error: that is a reason to decide again.
 
     >>> from switchwise import Pool, Router, Scope, Target, View
     >>> router = Router(Pool([Target("opus"), Target("haiku")]), Follows())

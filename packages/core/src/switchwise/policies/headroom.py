@@ -1,6 +1,6 @@
 """Move traffic before a provider refuses it, by the rate limits that its answers state.
 
-Use it wherever a target has another one beside it: OpenAI and Anthropic say with every answer what is left of a window, so the first 429 need
+Use it wherever a target has an alternative: OpenAI and Anthropic say with every answer what is left of a window, so the first 429 need
 not happen. Anywhere in the chain: it rules nothing out that is the last thing left. With `spread`, equivalent targets share the load by what
 each has left; put it last then. Not for limits of your own.
 

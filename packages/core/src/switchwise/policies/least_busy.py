@@ -26,7 +26,7 @@ class LeastBusy(TracksLoad):
     Parameters:
         among: the target or role whose targets are equivalent; they exchange places, all others keep theirs. Empty: all targets that
             earlier policies left equal.
-        capacity: target -> how much it bears beside the others, in any unit; 1 for those that are not named.
+        capacity: target -> its capacity relative to the others, in any unit; 1 if not named.
         store: where the load is kept; None: in this process, or in the store of the router.
 
     Raises:

@@ -1,7 +1,7 @@
 """Send no more requests or tokens in a minute, or calls at once, than was agreed, per target, account, tenant, user or in all.
 
 Use it for limits of your own: a share of an account's quota, fairness among tenants, a small server. A target whose limit is reached is passed
-over until the window moves on. Not for limits that the provider tells (`Headroom` steers by its headers, `Healthy` waits after a 429), not for
+over until the window moves on. Not for limits that the provider reports (`Headroom` steers by its headers, `Healthy` waits after a 429), not for
 money (`Budget`). `Cap` gives way where nothing else is left, and is half a second late where processes share a store; `in_flight` is exact.
 
 Source: sliding windows with reservation; over processes leased permits that count at the latest moment at which they may be used.

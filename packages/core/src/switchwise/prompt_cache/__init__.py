@@ -1,4 +1,4 @@
-"""What each provider still has cached, what reading and writing it costs, and what a request may say to find it again."""
+"""Models provider prompt caches: what is still cached, what reads and writes cost, and the hints that requests carry."""
 
 from switchwise.prompt_cache.cache_hints import CacheHints
 from switchwise.prompt_cache.rules import CacheRule, CacheRules

@@ -1,4 +1,4 @@
-"""Marks what Anthropic shall keep of a prompt: pure, on copies.
+"""Places Anthropic's cache breakpoints in a prompt: pure, on copies.
 
 At most four marks, the fewest that find everything again:
 
@@ -9,7 +9,7 @@ At most four marks, the fewest that find everything again:
    turn with many tool calls, or a run of calls that went to another model, is longer.
 
 Rules:
-1. A request that is marked anywhere is left alone: somebody else decides there.
+1. A request with any mark is left unchanged: the caller manages its cache.
 2. All marks have the same lifetime: a longer one after a shorter one is refused.
 3. Never on thinking, on empty text, on tools whose loading is deferred, or on what belongs to code execution: all are refused.
 4. Marks are not part of what is compared: they may move from call to call.
@@ -66,7 +66,7 @@ def marked(body: Mapping[str, Any], lifetime: str, seen: int = 0) -> Mapping[str
 
 
 def is_marked(body: Mapping[str, Any]) -> bool:
-    """Whether somebody has marked anything in a request."""
+    """Return whether a request holds any mark."""
     parts: Iterator[Any] = (part for each in _holders(body) if isinstance(each, Sequence) for part in each)
     return bool(body.get("cache_control")) or any(_has_mark(part) for part in parts)
 

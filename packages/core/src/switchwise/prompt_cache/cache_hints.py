@@ -1,4 +1,4 @@
-"""What a request may say so that its prompt cache is found again. Pure: adapters put it into their requests.
+"""Cache hints of requests: affinity keys and breakpoints. Pure: adapters add them to their requests.
 
 - *affinity*: which requests belong together, so that they reach the machine that has their cache. On by default, because it is sent
   only to endpoints that are known to take it.
@@ -6,8 +6,8 @@
   cost a quarter more (5m) or twice as much (1h), and because frameworks have middleware for it. See `breakpoints`.
 
 Rules:
-1. What the user has set is left alone.
-2. A key is a digest: neither the session's name nor anything that was said can be read from it.
+1. Settings of the user are left unchanged.
+2. A key is a digest: neither the session's name nor any text can be recovered from it.
 3. A key stands for one agent's thread in one session that the caller named. A session that is identified only by its opening
    words gets none: single questions with a common beginning share a cache without a key, and would lose it by one.
 4. An endpoint that is not listed gets no hint. Several refuse a field that they do not know (Groq, Cerebras and Gemini's
@@ -36,14 +36,14 @@ LIFETIMES = ("", "5m", "1h")
 
 
 class Hint(NamedTuple):
-    """Where a key of affinity goes: a header of that name, or a field of the body."""
+    """Place of the affinity key: a header of that name, or a field of the body."""
 
     name: str
     header: bool = False
 
 
 class Endpoint(NamedTuple):
-    """What the API at some hosts (and below them) takes in Chat Completions, and in the Responses API if it has one."""
+    """Hints that the API at some hosts (and their subdomains) accepts in Chat Completions, and in the Responses API if it has one."""
 
     hosts: tuple[str, ...]
     chat: Hint
@@ -70,12 +70,12 @@ versions and refuses it in older ones, so it is left to the user."""
 
 @dataclass(frozen=True, slots=True)
 class CacheHints:
-    """What is added to requests so that prompt caches are found again.
+    """Hints added to requests so that providers find their prompt caches.
 
     Parameters:
-        affinity: send endpoints that take it a key for each thread.
-        breakpoints: mark for Anthropic what is to be kept, and for how long: `5m`, `1h`; empty: mark nothing. Requests that
-            carry marks already are left alone.
+        affinity: send a key per thread to endpoints that accept one.
+        breakpoints: lifetime of the marks set for Anthropic: `5m`, `1h`; empty: set none. Requests that
+            already carry marks are left unchanged.
         endpoints: host -> name of the endpoint in `ENDPOINTS` whose hint it takes; empty name: it gets none. For your
             own gateways, Azure, and to switch one off.
 

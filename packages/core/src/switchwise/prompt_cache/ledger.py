@@ -1,6 +1,6 @@
-"""What each provider still has cached of a conversation, as far as that can be known from here.
+"""Estimates what each provider still has cached of a conversation.
 
-For each thread and account the last prefixes are kept as rows of JSON (`Row`), by whoever keeps the thread. A call is looked up as
+For each thread and account the last prefixes are kept as rows of JSON (`Row`) in the thread's state. A call is looked up as
 the provider would look it up; the usage of its reply corrects tokens, the ratio of counted to estimated ones, and the hit rate.
 
 Rules:
@@ -44,11 +44,11 @@ _WHAT = "state of the ledger"
 
 
 class Expectation(NamedTuple):
-    """What a call will probably find.
+    """Expected cache read of a call.
 
     Parameters:
-        tokens: leading tokens of the prompt that it reads, if they are there; in the provider's own count.
-        chance: probability that they are.
+        tokens: leading tokens of the prompt that it reads if they are cached, as the provider counts them.
+        chance: probability that they are cached.
         age: seconds since they were used last.
     """
 
@@ -69,10 +69,10 @@ class Cache(NamedTuple):
     """One account's cache of one model.
 
     Parameters:
-        account: identifies account, provider, model and effort: whatever has a cache of its own.
-        model: identifies what counts tokens alike.
+        account: identifies the cache: account, provider, model and effort.
+        model: identifies the tokenizer.
         rule: how it works.
-        front: identifies whatever shares tools and system; empty: as `account`.
+        front: identifies the cache of tools and system prompt; empty: the same as `account`.
     """
 
     account: str
@@ -89,14 +89,14 @@ class _Account:
 
 
 class Ledger:
-    """What was learnt of accounts and models. Its owner sees to it that one thread at a time records."""
+    """Learned values per account and model. The owner must serialise calls of `record`."""
 
     def __init__(self) -> None:
         self._accounts: dict[str, _Account] = {}
         self._ratios: dict[str, float] = {}
 
     def expect(self, rows: Sequence[Row], cache: Cache, prefix: PromptPrefix, now: float) -> Expectation:
-        """What a call made now would find, given the prefixes of its thread and account, the newest last. Changes nothing."""
+        """Estimate what a call made now would read, given the prefixes of its thread and account, the newest last. Changes nothing."""
         found = self._find(rows, cache, prefix, now)
         return COLD if found is None else self._expectation(found, cache, now)
 
@@ -139,23 +139,23 @@ class Ledger:
         return kept[-_MOST:], expected
 
     def hit_rate(self, account: str) -> float:
-        """How much of what was expected to be read was read, lately."""
+        """Return the recent share of expected cache reads that happened."""
         found = self._accounts.get(account)
         return found.read / found.expected if found else 1.0
 
     def ratio(self, model: str) -> float | None:
-        """Counted over estimated tokens; None: nothing was counted yet."""
+        """Return counted over estimated tokens; None before the first count."""
         return self._ratios.get(model)
 
     def dump(self) -> dict[str, Any]:
-        """What was learnt of models and accounts, as JSON types."""
+        """Return the learned values as JSON types."""
         return {
             "ratios": dict(self._ratios),
             "hits": {name: [each.expected, each.read] for name, each in self._accounts.items()},
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump` gave; a ConfigurationError if it is something else."""
+        """Restore what `dump` returned; a ConfigurationError if it is invalid."""
         ratios, hits = (mapping(state.get(name, {}), _WHAT) for name in ("ratios", "hits"))
         for model, ratio in ratios.items():
             if isinstance(ratio, bool) or not isinstance(ratio, int | float) or not 0.0 < ratio < _INFINITE:

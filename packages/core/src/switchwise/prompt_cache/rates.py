@@ -1,4 +1,4 @@
-"""What reading, writing and answering costs at one model: its price and its cache rule as four numbers."""
+"""Cache rates of one model: its price and its cache rule as USD per token read, written, uncached and answered."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """How the prompt cache of each provider and model works, as data.
 
-The table is `rules.json` beside this file; its header names the source and the day. Where a model is not listed its provider's
+The table is `rules.json` in this folder; its header names the source and the day. Where a model is not listed its provider's
 rule counts, and where the provider is not listed nothing is cached: such a rule has `known=False`, and a decision says so.
 """
 

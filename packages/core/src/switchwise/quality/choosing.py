@@ -19,7 +19,7 @@ ANSWER = 500  # tokens of a usual answer, where only list prices are known
 
 
 class UsesQuality:
-    """A policy with an estimator: what the router tells the policy reaches the estimator, and is dumped and loaded with it.
+    """A policy with an estimator: outcomes reported to the policy reach the estimator, which is dumped and loaded with it.
 
     Parameters:
         quality: an estimator.

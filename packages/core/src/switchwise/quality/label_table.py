@@ -236,7 +236,7 @@ class LabelTable(Learning):
 
 
 def pooled_k(rows: Sequence[tuple[Label, Mapping[str, Cell]]]) -> float:
-    """Outcomes that a parent's mean is worth beside its labels' own: as `switchwise.quality.fitting.shrinkage`, without numpy."""
+    """Outcomes that a parent's mean is worth compared to its labels' own: as `switchwise.quality.fitting.shrinkage`, without numpy."""
     totals: dict[str, list[float]] = {}
     within = count = 0.0
     for _, cells in rows:

@@ -1,6 +1,6 @@
 """How outcomes reach an estimator: attempts and their verdicts, feedback by decision id, the end of a task. Each counts once.
 
-An estimator that learns inherits from `Learning`. The policies that use it pass on what the router tells them, so that one estimator in
+An estimator that learns inherits from `Learning`. The policies that use it pass on the outcomes that the router reports, so that one estimator in
 several policies receives each outcome several times: known outcomes are remembered, and count once.
 """
 
@@ -22,7 +22,7 @@ ANY = ""  # feedback goes by the id of the decision alone, which is random: its 
 
 
 class Learning:
-    """Turns what a router tells into grades: of a call when it was judged, of its task when somebody says how that ended.
+    """Converts outcomes that a router reports to grades: of a call when it was judged, of its task when somebody says how that ended.
 
     Parameters:
         store: where it remembers; None: in this process.

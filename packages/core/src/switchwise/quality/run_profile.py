@@ -59,12 +59,12 @@ class Profile(NamedTuple):
     quantiles: Sequence[Sequence[float]] = ()
 
     @property
-    def failures_tell(self) -> bool:
+    def failures_predict(self) -> bool:
         """The failure channel is armed: failures predict failure here, or nobody has measured it."""
         return self.failures == UNKNOWN or self.failures >= ARMED
 
     @property
-    def effort_tells(self) -> bool:
+    def effort_predicts(self) -> bool:
         """The effort channel is armed: it was measured, and it predicts failure."""
         return self.laborious >= ARMED
 
@@ -83,7 +83,7 @@ def profile(runs: Sequence[Finished], enough: int = ENOUGH) -> Profile:
 
     >>> stumbling = [Finished(0.0, (9, 2, 50, 200), (4.0, 5.0), 6.0)] * 20 + [Finished(1.0, (9, 2, 50, 200), (0.0, 0.0), 0.0)] * 20
     >>> found = profile(stumbling)
-    >>> found.failures, found.failures_tell, found.laborious, found.effort_tells
+    >>> found.failures, found.failures_predict, found.laborious, found.effort_predicts
     (1.0, True, 0.5, False)
     """
     failed = [run for run in runs if run.solved < 0.5]

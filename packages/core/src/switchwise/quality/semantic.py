@@ -20,7 +20,7 @@ from switchwise.quality.label_table import Label, LabelTable
 from switchwise.quality.text.embedders import embedder_of, hashed_ngrams, unit
 from switchwise.state.in_process import Memory
 
-FADING, TURNS = 0.5, 3  # the weight of a user's turn beside the next one, and how many count
+FADING, TURNS = 0.5, 3  # the weight of a user's turn relative to the next one, and how many count
 PREFERRED = 10.0  # solved outcomes that a preference is worth
 
 

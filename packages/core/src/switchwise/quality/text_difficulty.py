@@ -4,7 +4,7 @@ Use it where a thousand and more graded calls of a kind of work are there: on si
 some ten points of saving at equal quality. It is silent on labels without data: no model of words carries over to other work. Not for
 whole agent tasks: what an issue says does not tell who solves it.
 
-Source: a ridge on hashed words beside an item response model; docs/guide/quality.md has the measurements. Needs numpy.
+Source: a ridge on hashed words combined with an item response model; docs/guide/quality.md has the measurements. Needs numpy.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What two answers must share to count as the same: for votes, and for verifiers that compare."""
+"""Comparison key of an answer, for votes and for verifiers that compare answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FENCE = re.compile(r"^```\w*\n(.*?)\n?```$", re.DOTALL)
 
 
 def answer_key(reply: Reply) -> str:
-    r"""The tools that it calls, with their arguments; else its JSON; else what it names as its final answer; else all of its words.
+    r"""Return the called tools with their arguments; else the answer's JSON; else its stated final answer; else all of its words.
 
     >>> answer_key(Reply("Let me see.\nAnswer: **42.**")) == answer_key(Reply("6 x 7, so\n\\boxed{42}")) == answer_key(Reply("42"))
     True

@@ -1,10 +1,10 @@
-"""What one message says by itself: what its tools do, whether a tool failed, what a user asks for.
+"""Reads signals from a single message: kind of tool calls, tool failures, the user's request.
 
-A message is read once and what was read is kept, so reading may cost some microseconds; it looks at a bounded head and tail of the
-text, however long the text is. Nothing here knows the rest of the conversation: `phases` does.
+Each message is read once and the result is kept, so reading may cost some microseconds; it looks at a bounded head and tail of the
+text, whatever its length. The rest of the conversation is the business of `phases`.
 
 Rules:
-1. A status that somebody set is believed before any text. An exit code in the text comes next, and only then wording.
+1. An explicit status takes precedence over any text. An exit code in the text comes next, and only then wording.
 2. The word "error" somewhere in a result proves nothing: a result fails where it *begins* with an error, where its JSON has
    an error at the top, or where the output of something that was run has a traceback or a failing summary at the start of a line.
 3. Words are looked for with `in` before any pattern is tried: a pattern over a page of text costs 200 us, a miss 0.1 us.
@@ -32,14 +32,14 @@ class Fault(IntEnum):
 
 
 class MessageSignals(NamedTuple):  # quick to make: there is one for each message
-    """What one message says.
+    """Signals of one message.
 
     Parameters:
         role: `system`, `user`, `assistant` or `tool`; the observation that some agents send as a user message is `tool`.
-        kind: what the calls of an assistant turn do, or what the tool of a tool turn does; None: no call, or not known.
+        kind: kind of the calls of an assistant turn, or of the tool of a tool turn; None if there is no call, or unknown.
         fault: how badly a tool turn went.
-        because: the words or names that tell.
-        asks: the phase that a user turn asks for; `implementing`: the user agrees to what was proposed; None: it does not say.
+        because: the words or names that are the evidence.
+        asks: the phase that a user turn asks for; `implementing`: the user accepts the proposal; None if unclear.
         runs: one of an assistant turn's calls runs something.
     """
 
@@ -86,7 +86,7 @@ def _brief(text: str) -> str:
     return text.strip().split("\n", 1)[0][:60]
 
 
-# Assistant turns. The most telling of several calls stands for the turn.
+# Assistant turns. Of several calls, the most informative represents the turn.
 
 _TELLING: Final = (
     ToolKind.FINISH,
@@ -177,7 +177,7 @@ def _fault(kind: ToolKind | None, text: str, failed: bool | None) -> tuple[Fault
         return (Fault.SEVERE, crash) if crash else (Fault.PLAIN, "error status")
     lowered = ends.lower()
     if ("code" in lowered or "status" in lowered) and (code := _EXIT.search(lowered)):
-        if code[1] == "1" and _SILENT.search(ends):  # a search that finds nothing exits with 1
+        if code[1] == "1" and _SILENT.search(ends):  # a search without hits exits with 1
             return _FINE
         if code[1] == "0":  # the code is that of the last command of a pipe, so a crash may stand before it
             return (Fault.PLAIN, crash) if crash else _FINE
@@ -190,7 +190,7 @@ def _fault(kind: ToolKind | None, text: str, failed: bool | None) -> tuple[Fault
 
 
 def _crash(text: str) -> str:
-    """The line that tells of a crash; empty: none does."""
+    """Return the line that reports a crash; empty if there is none."""
     for word, line in _CRASHES:
         at = text.find(word)
         while at >= 0:
@@ -202,7 +202,7 @@ def _crash(text: str) -> str:
 
 
 def _object_fails(text: str) -> bool:
-    """A JSON object tells of an error at its top."""
+    """Return whether a JSON object has an error at its top level."""
     if _BEGINS_OBJECT.match(text, 0, _HEAD):
         return True
     if len(text) > _WHOLE or not any(word in text for word in _SAYS_SO):
@@ -294,7 +294,7 @@ def _asked(text: str) -> tuple[Phase | None, str]:
 
 
 def _agreed(text: str) -> str:
-    """The words by which the user agrees to what was proposed; empty: the user does not."""
+    """Return the words with which the user accepts a proposal; empty if there are none."""
     if _YES.match(text):
         return _brief(text)
     if any(word in text for word in _GO):

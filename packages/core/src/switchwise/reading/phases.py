@@ -29,13 +29,13 @@ _ANSWERS: Final = frozenset((ToolKind.LOOKUP, ToolKind.OTHER, ToolKind.WRITE))
 
 # Named tuples, because one of each is made per message on the path of a decision.
 class Stance(NamedTuple):
-    """The phase, and what speaks against it.
+    """The phase, and the evidence for a rival one.
 
     Parameters:
-        phase: the kind of work; None: nothing tells yet.
+        phase: the kind of work; None if unknown.
         because: the evidence that made it so.
-        rival: the phase that the latest signs speak for.
-        weight: how much they weigh.
+        rival: the phase that the latest evidence supports.
+        weight: the weight of that evidence.
     """
 
     phase: Phase | None = None
@@ -44,7 +44,7 @@ class Stance(NamedTuple):
     weight: int = 0
 
     def lean(self, phase: Phase, weight: int, because: str) -> Stance:
-        """Weigh one sign that speaks for `phase`."""
+        """Return the stance after one piece of evidence for `phase`."""
         if self.phase is phase:
             return Stance(phase, self.because) if self.rival else self
         total = weight + self.weight if self.rival is phase else weight
@@ -54,15 +54,15 @@ class Stance(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """What the messages so far come to.
+    """State of a conversation after the messages so far.
 
     Parameters:
         stance: the phase.
         last: the role of the last message that is not the system's.
-        kind: what the assistant's last turn did; None: it only spoke.
+        kind: kind of the assistant's last tool calls; None if it called none.
         runs: it ran something.
         users, steps: how many turns the user had, and how many turns of the assistant called tools.
-        answered: the assistant has said or done something.
+        answered: the assistant has answered or called a tool.
         changed: what was changed since the user last asked for something; None: nothing yet.
         broken: something that was run failed, and has not passed since.
         failures: failed tool results in a row.
@@ -97,7 +97,7 @@ def advance(before: Progress, message: MessageSignals) -> Progress:
 
 
 def signals(progress: Progress, tools: bool | None = None) -> Signals:
-    """What the progress says about the next call.
+    """Derive the signals for the next call from the progress.
 
     Parameters:
         tools: whether the call may use tools; None: not known. Where results are in and no tool is offered, the call can
@@ -113,7 +113,7 @@ def signals(progress: Progress, tools: bool | None = None) -> Signals:
 
 
 def detect(messages: Iterable[MessageSignals], tools: bool | None = None) -> Signals:
-    """What these messages say about the next call; see `signals`.
+    """Return the signals of these messages for the next call; see `signals`.
 
     >>> from switchwise.reading.message_signals import read_message
     >>> from switchwise.nouns.signals import Turn

@@ -1,4 +1,4 @@
-"""Read conversations as they grow: what was read once is not read again.
+"""Reads conversations incrementally: no message is read twice.
 
 A framework hands over the whole history with every call: the same objects as before, and a few new ones. Per thread the
 reader keeps those objects and one record per message; a new call is compared by identity and only its new end is read,
@@ -6,13 +6,13 @@ so that the cost does not grow with the conversation.
 
 Rules:
 1. Messages are compared by identity. A message that is changed in place is not seen; frameworks replace theirs.
-2. All that is told about a conversation is a fold over its messages, kept after each of them. So where a history was
-   edited, cut, compacted or restored, reading resumes at the first difference and tells what reading afresh would tell.
+2. Everything derived from a conversation is a fold over its messages, kept after each of them. So where a history was
+   edited, cut, compacted or restored, reading resumes at the first difference and gives the same result as reading from the start.
 3. `list == list` compares pointers first: 7 us for 10,000 messages that are the same, without a copy, and all that grows
    with them. Where pointers differ it asks the messages' own `==`, which is slow (pydantic compares field by field). So
    the ends are compared by identity before: what was added, dropped or replaced at the end never gets there. A history
    whose ends agree but whose middle was replaced pays for one such comparison; messages that are equal must say the same.
-4. Three things that programs do at every call stay cheap: adding messages, writing the first system message anew, and
+4. Three things that programs do at every call stay cheap: adding messages, rewriting the first system message, and
    putting a passing reminder at the end.
 """
 
@@ -43,15 +43,15 @@ _BOUND: Final = 4_096
 
 @dataclass(slots=True)  # not frozen: each is made for one caller, and freezing takes longer than all the rest of it
 class Reading:
-    """What a conversation says, read up to its last message.
+    """Everything read from a conversation, up to its last message.
 
     Parameters:
         tokens: estimated length of its messages and of what stands before them, in tokens; calibration comes on top.
         signals: phase and step.
-        modalities: what it contains beside text.
+        modalities: content other than text.
         length: how many messages it has.
         last_user: index of the last message that says what the user wants; -1: there is none.
-        prefix: the same conversation as a prefix of blocks, which goes on growing: what is cached of it is told by that.
+        prefix: the same conversation as a prefix of blocks, which keeps growing: used to estimate what is cached.
     """
 
     tokens: int = 0
@@ -62,18 +62,18 @@ class Reading:
     prefix: PromptPrefix | None = field(default=None, compare=False)
 
 
-# What one message says by itself: digest, tokens, signals, media, as in `Line`.
+# Properties of a single message: digest, tokens, signals, media, as in `Line`.
 _Own = tuple[int, int, MessageSignals, frozenset[str]]
 
 
 class Line(NamedTuple):
-    """The record of one message: what it says by itself, and what all messages up to it come to.
+    """The record of one message: its own properties, and the state of the conversation up to it.
 
     Parameters:
-        digest: tells the same content in another object; of this process only.
+        digest: equal for equal content in another object; valid in this process only.
         tokens, signals, media: of this message.
         total, progress, modalities, last_user: of the conversation up to and with it. A system message that stands first is left out
-            of them: many programs write it anew for every call, and what follows must not be counted again for that.
+            of them: many programs rewrite it for every call, which must not invalidate the later records.
     """
 
     digest: int
@@ -105,7 +105,7 @@ def _after(before: Line, own: _Own, at: int) -> Line:
 
 
 class _Thread(Generic[M]):
-    """What is known of one conversation. The two lists are equally long, but for the moment in which they change."""
+    """State of one conversation. The two lists are equally long, but for the moment in which they change."""
 
     __slots__ = ("counted", "front", "lines", "lock", "messages", "prefix", "used")
 
@@ -158,10 +158,10 @@ class ConversationReader(Generic[M]):
         self._count = 0
 
     def read(self, key: Hashable, messages: Sequence[M], tools: bool | None = None, front: Front = NO_FRONT) -> Reading:
-        """What the conversation `key` says, given all its messages up to now.
+        """Read the conversation `key`, given all its messages so far.
 
         Parameters:
-            key: tells conversations apart, such as (session, agent).
+            key: identifies the conversation, such as (session, agent).
             messages: the whole history; a list is quickest.
             tools: whether the call may use tools; None: not known.
             front: what the provider puts in front of the messages: the tools that are bound, with their settings.
@@ -177,7 +177,7 @@ class ConversationReader(Generic[M]):
         return Reading(total, signals(last.progress, tools), modalities, len(history), last.last_user, thread.prefix)
 
     def forget(self, key: Hashable) -> None:
-        """Let go of a conversation, and of its messages."""
+        """Release a conversation and its messages."""
         with self._lock:
             thread = self._threads.pop(key, None)
             if thread is not None:
@@ -306,7 +306,7 @@ def _shared(kept: list[M], messages: list[M]) -> int:
 def fingerprint(system: str, first_user: str) -> str:
     """An identity for a conversation whose framework gives none: 16 hexadecimal digits.
 
-    The first user message tells conversations apart, the system prompt tells agents apart. Two conversations that begin
+    The first user message distinguishes conversations, the system prompt distinguishes agents. Two conversations that begin
     with the same words share it.
 
     >>> fingerprint("You are helpful.", "Hi")

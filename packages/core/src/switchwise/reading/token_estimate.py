@@ -1,6 +1,6 @@
-"""How long a prompt is, in tokens, without a tokenizer: nine byte classes, counted at C speed and weighted.
+"""Estimates token counts without a tokenizer: nine byte classes, counted at C speed and weighted.
 
-Use it to tell what fits a context window and what a call will cost before it is made. It is an estimate: over whole
+Use it to check what fits a context window and what a call will cost before it is made. It is an estimate: over whole
 agent requests it is off by about 3 % for OpenAI's `o200k` and 13 % for other vocabularies, and by 10 % for a single
 excerpt. It always counts the same for the same text. What a provider really counted corrects it elsewhere: a factor per
 model and the last call's exact usage apply to the sums made here, never inside them, so that what is counted once per
@@ -36,15 +36,15 @@ _ALL_READ: Final = 65_536
 _CHUNK: Final = 4_096
 
 MESSAGE: Final = 4
-"""Tokens that a message costs beside its content: role and separators."""
+"""Tokens that a message costs besides its content: role and separators."""
 CALL: Final = 8
-"""Tokens that a tool call, or a tool result, costs beside name, arguments and content: identifier and separators."""
+"""Tokens that a tool call, or a tool result, costs besides name, arguments and content: identifier and separators."""
 MEDIA: Final = {"image": 1_200, "audio": 1_000, "document": 5_000, "video": 10_000}
 """Flat allowances: an image of about one megapixel, a minute of speech, two pages of a document, half a minute of film."""
 
 
 def estimate(text: str) -> int:
-    """How many tokens `text` is, about. Texts above 64 K characters are counted on a sample of sixteen even pieces.
+    """Estimate the tokens of `text`. Texts above 64 K characters are counted on a sample of sixteen even pieces.
 
     >>> estimate("The quick brown fox jumps over the lazy dog.")
     9
@@ -60,29 +60,29 @@ def estimate(text: str) -> int:
 
 
 def tools(schema_json: str) -> int:
-    """How many tokens a request's tools add, given their schemas as JSON; they are sent with every call."""
+    """Estimate the tokens that a request's tools add, given their schemas as JSON; they are sent with every call."""
     return estimate(schema_json) + MESSAGE if schema_json else 0
 
 
 class Lengths(Generic[T]):
-    """How long things are that come again with every call, such as definitions of tools, in tokens; each is measured once.
+    """Caches the token counts of things that recur in every call, such as tool definitions; each is measured once.
 
     Measuring one may take a millisecond. So a list of the same objects is known at a glance; in any other, a thing is known by
-    what tells it.
+    its identity.
 
     Parameters:
         measure: tokens of one.
-        told_by: tells one from the others, in whatever object it comes.
+        identity: identifies a thing, independent of the object that holds it.
         size: how many lists, and eight times as many things, are remembered.
 
-    >>> lengths = Lengths(estimate, told_by=str)
+    >>> lengths = Lengths(estimate, identity=str)
     >>> lengths.of(["one tool", "another tool"])
     4
     """
 
-    def __init__(self, measure: Callable[[T], int], told_by: Callable[[T], Hashable], size: int = 128) -> None:
+    def __init__(self, measure: Callable[[T], int], identity: Callable[[T], Hashable], size: int = 128) -> None:
         self._measure = measure
-        self._told_by = told_by
+        self._identity = identity
         self._lists: Memory[tuple[int, ...], tuple[tuple[T, ...], int]] = Memory(size)
         self._each: Memory[Hashable, int] = Memory(8 * size)
 
@@ -96,7 +96,7 @@ class Lengths(Generic[T]):
         return known[1]
 
     def _one(self, thing: T) -> int:
-        key = self._told_by(thing)
+        key = self._identity(thing)
         count = self._each.get(key)
         if count is None:
             count = self._measure(thing)
@@ -105,7 +105,7 @@ class Lengths(Generic[T]):
 
 
 def of(turn: Turn) -> int:
-    """How many tokens a message adds to the prompt, everything included.
+    """Estimate the tokens that a message adds to the prompt, everything included.
 
     >>> of(Turn("user", "Hello there")), of(Turn("user", "Hello there", media=("image",)))
     (7, 1207)

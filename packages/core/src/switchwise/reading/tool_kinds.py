@@ -24,7 +24,7 @@ class ToolKind(StrEnum):
     DOCUMENT = "document"  # writes documentation
     TRANSACT = "transact"  # changes the world: books, cancels, sends
     COMPUTE = "compute"  # works something out
-    RUN = "run"  # runs a program or a shell command that tells no more
+    RUN = "run"  # runs a program or an unclassified shell command
     TEST = "test"  # runs checks: tests, builds, linters
     TRACK = "track"  # prepares, keeps books, waits
     FINISH = "finish"  # hands the work in

@@ -1,9 +1,9 @@
 """Tracks how a run is going: evidence of failure, and the effort so far.
 
 A step is one turn of the assistant that calls tools, with the results of these calls. The evidence is summed as a CUSUM: each step adds its
-evidence less a drift, never below zero, so that scattered failures fade and repeated ones add up. Only digests of what was said are kept.
+evidence less a drift, never below zero, so that scattered failures fade and repeated ones add up. Only digests of texts are kept.
 
-Source: E. S. Page, "Continuous inspection schemes" (1954); the weights are given, not learnt. docs/evaluation.md has what they tell of recorded runs.
+Source: E. S. Page, "Continuous inspection schemes" (1954); the weights are given, not learnt. docs/evaluation.md shows how well they predict failure on recorded runs.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _MALFORMED: Final = re.compile(
 
 
 class Step(NamedTuple):
-    """What one step shows.
+    """Observations of one step.
 
     Parameters:
         failed: results that are failures.
@@ -102,12 +102,12 @@ class Trajectory(NamedTuple):
 
     @property
     def effort(self) -> tuple[int, int, int, int]:
-        """How laborious it was: steps, changes, the longest answer and all that was written."""
+        """The effort so far: steps, changes, the longest answer, and all that was written."""
         return self.steps, self.edits, self.longest, self.written
 
 
 class Course(NamedTuple):
-    """What a reader of turns keeps between two calls, besides the trajectory.
+    """State of the trajectory reader between two calls.
 
     Parameters:
         run: the trajectory.
@@ -169,7 +169,7 @@ def read_on(
 
 
 def digest(*texts: str) -> str:
-    """16 hexadecimal digits that tell the same text again; of a long one its ends and its length count."""
+    """Return 16 hexadecimal digits that identify a text; of a long one, its ends and its length count."""
     made = blake2b(digest_size=8)
     for text in texts:
         ends = text if len(text) <= 2 * _ENDS else f"{text[:_ENDS]}{text[-_ENDS:]}"
@@ -178,7 +178,7 @@ def digest(*texts: str) -> str:
 
 
 def still_broken(message: MessageSignals) -> bool:
-    """Whether a user's turn says that something does not work."""
+    """Return whether a user turn reports that something does not work."""
     return message.asks is Phase.DEBUGGING
 
 

@@ -55,7 +55,7 @@ def _price_of(name: str, entry: Mapping[str, Any], listed: Listed) -> Advice | N
         "prices",
         f"The price of {name} has moved",
         f"{entry.get('model')}: the catalogue lists {prices} per million tokens.",
-        "Make the pool anew from the catalogue, or keep your own price if it is negotiated.",
+        "Rebuild the pool from the catalogue, or keep your own price if it is negotiated.",
     )
 
 

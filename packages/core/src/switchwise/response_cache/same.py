@@ -1,6 +1,6 @@
 """Whether two answers say the same, without a model.
 
-An embedding sees the topic that both answers share, not the fact in which they differ. What tells are the words that the question did not bring:
+An embedding sees the topic that both answers share, not the fact in which they differ. The relevant words are those that are not in the question:
 on 2,355 pairs that people judged, answers whose new words are all in one another were the same in 92 % of cases.
 """
 

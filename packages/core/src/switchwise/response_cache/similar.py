@@ -199,7 +199,7 @@ class SimilarAnswers:
             rows.add(vector, wording(text), candidate.group if candidate is not None and same else group)
 
     def report(self) -> dict[str, Any]:
-        """Hits, labels, and the error among the audited hits with its 95 % interval (Clopper-Pearson), beside the bound."""
+        """Hits, labels, and the error among the audited hits with its 95 % interval (Clopper-Pearson), and the bound."""
         with self._lock:
             audited, wrong = self._audited
             low, high = exact_interval(wrong, audited)

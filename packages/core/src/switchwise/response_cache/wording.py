@@ -1,4 +1,4 @@
-"""How two questions differ in their words: the features beside similarity. Digests of words are kept, no text.
+"""Lexical differences of two questions, used in addition to similarity. Keeps digests of words, no text.
 
 An embedding sees the topic; whether two questions have one answer is often decided by a number, a "not", a name, or an order ("from A to B"). None of
 these is a veto: as features of a learnt score they serve more and err less.

@@ -1,4 +1,4 @@
-"""What may be kept at all: no answer of a call that acts, none that is broken, none that somebody wants anew."""
+"""Decides which answers may be cached: none of a call with side effects, none that failed, none for which a fresh one is requested."""
 
 from __future__ import annotations
 

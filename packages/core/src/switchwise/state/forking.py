@@ -3,7 +3,7 @@
 A fork copies memory and one thread. A lock that another thread held stays locked in the child for good, so every lock here is new after a fork.
 What it guards may be in the middle of a change then; each change here is one step of a dictionary, so that a counter may miss one at worst.
 
-Source: `os.register_at_fork`; the standard library makes its own locks anew in the same way (`threading`, `concurrent.futures`).
+Source: `os.register_at_fork`; the standard library re-creates its own locks in the same way (`threading`, `concurrent.futures`).
 """
 
 from __future__ import annotations

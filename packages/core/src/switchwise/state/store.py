@@ -62,7 +62,7 @@ class Lender(Protocol):
 
     @property
     def place(self) -> str:
-        """Tells its accounts from those of other stores, without secrets."""
+        """Identifies the store among others, without secrets."""
 
     @property
     def skew(self) -> float:

@@ -1,4 +1,4 @@
-"""What verifiers that are made of others share: their parts are checked, hear feedback, and are carried along."""
+"""Base of verifiers that combine others: passes checks, feedback and state on to the parts."""
 
 from __future__ import annotations
 

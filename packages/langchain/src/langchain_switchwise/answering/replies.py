@@ -139,7 +139,7 @@ def complete(message: AIMessage, chunks: Sequence[Any] | None = None, marked: bo
 
 
 def _closes(chunks: Sequence[Any]) -> bool:
-    """Whether a stream tells its usage once, after all else. Some servers tell it with every chunk."""
+    """Return whether a stream reports its usage once, at the end. Some servers repeat it in every chunk."""
     reported = [place for place, chunk in enumerate(chunks) if isinstance(chunk, AIMessage) and chunk.usage_metadata]
     return len(reported) == 1 and not any(says_something(chunk) for chunk in chunks[reported[0] :])
 

@@ -26,7 +26,7 @@ class OutOfTheRace(BaseException):
 
 
 class TokensShown(BaseCallbackHandler):
-    """Tells that something of an answer is about to be shown. It stands before the handlers that show it.
+    """Detects that part of an answer is about to be shown. It runs before the handlers that show it.
 
     Parameters:
         hear: receives each chunk with content; False: it may not be shown, and the call is stopped.
@@ -38,7 +38,7 @@ class TokensShown(BaseCallbackHandler):
         self._hear = hear
         self._begun = perf_counter()
         self.first: float | None = None
-        """Seconds until something was said; None: nothing was."""
+        """Seconds until the first content; None if there was none."""
 
     @property
     def ignore_chat_model(self) -> bool:

@@ -34,7 +34,7 @@ _MADE_AGAIN = frozenset(["profile", "metadata", "callbacks", "tags", "rate_limit
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The arguments of a `ChatSwitchwise` beside its models and LangChain's own fields."""
+    """The arguments of a `ChatSwitchwise` besides its models and LangChain's own fields."""
 
     router: Router | None = None
     verify: Verifier | None = None

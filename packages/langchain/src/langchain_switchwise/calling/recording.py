@@ -1,7 +1,7 @@
 """A request of LangChain as a response cache sees it, and its answers given again.
 
 An answer is given again by a copy of the model that gave it, of a class that answers from what was kept: so every way to call it, its parsers, its
-callbacks and its traces are those of the model itself. LangChain's own caches go on working beside it.
+callbacks and its traces are those of the model itself. LangChain's own caches keep working.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ def recorded(watching: Sequence[Observes]) -> None:
     second = report.cost(journal) - first
     logging.getLogger("switchwise.healthy").removeHandler(circuits)
 
-    print(f"\nThe bill, beside the same work with every call on {routing.STRONG} ...\n", flush=True)
+    print(f"\nThe bill, compared with every call on {routing.STRONG} ...\n", flush=True)
     alone = [InMemory(), InMemory()]
     mend((routing.STRONG,), [alone[0]])
     serve((routing.STRONG,), [alone[1]])

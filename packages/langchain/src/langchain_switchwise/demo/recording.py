@@ -50,7 +50,7 @@ def load() -> tuple[str, list[Conversation]]:
 
 
 def errand(name: str, arguments: Mapping[str, Any]) -> str:
-    """What the main agent tells its sub-agent to do."""
+    """The main agent's instruction to its sub-agent."""
     return f"Run {name} with {json.dumps(arguments, sort_keys=True)} and report the flights it finds, as they are."
 
 

@@ -1,7 +1,7 @@
 """Configurable fields: those of a `ChatSwitchwise`, and the settings that its models have fields for.
 
 `configurable_fields(temperature=ConfigurableField(id="temperature"))` is how LangChain lets a run choose a setting of its model. A
-native model is built anew with it. Here it goes with the call, in the words of the target that is chosen.
+native model is rebuilt with it. Here it goes with the call, in the words of the target that is chosen.
 """
 
 from __future__ import annotations

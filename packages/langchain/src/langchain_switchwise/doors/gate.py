@@ -8,7 +8,7 @@ Rules:
 2. It judges what a model said. The message of a call limit, and a reply with calls that nobody ran, pass unjudged.
 3. What one run has used up is private state of that run: it survives interrupts, crashes and a new agent on the same thread,
    and is reset by the next input. Nothing of a run is kept on the object.
-4. The text of a rejected end is streamed before the verdict: an event of kind `custom`, with the message's id, tells the reader
+4. The text of a rejected end is streamed before the verdict: an event of kind `custom`, with the message's id, informs the reader
    to take it back. A sub-agent's text is seen by nobody but its parent, which gets the last one.
 """
 
@@ -150,7 +150,7 @@ def gate_node(
 ) -> Callable[..., Command[Any]]:
     """A node that checks what the node before it handed in: on to `onward`, or `back` with the findings.
 
-    The state needs `switchwise_gate: dict` beside its messages, and `switchwise_decision` (`SwitchwiseState`) for later calls to follow
+    The state needs `switchwise_gate: dict` in addition to its messages, and `switchwise_decision` (`SwitchwiseState`) for later calls to follow
     the gate's choice of a target. Add it with `graph.add_node("gate", gate_node(...), destinations=("agent", "__end__"))`.
 
     Parameters:

@@ -1,4 +1,4 @@
-"""What the middleware keeps in the state of an agent's graph, beside the agent's own.
+"""Fields that the middleware adds to the state of an agent's graph.
 
 | | comes from | is there for |
 |---|---|---|

@@ -105,7 +105,7 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
         self._restored: Memory[tuple[str, ...], bool] = Memory(threads)
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but what is remembered of threads: a copy begins anew, and restores them once more."""
+        """Everything but the state of threads: a copy starts empty, and restores them again."""
         return {name: value for name, value in vars(self).items() if name != "_restored"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -43,7 +43,7 @@ _MAKERS = {
     "openrouter": "openrouter",
     "xai": "xai",
 }
-"""`model_provider` of an answer -> its row, where that tells how its streams end, as of the integrations of 2026-11."""
+"""`model_provider` of an answer -> its row, where that determines how its streams end, as of the integrations of 2026-11."""
 _OLLAMAS_OPTIONS = """mirostat mirostat_eta mirostat_tau num_ctx num_gpu num_predict num_thread repeat_last_n repeat_penalty seed stop temperature
 tfs_z top_k top_p""".split()
 _EVERYWHERE = frozenset(["strict"])

@@ -195,7 +195,7 @@ def abilities(profile: ModelProfile | None) -> Capabilities:
 def common_profile(models: Iterable[BaseChatModel]) -> ModelProfile | None:
     """What can be relied on: the AND of what all can, and the least of their limits, but the largest window; None where one does not say.
 
-    `max_input_tokens` tells when a conversation must be made shorter. That is not before the largest window is full: until then a target that can
+    `max_input_tokens` decides when a conversation must be shortened. That is not before the largest window is full: until then a target that can
     serve it is left.
     """
     profiles: list[Mapping[str, Any]] = [model.profile or {} for model in models]

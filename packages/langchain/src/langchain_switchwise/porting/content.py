@@ -1,7 +1,7 @@
 """What users and tools say, in blocks that the target's integration takes.
 
 LangChain's integrations of OpenAI and Anthropic translate its standard blocks and each other's pictures. The other blocks they pass on as
-they are, which is refused, or (Responses) drop without a word; other integrations raise. So pictures and files are read and told anew for
+they are, which is refused, or (Responses) drop without a word; other integrations raise. So images and files are parsed and rewritten for
 those (`media`). A block that no rewriting can carry over is not dropped: the target is
 UNSUPPORTED, and another one is asked.
 """

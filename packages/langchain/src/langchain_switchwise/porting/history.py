@@ -39,7 +39,7 @@ _OWN = {"openai-responses": frozenset(["reasoning", "refusal"])}
 _THOUGHTS = ("thinking", "redacted_thinking", "reasoning_content")
 _MAKERS_KEYS = frozenset(["reasoning", "reasoning_content", "reasoning_details", "tool_outputs", "audio", "parsed", "refusal"])
 _PASSED_ON = ("openai-chat", "openai-responses", "anthropic", "other")
-"""Whose integrations take each other's plain answers as they are; others send on what lies beside the text."""
+"""Whose integrations take each other's plain answers as they are; others also send on the extra fields."""
 _NAMES = ("openai-chat", "chat-completions", "mistral", "ollama", "cohere")
 """Whose integrations send on the names of authors."""
 

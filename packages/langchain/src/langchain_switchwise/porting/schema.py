@@ -17,7 +17,7 @@ class AnswerSchema:
 
     Parameters:
         schema: a Pydantic class, a TypedDict, or a JSON or OpenAI schema.
-        include_raw: give the message and a parsing error beside the parsed answer.
+        include_raw: return the message and the parsing error with the parsed answer.
         options: further arguments for the target's own `with_structured_output` (`method`, `strict`).
     """
 
@@ -30,7 +30,7 @@ class AnswerSchema:
         self._built: dict[str, Runnable[LanguageModelInput, Any]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Without the models, which are built for it anew: they hold keys."""
+        """Pickle without the models, which are rebuilt: they hold keys."""
         return AnswerSchema, (self.schema, self.include_raw, self.options)
 
     @property

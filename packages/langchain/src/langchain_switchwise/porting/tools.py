@@ -163,7 +163,7 @@ def measured(tool: Tool) -> int:
     return tokens.tools(schema)
 
 
-def told_by(tool: Tool) -> tuple[str, int]:
+def tool_identity(tool: Tool) -> tuple[str, int]:
     """Name and length of the description, whatever a tool is."""
     if isinstance(tool, Mapping):
         function = tool.get("function")

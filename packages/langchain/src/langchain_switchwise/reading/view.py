@@ -12,7 +12,7 @@ from typing import Any
 from langchain_core.runnables.config import var_child_runnable_config
 
 from langchain_switchwise.models.messages import turn_of
-from langchain_switchwise.porting.tools import measured, told_by
+from langchain_switchwise.porting.tools import measured, tool_identity
 from langchain_switchwise.reading.inputs import DEADLINE, LIMITS, Request, refuse_unknown
 from switchwise import ConfigurationError, Limits, StepKind, View
 from switchwise.adapting.views import Caller, ViewBuilder, longest_of, opening
@@ -33,7 +33,7 @@ class Views:
     """
 
     def __init__(self, size: int = 2_000) -> None:
-        self._builder = ViewBuilder(turn_of, measured, told_by, size, name=lambda tool: told_by(tool)[0])
+        self._builder = ViewBuilder(turn_of, measured, tool_identity, size, name=lambda tool: tool_identity(tool)[0])
         self._names: Memory[tuple[str, ...], str] = Memory(size)
 
     def view(self, request: Request, streamed: bool = False) -> View:

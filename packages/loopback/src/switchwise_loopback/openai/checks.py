@@ -64,7 +64,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
 }
 LONGEST_CALL_ID = 40
 NO_AUDIO = ("gpt-3", "gpt-4", "gpt-5", "gpt-6", "o1", "o3", "o4")
-"""Models that hear only if their name says audio."""
+"""Models that accept audio only if their name contains `audio`."""
 REASONING = re.compile(r"(o1|o3|o4)\b|gpt-5(-mini|-nano|-pro)?(-20\d\d-\d\d-\d\d)?\Z")
 _USER_NAME = re.compile(r"[^\s<|\\/>]+\Z")
 

@@ -23,7 +23,7 @@ from .tools import known, needed, not_empty, one_of, typed
 
 PARAMETERS = frozenset("input model prompt_cache_key prompt_cache_options questions safety_identifier".split())
 QUESTIONS: Mapping[str, frozenset[str]] = {
-    # type: its own fields beside type, name and instructions
+    # type: its own fields besides type, name and instructions
     "predicate": frozenset(),
     "choice": frozenset(["choices"]),
     "score": frozenset(["levels"]),

@@ -338,7 +338,7 @@ def _told(attempts: Iterable[Attempt]) -> list[dict[str, Any]]:
 
 
 def _named(attempt: Mapping[str, Any]) -> dict[str, Any]:
-    """An attempt as a result tells it."""
+    """Build the attempt from a result."""
     verdict = attempt["verdict"]
     result = attempt["kind"] or ("rejected" if verdict is not None and not verdict[0] else "accepted")
     return {"target": attempt["target"], "result": result, "cost": attempt["cost"]}

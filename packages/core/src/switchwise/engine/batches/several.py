@@ -24,8 +24,8 @@ class Several:
 
     Parameters:
         live: what the flow wants.
-        tell: tells the flow what has happened, and gives what it wants next.
-        interrupt: tells it that the call that is shown broke off.
+        tell: reports an event to the flow, and returns its next calls.
+        interrupt: reports that the shown call broke off.
         unshown: takes complete replies whose chunks were not shown.
         resend: as of `Run`.
         note: takes each chunk that is shown.

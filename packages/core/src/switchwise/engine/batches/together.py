@@ -1,7 +1,7 @@
 """Several calls live at once: which are, when it ends, and what becomes of each. Who is chosen is decided in `route`.
 
 Rules:
-1. Only the flow decides what is live; whoever drives makes what is new, cancels what is gone, and tells what comes first.
+1. Only the flow decides what is live; the driver starts new calls, cancels removed ones, and reports the first event.
 2. A call is reserved for before it is begun, and settled when it ends: answered, failed or cancelled. None is left open.
 3. Once the first chunk decides, its call is chosen for good: the others are cancelled before anything of it is shown.
 """

@@ -1,4 +1,4 @@
-"""Beside live traffic: a candidate in the shadow, alarms for drift, and an audit of what was paid."""
+"""Evaluation on live traffic: shadow routers, drift alarms, and an audit of spending."""
 
 from switchwise.evaluation.live.audit import Audit, Group, audit
 from switchwise.evaluation.live.drift import Alarm, Drift

@@ -3,7 +3,7 @@
 A group is an agent in a phase. For each, the cheapest target of the pool that is expected to do as well (within a margin) is looked for.
 Whole groups move, so caches go with them: every call is billed again with the same uncached, read and written tokens. Where the estimator
 knows dollars of whole tasks, their ratio counts if it is worse than that bill: a cheap model may need more steps. Nothing here says that
-the work *would* have been as good: that is what the estimates are, with their evidence beside them. Try it with `Canary`.
+the work *would* have been as good: that is what the estimates are, with their evidence. Try it with `Canary`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A candidate router beside the live one: it decides, nobody acts on it; and pairs of results judged blind.
+"""Shadow evaluation: a candidate router decides without effect next to the live one, and pairs of results are judged blind.
 
     shadow = Shadow(candidate)
     live = Router(pool, *policies, observers=[shadow])

@@ -1,4 +1,4 @@
-"""Routers tried on recorded outcomes, beside the baselines that humble them."""
+"""Routers tried on recorded outcomes, compared with simple baselines."""
 
 from switchwise.evaluation.trials.evaluate import SetResult, evaluate
 

@@ -69,7 +69,7 @@ def regret(
     Parameters:
         outcomes: complete, few targets.
         prior: outcomes that a prior is worth; 0: a flat one, worth one outcome.
-        off: standard deviation of the prior's error, drawn anew for each seed.
+        off: standard deviation of the prior's error, drawn per seed.
         notices: the table forgets where a rate is shown to have dropped.
         worsens: the target that is best for the first label loses 40 % of its successes half-way.
     """

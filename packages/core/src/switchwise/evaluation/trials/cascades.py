@@ -18,7 +18,7 @@ from switchwise.quality.sequential import AtLeast
 
 CANDIDATES, NODES, GRID = 8, 15, 41
 SETTINGS = 48
-PSEUDO = 20.0  # outcomes that a target's own rate is worth beside its rate where another target failed
+PSEUDO = 20.0  # outcomes that a target's own rate is worth compared to its rate where another target failed
 ACCURACIES = (100, 90, 80, 70)
 ORDERS = 20
 OUT_OF_LINE = 0.75  # share of the expected rate of accepted results below which a cascade stops

@@ -24,7 +24,7 @@ class Found(NamedTuple):
 
     Parameters:
         share: of the runs that it escalates.
-        precision: of those, how many fail; beside it stands the share of all runs that fail.
+        precision: of those, the share that fails; printed next to the share of all runs that fail.
         recall: of the failing runs, how many it escalates.
         step: the median step at which it does, None: it never does.
     """
@@ -64,7 +64,7 @@ class Escalations(NamedTuple):
             "failed": self.failed,
             "auc_by_step": {str(step): {**found.as_dict(), "runs": n} for step, (found, n) in self.by_step.items()},
             "auc_effort": self.effort.as_dict(),
-            "armed": {"failures": self.profile.failures_tell, "effort": self.profile.effort_tells},
+            "armed": {"failures": self.profile.failures_predict, "effort": self.profile.effort_predicts},
             "measured": {"failures": self.profile.failures, "effort": self.profile.laborious},
             "rules": {
                 name: {**found._asdict(), "precision": found.precision.as_dict(), "recall": found.recall.as_dict()}
@@ -142,8 +142,8 @@ def _text(found: Escalations) -> str:
         lines += [f"    step {step:<3} {value}   of {n} runs" for step, (value, n) in found.by_step.items()]
         lines.append(f"  AUC of the effort at the end: {found.effort}")
         for channel, value, armed in (
-            ("failures", found.profile.failures, found.profile.failures_tell),
-            ("effort", found.profile.laborious, found.profile.effort_tells),
+            ("failures", found.profile.failures, found.profile.failures_predict),
+            ("effort", found.profile.laborious, found.profile.effort_predicts),
         ):
             measured = "not measured" if value == UNKNOWN else f"measured {value:.2f}"
             lines.append(f"  channel {channel}: {measured}, {'armed' if armed else f'disarmed (below {ARMED:g})'}")

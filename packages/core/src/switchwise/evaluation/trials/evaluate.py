@@ -33,7 +33,7 @@ from switchwise.quality.text.featuriser import Read
 SAMPLES = 300
 HALVED = 8  # groups from which on they can be halved
 OUTLIER = 0.05  # a best target that is this far ahead of the second: the set is also shown without it
-REMEMBERED = 2.0  # runs that the table is worth beside a task's own history
+REMEMBERED = 2.0  # runs that the table is worth compared to a task's own history
 SMALL = 0.1  # a small model costs at most this share of the best one; the best of these prices the simulated checks
 AUCS = (0.7, 0.8, 0.9)
 AGAINST = ("label_table", "zero_train", "length")  # differences to these are reported, paired

@@ -26,7 +26,7 @@ SURE = 2.0  # standard errors by which the inner correlation must exceed 0
 PENALTY = 20.0  # of the ridge on difficulties
 STRANGER_PENALTY = 300.0  # of the dense features alone, for labels without data
 STRANGER_LABELS = 10  # labels needed to judge whether the weights carry over
-PAIR_WEIGHT, MANY_WEIGHT = 0.3, len(NAMES) ** -0.5  # of a dense feature beside the words
+PAIR_WEIGHT, MANY_WEIGHT = 0.3, len(NAMES) ** -0.5  # of a dense feature, relative to the words
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from switchwise.quality.fitting.sparse import Rows
 from switchwise.quality.text.dense import NAMES, dense
 from switchwise.quality.text.words import BUCKETS, buckets, cut
 
-COMMON = 0.2  # a bucket in a larger share of the texts tells nothing
+COMMON = 0.2  # a bucket in a larger share of the texts carries no information
 FAR = 4.0  # standard deviations
 RARE = 2  # nor does one in fewer texts
 
@@ -44,7 +44,7 @@ class Scale:
 
     Parameters:
         read: the training part.
-        weight: of each dense feature beside the words, whose row has norm 1.
+        weight: of each dense feature, relative to the words, whose row has norm 1.
     """
 
     def __init__(self, read: Read, weight: float) -> None:
@@ -58,7 +58,7 @@ class Scale:
         self.mean, self.spread = (
             read.dense.mean(axis=0),
             np.where(spread > 1e-6, spread, 1e9),
-        )  # what never varies tells nothing
+        )  # constant features carry no information
         self.weight = weight
 
     def rows(self, read: Read) -> tuple[Rows, Any]:

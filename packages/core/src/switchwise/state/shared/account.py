@@ -1,7 +1,7 @@
 """One amount that several holders spend: what each was granted, returned and spent, and the rule by which it is shared.
 
 A holder is one process life. Its three totals only grow, so that a report may be lost, repeated, late or out of order: the
-store takes the maximum of what it has and what it hears. What counts against the limit is what was spent, and what is
+store takes the maximum of what it has and what is reported. What counts against the limit is what was spent, and what is
 granted and not returned, because it may yet be spent. A lease does not expire into money: what a dead process held stays
 counted until somebody knows what it spent (see `black_box`). Where the limit is per window, a grant counts at the latest
 moment at which it may be used, and what is used counts in the piece of the window in which it was used.
@@ -115,7 +115,7 @@ class Report:
         want: total that it would like to be granted, `granted` included.
         need: what it needs at least, to go on at all; never granted in part. 0: nothing waits.
         known: what it knows of other holders; heard after a loss of memory.
-        ask: it wants to hear of all holders.
+        ask: request the list of all holders.
     """
 
     key: str

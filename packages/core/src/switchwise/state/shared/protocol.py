@@ -17,7 +17,7 @@ class Leases(Protocol):
     """Where accounts are kept. Each verb may be repeated after a time-out."""
 
     name: str
-    """Tells it from other stores, without secrets: an address or a path."""
+    """Identifies the store, without secrets: an address or a path."""
 
     def report(self, reports: Sequence[Report]) -> list[Reply]:
         """Take in reports and grant; replies in the same order. Raises `LostStore`."""

@@ -71,7 +71,7 @@ def blames_the_caller(face: Face) -> None:
         assert kinds_of(journal) == ["bad_request"], kinds_of(journal)
 
 
-def tells_when_all_fail(face: Face) -> None:
+def reports_when_all_fail(face: Face) -> None:
     """The error holds each provider's own, in order, after a bounded number of attempts."""
     with loopback() as provider:
         from switchwise_loopback import Fault
@@ -137,7 +137,7 @@ def counts_tokens(face: Face) -> None:
             assert reply.usage.output_tokens == counted.output_tokens, (reply.usage, counted)
 
 
-def tells_ends(face: Face) -> None:
+def reports_ends(face: Face) -> None:
     """Why an answer ended, in one vocabulary."""
     expected = {
         "stop": EndReason.STOP,

@@ -36,7 +36,7 @@ def takes_whole_answers(face: Face) -> None:
         assert len(server.requests) == 2
 
 
-def tells_calls_apart(face: Face) -> None:
+def separates_calls(face: Face) -> None:
     """A new id begins a new call, whatever its number."""
     pieces = [
         _call("a", '{"what":', "look_up"),

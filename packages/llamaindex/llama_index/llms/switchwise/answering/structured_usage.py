@@ -1,7 +1,7 @@
 """What a structured answer does not tell, since it is the user's own object: its usage, and whether it came to its end.
 
-The integrations send the responses behind it with the events of the chat that they make; an event handler hears them there. Each
-call has what it heard in a context variable, so that concurrent calls do not hear one another. The native structured outputs of
+The integrations send the responses behind it with the events of the chat that they make; an event handler receives them. Each
+call collects them in a context variable, so that concurrent calls do not mix. The native structured outputs of
 Anthropic and of OpenAI's Responses send no event: their usage stays unknown.
 """
 
@@ -27,7 +27,7 @@ _LISTENER: ContextVar[UsageListener | None] = ContextVar("switchwise_usage_liste
 
 
 class UsageHandler(BaseEventHandler):
-    """Passes the responses of the call that is being made in this context on to whoever hears it."""
+    """Passes the responses of the call that is being made in this context on to its listener."""
 
     @classmethod
     def class_name(cls) -> str:
@@ -107,7 +107,7 @@ class UsageListener(NotListening):
 
     @contextmanager
     def here(self) -> Iterator[None]:
-        """Hear what is sent in this block. It must not span a `yield` to somebody else, whose context it would mark."""
+        """Listen to responses in this block. It must not span a `yield` to somebody else, whose context it would mark."""
         token = _LISTENER.set(self)
         try:
             yield

@@ -253,7 +253,7 @@ class _Attempt:
     def _counts_a_part(self, usage: Usage) -> bool:
         """Whether a part of the prompt is not in `usage`.
 
-        Anthropic counts what it read from its cache, and what it wrote to it, beside the prompt. A stream tells these counts
+        Anthropic counts what it read from its cache, and what it wrote to it, separately from the prompt. A stream reports these counts
         with its first event, which the integration keeps to itself, and not every server repeats them with the last.
         """
         end_fields = usage.cache_read_tokens is not None or usage.cache_write_tokens is not None

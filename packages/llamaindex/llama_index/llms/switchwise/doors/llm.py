@@ -211,7 +211,7 @@ class Switchwise(FunctionCallingLLM):
             messages, kwargs: as in `chat`.
             targets: names or roles; None: all.
             progress: called with each side as it comes, such as `print`; None: a progress bar in a terminal or notebook.
-            route: words of `route_scope` beside these.
+            route: further words of `route_scope`.
         """
         where = {"session": f"{TASK}-{uuid.uuid4().hex[:8]}", "task": TASK, **(route or {})}
         return side_by_side(
@@ -378,7 +378,7 @@ class Switchwise(FunctionCallingLLM):
         if not self._own_router:
             raise PicklingError(
                 "a Switchwise with a router of its own cannot be pickled: policies may hold anything; pickle its models and "
-                "build Switchwise(models=..., router=...) anew"
+                "build a new Switchwise(models=..., router=...)"
             )
         fields = {name: getattr(self, name) for name in _FIELDS if name != "callback_manager"}  # the models have theirs
         models = {name: packed(llm) for name, llm in self.models.items()}

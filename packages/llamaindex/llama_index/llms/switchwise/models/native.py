@@ -60,8 +60,8 @@ class Native:
     effort: str = ""
 
     @property
-    def tells_usage_if_asked(self) -> bool:
-        """OpenAI tells the usage of a stream only if asked; not asked of classes that merely speak like it, or against the user."""
+    def requests_usage(self) -> bool:
+        """Whether to request the usage of a stream, which OpenAI sends only on request; not for compatible classes, nor against the user's setting."""
         package = type(self.llm).__module__
         extra = getattr(self.llm, "additional_kwargs", None) or {}
         return package.startswith("llama_index.llms.openai.") and "stream_options" not in extra
@@ -131,7 +131,7 @@ def _ours(native: Native, alone: bool) -> Any:
     if isinstance(retries, int) and retries > 1 and not quiet and not alone:
         warnings.warn(
             f"target {native.name!r} retries by itself (max_retries={retries}): one failing call costs up to "
-            f"{_requests(native.dialect, retries)} requests before switchwise hears of it; leave the setting out",
+            f"{_requests(native.dialect, retries)} requests before switchwise sees the failure; leave the setting out",
             HiddenRetries,
             stacklevel=5,
         )

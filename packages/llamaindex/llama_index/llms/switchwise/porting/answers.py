@@ -52,7 +52,7 @@ class Answers:
         return made is not None and made.target != target
 
     def restored(self, given: ChatMessage, adapted: ChatMessage, target: str) -> ChatMessage:
-        """An answer that calls tools, with what its maker wants back: for OpenAI's integration, which sends on what lies beside such an answer.
+        """An answer that calls tools, with what its maker wants back: for OpenAI's integration, which sends on the extra fields of such an answer.
 
         Parameters:
             given: the answer as the caller has it.

@@ -59,7 +59,7 @@ def settings_for(
     elif choice is not None:
         fits = fitting(neutral(choice)[0], dialect, tools)
         settings["tool_choice"] = in_chat_words(fits) if openai else choice
-    if streamed and usage and dialect.protocol == OPENAI_CHAT.protocol and native.tells_usage_if_asked:
+    if streamed and usage and dialect.protocol == OPENAI_CHAT.protocol and native.requests_usage:
         settings.setdefault("stream_options", {"include_usage": True})
     return settings
 

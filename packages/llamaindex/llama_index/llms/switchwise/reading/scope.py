@@ -42,7 +42,7 @@ MARK = "switchwise_session"
 
 
 class Moment(StrEnum):
-    """What a workflow is at when it calls, as far as its step event tells."""
+    """The current task of a workflow, as far as its step event shows it."""
 
     STEP = "step"
     FINALIZE = "finalize"

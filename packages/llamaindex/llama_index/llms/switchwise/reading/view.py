@@ -34,7 +34,7 @@ class Views:
     def __init__(
         self, size: int = 2_000, fetchers: frozenset[str] = frozenset(), providers: frozenset[str] = frozenset()
     ) -> None:
-        self._builder = ViewBuilder(turn_of, measured, _told_by, size, self._number, lambda tool: _told_by(tool)[0])
+        self._builder = ViewBuilder(turn_of, measured, _tool_identity, size, self._number, lambda tool: _tool_identity(tool)[0])
         self._steps: Memory[Key, Iterator[int]] = Memory(size)
         self._passing_on = providers - fetchers if fetchers else frozenset()
 
@@ -105,7 +105,7 @@ def measured(tool: Any) -> int:
     return tokens.tools(schema)
 
 
-def _told_by(tool: Any) -> tuple[str, int]:
+def _tool_identity(tool: Any) -> tuple[str, int]:
     """Name and length of the description."""
     return str(tool.metadata.name), len(str(tool.metadata.description or ""))
 
