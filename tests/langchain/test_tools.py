@@ -207,7 +207,8 @@ class TestSizes:
             return x
 
         assert (
-            Lengths(measured, tool_identity).of([unreadable, {"type": "web_search_20250305", "name": "web_search"}, object()]) > 120
+            Lengths(measured, tool_identity).of([unreadable, {"type": "web_search_20250305", "name": "web_search"}, object()])
+            > 120
         )  # type: ignore[list-item]
 
     def test_its_memory_is_bounded(self) -> None:
