@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from switchwise.display.figures import usd
+from switchwise.display.figures import many, usd
 from switchwise_loopback import Fault, LoopbackProvider
 from switchwise_loopback.command import environment
 
@@ -184,7 +184,7 @@ def test_chat_says_who_answered_and_what_it_cost(provider: LoopbackProvider, hom
     assert board["targets"]["opus"]["failures"] >= 1
     assert board["cost"] == pytest.approx(second["spent"])
     assert (
-        f"for {sum(row['answers'] + row['failures'] for row in board['targets'].values())} calls in 1 sessions."
+        f"for {many(sum(row['answers'] + row['failures'] for row in board['targets'].values()), 'call')} in 1 session."
         in run("watch", "--once", "calls.jsonl").stdout
     )
 
@@ -276,7 +276,7 @@ def test_chat_and_watch_in_a_terminal(provider: LoopbackProvider, home: Path) ->
         wait_for("0.0", "Targets: opus, luna.")
         subprocess.run([*tmux, "send-keys", "-t", "0.0", "Hello there", "Enter"], check=True)
         wait_for("0.0", "You said: Hello there", "opus | ByStep: the first step is given strong")
-        screen = wait_for("0.1", "for 1 calls in 1 sessions.", "opus", "ByStep")
+        screen = wait_for("0.1", "for 1 call in 1 session.", "opus", "ByStep")
         assert "Waiting" not in screen
         subprocess.run([*tmux, "send-keys", "-t", "0.1", "C-c"], check=True)
     finally:

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from switchwise.cli.output import AsJson, as_json, console
-from switchwise.display.figures import usd
+from switchwise.display.figures import many, usd
 from switchwise.nouns.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -164,7 +164,11 @@ def picture(board: Board) -> Group:
     """A board as tables."""
     total = sum(row.cost for row in board.rows.values())
     count = sum(row.answers + row.failures for row in board.rows.values())
-    sentence = f"{usd(total)} for {count} calls in {len(board.sessions)} sessions." if count else "Waiting for the first call."
+    sentence = (
+        f"{usd(total)} for {many(count, 'call')} in {many(len(board.sessions), 'session')}."
+        if count
+        else "Waiting for the first call."
+    )
     targets = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for heading in ("target", "answers", "failed", "cost", "cached", "seconds"):
         targets.add_column(heading, justify="left" if heading == "target" else "right")
