@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Any, Protocol, TypeVar, cast
 
 from switchwise.adapting.efforts import AtEffort, named_at
@@ -30,6 +31,24 @@ def named(thing: object) -> str:
     if thing is None or isinstance(thing, str):
         return repr(thing)
     return f"the class {thing.__name__}" if isinstance(thing, type) else f"a {type(thing).__name__}"
+
+
+_SETTINGS = frozenset(
+    "temperature max_tokens max_completion_tokens top_p top_k timeout max_retries api_key base_url stop seed streaming aim verify router "
+    "observers catalog cache_hints on_broken reasoning_effort".split()
+)
+
+
+def refuse_slips(options: Mapping[str, Any]) -> None:
+    """Refuse settings that are nearly a usual one: frameworks send them to the provider, or drop them.
+
+    Raises:
+        ConfigurationError: the message says which was meant.
+    """
+    for name in options:
+        near = () if name in _SETTINGS else get_close_matches(name, _SETTINGS, 1, 0.86)
+        if near:
+            raise ConfigurationError(f"{name}=: did you mean {near[0]}=?")
 
 
 def by_name(
@@ -60,6 +79,7 @@ def by_name(
         raise ConfigurationError(
             f"{', '.join(sorted(options))}: no model takes this setting, since all models= are given as objects; set it on them"
         )
+    refuse_slips(options)
     found: dict[str, N] = {}
     for name, model in given:
         bare = _bare(model)

@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
 
 from switchwise.catalog.abilities import abilities
 from switchwise.catalog.prices import priced
@@ -116,13 +117,22 @@ class Catalog:
         if price is None:
             who = f"{provider or 'any provider'}/{model or name}"
             warnings.warn(
-                f"no price is known for {who} (target {name!r}): give price=Price(input=..., output=...) in USD per million "
+                f"no price is known for {who} (target {name!r}{_near(provider, model or name)}): give price=Price(input=..., output=...) in USD per million "
                 "tokens; without one, budgets in USD and orders by price cannot count it",
                 Unpriced,
                 stacklevel=2,
             )
         can = _filled(can or Capabilities(), known.can)
         return Target(name, provider, model or name, price, can, frozenset(roles), account, limits=limits, defaults=defaults)
+
+
+def _near(provider: str, model: str) -> str:
+    """A listed model whose name is close, as a question."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    known = [listed.id for each in get_snapshot().providers if each.id == provider for listed in each.models]
+    near = get_close_matches(model, known, 1, 0.8)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _filled(can: Capabilities, further: Capabilities) -> Capabilities:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from switchwise.clients.accounts import Environment
+from switchwise.clients.arguments import sdk_module
 from switchwise.clients.sdk import Assembly, Client
 from switchwise.dialects import Dialect
 from switchwise.dialects.answer_end import end_of
@@ -52,8 +53,7 @@ class AnthropicClient(Client):
         return ANTHROPIC
 
     def build(self, asynchronous: bool, **options: Any) -> Any:
-        import anthropic
-
+        anthropic = sdk_module("anthropic")
         return anthropic.AsyncAnthropic(**options) if asynchronous else anthropic.Anthropic(**options)
 
     def create(self, sdk: Any) -> Callable[..., Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 from switchwise.nouns.errors import ConfigurationError
@@ -14,6 +15,20 @@ _OPTIONS = frozenset(
     websocket_base_url admin_api_key workload_identity credentials config profile""".split()
 )
 """What the constructors of the SDKs take, those of later versions too."""
+
+
+def sdk_module(name: str) -> Any:
+    """An official SDK, which is imported when a client is first built.
+
+    Raises:
+        ConfigurationError: it is not installed.
+    """
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        raise ConfigurationError(f"the SDK {name!r} is not installed: pip install 'switchwise[{name}]'") from error
 
 
 def refuse_arguments(
@@ -30,6 +45,9 @@ def refuse_arguments(
     """
     if not isinstance(model, str):
         raise ConfigurationError(f"{who}(model={model!r:.80}): give the provider's name of the model")
+    provider, _, name = model.partition(":")
+    if name and provider in ("openai", "anthropic"):
+        raise ConfigurationError(f"{who}(model={model!r:.80}): leave the provider out, model={name!r:.80}")
     if defaults is not None and not isinstance(defaults, Mapping):
         raise ConfigurationError(f"{who}(defaults={defaults!r:.80}): give name -> value, such as {{'temperature': 0}}")
     if cache_hints is not None and not isinstance(cache_hints, CacheHints):

@@ -30,7 +30,7 @@ from switchwise.nouns.exchange.limits import Limits
 from switchwise.nouns.exchange.on_broken import OnBroken
 from switchwise.nouns.exchange.reply import Reply
 from switchwise.nouns.scope import Scope
-from switchwise.nouns.target import Pool
+from switchwise.nouns.target import Pool, Target
 from switchwise.nouns.validation import meant
 from switchwise.nouns.view import View
 from switchwise.observe.side_by_side import TASK, Side, SideBySide, side_by_side
@@ -53,7 +53,7 @@ class Clients:
     """A router over SDK clients.
 
     Parameters:
-        clients: target name -> client, or a client at an effort (`efforts`), strongest first; or a list of them, which are then
+        clients: target name -> client, `openai:model` or `anthropic:model`, strongest first, or one at an effort (`efforts`); or a list, which are then
             called by their models.
         router: chooses among targets of these names; None: the default chain, with prices and capabilities from the
             catalogue, for which every client must name its `model`.
@@ -66,7 +66,7 @@ class Clients:
 
     def __init__(
         self,
-        clients: Mapping[str, Client | AtEffort] | Sequence[Client | AtEffort],
+        clients: Mapping[str, Client | AtEffort | str] | Sequence[Client | AtEffort | str],
         router: Router | None = None,
         *,
         aim: Aim | None = None,
@@ -82,7 +82,7 @@ class Clients:
             raise ConfigurationError(
                 f"on_broken={on_broken!r:.80} belongs to the router that you give: Router(pool, ..., on_broken=...)"
             )
-        found = by_name(clients, {}, "client", _no_string, _Named)
+        found = by_name(clients, {}, "client", _from_string, _Named)
         self.by_target = {name: each.client for name, each in found.items()}
         self.router = router or Router.default(_pool(found.values()), aim or "quality", on_broken=on_broken or "raise")
         if missing := self.router.pool.names ^ self.by_target.keys():
@@ -304,8 +304,16 @@ class _Named:
             object.__setattr__(self, "name", self.client.model)
 
 
-def _no_string(text: str, options: Mapping[str, Any]) -> Client:  # noqa: ARG001
-    raise ConfigurationError(f"clients={text!r:.80}: give target name -> client, such as OpenAIClient(model=...)")
+def _from_string(text: str, options: Mapping[str, Any]) -> Client:
+    """The client that `provider:model` stands for; its key is in the environment."""
+    provider, _, model = text.partition(":")
+    if provider not in ("openai", "anthropic") or not model:
+        raise ConfigurationError(
+            f"clients={text!r:.80}: give 'openai:model' or 'anthropic:model', or a client, such as OpenAIClient(model=..., base_url=...)"
+        )
+    from switchwise.config import Endpoint
+
+    return client_of(Endpoint(Target(model, provider, model), settings=options))
 
 
 def _pool(clients: Iterable[_Named]) -> Pool:

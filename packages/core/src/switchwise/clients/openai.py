@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from switchwise.clients.accounts import Environment
+from switchwise.clients.arguments import sdk_module
 from switchwise.clients.sdk import Assembly, Client
 from switchwise.dialects import Dialect, by_name, dialect_at
 from switchwise.dialects.answer_end import end_of
@@ -68,8 +69,7 @@ class OpenAIClient(Client):
         return dialect_at(self.served_by)
 
     def build(self, asynchronous: bool, **options: Any) -> Any:
-        import openai
-
+        openai = sdk_module("openai")
         return openai.AsyncOpenAI(**options) if asynchronous else openai.OpenAI(**options)
 
     def create(self, sdk: Any) -> Callable[..., Any]:

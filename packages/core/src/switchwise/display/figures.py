@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import floor, log10
+
 
 def usd(amount: float | None) -> str:
     """An amount, with as many digits as it has to say something.
@@ -14,6 +16,17 @@ def usd(amount: float | None) -> str:
     size = abs(amount)
     text = f"{size:,.2f}" if size == 0 or size >= 1 else f"{size:#.3g}" if size >= 0.0001 else f"{size:.2e}"
     return f"{'-' if amount < 0 else ''}${text}"
+
+
+def exact(amount: float, decimals: int = 4) -> str:
+    """USD with this many decimals, or with as many more as show three digits of it.
+
+    >>> exact(0.07), exact(0.1, 2), exact(1234, 2), exact(0.0000214), exact(0)
+    ('$0.0700', '$0.10', '$1,234.00', '$0.0000214', '$0.0000')
+    """
+    if amount and abs(amount - round(amount, decimals)) > 0.005 * abs(amount):
+        decimals = max(decimals, 2 - floor(log10(abs(amount))))
+    return f"${amount:,.{decimals}f}"
 
 
 def percent(share: float | None, digits: int = 0) -> str:

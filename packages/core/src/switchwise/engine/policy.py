@@ -195,4 +195,6 @@ def refuse_what_is_no_policy(part: object) -> None:
     if isinstance(part, type):
         raise ConfigurationError(f"{part.__name__} is a class: write {part.__name__}(...)")
     if not callable(part):
-        raise ConfigurationError(f"{part!r} is no policy: give functions of (view, shortlist), after the pool")
+        if isinstance(part, list | tuple):
+            raise ConfigurationError("a list is not a policy: give the policies one by one, Router(pool, *policies)")
+        raise ConfigurationError(f"{part!r:.80} is no policy: give functions of (view, shortlist), after the pool")

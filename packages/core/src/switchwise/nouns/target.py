@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.limits import Limits
@@ -327,7 +328,10 @@ class Pool:
             return self._selected[word]
         except (KeyError, TypeError):  # or an unhashable value
             known = ", ".join(sorted(self._selected))
-            raise ConfigurationError(f"{word!r} is neither a target nor a role of this pool; it knows: {known}") from None
+            near = get_close_matches(str(word), self._selected, 1, 0.7)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            message = f"{word!r} is neither a target nor a role of this pool; it knows: {known}{hint}"
+            raise ConfigurationError(message) from None
 
     def with_clients(self, clients: Mapping[str, tuple[str, Defaults]]) -> Pool:
         """Return this pool with accounts and defaults (by target name) for the targets that have none of their own."""

@@ -6,6 +6,7 @@ import logging
 from math import inf
 from typing import Final
 
+from switchwise.display.figures import exact
 from switchwise.nouns.scope import Key
 from switchwise.nouns.view import View
 from switchwise.observe.observer import Channel, Event, EventKind
@@ -85,10 +86,12 @@ def spent_in_words(limits: Limits, left: tuple[float, float]) -> str:
 
     >>> spent_in_words(Limits(0.10, None), (0.03, float("inf")))
     '$0.0700 of $0.10'
+    >>> spent_in_words(Limits(0.00002, None), (0.00001, float("inf")))
+    '$0.0000100 of $0.0000200'
     """
     spent = []
     if limits.usd is not None:
-        spent.append(f"${limits.usd - left[0]:.4f} of ${limits.usd:.2f}")
+        spent.append(f"{exact(limits.usd - left[0])} of {exact(limits.usd, 2)}")
     if limits.tokens is not None:
         spent.append(f"{limits.tokens - left[1]:,.0f} of {limits.tokens:,} tokens")
     return " and ".join(spent)
@@ -96,5 +99,5 @@ def spent_in_words(limits: Limits, left: tuple[float, float]) -> str:
 
 def amount_in_words(amount: Amount, usd: bool, tokens: bool) -> str:
     """USD, tokens or both."""
-    dollars = "an unknown price" if amount[0] == inf else f"${amount[0]:.4f}"
+    dollars = "an unknown price" if amount[0] == inf else exact(amount[0])
     return " and ".join([*([dollars] if usd else []), *([f"{amount[1]:,} tokens"] if tokens else [])])

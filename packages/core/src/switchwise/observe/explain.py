@@ -74,8 +74,13 @@ def _by(note: Note) -> str:
 
 
 def _line(note: Note) -> str:
-    what = f"not {', '.join(note.out)}: " if note.out else f"{', '.join(note.lead)} first: " if note.lead else ""
-    overruled = [name for name in note.wants if name not in note.lead]
-    return f"   {note.policy:<12} {note.level.name.lower():<8} {what}{note.because}" + (
-        f" (wanted {', '.join(overruled)}: overruled)" if overruled and not set(note.wants) & set(note.lead) else ""
+    overruled = bool(note.wants) and not set(note.wants) & set(note.lead)
+    first = (
+        f"{', '.join(note.wants)} wanted, but overruled: "
+        if overruled
+        else f"{', '.join(note.lead)} first: "
+        if note.lead
+        else ""
     )
+    what = f"not {', '.join(note.out)}: " if note.out else first
+    return f"   {note.policy:<12} {note.level.name.lower():<8} {what}{note.because}"

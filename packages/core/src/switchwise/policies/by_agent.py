@@ -8,12 +8,18 @@ Source: the per-sub-agent model setting of agent frameworks (deepagents' `SubAge
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from difflib import get_close_matches
 
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Pool
 from switchwise.nouns.view import View
+
+_log = logging.getLogger("switchwise.policies")
+_MOST = 1_000
+"""Agents whose names are compared with those of the rules."""
 
 
 class ByAgent:
@@ -39,6 +45,7 @@ class ByAgent:
         if rules is not None and not isinstance(rules, Mapping):
             raise ConfigurationError(f"ByAgent({rules!r}): give agent name -> target; {{'*': 'fast'}} stands for every agent")
         self.rules = {**(rules or {}), **more}
+        self._met: set[str] = set()  # agents without a rule of their own, at most as many as are remembered
 
     def check(self, pool: Pool) -> None:
         """Every rule must name something in the pool."""
@@ -47,10 +54,21 @@ class ByAgent:
 
     def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
         agent = view.scope.agent
-        word = self.rules.get(agent) or self.rules.get("*")
+        word = self.rules.get(agent)
+        if word is None:
+            self._look_for_a_slip(agent)
+            word = self.rules.get("*")
         if word is None:
             return shortlist
         return shortlist.prefer(shortlist.pool.select(word), f"agent {agent!r} is given {word}")
+
+    def _look_for_a_slip(self, agent: str) -> None:
+        """Warn once where a rule has nearly the name of an agent that has none."""
+        if agent in self._met or len(self._met) >= _MOST:
+            return
+        self._met.add(agent)
+        if near := get_close_matches(agent, self.rules, 1, 0.8):
+            _log.warning("ByAgent: no rule is for agent %r; is the rule for %r meant for it?", agent, near[0])
 
     @staticmethod
     def _examples() -> list[ByAgent]:

@@ -235,8 +235,8 @@ def _go(choice: Choice, home: str) -> str:
 def _stay(choice: Choice, name: str) -> str:
     if choice.saving <= 0.0:
         return f"a call at {name} would cost {dollars(-choice.saving)} more than reading what is cached here"
-    if choice.cold > 0.5 * choice.other_call:
-        return f"a cold write of {dollars(choice.cold)} would not be repaid by {choice.easy:.1f} easy calls at {dollars(choice.saving)}"
+    if choice.cold > 0.5 * choice.other_call and choice.cold > choice.easy * choice.saving:
+        return f"a cold write of {dollars(choice.cold)} would not be repaid by {choice.easy:.1f} easy calls that save {dollars(choice.saving)} each"
     return (
         f"{dollars(choice.other_call)} at {name} now, and what would have to be written again here, "
         f"against {dollars(choice.home_call)}"

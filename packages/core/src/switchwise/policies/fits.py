@@ -77,7 +77,8 @@ class Fits:
         def because() -> str:
             answer = f" with an answer of up to {need - prompt:,.0f}" if need > prompt else ""
             small = [f"{t.name} takes {t.can.window:,}" for t in targets if t.can.window is not None and t.can.window < need]
-            return f"a prompt of about {prompt:,.0f} tokens{answer} does not fit: {', '.join(small)}"
+            largest = "" if room == need else "; nothing has room for it, so the largest window is tried"
+            return f"a prompt of about {prompt:,.0f} tokens{answer} does not fit: {', '.join(small)}{largest}"
 
         windows = [inf if target.can.window is None else target.can.window for target in targets]
         room = min(need, max(windows))

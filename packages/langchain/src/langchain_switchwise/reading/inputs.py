@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from langchain_core.callbacks import Callbacks
@@ -31,6 +32,7 @@ from switchwise.policies.follow_decision import FOLLOW
 
 OURS = "switchwise_"
 DEADLINE, LIMITS = "switchwise_deadline", "switchwise_limits"
+_CONFIGURABLE_ONLY = tuple(f"{OURS}{word}" for word in ("target", "task", "tenant", "labels"))
 """Arguments of a call, and names in `configurable`, for what `Scope` calls so."""
 _MESSAGES = frozenset([HumanMessage, AIMessage, ToolMessage, SystemMessage, AIMessageChunk])
 _KEYS = frozenset(CONFIG_KEYS)
@@ -135,7 +137,7 @@ def parsed(
         return Request(messages, config, {} if stop is None else {"stop": stop}, None, schema)
     settings = dict(given)
     pin, follow = settings.pop("model", None) or "", settings.pop(FOLLOW, None) or ""
-    refuse_unknown(settings, (DEADLINE, LIMITS, FOLLOW))
+    refuse_unknown(settings, (DEADLINE, LIMITS, FOLLOW), _CONFIGURABLE_ONLY)
     deadline, limits = settings.pop(DEADLINE, None), Limits.read(settings.pop(LIMITS, None))
     tools = _tools(settings)
     response_format = settings.get("response_format")
@@ -146,15 +148,22 @@ def parsed(
     return Request(messages, config, settings, tools, schema, pin, follow, response_format is not None, deadline, limits)
 
 
-def refuse_unknown(given: Mapping[str, Any], known: tuple[str, ...]) -> None:
+def refuse_unknown(given: Mapping[str, Any], known: tuple[str, ...], elsewhere: tuple[str, ...] = ()) -> None:
     """Refuse names that are nearly ours.
+
+    Parameters:
+        given: by name.
+        known: the names that mean something here.
+        elsewhere: names that mean something in the config only.
 
     Raises:
         ConfigurationError: the message says which was meant.
     """
     for name in given:
         if name.startswith(OURS) and name not in known:
-            raise ConfigurationError(f"{name!r}: {meant(name, known, 'names')}")
+            close = get_close_matches(name, (*known, *elsewhere), 1, 0.7)
+            where = ", in config={'configurable': {...}}" if close and close[0] in elsewhere else ""
+            raise ConfigurationError(f"{name!r}: {meant(name, (*known, *elsewhere), 'names')}{where}")
 
 
 def _tools(settings: dict[str, Any]) -> Tools | None:
