@@ -1,4 +1,4 @@
-"""Who is found at an address: OpenAI's clients call many others, and what they are called says nothing of whom they call.
+"""Maps a base URL to its provider: OpenAI's clients also call compatible servers, and their class name does not say which.
 
 The names are those that the providers' own integrations of LangChain and LlamaIndex go by, so that a provider is one and the same, whichever
 client calls it: its prices are found, and its targets fail together.

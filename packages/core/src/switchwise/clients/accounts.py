@@ -1,4 +1,4 @@
-"""Behind which address and key an SDK client calls, known before the client is built."""
+"""Finds the address and key of an SDK client before the client is built."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What clients ask of the arguments that they are given: a wrong one is found when the client is built, not at its first call."""
+"""Argument validation for clients: a wrong argument is refused when the client is built, not at its first call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a call of `Clients` gives: a finished answer, or one that is being made."""
+"""The results of `Clients`: a finished answer, or a stream."""
 
 from __future__ import annotations
 

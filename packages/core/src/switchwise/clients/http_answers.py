@@ -1,4 +1,4 @@
-"""What an SDK's method takes, and what it gives: headers and JSON of an answer."""
+"""Reads the headers and JSON of an SDK's answer, and the parameters that its method accepts."""
 
 from __future__ import annotations
 

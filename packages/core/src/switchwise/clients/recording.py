@@ -1,4 +1,4 @@
-"""A request of `Clients` as a response cache sees it, and its answers given again."""
+"""Requests of `Clients` as a response cache sees them, and the replay of stored answers."""
 
 from __future__ import annotations
 

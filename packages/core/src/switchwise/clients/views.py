@@ -1,4 +1,4 @@
-"""A neutral prompt, as the policies see it."""
+"""Builds the view of a neutral prompt."""
 
 from __future__ import annotations
 

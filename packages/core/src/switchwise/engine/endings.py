@@ -1,4 +1,4 @@
-"""What a request comes to when nothing is left to call, why a target was not, and who is told of the end."""
+"""The end of a request: errors when no target is left, the reasons why each was not called, and the log of fallbacks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What follows from a failure: one table, read by a requirement. No failure has a branch in the engine.
+"""Recovery from failures: one table, read by a requirement. No failure has a branch in the engine.
 
 An attempt that failed rules out part of the pool for the rest of the request; one that was rejected rules out its
 target. A failure that may pass by itself leaves its target in as the last resort: it is called once more, after a

@@ -1,4 +1,4 @@
-"""Refuses requests and judgements of which a router could make nothing."""
+"""Validates views and feedback before policies read them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a router asks of its arguments and of its policies, and the pin that stands before them."""
+"""Argument and policy validation of a router, and the pin, which comes before all policies."""
 
 from __future__ import annotations
 

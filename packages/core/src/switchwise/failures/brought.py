@@ -1,4 +1,4 @@
-"""Failures by what the caller brought along for one call: a key, an address, a time-out, a model name. They say nothing about others' calls."""
+"""Failures caused by what the caller sets for one call: a key, an address, a time-out, a model name. Health learns nothing from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A refusal of a target's effort: the model takes other levels, so the target is one that does not exist."""
+"""Reads a refusal of a target's effort: the model has other levels, so the target is treated as one that does not exist."""
 
 from __future__ import annotations
 

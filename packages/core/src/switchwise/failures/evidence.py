@@ -1,4 +1,4 @@
-"""What an error body says, whatever its shape: words of its own vocabulary, and a message for people.
+"""Reads an error body of any shape into codes and a message.
 
 Shapes seen: `{"error": {...}}` (OpenAI on the wire), its inner half (openai's `error.body`), `{"type": "error", "error":
 {...}}` (Anthropic), `{"error": "text"}` (Ollama), `{"detail": "text"}`, a list of one (Gemini), `{"type":

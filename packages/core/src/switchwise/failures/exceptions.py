@@ -1,4 +1,4 @@
-"""The provider's own exception -> `TargetError`, or None for what is no failure of a provider.
+"""Maps a provider's exception to `TargetError`; None if it is not a failure of a provider.
 
 No SDK is imported: classes are recognised by name and module over their MRO, and by the attributes they carry. That holds for
 openai 2 and 3, anthropic 0, 1 and 2, LangChain's `ModelError` classes (subclasses of both the SDK's and its own), raw

@@ -1,4 +1,4 @@
-"""How long a provider asks to wait.
+"""Reads how long a provider asks to wait, in seconds, from headers or text.
 
 Source: RFC 9110 section 10.2.3 (`retry-after`: seconds or a date); `retry-after-ms` of OpenAI and Azure; the words "try
 again in 23.03s" of OpenAI's messages. Anthropic sends `retry-after` on good answers too, so it is read on errors only;

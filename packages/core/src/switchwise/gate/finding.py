@@ -1,4 +1,4 @@
-"""What a check says of finished work: four answers, because a check that could not judge must not pass for a yes."""
+"""The result of a check of finished work. It has four values: a check that could not judge is not a pass."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which targets a tenant, or whoever else a label names, may use at all.
+"""Restrict the targets that a tenant, or another label of the scope, may use.
 
 Use it in a service for several customers. It is a wall: what it rules out is called by no fallback, hedge, judge, decision model or cache, since each
 of them goes through the requirements of the chain. Anywhere in the chain, best first. Not for what depends on the request: see `Rules`.

@@ -1,4 +1,4 @@
-"""Worth, with doubt: where a switch is free, draw each target's success from what is known of it, so that what is promising gets tried.
+"""Thompson sampling over `Worth`: where a switch is free, draw each target's success from its posterior, so that promising targets are tried.
 
 Use it as insurance against wrong priors and models that get worse, not as a saving: with good priors its regret comes near the best fixed
 choice, never below it. Within floors and budgets: put those before it. Hold it per session or agent, so that a thread keeps its draw.

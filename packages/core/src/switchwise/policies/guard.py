@@ -1,4 +1,4 @@
-"""Check what was said before a target sees it: personal data, secrets, injected instructions.
+"""Check the request before a target receives it: personal data, secrets, injected instructions.
 
 Use it to keep such calls at home, or to refuse them: the check is yours (a regular expression, Presidio, a classifier). It is a wall, as `AllowList` is: what
 it rules out is not asked by a judge or a decision model either. It sees each turn once; the verdict is kept under a digest, the text is not. Not to mask

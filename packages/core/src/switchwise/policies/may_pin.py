@@ -1,4 +1,4 @@
-"""Who may name the target of a call, and which.
+"""Restrict who may pin a call to a target, and to which targets.
 
 Use it where callers are not trusted to choose: a pin to the strongest target is an escalation that somebody pays for. A pin that is not allowed is
 refused, not dropped: whoever asked for it learns why. Not for what a tenant may use at all: see `AllowList`.

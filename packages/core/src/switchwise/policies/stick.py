@@ -1,4 +1,4 @@
-"""Stay with whoever gave the last accepted answer.
+"""Stay with the target of the last accepted answer.
 
 Use it to keep one voice, one prompt cache and one provider's way of thinking for as long as a session or a sub-agent
 lasts. Unlike `hold`, it follows what really answered: after a fallback it stays there. Not before a preference that is

@@ -1,4 +1,4 @@
-"""Give the answer of an earlier call again, where the request is the same in everything that makes an answer.
+"""Return the stored answer of an earlier call for a request that is equal in everything that determines the answer.
 
 Use it for requests that come again word for word: evaluations, retries of a whole job, support questions, classification. Not for a conversation
 whose turns differ each time: nothing is found then, and each answer is kept for nothing. It is off unless a router is given one.

@@ -1,4 +1,4 @@
-"""How likely it is that the answer to the nearest known question is wrong for a new one, learnt from labels; and when that may be risked.
+"""Estimates from labels how likely the stored answer of the nearest question is wrong for a new one, and whether a hit is allowed.
 
 1. A pooled logistic score `z` of the features of a pair (ridge 0.5, refitted every 50 labels on the last 4,000).
 2. Each answer has an offset: `P(right | z, t, g) = sigmoid(g (z - t))` on a grid of t and g. Its prior is the mean of all answers' posteriors, so that

@@ -1,4 +1,4 @@
-"""Whether two answers say the same, without a model.
+"""Compares two answers for equal meaning, without a model.
 
 An embedding sees the topic that both answers share, not the fact in which they differ. The relevant words are those that are not in the question:
 on 2,355 pairs that people judged, answers whose new words are all in one another were the same in 92 % of cases.

@@ -1,4 +1,4 @@
-"""Which known question means the same, and whether its answer may be given: rows per partition, one risk for all of them.
+"""Finds the stored question with the same meaning and decides whether its answer may be returned: rows per partition, one risk model.
 
 Rows and what was learnt live in this process; the answers themselves in the store. Needs numpy.
 """

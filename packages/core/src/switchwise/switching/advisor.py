@@ -1,4 +1,4 @@
-"""What the ledger expects and the planner says, for one call of a router: which target should take it, and why.
+"""Advises which target should take a call, from the cached prefixes in the ledger and the plans of the planner.
 
 It keeps the state of each thread, looks up what each target has cached, and asks for a plan; it learns from every attempt. Where no prompt
 cache is at stake it has no advice, and the list price decides: no candidate caches, the prompt is shorter than any of them keeps, or

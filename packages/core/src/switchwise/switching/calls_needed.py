@@ -1,4 +1,4 @@
-"""How many calls a weaker model needs where the home model needs one, learnt from how long runs of easy calls become.
+"""Estimates how many calls a weaker model needs for each call of the home model, from the lengths of runs of easy calls.
 
 A run of easy calls up to the next hard one is a piece of work that gets finished. Where each call of a weaker model does only a part of
 a call's work, its runs last longer: as if its clock ran slower (an accelerated failure time). So a `LifeTable` counts how often a run

@@ -1,4 +1,4 @@
-"""What the calls of a deployment are like: how long caches live, how much a call adds, how many calls are easy.
+"""Statistics of the calls of a deployment: time between calls, tokens that a call adds, share of easy calls.
 
 Each number starts at a prior that counts like a few dozen calls, so a wrong one is forgotten after some hundred. One forecast serves all
 threads: to keep it apart by thread, by kind of thread or by length of a run of easy calls changed costs by less than the noise.

@@ -1,4 +1,4 @@
-"""Plans, not calls: what staying and what going elsewhere will have cost by the time the caches are lost.
+"""Compares plans: the expected cost of staying and of switching, until the prompt caches are lost.
 
 Models with a cached prefix are the states of a metrical task system: entering one costs a cold write, leaving one does not evict it.
 Comparing the next call alone is wrong both ways: it forgets that a cold write is repaid by later easy calls, and that tokens the

@@ -1,4 +1,4 @@
-"""What holds of each target: how its cache works, by its listing and by what its replies show, and what it costs.
+"""Cache rules and prices per target, corrected by what its replies report.
 
 How requests ask for caching is up to the caller: whether they do, and for how long, shows in the usage of the replies.
 """

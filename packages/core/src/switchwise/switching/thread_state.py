@@ -1,4 +1,4 @@
-"""State kept per thread: where it stands, and which of its prefixes are cached where.
+"""State kept per thread: its home target, its counts, and the prefixes that each account has cached.
 
 It is stored as JSON types under the key of its session and agent, so that it may live in any store, and be carried over to another
 process. About 0.5 kB, and 0.5 kB for each account that was called in it.

@@ -1,4 +1,4 @@
-"""What the conformance checks put before a policy: a pool, requests of every kind, and attempts of every kind."""
+"""Inputs of the conformance checks: a pool, requests of every kind, and attempts of every kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server on 127.0.0.1 that says, word for word, what it is told to: for what only some servers say."""
+"""A server on 127.0.0.1 that sends given responses word for word: for formats of single servers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `check_policy` asks of a policy that lets several targets answer one request."""
+"""Checks of `check_policy` for policies that let several targets answer one request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files that decide what a check says: hashed, so that a run cannot pass by changing them."""
+"""Hashes the files that decide the result of a check, so that a run cannot pass by changing them."""
 
 from __future__ import annotations
 

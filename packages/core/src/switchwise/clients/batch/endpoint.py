@@ -1,4 +1,4 @@
-"""What a provider's batch endpoint is to us: send, look, fetch, cancel, and find again what was sent by somebody who then died."""
+"""The port to a provider's batch endpoint: send, poll, fetch, cancel, and find a batch again whose sender died."""
 
 from __future__ import annotations
 

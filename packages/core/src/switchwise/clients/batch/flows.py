@@ -1,4 +1,4 @@
-"""What a live call does in one flow, done in parts with hours between them: deciding, judging, settling.
+"""The flow of a call in parts, with hours between them: deciding, judging, settling.
 
 Nothing of a part lives in memory alone: a decision is written down as JSON (`noted`) and made again from it (`Flows.call`), in whatever process.
 

@@ -1,4 +1,4 @@
-"""The file of the requests that wait: SQLite, so that what was sent is known whenever the process dies.
+"""The SQLite file of waiting requests: what was sent is known even if the process dies.
 
 | state of a request | |
 |---|---|

@@ -1,4 +1,4 @@
-"""OpenAI's Files and Batches, and whoever speaks the same: a file of requests, then files of answers and of errors.
+"""OpenAI's Files and Batches, also of compatible servers: a file of requests, then files of answers and of errors.
 
 Source: the types of openai 2.54 and the documentation of the Batch API, as of 2026-11.
 """

@@ -1,4 +1,4 @@
-"""What comes back of a request that waited, and how far all of them are."""
+"""Results of batch requests, and their progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The work behind `Batches`: send what waits, look at what was sent, and take in what came of each request."""
+"""The worker of `Batches`: sends waiting requests, polls batches, and settles each result."""
 
 from __future__ import annotations
 
