@@ -88,7 +88,7 @@ def test_a_matrix_shows_who_was_ruled_out_put_first_and_overruled(router: Router
     assert long["Fits"] == ["", "", "✕"]
     assert long["Cheapest"] == ["", "●", "·"]
     assert long["in the end"] == ["2.", "1.", "out"]
-    assert "(wanted luna: overruled)" in str(router.explain(GOLD))
+    assert "luna wanted, but overruled" in str(router.explain(GOLD))
 
 
 def test_why_not_names_the_opinion_that_counted(router: Router) -> None:

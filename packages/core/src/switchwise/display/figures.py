@@ -8,13 +8,15 @@ from math import floor, log10
 def usd(amount: float | None) -> str:
     """An amount, with as many digits as it has to say something.
 
-    >>> usd(1.5), usd(1234.5), usd(0.00123), usd(0), usd(None), usd(-0.2)
-    ('$1.50', '$1,234.50', '$0.00123', '$0.00', '?', '-$0.200')
+    >>> usd(1.5), usd(1234.5), usd(0.00123), usd(0.000007), usd(0), usd(None), usd(-0.2)
+    ('$1.50', '$1,234.50', '$0.00123', '$0.00000700', '$0.00', '?', '-$0.200')
     """
     if amount is None:
         return "?"
     size = abs(amount)
-    text = f"{size:,.2f}" if size == 0 or size >= 1 else f"{size:#.3g}" if size >= 0.0001 else f"{size:.2e}"
+    text = (
+        f"{size:,.2f}" if size == 0 or size >= 1 else f"{size:#.3g}" if size >= 0.0001 else f"{size:.{2 - floor(log10(size))}f}"
+    )
     return f"{'-' if amount < 0 else ''}${text}"
 
 

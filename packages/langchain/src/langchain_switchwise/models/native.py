@@ -14,6 +14,7 @@ from langchain_core.language_models import BaseChatModel, ModelProfile
 from langchain_switchwise.models.dialect import dialect_of, must_think, responds_with_tools, thoughtless
 from switchwise import Capabilities, ConfigurationError, Pool
 from switchwise.adapting.accounts import defaults_of, whereabouts
+from switchwise.adapting.caller import users_level
 from switchwise.adapting.efforts import AtEffort
 from switchwise.adapting.models import by_name, named
 from switchwise.adapting.sdk_clients import HiddenRetries, Later, owned
@@ -97,7 +98,7 @@ def _owned(native: Native, alone: bool) -> Native:
         warnings.warn(
             f"target {native.name!r} has max_retries={retries}: it retries by itself before another target is asked; leave the setting out",
             HiddenRetries,
-            stacklevel=5,
+            stacklevel=users_level(),
         )
     thinkless = native.thinkless and _owned(native.thinkless, alone)
     return replace(native, model=_ours(model, chosen or alone), thinkless=thinkless)
@@ -228,7 +229,7 @@ def _native(name: str, model: object) -> Native:
         warnings.warn(
             f"target {name or model_name!r} reports no tokens when it streams, so budgets do not see those calls: "
             "set stream_usage=True on it",
-            stacklevel=2,
+            stacklevel=users_level(),
         )
     name = name or model_name or type(model).__name__
     thinkless = None

@@ -18,6 +18,7 @@ from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW
 from llama_index.llms.switchwise.models.dialect import dialect_of, integration_of, is_openais, model_of, provider_of
 from switchwise import ConfigurationError, Pool, Target
 from switchwise.adapting.accounts import defaults_of, whereabouts
+from switchwise.adapting.caller import users_level
 from switchwise.adapting.models import by_name
 from switchwise.adapting.sdk_clients import HiddenRetries, Later, owned
 from switchwise.catalog import Catalog, Known, Unpriced, account_of
@@ -133,7 +134,7 @@ def _ours(native: Native, alone: bool) -> Any:
             f"target {native.name!r} retries by itself (max_retries={retries}): one failing call costs up to "
             f"{_requests(native.dialect, retries)} requests before switchwise sees the failure; leave the setting out",
             HiddenRetries,
-            stacklevel=5,
+            stacklevel=users_level(),
         )
     copied = llm.model_copy()
     if quiet:
@@ -194,7 +195,7 @@ def describe(native: Native, catalog: Catalog) -> Target:
             f"target {native.name!r}: no price is known for model {model or native.name!r}; it can be called, but not be "
             "chosen by price; give catalog=Catalog({(provider, model): Known(price=Price(...))}) if you know it",
             Unpriced,
-            stacklevel=4,
+            stacklevel=users_level(),
         )
     window = known.can.window if known.can.window is not None else window_of(native)
     can = replace(known.can, window=window, tools=native.calls_tools)
