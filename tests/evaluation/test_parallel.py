@@ -13,15 +13,14 @@ from switchwise.evaluation.measures.parallel import each
 from switchwise.nouns.errors import ConfigurationError
 
 
-def whose(_item: int) -> int:
-    return os.getpid()
-
-
 def thread_of(_item: int) -> int:
     return threading.get_ident()
 
 
 def test_two_processes_do_it_in_order_and_elsewhere():
+    def whose(_item: int) -> int:  # sent as it is: a worker may not be able to import this file
+        return os.getpid()
+
     assert each(abs, [-3, 2, -1], jobs=2) == [3, 2, 1]
     assert os.getpid() not in each(whose, range(4), jobs=2)
 
