@@ -13,6 +13,7 @@ from switchwise.catalog.prices import priced
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.limits import Limits
 from switchwise.nouns.target import Capabilities, Defaults, Price, Target
+from switchwise.nouns.validation import users_level
 
 
 class Unpriced(UserWarning):
@@ -120,7 +121,7 @@ class Catalog:
                 f"no price is known for {who} (target {name!r}{_near(provider, model or name)}): give price=Price(input=..., output=...) in USD per million "
                 "tokens; without one, budgets in USD and orders by price cannot count it",
                 Unpriced,
-                stacklevel=2,
+                stacklevel=users_level(),
             )
         can = _filled(can or Capabilities(), known.can)
         return Target(name, provider, model or name, price, can, frozenset(roles), account, limits=limits, defaults=defaults)

@@ -15,9 +15,9 @@ def end_of(dialect: Dialect, fields: Mapping[str, Any], calls: bool = False, ref
 
     Parameters:
         dialect: of the target.
-            fields: the fields of the answer that say why it ended (`EndRules.fields`); others are ignored.
-            calls: the answer calls tools: some APIs report that as a stop.
-            refused: the answer holds a refusal in the API's own field for it.
+        fields: the fields of the answer that say why it ended (`EndRules.fields`); others are ignored.
+        calls: the answer calls tools: some APIs report that as a stop.
+        refused: the answer holds a refusal in the API's own field for it.
 
     >>> from switchwise.dialects.table import ANTHROPIC, OPENAI_RESPONSES
     >>> end_of(ANTHROPIC, {"stop_reason": "max_tokens"}).value, end_of(OPENAI_RESPONSES, {"status": "completed"}, calls=True).value
@@ -63,8 +63,8 @@ def whole(dialect: Dialect, fields: Mapping[str, Any], usage: bool = False) -> b
 
     Parameters:
         dialect: of the target.
-            fields: the fields of the collected stream.
-            usage: the stream reported its usage.
+        fields: the fields of the collected stream.
+        usage: the stream reported its usage.
 
     >>> from switchwise.dialects.table import OPENAI_CHAT
     >>> whole(OPENAI_CHAT, {"finish_reason": "stop"}), whole(OPENAI_CHAT, {}), whole(OPENAI_CHAT, {}, usage=True)

@@ -21,7 +21,7 @@ class CallIds:
 
     Parameters:
         rules: of the target.
-            once: each id must be unique, whatever the rules say: some models switch to another API once tools are bound.
+        once: each id must be unique, whatever the rules say: some models switch to another API once tools are bound.
 
     >>> ids = CallIds(CallIdRules(longest=40, once=True))
     >>> ids.called("call_1", 1), ids.answered("call_1", 2), ids.called("call_1", 3), ids.answered("call_1", 4)
@@ -42,9 +42,9 @@ class CallIds:
         """Return the id of a call.
 
         Parameters:
-                given: its original id; empty or None if it has none.
-                place: index of its message in the conversation.
-                number: index of the call in that message.
+            given: its original id; empty or None if it has none.
+            place: index of its message in the conversation.
+            number: index of the call in that message.
         """
         if not given:
             self._unnamed[place] = max(self._unnamed.get(place, 0), number + 1)
@@ -60,9 +60,9 @@ class CallIds:
         """Return the id of the call that a result answers: the latest with that id; without an id, the one at its position among the results.
 
         Parameters:
-                given: the id that the result carries; empty or None if it has none.
-                place: index of its message in the conversation.
-                number: index of the result in that message.
+            given: the id that the result carries; empty or None if it has none.
+            place: index of its message in the conversation.
+            number: index of the result in that message.
         """
         if not given:
             caller = max((at for at in self._unnamed if at < place), default=None)

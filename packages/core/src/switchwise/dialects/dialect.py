@@ -35,10 +35,10 @@ class CallIdRules:
     """Rules for the ids of tool calls.
 
     Parameters:
-            longest: maximum number of characters; 0: no limit.
-            pattern: regular expression for the whole id; empty: anything.
-            once: ids must be unique within a conversation.
-            made: length of the ids that we generate; 0: `call_` and a digest.
+        longest: maximum number of characters; 0: no limit.
+        pattern: regular expression for the whole id; empty: anything.
+        once: ids must be unique within a conversation.
+        made: length of the ids that we generate; 0: `call_` and a digest.
     """
 
     longest: int = 0
@@ -58,11 +58,11 @@ class TurnRules:
     """Rules for the order of turns.
 
     Parameters:
-            user_first: the first turn must be a user turn, and there must be one.
-            one_system: system messages at the start must be merged into one.
-            system_in_place: a system message in mid-conversation is refused, dropped or moved, so it is sent as a user message.
-            answer_between: an assistant turn must stand between a tool result and a user turn.
-            no_prefill: the conversation must not end with another model's answer.
+        user_first: the first turn must be a user turn, and there must be one.
+        one_system: system messages at the start must be merged into one.
+        system_in_place: a system message in mid-conversation is refused, dropped or moved, so it is sent as a user message.
+        answer_between: an assistant turn must stand between a tool result and a user turn.
+        no_prefill: the conversation must not end with another model's answer.
     """
 
     user_first: bool = False
@@ -82,15 +82,15 @@ class SettingRules:
     """Rules for the settings of a call.
 
     Parameters:
-            takes: settings that the API accepts, of those listed in `settings.KNOWN`. Unlisted settings are passed on: they may be new.
-            words: setting -> its name in the API.
-            longest: the API's name for the limit of output tokens.
-            stop: the API's name for stop sequences.
-            options: setting -> its name among the `options` of a request (Ollama).
-            json_mode: JSON without a schema can be requested.
-            hottest: the highest accepted `temperature`.
-            ours: setting that another provider also has -> the values that this API understands.
-            nested_effort: the effort is part of `reasoning` (Responses).
+        takes: settings that the API accepts, of those listed in `settings.KNOWN`. Unlisted settings are passed on: they may be new.
+        words: setting -> its name in the API.
+        longest: the API's name for the limit of output tokens.
+        stop: the API's name for stop sequences.
+        options: setting -> its name among the `options` of a request (Ollama).
+        json_mode: JSON without a schema can be requested.
+        hottest: the highest accepted `temperature`.
+        ours: setting that another provider also has -> the values that this API understands.
+        nested_effort: the effort is part of `reasoning` (Responses).
     """
 
     takes: frozenset[str] = frozenset()
@@ -109,11 +109,11 @@ class ToolRules:
     """Rules for tools and tool choice.
 
     Parameters:
-            longest_name: maximum length of a tool's name; 0: any length and any characters.
-            none: tool calls can be forbidden.
-            named: one of several tools can be forced.
-            subset: the choice can be limited to some tools (`allowed_tools`).
-            one_by_one: parallel calls can be disabled.
+        longest_name: maximum length of a tool's name; 0: any length and any characters.
+        none: tool calls can be forbidden.
+        named: one of several tools can be forced.
+        subset: the choice can be limited to some tools (`allowed_tools`).
+        one_by_one: parallel calls can be disabled.
     """
 
     longest_name: int = 64
@@ -128,10 +128,10 @@ class EndRules:
     """Rules for the end of an answer.
 
     Parameters:
-            fields: fields of an answer, or of the last chunk of its stream, that say why it ended. Empty: unknown.
-            words: their values -> the neutral reason.
-            marked: a stream without any of these fields was truncated.
-            usage_ends: a usage record, which the API sends last, also ends a stream.
+        fields: fields of an answer, or of the last chunk of its stream, that say why it ended. Empty: unknown.
+        words: their values -> the neutral reason.
+        marked: a stream without any of these fields was truncated.
+        usage_ends: a usage record, which the API sends last, also ends a stream.
     """
 
     fields: tuple[str, ...] = ()
@@ -146,15 +146,15 @@ class Dialect:
 
     Parameters:
         name: of the row.
-            title: name of the API in documents and messages.
+        title: name of the API in documents and messages.
         protocol: name of the row whose requests have the same shape.
         ids, turns, settings, tools, ends: the rules of each subject.
-            blank_user: a user message may be empty.
-            blank_answer: an answer without text and tool calls may be sent back.
-            media: `image`, `audio`, `video`, `file` -> how it can be sent (`DATA`, `ADDRESS`); missing: it cannot. None: unknown.
-            media_in_results: tool results may hold more than text.
+        blank_user: a user message may be empty.
+        blank_answer: an answer without text and tool calls may be sent back.
+        media: `image`, `audio`, `video`, `file` -> how it can be sent (`DATA`, `ADDRESS`); missing: it cannot. None: unknown.
+        media_in_results: tool results may hold more than text.
         cache_marks: blocks may carry `cache_control`.
-            thoughts: the form in which the API accepts its reasoning back.
+        thoughts: the form in which the API accepts its reasoning back.
     """
 
     name: str

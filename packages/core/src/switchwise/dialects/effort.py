@@ -42,12 +42,12 @@ def with_effort(dialect: Dialect, model: str, level: str, settings: Mapping[str,
 
     Parameters:
         dialect: of the target.
-            model: the provider's model id.
+        model: the provider's model id.
         level: such as `low`.
-            settings: of the call, already in the API's own names.
+        settings: of the call, already in the API's own names.
 
     Raises:
-            ConfigurationError: no setting for effort is known for this API.
+        ConfigurationError: no setting for effort is known for this API.
 
     >>> from switchwise.dialects.table import ANTHROPIC, OPENAI_CHAT, OPENAI_RESPONSES
     >>> with_effort(OPENAI_CHAT, "gpt-5", "low", {"seed": 1})

@@ -15,11 +15,11 @@ def check(dialect: Dialect, kind: str, *, data: bool, address: bool) -> None:
     Parameters:
         dialect: of the target.
         kind: `image`, `audio`, `video` or `file`.
-            data: the content is inside the request.
-            address: the content has a URL.
+        data: the content is inside the request.
+        address: the content has a URL.
 
     Raises:
-            TargetError: it cannot be sent to the target.
+        TargetError: it cannot be sent to the target.
     """
     if dialect.media is None:
         return
@@ -35,10 +35,10 @@ def check_file(dialect: Dialect, file: str) -> None:
 
     Parameters:
         dialect: of the target.
-            file: id of the file.
+        file: id of the file.
 
     Raises:
-            TargetError: the target has no access to it.
+        TargetError: the target has no access to it.
     """
     protocol = dialect.protocol
     foreign = (

@@ -27,7 +27,7 @@ def allowances(headers: Mapping[str, str]) -> tuple[Allowance, ...]:
     """Return the remaining allowances that the headers of an answer report; empty if they report none.
 
     Parameters:
-            headers: with lower-case names, or a mapping that ignores case.
+        headers: with lower-case names, or a mapping that ignores case.
 
     >>> allowances({"x-ratelimit-limit-tokens": "800000", "x-ratelimit-remaining-tokens": "750000", "x-ratelimit-reset-tokens": "3.75s"})
     (Allowance(of='tokens', limit=800000, left=750000, resets=3.75),)

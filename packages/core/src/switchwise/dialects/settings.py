@@ -67,13 +67,13 @@ class ModelFacts:
 
     Parameters:
         name: of the target, for messages.
-            samples: it accepts `temperature` and other sampling settings; None: unknown.
+        samples: it accepts `temperature` and other sampling settings; None: unknown.
         reasons: it reasons; None: unknown.
-            thinking: its configured `thinking` (Anthropic); None if not set.
-            reasoning: its configured `reasoning` (Responses).
-            options: its configured options (Ollama); the options of a call replace all of them.
-            also: settings that its client accepts and translates itself.
-            longest, stop: the client's names for these two; empty: the API's. `*`: the client knows every name.
+        thinking: its configured `thinking` (Anthropic); None if not set.
+        reasoning: its configured `reasoning` (Responses).
+        options: its configured options (Ollama); the options of a call replace all of them.
+        also: settings that its client accepts and translates itself.
+        longest, stop: the client's names for these two; empty: the API's. `*`: the client knows every name.
     """
 
     name: str = ""
@@ -98,11 +98,11 @@ def adapt(
     Parameters:
         dialect: of the target.
         settings: as the caller gave them.
-            facts: about the model.
-            without: settings to omit from this call.
+        facts: about the model.
+        without: settings to omit from this call.
 
     Raises:
-            TargetError: the target does not support a setting that the request depends on.
+        TargetError: the target does not support a setting that the request depends on.
 
     >>> from switchwise.dialects.table import ANTHROPIC, OPENAI_RESPONSES
     >>> adapt(ANTHROPIC, {"max_completion_tokens": 100, "seed": 1, "temperature": 1.5, "stop": ["END"]})

@@ -329,7 +329,7 @@ def by_name(name: str) -> Dialect:
     """Return the row with this name.
 
     Raises:
-            KeyError: no row has it.
+        KeyError: no row has it.
 
     >>> by_name("anthropic").title
     'Anthropic Messages'

@@ -15,8 +15,8 @@ def must_be_off(thinking: object, began_without: bool, forced: bool) -> bool:
     """Return whether thinking must be off for a call.
 
     Parameters:
-            thinking: Anthropic's `thinking` setting.
-            began_without: the call continues a tool loop that began without thinking.
+        thinking: Anthropic's `thinking` setting.
+        began_without: the call continues a tool loop that began without thinking.
         forced: a tool must be called.
 
     >>> must_be_off({"type": "enabled", "budget_tokens": 1024}, True, False), must_be_off({"type": "adaptive"}, True, False)
@@ -32,7 +32,7 @@ def began_without_thinking(turns: Iterable[tuple[str, bool]]) -> bool:
     A user message after a tool result belongs to the loop: Anthropic reads both as one turn.
 
     Parameters:
-            turns: (role, whether it begins with thinking; for a user: whether it holds tool results), last turn first.
+        turns: (role, whether it begins with thinking; for a user: whether it holds tool results), last turn first.
 
     >>> began_without_thinking([("tool", False), ("assistant", False), ("user", False)])
     True

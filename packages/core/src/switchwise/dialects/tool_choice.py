@@ -16,7 +16,7 @@ def neutral(choice: Mapping[str, Any] | str | bool | None) -> tuple[Choice, bool
     """Return the neutral form of any provider's tool choice.
 
     Returns:
-            The choice (an unknown mapping stays as it is), and whether it forbids parallel calls.
+        The choice (an unknown mapping stays as it is), and whether it forbids parallel calls.
 
     >>> neutral("required"), neutral({"type": "tool", "name": "search"}), neutral(True)
     (('any', False), ('search', False), ('any', False))
@@ -40,12 +40,12 @@ def fitting(choice: Choice, dialect: Dialect, tools: int) -> Choice:
     """Return a neutral choice if the target supports it.
 
     Parameters:
-            choice: `auto`, `any`, `none`, a name, a provider's own mapping, or None.
+        choice: `auto`, `any`, `none`, a name, a provider's own mapping, or None.
         dialect: of the target.
-            tools: number of tools.
+        tools: number of tools.
 
     Raises:
-            TargetError: it does not; another target must be tried.
+        TargetError: it does not; another target must be tried.
     """
     rules = dialect.tools
     if isinstance(choice, dict) and choice.get("type") == "allowed_tools" and not rules.subset:
@@ -74,7 +74,7 @@ def in_messages_words(choice: Choice, parallel: bool | None = None) -> dict[str,
 
     Parameters:
         choice: neutral.
-            parallel: False: at most one call per answer.
+        parallel: False: at most one call per answer.
 
     >>> in_messages_words("any"), in_messages_words(None, parallel=False)
     ({'type': 'any'}, {'type': 'auto', 'disable_parallel_tool_use': True})

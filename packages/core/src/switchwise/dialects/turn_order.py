@@ -49,9 +49,9 @@ class Place(NamedTuple):
     """Position in a conversation.
 
     Parameters:
-            last: role of the preceding message; empty if there is none.
+        last: role of the preceding message; empty if there is none.
         leading: only system messages so far.
-            shows: the preceding tool results held media.
+        shows: the preceding tool results held media.
     """
 
     last: str = ""
@@ -70,10 +70,10 @@ def step(
 
     Parameters:
         dialect: of the target.
-            place: position before the message; `START` at the beginning.
+        place: position before the message; `START` at the beginning.
         role: of the message: `system`, `user`, `assistant` or `tool`.
-            shows: it is a tool result with media.
-            system_anywhere: this model accepts system messages after a user turn (Anthropic's newest).
+        shows: it is a tool result with media.
+        system_anywhere: this model accepts system messages after a user turn (Anthropic's newest).
 
     >>> from switchwise.dialects.table import MISTRAL
     >>> steps, _ = step(MISTRAL, Place("tool", leading=False), "user")
@@ -106,8 +106,8 @@ def ending(dialect: Dialect, place: Place, foreign: bool) -> tuple[Step, ...]:
 
     Parameters:
         dialect: of the target.
-            place: position at the end of the conversation.
-            foreign: it ends with an answer of another model that calls no tools.
+        place: position at the end of the conversation.
+        foreign: it ends with an answer of another model that calls no tools.
     """
     steps = _showing(dialect) if place.shows else []
     if dialect.turns.user_first and place.leading:

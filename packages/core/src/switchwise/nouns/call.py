@@ -24,16 +24,16 @@ class Call:
     """Send a request to a target.
 
     Parameters:
-            target: the called target.
+        target: the called target.
         view: the request as the policies saw it.
-            shortlist: the decision that chose it.
+        shortlist: the decision that chose it.
         ask: a policy's or verifier's own questions; None: the caller's own request. A target of the pool is sent them as
             `switchwise.protocols.ask_text.prompt_of(call)`.
         live: its chunks may be shown as they arrive.
         delay: seconds to wait before it is made.
-            deciding: seconds that the decision took.
-            note: appended to the caller's messages as a last user turn; empty if there is none.
-            stored: an earlier answer to return instead of calling; None: call the target.
+        deciding: seconds that the decision took.
+        note: appended to the caller's messages as a last user turn; empty if there is none.
+        stored: an earlier answer to return instead of calling; None: call the target.
         broken: an earlier reply that broke off in front of a reader. If it has a text, that text is appended as the last answer, before `note`.
     """
 
@@ -59,10 +59,10 @@ class Live:
     """The calls that should be live now: the driver starts the new ones and cancels those that are no longer listed.
 
     Parameters:
-            calls: in the order in which they were started.
-            wait: seconds after which to report back if nothing arrived; None: no limit.
-            chosen: the only call whose chunks may be shown; None: not chosen yet.
-            first: the first chunk that may be shown chooses its call.
+        calls: in the order in which they were started.
+        wait: seconds after which to report back if nothing arrived; None: no limit.
+        chosen: the only call whose chunks may be shown; None: not chosen yet.
+        first: the first chunk that may be shown chooses its call.
     """
 
     calls: tuple[Call, ...]
@@ -75,8 +75,8 @@ class CallEvent(NamedTuple):
     """Event of one of several live calls.
 
     Parameters:
-            call: the call.
-            what: its reply or failure; None: its first chunk arrived.
+        call: the call.
+        what: its reply or failure; None: its first chunk arrived.
     """
 
     call: Call
@@ -89,14 +89,14 @@ class Attempt:
     """One call and its result. Exactly one of `reply`, `error` and `abandoned` is set.
 
     Parameters:
-            call: the call and the decision behind it.
+        call: the call and the decision behind it.
         started, ended: on the router's clock, in seconds.
-            reply: the answer, if there was one.
-            error: the target's failure, if it failed.
-            verdict: the verifier's verdict; None: not judged.
-            abandoned: it was cancelled: the caller left before the end, or another call of the same request was chosen.
-            cost: USD; None if usage or price is unknown. Of a cancelled or broken-off call, at least the cost of its prompt.
-            latency: seconds on the router's timer.
+        reply: the answer, if there was one.
+        error: the target's failure, if it failed.
+        verdict: the verifier's verdict; None: not judged.
+        abandoned: it was cancelled: the caller left before the end, or another call of the same request was chosen.
+        cost: USD; None if usage or price is unknown. Of a cancelled or broken-off call, at least the cost of its prompt.
+        latency: seconds on the router's timer.
     """
 
     call: Call
@@ -136,9 +136,9 @@ class Outcome:
     """Result of a run.
 
     Parameters:
-            attempt: the one whose reply is returned.
-            attempts: all calls made for the caller's request, in order, without those of verifiers.
-            accepted: False: every reply was rejected, and this is the best of them.
+        attempt: the one whose reply is returned.
+        attempts: all calls made for the caller's request, in order, without those of verifiers.
+        accepted: False: every reply was rejected, and this is the best of them.
     """
 
     attempt: Attempt

@@ -124,11 +124,11 @@ class TargetError(Exception):
     The code that performs a call raises it `from` the provider's exception.
 
     Parameters:
-            kind: what went wrong; `switchwise.engine.recovery` decides what follows.
-            message: the provider's message, shortened.
-            retry_after: seconds that the provider asks to wait; None if it does not say.
-            billable: whether the provider may bill the failed call: not where it never arrived or got an HTTP error status, possibly otherwise.
-                    None: the kind decides.
+        kind: what went wrong; `switchwise.engine.recovery` decides what follows.
+        message: the provider's message, shortened.
+        retry_after: seconds that the provider asks to wait; None if it does not say.
+        billable: whether the provider may bill the failed call: not where it never arrived or got an HTTP error status, possibly otherwise.
+            None: the kind decides.
 
     `partial`: part of a reply arrived before it failed, so it may be billed; set by `Run.failed`. `own_doing`: caused by what the caller supplied for
     this call (a key, a timeout, a model name), so nothing is learned from it for other callers. `soft`: the target was slow, not dead. `broken`: what

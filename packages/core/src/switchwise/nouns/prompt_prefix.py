@@ -31,10 +31,10 @@ class Block(NamedTuple):
     """One block of a prompt.
 
     Parameters:
-            digest: equal for equal content; any 63 bits.
+        digest: equal for equal content; any 63 bits.
         tokens: estimated length.
         section: `TOOLS`, `SYSTEM` or `MESSAGES`.
-            media: it holds content other than text.
+        media: it holds content other than text.
     """
 
     digest: int
@@ -135,10 +135,10 @@ class PromptPrefix:
         """Keep the first `shared` blocks of the messages, append `blocks`, and return the kind of change.
 
         Parameters:
-                shared: leading blocks of the messages that are unchanged.
-                blocks: those after them.
-                front: all blocks of tools and system; None if unchanged.
-                settings: digests of the settings on which tools, system and messages depend; None if unchanged.
+            shared: leading blocks of the messages that are unchanged.
+            blocks: those after them.
+            front: all blocks of tools and system; None if unchanged.
+            settings: digests of the settings on which tools, system and messages depend; None if unchanged.
         """
         tools, system, messages = self._sections
         first = self.change is None

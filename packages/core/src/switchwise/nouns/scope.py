@@ -27,7 +27,7 @@ class Level(IntEnum):
         """Return the level named `word`.
 
         Raises:
-                ConfigurationError: `word` is not one of session, agent, task, step.
+            ConfigurationError: `word` is not one of session, agent, task, step.
 
         >>> Level.parse("agent").name
         'AGENT'
@@ -47,15 +47,15 @@ class Scope:
     """The identity of one model call.
 
     Parameters:
-            session: the conversation or graph thread.
+        session: the conversation or graph thread.
         agent: the (sub-)agent that calls; `main` for the outermost one.
-            task: the agent's current task: a delegation, a graph node, or the detected phase.
+        task: the agent's current task: a delegation, a graph node, or the detected phase.
         step: number of the call within its thread, from 0.
-            labels: further values for rules and budgets: user, team, tenant, region.
-            deadline: when the caller stops waiting, in seconds on the router's clock (`time.time`): a running call is
-                cut off, and no other target is tried. None: no limit.
-            tenant: the customer, in a service for several. Two tenants share no memory, even if the rest of their scopes is equal.
-            limits: time limits of this call, replacing those of its target. None: the target's apply.
+        labels: further values for rules and budgets: user, team, tenant, region.
+        deadline: when the caller stops waiting, in seconds on the router's clock (`time.time`): a running call is
+            cut off, and no other target is tried. None: no limit.
+        tenant: the customer, in a service for several. Two tenants share no memory, even if the rest of their scopes is equal.
+        limits: time limits of this call, replacing those of its target. None: the target's apply.
     """
 
     session: str = ""

@@ -21,7 +21,7 @@ def masked(text: str, secrets: Iterable[str] = ()) -> str:
     """Return the first 4 kB of the text with secrets and key-like words masked.
 
     Parameters:
-            secrets: known keys, such as the one that was sent; those under 6 characters are placeholders.
+        secrets: known keys, such as the one that was sent; those under 6 characters are placeholders.
 
     >>> masked("Incorrect API key provided: abcd1234. Bearer hf_abcdefghijk", ["abcd1234"])
     'Incorrect API key provided: *** Bearer ***'

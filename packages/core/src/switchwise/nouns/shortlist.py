@@ -32,14 +32,14 @@ class Note:
     """One opinion that counted.
 
     Parameters:
-            policy: name of the policy.
-            level: how long it is remembered; STEP for one that is renewed at each call.
+        policy: name of the policy.
+        level: how long it is remembered; STEP for one that is renewed at each call.
         because: the reason, as a sentence without a full stop.
-            out: names of the targets that it rules out.
-            lead: targets tied for first after it; empty if the order did not change.
-            raises: the error if it leaves no target.
-            wants: targets that it puts first, regardless of earlier opinions; empty if it ranks none. If they are not
-                those that lead, it is overruled.
+        out: names of the targets that it rules out.
+        lead: targets tied for first after it; empty if the order did not change.
+        raises: the error if it leaves no target.
+        wants: targets that it puts first, regardless of earlier opinions; empty if it ranks none. If they are not
+            those that lead, it is overruled.
     """
 
     policy: str
@@ -55,8 +55,8 @@ class _Opinion(NamedTuple):  # a decision makes several, and most are never read
     """Internal form of a note, converted when it is read.
 
     Parameters:
-            author, level, because, out, raises: as in the note; the author is empty until it is signed, the reason may be a function.
-            targets, ranks: after the opinion; both empty for a remark.
+        author, level, because, out, raises: as in the note; the author is empty until it is signed, the reason may be a function.
+        targets, ranks: after the opinion; both empty for a remark.
     """
 
     author: str
@@ -75,9 +75,9 @@ class Shortlist:
     """The candidates of one decision in rank order.
 
     Parameters:
-            pool: all targets, strongest first; the shortlist starts with all of them.
-            last_resort: second pass of the chain, because only avoided targets are left.
-            more: a target outside the pool, or one that only answers questions, to check against the requirements; None if there is none.
+        pool: all targets, strongest first; the shortlist starts with all of them.
+        last_resort: second pass of the chain, because only avoided targets are left.
+        more: a target outside the pool, or one that only answers questions, to check against the requirements; None if there is none.
 
     >>> from switchwise import Pool, Shortlist, Target
     >>> start = Shortlist(Pool([Target("opus"), Target("sonnet"), Target("haiku")]))
@@ -125,8 +125,8 @@ class Shortlist:
 
         Parameters:
             test: whether a target may be called.
-                because: why the others may not be called; or a function that returns it, called when the notes are read.
-                raises: the error that the caller gets if no target is left.
+            because: why the others may not be called; or a function that returns it, called when the notes are read.
+            raises: the error that the caller gets if no target is left.
         """
         passed = [test(target) for target in self.targets]
         if all(passed):
@@ -139,8 +139,8 @@ class Shortlist:
         """Rule targets out unless nothing else is left at the end of the chain; then the least avoided leads.
 
         Parameters:
-                wait: 0 for a target that may be called; otherwise how strongly to avoid it, such as the seconds until it recovers.
-                because: the reason.
+            wait: 0 for a target that may be called; otherwise how strongly to avoid it, such as the seconds until it recovers.
+            because: the reason.
         """
         if self.last_resort:
             return self.order(wait, because)
@@ -164,8 +164,8 @@ class Shortlist:
         """Rank the targets by `key`, lowest first, within their ranks.
 
         Parameters:
-                key: the sort key.
-                because: the reason; or a function of the new leader, called when the notes are read.
+            key: the sort key.
+            because: the reason; or a function of the new leader, called when the notes are read.
         """
         return self._ranked([key(target) for target in self.targets], because)
 
@@ -173,8 +173,8 @@ class Shortlist:
         """Reorder the named targets among their own places within each rank, lowest `key` first; all others keep their places.
 
         Parameters:
-                among: names; targets that earlier preferences separate are not exchanged.
-                key: the sort key.
+            among: names; targets that earlier preferences separate are not exchanged.
+            key: the sort key.
             because: as in `order`.
         """
         values = [float(i) for i in range(len(self.targets))]
@@ -266,7 +266,7 @@ class Shortlist:
         """Return the opinion that put one target ahead of another; None if the order of the pool did.
 
         Parameters:
-                leader, other: names of two remaining targets.
+            leader, other: names of two remaining targets.
 
         >>> from switchwise import Pool, Shortlist, Target
         >>> start = Shortlist(Pool([Target("opus"), Target("haiku")])).prefer(["haiku"], "easy").sign("ByStep")

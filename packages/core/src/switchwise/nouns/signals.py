@@ -37,10 +37,10 @@ class Turn:
         role: `system`, `user`, `assistant` or `tool`.
         text: its text, joined.
         calls: names of the tools that an assistant turn calls.
-            arguments: the arguments of those calls as text, joined; they cost tokens, and show which command a shell tool runs.
-            tool: name of the tool that a tool turn answers, if known.
-            failed: whether a tool turn reports a failure; None if the framework does not say. A default status of "success"
-                does not count as a report.
+        arguments: the arguments of those calls as text, joined; they cost tokens, and show which command a shell tool runs.
+        tool: name of the tool that a tool turn answers, if known.
+        failed: whether a tool turn reports a failure; None if the framework does not say. A default status of "success"
+            does not count as a report.
         media: the modality of each part that is not text: `image`, `audio`, `document`, `video`.
         document_tokens: tokens of its documents beyond the flat allowance for one (`reading.document_size`).
     """
@@ -61,11 +61,11 @@ class Signals:
     """What the turns so far indicate about the next call.
 
     Parameters:
-            phase: the kind of work; None if unknown.
-            step: what this call has to do; None if unknown.
-            first: no answer was given yet in this thread.
-            failures: number of failed tool results in a row at the end.
-            because: the evidence for phase and step.
+        phase: the kind of work; None if unknown.
+        step: what this call has to do; None if unknown.
+        first: no answer was given yet in this thread.
+        failures: number of failed tool results in a row at the end.
+        because: the evidence for phase and step.
     """
 
     phase: Phase | None = None

@@ -24,7 +24,7 @@ class Hours:
 
     Parameters:
         start, end: seconds of the UTC day, from `start` up to but not including `end`.
-            price: the price then.
+        price: the price then.
     """
 
     start: int
@@ -155,17 +155,17 @@ class Capabilities:
     """Capabilities of a model. None means unknown, and unknown does not rule a target out.
 
     Parameters:
-            window: context window: prompt plus answer, in tokens.
-            max_output: maximum output tokens.
+        window: context window: prompt plus answer, in tokens.
+        max_output: maximum output tokens.
         tools: can call tools.
-            structured_output: can follow a JSON schema.
-            modalities: accepted input other than text: `image`, `audio`, `document`, `video`.
-            reasoning: thinks before answering.
-            sampling: accepts the caller's `temperature` and `top_p`.
-            marks_end: False: its server ends streams without a marker, so a truncated stream looks complete.
+        structured_output: can follow a JSON schema.
+        modalities: accepted input other than text: `image`, `audio`, `document`, `video`.
+        reasoning: thinks before answering.
+        sampling: accepts the caller's `temperature` and `top_p`.
+        marks_end: False: its server ends streams without a marker, so a truncated stream looks complete.
 
     Raises:
-            ConfigurationError: a length is not a positive number, or a modality is unknown.
+        ConfigurationError: a length is not a positive number, or a modality is unknown.
     """
 
     window: int | None = None
@@ -193,8 +193,8 @@ class Defaults:
     """Settings that the client of a target sends by default.
 
     Parameters:
-            max_output: limit of output tokens; None if it sends none.
-            thinking: thinking budget in tokens, in addition to a lower output limit.
+        max_output: limit of output tokens; None if it sends none.
+        thinking: thinking budget in tokens, in addition to a lower output limit.
         tier: the service tier.
     """
 
@@ -208,22 +208,22 @@ class Target:
     """One callable thing: a model behind an account at a provider.
 
     Parameters:
-            name: used in rules, pins, records and messages; unique in its pool.
-            provider: the provider that serves it (`openai`, `anthropic`).
-            model: the provider's model id.
-            price: None if unknown; allowed, unless a budget or an order by price needs it.
+        name: used in rules, pins, records and messages; unique in its pool.
+        provider: the provider that serves it (`openai`, `anthropic`).
+        model: the provider's model id.
+        price: None if unknown; allowed, unless a budget or an order by price needs it.
         can: its capabilities.
-            roles: words that rules may use instead of the name.
-            account: `host#digest` of its address and key, as `switchwise.catalog.account_of` returns it (the adapters set
-                it); never the key. A wrong key or an empty account affects only targets of the same account. Empty if unknown:
-                the provider then stands for it.
-            effort: reasoning effort of every call, in the provider's word (`low`, `high`); one model at two efforts is two
-                targets. Empty: the model's own setting.
-            limits: time limits of a call; None: only the client's own timeout.
-            defaults: settings that its client sends by default; set by the adapters.
+        roles: words that rules may use instead of the name.
+        account: `host#digest` of its address and key, as `switchwise.catalog.account_of` returns it (the adapters set
+            it); never the key. A wrong key or an empty account affects only targets of the same account. Empty if unknown:
+            the provider then stands for it.
+        effort: reasoning effort of every call, in the provider's word (`low`, `high`); one model at two efforts is two
+            targets. Empty: the model's own setting.
+        limits: time limits of a call; None: only the client's own timeout.
+        defaults: settings that its client sends by default; set by the adapters.
 
     Raises:
-            ConfigurationError: it has no name, or a field has the wrong type.
+        ConfigurationError: it has no name, or a field has the wrong type.
     """
 
     name: str
@@ -281,11 +281,11 @@ class Pool:
 
     Parameters:
         targets: at least one, with distinct names, strongest first.
-            asked: targets that only answer questions of policies and verifiers (a judge, a classifier), never a caller's request. Rules may
-                name them: a requirement that rules one out applies to its questions.
+        asked: targets that only answer questions of policies and verifiers (a judge, a classifier), never a caller's request. Rules may
+            name them: a requirement that rules one out applies to its questions.
 
     Raises:
-            ConfigurationError: no target, an object that is not a target, or a duplicate name.
+        ConfigurationError: no target, an object that is not a target, or a duplicate name.
 
     >>> pool = Pool([Target("opus"), Target("haiku")], asked=[Target("judge")])
     >>> sorted(pool.select("fast")), sorted(pool.select("judge")), [target.name for target in pool]
@@ -322,7 +322,7 @@ class Pool:
         """Return the names of the targets that `word`, a name or a role, selects.
 
         Raises:
-                ConfigurationError: no target has that name or role.
+            ConfigurationError: no target has that name or role.
         """
         try:
             return self._selected[word]

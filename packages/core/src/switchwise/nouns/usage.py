@@ -30,8 +30,8 @@ class Usage:
         cache_write_tokens: part of the prompt that was written to it with the default lifetime.
         cache_write_1h_tokens: part that was written with the long lifetime.
         reasoning_tokens: part of the answer that was reasoning.
-            tier: the service tier that served it, by the provider's name (`flex`, `priority`, `batch`); empty if standard or unknown.
-            cost: USD, if the provider reports the charge.
+        tier: the service tier that served it, by the provider's name (`flex`, `priority`, `batch`); empty if standard or unknown.
+        cost: USD, if the provider reports the charge.
     """
 
     input_tokens: int
@@ -54,8 +54,8 @@ class _Shape(NamedTuple):
     """Field names of one form of usage. Each column is `"a + b"` (sum) or `"a | b.c"` (the first present).
 
     Parameters:
-            identified_by: any of these fields identifies the form.
-            places: where the columns are; `written` is the total written, `short` and `long` its split by lifetime.
+        identified_by: any of these fields identifies the form.
+        places: where the columns are; `written` is the total written, `short` and `long` its split by lifetime.
         apart: `input` excludes what was read and what was written.
     """
 
@@ -156,7 +156,7 @@ def usage_of(reported: object) -> Usage | None:
     Messages, Gemini, Bedrock's Converse, and LangChain's `usage_metadata`.
 
     Parameters:
-            reported: the usage as a mapping or an SDK object; or the whole answer or stream event that holds it.
+        reported: the usage as a mapping or an SDK object; or the whole answer or stream event that holds it.
 
     >>> usage_of({"input_tokens": 10, "cache_read_input_tokens": 90, "output_tokens": 5}).input_tokens
     100

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from math import inf
 
 from switchwise.nouns.errors import ConfigurationError
 
+_OURS = ("switchwise", "langchain_switchwise", "llama_index.llms.switchwise")
+
 
 def number(owner: str, name: str, value: object, *, least: float = 0.0, most: float = inf, above: bool = False) -> None:
     """Raise unless the value is a number within these bounds.
 
     Parameters:
-            owner, name: of the class and its parameter, for the message.
+        owner, name: of the class and its parameter, for the message.
         value: what was given.
         least, most: the bounds.
-            above: `least` itself is excluded.
+        above: `least` itself is excluded.
 
     Raises:
-            ConfigurationError: it is not a number, NaN, or out of bounds.
+        ConfigurationError: it is not a number, NaN, or out of bounds.
     """
     if (
         isinstance(value, int | float)
@@ -37,7 +40,7 @@ def whole(owner: str, name: str, value: object, *, least: int = 1) -> None:
     """Raise unless the value is a whole number of at least `least`.
 
     Raises:
-            ConfigurationError: it is something else.
+        ConfigurationError: it is something else.
     """
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ConfigurationError(f"{owner}({name}={value!r}): give a whole number from {least} on")
@@ -57,10 +60,10 @@ def words(owner: str, name: str, value: object, known: Collection[str] = ()) -> 
     """Return the words as a set. A single string is refused: it would be read as its letters.
 
     Parameters:
-            known: the allowed words; empty: any.
+        known: the allowed words; empty: any.
 
     Raises:
-            ConfigurationError: it is not a collection of words, or holds an unknown one.
+        ConfigurationError: it is not a collection of words, or holds an unknown one.
     """
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise ConfigurationError(f"{owner}({name}={value!r}): give a set of words, such as {{{value!r}}}")
@@ -90,3 +93,15 @@ def flag(owner: str, name: str, value: object) -> None:
     """
     if not isinstance(value, bool):
         raise ConfigurationError(f"{owner}({name}={value!r}): give True or False")
+
+
+def users_level() -> int:
+    """The `stacklevel` at which `warnings.warn`, called where this is called, names the first line outside of switchwise."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+def _is_ours(module: str) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in _OURS)

@@ -22,12 +22,12 @@ class Needs:
     """What a request needs from a target.
 
     Parameters:
-            tools: tool calls.
-            structured_output: an answer that follows a schema.
-            modalities: content other than text: `image`, `audio`, `document`, `video`.
-            max_output: requested limit of output tokens; None if there is none.
-            providers: the only providers that can serve it (server-side tools, provider files); empty: any.
-            tier: requested service tier, by the provider's name; empty if there is none.
+        tools: tool calls.
+        structured_output: an answer that follows a schema.
+        modalities: content other than text: `image`, `audio`, `document`, `video`.
+        max_output: requested limit of output tokens; None if there is none.
+        providers: the only providers that can serve it (server-side tools, provider files); empty: any.
+        tier: requested service tier, by the provider's name; empty if there is none.
     """
 
     tools: bool = False
@@ -46,21 +46,21 @@ class View:
     Parameters:
         scope: where in the work the call is made.
         tokens: estimated length of the prompt, in tokens.
-            needs: required capabilities.
-            signals: read from the conversation.
-            pin: the target (or role) that the caller named for this call; empty if there is none.
+        needs: required capabilities.
+        signals: read from the conversation.
+        pin: the target (or role) that the caller named for this call; empty if there is none.
         now: the router's clock when the step began, in seconds.
-            seed: 64 random bits of this step; policies draw from them, so a retry makes the same draws.
-            attempts: earlier attempts at this request, in order.
-            prefix: the prompt's blocks, to estimate what is cached where; None if not tracked.
-            conversation: neutral turns, converted when they are read. A policy may read it but never keep its text.
-            thread: id of the conversation within this process; empty if not tracked.
-            named: which of `session`, `agent`, `task` and `target` the caller named. The others are derived: the session from the first
-                messages, the task from its phase.
-            pin_inherited: the pin was given to an enclosing run, not to the call itself: it may be meant for another pool.
-            tools: names of the bound tools; `switchwise.reading.tool_kinds` classifies them.
-            streamed: the answer is streamed, so the time to its first token counts.
-            recording: the request as a response cache sees it; None without a cache.
+        seed: 64 random bits of this step; policies draw from them, so a retry makes the same draws.
+        attempts: earlier attempts at this request, in order.
+        prefix: the prompt's blocks, to estimate what is cached where; None if not tracked.
+        conversation: neutral turns, converted when they are read. A policy may read it but never keep its text.
+        thread: id of the conversation within this process; empty if not tracked.
+        named: which of `session`, `agent`, `task` and `target` the caller named. The others are derived: the session from the first
+            messages, the task from its phase.
+        pin_inherited: the pin was given to an enclosing run, not to the call itself: it may be meant for another pool.
+        tools: names of the bound tools; `switchwise.reading.tool_kinds` classifies them.
+        streamed: the answer is streamed, so the time to its first token counts.
+        recording: the request as a response cache sees it; None without a cache.
     """
 
     scope: Scope = Scope()

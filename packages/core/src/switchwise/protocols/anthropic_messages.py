@@ -44,11 +44,11 @@ def messages_params(prompt: Prompt, model: str) -> dict[str, Any]:
     """Return the parameters of `messages.create`.
 
     Parameters:
-            prompt: the request.
-            model: the called model; thinking blocks go back only to the model that wrote them.
+        prompt: the request.
+        model: the called model; thinking blocks go back only to the model that wrote them.
 
     Raises:
-            TargetError: the prompt holds content that this API does not accept (audio).
+        TargetError: the prompt holds content that this API does not accept (audio).
     """
     system, messages = _turns(prompt, model)
     params = {
@@ -72,7 +72,7 @@ def loop_without_thinking(messages: Iterable[Mapping[str, Any]]) -> bool:
     """Return whether the messages end in a tool loop that began without thinking.
 
     Parameters:
-            messages: in the form that `messages.create` accepts.
+        messages: in the form that `messages.create` accepts.
     """
     return began_without_thinking(
         (message["role"], _begins(message["content"], _THOUGHTS if message["role"] == "assistant" else {"tool_result"}))

@@ -43,7 +43,7 @@ def prompt_of(call: Call) -> str:
     """Return the prompt that a chat model receives for the questions of `call`.
 
     Raises:
-            TargetError: the ask needs an embedding, which no chat model returns.
+        TargetError: the ask needs an embedding, which no chat model returns.
     """
     assert call.ask is not None, "only a call with questions has a prompt of its own"
     return written(call.ask, code_of(call.view.seed))

@@ -16,11 +16,11 @@ def most_tokens(target: Target, view: View, ask: Ask | None, margin: float, allo
     """Return upper bounds of prompt and answer, in tokens.
 
     Parameters:
-            target: the called target.
+        target: the called target.
         view: the request.
-            ask: questions sent instead of the request; None: the request itself.
-            margin: factor on the estimated prompt length.
-            allowance: answer length to assume if nothing limits it.
+        ask: questions sent instead of the request; None: the request itself.
+        margin: factor on the estimated prompt length.
+        allowance: answer length to assume if nothing limits it.
     """
     if ask is None:
         return ceil(max(0, view.tokens) * margin), longest_answer(target, view.needs.max_output, allowance)
@@ -31,8 +31,8 @@ def longest_answer(target: Target, asked: int | None, allowance: int) -> int:
     """Return the longest possible answer in tokens: limited by the request, else by the target's client.
 
     Parameters:
-            asked: limit in the request; None if it has none.
-            allowance: answer length to assume if nothing limits it.
+        asked: limit in the request; None if it has none.
+        allowance: answer length to assume if nothing limits it.
     """
     sends = target.defaults
     longest = asked if asked is not None and asked >= 0 else sends.max_output

@@ -61,13 +61,13 @@ def chat_messages(
 
     Parameters:
         messages: the conversation.
-            tools: offered to the model; their names stay as they are.
+        tools: offered to the model; their names stay as they are.
         dialect: of the server.
-            model: the called model; reasoning goes back only to the model that wrote it.
-            ended_by: the model that wrote the last answer of the conversation; empty if unknown.
+        model: the called model; reasoning goes back only to the model that wrote it.
+        ended_by: the model that wrote the last answer of the conversation; empty if unknown.
 
     Raises:
-            TargetError: the server does not accept part of their content.
+        TargetError: the server does not accept part of their content.
     """
     offered = {tool["function"]["name"] for tool in tools if "function" in tool}
     ids, place, turns = CallIds(dialect.ids), turn_order.START, _Turns()

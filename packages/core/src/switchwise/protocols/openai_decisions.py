@@ -20,7 +20,7 @@ def request(ask: Ask, model: str) -> dict[str, Any]:
     """Return the body of a request. A list of messages is judged as it is, any other value as text or JSON.
 
     Raises:
-            TargetError: the API has no such question: free text or an embedding.
+        TargetError: the API has no such question: free text or an embedding.
 
     >>> body = request(Ask({"hard": Question.yes_no("Is it hard?")}, about="2 + 2", to="luna"), "gpt-6-luna")
     >>> body["input"], body["questions"]

@@ -20,21 +20,21 @@ class Prompt:
     """A neutral request.
 
     Parameters:
-            messages: `{"role": "user", "content": "..."}` and so on, with `tool_calls` and `tool_call_id` as in OpenAI's chat
-                    completions. An answer of `Clients` may carry a `native` part; it is sent back only to the model that wrote it.
+        messages: `{"role": "user", "content": "..."}` and so on, with `tool_calls` and `tool_call_id` as in OpenAI's chat
+            completions. An answer of `Clients` may carry a `native` part; it is sent back only to the model that wrote it.
         tools: `{"type": "function", "function": {"name", "description", "parameters"}}`.
         tool_choice: `auto`, `required`, `none`, or the name of a tool; also as OpenAI writes it, and `any` for `required`.
-            parallel_tool_calls: False: at most one call per answer.
+        parallel_tool_calls: False: at most one call per answer.
         schema: a pydantic model or a JSON schema that the answer must follow; a strict copy of it is sent.
-            max_tokens: limit of output tokens.
-            temperature, top_p: sampling settings; omitted for models that are known not to accept them.
-            stop: stop sequences.
-            stream: stream the answer.
-            extra: provider -> parameters in its own format.
-            ended_by: the model that wrote the last answer of the conversation; empty if unknown.
+        max_tokens: limit of output tokens.
+        temperature, top_p: sampling settings; omitted for models that are known not to accept them.
+        stop: stop sequences.
+        stream: stream the answer.
+        extra: provider -> parameters in its own format.
+        ended_by: the model that wrote the last answer of the conversation; empty if unknown.
 
     Raises:
-            ConfigurationError: an argument has another shape; the message names it.
+        ConfigurationError: an argument has another shape; the message names it.
     """
 
     messages: Sequence[Message]
@@ -88,7 +88,7 @@ def _names(tools: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the names of the tools of a call.
 
     Raises:
-            ConfigurationError: a tool has another format.
+        ConfigurationError: a tool has another format.
     """
     found = []
     for tool in tools:

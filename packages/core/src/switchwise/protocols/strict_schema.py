@@ -23,7 +23,7 @@ def json_schema_of(given: object) -> Mapping[str, Any] | None:
     """Return the given JSON schema, or that of a pydantic model; None if there is none.
 
     Raises:
-            ConfigurationError: it is neither.
+        ConfigurationError: it is neither.
     """
     if given is None or isinstance(given, Mapping):
         return given
@@ -37,7 +37,7 @@ def strict(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return a closed copy of a schema.
 
     Raises:
-            ConfigurationError: it is nested too deep to be sent.
+        ConfigurationError: it is nested too deep to be sent.
 
     >>> strict({"type": "object", "properties": {"city": {"type": "string", "default": "Kyiv"}}})["required"]
     ['city']

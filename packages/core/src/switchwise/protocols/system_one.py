@@ -21,7 +21,7 @@ def request(ask: Ask, model: str) -> dict[str, Any]:
     """Return the body of a request.
 
     Raises:
-            TargetError: the interface has no such question: free text or an embedding.
+        TargetError: the interface has no such question: free text or an embedding.
 
     >>> body = request(Ask({"route": Question.choice("How hard?", {"easy": "one step", "hard": ""})}, about="2 + 2", to="jev"), "jev-1.14.0")
     >>> body["state"], body["questions"]["route"]["criteria"]

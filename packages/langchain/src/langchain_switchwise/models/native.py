@@ -14,7 +14,6 @@ from langchain_core.language_models import BaseChatModel, ModelProfile
 from langchain_switchwise.models.dialect import dialect_of, must_think, responds_with_tools, thoughtless
 from switchwise import Capabilities, ConfigurationError, Pool
 from switchwise.adapting.accounts import defaults_of, whereabouts
-from switchwise.adapting.caller import users_level
 from switchwise.adapting.efforts import AtEffort
 from switchwise.adapting.models import by_name, named
 from switchwise.adapting.sdk_clients import HiddenRetries, Later, owned
@@ -23,6 +22,7 @@ from switchwise.dialects import Dialect
 from switchwise.dialects.effort import with_effort
 from switchwise.dialects.table import ANTHROPIC, BEDROCK
 from switchwise.nouns.target import Defaults
+from switchwise.nouns.validation import users_level
 
 Given = BaseChatModel | str | AtEffort
 Models = Sequence[Given] | Mapping[str, Given]

@@ -9,10 +9,10 @@ class Allowance(NamedTuple):
     """One rate limit of a provider, as the headers of an answer report it.
 
     Parameters:
-            of: the unit: `requests`, `tokens`, `input_tokens` or `output_tokens`.
-            limit: allowed per window.
-            left: remaining when the answer was sent.
-            resets: seconds from then until the full limit is available; None if unknown.
+        of: the unit: `requests`, `tokens`, `input_tokens` or `output_tokens`.
+        limit: allowed per window.
+        left: remaining when the answer was sent.
+        resets: seconds from then until the full limit is available; None if unknown.
     """
 
     of: str

@@ -32,8 +32,8 @@ class Option(NamedTuple):
     """A label to choose, or a level of a score.
 
     Parameters:
-            label: the answer; of a score, the name of the level.
-            description: its meaning; empty if the label is clear.
+        label: the answer; of a score, the name of the level.
+        description: its meaning; empty if the label is clear.
     """
 
     label: Label
@@ -45,10 +45,10 @@ class Question:
     """One question; create it by `text`, `choice`, `yes_no`, `score` or `embedding`.
 
     Parameters:
-            kind: the kind of answer.
-            instructions: the question. It is trusted text: the material to judge belongs in `Ask.about`.
-            options: the labels, or the levels, lowest first.
-            detail: structured instructions (JSON, or parts with images) instead of text; None if there are none.
+        kind: the kind of answer.
+        instructions: the question. It is trusted text: the material to judge belongs in `Ask.about`.
+        options: the labels, or the levels, lowest first.
+        detail: structured instructions (JSON, or parts with images) instead of text; None if there are none.
     """
 
     kind: Kind
@@ -66,10 +66,10 @@ class Question:
         """A choice between labels.
 
         Parameters:
-                labels: two or more; as a mapping, with their meanings. A model always chooses one: include a label for "none of these".
+            labels: two or more; as a mapping, with their meanings. A model always chooses one: include a label for "none of these".
 
         Raises:
-                ConfigurationError: fewer than two labels, or duplicates.
+            ConfigurationError: fewer than two labels, or duplicates.
         """
         return cls(Kind.LABELS, instructions, _options(labels, "labels"))
 
@@ -83,7 +83,7 @@ class Question:
         """A score from 0 to the last of `levels`, lowest first.
 
         Raises:
-                ConfigurationError: fewer than two levels, or duplicates.
+            ConfigurationError: fewer than two levels, or duplicates.
         """
         return cls(Kind.SCORE, instructions, _options(levels, "levels"))
 
@@ -117,10 +117,10 @@ class Model(Protocol):
         """Answer all questions of `ask`; `Reply.answers` has one for each name.
 
         Parameters:
-                context: what the adapter passed to `drive`: LangChain's config; None elsewhere.
+            context: what the adapter passed to `drive`: LangChain's config; None elsewhere.
 
         Raises:
-                TargetError: the model failed.
+            TargetError: the model failed.
         """
 
     async def aanswer(self, ask: Ask, context: Any = None) -> Reply:
@@ -133,10 +133,10 @@ class Ask:
 
     Parameters:
         questions: by name.
-            about: the material to judge: a text, or any JSON value. It is never an instruction: it may hold untrusted text.
-            to: name or role of the target in the pool to ask; a role means the first target that has it.
-            model: a model outside the pool, in place of `to`.
-            because: the reason, for the records.
+        about: the material to judge: a text, or any JSON value. It is never an instruction: it may hold untrusted text.
+        to: name or role of the target in the pool to ask; a role means the first target that has it.
+        model: a model outside the pool, in place of `to`.
+        because: the reason, for the records.
 
     Raises:
         ConfigurationError: no question, or neither or both of `to` and `model`.

@@ -14,10 +14,10 @@ class Conversation(Sequence[Turn]):
     It lives for one step, as the view does. Readers must keep neither it nor its text: only features and digests.
 
     Parameters:
-            messages: the framework's own messages, in order; later additions to them are ignored. Without `turn`, turns.
-            turn: converts a message to a turn.
-            last_user: index of the user's last message; None: searched from the end.
-            part: indices of the messages to include; None: all.
+        messages: the framework's own messages, in order; later additions to them are ignored. Without `turn`, turns.
+        turn: converts a message to a turn.
+        last_user: index of the user's last message; None: searched from the end.
+        part: indices of the messages to include; None: all.
 
     >>> talk = Conversation([Turn("user", "Hello"), Turn("assistant", "Hi"), Turn("user", "Bye")])
     >>> len(talk), talk[-1].text, [turn.role for turn in talk[:2]], talk.last_user

@@ -32,8 +32,8 @@ class Repeat:
     For the `choose` of a `Together` that makes further rounds, and for verifiers that compare with a second answer.
 
     Parameters:
-            to: the target, by name or role; empty, in a verifier: the target whose reply is judged.
-            note: appended as a last user turn; empty if there is none.
+        to: the target, by name or role; empty, in a verifier: the target whose reply is judged.
+        note: appended as a last user turn; empty if there is none.
     """
 
     to: str = ""
@@ -45,11 +45,11 @@ class Gather:
     """Effects to perform at once. The generator receives for each, in order: its `Reply`, its `TargetError`, or None if it was cancelled.
 
     Parameters:
-            effects: questions; in a verifier or in `Together.choose`, also repeats of the caller's request.
-            until: when to stop; None: when all have finished.
+        effects: questions; in a verifier or in `Together.choose`, also repeats of the caller's request.
+        until: when to stop; None: when all have finished.
 
     Raises:
-            ConfigurationError: no effects, or an object of another type.
+        ConfigurationError: no effects, or an object of another type.
     """
 
     effects: Sequence[Ask | Repeat]
@@ -67,16 +67,16 @@ class Together:
     The targets are the first ones of the finished shortlist, so every requirement holds for each of them.
 
     Parameters:
-            policy: name of the policy, for the records.
-            most: maximum number of called targets.
-            because: the reason, for the records.
-            after: seconds without a first chunk or reply before the next target is called, as a function of the first one;
-                    0: all at once; None: call it alone.
-            until: number of replies, or a predicate on them, that ends the plan; None: when all have finished.
-            choose: ranks the replies, as a value or as a generator that asks first; None: the first target that sends a chunk answers, and its chunks may
-                be shown at once.
-            grant: called just before each further call; False: make none.
-            among: predicate: targets that a further call may use.
+        policy: name of the policy, for the records.
+        most: maximum number of called targets.
+        because: the reason, for the records.
+        after: seconds without a first chunk or reply before the next target is called, as a function of the first one;
+            0: all at once; None: call it alone.
+        until: number of replies, or a predicate on them, that ends the plan; None: when all have finished.
+        choose: ranks the replies, as a value or as a generator that asks first; None: the first target that sends a chunk answers, and its chunks may
+            be shown at once.
+        grant: called just before each further call; False: make none.
+        among: predicate: targets that a further call may use.
     """
 
     policy: str

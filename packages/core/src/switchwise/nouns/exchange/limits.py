@@ -14,12 +14,12 @@ class Limits:
     """Time limits of a call in seconds. A call beyond a limit fails as `timeout`, and another target is tried.
 
     Parameters:
-            first: to the first token of a stream. Pings, roles and empty chunks do not count; parts of tool calls and of reasoning do.
-            between: between two tokens of a stream, while the caller waits for the next one.
-            total: to the end of the answer, streamed or not. The only limit of an answer that is not streamed.
+        first: to the first token of a stream. Pings, roles and empty chunks do not count; parts of tool calls and of reasoning do.
+        between: between two tokens of a stream, while the caller waits for the next one.
+        total: to the end of the answer, streamed or not. The only limit of an answer that is not streamed.
 
     Raises:
-            ConfigurationError: a limit is not a number above 0.
+        ConfigurationError: a limit is not a number above 0.
 
     >>> Limits(first=10).over(Limits(first=30, total=120))
     Limits(first=10, between=None, total=120)
@@ -47,7 +47,7 @@ class Limits:
         """Return limits given as `Limits` or as a mapping of their names to seconds; None for None.
 
         Raises:
-                ConfigurationError: it is neither.
+            ConfigurationError: it is neither.
 
         >>> Limits.read({"first": 5})
         Limits(first=5, between=None, total=None)

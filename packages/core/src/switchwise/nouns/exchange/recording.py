@@ -14,11 +14,11 @@ class Stored:
     """An answer from a response cache.
 
     Parameters:
-            answer: as `Recording.keep` serialised it.
-            kind: `exact`: the same request; `semantic`: one whose last user turn has the same meaning.
-            age: seconds since the answer was made.
-            similarity: cosine similarity of the two last turns; None for the same request.
-            risk: expected probability that the answer is wrong; None for the same request.
+        answer: as `Recording.keep` serialised it.
+        kind: `exact`: the same request; `semantic`: one whose last user turn has the same meaning.
+        age: seconds since the answer was made.
+        similarity: cosine similarity of the two last turns; None for the same request.
+        risk: expected probability that the answer is wrong; None for the same request.
     """
 
     answer: str

@@ -39,12 +39,12 @@ class Answer:
     """The answer to one question. Unknown values are None, never guessed.
 
     Parameters:
-            text: free text.
-            label: the chosen label; with known probabilities, the most likely one.
-            probabilities: by label, from 0 to 1; of a score, by level number. None if the model returns none.
-            score: the level, from 0 to the last one; fractional between two levels.
-            vectors: embeddings of the texts, in their order.
-            because: why there is no answer, such as a refusal or an omitted question.
+        text: free text.
+        label: the chosen label; with known probabilities, the most likely one.
+        probabilities: by label, from 0 to 1; of a score, by level number. None if the model returns none.
+        score: the level, from 0 to the last one; fractional between two levels.
+        vectors: embeddings of the texts, in their order.
+        because: why there is no answer, such as a refusal or an omitted question.
     """
 
     text: str | None = None
@@ -71,18 +71,18 @@ class Reply:
     """A complete answer.
 
     Parameters:
-            text: its text.
-            tool_calls: the called tools: (name, arguments).
-            usage: tokens; None if the provider did not report them.
-            raw: the answer as the framework or SDK returned it.
-            model: the model that served it, if reported.
+        text: its text.
+        tool_calls: the called tools: (name, arguments).
+        usage: tokens; None if the provider did not report them.
+        raw: the answer as the framework or SDK returned it.
+        model: the model that served it, if reported.
         first_chunk: seconds from the request to the first chunk; None: not streamed.
         end: why it ended.
-            answers: to the questions of an `Ask`, by name; None: no questions, or the answers are in the text.
-            headers: of the HTTP answer; read while the attempt is learned, never kept; None if the adapter has no access to them.
-            pieces: the chunks of a stream, for a response cache; None if not streamed or not needed.
-            cost: USD, set on answers that are sent to a policy or verifier; None if unknown, or for the caller's own request.
-            maker: the target that answered, if not the called one (a framework's own fallback); else None.
+        answers: to the questions of an `Ask`, by name; None: no questions, or the answers are in the text.
+        headers: of the HTTP answer; read while the attempt is learned, never kept; None if the adapter has no access to them.
+        pieces: the chunks of a stream, for a response cache; None if not streamed or not needed.
+        cost: USD, set on answers that are sent to a policy or verifier; None if unknown, or for the caller's own request.
+        maker: the target that answered, if not the called one (a framework's own fallback); else None.
     """
 
     text: str = ""
@@ -104,9 +104,9 @@ class Verdict:
     """A verifier's judgement of a reply.
 
     Parameters:
-            accepted: whether it may be shown.
-            because: the reason.
-            score: quality from 0 to 1; if all replies are rejected, the best is returned.
+        accepted: whether it may be shown.
+        because: the reason.
+        score: quality from 0 to 1; if all replies are rejected, the best is returned.
     """
 
     accepted: bool

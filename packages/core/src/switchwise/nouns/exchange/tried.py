@@ -16,13 +16,13 @@ class Tried:
     """A failed, rejected or cancelled attempt, without its view and decision.
 
     Parameters:
-            target: the called target.
+        target: the called target.
         started, ended: on the router's clock, in seconds.
-            reply: the rejected answer; None if it failed.
-            error: the target's failure; None if it did not fail.
-            verdict: the verifier's verdict on the reply; None: not judged.
-            cost: USD; None if usage or price is unknown.
-            latency: seconds on the router's timer.
+        reply: the rejected answer; None if it failed.
+        error: the target's failure; None if it did not fail.
+        verdict: the verifier's verdict on the reply; None: not judged.
+        cost: USD; None if usage or price is unknown.
+        latency: seconds on the router's timer.
     """
 
     target: Target

@@ -18,13 +18,13 @@ from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW
 from llama_index.llms.switchwise.models.dialect import dialect_of, integration_of, is_openais, model_of, provider_of
 from switchwise import ConfigurationError, Pool, Target
 from switchwise.adapting.accounts import defaults_of, whereabouts
-from switchwise.adapting.caller import users_level
 from switchwise.adapting.models import by_name
 from switchwise.adapting.sdk_clients import HiddenRetries, Later, owned
 from switchwise.catalog import Catalog, Known, Unpriced, account_of
 from switchwise.dialects import Dialect
 from switchwise.dialects.effort import with_effort
 from switchwise.nouns.target import Defaults
+from switchwise.nouns.validation import users_level
 
 Models = Sequence[Any] | Mapping[str, Any]
 RETRIES = 0
