@@ -227,7 +227,7 @@ class TestConfiguration:
     def test_prices_come_from_the_catalog_and_its_overrides(self, openai):
         own = Catalog({("openai", "gpt-99"): Known(price=Price(1, 2))})
         with warnings.catch_warnings():
-            warnings.simplefilter("error")
+            warnings.simplefilter("error", Unpriced)
             pool = Switchwise({"a": openai("gpt-4.1"), "b": openai("gpt-99")}, catalog=own).router.pool
         assert pool["a"].price is not None
         assert pool["b"].price == Price(1, 2)
