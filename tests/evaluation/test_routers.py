@@ -11,7 +11,7 @@ from switchwise import Ask, BudgetExceeded, ConfigurationError, Phase, Pool, Pri
 from switchwise.cli import main
 from switchwise.evaluation import Setting, load_router, read_sessions, replay, replay_router
 from switchwise.evaluation.prices import frozen_prices
-from switchwise.policies import Budget, ByPhase, ByStep, Cheapest
+from switchwise.policies import Budget, ByPhase, ByStep, Cheapest, RateLimits
 
 SAMPLE = Path(__file__).parents[2] / "examples/data/agent_sessions"
 PAIRS = ["claude-opus-4-5/claude-haiku-4-5", "claude-opus-5-5/claude-sonnet-5-5", "gpt-5/gpt-5-mini", "gpt-5-pro/gpt-5-mini"]
@@ -135,6 +135,12 @@ def test_a_policy_that_would_ask_a_model_is_refused(recorded):
 
     with pytest.raises(ConfigurationError, match="asks a model before it decides"):
         replay_router(Router(pool(PAIRS[0]), asks), recorded)
+
+
+def test_a_call_that_waits_its_turn_is_made_in_a_replay_too(recorded):
+    limits = RateLimits(requests=1, per="all", window=20.0, wait=1e6)
+    tally = replay_router(Router(pool(PAIRS[0]), limits), recorded[:1])
+    assert sum(tally.by.values()) == len(recorded[0].steps) > 1
 
 
 def test_a_budget_is_spent_by_what_the_calls_would_have_cost(recorded):

@@ -26,6 +26,7 @@ from switchwise import (
     Usage,
     View,
     adrive,
+    drive,
 )
 from switchwise.policies import Budget, RateLimits
 from switchwise.state import Namespace
@@ -219,3 +220,33 @@ def test_calls_in_flight_of_all_processes_are_bounded(keepers: Callable[[], Keep
         thread.join()
     assert 2 <= most <= 4
     assert min(made) > 10, "both get their share"
+
+
+def test_calls_that_wait_pass_no_limit_of_all_processes(keepers: Callable[[], Keeper]) -> None:
+    routers = [Router(POOL, RateLimits(in_flight=2, per="all", wait=60, store=keepers())) for _ in range(2)]
+    under_way, most, made, lock = 0, 0, [0, 0], threading.Lock()
+
+    def perform(call: Call) -> Iterator[Reply]:
+        nonlocal under_way, most
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+        time.sleep(0.005)
+        with lock:
+            under_way -= 1
+        yield Reply("yes", usage=Usage(1, 0))
+
+    def work(number: int) -> None:
+        for _ in range(4):
+            run = routers[number].start(view())
+            list(drive(run, perform, sleep=lambda seconds: time.sleep(seconds / 20)))
+            with lock:
+                made[number] += 1
+
+    threads = [threading.Thread(target=work, args=(number % 2,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most <= 2
+    assert made == [12, 12], "each waits, and none is refused"

@@ -60,6 +60,9 @@ def drive(run: Run, perform: Perform, sleep: Callable[[float], object] = time.sl
                 continue
             if call.delay:
                 sleep(call.delay)
+            if call.queued:
+                run.waited()
+                continue
             reply = items = None
             try:
                 run.started(call)
@@ -99,6 +102,9 @@ async def adrive(
                 continue
             if call.delay:
                 await sleep(call.delay)
+            if call.queued:
+                run.waited()
+                continue
             reply = items = None
             try:
                 run.started(call)

@@ -68,7 +68,7 @@ class Checks(Protocol):
 class Reserves(Protocol):
     """It hands out something that runs out, such as money, and must not hand it out twice.
 
-    One whose class says `gives_way = True` refuses a call for the moment only: it will rule the target out itself when it is asked again.
+    One that says `gives_way = True` refuses a call for the moment only: it will rule the target out itself when it is asked again.
     """
 
     def reserve(self, call: Call) -> bool:
@@ -79,6 +79,17 @@ class Reserves(Protocol):
 
     def release(self, call: Call) -> None:
         """Take back the reservation for `call`, which is not made after all."""
+
+
+@runtime_checkable
+class Queues(Protocol):
+    """It lets a call that it refuses wait its turn. Waiting belongs to the request (`View.decision`), of which each look makes another `Call`."""
+
+    def wait_for(self, call: Call) -> float | None:
+        """Seconds after which the router decides again, `call` keeping its place in the queue until then; None: it does not wait."""
+
+    def leave(self, view: View) -> None:
+        """Give back the place of this request, which goes on, ends or is closed. Harmless if it has none."""
 
 
 @runtime_checkable

@@ -8,7 +8,8 @@ Rules:
 5. Only `TargetError` means "try another". Any other exception passes through: a bug must not look like an outage.
 6. A flow that is closed (an abandoned stream, a cancelled task) settles its open attempt before it ends.
 7. Every requirement of the chain holds for every question: a target that one rules out is not asked. A flow asks at most `MOST_ASKS` times.
-8. Several calls at once are a `Batch` (`engine/batches/together.py`): each is reserved for, settled and learned, and made once more at most.
+8. A call that a policy lets wait its turn is yielded as `queued`; when its delay is over, all policies are asked again.
+9. Several calls at once are a `Batch` (`engine/batches/together.py`): each is reserved for, settled and learned, and made once more at most.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from switchwise.engine.batches.together import Batch
 from switchwise.engine.calls import FlowContext, attempted, settle_all
 from switchwise.engine.deciding import decide, heard
 from switchwise.engine.endings import best_rejected, longer, note_of, say_fallback, without
-from switchwise.engine.policy import Flow, Reserves, Steps, name_of
+from switchwise.engine.policy import Flow, Queues, Reserves, Steps, name_of
+from switchwise.engine.timing.waiting import leave_all, placed, waited
 from switchwise.nouns.call import Attempt, Call, Outcome
 from switchwise.nouns.errors import Broken, Interrupted, TargetError, failed_as
 from switchwise.nouns.exchange.gather import Ranking, Together
@@ -41,14 +43,16 @@ def route(view: View, context: FlowContext) -> Steps[Outcome]:
     attempts: tuple[Attempt, ...] = ()
     refused: dict[str, Reserves] = {}
     postponed: set[str] = set()
+    queues: list[Queues] = []  # in which this request has a place
     broken: Broken | None = None
     looks = 2 if view.recording is not None else 0  # once more where a stored answer could not be given
     while True:
         asked = context.timer()
-        shortlist = yield from decide(view, context)
+        shortlist = yield from (placed(decide(view, context), queues, view) if queues else decide(view, context))
         if refused:
             shortlist = without(shortlist, refused)
         if not shortlist.targets:
+            leave_all(queues, view)
             return best_rejected(shortlist, attempts)
         target = shortlist.targets[0]
         known = context.cache if looks else None
@@ -61,10 +65,17 @@ def route(view: View, context: FlowContext) -> Steps[Outcome]:
         note = note_of(shortlist.note_for(target), broken, context.on_broken)
         call = Call(target, view, shortlist, None, live, delay, context.timer() - asked, note, stored, broken)
         if stored is None and (refuser := context.reserve(call)) is not None:
+            if (yield from waited(refuser, call, queues)):
+                view = view.after(view.attempts, context.clock())
+                refused.clear()
+                postponed.clear()
+                continue
             if not getattr(refuser, "gives_way", False) or target.name in postponed:
                 refused[target.name] = refuser
             postponed.add(target.name)
             continue
+        if queues:
+            leave_all(queues, view)
         if attempts:
             say_fallback(call, attempts[-1])
         if context.observers.decided:

@@ -1,6 +1,7 @@
 """A flow seen from outside, as a small state machine: make `.call`, tell what you `hear`, say it `ended` or `failed`; repeat.
 
 run.call is a Call       say that it is `started` and make it; then exactly one of ended, failed
+run.call.queued          make nothing: when its delay is over, say that it has `waited`
 run.several is not None  `run.several.calls` are to be live: start and make those that are new, cancel those that are gone, tell what comes of each
 both are None            finished: `run.outcome` is the result, `run.held` what was not shown yet
 """
@@ -89,6 +90,14 @@ class Run:
     def allowed(self, call: Call) -> Allowance | None:
         """How long `call` may take, when it is made now; None: it has no limit."""
         return allowance(call, self._clock)
+
+    def waited(self) -> None:
+        """The delay of a `call` that is `queued` is over: the router decides again.
+
+        Raises:
+            NoTarget: it has waited as long as it may, and nothing else can be called.
+        """
+        self._resume(self._flow.send, None)
 
     def started(self, call: Call) -> None:
         """`call` goes out now, its delay is over: whoever closes the run from now on leaves a call that may be billed.

@@ -163,6 +163,9 @@ class _Routed:
         scope = Scope(*self._scope, task=str(self._turn), step=self._calls)
         self._calls += 1
         self._run = run = self._router.start(View(scope, prompt, signals=step.signals, prefix=self._chain))
+        while run.call is not None and run.call.queued:
+            self._clock.now += run.call.delay
+            run.waited()
         call = run.call
         if call is None or call.ask is not None:
             raise ConfigurationError("a policy of this router asks a model before it decides: a replay has no answers for it")

@@ -35,6 +35,7 @@ class Call:
         note: appended to the caller's messages as a last user turn; empty if there is none.
         stored: an earlier answer to return instead of calling; None: call the target.
         broken: an earlier reply that broke off in front of a reader. If it has a text, that text is appended as the last answer, before `note`.
+        queued: it waits its turn and is not made: when `delay` is over, the router decides again (`Run.waited`).
     """
 
     target: Target
@@ -47,6 +48,7 @@ class Call:
     note: str = ""
     stored: Stored | None = None
     broken: Broken | None = None
+    queued: bool = False
 
     @property
     def continued(self) -> str:

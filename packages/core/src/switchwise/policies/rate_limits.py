@@ -1,8 +1,8 @@
 """Send no more requests or tokens in a minute, or calls at once, than was agreed, per target, account, tenant, user or in all.
 
 Use it for limits of your own: a share of an account's quota, fairness among tenants, a small server. A target whose limit is reached is passed
-over until the window moves on. Not for limits that the provider reports (`Headroom` steers by its headers, `Healthy` waits after a 429), not for
-money (`Budget`). `Cap` gives way where nothing else is left, and is half a second late where processes share a store; `in_flight` is exact.
+over until the window moves on; with `wait`, a call that finds nothing else waits its turn. Not for limits that the provider reports
+(`Headroom` steers by its headers, `Healthy` waits after a 429), not for money (`Budget`). `Cap` gives way where nothing else is left, and is half a second late where processes share a store; `in_flight` is exact.
 
 Source: sliding windows with reservation; over processes leased permits that count at the latest moment at which they may be used.
 """
@@ -10,6 +10,7 @@ Source: sliding windows with reservation; over processes leased permits that cou
 from __future__ import annotations
 
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from math import inf
 from typing import Any, Final
@@ -30,6 +31,8 @@ from switchwise.state.spending import NOTHING, Amount, Limits, Spending, TableSp
 from switchwise.state.store import Lender, Store, lender_of
 
 _SLOT: Final[Amount] = (1.0, 0)
+_LOOK: Final = 0.25  # seconds between two looks of the first eight that wait; those further back look less often
+_SHORTEST: Final = 1e-3  # a shorter rest of the time to wait is over
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,14 @@ class _Counted:
     tickets: list[Any]  # one for each time that it was sent
     bound: Amount
     slot: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    key: Key
+    tokens: int
+    since: float
+    until: float
 
 
 class RateLimits:
@@ -56,11 +67,15 @@ class RateLimits:
         only: the target or role that it is for, such as a subscription with a quota; empty: all targets.
         margin: factor on the estimate of the prompt.
         output_allowance: longest answer in tokens that is assumed where nothing caps it.
+        wait: longest time in seconds that a call waits for room, within the deadline of its scope: first come, first served in each process. It
+            looks four times a second, further back in the queue less often. None: it does not wait; questions of policies and verifiers never do.
+        queue: most calls that wait at one limit in this process; a further one does not wait.
+        elsewhere: a call waits only where no other target is left; False: it waits for the target that it prefers.
         size: how many scopes are remembered in this process.
         store: a shared store, or its address: all processes that use it share each limit. None: this process, or the store of the router.
 
     Raises:
-        ConfigurationError: no limit, or one that is not positive; per="request" or "step".
+        ConfigurationError: no limit, or one that is not positive; per="request" or "step"; elsewhere=False without `wait`.
 
     >>> from switchwise import Pool, Router, Target, View, drive
     >>> from switchwise.testing import Clock, Script
@@ -89,6 +104,9 @@ class RateLimits:
         only: str = "",
         margin: float = 1.1,
         output_allowance: int = 4096,
+        wait: float | None = None,
+        queue: int = 100,
+        elsewhere: bool = True,
         size: int = 10_000,
         store: Store | Lender | str | None = None,
     ) -> None:
@@ -101,6 +119,13 @@ class RateLimits:
         number("RateLimits", "margin", margin, above=True, most=100)
         whole("RateLimits", "output_allowance", output_allowance, least=0)
         whole("RateLimits", "size", size)
+        whole("RateLimits", "queue", queue)
+        if wait is not None:
+            number("RateLimits", "wait", wait, above=True, most=1e7)
+        if not isinstance(elsewhere, bool) or (wait is None and not elsewhere):
+            raise ConfigurationError(
+                f"RateLimits(elsewhere={elsewhere!r:.80}): give True; or False with the seconds to wait, wait=30"
+            )
         self.payers = Payers("RateLimits", per)
         if self.payers.per == "request":
             raise ConfigurationError("RateLimits(per='request'): one request is no rate; use target, session, all or a label")
@@ -112,6 +137,10 @@ class RateLimits:
         self._limits = Limits(None if requests is None else float(requests), tokens)  # a request is a unit of the first kind
         self._lock = threading.RLock()  # the garbage collector may close an abandoned stream in the middle, which settles it
         self._open: dict[int, _Counted] = {}  # by id of the call
+        self.wait, self.queue, self.elsewhere = wait, queue, elsewhere
+        self.gives_way = wait is not None  # asked again, it rules out what is full, or says that it can be waited for
+        self._places: dict[str, _Place] = {}  # by decision
+        self._queues: dict[Key, dict[str, _Place]] = {}  # the same, in the order in which they came
         self._own_store = store is not None
         self._keep_in(opened(store) if isinstance(store, str) else store or InProcess())
 
@@ -122,26 +151,57 @@ class RateLimits:
 
     def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
         full: dict[str, str] = {}
+        waits: dict[str, float] = {}  # those of the full ones that can be waited for, by how long their queue is
+        place = self._places.get(view.decision)
         limited = shortlist.pool.select(self.only) if self.only else None
         for target in shortlist.targets:
             if limited is not None and target.name not in limited:
                 continue
             key = self.payers.key(view, target)
             left, bound = self._spending.left(key, view.now), self._bound(target, view)
-            if self._slots is not None and self._slots.left(key, view.now)[0] < 1.0:
+            calls, tokens = self._ahead(key, view) if self._queues else (0, 0)
+            if self._slots is not None and self._slots.left(key, view.now)[0] < 1.0 + calls:
                 full[target.name] = f"{self.payers.label(key)}: {self.in_flight:,} calls are in flight"
-            elif bound[0] > left[0] or bound[1] > left[1]:
+            elif bound[0] + calls > left[0] or bound[1] + tokens > left[1]:
                 full[target.name] = self._left_text(key, left)
+            else:
+                continue
+            if calls:
+                full[target.name] += f", {calls:,} waiting"
+            if self._until(key, bound, view) is not None:
+                waits[target.name] = 1.0 + calls + (0.0 if place is not None and place.key == key else 0.5)
+            elif place is not None:
+                full[target.name] += f", after {view.now - place.since:.1f} s of waiting"
+        if place is not None and len(full) < len(shortlist.targets):
+            shortlist = shortlist.remark(f"it waited {view.now - place.since:.1f} s for {self.payers.label(place.key)}")
         if not full:
             return shortlist
-        because = "; ".join(dict.fromkeys(full.values()))
-        return shortlist.require(lambda target: target.name not in full, because)
+        out = {name: because for name, because in full.items() if name not in waits}
+        if out:
+            shortlist = shortlist.require(lambda target: target.name not in out, "; ".join(dict.fromkeys(out.values())))
+        if not waits or not self.elsewhere:
+            return shortlist
+        because = "; ".join(dict.fromkeys(full[name] for name in waits))
+        return shortlist.avoid(lambda target: waits.get(target.name, 0.0), f"{because}; a call may wait {self.wait:g} s")
 
     def reserve(self, call: Call) -> bool:
-        """Count `call`; False: the limit was reached meanwhile."""
+        """Count `call`; False: the limit was reached meanwhile, or what is left is for calls that wait already."""
         if self.only and call.target.name not in call.shortlist.pool.select(self.only):
             return True
         key, bound = self.payers.key(call.view, call.target), self._bound(call.target, call.view, call)
+        if self.wait is None:
+            return self._reserve(call, key, bound)
+        with self._turn:
+            calls, tokens = self._ahead(key, call.view)
+            if calls:
+                left = self._spending.left(key, call.view.now)
+                if bound[0] + calls > left[0] or bound[1] + tokens > left[1]:
+                    return False
+                if self._slots is not None and self._slots.left(key, call.view.now)[0] < 1.0 + calls:
+                    return False
+            return self._reserve(call, key, bound)
+
+    def _reserve(self, call: Call, key: Key, bound: Amount) -> bool:
         slot = None
         if self._slots is not None and (slot := self._slots.reserve(key, _SLOT, call.view.now)) is None:
             return False
@@ -152,6 +212,59 @@ class RateLimits:
         with self._lock:
             self._open[id(call)] = _Counted(call, key, [ticket], bound, slot)
         return True
+
+    def wait_for(self, call: Call) -> float | None:
+        """Seconds after which to look again; None: it does not wait, since the queue is full, its time is over, or other targets are left."""
+        view, shortlist = call.view, call.shortlist
+        if call.ask is not None or (self.elsewhere and not shortlist.last_resort and len(shortlist.targets) > 1):
+            return None
+        key, bound = self.payers.key(view, call.target), self._bound(call.target, view, call)
+        with self._lock:
+            until, place = self._until(key, bound, view), self._places.get(view.decision)
+            if until is None:
+                return None
+            if place is None or place.key != key:
+                self.leave(view)
+                queue = self._queues.setdefault(key, {})
+                # What a flow that failed in an unforeseen way left behind; later than its last look, lest it wait a second time.
+                for decision in [decision for decision, other in queue.items() if other.until + (self.wait or 0.0) <= view.now]:
+                    del queue[decision], self._places[decision]
+                new = _Place(key, bound[1], view.now if place is None else place.since, until)
+                queue[view.decision] = self._places[view.decision] = new
+            calls, _ = self._ahead(key, view)
+        return min(_LOOK * (1 + calls // 8), until - view.now)
+
+    def leave(self, view: View) -> None:
+        """Give back the place of this request in the queue."""
+        with self._lock:
+            if (place := self._places.pop(view.decision, None)) is not None:
+                del self._queues[place.key][view.decision]
+                if not self._queues[place.key]:
+                    del self._queues[place.key]
+
+    def _ahead(self, key: Key, view: View) -> tuple[int, int]:
+        """How many calls wait in front of this request, and the tokens that they can take."""
+        calls = tokens = 0
+        with self._lock:
+            for decision, place in self._queues.get(key, {}).items():
+                if decision == view.decision:
+                    break
+                if view.now < place.until:
+                    calls, tokens = calls + 1, tokens + place.tokens
+        return calls, tokens
+
+    def _until(self, key: Key, bound: Amount, view: View) -> float | None:
+        """The moment up to which this request may wait for room; None: it may not."""
+        if self.wait is None or (self.tokens is not None and bound[1] > self.tokens):
+            return None
+        if any(attempt.reply is not None for attempt in view.attempts):  # that reply is better than to wait
+            return None
+        place, deadline = self._places.get(view.decision), view.scope.deadline
+        if (place is None or place.key != key) and self._ahead(key, view)[0] >= self.queue:
+            return None
+        until = view.now + self.wait if place is None else place.until
+        until = until if deadline is None else min(until, deadline)
+        return until if until - view.now >= _SHORTEST else None
 
     def resend(self, call: Call) -> bool:
         """Count `call` once more: it is sent again."""
@@ -200,9 +313,11 @@ class RateLimits:
         places = ":".join(filter(None, ["RateLimits", self.only, self.per, "in flight"]))
         lender, home = lender_of(store), store
         self._spending: Spending
+        self._turn: AbstractContextManager[Any] = nullcontext()  # to take a lease may last: no other call waits for that
         self._slots: Spending | None = None
         if lender is None:
             table: Any = home
+            self._turn = self._lock
             self._spending = TableSpending(table, name, self.size, self._limits, self.window)
             if (
                 slots is not None
@@ -236,4 +351,6 @@ class RateLimits:
             RateLimits(tokens=50_000, per="tenant"),
             RateLimits(requests=100, tokens=10**6, per="all"),
             RateLimits(in_flight=4),
+            RateLimits(requests=5, wait=30.0),
+            RateLimits(tokens=50_000, per="all", wait=30.0, queue=2, elsewhere=False),
         ]

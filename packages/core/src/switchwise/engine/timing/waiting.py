@@ -1,0 +1,50 @@
+"""A call that waits its turn, where a policy that refuses it keeps a queue (`Queues`)."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TypeVar
+
+from switchwise.engine.policy import Queues, Reserves, Steps, name_of
+from switchwise.nouns.call import Call
+from switchwise.nouns.view import View
+
+T = TypeVar("T")
+_log = logging.getLogger("switchwise.engine")
+
+
+def waited(refuser: Reserves, call: Call, queues: list[Queues]) -> Steps[bool]:
+    """Let `call` wait a while, if the policy that refused it keeps a queue; False: it does not wait.
+
+    Parameters:
+        queues: in which the request has a place; takes this one.
+    """
+    pause = refuser.wait_for(call) if isinstance(refuser, Queues) else None
+    if pause is None:
+        return False
+    assert isinstance(refuser, Queues), "only such a policy names a pause"
+    if all(queue is not refuser for queue in queues):
+        queues.append(refuser)
+        _log.info("waiting for %s: %s has no room now", call.target.name, name_of(refuser))
+    return (yield from placed(_waits(replace(call, delay=pause, queued=True)), queues, call.view))
+
+
+def _waits(call: Call) -> Steps[bool]:
+    yield call
+    return True
+
+
+def placed(steps: Steps[T], queues: list[Queues], view: View) -> Steps[T]:
+    """The same steps; where they fail or are closed, the request gives its places back."""
+    try:
+        return (yield from steps)
+    except BaseException:  # raised again: closed, cancelled or failed, it no longer waits
+        leave_all(queues, view)
+        raise
+
+
+def leave_all(queues: list[Queues], view: View) -> None:
+    """Give back every place of this request."""
+    while queues:
+        queues.pop().leave(view)
