@@ -71,7 +71,12 @@ def test_calls_wait_in_order_and_give_their_places_back():
     world.at(63, "late")  # in front of it four calls wait for the room that comes soon
     world.run()
     names = [name for name, _, _ in world.made]
-    assert [set(names[i : i + 2]) for i in range(0, 7, 2)] == [{"0", "1"}, {"2", "3"}, {"4", "5"}, {"late"}]  # two in each window
+    assert [set(names[i : i + 2]) for i in range(0, 7, 2)] == [
+        {"0", "1"},
+        {"2", "3"},
+        {"4", "5"},
+        {"late"},
+    ]  # two in each window
     assert not world.refused
     assert not limits._places
     assert not limits._queues
