@@ -61,7 +61,7 @@ def test_init_check_explain_and_report_in_a_row(home: Path) -> None:
     with LoopbackProvider() as provider:
         os.environ.update(environment(provider))
         try:
-            assert "can be used: 4 targets and 1 router; nothing to remark." in run("check").stdout
+            assert "can be used: 4 targets and 1 router; nothing to remark." in run("check", "switchwise.toml").stdout
             run("chat", said="Hello\nAnd now?\n")
         finally:
             for name in environment(provider):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,6 +18,7 @@ _STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
 
 def check(
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="The file, as --config.", show_default=False)] = None,
     config: ConfigFile = None,
     live: Annotated[bool, typer.Option("--live", help="Also ask each target for one token. Costs next to nothing.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings count as errors for the exit status.")] = False,
@@ -25,7 +27,7 @@ def check(
     """Look for what cannot work: offline, unless --live. Exit status 1: something was found that will fail."""
     from switchwise.config import BadConfiguration, find, findings, load
 
-    path = find(config)
+    path = find(file or config)
     try:
         configuration = load(path)
     except BadConfiguration as bad:
