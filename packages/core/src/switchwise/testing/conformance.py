@@ -35,6 +35,7 @@ from switchwise.testing.several_targets import check_plans
 Make = Callable[[], Policy]
 SCOPES, MORE = 12_000, 2_000  # the default size of a policy's memory is 10,000 scopes; its table has settled by then
 SLOWEST = 2_500  # rounds of `_rounds` (about 100 us on a quiet machine) that one policy's opinion on four targets may take
+TRIES = 3
 THREADS = 4
 
 
@@ -295,18 +296,17 @@ def is_quick(make: Make, pool: Pool) -> None:
     """Its opinion costs microseconds: it is asked at every step of every agent."""
     policy = _taught(make, pool)
     shortlist = Shortlist(pool).signed_by(name_of(policy))
-    medians = []
-    for view in material.views():
-        opinion = policy(view, shortlist)
-        if not isinstance(opinion, Shortlist):
+    views = list(material.views())
+    for view in views:
+        if not isinstance(opinion := policy(view, shortlist), Shortlist):
             opinion.close()
             return  # it asks a model first: what it costs is that
-        medians.append(statistics.median(_seconds(partial(policy, view, shortlist), 30)))
-    # Side by side with plain work on the same machine: a slow or a traced one is no slower a policy.
-    typical, most = statistics.median(medians), statistics.median(_seconds(lambda: _rounds(SLOWEST), 30))
-    assert typical <= most, (
-        f"an opinion takes {typical * 1e6:.0f} us at the median, more than the {most * 1e6:.0f} of {SLOWEST} rounds"
-    )
+    for _ in range(TRIES):  # side by side with plain work: a slow machine is no slower a policy, and a disturbed moment passes
+        medians = [statistics.median(_seconds(partial(policy, view, shortlist), 30)) for view in views]
+        typical, most = statistics.median(medians), statistics.median(_seconds(lambda: _rounds(SLOWEST), 30))
+        if typical <= most:
+            return
+    raise AssertionError(f"an opinion takes {typical * 1e6:.0f} us, more than the {most * 1e6:.0f} of {SLOWEST} rounds")
 
 
 def _seconds(work: Callable[[], object], times: int) -> list[float]:
