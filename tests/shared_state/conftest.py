@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +16,30 @@ redis = pytest.importorskip("redis", reason="the extra [redis] is not installed"
 sys.path.append(str(Path(__file__).parents[2] / "tools" / "sharing"))
 
 from servers import Server  # noqa: E402
+
+
+_FRESH = "SWITCHWISE_FRESH_PROCESS"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test marked `forks` in a fresh process: a fork of a test worker inherits the threads and the memory of all tests before it."""
+    if pyfuncitem.get_closest_marker("forks") is None or _FRESH in os.environ:
+        return None
+    around = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", pyfuncitem.nodeid]
+    done = subprocess.run(
+        command,
+        cwd=pyfuncitem.config.rootpath,
+        env={**around, _FRESH: "1"},
+        capture_output=True,
+        text=True,
+        timeout=150,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "1 passed" in done.stdout, done.stdout
+    return True
 
 
 def programs() -> list[str]:

@@ -164,6 +164,7 @@ def test_what_lies_idle_is_returned_and_used_by_another(store: Leases, monkeypat
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.forks
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_spends_nothing_of_its_parents(store: Leases) -> None:
     keeper, rule = Keeper(store, boxes=None, heartbeat=0.05), Rule(1_000)

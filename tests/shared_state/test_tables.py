@@ -282,6 +282,7 @@ def test_a_store_that_begins_takes_nothing_new_for_a_grace(server: Server, tmp_p
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.forks
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_goes_on_from_the_copy_and_writes_under_its_own_name(stores: Callable[..., SharedStore]) -> None:
     store = stores(heartbeat=0.25)
