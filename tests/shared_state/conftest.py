@@ -17,7 +17,6 @@ sys.path.append(str(Path(__file__).parents[2] / "tools" / "sharing"))
 
 from servers import Server  # noqa: E402
 
-
 _FRESH = "SWITCHWISE_FRESH_PROCESS"
 
 
@@ -27,7 +26,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if pyfuncitem.get_closest_marker("forks") is None or _FRESH in os.environ:
         return None
     around = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", pyfuncitem.nodeid]
+    command = [sys.executable, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider", pyfuncitem.nodeid]
     done = subprocess.run(
         command,
         cwd=pyfuncitem.config.rootpath,
