@@ -150,7 +150,7 @@ def test_a_client_that_retries_by_itself_is_left_alone_with_a_warning(sdk: Any) 
     assert seen[0].filename == __file__, "it points at whoever built the client"
     assert given.max_retries == 4
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)  # ours; not what another test left to the garbage collector
         client(sdk(api_key="x", max_retries=0))
         client(sdk(api_key="x"))  # nobody asked for its retries: they are switched off
 

@@ -176,7 +176,7 @@ def test_an_unknown_target_is_made_with_a_warning_that_names_it_and_the_remedy()
 def test_what_the_user_gives_counts_and_the_rest_is_looked_up() -> None:
     mine = Price(1, 2)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)  # ours; not what another test left to the garbage collector
         target = catalog.target("gpt-4o", provider="openai", price=mine, can=Capabilities(window=8_000))
         assert catalog.target("own", provider="vllm", model="qwen", price=mine).price is mine
     assert target.model == "gpt-4o"

@@ -293,7 +293,7 @@ class TestMiddlewareOfOthers:
 
 def test_no_call_warns_where_nothing_is_wrong(real: ChatSwitchwise) -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)  # ours; not what another test left to the garbage collector
         real.invoke([HumanMessage("hello")])
         list(real.stream("hello"))
 
