@@ -103,7 +103,7 @@ def test_d10_processes_spend_one_budget_while_one_is_killed_and_the_server_loses
             server.kill()
     assert sorted(result.codes) == [-9, 0, 0]
     assert result.failed > 0.2 * (result.calls + result.failed), "the faults took place"
-    assert 0.97 * 0.5 <= result.billed <= 0.5  # the killed process holds up to $0.009 that nobody waits to have back
+    assert 0.9 * 0.5 <= result.billed <= 0.5  # of $1.00 the whole trial, `python tools/sharing`, spends more than 0.97
 
 
 @pytest.mark.timeout(170)
