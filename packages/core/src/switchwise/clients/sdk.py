@@ -44,6 +44,7 @@ from switchwise.nouns.call import Call
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.reply import Reply
 from switchwise.nouns.target import Defaults, Target
+from switchwise.nouns.validation import users_level
 from switchwise.prompt_cache.cache_hints import CacheHints
 from switchwise.protocols.ask_text import prompt_of
 from switchwise.protocols.prompt import Prompt
@@ -139,7 +140,7 @@ class Client(ABC):
                     f"this {type(given).__name__} has max_retries={retries}: it retries by itself before the router sees a failure; "
                     "build it without, and the router asks the next target at once",
                     HiddenRetries,
-                    stacklevel=2 if type(self).__init__ is Client.__init__ else 3,  # at whoever builds it
+                    stacklevel=users_level(),
                 )
 
     def __repr__(self) -> str:
