@@ -53,8 +53,13 @@ def check_policy(make: Make, pool: Pool | None = None) -> None:
     """
     for kept in STORES.values():
         if kept is as_it_is or isinstance(make(), UsesStore):
-            for check in CHECKS:
+            for check in checks_over(kept):
                 check(kept(make), pool or material.pool())
+
+
+def checks_over(kept: Callable[[Make], Make]) -> Iterator[Callable[[Make, Pool], None]]:
+    """The checks for one of `STORES`. A store of JSON text proves that nothing holds on to objects; it need not be quick."""
+    return (check for check in CHECKS if kept is as_it_is or check is not is_quick)
 
 
 def as_it_is(make: Make) -> Make:
@@ -161,7 +166,7 @@ def refuses_a_spoilt_state(make: Make, pool: Pool) -> None:
     if not (isinstance(policy, Remembers) and isinstance(policy, ChecksState)):
         return
     state = json.loads(json.dumps(policy.dump()))
-    for spoilt, where in _spoilt(state, "the state"):
+    for spoilt, where in material.spoilt(state, "the state"):
         other = _fresh(make, pool)
         assert isinstance(other, Remembers)
         before, refusal = _dumped(other), None
@@ -301,7 +306,7 @@ def is_quick(make: Make, pool: Pool) -> None:
         if not isinstance(opinion := policy(view, shortlist), Shortlist):
             opinion.close()
             return  # it asks a model first: what it costs is that
-    for _ in range(TRIES):  # side by side with plain work: a slow machine is no slower a policy, and a disturbed moment passes
+    for _ in range(TRIES):  # side by side with plain work, more than once: the machine may be slow, and a moment disturbed
         medians = [statistics.median(_seconds(partial(policy, view, shortlist), 30)) for view in views]
         typical, most = statistics.median(medians), statistics.median(_seconds(lambda: _rounds(SLOWEST), 30))
         if typical <= most:
@@ -368,26 +373,6 @@ def _decisions(policy: Policy, pool: Pool) -> list[object]:
 def _dumped(policy: Policy) -> object:
     """What it remembers; which of its entries was used last does not matter."""
     return _sorted(policy.dump()) if isinstance(policy, Remembers) else None
-
-
-def _spoilt(state: Any, where: str) -> Iterator[tuple[Any, str]]:
-    """Copies of a state, each with one thing wrong: at most three entries of each list are tried."""
-    if isinstance(state, dict):
-        yield [], f"a list for {where}"
-        for name, value in state.items():
-            for spoilt, place in _spoilt(value, f"{where}[{name!r}]"):
-                yield {**state, name: spoilt}, place
-    elif isinstance(state, list):
-        yield {"spoilt": 1}, f"a mapping for {where}"
-        yield [*state, object()], f"a stranger in {where}"
-        for i, value in enumerate(state[:3]):
-            for spoilt, place in _spoilt(value, f"{where}[{i}]"):
-                yield [*state[:i], spoilt, *state[i + 1 :]], place
-    elif isinstance(state, str):
-        yield 3, f"a number for {where}"
-    elif isinstance(state, int | float):
-        yield float("nan"), f"NaN for {where}"
-        yield "3", f"a string for {where}"
 
 
 def _sorted(state: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from types import FunctionType, ModuleType
+from typing import Any
 
 from switchwise.engine.policy import Policy, Reserves, name_of
 from switchwise.engine.recovery import TABLE
@@ -167,3 +168,23 @@ def reached(root: object) -> list[object]:
             if isinstance(part, dict):  # the collector leaves out keys that are strings
                 todo += part
     return list(seen.values())
+
+
+def spoilt(state: Any, where: str) -> Iterator[tuple[Any, str]]:
+    """Yield copies of a state, each with one thing wrong: at most three entries of each list are tried."""
+    if isinstance(state, dict):
+        yield [], f"a list for {where}"
+        for name, value in state.items():
+            for wrong, place in spoilt(value, f"{where}[{name!r}]"):
+                yield {**state, name: wrong}, place
+    elif isinstance(state, list):
+        yield {"spoilt": 1}, f"a mapping for {where}"
+        yield [*state, object()], f"a stranger in {where}"
+        for i, value in enumerate(state[:3]):
+            for wrong, place in spoilt(value, f"{where}[{i}]"):
+                yield [*state[:i], wrong, *state[i + 1 :]], place
+    elif isinstance(state, str):
+        yield 3, f"a number for {where}"
+    elif isinstance(state, int | float):
+        yield float("nan"), f"NaN for {where}"
+        yield "3", f"a string for {where}"
