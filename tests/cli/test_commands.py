@@ -1,18 +1,21 @@
-"""The commands as people run them: real processes, on the loopback provider. What `replay` and `eval` compute is tested in tests/evaluation."""
+"""The commands, on the loopback provider: in this process, and as processes where that is the point. What `replay` and `eval` compute is tested in tests/evaluation."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from switchwise.cli import main
 from switchwise.display.figures import many, usd
 from switchwise_loopback import Fault, LoopbackProvider
 from switchwise_loopback.command import environment
@@ -41,10 +44,22 @@ def provider(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackPr
 
 
 def run(*words: str, status: int = 0, said: str = "") -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([*COMMAND, *words], input=said, capture_output=True, text=True, check=False, timeout=120)
+    """Run a command in this process, which spares the imports of each; `said` is its standard input."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "stdin", io.StringIO(said))
+        returned = main(words)
+    done = subprocess.CompletedProcess(words, returned, out.getvalue(), err.getvalue())
     assert done.returncode == status, (words, done.stdout, done.stderr)
-    assert "Traceback" not in done.stderr
     return done
+
+
+def process(*words: str, said: str = "") -> str:
+    """Run a command as a process; its output."""
+    done = subprocess.run([*COMMAND, *words], input=said, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, (words, done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    return done.stdout
 
 
 def read(*words: str, status: int = 0) -> Any:
@@ -203,10 +218,10 @@ def test_chat_goes_on_after_a_failure_and_tells_it_by_its_status(provider: Loopb
 
 @pytest.mark.usefixtures("home")
 def test_a_first_call_without_a_key_takes_three_commands() -> None:
-    run("init", "--provider", "openai")
-    done = run("loopback", "--quiet", "--", *COMMAND, "chat", said="Hello\n")
-    assert done.stdout.startswith("You said: Hello")
-    assert "sol | " in done.stdout
+    process("init", "--provider", "openai")
+    shown = process("loopback", "--quiet", "--", *COMMAND, "chat", said="Hello\n")
+    assert shown.startswith("You said: Hello")
+    assert "sol | " in shown
 
 
 @pytest.mark.usefixtures("home")
