@@ -47,6 +47,7 @@ from switchwise.observe.spending import count
 from switchwise.observe.telemetry import found
 from switchwise.policies.default_chain import Aim, default_chain
 from switchwise.policies.healthy import Healthy
+from switchwise.policies.rotation import Rotation, with_rotation
 from switchwise.state.forking import Draws
 from switchwise.state.opening import opened
 from switchwise.state.store import Store
@@ -105,9 +106,8 @@ class Router:
         rng: random.Random | None = None,
     ) -> None:
         refuse_options(pool, store := opened(store) if isinstance(store, str) else store, recovery, clock, timer, rng)
-        self._draws = Draws(rng or random.Random())
-        self._clock, self._timer, self._recovery = clock, timer, recovery or Recovery()
-        self._store = store
+        self._draws, self._rotation = Draws(rng or random.Random()), Rotation()
+        self._clock, self._timer, self._recovery, self._store = clock, timer, recovery or Recovery(), store
         self._file: Source | None = None
         self._assemble(pool, policies, verify, observers, cache, on_broken)
 
@@ -115,7 +115,7 @@ class Router:
         self, pool: Pool, policies: tuple[Policy, ...], verify: Any, observers: Sequence[Observes], cache: Any, on_broken: Any
     ) -> None:
         """Take these parts, or refuse them and stay as it is."""
-        watching = observers_of(observers)
+        watching, policies = observers_of(observers), with_rotation(pool, policies, self._rotation)
         parts, models = sound(pool, policies, verify, cache)
         use_store(parts, self._store)
         if watching.event:
@@ -147,8 +147,6 @@ class Router:
     def default(cls, pool: Pool, aim: Aim = "quality", *, healthy: Healthy | None = None, **options: Any) -> Router:
         """A chain that is safe and useful as it stands; `print(router.explain())` shows it.
 
-        What fits and is healthy; then who suits the aim; fallback through the rest of the pool.
-
         Parameters:
             pool: what can be called, strongest first.
             aim: `quality`: planning, first turns and failures go to the strongest, routine steps to the cheapest where that pays;
@@ -161,13 +159,15 @@ class Router:
             raise ConfigurationError(f"healthy={healthy!r:.80}: give Healthy(...)")
         return cls(pool, *default_chain(pool, healthy, aim), **options)
 
-    def set_clients(self, clients: Mapping[str, tuple[str, Defaults]]) -> None:
-        """Fill in what targets do not say of their clients. For adapters: they know the clients behind the names.
+    def set_clients(self, clients: Mapping[str, tuple[str, Defaults, str]]) -> None:
+        """Fill in what targets do not say of their clients, and further keys. For adapters: they know the clients behind the names.
 
         Parameters:
-            clients: target name -> `switchwise.catalog.account_of` its address and key, and what it asks for by itself.
+            clients: target name -> `switchwise.catalog.account_of` its address and key, what it asks for by itself, and `Target.key_of`.
         """
-        self.pool = self.pool.with_clients(clients)
+        before, self.pool = self.pool, self.pool.with_clients(clients)
+        if before.rotating != self.pool.rotating:
+            self._assemble(self.pool, self.policies, self.verify, self._observers, self.cache, self._context.on_broken)
         self._context = replace(self._context, pool=self.pool.with_asked(self._models))
 
     @classmethod
@@ -278,7 +278,7 @@ class Router:
             return False
         configuration, recipe = found
         before = [part for part in self._remembering.values() if isinstance(part, Remembers)]
-        clients = {target.name: (target.account, target.defaults) for target in self.pool}
+        clients = {target.name: (target.account, target.defaults, target.key_of) for target in self.pool}
         pool, watching = recipe.pool.with_clients(clients), [*recipe.observers, *file.observers]
         self._assemble(pool, recipe.policies, recipe.verify, watching, recipe.cache, recipe.on_broken)
         carry_over(before, [part for part in self._remembering.values() if isinstance(part, Remembers)])

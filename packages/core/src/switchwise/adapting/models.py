@@ -61,11 +61,12 @@ def by_name(
     """The models by target name.
 
     Parameters:
-        models: models or `provider:model` strings, strongest first, or at an effort (`efforts`); or a mapping of names to them.
+        models: models or `provider:model` strings, strongest first, or at an effort (`efforts`); or a mapping of names to them. A list in
+            place of one holds the same model with several keys: the targets `name`, `name#2`, ...
         options: constructor arguments for those given as strings.
         what: what the framework calls a model.
         build: (`provider:model`, options) -> the model.
-        wrap: (name, model) -> the model as a target, a dataclass with `name` and `effort`; the name may be empty.
+        wrap: (name, model) -> the model as a target, a dataclass with `name`, `effort` and `key_of`; the name may be empty.
 
     Raises:
         ConfigurationError: there is none, two have one name, or options are given that nothing takes.
@@ -75,24 +76,55 @@ def by_name(
     given = list(models.items()) if isinstance(models, Mapping) else [("", model) for model in models]
     if not given:
         raise ConfigurationError(f"models= is empty: give at least one {what}")
-    if options and not any(isinstance(_bare(model), str) for _, model in given):
+    keyed = [(name, [*model] if isinstance(model, list | tuple) else [model]) for name, model in given]
+    if empty := [name for name, keys in keyed if not keys]:
+        raise ConfigurationError(f"models= has an empty list for {empty[0]!r}: give at least one {what}, one for each key")
+    if options and not any(isinstance(_bare(model), str) for _, keys in keyed for model in keys):
         raise ConfigurationError(
             f"{', '.join(sorted(options))}: no model takes this setting, since all models= are given as objects; set it on them"
         )
     refuse_slips(options)
     found: dict[str, N] = {}
-    for name, model in given:
-        bare = _bare(model)
-        native = wrap(name, build(bare, options) if isinstance(bare, str) else bare)
-        if isinstance(model, AtEffort):
-            native = cast(
-                "N", replace(cast("Any", native), name=name or named_at(native.name, model.level), effort=model.level)
-            )
-        if native.name in found:
-            raise ConfigurationError(
-                f"models= holds {native.name!r} twice: give a mapping of names, models={{'strong': ..., 'fast': ...}}"
-            )
-        found[native.name] = native
+    for name, keys in keyed:
+        first = ""
+        for number, model in enumerate(keys, 1):
+            native = _wrapped(f"{first}#{number}" if first else name, model, options, build, wrap)
+            if native.name in found:
+                raise ConfigurationError(
+                    f"models= holds {native.name!r} twice: give a mapping of names, models={{'strong': ..., 'fast': ...}}"
+                )
+            found[native.name] = cast("N", replace(cast("Any", native), key_of=first)) if first else native
+            first = first or native.name
+    return found
+
+
+def _wrapped(
+    name: str,
+    model: Any,
+    options: Mapping[str, Any],
+    build: Callable[[str, Mapping[str, Any]], Any],
+    wrap: Callable[[str, Any], N],
+) -> N:
+    bare = _bare(model)
+    native = wrap(name, build(bare, options) if isinstance(bare, str) else bare)
+    if not isinstance(model, AtEffort):
+        return native
+    return cast("N", replace(cast("Any", native), name=name or named_at(native.name, model.level), effort=model.level))
+
+
+def by_key(models: Mapping[str, Any], key_of: Mapping[str, str]) -> dict[str, list[Any]]:
+    """The models by target name, all keys of one model together: as `by_name` takes them again.
+
+    Parameters:
+        models: target name -> model.
+        key_of: target name -> the target of which it is a further key, or nothing.
+
+    >>> by_key({"opus": 1, "opus#2": 2, "haiku": 3}, {"opus": "", "opus#2": "opus"})
+    {'opus': [1, 2], 'haiku': [3]}
+    """
+    found: dict[str, list[Any]] = {}
+    for name, model in models.items():
+        found.setdefault(key_of.get(name) or name, []).append(model)
     return found
 
 

@@ -40,6 +40,7 @@ from switchwise.protocols.prompt import JsonSchema, Message, Prompt
 from switchwise.router import Router
 from switchwise.state.in_process import Memory
 
+Given = Client | AtEffort | str
 _ANSWERS = 256
 """Answers of which it is remembered who gave them: some models refuse to go on with another's."""
 
@@ -53,8 +54,8 @@ class Clients:
     """A router over SDK clients.
 
     Parameters:
-        clients: target name -> client, `openai:model` or `anthropic:model`, strongest first, or one at an effort (`efforts`); or a list, which are then
-            called by their models.
+        clients: target name -> client, `openai:model` or `anthropic:model`, strongest first, or one at an effort (`efforts`), or a list of clients of
+            one model, each with a key of its own; or a list of all these, which are then called by their models.
         router: chooses among targets of these names; None: the default chain, with prices and capabilities from the
             catalogue, for which every client must name its `model`.
         aim: `quality` (the default), `balanced` or `cost`; see `Router.default`. Not together with `router`.
@@ -66,7 +67,7 @@ class Clients:
 
     def __init__(
         self,
-        clients: Mapping[str, Client | AtEffort | str] | Sequence[Client | AtEffort | str],
+        clients: Mapping[str, Given | Sequence[Given]] | Sequence[Given | Sequence[Given]],
         router: Router | None = None,
         *,
         aim: Aim | None = None,
@@ -85,11 +86,12 @@ class Clients:
         found = by_name(clients, {}, "client", _from_string, _Named)
         self.by_target = {name: each.client for name, each in found.items()}
         self.router = router or Router.default(_pool(found.values()), aim or "quality", on_broken=on_broken or "raise")
-        if missing := self.router.pool.names ^ self.by_target.keys():
+        known = {name: (each.client.account, each.client.sends, each.key_of) for name, each in found.items()}
+        if missing := self.router.pool.with_clients(known).names ^ self.by_target.keys():
             raise ConfigurationError(
                 f"clients and pool must name the same targets; not on both sides: {', '.join(sorted(missing))}"
             )
-        self.router.set_clients({name: (client.account, client.sends) for name, client in self.by_target.items()})
+        self.router.set_clients(known)
         self.views = Views()
         self._makers: Memory[int, str] = Memory(_ANSWERS)
 
@@ -292,6 +294,7 @@ class _Named:
     name: str
     client: Client
     effort: str = ""
+    key_of: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.client, Client):
@@ -330,6 +333,7 @@ def _pool(clients: Iterable[_Named]) -> Pool:
                 defaults=each.client.sends,
             ),
             effort=each.effort,
+            key_of=each.key_of,
         )
         for each in given
     )

@@ -14,7 +14,7 @@ from switchwise.config.document import Document, Refused, find, read
 from switchwise.config.lines import Place
 from switchwise.config.node import Node, shown
 from switchwise.config.problems import BadConfiguration, Problem, near
-from switchwise.config.references import Reference, reference, resolved, settled
+from switchwise.config.references import Reference, for_each_key, reference, resolved, settled
 from switchwise.config.values import SharedState, aim_of, convert, journal_in, made, on_broken_in, shared_state
 from switchwise.engine.policy import Caches, Checks, Policy, Verifier
 from switchwise.nouns.errors import ConfigurationError
@@ -27,7 +27,21 @@ from switchwise.policies.hold import hold
 DEFAULT = "Default"  # stands for the chain of Router.default among the policies
 APIS = ("chat", "responses", "messages")
 TOP = ("version", "include", "default", "targets", "routers")
-OF_TARGET = ("provider", "model", "api", "roles", "price", "can", "limits", "key", "base_url", "timeout", "settings", "effort")
+OF_TARGET = (
+    "provider",
+    "model",
+    "api",
+    "roles",
+    "price",
+    "can",
+    "limits",
+    "key",
+    "keys",
+    "base_url",
+    "timeout",
+    "settings",
+    "effort",
+)
 OF_ROUTER = ("pool", "policies", "verify", "cache", "journal", "observers", "labels", "store", "on_broken")
 _LEVELS, _MEMORY = ("session", "agent", "task"), "hold"
 
@@ -204,7 +218,7 @@ class _Reader:
             with self._document.collecting():
                 for name, node in tables["targets"].table().items():
                     with self._document.collecting():
-                        endpoints[name] = self._endpoint(name, node)
+                        endpoints |= self._endpoint(name, node)
             if not endpoints and not self._document.problems:
                 tables["targets"].wrong("there are no targets", 'add a line such as luna = "openai:gpt-6-luna"')
         if self._document.problems and not endpoints:  # what refers to targets would be wrong for want of them
@@ -228,14 +242,14 @@ class _Reader:
 
     # -- targets
 
-    def _endpoint(self, name: str, node: Node) -> Endpoint:
+    def _endpoint(self, name: str, node: Node) -> dict[str, Endpoint]:
         if isinstance(node.value, str):
             provider, colon, model = node.text().partition(":")
             if not colon or not provider or not model:
                 raise node.wrong(
                     f"{node.value!r} names no model of a provider", 'write "provider:model", such as "openai:gpt-6-luna"'
                 )
-            return Endpoint(self._target(name, provider, model))
+            return {name: Endpoint(self._target(name, provider, model))}
         fields = node.table(OF_TARGET)
 
         def text(word: str) -> str:
@@ -257,14 +271,14 @@ class _Reader:
             url = reference(fields["base_url"])
         elif isinstance(url, str) and url and not url.startswith(("http://", "https://")):
             raise fields["base_url"].wrong(f"{url!r} is no address", 'write "https://...", or "env:NAME"')
-        return Endpoint(
+        endpoint = Endpoint(
             replace(self._target(name, provider, model, roles, given), effort=text("effort")),
             api,
-            reference(fields["key"]) if "key" in fields else None,
-            url,
-            fields["timeout"].number(0.001) if "timeout" in fields else None,
-            settled(fields["settings"]) if "settings" in fields and fields["settings"].table() else {},
+            base_url=url,
+            timeout=fields["timeout"].number(0.001) if "timeout" in fields else None,
+            settings=settled(fields["settings"]) if "settings" in fields and fields["settings"].table() else {},
         )
+        return for_each_key(endpoint, fields)
 
     def _target(
         self,
@@ -329,7 +343,7 @@ class _Reader:
                     raise item.wrong(f"no target is called {name!r}", near(name, endpoints))
                 if any(target.name == name for target in targets):
                     raise item.wrong(f"{name!r} is named twice", "keep one of them")
-                targets.append(endpoints[name].target)
+                targets += [each.target for each in endpoints.values() if each.target.base == endpoints[name].target.base]
         if targets:
             return Pool(targets)
         raise node.wrong("the pool has no targets", "name them, strongest first")

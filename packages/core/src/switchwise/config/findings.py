@@ -77,8 +77,9 @@ def findings(configuration: Configuration) -> list[Finding]:
 
     for name, endpoint in configuration.endpoints.items():
         for weight, field, message, remedy in _of_target(endpoint):
-            add(weight, ("targets", name, *field), message, remedy)
-        if not any(name in recipe.pool for recipe in configuration.recipes.values()):
+            if field == ("key",) or not endpoint.target.key_of:
+                add(weight, ("targets", endpoint.target.base, *field), message, remedy)
+        if not endpoint.target.key_of and not any(name in recipe.pool for recipe in configuration.recipes.values()):
             add(NOTE, ("targets", name), "no router has it in its pool", "name it in a pool, or remove it")
     for name, others, provider in _without_a_key(configuration):
         usual = KEYS[provider]

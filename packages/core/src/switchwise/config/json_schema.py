@@ -42,6 +42,12 @@ def json_schema() -> Json:
             "can": drawing.noun(Capabilities),
             "limits": drawing.noun(Limits),
             "key": _SECRET,
+            "keys": {
+                "type": "array",
+                "items": _SECRET,
+                "minItems": 1,
+                "description": "Several keys of this model, which take turns.",
+            },
             "base_url": {"type": "string", "pattern": "^(https?://|env:|file:)"},
             "timeout": {"type": "number", "exclusiveMinimum": 0, "description": "Of a request, in seconds."},
             "effort": {

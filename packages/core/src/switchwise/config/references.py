@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from switchwise.config.node import Node
 from switchwise.nouns.errors import ConfigurationError
 
+E = TypeVar("E")
 SECRET_NAMES = ("key", "secret", "token", "password", "authorization")
 
 
@@ -57,6 +58,30 @@ def reference(node: Node) -> Reference:
     if kind == "file":
         name = str(Path(node.document.place(node.path)[0]).parent / name)
     return Reference(kind, name)
+
+
+def for_each_key(endpoint: E, fields: Mapping[str, Node]) -> dict[str, E]:
+    """An endpoint with its key, by its name, and one for each further key.
+
+    Parameters:
+        endpoint: a dataclass with `target` and `key`.
+        fields: of its table; `key` or `keys` are read.
+
+    Raises:
+        Refused: one of them is no reference, both are there, or `keys` is empty.
+    """
+    made, name = cast("Any", endpoint), cast("Any", endpoint).target.name
+    if "keys" not in fields:
+        return {name: replace(made, key=reference(fields["key"]) if "key" in fields else None)}
+    keys = [reference(item) for item in fields["keys"].items()]
+    if not keys or "key" in fields:
+        problem = "key = ... names one, too" if keys else "it names no key"
+        raise fields["keys"].wrong(problem, 'write keys = ["env:FIRST", "env:SECOND"] alone')
+    found = {name: replace(made, key=keys[0])}
+    for number, key in enumerate(keys[1:], 2):
+        target = replace(made.target, name=f"{name}#{number}", key_of=name)
+        found[target.name] = replace(made, target=target, key=key)
+    return found
 
 
 def settled(node: Node) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from switchwise.display.html import Content, Html, el
 
@@ -46,6 +46,27 @@ class Shows(Protocol):
     """What shows itself in a notebook."""
 
     def _repr_html_(self) -> str: ...
+
+
+def pool_html(size: int, targets: Iterable[Any]) -> Html:
+    """A pool: its targets, strongest first, and those that only answer questions."""
+    headings = ("target", "provider", "model", "$ in", "$ out", "$ cached", "window", "roles", "account")
+    rows = [_row(target) for target in targets]
+    return card(f"Pool of {size}, strongest first; prices per million tokens", table(headings, rows, numbers=range(3, 7)))
+
+
+def _row(target: Any) -> list[str]:
+    price, window = target.price, target.can.window
+    rates = [price.input, price.output, price.cache_read] if price else [None] * 3
+    return [
+        target.name,
+        target.provider,
+        target.model,
+        *("" if rate is None else f"{rate:g}" for rate in rates),
+        "" if window is None else f"{window:,}",
+        ", ".join(sorted(target.roles)),
+        target.account,
+    ]
 
 
 def router_html(pool: Shows, policies: Iterable[tuple[str, str, str]], verifier: str) -> Html:

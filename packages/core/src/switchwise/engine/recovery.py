@@ -125,7 +125,7 @@ class Recovery:
             return shortlist if self._calls(failed, view) == 1 else shortlist.require(lambda t: t.name != failed.name, _TWICE)
         if kind is None:
             because = attempt.verdict.because if attempt.verdict else ""
-            return shortlist.require(lambda t: t.name != failed.name, f"its reply was rejected: {because}")
+            return shortlist.require(lambda t: t.base != failed.base, f"its reply was rejected: {because}")
         if self._again(failed, view):
             return shortlist
         because = f"{failed.name} failed with {kind.value}"
@@ -166,6 +166,8 @@ def _reached(reach: Reach, failed: Target, target: Target) -> bool:
     if reach is Reach.SERVER:
         return failed.served_with(target)
     if reach is Reach.ACCOUNT or reach is Reach.MODEL:
+        if reach is Reach.MODEL and target.base == failed.base:
+            return True
         same = bool(failed.payer) and target.payer == failed.payer
         return same and (reach is Reach.ACCOUNT or (bool(failed.model) and target.model == failed.model))
     if reach is Reach.NO_LARGER:

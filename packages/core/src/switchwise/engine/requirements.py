@@ -159,7 +159,7 @@ def sound(
     for part in parts:
         if isinstance(part, Checks):
             checked(part, pool.with_asked(models))
-    if verify is not None and len(pool) < 2:
+    if verify is not None and len({target.base for target in pool}) < 2:
         raise ConfigurationError("verify= needs a second target to turn to when a reply is rejected; the pool has one")
     return parts, models
 

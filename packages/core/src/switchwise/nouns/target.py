@@ -214,13 +214,13 @@ class Target:
         price: None if unknown; allowed, unless a budget or an order by price needs it.
         can: its capabilities.
         roles: words that rules may use instead of the name.
-        account: `host#digest` of its address and key, as `switchwise.catalog.account_of` returns it (the adapters set
-            it); never the key. A wrong key or an empty account affects only targets of the same account. Empty if unknown:
-            the provider then stands for it.
+        account: `host#digest` of its address and key, as `switchwise.catalog.account_of` returns it (the adapters set it); never the key.
+            A wrong key or an empty account affects only its own targets. Empty if unknown: the provider then stands for it.
         effort: reasoning effort of every call, in the provider's word (`low`, `high`); one model at two efforts is two
             targets. Empty: the model's own setting.
         limits: time limits of a call; None: only the client's own timeout.
         defaults: settings that its client sends by default; set by the adapters.
+        key_of: the target of which this is a further key; empty: it is no further key. Rules that name that target mean all of its keys.
 
     Raises:
         ConfigurationError: it has no name, or a field has the wrong type.
@@ -236,11 +236,12 @@ class Target:
     effort: str = ""
     limits: Limits | None = None
     defaults: Defaults = Defaults()
+    key_of: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
             raise ConfigurationError(f"Target({self.name!r}): give it a name")
-        for name in ("provider", "model", "account", "effort"):
+        for name in ("provider", "model", "account", "effort", "key_of"):
             value = getattr(self, name)
             if not isinstance(value, str):
                 raise ConfigurationError(f"Target({self.name!r}, {name}={value!r}): give a word, or leave it out if unknown")
@@ -260,6 +261,16 @@ class Target:
         ('groq api.groq.com#7858d77c', 'openai')
         """
         return f"{self.provider} {self.account}".strip()
+
+    @property
+    def base(self) -> str:
+        """Name of the target that all keys of this model are."""
+        return self.key_of or self.name
+
+    def is_key_of(self, first: Target | None) -> bool:
+        """Return whether this may be a further key of `first`: one model at one provider and effort."""
+        mine = self.provider, self.model, self.effort
+        return first is not None and not first.key_of and mine == (first.provider, first.model, first.effort)
 
     def served_with(self, other: Target) -> bool:
         """Return whether both use the same server: one provider, and one host where both accounts are known.
@@ -285,14 +296,14 @@ class Pool:
             name them: a requirement that rules one out applies to its questions.
 
     Raises:
-        ConfigurationError: no target, an object that is not a target, or a duplicate name.
+        ConfigurationError: no target, an object that is not a target, a duplicate name, or a further key of another model.
 
     >>> pool = Pool([Target("opus"), Target("haiku")], asked=[Target("judge")])
     >>> sorted(pool.select("fast")), sorted(pool.select("judge")), [target.name for target in pool]
     (['haiku'], ['judge'], ['opus', 'haiku'])
     """
 
-    __slots__ = ("_named", "_selected", "asked", "targets")
+    __slots__ = ("_named", "_selected", "asked", "rotating", "targets")
 
     def __init__(self, targets: Iterable[Target], asked: Iterable[Target] = ()) -> None:
         given: list[object] = [*targets] if isinstance(targets, Iterable) and not isinstance(targets, str) else [None]
@@ -314,9 +325,14 @@ class Pool:
             raise ConfigurationError(f"duplicate target name {', '.join(map(repr, twice))}: give each target a name of its own")
         self._selected = {name: frozenset([name]) for name in self._named}
         for role, example in (("strong", self.targets[0]), ("fast", self.targets[-1])):
-            self._selected.setdefault(role, frozenset([example.name]))
+            self._selected.setdefault(role, frozenset([example.base]))
         for role in {role for target in known for role in target.roles} - self._named.keys():
             self._selected[role] = frozenset(target.name for target in known if role in target.roles)
+        self.rotating = tuple(dict.fromkeys(target.key_of for target in known if target.key_of))
+        for target in [each for each in known if each.key_of]:
+            if not target.is_key_of(self._named.get(target.key_of)):
+                raise ConfigurationError(f"{target.name!r} is no key of {target.key_of!r}: give keys of one model and effort")
+            self._selected |= {word: names | {target.name} for word, names in self._selected.items() if target.key_of in names}
 
     def select(self, word: str) -> frozenset[str]:
         """Return the names of the targets that `word`, a name or a role, selects.
@@ -333,15 +349,18 @@ class Pool:
             message = f"{word!r} is neither a target nor a role of this pool; it knows: {known}{hint}"
             raise ConfigurationError(message) from None
 
-    def with_clients(self, clients: Mapping[str, tuple[str, Defaults]]) -> Pool:
-        """Return this pool with accounts and defaults (by target name) for the targets that have none of their own."""
+    def with_clients(self, clients: Mapping[str, tuple[str, Defaults, str]]) -> Pool:
+        """Return this pool with accounts and defaults (by target name) for the targets that have none of their own, and with their further keys."""
 
         def filled(targets: Iterable[Target]) -> list[Target]:
             found = []
             for target in targets:
-                account, defaults = clients.get(target.name, ("", Defaults()))
+                account, defaults, _ = clients.get(target.name, ("", Defaults(), ""))
                 own = target.defaults if target.defaults != Defaults() else defaults
                 found.append(replace(target, account=target.account or account, defaults=own))
+                for name, (account, defaults, key_of) in clients.items():
+                    if key_of == target.name and name not in self:
+                        found.append(replace(target, name=name, account=account, defaults=defaults, key_of=key_of))
             return found
 
         return Pool(filled(self.targets), filled(self.asked))
@@ -376,25 +395,6 @@ class Pool:
         return f"Pool({', '.join(self._named)})"
 
     def _repr_html_(self) -> str:
-        from switchwise.display.tables import card, table
+        from switchwise.display.tables import pool_html
 
-        headings = ("target", "provider", "model", "$ in", "$ out", "$ cached", "window", "roles", "account")
-        rows = [_row(target) for target in (*self.targets, *self.asked)]
-        return card(
-            f"Pool of {len(self)}, strongest first; prices per million tokens", table(headings, rows, numbers=range(3, 7))
-        )
-
-
-def _row(target: Target) -> list[str]:
-    """Return the table row of a target."""
-    price, window = target.price, target.can.window
-    rates = [price.input, price.output, price.cache_read] if price else [None] * 3
-    return [
-        target.name,
-        target.provider,
-        target.model,
-        *("" if rate is None else f"{rate:g}" for rate in rates),
-        "" if window is None else f"{window:,}",
-        ", ".join(sorted(target.roles)),
-        target.account,
-    ]
+        return pool_html(len(self), [*self.targets, *self.asked])

@@ -27,6 +27,7 @@ from langchain_switchwise.porting.schema import AnswerSchema
 from langchain_switchwise.reading.inputs import Request, parsed, settled
 from langchain_switchwise.reading.view import Views
 from switchwise import BudgetExceeded, Call, View, adrive, drive
+from switchwise.adapting.models import by_key
 from switchwise.engine.drive import APerform
 from switchwise.engine.run import Run
 from switchwise.prompt_cache.cache_hints import CacheHints
@@ -86,7 +87,8 @@ class Dispatch:
                 "cannot pickle a ChatSwitchwise with router=: its memory is shared; make it in the process that uses it"
             )
         models = {name: packed(native.model) for name, native in self._natives.items()}
-        return _again, (models, self._parts, dict(self.shared_settings), self.limiter, self._local)
+        keys = by_key(models, {name: native.key_of for name, native in self._natives.items()})
+        return _again, (keys, self._parts, dict(self.shared_settings), self.limiter, self._local)
 
     def call(self, door: Door, request: Request) -> Any:
         """The whole answer, as the door gives it."""
@@ -199,13 +201,13 @@ class Closing:
 
 
 def _again(
-    models: Mapping[str, Packed],
+    models: Mapping[str, Sequence[Packed]],
     parts: Parts,
     shared_settings: dict[str, Any],
     limiter: BaseRateLimiter | None,
     local: RunnableConfig | None,
 ) -> Dispatch:
-    found = natives({name: unpacked(model) for name, model in models.items()}, {})
+    found = natives({name: [*map(unpacked, keys)] for name, keys in models.items()}, {})
     return Dispatch(found, parts, shared_settings).sharing(limiter, local)
 
 

@@ -25,7 +25,7 @@ from switchwise.nouns.target import Defaults
 from switchwise.nouns.validation import users_level
 
 Given = BaseChatModel | str | AtEffort
-Models = Sequence[Given] | Mapping[str, Given]
+Models = Sequence[Given | Sequence[Given]] | Mapping[str, Given | Sequence[Given]]
 _MAKERS = {
     "amazon_bedrock": ("bedrock", "bedrock_converse"),
     "anthropic-bedrock": ("anthropic",),
@@ -51,6 +51,7 @@ class Native:
         makers: what its own messages call their maker (`model_provider`).
         account: its address and a digest of its key, as `account_of` gives them.
         effort: the level of reasoning that its calls ask for; empty: whatever the model is set to.
+        key_of: the target of which it is a further key; empty: of none.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Native:
     makers: frozenset[str] = frozenset()
     account: str = ""
     effort: str = ""
+    key_of: str = ""
 
     @property
     def sends(self) -> Defaults:
@@ -76,7 +78,7 @@ def natives(models: Models, options: Mapping[str, Any]) -> dict[str, Native]:
     """The chat models by target name.
 
     Parameters:
-        models: chat models or `provider:model` strings, strongest first; or a mapping of names to them.
+        models: chat models or `provider:model` strings, strongest first; or a mapping of names to them. A list in place of one: several keys.
         options: constructor arguments for those given as strings.
 
     Raises:
@@ -172,6 +174,7 @@ def pool_of(models: Iterable[Native], catalog: Catalog | None = None) -> Pool:
                     defaults=m.sends,
                 ),
                 effort=m.effort,
+                key_of=m.key_of,
             )
             for m in models
         ]

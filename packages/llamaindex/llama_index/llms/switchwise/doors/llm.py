@@ -43,6 +43,7 @@ from llama_index.llms.switchwise.models.request import (
 )
 from llama_index.llms.switchwise.reading.scope import capture
 from switchwise import ConfigurationError, Router
+from switchwise.adapting.models import by_key
 from switchwise.catalog import Catalog
 from switchwise.engine.policy import Verifier
 from switchwise.nouns.exchange.on_broken import OnBroken
@@ -137,7 +138,7 @@ class Switchwise(FunctionCallingLLM):
         **settings: Any,
     ) -> None:
         found = natives(models, {key: value for key, value in settings.items() if key not in _FIELDS})
-        given = router
+        given, known = router, {name: (native.account, native.sends, native.key_of) for name, native in found.items()}
         if router is None:
             options: dict[str, Any] = {"verify": verify, "observers": observers, "on_broken": on_broken or "raise"}
             router = Router.default(pool_of(found.values(), catalog), aim or "quality", **options)
@@ -147,12 +148,12 @@ class Switchwise(FunctionCallingLLM):
             raise ConfigurationError(
                 "verify=, observers=, aim= and on_broken= belong to the router where one is given: Router.default(pool, aim, verify=, ...)"
             )
-        elif strange := router.pool.names ^ found.keys():
+        elif strange := router.pool.with_clients(known).names ^ found.keys():
             raise ConfigurationError(
                 f"router= and models= must name the same targets; only one of them names {', '.join(sorted(strange))}"
             )
         else:
-            router.set_clients({name: (native.account, native.sends) for name, native in found.items()})
+            router.set_clients(known)
         super().__init__(
             models={name: native.llm for name, native in found.items()},
             **{key: value for key, value in settings.items() if key in _FIELDS and value is not None},
@@ -382,6 +383,7 @@ class Switchwise(FunctionCallingLLM):
             )
         fields = {name: getattr(self, name) for name in _FIELDS if name != "callback_manager"}  # the models have theirs
         models = {name: packed(llm) for name, llm in self.models.items()}
+        models = by_key(models, {target.name: target.key_of for target in self.router.pool})
         return {"models": models, "cache_hints": self._cache_hints, **fields}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:

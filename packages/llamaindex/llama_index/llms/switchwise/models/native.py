@@ -51,6 +51,7 @@ class Native:
         integration: the package whose code converts its messages.
         usage_option: its configured usage option for streams; None if unset, since its server refuses `stream_options`.
         effort: the level of reasoning that its calls ask for; empty: whatever the LLM is set to.
+        key_of: the target of which it is a further key; empty: of none.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Native:
     integration: str = ""
     usage_option: Any = ""
     effort: str = ""
+    key_of: str = ""
 
     @property
     def requests_usage(self) -> bool:
@@ -102,7 +104,7 @@ def natives(models: Models, options: Mapping[str, Any]) -> dict[str, Native]:
     """The LLMs by target name.
 
     Parameters:
-        models: LLMs or `provider:model` strings, strongest first; or a mapping of names to them.
+        models: LLMs or `provider:model` strings, strongest first; or a mapping of names to them. A list in place of one: several keys.
         options: constructor arguments for those given as strings.
 
     Raises:
@@ -200,7 +202,15 @@ def describe(native: Native, catalog: Catalog) -> Target:
     window = known.can.window if known.can.window is not None else window_of(native)
     can = replace(known.can, window=window, tools=native.calls_tools)
     return Target(
-        native.name, provider, model, known.price, can, account=native.account, effort=native.effort, defaults=native.sends
+        native.name,
+        provider,
+        model,
+        known.price,
+        can,
+        account=native.account,
+        effort=native.effort,
+        defaults=native.sends,
+        key_of=native.key_of,
     )
 
 

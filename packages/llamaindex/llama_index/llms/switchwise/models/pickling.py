@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pickle import PicklingError
 from typing import Any
 
@@ -45,6 +45,6 @@ def unpacked(given: Packed) -> Any:
     return made
 
 
-def unpacked_all(models: Mapping[str, Packed]) -> dict[str, Any]:
-    """Those of a pool."""
-    return {name: unpacked(given) for name, given in models.items()}
+def unpacked_all(models: Mapping[str, Sequence[Packed]]) -> dict[str, list[Any]]:
+    """Those of a pool, all keys of one model together."""
+    return {name: [*map(unpacked, keys)] for name, keys in models.items()}
