@@ -15,7 +15,7 @@ from llama_index.llms.openai import OpenAI
 
 from langchain_switchwise import ChatSwitchwise
 from llama_index.llms.switchwise import Switchwise
-from switchwise import ConfigurationError, FailureKind, Pool, Router, Scope, Target, View, drive
+from switchwise import ConfigurationError, FailureKind, Pool, Router, Scope, Target, Verdict, View, drive
 from switchwise.clients import Clients, OpenAIClient
 from switchwise.policies import Healthy
 from switchwise.testing import Clock, Fails, Script
@@ -125,7 +125,7 @@ def test_a11_a_thread_that_has_moved_does_not_move_back() -> None:
 def test_a11_a_name_means_all_keys_and_what_concerns_the_model_is_not_asked_of_its_next_key() -> None:
     assert POOL.select("opus") == POOL.select("strong") == {"opus", "opus#2"}
     assert POOL.select("opus#2") == {"opus#2"}
-    router = Router(POOL, verify=lambda reply, view: reply.text == "good")
+    router = Router(POOL, verify=lambda view, reply: Verdict(reply.text == "good"))
     script = Script(haiku="good", otherwise="bad")
     run = router.start(View(Scope("s")))
     assert "".join(drive(run, script.perform)) == "good"

@@ -27,7 +27,7 @@ class Reach(Enum):
     """Which part of the pool a failure rules out for the rest of the request."""
 
     TARGET = "this target"
-    MODEL = "this model at this account, under whatever name"
+    MODEL = "this model at this account, under whatever name, and at its other keys"
     ACCOUNT = "every target of this account"
     NO_LARGER = "every target with no larger window"
     SERVER = "every target of this server"
