@@ -47,6 +47,23 @@ def test_a_conversation_stays_where_its_cache_is_and_new_ones_are_balanced():
     assert {answer(router, View(Scope("s1", step=i))) for i in range(5)} == {first}
 
 
+@pytest.mark.parametrize("policy", [LeastBusy, LowestLatency])
+def test_a_conversation_that_moved_stays_and_only_its_equals_exchange_places(policy):
+    claude = Target("claude")
+    router = Router(Pool([EAST, WEST, claude]), hold(policy("gpt"), per="agent"), rng=random.Random(1))
+    view = View(Scope("s1"))
+    first = answer(router, view)
+    second = {"east": "west", "west": "east"}[first]
+    assert answer(router, view, **{first: Fails(FailureKind.OVERLOADED)}) == second
+    assert {answer(router, view) for _ in range(3)} == {second}
+    down = Fails(FailureKind.OVERLOADED)
+    assert answer(router, view, east=down, west=down) == "claude"
+    assert {answer(router, view) for _ in range(3)} == {second}
+    behind = Router(Pool([claude, EAST, WEST]), hold(policy("gpt"), per="agent"), rng=random.Random(1))
+    assert answer(behind, view, claude=down) in ("east", "west")
+    assert answer(behind, view) == "claude"
+
+
 def test_every_way_a_call_ends_takes_it_off_the_count():
     policy = LeastBusy()
     router = Router(Pool([EAST, WEST]), policy)

@@ -86,7 +86,7 @@ def test_a_target_in_no_pool_is_noted(path: Path) -> None:
 
 def test_a_verifier_without_a_second_target_is_an_error(path: Path) -> None:
     remarks = found(path, 'luna = "openai:gpt-6-luna"', '"Fits"', 'verify = { Judge = "luna" }')
-    assert "a verifier needs a second target to turn to" in [each.message for each in remarks if each.weight == "error"]
+    assert "a verifier needs a second model to turn to" in [each.message for each in remarks if each.weight == "error"]
 
 
 GOOD = {

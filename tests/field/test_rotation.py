@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pickle
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -15,9 +17,24 @@ from llama_index.llms.openai import OpenAI
 
 from langchain_switchwise import ChatSwitchwise
 from llama_index.llms.switchwise import Switchwise
-from switchwise import ConfigurationError, FailureKind, Pool, Router, Scope, Target, Verdict, View, drive
+from switchwise import (
+    ConfigurationError,
+    FailureKind,
+    Pool,
+    Router,
+    Scope,
+    Target,
+    Verdict,
+    View,
+    drive,
+    hold,
+)
 from switchwise.clients import Clients, OpenAIClient
-from switchwise.policies import Healthy
+from switchwise.nouns.exchange.conversation import Conversation
+from switchwise.nouns.signals import Turn
+from switchwise.policies import Consensus, Escalate, Healthy, Rules, Weighted, Worth
+from switchwise.quality import LabelTable
+from switchwise.quality.estimate import estimate
 from switchwise.testing import Clock, Fails, Script
 from switchwise_loopback import Fault, LoopbackProvider
 
@@ -151,3 +168,55 @@ def test_a11_a_pickled_model_rotates_in_the_process_that_it_goes_to(monkeypatch:
     llm = Switchwise({"gpt": [OpenAI(model=MODEL, api_key=key) for key in KEYS]})
     for each in (chat, llm):
         assert pickle.loads(pickle.dumps(each)).router.pool.rotating == ("gpt",)
+
+
+def test_a11_two_keys_are_one_voice() -> None:
+    keys = [Target("opus"), Target("opus#2", key_of="opus")]
+    critical = View(Scope(labels={"critical": "yes"}))
+    script = Script(otherwise="Answer: 42")
+    list(drive(Router(Pool([*keys, Target("sol"), Target("luna")]), Consensus(of=3)).start(critical), script.perform))
+    asked = [name.partition("#")[0] for name in script.called]
+    assert sorted(asked) == ["luna", "opus", "sol"]
+    with pytest.raises(ConfigurationError, match="needs a second model to ask"):
+        Router(Pool(keys), Consensus())
+    with pytest.raises(ConfigurationError, match="needs a second model to turn to"):
+        Router(Pool(keys), verify=lambda view, reply: Verdict(True))
+
+
+def test_a11_what_is_learned_of_a_model_is_learned_of_all_its_keys_and_keeps_none_from_its_turn() -> None:
+    quality = LabelTable()
+    router = Router(POOL, Worth(quality, 1.0), rng=Random(7))
+    for i in range(40):
+        name, reward = ("opus#2", 1.0) if i % 2 else ("haiku", 0.0)
+        run = router.start(View(Scope(f"lesson {i}"), pin=name))
+        list(drive(run, Script(otherwise="yes").perform))
+        router.feedback(run.outcome.decision, reward)
+    opus, second, haiku = estimate(quality, View(), [replace(target, name=target.base) for target in POOL])
+    assert opus == second
+    assert opus.p > 0.8 > 0.2 > haiku.p
+    assert {router.decide(View(Scope(f"s{i}"))).names[0] for i in range(20)} == {"opus", "opus#2"}
+
+
+def test_a11_a_weight_is_a_weight_of_the_model() -> None:
+    pool = Pool([Target("opus"), Target("opus#2", key_of="opus"), Target("opus#3", key_of="opus"), Target("haiku")])
+    router = Router(pool, hold(Weighted({"opus": 1, "haiku": 1}), per="session"), rng=Random(7))
+    used: dict[str, set[str]] = defaultdict(set)
+    for turn in range(3):
+        for i in range(100):
+            script = Script(otherwise="yes")
+            list(drive(router.start(View(Scope(f"s{i}"), tokens=turn)), script.perform))
+            used[f"s{i}"] |= {*script.called}
+    assert all(len(names) == 1 for names in used.values())
+    count = Counter(name for names in used.values() for name in names)
+    assert 35 <= count["haiku"] <= 65
+    assert all(count[name] >= 5 for name in ("opus", "opus#2", "opus#3"))
+
+
+def test_a11_a_run_that_goes_wrong_is_not_given_to_another_key_of_its_model() -> None:
+    pool = Pool([Target("opus"), Target("haiku"), Target("haiku#2", key_of="haiku")])
+    router = Router(pool, Escalate(words=["think harder"]), Rules().prefer("haiku"))
+    asked = Turn("user", "Mend the test")
+    run = router.start(View(Scope("s"), pin="haiku#2", conversation=Conversation([asked])))
+    list(drive(run, Script(otherwise="done").perform))
+    talk = Conversation([asked, Turn("assistant", "done"), Turn("user", "No, think harder")])
+    assert router.decide(View(Scope("s"), conversation=talk)).names[0] == "opus"

@@ -161,10 +161,10 @@ def _of_router(recipe: Recipe) -> Iterator[Remark]:
     pool = recipe.pool
     if len(pool) == 1:
         yield NOTE, (), f"{pool.targets[0].name} stands alone: when it fails there is no other", "add a second target"
-        if recipe.verify is not None:
-            yield ERROR, (), "a verifier needs a second target to turn to", "add one to the pool, or leave verify out"
     elif len({target.provider for target in pool}) == 1:
         yield NOTE, (), f"all targets are {pool.targets[0].provider}'s: its outage is yours", "add a target of another provider"
+    if recipe.verify is not None and len({target.base for target in pool}) == 1:
+        yield ERROR, (), "a verifier needs a second model to turn to", "add one to the pool, or leave verify out"
     yield from _last_resort(recipe)
     for part in recipe.parts:
         for policy in part.policies:

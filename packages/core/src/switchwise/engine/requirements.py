@@ -160,7 +160,7 @@ def sound(
         if isinstance(part, Checks):
             checked(part, pool.with_asked(models))
     if verify is not None and len({target.base for target in pool}) < 2:
-        raise ConfigurationError("verify= needs a second target to turn to when a reply is rejected; the pool has one")
+        raise ConfigurationError("verify= needs a second model to turn to when a reply is rejected; the pool has one")
     return parts, models
 
 

@@ -133,6 +133,8 @@ def _together(call: Call, plan: Together, after: float, context: FlowContext) ->
         return None
 
     others = [target for target in shortlist.targets[1:] if target.name not in tried and plan.among(target)]
+    if plan.choose is not None:  # answers are compared, and the keys of one model are one voice
+        others = [*{target.base: target for target in reversed(others) if target.base != call.target.base}.values()][::-1]
     waiting = iter(others[: plan.most - 1])
     batch = Batch(context.clock, context.timer, plan.until, plan.choose is None, after or None, further, context.release)
     try:

@@ -54,7 +54,7 @@ class Consensus:
     A call is critical where its label says so (`labels={"critical": "yes"}`), in the phases that are named, and where `when` says so.
 
     Parameters:
-        of: targets that are asked, 2 to 5; where fewer are left, those.
+        of: targets that are asked, 2 to 5; where fewer are left, those. Of several keys of one model, one is asked.
         label: the label by which a caller marks a call; any value but no, off, false, 0 counts.
         phases: phases in which every call is critical, such as `["planning"]`.
         when: which other calls are critical; None: none.
@@ -108,9 +108,9 @@ class Consensus:
         self._key = key or answer_key
 
     def check(self, pool: Pool) -> None:
-        """`judge` and `among` must be in the pool, and there must be a second target."""
-        if len(pool) < 2:
-            raise ConfigurationError("Consensus needs a second target to ask; the pool has one")
+        """`judge` and `among` must be in the pool, and there must be a second target that is not a further key of the first."""
+        if len({target.base for target in pool}) < 2:
+            raise ConfigurationError("Consensus needs a second model to ask; the pool has one")
         for word in (self.judge, self.among):
             if word:
                 pool.select(word)

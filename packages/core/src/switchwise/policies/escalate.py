@@ -155,7 +155,7 @@ class Escalate(UsesQuality):
             return shortlist.remark(f"{state['why']}, and no better target is in the pool")
         if self.note and better and state["at"] == state["floor"]:  # the first call of whoever takes over
             shortlist = shortlist.hand_over(self.note.replace("{why}", state["why"]), better)
-        return shortlist.prefer(better or {state["floor"]}, state["why"])
+        return shortlist.prefer(better or _keys(shortlist.pool, state["floor"]), state["why"])
 
     def learn(self, attempt: Attempt) -> None:
         """Note who made the step, and where the run stands."""
@@ -167,7 +167,7 @@ class Escalate(UsesQuality):
         view = call.view
         key = self._key(view)
         state: dict[str, Any] = {**(found if found is not None else self._followed(self.runs.get(key), view))}
-        who = attempt.target.name
+        who = attempt.target.base
         if state["at"] and state["at"] != who:
             state["mixed"] = True
         state["at"] = who
@@ -303,7 +303,7 @@ class Escalate(UsesQuality):
         """Names of the targets that a run may be given to."""
         pool = shortlist.pool
         if self.to is not None:
-            return pool.select(self.to) - {than}
+            return pool.select(self.to) - _keys(pool, than)
         if than not in pool:  # nobody has made a step yet
             return pool.select("strong")
         if self.judged:
@@ -312,8 +312,9 @@ class Escalate(UsesQuality):
                 target.name: each.p for target, each in zip(targets, self._estimates(view, targets), strict=True) if each.n
             }
             return frozenset(name for name, chance in chances.items() if chance > chances.get(than, 1.0))
-        names: Sequence[str] = [target.name for target in pool.targets]
-        return frozenset(names[: names.index(than)]) if than in names else frozenset()
+        names: Sequence[str] = [target.base for target in pool.targets]
+        better = names[: names.index(than)] if than in names else []
+        return frozenset(target.name for target in pool if target.base in better)
 
     def _wanted(self, text: str) -> bool:
         if not self.words:
@@ -342,6 +343,11 @@ _START: Final[Mapping[str, Any]] = {
     "run": "",  # the run, by its first decision
     "mixed": False,  # several targets made its steps
 }
+
+
+def _keys(pool: Pool, name: str) -> frozenset[str]:
+    """The target of that name with its further keys; the name alone where the pool does not have it."""
+    return pool.select(name) if name in pool else frozenset([name])
 
 
 def _where(talk: Any, state: Mapping[str, Any]) -> int:

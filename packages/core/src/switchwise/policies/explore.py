@@ -78,7 +78,7 @@ class Explore(Weighs):
             if not any(each.n for each in estimates):
                 return shortlist.remark("nothing is known of any target")
             return self._ranked(shortlist, estimates, spent, [each.p for each in estimates])
-        drawn = [self._draw(view.seed, target.name, each) for target, each in zip(targets, estimates, strict=True)]
+        drawn = [self._draw(view.seed, target.base, each) for target, each in zip(targets, estimates, strict=True)]
         doubtful = [each if each.n else each._replace(n=1e-9) for each in estimates]
         return self._ranked(shortlist, doubtful, spent, drawn, ", as drawn")
 

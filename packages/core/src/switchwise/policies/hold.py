@@ -49,6 +49,9 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
     requires cannot be held. Where the policy says by its own `when` that a request is none of its business, nothing is held.
     What is held for targets that the pool no longer has counts for nothing; a remark says so.
 
+    A policy that balances over equivalent targets (`balances = True`: `LeastBusy`, `LowestLatency`) exchanges places among these only, and so does
+    what is held of it: the one of them that answered last, since the prompt cache is there. It moves with a fallback, and does not move back.
+
     Parameters:
         policy: one that prefers.
         per: `session`, `agent` or `task`.
@@ -79,6 +82,7 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
         self.size = size
         self._when: Callable[[View], bool] | None = getattr(policy, "when", None)
         self._learn = policy.learn if isinstance(policy, Learns) else None
+        self._balances: str | None = getattr(policy, "among", "") if getattr(policy, "balances", False) else None
         self._store = store
         self.table = self._table(store or InProcess())
 
@@ -97,6 +101,8 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
         if held is not None:
             names = held["names"]
             for target in signed.targets:
+                if target.name in names and (among := self._among(signed.pool)):
+                    return signed.balance(among, lambda each: each.name not in names, held["because"])
                 if target.name in names:
                     return signed.prefer(names, held["because"])
             if not any(name in signed.pool for name in names):
@@ -113,7 +119,7 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
         if len(after.targets) < len(before.targets):
             raise ConfigurationError(f"hold({self.name}): it ruled targets out, and requirements cannot be held")
         favourites = after.favourites(since=before)
-        if not favourites:
+        if not favourites or self._balances is not None:
             return after
         because = f"{after.notes[-1].because}; held for this {self._scope}"
         return after.remember(self, {"names": sorted(favourites), "because": because})
@@ -137,15 +143,20 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
         """Keep the favourites of an accepted decision, if one of them answered."""
         if self._learn is not None:
             self._learn(attempt)
-        if attempt.call.shortlist.memo and (entry := self.learned(attempt)) is not None:
+        if (entry := self.learned(attempt)) is not None:
             self.table.put(*entry)
 
     def learned(self, attempt: Attempt) -> tuple[Key, Held] | None:
         """What an attempt makes it hold, and under which key; None: nothing. For memories that travel with a thread."""
-        if attempt.accepted and attempt.call.ask is None:
-            for owner, held in attempt.call.shortlist.memo:
-                if owner is self and attempt.target.name in held["names"]:
-                    return attempt.call.view.scope.key(self.level), held
+        call, name = attempt.call, attempt.target.name
+        if not attempt.accepted or call.ask is not None:
+            return None
+        if name in self._among(call.shortlist.pool):
+            held = {"names": [name], "because": f"{name} gave the last answer; held for this {self._scope}"}
+            return call.view.scope.key(self.level), held
+        for owner, held in call.shortlist.memo:
+            if owner is self and name in held["names"]:
+                return call.view.scope.key(self.level), held
         return None
 
     def feedback(self, decision: str, reward: float, kind: str = "feedback") -> None:
@@ -184,6 +195,10 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
         return table_rows(
             state, "held", what, self.level + 1, _held, "a scope's key with the names and the reason that it holds"
         )
+
+    def _among(self, pool: Pool) -> frozenset[str]:
+        """Names of the targets that the held policy balances over; empty: it does not balance."""
+        return frozenset() if self._balances is None else pool.select(self._balances) if self._balances else pool.names
 
     @property
     def _scope(self) -> str:

@@ -1,8 +1,9 @@
 """Balance over equivalent targets by their calls in flight.
 
-Use it for several deployments, keys or servers of one model: the call goes to the one with the fewest calls under way. As
+Use it for several deployments or servers of one model: the call goes to the one with the fewest calls under way. As
 `hold(LeastBusy("gpt"), per="agent")` a conversation stays on the deployment that it began with, where its prompt cache is, and only new
-conversations are balanced. Not over models that differ: it does not know which is better. Put it last, so that it breaks ties only.
+conversations are balanced. Not over models that differ: it does not know which is better. Not for several keys of one model, which
+rotate without it (`Target.key_of`). Put it last, so that it breaks ties only.
 
 Source: least outstanding requests, as in nginx's `least_conn` and LiteLLM's `least-busy`.
 """
@@ -40,6 +41,7 @@ class LeastBusy(TracksLoad):
     """
 
     name = "LeastBusy"
+    balances = True
 
     def __init__(self, among: str = "", capacity: Mapping[str, float] | None = None, store: Store | None = None) -> None:
         super().__init__(store=store)

@@ -46,6 +46,7 @@ class LowestLatency(TracksLoad):
     """
 
     name = "LowestLatency"
+    balances = True
 
     def __init__(self, among: str = "", half_life: float = 60.0, explore: float = 0.02, store: Store | None = None) -> None:
         number("LowestLatency", "half_life", half_life, above=True)

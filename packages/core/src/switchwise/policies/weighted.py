@@ -82,9 +82,11 @@ class Weighted:
         weights: dict[str, float] = {}
         for word, weight in self.weights.items():
             chosen = pool.select(word)
-            for name in chosen:
-                weights[name] = weights.get(name, 0.0) + weight / len(chosen)
-        shares = {name: (weight, _bits(self.salt, name)) for name, weight in weights.items() if weight > 0}
+            models = {pool[name].base if pool.select(pool[name].base) <= chosen else name for name in chosen}
+            for name in models:
+                for key in pool.select(name):  # drawn as one: which key of it answers is for `Rotation`
+                    weights[key] = weights.get(key, 0.0) + weight / len(models)
+        shares = {name: (weight, _bits(self.salt, pool[name].base)) for name, weight in weights.items() if weight > 0}
         self._drawn = (pool, shares)
         return shares
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from switchwise.nouns.call import Attempt
@@ -62,7 +63,12 @@ class UsesQuality:
         raise NotImplementedError
 
     def _estimates(self, view: View, targets: Sequence[Target]) -> Sequence[Estimate]:
-        return self.quality.estimate(view, targets, [UNKNOWN] * len(targets))
+        if not any(target.key_of for target in targets):
+            return self.quality.estimate(view, targets, [UNKNOWN] * len(targets))
+        models = {target.base: target for target in reversed(targets)}  # all keys of a model are as good as each other
+        each = [replace(target, name=name, key_of="") for name, target in models.items()]
+        found = dict(zip(models, self.quality.estimate(view, each, [UNKNOWN] * len(each)), strict=True))
+        return [found[target.base] for target in targets]
 
     def use_store(self, store: Store) -> None:
         """Keep the estimator's memory in `store`."""
@@ -159,7 +165,8 @@ class Weighs(UsesQuality):
             ]
             table = max(range(len(based)), key=based.__getitem__)
             if table != best and ranked[best] - ranked[table] <= self.guard * value:
-                ranked[table] = ranked[best] + 1e-9  # the text promises too little to overrule the table
+                top = ranked[best] + 1e-9  # the text promises too little to overrule the table
+                ranked = [top if target.base == targets[table].base else each for target, each in zip(targets, ranked, strict=True)]
         at = {target.name: i for i, target in enumerate(targets)}
 
         def because(target: Target) -> str:

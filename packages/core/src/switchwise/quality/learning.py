@@ -81,11 +81,11 @@ class Learning:
             return [dollars + (cost or 0.0), took + seconds, unknown + (cost is None)]
 
         self._spent.update(spending, more)
-        found = {"filed": filed, "target": attempt.target.name, "spending": list(spending)}
+        found = {"filed": filed, "target": attempt.target.base, "spending": list(spending)}
         self._decisions.put((ANY, view.decision), found)
         if attempt.verdict is not None:
             solved = 1.0 if attempt.verdict.accepted else 0.0
-            self.observe(filed, attempt.target.name, Grade(solved, "verdict"))
+            self.observe(filed, attempt.target.base, Grade(solved, "verdict"))
 
     def feedback(self, decision: str, reward: float, kind: str = "feedback") -> None:
         """Take in how a decision turned out; its task's cost so far counts as the task's. A second word of the same kind does not count.

@@ -73,8 +73,8 @@ class Together:
         after: seconds without a first chunk or reply before the next target is called, as a function of the first one;
             0: all at once; None: call it alone.
         until: number of replies, or a predicate on them, that ends the plan; None: when all have finished.
-        choose: ranks the replies, as a value or as a generator that asks first; None: the first target that sends a chunk answers, and its chunks may
-            be shown at once.
+        choose: ranks the replies, as a value or as a generator that asks first, of different models (several keys of one model are one); None: the
+            first target that sends a chunk answers, and its chunks may be shown at once.
         grant: called just before each further call; False: make none.
         among: predicate: targets that a further call may use.
     """
