@@ -166,7 +166,9 @@ class Weighs(UsesQuality):
             table = max(range(len(based)), key=based.__getitem__)
             if table != best and ranked[best] - ranked[table] <= self.guard * value:
                 top = ranked[best] + 1e-9  # the text promises too little to overrule the table
-                ranked = [top if target.base == targets[table].base else each for target, each in zip(targets, ranked, strict=True)]
+                ranked = [
+                    top if target.base == targets[table].base else each for target, each in zip(targets, ranked, strict=True)
+                ]
         at = {target.name: i for i, target in enumerate(targets)}
 
         def because(target: Target) -> str:
