@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import email
+import importlib
 import re
 import subprocess
 import sys
@@ -75,6 +76,19 @@ def loaded_by(statement: str) -> set[str]:
 def test_importing_switchwise_loads_no_framework_no_sdk_and_no_catalogue() -> None:
     heavy = {"langchain_core", "langgraph", "llama_index", "openai", "anthropic", "httpx", "httpx2", "genai_prices", "numpy"}
     assert not loaded_by("import switchwise, switchwise.policies, switchwise.observe.journal, switchwise.verifiers") & heavy
+
+
+def test_importing_switchwise_loads_what_decides_and_nothing_else() -> None:
+    code = "import switchwise, sys\nprint(*[name.split('.')[1] for name in sys.modules if name.startswith('switchwise.')])"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert not {"quality", "switching", "prompt_cache", "verifiers", "suggestion", "config"} & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("package", ["", ".failures", ".observe", ".observe.telemetry", ".policies", ".quality", ".state"])
+def test_a_package_has_every_name_that_it_offers(package: str) -> None:
+    room = importlib.import_module(f"switchwise{package}")
+    assert [name for name in room.__all__ if not hasattr(room, name)] == []
+    assert not hasattr(room, "Nothing")
 
 
 def test_importing_an_adapter_loads_no_provider() -> None:

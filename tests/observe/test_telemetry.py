@@ -32,7 +32,8 @@ from switchwise.engine.recovery import Recovery
 from switchwise.gate import Gate
 from switchwise.gate.finding import Work
 from switchwise.observe import Event, EventKind, InMemory, OpenTelemetry, Prometheus
-from switchwise.observe.telemetry import METRICS, found, otel, prometheus
+from switchwise.observe.telemetry import METRICS, otel, prometheus
+from switchwise.observe.telemetry.found import found
 from switchwise.policies import Budget, Healthy, Rules
 from switchwise.testing import Script
 from switchwise.verifiers import Judge

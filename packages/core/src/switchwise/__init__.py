@@ -1,9 +1,12 @@
 """switchwise: sends each model call of an agent to the model that should answer it."""
 
+from typing import TYPE_CHECKING
+
 from switchwise.adapting.efforts import efforts
 from switchwise.engine.drive import adrive, drive
 from switchwise.engine.policy import Flow, Policy
 from switchwise.engine.run import Run
+from switchwise.lazily import lazily
 from switchwise.nouns.call import Attempt, Call, Outcome
 from switchwise.nouns.errors import (
     AllTargetsFailed,
@@ -29,7 +32,9 @@ from switchwise.nouns.view import Needs, View
 from switchwise.observe.spending import spending
 from switchwise.policies.hold import hold
 from switchwise.router import Router
-from switchwise.suggestion import Suggestion
+
+if TYPE_CHECKING:
+    from switchwise.suggestion import Suggestion
 
 __version__ = "0.1.0"
 
@@ -83,3 +88,6 @@ __all__ = [
     "spending",
     "usage_of",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazily(__name__, ["Suggestion"])

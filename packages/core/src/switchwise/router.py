@@ -9,12 +9,9 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from switchwise.display.tables import router_html
 from switchwise.engine.calls import FlowContext
-from switchwise.engine.circuit import CircuitState
 from switchwise.engine.deciding import decide_alone
 from switchwise.engine.endings import observed
 from switchwise.engine.policy import Breaks, Caches, Learns, Policy, Remembers, Rewarded, Verifier, name_of
@@ -41,22 +38,25 @@ from switchwise.nouns.exchange.on_broken import OnBroken, on_broken_of
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Defaults, Pool
 from switchwise.nouns.view import View
-from switchwise.observe.explain import Explanation
 from switchwise.observe.observer import Event, EventKind, Observes, tell
 from switchwise.observe.spending import count
-from switchwise.observe.telemetry import found
-from switchwise.policies.default_chain import Aim, default_chain
-from switchwise.policies.healthy import Healthy
+from switchwise.observe.telemetry.found import found
 from switchwise.policies.rotation import Rotation, with_rotation
 from switchwise.state.forking import Draws
 from switchwise.state.opening import opened
 from switchwise.state.store import Store
-from switchwise.suggestion import Suggestion, explained, suggestion
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from switchwise.catalog import Catalog
     from switchwise.config.configuration import Configuration, Endpoint, Recipe
     from switchwise.config.reloading import Source
+    from switchwise.engine.circuit import CircuitState
+    from switchwise.observe.explain import Explanation
+    from switchwise.policies.default_chain import Aim
+    from switchwise.policies.healthy import Healthy
+    from switchwise.suggestion import Suggestion
 
 M = TypeVar("M")
 _config_log = logging.getLogger("switchwise.config")
@@ -154,6 +154,9 @@ class Router:
             healthy: the circuit breakers, with thresholds and seconds of your own; None: `Healthy()`.
             options: those of `Router`.
         """
+        from switchwise.policies.default_chain import default_chain
+        from switchwise.policies.healthy import Healthy
+
         refuse_what_is_no_pool(pool)
         if healthy is not None and not isinstance(healthy, Healthy):
             raise ConfigurationError(f"healthy={healthy!r:.80}: give Healthy(...)")
@@ -286,17 +289,6 @@ class Router:
         _config_log.info("%s was taken over: router %s", configuration.document.path, recipe.name)
         return True
 
-    def _look(self, file: Source) -> None:
-        """Reload if it is time to; a file that cannot be used is told to the log once, and the router goes on as it was."""
-        if not file.due():
-            return
-        try:
-            self.reload()
-        except ConfigurationError as error:
-            _config_log.error("the new %s cannot be used, the router goes on as it was:\n%s", file.path, error)
-        finally:
-            file.looked()
-
     def start(self, view: View, *observers: Observes) -> Run:
         """Begin one step; give the result to `drive` or `adrive`.
 
@@ -315,20 +307,27 @@ class Router:
 
     def begin(self, view: View) -> tuple[View, FlowContext]:
         """The view at the moment its step begins, and what a flow over it needs: for whoever makes calls in a way of its own."""
+        if self._file is not None:
+            self._file.look(self.reload)
         if not self._looked:
             self._look_for_telemetry()
-        return self._begun(view), self._context
+        refuse_what_is_no_view(view)
+        return view.begun(self._context.clock(), self._draws.bits()), self._context
 
     def decide(self, view: View) -> Shortlist:
         """The decision for `view`, without calling anybody: a policy that would ask a model is passed over."""
-        return decide_alone(self._begun(view), self._context)
+        return decide_alone(*self.begin(view))
 
     def explain(self, view: View | None = None) -> Explanation:
         """Who was ruled out, who leads, why, and what the estimators know, for `view` or an empty request; print it."""
+        from switchwise.suggestion import explained
+
         return explained(view := view or View(), self.decide(view), self.policies)
 
     def suggest(self, view: View, than: str | None = None) -> Suggestion:
         """The decision as a value to show or to ask about: whom instead of `than` (the first of the pool), why, what it saves and loses."""
+        from switchwise.suggestion import suggestion
+
         return suggestion(view.begun(self._context.clock(), 0), self.decide(view), self.policies, than)
 
     def health(self) -> dict[str, CircuitState]:
@@ -387,14 +386,10 @@ class Router:
             self._context = replace(self._context, observers=self._context.observers.with_further(more))
             report_to([*self.policies, self.verify], self.report)
 
-    def _begun(self, view: View) -> View:
-        if self._file is not None:
-            self._look(self._file)
-        refuse_what_is_no_view(view)
-        return view.begun(self._context.clock(), self._draws.bits())
-
     def __repr__(self) -> str:
         return f"Router({', '.join(target.name for target in self.pool)}; {', '.join(map(name_of, self.policies)) or 'no policies'})"
 
     def _repr_html_(self) -> str:
+        from switchwise.display.tables import router_html
+
         return router_html(self.pool, map(described, self.policies), described(self.verify)[0] if self.verify else "")

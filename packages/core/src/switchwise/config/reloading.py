@@ -59,14 +59,17 @@ class Source:
         self._next = timer() + (every or 0)
         self._lock = lock()
 
-    def due(self) -> bool:
-        """Whether it is time to look; only one thread is told so."""
-        return self._every is not None and self._timer() >= self._next and self._lock.acquire(blocking=False)
-
-    def looked(self) -> None:
-        """The look is over."""
-        self._next = self._timer() + (self._every or 0)
-        self._lock.release()
+    def look(self, reload: Callable[[], object]) -> None:
+        """Call `reload` if it is time to; a file that cannot be used is reported to the log once, and the router goes on as it was."""
+        if self._every is None or self._timer() < self._next or not self._lock.acquire(blocking=False):
+            return
+        try:
+            reload()
+        except ConfigurationError as error:
+            _log.error("the new %s cannot be used, the router goes on as it was:\n%s", self.path, error)
+        finally:
+            self._next = self._timer() + self._every
+            self._lock.release()
 
     def changed(self) -> tuple[Configuration, Recipe] | None:
         """What the file says now; None: it is the same file as before.

@@ -15,9 +15,8 @@ A policy is called with the view and the shortlist so far and returns a shortlis
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
-from switchwise.engine.circuit import CircuitState
 from switchwise.nouns.call import Attempt, Call, Live
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.ask import Ask
@@ -29,6 +28,9 @@ from switchwise.nouns.target import Pool, Target
 from switchwise.nouns.view import View
 from switchwise.observe.observer import Event
 from switchwise.state.store import Store
+
+if TYPE_CHECKING:
+    from switchwise.engine.circuit import CircuitState
 
 T = TypeVar("T")
 Flow = Generator[Ask | Gather, Any, T]

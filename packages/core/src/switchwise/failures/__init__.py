@@ -5,11 +5,16 @@ bugs alone. `classify` is its pure heart, for failures that arrive as data (an e
 is the table `ROWS`, of which docs/design/failures.md is drawn.
 """
 
-from switchwise.failures.brought import brings, brought_along, mark_own_doing
-from switchwise.failures.effort import effort_refused
-from switchwise.failures.exceptions import IncompleteStream, Refusal, target_error, translated
-from switchwise.failures.table import ROWS, Row, classify
-from switchwise.failures.unreadable import check_answer
+from typing import TYPE_CHECKING
+
+from switchwise.lazily import lazily
+
+if TYPE_CHECKING:
+    from switchwise.failures.brought import brings, brought_along, mark_own_doing
+    from switchwise.failures.effort import effort_refused
+    from switchwise.failures.exceptions import IncompleteStream, Refusal, target_error, translated
+    from switchwise.failures.table import ROWS, Row, classify
+    from switchwise.failures.unreadable import check_answer
 
 __all__ = [
     "ROWS",
@@ -25,3 +30,21 @@ __all__ = [
     "target_error",
     "translated",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazily(
+        __name__,
+        __all__,
+        ROWS="table",
+        Row="table",
+        classify="table",
+        brings="brought",
+        brought_along="brought",
+        mark_own_doing="brought",
+        effort_refused="effort",
+        IncompleteStream="exceptions",
+        Refusal="exceptions",
+        target_error="exceptions",
+        translated="exceptions",
+        check_answer="unreadable",
+    )

@@ -8,11 +8,10 @@ from collections.abc import Iterable
 HIDDEN = "***"
 LONGEST = 4_096
 """Characters of a text that are kept: the rest of a server's message is dropped."""
-_LIKE_A_KEY = re.compile(
+_LIKE_A_KEY = (  # compiled when it is first needed: it takes a tenth of the import
     r"\b(?:[sp]k-|rk-|gsk_|xai-|AIza|hf_|nvapi-|csk-|r8_|fw_|pplx-|tgp_v1_|tvly-|esecret_|glpat-|gh[pousr]_|(?:AKIA|ASIA)(?=[A-Z0-9]{12}))[\w*.-]{6,256}"
     r"|(?<=key provided: )\S{4,256}|(?<=bearer )[^\s'\",]{6,1024}|(?<=api-key: )\S{4,256}"
-    r"|(?<![\w+/.-])(?=[A-Za-z0-9+/]{0,64}[0-9])(?=[A-Za-z0-9+/]{0,64}[A-Za-z])[A-Za-z0-9+/]{32,128}={0,2}(?![\w+/-])",
-    re.IGNORECASE,
+    r"|(?<![\w+/.-])(?=[A-Za-z0-9+/]{0,64}[0-9])(?=[A-Za-z0-9+/]{0,64}[A-Za-z])[A-Za-z0-9+/]{32,128}={0,2}(?![\w+/-])"
 )
 _LEAST = 6  # characters: a shorter "key" is a placeholder
 
@@ -30,4 +29,4 @@ def masked(text: str, secrets: Iterable[str] = ()) -> str:
     for secret in secrets:
         if len(secret) >= _LEAST:
             text = text.replace(secret, HIDDEN)
-    return _LIKE_A_KEY.sub(HIDDEN, text)
+    return re.sub(_LIKE_A_KEY, HIDDEN, text, flags=re.IGNORECASE)

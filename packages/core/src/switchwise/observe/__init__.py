@@ -1,8 +1,13 @@
 """Who watches: one observer protocol, the journal, telemetry, the decision record, explanations."""
 
-from switchwise.observe.journal import InMemory, JsonLines, Logging, SqliteJournal
+from typing import TYPE_CHECKING
+
+from switchwise.lazily import lazily
 from switchwise.observe.observer import Channel, Event, EventKind, Finished, Observer
-from switchwise.observe.telemetry import OpenTelemetry, Prometheus
+
+if TYPE_CHECKING:
+    from switchwise.observe.journal import InMemory, JsonLines, Logging, SqliteJournal
+    from switchwise.observe.telemetry import OpenTelemetry, Prometheus
 
 __all__ = [
     "Channel",
@@ -17,3 +22,15 @@ __all__ = [
     "Prometheus",
     "SqliteJournal",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazily(
+        __name__,
+        __all__,
+        InMemory="journal",
+        JsonLines="journal",
+        Logging="journal",
+        SqliteJournal="journal",
+        OpenTelemetry="telemetry",
+        Prometheus="telemetry",
+    )

@@ -1,16 +1,21 @@
 """Estimators: how likely each target solves this call, how much is known, and from where. One to a file; docs/guide/quality.md says which when."""
 
-from switchwise.quality.ask_model import AskModel
-from switchwise.quality.complexity import Complexity
+from typing import TYPE_CHECKING
+
+from switchwise.lazily import lazily
 from switchwise.quality.estimate import Estimate, Estimator, Grade, estimate
-from switchwise.quality.label_table import LabelTable
-from switchwise.quality.nearest import Nearest
-from switchwise.quality.priors import Priors
-from switchwise.quality.saved import load_quality, save_quality
-from switchwise.quality.semantic import Semantic
-from switchwise.quality.shrunk import Shrunk
-from switchwise.quality.task_memory import TaskMemory
-from switchwise.quality.text_difficulty import TextDifficulty
+
+if TYPE_CHECKING:
+    from switchwise.quality.ask_model import AskModel
+    from switchwise.quality.complexity import Complexity
+    from switchwise.quality.label_table import LabelTable
+    from switchwise.quality.nearest import Nearest
+    from switchwise.quality.priors import Priors
+    from switchwise.quality.saved import load_quality, save_quality
+    from switchwise.quality.semantic import Semantic
+    from switchwise.quality.shrunk import Shrunk
+    from switchwise.quality.task_memory import TaskMemory
+    from switchwise.quality.text_difficulty import TextDifficulty
 
 __all__ = [
     "AskModel",
@@ -29,3 +34,6 @@ __all__ = [
     "load_quality",
     "save_quality",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazily(__name__, __all__, load_quality="saved", save_quality="saved")

@@ -7,8 +7,6 @@ import sys
 from collections.abc import Sequence
 
 from switchwise.observe.observer import Observer
-from switchwise.observe.telemetry.otel import OpenTelemetry
-from switchwise.observe.telemetry.prometheus import Prometheus
 
 VARIABLE = "SWITCHWISE_TELEMETRY"
 _PLACEHOLDERS = frozenset(["ProxyTracerProvider", "NoOpTracerProvider", "_ProxyMeterProvider", "NoOpMeterProvider"])
@@ -26,15 +24,17 @@ def found(given: Sequence[object]) -> list[Observer]:
     if os.environ.get(VARIABLE, "").lower() in OFF:
         return []
     made: list[Observer] = []
-    if not _has(given, OpenTelemetry) and _configured():
-        made.append(OpenTelemetry())
-    if not _has(given, Prometheus) and "prometheus_client" in sys.modules:
-        made.append(Prometheus())
+    if _configured():
+        from switchwise.observe.telemetry.otel import OpenTelemetry
+
+        if not any(isinstance(each, OpenTelemetry) for each in given):
+            made.append(OpenTelemetry())
+    if "prometheus_client" in sys.modules:
+        from switchwise.observe.telemetry.prometheus import Prometheus
+
+        if not any(isinstance(each, Prometheus) for each in given):
+            made.append(Prometheus())
     return made
-
-
-def _has(given: Sequence[object], kind: type) -> bool:
-    return any(isinstance(each, kind) for each in given)
 
 
 def _configured() -> bool:
