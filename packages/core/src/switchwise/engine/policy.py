@@ -163,7 +163,7 @@ class Remembers(Protocol):
         """All that it remembers, as JSON types."""
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump` gave.
+        """Restore a result of `dump`.
 
         Raises:
             ConfigurationError: it is not what `dump` gives; nothing is taken over.

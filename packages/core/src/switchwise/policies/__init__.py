@@ -1,4 +1,4 @@
-"""The policies: one to a file, each with parameters, an example that runs, and its source."""
+"""The policies, one per file, each with parameters, a doctest and its source."""
 
 from typing import TYPE_CHECKING
 

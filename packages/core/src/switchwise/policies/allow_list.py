@@ -1,7 +1,8 @@
 """Restrict the targets that a tenant, or another label of the scope, may use.
 
-Use it in a service for several customers. It is a wall: what it rules out is called by no fallback, hedge, judge, decision model or cache, since each
-of them goes through the requirements of the chain. Anywhere in the chain, best first. Not for what depends on the request: see `Rules`.
+Use it in a service for several customers. It is a hard restriction: fallbacks, hedges, judges, decision models and caches obey
+it too, because each of them applies the requirements of the chain. Put it first. Not for conditions on the request: see
+`Rules`.
 
 Source: allow-lists of virtual keys, as in Bifrost and LiteLLM.
 """
@@ -18,15 +19,15 @@ from switchwise.nouns.view import View
 
 
 class AllowList:
-    """Require that a call goes to a target that its tenant may use.
+    """Require a target that the tenant of the call may use.
 
     Parameters:
         allowed: value of the label -> targets and roles that such calls may use.
-        others: what calls with another value, or with none, may use; None: nothing.
-        by: the label; `tenant` is known without being a label.
+        others: targets and roles for calls with another value or without the label; None: such calls are refused.
+        by: the label; `tenant` reads `Scope.tenant`.
 
     Raises:
-        ConfigurationError: no one is allowed anything; or, when the router is built, a word names neither a target nor a role of the pool.
+        ConfigurationError: `allowed` is empty; or, when the router is built, a name is neither a target nor a role of the pool.
 
     >>> from switchwise import Pool, Router, Scope, Target, View
     >>> router = Router(Pool([Target("opus"), Target("haiku")]), AllowList({"acme": ["opus", "haiku"]}, others=["haiku"]))
@@ -47,7 +48,7 @@ class AllowList:
         self.by = by
 
     def check(self, pool: Pool) -> None:
-        """Every word must be in the pool."""
+        """Check that each name is a target or role of the pool."""
         for word in self.others.union(*self.allowed.values()):
             pool.select(word)
 

@@ -1,8 +1,9 @@
 """Choose the model of a session by evidence: the cheapest whose chance of success is within a few points of the best.
 
-Use it held, `hold(Anchor(Priors()), per="agent")`: the most of a bill is decided by who does the whole piece of work, not by single
-steps. Costs are those of whole tasks where they are known: a cheap model that takes three times the steps is not cheap. Not for single
-steps inside a conversation, and not where nothing is known of the models: then it has no opinion, and the order of the pool decides.
+Use it held, `hold(Anchor(Priors()), per="agent")`: most of a bill depends on which model does the whole task, not on single
+steps. It compares costs of whole tasks where these are known: a cheap model that takes three times the steps is not cheap. Not
+for single steps inside a conversation, and not for models without evidence: then it has no opinion, and the order of the pool
+decides.
 
 Source: docs/guide/quality.md; the evidence is that of the estimator.
 """
@@ -18,13 +19,14 @@ from switchwise.quality.estimate import Estimator
 
 
 class Anchor(Weighs):
-    """Prefer the cheapest of the targets that are nearly as likely to succeed as the best one.
+    """Prefer the cheapest target whose chance of success is within `within` of the best.
 
     Parameters:
         quality: an estimator; see `switchwise.quality`.
         within: how far below the best a target may be, in probability: 0.02 is two points.
-        least: outcomes that the evidence for a target must be worth before it is given an agent's work (a request with tools) in place of the
-            best one. A model of which nothing is published has only the place of its pool, worth 1: good enough for a question.
+        least: evidence, in outcomes, that a target needs before it gets an agent's work (a request with tools) in place of the
+            best target. A model without published results has evidence 1, from its place in the pool: enough for a question
+            without tools.
 
     Raises:
         ConfigurationError: `within` is not between 0 and 1, `least` is negative, or `quality` is not an estimator.

@@ -1,11 +1,11 @@
-"""Spend no more than a limit per session, agent, task, user, tenant, target, provider, or in all.
+"""Limit spending per session, agent, task, user, tenant, target, provider or in total.
 
-Use it wherever somebody pays: an agent that loops is the usual way to lose money. It rules out what is no longer
-affordable, so a budget that runs low first rules out the dear targets and leaves the cheap ones. Not for limits of
-requests or tokens per minute (see `Limits`), and not for telling what was spent (see `switchwise.observe.journal`).
+Use it wherever calls cost money: a looping agent is the usual way to lose it. It rules out targets that are no longer
+affordable, so a budget that runs low rules out the expensive targets first. Not for requests or tokens per minute (see
+`RateLimits`), and not for reports of spending (see `switchwise.observe.journal`).
 
-Source: reservation before use, as for stock and seats: the upper bound of each call is set aside under a lock before it
-is made, and settled when its usage is known; over processes the same with leases. See docs/guide/budgets.md for what that guarantees.
+Source: reservation before use, as for stock and seats: the upper bound of each call is reserved under a lock before the call is
+made, and settled when its usage is known; across processes by leases. docs/guide/budgets.md states the guarantee.
 """
 
 from __future__ import annotations
@@ -44,47 +44,52 @@ _LONGEST = {"day": 25 * 3_600.0, "week": 169 * 3_600.0, "month": 745 * 3_600.0}
 
 @dataclass(frozen=True, slots=True)
 class _Reservation:
-    call: Call  # held, so that its id stays its own
+    call: Call  # kept alive, so that its id stays unique
     key: Key
-    tickets: tuple[Any, ...]  # one for each time that it was sent
+    tickets: tuple[Any, ...]  # one per time the call was sent
     bound: Amount
 
 
 class Budget:
-    """Require that a call can be paid from what is left of the budget of its scope.
+    """Require that the rest of the scope's budget can pay for the call.
 
-    Guaranteed: in no scope, with `window` in no stretch of that many seconds and with `period` in no such period, do the calls that were
-    made cost more than the limit together, however many of them run at the same time, in however many processes where the store is
-    shared, as long as each costs at most the bound that was set aside for it. The bound is the estimated prompt with `margin`, at the
-    dearest price that it can have, plus the longest answer: the one that the request allows, else the one that the target's client
-    asks for, else the model's longest, but at most `output_allowance`. So the guarantee is strict where answers are capped; where
-    they are not, a call may exceed the limit by what its answer takes beyond the allowance.
+    Guarantee: the calls of a scope (with `window`, of any stretch of that many seconds; with `period`, of any such period)
+    together cost at most the limit, provided that each costs at most the bound reserved for it. This holds for any number of
+    concurrent calls, and for any number of processes that share a store. The bound is the estimated prompt times `margin`, at
+    its highest possible price, plus the longest answer: the request's limit, else the limit set in the target's client, else
+    the model's maximum, but at most `output_allowance`. So the guarantee is strict where answers are capped; where they are
+    not, a call may exceed the limit by the part of its answer beyond the allowance.
 
-    An answer whose usage is not known, an abandoned call, a timeout, and whatever else a provider may bill are charged with their bound. A
-    refusal with an error's status, and a call that found no connection, cost nothing. Questions to models are charged like any other call.
+    Charged with their bound: an answer without usage, an abandoned call, a timeout, and every other call that the provider may
+    bill. A call that fails with an error status or without a connection costs nothing. Questions to models are charged like
+    other calls.
 
     Parameters:
         usd: limit in USD.
         tokens: limit in tokens, prompt and answer together. One limit or both.
-        per: whose budget: `request` (with its fallbacks and judges), `session`, `agent`, `task`, `target`, `provider`, `account`, `all`
-            (every call); any other word is a label of the scope (`user`, `tenant`). Calls that lack the session or label share one
-            budget: it is never silently off. The log `switchwise.budget` says so at the first call that lacks the label.
-        window: seconds after which what was spent no longer counts; None: never.
-        period: `day`, `week` or `month`: each has a limit of its own; None: no period. A call belongs to the one in which it is reserved.
+        per: the scope that has the budget: `request` (with its fallbacks and judges), `session`, `agent`, `task`, `target`,
+            `provider`, `account`, `all` (every call), or a label of the scope (`user`, `tenant`). Calls without the session or
+            label share one budget, so it is never silently off; the first call without the label logs a warning to
+            `switchwise.budget`.
+        window: seconds after which spending no longer counts; None: it always counts.
+        period: `day`, `week` or `month`: the limit starts again with each; None: no period. A call counts in the period in
+            which it is reserved.
         zone: time zone of the period, as `Europe/Berlin`.
-        soft: share of the limit from which on cheaper targets come first; `pace`: they do while more is spent than the part of the period
-            that has passed allows. None: the budget prefers nobody.
-        only: `fallbacks`: only calls that follow a failed one count and are limited: a breaker on what a last resort costs. `all`: every call.
+        soft: share of the limit above which cheaper targets come first; `pace`: while the share spent is larger than the share
+            of the period that has passed. None: the budget has no preference.
+        only: `fallbacks`: only calls after a failed call count and are limited, which caps the cost of fallbacks. `all`: every
+            call.
         margin: factor on the estimate of the prompt.
-        output_allowance: longest answer in tokens that is assumed where nothing caps it.
-        size: how many scopes are remembered; the least recently used one is forgotten first, and then starts from zero. One with an open
-            call is not forgotten.
-        store: where spending is kept. A shared one, or its address (`redis://localhost:6379/0`, the path of a SQLite file): all processes
-            that use it share each limit. None: in this process, or in the store of the router.
+        output_allowance: assumed longest answer in tokens where nothing caps it.
+        size: most scopes remembered; the least recently used one is evicted first and later starts from zero. A scope with an
+            open call is never evicted.
+        store: where spending is kept. A shared one, or its address (`redis://localhost:6379/0`, the path of a SQLite file): all
+            processes that use it share each limit. None: the router's store, else this process.
 
     Raises:
-        ConfigurationError: no limit, a limit or window that is not positive, both window and period, an unknown zone, a margin or
-            allowance that is no number, per="step"; or, when the router is built, a limit in USD and a target without a price.
+        ConfigurationError: no limit, a limit or window that is not positive, both window and period, an unknown zone, a margin
+            or allowance that is not a number, per="step"; or, when the router is built, a limit in USD and a target without a
+            price.
 
     >>> from switchwise import Pool, Price, Router, Scope, Target, View
     >>> opus, haiku = Target("opus", price=Price(4, 20)), Target("haiku", price=Price(0.1, 0.5))
@@ -146,10 +151,10 @@ class Budget:
         self._alerts = Alerts(size)
         self._own_store = store is not None
         self._keep_in(opened(store) if isinstance(store, str) else store or InProcess())
-        self._unsure = self.payers.is_label  # until it has said that a call lacks the label
+        self._unsure = self.payers.is_label  # until it has warned of a call without the label
 
     def check(self, pool: Pool) -> None:
-        """A limit in USD needs the price of every target."""
+        """Check that every target has a price, where the limit is in USD."""
         unpriced = ", ".join(target.name for target in pool if target.price is None)
         if self.usd is not None and unpriced:
             remedy = "give Target(price=Price(...)), or limit tokens="
@@ -179,22 +184,22 @@ class Budget:
         return shortlist.order(lambda target: self._dollars(target, view), f"{self._state(key, left, view.now)}: cheaper first")
 
     def _is_near(self, key: Key, left: tuple[float, float], now: float) -> bool:
-        """So much is spent that cheaper targets come first."""
+        """Return whether spending is past `soft`, so that cheaper targets come first."""
         share = share_of(self._spending.limits(key, now), left)
         if self.calendar is not None and self.soft == "pace":
             return share > self.calendar.at(now + self._spending.skew).elapsed(now + self._spending.skew)
         return isinstance(self.soft, int | float) and share >= self.soft
 
     def _dollars(self, target: Target, view: View) -> float:
-        """What a call may cost, by which targets are ordered; one without a price comes last."""
+        """Upper bound of the cost of a call in USD; infinite without a price."""
         longest = longest_answer(target, view.needs.max_output, self.output_allowance)
         return inf if target.price is None else target.price.at(view.now, view.needs.tier).estimate(view.tokens, longest)
 
     def bound(self, target: Target, view: View, ask: Ask | None = None) -> Amount:
-        """The most that a call to `target` can use up, in USD and tokens.
+        """Upper bound of a call to `target`, in USD and tokens.
 
         Parameters:
-            ask: questions that are sent in place of the request.
+            ask: questions sent in place of the request.
         """
         prompt, longest = most_tokens(target, view, ask, self.margin, self.output_allowance)
         if self.usd is None:
@@ -203,12 +208,12 @@ class Budget:
             return inf, prompt + longest
         tier = (view.needs.tier if ask is None else "") or target.defaults.tier
         dearest = target.price.at(view.now, tier).tier(prompt).most(prompt, longest)
-        if tier and tier != BATCH:  # it may be served by the usual one all the same
+        if tier and tier != BATCH:  # the provider may still serve it at the standard tier
             dearest = max(dearest, target.price.at(view.now).tier(prompt).most(prompt, longest))
         return dearest, prompt + longest
 
     def reserve(self, call: Call) -> bool:
-        """Set aside the bound of `call`; False: it is no longer affordable."""
+        """Reserve the bound of `call`; False if the budget can no longer pay for it."""
         if self.only == "fallbacks" and not _is_fallback(call.view):
             return True
         if self._unsure and self.per not in call.view.scope.labels:
@@ -227,7 +232,7 @@ class Budget:
         return True
 
     def resend(self, call: Call) -> bool:
-        """Set the bound of `call` aside once more: it is sent again, and the provider may bill both."""
+        """Reserve the bound of `call` once more: it is sent again, and the provider may bill both."""
         held = self._reserved.get(id(call))
         if held is None:
             return True
@@ -238,20 +243,20 @@ class Budget:
         return True
 
     def release(self, call: Call) -> None:
-        """Take back the reservation for `call`."""
+        """Cancel the reservation of `call`."""
         self._settle(call, NOTHING, call.view.now)
 
     def learn(self, attempt: Attempt) -> None:
-        """Settle the reservation: charge what the call used, or its bound where that is not known."""
+        """Settle the reservation: charge the usage of the call, or its bound where the usage is unknown."""
         if self.only == "fallbacks" and not _is_fallback(attempt.call.view):
             return
         self._settle(attempt.call, self._used(attempt), attempt.ended)
 
     def _settle(self, call: Call, used: Amount | None, now: float) -> None:
-        """End the reservation for `call`, if there is one.
+        """End the reservation of `call`, if there is one.
 
         Parameters:
-            used: what is charged; None: the bound.
+            used: amounts to charge; None: the bound.
         """
         with self._lock:
             held = self._reserved.pop(id(call), None)
@@ -276,27 +281,27 @@ class Budget:
         self._alerts.charged(name, Limits(self.usd, self.tokens), self._spending.left(key, now), now, call.view.decision)
 
     def spent(self, view: View, target: Target | None = None) -> Amount:
-        """What counts against the budget of this request's scope: USD and tokens, open calls included.
+        """Spending of this request's scope in USD and tokens, open calls included.
 
         Parameters:
-            target: whose budget, where it is one per target, provider or account.
+            target: needed where the budget is per target, provider or account.
         """
         return self._spending.spent(self._key(view, target or _ANY), view.now)
 
     def override(
         self, view: View, until: float, *, usd: float | None = None, tokens: int | None = None, by: str, because: str
     ) -> None:
-        """Let another limit count for a time, for the scope of `view`. One line of the log `switchwise.audit` says so.
+        """Replace the limit of the scope of `view` for a time; logged to `switchwise.audit`.
 
         Parameters:
             view: a request of the scope, such as `View(Scope(labels={"user": "ada"}))`, on the router's clock where there is a period.
             until: seconds since the epoch.
-            usd, tokens: the limits then; None: as it is.
-            by, because: who decided it, and why; for the log.
+            usd, tokens: the limits until then; None: unchanged.
+            by, because: the person who decided it and the reason, for the log.
 
         Raises:
-            ConfigurationError: it is one per target, provider, account or request.
-            LostStore: the shared store does not answer.
+            ConfigurationError: the budget is per target, provider, account or request.
+            LostStore: the shared store does not respond.
         """
         if self.payers.by_target or self.per == "request":
             raise ConfigurationError(f"Budget(per={self.per!r}).override: give the budget another limit instead")
@@ -307,22 +312,22 @@ class Budget:
         _audit.warning("budget override: %s: %s until %.0f, by %s: %s", self.payers.label(key), amounts, until, by, because)
 
     def report_to(self, hear: Callable[[Event], object]) -> None:
-        """Send every event of this budget to `hear`: thresholds that are passed (50, 80, 95, 100 %), and when nothing is left."""
+        """Call `hear` with every event of this budget: 50, 80, 95 and 100 % spent, and budget exhausted."""
         self._alerts.channel.add(hear)
 
     def dump(self) -> Mapping[str, Any]:
-        """What was spent; open calls count as spent, with their bound. What a shared store keeps is not in it."""
+        """Spending as JSON data; open calls count with their bound. Data in a shared store is not included."""
         return {"accounts": self._spending.rows()}
 
     def check_state(self, state: Mapping[str, Any]) -> None:
-        """Raise `ConfigurationError` if it is not what `dump` gives."""
+        """Raise `ConfigurationError` if `state` is not a result of `dump`."""
         self._read(state)
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump` gave, in place of what was known of the same scopes; open calls stay open.
+        """Restore a result of `dump`; it replaces the entries of the same scopes. Open calls stay open.
 
         Raises:
-            ConfigurationError: it is something else; nothing is taken over.
+            ConfigurationError: `state` is not a result of `dump`; nothing is restored.
         """
         self._spending.take(self._read(state))
 
@@ -332,7 +337,7 @@ class Budget:
         return table_rows(state, "accounts", "state of Budget", parts, read_spending, meaning)
 
     def use_store(self, store: Store) -> None:
-        """Keep spending in `store`, unless it was given one."""
+        """Keep spending in `store`, unless the constructor got a store."""
         if not self._own_store:
             self._own_store = True
             self._keep_in(store)
@@ -357,7 +362,7 @@ class Budget:
         self.table = self._spending.table
 
     def _used(self, attempt: Attempt) -> Amount | None:
-        """What the call used; None: not known."""
+        """Usage of the call; None if unknown."""
         if attempt.reply is not None and attempt.reply.usage is not None:
             usage, price = attempt.reply.usage, attempt.target.price
             tokens = usage.input_tokens + usage.output_tokens

@@ -1,7 +1,7 @@
-"""Send each (sub-)agent's calls to the target that its role asks for.
+"""Send the calls of each agent and sub-agent to the target that suits its role.
 
-Use it when you know your agents: an explorer that only reads can do with the fast model, a reviewer cannot. Hold it per
-agent, so that a sub-agent keeps its model. Not for choosing inside one agent's work: see `ByPhase` and `ByStep`.
+Use it when you know your agents: a fast model is enough for an explorer that only reads, not for a reviewer. Hold it per agent,
+so that a sub-agent keeps its model. Not for choosing within one agent's work: see `ByPhase` and `ByStep`.
 
 Source: the per-sub-agent model setting of agent frameworks (deepagents' `SubAgent["model"]`, Claude Code's agent files).
 """
@@ -19,18 +19,19 @@ from switchwise.nouns.view import View
 
 _log = logging.getLogger("switchwise.policies")
 _MOST = 1_000
-"""Agents whose names are compared with those of the rules."""
+"""Most agent names compared with those of the rules."""
 
 
 class ByAgent:
-    """Prefer the targets that a rule names for the agent that calls.
+    """Prefer the targets that a rule names for the calling agent.
 
     Parameters:
-        rules: agent name -> target or role; `"*"` stands for every agent without a rule of its own.
-        more: the same as keywords, for names that are identifiers.
+        rules: agent name -> target or role; `"*"` matches every agent without its own rule.
+        more: further rules as keywords, for names that are identifiers.
 
     Raises:
-        ConfigurationError: `rules` is no mapping; or, when the router is built, a rule names neither a target nor a role of the pool.
+        ConfigurationError: `rules` is not a mapping; or, when the router is built, a rule names neither a target nor a role of
+            the pool.
 
     >>> from switchwise import Pool, Router, Scope, Target, View
     >>> pool = Pool([Target("opus"), Target("haiku")])
@@ -45,10 +46,10 @@ class ByAgent:
         if rules is not None and not isinstance(rules, Mapping):
             raise ConfigurationError(f"ByAgent({rules!r}): give agent name -> target; {{'*': 'fast'}} stands for every agent")
         self.rules = {**(rules or {}), **more}
-        self._met: set[str] = set()  # agents without a rule of their own, at most as many as are remembered
+        self._met: set[str] = set()  # agents without their own rule; bounded
 
     def check(self, pool: Pool) -> None:
-        """Every rule must name something in the pool."""
+        """Check that each rule names a target or role of the pool."""
         for word in self.rules.values():
             pool.select(word)
 
@@ -63,7 +64,7 @@ class ByAgent:
         return shortlist.prefer(shortlist.pool.select(word), f"agent {agent!r} is given {word}")
 
     def _look_for_a_slip(self, agent: str) -> None:
-        """Warn once where a rule has nearly the name of an agent that has none."""
+        """Warn once if an agent without a rule is spelled almost like a rule."""
         if agent in self._met or len(self._met) >= _MOST:
             return
         self._met.add(agent)

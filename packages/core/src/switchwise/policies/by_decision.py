@@ -1,16 +1,16 @@
-"""Let a model that reads the request choose: a decision model, which answers with labels and probabilities, or a chat model.
+"""Let a model read the request and choose: a decision model, which answers with labels and probabilities, or a chat model.
 
-Use it where the words of a request tell how hard it is, and a call that costs next to nothing may look at them first. Not for
-what code can tell (see `Rules`, `ByPhase`, `ByStep`), and not where every millisecond counts: the caller waits for the answer.
+Use it where the text of a request shows how hard it is, and a very cheap call may classify it first. Not for conditions that
+code can check (see `Rules`, `ByPhase`, `ByStep`), and not where every millisecond counts: the caller waits for the answer.
 
-Rules:
-1. It asks once for each turn of the user, and only where the answer can change who leads. A target that fails is no reason to ask again.
-2. A model that fails, declines or is not sure never ends the run that it advises: a note says so, and the chain of policies goes on.
-3. What is judged is a stranger's text, and a sentence in it can steer the answer. So give each choice a label for "none of these", and do not
-   let an answer raise what a request may spend or see: those are requirements, which hold for whatever it says.
+Rules: 1. It asks once per user turn, and only where the answer can change the first target. A failed target is not a reason to
+ask again. 2. A model that fails, declines or is not sure never ends the run: a note records it, and the next policy of the
+chain is asked. 3. The text is untrusted, and a sentence in it can steer the answer. So give each choice a label for "none of
+these", and do not let an answer raise what a request may spend or access: use requirements for those; they hold whatever the
+answer is.
 
-Source: decision models as OpenAI's Decisions API and the System One interface have them. As a router's input: langchain's `ModelRouterMiddleware`,
-which asks once for each agent run.
+Source: decision models, as in OpenAI's Decisions API and the System One interface. As input of a router: langchain's
+`ModelRouterMiddleware`, which asks once per agent run.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from switchwise.state.in_process import InProcess
 from switchwise.state.store import Store, Table
 
 QUESTION = "switchwise"
-"""The name of its question."""
+"""Name of the policy's question."""
 LONGEST = 8_000
-"""Characters of the user's turn that are judged; of a longer one the middle is left out."""
+"""Characters of the user's turn that the model reads; the middle of a longer turn is cut out."""
 
 
 class _Reading(NamedTuple):
-    """What a model said in the step `decision`: the target or role to prefer (empty: none), and why."""
+    """A model's answer in the step `decision`: the target or role to prefer (empty: none), and the reason."""
 
     decision: str
     word: str
@@ -51,25 +51,27 @@ class _Reading(NamedTuple):
 class ByDecision:
     """Prefer the targets that a model's answer names.
 
-    Hold it per session, agent or task to ask less often. Its questions are in the journal, with usage and cost, as calls of
-    the purpose `ask`; budgets count them. `explain` asks nobody, so there it has no opinion.
+    Hold it per session, agent or task to ask less often. Its questions are recorded in the journal, with usage and cost, as
+    calls of the purpose `ask`; budgets count them. `explain` makes no calls, so there the policy has no opinion.
 
     Parameters:
         model: a decision model, such as `switchwise.clients.SystemOne` or `OpenAIDecisions`; or the name (or role) of a target of the pool.
         question: a `Question` of labels or a score; or the instructions of a choice between the labels of `targets`.
-        targets: label -> target or role. Labels are those of the question; of a score, the numbers of its levels (the nearest one counts). A
-            label without a target is no opinion.
-        threshold: of a choice, the least probability at which its label counts (None: any, and where it is not known); of a yes or no,
-            the probability from which on it is a yes (None: 0.5).
-        when: on which requests it speaks; None: on all.
-        every: ask once for each `turn` of the user, or at each `step` of an agent.
-        about: what is judged, as text or JSON, made of the view; None: the user's last turn, at most `LONGEST` characters of it.
-        pause: seconds for which a model that failed is not asked.
-        size: how many conversations it remembers the answer for.
-        store: where it remembers them; None: in this process, or in the store of the router.
+        targets: label -> target or role. The labels are those of the question; for a score, the numbers of its levels (the
+            nearest one counts). A label without a target gives no opinion.
+        threshold: for a choice, the least probability at which its label counts (None: always, also if unknown); for a yes or
+            no, the least probability of a yes (None: 0.5).
+        when: condition on the request for asking; None: always.
+        every: ask once per `turn` of the user, or at each `step` of the agent.
+        about: function of the view that gives the input of the model, as text or JSON; None: the user's last turn, at most
+            `LONGEST` characters.
+        pause: seconds without questions after the model failed.
+        size: most conversations whose answers are remembered.
+        store: where it remembers them; None: the router's store, else this process.
 
     Raises:
-        ConfigurationError: it cannot work: not a model, a label that is not the question's; or, when the router is built, no such target.
+        ConfigurationError: `model` is not a model, or a label is not one of the question's; or, when the router is built, a
+            name is neither a target nor a role of the pool.
 
     >>> from switchwise import Pool, Router, Target, View, drive
     >>> from switchwise.testing import Script
@@ -131,22 +133,22 @@ class ByDecision:
         self.size = size
         self._store = store
         self.table = self._table(store or InProcess())
-        self._rest = (0.0, "")  # until when the model is not asked, and why
+        self._rest = (0.0, "")  # end of the pause, and its reason
 
     @property
     def asks(self) -> tuple[Target, ...]:
-        """The model as a target, where it stands outside of the pool."""
+        """The model as a target, if it is not in the pool."""
         return () if isinstance(self.model, str) else (self.model.target,)
 
     def check(self, pool: Pool) -> None:
-        """Every label, and the model where it is named, must be something in the pool."""
+        """Check that each label's target, and `model` if it is a name, is in the pool."""
         for word in self.targets.values():
             pool.select(word)
         if isinstance(self.model, str):
             pool.select(self.model)
 
     def use_store(self, store: Store) -> None:
-        """Remember the answers in `store`, unless it was given one."""
+        """Remember the answers in `store`, unless the constructor got a store."""
         if self._store is None:
             self._store, self.table = store, self._table(store)
 
@@ -162,7 +164,7 @@ class ByDecision:
         return self._asked(view, shortlist)
 
     def learn(self, attempt: Attempt) -> None:
-        """Remember the answer for the rest of the turn, and do not ask for a while after a failure."""
+        """Remember the answer for the rest of the turn; start a pause after a failure."""
         ask, view = attempt.call.ask, attempt.call.view
         if ask is None or ask.questions is not self._questions or attempt.abandoned:
             return
@@ -181,14 +183,14 @@ class ByDecision:
         return _noted(shortlist, self._read(view, answer))
 
     def _matters(self, shortlist: Shortlist) -> bool:
-        """Whether some answer would put one part of the leaders before the rest."""
+        """Return whether some answer would prefer a part of the leading targets."""
         leaders = frozenset(shortlist.leaders)
         return len(leaders) > 1 and any(
             0 < len(leaders & shortlist.pool.select(word)) < len(leaders) for word in self.targets.values()
         )
 
     def _standing(self, view: View) -> _Reading | None:
-        """What was said and still holds; None: it must be asked."""
+        """The remembered answer that still holds; None if the model must be asked."""
         row = self.table.get(_key(view))
         reading = None if row is None else _Reading(*row)
         if reading is None or reading.decision == view.decision:
@@ -213,7 +215,7 @@ class ByDecision:
         return _Reading(view.decision, word, f"{because}: {word}" if word else f"{because}, which names no target")
 
     def _chosen(self, answer: Answer) -> tuple[Label | int | None, str, bool]:
-        """The label of an answer (None: there is none), how sure the model is, in words, and whether that is enough."""
+        """The label of an answer (None: no label), the model's confidence in words, and whether it reaches `threshold`."""
         if self.question.kind is Kind.SCORE:
             if answer.score is None:
                 return None, "", False
@@ -239,10 +241,10 @@ class ByDecision:
 
 
 def targets_of(given: Mapping[Any, str]) -> dict[Any, str]:
-    """The targets by label.
+    """Targets by label.
 
     Raises:
-        ConfigurationError: there is none.
+        ConfigurationError: no target is given.
     """
     if not isinstance(given, Mapping) or not given:
         raise ConfigurationError(f"ByDecision(targets={given!r:.80}): name a target or role for each label that matters")
@@ -250,7 +252,7 @@ def targets_of(given: Mapping[Any, str]) -> dict[Any, str]:
 
 
 def last_request(view: View) -> str:
-    """The text of the user's last turn, or of the last turn where there is none; what is not text is named in brackets."""
+    """The text of the user's last turn, else of the last turn; content that is not text is named in brackets."""
     turn = view.conversation.user_turn or (view.conversation[-1] if view.conversation else None)
     if turn is None:
         return ""
@@ -266,4 +268,4 @@ def _noted(shortlist: Shortlist, reading: _Reading) -> Shortlist:
     if not reading.word:
         return shortlist.remark(reading.because)
     preferred = shortlist.prefer(shortlist.pool.select(reading.word), reading.because)
-    return preferred if preferred is not shortlist else shortlist.remark(f"{reading.because}, which moves nobody")
+    return preferred if preferred is not shortlist else shortlist.remark(f"{reading.because}, which changes no order")

@@ -1,4 +1,4 @@
-"""Send each kind of work to the target that it asks for: planning to the strongest, summarising to the fastest.
+"""Send each phase of the work to the target that suits it: planning to the strongest, summarising to the fastest.
 
 Use it where an agent's work has phases that differ in difficulty. Hold it per task, so that a phase keeps its model.
 Not for single steps inside a phase (a tool that failed): see `ByStep`.
@@ -23,16 +23,14 @@ _PHASES: Mapping[str, Phase] = {phase.value: phase for phase in Phase}
 class ByPhase:
     """Prefer the targets that a rule names for the phase of the work.
 
-    A task that goes by the name of a phase is in that phase, whatever the conversation looks like; otherwise the phase
-    that was read from the conversation counts.
+    A task named like a phase is in that phase; otherwise the phase is read from the conversation.
 
     Parameters:
-        rules: phase -> target or role. No rules at all: planning and debugging go to `strong`, documenting and
-            summarising to `fast`.
-        more: the same as keywords.
+        rules: phase -> target or role. Default: planning and debugging go to `strong`, documenting and summarising to `fast`.
+        more: further rules as keywords.
 
     Raises:
-        ConfigurationError: a rule is for no known phase; or, when the router is built, it names neither a target nor a role.
+        ConfigurationError: a rule is for an unknown phase; or, when the router is built, it names neither a target nor a role.
 
     >>> from switchwise import Phase, Pool, Router, Signals, Target, View
     >>> router = Router(Pool([Target("opus"), Target("haiku")]), ByPhase(summarising="fast"))
@@ -48,11 +46,11 @@ class ByPhase:
         given = {**(rules or {}), **more} or USUAL
         if unknown := sorted(word for word in given if word not in _PHASES):
             known = ", ".join(_PHASES)
-            raise ConfigurationError(f"ByPhase: {', '.join(map(repr, unknown))} is no phase; the phases are: {known}")
+            raise ConfigurationError(f"ByPhase: {', '.join(map(repr, unknown))} is not a phase; the phases are: {known}")
         self.rules: dict[str, str] = {_PHASES[word].value: target for word, target in given.items()}
 
     def check(self, pool: Pool) -> None:
-        """Every rule must name something in the pool."""
+        """Check that each rule names a target or role of the pool."""
         for word in self.rules.values():
             pool.select(word)
 

@@ -1,8 +1,8 @@
-"""Send single steps of an agent's loop to the target that they ask for, judged by what came last.
+"""Send single steps of an agent's loop to the target that suits them, by the kind of the last message.
 
-Use it to give first turns and failures to the strongest target and routine tool results to a fast one. Not without a
-thought for the prompt cache: each target must read the conversation once more, so a fast target that costs half is
-soon the dearer one (see docs/design/default-chain.md).
+Use it to give first turns and failures to the strongest target and routine tool results to a fast one. Consider the prompt
+cache first: each target must read the whole conversation, so a fast target at half the price soon costs more (see
+docs/design/default-chain.md).
 
 Source: langchain-router's rule by the type of the last message; NVIDIA NeMo Switchyard's stage router.
 """
@@ -16,14 +16,14 @@ from switchwise.nouns.view import View
 
 
 class ByStep:
-    """Prefer the targets that are named for the kind of step. Each parameter is a target or role; None: no opinion.
+    """Prefer the target named for the kind of step. Each parameter is a target or role; None: no opinion.
 
     Parameters:
-        first: nothing was answered yet in this thread.
-        failure: a tool has just failed. It outranks `first`.
-        tool_result: a tool has just succeeded.
-        user_turn: the user has just spoken.
-        final_answer: only the answer is left to give.
+        first: the thread has no answer yet.
+        failure: the last tool call failed. It outranks `first`.
+        tool_result: the last tool call succeeded.
+        user_turn: the last message is the user's.
+        final_answer: the step gives the final answer.
 
     Raises:
         ConfigurationError: when the router is built, a parameter names neither a target nor a role of the pool.
@@ -53,7 +53,7 @@ class ByStep:
         self.rules = {kind: word for kind, word in given if word is not None}
 
     def check(self, pool: Pool) -> None:
-        """Every rule must name something in the pool."""
+        """Check that each rule names a target or role of the pool."""
         for word in [*self.rules.values(), *([self.first] if self.first is not None else [])]:
             pool.select(word)
 

@@ -1,9 +1,10 @@
-"""Give a new policy a share of the sessions, and take it away again when it is shown to be worse.
+"""Give a new policy a share of the sessions, and stop it when its outcomes are shown to be worse.
 
-Use it to bring in a new chain, price or estimator on live traffic. Outcomes come by `router.feedback(decision, reward)`; without them it
-never stops by itself. Not for spreading load: see `Weighted`.
+Use it to try a new chain, price or estimator on live traffic. Report outcomes by `router.feedback(decision, reward)`; without
+them it never stops by itself. Not for spreading load: see `Weighted`.
 
-Source: an anytime-valid test, as in `switchwise.quality.sequential`: it may be looked at after every outcome.
+Source: an anytime-valid test, as in `switchwise.quality.sequential`: its level holds although it is checked after every
+outcome.
 """
 
 from __future__ import annotations
@@ -27,20 +28,20 @@ COUNTED = frozenset(["task", "gate", "feedback", "evaluation", "langsmith"])  # 
 
 
 class Canary:
-    """Ask `policy` in a share of the sessions, as long as its outcomes are not shown to be worse than those of the others.
+    """Ask `policy` in a share of the sessions, until its outcomes are shown to be worse than those of the others.
 
-    A session is in the canary or not for its whole life. The test pairs outcomes of both sides in the order in which they come; when it
-    stops the canary, no session gets the new policy any more, until a new router is made.
+    A session is in the canary, or not, for its whole life. The test pairs the outcomes of both sides in order of arrival; when
+    it stops the canary, no session uses the new policy until a new router is made.
 
     Parameters:
-        policy: the new one; it prefers.
-        share: of the sessions, from 0 to 1.
-        margin: by which its mean outcome may be lower.
-        level: the chance of stopping a policy that is good enough.
+        policy: the new policy; it may prefer, not require.
+        share: share of the sessions, from 0 to 1.
+        margin: tolerated loss of mean outcome.
+        level: chance of stopping a policy that is good enough.
         salt: two canaries draw independently if their salts differ.
 
     Raises:
-        ConfigurationError: a parameter is out of range, something that is not a policy, or one that requires.
+        ConfigurationError: a parameter is out of range, or `policy` is not a policy or is one that requires.
 
     >>> from switchwise import Pool, Router, Scope, Target, View
     >>> from switchwise.policies import Canary, Rules
@@ -57,7 +58,7 @@ class Canary:
         number("Canary", "share", share, most=1)
         if getattr(policy, "requires", False):
             raise ConfigurationError(
-                f"Canary({name_of(policy)}): it rules targets out, for everybody or for nobody; try a policy that prefers"
+                f"Canary({name_of(policy)}): it rules targets out, which cannot be tried on a share; give a policy that prefers"
             )
         self.policy, self.share, self.salt = policy, share, salt
         self.test = NotWorse(margin, level)
@@ -65,7 +66,7 @@ class Canary:
         self._counted: Memory[str, bool] = Memory(WAITING)
 
     def chosen(self, view: View) -> bool:
-        """Whether the session of a request is in the canary, stopped or not."""
+        """Return whether the session of a request is in the canary, stopped or not."""
         key = f"{self.salt}\0{view.scope.tenant}\0{view.scope.session}".encode()
         return int.from_bytes(blake2b(key, digest_size=8).digest(), "big") < self.share * 2**64
 
@@ -81,7 +82,7 @@ class Canary:
         return (yield from flow)
 
     def summary(self) -> str:
-        """How both sides stand, in words."""
+        """One line with the outcomes of both sides."""
         means = self.test.means()
         parts = [f"{name} {means[name]:.0%}" for name in ("new", "old") if means[name] is not None]
         return f"{', '.join(parts) or 'no outcomes yet'} after {self.test.pairs} pairs"
@@ -92,7 +93,7 @@ class Canary:
             self.policy.check(pool)
 
     def learn(self, attempt: Attempt) -> None:
-        """Note which side a decision is on; the new policy learns from all of them."""
+        """Remember the side of a decision; the new policy learns from both sides."""
         if isinstance(self.policy, Learns):
             self.policy.learn(attempt)
         view = attempt.call.view
@@ -100,7 +101,7 @@ class Canary:
             self._sides.put(view.decision, "new" if self.chosen(view) else "old")
 
     def feedback(self, decision: str, reward: float, kind: str = "feedback") -> None:
-        """Count an outcome for its side, once for each decision."""
+        """Count an outcome for its side, once per decision."""
         if isinstance(self.policy, Rewarded):
             self.policy.feedback(decision, reward, kind)
         side = self._sides.get(decision)
@@ -109,7 +110,7 @@ class Canary:
             self.test.observe(side, reward)
 
     def dump(self) -> Mapping[str, Any]:
-        """How the test stands, which decisions await an outcome, and what the new policy remembers."""
+        """The state of the test, the decisions without an outcome, and the state of the new policy, as JSON data."""
         inner: Mapping[str, Any] = self.policy.dump() if isinstance(self.policy, Remembers) else {}
         return {
             "test": self.test.dump(),
@@ -119,7 +120,7 @@ class Canary:
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump` gave."""
+        """Restore a result of `dump`."""
         self.test.load(state["test"])
         self._sides.restore((str(decision), str(side)) for decision, side in state["sides"])
         self._counted.restore((str(decision), bool(summary)) for decision, summary in state["told"])

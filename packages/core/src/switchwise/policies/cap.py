@@ -1,7 +1,7 @@
-"""Let a target have so many calls in flight, and send the next ones elsewhere.
+"""Limit the calls in flight of a target, and send further calls to others.
 
-Use it for a local server that is served first and overflows to the cloud, or for a deployment that slows down under load. It rules nothing out
-that is the last thing left: where every other target fails, the call queues at the server. Not for what an account allows per minute (see
+Use it for a local server that overflows to the cloud, or for a deployment that slows down under load. It never rules out the
+last target: if every other target fails, the call queues at the server. Not for an account's limits per minute (see
 `Headroom`).
 
 Source: concurrency limits with overflow, as `ConcurrencyLimitedModel` of pydantic-ai and LiteLLM's `max_parallel_requests`.
@@ -23,17 +23,18 @@ from switchwise.state.store import Store
 
 
 class Cap(TracksLoad):
-    """Rule out targets that have as many calls in flight as they may, unless nothing else is left: then the one least over its cap leads.
+    """Rule out targets at their limit of calls in flight; if nothing else is left, the one least over its limit leads.
 
-    Exact in one process: a call is counted and compared in one step. Processes that share a store count each other's calls as far as they know
-    them, half a second late at most. Questions of policies and verifiers count, and are not refused.
+    Exact within a process: a call is checked and counted in one step. Processes that share a store see each other's calls at
+    most half a second late. Questions of policies and verifiers count, and are not refused.
 
     Parameters:
-        calls: target or role -> most calls in flight; each target of a role has that many.
-        store: where the load is kept; None: in this process, or in the store of the router.
+        calls: target or role -> most calls in flight; each target of a role has that limit.
+        store: where the load is kept; None: the router's store, else this process.
 
     Raises:
-        ConfigurationError: a cap is not a whole number from 1 on; or, when the router is built, a name is neither a target nor a role.
+        ConfigurationError: a limit is not a positive whole number; or, when the router is built, a name is neither a target nor
+            a role.
 
     >>> from switchwise import Pool, Router, Target, View
     >>> router = Router(Pool([Target("local"), Target("cloud")]), Cap({"local": 4}))
@@ -56,7 +57,7 @@ class Cap(TracksLoad):
         self._caps: tuple[Pool | None, dict[str, int]] = (None, {})
 
     def check(self, pool: Pool) -> None:
-        """What is named must be in the pool."""
+        """Check that each name is a target or role of the pool."""
         self._of(pool)
 
     def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
@@ -72,7 +73,7 @@ class Cap(TracksLoad):
         return shortlist.avoid(lambda target: over.get(target.name, 0.0), because)
 
     def reserve(self, call: Call) -> bool:
-        """Count `call` as in flight; False: its target has as many as it may."""
+        """Count `call` as in flight; False if its target is at its limit."""
         cap = None if call.ask is not None or call.shortlist.last_resort else self._caps[1].get(call.target.name)
         if cap is None:
             return super().reserve(call)
@@ -80,11 +81,11 @@ class Cap(TracksLoad):
 
         def change(entry: Any) -> Any:
             if not decided:
-                taken[0] = in_flight(entry or {}, now) < cap  # it may run again: the last run counts
+                taken[0] = in_flight(entry or {}, now) < cap  # the store may run it again: the last run counts
             return begun(entry) if taken[0] else entry
 
         self.table.update(("", call.target.name), change)
-        decided.append(True)  # a shared store may make the change again, where others were quicker: the call is under way
+        decided.append(True)  # a shared store repeats a change that lost a race; the call is already under way
         return taken[0]
 
     def _of(self, pool: Pool) -> dict[str, int]:

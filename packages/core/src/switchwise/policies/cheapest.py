@@ -1,9 +1,9 @@
-"""Order the targets by what this call, and those that follow from it, will probably cost.
+"""Order the targets by the expected cost of this call and of those that follow from it.
 
-Use it last in a chain, after what must be strong has been given to the strong: where an earlier opinion has already settled
-on one target, it only learns. Where a prompt cache is at stake it compares plans: what is cached where, what a cold write costs, how many
-easy calls will repay it. Else the cheapest by list price leads, at once and always: a prompt shorter than any provider keeps, targets that do
-not cache, a single question, a view without the prefix of its thread.
+Use it last in a chain, after the policies that send hard steps to strong targets: where an earlier preference has chosen one
+target, it only learns. Where a prompt cache is at stake it compares plans: which target has how much cached, the cost of a cold
+write, and how many easy calls repay it. Otherwise the cheapest by list price always leads: for a prompt below the cacheable
+minimum, targets that do not cache, a single question, or a view without the prefix of its thread.
 
 Source: `switchwise.switching` and docs/guide/prompt-caching.md; else list prices, with a running mean of the answers seen.
 """
@@ -30,29 +30,29 @@ from switchwise.switching.forecast import PRIORS, Priors
 from switchwise.switching.plan import Choice
 from switchwise.switching.planner import CONTROL, PLAN, TRIAL
 
-PRIOR_WEIGHT = 5  # answers that the stated prior is worth
-MEMORY = 100  # answers over which an old one fades, so that the mean follows a change of habits
+PRIOR_WEIGHT = 5  # weight of the prior, in answers
+MEMORY = 100  # answers after which an old one fades, so that the mean follows changes
 _WHAT = "state of Cheapest"
 
 
 class Cheapest:
-    """Rank by expected USD. Targets without a price come last; where none has one, there is no opinion.
+    """Order by expected cost in USD. Targets without a price come last; if none has a price, no opinion.
 
     Parameters:
-        output: expected length of an answer in tokens, before any was seen; later the running mean of the answers of
-            the same agent in the same phase.
-        when: on which requests it has an opinion; None: on all.
-        size: how many pairs of agent and phase are remembered; the least recently used one is forgotten first.
-        explore: share of the runs of easy calls that are spent on learning how many calls each target needs where the strongest needs
-            one, such as 0.02. 0: no target is taken to need more calls, unless that was taught (`switchwise.evaluation.teach`) or loaded.
+        output: expected length of an answer in tokens before the first; later the running mean of the same agent in the same
+            phase.
+        when: condition on the request; None: always.
+        size: most pairs of agent and phase remembered; the least recently used one is evicted first.
+        explore: share of the runs of easy calls used to learn how many calls each target needs per call of the strongest, such
+            as 0.02. 0: every target is assumed to need one, unless that was taught (`switchwise.evaluation.teach`) or loaded.
         rules: how the prompt cache of each model works; None: the shipped table.
-        priors: what is assumed of the calls before anything was seen.
-        accounts: target -> name of the account behind it: targets of one account and one model share a prompt cache.
-        plans: False: leave caches out and go by list prices.
-        store: where it keeps what it remembers of answers and threads; None: in this process, or in the store of the router.
+        priors: assumptions about the calls before any was observed.
+        accounts: target -> account name: targets of one account and one model share a prompt cache.
+        plans: False: ignore caches and use list prices.
+        store: where lengths of answers and threads are kept; None: the router's store, else this process.
 
     Raises:
-        ConfigurationError: one of them is something else.
+        ConfigurationError: a parameter has a wrong type or is out of range.
 
     >>> from switchwise import Pool, Price, Router, Target, View
     >>> opus, haiku = Target("opus", price=Price(4, 20)), Target("haiku", price=Price(0.1, 0.5))
@@ -92,7 +92,7 @@ class Cheapest:
         self.table = self._table(store or InProcess())
 
     def use_store(self, store: Store) -> None:
-        """Keep what is remembered of answers and threads in `store`, unless it was given one."""
+        """Keep lengths of answers and threads in `store`, unless the constructor got a store."""
         if self._store is not None:
             return
         self._store, self.table = store, self._table(store)
@@ -119,7 +119,7 @@ class Cheapest:
         return ranked if advisor is None else ranked.remember(self, PLAN)
 
     def by_list_price(self, view: View, shortlist: Shortlist) -> Shortlist:
-        """Order by list price and the expected length of the answer; no opinion where no price is known."""
+        """Order by list price and expected length of the answer; no opinion without prices."""
         output = self.expected_output(view)
         costs = {target.name: expected_cost(target, view, output) for target in shortlist.targets}
         least = min(costs.values(), default=inf)
@@ -138,12 +138,12 @@ class Cheapest:
         return shortlist.order(lambda target: costs[target.name], because)
 
     def expected_output(self, view: View) -> float:
-        """Expected length of the answer, in tokens."""
+        """Expected length of the answer in tokens."""
         seen = self.table.get(_key(view))
         return float(self.output) if seen is None else float(seen[0])
 
     def learn(self, attempt: Attempt) -> None:
-        """Take in what was called, what was cached, and how long the answer was."""
+        """Learn the called target, the cached tokens and the length of the answer."""
         reply, call = attempt.reply, attempt.call
         if reply is None or call.ask is not None:
             return
@@ -162,15 +162,15 @@ class Cheapest:
         self.table.update(_key(call.view), change)
 
     def dump(self) -> Mapping[str, Any]:
-        """The mean lengths of the answers, and what is known of caches: see `Advisor.dump`."""
+        """Mean lengths of answers and the state of caches as JSON data: see `Advisor.dump`."""
         known = {"advisor": self.advisor.dump()} if self.advisor is not None else {}
         return {"answers": [[list(key), list(seen)] for key, seen in self.table.items()], **known}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump` gave.
+        """Restore a result of `dump`.
 
         Raises:
-            ConfigurationError: it is something else.
+            ConfigurationError: `state` is not a result of `dump`.
         """
         answers: list[tuple[Key, list[float]]] = []
         if "answers" not in mapping(state, _WHAT):
@@ -193,7 +193,7 @@ class Cheapest:
 
 
 def expected_cost(target: Target, view: View, output: float) -> float:
-    """USD that a call to `target` will cost with nothing cached; infinite where its price is not known."""
+    """Cost of a call to `target` in USD with nothing cached; infinite without a price."""
     price = target.price
     if price is None:
         return inf
@@ -202,7 +202,7 @@ def expected_cost(target: Target, view: View, output: float) -> float:
 
 
 def dollars(usd: float) -> str:
-    """An amount with four decimals; below a tenth of a cent with as many as show three digits of it.
+    """Format an amount with four decimals; below a tenth of a cent with three significant digits.
 
     >>> dollars(0.02163), dollars(0.0000416), dollars(0.0)
     ('$0.0216', '$0.0000416', '$0.0000')
@@ -212,7 +212,7 @@ def dollars(usd: float) -> str:
 
 
 def _because(advice: Advice, target: Target) -> str:
-    """The arithmetic in one line."""
+    """The reason with its numbers, in one line."""
     blind = ", ".join(name for name, rule in advice.known.items() if not rule.listed.known)
     known = f"; nothing is known of caching at {blind}" if blind else ""
     if advice.mode == CONTROL:

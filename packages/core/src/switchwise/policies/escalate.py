@@ -68,8 +68,8 @@ class Escalate(UsesQuality):
         loop: the same call in a row, or the same failing output, as often as that, needs no confirmation.
         words: what the user says to be given a stronger target; empty: nothing does. The user cannot choose which.
         note: sent with the first call of whoever takes over, as a last turn of the user, such as `NOTE`; `{why}` stands for the reason. Empty: none.
-        size: how many runs are followed; the least recently used one is forgotten first. A run takes about 4 kB.
-        store: where they are remembered; None: in this process, or in the store of the router.
+        size: how many runs are followed; the least recently used one is evicted first. A run takes about 4 kB.
+        store: where they are remembered; None: the router's store, else this process.
 
     Raises:
         ConfigurationError: a parameter is out of range, `per` is no level or is "step", or `to` names nothing in the pool.
@@ -221,10 +221,10 @@ class Escalate(UsesQuality):
         return {**super().dump(), **{name: dump_table(table) for name, table in tables.items()}}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump` gave.
+        """Restore a result of `dump`.
 
         Raises:
-            ConfigurationError: it is something else; nothing is taken over.
+            ConfigurationError: `state` is not a result of `dump`; nothing is restored.
         """
         what = "state of Escalate"
         found: list[tuple[Table, Key, Any]] = []

@@ -57,7 +57,7 @@ class Guard:
         self._known: Memory[bytes, str] = Memory(size)
 
     def check(self, pool: Pool) -> None:
-        """What is named must be in the pool."""
+        """Check that each name is a target or role of the pool."""
         if self.only:
             pool.select(self.only)
 

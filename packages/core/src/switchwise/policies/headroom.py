@@ -35,7 +35,7 @@ class Headroom(TracksLoad):
     Parameters:
         keep: share of each limit that is not used up, from 0 to 1: estimates of tokens are not exact.
         spread: the target or role whose targets share the load by what each has left; empty: it only rules out.
-        store: where the load is kept; None: in this process, or in the store of the router.
+        store: where the load is kept; None: the router's store, else this process.
 
     Raises:
         ConfigurationError: `keep` is out of range; or, when the router is built, `spread` is neither a target nor a role.
@@ -59,7 +59,7 @@ class Headroom(TracksLoad):
         self.spread = spread
 
     def check(self, pool: Pool) -> None:
-        """What is named must be in the pool."""
+        """Check that each name is a target or role of the pool."""
         if self.spread:
             pool.select(self.spread)
 

@@ -63,7 +63,7 @@ class Healthy:
         slow: seconds to the first chunk (of a whole reply: to its end) from which on a reply counts as a failure in the share; None: none does.
         per: whose keys are used: `process`, all calls have the same; a label of the scope, such as `tenant`: each has its own, and what is
             wrong with a key or an account concerns its calls alone.
-        size: how many circuits are remembered; the one used longest ago is forgotten first.
+        size: how many circuits are remembered; the least recently used one is evicted first.
 
     Raises:
         ConfigurationError: one of them is out of range.
@@ -244,14 +244,14 @@ class Healthy:
         return {"circuits": rows}
 
     def check_state(self, state: Mapping[str, Any]) -> None:
-        """Raise `ConfigurationError` if it is not what `dump` gives."""
+        """Raise `ConfigurationError` if `state` is not a result of `dump`."""
         _read(state)
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump` gave.
+        """Restore a result of `dump`.
 
         Raises:
-            ConfigurationError: it is something else; nothing is taken over.
+            ConfigurationError: `state` is not a result of `dump`; nothing is restored.
         """
         loaded = _read(state)
         with self._lock:

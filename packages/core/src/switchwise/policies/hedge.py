@@ -160,14 +160,14 @@ class Hedge:
         return {"times": [row for row in dump_table(self.table) if row[0] != [*_CALLS]], "calls": self.table.get(_CALLS) or 0.0}
 
     def check_state(self, state: Mapping[str, Any]) -> None:
-        """Raise `ConfigurationError` if it is not what `dump` gives."""
+        """Raise `ConfigurationError` if `state` is not a result of `dump`."""
         self._read(state)
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump` gave.
+        """Restore a result of `dump`.
 
         Raises:
-            ConfigurationError: it is something else; nothing is taken over.
+            ConfigurationError: `state` is not a result of `dump`; nothing is restored.
         """
         times, calls = self._read(state)
         for key, known in times:
@@ -175,7 +175,7 @@ class Hedge:
         self.table.put(_CALLS, calls)
 
     def use_store(self, store: Store) -> None:
-        """Keep what is learned in `store`, unless it was given one."""
+        """Keep what is learned in `store`, unless the constructor got a store."""
         if self._store is None:
             self._store, self.table = store, self._table(store)
 

@@ -55,8 +55,8 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
     Parameters:
         policy: one that prefers.
         per: `session`, `agent` or `task`.
-        size: how many scopes are remembered; the least recently used one is forgotten first. A scope takes about 0.6 kB.
-        store: where they are remembered; None: in this process, or in the store of the router.
+        size: how many scopes are remembered; the least recently used one is evicted first. A scope takes about 0.6 kB.
+        store: where they are remembered; None: the router's store, else this process.
 
     Raises:
         ConfigurationError: an unknown level, per="step" (unheld means per step), something that is not a policy, or one that requires.
@@ -87,7 +87,7 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
         self.table = self._table(store or InProcess())
 
     def use_store(self, store: Store) -> None:
-        """Keep what is held in `store`, unless it was given one; the held policy's own memory in a part of it."""
+        """Keep what is held in `store`, unless the constructor got a store; the held policy's own memory in a part of it."""
         if self._store is None:
             self._store, self.table = store, self._table(store)
         if isinstance(self.policy, UsesStore):
@@ -170,16 +170,16 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
         return {"held": dump_table(self.table), "policy": inner}
 
     def check_state(self, state: Mapping[str, Any]) -> None:
-        """Raise `ConfigurationError` if it is not what `dump` gives."""
+        """Raise `ConfigurationError` if `state` is not a result of `dump`."""
         self._read(state)
         if isinstance(self.policy, ChecksState) and (inner := state.get("policy")):
             self.policy.check_state(inner)
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump` gave, in place of what is held for the same scopes.
+        """Restore a result of `dump`; it replaces the entries of the same scopes.
 
         Raises:
-            ConfigurationError: it is something else; nothing is taken over.
+            ConfigurationError: `state` is not a result of `dump`; nothing is restored.
         """
         held = self._read(state)
         if isinstance(self.policy, Remembers) and (inner := state.get("policy")):

@@ -28,7 +28,7 @@ class LeastBusy(TracksLoad):
         among: the target or role whose targets are equivalent; they exchange places, all others keep theirs. Empty: all targets that
             earlier policies left equal.
         capacity: target -> its capacity relative to the others, in any unit; 1 if not named.
-        store: where the load is kept; None: in this process, or in the store of the router.
+        store: where the load is kept; None: the router's store, else this process.
 
     Raises:
         ConfigurationError: a capacity is not above 0; or, when the router is built, a name is neither a target nor a role.
@@ -51,7 +51,7 @@ class LeastBusy(TracksLoad):
             number("LeastBusy", f"capacity[{target!r}]", value, above=True)
 
     def check(self, pool: Pool) -> None:
-        """What is named must be in the pool."""
+        """Check that each name is a target or role of the pool."""
         for word in [*([self.among] if self.among else []), *self.capacity]:
             pool.select(word)
 

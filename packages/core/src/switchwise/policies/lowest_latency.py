@@ -29,7 +29,7 @@ class LowestLatency(TracksLoad):
             earlier policies left equal.
         half_life: seconds after which a measured latency counts half.
         explore: share of the calls that go to the target measured longest ago, from 0 to 1.
-        store: where the load is kept; None: in this process, or in the store of the router.
+        store: where the load is kept; None: the router's store, else this process.
 
     Raises:
         ConfigurationError: a number is out of range; or, when the router is built, `among` is neither a target nor a role.
@@ -56,7 +56,7 @@ class LowestLatency(TracksLoad):
         self.explore = explore
 
     def check(self, pool: Pool) -> None:
-        """What is named must be in the pool."""
+        """Check that each name is a target or role of the pool."""
         if self.among:
             pool.select(self.among)
 

@@ -25,7 +25,7 @@ class MayPin:
     Parameters:
         allowed: value of the label -> targets and roles that such callers may name; "*" for any.
         others: what callers with another value, or with none, may name; None: nothing.
-        by: the label; `tenant` is known without being a label.
+        by: the label; `tenant` reads `Scope.tenant`.
 
     Raises:
         ConfigurationError: something is no set of words; or, when the router is built, a word is neither a target nor a role of the pool.
@@ -49,7 +49,7 @@ class MayPin:
         self.by = by
 
     def check(self, pool: Pool) -> None:
-        """Every word must be in the pool."""
+        """Check that each name is a target or role of the pool."""
         for word in self.others.union(*self.allowed.values()) - {ANY}:
             pool.select(word)
 

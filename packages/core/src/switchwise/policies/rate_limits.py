@@ -72,7 +72,8 @@ class RateLimits:
         queue: most calls that wait at one limit in this process; a further one does not wait.
         elsewhere: a call waits only where no other target is left; False: it waits for the target that it prefers.
         size: how many scopes are remembered in this process.
-        store: a shared store, or its address: all processes that use it share each limit. None: this process, or the store of the router.
+        store: a shared store, or its address: all processes that use it share each limit. None: the router's store, else this
+            process.
 
     Raises:
         ConfigurationError: no limit, or one that is not positive; per="request" or "step"; elsewhere=False without `wait`.
@@ -145,7 +146,7 @@ class RateLimits:
         self._keep_in(opened(store) if isinstance(store, str) else store or InProcess())
 
     def check(self, pool: Pool) -> None:
-        """What it is for must be in the pool."""
+        """Check that `only` is a target or role of the pool."""
         if self.only:
             pool.select(self.only)
 
@@ -300,7 +301,7 @@ class RateLimits:
             self._slots.settle(held.key, held.slot, NOTHING, now)
 
     def use_store(self, store: Store) -> None:
-        """Keep the counts in `store`, unless it was given one."""
+        """Keep the counts in `store`, unless the constructor got a store."""
         if not self._own_store:
             self._own_store = True
             self._keep_in(store)

@@ -82,7 +82,7 @@ class Rules:
         return self._and("exclude", word, when, because or f"a rule excludes {word}")
 
     def check(self, pool: Pool) -> None:
-        """Every rule must name something in the pool."""
+        """Check that each rule names a target or role of the pool."""
         for rule in self._rules:
             pool.select(rule.word)
 

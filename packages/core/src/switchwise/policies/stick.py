@@ -28,8 +28,8 @@ class Stick:
     Parameters:
         per: `session`, `agent` or `task`. Calls without a session share one memory.
         to: `target`, or `provider` to change the model freely among the targets of one provider.
-        size: how many scopes are remembered; the least recently used one is forgotten first. A scope takes about 0.4 kB.
-        store: where they are remembered; None: in this process, or in the store of the router.
+        size: how many scopes are remembered; the least recently used one is evicted first. A scope takes about 0.4 kB.
+        store: where they are remembered; None: the router's store, else this process.
 
     Raises:
         ConfigurationError: an unknown level, per="step", or an unknown `to`.
@@ -91,14 +91,14 @@ class Stick:
         return {"last": dump_table(self.table)}
 
     def check_state(self, state: Mapping[str, Any]) -> None:
-        """Raise `ConfigurationError` if it is not what `dump` gives."""
+        """Raise `ConfigurationError` if `state` is not a result of `dump`."""
         self._read(state)
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump` gave, in place of what is known of the same scopes.
+        """Restore a result of `dump`; it replaces the entries of the same scopes.
 
         Raises:
-            ConfigurationError: it is something else; nothing is taken over.
+            ConfigurationError: `state` is not a result of `dump`; nothing is restored.
         """
         for key, who in self._read(state):
             self.table.put(key, who)

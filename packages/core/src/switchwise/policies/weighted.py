@@ -60,7 +60,7 @@ class Weighted:
         self._drawn: tuple[Pool | None, dict[str, tuple[float, int]]] = (None, {})
 
     def check(self, pool: Pool) -> None:
-        """Every weight must be for something in the pool."""
+        """Check that each weight is for a target or role of the pool."""
         self._shares(pool)
 
     def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:

@@ -91,7 +91,7 @@ class UsesQuality:
         return {"quality": dump() if dump is not None else {}}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump` gave."""
+        """Restore a result of `dump`."""
         if (load := getattr(self.quality, "load", None)) is not None:
             load(state["quality"])
 

@@ -50,7 +50,7 @@ class LabelTable(Learning):
         label: view -> its label, from general to special; None: agent, phase, task.
         prior: outcomes that what was given is worth at most.
         notices: forget what a target did under a label once its rate there is shown to have dropped.
-        size: labels that are remembered; the least recently used one is forgotten first.
+        size: labels that are remembered; the least recently used one is evicted first.
         store: where it remembers; None: in this process.
         name: of its tables in the store.
 
@@ -215,7 +215,7 @@ class LabelTable(Learning):
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump` gave."""
+        """Restore a result of `dump`."""
         cells = [
             (tuple(map(str, label)), {str(target): [float(each) for each in cell] for target, cell in row.items()})
             for label, row in state["cells"]

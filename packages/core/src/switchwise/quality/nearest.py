@@ -131,7 +131,7 @@ class Nearest(Learning):
         return {"calls": calls, "waiting": self.dump_waiting()}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump` gave."""
+        """Restore a result of `dump`."""
         calls = {str(target): [(str(a), float(b), float(c)) for a, b, c in own] for target, own in state["calls"]}
         if len({len(each[0]) for own in calls.values() for each in own}) > 1:
             raise ConfigurationError("Nearest: the state holds vectors of several embedders; start without it")

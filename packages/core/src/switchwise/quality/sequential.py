@@ -72,7 +72,7 @@ class AtLeast:
         return {"count": self.count, "total": self.total, "logs": list(self._logs), "most": max(self._most, 0.0)}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump` gave.
+        """Restore a result of `dump`.
 
         Raises:
             ConfigurationError: it is of something else.
@@ -142,7 +142,7 @@ class NotWorse:
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump` gave."""
+        """Restore a result of `dump`."""
         self._test.load(state["test"])
         self.waiting = {name: [float(value) for value in state["waiting"][name]] for name in ("old", "new")}
         self.sums = {name: [int(state["sums"][name][0]), float(state["sums"][name][1])] for name in ("old", "new")}

@@ -96,7 +96,7 @@ class Shrunk(Learning):
         return {"parts": parts, "waiting": self.dump_waiting()}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump` gave."""
+        """Restore a result of `dump`."""
         for i, part in enumerate(self.parts):
             if hasattr(part, "load"):
                 part.load(state["parts"][str(i)])

@@ -38,7 +38,7 @@ class TaskMemory(Learning):
     Parameters:
         key: view -> what the task goes by; empty: not remembered. None: a fingerprint of the user's last turn.
         runs: how many runs what is given is worth, from 1 to 3.
-        size: tasks that are remembered; the least recently used one is forgotten first.
+        size: tasks that are remembered; the least recently used one is evicted first.
         store: where it remembers; None: in this process.
         name: of its tables in the store.
 
@@ -131,7 +131,7 @@ class TaskMemory(Learning):
         return {"tasks": entries(self._tasks), "waiting": self.dump_waiting()}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump` gave."""
+        """Restore a result of `dump`."""
         tasks = [
             (tuple(map(str, key)), {str(name): [float(each) for each in cell] for name, cell in known.items()})
             for key, known in state["tasks"]

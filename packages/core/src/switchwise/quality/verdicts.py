@@ -99,17 +99,17 @@ class Counted:
             return {name: getattr(self.counts, name) for name in _COUNTS}
 
     def check_state(self, state: Mapping[str, Any]) -> None:
-        """Raise `ConfigurationError` if it is not what `dump` gives."""
+        """Raise `ConfigurationError` if `state` is not a result of `dump`."""
         what = f"state of {type(self).__name__}"
         for name in _COUNTS:
             if not is_amount(value := mapping(state, what).get(name)):
                 raise ConfigurationError(f"{what}: {name} is {value!r:.80}, not a number; start without that state")
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump` gave.
+        """Restore a result of `dump`.
 
         Raises:
-            ConfigurationError: it is something else; nothing is taken over.
+            ConfigurationError: `state` is not a result of `dump`; nothing is restored.
         """
         self.check_state(state)
         with self._counting:

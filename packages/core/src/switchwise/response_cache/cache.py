@@ -50,7 +50,7 @@ class ResponseCache:
 
     Parameters:
         ttl: seconds after which an answer is no longer given, from when it was made; a hit does not renew it.
-        size: how many answers are kept; the least recently used one is forgotten first.
+        size: how many answers are kept; the least recently used one is evicted first.
         largest: of an answer, in bytes of JSON; a longer one is not kept.
         by: labels of the scope that tell answers apart, such as `user` where answers are personal, or the version of a document.
         varied: whether answers that would differ from call to call are kept: `never`; `unsaid`, unless the call asks for a temperature above
@@ -58,7 +58,7 @@ class ResponseCache:
         effects: whether a tool of that name has effects: a call that offers one is neither kept nor answered. None: by its name; what is not
             known to read, look up, think or compute has.
         similar: gives answers to questions that mean the same, with a bound on wrong ones; None: only the same request finds its answer.
-        store: where the answers are kept; None: in this process, or in the store of the router.
+        store: where the answers are kept; None: the router's store, else this process.
 
     Raises:
         ConfigurationError: one of them is out of range.
@@ -97,7 +97,7 @@ class ResponseCache:
         self._use(store or InProcess())
 
     def use_store(self, store: Store) -> None:
-        """Keep the answers in `store`, unless it was given one."""
+        """Keep the answers in `store`, unless the constructor got a store."""
         if self._store is None:
             self._store = store
             self._use(store)

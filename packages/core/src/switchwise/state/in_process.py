@@ -16,7 +16,7 @@ C = TypeVar("C")
 
 
 class Memory(Generic[K, V]):
-    """The `size` most recently used entries; the least recently used one is forgotten first.
+    """The `size` most recently used entries; the least recently used one is evicted first.
 
     Parameters:
         size: how many entries are kept.

@@ -29,7 +29,7 @@ class TracksLoad:
 
     Parameters:
         half_life: seconds after which a measured latency counts half.
-        store: where the load is kept; None: in this process, or in the store of the router.
+        store: where the load is kept; None: the router's store, else this process.
     """
 
     name = "TracksLoad"
@@ -41,7 +41,7 @@ class TracksLoad:
         self.table = self._table(store or InProcess())
 
     def use_store(self, store: Store) -> None:
-        """Keep the load in `store`, unless it was given one."""
+        """Keep the load in `store`, unless the constructor got a store."""
         if self._store is None:
             self._store, self.table = store, self._table(store)
 

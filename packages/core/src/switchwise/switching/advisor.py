@@ -62,7 +62,7 @@ class Advisor:
         rules: how each model's cache works; None: the shipped table.
         priors: what is assumed of the calls before anything was seen.
         explore: share of runs of easy calls that are spent on learning how many calls each target needs; see `Planner`.
-        size: how many threads are kept; the least recently used one is forgotten first.
+        size: how many threads are kept; the least recently used one is evicted first.
         accounts: target -> name of the account behind it, its key and address: targets of one account and one model share a cache. A target that
             is not named has an account of its own.
         store: where the states of threads are kept; None: in this process.
@@ -175,7 +175,7 @@ class Advisor:
         return {"version": VERSION, **learnt, "threads": threads}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump` gave. Targets that are no longer there do no harm.
+        """Restore a result of `dump`. Targets that are no longer there do no harm.
 
         A cache is taken to be warm only where the thread, once it goes on, begins with as many blocks of the same estimated length; and as long
         as its lifetime says, counted on the same clock.

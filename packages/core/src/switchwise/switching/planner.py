@@ -159,7 +159,7 @@ class Planner:
             return {"forecast": dump_slots(self.forecast, ("_outlooks",)), "runs": tables}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump` gave. Where it knows of calls needed, learning is on from now on.
+        """Restore a result of `dump`. Where it knows of calls needed, learning is on from now on.
 
         Raises:
             ConfigurationError: it is something else; then nothing is taken over.

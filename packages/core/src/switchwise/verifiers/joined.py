@@ -76,7 +76,7 @@ class Joined(Counted):
         return {**super().dump(), "parts": parts}
 
     def check_state(self, state: Mapping[str, Any]) -> None:
-        """Raise `ConfigurationError` if it is not what `dump` gives."""
+        """Raise `ConfigurationError` if `state` is not a result of `dump`."""
         super().check_state(state)
         what = f"state of {type(self).__name__}"
         parts = mapping(state, what).get("parts")
@@ -87,7 +87,7 @@ class Joined(Counted):
                 part.check_state(known)
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump` gave."""
+        """Restore a result of `dump`."""
         super().load(state)
         for part, known in zip(self.verifiers, state["parts"], strict=True):
             if isinstance(part, Remembers):

@@ -110,7 +110,7 @@ def answered(found: Suggestion, answer: object, scope: list[str]) -> Decision:
     """The decision after the user's answer: True, False, or the name of a target that may be called.
 
     Raises:
-        ConfigurationError: it is something else.
+        ConfigurationError: `state` is not a result of `dump`.
     """
     if answer is True:
         return suggested(found, scope)

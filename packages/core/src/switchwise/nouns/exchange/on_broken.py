@@ -41,7 +41,7 @@ def on_broken_of(given: Any) -> OnBroken:
     """Validate an `on_broken` argument.
 
     Raises:
-        ConfigurationError: it is something else.
+        ConfigurationError: `state` is not a result of `dump`.
     """
     if isinstance(given, Continue) or (isinstance(given, str) and given in get_args(_Word)):
         return given  # type: ignore[return-value]  # one of the words

@@ -53,7 +53,7 @@ class Histories:
 
     Parameters:
         answers: who gave which answer; None: nothing is known.
-        size: how many histories are kept; the least recently used one is forgotten first.
+        size: how many histories are kept; the least recently used one is evicted first.
     """
 
     def __init__(self, answers: Answers | None = None, size: int = 128) -> None:
