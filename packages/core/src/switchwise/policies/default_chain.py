@@ -1,4 +1,4 @@
-"""The chain of `Router.default`: safe and useful as it stands. The reasons are in docs/design/default-chain.md."""
+"""The chain of policies of `Router.default`; docs/design/default-chain.md gives the reasons."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ from switchwise.policies.rules import Rules
 from switchwise.quality.priors import Priors
 
 Aim = Literal["quality", "balanced", "cost"]
-"""What a default chain is out for."""
+"""The aim of a default chain."""
 POINTS = {"balanced": 0.02, "cost": 0.10}
-"""How far below the best expected success, in probability, the model of a session may be."""
-PATIENCE = 10  # routine steps after which a second prompt cache must have paid for itself
+"""Accepted loss of success probability against the best model, by aim."""
+PATIENCE = 10  # routine steps within which a second prompt cache must pay for itself
 _HARD = frozenset([Phase.PLANNING, Phase.DEBUGGING])
 
 
 def default_chain(pool: Pool, healthy: Healthy | None = None, aim: Aim = "quality") -> tuple[Policy, ...]:
-    """The chain of an aim: what fits and is healthy, then who suits it.
+    """Return the chain of an aim: requirements of fit and health, then the aim's preferences.
 
-    `quality`: the order of the pool is the order of strength, and easy steps go to cheaper targets where that pays.
-    `balanced`, `cost`: each session and each of its agents is given the cheapest target whose chance of success, by the shipped table of
-    outcomes for that kind of work, is within 2 (10) points of the best; it keeps it, so no prompt cache is lost. The order of the pool does
-    not count where there is evidence.
+    `quality`: the order of the pool is the order of strength, and easy steps go to cheaper targets where that pays. `balanced`,
+    `cost`: each session, and each of its agents, gets the cheapest target whose chance of success is within 2 (10) points of
+    the best, by the shipped table of outcomes for that kind of work. It keeps that target, so no prompt cache is lost. Where
+    there is evidence, the order of the pool does not count.
 
-    With `quality`, hard steps go to the strongest, routine steps to the cheapest; the rest of the pool as fallback.
+    With `quality`, hard steps go to the strongest target, routine steps to the cheapest; the rest of the pool is the fallback.
 
-    Hard are the first step, a user's turn, a failure, planning and debugging. A routine step follows a tool that
-    succeeded. It goes to a cheaper target only where that pays although the target must first read the whole
-    conversation: `Cheapest` compares plans where the thread is followed (`View.prefix`); else prices tell (`steps_to_pay`), and the
-    thread then keeps the target. Where prices are not known, it goes to `fast`, as the order
-    of the pool says. A pool in which nothing is worth a switch is used strongest first.
+    Hard steps are the first step, a user's turn, a failure, planning and debugging. A routine step follows a tool that
+    succeeded. It goes to a cheaper target only if that pays although the target must first read the whole conversation:
+    `Cheapest` compares plans where the view has the thread's prefix (`View.prefix`); otherwise list prices decide
+    (`steps_to_pay`), and the thread then keeps the target. Without prices, it goes to `fast`, by the order of the pool. A pool
+    in which no switch pays is used strongest first.
 
     >>> from switchwise import Pool, Router, Signals, StepKind, Target, View
     >>> router = Router.default(Pool([Target("opus"), Target("haiku")]))
@@ -76,7 +76,7 @@ def default_chain(pool: Pool, healthy: Healthy | None = None, aim: Aim = "qualit
 
 
 def routine(view: View) -> bool:
-    """Whether a step needs no special strength: it follows a tool that succeeded, outside planning and debugging."""
+    """Return whether a step is routine: it follows a tool that succeeded, outside planning and debugging."""
     signals = view.signals
     return signals.step is StepKind.TOOL_RESULT and signals.phase not in _HARD and not signals.first
 
@@ -90,7 +90,7 @@ def _unfollowed(view: View) -> bool:
 
 
 def steps_to_pay(strong: Price, cheap: Price) -> float:
-    """Steps in which a switch to `cheap` pays for itself, with a prompt that `strong` has cached; infinite: never.
+    """Number of steps after which a switch to `cheap` pays for itself if `strong` has the prompt cached; infinite: never.
 
     Each token of the conversation is written once more, and read at every further step: n steps cost
     w + (n - 1) r at the cheap target and n R at the strong one, so that n = (w - r) / (R - r). What the cheaper answer
@@ -108,14 +108,14 @@ def steps_to_pay(strong: Price, cheap: Price) -> float:
 
 
 def _pays(strong: Price, cheap: Price) -> bool:
-    """Whether a switch pays soon enough, whatever the length of the prompt."""
+    """Return whether a switch pays soon enough, for any length of the prompt."""
     lengths = [0, *(price.above + 1 for price in (strong, cheap) if price.above)]
     return all(steps_to_pay(strong.tier(length), cheap.tier(length)) <= PATIENCE for length in lengths)
 
 
 def _by_list_price(cheapest: Cheapest) -> Policy:
     def by_list_price(view: View, shortlist: Shortlist) -> Shortlist:
-        """Order the targets by list price, on routine steps of threads that are not followed."""
+        """Order the targets by list price, on routine steps of threads without a known prefix."""
         return cheapest.by_list_price(view, shortlist) if _unfollowed(view) else shortlist
 
     by_list_price.name, by_list_price.when = cheapest.name, _unfollowed  # type: ignore[attr-defined]  # `hold` reads both
@@ -124,7 +124,7 @@ def _by_list_price(cheapest: Cheapest) -> Policy:
 
 def _worth_a_switch(names: Collection[str]) -> Policy:
     def worth_a_switch(view: View, shortlist: Shortlist) -> Shortlist:
-        """Prefer the targets that are worth a switch, on routine steps."""
+        """Prefer the targets to which a switch pays, on routine steps."""
         return (
             shortlist.prefer(names, "a routine step, and cheap enough to read the conversation once more")
             if _unfollowed(view)

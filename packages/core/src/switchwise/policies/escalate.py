@@ -1,9 +1,10 @@
-"""Give a run that goes wrong to a stronger target, and take it back when what was broken passes.
+"""Move a failing run to a stronger target, and back when the failing check passes.
 
-Use it where a cheap target does an agent's work and a better one is in the pool: before the preferences that choose the cheap one. Two channels
-tell: failures of tools, repeated calls and repeated failing output, as a CUSUM; and effort beyond what is usual for the target. Both depend on
-the target: failures of tools predict failure of a weak agent and say nothing about a strong one, so each channel is disarmed where its measured
-AUC is below 0.6. Not for single questions, and not towards a target that is no better: then only the bill rises.
+Use it where a cheap target does an agent's work and a better one is in the pool; put it before the preferences that choose the
+cheap one. It watches two channels: a CUSUM over failed tools, repeated calls and repeated failing output; and effort beyond the
+usual for the target. Both depend on the target: failed tools predict the failure of a weak agent but not of a strong one, so a
+channel with a measured AUC below 0.6 is disarmed. Not for single questions, and not towards a target that is not better: then
+only the bill rises.
 
 Source: docs/evaluation.md#when-a-run-goes-wrong, `switchwise escalation`; the latch and the confirmation are those of NVIDIA NeMo Switchyard's stage router.
 """
@@ -38,7 +39,7 @@ WORDS: Final = (
     "try a stronger model",
     "switch to a stronger model",
 )
-"""What a user says to be given a stronger target."""
+"""Phrases by which a user asks for a stronger target."""
 NOTE: Final = (
     "(Note: another model worked on this until now, and got stuck: {why}. Look at what was tried, do not repeat it, and check its assumptions "
     "before you go on.)"
@@ -46,33 +47,36 @@ NOTE: Final = (
 """A hand-off note."""
 COUNTED: Final = frozenset(["task", "gate", "feedback", "evaluation", "langsmith"])  # kinds of outcomes that end a run
 WAITING: Final = 10_000
-_FIRST: Final = 200  # turns that are read of a conversation that nobody followed so far
+_FIRST: Final = 200  # turns read of a conversation that is new to the policy
 _ENDS: Final = 300
 
 
 class Escalate(UsesQuality):
-    """Prefer targets that are better than the one whose run goes wrong, until what was broken passes or the task ends.
+    """Prefer targets better than the one whose run fails, until the failing check passes or the task ends.
 
-    The evidence of a step is 1 for a failed tool, 0.5 for each time that this very call was made before and 1.5 for each time that this very
-    failing output was seen before (3 at most), 0.5 for a malformed call, 1 for a time-out, 0.3 beyond eight steps without a change, less 1
-    where checks pass after a change. What is known of a target's finished runs comes by `router.feedback` or `observe`; from 40 on the
-    channels are armed or disarmed by their measured AUC, and the thresholds are its own: what one of five of its runs exceeds.
+    The evidence of a step is 1 for a failed tool, 0.5 for each earlier identical call and 1.5 for each earlier identical
+    failing output (3 at most), 0.5 for a malformed call, 1 for a time-out, 0.3 beyond eight steps without a change, less 1
+    where checks pass after a change. Finished runs of a target are reported by `router.feedback` or `observe`; from 40 on, the
+    channels are armed or disarmed by their measured AUC, and the target has its own thresholds: the value that one in five of
+    its runs exceeds.
 
     Parameters:
-        to: a target or role that runs are given to; None: whichever is better than the present one, the rest of the chain chooses among them.
-        quality: an estimator that says who is better; None: the order of the pool does, strongest first.
-        per: `task` (a task named by the caller, else from one request of the user to the next one), `agent` or `session`: how long it lasts.
-        threshold: suspicion above which a run goes wrong; a target that often stumbles and arrives has a higher one of its own.
-        drift: evidence that each step takes away.
-        confirm: steps in a row that must be above it.
-        loop: the same call in a row, or the same failing output, as often as that, needs no confirmation.
-        words: what the user says to be given a stronger target; empty: nothing does. The user cannot choose which.
-        note: sent with the first call of whoever takes over, as a last turn of the user, such as `NOTE`; `{why}` stands for the reason. Empty: none.
-        size: how many runs are followed; the least recently used one is evicted first. A run takes about 4 kB.
-        store: where they are remembered; None: the router's store, else this process.
+        to: target or role that takes over; None: any target better than the present one, as the rest of the chain chooses.
+        quality: estimator that ranks the targets; None: the order of the pool, strongest first.
+        per: how long an escalation lasts: `task` (named by the caller, else from one user request to the next), `agent` or
+            `session`.
+        threshold: suspicion above which a run counts as failing; a target that often recovers has its own, higher one.
+        drift: evidence subtracted at each step.
+        confirm: consecutive steps above the threshold before it escalates.
+        loop: consecutive identical calls, or identical failing outputs, that escalate without confirmation.
+        words: phrases by which the user asks for a stronger target (not which one); empty: none.
+        note: hand-off note sent with the first call of the target that takes over, as a last user turn, such as `NOTE`; `{why}`
+            is replaced by the reason. Empty: none.
+        size: most runs remembered; the least recently used one is evicted first. A run takes about 4 kB.
+        store: where runs are remembered; None: the router's store, else this process.
 
     Raises:
-        ConfigurationError: a parameter is out of range, `per` is no level or is "step", or `to` names nothing in the pool.
+        ConfigurationError: a parameter is out of range, `per` is not a level or is "step", or `to` names nothing in the pool.
 
     >>> from switchwise import Pool, Router, Target, Turn, View, drive
     >>> from switchwise.nouns.exchange.conversation import Conversation
@@ -136,11 +140,11 @@ class Escalate(UsesQuality):
             self._settle(store)
 
     def report_to(self, hear: Callable[[Event], object]) -> None:
-        """Send an event for every run that is given to another target to `hear` too."""
+        """Call `hear` with an event for every escalated run."""
         self._channel.add(hear)
 
     def check(self, pool: Pool) -> None:
-        """`to` must name something in the pool."""
+        """Check that `to` is a target or role of the pool."""
         super().check(pool)
         if self.to is not None:
             pool.select(self.to)
@@ -153,12 +157,12 @@ class Escalate(UsesQuality):
         better = self._better(view, shortlist, state["floor"])
         if not better and not state["mixed"]:
             return shortlist.remark(f"{state['why']}, and no better target is in the pool")
-        if self.note and better and state["at"] == state["floor"]:  # the first call of whoever takes over
+        if self.note and better and state["at"] == state["floor"]:  # the first call of the target that takes over
             shortlist = shortlist.hand_over(self.note.replace("{why}", state["why"]), better)
         return shortlist.prefer(better or _keys(shortlist.pool, state["floor"]), state["why"])
 
     def learn(self, attempt: Attempt) -> None:
-        """Note who made the step, and where the run stands."""
+        """Record the target that made the step and the state of the run."""
         super().learn(attempt)
         call = attempt.call
         if not attempt.accepted or call.ask is not None:
@@ -183,7 +187,7 @@ class Escalate(UsesQuality):
             self.ends.put(("", view.decision), end)
 
     def feedback(self, decision: str, reward: float, kind: str = "feedback") -> None:
-        """Count the run of a decision as finished, once. A run that was given to another target says nothing of the first one."""
+        """Count the run of a decision as finished, once. An escalated run does not count for its first target."""
         super().feedback(decision, reward, kind)
         found = self.ends.get(("", decision))
         if found is None or kind not in COUNTED:
@@ -201,7 +205,7 @@ class Escalate(UsesQuality):
             self.observe(found["at"], marks.finished(Trajectory(*found["course"]), reward), tenant=found["tenant"])
 
     def observe(self, target: str, run: Finished, *, tenant: str = "") -> None:
-        """Take in a finished run of a target, such as a recorded one."""
+        """Learn from a finished run of a target, such as a recorded one."""
 
         def more(state: Mapping[str, Any] | None) -> dict[str, Any]:
             runs = ([] if state is None else load(state)[0])[1 - KEPT :]
@@ -211,12 +215,12 @@ class Escalate(UsesQuality):
         self.known.update((tenant, target), more)
 
     def profile(self, target: str, tenant: str = "") -> Profile:
-        """What is known of a target's finished runs: which channels are armed for it, and its thresholds."""
+        """Armed channels and thresholds of a target, from its finished runs."""
         state = self.known.get((tenant, target))
         return Profile() if state is None else load(state)[1]
 
     def dump(self) -> Mapping[str, Any]:
-        """The runs that it follows, and what is known of finished ones."""
+        """Open runs and statistics of finished ones, as JSON data."""
         tables = {"runs": self.runs, "ends": self.ends, "finished": self.known}
         return {**super().dump(), **{name: dump_table(table) for name, table in tables.items()}}
 
@@ -245,11 +249,11 @@ class Escalate(UsesQuality):
     def _key(self, view: View) -> Key:
         level = self.level
         if level is Level.TASK and "task" not in view.named:
-            level = Level.AGENT  # from one request of the user to the next one: see `_followed`
+            level = Level.AGENT  # from one user request to the next: see `_followed`
         return view.scope.key(level)
 
     def _followed(self, state: Mapping[str, Any] | None, view: View) -> dict[str, Any]:
-        """The state of a run after the turns that are new."""
+        """The state of a run after its new turns."""
         talk = view.conversation
         now: dict[str, Any] = {**_START, "course": _NEW, "marks": _NO_MARKS} if state is None else {**state}
         start = _where(talk, now)
@@ -265,7 +269,7 @@ class Escalate(UsesQuality):
                 if self._judge(now, before, course, known):
                     course = course._replace(
                         run=Trajectory(), seen={}, row=0, step=Step()
-                    )  # the next target is counted from zero
+                    )  # the next target starts from zero
                 continue
             if anew and course.run.steps and not still_broken(request):
                 now |= {"floor": "", "why": "", "over": 0, "run": "", "mixed": False}
@@ -281,7 +285,7 @@ class Escalate(UsesQuality):
         """Release or latch after one step; return whether it latched now."""
         who, run = now["at"], course.run
         if now["floor"] and before.broken and not course.broken and now["why"] != _SAID:
-            now |= {"floor": "", "why": "", "over": 0}  # what was broken passes
+            now |= {"floor": "", "why": "", "over": 0}  # the failing check passes
             return False
         if not who:
             return False
@@ -300,11 +304,11 @@ class Escalate(UsesQuality):
         return bool(because)
 
     def _better(self, view: View, shortlist: Shortlist, than: str) -> frozenset[str]:
-        """Names of the targets that a run may be given to."""
+        """Names of the targets that may take over the run."""
         pool = shortlist.pool
         if self.to is not None:
             return pool.select(self.to) - _keys(pool, than)
-        if than not in pool:  # nobody has made a step yet
+        if than not in pool:  # no target has made a step yet
             return pool.select("strong")
         if self.judged:
             targets = pool.targets
@@ -334,14 +338,14 @@ _SAID: Final = "the user asks for a stronger model"
 _NEW: Final = Course().dump()
 _NO_MARKS: Final[list[Any]] = [[], 0.0, 0]
 _START: Final[Mapping[str, Any]] = {
-    "at": "",  # who made the last step
-    "floor": "",  # whose run went wrong
+    "at": "",  # target of the last step
+    "floor": "",  # target whose run failed
     "why": "",
     "over": 0,  # steps in a row above the threshold
     "read": 0,  # turns that were read
     "anchor": "",  # digest of the last of them
     "run": "",  # the run, by its first decision
-    "mixed": False,  # several targets made its steps
+    "mixed": False,  # steps by several targets
 }
 
 
@@ -351,7 +355,7 @@ def _keys(pool: Pool, name: str) -> frozenset[str]:
 
 
 def _where(talk: Any, state: Mapping[str, Any]) -> int:
-    """The first turn that is new. Where the history was rewritten, only its last step is."""
+    """Index of the first new turn; where the history was rewritten, only its last step is new."""
     read = state["read"]
     if not read:
         return max(0, len(talk) - _FIRST)
@@ -370,7 +374,7 @@ def _lower(given: Collection[str]) -> tuple[str, ...]:
 
 
 class _Nothing:
-    """The estimator of who has none."""
+    """An estimator without evidence."""
 
     def estimate(self, view: View, targets: Sequence[Any], given: Sequence[Any]) -> Sequence[Any]:  # noqa: ARG002
         return given

@@ -1,7 +1,8 @@
-"""Thompson sampling over `Worth`: where a switch is free, draw each target's success from its posterior, so that promising targets are tried.
+"""Thompson sampling over `Worth`: where a switch is free, draw each target's chance of success from its posterior.
 
-Use it as insurance against wrong priors and models that get worse, not as a saving: with good priors its regret comes near the best fixed
-choice, never below it. Within floors and budgets: put those before it. Hold it per session or agent, so that a thread keeps its draw.
+Use it as insurance against wrong priors and models that get worse, not to save money: with good priors its regret approaches
+that of the best fixed choice, never less. Put floors and budgets before it. Hold it per session or agent, so that a thread
+keeps its draw.
 
 Source: W. R. Thompson (1933); docs/guide/quality.md has the regret on recorded outcomes.
 """
@@ -19,23 +20,24 @@ from switchwise.quality.estimate import Estimate, Estimator
 
 
 def at_the_start(view: View) -> bool:
-    """Whether a switch is free: nothing was answered in this thread yet."""
+    """Return whether a switch is free: the thread has no answer yet."""
     return view.signals.first
 
 
 class Explore(Weighs):
-    """Thompson sampling over an estimator: a target of which little is known is drawn high now and then, and so gets its chance.
+    """Thompson sampling over an estimator: a target with little evidence is sometimes drawn high, and so gets tried.
 
-    The estimator's evidence is the spread of the draw: priors are worth 20 outcomes in `LabelTable`, which forgets only where it is shown
-    that a rate has dropped.
+    The estimator's evidence sets the spread of the draw: priors count as 20 outcomes in `LabelTable`, which forgets only when a
+    rate is shown to have dropped.
 
     Parameters:
         quality: an estimator that learns, such as `Shrunk(Priors(), LabelTable())`.
         value: USD that a solved task is worth.
         second: USD that a second of waiting costs.
-        free: on which requests to draw; on others the means count, as in `Worth`. None: where nothing was answered in the thread yet.
-        most: outcomes that evidence counts as at most; 0: all. A bound keeps some doubt for ever.
-        when: on which requests it has an opinion at all; None: all.
+        free: condition on the request for drawing; otherwise the means count, as in `Worth`. None: the thread has no answer
+            yet.
+        most: upper bound of the evidence, in outcomes, so that exploration never ends; 0: none.
+        when: condition on the request for having an opinion; None: always.
 
     Raises:
         ConfigurationError: a parameter is out of range, or `quality` is not an estimator.

@@ -1,10 +1,10 @@
-"""Rule out the targets that cannot serve the request at all.
+"""Rule out the targets that cannot serve the request.
 
-Use it first in every chain: a call that cannot succeed costs time, and some providers' money. Not a matter of taste:
-what a target can do but does badly belongs to a preference.
+Use it first in every chain: a call that cannot succeed costs time and, at some providers, money. Not for tasks that a target
+can do but does badly: those need a preference.
 
-Source: the providers' documented limits. The default margin covers the error of a calibrated token estimate (4 to 7 % at
-the 95th percentile); where it is not enough, the provider says so, and `recovery` turns to a larger window.
+Source: the providers' documented limits. The default margin covers the error of a calibrated token estimate (4 to 7 % at the
+95th percentile); where it is not enough, the provider refuses the call, and `recovery` tries a larger window.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ _Gap = tuple[Callable[[Target], bool], str]
 
 
 class Fits:
-    """Require a large enough window, and tools, structured output, modalities and provider where the request needs them.
+    """Require a large enough context window, and tools, structured output, modalities and provider as the request needs them.
 
-    A capability that is not known does not rule a target out. And what is known, and the estimate of the prompt, rule out only
-    while some target is left: lists of what models can do lag behind the models (OpenAI took audio for one whose profile
-    denies it; a beta doubles a window; a schema can be had by a tool), and where all of them say no, the provider's own answer
-    is the better one. Of windows that are all too small, the largest is asked. Only a provider that must serve a request,
-    because it runs its tools, is required whatever is left.
+    An unknown capability does not rule a target out. Known capabilities and the estimate of the prompt rule out only while some
+    target is left: lists of capabilities lag behind the models (OpenAI accepted audio for a model whose profile denies it; a
+    beta doubles a window; a tool can stand in for a schema), and if all targets are listed as unable, the provider's answer is
+    more reliable. If all windows are too small, the largest is tried. Only a provider that must serve the request, because it
+    runs the request's tools, is always required.
 
     Parameters:
-        margin: the estimate of the prompt is multiplied by it before it is compared with a window.
+        margin: factor on the estimate of the prompt before it is compared with a window.
 
     Raises:
-        ConfigurationError: the margin is no number above 0.
+        ConfigurationError: the margin is not a number above 0.
 
     >>> from switchwise import Capabilities, Pool, Router, Target, View
     >>> small, large = Target("small", can=Capabilities(window=8_000)), Target("large", can=Capabilities(window=200_000))

@@ -1,9 +1,9 @@
-"""Rule out the targets that are not good enough for this work: below a probability, or too far below the best.
+"""Rule out the targets whose chance of success is below a floor, or too far below the best.
 
-Use it before anything that looks at prices: "planning never below 0.8", "within two points of the best". Not with an estimator of little
-evidence and a tight floor: then chance rules targets out; `sure` asks for more.
+Use it before policies that look at prices: "planning never below 0.8", "within two points of the best". Not a tight floor with
+an estimator of little evidence: then chance rules targets out; `sure` demands more evidence.
 
-Source: quality floors as in cost-constrained routing; docs/guide/quality.md says which floor loses how much.
+Source: quality floors, as in cost-constrained routing; docs/guide/quality.md gives the loss of each floor.
 """
 
 from __future__ import annotations
@@ -22,15 +22,16 @@ Bound = float | Mapping[str, float]
 
 
 class Floor(UsesQuality):
-    """Require a probability of success: at least so much, or within so much of the best target that is left.
+    """Require a probability of success: at least `at_least`, or within `within` of the best remaining target.
 
-    A target of which nothing is known is not ruled out. Where no target reaches the floor, the best ones stay: it never leaves nothing.
+    A target without evidence is not ruled out. If no target reaches the floor, the best ones stay, so some target is always
+    left.
 
     Parameters:
         quality: an estimator; see `switchwise.quality`.
         at_least: the probability; or phase, agent or task -> probability, where the highest that applies counts.
         within: how far below the best, in probability; or phase, agent or task -> how far, where the least that applies counts.
-        sure: standard errors that are taken off each probability before `at_least` is asked of it.
+        sure: number of standard errors subtracted from each probability before it is compared with `at_least`.
 
     Raises:
         ConfigurationError: neither floor is given, one is out of range, or `quality` is not an estimator.

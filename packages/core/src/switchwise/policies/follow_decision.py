@@ -1,7 +1,7 @@
-"""Let a decision lead that was made before the call: by a node of a graph, or by a gate that rejected earlier work.
+"""Follow a decision made before the call: by a node of a graph, or by a gate that rejected earlier work.
 
-Use it first among the policies where a `SwitchwiseNode` or a gate decides; `Router.default` begins with it. It prefers and
-does not require: where the target that was decided on fails, the rest of the pool still answers.
+Use it first among the policies where a `SwitchwiseNode` or a gate decides; `Router.default` begins with it. It prefers and does
+not require: if the chosen target fails, the rest of the pool still answers.
 
 Source: LangGraph's practice of making control flow visible as nodes and state.
 """
@@ -16,9 +16,9 @@ FOLLOW = "switchwise_follow"
 
 
 class Follows:
-    """Prefer the target that the call says to follow.
+    """Prefer the target named by the call's label `switchwise_follow`.
 
-    It steps aside when LangGraph runs a node again after an error: that is a reason to decide again.
+    It has no opinion when LangGraph retries a node after an error, so that the chain decides again.
 
     >>> from switchwise import Pool, Router, Scope, Target, View
     >>> router = Router(Pool([Target("opus"), Target("haiku")]), Follows())
@@ -32,6 +32,6 @@ class Follows:
         word = view.scope.labels.get(FOLLOW)
         if not word or "rerun" in view.scope.labels:
             return shortlist
-        if not shortlist.pool.knows(word):  # it may come out of a state that is older than the pool
+        if not shortlist.pool.knows(word):  # it may come from a saved state older than the pool
             return shortlist.remark(f"the decision that was made before is for {word}, which is not in the pool")
         return shortlist.prefer(shortlist.pool.select(word), "the decision that was made before")

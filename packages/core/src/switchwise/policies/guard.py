@@ -1,8 +1,9 @@
 """Check the request before a target receives it: personal data, secrets, injected instructions.
 
-Use it to keep such calls at home, or to refuse them: the check is yours (a regular expression, Presidio, a classifier). It is a wall, as `AllowList` is: what
-it rules out is not asked by a judge or a decision model either. It sees each turn once; the verdict is kept under a digest, the text is not. Not to mask
-text: it decides who may see it, and changes nothing.
+Use it to keep such calls on local targets, or to refuse them: you give the check (a regular expression, Presidio, a
+classifier). It is a hard restriction, like `AllowList`: judges and decision models obey it too. It checks each turn once; the
+verdict is kept under a digest, the text is not kept. Not for masking: it decides which targets may receive the text, and does
+not change it.
 
 Source: guardrails before a provider, as in vLLM Semantic Router, Portkey and Bifrost.
 """
@@ -21,17 +22,18 @@ from switchwise.state.in_process import Memory
 
 
 class Guard:
-    r"""Where a check finds something in a turn, only the named targets may be called.
+    r"""Require the targets of `only` when a check finds something in a turn.
 
     Parameters:
-        check: text of a turn -> whether something is found, or in a word what; quick, and without I/O. What it raises ends the call: nothing
-            goes out unchecked.
-        only: the target or role that may see it; empty: none, such a call is refused.
-        because: what is looked for, for the records.
-        size: verdicts that are remembered.
+        check: function of a turn's text that returns whether something is found, or a word for the finding; fast and without
+            I/O. An exception of the check ends the call: no unchecked text is sent.
+        only: target or role that may receive it; empty: the call is refused.
+        because: what the check looks for, for the records.
+        size: most verdicts remembered.
 
     Raises:
-        ConfigurationError: `check` is no function; or, when the router is built, `only` is neither a target nor a role of the pool.
+        ConfigurationError: `check` is not a function; or, when the router is built, `only` is neither a target nor a role of
+            the pool.
 
     >>> import re
     >>> from switchwise import Pool, Router, Target, Turn, View
@@ -71,7 +73,7 @@ class Guard:
         return shortlist.require(lambda target: target.name in names, found)
 
     def _of(self, text: str) -> str:
-        """What is found in a text; empty: nothing."""
+        """The finding of the check in a text; empty if none."""
         key = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
         known = self._known.get(key)
         if known is None:

@@ -1,11 +1,12 @@
-"""Move traffic before a provider refuses it, by the rate limits that its answers state.
+"""Avoid rate-limit errors, by the remaining limits in the headers of answers.
 
-Use it wherever a target has an alternative: OpenAI and Anthropic say with every answer what is left of a window, so the first 429 need
-not happen. Anywhere in the chain: it rules nothing out that is the last thing left. With `spread`, equivalent targets share the load by what
-each has left; put it last then. Not for limits of your own.
+Use it wherever a target has an alternative: each answer of OpenAI and Anthropic states what is left of a window, so that even
+the first 429 can be avoided. Its place in the chain does not matter: it never rules out the last target. With `spread`,
+equivalent targets share the load in proportion to what each has left; put it last then. Not for your own limits: see
+`RateLimits`.
 
-Source: the headers `x-ratelimit-*` and `anthropic-ratelimit-*`, see `switchwise.dialects.rate_limits`; a limit is taken for a bucket that fills
-up evenly until its reset.
+Source: the headers `x-ratelimit-*` and `anthropic-ratelimit-*`, see `switchwise.dialects.rate_limits`; a limit is modelled as a
+bucket that refills evenly until its reset.
 """
 
 from __future__ import annotations
@@ -22,19 +23,20 @@ from switchwise.nouns.view import View
 from switchwise.state.load import Entry, TracksLoad, counted, left, limits
 from switchwise.state.store import Store
 
-_NEVER = 1e6  # seconds: larger than the whole limit
-_STEPS = 20  # shares of a limit that count as different
+_NEVER = 1e6  # seconds; for a call larger than the whole limit
+_STEPS = 20  # least difference of shares that matters
 
 
 class Headroom(TracksLoad):
-    """Rule out targets whose rate limit cannot take the call, unless nothing else is left: then the one that can soonest leads.
+    """Rule out targets whose remaining rate limit is too small for the call; if nothing else is left, the one that is ready
+    first leads.
 
-    Calls in flight are taken off what the last answer said. What a prompt counts is learnt from the usage: most providers do not count what they
-    read from their prompt cache.
+    Calls in flight are subtracted from the last reported value. How much a prompt counts is learnt from the usage: most
+    providers do not count tokens read from their prompt cache.
 
     Parameters:
-        keep: share of each limit that is not used up, from 0 to 1: estimates of tokens are not exact.
-        spread: the target or role whose targets share the load by what each has left; empty: it only rules out.
+        keep: share of each limit kept in reserve, from 0 to 1, since estimates of tokens are not exact.
+        spread: target or role whose targets share the load in proportion to what each has left; empty: it only rules out.
         store: where the load is kept; None: the router's store, else this process.
 
     Raises:
@@ -64,7 +66,7 @@ class Headroom(TracksLoad):
             pool.select(self.spread)
 
     def allowances(self, attempt: Attempt) -> Sequence[Allowance]:
-        """What the headers of the answer say."""
+        """The remaining limits in the headers of the answer."""
         headers = attempt.reply.headers if attempt.reply is not None else None
         return allowances(headers) if headers is not None else ()
 
@@ -89,7 +91,7 @@ class Headroom(TracksLoad):
         return shortlist.balance(among, used, most)
 
     def _short(self, entry: Entry, view: View) -> tuple[float, str] | None:
-        """Seconds until a call fits, and how much it is short; None: it fits, or nothing is known."""
+        """Seconds until the call fits, and the shortfall in words; None if it fits or the limit is unknown."""
         worst: tuple[float, str] | None = None
         for of in limits(entry):
             found = left(entry, of, view.now)
@@ -107,7 +109,7 @@ class Headroom(TracksLoad):
         return worst
 
     def _share(self, entry: Entry, now: float) -> float:
-        """What is left of the tightest limit, from 0 to 1."""
+        """Remaining share of the tightest limit, from 0 to 1."""
         known = [found for of in limits(entry) if (found := left(entry, of, now)) is not None]
         return min((max(0.0, rest) / limit for rest, limit, _ in known), default=1.0)
 
