@@ -45,7 +45,9 @@ def test_phases_without_rules_of_the_users_own_go_the_usual_ways():
 
 
 def test_a_word_that_is_no_phase_is_refused_with_those_that_are():
-    with pytest.raises(ConfigurationError, match="'plannning' is not a phase; the phases are: planning, implementing, debugging"):
+    with pytest.raises(
+        ConfigurationError, match="'plannning' is not a phase; the phases are: planning, implementing, debugging"
+    ):
         ByPhase(plannning="strong")
 
 

@@ -267,9 +267,7 @@ class Escalate(UsesQuality):
             if request is None:
                 marks = marks.after(course.run)
                 if self._judge(now, before, course, known):
-                    course = course._replace(
-                        run=Trajectory(), seen={}, row=0, step=Step()
-                    )  # the next target starts from zero
+                    course = course._replace(run=Trajectory(), seen={}, row=0, step=Step())  # the next target starts from zero
                 continue
             if anew and course.run.steps and not still_broken(request):
                 now |= {"floor": "", "why": "", "over": 0, "run": "", "mixed": False}

@@ -32,8 +32,8 @@ class Explore(Weighs):
 
     Parameters:
         quality: an estimator that learns, such as `Shrunk(Priors(), LabelTable())`.
-        value: USD that a solved task is worth.
-        second: USD that a second of waiting costs.
+        value: worth of a solved task in USD.
+        second: cost of a second of waiting in USD.
         free: condition on the request for drawing; otherwise the means count, as in `Worth`. None: the thread has no answer
             yet.
         most: upper bound of the evidence, in outcomes, so that exploration never ends; 0: none.

@@ -1,10 +1,10 @@
-"""Keep away from targets that have just failed, and come back to them in good time.
+"""Rule out targets that failed recently, and try them again after a pause.
 
-Use it in every chain: without it, each step pays again for finding out that a provider is down. Its place in the chain does not matter:
-it rules nothing out that is the last thing left. Do not use it to shift load: `Weighted` does.
+Use it in every chain: without it, each step spends time on a provider that is down. Its place in the chain does not matter: it
+never rules out the last target. Not for shifting load: see `Weighted`.
 
-Source: the circuit breaker (M. Nygard, "Release It!", 2007), as `switchwise.engine.circuit` states it; the first pause and the reach of each
-kind of failure are the rows of `switchwise.engine.recovery.TABLE`.
+Source: the circuit breaker (M. Nygard, "Release It!", 2007), implemented in `switchwise.engine.circuit`;
+`switchwise.engine.recovery.TABLE` gives the first pause and the reach of each kind of failure.
 """
 
 from __future__ import annotations
@@ -30,43 +30,47 @@ from switchwise.state.store import Store, Table
 
 _KINDS = frozenset(kind.value for kind in FailureKind)
 _log = logging.getLogger("switchwise.healthy")
-_PULL = 1.0  # seconds between two looks at what other processes found out
+_PULL = 1.0  # seconds between two reads of other processes' circuits
 
 Key = tuple[str, str]
-"""Whose (empty: everybody's), and the name of a target, or "@" and the payer of several."""
+"""Value of `per` (empty: shared by all), and the name of a target, or "@" and an account."""
 
 
 class Healthy:
-    """Rule out targets whose circuit is open: a breaker for each target, and one for each account.
+    """Rule out targets whose circuit is open; there is a circuit per target and per account.
 
-    - closed: it is called as usual. It opens when the share of recent calls that failed reaches `share`, or at the first failure where
-      fewer than `minimum` calls are recent, or when the provider asks for a pause.
-    - open: it is not called for the seconds in `recovery.TABLE`, or as long as the provider asks; each further opening without a
-      reply in between doubles that, up to `longest`. The first pause after a time-out is at least as long as the call took.
-    - half-open: after the pause one call at a time tries; the others go elsewhere meanwhile. Its reply closes the circuit.
-    - A wrong key, an empty account and an unknown model do not pass by themselves: the pauses are longer (`lasting`, doubled up to
-      `longest_lasting`), but they end too. A wrong key and an empty account concern all targets of that account.
-    - When nothing else is left at the end of the chain, it gives way: the target that is soonest back is called.
-    - In a router with a store, its processes tell each other, within a second of use: what opened or closed in one does in all.
-    - Every opening and every closing is one line of the log `switchwise.healthy`, a warning, and one event for the observers.
+    - closed: the target is called. The circuit opens when the failed share of recent calls reaches `share`, at the first
+      failure if fewer than `minimum` calls are recent, or when the provider asks for a pause.
+    - open: the target is not called for the seconds in `recovery.TABLE`, or as long as the provider asks; each further opening
+      without a reply in between doubles the pause, up to `longest`. The first pause after a time-out is at least as long as the
+      call took.
+    - half-open: after the pause one call at a time tries the target; other calls use other targets meanwhile. A reply closes
+      the circuit.
+    - A wrong key, an empty account and an unknown model are lasting failures: their pauses are longer (`lasting`, doubled up to
+      `longest_lasting`), but end too. A wrong key and an empty account open the circuit of the account, for all its targets.
+    - If no target is left at the end of the chain, the one whose pause ends first is called.
+    - In a router with a store, processes share circuits: an opening or closing in one reaches the others within a second of
+      use.
+    - Every opening and closing logs one warning to `switchwise.healthy` and sends one event to the observers.
 
     Parameters:
-        share: of the recent calls that must have failed for a circuit to open, above 0 and up to 1.
-        minimum: recent calls from which on the share decides.
-        window: seconds for which a call is recent.
-        calls: how many calls are recent at most.
+        share: failed share of the recent calls that opens a circuit, above 0 and up to 1.
+        minimum: recent calls needed for the share to decide.
+        window: seconds for which a call counts as recent.
+        calls: most calls that count as recent.
         longest: longest pause in seconds, unless the provider asks for more.
-        lasting: first pause after a failure that does not pass by itself; it stands in for the seconds of the table.
-        longest_lasting: the longest of these.
-        pauses: first pause by kind of failure, in place of the table's.
-        waited: seconds after which a call that the caller's own limit or deadline ended counts in the share; a shorter wait says nothing.
-        slow: seconds to the first chunk (of a whole reply: to its end) from which on a reply counts as a failure in the share; None: none does.
-        per: whose keys are used: `process`, all calls have the same; a label of the scope, such as `tenant`: each has its own, and what is
-            wrong with a key or an account concerns its calls alone.
-        size: how many circuits are remembered; the least recently used one is evicted first.
+        lasting: first pause in seconds after a lasting failure, in place of the table's.
+        longest_lasting: longest pause in seconds after a lasting failure.
+        pauses: kind of failure -> first pause in seconds, in place of the table's.
+        waited: a call ended by the caller's own limit or deadline counts as a failure if it took at least this many seconds.
+        slow: a reply counts as a failure if its first chunk (unstreamed: its end) takes at least this many seconds; None:
+            never.
+        per: owner of the API keys: `process` (all calls use the same), or a label of the scope, such as `tenant` (each value
+            has its own, and a failure of its key or account affects its calls alone).
+        size: most circuits remembered; the least recently used one is evicted first.
 
     Raises:
-        ConfigurationError: one of them is out of range.
+        ConfigurationError: a parameter is out of range.
 
     >>> from switchwise import FailureKind, Pool, Router, Target, View, drive
     >>> from switchwise.testing import Clock, Fails, Script
@@ -121,15 +125,15 @@ class Healthy:
         self._channel = Channel()
         self._lock = rlock()  # the garbage collector may close an abandoned stream in the middle, which settles it
         self._circuits: OrderedDict[Key, Circuit] = OrderedDict()
-        # Replaced, never changed: a decision reads them without the lock.
+        # Replaced as a whole, never changed in place: a decision reads them without the lock.
         self._out: Mapping[Key, Circuit] = {}
         self._probes: Mapping[Key, tuple[Call, float]] = {}
         self.table: Table | None = None
-        self._stored: Mapping[Key, list[Any]] = {}  # what the store said last
+        self._stored: Mapping[Key, list[Any]] = {}  # last read from the store
         self._pull_at = -inf
 
     def use_store(self, store: Store) -> None:
-        """Share the circuits that are not closed with all routers on `store`; their clocks must show the same time."""
+        """Share the circuits that are not closed with all routers on `store`; their clocks must agree."""
         self.table = store.table("Healthy circuits", self.size)
 
     def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
@@ -151,12 +155,12 @@ class Healthy:
             because = "open circuit: " + ", ".join(f"{name} {rows}" for name, (_, rows) in waits.items())
         if any(
             attempt.reply is not None for attempt in view.attempts
-        ):  # that reply is better than to wait for a target that is down
+        ):  # the rejected reply is better than waiting for a target that is down
             return shortlist.require(lambda target: target.name not in waits, because)
         return shortlist.avoid(lambda target: waits[target.name][0] if target.name in waits else 0.0, because)
 
     def reserve(self, call: Call) -> bool:
-        """Let `call` try a half-open circuit; False: another call does already."""
+        """Let `call` try a half-open circuit; False if another call is trying it."""
         if not self._out or call.ask is not None or call.shortlist.last_resort:
             return True
         now = call.view.now
@@ -169,13 +173,13 @@ class Healthy:
         return True
 
     def release(self, call: Call) -> None:
-        """The call is not made after all: another may try."""
+        """The call is not made: another one may try the circuit."""
         if self._probes:
             with self._lock:
                 self._probes = {key: probe for key, probe in self._probes.items() if probe[0] is not call}
 
     def learn(self, attempt: Attempt) -> None:
-        """Take in how the target did. An abandoned call, and a failure of the request's own, say nothing about it."""
+        """Learn from an attempt. An abandoned call and a failure caused by the request do not count."""
         self.release(attempt.call)
         kind, reply, error = attempt.kind, attempt.reply, attempt.error
         own = error is not None and error.own_doing and not (error.soft and attempt.latency >= self.waited)
@@ -208,11 +212,11 @@ class Healthy:
             self._channel.send(event)
 
     def report_to(self, hear: Callable[[Event], object]) -> None:
-        """Send an event for every opening and closing to `hear` too."""
+        """Call `hear` with an event for every opening and closing."""
         self._channel.add(hear)
 
     def health(self, now: float) -> dict[str, CircuitState]:
-        """What is known of each circuit, by target name, or by provider and account for those of an account.
+        """The state of each circuit, by target name; for accounts, by provider and account.
 
         Parameters:
             now: the router's clock; `Router.health()` gives it.
@@ -221,10 +225,10 @@ class Healthy:
             return {_shown(key): circuit.shown(now) for key, circuit in self._circuits.items()}
 
     def reset(self, name: str | None = None) -> None:
-        """Close circuits at once: for whoever has put the key, the account or the model name right.
+        """Close circuits at once, for use after the key, the account or the model name is corrected.
 
         Parameters:
-            name: a target, a provider, an account or a name that `health` gives; None: all.
+            name: a target, a provider, an account or a name from `health`; None: all.
         """
         with self._lock:
             for key in [key for key in self._circuits if name is None or name in (_shown(key), *key[1].lstrip("@").split(" "))]:
@@ -238,7 +242,7 @@ class Healthy:
             self._channel.send(Event(EventKind.CIRCUIT_CLOSED, _shown(key), "it was reset"))
 
     def dump(self) -> Mapping[str, Any]:
-        """The circuits that are not closed."""
+        """The circuits that are not closed, as JSON data."""
         with self._lock:
             rows = [[*key, *row] for key, c in self._out.items() if (row := _row(c)) is not None]
         return {"circuits": rows}
@@ -262,7 +266,7 @@ class Healthy:
                 self._share(key, _row(circuit))
 
     def _why(self, target: Target, view: View, out: Mapping[Key, Circuit], now: float) -> tuple[float, str] | None:
-        """Seconds until the target is back, and the reason; None: it may be called."""
+        """Seconds until the target may be called again, and the reason; None if it may be called."""
         worst: tuple[float, str] | None = None
         for key in self._keys(target, view):
             circuit = out.get(key)
@@ -284,13 +288,13 @@ class Healthy:
         return probe is not None and now < probe[1]
 
     def _keys(self, target: Target, view: View) -> tuple[Key, ...]:
-        """Under what failures of the target, and of its account, are kept. Without provider and account it stands for itself."""
+        """Keys of the circuits of the target and of its account. Without provider and account, the target is its own account."""
         whose = "" if self.per == "process" else view.scope.labels.get(self.per, "")
         payer = target.payer
         return (("", target.name), (whose, f"@{payer}")) if payer else (("", target.name),)
 
     def _pull(self, table: Table, now: float) -> None:
-        """Take over what other processes found out since the last look."""
+        """Merge the circuits that other processes changed since the last read."""
         with self._lock:
             self._pull_at = now + _PULL
             found = {(key[0], key[1]): list(row) for key, row in table.items() if len(key) == 2}
@@ -335,7 +339,7 @@ _CLOSED = Circuit()
 
 
 def _row(circuit: Circuit) -> list[Any] | None:
-    """An open circuit as JSON data; None: it is closed."""
+    """An open circuit as JSON data; None if it is closed."""
     return None if circuit.kind is None else [circuit.kind.value, circuit.openings, circuit.since, circuit.until]
 
 

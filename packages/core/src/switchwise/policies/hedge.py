@@ -1,14 +1,16 @@
-"""Call a second target where the first says nothing for longer than it usually takes: the first that speaks is the answer.
+"""Call a second target when the first takes longer than usual to begin; the first to begin gives the answer.
 
-Use it where people wait and a target now and then takes far longer than usual: the slowest answers become quick, the usual ones stay as
-they are. Put it last, behind the policies that choose and rule out; whatever they require holds for the second call too. Not against
-outages, which fallback takes care of, and not to save money: a call that loses is paid for.
+Use it where people wait and a target sometimes takes far longer than usual: it shortens the slowest answers and leaves the
+others unchanged. Put it last, after the policies that choose and rule out; their requirements hold for the second call too. Not
+against outages (fallback handles them), and not to save money: the call that loses is billed too.
 
-How long a target usually takes is learned for each, streams (to the first token) and whole answers apart, and forgotten slowly. Where the slow
-answers begin before the quantile, it would itself be slow: so nobody waits longer than twice the quantile that is twice as far from the end
-(for p95: twice the p90). A bucket of tokens bounds the further calls. The one that loses is cancelled and its stream closed; of a stream nothing is shown before its winner is known.
+The usual time is learned per target, separately for streams (to the first token) and whole answers; old values fade slowly. If
+more answers are slow than the quantile leaves out, the quantile itself is slow: so the wait is at most twice the quantile that
+is twice as far from the end (for p95: twice the p90). A token bucket limits the further calls. The losing call is cancelled and
+its stream closed; no text of a stream is shown before the winner is known.
 
-A call that binds tools with effects is left alone, unless you say otherwise: see `switchwise.reading.tool_kinds` for how tools are classified.
+A call that binds tools with side effects is not hedged, unless `effects` is set; `switchwise.reading.tool_kinds` classifies the
+tools.
 
 Source: J. Dean and L. A. Barroso, "The tail at scale", Communications of the ACM 56 (2013). `python tools/hedging.py` measures it.
 """
@@ -34,25 +36,27 @@ from switchwise.state.quantile import observed, read
 from switchwise.state.store import Store, Table
 
 MEMORY = 500
-"""Durations of a target that count; older ones fade."""
+"""Durations of a target that count fully; older ones fade."""
 FEW = 20
-"""Durations of a target that must be known before a quantile of them means anything."""
+"""Durations needed before a quantile is used."""
 _CALLS: Key = ("", "calls")
 
 
 class Hedge:
-    """A second call, to the next target of the shortlist, where the first has no first token in time. The first that speaks is the answer.
+    """Make a second call, to the next target of the shortlist, when the first has no token in time; the first to begin gives
+    the answer.
 
     Parameters:
-        after: when the second call is made: "p95" (or another quantile of the target's own times), or seconds. 0: at once, a race; then
+        after: wait before the second call: "p95" (or another quantile of the target's own times), or seconds. 0: a race; then
             raise `at_most` too.
-        at_most: further calls, as a share of all calls: a bucket gains so much with each call, starts empty, and holds ten.
-        least: seconds; a quantile below it counts as this.
-        to: target or role that further calls may go to; empty: any that is left.
-        calls: how many targets are called at most for one request.
-        effects: hedge calls too whose tools have effects, or may have.
-        when: on which requests; None: all.
-        store: where what is learned is kept; None: in this process.
+        at_most: further calls, as a share of all calls: a token bucket that starts empty, gains this share per call, and holds
+            ten.
+        least: shortest wait in seconds where `after` is a quantile.
+        to: target or role for the further calls; empty: any that is left.
+        calls: most targets called for one request.
+        effects: hedge also calls whose tools have, or may have, side effects.
+        when: condition on the request; None: always.
+        store: where durations are kept; None: in this process.
 
     Raises:
         ConfigurationError: a parameter is out of range; or, when the router is built, `to` is not in the pool, or the pool has one target.
@@ -102,7 +106,7 @@ class Hedge:
         self._remark = f"{self._remark}; {many}"
 
     def check(self, pool: Pool) -> None:
-        """There must be a second target, and `to` must name some."""
+        """Check that the pool has a second target and that `to` is in it."""
         if len(pool) < 2:
             raise ConfigurationError("Hedge needs a second target to call; the pool has one")
         if self.to:
@@ -128,14 +132,14 @@ class Hedge:
         return shortlist.together(plan).remark(self._remark)
 
     def seconds(self, target: Target, streamed: bool) -> float | None:
-        """When a second call is made where `target` is called first; None: too little is known of it."""
+        """Seconds before the second call after `target` is called first; None if too few durations are known."""
         if not isinstance(self.after, str):
             return self.after
         known = self.table.get(_key(target, streamed))
         return None if known is None or known["total"] < FEW else max(self.least, _usual(known))
 
     def learn(self, attempt: Attempt) -> None:
-        """Take in how long the target took. A cancelled call counts once it has taken longer than usual: it says that it took no less."""
+        """Learn the duration of an attempt. A cancelled call counts if it took longer than usual, as a lower bound."""
         call = attempt.call
         if call.ask is not None:
             return
@@ -156,7 +160,7 @@ class Hedge:
         self.table.update(_key(attempt.target, streamed), changed)
 
     def dump(self) -> Mapping[str, Any]:
-        """How long each target takes, and what is left in the bucket."""
+        """Durations per target and the content of the bucket, as JSON data."""
         return {"times": [row for row in dump_table(self.table) if row[0] != [*_CALLS]], "calls": self.table.get(_CALLS) or 0.0}
 
     def check_state(self, state: Mapping[str, Any]) -> None:
@@ -175,7 +179,7 @@ class Hedge:
         self.table.put(_CALLS, calls)
 
     def use_store(self, store: Store) -> None:
-        """Keep what is learned in `store`, unless the constructor got a store."""
+        """Keep durations in `store`, unless the constructor got a store."""
         if self._store is None:
             self._store, self.table = store, self._table(store)
 
@@ -224,6 +228,6 @@ def _key(target: Target, streamed: bool) -> Key:
 
 
 def _usual(known: Mapping[str, Any]) -> float:
-    """Seconds after which an answer is late."""
+    """Seconds after which an answer counts as late."""
     late, earlier = known["quantiles"]
     return float(min(late, 2 * earlier))

@@ -1,9 +1,9 @@
-"""Keep a policy's favourites for as long as a session, a sub-agent or a task lasts.
+"""Keep a policy's preference for a session, a sub-agent or a task.
 
-Use it around a preference that should not change in the middle of a piece of work: an A/B split per session, a model per
-sub-agent, a judgement that costs something to make. Not around requirements, which are checked at every step.
+Use it around a preference that should not change in the middle of a task: an A/B split per session, a model per sub-agent, a
+decision that costs a call. Not around requirements, which are checked at every step.
 
-Source: the levels of this library: a level is how long an answer is remembered.
+Source: the levels of this library: a level is how long a decision is remembered (docs/levels.md).
 """
 
 from __future__ import annotations
@@ -38,28 +38,29 @@ from switchwise.state.in_process import InProcess
 from switchwise.state.store import Namespace, Store, Table
 
 Held = dict[str, Any]
-"""What is held for a scope: `names` of targets, and the reason, `because`."""
+"""The held preference of a scope: `names` of targets, and the reason `because`."""
 
 
 class hold:  # noqa: N801  (read as a verb in a chain of policies)
-    """Keep a policy's favourites for as long as a session, a sub-agent or a task lasts.
+    """Keep a policy's preference for a session, a sub-agent or a task.
 
-    The policy is asked when nothing is held yet, or when nothing that is held may be called any more; its favourites
-    are kept once one of them has given an accepted answer. Requirements are never remembered, so a policy that
-    requires cannot be held. Where the policy says by its own `when` that a request is none of its business, nothing is held.
-    What is held for targets that the pool no longer has counts for nothing; a remark says so.
+    The policy is asked when nothing is held yet, or when
+    every held target is ruled out; its preferred targets are kept once one of them has given an accepted answer. Requirements
+    are never remembered, so a policy that requires cannot be held. If the policy's own `when` excludes a request, nothing is
+    held. Held targets that are no longer in the pool are ignored; a note records it.
 
     A policy that balances over equivalent targets (`balances = True`: `LeastBusy`, `LowestLatency`) exchanges places among these only, and so does
     what is held of it: the one of them that answered last, since the prompt cache is there. It moves with a fallback, and does not move back.
 
     Parameters:
-        policy: one that prefers.
+        policy: a policy that prefers.
         per: `session`, `agent` or `task`.
-        size: how many scopes are remembered; the least recently used one is evicted first. A scope takes about 0.6 kB.
+        size: most scopes remembered; the least recently used one is evicted first. A scope takes about 0.6 kB.
         store: where they are remembered; None: the router's store, else this process.
 
     Raises:
-        ConfigurationError: an unknown level, per="step" (unheld means per step), something that is not a policy, or one that requires.
+        ConfigurationError: an unknown level, per="step" (unheld means per step), or `policy` is not a policy or is one that
+            requires.
 
     >>> from switchwise import Pool, Router, Scope, Target, View
     >>> from switchwise.policies import ByAgent
@@ -73,7 +74,9 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
         self.name = name_of(policy)
         refuse_what_is_no_policy(policy)
         if self.level is Level.STEP:
-            raise ConfigurationError(f"hold({self.name}, per='step'): unheld already means per step; leave the hold away")
+            raise ConfigurationError(
+                f"hold({self.name}, per='step'): a policy without hold already decides per step; remove the hold"
+            )
         if getattr(policy, "requires", False):
             raise ConfigurationError(
                 f"hold({self.name}): requirements are checked at every step, never remembered; put it into the chain as it is"
@@ -126,7 +129,7 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
 
     @property
     def asks(self) -> tuple[Target, ...]:
-        """The models outside of the pool that the held policy asks."""
+        """The models outside the pool that the held policy asks."""
         return self.policy.asks if isinstance(self.policy, Asks) else ()
 
     def report_to(self, hear: Callable[[Event], object]) -> None:
@@ -140,14 +143,14 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
             self.policy.check(pool)
 
     def learn(self, attempt: Attempt) -> None:
-        """Keep the favourites of an accepted decision, if one of them answered."""
+        """Keep the preference of an accepted decision, if one of its targets answered."""
         if self._learn is not None:
             self._learn(attempt)
         if (entry := self.learned(attempt)) is not None:
             self.table.put(*entry)
 
     def learned(self, attempt: Attempt) -> tuple[Key, Held] | None:
-        """What an attempt makes it hold, and under which key; None: nothing. For memories that travel with a thread."""
+        """The key and preference to hold after an attempt; None: no change. For state that travels with a thread."""
         call, name = attempt.call, attempt.target.name
         if not attempt.accepted or call.ask is not None:
             return None
@@ -160,12 +163,12 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
         return None
 
     def feedback(self, decision: str, reward: float, kind: str = "feedback") -> None:
-        """Pass it on to the held policy."""
+        """Pass the outcome to the held policy."""
         if isinstance(self.policy, Rewarded):
             self.policy.feedback(decision, reward, kind)
 
     def dump(self) -> Mapping[str, Any]:
-        """What is held, and what the held policy remembers."""
+        """Held preferences and the state of the held policy, as JSON data."""
         inner: Mapping[str, Any] = self.policy.dump() if isinstance(self.policy, Remembers) else {}
         return {"held": dump_table(self.table), "policy": inner}
 

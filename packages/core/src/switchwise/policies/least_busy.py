@@ -1,9 +1,9 @@
 """Balance over equivalent targets by their calls in flight.
 
-Use it for several deployments or servers of one model: the call goes to the one with the fewest calls under way. As
-`hold(LeastBusy("gpt"), per="agent")` a conversation stays on the deployment that it began with, where its prompt cache is, and only new
-conversations are balanced. Not over models that differ: it does not know which is better. Not for several keys of one model, which
-rotate without it (`Target.key_of`). Put it last, so that it breaks ties only.
+Use it for several deployments or servers of one model: the call goes to the one with the fewest calls under way. With
+`hold(LeastBusy("gpt"), per="agent")`, a conversation stays on its first deployment, which has its prompt cache, and only new
+conversations are balanced. Not over different models: it does not compare quality. Not for several keys of one
+model, which rotate without it (`Target.key_of`). Put it last, so that it only breaks ties.
 
 Source: least outstanding requests, as in nginx's `least_conn` and LiteLLM's `least-busy`.
 """
@@ -22,11 +22,11 @@ from switchwise.state.store import Store
 
 
 class LeastBusy(TracksLoad):
-    """Order equivalent targets by calls in flight, the least busy first; ties are drawn by the seed of the step.
+    """Order equivalent targets by calls in flight, the least busy first; ties are broken at random, by the seed of the step.
 
     Parameters:
-        among: the target or role whose targets are equivalent; they exchange places, all others keep theirs. Empty: all targets that
-            earlier policies left equal.
+        among: target or role whose targets are equivalent; only these exchange places. Empty: all targets that earlier policies
+            left equal.
         capacity: target -> its capacity relative to the others, in any unit; 1 if not named.
         store: where the load is kept; None: the router's store, else this process.
 
@@ -75,5 +75,5 @@ class LeastBusy(TracksLoad):
 
 
 def draw(seed: int, name: str) -> float:
-    """A number from 0 to 1 of this step and target: the same again, should the step decide again."""
+    """A pseudo-random number from 0 to 1 for this step and target; the same if the step decides again."""
     return int.from_bytes(blake2b(f"{seed}\0{name}".encode(), digest_size=6).digest(), "big") / 2**48

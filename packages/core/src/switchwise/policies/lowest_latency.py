@@ -1,10 +1,11 @@
-"""Balance over equivalent targets by how fast they answer.
+"""Balance over equivalent targets by their latency.
 
-Use it where deployments of one model differ in speed, by region or by hour. Not over models that differ: the fastest is rarely the best.
-Put it last, so that it breaks ties only; hold it per agent to keep conversations where their prompt cache is.
+Use it where deployments of one model differ in speed, by region or by hour. Not over different models: the fastest is rarely
+the best. Put it last, so that it only breaks ties; hold it per agent to keep each conversation on the deployment with its
+prompt cache.
 
-Source: peak EWMA, as in Finagle and Linkerd: the decayed mean of the latency, times the calls in flight and one. A draw of `explore` goes to
-the target that was measured longest ago, so that one that has recovered is found again.
+Source: peak EWMA, as in Finagle and Linkerd: the decayed mean latency, times one plus the calls in flight. With probability
+`explore`, the call goes to the target measured longest ago, so that a recovered target is used again.
 """
 
 from __future__ import annotations
@@ -16,18 +17,19 @@ from switchwise.nouns.view import View
 from switchwise.state.load import TracksLoad, in_flight, measured, seconds
 from switchwise.state.store import Store
 
-_EXPLORES = 0x9E3779B97F4A7C15  # so that the draw is not that of another policy
+_EXPLORES = 0x9E3779B97F4A7C15  # so that the draw is independent of other policies
 
 
 class LowestLatency(TracksLoad):
-    """Order equivalent targets by expected wait: seconds to the first chunk (to the end of what is not streamed), times the calls in flight and one.
+    """Order equivalent targets by expected wait: seconds to the first chunk (unstreamed: to the end), times one plus the calls
+    in flight.
 
-    A target that was never measured is tried first.
+    A target without a measurement is tried first.
 
     Parameters:
-        among: the target or role whose targets are equivalent; they exchange places, all others keep theirs. Empty: all targets that
-            earlier policies left equal.
-        half_life: seconds after which a measured latency counts half.
+        among: target or role whose targets are equivalent; only these exchange places. Empty: all targets that earlier policies
+            left equal.
+        half_life: seconds after which a measured latency counts half as much.
         explore: share of the calls that go to the target measured longest ago, from 0 to 1.
         store: where the load is kept; None: the router's store, else this process.
 

@@ -1,7 +1,7 @@
-"""Restrict who may pin a call to a target, and to which targets.
+"""Restrict which callers may pin a call to a target, and to which targets.
 
-Use it where callers are not trusted to choose: a pin to the strongest target is an escalation that somebody pays for. A pin that is not allowed is
-refused, not dropped: whoever asked for it learns why. Not for what a tenant may use at all: see `AllowList`.
+Use it where callers are not trusted to choose: a pin to the strongest target costs money. A call with a forbidden pin is
+refused with the reason; the pin is not silently dropped. Not for the targets that a tenant may use at all: see `AllowList`.
 
 Source: minimum-tier headers of LiteLLM, scoped rules of Bifrost.
 """
@@ -20,15 +20,16 @@ ANY = "*"
 
 
 class MayPin:
-    """Refuse calls that name a target which their caller may not name.
+    """Refuse calls that pin a target which their caller may not pin.
 
     Parameters:
-        allowed: value of the label -> targets and roles that such callers may name; "*" for any.
-        others: what callers with another value, or with none, may name; None: nothing.
+        allowed: value of the label -> targets and roles that such callers may pin; "*" for any.
+        others: targets and roles for callers with another value or without the label; None: none.
         by: the label; `tenant` reads `Scope.tenant`.
 
     Raises:
-        ConfigurationError: something is no set of words; or, when the router is built, a word is neither a target nor a role of the pool.
+        ConfigurationError: a parameter has a wrong type; or, when the router is built, a name is neither a target nor a role of
+            the pool.
 
     >>> from switchwise import Pool, Router, Scope, Target, View
     >>> router = Router(Pool([Target("opus"), Target("haiku")]), MayPin({"ops": ["*"]}, others=["fast"]))

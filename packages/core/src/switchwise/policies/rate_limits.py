@@ -1,10 +1,12 @@
-"""Send no more requests or tokens in a minute, or calls at once, than was agreed, per target, account, tenant, user or in all.
+"""Limit requests and tokens per minute, and calls in flight, per target, account, tenant, user or in total.
 
-Use it for limits of your own: a share of an account's quota, fairness among tenants, a small server. A target whose limit is reached is passed
-over until the window moves on; with `wait`, a call that finds nothing else waits its turn. Not for limits that the provider reports
-(`Headroom` steers by its headers, `Healthy` waits after a 429), not for money (`Budget`). `Cap` gives way where nothing else is left, and is half a second late where processes share a store; `in_flight` is exact.
+Use it for your own limits: a share of an account's quota, fairness among tenants, a small server. A target at its limit is
+ruled out until the window moves on; with `wait`, a call without another target waits in a queue. Not for limits that the
+provider reports (`Headroom` uses its headers, `Healthy` pauses after a 429), not for money (`Budget`). `in_flight` is exact and
+strict; `Cap` gives way if no other target is left, and is half a second late across processes.
 
-Source: sliding windows with reservation; over processes leased permits that count at the latest moment at which they may be used.
+Source: sliding windows with reservation; across processes leased permits, which count at the latest moment of their possible
+use.
 """
 
 from __future__ import annotations
@@ -31,15 +33,15 @@ from switchwise.state.spending import NOTHING, Amount, Limits, Spending, TableSp
 from switchwise.state.store import Lender, Store, lender_of
 
 _SLOT: Final[Amount] = (1.0, 0)
-_LOOK: Final = 0.25  # seconds between two looks of the first eight that wait; those further back look less often
-_SHORTEST: Final = 1e-3  # a shorter rest of the time to wait is over
+_LOOK: Final = 0.25  # seconds between two checks of the first eight in the queue; the others check less often
+_SHORTEST: Final = 1e-3  # a remaining wait shorter than this counts as over
 
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    call: Call  # held, so that its id stays its own
+    call: Call  # kept alive, so that its id stays unique
     key: Key
-    tickets: list[Any]  # one for each time that it was sent
+    tickets: list[Any]  # one per time the call was sent
     bound: Amount
     slot: Any
 
@@ -53,25 +55,28 @@ class _Place:
 
 
 class RateLimits:
-    """Require that a call fits into what may be sent within a window.
+    """Require that a call fits into the limits of its scope.
 
-    In no stretch of `window` seconds more than `requests` calls are begun, nor more than `tokens` used, and at no moment more than `in_flight`
-    calls are under way, in however many processes where the store is shared. A call counts when it is made, with the most tokens that it can take; when it ends, with those that it took.
+    Guarantee: any stretch of `window` seconds has at most `requests` calls begun and `tokens` used, and at most `in_flight`
+    calls are under way at any moment, for any number of processes that share a store. A call counts with its upper bound of
+    tokens when it is made, and with its usage after it ends.
 
     Parameters:
-        requests: calls in a window; None: no limit.
-        tokens: prompt and answer together; None: no limit. One limit at least.
+        requests: most calls in a window; None: no limit.
+        tokens: most tokens in a window, prompt and answer together; None: no limit. Give at least one limit.
         per: `target`, `provider`, `account`, `session`, `agent`, `task`, `all`, or a label of the scope (`tenant`, `user`).
-        window: seconds.
-        in_flight: calls under way at once; None: no limit. What a killed process held of a shared limit is free again after a quarter of an hour.
-        only: the target or role that it is for, such as a subscription with a quota; empty: all targets.
+        window: length of the window in seconds.
+        in_flight: most calls under way at once; None: no limit. The share of a killed process is released after a quarter of an
+            hour.
+        only: target or role to which the limits apply, such as a subscription with a quota; empty: all targets.
         margin: factor on the estimate of the prompt.
-        output_allowance: longest answer in tokens that is assumed where nothing caps it.
-        wait: longest time in seconds that a call waits for room, within the deadline of its scope: first come, first served in each process. It
-            looks four times a second, further back in the queue less often. None: it does not wait; questions of policies and verifiers never do.
-        queue: most calls that wait at one limit in this process; a further one does not wait.
-        elsewhere: a call waits only where no other target is left; False: it waits for the target that it prefers.
-        size: how many scopes are remembered in this process.
+        output_allowance: assumed longest answer in tokens where nothing caps it.
+        wait: longest wait of a call for room in seconds, within the deadline of its scope; first come, first served in each
+            process. Calls at the front of the queue check four times a second, the others less often. None: no waiting.
+            Questions of policies and verifiers never wait.
+        queue: most calls waiting at one limit in this process; further calls do not wait.
+        elsewhere: True: a call waits only if no other target is left; False: it waits for its preferred target.
+        size: most scopes remembered in this process.
         store: a shared store, or its address: all processes that use it share each limit. None: the router's store, else this
             process.
 
@@ -139,7 +144,7 @@ class RateLimits:
         self._lock = threading.RLock()  # the garbage collector may close an abandoned stream in the middle, which settles it
         self._open: dict[int, _Counted] = {}  # by id of the call
         self.wait, self.queue, self.elsewhere = wait, queue, elsewhere
-        self.gives_way = wait is not None  # asked again, it rules out what is full, or says that it can be waited for
+        self.gives_way = wait is not None  # when asked again, it rules full targets out or reports that the call can wait
         self._places: dict[str, _Place] = {}  # by decision
         self._queues: dict[Key, dict[str, _Place]] = {}  # the same, in the order in which they came
         self._own_store = store is not None
@@ -152,7 +157,7 @@ class RateLimits:
 
     def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
         full: dict[str, str] = {}
-        waits: dict[str, float] = {}  # those of the full ones that can be waited for, by how long their queue is
+        waits: dict[str, float] = {}  # full targets for which the call can wait, by length of their queue
         place = self._places.get(view.decision)
         limited = shortlist.pool.select(self.only) if self.only else None
         for target in shortlist.targets:
@@ -186,7 +191,7 @@ class RateLimits:
         return shortlist.avoid(lambda target: waits.get(target.name, 0.0), f"{because}; a call may wait {self.wait:g} s")
 
     def reserve(self, call: Call) -> bool:
-        """Count `call`; False: the limit was reached meanwhile, or what is left is for calls that wait already."""
+        """Count `call`; False if the limit is reached by now or the rest belongs to calls in the queue."""
         if self.only and call.target.name not in call.shortlist.pool.select(self.only):
             return True
         key, bound = self.payers.key(call.view, call.target), self._bound(call.target, call.view, call)
@@ -215,7 +220,8 @@ class RateLimits:
         return True
 
     def wait_for(self, call: Call) -> float | None:
-        """Seconds after which to look again; None: it does not wait, since the queue is full, its time is over, or other targets are left."""
+        """Seconds until the next check; None if the call does not wait: the queue is full, its time is over, or other targets
+        are left."""
         view, shortlist = call.view, call.shortlist
         if call.ask is not None or (self.elsewhere and not shortlist.last_resort and len(shortlist.targets) > 1):
             return None
@@ -227,7 +233,7 @@ class RateLimits:
             if place is None or place.key != key:
                 self.leave(view)
                 queue = self._queues.setdefault(key, {})
-                # What a flow that failed in an unforeseen way left behind; later than its last look, lest it wait a second time.
+                # Left by a flow that failed unexpectedly; after its last check, so that it does not wait twice.
                 for decision in [decision for decision, other in queue.items() if other.until + (self.wait or 0.0) <= view.now]:
                     del queue[decision], self._places[decision]
                 new = _Place(key, bound[1], view.now if place is None else place.since, until)
@@ -236,7 +242,7 @@ class RateLimits:
         return min(_LOOK * (1 + calls // 8), until - view.now)
 
     def leave(self, view: View) -> None:
-        """Give back the place of this request in the queue."""
+        """Remove this request from the queue."""
         with self._lock:
             if (place := self._places.pop(view.decision, None)) is not None:
                 del self._queues[place.key][view.decision]
@@ -244,7 +250,7 @@ class RateLimits:
                     del self._queues[place.key]
 
     def _ahead(self, key: Key, view: View) -> tuple[int, int]:
-        """How many calls wait in front of this request, and the tokens that they can take."""
+        """Number of calls ahead in the queue, and their upper bound of tokens."""
         calls = tokens = 0
         with self._lock:
             for decision, place in self._queues.get(key, {}).items():
@@ -255,10 +261,10 @@ class RateLimits:
         return calls, tokens
 
     def _until(self, key: Key, bound: Amount, view: View) -> float | None:
-        """The moment up to which this request may wait for room; None: it may not."""
+        """Time until which this request may wait for room; None if it may not wait."""
         if self.wait is None or (self.tokens is not None and bound[1] > self.tokens):
             return None
-        if any(attempt.reply is not None for attempt in view.attempts):  # that reply is better than to wait
+        if any(attempt.reply is not None for attempt in view.attempts):  # the rejected reply is better than waiting
             return None
         place, deadline = self._places.get(view.decision), view.scope.deadline
         if (place is None or place.key != key) and self._ahead(key, view)[0] >= self.queue:
@@ -278,11 +284,11 @@ class RateLimits:
         return True
 
     def release(self, call: Call) -> None:
-        """Take back what `call` counted: it is not made."""
+        """Uncount `call`: it is not made."""
         self._settle(call, (0.0, 0), call.view.now)
 
     def learn(self, attempt: Attempt) -> None:
-        """A request stays counted; its tokens are those that it took, where they are known."""
+        """Settle the tokens of an attempt at its usage, if known; the request stays counted."""
         usage = attempt.reply.usage if attempt.reply is not None else None
         used = None if usage is None else usage.input_tokens + usage.output_tokens
         if usage is None and attempt.error is not None and not attempt.error.may_be_billed:
@@ -314,7 +320,7 @@ class RateLimits:
         places = ":".join(filter(None, ["RateLimits", self.only, self.per, "in flight"]))
         lender, home = lender_of(store), store
         self._spending: Spending
-        self._turn: AbstractContextManager[Any] = nullcontext()  # to take a lease may last: no other call waits for that
+        self._turn: AbstractContextManager[Any] = nullcontext()  # taking a lease may take time: other calls do not wait for it
         self._slots: Spending | None = None
         if lender is None:
             table: Any = home
@@ -322,7 +328,7 @@ class RateLimits:
             self._spending = TableSpending(table, name, self.size, self._limits, self.window)
             if (
                 slots is not None
-            ):  # in this process: a call that ends gives its place back, and no process dies without the others
+            ):  # in this process only: a call that ends releases its place, and leases of dead processes do not exist
                 self._slots = TableSpending(InProcess(), places, self.size, slots, None)
         else:
             from switchwise.state.shared.spending import LeasedSpending

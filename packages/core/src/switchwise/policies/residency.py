@@ -1,7 +1,8 @@
-"""Keep calls in the region that their data must not leave.
+"""Keep calls in the region of their data.
 
-Use it where targets run in several regions: give each a role for its region (`roles={"eu"}`), and calls a label. It is a wall, as `AllowList` is: also for
-judges and decision models, which see the same data. Not to be near for speed: see `LowestLatency`.
+Use it where targets run in several regions: give each a role for its region (`roles={"eu"}`), and calls a label. It is a hard
+restriction, like `AllowList`: judges and decision models, which receive the same data, obey it too. Not for choosing a near
+region for speed: see `LowestLatency`.
 
 Source: data residency of the providers' regional endpoints.
 """
@@ -18,11 +19,11 @@ class Residency:
     """Require the region that a label of the call names: only targets with that role may be called.
 
     Parameters:
-        by: the label.
+        by: name of the label.
         default: the region of calls without the label; empty: any.
 
     Raises:
-        ConfigurationError: `by` or `default` is no word.
+        ConfigurationError: `by` or `default` is not a name.
 
     >>> from switchwise import Pool, Router, Scope, Target, View
     >>> router = Router(Pool([Target("opus", roles={"us"}), Target("haiku", roles={"eu", "us"})]), Residency())

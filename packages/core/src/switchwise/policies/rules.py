@@ -1,9 +1,9 @@
-"""The user's own conditions, as plain Python predicates over the view.
+"""Your own conditions, as Python predicates over the view.
 
-Use it for whatever you know and switchwise cannot: customers with a contract, data that must stay in a region, a feature
-under test. Not for what another policy already says with a name of its own.
+Use it for conditions of your application: customers with a contract, data that must stay in a region, a feature under test. Not
+for conditions that have their own policy.
 
-Source: routing rules as in claude-code-router and LiteLLM's tag routing, without a language of their own.
+Source: routing rules as in claude-code-router and LiteLLM's tag routing, without a rule language.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from switchwise.nouns.view import View
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One condition and what follows from it.
+    """One condition and its consequence.
 
     Parameters:
         when: whether it applies.
         word: a target or role.
         verb: `prefer`, `require` or `exclude`.
-        because: the reason that its notes give.
+        because: the reason in its notes.
     """
 
     when: Callable[[View], bool]
@@ -35,17 +35,18 @@ class Rule:
 
     @property
     def unconditional(self) -> bool:
-        """Whether it applies to every request."""
+        """Return whether the rule applies to every request."""
         return self.when is _always
 
 
 class Rules:
-    """Conditions in order; the first preference that applies counts, and every requirement that applies.
+    """Apply conditions in order: the first preference that applies, and every requirement that applies.
 
-    A predicate that raises is a bug in the rule and passes through: it is never taken for a failure of a target.
+    An exception of a predicate is a bug in the rule and propagates: it is never treated as a failure of a target.
 
     Raises:
-        ConfigurationError: a `when` that is no function; or, when the router is built, a rule names neither a target nor a role of the pool.
+        ConfigurationError: a `when` is not a function; or, when the router is built, a rule names neither a target nor a role
+            of the pool.
 
     >>> from switchwise import Pool, Router, Scope, Target, View
     >>> rules = Rules().prefer("strong", when=lambda view: view.scope.labels.get("plan") == "gold", because="gold plan")
@@ -66,19 +67,19 @@ class Rules:
 
     @property
     def requires(self) -> bool:
-        """Whether a rule may rule targets out."""
+        """Return whether some rule may rule targets out."""
         return any(rule.verb != "prefer" for rule in self._rules)
 
     def prefer(self, word: str, *, when: Callable[[View], bool] | None = None, because: str = "") -> Rules:
-        """These rules and: move the target or role `word` ahead where `when` holds."""
+        """Return these rules plus one: prefer the target or role `word` if `when` holds."""
         return self._and("prefer", word, when, because or f"a rule prefers {word}")
 
     def require(self, word: str, *, when: Callable[[View], bool] | None = None, because: str = "") -> Rules:
-        """These rules and: only the target or role `word` may be called where `when` holds."""
+        """Return these rules plus one: only the target or role `word` may be called if `when` holds."""
         return self._and("require", word, when, because or f"a rule allows only {word}")
 
     def exclude(self, word: str, *, when: Callable[[View], bool] | None = None, because: str = "") -> Rules:
-        """These rules and: the target or role `word` may not be called where `when` holds."""
+        """Return these rules plus one: the target or role `word` may not be called if `when` holds."""
         return self._and("exclude", word, when, because or f"a rule excludes {word}")
 
     def check(self, pool: Pool) -> None:

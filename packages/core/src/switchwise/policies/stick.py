@@ -1,8 +1,8 @@
-"""Stay with the target of the last accepted answer.
+"""Keep using the target of the last accepted answer.
 
-Use it to keep one voice, one prompt cache and one provider's way of thinking for as long as a session or a sub-agent
-lasts. Unlike `hold`, it follows what really answered: after a fallback it stays there. Not before a preference that is
-meant to send single steps elsewhere: it would outrank it.
+Use it to keep one style, one prompt cache and one provider's reasoning for a session or a sub-agent. Unlike `hold`, it follows
+the target that answered: after a fallback it stays with the fallback. Not before a preference that should move single steps to
+other targets: `Stick` would outrank it.
 
 Source: session affinity, as in plano's `X-Model-Affinity` and the "sticky provider" of OpenRouter.
 """
@@ -23,13 +23,13 @@ from switchwise.state.store import Store, Table
 
 
 class Stick:
-    """Prefer the target (or provider) that gave the last accepted answer in this scope.
+    """Prefer the target (or provider) of the last accepted answer in this scope.
 
     Parameters:
         per: `session`, `agent` or `task`. Calls without a session share one memory.
-        to: `target`, or `provider` to change the model freely among the targets of one provider.
-        size: how many scopes are remembered; the least recently used one is evicted first. A scope takes about 0.4 kB.
-        store: where they are remembered; None: the router's store, else this process.
+        to: `target`, or `provider` to allow any target of the same provider.
+        size: most scopes remembered; the least recently used one is evicted first. A scope takes about 0.4 kB.
+        store: where scopes are remembered; None: the router's store, else this process.
 
     Raises:
         ConfigurationError: an unknown level, per="step", or an unknown `to`.
@@ -80,14 +80,14 @@ class Stick:
         return signed.prefer(lambda target: target.provider == last, f"{last} gave the last answer")
 
     def learn(self, attempt: Attempt) -> None:
-        """Remember who gave an accepted answer to the caller's own request."""
+        """Remember the target of an accepted answer to the caller's own request."""
         if attempt.accepted and attempt.call.ask is None:
             who = attempt.target.name if self.to == "target" else attempt.target.provider
             if who:
                 self.table.put(attempt.call.view.scope.key(self.level), who)
 
     def dump(self) -> Mapping[str, Any]:
-        """Who answered last, for each scope."""
+        """The last target of each scope, as JSON data."""
         return {"last": dump_table(self.table)}
 
     def check_state(self, state: Mapping[str, Any]) -> None:

@@ -1,8 +1,7 @@
 """Divide the calls among targets by weight: load balancing, an A/B test, a canary.
 
-Use it unheld to spread load over equal deployments, and held per session (`hold(Weighted(...), per="session")`) for an
-A/B split that does not change under a user's hands. Not to save money: a share that is drawn blindly costs quality
-where the call was hard (see `ByStep`, `ByPhase`).
+Use it unheld to spread load over equal deployments, and held per session (`hold(Weighted(...), per="session")`) for an A/B
+split that is stable for each user. Not to save money: a random share costs quality on hard calls (see `ByStep`, `ByPhase`).
 
 Source: P. S. Efraimidis and P. G. Spirakis, "Weighted random sampling with a reservoir", Information Processing Letters
 97 (2006): ordering by the keys u^(1/w) draws without replacement, each time in proportion to the weights.
@@ -24,9 +23,9 @@ _UNIT = 2.0**-64
 
 
 class Weighted:
-    """Order the targets by a weighted draw, made once for each step: a retry moves on, it does not roll again.
+    """Order the targets by a weighted random draw, made once per step: a retry takes the next target without a new draw.
 
-    When the first of the draw is ruled out, the next one leads; the others keep the proportions of their weights.
+    If the first target is ruled out, the next one leads, in proportion to the remaining weights.
 
     Parameters:
         weights: target or role -> its share, in any unit; the targets of a role divide its share evenly. A weight of 0
@@ -78,7 +77,7 @@ class Weighted:
         return shortlist.order(wait, self._because)
 
     def _shares(self, pool: Pool) -> dict[str, tuple[float, int]]:
-        """Weight and 64 fixed bits for each target that may be drawn."""
+        """Weight and 64 fixed bits of each target in the draw."""
         weights: dict[str, float] = {}
         for word, weight in self.weights.items():
             chosen = pool.select(word)
@@ -104,7 +103,7 @@ def _bits(salt: str, name: str) -> int:
 
 
 def _unit(bits: int) -> float:
-    """The finaliser of splitmix64, as a number in (0, 1]: neighbouring inputs give unrelated numbers."""
+    """Hash bits to a number in (0, 1], by the finaliser of splitmix64: neighbouring inputs give unrelated numbers."""
     bits = ((bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
     bits = ((bits ^ (bits >> 27)) * 0x94D049BB133111EB) & _MASK
     return ((bits ^ (bits >> 31)) + 1) * _UNIT

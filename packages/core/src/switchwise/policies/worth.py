@@ -1,8 +1,8 @@
-"""Order the targets by what they are worth: chance of success x value of a solved task, less cost and waiting.
+"""Order the targets by expected value: chance of success x value of a solved task, less cost and waiting.
 
-Use it held per session, where it chooses the anchor: `hold(Worth(quality, value=2.0), per="session")`; likewise per agent for sub-agents.
-The order of strength of the pool does not count where there is evidence. Not for single steps inside a conversation: what a switch costs
-there is the business of `Cheapest`.
+Use it held per session, to choose the session's model: `hold(Worth(quality, value=2.0), per="session")`; likewise per agent for
+sub-agents. Where there is evidence, the order of the pool does not count. Not for single steps inside a conversation:
+`Cheapest` accounts for the cost of a switch.
 
 Source: RouteLLM's threshold (arXiv 2406.18665) is the case of two targets; docs/guide/quality.md has the measurements.
 """
@@ -15,18 +15,18 @@ from switchwise.quality.choosing import Weighs
 
 
 class Worth(Weighs):
-    """Prefer the target of most expected value: `p` x `value` - dollars per task - seconds x `second`.
+    """Prefer the target with the highest expected value: `p` x `value` - dollars per task - seconds x `second`.
 
-    Where the costs of whole tasks are not known for every target, those of one call at list prices count. What a text suggests overrules
-    the table only where it promises more than `guard`. Targets of which nothing is known come last; where nothing is known of any, it has
-    no opinion.
+    If the cost of whole tasks is not known for every target, it uses the cost of one call at list prices. An estimate from the
+    text overrules the table only if its promised success exceeds `guard`. Targets without evidence come last; if no target has
+    evidence, it has no opinion.
 
     Parameters:
         quality: an estimator; see `switchwise.quality`.
-        value: USD that a solved task is worth. `switchwise calibrate` finds the value for a cost, a quality or a share.
-        second: USD that a second of waiting costs.
-        guard: promised success above which the text may overrule the table.
-        when: on which requests; None: all.
+        value: worth of a solved task in USD. `switchwise calibrate` finds the value for a cost, a quality or a share.
+        second: cost of a second of waiting in USD.
+        guard: promised success above which an estimate from the text may overrule the table.
+        when: condition on the request; None: always.
 
     Raises:
         ConfigurationError: a parameter is out of range, or `quality` is not an estimator.
