@@ -184,7 +184,8 @@ class Consensus:
 
     def _judged(self, view: View, standing: list[Known]) -> Flow[int | None]:
         """The number of the answer that the judge prefers; None if it cannot choose. The order is random, because judges favour
-        the first."""
+        the first.
+        """
         order = sorted(range(len(standing)), key=lambda i: code_of(view.seed, f"place {i}"))
         labels = [chr(ord("A") + place) for place in range(len(order))]
         about = {"request": view.last_user, **{label: _shown(standing[i][1]) for label, i in zip(labels, order, strict=True)}}

@@ -221,7 +221,8 @@ class RateLimits:
 
     def wait_for(self, call: Call) -> float | None:
         """Seconds until the next check; None if the call does not wait: the queue is full, its time is over, or other targets
-        are left."""
+        are left.
+        """
         view, shortlist = call.view, call.shortlist
         if call.ask is not None or (self.elsewhere and not shortlist.last_resort and len(shortlist.targets) > 1):
             return None
