@@ -135,7 +135,7 @@ def test_a_state_that_is_no_mapping_is_refused():
 def test_a_reply_of_brackets_without_end_is_no_json():
     verdict = Schema({"type": "array"})(View(), Reply("[" * 100_000))
     assert not verdict.accepted
-    assert verdict.because.startswith("it is no JSON")
+    assert verdict.because.startswith("it is not JSON")
 
 
 def answered(router):

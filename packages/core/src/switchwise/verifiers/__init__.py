@@ -1,8 +1,7 @@
-"""The verifiers: they judge replies before these are shown, and finished work before a run ends.
+"""Verifiers: they judge replies before these are shown, and finished work before a run ends.
 
-Give one of the first kind to a router as `verify=`; a plain function will do. Those that ask models keep `counts`: what they cost, and how often
-outcomes bear them out. `Command` judges finished work: give it to a
-`switchwise.gate.Gate`.
+A verifier of replies is passed to a router as `verify=`; a plain function is one too. Verifiers that ask models keep `counts`:
+their cost and their accuracy by later outcomes. `Command` verifies finished work: pass it to a `switchwise.gate.Gate`.
 """
 
 from switchwise.verifiers.agreement import Agreement

@@ -1,8 +1,8 @@
-"""Ask the same target again, and accept a reply that most of its own answers share: self-consistency.
+"""Ask the same target again, and accept a reply that its further answers agree with: self-consistency.
 
-Use it where no second model is at hand and answers are short or structured: a model that says the same three times knows what it says, more
-often than not. Not at temperature 0, nor behind a response cache, where all answers are one; not for free text; and not where calls are dear: each
-reply costs `times - 1` calls more, made at once and stopped as soon as the vote is decided.
+Use it without a second model, for short or structured answers: an answer that a model repeats is more often right. Not at
+temperature 0 or behind a response cache, where all answers are the same; not for free text; not where calls are expensive: each
+reply costs `times - 1` further calls, made at once and stopped when the vote is decided.
 
 Source: X. Wang et al., "Self-consistency improves chain of thought reasoning in language models", 2022.
 """
@@ -22,12 +22,13 @@ from switchwise.reading.answer_key import answer_key
 
 
 class Agreement(Counted):
-    """Accept a reply that enough further answers of the same target agree with.
+    """Accept a reply if enough further answers of the same target agree with it.
 
     Parameters:
-        times: answers in all, the reply among them; from 2 to 9.
-        least: share of them that must agree, the reply itself counted.
-        key: what two answers must share; None: `switchwise.reading.answer_key`: tool calls, JSON, a final answer, or all words.
+        times: number of answers, the reply included; from 2 to 9.
+        least: share of the answers that must agree, the reply included.
+        key: function of an answer; two answers agree if their keys are equal. None: `switchwise.reading.answer_key`: tool
+            calls, JSON, a final answer, or all words.
 
     Raises:
         ConfigurationError: a parameter is out of range.

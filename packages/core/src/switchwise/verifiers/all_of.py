@@ -1,7 +1,7 @@
-"""Several verifiers as one: all must accept.
+"""Combine verifiers: accept what all of them accept.
 
-Use it to put what costs nothing before what costs a call: `AllOf(NotEmpty(), Schema(...), Judge("haiku"))` asks the judge only about
-replies that pass the others. Not to make a weak verifier strong: two that err alike reject alike.
+Use it to run free checks before those that cost a call: `AllOf(NotEmpty(), Schema(...), Judge("haiku"))` asks the judge only
+about replies that pass the others. Not to strengthen a weak verifier: similar verifiers make the same errors.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from switchwise.verifiers.joined import Joined
 
 
 class AllOf(Joined):
-    """Accept a reply that every verifier accepts; the first that rejects ends it, and the others are not asked.
+    """Accept a reply that every verifier accepts; after the first rejection the others are not asked.
 
     Parameters:
-        verifiers: in the order in which they are asked: the cheap ones first.
+        verifiers: asked in this order; put the cheap ones first.
 
     Raises:
-        ConfigurationError: none is given, or something that is no verifier.
+        ConfigurationError: no verifier is given, or an argument is not a verifier.
 
     >>> from switchwise import Pool, Router, Target, View, drive
     >>> from switchwise.testing import Script

@@ -1,7 +1,7 @@
-"""Reject an answer that is empty, was cut off, or does not parse: the next target is asked. No model is asked for it.
+"""Reject an answer that is empty, was cut off, or does not parse, so that the next target is called; without asking a model.
 
-Use them as `verify=`, together with `usable`. Do not use `NotCut` where callers cap answers on purpose: each capped one would be asked
-again. They judge what came back, not whether it is right: see `Judge`.
+Use them as `verify=`, together with `usable`. Do not use `NotCut` where callers cap answers on purpose: each capped one would
+be requested again. They check the form, not whether the answer is right: see `Judge`.
 
 >>> from switchwise import EndReason, Reply, View
 >>> usable()(View(), Reply("The capi", end=EndReason.LENGTH)).because
@@ -21,7 +21,7 @@ _GOOD = Verdict(True, "", 1.0)
 
 
 class NotEmpty:
-    """Rejects an answer without text and without calls of tools, a refusal without a word too; one that says why is an answer."""
+    """Reject an answer without text and tool calls, including an empty refusal; a refusal with a text is accepted."""
 
     name = "NotEmpty"
 
@@ -33,7 +33,7 @@ class NotEmpty:
 
 
 class NotCut:
-    """Rejects an answer that was cut off at its longest, or at the end of the window."""
+    """Reject an answer that was cut off at its token limit or at the end of the context window."""
 
     name = "NotCut"
 
@@ -43,10 +43,10 @@ class NotCut:
 
 
 class Parses:
-    """Rejects an answer that is not JSON where the request asks for an answer that follows a schema.
+    """Reject an answer that is not JSON although the request asks for structured output.
 
     Parameters:
-        always: of every request; else of those with `needs.structured_output`.
+        always: check every request; False: those with `needs.structured_output`.
     """
 
     name = "Parses"
@@ -66,7 +66,7 @@ class Parses:
 
 
 class Usable:
-    """All of several verifiers that ask no model: the first that rejects decides."""
+    """Combine verifiers that ask no model: the first rejection decides."""
 
     name = "Usable"
 
@@ -79,5 +79,5 @@ class Usable:
 
 
 def usable() -> Usable:
-    """Ask the next target if an answer does not parse, was cut off or came back empty: `Router(pool, verify=usable())`."""
+    """Return a verifier that rejects an empty, cut-off or unparsable answer: `Router(pool, verify=usable())`."""
     return Usable(NotEmpty(), NotCut(), Parses())

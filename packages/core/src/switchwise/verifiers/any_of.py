@@ -1,7 +1,7 @@
-"""Several verifiers as one: it is enough that one accepts.
+"""Combine verifiers: accept what one of them accepts.
 
-Use it where a cheap verifier is sure of some replies and a dear one is to look at the rest: `AnyOf(Witness("luna"), Judge("opus"))`. Not where
-each verifier checks a thing of its own (see `AllOf`).
+Use it where a cheap verifier is sure of some replies and an expensive one checks the rest: `AnyOf(Witness("luna"),
+Judge("opus"))`. Not where each verifier checks a different property (see `AllOf`).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from switchwise.verifiers.joined import Joined
 
 
 class AnyOf(Joined):
-    """Accept a reply that a verifier accepts; the first that does ends it, and the others are not asked.
+    """Accept a reply that some verifier accepts; after the first acceptance the others are not asked.
 
     Parameters:
-        verifiers: in the order in which they are asked: the cheap ones first.
+        verifiers: asked in this order; put the cheap ones first.
 
     Raises:
-        ConfigurationError: none is given, or something that is no verifier.
+        ConfigurationError: no verifier is given, or an argument is not a verifier.
 
     >>> from switchwise import Reply, View
     >>> from switchwise.verifiers import Predicate

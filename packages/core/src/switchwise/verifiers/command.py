@@ -1,11 +1,11 @@
-"""Run the user's own check, such as a test suite, on finished work.
+"""Run your own check, such as a test suite, on finished work.
 
-Use it in a `Gate` where a command can tell good work from bad. Not for single replies. The command gets no key of the
-environment, no input and no more time than it is given; its output is bounded; every process that it starts ends with it.
-Files that decide the result (tests, their configuration) are hashed before the work begins and around the check: a run
-that edits its tests is not accepted by them. This is no sandbox: the command runs with the rights of this process.
+Use it in a `Gate` where a command can distinguish good work from bad. Not for single replies. The command gets a minimal
+environment without keys, no input, and at most `timeout` seconds; its output is bounded; every process that it starts ends with
+it. Files that decide the result (tests, their configuration) are hashed before the work begins and around the check: a run that
+edits its tests does not pass by them. This is not a sandbox: the command runs with the rights of this process.
 
-Source: the ways to a false green that were tried for docs/guide/gate.md, each of them a test.
+Source: docs/guide/gate.md lists the tried ways to a false pass; each has a test.
 """
 
 from __future__ import annotations
@@ -29,30 +29,29 @@ from switchwise.nouns.validation import number, whole
 from switchwise.verifiers.deciding_files import DECIDING, DecidingFiles, TooMany
 
 KEPT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT")
-"""What the command's environment keeps; nothing else, and so no key."""
+"""Variables that the command's environment keeps; all others, and so keys, are removed."""
 NOTHING_RAN: Final = 5
-"""pytest's exit code where nothing was collected; other runners have none for it."""
+"""pytest's exit code when no test was collected."""
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _PASSED = re.compile(r"\b(\d{1,9}) (?:passed|passing|tests? passed)\b")
 
 
 class Command:
-    """Accept work on which a command succeeds.
+    """Accept work if a command succeeds on it.
 
     Parameters:
-        args: the command and its arguments; no shell reads them.
-        root: the folder in which it runs; empty: that of the work.
-        timeout: seconds after which it and all that it started are killed, and the work is not judged.
-        deciding: patterns of the files that decide the result, below the root; a run that changed one is not judged by them.
-        restore: run in a copy of the folder in which the deciding files are as they were when the work began, so that a run
-            that changed them is judged by the old ones.
-        least: how many tests must have passed, as the output says; None: no count is asked for. A suite that skips all
-            its tests succeeds, too.
+        args: the command and its arguments, run without a shell.
+        root: folder in which it runs; empty: the folder of the work.
+        timeout: seconds after which the command and all its processes are killed; the work is then not judged.
+        deciding: patterns of the files below the root that decide the result; a run that changed one is not judged by them.
+        restore: run in a copy of the folder with the deciding files as they were when the work began, so that a run that
+            changed them is judged by the originals.
+        least: least number of passed tests in the output; None: not checked. (A suite that skips all its tests succeeds too.)
         environment: variables in addition to PATH, HOME, LANG and TMPDIR.
-        tail: characters of the output that are shown, from its end.
+        tail: characters from the end of the output that are reported.
 
     Raises:
-        ConfigurationError: it is a text and not a list, is empty, or a number cannot be.
+        ConfigurationError: `args` is a text and not a list, or is empty, or a number is out of range.
 
     >>> import sys
     >>> Command([sys.executable, "-c", "raise SystemExit('1 failed')"])(Work()).because
@@ -86,19 +85,19 @@ class Command:
         self._files = DecidingFiles(deciding)
 
     def begin(self, root: str) -> Any:
-        """Note what the deciding files are, before the work begins.
+        """Record the deciding files before the work begins.
 
         Raises:
-            TooMany: more files decide than can be hashed in reasonable time.
+            TooMany: there are too many deciding files to hash in reasonable time.
         """
         return self._files.note(self.root or root, copy=self.restore)
 
     def __call__(self, work: Work) -> Finding:
-        """Run it."""
+        """Run the command and return the verdict."""
         return self._judged(work, threading.Event())
 
     async def acheck(self, work: Work) -> Finding:
-        """Run it, and let the event loop go on; a cancelled check kills the command."""
+        """Run the command without blocking the event loop; cancellation kills the command."""
         stop = threading.Event()
         running = asyncio.get_running_loop().run_in_executor(None, self._judged, work, stop)
         try:
@@ -147,7 +146,7 @@ class Command:
         return Finding(Standing.REJECTED, f"the check failed (exit code {code}): {last:.200}", note + output, seconds=seconds)
 
     def _run(self, where: Path, stop: threading.Event) -> tuple[int | None, str]:
-        """The exit code (None: killed for the time it took) and the end of the output."""
+        """The exit code (None: killed by the time limit) and the end of the output."""
         process = subprocess.Popen(  # noqa: S603  (the command is what the user gave to be run)
             self.args,
             cwd=where,
@@ -176,8 +175,8 @@ class Command:
         return (process.returncode if timely else None), text
 
     def _read(self, pipe: int, kept: bytearray) -> None:
-        """Keep the end of what has come so far."""
-        for _ in range(64):  # a flood must not keep us from looking at the clock
+        """Read available output and keep its end."""
+        for _ in range(64):  # a flood of output must not block the check of the clock
             try:
                 piece = os.read(pipe, 65_536)
             except BlockingIOError:
@@ -189,7 +188,7 @@ class Command:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End the command and all that it started in its session, also after it has ended itself."""
+    """Kill the command and all processes of its session, also after the command itself has ended."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):

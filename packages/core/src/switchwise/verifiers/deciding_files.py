@@ -18,7 +18,7 @@ DECIDING: Final = (
     "sitecustomize.py", "usercustomize.py", "*.pth", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg",
     "Makefile", "package.json", "*.lock", "package-lock.json", "jest.config.*", "vitest.config.*",
 )  # fmt: skip
-"""What usually decides; a pattern without a slash matches the name of a file in any folder."""
+"""Default patterns; one without a slash matches a file name in any folder."""
 SKIPPED: Final = frozenset(
     [".git", "node_modules", ".venv", "venv", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache"]
 )
@@ -27,7 +27,7 @@ MOST_BYTES: Final = 256 * 1024 * 1024
 
 
 class TooMany(Exception):
-    """More files match than can be hashed in reasonable time."""
+    """Raised if more files match than can be hashed in reasonable time."""
 
 
 class DecidingFiles:
@@ -41,13 +41,13 @@ class DecidingFiles:
         self._patterns = tuple(patterns)
 
     def note(self, root: str, copy: bool = False) -> dict[str, Any]:
-        """What they are now: the digests, in a private file, as JSON types.
+        """Record the present state of the files: their digests, in a private file, as JSON types.
 
         Parameters:
-            copy: keep their contents, too.
+            copy: keep the contents too.
 
         Raises:
-            TooMany: there are too many, or they are too large.
+            TooMany: the files are too many or too large.
         """
         digests = self.digests(root)
         if not digests and not copy:
@@ -62,7 +62,7 @@ class DecidingFiles:
         return {"file": str(folder / "digests.json"), "digest": _joined(digests), "copy": str(folder / "files") if copy else ""}
 
     def changed(self, root: str, noted: Mapping[str, Any]) -> list[str]:
-        """The files that were changed, added or removed since `noted`; a single `?` where the list is on another machine."""
+        """Files changed, added or removed since `noted`; a single `?` if the list is on another machine."""
         now = self.digests(root)
         if _joined(now) == noted["digest"]:
             return []
@@ -73,7 +73,7 @@ class DecidingFiles:
         return sorted(path for path in before.keys() | now.keys() if before.get(path) != now.get(path))
 
     def restored(self, root: str, noted: Mapping[str, Any], to: Path) -> Path:
-        """A copy of the folder in which the deciding files are as they were."""
+        """Copy the folder, with the deciding files in their original state."""
         where = to / "tree"
         ignore = shutil.ignore_patterns(".git", "__pycache__", ".pytest_cache")
         shutil.copytree(root, where, symlinks=True, ignore=ignore)
@@ -84,7 +84,7 @@ class DecidingFiles:
         return where
 
     def digests(self, root: str) -> dict[str, str]:
-        """Path to digest; raises `TooMany`."""
+        """Map each path to its digest; raises `TooMany`."""
         found: dict[str, str] = {}
         size = 0
         for path in self._paths(Path(root)):
@@ -109,7 +109,7 @@ class DecidingFiles:
 
 
 def _digest(path: Path, status: os.stat_result, root: Path) -> str:
-    """Of a file's content; of a link, where it leads and what stands there."""
+    """Digest of a file's content; for a link, of its destination and that content."""
     digest = blake2b(digest_size=16)
     if stat.S_ISLNK(status.st_mode):
         digest.update(b"link:" + os.fsencode(path.readlink()))

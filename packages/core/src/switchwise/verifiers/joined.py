@@ -17,13 +17,13 @@ from switchwise.state.store import Store
 
 
 class Joined(Counted):
-    """The parts of a verifier.
+    """Base class of verifiers that combine others.
 
     Parameters:
         verifiers: the parts, in order.
 
     Raises:
-        ConfigurationError: none is given, or something that is no verifier.
+        ConfigurationError: no verifier is given, or an argument is not a verifier.
     """
 
     def __init__(self, verifiers: Sequence[Verifier]) -> None:
@@ -37,12 +37,12 @@ class Joined(Counted):
 
     @property
     def asks(self) -> tuple[Target, ...]:
-        """The models outside of the pool that the parts ask."""
+        """The models outside the pool that the parts ask."""
         return tuple([target for part in self.verifiers if isinstance(part, Asks) for target in part.asks])
 
     @staticmethod
     def signed(verifier: Verifier, verdict: Verdict) -> Verdict:
-        """The verdict, with the name of the verifier that gave it."""
+        """Return the verdict with the name of its verifier."""
         return replace(verdict, because=f"{name_of(verifier)}: {verdict.because}" if verdict.because else name_of(verifier))
 
     def check(self, pool: Pool) -> None:
@@ -52,7 +52,7 @@ class Joined(Counted):
                 part.check(pool)
 
     def use_store(self, store: Store) -> None:
-        """Let the parts keep what they remember in `store`."""
+        """Keep the state of the parts in `store`."""
         for part in self.verifiers:
             if isinstance(part, UsesStore):
                 part.use_store(store)
@@ -64,14 +64,14 @@ class Joined(Counted):
                 part.learn(attempt)
 
     def feedback(self, decision: str, reward: float, kind: str = "feedback") -> None:
-        """Compare the verdict with the outcome, and let the parts compare theirs."""
+        """Compare the verdict with the outcome, in the parts too."""
         super().feedback(decision, reward, kind)
         for part in self.verifiers:
             if isinstance(part, Rewarded):
                 part.feedback(decision, reward, kind)
 
     def dump(self) -> Mapping[str, Any]:
-        """The counts, and those of the parts."""
+        """The counts, and the state of the parts, as JSON data."""
         parts = [part.dump() if isinstance(part, Remembers) else {} for part in self.verifiers]
         return {**super().dump(), "parts": parts}
 

@@ -1,9 +1,11 @@
-"""JSON Schema: by `jsonschema-rs` where it is installed (extra `schema`), else the part that providers take for structured output.
+"""Check JSON Schema, by `jsonschema-rs` if installed (extra `schema`), else the subset that providers accept for structured
+output.
 
-Without the extra these keywords are checked: type, enum, const, properties, required, additionalProperties, items, minItems,
-maxItems, minLength, maxLength, pattern, minimum, maximum, exclusiveMinimum, exclusiveMaximum, anyOf, allOf, and $ref to a place in
-the same schema. Titles, descriptions and other notes are skipped. A schema with any other keyword is refused when it is given: a
-keyword that is not looked at would accept every value. References to other documents are refused in both cases: nothing is fetched.
+Without the extra, these keywords are supported: type, enum, const, properties, required, additionalProperties, items, minItems,
+maxItems, minLength, maxLength, pattern, minimum, maximum, exclusiveMinimum, exclusiveMaximum, anyOf, allOf, and $ref to a place
+in the same schema. Titles, descriptions and other annotations are ignored. A schema with any other keyword is refused at
+construction, because an unchecked keyword would accept every value. References to other documents are always refused: nothing
+is fetched.
 
 Source: JSON Schema 2020-12.
 """
@@ -19,7 +21,7 @@ from switchwise.nouns.errors import ConfigurationError
 
 Schema = Mapping[str, Any] | bool
 Check = Callable[[Any], str | None]
-DEEPEST = 400  # levels of a value that is looked at, and of a schema that is read
+DEEPEST = 400  # levels of a value that are checked, and of a schema that are read
 
 REMEDY = 'use another keyword, or install the extra: pip install "switchwise[schema]"'
 NEWEST = "https://json-schema.org/draft/2020-12/schema"
@@ -36,14 +38,14 @@ _NOTES = {"$comment", "$schema", "default", "deprecated", "description", "exampl
 
 
 def checker(schema: Schema, formats: bool = False) -> Check:
-    """A function that says the first way in which a value breaks a schema, with its place, or None.
+    """Return a function that gives the first violation of the schema in a value, with its place, or None.
 
     Parameters:
         schema: a JSON schema; True allows everything, False nothing.
-        formats: check `format` too; by the specification it is a note. Needs the extra `schema`.
+        formats: check `format` too, which is an annotation by the specification. Needs the extra `schema`.
 
     Raises:
-        ConfigurationError: it is no schema; without the extra, it has a keyword that would not be checked.
+        ConfigurationError: `schema` is not a schema; or, without the extra, it has an unsupported keyword.
 
     >>> check = checker({"properties": {"tags": {"items": {"type": "string"}}}})
     >>> check({"tags": ["a", 2]})
@@ -65,7 +67,7 @@ def checker(schema: Schema, formats: bool = False) -> Check:
 
 
 def _deeper(value: Any) -> bool:
-    """Whether a value has more than `DEEPEST` levels. Not recursive: what is asked is whether recursion is safe."""
+    """Return whether a value has more than `DEEPEST` levels. Not recursive, since it decides whether recursion is safe."""
     level = [value]
     for _ in range(DEEPEST):
         level = [
@@ -86,7 +88,7 @@ def _deeper(value: Any) -> bool:
 def _by_library(library: Any, schema: Schema, formats: bool) -> Check:
     try:
         validator = library.validator_for(schema, validate_formats=formats, offline=True)
-    except ValueError as error:  # an invalid schema, a reference that leads nowhere, one that is nested too deeply
+    except ValueError as error:  # an invalid schema, an unresolvable reference, or nesting that is too deep
         path = list(map(str, getattr(error, "instance_path", ())))
         message = getattr(error, "message", str(error))
         if path[-1:] == ["type"] or path[-2:-1] == ["type"]:
@@ -96,7 +98,7 @@ def _by_library(library: Any, schema: Schema, formats: bool) -> Check:
     def check(value: Any) -> str | None:
         try:
             error = next(validator.iter_errors(value), None)
-        except ValueError as wrong:  # what JSON has no word for
+        except ValueError as wrong:  # values that JSON cannot represent
             return str(wrong)
         return None if error is None else _at(".".join(map(str, error.instance_path)), _message(error))
 
@@ -104,7 +106,7 @@ def _by_library(library: Any, schema: Schema, formats: bool) -> Check:
 
 
 def _message(error: Any) -> str:
-    """What is wrong, in the words that stand here without the library, too; the value is cut short."""
+    """The violation in the same words as without the library; the value is abbreviated."""
     kind = error.kind.name
     if kind == "type":
         return f"{_short(error.instance)} is not of type {' or '.join(error.kind.types)}"
@@ -132,14 +134,14 @@ def _without_library(schema: Schema) -> Check:
     def check(value: Any) -> str | None:
         try:
             return next(_violations(value, schema, root, ""), None)
-        except RecursionError:  # a reference to itself about the same value
+        except RecursionError:  # the reference refers to itself for the same value
             return "the schema refers to itself without end"
 
     return check
 
 
 def _refuse(schema: Any, root: Mapping[str, Any], place: str) -> None:
-    """Raise `ConfigurationError` for what would not be checked, or is no schema."""
+    """Raise `ConfigurationError` for an unsupported keyword or an invalid schema."""
     if isinstance(schema, bool):
         return
     if not isinstance(schema, Mapping):
@@ -245,7 +247,7 @@ def _is(value: Any, kind: str) -> bool:
 
 
 def _same(value: Any, other: Any) -> bool:
-    """JSON equality: true is not 1, inside lists and objects neither."""
+    """JSON equality: true is not 1, also inside lists and objects."""
     if isinstance(value, list) and isinstance(other, list):
         return len(value) == len(other) and all(map(_same, value, other))
     if isinstance(value, dict) and isinstance(other, dict):
@@ -254,7 +256,7 @@ def _same(value: Any, other: Any) -> bool:
 
 
 def _resolved(ref: str, root: Mapping[str, Any]) -> Any:
-    """The schema at a place of this one; None: there is none."""
+    """The schema at a place of this one; None if there is none."""
     part: Any = root
     for step in unquote(ref.removeprefix("#")).split("/")[1:]:
         name = step.replace("~1", "/").replace("~0", "~")
@@ -303,7 +305,7 @@ _NAMED = ("$defs", "definitions", "properties")  # name -> schema
 _NUMBER = (lambda value: _is(value, "number"), "is not a number")
 _COUNT = (_count, "is not a whole number from 0 on")
 _TAKES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    # keyword: whether a value is of its form, and what is wrong otherwise
+    # keyword: whether a value has the right form, and the error otherwise
     "$ref": (lambda value: isinstance(value, str), "is not a place in this schema, '#/$defs/...'"),
     "type": (
         lambda value: (

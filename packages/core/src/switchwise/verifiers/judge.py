@@ -1,16 +1,16 @@
 """Let a model judge replies before they are shown.
 
-Use it for a cascade: a cheap target answers, the judge lets good answers pass, and the rest go to a stronger target.
-Choose a judge that is cheap against what it saves, and fit the threshold to answers whose worth you know. Not for what
-code can tell (see `Predicate` and `Schema`), and not for live streaming: a judged reply is shown only after its verdict.
+Use it for a cascade: a cheap target answers, the judge lets good answers pass, and the rest go to a stronger target. Choose a
+judge that costs less than it saves, and fit the threshold on graded answers. Not for properties that code can check (see
+`Predicate` and `Schema`), and not for live streaming: a judged reply is shown only after its verdict.
 
-What is judged was written by a model, perhaps after reading a stranger's text, and may try to talk to the judge. It is
-set between marks, and the verdict carries a code; both are drawn for each step, so what is judged can neither close
-the marks nor write a verdict of its own. It can still argue: a judge is a filter for quality, not a guard against attack.
+The reply is untrusted: its model may have read injected text, and it may address the judge. It is put between marks, and the
+verdict carries a code; both are random per step, so the reply can neither close the marks nor forge a verdict. It can still
+persuade: a judge is a filter for quality, not a defence against attacks.
 
-The judge sees the reply and the criteria, not the conversation. Give `prompt` as a function of the view where the
-criteria depend on the request. A target that is there only to judge is given to the pool as `asked=`. A judge that a requirement
-of the chain rules out is not asked: its verdict is that of `on_failure`.
+The judge sees the reply and the criteria, not the conversation. If the criteria depend on the request, give `prompt` as a
+function of the view. Pass a target that only judges to the pool as `asked=`. A judge that a requirement of the chain rules out
+is not asked: `on_failure` is then the verdict.
 
 Source: L. Zheng et al., "Judging LLM-as-a-judge with MT-Bench and Chatbot Arena", 2023; marks as in K. Hines et al.,
 "Defending against indirect prompt injection attacks with spotlighting", 2024.
@@ -33,7 +33,7 @@ from switchwise.protocols.ask_text import code_of
 from switchwise.quality.verdicts import Counted
 
 CRITERIA = "Is the answer complete, correct as far as you can tell, and of use to whoever asked?"
-LONGEST = 200  # characters of the judge's words that go into the verdict
+LONGEST = 200  # characters of the judge's reason in the verdict
 
 _ASK = """You judge an answer that a model gave. The criteria:
 
@@ -51,16 +51,17 @@ SCORE {code}: followed by a number from 0 (useless) to 1 (flawless)."""
 
 
 class Judge(Counted):
-    r"""Ask a target for a score; accept the replies that reach the threshold.
+    r"""Ask a target for a score, and accept replies that reach the threshold.
 
     Parameters:
-        target: name or role of the judge; of a role, the first target of the pool.
+        target: name or role of the judge; for a role, its first target in the pool.
         prompt: the criteria, or a function of the view that gives them.
-        threshold: least score, from 0 to 1, that is accepted.
-        on_failure: the verdict where the judge fails, is no longer affordable, or says nothing that can be read.
+        threshold: least accepted score, from 0 to 1.
+        on_failure: the verdict if the judge fails, is no longer affordable, or gives no readable score.
 
     Raises:
-        ConfigurationError: a threshold out of range, no criteria, an unknown `on_failure`; or, when the router is built, no such target.
+        ConfigurationError: `threshold` is out of range, `prompt` is empty, or `on_failure` is unknown; or, when the router is
+            built, the target is not in the pool.
 
     >>> from switchwise import Pool, Router, Target, View, drive
     >>> from switchwise.policies import Rules
@@ -99,7 +100,7 @@ class Judge(Counted):
         self.on_failure = on_failure
 
     def check(self, pool: Pool) -> None:
-        """The judge must be in the pool."""
+        """Check that the judge is in the pool."""
         pool.select(self.target)
 
     def __call__(self, view: View, reply: Reply) -> Flow[Verdict]:
@@ -119,7 +120,7 @@ class Judge(Counted):
         """The prompt for the judge.
 
         Parameters:
-            code: what the marks and the verdict carry, unknown to whoever wrote the reply.
+            code: random code in the marks and the verdict, unknown to the author of the reply.
         """
         criteria = self.prompt if isinstance(self.prompt, str) else self.prompt(view)
         calls = [f"calls the tool {name} with {json.dumps(args, default=str)}" for name, args in reply.tool_calls]
@@ -130,9 +131,9 @@ class Judge(Counted):
 
 
 def read_score(text: str, code: str) -> float | None:
-    r"""The score in a judge's answer, from 0 to 1; None: there is none.
+    r"""Read the score in a judge's answer, from 0 to 1; None if there is none.
 
-    Takes `0.8`, `.8`, `0,8`, `80%`, `8/10`, and marks of emphasis around them; the last line with the code counts.
+    Accepts `0.8`, `.8`, `0,8`, `80%`, `8/10`, also with emphasis marks; the last line with the code counts.
 
     >>> read_score("Good.\n**SCORE ab12: 8/10**", "ab12"), read_score("SCORE ffff: 1", "ab12")
     (0.8, None)

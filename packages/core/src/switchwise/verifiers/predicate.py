@@ -1,7 +1,7 @@
-"""Reject replies by a plain Python test.
+"""Reject replies by a Python function.
 
-Use it for what code can tell: an answer is empty, quotes no source, is in the wrong language. Not for the shape of
-structured output (see `Schema`), nor for what takes judgement (see `Judge`).
+Use it for properties that code can check: the answer is empty, cites no source, is in the wrong language. Not for the shape of
+structured output (see `Schema`), nor for properties that need judgement (see `Judge`).
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from switchwise.nouns.view import View
 
 
 class Predicate:
-    """Accept the replies that pass a test.
+    """Accept replies for which a test returns True.
 
-    A test that raises is a bug in the test and passes through.
+    An exception of the test is a bug in the test and propagates.
 
     Parameters:
-        test: whether a reply may be shown.
-        because: why one that fails may not.
+        test: function of the reply that returns whether it may be shown.
+        because: the reason of a rejection.
 
     >>> from switchwise import Reply, View
     >>> verify = Predicate(lambda reply: "[1]" in reply.text, because="it cites no source")

@@ -1,10 +1,10 @@
-"""Judge a reply by several criteria, each of which is met or not: one question to a model for all of them.
+"""Judge a reply by several yes-or-no criteria, in one question to a model.
 
-Use it where you can say what a good answer has: sources, the right tone, every part of the question. Single criteria are judged more evenly than
-one score is (see `Judge`), and the verdict says which was missed. Not for what code can tell (see `Predicate`, `Schema`), and not as a
-guard against attack: what is judged may argue with its judge.
+Use it where you can list the properties of a good answer: sources, the right tone, every part of the question. Single criteria
+are judged more consistently than one score (see `Judge`), and the verdict names the missed ones. Not for properties that code
+can check (see `Predicate`, `Schema`), and not as a defence against attacks: the reply may try to persuade its judge.
 
-The judge is shown the user's last turn and the reply, set between marks that it cannot forge.
+The judge sees the user's last turn and the reply, between marks that the reply cannot forge.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Rubric(Counted):
 
     Parameters:
         target: name or role of the judge.
-        criteria: name -> question that is answered with yes or no; or the questions alone.
+        criteria: name -> yes-or-no question; or the questions alone.
         least: share of the weight that must be met.
-        weights: name -> weight; 1 where none is given. A criterion of weight 0 is only noted.
-        on_failure: the verdict where the judge fails, may not be asked, or answers none of them.
+        weights: name -> weight; default 1. A criterion of weight 0 is only recorded.
+        on_failure: the verdict if the judge fails, may not be asked, or answers no criterion.
 
     Raises:
         ConfigurationError: a parameter is out of range; or, when the router is built, the judge is not in the pool.
@@ -84,7 +84,7 @@ class Rubric(Counted):
         self._questions = {name: Question.yes_no(question) for name, question in named.items()}
 
     def check(self, pool: Pool) -> None:
-        """The judge must be in the pool."""
+        """Check that the judge is in the pool."""
         pool.select(self.target)
 
     def __call__(self, view: View, reply: Reply) -> Flow[Verdict]:

@@ -1,7 +1,7 @@
 """Reject replies that do not follow a schema.
 
-Use it where the answer, or a tool's arguments, must be read by a program and the model is not held to a schema by its
-provider. Not for whether the content is true (see `Judge`).
+Use it where a program reads the answer, or a tool's arguments, and the provider does not enforce the schema. Not for whether
+the content is true (see `Judge`).
 
 Source: pydantic's `TypeAdapter`; JSON Schema 2020-12, all of it with the extra `schema`, else the part that
 `switchwise.verifiers.json_schema` lists.
@@ -18,22 +18,22 @@ from switchwise.nouns.exchange.reply import Reply, Verdict
 from switchwise.nouns.view import View
 from switchwise.verifiers.json_schema import Check, checker
 
-LONGEST = 300  # characters of a reason: it goes into notes and records
+LONGEST = 300  # characters of a reason in notes and records
 
 
 class Schema:
-    """Accept the replies that follow a schema: their text as JSON, or the arguments of a tool.
+    """Accept replies that follow a schema: their text as JSON, or the arguments of a tool call.
 
-    What the schema is not about is accepted: a reply that calls tools and has no text, or one without a call to `tool`.
+    Replies without the checked part are accepted: one that calls tools and has no text, or one without a call to `tool`.
 
     Parameters:
-        schema: a pydantic model or any type that pydantic can check; or a JSON schema.
-        tool: judge the arguments of the calls to this tool; None: judge the text.
-        formats: check the `format` of a JSON schema too, which by the specification is a note. Needs the extra `schema`.
+        schema: a pydantic model, another type that pydantic can validate, or a JSON schema.
+        tool: name of the tool whose arguments are checked; None: the text is checked.
+        formats: check `format` of a JSON schema too, which is an annotation by the specification. Needs the extra `schema`.
 
     Raises:
-        ConfigurationError: it is no schema, it refers to another document, or, without the extra `schema`, it has a keyword that
-            would not be checked.
+        ConfigurationError: `schema` is not a schema, refers to another document, or, without the extra `schema`, has an
+            unsupported keyword.
 
     >>> from switchwise import Reply, View
     >>> verify = Schema({"type": "object", "required": ["city"], "properties": {"city": {"type": "string"}}})
@@ -63,8 +63,8 @@ class Schema:
     def _wrong_text(self, text: str) -> str | None:
         try:
             value = json.loads(text)
-        except (ValueError, RecursionError) as error:  # a model that loops may open brackets without end
-            return f"it is no JSON: {error}"
+        except (ValueError, RecursionError) as error:  # a looping model may open brackets endlessly
+            return f"it is not JSON: {error}"
         return self._wrong(value)
 
 

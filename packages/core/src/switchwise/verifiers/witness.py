@@ -1,12 +1,12 @@
-"""Let a second, cheap target answer the same request; accept where the two agree.
+"""Let a second, cheap target answer the same request, and accept the reply if the two agree.
 
-Use it for a cascade over questions with a short or structured answer, where a judge would have to solve the question itself: two models that
-were trained apart seldom make the same mistake. Choose a witness of another family than the target that it checks. Not for long free text, of
-which no two are alike (give `same`, a target that says whether two answers mean the same), nor where the witness is much weaker than the
-target: then it rejects what is right.
+Use it for a cascade over questions with a short or structured answer, where a judge would have to solve the question itself:
+two independently trained models seldom make the same mistake. Choose a witness of another family than the target that it
+checks. Not for long free text, which always differs (or give `same`, a target that compares meanings), nor where the witness is
+much weaker than the target: then it rejects right answers.
 
-It answers the caller's own request, with its tools and history, and does not see the answer that it checks. The first one costs a call to the
-witness for each reply that is judged; `counts` has what that comes to.
+The witness answers the caller's request, with its tools and history, and does not see the answer that it checks. Each judged
+reply costs a call to the witness; `counts` has the total.
 
 Source: NVIDIA NeMo Switchyard's verification-gated routing calls an independent answer its second-best evidence, after a test suite.
 """
@@ -30,16 +30,17 @@ _SAME = "Do both answers come to the same result? Wording, order and length do n
 
 
 class Witness(Counted):
-    """Accept a reply to which an independent answer agrees.
+    """Accept a reply if an independent answer agrees with it.
 
     Parameters:
         target: name or role of the witness.
-        same: target that is asked whether two answers that differ in words mean the same; empty: they do not.
-        key: what two answers must share; None: `switchwise.reading.answer_key`: tool calls, JSON, a final answer, or all words.
-        on_failure: the verdict where the witness fails or may not be asked.
+        same: target that decides whether differently worded answers mean the same; empty: they count as different.
+        key: function of an answer; two answers agree if their keys are equal. None: `switchwise.reading.answer_key`: tool
+            calls, JSON, a final answer, or all words.
+        on_failure: the verdict if the witness fails or may not be asked.
 
     Raises:
-        ConfigurationError: a parameter is of the wrong kind; or, when the router is built, a target is not in the pool.
+        ConfigurationError: a parameter has a wrong type; or, when the router is built, a target is not in the pool.
 
     >>> from switchwise import Pool, Router, Target, View, drive
     >>> from switchwise.policies import Rules
@@ -72,7 +73,7 @@ class Witness(Counted):
         self._key = key or answer_key
 
     def check(self, pool: Pool) -> None:
-        """Both targets must be in the pool."""
+        """Check that both targets are in the pool."""
         for word in (self.target, self.same):
             if word:
                 pool.select(word)
@@ -89,7 +90,7 @@ class Witness(Counted):
             try:
                 answer = yield Ask({"same": Question.yes_no(_SAME)}, about, self.same, because="it compares two answers")
             except TargetError as error:
-                return self.given(view, Verdict(self.on_failure == "accept", f"nobody compared the answers: {error}"))
+                return self.given(view, Verdict(self.on_failure == "accept", f"the answers were not compared: {error}"))
             self.asked(answer)
             if answer.answers["same"].label is True:
                 return self.given(view, Verdict(True, f"{self.same} says that {self.target} means the same", 0.9))
