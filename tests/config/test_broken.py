@@ -93,7 +93,7 @@ BROKEN: dict[str, tuple[str, int, str, str, str]] = {
         "price",
     ),
     "a rule for a target that is not in the pool": (policies("{ ByAgent = { explorer = 'cheap' } }"), 6, "routers.main.policies[0]", "'cheap' is neither a target nor a role", "it knows: fast, luna, opus, strong"),
-    "a phase that there is not": (policies("{ ByPhase = { plan = 'strong' } }"), 6, "routers.main.policies[0].ByPhase", "'plan' is no phase", "planning"),
+    "a phase that there is not": (policies("{ ByPhase = { plan = 'strong' } }"), 6, "routers.main.policies[0].ByPhase", "'plan' is not a phase", "planning"),
     "a level that there is not": (policies("{ ByAgent = { a = 'fast' }, hold = 'conversation' }"), 6, "routers.main.policies[0].hold", "'conversation' is not a level", "session"),
     "a policy that cannot be held": (policies("{ Fits = {}, hold = 'session' }"), 6, "routers.main.policies[0].hold", "Fits", ""),
     "two policies in one": (policies("{ Fits = {}, Healthy = {} }"), 6, "routers.main.policies[0]", "names 2 things: Fits, Healthy", "one { Name = { ... } } for each"),

@@ -394,9 +394,9 @@ class TestWhatItIsMadeOf:
             ({"targets": {}}, "name a target or role for each label"),
             ({"every": "day"}, "use 'turn' or 'step'"),
             ({"threshold": 2}, "a probability from 0 to 1"),
-            ({"model": Scripted()}, "Scripted is no decision model"),
+            ({"model": Scripted()}, "Scripted is not a decision model"),
             ({"model": RunnableLambda(str)}, r"langchain-core >= 1\.8; installed is \d"),
-            ({"question": {"type": "choice"}}, "dict is no question to choose by"),
+            ({"question": {"type": "choice"}}, "dict is not a question to choose by"),
         ],
     )
     def test_what_cannot_work_is_said_at_once(self, provider: LoopbackProvider, options: Any, words: str) -> None:
@@ -565,5 +565,5 @@ if CORE:
         def test_a_box_is_no_question_to_choose_by(self) -> None:
             from langchain_core.decisions import Box
 
-            with pytest.raises(ConfigurationError, match="Box is no question to choose by"):
+            with pytest.raises(ConfigurationError, match="Box is not a question to choose by"):
                 ByDecision(ScriptedDecisions(), Box(instructions="Where?"), {"easy": "fast"})

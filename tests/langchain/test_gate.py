@@ -195,7 +195,7 @@ def test_a_shorter_leash_of_the_graph_ends_it_with_a_mark_and_not_with_an_error(
     with LoopbackProvider(answer=lambda _: Answer("Done.")) as provider:
         agent = create_agent(llm(provider), [], middleware=[SwitchwiseGate(Gate(suite(repository), tries=9))])
         messages = run(agent, {"recursion_limit": 8})
-    assert "no steps are left to mend it" in messages[-1].text
+    assert "no steps are left to fix it" in messages[-1].text
 
 
 def test_a_sub_agent_of_a_deep_agent_has_a_gate_of_its_own(repository: Path, llm: Make) -> None:

@@ -1,4 +1,4 @@
-"""A router: a pool, the policies that choose from it, and what they remember."""
+"""The router: a pool, the policies that choose from it, and their state."""
 
 from __future__ import annotations
 
@@ -63,26 +63,28 @@ _config_log = logging.getLogger("switchwise.config")
 
 
 class Router:
-    """Sends each call to the target that should answer it.
+    """Send each call to the target that should answer it.
 
     Parameters:
-        pool: what can be called, strongest first.
+        pool: the targets, strongest first.
         policies: in order of importance; see `switchwise.policies`.
-        verify: judges replies before they are shown; see `switchwise.verifiers`.
-        observers: notified of decisions, attempts and events, such as `JsonLines("journal.jsonl")`; see `switchwise.observe`.
-        cache: keeps whole answers and gives them again; see `switchwise.response_cache`. None: every request is a call.
-        store: where the policies keep what they remember; see `switchwise.state`. A shared one, or its address (`redis://localhost:6379/0`, the
-            path of a SQLite file): all processes that use it share it. A policy that was given a store of its own keeps to that. Routers with one
-            store share what policies of the same name and level remember. None: each policy has its own memory, in this process.
-        recovery: what a failed attempt rules out.
-        on_broken: what follows when a streamed reply breaks off after part of it was shown: `raise` (`Interrupted`), `restart` (another target
-            answers from the start, after a signal to the reader), or `Continue(prompt)` (another target continues the text).
+        verify: verifier of replies before they are shown; see `switchwise.verifiers`.
+        observers: receive decisions, attempts and events, such as `JsonLines("journal.jsonl")`; see `switchwise.observe`.
+        cache: stores whole answers and returns them again; see `switchwise.response_cache`. None: every request is a call.
+        store: where the policies keep their state; see `switchwise.state`. A shared store, or its address
+            (`redis://localhost:6379/0`, the path of a SQLite file), is shared by all processes that use it. A policy with its
+            own store keeps that. Routers with one store share the state of policies of the same name and level. None: each
+            policy keeps its state in this process.
+        recovery: decides what a failed attempt rules out.
+        on_broken: what to do when a streamed reply breaks off after part of it was shown: `raise` (`Interrupted`), `restart`
+            (another target answers from the start, after a signal to the reader), or `Continue(prompt)` (another target
+            continues the text).
         clock: seconds since the epoch.
-        timer: seconds by which decisions and calls are timed.
-        rng: draws the seed of each step; give a seeded one to repeat decisions.
+        timer: monotonic seconds, for durations of decisions and calls.
+        rng: source of each step's seed; give a seeded one for repeatable decisions.
 
     Raises:
-        ConfigurationError: it cannot work; the message names the field and the remedy.
+        ConfigurationError: a part is invalid; the message names the field and the remedy.
 
     >>> from switchwise import Pool, Router, Target, View
     >>> from switchwise.policies import Rules
@@ -114,7 +116,7 @@ class Router:
     def _assemble(
         self, pool: Pool, policies: tuple[Policy, ...], verify: Any, observers: Sequence[Observes], cache: Any, on_broken: Any
     ) -> None:
-        """Take these parts, or refuse them and stay as it is."""
+        """Use these parts, or refuse them and keep the present ones."""
         watching, policies = observers_of(observers), with_rotation(pool, policies, self._rotation)
         parts, models = sound(pool, policies, verify, cache)
         use_store(parts, self._store)
@@ -145,13 +147,13 @@ class Router:
 
     @classmethod
     def default(cls, pool: Pool, aim: Aim = "quality", *, healthy: Healthy | None = None, **options: Any) -> Router:
-        """A chain that is safe and useful as it stands; `print(router.explain())` shows it.
+        """Return a router with a recommended chain; `print(router.explain())` shows it.
 
         Parameters:
-            pool: what can be called, strongest first.
+            pool: the targets, strongest first.
             aim: `quality`: planning, first turns and failures go to the strongest, routine steps to the cheapest where that pays;
                 `balanced`: each session goes to the cheapest within 2 points of the best expected success; `cost`: within 10.
-            healthy: the circuit breakers, with thresholds and seconds of your own; None: `Healthy()`.
+            healthy: circuit breakers with your own thresholds and pauses; None: `Healthy()`.
             options: those of `Router`.
         """
         from switchwise.policies.default_chain import default_chain
@@ -163,10 +165,11 @@ class Router:
         return cls(pool, *default_chain(pool, healthy, aim), **options)
 
     def set_clients(self, clients: Mapping[str, tuple[str, Defaults, str]]) -> None:
-        """Fill in what targets do not say of their clients, and further keys. For adapters: they know the clients behind the names.
+        """Fill in missing account, defaults and further keys of targets from their clients. For adapters.
 
         Parameters:
-            clients: target name -> `switchwise.catalog.account_of` its address and key, what it asks for by itself, and `Target.key_of`.
+            clients: target name -> `switchwise.catalog.account_of` its address and key, the client's default settings, and
+                `Target.key_of`.
         """
         before, self.pool = self.pool, self.pool.with_clients(clients)
         if before.rotating != self.pool.rotating:
@@ -185,19 +188,20 @@ class Router:
         observers: Sequence[Observes] = (),
         **options: Any,
     ) -> Self:
-        """A router as a configuration file describes it; the format is in docs/reference/configuration.md.
+        """Return a router from a configuration file; docs/reference/configuration.md describes the format.
 
         Parameters:
-            path: a .toml or .yaml file; None: the one that the variable SWITCHWISE_CONFIG names, else `switchwise.toml` here.
-            router: the name of one of its routers; None: found by `labels`, else the default one.
-            labels: of the calls that are to be routed: the first router of the file that is for them is taken.
-            reload: look every so many seconds whether the file has changed, and take it over; see `reload`. None: never.
-            catalog: what is known about models; None: the shipped lists.
-            observers: besides those of the file.
-            options: the others of `Router`: store (in place of that of the file), recovery, clock, timer, rng.
+            path: a .toml or .yaml file; None: the file named by the environment variable SWITCHWISE_CONFIG, else
+                `./switchwise.toml`.
+            router: name of a router in the file; None: chosen by `labels`, else the default one.
+            labels: labels of the calls; the first router in the file that matches them is used.
+            reload: seconds between checks for a changed file; see `reload`. None: never.
+            catalog: prices and capabilities; None: the shipped lists.
+            observers: in addition to those of the file.
+            options: further options of `Router`: store (in place of the file's), recovery, clock, timer, rng.
 
         Raises:
-            ConfigurationError: the file cannot be used; the message names file, line, field and remedy of each problem.
+            ConfigurationError: the file is invalid; the message names file, line, field and remedy of each problem.
         """
         from switchwise.config import load
 
@@ -217,12 +221,12 @@ class Router:
         fixed: bool = False,
         **options: Any,
     ) -> Self:
-        """The router that a recipe of a configuration describes: `from_file` for those who have read the file already.
+        """Return a router from a recipe of a loaded configuration: `from_file` for a file that is read already.
 
         Parameters:
             configuration, recipe: of `switchwise.config.load`.
             reload, catalog, observers, options: as in `from_file`.
-            fixed: an adapter has models for the targets of now: a changed file may leave some out, and add none.
+            fixed: an adapter has models for the present targets: a changed file may remove targets, not add any.
         """
         from switchwise.catalog import Unpriced
         from switchwise.config.reloading import Source
@@ -248,10 +252,10 @@ class Router:
         catalog: Catalog | None = None,
         **options: Any,
     ) -> tuple[dict[str, M], Self]:
-        """For adapters: the models of a router's targets by name, and the router, which then keeps to these.
+        """Return the models of a router's targets by name, and the router, whose targets are then fixed. For adapters.
 
         Parameters:
-            build: a target of the file -> the model that is called for it.
+            build: function of a target in the file that returns its model.
             path, router, labels, catalog, options: as in `from_file`.
 
         Raises:
@@ -264,14 +268,13 @@ class Router:
         return models, cls.from_recipe(configuration, recipe, catalog=catalog, fixed=True, **options)
 
     def reload(self) -> bool:
-        """Take over the file that this router was made from, if it has changed; whether it had.
+        """Reload the router's file if it has changed; return whether it had.
 
-        Policies that are written as before stay as they are, with all that they have learnt; what a changed one has learnt is
-        given to the new one, where it can take it. Calls under way end as they began. A router that an adapter made from the file
-        cannot be given targets that it has no models for.
+        Unchanged policies stay, with their state; the state of a changed policy is passed to the new one if it fits. Calls
+        under way finish with the old policies. A router made by an adapter cannot get targets without models.
 
         Raises:
-            ConfigurationError: it was made without a file, or the new one cannot be used: the router goes on as it was.
+            ConfigurationError: the router has no file, or the new file is invalid: the router is unchanged.
         """
         from switchwise.config.reloading import carry_over
 
@@ -290,14 +293,14 @@ class Router:
         return True
 
     def start(self, view: View, *observers: Observes) -> Run:
-        """Begin one step; give the result to `drive` or `adrive`.
+        """Begin one step; pass the result to `drive` or `adrive`.
 
         Parameters:
             view: the request.
-            observers: also notified of this step, such as an adapter's own events.
+            observers: also observe this step, such as an adapter's own events.
 
         Raises:
-            NoTarget, BudgetExceeded: nothing may be called.
+            NoTarget, BudgetExceeded: no target may be called.
         """
         view, context = self.begin(view)
         if observers:
@@ -306,7 +309,7 @@ class Router:
         return Run(flow, self._clock, context.observers, self._reservers.resend, context.on_broken)
 
     def begin(self, view: View) -> tuple[View, FlowContext]:
-        """The view at the moment its step begins, and what a flow over it needs: for whoever makes calls in a way of its own."""
+        """Return the view at the start of its step, and the context of its flow. For callers with their own driver."""
         if self._file is not None:
             self._file.look(self.reload)
         if not self._looked:
@@ -315,43 +318,45 @@ class Router:
         return view.begun(self._context.clock(), self._draws.bits()), self._context
 
     def decide(self, view: View) -> Shortlist:
-        """The decision for `view`, without calling anybody: a policy that would ask a model is passed over."""
+        """Return the decision for `view` without any call: a policy that would ask a model is skipped."""
         return decide_alone(*self.begin(view))
 
     def explain(self, view: View | None = None) -> Explanation:
-        """Who was ruled out, who leads, why, and what the estimators know, for `view` or an empty request; print it."""
+        """Explain the decision for `view` or an empty request: ruled out targets, order, reasons, estimates; print it."""
         from switchwise.suggestion import explained
 
         return explained(view := view or View(), self.decide(view), self.policies)
 
     def suggest(self, view: View, than: str | None = None) -> Suggestion:
-        """The decision as a value to show or to ask about: whom instead of `than` (the first of the pool), why, what it saves and loses."""
+        """Return the decision as a suggestion: the target instead of `than` (the first of the pool), reason, savings and
+        losses."""
         from switchwise.suggestion import suggestion
 
         return suggestion(view.begun(self._context.clock(), 0), self.decide(view), self.policies, than)
 
     def health(self) -> dict[str, CircuitState]:
-        """The circuit of each target and account that was called, by name; empty without `Healthy` in the chain."""
+        """Circuits of the called targets and accounts by name; empty without `Healthy` in the chain."""
         now = self._context.clock()
         return {name: state for breaker in self._breakers for name, state in breaker.health(now).items()}
 
     def reset(self, name: str | None = None) -> None:
-        """Close circuits at once: for whoever has put a key, an account or a model name right.
+        """Close circuits at once, for use after a key, an account or a model name is corrected.
 
         Parameters:
-            name: a target, a provider, an account or a name that `health` gives; None: all.
+            name: a target, a provider, an account or a name from `health`; None: all.
         """
         refuse_circuit(name)
         for breaker in self._breakers:
             breaker.reset(name)
 
     def feedback(self, decision: str, reward: float, kind: str = "feedback") -> None:
-        """Tell the policies, and the observers, how well a decision turned out.
+        """Report the outcome of a decision to the policies and observers.
 
         Parameters:
             decision: `Outcome.decision`, or the id in the journal.
             reward: from 0 (bad) to 1 (good).
-            kind: what says so: `feedback`, `task` (how a whole task ended), `gate`, `edited`, `user_turn` ...; they weigh differently.
+            kind: source of the outcome: `feedback`, `task` (the end of a whole task), `gate`, `edited`, `user_turn` ...; their
+                weights differ.
         """
         refuse_feedback(decision, reward, kind)
         for policy in self._rewarded:
@@ -360,27 +365,28 @@ class Router:
         self.report(Event(EventKind.FEEDBACK, decision, time=self._context.clock(), decision=decision, details=what))
 
     def report(self, event: Event) -> None:
-        """Send an event to the observers: for gates and other components used with a router."""
+        """Send an event to the observers. For gates and other components."""
         tell(self._context.observers.event, event)
 
     def observe(self, attempt: Attempt) -> None:
-        """Let the policies learn from an attempt that another router made, as one does in whose shadow this one decides."""
+        """Let the policies learn from an attempt of another router, such as the live one of a shadow."""
         learn_all(self._learners, attempt)
 
     def dump(self) -> dict[str, Any]:
-        """All that the policies remember, as JSON types."""
+        """The state of the policies as JSON types."""
         return {name: policy.dump() for name, policy in self._remembering.items()}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump` gave, in a router of the same policies: all of it, or nothing.
+        """Restore a result of `dump` of a router with the same policies: all of it, or nothing.
 
         Raises:
-            ConfigurationError: the state is of other policies or of another version, or was spoilt; the message names the policy.
+            ConfigurationError: the state is from other policies or another version, or is damaged; the message names the
+                policy.
         """
         take_over(self._remembering, state)
 
     def _look_for_telemetry(self) -> None:
-        """Add what the application has configured by the first step."""
+        """Add the telemetry that the application has configured by the first step."""
         self._looked = True
         if more := found(self._observers):
             self._context = replace(self._context, observers=self._context.observers.with_further(more))

@@ -1,4 +1,4 @@
-"""A decision as a suggestion: who should answer, instead of whom, why, at what price, and what is lost. Nobody acts on it."""
+"""A decision as a suggestion: target, alternative, reason, cost and losses, for display or confirmation."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from switchwise.switching.advisor import Advisor
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One target of the pool.
+    """One target of the pool with its estimates.
 
     Parameters:
-        target: its name.
-        chance: how likely it solves the call, from 0 to 1; None: nothing is known.
-        source: where that is from.
-        dollars: USD of this call, with an answer of 500 tokens and what is expected to be cached; None: no price is known.
-        task: USD of a whole task of this kind; None: not known.
-        cold: tokens of the prompt that it has not cached.
-        out: why it may not be called; empty: it may.
+        target: name of the target.
+        chance: probability that it solves the call, from 0 to 1; None: unknown.
+        source: origin of `chance`.
+        dollars: cost of this call in USD, with an answer of 500 tokens and the expected cache reads; None: no price.
+        task: cost of a whole task of this kind in USD; None: unknown.
+        cold: uncached tokens of the prompt.
+        out: why it is ruled out; empty: it may be called.
     """
 
     target: str
@@ -53,17 +53,17 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """What a router would do: print it, or ask somebody.
+    """What a router would do: print it, or ask the user to confirm it.
 
     Parameters:
-        target: who should answer.
-        then: the fallback order after it.
-        instead_of: whom it is compared with.
-        policy, level, because: of the opinion that settled it.
+        target: suggested target.
+        then: fallback order after it.
+        instead_of: target of the comparison.
+        policy, level, because: the preference that decided.
         options: all targets of the pool.
-        saves: USD that this call costs less than with `instead_of`; negative: more; None: a price is not known.
-        loses: chance of success that is given up, in probability; negative: won; None: not known.
-        cold: tokens of the prompt that must be read once more, because `instead_of` has them cached and `target` has not.
+        saves: USD saved on this call against `instead_of`; negative: it costs more; None: a price is unknown.
+        loses: loss of success probability; negative: a gain; None: unknown.
+        cold: tokens of the prompt that `instead_of` has cached and `target` has not.
     """
 
     target: str
@@ -79,11 +79,11 @@ class Suggestion:
 
     @property
     def changes(self) -> bool:
-        """Another target is suggested than the one that it is compared with."""
+        """Whether the suggested target differs from `instead_of`."""
         return self.target != self.instead_of
 
     def as_dict(self) -> dict[str, Any]:
-        """In JSON types."""
+        """Return JSON types."""
         return {**asdict(self), "then": list(self.then), "options": [asdict(each) for each in self.options]}
 
     def __str__(self) -> str:
@@ -104,17 +104,17 @@ class Suggestion:
 
 
 def suggestion(view: View, decided: Shortlist, policies: Iterable[object], than: str | None = None) -> Suggestion:
-    """The finished decision as a suggestion.
+    """Return the finished decision as a suggestion.
 
     Parameters:
         view: the request.
-        decided: what the router decided.
-        policies: of the router; their estimators and ledgers are asked.
-        than: the target or role to compare with; None: the first of the pool.
+        decided: the router's decision.
+        policies: the router's policies, with their estimators and ledgers. than: target or role to compare with; None: the
+            first of the pool.
 
     Raises:
-        NoTarget, BudgetExceeded: nothing may be called.
-        ConfigurationError: `than` names nothing in the pool.
+        NoTarget, BudgetExceeded: no target may be called.
+        ConfigurationError: `than` is neither a target nor a role of the pool.
     """
     if not decided.targets:
         best_rejected(decided, ())
@@ -137,18 +137,18 @@ def suggestion(view: View, decided: Shortlist, policies: Iterable[object], than:
 
 
 def explained(view: View, decided: Shortlist, policies: Iterable[object]) -> Explanation:
-    """The finished decision, told to a person, with what the router's estimators know of each target."""
+    """Explain the finished decision, with the estimates of the router's estimators."""
     return Explanation(decided, tuple(options_of(view, decided, policies, shipped=False)))
 
 
 def options_of(view: View, decided: Shortlist, policies: Iterable[object], *, shipped: bool = True) -> list[Option]:
-    """What is known of each target of the pool, for one request.
+    """Estimates for each target of the pool, for one request.
 
     Parameters:
         view: the request.
         decided: the finished decision.
         policies: of the router; their estimators and ledgers are asked.
-        shipped: where no estimator of theirs knows anything, the shipped table is asked; False: nothing is said then.
+        shipped: use the shipped table if no estimator has evidence; False: no estimates then.
     """
     pool, parts = decided.pool.targets, [*_unwrapped(policies)]
     estimates = _estimates(view, pool, parts) or ([*estimate(Priors(), view, pool)] if shipped else [])
@@ -166,7 +166,7 @@ def options_of(view: View, decided: Shortlist, policies: Iterable[object], *, sh
 
 
 def _unwrapped(policies: Iterable[object]) -> Iterator[object]:
-    """The policies, and those inside of them (`hold`, `Canary`)."""
+    """The policies, and those inside them (`hold`, `Canary`)."""
     for policy in policies:
         yield policy
         if (inner := getattr(policy, "policy", None)) is not None:
@@ -174,7 +174,7 @@ def _unwrapped(policies: Iterable[object]) -> Iterator[object]:
 
 
 def _estimates(view: View, pool: tuple[Target, ...], parts: Iterable[object]) -> list[Estimate]:
-    """Those of the first estimator of the chain that knows something; empty: none does."""
+    """Estimates of the first estimator of the chain with evidence; empty if none has any."""
     for part in parts:
         quality: Estimator | None = getattr(part, "quality", None)
         found = [*estimate(quality, view, pool)] if quality is not None else []

@@ -1,4 +1,4 @@
-"""The gate: finished work is checked before a run ends, and goes back where it is not good."""
+"""The gate: check finished work before a run ends, and send it back if it is rejected."""
 
 from switchwise.gate.finding import Begins, Check, ChecksAsync, Finding, Standing, Work
 from switchwise.gate.gate import CAREFUL, MARK, Gate, Passage, Ruling

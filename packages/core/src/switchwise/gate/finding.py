@@ -1,4 +1,4 @@
-"""The result of a check of finished work. It has four values: a check that could not judge is not a pass."""
+"""Results of a check of finished work, with four values: a check that could not judge is not a pass."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from switchwise.nouns.signals import Turn
 
 
 class Standing(Enum):
-    """How finished work stands after a check."""
+    """Standing of finished work after a check."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
@@ -21,14 +21,14 @@ class Standing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What an agent, sub-agent or task hands in when it says that it is done.
+    """The finished work of an agent, sub-agent or task.
 
     Parameters:
         text: its last answer.
-        conversation: how it came there.
-        session: whose work it is.
-        root: the folder in which it worked; empty: none is known.
-        begun: what the check noted when the work began (`Begins.begin`), as JSON types.
+        conversation: the conversation of the run.
+        session: session of the run.
+        root: folder of the work; empty: unknown.
+        begun: result of `Begins.begin` at the start of the work, as JSON types.
     """
 
     text: str = ""
@@ -40,15 +40,15 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check says.
+    """The result of a check.
 
     Parameters:
-        standing: one of four; only a rejection spends a try.
-        because: why, in a line.
-        details: what the model is shown of it; empty: `because`.
-        score: how good it is, from 0 to 1.
-        cost: USD that the check cost; None: unknown.
-        seconds: how long it took.
+        standing: one of four values; only a rejection uses up a try.
+        because: the reason in one line.
+        details: text shown to the model; empty: `because`.
+        score: quality from 0 to 1.
+        cost: cost of the check in USD; None: unknown.
+        seconds: duration of the check.
     """
 
     standing: Standing
@@ -60,28 +60,28 @@ class Finding:
 
     @property
     def accepted(self) -> bool:
-        """The work is good."""
+        """Whether the work is accepted."""
         return self.standing is Standing.ACCEPTED
 
 
 class Check(Protocol):
-    """Judges finished work. It may take minutes; what it raises counts as `Standing.BROKEN`."""
+    """Check of finished work. It may take minutes; an exception counts as `Standing.BROKEN`."""
 
     def __call__(self, work: Work) -> Finding:
-        """What is to be said of `work`."""
+        """Return the finding for `work`."""
 
 
 @runtime_checkable
 class Begins(Protocol):
-    """A check that notes something before the work begins, such as what its files are."""
+    """A check that records something before the work begins, such as digests of files."""
 
     def begin(self, root: str) -> Any:
-        """What it needs to know at the end, as JSON types; it stands in `Work.begun` then."""
+        """Return what the check needs at the end, as JSON types; it is passed as `Work.begun`."""
 
 
 @runtime_checkable
 class ChecksAsync(Protocol):
-    """A check that does not hold up an event loop."""
+    """A check that does not block an event loop."""
 
     async def acheck(self, work: Work) -> Finding:
-        """As the call."""
+        """Async form of `__call__`."""

@@ -1,4 +1,6 @@
-"""Estimators: how likely each target solves this call, how much is known, and from where. One to a file; docs/guide/quality.md says which when."""
+"""Estimators of each target's chance to solve a call, with evidence and source; one per file. docs/guide/quality.md compares
+them.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -1,10 +1,10 @@
-"""How hard a request is in the opinion of a model that reads it: a decision model, or a small chat model.
+"""Adjust estimates by the difficulty that a decision model or a small chat model sees in the request.
 
-Use it for single questions where nothing is graded yet and a call that costs next to nothing may look first; `boundary` asks only where a
-cheaper score cannot tell. Not per step of an agent: a remote decision takes a quarter of a second. What it costs is counted as a call of
-the purpose `ask`.
+Use it for single questions without graded outcomes, where a very cheap call may run first; with `boundary` it asks only where a
+cheaper score is undecided. Not per step of an agent: a remote decision takes a quarter of a second. Its cost is counted as a
+call of the purpose `ask`.
 
-Source: LLM classifiers as routers have them; on 80 synthetic requests a decision model hits the tier 95 times of 100 (published by others).
+Source: LLM classifiers, as in other routers; published: on 80 synthetic requests a decision model chose the right tier in 95 %.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from switchwise.quality.text.words import cut
 from switchwise.state.in_process import Memory
 
 QUESTION = "difficulty"
-LONGEST = 4_000  # characters of the beginning and of the end that are judged
+LONGEST = 4_000  # characters of the beginning, and of the end, that are judged
 USUAL = Question.score(
     "How hard is this request for a small, cheap language model to get right? Judge the work that it asks for, not its length.",
     {
@@ -37,23 +37,24 @@ USUAL = Question.score(
 
 
 class AskModel:
-    """Moves what is given by a model's opinion of how hard the request is, asked once for each turn of the user, task or session.
+    """Adjust the given estimates by a model's rating of the request, asked once per user turn, task or session.
 
-    A model that fails, declines or is not understood changes nothing, and is not asked again for `pause` seconds. The same turn is never
-    asked about twice. `explain` asks nobody: there a policy that needs the answer has no opinion.
+    A model that fails, declines or gives no readable answer changes nothing, and is not asked again for `pause` seconds. The
+    same turn is never rated twice. `explain` makes no calls: there a policy that needs the answer has no opinion.
 
     Parameters:
         model: a decision model, or the name (or role) of a target of the pool.
-        question: a score from easy to hard; None: three levels.
-        every: `turn`, `task` or `session`.
-        strength: how far the hardest level moves the log odds down, and the easiest up.
-        boundary: a cheaper score of the view from -3 (easy) to 3 (hard), such as `lambda view: complexity(view.conversation.last_user)`,
-            and how near to 0 it must be for the model to be asked; None: always asked.
-        pause: seconds for which a model that failed is not asked.
-        size: answers that are remembered.
+        question: a score question from easy to hard; None: three levels.
+        every: ask once per `turn`, `task` or `session`.
+        strength: change of the log odds at the hardest (down) and easiest (up) level.
+        boundary: a cheaper score of the view from -3 (easy) to 3 (hard), such as `lambda view:
+            complexity(view.conversation.last_user)`, and the distance from 0 within which the model is asked; None: always
+            asked.
+        pause: seconds without questions after the model failed.
+        size: most answers remembered.
 
     Raises:
-        ConfigurationError: a parameter is out of range; or, when the router is built, no target goes by that name.
+        ConfigurationError: a parameter is out of range; or, when the router is built, `model` is not in the pool.
 
     >>> from switchwise import Pool, Router, Target, Turn, View, drive
     >>> from switchwise.nouns.exchange.conversation import Conversation
@@ -100,16 +101,16 @@ class AskModel:
 
     @property
     def asks(self) -> tuple[Target, ...]:
-        """The model as a target, where it stands outside of the pool."""
+        """The model as a target, if it is not in the pool."""
         return () if isinstance(self.model, str) else (self.model.target,)
 
     def check(self, pool: Pool) -> None:
-        """The model must be something in the pool where it is named."""
+        """Check that `model` is in the pool, if it is a name."""
         if isinstance(self.model, str):
             pool.select(self.model)
 
     def prepare(self, view: View) -> Generator[Any, Any, None] | None:
-        """The question that must be asked first; None: the answer is known, or nobody needs to be asked."""
+        """The question to ask first; None if the answer is known or not needed."""
         text = view.conversation.last_user
         if not text or view.now < self._rest or view.attempts or self._answers.get(self._key(view)) is not None:
             return None

@@ -1,4 +1,4 @@
-"""What policies that take an estimator share: they pass on outcomes, and weigh success against money and time."""
+"""Base classes of policies with an estimator: pass outcomes on, weigh success against money and time."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from switchwise.nouns.view import View
 from switchwise.quality.estimate import UNKNOWN, Estimate, Estimator
 from switchwise.state.store import Store
 
-GUARD = 0.01  # promised success above which a text may overrule the table
-ANSWER = 500  # tokens of a usual answer, where only list prices are known
+GUARD = 0.01  # promised success above which the text may overrule the table
+ANSWER = 500  # assumed tokens of an answer where only list prices are known
 
 
 class UsesQuality:
-    """A policy with an estimator: outcomes reported to the policy reach the estimator, which is dumped and loaded with it.
+    """Base class of policies with an estimator: it passes outcomes on and includes the estimator's state in `dump` and `load`.
 
     Parameters:
         quality: an estimator.
 
     Raises:
-        ConfigurationError: it is not one.
+        ConfigurationError: `quality` is not an estimator.
     """
 
     name = "UsesQuality"
@@ -41,7 +41,7 @@ class UsesQuality:
 
     @property
     def asks(self) -> tuple[Target, ...]:
-        """Models outside of the pool that the estimator asks."""
+        """The models outside the pool that the estimator asks."""
         return tuple(getattr(self.quality, "asks", ()))
 
     def check(self, pool: Pool) -> None:
@@ -71,22 +71,22 @@ class UsesQuality:
         return [found[target.base] for target in targets]
 
     def use_store(self, store: Store) -> None:
-        """Keep the estimator's memory in `store`."""
+        """Keep the estimator's state in `store`."""
         if (use := getattr(self.quality, "use_store", None)) is not None:
             use(store)
 
     def learn(self, attempt: Attempt) -> None:
-        """Tell the estimator."""
+        """Pass the attempt to the estimator."""
         if (learn := getattr(self.quality, "learn", None)) is not None:
             learn(attempt)
 
     def feedback(self, decision: str, reward: float, kind: str = "feedback") -> None:
-        """Tell the estimator how a decision turned out."""
+        """Pass the outcome of a decision to the estimator."""
         if (learn := getattr(self.quality, "feedback", None)) is not None:
             learn(decision, reward, kind)
 
     def dump(self) -> Mapping[str, Any]:
-        """What the estimator remembers."""
+        """The state of the estimator as JSON data."""
         dump = getattr(self.quality, "dump", None)
         return {"quality": dump() if dump is not None else {}}
 
@@ -97,14 +97,14 @@ class UsesQuality:
 
 
 class Weighs(UsesQuality):
-    """Values of targets in dollars: `p` x what a solved task is worth - what it costs - its seconds x what a second is worth.
+    """Base class of policies that order targets by value in dollars: `p` x `value` - cost - seconds x `second`.
 
     Parameters:
         quality: an estimator.
-        value: USD that a solved task is worth.
-        second: USD that a second of waiting costs.
-        guard: promised success above which what the text says may overrule the table.
-        when: on which requests; None: all.
+        value: worth of a solved task in USD.
+        second: cost of a second of waiting in USD.
+        guard: promised success above which an estimate from the text may overrule the table.
+        when: condition on the request; None: always.
 
     Raises:
         ConfigurationError: a parameter is out of range.
@@ -128,7 +128,8 @@ class Weighs(UsesQuality):
         self.when = when
 
     def _spent(self, view: View, targets: Sequence[Target], estimates: Sequence[Estimate]) -> list[float] | None:
-        """USD and waiting of each target: whole tasks where all are known, else one call at list prices; None: neither is known."""
+        """Cost in USD and waiting of each target: of whole tasks if all are known, else of one call at list prices; None if
+        unknown."""
         second = self.second
         known = [each.dollars for each in estimates if each.n and each.dollars is not None]
         if known and len(known) == sum([each.n > 0 for each in estimates]):
@@ -152,7 +153,7 @@ class Weighs(UsesQuality):
         chances: Sequence[float],
         how: str = "",
     ) -> Shortlist:
-        """The shortlist by value; targets of which nothing is known come last."""
+        """The shortlist ordered by value; targets without evidence come last."""
         targets, value = shortlist.targets, self.value
         worth = [chance * value - cost for chance, cost in zip(chances, spent, strict=True)]
         unknown = -1e9
@@ -165,7 +166,7 @@ class Weighs(UsesQuality):
             ]
             table = max(range(len(based)), key=based.__getitem__)
             if table != best and ranked[best] - ranked[table] <= self.guard * value:
-                top = ranked[best] + 1e-9  # the text promises too little to overrule the table
+                top = ranked[best] + 1e-9  # the text's promised success is too low to overrule the table
                 ranked = [
                     top if target.base == targets[table].base else each for target, each in zip(targets, ranked, strict=True)
                 ]

@@ -1,7 +1,8 @@
-"""How complex a request looks by ten dense features: length, digits, mathematical signs, lines; no words.
+"""Adjust estimates by the complexity of the request, from ten dense features: length, digits, mathematical signs, lines; no
+words.
 
-Use it where nothing is graded yet: of all that can be read from a text it is the only thing that carries over to work that was never
-seen, and even that is not significantly better than length alone (0.61 against 0.59 APGR on unseen subjects). Prefer any outcome to it.
+Use it without graded outcomes: it is the only property of the text that transfers to new kinds of work, and even so is not
+significantly better than length alone (0.61 against 0.59 APGR on unseen subjects). Prefer outcomes wherever there are some.
 
 Source: `tools/make_priors.py` fits the weights on public questions; docs/guide/quality.md has the measurements. Needs numpy.
 """
@@ -25,10 +26,10 @@ from switchwise.state.in_process import Memory
 
 
 class Complexity:
-    """Moves what is given: a complex request costs every target some of its chance, and the weaker ones more.
+    """Adjust the given estimates: a complex request lowers every target's chance, and the weaker ones' more.
 
     Parameters:
-        strength: how far it moves the log odds per standard deviation of complexity; 0.5 is what public sets show.
+        strength: change of the log odds per standard deviation of complexity; 0.5 is the value on public data.
 
     Raises:
         ConfigurationError: `strength` is out of range.
@@ -71,7 +72,7 @@ class Complexity:
 
 
 def complexity(text: str) -> float:
-    """How complex a text looks, in standard deviations of public questions, between -3 and 3."""
+    """Complexity of a text in standard deviations of public questions, between -3 and 3."""
     weights, shift = _weights()
     score = sum(a * b for a, b in zip(dense(cut(text).encode("utf-8", "replace")), weights, strict=True)) - shift
     return float(min(max(score, -3.0), 3.0))

@@ -1,11 +1,9 @@
-"""What an estimator is: it says how likely each target solves a call, with how much is known and from where.
+"""Protocol of estimators: each target's chance to solve a call, with evidence and source.
 
-An estimator is asked with the view, the targets, and what is known of them so far (`given`): it moves those estimates as far as its own
-evidence goes, and leaves the others as they are. So several are joined by asking one after the other, the most general first (`Shrunk`).
-Rules:
-1. The same view, targets and memory give the same estimates; it does no I/O and learns nothing while it is asked.
-2. It never keeps text: digests and numbers only.
-3. What it does not know it says with `n = 0`, and `p` is then nobody's opinion.
+An estimator receives the view, the targets, and the estimates so far (`given`): it changes them as far as its own evidence
+goes, and returns the others unchanged. So several estimators run one after the other, the most general first (`Shrunk`). Rules:
+1. The same view, targets and state give the same estimates; estimating does no I/O and does not learn. 2. It never keeps text,
+only digests and numbers. 3. Without evidence `n` is 0, and `p` has no meaning.
 """
 
 from __future__ import annotations
@@ -19,30 +17,30 @@ from switchwise.nouns.target import Target
 from switchwise.nouns.validation import number
 from switchwise.nouns.view import View
 
-# How much one grade of each kind counts, as a share of an outcome that was checked.
+# Weight of one grade of each kind, as a share of a checked outcome.
 WEIGHTS: Mapping[str, float] = {
     "task": 1.0,  # the end of a task: its tests pass, its change was accepted
     "gate": 1.0,  # a check of a whole run
     "evaluation": 1.0,  # a graded run of an evaluation
-    "feedback": 1.0,  # a user or an application said so
-    "langsmith": 1.0,  # feedback that was given there
+    "feedback": 1.0,  # reported by a user or an application
+    "langsmith": 1.0,  # feedback given in a tracing tool
     "edited": 0.5,  # a person changed it before it was used
-    "verdict": 0.5,  # a verifier's opinion of one reply
+    "verdict": 0.5,  # a verifier's verdict on one reply
     "recorded": 0.5,  # a recorded set: other prompts, another time
-    "user_turn": 0.1,  # what the user said next: weak
+    "user_turn": 0.1,  # the user's next turn: weak
 }
 
 
 class Estimate(NamedTuple):
-    """What is known of one target for one call.
+    """Estimate for one target and one call.
 
     Parameters:
         p: probability that it solves the call.
-        n: how many outcomes that is worth; 0: nothing is known, and `p` is nobody's opinion.
-        dollars: mean cost of one task; None: not known.
-        seconds: mean duration of one task; None: not known.
-        source: where it is from, in a few words.
-        base: the probability without what is special to this very text; None: the same.
+        n: evidence, in outcomes; 0: none, and `p` has no meaning.
+        dollars: mean cost of one task in USD; None: unknown.
+        seconds: mean duration of one task; None: unknown.
+        source: origin of the estimate, in a few words.
+        base: probability without the effect of the text; None: equal to `p`.
     """
 
     p: float = 0.5
@@ -55,21 +53,21 @@ class Estimate(NamedTuple):
 
 UNKNOWN = Estimate()
 Filed = Any
-"""What an estimator files a view under: JSON data, without text."""
+"""What an estimator keeps of a view until its outcome: JSON data, without text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """How well a call or task turned out.
+    """Outcome of a call or task.
 
     Parameters:
         solved: from 0 (failed) to 1 (solved).
-        kind: what said so, one of `WEIGHTS`.
-        dollars: cost of the task; None: not known.
-        seconds: its duration; None: not known.
+        kind: source of the grade, one of `WEIGHTS`.
+        dollars: cost of the task in USD; None: unknown.
+        seconds: duration of the task; None: unknown.
 
     Raises:
-        ConfigurationError: `solved` is out of range, or nobody knows the kind.
+        ConfigurationError: `solved` is out of range, or `kind` is unknown.
     """
 
     solved: float
@@ -84,40 +82,40 @@ class Grade:
 
     @property
     def weight(self) -> float:
-        """How much it counts, as a share of an outcome that was checked."""
+        """Its weight, as a share of a checked outcome."""
         return WEIGHTS[self.kind]
 
 
 class Estimator(Protocol):
-    """Says how likely each target solves a call."""
+    """Protocol of estimators of each target's chance to solve a call."""
 
     def estimate(self, view: View, targets: Sequence[Target], given: Sequence[Estimate]) -> Sequence[Estimate]:
         """One estimate per target, in their order.
 
         Parameters:
             view: the request.
-            targets: whom it is asked about.
-            given: what is known of them so far, in the same order.
+            targets: targets to estimate.
+            given: estimates so far, in the same order.
         """
 
 
 @runtime_checkable
 class Observes(Protocol):
-    """It learns from grades."""
+    """Protocol of estimators that learn from grades."""
 
     def filed(self, view: View) -> Filed:
-        """What it will need of the view once the outcome is known, as JSON data without text."""
+        """What is needed of the view when the outcome arrives, as JSON data without text."""
 
     def observe(self, filed: Filed, target: str, grade: Grade) -> None:
-        """Take in how well a target did.
+        """Learn an outcome of a target.
 
         Parameters:
-            filed: what `filed` gave for the view.
-            target: its name.
-            grade: how well, and who says so.
+            filed: result of `filed` for the view.
+            target: name of the target.
+            grade: the outcome and its source.
         """
 
 
 def estimate(estimator: Estimator, view: View, targets: Sequence[Target]) -> Sequence[Estimate]:
-    """One estimate per target, from nothing."""
+    """Return one estimate per target, without given estimates."""
     return estimator.estimate(view, targets, [UNKNOWN] * len(targets))

@@ -1,7 +1,8 @@
-"""How each target did on this kind of work: a table by agent, phase and task, shrunk towards its parents.
+"""Estimate success by label: a table by agent, phase and task, shrunk towards its parent labels.
 
-Use it wherever outcomes come in: it is as good as any model of the text, costs 10 us, and says how much it knows. It needs a hundred or
-so graded calls per kind of work before it moves much. Not for whole agent tasks by repository: no label helps there.
+Use it wherever outcomes are reported: it is as good as any model of the text, costs 10 us, and reports its evidence. It needs
+about a hundred graded calls per kind of work before it changes much. Not for whole agent tasks by repository: no label helps
+there.
 
 Source: empirical Bayes; C. N. Morris, "Parametric empirical Bayes inference" (1983). docs/guide/quality.md has the measurements.
 """
@@ -23,14 +24,14 @@ from switchwise.state.store import Store
 Label = tuple[str, ...]
 Cell = list[float]  # outcomes, solved, squares; outcomes with a cost, dollars; outcomes with a duration, seconds
 EMPTY: Cell = [0.0] * 7
-PRIOR = 20.0  # outcomes that what was given is worth at most
+PRIOR = 20.0  # most evidence of the given estimate, in outcomes
 LEAST, MOST, UNTIL_KNOWN = 5.0, 1e6, 50.0  # bounds of k; its value until two labels have data
-RECENT = 1_000  # labels whose last estimates are kept
-COST_PRIOR = 5.0  # outcomes that the parent's mean cost is worth
+RECENT = 1_000  # labels whose last estimates are cached
+COST_PRIOR = 5.0  # evidence of the parent's mean cost, in outcomes
 
 
 def usual_label(view: View) -> Label:
-    """Agent, phase, task: from general to special. A task that is named like the phase adds nothing.
+    """Agent, phase, task: from general to special. A task named like the phase is left out.
 
     >>> usual_label(View())
     ('main',)
@@ -43,16 +44,17 @@ def usual_label(view: View) -> Label:
 class LabelTable(Learning):
     """Empirical Bayes over the label of a call: `(n * own mean + k * parent's mean) / (n + k)`, level by level.
 
-    `k` follows from the outcomes (method of moments, what all targets share taken out): where labels tell nothing it grows, and the
-    table falls back to the means over all calls. Those are shrunk towards what was given, such as `Priors`.
+    `k` is estimated from the outcomes (method of moments, after removing what all targets share): where labels carry no
+    information it grows, and the table falls back to the means over all calls. Those are shrunk towards the given estimates,
+    such as `Priors`.
 
     Parameters:
         label: view -> its label, from general to special; None: agent, phase, task.
-        prior: outcomes that what was given is worth at most.
-        notices: forget what a target did under a label once its rate there is shown to have dropped.
-        size: labels that are remembered; the least recently used one is evicted first.
-        store: where it remembers; None: in this process.
-        name: of its tables in the store.
+        prior: most evidence of the given estimate, in outcomes.
+        notices: forget a target's outcomes under a label when its rate there is shown to have dropped.
+        size: most labels remembered; the least recently used one is evicted first.
+        store: where outcomes are kept; None: in this process.
+        name: prefix of its tables in the store.
 
     Raises:
         ConfigurationError: a parameter is out of range.
@@ -89,7 +91,7 @@ class LabelTable(Learning):
         self._cells = self._keep("_cells", f"quality/{name}/cells", size)  # (tenant, *label) -> target -> cell
         self._alarms = self._keep("_alarms", f"quality/{name}/alarms", size)  # (tenant, *label, target) -> sum and rate
         self._k = UNTIL_KNOWN
-        # Label -> targets, cells and estimates of its last call: cells are replaced when they change, so that equal ones give the same answer.
+        # Label -> targets, cells and estimates of its last call: cells are replaced when they change, so identical cells give the same answer.
         self._last: dict[Label, tuple[Sequence[Target], list[Any], Sequence[Estimate], float, Sequence[Estimate]]] = {}
         self._due, self._learnt = 40, 0
 
@@ -124,15 +126,15 @@ class LabelTable(Learning):
                     found.append((0.0, 0.0))
                     continue
                 own[j] = (depth, cell)
-                below = finer.get(name) if finer else None  # counted there: here only what its siblings did
+                below = finer.get(name) if finer else None  # counted there: here only the outcomes of its siblings
                 found.append((cell[0], cell[1]) if below is None else (max(cell[0] - below[0], 0.0), cell[1] - below[1]))
             common = 0.0
-            if depth < len(label) and level_is_given:  # siblings tell which target is better, not how hard this label is
+            if depth < len(label) and level_is_given:  # siblings show which target is better, not how hard this label is
                 total = sum([n for n, _ in found])
                 common = sum([solved - n * p for (n, solved), p in zip(found, ps, strict=True)]) / total if total else 0.0
             for j, (n, solved) in enumerate(found):
                 known = evidence[j]
-                weight = self._k * known / (self._k + known) if i else known  # a parent of little evidence is worth less than k
+                weight = self._k * known / (self._k + known) if i else known  # a parent with little evidence counts less than k
                 if n > 1e-9:
                     ps[j] = min(max((solved - n * common + weight * ps[j]) / (n + weight), 0.0), 1.0)
                 evidence[j] = n + weight
@@ -145,7 +147,7 @@ class LabelTable(Learning):
         depth, cell = own
         dollars, seconds = given.dollars, given.seconds
         _, _, _, priced, spent, timed, took = cell
-        here = depth == len(label)  # costs of sibling labels are of other work: only where nothing else is known
+        here = depth == len(label)  # costs of sibling labels belong to other work: used only without other data
         if priced and (here or dollars is None):
             dollars = spent / priced if dollars is None else (spent + COST_PRIOR * dollars) / (priced + COST_PRIOR)
         if timed and (here or seconds is None):
@@ -183,7 +185,7 @@ class LabelTable(Learning):
             self._k = pooled_k([(name, cells) for name, cells in self._cells.items() if len(name) == 2])
 
     def _dropped(self, label: Label, target: str, grade: Grade) -> bool:
-        """Whether the target's rate here has fallen; what it did here is then forgotten, and taken out of the parents."""
+        """Return whether the target's rate here has dropped; its outcomes here are then forgotten, in the parents too."""
         own = (self._cells.get(label) or {}).get(target, EMPTY)
         if own[0] < PRIOR:
             return False
@@ -205,7 +207,7 @@ class LabelTable(Learning):
         return True
 
     def dump(self) -> Mapping[str, Any]:
-        """All that it remembers, as JSON types."""
+        """The state as JSON types."""
         return {
             "cells": entries(self._cells),
             "k": self._k,
@@ -236,7 +238,7 @@ class LabelTable(Learning):
 
 
 def pooled_k(rows: Sequence[tuple[Label, Mapping[str, Cell]]]) -> float:
-    """Outcomes that a parent's mean is worth compared to its labels' own: as `switchwise.quality.fitting.shrinkage`, without numpy."""
+    """Weight of a parent's mean, in outcomes: as `switchwise.quality.fitting.shrinkage`, without numpy."""
     totals: dict[str, list[float]] = {}
     within = count = 0.0
     for _, cells in rows:

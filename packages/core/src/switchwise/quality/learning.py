@@ -1,4 +1,4 @@
-"""How outcomes reach an estimator: attempts and their verdicts, feedback by decision id, the end of a task. Each counts once.
+"""Convert outcomes to grades for an estimator: verdicts on attempts, feedback by decision id, ends of tasks. Each counts once.
 
 An estimator that learns inherits from `Learning`. The policies that use it pass on the outcomes that the router reports, so that one estimator in
 several policies receives each outcome several times: known outcomes are remembered, and count once.
@@ -17,17 +17,17 @@ from switchwise.quality.estimate import Filed, Grade
 from switchwise.state.in_process import InProcess
 from switchwise.state.store import Store, Table
 
-WAITING = 10_000  # decisions whose outcome is still awaited
-ANY = ""  # feedback goes by the id of the decision alone, which is random: its tenant is not known
+WAITING = 10_000  # decisions that await an outcome
+ANY = ""  # feedback has only the decision's id, which is random: its tenant is unknown
 
 
 class Learning:
-    """Converts outcomes that a router reports to grades: of a call when it was judged, of its task when somebody says how that ended.
+    """Base class of estimators that learn: a verdict grades a call, feedback grades its task.
 
     Parameters:
-        store: where it remembers; None: in this process.
-        name: of its tables in the store; two estimators that must not mix need two names.
-        waiting: decisions that are remembered until somebody says how they turned out.
+        store: where state is kept; None: in this process.
+        name: prefix of its tables in the store; estimators that must not share state need different names.
+        waiting: most decisions remembered until their outcome arrives.
     """
 
     def __init__(self, store: Store | None, name: str, waiting: int = WAITING) -> None:
@@ -39,12 +39,12 @@ class Learning:
         self._spent = self._keep("_spent", f"quality/{name}/spent", waiting)
 
     def _keep(self, attribute: str, table: str, size: int) -> Table:
-        """The table of that name, to be kept under `attribute` wherever the memory moves."""
+        """Open the table of that name and keep it under `attribute`, also when the store changes."""
         self._sizes[attribute] = (table, size)
         return self._store.table(table, size)
 
     def use_store(self, store: Store) -> None:
-        """Keep the memory in `store`, with what was remembered so far; without effect where it was given a store already."""
+        """Move the state to `store`; no effect if the constructor got a store."""
         if self._given_store:
             return
         self._store, self._given_store = store, True
@@ -56,15 +56,15 @@ class Learning:
             setattr(self, attribute, new)
 
     def filed(self, view: View) -> Filed:
-        """What is needed of the view once the outcome is known, as JSON data without text."""
+        """What is needed of the view when the outcome arrives, as JSON data without text."""
         raise NotImplementedError
 
     def observe(self, filed: Filed, target: str, grade: Grade) -> None:
-        """Take in how well a target did."""
+        """Learn an outcome of a target."""
         raise NotImplementedError
 
     def learn(self, attempt: Attempt) -> None:
-        """Take in an attempt: what it cost, and its verdict where it was judged."""
+        """Learn an attempt: its cost, and its verdict if it was judged."""
         call, view = attempt.call, attempt.call.view
         if (
             call.ask is not None
@@ -88,12 +88,12 @@ class Learning:
             self.observe(filed, attempt.target.base, Grade(solved, "verdict"))
 
     def feedback(self, decision: str, reward: float, kind: str = "feedback") -> None:
-        """Take in how a decision turned out; its task's cost so far counts as the task's. A second word of the same kind does not count.
+        """Learn the outcome of a decision, with the cost of its task so far. A second outcome of the same kind does not count.
 
         Parameters:
-            decision: its id.
+            decision: id of the decision.
             reward: from 0 (bad) to 1 (good).
-            kind: what said so; see `switchwise.quality.estimate.WEIGHTS`.
+            kind: source of the outcome, one of `switchwise.quality.estimate.WEIGHTS`.
         """
         found = self._decisions.get((ANY, decision))
         if found is None or not self._new((ANY, f"{decision}:{kind}")):
@@ -107,12 +107,12 @@ class Learning:
         self.observe(found["filed"], found["target"], Grade(reward, kind, dollars or None, seconds or None))
 
     def dump_waiting(self) -> Mapping[str, Any]:
-        """The decisions whose outcome is awaited, as JSON types."""
+        """Decisions that await an outcome, as JSON types."""
         parts = {"decisions": self._decisions, "told": self._told, "spent": self._spent}
         return {name: entries(table) for name, table in parts.items()}
 
     def load_waiting(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump_waiting` gave."""
+        """Restore a result of `dump_waiting`."""
         try:
             for name, table in (("decisions", self._decisions), ("told", self._told), ("spent", self._spent)):
                 for key, value in state[name]:

@@ -1,7 +1,7 @@
-"""How each target did on the most similar texts: k nearest neighbours among graded calls.
+"""Estimate success by the k nearest neighbours among graded calls.
 
-Use it where requests repeat in other words, and an embedding model is there. On public sets it does worse than the label table (-0.013
-AIQ with 23 targets): shrink it, and keep it for what labels cannot tell apart. It keeps vectors, never text.
+Use it where requests repeat in other words, with an embedding model. On public data it is worse than the label table (-0.013
+AIQ with 23 targets): shrink it, and use it where labels do not separate the work. It keeps vectors, never text.
 
 Source: kNN routing as in RouterBench (arXiv 2403.12031). Needs numpy.
 """
@@ -22,18 +22,20 @@ from switchwise.quality.text.embedders import embedder_of, hashed_ngrams, unit
 from switchwise.state.forking import rlock
 from switchwise.state.in_process import Memory
 
-PRIOR = 10.0  # neighbours that what is given is worth
+PRIOR = 10.0  # weight of the given estimate, in neighbours
 
 
 class Nearest(Learning):
-    """A mean over the `k` nearest graded calls of each target, weighted by squared cosine similarity, shrunk towards what is given.
+    """Mean over the `k` nearest graded calls of each target, weighted by squared cosine similarity, shrunk towards the given
+    estimate.
 
     Parameters:
-        k: neighbours.
-        embed: a function text -> vector, or embeddings of LangChain or LlamaIndex; None: hashed character n-grams.
-        prior: neighbours that what is given is worth.
-        least: cosine similarity below which a call is no neighbour.
-        size: graded calls that are kept; the oldest is forgotten first. One takes about 1 kB.
+        k: number of neighbours.
+        embed: function of a text that returns a vector, or embeddings of LangChain or LlamaIndex; None: hashed character
+            n-grams.
+        prior: weight of the given estimate, in neighbours.
+        least: least cosine similarity of a neighbour.
+        size: most graded calls kept; the oldest is evicted first. One takes about 1 kB.
 
     Raises:
         ConfigurationError: a parameter is out of range.
@@ -125,7 +127,7 @@ class Nearest(Learning):
                 self._matrices.pop(target, None)
 
     def dump(self) -> Mapping[str, Any]:
-        """All that it remembers, as JSON types."""
+        """The state as JSON types."""
         with self._lock:
             calls = [[target, [list(each) for each in own]] for target, own in self._calls.items()]
         return {"calls": calls, "waiting": self.dump_waiting()}

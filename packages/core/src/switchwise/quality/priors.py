@@ -1,9 +1,10 @@
-"""What is published: success and dollars per task, by model and kind of work. The start of every estimate, before anything was seen here.
+"""Estimate from published results: success and dollars per task, by model and kind of work.
 
-Use it first in `Shrunk`. It holds whole-task costs: a cheap model that takes three times the steps is not cheap. The numbers are of other
-prompts and harnesses; some twenty outcomes of your own outweigh them.
+Use it first in `Shrunk`, as the start of every estimate. It has the costs of whole tasks: a cheap model that takes three times
+the steps is not cheap. The numbers come from other prompts and harnesses; about twenty outcomes of your own outweigh them.
 
-Source: `quality/priors.json`, made by `tools/make_priors.py` from public outcomes; sources, dates, licences and counts stand in it.
+Source: `quality/priors.json`, made by `tools/make_priors.py` from public outcomes; it lists sources, dates, licences and
+counts.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from switchwise.nouns.view import View
 from switchwise.quality.estimate import Estimate
 from switchwise.state.in_process import Memory
 
-OTHER_KIND, OTHER_GROUP, FAMILY, POOL = 10.0, 4.0, 4.0, 1.0  # outcomes that a place taken from elsewhere is worth
-MOST = 100.0  # outcomes that a published rate is worth: other prompts, another harness
+OTHER_KIND, OTHER_GROUP, FAMILY, POOL = 10.0, 4.0, 4.0, 1.0  # evidence of an inferred rate, in outcomes
+MOST = 100.0  # evidence of a published rate, in outcomes: other prompts, another harness
 _LESS, _MORE = frozenset(["none", "minimal", "low"]), frozenset(["high", "xhigh", "max"])
 CODING = frozenset([Phase.DEBUGGING, Phase.IMPLEMENTING, Phase.TESTING, Phase.PLANNING])
 _DATE = re.compile(r"[-_@](?:20\d{2}-?\d{2}-?\d{2}|\d{4}|\d{6,8})$")
@@ -33,7 +34,7 @@ _TAIL = re.compile(r"[-:](?:preview|latest|exp|free|instruct|it|inst|chat)(?=$|[
 
 
 def canonical(model: str) -> str:
-    """A model's name without provider, date and dots, as the table is keyed.
+    """A model's name without provider, date and dots: the key of the table.
 
     >>> [canonical(name) for name in ("anthropic/claude-opus-4-5-20251101", "models/gemini-3-flash-preview", "GPT-5.2")]
     ['claude-opus-4-5', 'gemini-3-flash', 'gpt-5-2']
@@ -48,7 +49,7 @@ def canonical(model: str) -> str:
 
 
 def family(name: str) -> str:
-    """A canonical name without its numbers: the line of models that it belongs to.
+    """A canonical name without its numbers: the model family.
 
     >>> family("claude-opus-4-5"), family("gpt-5-mini")
     ('claude-opus', 'gpt-mini')
@@ -69,7 +70,7 @@ class Kind(NamedTuple):
         group: `agent` or `question`.
         ease: log odds of a model of average ability in its group.
         dollars_per_price: median over the models of dollars per task over blended list price; None: no costs are known.
-        of: kinds that it stands for the mean of; empty: it was measured itself.
+        of: kinds of which it is the mean; empty: measured itself.
     """
 
     group: str
@@ -79,14 +80,14 @@ class Kind(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What is known of a model: kind -> (success, outcomes, dollars per task), and its ability in each group in log odds."""
+    """Published results of a model: kind -> (success, outcomes, dollars per task), and its ability in each group in log odds."""
 
     kinds: Mapping[str, tuple[float, float, float | None]]
     ability: Mapping[str, float]
 
 
 def usual_kind(view: View) -> str:
-    """The kind of work that a request looks like: by the phase where tools are bound, else a question.
+    """The kind of work of a request: by its phase where tools are bound, else a question.
 
     >>> usual_kind(View())
     'question'
@@ -102,14 +103,15 @@ def usual_kind(view: View) -> str:
 
 
 class Priors:
-    """The shipped table. A model that is not in it gets the place of its family, or that of the pool, and `source` says so.
+    """Estimate from the shipped table. A model that is not in it gets the rate of its family, or of its place in the pool;
+    `source` names the origin.
 
     Parameters:
         kind: the kind of work of all calls, or view -> kind; None: derived from tools and phase. `Priors.kinds()` lists them.
-        names: target name -> model, where the name of the model on the wire says nothing (`my-deployment`).
+        names: target name -> model, where the model string does not name the model (`my-deployment`).
 
     Raises:
-        ConfigurationError: no kind goes by that name.
+        ConfigurationError: `kind` is unknown.
 
     >>> from switchwise import Target, View
     >>> from switchwise.quality import Priors, estimate
@@ -198,7 +200,7 @@ def _step(level: str) -> tuple[float, float] | None:
 
 
 def _at_effort(found: Estimate, level: str, priced: float | None) -> Estimate:
-    """A model's place, at a level at which nobody measured it: moved as other models move, and worth as little as a place of the family."""
+    """A model's rate at an unmeasured effort level: shifted as for other models, with the evidence of an inferred rate."""
     step = _step(level)
     if step is None or not found.n:
         return found
@@ -218,7 +220,7 @@ def _from(known: Known, kind: str, about: Kind, words: str, priced: float | None
         return Estimate(p, min(n, MOST), dollars or priced, None, f"{words}: {name} in {n:g} published outcomes")
     parts = [known.kinds[part] for part in about.of if part in known.kinds]
     ability = known.ability.get(about.group)
-    if parts and ability is not None:  # by ability: the parts that were measured differ from model to model
+    if parts and ability is not None:  # by ability: the measured parts differ between models
         n = sum(part[1] for part in parts)
         costs = [part[2] for part in parts if part[2] is not None] if about.group == "agent" else []
         dollars = sum(costs) / len(costs) if costs else priced
@@ -244,7 +246,7 @@ def _by_price(about: Kind, price: Price | None) -> float | None:
 
 
 def blended(price_in: float, price_out: float) -> float:
-    """One list price for a task: nine parts input and one part output."""
+    """List price of a task: nine parts input and one part output."""
     return 0.9 * price_in + 0.1 * price_out
 
 
@@ -256,7 +258,7 @@ def _distance(a: tuple[int, ...], b: tuple[int, ...]) -> float:
 
 @cache
 def effort_steps() -> Mapping[str, tuple[float, float]]:
-    """What models that were measured at several efforts win or lose against their usual one: level -> (median log odds, median factor of dollars).
+    """Effect of effort levels against the usual one: level -> (median change of log odds, median factor of dollars).
 
     >>> odds, factor = effort_steps()["low"]
     >>> odds < 0 and factor < 1 < effort_steps()["high"][1]
@@ -280,7 +282,7 @@ def effort_steps() -> Mapping[str, tuple[float, float]]:
 
 @cache
 def table() -> tuple[Mapping[str, Known], Mapping[str, Kind]]:
-    """The shipped table: canonical model name -> what is known of it, and the kinds of work."""
+    """The shipped table: results by canonical model name, and the kinds of work."""
     stored: Any = json.loads((files("switchwise.quality") / "priors.json").read_text("utf-8"))
     kinds = {
         name: Kind(each["group"], each["ease"], each.get("dollars_per_price"), tuple(each.get("of", ())))

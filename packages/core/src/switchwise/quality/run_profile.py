@@ -1,6 +1,6 @@
-"""What the finished runs of a target say of its trajectories: where failing runs part from solved ones, and how laborious it usually is.
+"""Profile of a target's finished runs: how well failures and effort predict a failing run, and its usual effort.
 
-Source: docs/evaluation.md#when-a-run-goes-wrong; pairs of runs are compared at the same step only, among those that were still going.
+Source: docs/evaluation.md#when-a-run-goes-wrong; pairs of runs are compared at the same step only, among runs still active.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any, Final, NamedTuple
 from switchwise.reading.trajectory import Trajectory
 
 MARKS: Final = (3, 5, 10, 15, 20, 30)
-"""Steps at which the suspicion of a run is noted."""
+"""Steps at which the suspicion of a run is recorded."""
 ENOUGH: Final = 40
-"""Finished runs from which on a measured AUC counts; with fewer its error is above 0.1."""
-EACH: Final = 8  # failed and solved runs among them, each
-KEPT: Final = 300  # of the latest runs
+"""Finished runs needed before a measured AUC counts; with fewer its error is above 0.1."""
+EACH: Final = 8  # least number of failed and of solved runs among them
+KEPT: Final = 300  # latest runs kept
 ARMED: Final = 0.6
-"""The AUC below which a channel is disarmed."""
+"""AUC below which a channel is disarmed."""
 UNKNOWN: Final = -1.0
 
 
@@ -26,10 +26,10 @@ class Finished(NamedTuple):
     """One finished run.
 
     Parameters:
-        solved: from 0 to 1; from 0.5 on it counts as solved.
+        solved: from 0 to 1; counts as solved from 0.5.
         effort: as `Trajectory.effort`.
-        marks: the suspicion at each of `MARKS` that it reached.
-        peak: the highest suspicion.
+        marks: suspicion at each of the reached `MARKS`.
+        peak: highest suspicion.
     """
 
     solved: float
@@ -39,16 +39,15 @@ class Finished(NamedTuple):
 
 
 class Profile(NamedTuple):
-    """What is known of a target's runs.
+    """Statistics of a target's runs.
 
     Parameters:
-        runs: how many finished ones.
-        failures: AUC of the suspicion for "this run will fail", pairs at the same step; -1: not known.
-        laborious: AUC of the effort for the same; -1: not known.
-        peak: what one of five of its solved runs exceeds in suspicion; a higher threshold than the usual one for a target that stumbles and
-            arrives all the same.
-        limit: the effort that one of five of its runs exceeds, as a mean of ranks from 0 to 1.
-        quantiles: of each number of the effort, in steps of 5 %.
+        runs: number of finished runs.
+        failures: AUC of the suspicion for "this run will fail", pairs at the same step; -1: unknown.
+        laborious: AUC of the effort for the same; -1: unknown.
+        peak: suspicion that one in five solved runs exceeds; a higher threshold for a target that often recovers.
+        limit: effort that one in five runs exceeds, as a mean of ranks from 0 to 1.
+        quantiles: quantiles of each number of the effort, in steps of 5 %.
     """
 
     runs: int = 0
@@ -60,26 +59,26 @@ class Profile(NamedTuple):
 
     @property
     def failures_predict(self) -> bool:
-        """The failure channel is armed: failures predict failure here, or nobody has measured it."""
+        """Whether the failure channel is armed: failures predict a failing run, or that is not measured yet."""
         return self.failures == UNKNOWN or self.failures >= ARMED
 
     @property
     def effort_predicts(self) -> bool:
-        """The effort channel is armed: it was measured, and it predicts failure."""
+        """Whether the effort channel is armed: effort is measured to predict a failing run."""
         return self.laborious >= ARMED
 
     def rank(self, effort: Sequence[float]) -> float:
-        """How laborious a run is among the finished ones, as a mean of ranks from 0 to 1."""
+        """Effort of a run relative to the finished ones, as a mean of ranks from 0 to 1."""
         ranks = [_rank(cuts, value) for cuts, value in zip(self.quantiles, effort, strict=True)]
         return sum(ranks) / len(ranks) if ranks else 0.0
 
 
 def profile(runs: Sequence[Finished], enough: int = ENOUGH) -> Profile:
-    """What these runs of one target come to.
+    """Return the profile of the runs of one target.
 
     Parameters:
         runs: at least one.
-        enough: runs from which on an AUC counts.
+        enough: runs needed before an AUC counts.
 
     >>> stumbling = [Finished(0.0, (9, 2, 50, 200), (4.0, 5.0), 6.0)] * 20 + [Finished(1.0, (9, 2, 50, 200), (0.0, 0.0), 0.0)] * 20
     >>> found = profile(stumbling)
@@ -105,7 +104,8 @@ def profile(runs: Sequence[Finished], enough: int = ENOUGH) -> Profile:
 
 
 def auc(strata: Sequence[tuple[Sequence[float], Sequence[float]]]) -> float:
-    """The share of pairs (positive, negative) of the same stratum in which the positive is higher, ties by half; -1: there is no pair.
+    """Share of pairs (positive, negative) of the same stratum in which the positive is higher, ties counting half; -1 without
+    pairs.
 
     >>> auc([([2.0, 3.0], [1.0, 3.0]), ([], [1.0])])
     0.625
@@ -119,21 +119,21 @@ def auc(strata: Sequence[tuple[Sequence[float], Sequence[float]]]) -> float:
 
 
 class Marks(NamedTuple):
-    """What is noted of a run while it goes on, to make a `Finished` of it."""
+    """State of an active run, to make a `Finished` of it."""
 
     marks: tuple[float, ...] = ()
     peak: float = 0.0
     steps: int = 0
 
     def after(self, run: Trajectory) -> Marks:
-        """With the run as it is now."""
+        """Return the state after one more step."""
         if run.steps == self.steps:
             return self
         noted = (*self.marks, run.suspicion) if run.steps in MARKS else self.marks
         return Marks(noted, max(self.peak, run.suspicion), run.steps)
 
     def finished(self, run: Trajectory, solved: float) -> Finished:
-        """The run, ended."""
+        """Return the finished run."""
         return Finished(solved, run.effort, self.marks, self.peak)
 
 
@@ -146,7 +146,7 @@ def dump(runs: Sequence[Finished], found: Profile) -> dict[str, Any]:
 
 
 def load(state: Mapping[str, Any]) -> tuple[list[Finished], Profile]:
-    """What `dump` gave."""
+    """Restore a result of `dump`."""
     return [Finished(*row) for row in state["runs"]], Profile(*state["profile"])
 
 

@@ -1,4 +1,4 @@
-"""Estimators that were trained by `fit`, as files: `quality.json` for names and counts, `quality.npz` for numbers. No pickle."""
+"""Save and load estimators trained by `fit`: `quality.json` has names and counts, `quality.npz` numbers. No pickle."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from switchwise.quality.task_memory import TaskMemory
 from switchwise.quality.text_difficulty import TextDifficulty
 
 VERSION = 1
-KNOWN = 20  # graded calls from which on a label has enough data for its texts to be read
+KNOWN = 20  # graded calls that a label needs before its texts are used
 
 
 def save_quality(folder: str | Path, table: Table, text: TextModel | None, about: Mapping[str, Any] | None = None) -> None:
-    """Write a trained table, and the model of the text if there is one.
+    """Write a trained table, and the text model if there is one.
 
     Parameters:
-        folder: made if it is not there; files in it are replaced.
-        table, text: as `switchwise.quality.fitting.learned` gives them.
-        about: where it is from: sources, dates, measured effect; JSON types.
+        folder: created if missing; its files are replaced.
+        table, text: results of `switchwise.quality.fitting.learned`.
+        about: provenance (sources, dates, measured effect) as JSON types.
     """
     import numpy as np
 
@@ -42,12 +42,12 @@ def save_quality(folder: str | Path, table: Table, text: TextModel | None, about
 def load_quality(
     folder: str | Path, label: Callable[[View], Label] | None = None, names: Mapping[str, str] | None = None
 ) -> Shrunk:
-    """An estimator that goes on learning: shipped priors, the trained table, the memory of tasks, the model of the text.
+    """Load an estimator that keeps learning: shipped priors, the trained table, a task memory, the text model.
 
     Parameters:
-        folder: as `switchwise fit` or `save_quality` wrote it.
-        label: view -> its label, as in the training; None: agent, phase, task.
-        names: name in the training -> name of the target in the pool; names that are left out stay.
+        folder: folder written by `switchwise fit` or `save_quality`.
+        label: function of the view that returns its label, as in the training; None: agent, phase, task.
+        names: name in the training -> name of the target in the pool; other names are unchanged.
 
     Raises:
         ConfigurationError: the folder holds no trained estimator, or one of another version.
@@ -80,7 +80,7 @@ def _read(folder: Path) -> tuple[Table, TextModel | None]:
 
 
 def _cells(table: Table, targets: Sequence[str]) -> Mapping[str, Any]:
-    """The table as the state of a `LabelTable`: raw counts again, so that it goes on shrinking as outcomes come in."""
+    """The table as the state of a `LabelTable`, in raw counts, so that shrinkage continues with new outcomes."""
     import numpy as np
 
     solved = table.success * (table.counts + table.k) - table.k * table.mean_success

@@ -1,7 +1,7 @@
-"""Routes by example phrases: which of them a request sounds like, and how each target did on that route.
+"""Estimate success by route: the request's route is the one with the most similar example phrases.
 
-Use it where kinds of requests can be named by examples (refunds, bugs, small talk) and no agent, phase or task says so already. Phrases
-of other languages need an embedding model that knows them. Not as a measure of difficulty: what a request is about does not tell it.
+Use it where examples can define kinds of requests (refunds, bugs, small talk) and no agent, phase or task names them already.
+Other languages need an embedding model that covers them. Not as a measure of difficulty: the topic does not determine it.
 
 Source: routing by utterances as in aurelio semantic-router. The default embedder needs numpy.
 """
@@ -20,23 +20,24 @@ from switchwise.quality.label_table import Label, LabelTable
 from switchwise.quality.text.embedders import embedder_of, hashed_ngrams, unit
 from switchwise.state.in_process import Memory
 
-FADING, TURNS = 0.5, 3  # the weight of a user's turn relative to the next one, and how many count
-PREFERRED = 10.0  # solved outcomes that a preference is worth
+FADING, TURNS = 0.5, 3  # weight of a user's turn relative to the next one, and number of turns that count
+PREFERRED = 10.0  # weight of a preference, in solved outcomes
 
 
 class Semantic(LabelTable):
-    """A label table whose labels are routes; a route is what the user's last turns are most similar to.
+    """A label table whose labels are routes; the route is the one most similar to the user's last turns.
 
-    A short turn ("yes, do that") is read together with those before it: earlier turns count half as much each.
+    A short turn ("yes, do that") is read together with earlier turns, each of which counts half as much as the next.
 
     Parameters:
         routes: route -> example phrases.
-        prefers: route -> the name of the target that should take it until outcomes say otherwise; counts as ten solved tasks.
-        embed: a function text -> vector, or embeddings of LangChain or LlamaIndex; None: hashed character n-grams.
-        threshold: the least cosine similarity; below it there is no route, and the estimator says nothing.
+        prefers: route -> target name, as a start until there are outcomes; counts as ten solved tasks.
+        embed: function of a text that returns a vector, or embeddings of LangChain or LlamaIndex; None: hashed character
+            n-grams.
+        threshold: least cosine similarity; below it there is no route, and the estimates are unchanged.
 
     Raises:
-        ConfigurationError: a route without phrases, a preference for no route, or something that embeds nothing.
+        ConfigurationError: a route has no phrases, a preference is for an unknown route, or `embed` is not an embedder.
 
     >>> from switchwise import Target, Turn, View
     >>> from switchwise.nouns.exchange.conversation import Conversation
@@ -76,7 +77,7 @@ class Semantic(LabelTable):
         self._routes: Memory[int, str] = Memory(1_000)
 
     def route(self, view: View) -> str:
-        """The route of the user's last turns; empty: none is similar enough."""
+        """The route of the user's last turns; empty if none is similar enough."""
         recent = []
         for turn in reversed(view.conversation):
             if turn.role == "user" and turn.text:

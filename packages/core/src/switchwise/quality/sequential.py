@@ -1,7 +1,7 @@
-"""Tests that may be looked at after every observation, and stopped at any time, without losing their level.
+"""Anytime-valid tests: they keep their level when checked after every observation and stopped at any time.
 
-Each keeps the wealth of a gambler who bets against the hypothesis: where it is true, the wealth passes `1 / level` with probability
-`level` at most, however long one watches. A mixture of fixed bets needs no tuning.
+Each tracks the wealth of a gambler who bets against the hypothesis: if it is true, the wealth ever exceeds `1 / level` with
+probability at most `level`. A mixture of fixed bets needs no tuning.
 
 Source: A. Ramdas, P. Grünwald, V. Vovk, G. Shafer, "Game-theoretic statistics and safe anytime-valid inference" (2023).
 """
@@ -15,15 +15,15 @@ from typing import Any
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.validation import number
 
-_BETS = (0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95)  # shares of the wealth, as far as none can be lost
+_BETS = (0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95)  # shares of the wealth that is at stake
 
 
 class AtLeast:
-    """Tests that a mean is `least` or more; `rejected` once it is shown to be lower.
+    """Test that a mean is at least `least`; `rejected` when it is shown to be lower.
 
     Parameters:
-        least: the mean of the hypothesis, between 0 and 1, without these.
-        level: the chance of rejecting what is true.
+        least: mean of the hypothesis, strictly between 0 and 1.
+        level: chance of rejecting a true hypothesis.
 
     Raises:
         ConfigurationError: a parameter is out of range.
@@ -44,27 +44,27 @@ class AtLeast:
         self._most = -inf
 
     def observe(self, value: float) -> None:
-        """Take in one observation, from 0 to 1."""
+        """Add an observation, from 0 to 1."""
         self.count += 1
         self.total += value
-        most = 1 / (1 - self.least)  # the largest bet that a value of 1 cannot ruin
+        most = 1 / (1 - self.least)  # the largest bet that a value of 1 cannot lose entirely
         self._logs = [each + log(1 + bet * most * (self.least - value)) for each, bet in zip(self._logs, _BETS, strict=True)]
         self._most = max(self._most, self.wealth)
 
     @property
     def wealth(self) -> float:
-        """The evidence against the hypothesis, as a factor."""
+        """Evidence against the hypothesis, as a factor."""
         top = max(self._logs)
         return exp(min(top, 700)) * sum(exp(each - top) for each in self._logs) / len(self._logs)
 
     @property
     def rejected(self) -> bool:
-        """The mean is lower, at this level."""
+        """Whether the mean is shown to be lower."""
         return self._most >= 1 / self.level
 
     @property
     def mean(self) -> float | None:
-        """Of the observations; None: there is none yet."""
+        """Mean of the observations; None without observations."""
         return self.total / self.count if self.count else None
 
     def dump(self) -> Mapping[str, Any]:
@@ -75,7 +75,7 @@ class AtLeast:
         """Restore a result of `dump`.
 
         Raises:
-            ConfigurationError: it is of something else.
+            ConfigurationError: `state` is not a result of `dump`.
         """
         logs = [float(each) for each in state["logs"]]
         if len(logs) != len(_BETS):
@@ -84,13 +84,13 @@ class AtLeast:
 
 
 class NotWorse:
-    """Tests that a new variant is not worse than the old one by more than a margin, from runs of both in any order.
+    """Test that a new variant is at most `margin` worse than the old one, from runs of both in any order.
 
     Runs are paired in their order of arrival, per variant; each pair is one bet.
 
     Parameters:
-        margin: by which the mean of the new one may be lower.
-        level: the chance of stopping a variant that is good enough.
+        margin: tolerated loss of mean.
+        level: chance of stopping a variant that is good enough.
 
     >>> test = NotWorse(margin=0.05)
     >>> for _ in range(12):
@@ -108,7 +108,7 @@ class NotWorse:
         self.sums = {"old": [0, 0.0], "new": [0, 0.0]}
 
     def observe(self, variant: str, value: float) -> None:
-        """Take in how well one run of `old` or `new` did, from 0 to 1."""
+        """Add the outcome of a run of `old` or `new`, from 0 to 1."""
         other = {"old": "new", "new": "old"}[variant]
         self.sums[variant][0] += 1
         self.sums[variant][1] += value
@@ -121,16 +121,16 @@ class NotWorse:
 
     @property
     def rejected(self) -> bool:
-        """The new variant is worse, at this level."""
+        """Whether the new variant is shown to be worse."""
         return self._test.rejected
 
     @property
     def pairs(self) -> int:
-        """Pairs that were compared."""
+        """Number of compared pairs."""
         return self._test.count
 
     def means(self) -> dict[str, float | None]:
-        """Mean of each variant; None: no run yet."""
+        """Mean of each variant; None without runs."""
         return {name: total / count if count else None for name, (count, total) in self.sums.items()}
 
     def dump(self) -> Mapping[str, Any]:
@@ -149,12 +149,12 @@ class NotWorse:
 
 
 class Cusum:
-    """Notices that a rate has dropped: the one-sided cumulative sum of log likelihood ratios against a drop to a share of it.
+    """Detect that a rate has dropped, by the one-sided cumulative sum of log likelihood ratios against a drop to a share of it.
 
     Parameters:
-        rate: what it was.
-        drop: the share of it to which it may have fallen.
-        threshold: on the scale of natural logs; 6 and more seldom cry wolf.
+        rate: the former rate.
+        drop: share of the rate to which it may have dropped.
+        threshold: on the scale of natural logs; false alarms are rare from 6.
 
     >>> alarm = Cusum(0.8)
     >>> [alarm.observe(value) for value in [1, 1, 0, 0, 0, 0, 0, 0, 0, 0]].index(True)
@@ -173,6 +173,6 @@ class Cusum:
         self.threshold, self.sum = threshold, 0.0
 
     def observe(self, value: float) -> bool:
-        """Take in an outcome from 0 to 1; True: the rate has dropped."""
+        """Add an outcome from 0 to 1; return True if the rate has dropped."""
         self.sum = max(0.0, self.sum + value * self._solved + (1 - value) * self._failed)
         return self.sum > self.threshold

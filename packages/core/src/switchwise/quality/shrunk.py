@@ -1,7 +1,7 @@
-"""Several estimators as one: each moves the estimates of those before it as far as its evidence goes.
+"""Combine estimators: each changes the estimates of the previous one as far as its evidence goes.
 
-Use it to join what is published (`Priors`), what was seen here (`LabelTable`), what was seen of this task (`TaskMemory`) and what the
-text says (`TextDifficulty`): in this order, the most general first.
+Use it to combine published results (`Priors`), your outcomes (`LabelTable`), outcomes of the same task (`TaskMemory`) and the
+text (`TextDifficulty`), in this order: the most general first.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from switchwise.state.store import Store
 
 
 class Shrunk(Learning):
-    """The estimators in turn, each given what the one before it said.
+    """Apply the estimators in order, each to the estimates of the previous one.
 
-    What a text alone suggests is kept apart (`Estimate.base`): policies follow it only where it promises more than a guard, so that the
-    whole is never worse than the table beyond that.
+    The effect of the text is kept separate (`Estimate.base`): policies use it only if its promised success exceeds a guard, so
+    that the result is not worse than the table otherwise.
 
     Parameters:
         parts: at least one estimator, the most general first.
-        store: where it remembers which outcomes are awaited; the parts have their own. None: in this process.
+        store: where decisions awaiting an outcome are kept; the parts have their own. None: in this process.
 
     Raises:
-        ConfigurationError: there is none, or something is not an estimator.
+        ConfigurationError: no part is given, or an argument is not an estimator.
 
     >>> from switchwise import Scope, Target, View
     >>> from switchwise.quality import Grade, LabelTable, Priors, Shrunk, estimate
@@ -58,7 +58,7 @@ class Shrunk(Learning):
 
     @property
     def asks(self) -> tuple[Target, ...]:
-        """Models outside of the pool that the parts ask."""
+        """The models outside the pool that the parts ask."""
         return tuple(target for part in self.parts for target in getattr(part, "asks", ()))
 
     def check(self, pool: Pool) -> None:
@@ -68,14 +68,14 @@ class Shrunk(Learning):
                 check(pool)
 
     def use_store(self, store: Store) -> None:
-        """Keep the memory of all parts in `store`."""
+        """Keep the state of all parts in `store`."""
         super().use_store(store)
         for part in self.parts:
             if (use := getattr(part, "use_store", None)) is not None:
                 use(store)
 
     def prepare(self, view: View) -> Generator[Any, Any, None] | None:
-        """What the parts must ask a model before they can be asked; None: nothing."""
+        """Questions that the parts must ask a model first; None if there are none."""
         flows = [
             flow
             for part in self.parts
@@ -91,7 +91,7 @@ class Shrunk(Learning):
             part.observe(filed[str(i)], target, grade)
 
     def dump(self) -> Mapping[str, Any]:
-        """All that the parts remember, as JSON types."""
+        """The state of the parts as JSON types."""
         parts = {str(i): part.dump() for i, part in enumerate(self.parts) if hasattr(part, "dump")}
         return {"parts": parts, "waiting": self.dump_waiting()}
 

@@ -1,7 +1,7 @@
-"""How each target did on this very task before: for work that recurs, such as nightly jobs, tickets of a kind, a test suite.
+"""Estimate success on recurring tasks from earlier runs of the same task: nightly jobs, similar tickets, a test suite.
 
-Use it where the same task comes again; one remembered outcome per model is worth ten points of success there. It says nothing about
-tasks that it has not seen, and costs little. Not for chats: no two are alike.
+Use it for recurring tasks: one remembered outcome per model is worth ten points of success there. It does not change the
+estimates of new tasks, and costs little. Not for chats, which do not repeat.
 
 Source: repeated runs of MCPMark and terminal-bench; docs/guide/quality.md has the measurements.
 """
@@ -20,27 +20,29 @@ from switchwise.quality.learning import Learning, entries
 from switchwise.quality.text.fingerprint import fingerprint
 from switchwise.state.store import Store
 
-RUNS = 2.0  # runs that what is given is worth; 1 to 3 are about equal
-TASK_PRIOR = 4.0  # outcomes that "no harder than usual" is worth, over all targets
+RUNS = 2.0  # weight of the given estimate, in runs; 1 to 3 are about equal
+TASK_PRIOR = 4.0  # weight of "no harder than usual", in outcomes over all targets
 _NOTHING = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
 
 
 def usual_key(view: View) -> str:
-    """A fingerprint of the user's last turn: its words, with numbers, ids and dates masked. Empty: nothing to go by."""
+    """Fingerprint of the user's last turn: its words, with numbers, ids and dates masked. Empty without a text."""
     return fingerprint(view.conversation.last_user)
 
 
 class TaskMemory(Learning):
-    """Outcomes of recurring tasks, shrunk towards what is given by a few runs.
+    """Estimate from outcomes of recurring tasks, shrunk towards the given estimate.
 
-    A task's outcomes also say how hard it is: what all its runs fell short of expectation moves the targets that have not tried it.
+    Outcomes also measure how hard a task is: if all its runs fell short of expectation, targets that have not tried it are
+    lowered too.
 
     Parameters:
-        key: view -> what the task goes by; empty: not remembered. None: a fingerprint of the user's last turn.
-        runs: how many runs what is given is worth, from 1 to 3.
-        size: tasks that are remembered; the least recently used one is evicted first.
-        store: where it remembers; None: in this process.
-        name: of its tables in the store.
+        key: function of the view that returns the task's key; empty: not remembered. None: a fingerprint of the user's last
+            turn.
+        runs: weight of the given estimate in runs, from 1 to 3.
+        size: most tasks remembered; the least recently used one is evicted first.
+        store: where outcomes are kept; None: in this process.
+        name: prefix of its tables in the store.
 
     Raises:
         ConfigurationError: a parameter is out of range.
@@ -127,7 +129,7 @@ class TaskMemory(Learning):
         self._tasks.update(tuple(filed), added)
 
     def dump(self) -> Mapping[str, Any]:
-        """All that it remembers, as JSON types."""
+        """The state as JSON types."""
         return {"tasks": entries(self._tasks), "waiting": self.dump_waiting()}
 
     def load(self, state: Mapping[str, Any]) -> None:

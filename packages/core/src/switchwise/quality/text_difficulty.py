@@ -1,8 +1,8 @@
-"""How hard this very text looks, on top of the table: hashed words and ten dense features, trained by `fit`.
+"""Adjust estimates by the difficulty of the text: hashed words and ten dense features, trained by `fit`.
 
-Use it where a thousand and more graded calls of a kind of work are there: on single questions it adds 0.01 to 0.03 APGR to the table, or
-some ten points of saving at equal quality. It is silent on labels without data: no model of words carries over to other work. Not for
-whole agent tasks: what an issue says does not tell who solves it.
+Use it with a thousand or more graded calls of a kind of work: on single questions it adds 0.01 to 0.03 APGR to the table, or
+about ten points of saving at equal quality. It changes nothing on labels without data: no model of words transfers to other
+work. Not for whole agent tasks: the text of an issue does not predict which target solves it.
 
 Source: a ridge on hashed words combined with an item response model; docs/guide/quality.md has the measurements. Needs numpy.
 """
@@ -24,13 +24,13 @@ from switchwise.state.in_process import Memory
 
 
 class TextDifficulty:
-    """Moves what is given by what the user's last turn looks like.
+    """Adjust the given estimates by the user's last turn.
 
     Parameters:
-        model: as `fit` made it (`load_quality` gives a whole estimator).
-        targets: names, in the order of the model's slopes; others are left as they are.
-        labels: labels with enough data, joined by `/`; on others it says nothing, but for what dense features carry over.
-        label: view -> its label; None: agent, phase, task.
+        model: a result of `fit` (`load_quality` returns a whole estimator).
+        targets: names, in the order of the model's slopes; other targets are unchanged.
+        labels: labels with enough data, joined by `/`; on others only the transferable dense features count.
+        label: function of the view that returns its label; None: agent, phase, task.
 
     >>> from switchwise.quality.fitting.learned import example_model
     >>> from switchwise import Target, Turn, View
@@ -95,7 +95,7 @@ class TextDifficulty:
         return found
 
     def number(self, text: bytes) -> float:
-        """The number of a text that was cut: how hard it looks (many targets), or how much the stronger one is needed (two)."""
+        """Score of a cut text: its difficulty (many targets), or the need for the stronger target (two)."""
         entries = self._table[buckets(text)]
         own, norm = entries.sum(axis=0).tolist() if len(entries) else (0.0, 0.0)
         found = (own / norm**0.5 if norm else 0.0) + self._dense_part(text, self._dense) - self.model.middle

@@ -1,7 +1,7 @@
-"""What a verifier's questions cost, and how often outcomes bear its verdicts out.
+"""Count a verifier's verdicts, the cost of its questions, and its accuracy by later outcomes.
 
-A verdict is borne out by feedback on the same decision (`Router.feedback`): good where it accepted, bad where it rejected. Without outcomes
-nothing is known of its accuracy, and `None` says so. A cascade pays only with a verifier that is right often enough: docs/guide/quality.md.
+Feedback on the same decision (`Router.feedback`) confirms a verdict: good after acceptance, bad after rejection. Without
+outcomes the accuracy is None. A cascade pays only with an accurate verifier: docs/guide/quality.md.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _COUNTS = ("verdicts", "accepted", "asked", "usd", "known", "right", "accepted_k
 
 @dataclass(slots=True)
 class VerdictCounts:
-    """What is known of a verifier.
+    """Counts of a verifier.
 
     Parameters:
-        verdicts, accepted: how many it gave, and how many of them accepted.
-        asked: answers that it asked for.
-        usd: what those cost, as far as that is known.
-        known, right: verdicts of which an outcome is known, and how many it bore out.
-        accepted_known, accepted_right: the same of those that accepted.
+        verdicts, accepted: number of verdicts, and of acceptances among them.
+        asked: answers that it requested.
+        usd: known cost of those answers in USD.
+        known, right: verdicts with a known outcome, and how many of them it confirmed.
+        accepted_known, accepted_right: the same for acceptances.
     """
 
     verdicts: float = 0
@@ -45,19 +45,19 @@ class VerdictCounts:
 
     @property
     def accuracy(self) -> float | None:
-        """Share of the verdicts with a known outcome that it bore out; None: none is known."""
+        """Share of confirmed verdicts among those with a known outcome; None without outcomes."""
         return self.right / self.known if self.known else None
 
     @property
     def usd_per_verdict(self) -> float | None:
-        """What a verdict costs; None: it gave none."""
+        """Mean cost of a verdict in USD; None without verdicts."""
         return self.usd / self.verdicts if self.verdicts else None
 
 
 class Counted:
-    """A verifier that keeps count: of its verdicts, of what its questions cost, and of what outcomes say.
+    """Base class of verifiers that count their verdicts, costs and later outcomes.
 
-    `counts` can be read at any time; a router carries it (`Router.dump`) and passes feedback on.
+    `counts` can be read at any time; `Router.dump` includes it, and the router passes feedback on.
     """
 
     def __init__(self, size: int = 10_000) -> None:
@@ -66,7 +66,7 @@ class Counted:
         self._counting = threading.RLock()
 
     def asked(self, *replies: object) -> None:
-        """Count the answers among what came of questions."""
+        """Count the answers to its questions."""
         with self._counting:
             for reply in replies:
                 if isinstance(reply, Reply):
@@ -74,7 +74,7 @@ class Counted:
                     self.counts.usd += reply.cost or 0.0
 
     def given(self, view: View, verdict: Verdict) -> Verdict:
-        """Count a verdict, and give it on. The last one of a decision is about the reply that is shown."""
+        """Count a verdict and return it. The last one of a decision is about the reply that is shown."""
         with self._counting:
             self.counts.verdicts += 1
             self.counts.accepted += verdict.accepted
@@ -82,7 +82,7 @@ class Counted:
         return verdict
 
     def feedback(self, decision: str, reward: float, kind: str = "feedback") -> None:
-        """Compare the verdict with how the decision turned out, once."""
+        """Compare the verdict with the outcome of its decision, once."""
         if kind not in WEIGHTS or (accepted := self._given.get(decision)) is None:
             return
         self._given.update(decision, lambda _: None)
@@ -94,7 +94,7 @@ class Counted:
             self.counts.accepted_right += accepted and right
 
     def dump(self) -> Mapping[str, Any]:
-        """The counts."""
+        """The counts as JSON data."""
         with self._counting:
             return {name: getattr(self.counts, name) for name in _COUNTS}
 

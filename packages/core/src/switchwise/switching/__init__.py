@@ -1,4 +1,4 @@
-"""Stay or switch: what each plan will have cost by the time the prompt caches are lost."""
+"""Stay or switch: compare the expected cost of plans until the prompt caches are lost."""
 
 from switchwise.switching.forecast import Priors
 from switchwise.switching.plan import Choice, Outlook, Standing, compare

@@ -1,8 +1,8 @@
 """Advises which target should take a call, from the cached prefixes in the ledger and the plans of the planner.
 
-It keeps the state of each thread, looks up what each target has cached, and asks for a plan; it learns from every attempt. Where no prompt
-cache is at stake it has no advice, and the list price decides: no candidate caches, the prompt is shorter than any of them keeps, or
-it is the first call of a thread and nothing of it is cached anywhere.
+It keeps the state of each thread, looks up what each target has cached, and asks for a plan; it learns from every attempt. If
+no prompt cache is at stake, it gives no advice, and the list price decides: no candidate caches, the prompt is below every
+cacheable minimum, or it is the first call of a thread with nothing cached.
 
 Memory: about 1.5 kB for each of at most `size` threads with two targets.
 """
@@ -31,20 +31,20 @@ from switchwise.switching.target_rules import TargetRule, TargetRules
 from switchwise.switching.thread_state import ThreadState, checked
 
 VERSION = 3
-"""Of the state that `Advisor.dump` gives."""
+"""Version of the state from `Advisor.dump`."""
 _WHAT = "state of the advisor"
-_BROKEN = 0.5  # a prompt that keeps less than this share of the one before has lost its cache
+_BROKEN = 0.5  # a prompt that shares less than this with the previous one has lost its cache
 
 
 class Advice(NamedTuple):
     """Which target should take a call.
 
     Parameters:
-        best, home: names of that target, and of the one that hard calls of the thread go to.
+        best, home: names of the advised target, and of the target of the thread's hard calls.
         values: name -> expected USD of the plan that begins with it.
-        mode: what the decision is for: see `planner`.
-        choices: name -> the arithmetic against home.
-        known: name -> what holds of the target.
+        mode: purpose of the decision: see `planner`.
+        choices: name -> comparison with home.
+        known: name -> rules of the target.
     """
 
     best: str
@@ -60,11 +60,11 @@ class Advisor:
 
     Parameters:
         rules: how each model's cache works; None: the shipped table.
-        priors: what is assumed of the calls before anything was seen.
-        explore: share of runs of easy calls that are spent on learning how many calls each target needs; see `Planner`.
-        size: how many threads are kept; the least recently used one is evicted first.
-        accounts: target -> name of the account behind it, its key and address: targets of one account and one model share a cache. A target that
-            is not named has an account of its own.
+        priors: assumptions about the calls before any was observed.
+        explore: share of runs of easy calls used to learn how many calls each target needs; see `Planner`.
+        size: most threads kept; the least recently used one is evicted first.
+        accounts: target -> account name: targets of one account and one model share a cache. Other targets have their own
+            account.
         store: where the states of threads are kept; None: in this process.
 
     Raises:
@@ -93,7 +93,9 @@ class Advisor:
         self._threads = store.table("Cheapest threads", self.size)
 
     def advise(self, view: View, targets: Sequence[Target], pool: Sequence[Target]) -> Advice | None:
-        """Which of `targets` should take an easy call; None: no prompt cache is at stake. `pool`: all that may be called, strongest first."""
+        """Advise which of `targets` should take an easy call; None if no prompt cache is at stake. `pool`: all candidates,
+        strongest first.
+        """
         prefix, now = view.prefix, view.now
         if prefix is None:
             return None
@@ -129,7 +131,7 @@ class Advisor:
         return Advice(best, home, values, plan.mode, plan.choices, known)
 
     def expect(self, view: View, target: Target) -> Expectation:
-        """What a call to `target` would find cached."""
+        """Expected cache read of a call to `target`."""
         rule, value = self.targets.of(target, view.now), self._threads.get(view.scope.key(Level.AGENT))
         if rule is None or view.prefix is None:
             return COLD
@@ -137,13 +139,11 @@ class Advisor:
         return self.ledger.expect(found.get(rule.cache.account, ()), rule.cache, view.prefix, view.now)
 
     def learn(self, attempt: Attempt, *, easy: bool, mode: str = PLAN) -> None:
-        """Take in an attempt. `easy`: several targets would have done; `mode`: of the advice that it followed."""
+        """Learn an attempt. `easy`: several targets were acceptable; `mode`: of the followed advice."""
         call, now, reply = attempt.call, attempt.started, attempt.reply
         view, target, pool = call.view, call.target, call.shortlist.pool.targets
         prefix, rule = view.prefix, self.targets.of(target, now)
-        if (
-            reply is None or rule is None or prefix is None
-        ):  # it wrote nothing that one could count on, or nothing that is compared
+        if reply is None or rule is None or prefix is None:  # it wrote nothing reliable, or nothing that is compared
             return
         if not any((known := self.targets.of(each, now)) is not None and known.listed.caches for each in pool):
             return
@@ -151,7 +151,7 @@ class Advisor:
         with self._lock:
             value = self._threads.get(key)
             thread = ThreadState() if value is None else ThreadState.from_json(value)
-            # Written down only now: what is still under way in parallel is not there to be found, and so not assumed to be warm.
+            # Recorded only now: prompts of parallel calls under way are not assumed to be warm.
             found, _ = self.ledger.record(thread.prefixes.get(rule.cache.account, ()), rule.cache, prefix, now, usage)
             if found:
                 thread.prefixes = {**thread.prefixes, rule.cache.account: found}
@@ -169,19 +169,19 @@ class Advisor:
         return max([self.ledger.ratio(rule.cache.model) or 1.0 for rule in known.values()])
 
     def dump(self) -> dict[str, Any]:
-        """What was learnt of targets, accounts and calls, and the states of threads that have a session, as JSON types: about 1 kB for each."""
+        """Learned values and the states of threads with a session, as JSON types: about 1 kB per thread."""
         threads = [[list(key), value] for key, value in self._threads.items() if key[1] and value["calls"]]
         learnt = {"targets": self.targets.dump(), "ledger": self.ledger.dump(), "planner": self.planner.dump()}
         return {"version": VERSION, **learnt, "threads": threads}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Restore a result of `dump`. Targets that are no longer there do no harm.
+        """Restore a result of `dump`. Entries of removed targets are ignored.
 
-        A cache is taken to be warm only where the thread, once it goes on, begins with as many blocks of the same estimated length; and as long
-        as its lifetime says, counted on the same clock.
+        A cache counts as warm only if the continued thread begins with as many blocks of the same estimated length, and within
+        its lifetime on the same clock.
 
         Raises:
-            ConfigurationError: the state is of something else, or of another version; then nothing is taken over.
+            ConfigurationError: `state` is not a result of `dump` of this version; nothing is restored.
         """
         if mapping(state, _WHAT).get("version") != VERSION:
             raise ConfigurationError(f"{_WHAT}: version {state.get('version')!r} is not {VERSION}; start without that state")
@@ -202,13 +202,13 @@ class Advisor:
 
 
 def _home(name: str, pool: Sequence[Target]) -> Target | None:
-    """The target of that name, if it has a price; else the strongest that has one."""
+    """The target of that name if it has a price, else the strongest with a price."""
     priced = [target for target in pool if target.price is not None]
     return next((target for target in priced if target.name == name), priced[0] if priced else None)
 
 
 def _kept(prefix: PromptPrefix) -> int:
-    """Estimated tokens of what the last change of a prompt left as it was."""
+    """Estimated tokens of the prompt that its last change left unchanged."""
     if prefix.change in (None, Change.FIRST, Change.APPEND):
         return prefix.tokens
     return prefix.end(prefix.since(prefix.generation - 1))

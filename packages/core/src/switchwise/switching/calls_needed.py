@@ -1,15 +1,15 @@
 """Estimates how many calls a weaker model needs for each call of the home model, from the lengths of runs of easy calls.
 
-A run of easy calls up to the next hard one is a piece of work that gets finished. Where each call of a weaker model does only a part of
-a call's work, its runs last longer: as if its clock ran slower (an accelerated failure time). So a `LifeTable` counts how often a run
-went on and ended after its k-th call, with the home model alone and with each other one. If a call does the work w, then
+A run of easy calls up to the next hard one is a unit of work. If each call of a weaker model does only a part of a call's work,
+its runs are longer: an accelerated failure time model. So a `LifeTable` counts how often a run continued and ended after its
+k-th call, with the home model alone and with each other model. If a call does the work w, then
 
     P(it goes on after k calls, if it did after k - 1) = S(w k) / S(w (k - 1))
 
-where S is the survival of the home model's runs, between whole calls by interpolation. Each call is evidence, so a run that goes on for
-too long shows before it ends. `CallsNeeded` weighs five possibilities by that likelihood. Its prior: most models need no more calls, but
-some need twice as many. The evidence lies between two samples: where few runs of the home model reach a position, what happens there
-counts for little, however often another model was seen there.
+where S is the survival of the home model's runs, between whole calls by interpolation. Each call is evidence, so a run that is
+too long is detected before it ends. `CallsNeeded` weighs five possibilities by that likelihood. Its prior: most models need no
+more calls, but some need twice as many. The evidence lies between two samples: where few runs of the home model reach a
+position, observations there count little, however many there are of another model.
 
 Source: accelerated failure time: Cox and Oakes, "Analysis of Survival Data" (1984); life tables with withdrawals: Kaplan and Meier (1958);
 trials by a draw from the posterior: Thompson, "On the likelihood that one unknown probability exceeds another" (1933).
@@ -22,25 +22,25 @@ from itertools import pairwise
 from math import exp, log, log1p
 
 WORK = (1.0, 0.8, 2 / 3, 0.5, 1 / 3)
-"""What a call of a weaker model may do of a call of the home model: it needs 1, 1.25, 1.5, 2 or 3 calls."""
+"""Possible work of a weaker model's call relative to the home model's: it needs 1, 1.25, 1.5, 2 or 3 calls."""
 PRIOR = (0.70, 0.10, 0.08, 0.08, 0.04)
-"""How likely each of them is before anything was seen."""
+"""Prior probability of each."""
 MOST = 1.0 / WORK[-1]
-"""Calls that a model may need at most."""
-_LAST = 24  # positions in a run; from there on they are one
-_CLASSES = (1, 2, 3, 5, 8, 12)  # positions up to which evidence is weighed together
-_FEWEST = 5  # runs of the home model that make a life table
-_SMOOTH = 3.0  # calls at a position that what was seen at the one before counts like
-_SURELY, _SELDOM = 0.98, 0.005  # no position ends a run more surely, or less
-_GROWN = 1.2  # times the runs: then survival is computed again
-_ALIKE = 0.6  # a run counts less than one that knows nothing of the others: those of one session are alike
+"""Most calls that a model may need."""
+_LAST = 24  # positions in a run; later ones count as the last
+_CLASSES = (1, 2, 3, 5, 8, 12)  # positions whose evidence is pooled
+_FEWEST = 5  # runs of the home model needed for a life table
+_SMOOTH = 3.0  # weight of the previous position, in calls
+_SURELY, _SELDOM = 0.98, 0.005  # bounds of the probability that a run ends at a position
+_GROWN = 1.2  # growth of the number of runs after which survival is recomputed
+_ALIKE = 0.6  # weight of a run: runs of one session are correlated
 
 Evidence = Sequence[float]  # logarithms of likelihoods, one for each of `WORK`
 _Counts = list[float]  # by position in the run
 
 
 class LifeTable:
-    """How long runs of easy calls are in one kind of thread. About 1 kB, and 0.5 kB for each other model."""
+    """Lengths of runs of easy calls in one kind of thread. About 1 kB, and 0.5 kB for each other model."""
 
     __slots__ = ("_built", "_calls", "_ends", "_logs", "others", "runs")
 
@@ -53,7 +53,7 @@ class LifeTable:
         self._logs: tuple[list[_Counts], list[_Counts]] = ([], [])  # of the chances to go on, and to end: [of `WORK`][position]
 
     def add(self, length: int, *, ended: bool = True) -> None:
-        """Take in a run of the home model of that many calls. `ended`: False where another model took over."""
+        """Add a run of the home model of that many calls. `ended`: False if another model took over."""
         if ended:
             self.runs += 1
             self._ends[min(length, _LAST)] += 1
@@ -61,13 +61,13 @@ class LifeTable:
             self._calls[min(position, _LAST)] += 1
 
     def called(self, model: str, position: int, *, ended: bool) -> None:
-        """Take in what followed a call of another model. `position`: of the call in its run, from 1; `ended`: it was the last one."""
+        """Add a call of another model. `position`: of the call in its run, from 1; `ended`: it was the last one."""
         if model not in self.others:
             self.others[model] = [[0.0] * (_LAST + 1), [0.0] * (_LAST + 1)]
         self.others[model][ended][min(position, _LAST)] += 1
 
     def evidence(self, model: str) -> Evidence | None:
-        """What all calls of `model` say; None: too little is known."""
+        """Evidence of all calls of `model`; None if there is too little."""
         if self.runs < _FEWEST or model not in self.others:
             return None
         if self.runs >= _GROWN * self._built:
@@ -85,7 +85,7 @@ class LifeTable:
 
     @property
     def sound(self) -> bool:
-        """Its numbers are what they should be; those of a loaded state may not be."""
+        """Whether its numbers are consistent; those of a loaded state may not be."""
         pairs = list(self.others.values())
         if not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
             return False
@@ -115,12 +115,12 @@ class CallsNeeded:
         self._conclude()
 
     def learn(self, kind: str, evidence: Evidence) -> None:
-        """Take in what is known from one kind of thread, in place of what was known from it before."""
+        """Replace the evidence of one kind of thread."""
         self._evidence[kind] = evidence
         self._conclude()
 
     def drawn(self, draw: float) -> float:
-        """Calls that it needs if `draw` of the probability lies on more: uniform draws give the posterior distribution."""
+        """Calls needed at quantile `1 - draw`: uniform draws sample the posterior distribution."""
         for work, chance in zip(reversed(WORK), reversed(self.chances), strict=True):
             if draw < chance:
                 return 1.0 / work

@@ -1,9 +1,10 @@
 """Statistics of the calls of a deployment: time between calls, tokens that a call adds, share of easy calls.
 
-Each number starts at a prior that counts like a few dozen calls, so a wrong one is forgotten after some hundred. One forecast serves all
-threads: to keep it apart by thread, by kind of thread or by length of a run of easy calls changed costs by less than the noise.
+Each number starts at a prior with the weight of a few dozen calls, so a wrong prior fades after some hundred. One forecast
+serves all threads: separate ones by thread, by kind of thread or by length of a run of easy calls changed costs by less than
+the noise.
 
-A call is easy if several targets would do, hard if an earlier opinion had settled on one.
+A call is easy if several targets are acceptable, hard if an earlier preference has chosen one.
 """
 
 from __future__ import annotations
@@ -19,23 +20,23 @@ from switchwise.switching.thread_state import ThreadState
 # Upper ends of the bins of pauses between calls, in seconds. Most calls of an agent follow within seconds, a person's turn within minutes or
 # hours, and today's lifetimes are 300, 600, 1800, 3600, 43,200 and 86,400 s.
 _PAUSES = tuple(map(float, "2 5 10 20 30 60 120 180 240 300 450 600 1200 1800 3600 43200 86400".split()))
-_LABELS = 20.0  # transitions between easy and hard that the priors count like
+_LABELS = 20.0  # weight of the priors, in transitions between easy and hard
 _CARRY = 1.5  # an extra call falls into a longer than usual thread: there are more calls in those
 
 
 @dataclass(frozen=True, slots=True)
 class Priors:
-    """What is assumed before anything was seen. The defaults fit coding agents.
+    """Assumptions before any observation. The defaults fit coding agents.
 
     Parameters:
         growth: tokens that a call adds to the prompt.
         output: tokens of an answer.
         easy_after_easy, easy_after_hard: share of easy calls among those that follow an easy, a hard one.
         hazard: probability per call that the cache is lost before the next one.
-        weight: calls that these count like.
+        weight: weight of these priors, in calls.
 
     Raises:
-        ConfigurationError: one of them is out of range.
+        ConfigurationError: a parameter is out of range.
     """
 
     growth: float = 1_300.0
@@ -57,10 +58,10 @@ PRIORS = Priors()
 
 
 class Forecast:
-    """What was learnt of the calls. Not locked: its owner sees to that.
+    """Learned statistics of the calls. Not thread-safe: the owner locks it.
 
     Parameters:
-        priors: where it starts.
+        priors: starting values.
     """
 
     __slots__ = ("_after", "_drops", "_growth", "_losses", "_outlooks", "_output", "_pauses", "_up_to", "calls", "priors")
@@ -88,7 +89,7 @@ class Forecast:
         return max(0.0, self._within(longest) - self._within(shortest))
 
     def saw(self, thread: ThreadState, now: float, prompt: float, output: float, *, easy: bool, broken: bool = False) -> None:
-        """Take in one call; see `Planner.saw`. `thread`: its state before the call."""
+        """Learn one call; see `Planner.saw`. `thread`: its state before the call."""
         self.calls += 1
         if thread.calls == 0 or broken:  # as many threads end as begin
             self._losses += 1
@@ -103,10 +104,12 @@ class Forecast:
             seen[0] += easy
             seen[1] += 1
         self._output += output
-        self._outlooks = {ttl: self._outlook(ttl) for ttl in list(self._outlooks)}  # now, so that the next decision need not
+        self._outlooks = {
+            ttl: self._outlook(ttl) for ttl in list(self._outlooks)
+        }  # computed now, so that the next decision need not
 
     def outlook(self, ttl: float) -> Outlook:
-        """What to expect after an easy call now, for caches of that lifetime in seconds.
+        """Expected calls after an easy call now, for caches of that lifetime in seconds.
 
         Easy and hard calls follow each other as a Markov chain that each step may end with the hazard of losing the cache.
         """

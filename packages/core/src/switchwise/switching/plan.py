@@ -31,14 +31,14 @@ from switchwise.prompt_cache.rates import CacheRates
 
 
 class Standing(NamedTuple):
-    """What one model has in its cache of the prompt to be sent.
+    """Cached part of a prompt at one model.
 
     Parameters:
-        rates: what its calls cost.
-        warm: leading tokens that it has seen.
-        chance: probability that it still knows them.
-        lapse: probability that it will have forgotten them by the next call, if this call goes elsewhere.
-        calls: calls that it needs where the home model needs one.
+        rates: rates of its calls.
+        warm: leading tokens that it has cached.
+        chance: probability that they are still cached.
+        lapse: probability that they are lost by the next call, if this call goes to another model.
+        calls: calls that it needs per call of the home model.
     """
 
     rates: CacheRates
@@ -49,15 +49,15 @@ class Standing(NamedTuple):
 
 
 class Outlook(NamedTuple):
-    """What is expected of the calls that follow an easy one, before the caches are lost.
+    """Expected calls after an easy one, before the caches are lost.
 
     Parameters:
         growth: tokens that a call adds to the prompt.
         output: tokens of an answer.
-        easy, hard: how many easy and hard calls.
-        any, again_easy, again_hard: probability that any call follows, an easy one, a hard one.
-        life: calls that follow before the context is dropped: an extra call's tokens are carried that long.
-        rewrites: how often they are written again meanwhile, because a lifetime ended.
+        easy, hard: number of easy and of hard calls.
+        any, again_easy, again_hard: probability that a call, an easy call, a hard call follows.
+        life: calls until the context is dropped: an extra call's tokens are carried that long.
+        rewrites: how often the context is written again meanwhile, because a lifetime ended.
     """
 
     growth: float
@@ -72,14 +72,14 @@ class Outlook(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """The arithmetic of one comparison, in USD.
+    """Numbers of one comparison, in USD.
 
     Parameters:
-        home, other: the best plan that begins at home, and the best that begins elsewhere.
-        home_call, other_call: what this call alone costs there.
-        cold: what the other model has to write of this prompt beyond reading it, now or at its next call.
-        saving: what an easy call saves later, once the other model knows the prompt.
-        easy: easy calls to come that can repay it, this one included.
+        home, other: cost of the best plan that begins at home, and of the best that begins at the other model.
+        home_call, other_call: cost of this call alone at each.
+        cold: extra cost of writing this prompt at the other model, now or at its next call.
+        saving: saving of a later easy call, once the other model has cached the prompt.
+        easy: expected easy calls that can repay it, this one included.
     """
 
     home: float
@@ -92,7 +92,9 @@ class Choice(NamedTuple):
 
 
 def compare(home: Standing, other: Standing, prompt: float, outlook: Outlook) -> Choice:
-    """What this easy call of `prompt` tokens and those after it will cost, begun at `home` (where hard calls go) and begun at `other`."""
+    """Compare the cost of this easy call of `prompt` tokens and of the following ones, begun at `home` (the target of hard
+    calls) and begun at `other`.
+    """
     growth, output, easy, hard, follows, again_easy, again_hard, life, rewrites = outlook
     calls = easy + hard
     read_s, write_s, _, out_s = home.rates.at(prompt)

@@ -1,8 +1,8 @@
-"""Decides, for one easy call after the other, whether it stays with the home target; and learns from what was called.
+"""Decide for each easy call whether it stays at the home target; learn from the calls made.
 
-Learning how many calls a model needs is off unless it is asked for: by `explore`, by `history` or by a loaded state. A verdict may be bad luck, so there
-is a way back: where the mean says stay, a draw from the posterior at the beginning of a run may say go, for one call (`TRIAL`). And
-with `explore`, some runs are left to the home target to learn how many calls it needs (`CONTROL`), if that costs less than it may save.
+Learning how many calls a model needs is off by default; `explore`, `history` or a loaded state turns it on. A wrong result can
+be corrected: where the mean says stay, a draw from the posterior at the start of a run may say go, for one call (`TRIAL`). With
+`explore`, some runs stay at the home target to measure its calls (`CONTROL`), if that costs less than it may save.
 """
 
 from __future__ import annotations
@@ -21,17 +21,19 @@ from switchwise.switching.plan import Choice, Standing, compare
 from switchwise.switching.thread_state import ThreadState
 
 PLAN, CONTROL, TRIAL = "plan", "control", "trial"
-_YOUNG = 0.25  # of its lifetime: until then a cache is not about to lapse
-_TRIED = 1 / 3  # of the runs that the mean would leave to the home target begin with a draw from the posterior
-_HALF = 0.5  # of the runs are left to the home target, at most
-_KNOWN = 20.0  # runs of the home target that are enough to leave fewer to it
-_DERIVED = ("_built", "_logs")  # of a life table: what follows from the rest
-_KINDS = 256  # kinds of threads whose runs are kept apart; any further kind shares those of the first
+_YOUNG = 0.25  # share of its lifetime before which a cache is not about to expire
+_TRIED = 1 / 3  # share of the runs staying at home by the mean that begin with a draw from the posterior
+_HALF = 0.5  # largest share of runs kept at the home target
+_KNOWN = 20.0  # runs of the home target after which fewer are kept there
+_DERIVED = ("_built", "_logs")  # derived fields of a life table
+_KINDS = 256  # kinds of threads with their own life table; further kinds share the first
 _WHAT = "state of the planner"
 
 
 class Cached(NamedTuple):
-    """What one target has in its cache of a prompt: leading tokens, the probability that they are still there, and seconds since their last use."""
+    """Cached part of a prompt at one target: leading tokens, the probability that they are still cached, and seconds since
+    their last use.
+    """
 
     rates: CacheRates
     tokens: float = 0.0
@@ -40,7 +42,7 @@ class Cached(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Who takes a call (empty: the home target), what for, and the arithmetic for each of the others."""
+    """The target of a call (empty: the home target), its purpose, and the comparison with each other target."""
 
     target: str
     mode: str
@@ -48,12 +50,12 @@ class Plan(NamedTuple):
 
 
 class Planner:
-    """Compares plans for easy calls, and learns. Safe to use from many threads.
+    """Compare plans for easy calls, and learn. Thread-safe.
 
     Parameters:
-        priors: what is assumed before anything was seen.
-        explore: share of the runs of easy calls that are left to the home target, to learn how many calls it needs; more while little is known of
-            that. 0: none, and nothing is learnt of calls needed unless history is taken in.
+        priors: assumptions before any observation.
+        explore: share of the runs of easy calls kept at the home target to measure its calls; more while there is little
+            evidence. 0: none, and calls needed are learnt only from history.
 
     Raises:
         ConfigurationError: `explore` is not from 0 to 1.
@@ -64,17 +66,17 @@ class Planner:
         self.forecast = Forecast(priors)
         self.explore = explore
         self.learns = explore > 0.0
-        """Runs are counted, to learn how many calls each target needs."""
+        """Whether runs are counted, to learn how many calls each target needs."""
         self._tables: dict[str, LifeTable] = {}
         self._needed: dict[str, CallsNeeded] = {}
         self._lock = rlock()
 
     def calls(self, name: str) -> float:
-        """Calls that a target is taken to need where the home target needs one."""
+        """Expected calls of a target per call of the home target."""
         return self._needed[name].calls if name in self._needed else 1.0
 
     def history(self, kind: str, run: int) -> None:
-        """Take in a run of easy calls that the home target did alone: what others are measured by."""
+        """Learn a run of easy calls by the home target alone: the baseline for the others."""
         with self._lock:
             self.learns = True
             self._table(kind).add(run)
@@ -82,13 +84,13 @@ class Planner:
     def decide(
         self, thread: ThreadState, kind: str, prompt: float, home: Cached, others: Mapping[str, Cached], draw: float
     ) -> Plan:
-        """Who should take an easy call. Deciding teaches nothing; `saw` does.
+        """Decide which target takes an easy call. Only `saw` learns.
 
         Parameters:
-            thread, kind: its state, and its kind: the agent's name.
+            thread, kind: state of the thread, and its kind: the agent's name.
             prompt: tokens of the prompt to be sent.
-            home: the target that hard calls go to.
-            others: name -> a target that could take this call.
+            home: the target of hard calls.
+            others: name -> other candidate.
             draw: a random number in [0, 1), the same for the whole step.
         """
         if thread.control:
@@ -127,16 +129,16 @@ class Planner:
         by: str = "",
         mode: str = PLAN,
     ) -> None:
-        """Take in one call that was made, and bring the state of its thread up to date.
+        """Learn one call, and update the state of its thread.
 
         Parameters:
-            thread, kind: its state and its kind.
-            now: when the call began, in seconds.
+            thread, kind: state and kind of the thread.
+            now: start of the call, in seconds.
             prompt, output: tokens.
-            easy: any of several targets would have done.
-            broken: most of what the prompt before it began with is no longer there.
-            by: who made it; empty: the home target.
-            mode: of the plan that it was made by.
+            easy: several targets were acceptable.
+            broken: most of the previous prompt is no longer its beginning.
+            by: the called target; empty: the home target.
+            mode: mode of its plan.
         """
         with self._lock:
             self._run(thread, kind, easy, by)
@@ -147,7 +149,7 @@ class Planner:
             thread.at, thread.prompt, thread.by = now, prompt, by
 
     def ended(self, thread: ThreadState, kind: str) -> None:
-        """The thread will not go on."""
+        """Learn that the thread has ended."""
         with self._lock:
             self._run(thread, kind, False, "")
             thread.run, thread.control = 0, False
@@ -159,10 +161,10 @@ class Planner:
             return {"forecast": dump_slots(self.forecast, ("_outlooks",)), "runs": tables}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Restore a result of `dump`. Where it knows of calls needed, learning is on from now on.
+        """Restore a result of `dump`. If it has calls needed, learning is on from now on.
 
         Raises:
-            ConfigurationError: it is something else; then nothing is taken over.
+            ConfigurationError: `state` is not a result of `dump`; nothing is restored.
         """
         forecast, what = Forecast(self.forecast.priors), f"{_WHAT}, runs"
         load_slots(forecast, state.get("forecast", {}), f"{_WHAT}, forecast")
@@ -180,7 +182,7 @@ class Planner:
                     self._learn(kind, name)
 
     def _controlled(self, kind: str) -> float:
-        """Share of runs to be left to the home target."""
+        """Share of runs to keep at the home target."""
         known = self._tables[kind].runs if kind in self._tables else 0
         return max(self.explore, _HALF * (_KNOWN / (_KNOWN + known)) ** 2)
 
@@ -202,7 +204,7 @@ class Planner:
         return Standing(at.rates, at.tokens, at.chance, lapse, calls)
 
     def _run(self, thread: ThreadState, kind: str, easy: bool, by: str) -> None:
-        """What this call says of the one before: the run went on, or that was its end."""
+        """Learn from this call whether the run continued or ended with the previous one."""
         if not self.learns:
             return
         ended, given, length = not easy, easy and bool(by), thread.run
@@ -227,6 +229,6 @@ class Planner:
 
 
 def _best(choices: Mapping[str, Choice]) -> str:
-    """The name of the target whose plan costs least; empty: staying does."""
+    """The name of the target with the cheapest plan; empty if staying is cheapest."""
     going = [(choice.other, name) for name, choice in choices.items() if choice.other < choice.home]
     return min(going)[1] if going else ""

@@ -1,6 +1,6 @@
 """Cache rules and prices per target, corrected by what its replies report.
 
-How requests ask for caching is up to the caller: whether they do, and for how long, shows in the usage of the replies.
+Callers decide how requests ask for caching: the usage of the replies shows whether they do, and for how long.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from switchwise.prompt_cache.rules import CacheRule, CacheRules
 from switchwise.state.codec import words
 
 PRICED = CacheRule("automatic", minimum=1024, step=128, ttl=300)
-"""What is taken to hold of a cache of which only the price is known."""
+"""Assumed rule of a cache with a price but no rule."""
 _WHAT = "state of the targets"
 
 
 class TargetRule(NamedTuple):
-    """What holds of one target: its price at this time of the day, how its cache works, as much of that as its requests use, and its rates."""
+    """Rule of one target: its price at this time of day, its cache rule as far as its requests use it, and its rates."""
 
     price: Price
     listed: CacheRule
@@ -31,11 +31,11 @@ class TargetRule(NamedTuple):
 
 
 class TargetRules:
-    """What is known of all targets.
+    """Rules of all targets.
 
     Parameters:
-        rules: how each model's cache works.
-        accounts: target -> name of the account behind it. One that is not named has an account of its own.
+        rules: cache rules by model.
+        accounts: target -> account name. Other targets have their own account.
     """
 
     def __init__(self, rules: CacheRules, accounts: Mapping[str, str]) -> None:
@@ -43,10 +43,10 @@ class TargetRules:
         self._accounts = dict(accounts)
         self._found: dict[str, TargetRule] = {}
         self._long: set[str] = set()  # entries are written with the long lifetime
-        self._unmarked: set[str] = set()  # requests mark nothing to be kept, though they would have to
+        self._unmarked: set[str] = set()  # requests set no cache marks although the provider needs them
 
     def of(self, target: Target, now: float) -> TargetRule | None:
-        """What is known of a target; None: it has no price. Computed once, while nothing changes."""
+        """The rule of a target; None without a price. Cached until something changes."""
         price, name = target.price, target.name
         if price is None:
             return None
@@ -57,7 +57,7 @@ class TargetRules:
             return found
         listed = self.rules.of(target.provider, target.model or name)
         if not listed.known and price.cache_read is not None:
-            listed = PRICED  # whoever lists a price of cache reads has a cache
+            listed = PRICED  # a listed price of cache reads implies a cache
         rule, long = listed, name in self._long and listed.ttl_long > 0
         if name in self._unmarked:
             rule, long = CacheRule(), False
@@ -73,7 +73,7 @@ class TargetRules:
         return found
 
     def notice(self, name: str, rule: CacheRule, usage: Usage) -> None:
-        """Take in a reply of the target whose listed rule is given."""
+        """Learn from a reply of a target with the given listed rule."""
         wrote = bool(usage.cache_write_tokens or usage.cache_write_1h_tokens)
         silent = rule.mode == "marked" and not wrote and usage.cache_read_tokens == 0 and usage.input_tokens >= rule.minimum
         for names, seen in ((self._long, bool(usage.cache_write_1h_tokens)), (self._unmarked, silent)):
@@ -89,7 +89,7 @@ class TargetRules:
         return {"long": sorted(self._long), "unmarked": sorted(self._unmarked)}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take over what `dump` gave; a ConfigurationError if it is something else."""
+        """Restore a result of `dump`; raise `ConfigurationError` for anything else."""
         long, unmarked = words(state, "long", _WHAT), words(state, "unmarked", _WHAT)
         self._long.update(long)
         self._unmarked.update(unmarked)

@@ -1,7 +1,7 @@
 """State kept per thread: its home target, its counts, and the prefixes that each account has cached.
 
-It is stored as JSON types under the key of its session and agent, so that it may live in any store, and be carried over to another
-process. About 0.5 kB, and 0.5 kB for each account that was called in it.
+It is stored as JSON types under the key of its session and agent, so that any store can hold it and another process can
+continue it. About 0.5 kB, and 0.5 kB for each called account.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ class ThreadState:
     """One thread of an agent.
 
     Parameters:
-        calls: that were made in it.
-        at: when the last one began, in seconds.
-        prompt: tokens of its prompt, as the provider counts them.
-        estimate: the same, as estimated here.
-        run: easy calls in a row, up to now.
-        by: who made the last call; empty: the home target.
-        home: name of the target that hard calls go to.
+        calls: number of calls.
+        at: start of the last call, in seconds.
+        prompt: tokens of its prompt as counted by the provider.
+        estimate: the same as estimated.
+        run: number of consecutive easy calls.
+        by: target of the last call; empty: the home target.
+        home: name of the target of hard calls.
         shared: another target took part in this run.
-        control: this run is left to the home target, to learn how many calls it needs.
+        control: this run stays at the home target, to measure its calls.
         prefixes: account -> rows of the ledger, the newest last.
     """
 
@@ -45,12 +45,12 @@ class ThreadState:
     prefixes: dict[str, list[Row]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """JSON types; later changes of this object do not show in them."""
+        """Return a copy as JSON types."""
         return {"process": PROCESS, **{name: getattr(self, name) for name in self.__slots__}, "prefixes": dict(self.prefixes)}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> ThreadState:
-        """What `as_json` gave, in this process or another one, whose digests mean nothing here."""
+        """Restore a result of `as_json`, of this process or another one (whose digests are not valid here)."""
         fields = {**value}
         if fields.pop("process") != PROCESS:
             fields["prefixes"] = {name: [[row[0], 0, *row[2:]] for row in rows] for name, rows in value["prefixes"].items()}
@@ -58,10 +58,10 @@ class ThreadState:
 
 
 def checked(value: Any) -> dict[str, Any]:
-    """`value`, if it is what `ThreadState.as_json` gives.
+    """Return `value` if it is a result of `ThreadState.as_json`.
 
     Raises:
-        ConfigurationError: it is something else; the message names the field.
+        ConfigurationError: `value` has another form; the message names the field.
     """
     usual = ThreadState().as_json()
     if not isinstance(value, dict) or value.keys() != usual.keys():

@@ -1,1 +1,1 @@
-"""Where a LangChain program enters: chat model, middleware, node, deep agents."""
+"""Entry points for LangChain programs: chat model, middleware, node, deep agents."""

@@ -48,32 +48,34 @@ from switchwise.prompt_cache.cache_hints import CacheHints
 from switchwise.reading import token_estimate as tokens
 
 _FIELDS = frozenset(["name", "verbose", "callbacks", "tags", "metadata", "rate_limiter", "disable_streaming", "profile"])
-_TOLD = frozenset(["callbacks", "tags", "metadata", "rate_limiter"])  # fields that count in every call
-_TRACED = frozenset(["temperature", "max_tokens", "stop"])  # kept for the traces; others may be keys
+_TOLD = frozenset(["callbacks", "tags", "metadata", "rate_limiter"])  # fields used in every call
+_TRACED = frozenset(["temperature", "max_tokens", "stop"])  # recorded in traces; others may be keys
 
 
 class ChatSwitchwise(BaseChatModel):
-    """A chat model that sends each call to the model that should answer it, and to the next one where that fails.
+    """A chat model that sends each call to the model that should answer it, and falls back to the next one.
 
-    It stands wherever a native chat model stands. What it decided is in each answer's `response_metadata["switchwise"]`.
+    Use it in place of a native chat model. Each answer's `response_metadata["switchwise"]` has the decision.
 
     Parameters:
         models: native chat models or `provider:model` strings, strongest first; or a mapping of names to them.
-        router: chooses among them; its pool must have the names of `models`, which must then be a mapping, or models
-            whose own names are those. None: the chain of `Router.default` over `models`.
+        router: chooses among the models; its pool must have the names of `models` (a mapping, or models with those names).
+            None: the chain of `Router.default` over `models`.
         aim: `quality` (the default), `balanced` or `cost`; see `Router.default`. Not together with `router`.
-        verify: judges answers before they are shown; see `switchwise.verifiers`. Not together with `router`.
-        on_broken: what follows when a stream breaks off after part of it was shown; see `switchwise.Router`. Not together with `router`.
-        observers: notified of decisions, attempts and events; see `switchwise.observe`. Not together with `router`.
-        catalog: prices and abilities that you know better. Not together with `router`.
-        cache_hints: what is done to find prompt caches again (`switchwise.prompt_cache.CacheHints`); None: endpoints that take it are
-            sent a key per thread, and nothing is marked.
-        dispatch: that of another `ChatSwitchwise`, to share it instead of all the above; LangChain's configurable fields do.
-        settings: fields of LangChain's chat models (`tags`, `metadata`, `callbacks`, `rate_limiter`, ...); anything else
-            goes to the constructors of those models that are given as strings.
+        verify: verifier of answers before they are shown; see `switchwise.verifiers`. Not together with `router`.
+        on_broken: what to do when a stream breaks off after part of it was shown; see `switchwise.Router`. Not together with
+            `router`.
+        observers: receive decisions, attempts and events; see `switchwise.observe`. Not together with `router`.
+        catalog: your own prices and capabilities. Not together with `router`.
+        cache_hints: hints for prompt caches (`switchwise.prompt_cache.CacheHints`); None: a key per thread for endpoints that
+            accept one, and no marks.
+        dispatch: the dispatch of another `ChatSwitchwise`, shared in place of all the above; used by LangChain's configurable
+            fields.
+        settings: fields of LangChain's chat models (`tags`, `metadata`, `callbacks`, `rate_limiter`, ...); anything else is
+            passed to the constructors of the models given as strings.
 
     Raises:
-        ConfigurationError: it cannot work; the message names the field and the remedy.
+        ConfigurationError: an argument is invalid; the message names the field and the remedy.
 
     >>> from langchain_core.language_models import FakeListChatModel
     >>> strong, fast = FakeListChatModel(responses=["I think so."]), FakeListChatModel(responses=["Yes."])
@@ -84,7 +86,7 @@ class ChatSwitchwise(BaseChatModel):
     """
 
     dispatch: Dispatch = Field(exclude=True, repr=False)
-    """What decides and calls; the middleware and the node work with it. A field, so that copies have it."""
+    """Decides and calls; also used by the middleware and the node. A field, so that copies have it."""
 
     def __init__(
         self,
@@ -100,7 +102,9 @@ class ChatSwitchwise(BaseChatModel):
         dispatch: Dispatch | None = None,
         **settings: Any,
     ) -> None:
-        fields = _FIELDS | (type(self).model_fields.keys() - ChatSwitchwise.model_fields.keys())  # a subclass may have more
+        fields = _FIELDS | (
+            type(self).model_fields.keys() - ChatSwitchwise.model_fields.keys()
+        )  # a subclass may have more fields
         options = {key: value for key, value in settings.items() if key not in fields and value is not None}
         refuse_misplaced(models or dispatch, options)
         if dispatch is None:
@@ -114,21 +118,21 @@ class ChatSwitchwise(BaseChatModel):
 
     @classmethod
     def from_file(cls, path: str | Path | None = None, router: str | None = None, **options: Any) -> Self:
-        """One as a configuration file describes it; `options` are those of `doors.from_file.parts_of_file`."""
+        """Return a model from a configuration file; `options` are those of `doors.from_file.parts_of_file`."""
         return cls(**parts_of_file(path, router, **options))
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy, with other fields; both share the router."""
+        """Return a copy with other fields; both share the router."""
         copied = super().model_copy(update=update, deep=deep)
         if update:
             copied._tell()
         return copied
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set a field; it counts from the next call on.
+        """Set a field, for the next calls.
 
         Raises:
-            ConfigurationError: it belongs to the models.
+            ConfigurationError: the field belongs to the models.
         """
         refuse_misplaced(True, {name: value} if value else {})
         super().__setattr__(name, value)
@@ -136,17 +140,19 @@ class ChatSwitchwise(BaseChatModel):
             self._tell()
 
     def _tell(self) -> None:
-        """Let the dispatch know the fields that count in its calls."""
-        metadata = {key: value for key, value in (self.metadata or {}).items() if key != "lc_versions"}  # models have their own
+        """Pass the fields used in calls to the dispatch."""
+        metadata = {
+            key: value for key, value in (self.metadata or {}).items() if key != "lc_versions"
+        }  # the models have their own
         fields = {"callbacks": self.callbacks, "tags": self.tags, "metadata": metadata}
         local = {key: value for key, value in fields.items() if value}
         self.dispatch = self.dispatch.sharing(self.rate_limiter, cast("RunnableConfig", local) if local else None)
 
-    # -- what it is
+    # -- description
 
     @property
     def router(self) -> Router:
-        """The router that chooses."""
+        """The router."""
         return self.dispatch.router
 
     @property
@@ -155,15 +161,17 @@ class ChatSwitchwise(BaseChatModel):
         return {name: native.model for name, native in self.dispatch.natives.items()}
 
     def explain(self, input: LanguageModelInput = "", config: RunnableConfig | None = None, **kwargs: Any) -> Explanation:  # noqa: A002
-        """Who would answer, who is ruled out, and why; nobody is called. Print it."""
+        """Explain the decision for an input without any call: order, ruled out targets, reasons. Print it."""
         return self.router.explain(self.dispatch.view(self._request(input, config, None, kwargs)))
 
     def compare(self, input: LanguageModelInput, targets: Iterable[str] | None = None, **options: Any) -> SideBySide:  # noqa: A002
-        """The same input at several targets (names or roles; None: all) at once, side by side; `options` are those of `doors.comparing.compare`."""
+        """Run the same input at several targets (names or roles; None: all) at once; `options` are those of
+        `doors.comparing.compare`.
+        """
         return compare(self, self.router.pool, input, targets, **options)
 
     def __repr__(self) -> str:
-        """Its router: pydantic would show every field and the profile of the first model."""
+        """Show the router: pydantic would show every field and the profile of the first model."""
         return f"ChatSwitchwise({self.router!r})"
 
     __str__ = __repr__
@@ -194,19 +202,19 @@ class ChatSwitchwise(BaseChatModel):
         return params
 
     def get_num_tokens(self, text: str) -> int:
-        """How many tokens a text is, about, by the estimate that the router goes by: no tokenizer, and nobody is asked."""
+        """Return the router's estimate of a text's tokens, without a tokenizer or a call."""
         return tokens.estimate(text)
 
     def get_num_tokens_from_messages(
         self, messages: list[BaseMessage], tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] | None = None
     ) -> int:
-        """How many tokens messages are, about, and the definitions of tools with them; estimated as above."""
+        """Return the estimated tokens of messages and tool definitions; see `get_num_tokens`."""
         return sum([tokens.of(turn_of(message)) for message in messages]) + sum(map(measured, tools or ()))
 
-    # -- calling it: every public entry point parses what it is given, and goes through a door
+    # -- calls: every public entry point parses its arguments and goes through a door
 
     def with_retry(self, *, retry_if_exception_type: Any = (Exception,), **options: Any) -> Any:
-        """As LangChain's, but for a budget that is used up: no retry mends that."""
+        """As LangChain's, but never retries an exhausted budget."""
         return super().with_retry(retry_if_exception_type=unless_spent(retry_if_exception_type), **options)
 
     def invoke(
@@ -217,7 +225,7 @@ class ChatSwitchwise(BaseChatModel):
         stop: list[str] | None = None,
         **kwargs: Any,
     ) -> AIMessage:
-        """The answer."""
+        """Return the answer."""
         return cast("AIMessage", self.dispatch.call(INVOKE, self._request(input, config, stop, kwargs)))
 
     async def ainvoke(
@@ -239,7 +247,7 @@ class ChatSwitchwise(BaseChatModel):
         stop: list[str] | None = None,
         **kwargs: Any,
     ) -> Iterator[AIMessageChunk]:
-        """The answer in chunks, as they come; another model is tried only until the first one has come."""
+        """Yield the answer in chunks; fallback is possible only before the first chunk."""
         if self._streaming_disabled(**kwargs):
             yield cast("AIMessageChunk", self.invoke(input, config, stop=stop, **kwargs))
             return
@@ -274,7 +282,7 @@ class ChatSwitchwise(BaseChatModel):
         run_id: uuid.UUID | None = None,
         **kwargs: Any,
     ) -> LLMResult:
-        """The answers to several prompts, each routed by itself."""
+        """Return the answers to several prompts, each routed separately."""
         config = run_config(callbacks, tags, metadata, run_name)
         requests = [self._request(prompt, for_prompt(config, run_id, i), stop, kwargs) for i, prompt in enumerate(messages)]
         return self._joined([self.dispatch.call(GENERATE, request) for request in requests])
@@ -332,13 +340,13 @@ class ChatSwitchwise(BaseChatModel):
     ) -> ChatResult:
         raise NotImplementedError("ChatSwitchwise has no run of its own to generate in: use invoke, stream or generate")
 
-    # -- what can be made of it
+    # -- derived runnables
 
     def configurable_fields(self, **kwargs: AnyConfigurableField) -> RunnableSerializable[LanguageModelInput, AIMessage]:
-        """The same model with fields that a run can choose: its own, and settings that its models have fields for.
+        """Return the model with fields that a run can choose: its own, and settings of its models.
 
         Raises:
-            ConfigurationError: there is no such field.
+            ConfigurationError: a field is unknown.
         """
         return configurable(self, self.models, kwargs)
 
@@ -350,29 +358,29 @@ class ChatSwitchwise(BaseChatModel):
         parallel_tool_calls: bool | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:
-        """The same model with tools, which are bound to the target of each call in that target's own words.
+        """Return the model with tools, which are bound to the target of each call in that target's form.
 
         Parameters:
-            tools: functions, tools, classes or schemas; tools that a provider runs itself restrict the targets to it.
+            tools: functions, tools, classes or schemas; server-side tools restrict the targets to their provider.
             tool_choice: `auto`, `any` (or `required`, True), `none`, the name of a tool, or any provider's dictionary.
             parallel_tool_calls: whether several tools may be called at once; None: the target's default.
             kwargs: further arguments of the target's own `bind_tools`.
         """
-        seen = {name: kwargs[name] for name in ("response_format",) if kwargs.get(name) is not None}  # a policy must know
+        seen = {name: kwargs[name] for name in ("response_format",) if kwargs.get(name) is not None}  # policies need it
         return self.bind(tools=Tools(tools, tool_choice, parallel_tool_calls, kwargs), **seen)
 
     def with_structured_output(
         self, schema: dict[str, Any] | type, *, include_raw: bool = False, **kwargs: Any
     ) -> Runnable[LanguageModelInput, Any]:
-        """The same model giving answers that follow `schema`, by the chosen target's own method and parser.
+        """Return a runnable whose answers follow `schema`, by the chosen target's own method and parser.
 
         Parameters:
             schema: a Pydantic class, a TypedDict, or a JSON or OpenAI schema.
-            include_raw: give `raw`, `parsed` and `parsing_error` instead of the parsed answer alone.
+            include_raw: return `raw`, `parsed` and `parsing_error` instead of the parsed answer alone.
             kwargs: further arguments of the target's own method: `method`, `strict`.
 
         Raises:
-            NotImplementedError, ValueError: as the first target's own method raises them.
+            NotImplementedError, ValueError: raised by the first target's own method.
         """
         wanted = AnswerSchema(schema, include_raw, kwargs)
         first = next(iter(self.dispatch.natives.values()))
@@ -388,7 +396,7 @@ class ChatSwitchwise(BaseChatModel):
         return joined
 
     def _combined(self, joined: LLMResult, outputs: list[dict[str, Any]]) -> dict[str, Any]:
-        """What the answers to several prompts tell together, as each class of native models adds it up."""
+        """The `llm_output` of several prompts, combined as each class of native models does."""
         warned: dict[type, tuple[BaseChatModel, list[Any]]] = {}
         for (first, *_), output in zip(joined.generations, outputs, strict=True):
             model = self.models[target_of(cast("Any", first).message)]

@@ -1,4 +1,4 @@
-"""One input at several targets, side by side."""
+"""Run one input at several targets, side by side."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ def compare(
     progress: Callable[[Side], object] | None = None,
     **settings: Any,
 ) -> SideBySide:
-    """Ask several targets at once. It is paid for, and stands in the journal as a session of its own.
+    """Call several targets at once and compare their answers. The calls are billed, and recorded in the journal as a separate
+    session.
 
     Parameters:
-        model: the routed one.
-        pool: of its router.
-        input: what is asked.
+        model: the `ChatSwitchwise`.
+        pool: pool of its router.
+        input: a prompt, as for `invoke`.
         targets: names or roles; None: all.
-        config: of the runs.
-        progress: called with each side as it comes, such as `print`; None: a progress bar in a terminal or notebook.
+        config: config of the runs.
+        progress: called with each finished answer, such as `print`; None: a progress bar in a terminal or notebook.
         settings: as in `invoke`.
     """
     around = ensure_config(config)

@@ -1,7 +1,7 @@
-"""Configurable fields: those of a `ChatSwitchwise`, and the settings that its models have fields for.
+"""Configurable fields: those of a `ChatSwitchwise`, and settings of its models.
 
-`configurable_fields(temperature=ConfigurableField(id="temperature"))` is how LangChain lets a run choose a setting of its model. A
-native model is rebuilt with it. Here it goes with the call, in the words of the target that is chosen.
+`configurable_fields(temperature=ConfigurableField(id="temperature"))` lets a run choose a setting of its model. LangChain
+rebuilds a native model with it; a `ChatSwitchwise` sends it with the call, translated for the chosen target.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ SETTINGS = frozenset(
     reasoning reasoning_effort seed service_tier stop stop_sequences temperature thinking top_k top_logprobs top_p
     verbosity""".split()
 )
-"""Fields of native models that are settings of a call too."""
+"""Fields of native models that are also settings of a call."""
 Fields = Mapping[str, AnyConfigurableField]
 if TYPE_CHECKING:
     _Dynamic = RunnableConfigurableFields[LanguageModelInput, AIMessage]
 else:
-    _Dynamic = RunnableConfigurableFields  # pydantic would make another class of it for these types
+    _Dynamic = RunnableConfigurableFields  # pydantic would create another class for these types
 
 
 def configurable(
     llm: BaseChatModel, models: Mapping[str, BaseChatModel], fields: Fields
 ) -> RunnableSerializable[LanguageModelInput, AIMessage]:
-    """`llm` with fields that a run can choose.
+    """Return `llm` with fields that a run can choose.
 
     Parameters:
         llm: the model.
-        models: those behind it, by target name.
-        fields: by name; fields of `llm` itself, and settings that any of the models has a field for.
+        models: its models by target name.
+        fields: name -> configurable field: fields of `llm` itself, and settings that are fields of any of the models.
 
     Raises:
-        ConfigurationError: a name is neither.
+        ConfigurationError: a name is neither of these.
     """
     own = type(llm).model_fields.keys()
     known = {name for model in models.values() for name in _names(model)} & SETTINGS
@@ -62,11 +62,11 @@ def configurable(
 
 
 class SettingFields(_Dynamic):
-    """LangChain's, where some of the fields are settings of the call."""
+    """LangChain's configurable model, where some fields are settings of the call."""
 
     @property
     def config_specs(self) -> list[ConfigurableFieldSpec]:
-        """What a run can choose."""
+        """The fields that a run can choose."""
         described = [_spec(name, field) for name, field in self._settings().items()]
         return get_unique_config_specs([*described, *self._without().config_specs])
 
@@ -82,7 +82,7 @@ class SettingFields(_Dynamic):
         return {name: field for name, field in self.fields.items() if name not in own}
 
     def _without(self) -> _Dynamic:
-        """The same without settings of the call."""
+        """A copy without settings of the call."""
         own = type(self.default).model_fields
         return _Dynamic(default=self.default, fields={k: v for k, v in self.fields.items() if k in own})
 

@@ -1,7 +1,7 @@
-"""Deep agents route without wiring: deepagents finds `register` by its entry point and adds the middleware to every agent.
+"""Deep agents route automatically: deepagents calls `register` by its entry point and adds the middleware to every agent.
 
-`create_deep_agent(model=ChatSwitchwise(...))` then routes the main agent, declared sub-agents and the general-purpose one. Of the
-harness profiles that are registered for the models behind it (those that deepagents ships, and your own)
+`create_deep_agent(model=ChatSwitchwise(...))` then routes the main agent, declared sub-agents and the general-purpose one.
+Harness profiles registered for its models (those of deepagents, and your own) apply as follows:
 
 | what                                                    | counts                                                         |
 |---------------------------------------------------------|----------------------------------------------------------------|
@@ -9,7 +9,7 @@ harness profiles that are registered for the models behind it (those that deepag
 | base prompt, extra and excluded middleware, general-    | only as registered under the key `switchwise`, for they shape an |
 | purpose sub-agent                                       | agent before a target is chosen: your own, or `harness_from`   |
 
-Profiles are a beta interface of deepagents, and to look one up is a private one; whatever depends on either stands here.
+Profiles are a beta interface of deepagents, and their look-up is private; all code that depends on them is in this module.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ KEY = "switchwise"
 
 
 def register() -> None:
-    """Let every deep agent whose model is a `ChatSwitchwise` have its middleware. Called by deepagents."""
+    """Add the middleware to every deep agent whose model is a `ChatSwitchwise`. Called by deepagents."""
     from deepagents import HarnessProfile, register_harness_profile
 
     register_harness_profile(KEY, HarnessProfile(extra_middleware=_middleware))
 
 
 def harness_from(model: str | BaseChatModel) -> None:
-    """Give all deep agents whose model is a `ChatSwitchwise` the whole harness profile of one of its models.
+    """Use the whole harness profile of one model for all deep agents whose model is a `ChatSwitchwise`.
 
-    It is added to what is registered for them already, as deepagents adds profiles. For a profile of your own,
+    deepagents merges it with the profile registered already. For your own profile,
     `deepagents.register_harness_profile("switchwise", profile)` does the same.
 
     Parameters:
-        model: a chat model, or the key that its profile is registered under: `provider` or `provider:model`.
+        model: a chat model, or the key of a registered profile: `provider` or `provider:model`.
 
     Raises:
         ConfigurationError: no profile is registered for it.
@@ -61,7 +61,7 @@ def harness_from(model: str | BaseChatModel) -> None:
 
 
 def profile_of(model: str | BaseChatModel) -> HarnessProfile | None:
-    """The harness profile that deepagents would give an agent of this model; None: it does not tell any more."""
+    """The harness profile of deepagents for this model; None if the look-up no longer exists."""
     from deepagents.profiles.harness import harness_profiles
 
     if isinstance(model, str):
@@ -73,10 +73,10 @@ def profile_of(model: str | BaseChatModel) -> HarnessProfile | None:
 
 
 class TargetProfile(AgentMiddleware[AgentState[Any], Any, Any]):
-    """Lets the harness profile of the model that is called shape the call, as if the agent had been made for that model.
+    """Apply the harness profile of the called model to the call, as if the agent had been created for that model.
 
-    It stands inside `SwitchwiseMiddleware`, and outside whatever is made for one provider. What the agent's prompt holds
-    already is not said twice.
+    It runs inside `SwitchwiseMiddleware` and outside middleware for one provider. Text that is already in the agent's prompt is
+    not added again.
     """
 
     def __init__(self) -> None:
@@ -127,9 +127,9 @@ def _with_suffix(message: SystemMessage | None, suffix: str) -> SystemMessage:
 
 
 def _described(tool: Any, profile: HarnessProfile) -> Any:
-    """The tool with the description that the profile gives it; a copy."""
+    """A copy of the tool with the profile's description."""
     description = profile.tool_description_overrides.get(_name(tool))
-    if description is None or "{available_agents}" in description:  # which deepagents fills in where it makes the tool
+    if description is None or "{available_agents}" in description:  # deepagents fills it in when it creates the tool
         return tool
     if isinstance(tool, dict):
         return {**tool, "description": description}

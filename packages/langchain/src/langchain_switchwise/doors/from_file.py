@@ -44,16 +44,16 @@ def parts_of_file(
     options: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> dict[str, Any]:
-    """Models and router as a configuration file describes them; the format is in docs/reference/configuration.md.
+    """Return models and router from a configuration file; docs/reference/configuration.md describes the format.
 
     Parameters:
-        path, router, labels, reload, catalog: as in `Router.from_file`. A file that is reloaded may leave targets out, and add
-            none: there is no model for them.
-        options: further ones of `Router.from_file`: observers, recovery, clock, timer, rng.
+        path, router, labels, reload, catalog: as in `Router.from_file`. A reloaded file may remove targets, not add any: new
+            ones have no model.
+        options: further options of `Router.from_file`: observers, recovery, clock, timer, rng.
         settings: fields of LangChain's chat models (`tags`, `metadata`, `callbacks`, ...), and `cache_hints`.
 
     Raises:
-        ConfigurationError: the file cannot be used, a key is not where it says, or a model cannot be built.
+        ConfigurationError: the file is invalid, a key is missing, or a model cannot be built.
     """
     where: dict[str, Any] = {"labels": labels, "reload": reload, "catalog": catalog}
     models, made = Router.with_models(model_of, path, router, **where, **(options or {}))
@@ -61,10 +61,10 @@ def parts_of_file(
 
 
 def model_of(endpoint: Endpoint) -> BaseChatModel:
-    """The chat model of a target; an address of its own is taken for one that speaks as OpenAI does.
+    """Build the chat model of a target; a custom base URL is called by OpenAI's protocol.
 
     Raises:
-        ConfigurationError: it cannot be built.
+        ConfigurationError: the model cannot be built.
     """
     target, options = endpoint.target, endpoint.options()
     provider = PROVIDERS.get(target.provider, target.provider)

@@ -1,15 +1,14 @@
-"""The gate in LangChain: an agent that says it is done is checked first, and goes on with what was found where it is not.
+"""The gate in LangChain: check the work when an agent ends, and continue the run with the findings if it is rejected.
 
-`SwitchwiseGate` is a middleware of `create_agent`, for a deep agent's main agent or for any of its sub-agents; `gate_node` is
-the same as a node of a graph of your own.
+`SwitchwiseGate` is a middleware of `create_agent`, for a deep agent's main agent or any of its sub-agents; `gate_node` is the
+same as a node of your own graph.
 
-Rules:
-1. It acts once per claimed end (`after_agent`), after all tools have run: findings never stand between a call and its result.
-2. It judges what a model said. The message of a call limit, and a reply with calls that nobody ran, pass unjudged.
-3. What one run has used up is private state of that run: it survives interrupts, crashes and a new agent on the same thread,
-   and is reset by the next input. Nothing of a run is kept on the object.
-4. The text of a rejected end is streamed before the verdict: an event of kind `custom`, with the message's id, informs the reader
-   to take it back. A sub-agent's text is seen by nobody but its parent, which gets the last one.
+Rules: 1. It acts once per claimed end (`after_agent`), after all tools have run: findings never come between a tool call and
+its result. 2. It judges answers of a model. The message of a call limit, and a reply with tool calls that did not run, pass
+unjudged. 3. Used tries are private state of the run: they survive interrupts, crashes and a new agent on the same thread, and
+are reset by the next input. The object itself has no state per run. 4. The text of a rejected end is streamed before the
+verdict: a `custom` event with the message's id signals the reader to retract it. A sub-agent's text is seen only by its parent,
+which gets the last one.
 """
 
 from __future__ import annotations
@@ -36,31 +35,31 @@ from switchwise.gate.finding import Finding, Standing, Work
 from switchwise.policies.follow_decision import FOLLOW
 
 GATE_KEY = "switchwise_gate"
-"""Where a run's passage stands in the state."""
+"""Key of a run's gate state."""
 LEAST_STEPS = 4
-"""With fewer steps left before LangGraph's recursion limit, a rejected run ends, marked, rather than by an error."""
+"""With fewer steps left before LangGraph's recursion limit, a rejected run ends with a mark instead of an error."""
 
 Root = str | Callable[[Any], str]
 Answer = ModelResponse[Any] | ExtendedModelResponse[Any]
 
 
 class GateState(AgentState[Any]):
-    """The agent's state, what its run has had of the gate, and the decision that it leaves to the calls that follow."""
+    """The agent's state with the gate state of its run and the decision for the following calls."""
 
     switchwise_gate: NotRequired[Annotated[dict[str, Any] | None, PrivateStateAttr]]
     switchwise_decision: NotRequired[Annotated[Decision | None, OmitFromOutput]]
 
 
 class SwitchwiseGate(AgentMiddleware[GateState, Any, Any]):
-    """Checks the work of an agent when it says that it is done; rejected, the same run goes on with a stronger target.
+    """Check the work of an agent when it ends; after a rejection the same run continues with a stronger target.
 
-    Put it after `SwitchwiseMiddleware` (in the list: behind it). Where several middlewares act at the end of a run, the one that is
-    listed last acts first. Two gates of one agent need two names.
+    Put it after `SwitchwiseMiddleware` in the list. If several middlewares act at the end of a run, the last in the list acts
+    first. Two gates of one agent need different names.
 
     Parameters:
         gate: a `switchwise.gate.Gate`, or its check alone.
-        root: the folder in which the agent works, where the gate was given none: a path, or a function of LangGraph's runtime.
-        name: of the middleware, and so of its nodes in the graph.
+        root: folder of the work, if the gate has none: a path, or a function of LangGraph's runtime.
+        name: name of the middleware and of its nodes in the graph.
 
     Raises:
         ConfigurationError: the check cannot be called.
@@ -75,11 +74,11 @@ class SwitchwiseGate(AgentMiddleware[GateState, Any, Any]):
 
     @property
     def name(self) -> str:
-        """Of the middleware."""
+        """Name of the middleware."""
         return self._name
 
     def before_agent(self, state: GateState, runtime: Runtime[Any]) -> dict[str, Any]:  # noqa: ARG002  (the hook's arguments)
-        """A new input: the run has had nothing of the gate yet, and nobody is decided on."""
+        """Reset the gate state and the decision for a new input."""
         start = self.gate.start()
         return {
             GATE_KEY: self.gate.begin(self._where(runtime)).dump(),
@@ -92,7 +91,7 @@ class SwitchwiseGate(AgentMiddleware[GateState, Any, Any]):
 
     @hook_config(can_jump_to=["model"])
     def after_agent(self, state: GateState, runtime: Runtime[Any]) -> dict[str, Any] | None:
-        """Check it."""
+        """Check the work."""
         work = handed_in(state["messages"], _session(), self._where(runtime))
         if work is None:
             return None
@@ -100,7 +99,7 @@ class SwitchwiseGate(AgentMiddleware[GateState, Any, Any]):
 
     @hook_config(can_jump_to=["model"])
     async def aafter_agent(self, state: GateState, runtime: Runtime[Any]) -> dict[str, Any] | None:
-        """Check it, without holding up the event loop."""
+        """Check the work without blocking the event loop."""
         work = handed_in(state["messages"], _session(), self._where(runtime))
         if work is None:
             return None
@@ -148,17 +147,17 @@ def gate_node(
     root: Root = "",
     messages: str = "messages",
 ) -> Callable[..., Command[Any]]:
-    """A node that checks what the node before it handed in: on to `onward`, or `back` with the findings.
+    """Return a node that checks finished work and goes on to `onward`, or `back` with the findings.
 
     The state needs `switchwise_gate: dict` in addition to its messages, and `switchwise_decision` (`SwitchwiseState`) for later calls to follow
     the gate's choice of a target. Add it with `graph.add_node("gate", gate_node(...), destinations=("agent", "__end__"))`.
 
     Parameters:
         gate: a `switchwise.gate.Gate`, or its check alone.
-        back: the node that goes on with rejected work.
-        onward: the node that follows accepted work, or the end.
-        root: the folder in which the work is done: a path, or a function of the state.
-        messages: the key of the state that holds the conversation.
+        back: node that continues rejected work.
+        onward: node after accepted work, or the end.
+        root: folder of the work: a path, or a function of the state.
+        messages: state key of the conversation.
 
     Raises:
         ConfigurationError: the check cannot be called.
@@ -186,7 +185,7 @@ def gate_node(
 
 
 def handed_in(messages: Sequence[BaseMessage], session: str, root: str) -> Work | None:
-    """The work that the end of this conversation hands in; None: nothing was, or not by a model."""
+    """The work at the end of this conversation; None if it does not end with a model's answer."""
     last = _last(messages)
     if last is None:
         return None
@@ -198,12 +197,12 @@ def handed_in(messages: Sequence[BaseMessage], session: str, root: str) -> Work 
 
 
 def findings(ruling: Ruling) -> HumanMessage:
-    """What was found, as a message of the user's that is marked as not being the user's task."""
+    """The findings as a user message, marked as not being the user's task."""
     return HumanMessage(ruling.message, additional_kwargs={"lc_source": MARK})
 
 
 def marked(last: AIMessage, mark: str) -> AIMessage:
-    """The last answer with a mark, under its own id."""
+    """The last answer with a mark, under its id."""
     content: Any = (
         f"{last.content}\n\n{mark}" if isinstance(last.content, str) else [*last.content, {"type": "text", "text": mark}]
     )
@@ -211,7 +210,7 @@ def marked(last: AIMessage, mark: str) -> AIMessage:
 
 
 def event(ruling: Ruling, last: AIMessage | None) -> dict[str, Any]:
-    """What a reader of the stream is told."""
+    """The event for readers of the stream."""
     return {
         "switchwise_gate": ruling.finding.standing.value,
         "because": ruling.finding.because,
@@ -222,7 +221,7 @@ def event(ruling: Ruling, last: AIMessage | None) -> dict[str, Any]:
 
 
 def _last(messages: Sequence[BaseMessage]) -> AIMessage | None:
-    """The last message of a model since the last one of a user."""
+    """The last model message after the last user message."""
     for message in reversed(messages):
         if isinstance(message, AIMessage):
             return message
@@ -237,12 +236,12 @@ def _session() -> str:
 
 
 def _in_time(ruling: Ruling) -> Ruling:
-    """The ruling, or an end with a mark where LangGraph would break off before another round."""
+    """The ruling, or a marked end if LangGraph's recursion limit leaves no room for another round."""
     config = get_config()
     step, limit = config.get("metadata", {}).get("langgraph_step"), config.get("recursion_limit")
     if not ruling.again or not isinstance(step, int) or not isinstance(limit, int) or limit - step >= LEAST_STEPS:
         return ruling
-    finding = Finding(Standing.REJECTED, f"{ruling.finding.because}; no steps are left to mend it", ruling.finding.details)
+    finding = Finding(Standing.REJECTED, f"{ruling.finding.because}; no steps are left to fix it", ruling.finding.details)
     return Ruling(finding, mark=f"[not verified: {finding.because}]", passage=ruling.passage)
 
 
@@ -251,7 +250,7 @@ def _decision(target: str, because: str) -> Decision:
 
 
 def _following(request: ModelRequest[Any]) -> AbstractContextManager[object]:
-    """What lets the call follow the gate's decision, where there is one and its model can."""
+    """Settings that let the call follow the gate's decision, if there is one and the model can."""
     standing = cast("Mapping[str, Any]", request.state).get(STATE_KEY)
     if not isinstance(request.model, ChatSwitchwise) or not standing:
         return nullcontext()

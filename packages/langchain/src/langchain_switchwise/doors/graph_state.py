@@ -1,12 +1,12 @@
 """Fields that the middleware adds to the state of an agent's graph.
 
-| | comes from | is there for |
+| field | written by | purpose |
 |---|---|---|
-| `switchwise_held` | the middleware | a thread that is resumed elsewhere: what the policies hold for it; private |
-| `switchwise_decision` | a `SwitchwiseNode` in the graph around the agent | the calls that follow it |
+| `switchwise_held` | the middleware | held preferences, for a thread resumed in another process; private |
+| `switchwise_decision` | a `SwitchwiseNode` in the graph around the agent | later calls that follow the decision |
 
-An agent is given a decision and does not give it back: the graph around it has it, and of two agents that run side by side
-only one could.
+An agent receives a decision and does not return it: the graph around it has it, and of two parallel agents only one could
+return it.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from langchain.agents.middleware.types import OmitFromOutput, PrivateStateAttr
 from langchain_switchwise.doors.node import Decision
 
 Held = dict[str, list[Any]]
-"""By policy: the scopes that it holds something for, with the names of the targets, as `Router.dump` writes them."""
+"""Policy -> held scopes with names of targets, in the form of `Router.dump`."""
 MOST = 64
-"""Scopes of one policy that a thread's state keeps."""
+"""Most scopes of one policy in a thread's state."""
 
 
 class SwitchwiseState(AgentState[Any]):
-    """The agent's state, what the policies hold for its thread, and the decision of a `SwitchwiseNode` around it."""
+    """The agent's state with held preferences of its thread and the decision of a `SwitchwiseNode` around it."""
 
     switchwise_held: NotRequired[Annotated[Held, PrivateStateAttr]]
     switchwise_decision: NotRequired[Annotated[Decision, OmitFromOutput]]
 
 
 def both(before: Held, after: Held) -> Held:
-    """What was held and what is held now, the latest last; a scope that is held again replaces what it held."""
+    """Merge held preferences, the latest last; a newer entry of a scope replaces the older."""
     joined = dict(before)
     for name, entries in after.items():
         scopes = [entry[0] for entry in entries]

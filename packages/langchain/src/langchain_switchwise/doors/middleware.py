@@ -1,13 +1,11 @@
-"""Routing inside an agent: the agent's own machinery sees the native model that was chosen.
+"""Route inside an agent, so that the agent's other middleware sees the chosen native model.
 
-`ChatSwitchwise` alone routes an agent. With this middleware, whatever looks at the model's class or profile works as it
-does with a native model: Anthropic's prompt caching, the provider's own structured output, unsupported content.
+`ChatSwitchwise` alone routes an agent too. With this middleware, code that checks the model's class or profile works as with a
+native model: Anthropic's prompt caching, the provider's own structured output, unsupported content.
 
-Rules:
-1. It acts only where the request's model is a `ChatSwitchwise`; a model that somebody else chose passes through.
-2. It stands outside (in the list: before) middleware that is made for one provider.
-3. What the policies hold for the session is kept in the graph's state too, so that a thread that is resumed elsewhere
-   remembers; it is written only when it changes.
+Rules: 1. It acts only if the request's model is a `ChatSwitchwise`; other models pass through. 2. Put it outside (in the list:
+before) middleware for one provider. 3. Held preferences of the session are also kept in the graph's state, so that a thread
+resumed in another process keeps them; they are written only when they change.
 """
 
 from __future__ import annotations
@@ -54,7 +52,9 @@ Answer = ModelResponse[Any] | ExtendedModelResponse[Any]
 
 
 class Hook:
-    """A method that carries its signature: LangSmith's wrapper asks for it at every call, and to make it takes 2 % of an agent's step."""
+    """A method with a cached signature: LangSmith's wrapper reads it at every call, and computing it takes 2 % of an agent's
+    step.
+    """
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
@@ -62,7 +62,7 @@ class Hook:
         self._signature = whole.replace(parameters=[*whole.parameters.values()][1:])
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
-        """The function itself of the class, bound of an instance."""
+        """Return the function on the class, the bound method on an instance."""
         if instance is None:
             return self._function
         bound: Any = partial(self._function, instance)
@@ -71,18 +71,18 @@ class Hook:
 
 
 def hook(function: F) -> F:
-    """Make a method a `Hook`."""
+    """Wrap a method in a `Hook`."""
     return cast("F", Hook(function))
 
 
 class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
-    """Routes the calls of a `create_agent` agent whose model is a `ChatSwitchwise`.
+    """Route the calls of a `create_agent` agent whose model is a `ChatSwitchwise`.
 
     Parameters:
-        threads: how many threads are remembered as restored from their state.
+        threads: most threads remembered as restored from their state.
 
     Raises:
-        ConfigurationError: something else is given, such as the model.
+        ConfigurationError: `threads` is not a number (the model is passed to `create_agent`).
 
     >>> from langchain.agents import create_agent
     >>> from langchain_core.language_models import FakeListChatModel
@@ -105,16 +105,16 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
         self._restored: Memory[tuple[str, ...], bool] = Memory(threads)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Everything but the state of threads: a copy starts empty, and restores them again."""
+        """Return all but the state of threads: a copy starts empty and restores them again."""
         return {name: value for name, value in vars(self).items() if name != "_restored"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take it over."""
+        """Restore the result of `__getstate__`."""
         vars(self).update(state, _restored=Memory(state["threads"]))
 
     @hook
     def wrap_model_call(self, request: ModelRequest[Any], handler: Handler) -> Answer:
-        """Choose, and let the inner chain call what was chosen; another target where that fails."""
+        """Choose a target and let the inner chain call it; fall back to another if it fails."""
         if not isinstance(request.model, ChatSwitchwise):
             return handler(request)
         dispatch, step = request.model.dispatch, self._step(request, request.model.dispatch)
@@ -162,13 +162,13 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
         return _answer(dispatch, request, run.outcome)
 
     def _step(self, request: ModelRequest[Any], dispatch: Dispatch) -> _Step:
-        """The request as the policies see it; what its thread held elsewhere is restored first."""
+        """The view of the request, after restoring held preferences of its thread."""
         messages = [request.system_message, *request.messages] if request.system_message else request.messages
         given: dict[str, Any] = {**request.model_settings, **follow(request.state)}
         if request.tools:
             given["tools"] = Tools(cast("Any", request.tools), request.tool_choice)
         parsed = dispatch.inside(messages, _around(request.state), given)
-        if request.response_format is not None:  # the agent's own machinery binds it
+        if request.response_format is not None:  # the agent itself binds it
             parsed = replace(parsed, formatted=True)
         step = _Step(request, parsed, dispatch.performer(INVOKE, parsed))
         thread = step.performer.view.scope.key(Level.SESSION)
@@ -187,7 +187,7 @@ class _Step(NamedTuple):
     performer: Performer
 
     def chosen(self, call: Call) -> tuple[ModelRequest[Any], RunnableConfig]:
-        """The request for the native model that was chosen, in that model's dialect, and the config around it."""
+        """The request adapted to the chosen native model, and the config around it."""
         request, parsed = self.request, self.parsed
         native, messages, config, settings = self.performer.adapted(call)
         system = messages[0] if messages and isinstance(messages[0], SystemMessage) else None
@@ -201,7 +201,7 @@ class _Step(NamedTuple):
 
 
 def _around(state: Mapping[str, Any]) -> RunnableConfig:
-    """The config around the call, with what the agent's own list of todos says it is at as the task."""
+    """The config around the call, with the current item of the agent's todo list as the task."""
     config = surrounding()
     todos = state.get("todos")
     doing = next((todo["content"] for todo in todos if todo.get("status") == "in_progress"), None) if todos else None
@@ -209,14 +209,14 @@ def _around(state: Mapping[str, Any]) -> RunnableConfig:
 
 
 def _overridden(request: ModelRequest[Any], changes: dict[str, Any]) -> ModelRequest[Any]:
-    """What `request.override(**changes)` gives. That checks nine deprecated fields one by one: over 1 % of an agent's step."""
+    """Same as `request.override(**changes)`, without its checks of nine deprecated fields: over 1 % of an agent's step."""
     chosen = object.__new__(type(request))
     vars(chosen).update(vars(request), **changes)
     return chosen
 
 
 class Within:
-    """Lets the inner chain, which is given no config, find this one around it."""
+    """Context manager that makes a config available to the inner chain, which gets none."""
 
     __slots__ = ("_config", "_token")
 
@@ -224,16 +224,16 @@ class Within:
         self._config = config
 
     def __enter__(self) -> None:
-        """Set it."""
+        """Set the config."""
         self._token = var_child_runnable_config.set(self._config)
 
     def __exit__(self, *_: object) -> None:
-        """Set what was there before."""
+        """Restore the previous config."""
         var_child_runnable_config.reset(self._token)
 
 
 def _reply(dispatch: Dispatch, response: ModelResponse[Any], call: Call, first_chunk: float | None) -> Reply:
-    """The reply, checked to be complete, with its maker: a middleware inside may have asked another model than was chosen."""
+    """The reply, checked to be complete, with its maker: an inner middleware may have called another model than the chosen one."""
     message = next((message for message in response.result if isinstance(message, AIMessage)), None)
     if message is None:
         raise TypeError("an agent's model call must give an AIMessage")
@@ -263,7 +263,7 @@ def _answer(dispatch: Dispatch, request: ModelRequest[Any], outcome: Outcome) ->
 
 
 def _held(dispatch: Dispatch, outcome: Outcome) -> dict[str, list[Any]]:
-    """What this decision made the policies hold, by the names that `Router.dump` gives them."""
+    """Preferences held after this decision, by policy name as in `Router.dump`."""
     if not outcome.attempt.call.shortlist.memo:
         return {}
     found = {}
@@ -275,7 +275,7 @@ def _held(dispatch: Dispatch, outcome: Outcome) -> dict[str, list[Any]]:
 
 
 def _holding(dispatch: Dispatch) -> dict[str, hold]:
-    """The holds whose whole memory is the names that they hold."""
+    """The `hold` policies whose only state is the held names."""
     policies = enumerate(dispatch.router.policies)
     return {
         f"{i}:{name_of(policy)}": policy
@@ -285,7 +285,7 @@ def _holding(dispatch: Dispatch) -> dict[str, hold]:
 
 
 def _restore(dispatch: Dispatch, held: Any) -> None:
-    """Take over what a thread's state holds. A state is data: what means nothing to this router is left out, with a line in the log."""
+    """Restore held preferences from a thread's state. Entries that do not fit this router are skipped and logged."""
     holding = _holding(dispatch)
     for name, entries in held.items() if isinstance(held, Mapping) else [("", held)]:
         try:

@@ -1,7 +1,7 @@
-"""The decision as a visible step of a graph: a node writes it to the state, and later model calls follow it.
+"""Make the decision a visible step of a graph: a node writes it to the state, and later model calls follow it.
 
 Use it where a graph should show, branch on, or keep its routing decision: with a checkpointer the decision survives
-interruption and resume. Not needed otherwise: `ChatSwitchwise` decides at every call by itself.
+interruption and resume. Otherwise it is not needed: `ChatSwitchwise` decides at every call.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ STATE_KEY = "switchwise_decision"
 
 
 class Decision(TypedDict):
-    """A decision as it stands in the state.
+    """A decision in the state.
 
-    Fields: `target`, the others in `then` (the fallback order), `level`, `policy` and `because` of the opinion that
-    settled it, and the `scope` (a key) that it is for.
+    Fields: `target`, the others in `then` (the fallback order), `level`, `policy` and `because` of the deciding preference, and
+    the `scope` (a key) that it is for.
     """
 
     target: str
@@ -36,24 +36,25 @@ class Decision(TypedDict):
 
 
 class SwitchwiseState(TypedDict, total=False):
-    """What a graph's state must have for a `SwitchwiseNode`: inherit from it."""
+    """State fields that a `SwitchwiseNode` needs: let your graph's state inherit from it."""
 
     switchwise_decision: Decision
 
 
 class SwitchwiseNode:
-    """A node that decides who should answer next, without calling anybody.
+    """A node that decides which target answers next, without calling one.
 
     Parameters:
-        llm: the chat model that later nodes call.
-        per: how long a decision stands: `session`, `agent`, `task`, or `step` (decide at every visit).
-        messages: the key of the state that holds the conversation.
-        ask: interrupt the graph and ask the user before another target takes over than the one that stands (at first: the first of the pool).
-            What is asked is `Suggestion.as_dict()`: reason, price, what is lost. Resume with `True` (do so), `False` (stay), or the
-            name of a target. A function of the `Suggestion` says which ones to ask about.
+        llm: the `ChatSwitchwise` that later nodes call.
+        per: how long a decision lasts: `session`, `agent`, `task`, or `step` (decide at every visit).
+        messages: state key of the conversation.
+        ask: interrupt the graph and ask the user before the target changes (at first: from the first of the pool). The
+            interrupt's value is `Suggestion.as_dict()`: reason, cost, losses. Resume with `True` (accept), `False` (stay), or
+            the name of a target. A function of the `Suggestion` returns whether to ask.
 
     Raises:
-        ConfigurationError: the model is no `ChatSwitchwise`, or its router has no `Follows` among its policies, so nothing would follow the decision.
+        ConfigurationError: `llm` is not a `ChatSwitchwise`, or its router has no `Follows` policy, so that no call would follow
+            the decision.
 
     >>> from langchain_core.language_models import FakeListChatModel
     >>> import warnings; warnings.simplefilter("ignore")  # nobody knows the price of a fake
@@ -82,7 +83,7 @@ class SwitchwiseNode:
         self.ask = ask
 
     def __call__(self, state: Any) -> dict[str, Decision]:  # a mapping; LangGraph's types require the graph's own
-        """The decision for the conversation in `state`; nothing new where one stands for this scope."""
+        """Return the decision for the conversation in `state`; no update if this scope has one."""
         dispatch = self.llm.dispatch
         view = dispatch.view(dispatch.request(list(state[self.messages]), None, {}))
         scope = list(view.scope.key(self.level))
@@ -94,23 +95,23 @@ class SwitchwiseNode:
         found = self.llm.router.suggest(view, standing["target"] if standing is not None else None)
         if not found.changes or (self.ask is not True and not self.ask(found)):
             return {STATE_KEY: suggested(found, scope)}
-        from langgraph.types import interrupt  # a node that asks nobody does without
+        from langgraph.types import interrupt  # only a node that asks needs it
 
         return {STATE_KEY: answered(found, interrupt(found.as_dict()), scope)}
 
 
 def suggested(found: Suggestion, scope: list[str]) -> Decision:
-    """A suggestion as a decision."""
+    """Convert a suggestion to a decision."""
     return Decision(
         target=found.target, then=[*found.then], level=found.level, policy=found.policy, because=found.because, scope=scope
     )
 
 
 def answered(found: Suggestion, answer: object, scope: list[str]) -> Decision:
-    """The decision after the user's answer: True, False, or the name of a target that may be called.
+    """Return the decision after the user's answer: True, False, or the name of a target that may be called.
 
     Raises:
-        ConfigurationError: `state` is not a result of `dump`.
+        ConfigurationError: the answer is none of these.
     """
     if answer is True:
         return suggested(found, scope)
@@ -125,21 +126,21 @@ def answered(found: Suggestion, answer: object, scope: list[str]) -> Decision:
 
 
 def follows(llm: ChatSwitchwise) -> bool:
-    """Whether its router has a policy that lets a decision in the state lead."""
+    """Return whether the model's router has a policy that follows decisions in the state."""
     return any(isinstance(policy, Follows) for policy in llm.router.policies)
 
 
 def follow(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings for a model call that follow the decision in `state`: `llm.invoke(messages, **follow(state))`.
+    """Return settings for a model call that follows the decision in `state`: `llm.invoke(messages, **follow(state))`.
 
-    Another target still answers where the one that was decided on fails.
+    If the decided target fails, another one still answers.
     """
     standing: Decision | None = state.get(STATE_KEY)
     return {FOLLOW: standing["target"]} if standing else {}
 
 
 def decision(shortlist: Shortlist, scope: list[str]) -> Decision:
-    """A finished shortlist, as it stands in the state."""
+    """Convert a finished shortlist to a decision."""
     note = shortlist.decider
     target, *then = shortlist.names
     return Decision(
@@ -148,5 +149,5 @@ def decision(shortlist: Shortlist, scope: list[str]) -> Decision:
 
 
 def failed(view: View) -> bool:
-    """Whether the graph runs this node again after an error: a decision that led there does not stand."""
+    """Return whether the graph retries this node after an error; then an earlier decision does not count."""
     return "rerun" in view.scope.labels

@@ -1,4 +1,4 @@
-"""Structured output, by the strategy and with the parser of the target that was chosen."""
+"""Structured output, by the strategy and parser of the chosen target."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from langchain_switchwise.reading.inputs import Request
 
 
 class Structured(Runnable[LanguageModelInput, Any]):
-    """What `ChatSwitchwise.with_structured_output` gives: routed like any other call, parsed by the target that answers.
+    """The result of `ChatSwitchwise.with_structured_output`: routed like other calls, parsed by the answering target.
 
-    An answer that cannot be parsed is the caller's to see, as with a native model.
+    A parsing error is raised to the caller, as with a native model.
 
     Parameters:
-        dispatch: that of the chat model.
-        schema: what the answer must follow.
+        dispatch: the chat model's dispatch.
+        schema: schema of the answer.
     """
 
     def __init__(self, dispatch: Dispatch, schema: AnswerSchema) -> None:
@@ -32,22 +32,22 @@ class Structured(Runnable[LanguageModelInput, Any]):
 
     @property
     def _first(self) -> Runnable[LanguageModelInput, Any]:
-        """What the first target would be asked by; what it says of itself holds for all."""
+        """The first target's runnable; its input and output types hold for all."""
         native = next(iter(self._dispatch.natives.values()))
         return self._schema.bound_to(native.name, native.model)
 
     @property
     def InputType(self) -> Any:  # noqa: N802  (LangChain's name)
-        """What it takes."""
+        """Type of the input."""
         return self._first.InputType
 
     @property
     def OutputType(self) -> Any:  # noqa: N802  (LangChain's name)
-        """What it gives."""
+        """Type of the output."""
         return self._first.OutputType
 
     def get_output_schema(self, config: RunnableConfig | None = None) -> TypeBaseModel:
-        """What it gives, as a schema: for chains that are served, documented or made a tool."""
+        """Schema of the output, for chains that are served, documented or used as a tool."""
         return self._first.get_output_schema(config)
 
     def invoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
@@ -64,7 +64,7 @@ class Structured(Runnable[LanguageModelInput, Any]):
         config: RunnableConfig | None = None,
         **kwargs: Any,
     ) -> Iterator[Any]:
-        """The answer as far as it can be parsed, again and again as it grows."""
+        """Yield the parsed part of the answer as it grows."""
         with closing(self._dispatch.stream(PARSE_STREAM, self._request(input, config, kwargs))) as parts:
             yield from parts
 

@@ -1,1 +1,1 @@
-"""The chat models and messages that the user gives."""
+"""The user's chat models and messages."""

@@ -1,4 +1,4 @@
-"""Which row of `switchwise.dialects` a native chat model speaks, and how its client differs from the API."""
+"""Map a native chat model to its row of `switchwise.dialects`, and describe how its client differs from the API."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from switchwise.dialects.settings import ModelFacts
 from switchwise.dialects.table import ANTHROPIC, AZURE, BEDROCK, CHAT, OPENAI_CHAT, OPENAI_RESPONSES, OTHER
 
 FIELDS = "additional_model_request_fields"
-"""Where Converse is told what one model alone knows."""
+"""Converse's field for model-specific settings."""
 _OPENAI = ("openai-chat", "azure-openai-chat", "openai-codex-chat")
 _OPENAIS = ("ChatOpenAI", "AzureChatOpenAI")
-"""Classes of OpenAI's own, of which yours may be made; other providers' are made of their base."""
+"""OpenAI's own classes and so their subclasses; other providers' classes inherit from their base."""
 _KINDS = {
     "amazon_bedrock_converse_chat": "bedrock-converse",
     "chat-google-generative-ai": "gemini",
@@ -43,19 +43,19 @@ _MAKERS = {
     "openrouter": "openrouter",
     "xai": "xai",
 }
-"""`model_provider` of an answer -> its row, where that determines how its streams end, as of the integrations of 2026-11."""
+"""`model_provider` of an answer -> its row, if that determines how its streams end (integrations of 2026-11)."""
 _OLLAMAS_OPTIONS = """mirostat mirostat_eta mirostat_tau num_ctx num_gpu num_predict num_thread repeat_last_n repeat_penalty seed stop temperature
 tfs_z top_k top_p""".split()
 _EVERYWHERE = frozenset(["strict"])
 _ALSO = {"anthropic": _EVERYWHERE | {"reasoning_effort", "parallel_tool_calls"}}
 _LONGEST = {"openai-chat": "max_tokens", "openai-responses": "*"}
-"""What LangChain's clients translate themselves."""
+"""Settings that LangChain's clients translate themselves."""
 
 
 def dialect_of(model: BaseChatModel) -> Dialect:
-    """The row of a native model, by the type that it states (`_llm_type`), else by whether it is built on OpenAI's."""
+    """The row of a native model, by its `_llm_type`, else by whether it inherits from OpenAI's."""
     kind = model._llm_type
-    if kind.startswith("anthropic"):  # at home, on Bedrock, on Vertex
+    if kind.startswith("anthropic"):  # Anthropic's API, Bedrock, Vertex
         return ANTHROPIC
     if kind == "amazon_bedrock_chat":
         return _on_bedrock(model)
@@ -73,7 +73,7 @@ def dialect_of(model: BaseChatModel) -> Dialect:
 
 
 def dialect_of_maker(maker: str, metadata: dict[str, Any]) -> Dialect:
-    """The row of whoever made an answer, by what LangChain calls its maker; `OTHER`: nothing is known of its ends.
+    """The row of an answer's maker, by its metadata; `OTHER` if its end markers are unknown.
 
     Parameters:
         maker: `model_provider` of its metadata.
@@ -85,7 +85,7 @@ def dialect_of_maker(maker: str, metadata: dict[str, Any]) -> Dialect:
 
 
 def facts_of(name: str, model: BaseChatModel, dialect: Dialect) -> ModelFacts:
-    """What the settings of a call depend on."""
+    """Facts on which the settings of a call depend."""
     profile: Any = model.profile or {}
     reasons = profile.get("reasoning_output")
     also = _ALSO.get(dialect.protocol, _EVERYWHERE)
@@ -112,7 +112,7 @@ def _options(model: BaseChatModel) -> dict[str, Any]:
 
 
 def _on_bedrock(model: Any) -> Dialect:
-    """What `ChatBedrock` speaks: Converse, where it is told to, else whatever its model does."""
+    """The row of `ChatBedrock`: Converse if configured, else the model's own."""
     if getattr(model, "beta_use_converse_api", False):
         return BEDROCK
     named = f"{getattr(model, 'model_id', '')} {getattr(model, 'base_model_id', '')} {getattr(model, 'provider', '')}"
@@ -120,13 +120,13 @@ def _on_bedrock(model: Any) -> Dialect:
 
 
 def must_think(model: BaseChatModel) -> bool:
-    """Whether an Anthropic model is set to think always: in a tool loop, every answer must then begin with its thinking."""
+    """Return whether an Anthropic model is set to always think: every answer of a tool loop must then begin with its thinking."""
     thinking = getattr(model, "thinking", None) or (getattr(model, FIELDS, None) or {}).get("thinking")
     return isinstance(thinking, dict) and thinking.get("type") == "enabled"
 
 
 def thoughtless(model: BaseChatModel) -> BaseChatModel:
-    """A model of which `must_think` holds, with its thinking switched off."""
+    """A copy of an always-thinking model with thinking switched off."""
     fields = getattr(model, FIELDS, None)
     if fields is None:
         return model.model_copy(update={"thinking": None})
@@ -134,6 +134,6 @@ def thoughtless(model: BaseChatModel) -> BaseChatModel:
 
 
 def responds_with_tools(model: BaseChatModel) -> bool:
-    """Whether a model that speaks Chat Completions speaks Responses once tools are bound (OpenAI's from gpt-6 on)."""
+    """Return whether a Chat Completions model uses the Responses API when tools are bound (OpenAI's from gpt-6 on)."""
     decides: Any = getattr(model, "_use_responses_api", None)
     return decides is not None and bool(decides({"tools": [{"type": "function", "function": {"name": "any"}}]}))

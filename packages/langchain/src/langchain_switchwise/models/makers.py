@@ -1,5 +1,5 @@
-"""Whose messages count as ours: LangChain's summarising middleware believes the tokens that a message reports only where the message's maker is the
-model's own provider (FIELD D1).
+"""Register the models' providers as makers of our messages: LangChain's summarising middleware uses a message's reported tokens
+only if its maker is the model's own provider.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from collections.abc import Iterable
 from langchain_switchwise.models.native import Native
 
 PROVIDER = "switchwise"
-"""What we are called in traces."""
+"""Our name in traces."""
 _SUMMARIES = "langchain.agents.middleware.summarization"
 
 
 def claim_messages(natives: Iterable[Native]) -> None:
-    """Let LangChain know that these models' messages are those of the model in front of them.
+    """Register with LangChain that messages of these models belong to the `ChatSwitchwise`.
 
-    It has a table of providers whose messages call their maker something else. Where that is gone, or nobody has loaded it, nothing is done:
-    summaries then go by LangChain's estimate alone.
+    It uses LangChain's table of providers whose messages name another maker. If the table is missing or not loaded, nothing
+    happens: summaries then use LangChain's estimate alone.
 
     Parameters:
-        natives: the models behind it.
+        natives: the models of the `ChatSwitchwise`.
     """
     aliases = getattr(sys.modules.get(_SUMMARIES), "_LS_PROVIDER_ALIASES", None)
     if not isinstance(aliases, dict):

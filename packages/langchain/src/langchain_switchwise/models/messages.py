@@ -1,4 +1,4 @@
-"""A LangChain message as a neutral turn. Called once for each message of a thread, when it is first seen."""
+"""Convert a LangChain message to a neutral turn, once per message of a thread."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ _MEDIA = {
 
 
 def turn_of(message: BaseMessage) -> Turn:
-    """The turn that a message is.
+    """Convert a message to a turn.
 
-    A tool message's status counts only where it says `error`: `success` is what it says when nobody set it.
+    A tool message's status counts only if it is `error`: `success` is the default.
     """
     content = message.content
     media: tuple[str, ...] = ()
@@ -62,11 +62,11 @@ def turn_of(message: BaseMessage) -> Turn:
 
 
 def is_document(block: dict[str, Any]) -> bool:
-    """Whether a content block is a document."""
+    """Return whether a content block is a document."""
     return _MEDIA.get(str(block.get("type"))) == "document"
 
 
 def media_of(content: list[str | dict[str, Any]]) -> tuple[str, ...]:
-    """The modality of each content block that is not text."""
+    """Modalities of the content blocks that are not text."""
     kinds = [_MEDIA.get(str(block.get("type"))) for block in content if isinstance(block, dict)]
     return tuple([kind for kind in kinds if kind])

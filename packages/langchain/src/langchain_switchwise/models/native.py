@@ -34,7 +34,7 @@ _MAKERS = {
     "mistral": ("mistralai",),
 }
 RETRIES = 1
-"""What is set where an integration does not retry by an SDK: to some it is the number of attempts, to others that of retries."""
+"""Retry settings of integrations without an SDK: for some the number of attempts, for others of retries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +42,16 @@ class Native:
     """A native chat model as a target of the pool.
 
     Parameters:
-        name: of the target.
+        name: name of the target.
         model: the chat model.
-        dialect: what its API takes and gives.
-        provider, model_name: as its messages will state them.
-        thinkless: the same model with its thinking switched off, for tool loops that began without; None: it need not be.
-        responds_with_tools: with tools bound, it speaks Responses.
-        makers: what its own messages call their maker (`model_provider`).
-        account: its address and a digest of its key, as `account_of` gives them.
-        effort: the level of reasoning that its calls ask for; empty: whatever the model is set to.
-        key_of: the target of which it is a further key; empty: of none.
+        dialect: row of its API.
+        provider, model_name: as in its messages.
+        thinkless: the same model with thinking switched off, for tool loops that began without; None: not needed.
+        responds_with_tools: with tools bound, it uses the Responses API.
+        makers: makers (`model_provider`) named in its own messages.
+        account: result of `account_of`: its address and a digest of its key.
+        effort: reasoning effort of its calls; empty: the model's own setting.
+        key_of: the target of which it is a further key; empty: none.
     """
 
     name: str
@@ -68,7 +68,8 @@ class Native:
 
     @property
     def sends(self) -> Defaults:
-        """What it asks for by itself. The longest answer of its profile, which some integrations set where nobody chose, is no limit."""
+        """The client's default settings. The longest answer of its profile, which some integrations set by default, is not a
+        limit."""
         found = defaults_of(vars(self.model))
         longest = (self.model.profile or {}).get("max_output_tokens")
         return replace(found, max_output=None) if found.max_output is not None and found.max_output == longest else found
@@ -82,18 +83,19 @@ def natives(models: Models, options: Mapping[str, Any]) -> dict[str, Native]:
         options: constructor arguments for those given as strings.
 
     Raises:
-        ConfigurationError: there is none, two have one name, a string names nothing that can be built, an API cannot be
-            given an effort, or options are given that nothing takes.
+        ConfigurationError: no model is given, two have one name, a string cannot be built, an API has no effort setting, or an
+            option is not used by any model.
     """
     found = by_name(models, options, "chat model", build, _native)
     for native in found.values():
         if native.effort:
-            with_effort(native.dialect, native.model_name, native.effort, {})  # refuses what cannot be said
+            with_effort(native.dialect, native.model_name, native.effort, {})  # refuses an effort that the API cannot express
     return {name: _owned(native, alone=len(found) == 1) for name, native in found.items()}
 
 
 def _owned(native: Native, alone: bool) -> Native:
-    """The target with a model of ours: without hidden retries, unless no other target is there, and with connections for each event loop."""
+    """The target with a copy of its model: without hidden retries (unless it is the only target), and with connections per
+    event loop."""
     model = native.model
     retries, chosen = getattr(model, "max_retries", None), "max_retries" in model.model_fields_set
     if chosen and isinstance(retries, int) and retries > 1 and not alone:
@@ -107,13 +109,13 @@ def _owned(native: Native, alone: bool) -> Native:
 
 
 def _ours(model: BaseChatModel, retries: bool) -> BaseChatModel:
-    """A copy of a model with SDK clients of its own; the model itself where it has none, and no retries to switch off."""
+    """A copy of a model with its own SDK clients; the model itself if it has neither clients nor retries."""
     lazy = [name for cls in type(model).__mro__ for name, value in vars(cls).items() if isinstance(value, cached_property)]
     quiet = not retries and "max_retries" in type(model).model_fields
     copied = copy(model)
     if quiet:
         copied.__dict__["max_retries"] = 0 if lazy else RETRIES
-    for name in lazy:  # what the model itself has built may retry, and belongs to its loop
+    for name in lazy:  # the model's own clients may retry, and belong to its event loop
         copied.__dict__.pop(name, None)
     plain = copy(copied)
     later = [name for name in lazy if "async" in name and name.endswith("client")]
@@ -131,10 +133,10 @@ def _built(model: BaseChatModel, name: str, retries: bool) -> Any:
 
 
 def build(text: str, options: Mapping[str, Any]) -> BaseChatModel:
-    """The chat model that `provider:model` stands for, as LangChain's `init_chat_model` reads it.
+    """Build the chat model of `provider:model`, by LangChain's `init_chat_model`.
 
     Raises:
-        ConfigurationError: nobody can build it.
+        ConfigurationError: the model cannot be built.
     """
     try:
         from langchain.chat_models import init_chat_model
@@ -147,7 +149,7 @@ def build(text: str, options: Mapping[str, Any]) -> BaseChatModel:
         settings.setdefault("stream_usage", True)
     try:
         model: BaseChatModel = init_chat_model(text, **settings)
-    except Exception as error:  # whatever an integration raises while it is built, the configuration is wrong
+    except Exception as error:  # any exception of an integration's constructor is a configuration error
         raise ConfigurationError(
             f"models= names {text!r}, which cannot be built ({type(error).__name__}: {error}); "
             "use 'provider:model' with the provider's package installed and its key set, or give a chat model"
@@ -156,10 +158,10 @@ def build(text: str, options: Mapping[str, Any]) -> BaseChatModel:
 
 
 def pool_of(models: Iterable[Native], catalog: Catalog | None = None) -> Pool:
-    """The pool of these models, strongest first, with what is known of their prices and abilities.
+    """Return the pool of these models, strongest first, with prices and capabilities.
 
-    A model's own profile says best what it can do. One whose price nobody knows is accepted with a warning: it may be
-    private, or a fake.
+    A model's own profile has priority for capabilities. A model without a known price gives a warning: it may be private, or a
+    fake.
     """
     known = catalog or Catalog()
     return Pool(
@@ -182,7 +184,7 @@ def pool_of(models: Iterable[Native], catalog: Catalog | None = None) -> Pool:
 
 
 def abilities(profile: ModelProfile | None) -> Capabilities:
-    """What a model can do, by its own profile."""
+    """Capabilities of a model by its profile."""
     has: Mapping[str, Any] = profile or {}
     inputs = {"image": "image_inputs", "audio": "audio_inputs", "document": "pdf_inputs", "video": "video_inputs"}
     says = any(has.get(key) is not None for key in inputs.values())
@@ -197,10 +199,10 @@ def abilities(profile: ModelProfile | None) -> Capabilities:
 
 
 def common_profile(models: Iterable[BaseChatModel]) -> ModelProfile | None:
-    """What can be relied on: the AND of what all can, and the least of their limits, but the largest window; None where one does not say.
+    """Common profile: capabilities that all models have, their smallest limits, but the largest window; None if one is unknown.
 
-    `max_input_tokens` decides when a conversation must be shortened. That is not before the largest window is full: until then a target that can
-    serve it is left.
+    `max_input_tokens` decides when a conversation must be shortened: not before the largest window is full, since until then
+    some target can serve it.
     """
     profiles: list[Mapping[str, Any]] = [model.profile or {} for model in models]
     keys = set(profiles[0]).intersection(*profiles[1:])
@@ -219,7 +221,7 @@ def common_profile(models: Iterable[BaseChatModel]) -> ModelProfile | None:
 def _native(name: str, model: object) -> Native:
     if not isinstance(model, BaseChatModel):
         raise ConfigurationError(
-            f"models= holds {named(model)}, which is no chat model: give chat models or 'provider:model' strings; "
+            f"models= holds {named(model)}, which is not a chat model: give chat models or 'provider:model' strings; "
             "settings belong into the model's constructor, not into .bind()"
         )
     params = model._get_ls_params()
@@ -244,7 +246,7 @@ def _native(name: str, model: object) -> Native:
 
 
 def _makers(model: BaseChatModel, provider: str) -> frozenset[str]:
-    """What integrations call themselves in their messages; it differs from what they call themselves in traces."""
+    """Names of the integration in its messages, which differ from those in traces."""
     makers = {provider, *_MAKERS.get(provider, ())}
     if any(base.__name__ == "BaseChatOpenAI" for base in type(model).__mro__):
         makers.add("openai")

@@ -1,4 +1,4 @@
-"""Let a decision model of LangChain's choose; see `switchwise.policies.ByDecision`, which this is with LangChain's models and questions.
+"""Let a LangChain decision model choose: `switchwise.policies.ByDecision` with LangChain's models and questions.
 
 Source: `langchain_core.decisions` (langchain-core >= 1.8) and OpenAI's Decisions API (`langchain_openai.decisions`).
 """
@@ -24,19 +24,21 @@ class ByDecision(by_decision.ByDecision):
     """Prefer the targets that a decision model's answer names.
 
     Parameters:
-        model: a decision model (`BaseDecisionModel`, `OpenAIDecisions`), or a runnable made of one (`with_retry`, ...); or whatever
-            `switchwise.policies.ByDecision` takes: a decision model of `switchwise.clients`, or the name of a target.
+        model: a decision model (`BaseDecisionModel`, `OpenAIDecisions`), or a runnable made of one (`with_retry`, ...); or a
+            model accepted by `switchwise.policies.ByDecision`: a decision model of `switchwise.clients`, or the name of a
+            target.
         question: a `Choice`, `Score`, `Noul` or `Predicate` of the same package; or the instructions of a choice between the labels of `targets`.
-        targets: label -> target or role. Labels are a choice's own, the level numbers of a score (the nearest one counts), and
-            True and False of a yes or no. A label without a target is no opinion.
+        targets: label -> target or role. The labels are those of a choice, the level numbers of a score (the nearest one
+            counts), or True and False of a yes or no. A label without a target gives no opinion.
         threshold, when, every, pause, size: as in the core.
-        state: what the model is to judge, made of the request's messages; None: the text of the user's last message.
-        timeout: longest wait in seconds; None: as long as the model takes. For models of LangChain's; others have their own.
-        price: of the model; None: the listed one. Under a budget in USD a model without a price is not asked.
+        state: function of the request's messages that returns the text to judge; None: the text of the user's last message.
+        timeout: longest wait in seconds; None: unlimited. For LangChain's models; others have their own.
+        price: price of the model; None: the listed one. Under a budget in USD, a model without a price is not asked.
 
     Raises:
-        ConfigurationError: it cannot work: not a decision model, a question of another package, a label that is not the
-            question's, langchain-core < 1.8 where it is needed; or, when the router is built, no such target.
+        ConfigurationError: `model` is not a decision model, the question is from another package, a label is not one of the
+            question's, or langchain-core < 1.8 is too old; or, when the router is built, a name is neither a target nor a role
+            of the pool.
 
     >>> from langchain_openai.decisions import Choice, OpenAIDecisions
     >>> question = Choice(instructions="How hard is it?", choices={"easy": "One step.", "hard": "Several steps."})

@@ -1,7 +1,8 @@
-"""Decision models as LangChain has them, as models that answer the questions of policies.
+"""LangChain's decision models as models that answer the questions of policies.
 
-Two packages define them, alike but for their names: `langchain_core.decisions` (langchain-core >= 1.8) and
-`langchain_openai.decisions`. Both are in beta; whatever depends on them stands here. Neither is imported before somebody uses it.
+Two packages define them, with the same classes: `langchain_core.decisions` (langchain-core >= 1.8) and
+`langchain_openai.decisions`. Both are in beta; all code that depends on them is in this module. They are imported only when
+used.
 """
 
 from __future__ import annotations
@@ -29,26 +30,26 @@ from switchwise.nouns.exchange.ask import Kind
 
 Label = str | int | bool
 NOSTREAM = "nostream"
-"""LangGraph's tag for model runs whose tokens are nobody's to see."""
+"""LangGraph's tag for model runs whose tokens are not shown."""
 _CORE, _OPENAI = "langchain_core", "langchain_openai"
 PUT_AS: Mapping[str, str] = {_CORE: "state", _OPENAI: "input"}
-"""By the package that a question is of: where its models take what they are to judge."""
+"""Package of a question -> argument of its models for the text to judge."""
 _log = logging.getLogger(__name__)
 
 
 def question_of(model: object, question: Any, targets: Mapping[Label, str]) -> tuple[Any, str]:
-    """The question as an object, and the package that it is of."""
+    """The question as an object, and its package."""
     if isinstance(model, BaseChatModel) or not isinstance(model, Runnable):
-        raise ConfigurationError(f"ByDecision: {type(model).__name__} is no decision model; a chat model judges as `Judge`")
+        raise ConfigurationError(f"ByDecision: {type(model).__name__} is not a decision model; for a chat model use `Judge`")
     package = package_of(model if isinstance(question, str) else question)
     if package is None and isinstance(question, str):
         raise ConfigurationError(
-            f"ByDecision: {type(model).__name__} is no decision model that is known: give a BaseDecisionModel (langchain-core >= 1.8; "
+            f"ByDecision: {type(model).__name__} is not a known decision model: give a BaseDecisionModel (langchain-core >= 1.8; "
             f"installed is {version('langchain-core')}) or OpenAIDecisions, or the question as an object of its package"
         )
     if package is None or (not isinstance(question, str) and not labels_of(question)):
         raise ConfigurationError(
-            f"ByDecision: {type(question).__name__} is no question to choose by: give a Choice, Score, Noul or Predicate of "
+            f"ByDecision: {type(question).__name__} is not a question to choose by: give a Choice, Score, Noul or Predicate of "
             f"langchain_core.decisions (langchain-core >= 1.8; installed is {version('langchain-core')}) or langchain_openai.decisions"
         )
     if (home := package_of(model)) is not None and home != package:
@@ -63,13 +64,13 @@ def question_of(model: object, question: Any, targets: Mapping[Label, str]) -> t
 
 
 def package_of(thing: object) -> str | None:
-    """Which of the two packages a question or a decision model is of."""
+    """The package of a question or decision model."""
     modules = {cls.__module__ for cls in type(thing).__mro__}
     return next((name for name in PUT_AS if any(module.startswith(f"{name}.decisions") for module in modules)), None)
 
 
 def labels_of(question: Any) -> list[Label]:
-    """The answers that a question can have."""
+    """Possible answers of a question."""
     kind = getattr(question, "type", None)
     if kind == "choice":
         return list(getattr(question, "choices", None) or question.criteria)
@@ -79,7 +80,7 @@ def labels_of(question: Any) -> list[Label]:
 
 
 def neutral(question: Any) -> Question:
-    """The question in the core's words."""
+    """Convert a question to the core's type."""
     instructions = question.instructions if isinstance(question.instructions, str) else repr(question.instructions)
     if question.type == "choice":
         return Question.choice(instructions, dict(getattr(question, "choices", None) or question.criteria))
@@ -90,7 +91,7 @@ def neutral(question: Any) -> Question:
 
 
 def made_of(question: Question, package: str) -> Any:
-    """A question of the core's in the words of a package.
+    """Convert a core question to a package's type.
 
     Raises:
         TargetError: the package has no such question.
@@ -124,13 +125,13 @@ def _answer(given: Any) -> Answer:
 
 
 class RunnableModel:
-    """A decision model of LangChain's as a model that answers questions.
+    """Adapter of a LangChain decision model to the core's protocol.
 
     Parameters:
         runnable: a decision model, or a runnable made of one.
-        package: whose questions it takes.
-        given: questions that are put as they are, by name; others are made of the core's.
-        timeout: longest wait in seconds; None: as long as it takes.
+        package: package of its questions.
+        given: name -> question object used unchanged; other questions are converted from the core's.
+        timeout: longest wait in seconds; None: unlimited.
         price: None: the listed one.
     """
 
@@ -150,17 +151,17 @@ class RunnableModel:
 
     @property
     def target(self) -> Target:
-        """As what it is counted, outside of every pool."""
+        """Target under which its calls are counted, outside the pool."""
         return self._target
 
     def answer(self, ask: Ask, context: Any = None) -> Reply:
-        """Answer all questions of `ask`; whatever it dies of is a failure of its own.
+        """Answer all questions of `ask`; any exception counts as a failure of the decision model.
 
         Parameters:
             context: LangChain's config of the request that the questions are about.
 
         Raises:
-            TargetError: it failed.
+            TargetError: the decision model failed.
         """
         request, config = self._request(ask), aside(context)
         try:
@@ -188,7 +189,7 @@ class RunnableModel:
 
 
 def aside(config: RunnableConfig | None) -> RunnableConfig:
-    """The config of a question of our own: traced and counted like any call, but shown to nobody."""
+    """The config of an internal question: traced and counted like any call, but not shown."""
     given = ensure_config() if config is None else config
     made: RunnableConfig = {
         **given,
@@ -208,7 +209,7 @@ def _reply(ask: Ask, response: Any) -> Reply:
 
 
 def _usage(given: Any) -> Usage | None:
-    """Tokens, of a mapping (core) or an object (OpenAI); None: not said."""
+    """Tokens from a mapping (core) or an object (OpenAI); None if unknown."""
     tokens = given if isinstance(given, Mapping) else getattr(given, "__dict__", {})
     if tokens.get("input_tokens") is None:
         return None
@@ -219,9 +220,9 @@ def _usage(given: Any) -> Usage | None:
 
 
 def target_of(model: object, price: Price | None) -> Target:
-    """The decision model as a target, outside of every pool.
+    """The decision model as a target, outside the pool.
 
-    Its provider is one of its own: what happens to it must not keep the provider's chat models from being called.
+    It has a separate provider name, so that its failures do not affect the provider's chat models.
     """
     while (inner := getattr(model, "bound", None) or getattr(model, "runnable", None)) is not None:
         model = inner
@@ -234,7 +235,7 @@ def target_of(model: object, price: Price | None) -> Target:
 
 
 def in_time(seconds: float | None, ask: Callable[[], Any]) -> Any:
-    """What `ask` gives; waited for on a thread of its own, which is left behind when it takes too long."""
+    """Return the result of `ask`, run in a separate thread that is abandoned after the timeout."""
     if seconds is None:
         return ask()
     context, answer = copy_context(), Future[Any]()
@@ -250,10 +251,10 @@ def in_time(seconds: float | None, ask: Callable[[], Any]) -> Any:
 
 
 def failure_of(error: Exception) -> TargetError:
-    """What `error` means to whoever asked: a failure of the decision model, whatever it is.
+    """Convert any exception to a failure of the decision model.
 
     Raises:
-        GraphBubbleUp: it is LangGraph's own control flow, such as an interrupt.
+        GraphBubbleUp: LangGraph's control flow, such as an interrupt.
     """
     graph: Any = sys.modules.get("langgraph.errors")
     if graph is not None and isinstance(error, graph.GraphBubbleUp):

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-CLIP = 0.02  # probabilities are kept this far from 0 and 1 before the logit
+CLIP = 0.02  # least distance of probabilities from 0 and 1 before the logit
 SLOPE, OFFSET = 20.0, 5.0  # penalties of `adjustments`: of a slope's distance from -0.5, of an offset
 ROUNDS = 25
-PRIOR = 0.1  # precision of the normal prior on a difficulty; a prior of 1 pulls questions that nobody, or everybody, solves towards the middle
-FARTHEST = 6.0  # difficulty of a question that nobody solves, on the scale of log odds, at most
+PRIOR = 0.1  # precision of the normal prior on a difficulty; a prior of 1 pulls questions that no target, or every target, solves towards the middle
+FARTHEST = 6.0  # largest difficulty, in log odds
 
 
 def logit(p: Any) -> Any:
@@ -30,7 +30,7 @@ def sigmoid(x: Any) -> Any:
 
 
 def difficulties(outcomes: Any) -> Any:
-    """How hard each question is, on the scale of log odds; larger is harder.
+    """Difficulty of each question in log odds; larger is harder.
 
     Alternates Newton steps for the questions (a wide normal prior) and the targets (normal priors on ability and slope).
 

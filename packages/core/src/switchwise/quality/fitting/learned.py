@@ -1,7 +1,8 @@
-"""What graded outcomes teach: a shrunk table by label, and a model of the text on top of it.
+"""Fit graded outcomes: a shrunk table by label, and a text model on top of it.
 
-Two targets: ridge regression of the text on what the table leaves of their difference. More: one difficulty per question (an item
-response model), predicted from the text, with a slope per target fitted on predictions that did not see the outcomes. Needs numpy.
+Two targets: ridge regression of the residual difference after the table on the text. More: one difficulty per question (an item
+response model), predicted from the text, with a slope per target fitted on predictions that did not see the outcomes. Needs
+numpy.
 
 Sources: docs/guide/quality.md names the measurements behind each constant.
 """
@@ -18,8 +19,8 @@ from switchwise.quality.fitting.sparse import ridge
 from switchwise.quality.text.dense import NAMES
 from switchwise.quality.text.featuriser import Read, Scale
 
-ENOUGH = 1_000  # graded calls below which a model of the text costs more than it brings; of two targets, as many texts
-ENOUGH_TEXTS = 500  # texts that many targets must share: the difficulty of each is then known from all of them
+ENOUGH = 1_000  # graded calls below which a text model loses more than it gains; for two targets, as many texts
+ENOUGH_TEXTS = 500  # texts that many targets must share, so that the difficulty of each is known from all of them
 INNER = 5  # folds inside the training part
 PENALTIES = (4.0, 8.0, 16.0)  # of the ridge for two targets, chosen by the inner folds
 SURE = 2.0  # standard errors by which the inner correlation must exceed 0
@@ -52,7 +53,7 @@ class Table:
     k: float
 
     def rows(self, labels: Sequence[str]) -> tuple[Any, Any, Any]:
-        """Success and costs for tasks of these labels, and which of them have data."""
+        """Success and costs for tasks of these labels, and a mask of those with data."""
         import numpy as np
 
         at = {label: i for i, label in enumerate(self.labels)}
@@ -63,7 +64,7 @@ class Table:
 
 
 def fit_table(labels: Sequence[str], targets: Sequence[str], scores: Any, costs: Any) -> Table:
-    """A table from outcomes.
+    """Fit a table from outcomes.
 
     Parameters:
         labels: one per task.
@@ -95,16 +96,16 @@ def fit_table(labels: Sequence[str], targets: Sequence[str], scores: Any, costs:
 
 @dataclass(frozen=True, slots=True)
 class TextModel:
-    """One number per text, and what it means for each target.
+    """One score per text, and its effect on each target.
 
     Parameters:
         scale: of the features.
         words, dense: weights of the two kinds of features.
-        middle: the number of a usual text.
-        limit: the largest number, either way, that a text left out of the training got: others are not believed to be further out.
+        middle: score of an average text.
+        limit: largest absolute score of a text outside the training; scores are clipped to it.
         on_logit: `sigmoid(logit(table) + offset + slope * number)`; False: `table + slope * number`.
         offsets, slopes: one per target.
-        strangers: weights of the dense features alone, for labels without data; None: such labels are left to the table.
+        strangers: weights of the dense features alone, for labels without data; None: the table is used alone there.
     """
 
     scale: Scale
@@ -118,14 +119,14 @@ class TextModel:
     strangers: Any = None
 
     def numbers(self, read: Read) -> Any:
-        """The number of each text."""
+        """The score of each text."""
         import numpy as np
 
         rows, dense = self.scale.rows(read)
         return np.clip(rows.times(self.words) + dense @ self.dense - self.middle, -self.limit, self.limit)
 
     def adjusted(self, success: Any, numbers: Any) -> Any:
-        """The table's (texts, targets) probabilities, as the text moves them."""
+        """The table's (texts, targets) probabilities, adjusted by the text."""
         import numpy as np
 
         x = numbers[:, None]
@@ -134,11 +135,11 @@ class TextModel:
         return np.clip(success + self.slopes * x, 0.0, 1.0)
 
     def predict(self, read: Read, success: Any, known: Any) -> Any:
-        """Probabilities for texts; those whose label has no data get the dense features at most.
+        """Probabilities for texts; a label without data uses only the dense features.
 
         Parameters:
             read: the texts.
-            success, known: what `Table.rows` gave for their labels.
+            success, known: result of `Table.rows` for their labels.
         """
         import numpy as np
 
@@ -150,7 +151,7 @@ class TextModel:
 
 
 def fit_text(read: Read, labels: Sequence[str], table: Table, scores: Any, groups: Any, seed: int = 0) -> TextModel | None:
-    """A model of the text on top of a table; None: too few outcomes, or the inner folds see no gain.
+    """Fit a text model on top of a table; None if there are too few outcomes or the inner folds show no gain.
 
     Parameters:
         read: the texts of the tasks.
@@ -203,7 +204,7 @@ def _pair(read: Read, labels: Sequence[str], success: Any, scores: Any, fold: An
 
 
 def _strangers(read: Read, labels: Any, gain: Any, scale: Scale) -> Any:
-    """Dense weights that carry over to labels that were left out of their training; None if they do not, or if it is unknown."""
+    """Dense weights that transfer to labels outside their training; None if they do not or if it is unknown."""
     import numpy as np
 
     names, row = np.unique(labels, return_inverse=True)
@@ -246,7 +247,9 @@ def _many(read: Read, labels: Sequence[str], table: Table, scores: Any, fold: An
 
 
 def on_hull(table: Table, prices: Any) -> Any:
-    """(labels + 1, targets) which targets some trade between success and cost would choose; the last row is for labels without data."""
+    """(labels + 1, targets) mask of the targets on the convex hull of success and cost; the last row is for labels without
+    data.
+    """
     import numpy as np
 
     success = np.vstack([table.success, table.mean_success])
@@ -259,7 +262,7 @@ def on_hull(table: Table, prices: Any) -> Any:
 
 
 def as_arrays(table: Table, text: TextModel | None) -> Mapping[str, Any]:
-    """All numbers, under the names that `numpy.savez` stores; for `fit`."""
+    """All numbers as arrays for `numpy.savez`."""
     import numpy as np
 
     found: dict[str, Any] = {
@@ -290,7 +293,7 @@ def as_arrays(table: Table, text: TextModel | None) -> Mapping[str, Any]:
 
 
 def from_arrays(labels: Sequence[str], targets: Sequence[str], found: Mapping[str, Any]) -> tuple[Table, TextModel | None]:
-    """What `as_arrays` gave."""
+    """Restore a result of `as_arrays`."""
     import numpy as np
 
     success, costs, counts, mean_success, mean_costs = (
@@ -317,7 +320,7 @@ def from_arrays(labels: Sequence[str], targets: Sequence[str], found: Mapping[st
 
 
 def example_model() -> TextModel:
-    """A model of two targets that knows the words easy and hard, for examples and checks."""
+    """A model of two targets that reacts to the words easy and hard, for examples and checks."""
     import numpy as np
 
     read = Read(

@@ -1,8 +1,8 @@
-"""How far a group's own mean is to be trusted: empirical Bayes by the method of moments.
+"""Empirical Bayes shrinkage by the method of moments.
 
-A label with `n` outcomes of mean `y` is given `(n * y + k * p) / (n + k)`, where `p` is the mean of its parent. `k`, in outcomes, is the
-variance of one outcome over the variance between labels. What all targets share (a label is hard for everybody) is taken out first: it
-is no reason to prefer one target to another. Needs numpy.
+A label with `n` outcomes of mean `y` is estimated as `(n * y + k * p) / (n + k)`, where `p` is the mean of its parent. `k`, in
+outcomes, is the variance of one outcome over the variance between labels. The part that all targets share (a label is hard for
+all of them) is removed first: it is no reason to prefer a target. Needs numpy.
 
 Source: C. N. Morris, "Parametric empirical Bayes inference" (1983).
 """
@@ -15,7 +15,7 @@ LEAST, MOST = 5.0, 1e6  # bounds of k
 
 
 def pseudo_outcomes(counts: Any, means: Any, parents: Any, variance: float) -> float:
-    """How many outcomes the parent's mean is worth.
+    """Weight of the parent's mean, in outcomes.
 
     Parameters:
         counts: (labels, targets) outcomes.
@@ -40,7 +40,7 @@ def pseudo_outcomes(counts: Any, means: Any, parents: Any, variance: float) -> f
     common = np.nansum(np.where(known, own, 0.0), axis=1) / np.maximum(known.sum(axis=1), 1)
     own = own - common[:, None]
     weights = np.where(known, counts, 0.0)
-    share = max(targets - 1, 1) / targets  # of the noise is left once the common part is gone
+    share = max(targets - 1, 1) / targets  # share of the noise that remains after removing the common part
     between = np.nansum(weights * np.nan_to_num(own) ** 2) / weights.sum()
     noise = variance * share * known.sum() / weights.sum()
     spread = max(between - noise, 1e-9) / share

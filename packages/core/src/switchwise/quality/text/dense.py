@@ -1,4 +1,4 @@
-"""Ten dense features of a text: what can be seen of a question without knowing its words.
+"""Ten dense features of a text that do not depend on its words.
 
 Needs numpy.
 """
@@ -25,7 +25,7 @@ _MATHS = b"+-*/=<>^%$\\{}()[]|_"
 
 
 def dense(text: bytes) -> tuple[float, ...]:
-    """The features of `NAMES`, not yet scaled.
+    """The features of `NAMES`, unscaled.
 
     >>> dict(zip(NAMES, dense(b"What is 2 + 2?"), strict=True))["share of digits"]
     0.14285714285714285

@@ -1,6 +1,6 @@
-"""Texts as vectors: hashed character n-grams by default, or an embedding model of yours.
+"""Convert texts to vectors: by hashed character n-grams (default) or by your embedding model.
 
-| embedder | needs | costs |
+| embedder | needs | time |
 |---|---|---|
 | `hashed_ngrams` | numpy | some 60 us |
 | `model2vec("minishlab/potion-base-8M")` | `pip install model2vec`, its weights | some 100 us |
@@ -15,7 +15,7 @@ from typing import Any
 from switchwise.nouns.errors import ConfigurationError
 
 Embedder = Callable[[str], Any]
-"""text -> a vector; the length may differ between embedders, not between texts."""
+"""Function of a text that returns a vector, of the same length for all texts."""
 
 DIMENSIONS = 512
 _SHORT, _LONG = 3, 5
@@ -61,10 +61,10 @@ def model2vec(name: str) -> Embedder:
 
 
 def embedder_of(thing: Any) -> Embedder:
-    """A function of the text, from a function, a LangChain `Embeddings` or a LlamaIndex `BaseEmbedding`.
+    """Return a function of the text from a function, a LangChain `Embeddings` or a LlamaIndex `BaseEmbedding`.
 
     Raises:
-        ConfigurationError: it is none of these.
+        ConfigurationError: `thing` is none of these.
     """
     for method in ("embed_query", "get_text_embedding"):
         if callable(found := getattr(thing, method, None)):
@@ -77,7 +77,7 @@ def embedder_of(thing: Any) -> Embedder:
 
 
 def unit(vector: Any) -> Any:
-    """The vector with norm 1; needs numpy."""
+    """Scale a vector to norm 1; needs numpy."""
     import numpy as np
 
     found = np.asarray(vector, float)

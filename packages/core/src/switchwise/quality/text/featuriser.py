@@ -15,7 +15,7 @@ RARE = 2  # nor does one in fewer texts
 
 
 class Read:
-    """The features of texts before anything was learnt from them; made once, used by every fold.
+    """Raw features of texts, before fitting; computed once, used by every fold.
 
     Parameters:
         texts: whole texts; each is cut to its beginning and end.
@@ -32,7 +32,7 @@ class Read:
         return len(self.buckets)
 
     def part(self, chosen: Any) -> Read:
-        """Some of the texts, by their indices."""
+        """The texts of these indices."""
         new = object.__new__(Read)
         new.buckets = [self.buckets[i] for i in chosen]
         new.dense = self.dense[chosen]
@@ -40,7 +40,7 @@ class Read:
 
 
 class Scale:
-    """What the training part says of the features: how rare each word is, mean and spread of the dense ones.
+    """Scale of the features in the training part: rarity of each word, mean and spread of the dense ones.
 
     Parameters:
         read: the training part.
@@ -73,7 +73,7 @@ class Scale:
         return Rows(read.buckets, joined, BUCKETS), self.scaled(read) * self.weight
 
     def scaled(self, read: Read) -> Any:
-        """The dense features in standard deviations, at most four: a text of another kind must not count for more."""
+        """The dense features in standard deviations, at most four, to limit the effect of unusual texts."""
         import numpy as np
 
         return np.clip((read.dense - self.mean) / self.spread, -FAR, FAR)

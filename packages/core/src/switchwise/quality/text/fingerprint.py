@@ -1,4 +1,4 @@
-"""What makes two requests the same task: their words, with numbers, ids, dates and addresses masked."""
+"""Fingerprint of a recurring task: the words of its text, with numbers, ids, dates and addresses masked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MASKS = re.compile(
 
 
 def masked(text: str) -> str:
-    """The words of a text in lower case, with what differs from one run to the next replaced by `#`.
+    """Words of a text in lower case, with numbers, ids, dates and addresses replaced by `#`.
 
     >>> masked("Summarise ticket ACME-4711 of 2026-11-29, please")
     'summarise ticket acme-# of # please'
@@ -29,6 +29,6 @@ def masked(text: str) -> str:
 
 
 def fingerprint(text: str) -> str:
-    """Sixteen hexadecimal digits; the same for texts that differ in what is masked only. Empty for an empty text."""
+    """Sixteen hexadecimal digits, equal for texts that differ only in masked parts. Empty for an empty text."""
     words = masked(text)
     return blake2b(words.encode(), digest_size=8).hexdigest() if words else ""

@@ -1,7 +1,7 @@
 """Words and pairs of neighbouring words, hashed into buckets: the features of `TextDifficulty`.
 
-All hashes of a text are one vector expression: with the prefix sums `S` of `(byte + 1) * p**i` (modulo 2**64), the hash of the bytes from
-`start` to `end` is `(S[end] - S[start]) * p**-start`, so no word is cut out of the text. Needs numpy.
+All hashes of a text are one vector expression: with the prefix sums `S` of `(byte + 1) * p**i` (modulo 2**64), the hash of the
+bytes from `start` to `end` is `(S[end] - S[start]) * p**-start`, without cutting out words. Needs numpy.
 
 Source: M. O. Rabin, "Fingerprinting by random polynomials" (1981); K. Weinberger et al., "Feature hashing for large scale multitask
 learning" (2009).
@@ -12,7 +12,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-HEAD = 600  # characters that are read from the beginning of a text, and as many from its end
+HEAD = 600  # characters read from the beginning of a text, and as many from its end
 BITS = 17
 BUCKETS = 1 << BITS
 _PRIME = 0x100000001B3
@@ -20,7 +20,7 @@ _MIX, _MIX_PAIR = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F
 
 
 def cut(text: str, head: int = HEAD) -> str:
-    """The first and last `head` characters of a text; a shorter one as it is.
+    """The first and last `head` characters of a text; a shorter text unchanged.
 
     >>> cut("abcdefgh", head=2)
     'ab gh'
