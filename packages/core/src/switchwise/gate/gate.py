@@ -3,10 +3,12 @@
 Use it where a check can distinguish good work from bad (`switchwise.verifiers.Command` runs a test suite): then you can start
 with a cheap target, and a false "done" is detected. Not where nothing can be checked: a wrong judge sends good work back.
 
-Rules: 1. The findings are added to the same conversation as a user message, after all tool calls are answered; nothing
-restarts, so no side effect is repeated. 2. Only a rejection uses up a try. If the work cannot be judged or the check breaks,
-the run ends, marked as not verified. 3. A gate never raises and never blocks forever: after `tries` rejections the last answer
-is returned, marked. 4. The gate has no state per run: the used tries are in the run's own state (`Passage`), as JSON types.
+Rules:
+1. The findings are added to the same conversation as a user message, after all tool calls are answered; nothing restarts, so no
+   side effect is repeated.
+2. Only a rejection uses up a try. If the work cannot be judged or the check breaks, the run ends, marked as not verified.
+3. A gate never raises and never blocks forever: after `tries` rejections the last answer is returned, marked.
+4. The gate has no state per run: the used tries are in the run's own state (`Passage`), as JSON types.
 
 >>> from switchwise.gate import Finding, Standing, Work
 >>> gate = Gate(lambda work: Finding(Standing.REJECTED, "2 tests failed"), tries=1)

@@ -3,11 +3,12 @@
 Use it where the text of a request shows how hard it is, and a very cheap call may classify it first. Not for conditions that
 code can check (see `Rules`, `ByPhase`, `ByStep`), and not where every millisecond counts: the caller waits for the answer.
 
-Rules: 1. It asks once per user turn, and only where the answer can change the first target. A failed target is not a reason to
-ask again. 2. A model that fails, declines or is not sure never ends the run: a note records it, and the next policy of the
-chain is asked. 3. The text is untrusted, and a sentence in it can steer the answer. So give each choice a label for "none of
-these", and do not let an answer raise what a request may spend or access: use requirements for those; they hold whatever the
-answer is.
+Rules:
+1. It asks once per user turn, and only where the answer can change the first target. A failed target is not a reason to ask
+   again.
+2. A model that fails, declines or is not sure never ends the run: a note records it, and the next policy of the chain is asked.
+3. The text is untrusted, and a sentence in it can steer the answer. So give each choice a label for "none of these", and do not
+   let an answer raise what a request may spend or access: use requirements for those; they hold whatever the answer is.
 
 Source: decision models, as in OpenAI's Decisions API and the System One interface. As input of a router: langchain's
 `ModelRouterMiddleware`, which asks once per agent run.

@@ -2,8 +2,9 @@
 
 An estimator receives the view, the targets, and the estimates so far (`given`): it changes them as far as its own evidence
 goes, and returns the others unchanged. So several estimators run one after the other, the most general first (`Shrunk`). Rules:
-1. The same view, targets and state give the same estimates; estimating does no I/O and does not learn. 2. It never keeps text,
-only digests and numbers. 3. Without evidence `n` is 0, and `p` has no meaning.
+1. The same view, targets and state give the same estimates; estimating does no I/O and does not learn.
+2. It never keeps text, only digests and numbers.
+3. Without evidence `n` is 0, and `p` has no meaning.
 """
 
 from __future__ import annotations

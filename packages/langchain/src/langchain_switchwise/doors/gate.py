@@ -3,12 +3,14 @@
 `SwitchwiseGate` is a middleware of `create_agent`, for a deep agent's main agent or any of its sub-agents; `gate_node` is the
 same as a node of your own graph.
 
-Rules: 1. It acts once per claimed end (`after_agent`), after all tools have run: findings never come between a tool call and
-its result. 2. It judges answers of a model. The message of a call limit, and a reply with tool calls that did not run, pass
-unjudged. 3. Used tries are private state of the run: they survive interrupts, crashes and a new agent on the same thread, and
-are reset by the next input. The object itself has no state per run. 4. The text of a rejected end is streamed before the
-verdict: a `custom` event with the message's id signals the reader to retract it. A sub-agent's text is seen only by its parent,
-which gets the last one.
+Rules:
+1. It acts once per claimed end (`after_agent`), after all tools have run: findings never come between a tool call and its
+   result.
+2. It judges answers of a model. The message of a call limit, and a reply with tool calls that did not run, pass unjudged.
+3. Used tries are private state of the run: they survive interrupts, crashes and a new agent on the same thread, and are reset
+   by the next input. The object itself has no state per run.
+4. The text of a rejected end is streamed before the verdict: a `custom` event with the message's id signals the reader to
+   retract it. A sub-agent's text is seen only by its parent, which gets the last one.
 """
 
 from __future__ import annotations

@@ -3,9 +3,11 @@
 `ChatSwitchwise` alone routes an agent too. With this middleware, code that checks the model's class or profile works as with a
 native model: Anthropic's prompt caching, the provider's own structured output, unsupported content.
 
-Rules: 1. It acts only if the request's model is a `ChatSwitchwise`; other models pass through. 2. Put it outside (in the list:
-before) middleware for one provider. 3. Held preferences of the session are also kept in the graph's state, so that a thread
-resumed in another process keeps them; they are written only when they change.
+Rules:
+1. It acts only if the request's model is a `ChatSwitchwise`; other models pass through.
+2. Put it outside (in the list: before) middleware for one provider.
+3. Held preferences of the session are also kept in the graph's state, so that a thread resumed in another process keeps them;
+   they are written only when they change.
 """
 
 from __future__ import annotations
