@@ -329,7 +329,8 @@ class Router:
 
     def suggest(self, view: View, than: str | None = None) -> Suggestion:
         """Return the decision as a suggestion: the target instead of `than` (the first of the pool), reason, savings and
-        losses."""
+        losses.
+        """
         from switchwise.suggestion import suggestion
 
         return suggestion(view.begun(self._context.clock(), 0), self.decide(view), self.policies, than)

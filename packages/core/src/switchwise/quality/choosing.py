@@ -129,7 +129,8 @@ class Weighs(UsesQuality):
 
     def _spent(self, view: View, targets: Sequence[Target], estimates: Sequence[Estimate]) -> list[float] | None:
         """Cost in USD and waiting of each target: of whole tasks if all are known, else of one call at list prices; None if
-        unknown."""
+        unknown.
+        """
         second = self.second
         known = [each.dollars for each in estimates if each.n and each.dollars is not None]
         if known and len(known) == sum([each.n > 0 for each in estimates]):

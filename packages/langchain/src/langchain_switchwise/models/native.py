@@ -69,7 +69,8 @@ class Native:
     @property
     def sends(self) -> Defaults:
         """The client's default settings. The longest answer of its profile, which some integrations set by default, is not a
-        limit."""
+        limit.
+        """
         found = defaults_of(vars(self.model))
         longest = (self.model.profile or {}).get("max_output_tokens")
         return replace(found, max_output=None) if found.max_output is not None and found.max_output == longest else found
@@ -95,7 +96,8 @@ def natives(models: Models, options: Mapping[str, Any]) -> dict[str, Native]:
 
 def _owned(native: Native, alone: bool) -> Native:
     """The target with a copy of its model: without hidden retries (unless it is the only target), and with connections per
-    event loop."""
+    event loop.
+    """
     model = native.model
     retries, chosen = getattr(model, "max_retries", None), "max_retries" in model.model_fields_set
     if chosen and isinstance(retries, int) and retries > 1 and not alone:
