@@ -71,14 +71,12 @@ class Router:
         verify: verifier of replies before they are shown; see `switchwise.verifiers`.
         observers: receive decisions, attempts and events, such as `JsonLines("journal.jsonl")`; see `switchwise.observe`.
         cache: stores whole answers and returns them again; see `switchwise.response_cache`. None: every request is a call.
-        store: where the policies keep their state; see `switchwise.state`. A shared store, or its address
-            (`redis://localhost:6379/0`, the path of a SQLite file), is shared by all processes that use it. A policy with its
-            own store keeps that. Routers with one store share the state of policies of the same name and level. None: each
-            policy keeps its state in this process.
+        store: where the policies keep their state; see `switchwise.state`. A shared store, or its address (`redis://localhost:6379/0`, the path
+            of a SQLite file), is shared by all processes that use it. A policy with its own store keeps that. Routers with one store share the
+            state of policies of the same name and level. None: each policy keeps its state in this process.
         recovery: decides what a failed attempt rules out.
-        on_broken: what to do when a streamed reply breaks off after part of it was shown: `raise` (`Interrupted`), `restart`
-            (another target answers from the start, after a signal to the reader), or `Continue(prompt)` (another target
-            continues the text).
+        on_broken: what to do when a streamed reply breaks off after part of it was shown: `raise` (`Interrupted`), `restart` (another target
+            answers from the start, after a signal to the reader), or `Continue(prompt)` (another target continues the text).
         clock: seconds since the epoch.
         timer: monotonic seconds, for durations of decisions and calls.
         rng: source of each step's seed; give a seeded one for repeatable decisions.
@@ -168,8 +166,7 @@ class Router:
         """Fill in missing account, defaults and further keys of targets from their clients. For adapters.
 
         Parameters:
-            clients: target name -> `switchwise.catalog.account_of` its address and key, the client's default settings, and
-                `Target.key_of`.
+            clients: target name -> `switchwise.catalog.account_of` its address and key, the client's default settings, and `Target.key_of`.
         """
         before, self.pool = self.pool, self.pool.with_clients(clients)
         if before.rotating != self.pool.rotating:
@@ -191,8 +188,7 @@ class Router:
         """Return a router from a configuration file; docs/reference/configuration.md describes the format.
 
         Parameters:
-            path: a .toml or .yaml file; None: the file named by the environment variable SWITCHWISE_CONFIG, else
-                `./switchwise.toml`.
+            path: a .toml or .yaml file; None: the file named by the environment variable SWITCHWISE_CONFIG, else `./switchwise.toml`.
             router: name of a router in the file; None: chosen by `labels`, else the default one.
             labels: labels of the calls; the first router in the file that matches them is used.
             reload: seconds between checks for a changed file; see `reload`. None: never.
@@ -328,9 +324,7 @@ class Router:
         return explained(view := view or View(), self.decide(view), self.policies)
 
     def suggest(self, view: View, than: str | None = None) -> Suggestion:
-        """Return the decision as a suggestion: the target instead of `than` (the first of the pool), reason, savings and
-        losses.
-        """
+        """Return the decision as a suggestion: the target instead of `than` (the first of the pool), reason, savings and losses."""
         from switchwise.suggestion import suggestion
 
         return suggestion(view.begun(self._context.clock(), 0), self.decide(view), self.policies, than)
@@ -356,8 +350,7 @@ class Router:
         Parameters:
             decision: `Outcome.decision`, or the id in the journal.
             reward: from 0 (bad) to 1 (good).
-            kind: source of the outcome: `feedback`, `task` (the end of a whole task), `gate`, `edited`, `user_turn` ...; their
-                weights differ.
+            kind: source of the outcome: `feedback`, `task` (the end of a whole task), `gate`, `edited`, `user_turn` ...; their weights differ.
         """
         refuse_feedback(decision, reward, kind)
         for policy in self._rewarded:
@@ -381,8 +374,7 @@ class Router:
         """Restore a result of `dump` of a router with the same policies: all of it, or nothing.
 
         Raises:
-            ConfigurationError: the state is from other policies or another version, or is damaged; the message names the
-                policy.
+            ConfigurationError: the state is from other policies or another version, or is damaged; the message names the policy.
         """
         take_over(self._remembering, state)
 

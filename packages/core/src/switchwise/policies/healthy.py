@@ -41,16 +41,13 @@ class Healthy:
 
     - closed: the target is called. The circuit opens when the failed share of recent calls reaches `share`, at the first
       failure if fewer than `minimum` calls are recent, or when the provider asks for a pause.
-    - open: the target is not called for the seconds in `recovery.TABLE`, or as long as the provider asks; each further opening
-      without a reply in between doubles the pause, up to `longest`. The first pause after a time-out is at least as long as the
-      call took.
-    - half-open: after the pause one call at a time tries the target; other calls use other targets meanwhile. A reply closes
-      the circuit.
+    - open: the target is not called for the seconds in `recovery.TABLE`, or as long as the provider asks; each further opening without a reply
+      in between doubles the pause, up to `longest`. The first pause after a time-out is at least as long as the call took.
+    - half-open: after the pause one call at a time tries the target; other calls use other targets meanwhile. A reply closes the circuit.
     - A wrong key, an empty account and an unknown model are lasting failures: their pauses are longer (`lasting`, doubled up to
       `longest_lasting`), but end too. A wrong key and an empty account open the circuit of the account, for all its targets.
     - If no target is left at the end of the chain, the one whose pause ends first is called.
-    - In a router with a store, processes share circuits: an opening or closing in one reaches the others within a second of
-      use.
+    - In a router with a store, processes share circuits: an opening or closing in one reaches the others within a second of use.
     - Every opening and closing logs one warning to `switchwise.healthy` and sends one event to the observers.
 
     Parameters:
@@ -63,8 +60,7 @@ class Healthy:
         longest_lasting: longest pause in seconds after a lasting failure.
         pauses: kind of failure -> first pause in seconds, in place of the table's.
         waited: a call ended by the caller's own limit or deadline counts as a failure if it took at least this many seconds.
-        slow: a reply counts as a failure if its first chunk (unstreamed: its end) takes at least this many seconds; None:
-            never.
+        slow: a reply counts as a failure if its first chunk (unstreamed: its end) takes at least this many seconds; None: never.
         per: owner of the API keys: `process` (all calls use the same), or a label of the scope, such as `tenant` (each value
             has its own, and a failure of its key or account affects its calls alone).
         size: most circuits remembered; the least recently used one is evicted first.

@@ -104,9 +104,7 @@ class Forecast:
             seen[0] += easy
             seen[1] += 1
         self._output += output
-        self._outlooks = {
-            ttl: self._outlook(ttl) for ttl in list(self._outlooks)
-        }  # computed now, so that the next decision need not
+        self._outlooks = {ttl: self._outlook(ttl) for ttl in list(self._outlooks)}  # now, so that the next decision need not
 
     def outlook(self, ttl: float) -> Outlook:
         """Expected calls after an easy call now, for caches of that lifetime in seconds.

@@ -63,14 +63,12 @@ class ChatSwitchwise(BaseChatModel):
             None: the chain of `Router.default` over `models`.
         aim: `quality` (the default), `balanced` or `cost`; see `Router.default`. Not together with `router`.
         verify: verifier of answers before they are shown; see `switchwise.verifiers`. Not together with `router`.
-        on_broken: what to do when a stream breaks off after part of it was shown; see `switchwise.Router`. Not together with
-            `router`.
+        on_broken: what to do when a stream breaks off after part of it was shown; see `switchwise.Router`. Not together with `router`.
         observers: receive decisions, attempts and events; see `switchwise.observe`. Not together with `router`.
         catalog: your own prices and capabilities. Not together with `router`.
         cache_hints: hints for prompt caches (`switchwise.prompt_cache.CacheHints`); None: a key per thread for endpoints that
             accept one, and no marks.
-        dispatch: the dispatch of another `ChatSwitchwise`, shared in place of all the above; used by LangChain's configurable
-            fields.
+        dispatch: the dispatch of another `ChatSwitchwise`, shared in place of all the above; used by LangChain's configurable fields.
         settings: fields of LangChain's chat models (`tags`, `metadata`, `callbacks`, `rate_limiter`, ...); anything else is
             passed to the constructors of the models given as strings.
 
@@ -102,9 +100,7 @@ class ChatSwitchwise(BaseChatModel):
         dispatch: Dispatch | None = None,
         **settings: Any,
     ) -> None:
-        fields = _FIELDS | (
-            type(self).model_fields.keys() - ChatSwitchwise.model_fields.keys()
-        )  # a subclass may have more fields
+        fields = _FIELDS | (type(self).model_fields.keys() - ChatSwitchwise.model_fields.keys())  # subclasses may add some
         options = {key: value for key, value in settings.items() if key not in fields and value is not None}
         refuse_misplaced(models or dispatch, options)
         if dispatch is None:
@@ -141,9 +137,7 @@ class ChatSwitchwise(BaseChatModel):
 
     def _tell(self) -> None:
         """Pass the fields used in calls to the dispatch."""
-        metadata = {
-            key: value for key, value in (self.metadata or {}).items() if key != "lc_versions"
-        }  # the models have their own
+        metadata = {key: value for key, value in (self.metadata or {}).items() if key != "lc_versions"}  # models have their own
         fields = {"callbacks": self.callbacks, "tags": self.tags, "metadata": metadata}
         local = {key: value for key, value in fields.items() if value}
         self.dispatch = self.dispatch.sharing(self.rate_limiter, cast("RunnableConfig", local) if local else None)
@@ -165,9 +159,7 @@ class ChatSwitchwise(BaseChatModel):
         return self.router.explain(self.dispatch.view(self._request(input, config, None, kwargs)))
 
     def compare(self, input: LanguageModelInput, targets: Iterable[str] | None = None, **options: Any) -> SideBySide:  # noqa: A002
-        """Run the same input at several targets (names or roles; None: all) at once; `options` are those of
-        `doors.comparing.compare`.
-        """
+        """Run the input at several targets (names or roles; None: all) at once; `options`: see `doors.comparing.compare`."""
         return compare(self, self.router.pool, input, targets, **options)
 
     def __repr__(self) -> str:
