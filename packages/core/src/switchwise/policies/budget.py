@@ -60,25 +60,22 @@ class Budget:
     the model's maximum, but at most `output_allowance`. So the guarantee is strict where answers are capped; where they are
     not, a call may exceed the limit by the part of its answer beyond the allowance.
 
-    Charged with their bound: an answer without usage, an abandoned call, a timeout, and every other call that the provider may
-    bill. A call that fails with an error status or without a connection costs nothing. Questions to models are charged like
-    other calls.
+    Charged with their bound: an answer without usage, an abandoned call, a timeout, and every other call that the provider may bill. A call
+    that fails with an error status or without a connection costs nothing. Questions to models are charged like other calls.
 
     Parameters:
         usd: limit in USD.
         tokens: limit in tokens, prompt and answer together. One limit or both.
-        per: the scope that has the budget: `request` (with its fallbacks and judges), `session`, `agent`, `task`, `target`,
-            `provider`, `account`, `all` (every call), or a label of the scope (`user`, `tenant`). Calls without the session or
-            label share one budget, so it is never silently off; the first call without the label logs a warning to
-            `switchwise.budget`.
+        per: the scope that has the budget: `request` (with its fallbacks and judges), `session`, `agent`, `task`, `target`, `provider`,
+            `account`, `all` (every call), or a label of the scope (`user`, `tenant`). Calls without the session or label share one budget, so
+            it is never silently off; the first call without the label logs a warning to `switchwise.budget`.
         window: seconds after which spending no longer counts; None: it always counts.
         period: `day`, `week` or `month`: the limit starts again with each; None: no period. A call counts in the period in
             which it is reserved.
         zone: time zone of the period, as `Europe/Berlin`.
         soft: share of the limit above which cheaper targets come first; `pace`: while the share spent is larger than the share
             of the period that has passed. None: the budget has no preference.
-        only: `fallbacks`: only calls after a failed call count and are limited, which caps the cost of fallbacks. `all`: every
-            call.
+        only: `fallbacks`: only calls after a failed call count and are limited, which caps the cost of fallbacks. `all`: every call.
         margin: factor on the estimate of the prompt.
         output_allowance: assumed longest answer in tokens where nothing caps it.
         size: most scopes remembered; the least recently used one is evicted first and later starts from zero. A scope with an
@@ -87,9 +84,8 @@ class Budget:
             processes that use it share each limit. None: the router's store, else this process.
 
     Raises:
-        ConfigurationError: no limit, a limit or window that is not positive, both window and period, an unknown zone, a margin
-            or allowance that is not a number, per="step"; or, when the router is built, a limit in USD and a target without a
-            price.
+        ConfigurationError: no limit, a limit or window that is not positive, both window and period, an unknown zone, a margin or allowance
+            that is not a number, per="step"; or, when the router is built, a limit in USD and a target without a price.
 
     >>> from switchwise import Pool, Price, Router, Scope, Target, View
     >>> opus, haiku = Target("opus", price=Price(4, 20)), Target("haiku", price=Price(0.1, 0.5))
