@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,8 @@ from switchwise import (
     hold,
 )
 from switchwise.display.figures import usd
+from switchwise.evaluation.measures.interval import Interval
+from switchwise.evaluation.trials.training import Calibration, Fitted
 from switchwise.observe.journal import InMemory
 from switchwise.policies import ByStep, Cheapest, Fits, Rules
 from switchwise.testing import Fails, Says, Script
@@ -145,3 +148,18 @@ def test_names_that_look_like_html_are_shown_as_they_are() -> None:
     shows: list[Callable[[], str]] = [router._repr_html_, router.pool._repr_html_, router.explain()._repr_html_]
     for show in shows:
         assert "<i>" in Cells(show()).text
+
+
+def test_what_was_fitted_and_the_value_that_meets_a_goal(tmp_path: Path) -> None:
+    fitted = Fitted(tmp_path, 1_200, 2, 3, True, {"table": {"apgr": 0.61}, "table + text": {"apgr": 0.67, "brier": 0.1}})
+    shown = Cells(fitted._repr_html_())
+    assert shown.text.startswith("Fitted on 1,200 tasks, 2 targets and 3 labels: a table by label and a model of the text")
+    assert shown.rows == [["router", "apgr", "brier"], ["table", "0.61", "-"], ["table + text", "0.67", "0.1"]]
+    found = Calibration(0.25, Interval(0.012, 0.011, 0.013), Interval(0.9), Interval(0.4), 0.985)
+    shown = Cells(found._repr_html_())
+    assert shown.text.startswith("A solved task is worth $0.250; the goal is met on 98 % of the halves kept aside")
+    assert shown.rows[1:] == [
+        ["USD per task", "0.012 [0.011, 0.013]"],
+        ["success", "0.9"],
+        ["to the best single target", "0.4"],
+    ]

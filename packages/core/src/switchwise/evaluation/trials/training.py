@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from switchwise.display.figures import percent, usd
 from switchwise.display.tables import card, table
 from switchwise.evaluation.measures.curves import HALVES, Resamples
 from switchwise.evaluation.measures.interval import Interval
@@ -46,6 +47,16 @@ class Fitted:
     labels: int
     text: bool
     measured: Mapping[str, Mapping[str, float]]
+
+    def _repr_html_(self) -> str:
+        read = "a table by label and a model of the text" if self.text else "a table by label"
+        title = f"Fitted on {self.tasks:,} tasks, {self.targets} targets and {self.labels} labels: {read}"
+        metrics = list(dict.fromkeys(metric for values in self.measured.values() for metric in values))
+        rows = [
+            [name, *(f"{values[each]:.4g}" if each in values else "-" for each in metrics)]
+            for name, values in self.measured.items()
+        ]
+        return card(title, table(("router", *metrics), rows, numbers=range(1, 1 + len(metrics))) if rows else "Not measured.")
 
 
 def fit(outcomes: Outcomes, folder: str | Path, *, measure: bool = True, seed: int = 0, jobs: int | None = None) -> Fitted:
@@ -96,6 +107,15 @@ class Calibration:
     quality: Interval
     share: Interval
     met: float
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ["USD per task", str(self.cost)],
+            ["success", str(self.quality)],
+            ["to the best single target", str(self.share)],
+        ]
+        title = f"A solved task is worth {usd(self.value)}; the goal is met on {percent(self.met)} of the halves kept aside"
+        return card(title, table(("on tasks kept aside", "mean and 95 % interval"), rows, numbers=(1,)))
 
     def as_dict(self) -> dict[str, Any]:
         """In JSON types."""
