@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from switchwise import ConfigurationError
 from switchwise.state.shared import Account, Holding, Keeper, Leases, LostStore, RedisLeases, Report, Rule, SqliteLeases
 from switchwise.state.shared.account import FOLD, PIECES, report
+from switchwise.state.shared.server import RedisServer
 
-from .conftest import Server, programs
+from .conftest import Server, programs, redis
 
 
 @pytest.fixture(params=[*programs(), "sqlite"])
@@ -55,7 +56,7 @@ def test_no_more_is_granted_than_there_is_whatever_is_lost_late_or_repeated(seed
             Report("k", rule, name, Holding.parse(holding.text()), holding.granted + rng.randint(0, 200), rng.randint(0, 60))
         )
         for letter in rng.sample(letters[-20:], k=rng.randint(0, min(3, len(letters[-20:])))):  # late, repeated, out of order
-            reply = report(account, letter, now, False)
+            reply = report(account, letter, now, 0)
             if rng.random() < 0.8:  # or lost on the way back
                 truth[letter.holder].granted = max(truth[letter.holder].granted, reply.granted)
     assert sum(holding.spent for holding in truth.values()) <= 1_000
@@ -65,12 +66,16 @@ def test_no_more_is_granted_than_there_is_whatever_is_lost_late_or_repeated(seed
 @pytest.mark.parametrize("seed", range(3))
 def test_redis_runs_the_same_rule(server: Server, seed: int) -> None:
     store, rng = RedisLeases(server.url, prefix=f"same-{seed}"), random.Random(seed)
+    client, bucket = (
+        redis.Redis.from_url(server.url),
+        RedisServer("test", server.url, f"same-{seed}", 1.0, "switchwise.state.shared", "lease.lua").bucket,
+    )
     for case in range(12):
-        rule = Rule(rng.choice([1_000, 10**12]), rng.choice([0, 0, 400]), rng.choice([50, 200]), grace=0)
+        rule = Rule(rng.choice([1_000, 10**12]), rng.choice([0, 0, 400]), rng.choice([50, 200]), grace=rng.choice([0, 0, 10]))
         key, account = f"k{case}", Account()
         holders = {f"h{i}": Holding() for i in range(rng.choice([2, 5, FOLD + 8]))}
-        unit = rule.limit // 50
-        for _ in range(80):
+        unit, boot = rule.limit // 50, f"{bucket(key)}:boot"
+        for step in range(80):
             name = rng.choice(list(holders))
             own = holders[name]
             if rng.random() < 0.5:
@@ -84,9 +89,13 @@ def test_redis_runs_the_same_rule(server: Server, seed: int) -> None:
                 own.returned, own.closed = own.returned + own.open(), True
             known = {other: Holding.parse(h.text()) for other, h in holders.items()} if rng.random() < 0.1 else {}
             want, need = own.granted + rng.randint(0, 10 * unit), rng.choice([0, rng.randint(1, 3 * unit)])
-            heard = Report(key, rule, name, Holding.parse(own.text()), want, need, known, rng.random() < 0.3)
+            totals, lost = Holding.parse(own.text()), rng.random() < 0.1
+            heard = Report(key, rule, name, totals, want, need, known, rng.random() < 0.3, lost)
+            if step and rng.random() < 0.1:  # as if the memory began a moment ago
+                seconds, micros = client.time()
+                client.hset(boot, "since", seconds * 1_000 + micros // 1_000)
             reply = store.report([heard])[0]
-            assert report(account, heard, reply.now, reply.recovering) == reply
+            assert report(account, heard, reply.now, int(client.hget(boot, "since")), reply.memory) == reply
             own.granted = max(own.granted, reply.granted)
         assert store.holders(key) == account.holders
 

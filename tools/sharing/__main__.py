@@ -1,8 +1,8 @@
 """Trials of what processes share: a budget of $1.00, or a rate, through the real router and clients against the provider double.
 
-    python tools/sharing [--store redis|valkey|sqlite] [--unit usd|requests|tokens] [--kill] [--restart empty|kept] [--processes 8] [--threads 4]
+    python tools/sharing [--store redis|valkey|sqlite] [--unit usd|requests|tokens] [--kill | --replace] [--restart empty|kept] [--processes 8] [--threads 4]
 
---kill: one process is killed with -9 half-way. --restart: the server is killed and started again then, with nothing kept or with an
+--kill: one process is killed with -9 half-way; --replace: all are, and as many new ones begin. --restart: the server is killed and started again then, with nothing kept or with an
 append-only file. A third of the requests fail. Exits with 1 if more than the limit was used, by the provider's own count, in all or in any
 window; or if less than 97 % of a budget was billed.
 """
@@ -27,6 +27,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="several processes, one budget")
     parser.add_argument("--store", choices=["redis", "valkey", "sqlite"], default="redis")
     parser.add_argument("--kill", action="store_true")
+    parser.add_argument("--replace", action="store_true")
     parser.add_argument("--restart", choices=["empty", "kept"])
     parser.add_argument("--processes", type=int, default=8)
     parser.add_argument("--threads", type=int, default=4)
@@ -52,7 +53,10 @@ def main() -> int:
 
 def _run(options: argparse.Namespace, folder: Path, server: Server | None) -> int:
     def half_way(processes: list[subprocess.Popen[bytes]]) -> None:
-        if options.kill:
+        if options.replace:
+            for process in processes:
+                process.send_signal(signal.SIGKILL)
+        elif options.kill:
             processes[len(processes) // 2].send_signal(signal.SIGKILL)
         if options.restart and server is not None:
             server.kill()
@@ -65,7 +69,8 @@ def _run(options: argparse.Namespace, folder: Path, server: Server | None) -> in
         processes=options.processes,
         threads=options.threads,
         seed=options.seed,
-        half_way=half_way if options.kill or options.restart else None,
+        half_way=half_way if options.kill or options.replace or options.restart else None,
+        later=options.processes if options.replace else 0,
         faults=CLEAN,
         unit=options.unit,
         window=0.0 if options.unit == "usd" else options.window,

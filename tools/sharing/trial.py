@@ -108,7 +108,8 @@ def run(
     threads: int = 4,
     seed: int = 0,
     seconds: float = 120.0,
-    half_way: Callable[[list[subprocess.Popen[bytes]]], None] | None = None,
+    half_way: Callable[[list[subprocess.Popen[bytes]]], object] | None = None,
+    later: int = 0,
     faults: tuple[Fault, ...] = CLEAN,
     share: float = 1 / 3,
     unit: str = "usd",
@@ -121,6 +122,7 @@ def run(
         folder: for what the processes note of themselves.
         limit: USD, or requests or tokens in a window.
         half_way: called with the processes when half of the limit is billed, or half of the time is over.
+        later: processes that begin only then.
         unit: `usd`, `requests` or `tokens`.
         window: seconds.
     """
@@ -135,6 +137,7 @@ def run(
                     break
                 time.sleep(0.01)
             half_way(started)
+            started += [subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(later)]
         codes = [process.wait() for process in started]
     return Result(bill.usd, bill.calls, bill.failed, bill.last - bill.first, codes, bill.moments)
 

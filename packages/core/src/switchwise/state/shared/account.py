@@ -6,6 +6,10 @@ granted and not returned, because it may yet be spent. A lease does not expire i
 counted until somebody knows what it spent (see `black_box`). Where the limit is per window, a grant counts at the latest
 moment at which it may be used, and what is used counts in the piece of the window in which it was used.
 
+A store that has lost its memory grants nothing for a grace, in which all say what they know. Where a window is at most a minute and something
+may have been used that nobody who lives knows of, it is waited out: until a holder that others have seen reports itself, or until the window
+has moved on.
+
 `report` is the only rule. Redis runs the same as a script (`lease.lua`); a test holds the two to the same answers.
 
 Source: token leasing as in quota servers, with state-based counters (M. Shapiro et al., "Conflict-free replicated data
@@ -24,6 +28,8 @@ PIECES: Final = 60
 """A window is counted in so many pieces: what was used drops out of it piece by piece."""
 FOLD: Final = 32
 """So many closed holders are kept; older ones are added up."""
+WAITED: Final = 60_000
+"""Milliseconds: a window that is longer is not waited out after a loss of memory; the grace is all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +122,7 @@ class Report:
         need: what it needs at least, to go on at all; never granted in part. 0: nothing waits.
         known: what it knows of other holders; heard after a loss of memory.
         ask: request the list of all holders.
+        lost: it is new, and knows that the store has lost its memory within the last window.
     """
 
     key: str
@@ -126,6 +133,7 @@ class Report:
     need: int = 0
     known: Mapping[str, Holding] = field(default_factory=dict)
     ask: bool = False
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,26 +145,28 @@ class Reply:
         free: what nobody holds or has spent.
         holders: how many holders are not closed.
         short: somebody was refused lately what he needed.
-        recovering: the store lost its memory and listens; nothing is granted.
+        recovering: the store lost its memory and listens; nothing is granted for so many milliseconds at most. 0: it is whole.
         closed: this holder was closed by somebody who knew that it had ended.
         now: the store's clock, in milliseconds.
         limit: the limit in force, an override included.
         spent: what all have spent (within the window).
         alert: the highest threshold in percent that this report is the first to pass; 0: none.
         known: all holders; empty unless asked for.
+        memory: part of the store and name of its memory, `part.name`: another name once memory was lost, or may have been.
     """
 
     granted: int
     free: int
     holders: int
     short: bool
-    recovering: bool
+    recovering: int
     closed: bool
     now: int
     limit: int
     spent: int
     alert: int = 0
     known: Mapping[str, Holding] = field(default_factory=dict)
+    memory: str = ""
 
 
 @dataclass(slots=True)
@@ -169,6 +179,7 @@ class Account:
         over: a limit that counts in place of the rule's, until `over_until`.
         alerted: the highest threshold that was said.
         folded: what holders that are long closed have spent, by piece; their ids are `gone`.
+        lost, vouched: store time at which somebody last reported that memory was lost, and what was in it.
     """
 
     holders: dict[str, Holding] = field(default_factory=dict)
@@ -178,18 +189,22 @@ class Account:
     alerted: int = 0
     folded: dict[int, int] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
+    lost: int = 0
+    vouched: int = 0
 
     def fields(self) -> dict[str, str]:
         """As fields of text, as a hash in Redis or a row in SQLite keeps them."""
         found = {"short": str(self.short), "over": f"{self.over} {self.over_until}", "told": str(self.alerted)}
         found["folded"] = " ".join(f"{piece}:{amount}" for piece, amount in self.folded.items())
         found["gone"] = " ".join(sorted(self.gone))
+        found["doubt"] = f"{self.lost} {self.vouched}"
         return found | {f"h:{name}": holding.text() for name, holding in self.holders.items()}
 
     @classmethod
     def parse(cls, fields: Mapping[str, str]) -> Account:
         """What `fields` gave; unknown fields are left alone."""
         over, until = fields.get("over", "0 0").split()
+        lost, vouched = fields.get("doubt", "0 0").split()
         folded = (piece.split(":") for piece in fields.get("folded", "").split())
         holders = {name[2:]: Holding.parse(text) for name, text in fields.items() if name.startswith("h:")}
         return cls(
@@ -200,6 +215,8 @@ class Account:
             int(fields.get("told", 0)),
             {int(piece): int(amount) for piece, amount in folded},
             set(fields.get("gone", "").split()),
+            int(lost),
+            int(vouched),
         )
 
 
@@ -214,26 +231,32 @@ def piece_of(now: int, rule: Rule) -> int:
     return now * PIECES // rule.window if rule.window else 0
 
 
-def report(account: Account, heard: Report, now: int, recovering: bool) -> Reply:
+def report(account: Account, heard: Report, now: int, since: int, memory: str = "") -> Reply:
     """Take in a report and grant what is free. Changes `account`.
 
     Parameters:
         now: the store's clock, in milliseconds.
-        recovering: the store has lost its memory less than a grace ago.
+        since: from when on its memory is whole.
+        memory: which memory that is.
     """
     rule, own = heard.rule, account.holders.get(heard.holder)
     fenced = heard.holder in account.gone or (own is not None and own.closed)
     for name, totals in heard.known.items():
         if name != heard.holder and name not in account.gone:
-            account.holders.setdefault(name, Holding(seen=now)).merge(totals)
+            account.holders.setdefault(name, Holding()).merge(totals)
     if heard.holder not in account.gone:
         own = account.holders.setdefault(heard.holder, Holding())
         own.merge(heard.totals)
         own.seen = now
+    account.vouched = now if heard.known else account.vouched
+    account.lost = now if heard.lost else account.lost
     limit = account.over if now < account.over_until else rule.limit
-    _drop_old(account, now, rule)
+    _drop_old(account, heard.holder, now, since, rule)
+    recovering = _recovering(account, rule, now, since)
     oldest = piece_of(now - rule.window, rule) if rule.window else 0
     folded = sum(amount for piece, amount in account.folded.items() if piece >= oldest)
+    if own is not None and not own.closed:  # what it holds is valid again with each reply
+        own.until = now + rule.term if rule.window else FOREVER
     free = limit - folded - sum(holding.counts(now, rule) for holding in account.holders.values())
     living = sum(not holding.closed for holding in account.holders.values())
     if own is not None and not own.closed and not recovering:
@@ -242,14 +265,24 @@ def report(account: Account, heard: Report, now: int, recovering: bool) -> Reply
             account.short = now
         own.granted += give
         free -= give
-        own.until = now + rule.term if rule.window else FOREVER
     spent = limit - free - sum(h.open() for h in account.holders.values() if not rule.window or now < h.until + rule.window)
     alert = max((step for step in ALERTS if limit > 0 and spent * 100 >= step * limit), default=0)
     news, account.alerted = (alert if alert > account.alerted else 0), max(alert, account.alerted)
     short = account.short > 0 and now - account.short < SHORT
     granted = own.granted if own is not None else heard.totals.granted
     known = {name: Holding.parse(holding.text()) for name, holding in account.holders.items()} if heard.ask else {}
-    return Reply(granted, max(0, free), max(1, living), short, recovering, fenced, now, limit, max(0, spent), news, known)
+    free, living, spent = max(0, free), max(1, living), max(0, spent)
+    return Reply(granted, free, living, short, recovering, fenced, now, limit, spent, news, known, memory)
+
+
+def _recovering(account: Account, rule: Rule, now: int, since: int) -> int:
+    """Milliseconds for which nothing is granted, at most."""
+    rest = since + rule.grace - now
+    if 0 < rule.window <= WAITED:
+        unheard = any(not holding.closed and holding.seen < since for holding in account.holders.values())
+        if unheard or account.lost >= since > account.vouched:
+            rest = max(rest, since + rule.window + rule.term - now)
+    return max(0, rest)
 
 
 def _grant(heard: Report, own: Holding, free: int, living: int) -> int:
@@ -260,8 +293,8 @@ def _grant(heard: Report, own: Holding, free: int, living: int) -> int:
     return max(0, give)
 
 
-def _drop_old(account: Account, now: int, rule: Rule) -> None:
-    """Forget pieces that left the window, and add up holders that are long closed."""
+def _drop_old(account: Account, reporter: str, now: int, since: int, rule: Rule) -> None:
+    """Forget what left the window, holders that died included, and add up holders that are long closed."""
     if rule.window:
         oldest = piece_of(now - rule.window, rule)
         for holding in account.holders.values():
@@ -269,8 +302,12 @@ def _drop_old(account: Account, now: int, rule: Rule) -> None:
                 del holding.used[piece]
         for piece in [piece for piece in account.folded if piece < oldest]:
             del account.folded[piece]
+        for name, holding in list(account.holders.items()):  # whoever lives and reports again says all of it again
+            over = now >= max(holding.until, since + rule.term) + rule.window
+            if over and not holding.used and name != reporter:
+                del account.holders[name]
     closed = [name for name, holding in account.holders.items() if holding.closed and not holding.open()]
-    for name in sorted(closed, key=lambda name: account.holders[name].seen)[: max(0, len(closed) - FOLD)]:
+    for name in sorted(closed, key=lambda name: (account.holders[name].seen, name))[: max(0, len(closed) - FOLD)]:
         holding = account.holders.pop(name)
         account.gone.add(name)
         for piece, amount in (holding.used if rule.window else {0: holding.spent}).items():

@@ -24,6 +24,7 @@ from switchwise.nouns.validation import number
 from switchwise.state.shared.account import Report, Rule
 from switchwise.state.shared.black_box import BlackBox
 from switchwise.state.shared.lease import Lease
+from switchwise.state.shared.memories import Memories
 from switchwise.state.shared.protocol import Leases, LostStore
 
 _log = logging.getLogger("switchwise.shared")
@@ -44,7 +45,7 @@ class Keeper:
         patience: longest time in seconds that a call waits for a lease that it needs: for the first answer of the store, for the grace after it has
             lost its memory, for calls of its own that end.
         boxes: folder in which the processes of this machine note what they hold, so that a neighbour can settle for one that
-            was killed; empty: one in the folder for temporary files, by the store's name; None: what a killed process held
+            was killed, and which memory of the store they saw; empty: one in the folder for temporary files, by the store's name; None: what a killed process held
             stays counted.
         alert: called with (account, percent) by the process whose report is the first to pass 50, 80, 95 or 100 % of a limit.
         timer: seconds; only differences count.
@@ -90,6 +91,7 @@ class Keeper:
         self._thread: threading.Thread | None = None
         self._box: BlackBox | None = None
         self._reaped = 0.0
+        self._seen = Memories(self._boxes)
 
     def lease(self, key: str, rule: Rule) -> Lease:
         """The lease of an account; made when it is first asked for.
@@ -138,6 +140,10 @@ class Keeper:
             if self._box is None:
                 self._box = BlackBox(self._boxes)
             lease.note = self._box.row(lease.key, lease.holder, lease.rule.limit)
+
+    def forgot(self, memory: str, seconds: float) -> bool:
+        """Whether the store had another memory than this one within so many seconds, as processes of this machine have noted."""
+        return self._seen.other(memory, seconds)
 
     def override(self, key: str, limit: int, until: float) -> None:
         """Let `limit` count in place of the rule's until that moment, in seconds since the epoch. Raises `LostStore`."""
@@ -227,6 +233,8 @@ class Keeper:
                     self._leases.pop(lease.key, None)
                 if self._box is not None:
                     self._box.clear(lease.holder)
+            if lease.rule.window:
+                self._seen.note(reply.memory)
             if reply.alert:
                 if self._alert is not None:
                     self._alert(lease.key, reply.alert)

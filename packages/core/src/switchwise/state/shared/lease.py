@@ -4,6 +4,8 @@ Rules:
 1. A decision never calls the store; the thread of the keeper does (`plan`, `answered`).
 2. What is spent is counted before what was open is released: a death in between counts too much, never too little.
 3. A lease of a windowed amount is valid for its term, counted from the moment at which the report was sent.
+4. The first report of a windowed amount asks for nothing: only its reply shows whether the store has lost its memory since another process of
+   this machine was there.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
-from switchwise.state.shared.account import Holding, Reply, Report, Rule, piece_of
+from switchwise.state.shared.account import WAITED, Holding, Reply, Report, Rule, piece_of
 
 IDLE: Final = 0.5
 """Seconds without a call after which a lease is returned."""
@@ -48,6 +50,9 @@ class Keeps(Protocol):
     def live(self, lease: Lease) -> None:
         """Give `lease` a new holder's id, and a place to note what it holds."""
 
+    def forgot(self, memory: str, seconds: float) -> bool:
+        """Whether the store had another memory than this one within so many seconds, as processes of this machine have noted."""
+
 
 class Lease:
     """What this process may spend of one account. Made by `Keeper.lease`."""
@@ -72,6 +77,7 @@ class Lease:
         self._heard = 0.0  # when the last report was sent, on the timer
         self._vector: Mapping[str, Holding] = {}
         self._asked_vector = 0.0
+        self._lost = False
         self._pause = STARVED[0]
         self.due = 0.0
         self.note: Callable[[int, int, int, int], None] | None = None
@@ -128,7 +134,7 @@ class Lease:
     def left(self) -> int:
         """What may still be spent, as far as is known here: the own lease, and what the store had free when it last answered."""
         with self._condition:
-            others = self._limit() if self._reply is None else self._reply.free
+            others = self._limit() if self._reply is None else 0 if self._listens() else self._reply.free
             return max(0, self._free()) + others
 
     def spent(self) -> int:
@@ -144,12 +150,17 @@ class Lease:
     @property
     def recovering(self) -> bool:
         """The store has lost its memory, and listens."""
-        return self._reply is not None and self._reply.recovering
+        return self._reply is not None and self._reply.recovering > 0
 
     @property
     def starved(self) -> bool:
         """A call needs more than was granted."""
         return self._need > 0
+
+    @property
+    def _waited(self) -> bool:
+        """Its window is waited out where memory was lost."""
+        return 0 < self.rule.window <= WAITED
 
     def _limit(self) -> int:
         return self.rule.limit if self._reply is None else self._reply.limit
@@ -164,10 +175,14 @@ class Lease:
     def _fits(self, bound: int) -> bool:
         return bound <= self._free() + int(self.rule.limit * self._keeper.allowance)
 
+    def _listens(self) -> bool:
+        """The store has lost its memory, and will grant nothing for longer than a call waits."""
+        return self._reply is not None and self._reply.recovering > self._keeper.patience * 1_000
+
     def _hopeful(self, bound: int) -> bool:
         """Whether waiting may help: nothing is known yet, or what is needed was free when the store last answered."""
         reply = self._reply
-        if self._keeper.lost:
+        if self._keeper.lost or self._listens():
             return False
         if reply is None or reply.recovering or bound <= reply.free + max(0, self._free()):
             return True
@@ -195,7 +210,8 @@ class Lease:
             mine, free = self._mine, self._mine.granted - self._mine.returned - self._mine.spent - self._open
             idle = now - self._last > IDLE and not self._open and not self._waiting
             short = self._reply is not None and self._reply.short
-            if closing or idle:
+            lapsed = self.rule.window and self._reply is not None and now >= self._heard + self.rule.window / 1_000
+            if closing or idle or lapsed:  # what lapsed may have been granted to others: the reply must not make it valid again
                 mine.returned += max(0, free)
             elif short and not self._waiting:
                 mine.returned += max(0, free - self._largest)
@@ -203,8 +219,8 @@ class Lease:
                 mine.returned += free - max(self._target, self._largest)
             self._kept()
             free = mine.granted - mine.returned - mine.spent - self._open
-            want = mine.granted
-            if not (closing or idle) and (self._need > free or free * 2 < self._target):
+            want, first = mine.granted, self._reply is None and self._waited
+            if not (closing or idle or first) and (self._need > free or free * 2 < self._target):
                 want += max(self._need - max(0, free), self._target - free)
             mine.closed = closing or (idle and now - self._last > DORMANT)
             few = self._reply is not None and self._reply.holders <= FEW
@@ -212,8 +228,8 @@ class Lease:
             known = self._vector if self._reply is None or self._reply.recovering else {}
             totals = Holding.parse(mine.text())
             self.due = now + (self._keeper.heartbeat if not idle else 4 * self._keeper.heartbeat)
-            need = 0 if closing or idle else max(0, self._need - max(0, free))
-            return Report(self.key, self.rule, self.holder, totals, want, need, known, vector)
+            need = 0 if closing or idle or first else max(0, self._need - max(0, free))
+            return Report(self.key, self.rule, self.holder, totals, want, need, known, vector, self._lost)
 
     def answered(self, sent: float, reply: Reply) -> bool:
         """Take in the reply to a report that was sent at `sent`; True: this account is closed here."""
@@ -225,8 +241,12 @@ class Lease:
                 self._keeper.wake(self)
             else:
                 self._mine.granted = max(self._mine.granted, reply.granted)
+            first = self._reply is None and self._waited
+            if first and not self._vector:
+                self._lost = self._keeper.forgot(reply.memory, (self.rule.window + self.rule.term) / 1_000)
             self._heard = sent
             self._reply = reply
+            self._lost = self._lost and reply.recovering > 0
             if reply.known and not reply.recovering:
                 self._vector, self._asked_vector = reply.known, sent
             cap = max(self._largest, self._limit() // 10)
@@ -234,8 +254,10 @@ class Lease:
             oldest = piece_of(reply.now - self.rule.window, self.rule) if self.rule.window else 0
             for piece in [piece for piece in self._mine.used if piece < oldest]:
                 del self._mine.used[piece]
-            if reply.recovering:  # say what is known of the others, and ask again soon
-                self.due = sent + STARVED[1] / 2
+            if first and self._need:  # now it can ask
+                self.due = sent
+            elif reply.recovering:  # say what is known of the others, and ask again soon
+                self.due = sent + (self._keeper.heartbeat if self._listens() else STARVED[1] / 2)
             elif self._need and self._need > self._free():
                 self.due = sent + self._pause
                 self._pause = min(STARVED[1], self._pause * 2)

@@ -36,9 +36,8 @@ class RedisLeases:
 
     def report(self, reports: Sequence[Report]) -> list[Reply]:
         """Take in reports, in one round trip; the replies in the same order. Raises `LostStore`."""
-        return [
-            _reply(answer) for answer in self._server.run([(self._keys(heard.key), _arguments(heard)) for heard in reports])
-        ]
+        answers = self._server.run([(self._keys(heard.key), _arguments(heard)) for heard in reports])
+        return [_reply(answer, self._server.part(heard.key)) for heard, answer in zip(reports, answers, strict=True)]
 
     def override(self, key: str, limit: int, milliseconds: int) -> None:
         """Let `limit` count for that long in place of the rule's. Raises `LostStore`."""
@@ -80,11 +79,14 @@ def _arguments(heard: Report) -> list[Any]:
         rule.divisor,
         rule.grace,
     ]
-    return [*own, rule.ttl, int(heard.ask), *(word for name, known in heard.known.items() for word in (name, known.text()))]
+    words = [*own, rule.ttl, int(heard.ask), int(heard.lost)]
+    return [*words, *(word for name, known in heard.known.items() for word in (name, known.text()))]
 
 
-def _reply(answer: Sequence[Any]) -> Reply:
+def _reply(answer: Sequence[Any], part: str) -> Reply:
     granted, free, holders, short, recovering, closed, now, limit, spent, alert = (int(number) for number in answer[:10])
-    rest = [text(word) for word in answer[10:]]
+    run, *rest = (text(word) for word in answer[10:])
     known = {name: Holding.parse(text) for name, text in zip(rest[::2], rest[1::2], strict=True)}
-    return Reply(granted, free, holders, bool(short), bool(recovering), bool(closed), now, limit, spent, alert, known)
+    return Reply(
+        granted, free, holders, bool(short), recovering, bool(closed), now, limit, spent, alert, known, f"{part}.{run}"
+    )

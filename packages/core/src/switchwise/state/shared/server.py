@@ -51,7 +51,7 @@ class RedisServer:
         self.client: Any = client
         where = self.client.get_connection_kwargs() if hasattr(self.client, "get_connection_kwargs") else {}
         self.name = f"{prefix}@{where.get('host', where.get('path', 'redis'))}:{where.get('port', '')}/{where.get('db', 0)}"
-        self._prefix = prefix
+        self._prefix, self._cluster = prefix, isinstance(client, redis.RedisCluster)
         self._script: Any = self.client.register_script(resources.files(package).joinpath(script).read_text(encoding="utf-8"))
         self._loaded = False
 
@@ -81,6 +81,10 @@ class RedisServer:
     def bucket(self, key: str) -> str:
         """The beginning of the names that belong to `key`: those of one bucket lie in one slot of a cluster."""
         return f"{self._prefix}:{{b:{crc32(key.encode()) % BUCKETS}}}"
+
+    def part(self, key: str) -> str:
+        """Names what loses its memory at once: the server, or in a cluster a bucket, since each node has a memory of its own."""
+        return str(crc32(key.encode()) % BUCKETS) if self._cluster else "0"
 
     def forked(self) -> None:
         """The child opens connections of its own; redis-py notices a fork by itself."""

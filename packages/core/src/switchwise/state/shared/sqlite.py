@@ -67,9 +67,9 @@ class SqliteLeases:
     def _one(self, heard: Report) -> Reply:
         with self._file.writing() as connection:
             now = _now(connection)
-            recovering = now - _since(connection, now) < heard.rule.grace
+            since = _since(connection, now)
             account = _read(connection, heard.key)
-            reply = report(account, heard, now, recovering)
+            reply = report(account, heard, now, since, f"0.{boot()}-{since}")
             _write(connection, heard.key, account, now + heard.rule.ttl if heard.rule.ttl else 0)
             self._reports += 1
             if self._reports % _SWEEP == 0:
