@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
@@ -19,7 +20,7 @@ from switchwise import BudgetExceeded, ConfigurationError, NoTarget, Pool, Route
 from switchwise.catalog import target
 from switchwise.cli.main import main
 from switchwise.clients import AnthropicClient, Clients, OpenAIClient
-from switchwise.clients.batch import Batches, Progress
+from switchwise.clients.batch import AsyncBatches, Batches, Progress
 from switchwise.nouns.errors import FailureKind
 from switchwise.observe import InMemory
 from switchwise.policies import AllowList, Budget, Cap, Guard, Healthy, Residency
@@ -444,6 +445,47 @@ def test_nothing_goes_around_the_walls_and_nothing_is_lost_or_paid_for_twice(see
     for text, result in found.items():
         made = [seen for seen in answers if seen.answer.text == text]
         assert len(made) == sum(each["result"] in ("accepted", "rejected") for each in result.attempts), (made, result.attempts)
+
+
+async def test_an_event_loop_awaits_the_same_words_and_is_not_held_up(provider, clock, tmp_path):
+    clients = Clients({"claude": AnthropicClient(model=CLAUDE, base_url=provider.anthropic_url, api_key="x")})
+    beats, looked = 0, 0
+
+    async def beat():
+        nonlocal beats
+        while True:
+            beats += 1
+            await asyncio.sleep(0)
+
+    async def sleep(seconds):
+        nonlocal looked
+        looked += 1
+        assert seconds == HOUR / 2
+        if looked == 1:
+            await batches.add(said("late comer"), id="late")  # while another task waits
+        clock.advance(seconds)
+
+    heart = asyncio.create_task(beat())
+    async with AsyncBatches(clients, tmp_path / "async.sqlite", clock=clock) as batches:
+        with spending() as spent:
+            ids = await asyncio.gather(*(batches.add(said(f"question {i}"), id=f"row-{i}", max_tokens=50) for i in range(20)))
+            assert await batches.add_all([]) == []
+            assert await batches.submit() == batches.progress == Progress(sent=20)
+            beats = 0
+            assert await batches.wait(every=HOUR / 2, sleep=sleep) == Progress(done=21)
+            assert beats > 5
+            found = [result async for result in batches.results()]
+            assert [result.id for result in found] == [*ids, "late"]
+            assert (await batches.result("row-3")).text == f"{CLAUDE}: question 3"
+            assert spent.cost == pytest.approx(sum(result.cost for result in found)), "the thread counts where the task does"
+        with pytest.raises(ConfigurationError, match="no request of the id"):
+            await batches.result("nobody")
+        assert await batches.forget(["late"]) == 1
+        await batches.add(said("given up"), id="gone")
+        assert (await batches.cancel()).failed == 1
+    heart.cancel()
+    await batches.close()
+    assert answered(Batches(clients, tmp_path / "async.sqlite"))["row-0"] == f"{CLAUDE}: question 0", "the file is free again"
 
 
 def test_from_a_shell(provider, tmp_path, monkeypatch, capsys):

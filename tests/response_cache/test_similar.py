@@ -10,6 +10,7 @@ import pytest
 
 from switchwise import ConfigurationError
 from switchwise.response_cache import ResponseCache, SimilarAnswers, same_answer
+from switchwise.response_cache.risk import Risk
 from switchwise.response_cache.similar import exact_interval
 from switchwise.response_cache.wording import FEATURES, features, wording
 
@@ -144,6 +145,38 @@ def test_a_router_gives_them_and_never_across_tenant_system_format_or_tools():
         desk.ask(**{"words": text, **asked})
         assert desk.outcome.attempt.call.stored is None, asked
     assert not desk.hit(f"{text} today"), "a question about a moment is nobody else's"
+
+
+def test_where_nobody_asked_before_what_looks_right_is_doubted():
+    risk = Risk(0.02)
+
+    def label(similarity, group, same):
+        found = (1.0, similarity, 0.1, similarity, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+        risk.label(found, group, risk.of(found, group), same)
+        return risk.of(found, group)
+
+    for turn in range(1_000):
+        similarity = (0.3, 0.6, 0.9)[turn % 3]
+        label(similarity, turn % 20, {0.3: turn % 20 == 0, 0.6: turn % 2 == 0, 0.9: turn % 100 != 0}[similarity])
+    known = label(0.9, 0, True)
+    assert known < 0.05
+    for turn in range(40):  # as many that look doubtful as before, and all of them are wrong
+        label(0.6, 20 + turn, False)
+    assert label(0.9, 0, True) > 3 * known
+    for turn in range(60):
+        label(0.6, turn % 20, turn % 2 == 0)
+    assert label(0.9, 0, True) < 2 * known, "the traffic is the old one"
+
+
+def test_hashed_words_give_an_answer_only_where_the_words_are_the_same():
+    cache = SimilarAnswers(0.5, warm_up=1, seed=1)
+    for turn in range(80):
+        text = f"{'how do i' if turn % 4 else 'please'} handle topic{turn % 3}"
+        vector, near = cache.propose("all", text)
+        cache.learn("all", text, vector, turn, near, None if near is None else True)
+    assert cache.propose("all", "how can you handle topic1")[1].serves
+    assert not cache.propose("all", "handle topic1 forms")[1].serves
+    assert not cache.propose("all", "do not handle topic1")[1].serves
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def submit(
     """Decide about the requests of a file, and send them in one batch per target. All of them are taken on, or none."""
     with _opened(file, config, router) as batches:
         batches.add_all({"hours": hours, **request} for request in _read(requests))
-        _told(batches.submit(), json_)
+        _print_progress(batches.submit(), json_)
 
 
 @batch.command()
@@ -46,7 +46,7 @@ def status(file: File = _KEPT, json_: AsJson = False) -> None:
     """Show how far the requests are, as of the last look. Nobody is called."""
     from switchwise.clients.batch import progress_of
 
-    _told(progress_of(file), json_)
+    _print_progress(progress_of(file), json_)
 
 
 @batch.command()
@@ -101,7 +101,7 @@ def _row(result: BatchResult) -> dict[str, Any]:
     return {**found, "message": result.message} if result.ok else {**found, "error": result.error}
 
 
-def _told(progress: Progress, json_: bool) -> None:
+def _print_progress(progress: Progress, json_: bool) -> None:
     if json_:
         as_json(progress._asdict())
     else:

@@ -4,8 +4,10 @@
 2. Each answer has an offset: `P(right | z, t, g) = sigmoid(g (z - t))` on a grid of t and g. Its prior is the mean of all answers' posteriors, so that
    an answer with few labels borrows from the others (empirical Bayes). Then `risk = 1 - E[P]`.
 3. Whoever labels may err: a pair that is the same is called different with probability `false_different`, a different one the same with `false_equal`.
-4. Serve if there are 300 labels, the risk of this one is at most 5 times the bound, and the mean risk over the last 300 that were served stays
-   at most the bound; both divided by how well the risks of the last 400 labelled candidates matched what came.
+4. Traffic changes: where questions come up that nobody asked before, the nearest answer is wrong more often than the labels so far say, and first
+   where it looks right. So the log odds are lowered by what explains the last 50 labels best.
+5. Serve if there are 300 labels, the risk of this one is at most 5 times the bound, and the mean risk over the last 300 that were served stays
+   at most 0.9 of the bound; both divided by how well the risks of the last 400 labelled candidates matched what came.
 
 Source: the idea of a bound that the user sets is vCache's (2025); what is bounded here is wrong hits over hits, which is stricter than wrong hits
 over requests. Needs numpy.
@@ -15,10 +17,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from math import exp, log
 from typing import Any
 
 RIDGE, EVERY, LAST = 0.5, 50, 4_000
 SERVED, JUDGED, DOUBTFUL = 300, 400, 5.0
+AIM = 0.9  # share of the bound that the mean risk may come to: where all of it is used, half of the traffics end above it
+RECENT, STEADINESS = (
+    50,
+    3.0,
+)  # labels that show where the traffic stands, and the weight (a precision) of its standing where it stood
 _WEAK = 0.02  # of the prior that is uniform
 
 
@@ -44,12 +52,14 @@ class Risk:
         self._weights: Any = None
         self._served: deque[float] = deque(maxlen=SERVED)
         self._judged: deque[tuple[float, bool]] = deque(maxlen=JUDGED)
+        self._recent: deque[tuple[float, bool]] = deque(maxlen=RECENT)  # log odds, before they are lowered, and the label
+        self._lowered = 0.0
+        self._shifts = np.linspace(-4.0, 0.0, 33)
         self.labels = 0
 
     def of(self, found: Sequence[float], group: Any) -> float:
         """The probability that the answer of `group` is wrong, by the features of the pair."""
-        posterior = self._posterior(group)
-        return float(1.0 - posterior @ self._right(self._score(found)))
+        return 1.0 / (1.0 + exp(self._odds(found, group) + self._lowered))
 
     def may(self, risk: float) -> bool:
         """Whether an answer of that risk may be given."""
@@ -58,7 +68,7 @@ class Risk:
         trust = self._trust()
         if risk / trust > DOUBTFUL * self.bound:
             return False
-        return (sum(self._served) + risk) / trust <= self.bound * (len(self._served) + 1)
+        return (sum(self._served) + risk) / trust <= AIM * self.bound * (len(self._served) + 1)
 
     def serve(self, risk: float) -> None:
         """An answer of that risk is given."""
@@ -68,6 +78,8 @@ class Risk:
         """Whether the answer of `group` was right."""
         import numpy as np
 
+        self._recent.append((self._odds(found, group), same))
+        self._lowered = self._shift()
         likelihood = self._likelihood(np.array([self._score(found)]), np.array([same]))[0]
         self._groups[group] = self._groups.get(group, 0.0) + likelihood
         if risk <= DOUBTFUL * self.bound:
@@ -81,6 +93,19 @@ class Risk:
         """The answer is gone."""
         self._groups.pop(group, None)
 
+    def _odds(self, found: Sequence[float], group: Any) -> float:
+        """The log odds that the answer of `group` is right, if the traffic is that of all labels."""
+        right = min(max(float(self._posterior(group) @ self._right(self._score(found))), 1e-6), 1 - 1e-6)
+        return log(right / (1.0 - right))
+
+    def _shift(self) -> float:
+        """By how much the log odds are lowered: what explains the last labels best, against a normal prior around 0."""
+        import numpy as np
+
+        odds, same = np.array([odds for odds, _ in self._recent]), np.array([same for _, same in self._recent])
+        explained = self._seen(1.0 / (1.0 + np.exp(-(odds[:, None] + self._shifts))), same).sum(axis=0)
+        return float(self._shifts[(explained - STEADINESS / 2 * self._shifts**2).argmax()])
+
     def _score(self, found: Sequence[float]) -> float:
         return 0.0 if self._weights is None else float(self._weights @ found)
 
@@ -93,8 +118,13 @@ class Risk:
         """The log-likelihood of labels over the grid, one row for each."""
         import numpy as np
 
+        return self._seen(1.0 / (1.0 + np.exp(-np.clip(self._g * (scores[:, None] - self._t), -30, 30))), same)
+
+    def _seen(self, right: Any, same: Any) -> Any:
+        """The log-likelihood of labels, one row for each, by whoever gives them, where the probability that an answer is right is `right`."""
+        import numpy as np
+
         fe, fd = self._errs
-        right = 1.0 / (1.0 + np.exp(-np.clip(self._g * (scores[:, None] - self._t), -30, 30)))
         seen = (1 - fd) * right + fe * (1 - right)
         return np.log(np.maximum(np.where(same[:, None], seen, 1.0 - seen), 1e-9))
 

@@ -16,7 +16,7 @@ from switchwise.nouns.validation import number, whole
 from switchwise.quality.text.embedders import embedder_of, hashed_ngrams, unit
 from switchwise.response_cache.risk import Risk
 from switchwise.response_cache.same import same_answer
-from switchwise.response_cache.wording import Wording, features, wording
+from switchwise.response_cache.wording import Wording, features, same_words, wording
 from switchwise.state.in_process import Memory
 
 Same = Callable[[str, str, str], bool | None]
@@ -109,8 +109,8 @@ class SimilarAnswers:
 
     Parameters:
         bound: on wrong hits over hits, such as 0.02.
-        embed: a function text -> vector, or embeddings of LangChain or LlamaIndex. None: hashed character n-grams, which need no model; they
-            keep a bound on some traffic only, so give a model.
+        embed: a function text -> vector, or embeddings of LangChain or LlamaIndex. None: hashed words and character n-grams, which need
+            no model; they do not see meaning, so an answer is given only where all content words are the same as well.
         same: (question, an answer, another one) -> whether both say the same; None: it cannot tell, no label. None: `same_answer`, by words.
         false_equal, false_different: how often `same` errs; measure it on pairs of your own.
         audits: share of the hits that are asked again, from 0 to 1.
@@ -145,6 +145,7 @@ class SimilarAnswers:
         if same is not None and not callable(same):
             raise ConfigurationError(f"SimilarAnswers(same={same!r:.80}): give a function of a question and two answers")
         self._embed = hashed_ngrams if embed is None else embedder_of(embed)
+        self._sees_meaning = self._embed is not hashed_ngrams
         self.same, self.audits, self.longest = same or same_answer, audits, longest
         self._size = size
         self._risk = Risk(bound, warm_up, false_equal, false_different)
@@ -167,7 +168,8 @@ class SimilarAnswers:
             group, words = rows.of(near[0])
             found = features(wording(text), words, near[1], near[2])
             risk = self._risk.of(found, group)
-            return vector, Candidate(group, near[1], found, risk, self._risk.may(risk))
+            may = self._risk.may(risk) and (self._sees_meaning or same_words(found))
+            return vector, Candidate(group, near[1], found, risk, may)
 
     def audit(self, candidate: Candidate) -> bool:
         """Count a candidate that may be given; True: it is asked again all the same."""

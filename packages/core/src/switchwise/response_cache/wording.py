@@ -107,3 +107,14 @@ def features(one: Wording, other: Wording, similarity: float, margin: float) -> 
         float(mine == its and one.words != other.words),
         float(len(mine - its) == 1 == len(its - mine)),
     )
+
+
+def same_words(found: tuple[float, ...]) -> bool:
+    """Whether the features of a pair say: the same content words, and no number, negation, name or order that differs.
+
+    >>> same_words(features(wording("How do I top up?"), wording("how can I top it up"), 0.9, 0.1))
+    True
+    >>> same_words(features(wording("from Paris to London"), wording("from London to Paris"), 1.0, 0.1))
+    False
+    """
+    return found[3] >= 1.0 and not any(found[4:])

@@ -2,15 +2,16 @@
 
 | file | |
 |---|---|
-| `batches.py` | the front door |
+| `batches.py`, `asynchronous.py` | the front door, and the same for an event loop |
 | `worker.py` | sending, looking, taking in |
 | `ledger.py` | what is kept in the file, and who works on it |
 | `flows.py` | deciding, judging and settling without waiting |
 | `openai.py`, `anthropic.py` | the providers' endpoints, behind `endpoint.py` |
 """
 
+from switchwise.clients.batch.asynchronous import AsyncBatches
 from switchwise.clients.batch.batches import Batches
 from switchwise.clients.batch.ledger import progress_of
 from switchwise.clients.batch.result import BatchResult, Progress
 
-__all__ = ["BatchResult", "Batches", "Progress", "progress_of"]
+__all__ = ["AsyncBatches", "BatchResult", "Batches", "Progress", "progress_of"]

@@ -105,7 +105,9 @@ class Batches:
         with self._mutex:
             try:
                 made.extend(self._decided(**request) for request in requests)
-                numbers = self._ledger.add((name, due, call.target.name, told, noted(call)) for name, due, call, told in made)
+                numbers = self._ledger.add(
+                    (name, due, call.target.name, request, noted(call)) for name, due, call, request in made
+                )
             except BaseException:  # none of them is taken on
                 for _, _, call, _ in made:
                     self._flows.context().release(call)
@@ -126,16 +128,16 @@ class Batches:
         if strange := sorted({"deadline", "limits"} & options.keys()):
             raise ConfigurationError(f"{strange[0]}=: a request that may wait has hours= in its place")
         scope, target, prompt = sorted_options(messages, **options)
-        told = asked(prompt, scope, target)
+        request = asked(prompt, scope, target)
         try:
-            told = json.loads(json.dumps(told))
+            request = json.loads(json.dumps(request))
         except (TypeError, ValueError) as error:
             raise ConfigurationError(f"messages and options of a request that may wait must be JSON: {error}") from error
-        view, prompt = self._flows.view(told)
+        view, prompt = self._flows.view(request)
         view, context = self._flows.begin(view)
         call = self._flows.admitted(view, context, prompt)
         assert isinstance(call, Call), "nothing was tried yet"
-        return id or uuid.uuid4().hex, self._clock() + hours * 3_600, call, told
+        return id or uuid.uuid4().hex, self._clock() + hours * 3_600, call, request
 
     def submit(self) -> Progress:
         """Send all that waits, in one batch per target and hour of the deadline.
@@ -214,22 +216,22 @@ class Batches:
         self.close()
 
     def _result(self, row: Row) -> BatchResult:
-        told = row.result or {}
+        kept = row.result or {}
         found = BatchResult(
             row.id,
-            told.get("target") or "",
-            cost=told.get("cost"),
-            attempts=tuple(told.get("attempts") or ()),
-            decision=told.get("decision") or "",
+            kept.get("target") or "",
+            cost=kept.get("cost"),
+            attempts=tuple(kept.get("attempts") or ()),
+            decision=kept.get("decision") or "",
         )
         if row.state == "failed":
-            kind = told.get("kind")
-            return replace(found, error=told["error"], failure=FailureKind(kind) if kind else None)
+            kind = kept.get("kind")
+            return replace(found, error=kept["error"], failure=FailureKind(kind) if kind else None)
         target = self._flows.target(found.target)
         client = self._flows.client(target.name)
-        reply = read(client, told["raw"], "" if told.get("at_once") else BATCH)
-        message = client.message_of(told["raw"], client.asked(target))
-        return replace(found, text=reply.text, message=message, raw=told["raw"], usage=reply.usage)
+        reply = read(client, kept["raw"], "" if kept.get("at_once") else BATCH)
+        message = client.message_of(kept["raw"], client.asked(target))
+        return replace(found, text=reply.text, message=message, raw=kept["raw"], usage=reply.usage)
 
 
 def endpoint_of(client: Client) -> Endpoint | None:

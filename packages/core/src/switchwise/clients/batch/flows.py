@@ -153,8 +153,8 @@ class Flows:
         """The earlier attempts at a request."""
         return tuple(self._attempt(view, each) for each in tried)
 
-    def _attempt(self, view: View, told: Mapping[str, Any]) -> Attempt:
-        target = self.target(told["target"])
+    def _attempt(self, view: View, kept: Mapping[str, Any]) -> Attempt:
+        target = self.target(kept["target"])
         call = Call(
             target,
             view,
@@ -162,12 +162,12 @@ class Flows:
             None,
             False,
         )
-        reply = read(self.client(target.name), told["raw"]) if told["raw"] is not None else None
+        reply = read(self.client(target.name), kept["raw"]) if kept["raw"] is not None else None
         error = None
-        if told["kind"] is not None:
-            error = TargetError(FailureKind(told["kind"]), told["said"], told["retry_after"], told["billable"])
-        verdict = Verdict(*told["verdict"]) if told["verdict"] is not None else None
-        return Attempt(call, told["started"], told["ended"], reply, error, verdict, cost=told["cost"], latency=told["latency"])
+        if kept["kind"] is not None:
+            error = TargetError(FailureKind(kept["kind"]), kept["said"], kept["retry_after"], kept["billable"])
+        verdict = Verdict(*kept["verdict"]) if kept["verdict"] is not None else None
+        return Attempt(call, kept["started"], kept["ended"], reply, error, verdict, cost=kept["cost"], latency=kept["latency"])
 
 
 class _Ended(NamedTuple):

@@ -9,7 +9,7 @@
 
 Rules:
 1. One process at a time has a file open: a second database (`<file>.lock`) is held locked, and the system lets go of it when the process dies.
-2. What is about to happen is written before it happens: a batch has its key in the file before it is sent, a result before anybody is told.
+2. What is about to happen is written before it happens: a batch has its key in the file before it is sent, a result before anybody sees it.
 3. A request moves from one state to the next once: whoever comes second changes nothing.
 """
 

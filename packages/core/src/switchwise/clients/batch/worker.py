@@ -250,7 +250,7 @@ class Worker:
             "target": outcome.target.name,
             "cost": outcome.cost,
             "decision": outcome.decision,
-            "attempts": _told(outcome.attempts),
+            "attempts": _noted_attempts(outcome.attempts),
         }
         if not self._ledger.over(row.n, state, True, result):
             return
@@ -290,10 +290,10 @@ class Worker:
             return self._fail(row._replace(tried=history), state, _LATE)
         if not self._ledger.calling(row.n, state, history):
             return False
-        told = dict(row.asked["prompt"])
+        options = dict(row.asked["prompt"])
         where = {**row.asked["scope"], **({"target": row.asked["target"]} if row.asked["target"] else {})}
         try:
-            completion = self._clients.complete(told.pop("messages"), **told, **where)
+            completion = self._clients.complete(options.pop("messages"), **options, **where)
         except Exception as error:  # noqa: BLE001  (whatever it was, it is the result of this request, not of the others)
             self._fail(row._replace(tried=history), "calling", f"{_LATE}, and then: {error}")
             return True
@@ -303,7 +303,7 @@ class Worker:
             "target": outcome.target.name,
             "cost": outcome.cost,
             "decision": outcome.decision,
-            "attempts": [*map(_named, history), *_told(outcome.attempts)],
+            "attempts": [*map(_named, history), *_noted_attempts(outcome.attempts)],
             "at_once": True,
         }
         self._ledger.over(row.n, "calling", True, result)
@@ -333,7 +333,7 @@ def _parts(bodies: list[tuple[Row, dict[str, Any]]], most: int, most_bytes: int)
         yield part
 
 
-def _told(attempts: Iterable[Attempt]) -> list[dict[str, Any]]:
+def _noted_attempts(attempts: Iterable[Attempt]) -> list[dict[str, Any]]:
     return [_named(tried(attempt)) for attempt in attempts]
 
 
