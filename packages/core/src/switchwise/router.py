@@ -22,7 +22,6 @@ from switchwise.engine.requirements import (
     described,
     learn_all,
     observers_of,
-    pinned,
     refuse_options,
     refuse_what_is_no_pool,
     report_to,
@@ -127,10 +126,9 @@ class Router:
         self._breakers = [part for part in parts if isinstance(part, Breaks)]
         self._rewarded = [part for part in parts if isinstance(part, Rewarded)]
         self._remembering = {f"{i}:{name_of(part)}": part for i, part in enumerate(parts) if isinstance(part, Remembers)}
-        chain: list[Policy] = [self._recovery, pinned, *policies]
         self._context = FlowContext(
             pool.with_asked(models),
-            tuple((name_of(policy), policy) for policy in chain),
+            tuple([(name_of(policy), policy) for policy in policies]),
             self._recovery,
             verify,
             self._reservers.reserve,
@@ -301,7 +299,9 @@ class Router:
         view, context = self.begin(view)
         if observers:
             context = replace(context, observers=context.observers.with_further(observers))
-        flow = observed(route(view, context), view, context.timer, context.observers)
+        flow = route(view, context)
+        if context.observers.finished:
+            flow = observed(flow, view, context.timer, context.observers)
         return Run(flow, self._clock, context.observers, self._reservers.resend, context.on_broken)
 
     def begin(self, view: View) -> tuple[View, FlowContext]:

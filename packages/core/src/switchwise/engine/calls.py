@@ -21,8 +21,8 @@ class FlowContext:
 
     Parameters:
         pool: all targets.
-        policies: (name, policy) in order of importance, recovery first.
-        recovery: decides how long to wait before a target is called again.
+        policies: (name, policy) in order of importance. What the engine itself requires comes before them.
+        recovery: what the attempts so far rule out, and how long to wait before a target is called again.
         verify: judges replies; None: every reply is accepted.
         reserve: sets aside what a call may use up; the policy that refuses, if one does: decide again.
         learn, release: takes in each attempt; gives back what was set aside for a call that is not made.

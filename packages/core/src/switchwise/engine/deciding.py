@@ -10,6 +10,7 @@ from switchwise.engine.batches.together import Batch
 from switchwise.engine.calls import FlowContext, attempted
 from switchwise.engine.policy import Flow, Steps
 from switchwise.engine.questions import first, only, priced, reserved, with_answers
+from switchwise.engine.requirements import pinned
 from switchwise.nouns.call import Attempt, Call
 from switchwise.nouns.errors import BudgetExceeded, FailureKind, TargetError
 from switchwise.nouns.exchange.ask import Ask
@@ -34,9 +35,11 @@ def decide(view: View, context: FlowContext, calling: bool = True, more: Target 
         calling: False: pass over the policies that would ask a model first.
         more: an additional target, to check it against the requirements.
     """
-    shortlist = Shortlist(context.pool, more=more)
+    shortlist, chain = Shortlist(context.pool, more=more), context.policies
+    if view.attempts or view.pin:
+        chain = ((context.recovery.name, context.recovery), ("pinned", pinned), *chain)
     while True:
-        for name, policy in context.policies:
+        for name, policy in chain:
             if not shortlist.targets:
                 break
             opinion = policy(view, shortlist)

@@ -15,7 +15,7 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any, Protocol
 
-from switchwise.engine.batches.crew import atogether, complete, together
+from switchwise.engine.batches.crew import atogether, no_reply, together
 from switchwise.engine.run import Run
 from switchwise.engine.timing.time_limits import abounded
 from switchwise.nouns.call import Call
@@ -76,7 +76,9 @@ def drive(run: Run, perform: Perform, sleep: Callable[[float], object] = time.sl
             except TargetError as error:
                 run.failed(error)
             else:
-                run.ended(complete(reply, call))
+                if reply is None:
+                    raise no_reply(call)
+                run.ended(reply)
             finally:
                 if (close := getattr(items, "close", None)) is not None:  # a generator
                     close()
@@ -119,7 +121,9 @@ async def adrive(
             except TargetError as error:
                 run.failed(error)
             else:
-                run.ended(complete(reply, call))
+                if reply is None:
+                    raise no_reply(call)
+                run.ended(reply)
             finally:
                 if (close := getattr(items, "aclose", None)) is not None:
                     await close()
@@ -130,7 +134,9 @@ async def adrive(
 
 
 def _items(run: Run, call: Call, perform: Perform, context: Any) -> Iterator[Any]:
-    make, allowed = partial(_made, call, perform, context), run.allowed(call)
+    ask, allowed = call.ask, run.allowed(call)
+    model = None if ask is None else ask.model
+    make = partial(perform, call) if ask is None or model is None else partial(_answers, model, ask, context)
     if allowed is None:
         return make()
     from switchwise.engine.timing.blocking_calls import bounded  # threads and sockets: not for those who set no limits
@@ -139,19 +145,15 @@ def _items(run: Run, call: Call, perform: Perform, context: Any) -> Iterator[Any
 
 
 def _aitems(run: Run, call: Call, perform: APerform, context: Any) -> AsyncIterator[Any]:
-    make, allowed = partial(_amade, call, perform, context), run.allowed(call)
+    ask, allowed = call.ask, run.allowed(call)
+    model = None if ask is None else ask.model
+    make = partial(perform, call) if ask is None or model is None else partial(_aanswers, model, ask, context)
     return make() if allowed is None else abounded(make, allowed)
 
 
-def _made(call: Call, perform: Perform, context: Any) -> Iterator[Any]:
-    ask = call.ask
-    return perform(call) if ask is None or ask.model is None else iter((ask.model.answer(ask, context),))
+def _answers(model: Model, ask: Ask, context: Any) -> Iterator[Reply]:
+    yield model.answer(ask, context)
 
 
-def _amade(call: Call, perform: APerform, context: Any) -> AsyncIterator[Any]:
-    ask = call.ask
-    return perform(call) if ask is None or ask.model is None else _answered(ask.model, ask, context)
-
-
-async def _answered(model: Model, ask: Ask, context: Any) -> AsyncIterator[Reply]:
+async def _aanswers(model: Model, ask: Ask, context: Any) -> AsyncIterator[Reply]:
     yield await model.aanswer(ask, context)

@@ -79,9 +79,9 @@ def ruled_out(shortlist: Shortlist, but: Container[str] = ()) -> str:
     return "\n".join(lines)
 
 
-def note_of(note: str, broken: Broken | None, on_broken: OnBroken) -> str:
-    """The note of a call, with the prompt that asks for the rest of a text that was shown."""
-    if broken is None or not broken.text or not isinstance(on_broken, Continue):
+def note_after(broken: Broken, note: str, on_broken: OnBroken) -> str:
+    """The note of a call after a reply broke off, with the prompt that asks for the rest of a text that was shown."""
+    if not broken.text or not isinstance(on_broken, Continue):
         return note
     return f"{note}\n\n{on_broken.prompt}" if note else on_broken.prompt
 
@@ -97,11 +97,7 @@ def longer(view: View, before: Broken | None, broken: Broken, on_broken: OnBroke
 
 
 def observed(flow: Steps[Outcome], view: View, timer: Callable[[], float], observers: Observers) -> Steps[Outcome]:
-    """The flow; where observers want to know how it ends, they are told however it does."""
-    return _observed(flow, view, timer, observers) if observers.finished else flow
-
-
-def _observed(flow: Steps[Outcome], view: View, timer: Callable[[], float], observers: Observers) -> Steps[Outcome]:
+    """The flow, for observers that want to know how it ends: they are called however it does."""
     begun, outcome, failure = timer(), None, None
     try:
         outcome = yield from flow

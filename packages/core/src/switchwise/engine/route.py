@@ -20,7 +20,7 @@ from dataclasses import replace
 from switchwise.engine.batches.together import Batch
 from switchwise.engine.calls import FlowContext, attempted, settle_all
 from switchwise.engine.deciding import decide, heard
-from switchwise.engine.endings import best_rejected, longer, note_of, say_fallback, without
+from switchwise.engine.endings import best_rejected, longer, note_after, say_fallback, without
 from switchwise.engine.policy import Flow, Queues, Reserves, Steps, name_of
 from switchwise.engine.timing.waiting import leave_all, placed, waited
 from switchwise.nouns.call import Attempt, Call, Outcome
@@ -62,7 +62,9 @@ def route(view: View, context: FlowContext) -> Steps[Outcome]:
         plan = shortlist.at_once if stored is None else None
         after = None if plan is None or delay or len(shortlist.targets) == 1 else plan.after(target)
         live = verify is None and (after is None or plan is None or plan.choose is None)
-        note = note_of(shortlist.note_for(target), broken, context.on_broken)
+        note = shortlist.note_for(target)
+        if broken is not None:
+            note = note_after(broken, note, context.on_broken)
         call = Call(target, view, shortlist, None, live, delay, context.timer() - asked, note, stored, broken)
         if stored is None and (refuser := context.reserve(call)) is not None:
             if (yield from waited(refuser, call, queues)):

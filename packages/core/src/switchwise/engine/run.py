@@ -187,6 +187,8 @@ class Run:
     @property
     def held(self) -> list[Any]:
         """The chunks of the answer that had to wait for its verdict and so were not shown."""
+        if not self._unshown:
+            return []
         answer = self.outcome.reply
         for reply, chunks in self._unshown:
             if reply is answer:

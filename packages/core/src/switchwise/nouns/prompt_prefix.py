@@ -110,7 +110,7 @@ class PromptPrefix:
     <Change.EDIT: 'edit'>
     """
 
-    __slots__ = ("_bases", "_cuts", "_sections", "change", "settings")
+    __slots__ = ("_bases", "_cuts", "_sections", "change", "front", "generation", "length", "settings", "tokens")
 
     def __init__(self) -> None:
         self._sections = (_Section(), _Section(), _Section())
@@ -118,6 +118,14 @@ class PromptPrefix:
         self._cuts: list[int] = []  # for each change but growth, how many blocks it left unchanged
         self.settings: tuple[int, int, int] = (0, 0, 0)
         self.change: Change | None = None  # result of the last `grow`; None before the first
+        self.tokens = 0
+        """Estimated length of the whole prompt."""
+        self.length = 0
+        """Number of blocks."""
+        self.front = 0
+        """Number of blocks before the messages: the part that threads of one agent share."""
+        self.generation = 0
+        """Number of changes other than growth."""
 
     def update(self, blocks: Sequence[Block], settings: tuple[int, int, int] = (0, 0, 0)) -> Change:
         """Replace the whole prompt, where it is unknown what is new. Reads all blocks: see `grow`."""
@@ -144,14 +152,17 @@ class PromptPrefix:
         first = self.change is None
         if front is None and settings is None and shared == len(messages.digests) and not first:
             if blocks:
+                before = messages.tokens
                 messages.put(shared, blocks)
+                self.length += len(blocks)
+                self.tokens += messages.tokens - before
             self.change = Change.APPEND
             return self.change
-        before, cut, change = self.tokens, len(self), Change.APPEND
-        lost = messages.media[shared:]
+        cut, change = self.length, Change.APPEND
+        lost, before = messages.media[shared:], messages.tokens
         if messages.put(shared, blocks):
-            cut, change = self.front() + shared, Change.EDIT
-            if self.tokens < _COMPACTED * before:
+            cut, change = self.front + shared, Change.EDIT
+            if self.tokens + messages.tokens - before < _COMPACTED * self.tokens:
                 change = Change.COMPACTION
             elif any(lost) != any(block.media for block in blocks):
                 change = Change.MEDIA
@@ -164,7 +175,7 @@ class PromptPrefix:
                     here.put(same, wanted[same:])
                     cut, change = (same if section == TOOLS else len(tools.digests) + same), what
         if settings is not None and settings != self.settings:
-            starts = (0, len(tools.digests), self.front())
+            starts = (0, len(tools.digests), len(tools.digests) + len(system.digests))
             cut = min(cut, next(start for start, new, old in zip(starts, settings, self.settings, strict=True) if new != old))
             change = Change.SETTINGS if change is not Change.TOOLS else change
             self.settings = settings
@@ -173,26 +184,15 @@ class PromptPrefix:
         self._bases = (base, middle, hash((middle, system.digest, self.settings[2])))
         if change is not Change.APPEND and not first:
             self._cuts.append(cut)
+            self.generation += 1
+        self.front = len(tools.digests) + len(system.digests)
+        self.length = self.front + len(messages.digests)
+        self.tokens = tools.tokens + system.tokens + messages.tokens
         self.change = Change.FIRST if first else change
         return self.change
 
-    @property
-    def tokens(self) -> int:
-        """Estimated length of the whole prompt."""
-        total = 0
-        for section in self._sections:
-            if section.ends:
-                total += section.ends[-1]
-        return total
-
     def __len__(self) -> int:
-        tools, system, messages = self._sections
-        return len(tools.digests) + len(system.digests) + len(messages.digests)
-
-    def front(self) -> int:
-        """Number of blocks before the messages: the part that threads of one agent share."""
-        tools, system, _ = self._sections
-        return len(tools.digests) + len(system.digests)
+        return self.length
 
     def end(self, blocks: int) -> int:
         """Estimated tokens of the first `blocks` blocks."""
@@ -231,11 +231,6 @@ class PromptPrefix:
             blocks -= len(section.ends)
         return found
 
-    @property
-    def generation(self) -> int:
-        """Number of changes other than growth."""
-        return len(self._cuts)
-
     def since(self, generation: int) -> int:
         """Return how many leading blocks are unchanged since that generation."""
-        return min(self._cuts[generation:], default=len(self))
+        return min(self._cuts[generation:], default=self.length)

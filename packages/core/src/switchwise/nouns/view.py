@@ -90,15 +90,12 @@ class View:
         """Text of the last user turn; empty if there is none."""
         return self.conversation.last_user
 
-    def begun(self, now: float, seed: int) -> View:
-        """Return this view as of the start of its step."""
-        return self._at(now, seed, ())
-
     def after(self, attempts: tuple[Tried, ...], now: float) -> View:
         """Return this view after these attempts."""
-        return self._at(now, self.seed, attempts)
+        return self.begun(now, self.seed, attempts)
 
-    def _at(self, now: float, seed: int, attempts: tuple[Tried, ...]) -> View:
+    def begun(self, now: float, seed: int, attempts: tuple[Tried, ...] = ()) -> View:
+        """Return this view as of the start of its step, or of a further attempt at it."""
         return View(
             self.scope,
             self.tokens,

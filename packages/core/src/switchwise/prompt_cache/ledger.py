@@ -104,15 +104,17 @@ class Ledger:
         self, rows: Sequence[Row], cache: Cache, prefix: PromptPrefix, now: float, usage: Usage | None
     ) -> tuple[list[Row], Expectation]:
         """The prefixes of the thread and account after a call that began at `now`, and what was expected of it. `rows` stay as they are."""
-        found = self._find(rows, cache, prefix, now)
-        expected = COLD if found is None else self._expectation(found, cache, now)
         read = None if usage is None else usage.cache_read_tokens
         if read is None and usage is not None and cache.rule.silent:
             read = 0
-        length, estimate = len(prefix), prefix.tokens
+        length, estimate = prefix.length, prefix.tokens
         counted = self._count(cache.model, estimate, read, usage)
         if not cache.rule.caches:
-            return [], expected
+            return [], COLD
+        if counted < cache.rule.minimum:  # nothing of it is kept
+            return [*rows], COLD
+        found = self._find(rows, cache, prefix, now)
+        expected = COLD if found is None else self._expectation(found, cache, now)
         account = self._account(cache.account)
         if expected.tokens and read is not None and expected.chance >= 0.5 * account.read / account.expected:
             if account.expected >= _LATELY:
@@ -120,7 +122,7 @@ class Ledger:
                 account.expected -= 1
             account.expected += 1
             account.read += min(1.0, read / expected.tokens)
-        front = prefix.front()
+        front = prefix.front
         missed = found is not None and read == 0
         kept = [row for row in rows if row is not found]
         if found is not None and not missed:  # it used all prefixes that are part of it
@@ -174,7 +176,7 @@ class Ledger:
         rule = cache.rule
         if not rule.caches:
             return None
-        best, length = None, len(prefix)
+        best, length = None, prefix.length
         for row in reversed(rows):
             if best is not None and row[0] <= best[0]:
                 continue
@@ -186,7 +188,7 @@ class Ledger:
                     break
         account = self._accounts.get(cache.front or cache.account)
         if best is None and account is not None and account.fronts:
-            best = account.fronts.get(prefix.digest(prefix.front()))
+            best = account.fronts.get(prefix.digest(prefix.front))
             if best is not None and not survival(now - best[4], rule.ttl, rule.gone):
                 best = None
         if rule.step and prefix.generation:  # pages are found as far as two prompts agree, not only where one of them ended
@@ -246,4 +248,4 @@ def _is_part(row: Row, prefix: PromptPrefix) -> bool:
     blocks: int = row[0]
     if row[1]:
         return bool(prefix.digest(blocks) == row[1])
-    return 0 < blocks <= len(prefix) and bool(prefix.end(blocks) == row[2])
+    return 0 < blocks <= prefix.length and bool(prefix.end(blocks) == row[2])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from switchwise.nouns.errors import ConfigurationError
@@ -51,16 +51,14 @@ class CacheRule:
     silent: bool = False
     effort: str = "apart"
     known: bool = True
+    caches: bool = field(init=False, repr=False, compare=False)
+    """Whether anything is ever kept."""
+    gone: float = field(init=False, repr=False, compare=False)
+    """Seconds after its last use when an entry is surely gone."""
 
-    @property
-    def caches(self) -> bool:
-        """Whether anything is ever kept."""
-        return self.mode != "none"
-
-    @property
-    def gone(self) -> float:
-        """Seconds after its last use when an entry is surely gone."""
-        return max(self.ttl, self.fades)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "caches", self.mode != "none")
+        object.__setattr__(self, "gone", max(self.ttl, self.fades))
 
     def whole(self, tokens: float) -> int:
         """How many of that many leading tokens can be found again: whole steps, and not less than the minimum."""
@@ -123,7 +121,7 @@ class CacheRules:
         return listed[max(named, key=len)] if named else self._providers.get(provider, UNKNOWN)
 
 
-_FIELDS = frozenset(field.name for field in fields(CacheRule))
+_FIELDS = frozenset(each.name for each in fields(CacheRule) if each.init)
 
 
 def _changed(base: CacheRule, entry: Mapping[str, Any], name: str) -> CacheRule:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import random
 import threading
+from functools import partial
 from typing import Any, Protocol
 from weakref import WeakSet
 
@@ -54,11 +55,9 @@ class Draws:
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
+        self.bits = partial(rng.getrandbits, 64)
+        """Draws 64 of them."""
         on_fork(self)
-
-    def bits(self) -> int:
-        """64 of them."""
-        return self._rng.getrandbits(64)
 
     def forked(self) -> None:
         """Go on differently from the parent."""

@@ -48,7 +48,10 @@ class Memory(Generic[K, V]):
     def put(self, key: K, value: V) -> None:
         """Remember `value` under `key`."""
         with self._lock:
-            self._put(key, value)
+            self._entries[key] = value
+            self._entries.move_to_end(key)
+            if len(self._entries) > self._size:
+                self._entries.popitem(last=False)
 
     def update(self, key: K, change: Callable[[V | None], C]) -> C:
         """Replace the value under `key` by `change(value)`, atomically; None drops the entry. `change` is pure and quick."""
@@ -61,7 +64,7 @@ class Memory(Generic[K, V]):
             if value is None:
                 self._entries.pop(key, None)
             else:
-                self._put(key, cast("V", value))
+                self.put(key, cast("V", value))
             return value
 
     def items(self) -> list[tuple[K, V]]:
@@ -73,7 +76,7 @@ class Memory(Generic[K, V]):
         """Remember these entries as if they had just been put, in order."""
         with self._lock:
             for key, value in entries:
-                self._put(key, value)
+                self.put(key, value)
 
     def widen(self, size: int) -> None:
         """Keep at least `size` entries from now on."""
@@ -83,12 +86,6 @@ class Memory(Generic[K, V]):
 
     def __len__(self) -> int:
         return len(self._entries)
-
-    def _put(self, key: K, value: V) -> None:
-        self._entries[key] = value
-        self._entries.move_to_end(key)
-        if len(self._entries) > self._size:
-            self._entries.popitem(last=False)
 
 
 class InProcess:

@@ -141,7 +141,8 @@ class Planner:
             mode: mode of its plan.
         """
         with self._lock:
-            self._run(thread, kind, easy, by)
+            if self.learns:
+                self._run(thread, kind, easy, by)
             self.forecast.saw(thread, now, prompt, output, easy=easy, broken=broken)
             thread.control = easy and mode == CONTROL
             thread.calls += 1
@@ -151,7 +152,8 @@ class Planner:
     def ended(self, thread: ThreadState, kind: str) -> None:
         """Learn that the thread has ended."""
         with self._lock:
-            self._run(thread, kind, False, "")
+            if self.learns:
+                self._run(thread, kind, False, "")
             thread.run, thread.control = 0, False
 
     def dump(self) -> dict[str, Any]:
@@ -205,8 +207,6 @@ class Planner:
 
     def _run(self, thread: ThreadState, kind: str, easy: bool, by: str) -> None:
         """Learn from this call whether the run continued or ended with the previous one."""
-        if not self.learns:
-            return
         ended, given, length = not easy, easy and bool(by), thread.run
         if length and thread.by:
             self._table(kind).called(thread.by, length, ended=ended)

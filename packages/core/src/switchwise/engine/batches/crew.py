@@ -29,11 +29,9 @@ class _Came(NamedTuple):
     error: BaseException | None = None
 
 
-def complete(reply: Reply | None, call: Call) -> Reply:
-    """The reply that a call must end with."""
-    if reply is None:
-        raise RuntimeError(f"perform ended without a Reply for {call.target.name}: yield the complete reply last")
-    return reply
+def no_reply(call: Call) -> RuntimeError:
+    """The error of an adapter whose call ended without a reply."""
+    return RuntimeError(f"perform ended without a Reply for {call.target.name}: yield the complete reply last")
 
 
 def _take(came: _Came, several: Several) -> tuple[list[Any], bool]:
@@ -42,7 +40,9 @@ def _take(came: _Came, several: Several) -> tuple[list[Any], bool]:
     if not came.ended:
         return several.hear(call, came.item), False
     if came.error is None:
-        several.ended(call, complete(came.item, call))
+        if came.item is None:
+            raise no_reply(call)
+        several.ended(call, came.item)
         return [], False
     if isinstance(came.error, TargetError):
         return [], several.failed(call, came.error)
