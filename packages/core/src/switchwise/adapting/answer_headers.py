@@ -16,10 +16,7 @@ from typing import Any
 class Heard:
     """What was heard since: the headers of the last answer; None: none came."""
 
-    __slots__ = ("headers",)
-
-    def __init__(self) -> None:
-        self.headers: Mapping[str, str] | None = None
+    headers: Mapping[str, str] | None = None
 
 
 _LISTENS: ContextVar[Heard | None] = ContextVar("switchwise_heard", default=None)

@@ -60,7 +60,8 @@ class Place(NamedTuple):
 
 
 START = Place()
-_KEEP = (Step(Act.KEEP),)
+AS_IT_IS = (Step(Act.KEEP),)
+"""What is sent of most messages."""
 
 
 def step(
@@ -98,7 +99,7 @@ def step(
         steps.append(Step(Act.SAY_ANSWER, NOTED))
     steps.append(Step(Act.AS_USER if role == SYSTEM else Act.KEEP))
     now = Place(USER if role == SYSTEM else role, False, shown or (shows and not dialect.media_in_results))
-    return (_KEEP if len(steps) == 1 and role != SYSTEM else tuple(steps)), now
+    return (AS_IT_IS if len(steps) == 1 and role != SYSTEM else tuple(steps)), now
 
 
 def ending(dialect: Dialect, place: Place, foreign: bool) -> tuple[Step, ...]:

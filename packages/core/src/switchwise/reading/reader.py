@@ -198,18 +198,13 @@ class ConversationReader(Generic[M]):
             thread.used = now
             self._count += length - thread.counted
             thread.counted = length
-            self._make_room(now)
+            while len(self._threads) > 1:  # forget from the least recently read one on, never the one that is read now
+                first, oldest = next(iter(self._threads.items()))
+                if len(self._threads) <= self._size and self._count <= self._most and now - oldest.used <= self._age:
+                    break
+                del self._threads[first]
+                self._count -= oldest.counted
             return thread
-
-    def _make_room(self, now: float) -> None:
-        """Forget from the least recently read conversation on; never the one that is read now, which is the last."""
-        threads = self._threads
-        while len(threads) > 1:
-            key, oldest = next(iter(threads.items()))
-            if len(threads) <= self._size and self._count <= self._most and now - oldest.used <= self._age:
-                return
-            del threads[key]
-            self._count -= oldest.counted
 
     def _read(self, thread: _Thread[M], messages: list[M], front: Front) -> list[Line]:
         """The records of all messages. The caller holds the thread's lock."""

@@ -145,7 +145,7 @@ class Advisor:
         prefix, rule = view.prefix, self.targets.of(target, now)
         if reply is None or rule is None or prefix is None:  # it wrote nothing reliable, or nothing that is compared
             return
-        if not rule.listed.caches and not any([known.listed.caches for each in pool if (known := self.targets.of(each, now))]):
+        if not rule.listed.caches and not any(known.listed.caches for each in pool if (known := self.targets.of(each, now))):
             return
         usage, key = reply.usage, view.scope.key(Level.AGENT)
         with self._lock:

@@ -50,8 +50,8 @@ def target_of(message: AIMessage) -> str:
 
 def answer(message: AIMessage, outcome: Outcome) -> AIMessage:
     """A whole message with the decision, and before its text what a reader was shown of a reply that it continues."""
-    message, shown = stamped(message, outcome), outcome.attempt.call.continued
-    if not shown:
+    message, call = stamped(message, outcome), outcome.attempt.call
+    if call.broken is None or not (shown := call.continued):
         return message
     content = message.content
     if isinstance(content, str):

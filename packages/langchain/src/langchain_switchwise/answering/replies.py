@@ -18,7 +18,9 @@ from switchwise.dialects.table import DIALECTS, OTHER
 from switchwise.failures import IncompleteStream
 from switchwise.nouns.usage import in_tier
 
-_CACHE, _REASONING = frozenset(["cache_read", "cache_creation"]), frozenset(["reasoning"])
+_SHORT, _LONG = "ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"
+_PROMPT = frozenset(["audio", "cache_creation", "cache_read", _SHORT, _LONG])
+_ANSWER = frozenset(["audio", "reasoning"])
 _WHOLE = frozenset(["token_usage", "usage"])
 """What is in the metadata of answers that did not come as a stream, whatever LangChain does inside `invoke`."""
 _MARKERS = frozenset(name for dialect in DIALECTS for name in dialect.ends.fields)
@@ -92,14 +94,13 @@ def _plain(counted: Mapping[str, Any] | None) -> Usage | None:
     read, made = counted.get("input_token_details"), counted.get("output_token_details")
     if not read and not made:
         return Usage(prompt, answer)
-    if (read and not _CACHE.issuperset(read)) or (made and not _REASONING.issuperset(made)):
+    read, made = read or {}, made or {}
+    if not _PROMPT.issuperset(read) or not _ANSWER.issuperset(made) or read.get(_SHORT) or read.get(_LONG):
         return None
-    cached, written = (read.get("cache_read"), read.get("cache_creation")) if read else (None, None)
-    return (
-        None
-        if (cached or 0) + (written or 0) > prompt
-        else Usage(prompt, answer, cached, written, None, (made or {}).get("reasoning"))
-    )
+    cached, written = read.get("cache_read"), read.get("cache_creation")
+    if (cached or 0) + (written or 0) > prompt:
+        return None
+    return Usage(prompt, answer, cached, written, read.get(_LONG), made.get("reasoning"))
 
 
 def complete(message: AIMessage, chunks: Sequence[Any] | None = None, marked: bool = True, alone: bool = False) -> EndReason:

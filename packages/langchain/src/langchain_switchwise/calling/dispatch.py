@@ -16,7 +16,6 @@ from langchain_core.runnables.config import merge_configs
 from langchain_switchwise.answering.tokens_shown import anybody_reads
 from langchain_switchwise.calling.construction import Packed, Parts, packed, unpacked
 from langchain_switchwise.calling.door import Door
-from langchain_switchwise.calling.errors import NotAffordable
 from langchain_switchwise.calling.perform import Performer
 from langchain_switchwise.calling.recording import RequestRecording
 from langchain_switchwise.calling.root_run import aroot_run, root_run
@@ -26,10 +25,9 @@ from langchain_switchwise.porting.history import HistoryAdapter
 from langchain_switchwise.porting.schema import AnswerSchema
 from langchain_switchwise.reading.inputs import Request, parsed, settled
 from langchain_switchwise.reading.view import Views
-from switchwise import BudgetExceeded, Call, View, adrive, drive
+from switchwise import Call, View, adrive, drive
 from switchwise.adapting.models import by_key
 from switchwise.engine.drive import APerform
-from switchwise.engine.run import Run
 from switchwise.prompt_cache.cache_hints import CacheHints
 
 
@@ -92,21 +90,21 @@ class Dispatch:
 
     def call(self, door: Door, request: Request) -> Any:
         """The whole answer, as the door gives it."""
-        performer, run = self._begun(door, request)
+        run = (performer := self.performer(door, request)).begin(self.router)
         with root_run(performer, run) as config:
             shown = list(drive(run, performer.perform, context=config))
         return door.finish(run.outcome, shown[-1] if shown else None)
 
     async def acall(self, door: Door, request: Request) -> Any:
         """As `call`, asynchronously."""
-        performer, run = self._begun(door, request)
+        run = (performer := self.performer(door, request)).begin(self.router)
         async with aroot_run(performer, run) as config:
             shown = [item async for item in adrive(run, performer.aperform, context=config)]
         return door.finish(run.outcome, shown[-1] if shown else None)
 
     def stream(self, door: Door, request: Request) -> Generator[Any, None, None]:
         """The answer as it comes; what closes it waits until the decision can be written on it."""
-        performer, run = self._begun(door, request)
+        run = (performer := self.performer(door, request)).begin(self.router)
         closing_item = Closing(door)
         with (
             root_run(performer, run) as config,
@@ -118,7 +116,7 @@ class Dispatch:
 
     async def astream(self, door: Door, request: Request) -> AsyncGenerator[Any, None]:
         """As `stream`, asynchronously."""
-        performer, run = self._begun(door, request)
+        run = (performer := self.performer(door, request)).begin(self.router)
         closing_item = Closing(door)
         async with (
             aroot_run(performer, run) as config,
@@ -165,19 +163,6 @@ class Dispatch:
         if self.router.cache is not None:
             view = replace(view, recording=RequestRecording(request, self._natives, self.router.pool))
         return Performer(door, request, view, self._natives, self._adapter, self.limiter)
-
-    def _begun(self, door: Door, request: Request) -> tuple[Performer, Run]:
-        performer = self.performer(door, request)
-        run = door.enter(self.start(performer.view))
-        performer.hear = run.hear
-        return performer, run
-
-    def start(self, view: View) -> Run:
-        """As `Router.start`; a budget that is used up is an error that LangChain does not retry."""
-        try:
-            return self.router.start(view)
-        except BudgetExceeded as error:
-            raise NotAffordable(*error.args) from None
 
     def _with_local(self, config: RunnableConfig) -> RunnableConfig:
         return config if self._local is None else merge_configs(self._local, config)

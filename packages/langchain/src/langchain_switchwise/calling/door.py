@@ -42,7 +42,7 @@ from langchain_switchwise.answering.replies import (
 from langchain_switchwise.calling.errors import TRANSLATED
 from langchain_switchwise.porting.history import as_prompt
 from langchain_switchwise.porting.schema import Witness
-from switchwise import Outcome, Reply, Run
+from switchwise import Outcome, Reply
 from switchwise.adapting.answer_headers import Heard
 from switchwise.engine.timing.time_limits import streaming, tokens_came
 from switchwise.failures import IncompleteStream
@@ -123,14 +123,6 @@ class Door:
     is_last: Callable[[Any], bool] | None = None
     signals: Callable[[Broken], Iterable[Any]] | None = lambda _: ()
     text_of: Callable[[Any], str] = lambda _: ""
-
-    def enter(self, run: Run) -> Run:
-        """Let a run know what it is to show when a reply breaks off, and how."""
-        if self.signals is None:
-            run.on_broken = "raise"
-        else:
-            run.signals, run.text_of = self.signals, self.text_of
-        return run
 
 
 class Unparsed:

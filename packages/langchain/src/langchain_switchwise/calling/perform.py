@@ -26,6 +26,7 @@ from langchain_core.runnables.config import merge_configs
 from langchain_switchwise.answering.decision_record import unstamped
 from langchain_switchwise.answering.tokens_shown import TokensShown, anybody_reads, before
 from langchain_switchwise.calling.door import INVOKE, Door, PreparedCall
+from langchain_switchwise.calling.errors import NotAffordable
 from langchain_switchwise.calling.recording import answering
 from langchain_switchwise.models.native import Native
 from langchain_switchwise.policies.decision_models import NOSTREAM, aside
@@ -34,7 +35,7 @@ from langchain_switchwise.porting.history import HistoryAdapter
 from langchain_switchwise.porting.schema import Witness
 from langchain_switchwise.porting.settings import at_effort
 from langchain_switchwise.reading.inputs import Request
-from switchwise import Call, Reply, View
+from switchwise import BudgetExceeded, Call, Reply, Router, Run, View
 from switchwise.adapting.answer_headers import listen
 from switchwise.failures import brings, brought_along
 from switchwise.observe.decision_record import run_metadata
@@ -81,6 +82,23 @@ class Performer:
     def messages(self) -> list[BaseMessage]:
         """Of the request."""
         return self._request.messages
+
+    def begin(self, router: Router) -> Run:
+        """Start the run whose calls are to be made.
+
+        Raises:
+            NoTarget: nothing may be called; for want of money, an error that LangChain does not retry.
+        """
+        try:
+            run = router.start(self.view)
+        except BudgetExceeded as error:
+            raise NotAffordable(*error.args) from None
+        if self._door.signals is None:
+            run.on_broken = "raise"
+        else:
+            run.signals, run.text_of = self._door.signals, self._door.text_of
+        self.hear = run.hear
+        return run
 
     def beneath(self, callbacks: BaseCallbackManager) -> RunnableConfig:
         """Make all further calls beneath the run that these callbacks are of; their config, which has no run id of its own."""
@@ -169,7 +187,8 @@ class Performer:
             shown = [AIMessage(call.continued)] if call.continued else []
             given, thread = [*given, *shown, HumanMessage(call.note)], (*thread, "with a note")
         native, messages, settings = self._adapter.adapted(thread, native, given, request.settings, request.tools is not None)
-        settings = at_effort(native, call.target.effort, settings)
+        if call.target.effort:
+            settings = at_effort(native, call.target.effort, settings)
         if not self._adapter.hint_writer.idle:
             messages, settings = self._warm(native, messages, settings, whole)
         if _keeps_answers(native.model):
@@ -213,7 +232,8 @@ class Performer:
 
     def _question(self, call: Call) -> PreparedCall:
         native = self._natives[call.target.name]
-        settings = at_effort(native, call.target.effort, {})
+        effort = call.target.effort
+        settings = at_effort(native, effort, {}) if effort else {}
         return PreparedCall(native.model, [HumanMessage(prompt_of(call))], aside(self._request.config), settings)
 
 

@@ -12,7 +12,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackHandler, CallbackManager
@@ -30,13 +30,14 @@ NAME = "switchwise"
 _SILENT = BaseCallbackHandler.on_chain_start
 
 
-@contextmanager
-def root_run(performer: Performer, run: Run) -> Generator[RunnableConfig, None, None]:
+def root_run(performer: Performer, run: Run) -> AbstractContextManager[RunnableConfig]:
     """Around the calls of `run`: gives the config for what is called beneath, and lets the performer use it."""
     config = performer.config
-    if not anybody_keeps(config):
-        yield config
-        return
+    return _root_run(performer, config, run) if anybody_keeps(config) else nullcontext(config)
+
+
+@contextmanager
+def _root_run(performer: Performer, config: RunnableConfig, run: Run) -> Generator[RunnableConfig, None, None]:
     manager = CallbackManager.configure(config.get("callbacks"), **_labels(config, run))
     root = manager.on_chain_start(None, _inputs(performer), config.get("run_id"), name=config.get("run_name") or NAME)
     try:
@@ -48,13 +49,14 @@ def root_run(performer: Performer, run: Run) -> Generator[RunnableConfig, None, 
     root.on_chain_end(_outputs(run))
 
 
-@asynccontextmanager
-async def aroot_run(performer: Performer, run: Run) -> AsyncGenerator[RunnableConfig, None]:
+def aroot_run(performer: Performer, run: Run) -> AbstractAsyncContextManager[RunnableConfig]:
     """As `root_run`, asynchronously."""
     config = performer.config
-    if not anybody_keeps(config):
-        yield config
-        return
+    return _aroot_run(performer, config, run) if anybody_keeps(config) else nullcontext(config)
+
+
+@asynccontextmanager
+async def _aroot_run(performer: Performer, config: RunnableConfig, run: Run) -> AsyncGenerator[RunnableConfig, None]:
     manager = AsyncCallbackManager.configure(config.get("callbacks"), **_labels(config, run))
     root = await manager.on_chain_start(None, _inputs(performer), config.get("run_id"), name=config.get("run_name") or NAME)
     try:

@@ -120,8 +120,7 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
         if not isinstance(request.model, ChatSwitchwise):
             return handler(request)
         dispatch, step = request.model.dispatch, self._step(request, request.model.dispatch)
-        run = INVOKE.enter(dispatch.start(step.performer.view))
-        step.performer.hear = run.hear
+        run = step.performer.begin(dispatch.router)
 
         def perform(call: Call) -> Iterator[Any]:
             if call.ask is not None:
@@ -143,8 +142,7 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
         if not isinstance(request.model, ChatSwitchwise):
             return await handler(request)
         dispatch, step = request.model.dispatch, self._step(request, request.model.dispatch)
-        run = INVOKE.enter(dispatch.start(step.performer.view))
-        step.performer.hear = run.hear
+        run = step.performer.begin(dispatch.router)
 
         async def perform(call: Call) -> AsyncIterator[Any]:
             if call.ask is not None:

@@ -14,9 +14,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from operator import is_not
 from typing import Any, NamedTuple
 
-from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.prompt_values import ChatPromptValue
 
 from langchain_switchwise.answering.decision_record import target_of
@@ -36,6 +37,7 @@ _Key = tuple[tuple[str, ...], str]
 _PLAIN = frozenset(["text", "tool_use", "tool_call", "function_call", "tool_call_chunk", "input_json_delta"])
 _OWN = {"openai-responses": frozenset(["reasoning", "refusal"])}
 """Blocks of a message without an origin that can be told to be the dialect's own. Signed ones cannot: they stay foreign."""
+_WORDS = (HumanMessage, SystemMessage)
 _THOUGHTS = ("thinking", "redacted_thinking", "reasoning_content")
 _MAKERS_KEYS = frozenset(["reasoning", "reasoning_content", "reasoning_details", "tool_outputs", "audio", "parsed", "refusal"])
 _PASSED_ON = ("openai-chat", "openai-responses", "anthropic", "other")
@@ -100,19 +102,21 @@ class HistoryAdapter:
     def _history(self, thread: tuple[str, ...], native: Native, messages: list[BaseMessage]) -> tuple[list[BaseMessage], Turns]:
         key = (thread, native.name)
         kept = self._kept.get(key)
-        known = len(kept.messages) if kept is not None and _continues(kept.messages, messages) else 0
-        if kept is None or not known:
-            kept = _Kept([], None, ids_for(native), Turns(native))
-        if known < len(messages):
-            new, before = messages[known:], kept.adapted
+        if kept is None or not _continues(kept.messages, messages):
+            known, before, ids, turns = 0, None, ids_for(native), Turns(native)
+        elif len(kept.messages) < len(messages):
+            known, before, ids = len(kept.messages), kept.adapted, kept.ids
             turns = Turns(native, kept.turns.place, kept.turns.shown)
-            adapted = _adapt(new, native, kept.ids, turns, known)
-            if before is not None:
-                before = [*before, *adapted]
-            elif any(a is not b for a, b in zip(new, adapted, strict=False)) or len(new) != len(adapted):
-                before = [*messages[:known], *adapted]
-            kept = _Kept(messages, before, kept.ids, turns)
-            self._kept.put(key, kept)
+        else:
+            return messages if kept.adapted is None else kept.adapted, kept.turns
+        new = messages[known:]
+        adapted = _adapt(new, native, ids, turns, known)
+        if before is not None:
+            before = [*before, *adapted]
+        elif any(map(is_not, new, adapted)) or len(new) != len(adapted):
+            before = [*messages[:known], *adapted]
+        kept = _Kept(messages, before, ids, turns)
+        self._kept.put(key, kept)
         return messages if kept.adapted is None else kept.adapted, kept.turns
 
 
@@ -138,6 +142,9 @@ def _adapt(messages: Sequence[BaseMessage], native: Native, ids: CallIds, turns:
     """The next messages of a conversation, of which `start` were there before."""
     dialect = native.dialect
     for place, given in enumerate(messages, start):
+        if type(given) in _WORDS and isinstance(text := given.content, str) and text and not text.isspace() and not given.name:
+            turns.add(given)  # plain words: nothing but their place may matter
+            continue
         message = adapt_kind(given, native)
         if isinstance(message, AIMessage):
             if (answer := _answer(message, native)) is not None:

@@ -13,9 +13,7 @@ _NONE: frozenset[str] = frozenset()
 
 
 def at_effort(native: Native, level: str, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Settings that are the target's own words already, with the effort that the target stands for; empty: as they are."""
-    if not level:
-        return kwargs
+    """Settings that are the target's own words already, with the effort that the target stands for."""
     return with_effort(native.dialect, native.model_name, level, kwargs)
 
 

@@ -49,7 +49,10 @@ class Turns:
         steps, self.place = turn_order.step(
             self._native.dialect, self.place, role, bool(shown), system_anywhere=self._system_anywhere
         )
-        self._take(steps, message)
+        if steps is turn_order.AS_IT_IS:
+            self.messages.append(message)
+        else:
+            self._take(steps, message)
         if shown and isinstance(message, ToolMessage):
             name = turn_order.shown_from(message.name or message.tool_call_id)
             self.shown = (*self.shown, {"type": "text", "text": name}, *shown)
@@ -62,6 +65,8 @@ class Turns:
             foreign: the conversation ends with an answer of another model, which calls nothing.
         """
         steps = turn_order.ending(self._native.dialect, self.place, foreign)
+        if not steps:
+            return []
         after = Turns(self._native, self.place, self.shown)
         after._take(steps, None)
         return after.messages

@@ -53,7 +53,7 @@ class Views:
         tenant = _tenant(metadata, configurable) if metadata or configurable else ""
         name = metadata.get("lc_agent_name")
         task = configurable.get("switchwise_task") or metadata.get("switchwise_task")
-        labels, runs = _labels(metadata, configurable, request.follow), 0
+        labels, runs = _labels(metadata, configurable, request.follow) if metadata or configurable or request.follow else {}, 0
         runtime = configurable.get("__pregel_runtime")
         if runtime is not None and (runs := _runs(runtime)):
             labels = {**labels, "rerun": str(runs)}
@@ -74,7 +74,7 @@ class Views:
             runs,
             tenant,
             pin_inherited,
-            request.limits or Limits.read(configurable.get(LIMITS)),
+            request.limits or (Limits.read(configurable[LIMITS]) if LIMITS in configurable else None),
         )
         settings = request.settings
         if tools is None and schema is None and not settings:
