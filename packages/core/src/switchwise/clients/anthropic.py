@@ -176,7 +176,7 @@ class Messages(Assembly):
         return Reply(
             text=_text(blocks),
             tool_calls=calls,
-            usage=usage_of(self.raw),
+            usage=usage_of(self.raw.get("usage")),
             raw=self.raw,
             model=self.raw.get("model") or "",
             first_chunk=first_chunk,

@@ -207,13 +207,14 @@ class Clients:
         return self.router.start(view), prompt
 
     def _ready(self, messages: Sequence[Message], options: dict[str, Any], stream: bool) -> tuple[View, Prompt]:
-        scope, target, prompt = sorted_options(messages, **options)
-        last = messages[-1] if messages[-1].get("role") == "assistant" and not messages[-1].get("tool_calls") else {}
-        ended_by = self._makers.get(hash(text_of(last.get("content")))) if last else None
+        scope, target, prompt = sorted_options(messages, stream, **options)
+        last = messages[-1]
+        if last.get("role") == "assistant" and not last.get("tool_calls"):
+            prompt = replace(prompt, ended_by=self._makers.get(hash(text_of(last.get("content")))) or "")
         view = self.views.view(prompt, scope, target, stream)
         if self.router.cache is not None:
             view = replace(view, recording=PromptRecording(prompt, self.by_target, self.router.pool))
-        return view, replace(prompt, stream=stream, ended_by=ended_by or "")
+        return view, prompt
 
     def perform(self, call: Call, prompt: Prompt) -> Iterator[str | Reply]:
         """Make a call, for `drive`."""
@@ -247,11 +248,12 @@ class Clients:
 
     def _completion(self, run: Run) -> Completion:
         outcome = run.outcome
-        client = self.by_target[outcome.target.name]
-        model = client.asked(outcome.target)
-        if outcome.reply.text:
-            self._makers.put(hash(outcome.reply.text), model)
-        message = client.message_of(outcome.reply.raw, model)
+        target, reply = outcome.target, outcome.reply
+        client = self.by_target[target.name]
+        model = client.asked(target)
+        if reply.text:
+            self._makers.put(hash(reply.text), model)
+        message = client.message_of(reply.raw, model)
         if shown := outcome.attempt.call.continued:
             message = {**message, "content": shown + text_of(message.get("content"))}
         return Completion(outcome, message)
@@ -347,8 +349,8 @@ def _pieces(call: Call, prompt: Prompt) -> list[str] | None:
 def _params(client: Client, call: Call, prompt: Prompt) -> dict[str, Any]:
     if call.ask is not None:
         return {}
-    shown = [{"role": "assistant", "content": call.continued}] if call.continued else []
     if call.note:
+        shown = [{"role": "assistant", "content": call.continued}] if call.continued else []
         prompt = replace(prompt, messages=[*prompt.messages, *shown, {"role": "user", "content": call.note}], ended_by="")
     return client.render(prompt, call.target)
 
@@ -359,6 +361,8 @@ _PLACE = frozenset(["session", "agent", "task", "labels", "deadline", "tenant", 
 
 def sorted_options(
     messages: Sequence[Message],
+    stream: bool = False,
+    /,
     *,
     session: str | int | None = "",
     agent: str = "main",
@@ -379,6 +383,12 @@ def sorted_options(
         raise ConfigurationError(f"{strange[0]}=: {meant(strange[0], _ASKED | _PLACE, 'options of a call')}")
     named, whose = ("" if word is None else str(word) for word in (session, tenant))  # ids of databases are numbers
     scope = Scope(
-        named, agent or "main", task or "", labels=labels or {}, deadline=deadline, tenant=whose, limits=Limits.read(limits)
+        named,
+        agent or "main",
+        task or "",
+        labels=labels or {},
+        deadline=deadline,
+        tenant=whose,
+        limits=None if limits is None else Limits.read(limits),
     )
-    return scope, target, Prompt(messages, tools=tools, schema=schema, **asked)
+    return scope, target, Prompt(messages, tools=tools, schema=schema, stream=stream, **asked)

@@ -9,6 +9,8 @@ from switchwise.dialects.dialect import Dialect
 from switchwise.dialects.table import DIALECTS
 from switchwise.nouns.exchange.reply import EndReason
 
+_FIELDS = frozenset(name for dialect in DIALECTS for name in dialect.ends.fields)
+
 
 def end_of(dialect: Dialect, fields: Mapping[str, Any], calls: bool = False, refused: bool = False) -> EndReason:
     """Return why an answer ended.
@@ -42,6 +44,8 @@ def end_of_any(fields: Mapping[str, Any], calls: bool = False) -> EndReason:
     >>> end_of_any({"finish_reason": "COMPLETE"}).value, end_of_any({"stopReason": "max_tokens"}).value
     ('stop', 'length')
     """
+    if _FIELDS.isdisjoint(fields):
+        return EndReason.UNKNOWN
     found = (end_of(dialect, fields, calls) for dialect in DIALECTS if not fields.keys().isdisjoint(dialect.ends.fields))
     return next((reason for reason in found if reason is not EndReason.UNKNOWN), EndReason.UNKNOWN)
 

@@ -27,8 +27,10 @@ def refuse_what_is_no_view(view: object) -> None:
         raise ConfigurationError(f"View(needs={needs!r:.80}): give Needs(tools=True, ...)")
     if not isinstance(view.tokens, int | float) or view.tokens < 0:
         whole("View", "tokens", view.tokens, least=0)
-    for name in ("session", "agent", "task", "tenant"):
-        if not isinstance(word := getattr(scope, name), str):
+    if not type(scope.session) is type(scope.agent) is type(scope.task) is type(scope.tenant) is str:
+        for name in ("session", "agent", "task", "tenant"):
+            if isinstance(word := getattr(scope, name), str):
+                continue
             raise ConfigurationError(f"Scope({name}={word!r:.80}): give a text; of a number, str(...)")
     if scope.deadline is not None and not isinstance(scope.deadline, int | float):
         raise ConfigurationError(

@@ -14,7 +14,6 @@ from typing import Any
 
 from switchwise.engine.batches.several import Several
 from switchwise.engine.policy import NotMade, Steps
-from switchwise.engine.timing.time_limits import Allowance, allowance
 from switchwise.failures.effort import effort_refused
 from switchwise.nouns.call import Call, CallEvent, Live, Outcome
 from switchwise.nouns.errors import AllTargetsFailed, Broken, Interrupted, NoTarget, TargetError, failed_as
@@ -45,7 +44,6 @@ class Run:
         "_begun",
         "_broken",
         "_chunks",
-        "_clock",
         "_flow",
         "_heard",
         "_observers",
@@ -55,6 +53,7 @@ class Run:
         "_unshown",
         "_unsignalled",
         "call",
+        "clock",
         "on_broken",
         "several",
         "signals",
@@ -79,17 +78,13 @@ class Run:
         self._shown_texts: list[str] = []
         self._broken: Broken | None = None
         self._unsignalled = False
-        self._flow, self._clock, self._observers, self._resend = flow, clock, observers, resend
+        self._flow, self.clock, self._observers, self._resend = flow, clock, observers, resend
         self.several = None
         self._again: Call | None = None
         self._begun = False
         self._outcome: Outcome | None = None
         self._unshown: list[tuple[Reply, list[Any]]] = []
         self._resume(flow.send, None)
-
-    def allowed(self, call: Call) -> Allowance | None:
-        """How long `call` may take, when it is made now; None: it has no limit."""
-        return allowance(call, self._clock)
 
     def waited(self) -> None:
         """The delay of a `call` that is `queued` is over: the router decides again.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from switchwise.nouns.errors import FailureKind as Kind
@@ -47,9 +47,13 @@ def mark_own_doing(failure: TargetError, settings: Mapping[str, Any]) -> None:
         failure.own_doing = True
 
 
-@contextmanager
-def brought_along(settings: Mapping[str, Any]) -> Iterator[None]:
+def brought_along(settings: Mapping[str, Any]) -> AbstractContextManager[None]:
     """Mark the failures inside it that the caller's own settings explain."""
+    return _marking(settings) if brings(settings) else nullcontext()
+
+
+@contextmanager
+def _marking(settings: Mapping[str, Any]) -> Iterator[None]:
     try:
         yield
     except TargetError as failure:

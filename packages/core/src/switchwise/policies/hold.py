@@ -146,7 +146,8 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
         """Keep the preference of an accepted decision, if one of its targets answered."""
         if self._learn is not None:
             self._learn(attempt)
-        if (entry := self.learned(attempt)) is not None:
+        asked = self._balances is not None or attempt.call.shortlist.memo
+        if asked and (entry := self.learned(attempt)) is not None:
             self.table.put(*entry)
 
     def learned(self, attempt: Attempt) -> tuple[Key, Held] | None:

@@ -192,5 +192,7 @@ def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _choice(prompt: Prompt) -> dict[str, Any] | None:
+    if not prompt.tool_choice and not prompt.tools:
+        return None
     choice, _ = neutral(prompt.choice)
     return in_messages_words(choice, prompt.parallel_tool_calls if prompt.tools else None)

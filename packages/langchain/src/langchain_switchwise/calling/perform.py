@@ -56,7 +56,7 @@ class Performer:
     `hear` receives what a reader sees of an answer that the caller wants whole: `Run.hear`.
     """
 
-    __slots__ = ("_adapter", "_begun", "_door", "_limiter", "_natives", "_readers", "_request", "hear", "view")
+    __slots__ = ("_adapter", "_begun", "_door", "_limiter", "_natives", "_readers", "_request", "hear", "seen", "view")
 
     def __init__(
         self,
@@ -71,6 +71,8 @@ class Performer:
         self._begun = False
         self._readers: dict[int, TokensShown] = {}
         self.hear: Callable[..., bool] | None = None
+        self.seen = True
+        """Somebody may see the runs of its calls, so that they carry the decision."""
         self.view, self._adapter, self._limiter = view, adapter, limiter
 
     @property
@@ -171,9 +173,12 @@ class Performer:
         """
         request = self._request
         native, config = self._natives[call.target.name], request.config
-        config = {**config, "metadata": {**config["metadata"], **run_metadata(call)}}
+        metadata = config["metadata"]
+        if self.seen or native.model.callbacks:
+            metadata = {**metadata, **run_metadata(call)}
         if call.broken is not None:  # the readers of a graph see it beside each token
-            config["metadata"][call.broken.signal] = call.broken.details
+            metadata = {**metadata, call.broken.signal: call.broken.details}
+        config = {**config, "metadata": metadata}
         if self._begun:
             config.pop("run_id", None)  # a run's id is unique
         self._begun = True

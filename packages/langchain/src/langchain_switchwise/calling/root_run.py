@@ -11,6 +11,7 @@ Rules:
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from typing import Any
@@ -32,8 +33,8 @@ _SILENT = BaseCallbackHandler.on_chain_start
 
 def root_run(performer: Performer, run: Run) -> AbstractContextManager[RunnableConfig]:
     """Around the calls of `run`: gives the config for what is called beneath, and lets the performer use it."""
-    config = performer.config
-    return _root_run(performer, config, run) if anybody_keeps(config) else nullcontext(config)
+    config, performer.seen = performer.config, anybody_sees(performer.config)
+    return _root_run(performer, config, run) if performer.seen and anybody_keeps(config) else nullcontext(config)
 
 
 @contextmanager
@@ -51,8 +52,8 @@ def _root_run(performer: Performer, config: RunnableConfig, run: Run) -> Generat
 
 def aroot_run(performer: Performer, run: Run) -> AbstractAsyncContextManager[RunnableConfig]:
     """As `root_run`, asynchronously."""
-    config = performer.config
-    return _aroot_run(performer, config, run) if anybody_keeps(config) else nullcontext(config)
+    config, performer.seen = performer.config, anybody_sees(performer.config)
+    return _aroot_run(performer, config, run) if performer.seen and anybody_keeps(config) else nullcontext(config)
 
 
 @asynccontextmanager
@@ -68,9 +69,18 @@ async def _aroot_run(performer: Performer, config: RunnableConfig, run: Run) -> 
     await root.on_chain_end(_outputs(run))
 
 
+def anybody_sees(config: RunnableConfig) -> bool:
+    """Whether a handler or tracer may see runs of calls with this config, those of the models themselves excepted."""
+    from langchain_core.tracers import context  # imports langsmith, which LangChain does at the first call
+
+    if config.get("callbacks") or get_debug() or context._tracing_v2_is_enabled():
+        return True
+    return any(var.get() or (name and name in os.environ) for var, _, _, name in context._configure_hooks)
+
+
 def anybody_keeps(config: RunnableConfig) -> bool:
     """Whether somebody keeps the runs of calls with this config."""
-    from langchain_core.tracers import context  # imports langsmith, which LangChain does at the first call
+    from langchain_core.tracers import context
 
     given: Any = config.get("callbacks")
     if given and any(map(_keeps, handlers_of(given))):
