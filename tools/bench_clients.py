@@ -39,12 +39,17 @@ MESSAGE = {
 }
 
 
-def at_once(sdk: Any, answer: dict[str, Any]) -> Any:
-    """The HTTP client of an SDK, answering without a socket; each SDK has its own copy of httpx."""
+def http_of(sdk: Any) -> Any:
+    """The copy of httpx that an SDK uses."""
     import sys
 
-    http = sys.modules[next(base.__module__ for base in sdk.DefaultHttpxClient.__mro__ if base.__module__.startswith("httpx"))]
-    http = sys.modules[http.__name__.partition(".")[0]]
+    module = next(base.__module__ for base in sdk.DefaultHttpxClient.__mro__ if base.__module__.startswith("httpx"))
+    return sys.modules[module.partition(".")[0]]
+
+
+def at_once(sdk: Any, answer: dict[str, Any]) -> Any:
+    """The HTTP client of an SDK, answering without a socket."""
+    http = http_of(sdk)
     return http.Client(transport=http.MockTransport(lambda _: http.Response(200, json=answer)))
 
 

@@ -1,16 +1,16 @@
 """What each way to call a model costs in CPU per call, many at once: the bare SDK, `Clients`, LangChain bare, with fallbacks, routed, and LiteLLM's Router.
 
-    python tools/throughput.py [--calls 320] [--at-once 64] [--rounds 5]
+    python tools/throughput.py [--calls 128] [--at-once 64] [--rounds 15]
 
-The provider is the loopback one in a process of its own; CPU is that of this process alone. Rounds are interleaved and the least of each way counts, so a busy
-machine disturbs all alike. LiteLLM is measured where it can be imported: `pip install --target FOLDER litellm`, then `PYTHONPATH=FOLDER`.
+The HTTP transport lets the others go on and then answers, so what is measured is the work of the libraries: with sockets and 64 calls at once, most of the time goes to the
+kernel and to httpcore, which looks at every connection for every request, and that varies by more than all routers cost. Rounds are interleaved and the least of each way
+counts, so a busy machine disturbs all alike. LiteLLM is measured where it can be imported: `pip install --target FOLDER litellm`, then `PYTHONPATH=FOLDER`.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import multiprocessing
 import os
 import time
 import warnings
@@ -18,21 +18,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from bench_clients import CHAT, http_of
+
 MESSAGES = [{"role": "user", "content": "Say something short, please."}]
 Way = tuple[str, str, Callable[[], Any], Callable[[], Any]]
 """Name, what it is measured against, one synchronous call, one asynchronous call."""
 
 
-def serve(pipe: Any) -> None:
-    """The provider, until the pipe says that it is enough."""
-    from switchwise_loopback import Answer, LoopbackProvider
-
-    with LoopbackProvider(lambda _: Answer("All is well.")) as provider:
-        pipe.send(provider.openai_url)
-        pipe.recv()
-
-
-def ways(url: str) -> list[Way]:
+def ways() -> list[Way]:
     """What can be measured here."""
     import openai
     from langchain_openai import ChatOpenAI
@@ -40,10 +33,22 @@ def ways(url: str) -> list[Way]:
     from langchain_switchwise import ChatSwitchwise
     from switchwise.clients import Clients, OpenAIClient
 
-    options: dict[str, Any] = {"base_url": url, "api_key": "x", "max_retries": 0}
-    sync, asynchronous = openai.OpenAI(**options), openai.AsyncOpenAI(**options)
-    clients = Clients({name: OpenAIClient(model=name, base_url=url, api_key="x") for name in ("gpt-4o", "gpt-4o-mini")})
-    chat = [ChatOpenAI(model=name, **options) for name in ("gpt-4o", "gpt-4o-mini")]
+    http = http_of(openai)
+
+    def answer(_: Any) -> Any:
+        time.sleep(0)
+        return http.Response(200, json=CHAT)
+
+    async def aanswer(_: Any) -> Any:
+        await asyncio.sleep(0)
+        return http.Response(200, json=CHAT)
+
+    client, aclient = http.Client(transport=http.MockTransport(answer)), http.AsyncClient(transport=http.MockTransport(aanswer))
+    options: dict[str, Any] = {"base_url": "http://x/v1", "api_key": "x", "max_retries": 0}
+    sync, asynchronous = openai.OpenAI(**options, http_client=client), openai.AsyncOpenAI(**options, http_client=aclient)
+    models = ("gpt-4o", "gpt-4o-mini")
+    clients = Clients({name: OpenAIClient(sync, asynchronous, model=name) for name in models})
+    chat = [ChatOpenAI(model=name, **options, http_client=client, http_async_client=aclient) for name in models]
     fallbacks, routed = chat[0].with_fallbacks([chat[1]]), ChatSwitchwise(chat)
     found: list[Way] = [
         (
@@ -62,11 +67,12 @@ def ways(url: str) -> list[Way]:
     except ImportError:
         return found
     litellm.suppress_debug_info = True
-    models = [
-        {"model_name": "gpt", "litellm_params": {"model": f"openai/{name}", "api_base": url, "api_key": "x"}}
-        for name in ("gpt-4o", "gpt-4o-mini")
+    litellm.client_session, litellm.aclient_session = client, aclient
+    listed = [
+        {"model_name": "gpt", "litellm_params": {"model": f"openai/{name}", "api_base": "http://x/v1", "api_key": "x"}}
+        for name in models
     ]
-    router = litellm.Router(model_list=models, num_retries=0)
+    router = litellm.Router(model_list=listed, num_retries=0)
     found.append(
         (
             "LiteLLM Router",
@@ -109,34 +115,26 @@ def table(title: str, each: list[Way], best: dict[str, tuple[float, float]]) -> 
 def main() -> None:
     """Measure, and print two tables."""
     say = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    say.add_argument("--calls", type=int, default=320)
+    say.add_argument("--calls", type=int, default=128)
     say.add_argument("--at-once", type=int, default=64)
-    say.add_argument("--rounds", type=int, default=5)
+    say.add_argument("--rounds", type=int, default=15)
     asked = say.parse_args()
     warnings.simplefilter("ignore")
     os.environ.update(LANGCHAIN_TRACING_V2="false", LITELLM_LOCAL_MODEL_COST_MAP="True")
-    ours, theirs = multiprocessing.Pipe()
-    server = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs,), daemon=True)
-    server.start()
-    try:
-        each = ways(ours.recv())
-        loop = asyncio.new_event_loop()
+    each, loop = ways(), asyncio.new_event_loop()
 
-        def by_threads(way: Way) -> tuple[float, float]:
-            return threads(way[2], asked.calls, asked.at_once)
+    def by_threads(way: Way) -> tuple[float, float]:
+        return threads(way[2], asked.calls, asked.at_once)
 
-        def by_tasks(way: Way) -> tuple[float, float]:
-            return loop.run_until_complete(tasks(way[3], asked.calls, asked.at_once))
+    def by_tasks(way: Way) -> tuple[float, float]:
+        return loop.run_until_complete(tasks(way[3], asked.calls, asked.at_once))
 
-        for title, measure in (("threads", by_threads), ("one event loop", by_tasks)):
-            best: dict[str, tuple[float, float]] = {}
-            for _ in range(asked.rounds):
-                for way in each:
-                    best[way[0]] = min(measure(way), best.get(way[0], (9e9, 9e9)))
-            table(f"{asked.at_once} {title}", each, best)
-    finally:
-        ours.send("enough")
-        server.join(5)
+    for title, measure in (("threads", by_threads), ("one event loop", by_tasks)):
+        best: dict[str, tuple[float, float]] = {}
+        for _ in range(asked.rounds):
+            for way in each:
+                best[way[0]] = min(measure(way), best.get(way[0], (9e9, 9e9)))
+        table(f"{asked.at_once} {title}", each, best)
 
 
 if __name__ == "__main__":

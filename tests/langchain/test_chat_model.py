@@ -308,7 +308,7 @@ class TestConstruction:
             ({"models": [Scripted().bind(stop=["x"])]}, "no chat model"),
             ({"models": [Scripted()], "temperature": 0}, "temperature"),
             ({"models": [Scripted()], "cache": True}, "set it on the models"),
-            ({"models": [Scripted()], "verify": lambda view, reply: Verdict(True)}, "second target"),
+            ({"models": [Scripted()], "verify": lambda view, reply: Verdict(True)}, "second model"),
         ],
     )
     def test_what_cannot_work_is_refused_with_the_remedy(self, arguments: dict[str, Any], words: str) -> None:
