@@ -178,8 +178,7 @@ class Healthy:
         """Learn from an attempt. An abandoned call and a failure caused by the request do not count."""
         if self._probes:
             self.release(attempt.call)
-        reply, error = attempt.reply, attempt.error
-        kind = None if error is None else error.kind
+        kind, reply, error = attempt.kind, attempt.reply, attempt.error
         own = error is not None and error.own_doing and not (error.soft and attempt.latency >= self.waited)
         if own or (reply is None and kind is None) or (kind is not None and TABLE[kind].cool is None):
             return
