@@ -86,8 +86,8 @@ def test_the_observers_of_the_router_hear_of_rejections_and_of_who_goes_on() -> 
     kept = Kept()
     router = Router(Pool([Target("opus", roles=("strong",)), Target("haiku")]), observers=[kept])
     gate = Gate(lambda _: NO)
-    gate.report_to(router.report)
-    gate.report_to(router.report)
+    router.join(gate)
+    router.join(gate)
     rule(gate)
     assert [(event.kind, event.name) for event in kept.events] == [("gate_rejected", "function"), ("escalated", "strong")]
     assert rule(Gate(lambda _: YES, observers=[kept])).finding is YES

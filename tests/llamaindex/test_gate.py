@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from llama_index.core.agent.workflow import AgentStream, AgentWorkflow, FunctionAgent
+from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.workflow import Context
 from llama_index.llms.openai import OpenAI
@@ -16,7 +17,8 @@ from llama_index.llms.openai import OpenAI
 from llama_index.llms.switchwise import Switchwise, gated
 from switchwise import ConfigurationError, Pool, Price, Router, Target
 from switchwise.gate import Gate
-from switchwise.policies import Follows, Rules
+from switchwise.policies import Follows, Rules, Worth
+from switchwise.quality import LabelTable, Shrunk, TaskMemory
 from switchwise.verifiers.command import Command
 from switchwise_loopback import Answer, LoopbackProvider, Request, ToolCall
 
@@ -53,9 +55,9 @@ def suite(root: Path) -> Command:
     return Command([sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider"], root)
 
 
-def llm(provider: LoopbackProvider, journal: Journal) -> Switchwise:
+def llm(provider: LoopbackProvider, journal: Journal, *policies: Any) -> Switchwise:
     pool = Pool([Target("strong", "openai", "gpt-4.1", Price(2, 8)), Target("fast", "openai", "gpt-4.1-mini", Price(0.4, 1.6))])
-    router = Router(pool, Follows(), Rules().prefer("fast"), observers=[journal])
+    router = Router(pool, Follows(), Rules().prefer("fast"), *policies, observers=[journal])
     models = {
         target.name: OpenAI(model=target.model, api_base=provider.openai_url, api_key="test", max_retries=0) for target in pool
     }
@@ -81,6 +83,25 @@ async def test_a_wrong_done_is_caught_and_the_stronger_one_finishes(repository: 
     assert result.response.content == "Mended; done."
     assert [call.tool_name for call in result.tool_calls] == ["write_file"]
     assert [name for name, _ in journal.results] == ["fast", "strong", "strong"]
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+async def test_its_verdicts_reach_the_estimators(repository: Path, provider: LoopbackProvider, streaming: bool) -> None:
+    table, memory = LabelTable(), TaskMemory()
+    model = llm(provider, Journal(), Worth(Shrunk(table, memory), value=1.0))
+    await gated(coder(repository, model, streaming=streaming), suite(repository)).run("Mend the failing test.")
+    (cells,) = [cells for label, cells in table.dump()["cells"] if len(label) == 1]
+    assert {name: cell[:2] for name, cell in cells.items()} == {"fast": [1.0, 0.0], "strong": [1.0, 1.0]}
+    assert len(memory.dump()["tasks"]) == 1, "what the gate found is no task of its own"
+
+
+async def test_feedback_takes_the_response_itself(provider: LoopbackProvider) -> None:
+    table = LabelTable()
+    model = llm(provider, Journal(), Worth(table, value=1.0))
+    model.router.feedback(await model.achat([ChatMessage("Hello")]), 0.0)
+    model.router.feedback(model.complete("Hello"), 1.0)
+    (cells,) = [cells for label, cells in table.dump()["cells"] if len(label) == 1]
+    assert cells["fast"][:2] == [2.0, 1.0]
 
 
 async def test_rejected_text_is_never_shown(repository: Path, provider: LoopbackProvider) -> None:

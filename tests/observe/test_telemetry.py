@@ -82,7 +82,7 @@ def use(provider: LoopbackProvider, observers: list[Any]) -> Clients:
     with pytest.raises(AllTargetsFailed):
         used.complete(LONG, session="s1")
     gate = Gate(lambda _: False)
-    gate.report_to(used.router.report)
+    used.router.join(gate)
     gate.rule(Work("Done."), gate.begin())
     return used
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import time
 import warnings
@@ -14,12 +13,14 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from switchwise.engine.calls import FlowContext
 from switchwise.engine.deciding import decide_alone
 from switchwise.engine.endings import observed
-from switchwise.engine.policy import Breaks, Caches, Learns, Policy, Remembers, Rewarded, Verifier, name_of
+from switchwise.engine.policy import Breaks, Caches, Learns, Policy, Remembers, Verifier, name_of
 from switchwise.engine.recovery import Recovery
 from switchwise.engine.refusals import refuse_circuit, refuse_feedback, refuse_what_is_no_view
 from switchwise.engine.requirements import (
+    Outcomes,
     Reservers,
     described,
+    grade_to,
     learn_all,
     observers_of,
     refuse_options,
@@ -37,6 +38,7 @@ from switchwise.nouns.exchange.on_broken import OnBroken, on_broken_of
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Defaults, Pool
 from switchwise.nouns.view import View
+from switchwise.observe.decision_record import decision_of
 from switchwise.observe.observer import Event, EventKind, Observes, tell
 from switchwise.observe.spending import count
 from switchwise.observe.telemetry.found import found
@@ -58,7 +60,6 @@ if TYPE_CHECKING:
     from switchwise.suggestion import Suggestion
 
 M = TypeVar("M")
-_config_log = logging.getLogger("switchwise.config")
 
 
 class Router:
@@ -108,6 +109,7 @@ class Router:
         self._draws, self._rotation = Draws(rng or random.Random()), Rotation()
         self._clock, self._timer, self._recovery, self._store = clock, timer, recovery or Recovery(), store
         self._file: Source | None = None
+        self._outcomes = Outcomes()
         self._assemble(pool, policies, verify, observers, cache, on_broken)
 
     def _assemble(
@@ -124,7 +126,8 @@ class Router:
         self._reservers = Reservers(parts)
         self._learners = [part.learn for part in parts if isinstance(part, Learns) and part is not cache]
         self._breakers = [part for part in parts if isinstance(part, Breaks)]
-        self._rewarded = [part for part in parts if isinstance(part, Rewarded)]
+        self._outcomes = Outcomes(parts, self._outcomes)
+        grade_to(parts, self.feedback)
         self._remembering = {f"{i}:{name_of(part)}": part for i, part in enumerate(parts) if isinstance(part, Remembers)}
         self._context = FlowContext(
             pool.with_asked(models),
@@ -283,7 +286,6 @@ class Router:
         self._assemble(pool, recipe.policies, recipe.verify, watching, recipe.cache, recipe.on_broken)
         carry_over(before, [part for part in self._remembering.values() if isinstance(part, Remembers)])
         self._file = file.now(configuration, recipe)
-        _config_log.info("%s was taken over: router %s", configuration.document.path, recipe.name)
         return True
 
     def start(self, view: View, *observers: Observes) -> Run:
@@ -344,23 +346,31 @@ class Router:
         for breaker in self._breakers:
             breaker.reset(name)
 
-    def feedback(self, decision: str, reward: float, kind: str = "feedback") -> None:
-        """Report the outcome of a decision to the policies and observers.
+    def feedback(self, decision: object, reward: float, kind: str = "feedback") -> None:
+        """Report the outcome of a decision to the policies, the verifier, joined gates and the observers.
 
         Parameters:
-            decision: `Outcome.decision`, or the id in the journal.
+            decision: its id, or the answer itself: an outcome, a message of LangChain, a response of LlamaIndex, a decision record.
             reward: from 0 (bad) to 1 (good).
-            kind: source of the outcome: `feedback`, `task` (the end of a whole task), `gate`, `edited`, `user_turn` ...; their weights differ.
+            kind: source of the outcome, one of `switchwise.nouns.feedback.WEIGHTS`: `feedback`, `task` (the end of a whole task) ...
+
+        Raises:
+            ConfigurationError: no decision is named, the reward is out of range, or the kind is unknown.
         """
-        refuse_feedback(decision, reward, kind)
-        for policy in self._rewarded:
-            policy.feedback(decision, reward, kind)
+        refuse_feedback(decision := decision_of(decision), reward, kind)
+        self._outcomes.feedback(decision, reward, kind)
         what = {"reward": reward, "kind": kind}
         self.report(Event(EventKind.FEEDBACK, decision, time=self._context.clock(), decision=decision, details=what))
 
     def report(self, event: Event) -> None:
         """Send an event to the observers. For gates and other components."""
         tell(self._context.observers.event, event)
+
+    def join(self, part: object) -> None:
+        """Connect a component outside of the chain, such as a gate: its events and verdicts reach the router, outcomes reach it."""
+        if self._outcomes.join(part):
+            report_to([part], self.report)
+            grade_to([part], self.feedback)
 
     def observe(self, attempt: Attempt) -> None:
         """Let the policies learn from an attempt of another router, such as the live one of a shadow."""

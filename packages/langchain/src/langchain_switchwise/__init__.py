@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from langchain_switchwise.doors.gate import SwitchwiseGate, gate_node
     from langchain_switchwise.doors.middleware import SwitchwiseMiddleware
     from langchain_switchwise.doors.node import SwitchwiseNode, SwitchwiseState, follow
+    from langchain_switchwise.doors.review import SwitchwiseReview
 
 __all__ = [
     "ByDecision",
@@ -20,6 +21,7 @@ __all__ = [
     "SwitchwiseGate",
     "SwitchwiseMiddleware",
     "SwitchwiseNode",
+    "SwitchwiseReview",
     "SwitchwiseState",
     "follow",
     "gate_node",
@@ -29,6 +31,7 @@ _LATER = {
     "SwitchwiseGate": "langchain_switchwise.doors.gate",
     "gate_node": "langchain_switchwise.doors.gate",
     "SwitchwiseMiddleware": "langchain_switchwise.doors.middleware",
+    "SwitchwiseReview": "langchain_switchwise.doors.review",
     "SwitchwiseNode": "langchain_switchwise.doors.node",
     "SwitchwiseState": "langchain_switchwise.doors.node",
     "follow": "langchain_switchwise.doors.node",

@@ -103,6 +103,7 @@ class Source:
             "before": _digest(old),
             "after": _digest(new),
         }
+        _log.info("%s was taken over: router %s", configuration.document.path, recipe.name)
         _audit.info("%s", json.dumps({**line, "changes": changes(old, new)}, default=str))
         return Source(configuration, recipe, self._every, self._catalog, self.observers, self._timer, self.reachable)
 

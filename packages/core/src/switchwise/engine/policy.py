@@ -141,7 +141,15 @@ class Rewarded(Protocol):
     """It learns from what users say later."""
 
     def feedback(self, decision: str, reward: float, kind: str = "feedback") -> None:
-        """Take in how well the decision turned out, from 0 to 1, and what says so: see `switchwise.quality.estimate.WEIGHTS`."""
+        """Take in how well the decision turned out, from 0 to 1, and what says so: see `switchwise.nouns.feedback.WEIGHTS`."""
+
+
+@runtime_checkable
+class Grades(Protocol):
+    """It knows how decisions turned out: a gate, a reader of what users say."""
+
+    def grade_to(self, feedback: Callable[[str, float, str], object]) -> None:
+        """Call `feedback` with each outcome: decision, reward from 0 to 1, and kind (`WEIGHTS`). Called by each router that it becomes part of."""
 
 
 @runtime_checkable

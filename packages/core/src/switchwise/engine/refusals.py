@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.limits import Limits
+from switchwise.nouns.feedback import WEIGHTS
 from switchwise.nouns.scope import Scope
 from switchwise.nouns.target import MODALITIES
 from switchwise.nouns.validation import whole, words
@@ -52,10 +53,10 @@ def refuse_feedback(decision: object, reward: object, kind: object) -> None:
     Raises:
         ConfigurationError: the message names the argument and the remedy.
     """
-    if not isinstance(decision, str) or not isinstance(kind, str):
-        raise ConfigurationError(
-            f"feedback({decision!r:.80}, kind={kind!r:.80}): give the id of a decision, and a word for the kind"
-        )
+    if not isinstance(decision, str) or not decision:
+        raise ConfigurationError(f"feedback({decision!r:.80}): give the id of a decision, or an answer that carries its record")
+    if not isinstance(kind, str) or kind not in WEIGHTS:
+        raise ConfigurationError(f"feedback(kind={kind!r:.80}): the kinds are {', '.join(WEIGHTS)}")
     if not isinstance(reward, int | float) or not 0 <= reward <= 1:
         raise ConfigurationError(f"reward={reward!r:.80} is out of range: give a number from 0 (bad) to 1 (good)")
 

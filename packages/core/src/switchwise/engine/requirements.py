@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+from weakref import ref
 
 from switchwise.engine.policy import (
     Asks,
     Caches,
     Checks,
     ChecksState,
+    Grades,
     Policy,
     Remembers,
     Reports,
     Resends,
     Reserves,
+    Rewarded,
     UsesStore,
     Verifier,
     name_of,
@@ -138,6 +141,42 @@ def report_to(parts: Sequence[object], hear: Callable[[Event], object]) -> None:
     for part in parts:
         if isinstance(part, Reports):
             part.report_to(hear)
+
+
+class Outcomes:
+    """Whom outcomes reach: the parts of a router that learn from them, and what is used with it and stands outside of its chain, such as a gate.
+
+    Parameters:
+        parts: policies and verifiers; those that take no feedback are passed over.
+        joined: what stands outside, held weakly: a gate that is made for one run goes with it.
+    """
+
+    __slots__ = ("_joined", "_parts")
+
+    def __init__(self, parts: Iterable[object] = (), joined: Outcomes | None = None) -> None:
+        self._parts = [part for part in parts if isinstance(part, Rewarded)]
+        self._joined: tuple[ref[object], ...] = joined._joined if joined is not None else ()
+
+    def join(self, part: object) -> bool:
+        """Let outcomes reach `part` as well; False: they did already."""
+        standing = self._joined
+        if any(each() is part for each in standing):
+            return False
+        self._joined = (*[each for each in standing if each() is not None], ref(part))
+        return True
+
+    def feedback(self, decision: str, reward: float, kind: str) -> None:
+        """Report an outcome to all of them."""
+        for part in (*self._parts, *[each() for each in self._joined]):
+            if isinstance(part, Rewarded):
+                part.feedback(decision, reward, kind)
+
+
+def grade_to(parts: Sequence[object], feedback: Callable[[str, float, str], object]) -> None:
+    """Connect `feedback` to the parts that know how decisions turned out."""
+    for part in parts:
+        if isinstance(part, Grades):
+            part.grade_to(feedback)
 
 
 def sound(

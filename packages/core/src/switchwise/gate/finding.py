@@ -29,6 +29,7 @@ class Work:
         session: session of the run.
         root: folder of the work; empty: unknown.
         begun: result of `Begins.begin` at the start of the work, as JSON types.
+        decision: id of the decision that made the last answer; empty: unknown, and the verdict grades no target.
     """
 
     text: str = ""
@@ -36,6 +37,7 @@ class Work:
     session: str = ""
     root: str = ""
     begun: Any = None
+    decision: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ Rules:
 2. Only a rejection uses up a try. If the work cannot be judged or the check breaks, the run ends, marked as not verified.
 3. A gate never raises and never blocks forever: after `tries` rejections the last answer is returned, marked.
 4. The gate has no state per run: the used tries are in the run's own state (`Passage`), as JSON types.
+5. A verdict is an outcome: it reaches the estimators of the gate's router, for the decision that claimed the end. In shadow mode
+   it does not: it changes no choice.
 
 >>> from switchwise.gate import Finding, Standing, Work
 >>> gate = Gate(lambda work: Finding(Standing.REJECTED, "2 tests failed"), tries=1)
@@ -29,6 +31,7 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, Literal
 
 from switchwise.gate.finding import Begins, Check, ChecksAsync, Finding, Standing, Work
@@ -103,7 +106,7 @@ class Gate:
         note: message for the next model; `{findings}` is replaced by the findings.
         worth: least accepted share of first answers at which a cheap first target pays; None: not watched. If the share is
             significantly lower, runs begin with `stronger` (`Gate.start`), except every fourth run, which keeps measuring.
-        observers: receive each ruling as an event, as do those of the gate's router (`report_to`).
+        observers: receive each ruling as an event, as do those of the gate's router (`Router.join`).
 
     Raises:
         ConfigurationError: `check` is not callable, or another parameter is invalid.
@@ -134,6 +137,7 @@ class Gate:
         self.root, self.note, self.worth = str(root), note, worth
         self._channel = Channel()
         self._hearers = Observers(observers).event
+        self._graders: tuple[Callable[[str, float, str], object], ...] = ()
         self._lock = lock()
         self._judged = self._accepted = self._started = 0
 
@@ -212,6 +216,9 @@ class Gate:
         for event in self._events(work, ruling):
             tell(self._hearers, event)
             self._channel.send(event)
+        if work.decision and self.mode == "on" and finding.standing in _KINDS:
+            kind = "sent_back" if ruling.again else "gate"
+            tell([partial(feedback, work.decision, float(finding.accepted)) for feedback in self._graders], kind)
         return ruling
 
     def _events(self, work: Work, ruling: Ruling) -> list[Event]:
@@ -230,8 +237,13 @@ class Gate:
         return found
 
     def report_to(self, hear: Callable[[Event], object]) -> None:
-        """Call `hear` with every event, such as `router.report`. Adapters do it for the routers of their models."""
+        """Call `hear` with every event; `Router.join` does it with `router.report`."""
         self._channel.add(hear)
+
+    def grade_to(self, feedback: Callable[[str, float, str], object]) -> None:
+        """Call `feedback` with every verdict; `Router.join` does it with `router.feedback`."""
+        if feedback not in self._graders:
+            self._graders = (*self._graders, feedback)
 
     def _decided(self, finding: Finding, passage: Passage) -> Ruling:
         if finding.accepted or self.mode == "shadow":

@@ -6,7 +6,7 @@ LlamaIndex's `additional_kwargs` and events, in `Completion.record` of the clien
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from switchwise.nouns.call import Attempt, Call, Outcome
@@ -61,6 +61,30 @@ def record_of(outcome: Outcome) -> dict[str, Any]:
     if (stored := outcome.attempt.call.stored) is not None:
         record["cache"] = stored.record
     return record
+
+
+def decision_of(answer: object) -> str:
+    """The decision id of what carries one; empty: it carries none.
+
+    Parameters:
+        answer: an id; a decision record; an `Outcome`, a `Completion` or a batch result; a message of LangChain; a response of LlamaIndex.
+
+    >>> decision_of({"decision": "00000000000000ff", "target": "opus"})
+    '00000000000000ff'
+    """
+    if isinstance(answer, str):
+        return answer
+    if isinstance(answer, Mapping):
+        found = answer.get("decision")
+        return found if isinstance(found, str) else ""
+    for holder in (answer, getattr(answer, "outcome", None)):
+        if isinstance(found := getattr(holder, "decision", None), str):
+            return found
+    for place in ("response_metadata", "additional_kwargs"):
+        metadata = getattr(answer, place, None)
+        if isinstance(metadata, Mapping) and (record := metadata.get("switchwise")) is not None:
+            return decision_of(record)
+    return ""
 
 
 def run_metadata(call: Call) -> dict[str, Any]:

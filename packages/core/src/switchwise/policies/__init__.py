@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from switchwise.policies.least_busy import LeastBusy
     from switchwise.policies.lowest_latency import LowestLatency
     from switchwise.policies.may_pin import MayPin
+    from switchwise.policies.next_turn import NextTurn
     from switchwise.policies.rate_limits import RateLimits
     from switchwise.policies.residency import Residency
     from switchwise.policies.rules import Rules
@@ -60,6 +61,7 @@ __all__ = [
     "LeastBusy",
     "LowestLatency",
     "MayPin",
+    "NextTurn",
     "RateLimits",
     "Residency",
     "Rules",

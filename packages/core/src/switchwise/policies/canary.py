@@ -16,6 +16,7 @@ from typing import Any
 from switchwise.engine.policy import Checks, Learns, Opinion, Policy, Remembers, Rewarded, name_of, refuse_what_is_no_policy
 from switchwise.nouns.call import Attempt
 from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.feedback import FINAL
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Pool
 from switchwise.nouns.validation import number
@@ -24,7 +25,6 @@ from switchwise.quality.sequential import NotWorse
 from switchwise.state.in_process import Memory
 
 WAITING = 10_000
-COUNTED = frozenset(["task", "gate", "feedback", "evaluation", "langsmith"])  # kinds of outcomes that decide
 
 
 class Canary:
@@ -105,7 +105,7 @@ class Canary:
         if isinstance(self.policy, Rewarded):
             self.policy.feedback(decision, reward, kind)
         side = self._sides.get(decision)
-        if side is not None and kind in COUNTED and self._counted.get(decision) is None:
+        if side is not None and kind in FINAL and self._counted.get(decision) is None:
             self._counted.put(decision, True)
             self.test.observe(side, reward)
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from switchwise.nouns.call import Attempt
 from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.feedback import WEIGHTS
 from switchwise.nouns.scope import Key, Level
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Pool
@@ -45,7 +46,6 @@ NOTE: Final = (
     "before you go on.)"
 )
 """A hand-off note."""
-COUNTED: Final = frozenset(["task", "gate", "feedback", "evaluation", "langsmith"])  # kinds of outcomes that end a run
 WAITING: Final = 10_000
 _FIRST: Final = 200  # turns read of a conversation that is new to the policy
 _ENDS: Final = 300
@@ -190,7 +190,7 @@ class Escalate(UsesQuality):
         """Count the run of a decision as finished, once. An escalated run does not count for its first target."""
         super().feedback(decision, reward, kind)
         found = self.ends.get(("", decision))
-        if found is None or kind not in COUNTED:
+        if found is None or WEIGHTS.get(kind, 0.0) < 1:
             return
         first = False
 

@@ -9,27 +9,15 @@ goes, and returns the others unchanged. So several estimators run one after the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.feedback import WEIGHTS
 from switchwise.nouns.target import Target
 from switchwise.nouns.validation import number
 from switchwise.nouns.view import View
-
-# Weight of one grade of each kind, as a share of a checked outcome.
-WEIGHTS: Mapping[str, float] = {
-    "task": 1.0,  # the end of a task: its tests pass, its change was accepted
-    "gate": 1.0,  # a check of a whole run
-    "evaluation": 1.0,  # a graded run of an evaluation
-    "feedback": 1.0,  # reported by a user or an application
-    "langsmith": 1.0,  # feedback given in a tracing tool
-    "edited": 0.5,  # a person changed it before it was used
-    "verdict": 0.5,  # a verifier's verdict on one reply
-    "recorded": 0.5,  # a recorded set: other prompts, another time
-    "user_turn": 0.1,  # the user's next turn: weak
-}
 
 
 class Estimate(NamedTuple):

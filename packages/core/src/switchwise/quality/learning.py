@@ -11,6 +11,7 @@ from typing import Any
 
 from switchwise.nouns.call import Attempt
 from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.feedback import WEIGHTS
 from switchwise.nouns.scope import Key, Level
 from switchwise.nouns.view import View
 from switchwise.quality.estimate import Filed, Grade
@@ -88,18 +89,20 @@ class Learning:
             self.observe(filed, attempt.target.base, Grade(solved, "verdict"))
 
     def feedback(self, decision: str, reward: float, kind: str = "feedback") -> None:
-        """Learn the outcome of a decision, with the cost of its task so far. A second outcome of the same kind does not count.
+        """Learn the outcome of a decision. A second outcome of the same kind does not count.
+
+        A checked outcome (weight 1) ends the task: the task's cost so far is its cost.
 
         Parameters:
             decision: id of the decision.
             reward: from 0 (bad) to 1 (good).
-            kind: source of the outcome, one of `switchwise.quality.estimate.WEIGHTS`.
+            kind: source of the outcome, one of `switchwise.nouns.feedback.WEIGHTS`.
         """
         found = self._decisions.get((ANY, decision))
         if found is None or not self._new((ANY, f"{decision}:{kind}")):
             return
         spending = tuple(found["spending"])
-        spent = self._spent.get(spending)
+        spent = self._spent.get(spending) if WEIGHTS.get(kind, 0.0) >= 1 else None
         dollars = seconds = None
         if spent is not None:
             dollars, seconds = (None if spent[2] else spent[0]), spent[1]

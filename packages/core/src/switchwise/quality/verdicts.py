@@ -13,12 +13,13 @@ from typing import Any
 
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.reply import Reply, Verdict
+from switchwise.nouns.feedback import WEIGHTS
 from switchwise.nouns.view import View
-from switchwise.quality.estimate import WEIGHTS
 from switchwise.state.codec import is_amount, mapping
 from switchwise.state.in_process import Memory
 
-_GOOD = 0.5
+_GOOD = 0.5  # above it is good, below it is bad
+_STRONG = 0.5  # weight from which on an outcome is compared with a verdict
 _COUNTS = ("verdicts", "accepted", "asked", "usd", "known", "right", "accepted_known", "accepted_right")
 
 
@@ -82,12 +83,12 @@ class Counted:
         return verdict
 
     def feedback(self, decision: str, reward: float, kind: str = "feedback") -> None:
-        """Compare the verdict with the outcome of its decision, once."""
-        if kind not in WEIGHTS or (accepted := self._given.get(decision)) is None:
+        """Compare the verdict with the outcome of its decision, once. Weak outcomes (`user_turn`) and undecided ones do not count."""
+        if WEIGHTS.get(kind, 0.0) < _STRONG or reward == _GOOD or (accepted := self._given.get(decision)) is None:
             return
         self._given.update(decision, lambda _: None)
         with self._counting:
-            right = (reward >= _GOOD) is accepted
+            right = (reward > _GOOD) is accepted
             self.counts.known += 1
             self.counts.right += right
             self.counts.accepted_known += accepted

@@ -19,11 +19,12 @@ from typing import Any
 from switchwise.nouns.call import Attempt, Call
 from switchwise.nouns.exchange.conversation import Conversation
 from switchwise.nouns.exchange.reply import Reply, Verdict
+from switchwise.nouns.feedback import WEIGHTS
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.signals import Turn
 from switchwise.nouns.target import Pool
 from switchwise.nouns.view import View
-from switchwise.quality.estimate import UNKNOWN, WEIGHTS, Estimate, Estimator, Grade, Observes, estimate
+from switchwise.quality.estimate import UNKNOWN, Estimate, Estimator, Grade, Observes, estimate
 from switchwise.testing import material
 
 Make = Callable[[], Estimator]

@@ -27,13 +27,14 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from langchain_switchwise.doors.chat_model import ChatSwitchwise
-from langchain_switchwise.doors.middleware import Within
+from langchain_switchwise.doors.middleware import ROUTING, Within
 from langchain_switchwise.doors.node import STATE_KEY, Decision, follows
 from langchain_switchwise.models.messages import turn_of
 from langchain_switchwise.reading.inputs import surrounding
 from switchwise import ConfigurationError
 from switchwise.gate import MARK, Gate, Passage, Ruling
 from switchwise.gate.finding import Finding, Standing, Work
+from switchwise.observe.decision_record import decision_of
 from switchwise.policies.follow_decision import FOLLOW
 
 GATE_KEY = "switchwise_gate"
@@ -120,8 +121,9 @@ class SwitchwiseGate(AgentMiddleware[GateState, Any, Any]):
             return await handler(request)
 
     def _following(self, request: ModelRequest[Any]) -> AbstractContextManager[object]:
-        if isinstance(request.model, ChatSwitchwise):
-            self.gate.report_to(request.model.dispatch.router.report)
+        router = request.model.router if isinstance(request.model, ChatSwitchwise) else ROUTING.get()
+        if router is not None:
+            router.join(self.gate)
         return _following(request)
 
     def _where(self, runtime: Any) -> str:
@@ -195,7 +197,7 @@ def handed_in(messages: Sequence[BaseMessage], session: str, root: str) -> Work 
     pending = any(call["id"] not in answered for call in last.tool_calls)
     if pending or not (last.usage_metadata or last.response_metadata):
         return None
-    return Work(str(last.text), [turn_of(message) for message in messages], session, root)
+    return Work(str(last.text), [turn_of(message) for message in messages], session, root, decision=decision_of(last))
 
 
 def findings(ruling: Ruling) -> HumanMessage:
@@ -262,7 +264,7 @@ def _following(request: ModelRequest[Any]) -> AbstractContextManager[object]:
         )
     config = surrounding()
     labels = {**(config["metadata"].get("switchwise_labels") or {}), FOLLOW: standing["target"]}
-    return Within({**config, "metadata": {**config["metadata"], "switchwise_labels": labels}})
+    return Within({**config, "metadata": {**config["metadata"], "switchwise_labels": labels}}, request.model.router)
 
 
 __all__ = ["GateState", "SwitchwiseGate", "gate_node"]

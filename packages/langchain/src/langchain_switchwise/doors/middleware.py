@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing
+from contextvars import ContextVar
 from dataclasses import replace
 from functools import partial
 from inspect import signature
@@ -40,7 +41,7 @@ from langchain_switchwise.doors.graph_state import Held, SwitchwiseState, both
 from langchain_switchwise.doors.node import follow
 from langchain_switchwise.porting.tools import Tools
 from langchain_switchwise.reading.inputs import Request, surrounding
-from switchwise import Call, ConfigurationError, Level, Outcome, Reply, adrive, drive
+from switchwise import Call, ConfigurationError, Level, Outcome, Reply, Router, adrive, drive
 from switchwise.adapting.models import named
 from switchwise.engine.policy import Remembers, name_of
 from switchwise.policies.hold import hold
@@ -51,6 +52,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 Handler = Callable[[ModelRequest[Any]], ModelResponse[Any]]
 AHandler = Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
 Answer = ModelResponse[Any] | ExtendedModelResponse[Any]
+ROUTING: ContextVar[Router | None] = ContextVar("switchwise_routing", default=None)
+"""The router that chose the native model of the call that is being made; None: nobody did."""
 
 
 class Hook:
@@ -126,7 +129,7 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
             if call.ask is not None:
                 return step.performer.ask(call)
             chosen, config = step.chosen(call)
-            with TRANSLATED, Within(config):
+            with TRANSLATED, Within(config, dispatch.router):
                 response = handler(chosen)
                 reply = _reply(dispatch, response, call, step.performer.first_chunk(call))
             return iter((reply,))
@@ -151,7 +154,7 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
                         yield item
                 return
             chosen, config = step.chosen(call)
-            with TRANSLATED, Within(config):
+            with TRANSLATED, Within(config, dispatch.router):
                 response = await handler(chosen)
                 reply = _reply(dispatch, response, call, step.performer.first_chunk(call))
             yield reply
@@ -216,19 +219,21 @@ def _overridden(request: ModelRequest[Any], changes: dict[str, Any]) -> ModelReq
 
 
 class Within:
-    """Context manager that makes a config available to the inner chain, which gets none."""
+    """Context manager that makes a config available to the inner chain, which gets none, and the router that chose its model."""
 
-    __slots__ = ("_config", "_token")
+    __slots__ = ("_config", "_router", "_routing", "_token")
 
-    def __init__(self, config: RunnableConfig) -> None:
-        self._config = config
+    def __init__(self, config: RunnableConfig, router: Router) -> None:
+        self._config, self._router = config, router
 
     def __enter__(self) -> None:
-        """Set the config."""
+        """Set both."""
         self._token = var_child_runnable_config.set(self._config)
+        self._routing = ROUTING.set(self._router)
 
     def __exit__(self, *_: object) -> None:
-        """Restore the previous config."""
+        """Restore what was set before."""
+        ROUTING.reset(self._routing)
         var_child_runnable_config.reset(self._token)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from switchwise import Turn
+from switchwise.gate import MARK
 from switchwise.reading.document_size import document_tokens
 
 _ROLES = {
@@ -58,6 +59,8 @@ def turn_of(message: BaseMessage) -> Turn:
             arguments = " ".join([str(call["args"]) for call in message.tool_calls])
     elif isinstance(message, ToolMessage):
         tool, failed = message.name or "", True if message.status == "error" else None
+    elif message.additional_kwargs.get("lc_source") == MARK:  # what a gate found: a check's result, no request of the user's
+        return Turn("tool", text, failed=True, media=media)
     return Turn(_ROLES.get(message.type, "user"), text, calls, arguments, tool, failed, media, sizes)
 
 

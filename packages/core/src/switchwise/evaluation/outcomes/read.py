@@ -216,7 +216,7 @@ def _langsmith(rows: Iterable[Row]) -> Iterator[Run]:
     for row in rows:
         metadata = (row.get("extra") or {}).get("metadata") or {}
         decision = metadata.get("switchwise") or {}
-        target = decision.get("target") or metadata.get("ls_model_name")
+        target = decision.get("target") or metadata.get("switchwise_target") or metadata.get("ls_model_name")
         stats = row.get("feedback_stats") or {}
         scores = [_number(each.get("avg")) for each in stats.values() if isinstance(each, Mapping)]
         score = next((each for each in scores if each is not None), None)

@@ -17,7 +17,7 @@ from llama_index.llms.switchwise.models.native import Native
 from llama_index.llms.switchwise.models.request import Completion, Request
 from llama_index.llms.switchwise.porting.cache_hints import HintWriter
 from llama_index.llms.switchwise.porting.history import Histories
-from llama_index.llms.switchwise.reading.scope import Words, capture
+from llama_index.llms.switchwise.reading.scope import DECIDED, Words, capture
 from llama_index.llms.switchwise.reading.view import Views
 from switchwise import AllTargetsFailed, Router, Run, adrive, drive
 from switchwise.dialects.table import ANTHROPIC
@@ -105,7 +105,10 @@ class Dispatch:
         named = "session" in view.named
         performer = Performer(self.natives, self._histories, self._hint_writer, request, view.thread, named, self._timer)
         observers = (RouteEvents(request.method),) if anybody_listens() else ()
-        return self.router.start(view, *observers), performer
+        run = self.router.start(view, *observers)
+        if (noted := DECIDED.get()) is not None and run.call is not None:
+            noted.append(run.call.view.decision)
+        return run, performer
 
 
 def _watch(run: Run, request: Request) -> None:

@@ -12,8 +12,8 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Any, TypeVar, cast
 
@@ -23,7 +23,7 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
 from llama_index.llms.switchwise.calling.dispatch import Dispatch
 from llama_index.llms.switchwise.models.messages import turn_of
-from llama_index.llms.switchwise.reading.scope import route_scope
+from llama_index.llms.switchwise.reading.scope import DECIDED, route_scope
 from switchwise import ConfigurationError
 from switchwise.gate import MARK, Gate, Passage, Ruling
 from switchwise.gate.finding import Work
@@ -51,7 +51,7 @@ def gated(agent: A, gate: Gate | Any, *, root: str | Callable[[], str] = "") -> 
         raise ConfigurationError(f"gated({agent!r:.80}): give a FunctionAgent, ReActAgent or CodeActAgent")
     judge = gate if isinstance(gate, Gate) else Gate(gate)
     if isinstance(dispatch := getattr(getattr(agent, "llm", None), "dispatch", None), Dispatch):
-        judge.report_to(dispatch.router.report)
+        dispatch.router.join(judge)
     fields = {name: getattr(agent, name) for name in type(agent).model_fields}
     workflow = {word: getattr(agent, f"_{word}") for word in ("timeout", "verbose") if hasattr(agent, f"_{word}")}
     copy: Any = _gated_class(type(agent))(**fields, **workflow)
@@ -107,13 +107,13 @@ async def _step(
     target: str = gate.start() if first else stored.get("target", "")
     while True:
         held = _Held(ctx)
-        with _following(target):
+        with _following(target), _noting() as ids:
             output: AgentOutput = await take_step(held, llm_input, tools, memory)
         if output.tool_calls or output.retry_messages or gate.off:
             held.release()
             await ctx.store.set(KEY, {"passage": passage.dump(), "target": target})
             return output
-        ruling = await gate.arule(_work(llm_input, output, root), passage)
+        ruling = await gate.arule(_work(llm_input, output, root, ids), passage)
         passage, target = ruling.passage, ruling.target or target
         await ctx.store.set(KEY, {"passage": passage.dump(), "target": target})
         if not ruling.again:
@@ -129,9 +129,20 @@ def _following(target: str) -> AbstractContextManager[None]:
     return route_scope(**{FOLLOW: target}) if target else nullcontext()
 
 
-def _work(llm_input: Sequence[ChatMessage], output: AgentOutput, root: str) -> Work:
+@contextmanager
+def _noting() -> Iterator[list[str]]:
+    """The ids of the decisions that are made within."""
+    ids: list[str] = []
+    token = DECIDED.set(ids)
+    try:
+        yield ids
+    finally:
+        DECIDED.reset(token)
+
+
+def _work(llm_input: Sequence[ChatMessage], output: AgentOutput, root: str, decided: Sequence[str]) -> Work:
     conversation = [turn_of(message) for message in [*llm_input, output.response]]
-    return Work(output.response.content or "", conversation, root=root)
+    return Work(output.response.content or "", conversation, root=root, decision=decided[-1] if decided else "")
 
 
 def _marked(output: AgentOutput, ruling: Ruling) -> AgentOutput:

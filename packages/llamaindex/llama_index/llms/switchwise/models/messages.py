@@ -18,6 +18,7 @@ from llama_index.core.base.llms.types import (
 )
 
 from switchwise import Turn
+from switchwise.gate import MARK
 from switchwise.reading.document_size import document_tokens
 
 _ROLES = {"system": "system", "developer": "system", "assistant": "assistant", "chatbot": "assistant", "model": "assistant"}
@@ -28,7 +29,7 @@ _MEDIA: dict[type, str] = {ImageBlock: "image", AudioBlock: "audio", DocumentBlo
 
 
 def turn_of(message: ChatMessage) -> Turn:
-    """The turn that a message is. LlamaIndex does not keep whether a tool failed, so a tool turn says nothing about it."""
+    """The turn that a message is. LlamaIndex does not keep whether a tool failed, so a tool's turn says nothing about it."""
     texts: list[str] = []
     calls: list[str] = []
     arguments: list[str] = []
@@ -51,13 +52,15 @@ def turn_of(message: ChatMessage) -> Turn:
                 sizes += document_tokens({"data": block.data.decode("latin-1")})
     given_role, text = message.role.value, "\n".join(texts)
     role = "tool" if given_role in _TOOLS else _ROLES.get(given_role, "user")
-    if role == "user" and text.startswith(_OBSERVED):
+    found = message.additional_kwargs.get("source") == MARK  # by a gate: a check's result, no request of the user's
+    if role == "user" and (found or text.startswith(_OBSERVED)):
         role = "tool"
     return Turn(
         role,
         text,
         tuple(calls),
         "\n".join(arguments),
+        failed=True if found else None,
         media=tuple(media),
         document_tokens=sizes,
     )

@@ -94,6 +94,9 @@ class _Block(NamedTuple):
 _NOBODY = Caller()
 _SCOPE: ContextVar[_Block] = ContextVar("switchwise_scope", default=_Block(_NOTHING, None, _NOBODY))  # noqa: B039  (nobody changes it)
 
+DECIDED: ContextVar[list[str] | None] = ContextVar("switchwise_decided", default=None)
+"""Where the ids of the decisions that are made in this context are noted; None: nobody asks."""
+
 
 @contextmanager
 def route_scope(**words: Any) -> Iterator[None]:
