@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from switchwise import ConfigurationError, Pool, Reply, Router, Scope, Target, Turn, View, drive
-from switchwise.evaluation.langsmith import langsmith_feedback
+from switchwise.evaluation.live import langsmith_feedback
 from switchwise.nouns.exchange.conversation import Conversation
-from switchwise.nouns.feedback import WEIGHTS
+from switchwise.nouns.exchange.feedback import WEIGHTS
 from switchwise.observe import Event, Observer
 from switchwise.observe.decision_record import record_of
 from switchwise.policies import NextTurn, Worth

@@ -20,7 +20,7 @@ from langsmith import Client
 
 from langchain_switchwise import ChatSwitchwise, Follows, SwitchwiseGate, SwitchwiseMiddleware, SwitchwiseReview
 from switchwise import ConfigurationError, Pool, Price, Router, Target
-from switchwise.evaluation.langsmith import langsmith_feedback
+from switchwise.evaluation.live import langsmith_feedback
 from switchwise.gate import Gate, Work
 from switchwise.observe import Event, EventKind, Observer
 from switchwise.policies import Rules, Worth

@@ -352,7 +352,7 @@ class Router:
         Parameters:
             decision: its id, or the answer itself: an outcome, a message of LangChain, a response of LlamaIndex, a decision record.
             reward: from 0 (bad) to 1 (good).
-            kind: source of the outcome, one of `switchwise.nouns.feedback.WEIGHTS`: `feedback`, `task` (the end of a whole task) ...
+            kind: source of the outcome, one of `switchwise.nouns.exchange.feedback.WEIGHTS`: `feedback`, `task` (the end of a whole task) ...
 
         Raises:
             ConfigurationError: no decision is named, the reward is out of range, or the kind is unknown.

@@ -141,7 +141,7 @@ class Rewarded(Protocol):
     """It learns from what users say later."""
 
     def feedback(self, decision: str, reward: float, kind: str = "feedback") -> None:
-        """Take in how well the decision turned out, from 0 to 1, and what says so: see `switchwise.nouns.feedback.WEIGHTS`."""
+        """Take in how well the decision turned out, from 0 to 1, and what says so: see `switchwise.nouns.exchange.feedback.WEIGHTS`."""
 
 
 @runtime_checkable

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.exchange.feedback import WEIGHTS
 from switchwise.nouns.exchange.limits import Limits
-from switchwise.nouns.feedback import WEIGHTS
 from switchwise.nouns.scope import Scope
 from switchwise.nouns.target import MODALITIES
 from switchwise.nouns.validation import whole, words

@@ -16,7 +16,7 @@ from typing import Any
 from switchwise.engine.policy import Checks, Learns, Opinion, Policy, Remembers, Rewarded, name_of, refuse_what_is_no_policy
 from switchwise.nouns.call import Attempt
 from switchwise.nouns.errors import ConfigurationError
-from switchwise.nouns.feedback import FINAL
+from switchwise.nouns.exchange.feedback import FINAL
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Pool
 from switchwise.nouns.validation import number

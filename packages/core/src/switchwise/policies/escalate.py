@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from switchwise.nouns.call import Attempt
 from switchwise.nouns.errors import ConfigurationError
-from switchwise.nouns.feedback import WEIGHTS
+from switchwise.nouns.exchange.feedback import WEIGHTS
 from switchwise.nouns.scope import Key, Level
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Pool

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from switchwise.nouns.errors import ConfigurationError
-from switchwise.nouns.feedback import WEIGHTS
+from switchwise.nouns.exchange.feedback import WEIGHTS
 from switchwise.nouns.target import Target
 from switchwise.nouns.validation import number
 from switchwise.nouns.view import View

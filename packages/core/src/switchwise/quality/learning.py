@@ -11,7 +11,7 @@ from typing import Any
 
 from switchwise.nouns.call import Attempt
 from switchwise.nouns.errors import ConfigurationError
-from switchwise.nouns.feedback import WEIGHTS
+from switchwise.nouns.exchange.feedback import WEIGHTS
 from switchwise.nouns.scope import Key, Level
 from switchwise.nouns.view import View
 from switchwise.quality.estimate import Filed, Grade
@@ -96,7 +96,7 @@ class Learning:
         Parameters:
             decision: id of the decision.
             reward: from 0 (bad) to 1 (good).
-            kind: source of the outcome, one of `switchwise.nouns.feedback.WEIGHTS`.
+            kind: source of the outcome, one of `switchwise.nouns.exchange.feedback.WEIGHTS`.
         """
         found = self._decisions.get((ANY, decision))
         if found is None or not self._new((ANY, f"{decision}:{kind}")):

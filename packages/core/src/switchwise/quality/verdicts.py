@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.exchange.feedback import WEIGHTS
 from switchwise.nouns.exchange.reply import Reply, Verdict
-from switchwise.nouns.feedback import WEIGHTS
 from switchwise.nouns.view import View
 from switchwise.state.codec import is_amount, mapping
 from switchwise.state.in_process import Memory

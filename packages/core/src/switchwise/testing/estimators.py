@@ -18,8 +18,8 @@ from typing import Any
 
 from switchwise.nouns.call import Attempt, Call
 from switchwise.nouns.exchange.conversation import Conversation
+from switchwise.nouns.exchange.feedback import WEIGHTS
 from switchwise.nouns.exchange.reply import Reply, Verdict
-from switchwise.nouns.feedback import WEIGHTS
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.signals import Turn
 from switchwise.nouns.target import Pool

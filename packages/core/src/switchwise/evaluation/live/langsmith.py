@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from switchwise.nouns.errors import ConfigurationError
-from switchwise.nouns.feedback import Feedback
+from switchwise.nouns.exchange.feedback import Feedback
 
 BATCH = 100  # runs whose feedback is asked for at once
 
