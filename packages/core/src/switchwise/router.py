@@ -20,7 +20,6 @@ from switchwise.engine.requirements import (
     Outcomes,
     Reservers,
     described,
-    grade_to,
     learn_all,
     observers_of,
     refuse_options,
@@ -109,7 +108,7 @@ class Router:
         self._draws, self._rotation = Draws(rng or random.Random()), Rotation()
         self._clock, self._timer, self._recovery, self._store = clock, timer, recovery or Recovery(), store
         self._file: Source | None = None
-        self._outcomes = Outcomes()
+        self._outcomes = Outcomes(self.feedback)
         self._assemble(pool, policies, verify, observers, cache, on_broken)
 
     def _assemble(
@@ -126,8 +125,7 @@ class Router:
         self._reservers = Reservers(parts)
         self._learners = [part.learn for part in parts if isinstance(part, Learns) and part is not cache]
         self._breakers = [part for part in parts if isinstance(part, Breaks)]
-        self._outcomes = Outcomes(parts, self._outcomes)
-        grade_to(parts, self.feedback)
+        self._outcomes = Outcomes(self.feedback, parts, self._outcomes)
         self._remembering = {f"{i}:{name_of(part)}": part for i, part in enumerate(parts) if isinstance(part, Remembers)}
         self._context = FlowContext(
             pool.with_asked(models),
@@ -359,8 +357,7 @@ class Router:
         """
         refuse_feedback(decision := decision_of(decision), reward, kind)
         self._outcomes.feedback(decision, reward, kind)
-        what = {"reward": reward, "kind": kind}
-        self.report(Event(EventKind.FEEDBACK, decision, time=self._context.clock(), decision=decision, details=what))
+        self.report(Event(EventKind.FEEDBACK, decision, "", self._context.clock(), decision, {"reward": reward, "kind": kind}))
 
     def report(self, event: Event) -> None:
         """Send an event to the observers. For gates and other components."""
@@ -368,9 +365,7 @@ class Router:
 
     def join(self, part: object) -> None:
         """Connect a component outside of the chain, such as a gate: its events and verdicts reach the router, outcomes reach it."""
-        if self._outcomes.join(part):
-            report_to([part], self.report)
-            grade_to([part], self.feedback)
+        self._outcomes.join(part, self.report)
 
     def observe(self, attempt: Attempt) -> None:
         """Let the policies learn from an attempt of another router, such as the live one of a shadow."""

@@ -144,39 +144,43 @@ def report_to(parts: Sequence[object], hear: Callable[[Event], object]) -> None:
 
 
 class Outcomes:
-    """Whom outcomes reach: the parts of a router that learn from them, and what is used with it and stands outside of its chain, such as a gate.
+    """Passes outcomes on to the parts of a router that learn from them, and to components outside of its chain, such as a gate.
 
     Parameters:
-        parts: policies and verifiers; those that take no feedback are passed over.
-        joined: what stands outside, held weakly: a gate that is made for one run goes with it.
+        feedback: receives the outcomes that parts and components know of.
+        parts: policies and verifiers.
+        before: whose components are kept. They are held weakly: a gate that is made for one run is forgotten with it.
     """
 
-    __slots__ = ("_joined", "_parts")
+    __slots__ = ("_feedback", "_joined", "_parts")
 
-    def __init__(self, parts: Iterable[object] = (), joined: Outcomes | None = None) -> None:
-        self._parts = [part for part in parts if isinstance(part, Rewarded)]
-        self._joined: tuple[ref[object], ...] = joined._joined if joined is not None else ()
+    def __init__(
+        self, feedback: Callable[[str, float, str], object], parts: Iterable[object] = (), before: Outcomes | None = None
+    ) -> None:
+        self._feedback = feedback
+        self._parts: list[Rewarded] = []
+        self._joined: tuple[ref[object], ...] = before._joined if before is not None else ()
+        for part in parts:
+            if isinstance(part, Rewarded):
+                self._parts.append(part)
+            if isinstance(part, Grades):
+                part.grade_to(feedback)
 
-    def join(self, part: object) -> bool:
-        """Let outcomes reach `part` as well; False: they did already."""
+    def join(self, part: object, hear: Callable[[Event], object]) -> None:
+        """Connect a component, with `hear` for its events; without effect if it is connected already."""
         standing = self._joined
         if any(each() is part for each in standing):
-            return False
+            return
         self._joined = (*[each for each in standing if each() is not None], ref(part))
-        return True
+        report_to([part], hear)
+        if isinstance(part, Grades):
+            part.grade_to(self._feedback)
 
     def feedback(self, decision: str, reward: float, kind: str) -> None:
         """Report an outcome to all of them."""
         for part in (*self._parts, *[each() for each in self._joined]):
             if isinstance(part, Rewarded):
                 part.feedback(decision, reward, kind)
-
-
-def grade_to(parts: Sequence[object], feedback: Callable[[str, float, str], object]) -> None:
-    """Connect `feedback` to the parts that know how decisions turned out."""
-    for part in parts:
-        if isinstance(part, Grades):
-            part.grade_to(feedback)
 
 
 def sound(
