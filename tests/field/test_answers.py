@@ -21,6 +21,7 @@ from switchwise import FailureKind, Pool, Router, Target
 from switchwise.clients import AnthropicClient, Clients, OpenAIClient
 from switchwise.failures import target_error
 from switchwise.observe.journal import InMemory
+from switchwise.testing.server import ScriptedServer, chat_chunks
 from switchwise_loopback import Answer, Fault, LoopbackProvider
 from switchwise_loopback.serving.garbled import GARBLED
 
@@ -129,6 +130,44 @@ def test_b1_what_is_no_answer_is_a_failure_and_another_target_answers(
         failed, answered = journal
         assert (failed.target, answered.target) == ("a", "b"), way
         assert failed.failure in ("server_error", "connection", "unsupported"), way
+
+
+CHAT = b'{"id":"x","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":null,"finish_reason":"stop"}]}'
+WORKING = b"""{"id":"r","object":"response","created_at":1,"model":"m","status":"in_progress","output":[],
+"parallel_tool_calls":true,"tool_choice":"auto","tools":[]}"""
+MESSAGE = b'{"id":"x","type":"message","role":"assistant","model":"m","content":null,"stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":1}}'
+
+
+@pytest.mark.parametrize(
+    ("door", "body"),
+    [
+        *[(door, b"null") for door in DOORS],
+        ("clients, chat", CHAT),
+        ("LangChain, responses", WORKING),
+        ("LlamaIndex, responses", WORKING),
+        ("clients, messages", MESSAGE),
+    ],
+)
+def test_b1_an_end_without_a_message_is_no_answer(
+    servers: tuple[LoopbackProvider, LoopbackProvider], door: str, body: bytes
+) -> None:
+    _, good = servers
+    with Raw(200, body) as raw:
+        for way in ("whole", "awhole"):
+            router = Router(Pool([Target("a", "first"), Target("b", "second")]))
+            assert DOORS[door](raw, good, router)(way)() == TEXT, way
+
+
+def test_b1_a_stream_whose_deltas_are_null_is_no_answer() -> None:
+    null = chat_chunks({}, usage=False)
+    for chunk in null[:2]:
+        chunk["choices"][0]["delta"] = None  # type: ignore[index, call-overload]
+    with ScriptedServer(null, chat_chunks({"content": TEXT})) as server:
+        named = {name: OpenAIClient(model=GPT, base_url=server.url, api_key="key") for name in ("a", "b")}
+        stream = Clients(named, Router(Pool([Target("a", "first"), Target("b", "second")]))).stream(
+            [{"role": "user", "content": "hi"}]
+        )
+        assert "".join(stream) == TEXT
 
 
 class Buggy(BaseCallbackHandler):

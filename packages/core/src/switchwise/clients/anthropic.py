@@ -180,7 +180,7 @@ class Messages(Assembly):
             raw=self.raw,
             model=self.raw.get("model") or "",
             first_chunk=first_chunk,
-            end=end_of(ANTHROPIC, self.raw, calls=bool(calls)),
+            end=end_of(ANTHROPIC, self.raw if isinstance(self.raw.get("content"), list) else {}, calls=bool(calls)),
             headers=headers,
         )
 

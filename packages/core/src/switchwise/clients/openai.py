@@ -142,9 +142,10 @@ class Chat(Assembly):
         self.raw["object"] = "chat.completion"
         for part in choices:
             choice = at(self.raw.setdefault("choices", []), part.get("index", 0))
-            delta = part.pop("delta", None) or {}
+            delta = part.pop("delta", None)
             choice.update({name: value for name, value in part.items() if value is not None})
-            grow(choice.setdefault("message", {"role": "assistant", "content": None}), delta)
+            if delta is not None:
+                grow(choice.setdefault("message", {"role": "assistant", "content": None}), delta)
 
     @staticmethod
     def has_tokens(chunk: Mapping[str, Any]) -> bool:
@@ -168,6 +169,8 @@ class Chat(Assembly):
         reported = _message(self.raw)
         calls = tuple(_call(call) for call in reported.get("tool_calls") or _legacy(reported))
         choice: Mapping[str, Any] = next(iter(self.raw.get("choices") or ()), {})
+        if not isinstance(choice.get("message"), Mapping):  # an end without a message ends nothing
+            choice = {}
         return Reply(
             text=reported.get("content") or reported.get("refusal") or "",
             tool_calls=calls,

@@ -63,7 +63,10 @@ def unreadable(error: BaseException, trace: TracebackType | None = None) -> str 
     frames = _frames(error.__traceback__ or trace)
     if _breaks_a_rule_of_the_users(error):
         return None
-    if not frames or not _raised_by_an_sdk(frames) or not any(_holds_an_answer(frame) for frame in frames if _is_sdk(frame)):
+    if not frames or not _raised_by_an_sdk(frames):
+        return None
+    sdk_frames = [frame for frame in frames if _is_sdk(frame)]
+    if not any(map(_holds_an_answer, sdk_frames)) and not _read_from_nothing(error, sdk_frames[-1]):
         return None
     return f"its answer could not be read ({type(error).__name__})"
 
@@ -115,6 +118,12 @@ def _is_neutral(frame: FrameType) -> bool:
 def _holds_an_answer(frame: FrameType) -> bool:
     held = frame.f_locals
     return any(_is_something(held.get(name)) for name in _ANSWERS)
+
+
+def _read_from_nothing(error: BaseException, frame: FrameType) -> bool:
+    """Whether the code of `frame` reads an answer whose body is `null`."""
+    nothing = error.obj is None if isinstance(error, AttributeError) else isinstance(error, TypeError) and "NoneType" in str(error)
+    return nothing and any(name in frame.f_locals and frame.f_locals[name] is None for name in _ANSWERS)
 
 
 def _is_something(value: Any) -> bool:

@@ -24,6 +24,7 @@ _ANSWER = frozenset(["audio", "reasoning"])
 _WHOLE = frozenset(["token_usage", "usage"])
 """What is in the metadata of answers that did not come as a stream, whatever LangChain does inside `invoke`."""
 _MARKERS = frozenset(name for dialect in DIALECTS for name in dialect.ends.fields)
+_UNDER_WAY = ("in_progress", "queued")
 
 
 def reply_of(
@@ -129,7 +130,8 @@ def complete(message: AIMessage, chunks: Sequence[Any] | None = None, marked: bo
     if end is EndReason.ERROR:
         raise TargetError(FailureKind.SERVER_ERROR, "the provider says that its answer failed", billable=True)
     says = message.content or message.tool_calls or message.invalid_tool_calls or message.additional_kwargs
-    if not says and not any(metadata.get(marker) for marker in _MARKERS) and (metadata or not alone):
+    ended = any((value := metadata.get(marker)) and value not in _UNDER_WAY for marker in _MARKERS)
+    if not says and not ended and (metadata or not alone):
         raise IncompleteStream("an answer without content and without an end")
     if not marked or dialect is OTHER or not _WHOLE.isdisjoint(metadata):
         return end
