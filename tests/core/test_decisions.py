@@ -130,7 +130,7 @@ def test_an_unknown_level_or_role_is_refused_at_construction() -> None:
 
 
 def test_a_verifier_needs_a_second_target_and_a_policy_must_be_callable() -> None:
-    with pytest.raises(ConfigurationError, match="second target"):
+    with pytest.raises(ConfigurationError, match="second model"):
         Router(Pool([Target("a")]), verify=lambda view, reply: None)  # type: ignore[arg-type,return-value]
     with pytest.raises(ConfigurationError, match="no policy"):
         Router(ABC, "cheapest")  # type: ignore[arg-type]

@@ -150,8 +150,9 @@ ROWS: tuple[Row, ...] = (
     Row(
         Kind.AUTHENTICATION,
         "OpenAI 401 invalid_api_key; Anthropic 401 authentication_error (recorded)",
-        words=r"authentication_error|invalid_api_key|invalid_authentication|api_key_invalid|(unrecognizedclient|expiredtoken)exception",
-        text=r"\borganization has been disabled|incorrect api key|user location is not supported",
+        words=r"authentication_error|invalid_api_key|invalid_authentication|api_key_invalid|(unrecognizedclient|expiredtoken)exception"
+        r"|organization_restricted",
+        text=r"\borganization has been (disabled|restricted)|incorrect api key|user location is not supported",
     ),
     Row(Kind.AUTHENTICATION, "401 of any wording: 'Could not parse your authentication token' (recorded)", at=frozenset({401})),
     Row(
@@ -175,7 +176,7 @@ ROWS: tuple[Row, ...] = (
         at=frozenset({400, 403, 404, 410}),
         words=r"model_not_found|not_found_error|deploymentnotfound|model_decommissioned|invalid_model",
         text=r"\bmodel\b.{0,120}(does not exist|not found|has been deprecated)|(not|n't) have access to (the )?model"
-        r"|model identifier is invalid|with on-demand throughput isn|not a valid model",
+        r"|model identifier is invalid|with on-demand throughput isn|not a valid model|must be verified to use the model",
     ),
     Row(
         Kind.NOT_FOUND, "404 of any wording, or a redirect: the address is wrong", at=frozenset({301, 302, 303, 307, 308, 404})

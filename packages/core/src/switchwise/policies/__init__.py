@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from switchwise.policies.next_turn import NextTurn
     from switchwise.policies.rate_limits import RateLimits
     from switchwise.policies.residency import Residency
+    from switchwise.policies.rotation import Rotation
     from switchwise.policies.rules import Rules
     from switchwise.policies.stick import Stick
     from switchwise.policies.weighted import Weighted
@@ -64,6 +65,7 @@ __all__ = [
     "NextTurn",
     "RateLimits",
     "Residency",
+    "Rotation",
     "Rules",
     "Stick",
     "Weighted",

@@ -1,7 +1,8 @@
 """Keep a thread at the key that it has called last, and give new threads the key with the fewest calls in flight.
 
-The router adds it, last in the chain, where several keys of one model are in the pool (`Target.key_of`). It breaks ties only: whether a key may be
-called is decided by `Healthy`, `Headroom` and the budgets, each of which keeps its own account of a key.
+Use it to place the rotation of keys yourself, or to give it a store of its own: where several keys of one model are in the pool
+(`Target.key_of`) and the chain has none, the router adds one at the end. Not for regions or servers, see `LeastBusy`. It breaks ties only: whether a
+key may be called is decided by `Healthy`, `Headroom` and the budgets, each of which keeps its own account of a key.
 
 Source: least outstanding requests with session affinity, as load balancers have it; ties by rendezvous hashing (D. G. Thaler and C. V. Ravishankar,
 "Using name-based mappings to increase hit rates", IEEE/ACM Transactions on Networking 6, 1998), so that a restarted process makes the same choice.
@@ -86,9 +87,10 @@ class Rotation(TracksLoad):
 
 
 def with_rotation(pool: Pool, policies: Sequence[Policy], rotation: Rotation) -> tuple[Policy, ...]:
-    """The chain, which ends with `rotation` where several keys of one model are in the pool."""
+    """The chain, which ends with `rotation` where several keys of one model are in the pool and it has no other."""
     others = [policy for policy in policies if policy is not rotation]
-    return (*others, rotation) if pool.rotating else tuple(others)
+    given = any(isinstance(policy, Rotation) for policy in others)
+    return (*others, rotation) if pool.rotating and not given else tuple(others)
 
 
 def _among(targets: Sequence[Target], keys: frozenset[str]) -> list[Target]:
