@@ -122,7 +122,9 @@ def _holds_an_answer(frame: FrameType) -> bool:
 
 def _read_from_nothing(error: BaseException, frame: FrameType) -> bool:
     """Whether the code of `frame` reads an answer whose body is `null`."""
-    nothing = error.obj is None if isinstance(error, AttributeError) else isinstance(error, TypeError) and "NoneType" in str(error)
+    nothing = (
+        error.obj is None if isinstance(error, AttributeError) else isinstance(error, TypeError) and "NoneType" in str(error)
+    )
     return nothing and any(name in frame.f_locals and frame.f_locals[name] is None for name in _ANSWERS)
 
 
