@@ -69,7 +69,9 @@ picture: $(READY)  ## the picture of the README, from a run of the demo
 changes: $(READY)  ## fold changes/*.md into CHANGELOG.md; VERSION=
 	$(RUN) towncrier build --yes --version $(VERSION)
 
-check: lint types layers build test  ## all that a submission must pass
+check: $(READY)  ## all that a submission must pass
+	$(MAKE) --no-print-directory -j2 types lint layers build test-llamaindex
+	$(call tests,$(RUN) pytest)
 
 coverage: $(READY)  ## the branches that the tests take; by itself, since tracing doubles the time
 	$(RUN) pytest -n auto --cov --cov-report=term
