@@ -12,7 +12,7 @@ import pytest
 from switchwise import BudgetExceeded, ConfigurationError, FailureKind, Router, Scope, Target, Usage, View, drive
 from switchwise.config import BadConfiguration
 from switchwise.nouns.exchange.reply import Reply
-from switchwise.testing import Clock, Fails, Script
+from switchwise.testing import Clock, Fails, Says, Script
 
 HEAD = """[targets]
 opus = "anthropic:claude-opus-5-5"
@@ -207,3 +207,17 @@ def test_an_interval_that_is_none_is_refused(path: Path) -> None:
     write(path, '"Healthy"')
     with pytest.raises(ConfigurationError, match="reload=0"):
         Router.from_file(path, reload=0)
+
+
+def test_a_process_that_changes_its_folder_finds_its_files_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    here, head = Path("switchwise.toml"), f'{HEAD}store = "state.db"\njournal = "calls.jsonl"\n'
+    write(here, '{ Rules = { prefer = "strong" } }', head)
+    router = Router.from_file("switchwise.toml")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    write(tmp_path / here, '{ Rules = { prefer = "fast" } }', head)
+    assert router.reload() is True
+    assert ask(router, Script(luna=[Says("Yes.")])) == "Yes."
+    assert {"calls.jsonl", "state.db"} <= {path.name for path in tmp_path.iterdir()}
+    assert not any(Path().iterdir())

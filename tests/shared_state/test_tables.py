@@ -153,6 +153,23 @@ class Mail(TableStore):
     def close(self) -> None: ...
 
 
+def test_a_relative_path_stays_the_same_file_when_the_process_changes_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    store = SqliteTables("state.db")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    tables = SyncedTables(store, heartbeat=3_600.0, grace=0.0)
+    tables.table("counts", 100).update(("", "a"), more)
+    tables.flush()
+    tables.close()
+    assert not Path("state.db").exists()
+    again = SyncedTables(SqliteTables(tmp_path / "state.db"), heartbeat=3_600.0, grace=0.0)
+    assert again.table("counts", 100).get(("", "a")) is not None
+    again.close()
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_nothing_is_lost_or_counted_twice_over_a_bad_line(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)

@@ -56,7 +56,7 @@ def reference(node: Node) -> Reference:
     if kind not in ("env", "file") or not colon or not name or any(char.isspace() for char in name):
         raise node.wrong("keys are not written into this file", 'refer to it: "env:NAME_OF_THE_VARIABLE" or "file:PATH"')
     if kind == "file":
-        name = str(Path(node.document.place(node.path)[0]).parent / name)
+        name = str(Path(node.document.place(node.path)[0]).absolute().parent / name)
     return Reference(kind, name)
 
 

@@ -53,7 +53,8 @@ class Source:
             number("from_file", "reload", every, above=True)
         self.recipe, self.observers, self.reachable = recipe, observers, reachable
         self._data = configuration.document.data
-        self.path, self._files = configuration.document.path, configuration.document.files
+        self.path = configuration.document.path.absolute()  # found again when the process changes its folder
+        self._files = [file.absolute() for file in configuration.document.files]
         self._every, self._catalog, self._timer = every, catalog, timer
         self._stamp = _stamp(self._files)
         self._next = timer() + (every or 0)

@@ -259,7 +259,11 @@ def _refers(value: Any) -> bool:
 
 def _path(node: Node) -> Path:
     """A path, relative to the file that names it."""
-    return Path(node.document.place(node.path)[0]).parent / node.text()
+    return _beside(node, node.text())
+
+
+def _beside(node: Node, path: str) -> Path:
+    return Path(node.document.place(node.path)[0]).absolute().parent / path
 
 
 def _is_number(value: Any) -> bool:
@@ -343,6 +347,8 @@ def shared_state(node: Node) -> SharedState:
     at = Node(node.document, (*node.path, "address"), found.address) if isinstance(node.value, dict) else node
     if found.address.startswith(("env:", "file:")):
         return replace(found, address=str(reference(at)))
+    if "://" not in found.address:
+        return replace(found, address=str(_beside(at, found.address)))
     if "://" in found.address and urlsplit(found.address).password:
         raise at.wrong("there is a password in this address", 'keep it elsewhere and refer to it: "env:NAME_OF_THE_VARIABLE"')
     return found

@@ -42,7 +42,7 @@ class JsonLines(Observer):
         whole("JsonLines", "keep", keep)
         if not isinstance(path, str | Path):
             raise ConfigurationError(f"JsonLines({path!r:.80}): give the path of a file")
-        self.path = Path(path)
+        self.path = Path(path).absolute()
         self._texts, self._most, self._keep = texts, most_bytes, keep
         self._lock = rlock()  # the garbage collector may close an abandoned stream in the middle
         self._file: IO[str] | None = None

@@ -41,7 +41,7 @@ class SqliteJournal(Observer):
     def __init__(self, path: str | Path, *, texts: bool = False, keep: float | None = None) -> None:
         if keep is not None:
             number("SqliteJournal", "keep", keep, above=True)
-        self.path = Path(path)
+        self.path = Path(path).absolute()
         self._texts, self._keep = texts, keep
         self._lock = rlock()
         self._base: sqlite3.Connection | None = None

@@ -33,8 +33,7 @@ class SqliteFile:
     """
 
     def __init__(self, who: str, path: str | Path, timeout: float, schema: tuple[str, ...]) -> None:
-        self.path = str(path)
-        self.name = str(Path(path).absolute())
+        self.path = self.name = str(Path(path).absolute())  # it stays the same file when the process changes its folder
         self._timeout, self._schema = timeout, schema
         self._lock = _LOCKS.setdefault(self.name, lock())
         self._connection: sqlite3.Connection | None = None
