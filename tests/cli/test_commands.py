@@ -162,19 +162,17 @@ def test_drill_shows_who_would_answer_after_how_long_and_at_what_price(home: Pat
     found = read("drill", "--fault", "rate_limit", "--latency", "0.2")
     cases = {case["failing"]: case for case in found["cases"]}
     assert {name: case["answered"] for name, case in cases.items()} == {
-        "nobody": "opus",
+        "none": "opus",
         "opus": "luna",
         "luna": "opus",
         "all": None,
     }
     assert cases["opus"]["tried"] == [["opus", "rate_limit"], ["luna", "answered"]]
-    assert cases["nobody"]["seconds"] >= 0.2
-    assert cases["nobody"]["cost"] == cases["luna"]["cost"] > cases["opus"]["cost"] > 0
+    assert cases["none"]["seconds"] >= 0.2
+    assert cases["none"]["cost"] == cases["luna"]["cost"] > cases["opus"]["cost"] > 0
     assert not (home / "calls.jsonl").exists()  # a drill is no traffic
     told = run("drill").stdout
-    assert told.startswith(
-        "Router main: Whichever target fails (overloaded), another one answers; opus does when nobody fails."
-    )
+    assert told.startswith("Router main: Whichever target fails (overloaded), another one answers; opus does when none fails.")
     assert "price: USD of the answer, with nothing cached" in told
 
 

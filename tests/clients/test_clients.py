@@ -421,7 +421,7 @@ def test_a_temperature_beyond_a_providers_scale_is_its_highest(provider: Loopbac
         ("Hello", {}, "'role': 'user'"),
         ([], {}, "give a list"),
         (HELLO[0], {}, "give a list"),
-        ([{"content": "Hello"}], {}, "no message.*'role'"),
+        ([{"content": "Hello"}], {}, "not a message.*'role'"),
         ([{"role": "usr", "content": "Hello"}], {}, "'usr'.*assistant"),
         (HELLO, {"tools": ["weather"]}, "'function'"),
         (HELLO, {"tools": [WEATHER], "tool_choice": 7}, "tool_choice=7"),

@@ -41,7 +41,7 @@ BROKEN: dict[str, tuple[str, int, str, str, str]] = {
         '[targets.own]\nprovider = "vllm"\nmodel = "q"\nbase_url = "localhost:8000"\n',
         4,
         "targets.own.base_url",
-        "'localhost:8000' is no address",
+        "'localhost:8000' is not an address",
         "https://",
     ),
     "an unknown API": ('[targets.luna]\nprovider = "openai"\napi = "response"\n', 3, "targets.luna.api", "'response' is unknown", "'responses'"),
@@ -168,7 +168,7 @@ def test_a_problem_in_an_included_file_names_that_file(tmp_path: Path) -> None:
 YAML_BROKEN = {
     "a tab": ("targets:\n\tluna: openai:gpt-6-luna\n", 2, "no YAML"),
     "a field twice": ("targets:\n  luna: openai:gpt-6-luna\n  luna: openai:gpt-6-sol\n", 3, "'luna' occurs twice"),
-    "a key that is a number": ("targets:\n  1: openai:gpt-6-luna\n", 2, "the key '1' is no text"),
+    "a key that is a number": ("targets:\n  1: openai:gpt-6-luna\n", 2, "the key '1' is not a text"),
     "no table": ("- targets\n", 1, "no table"),
     "a bomb of aliases": (
         "a: &a [x, x, x, x, x, x, x, x, x, x]\n"

@@ -39,7 +39,7 @@ CASES: dict[str, tuple[str, str, str, str, str, str]] = {
         "anthropic has no model 'claude-opus-55' that is known here",
         "did you mean 'claude-opus-",
     ),
-    "a provider that nobody knows": ('opus = "antropic:claude-opus-5-5"\n' + TWO.splitlines()[1], '"Fits"', "error", "targets.opus", "nobody is known as 'antropic'", "did you mean 'anthropic'?"),
+    "a provider that nobody knows": ('opus = "antropic:claude-opus-5-5"\n' + TWO.splitlines()[1], '"Fits"', "error", "targets.opus", "unknown provider 'antropic'", "did you mean 'anthropic'?"),
     "no price": ('own = "openai:gpt-own"\n' + TWO, '"Fits"', "warning", "targets.own", "no price is known for gpt-own", "price = { input"),
     "a key that is not set": ('luna = { provider = "openai", model = "gpt-6-luna", key = "env:NOT_SET_ANYWHERE" }\nopus = "anthropic:claude-opus-5-5"', BUDGET, "error", "targets.luna.key", "the variable NOT_SET_ANYWHERE is not set", "export NOT_SET_ANYWHERE="),
     "hidden retries": ('opus = { provider = "anthropic", model = "claude-opus-5-5", settings = { max_retries = 3 } }\nluna = "openai:gpt-6-luna"', BUDGET, "warning", "targets.opus.settings", "retries 3 times before the router sees", "leave max_retries out"),

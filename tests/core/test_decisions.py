@@ -123,7 +123,7 @@ def test_roles_are_words_for_targets() -> None:
 def test_an_unknown_level_or_role_is_refused_at_construction() -> None:
     with pytest.raises(ConfigurationError, match="per='conversation' is not a level"):
         hold(ByAgent(), per="conversation")
-    with pytest.raises(ConfigurationError, match="unheld already means per step"):
+    with pytest.raises(ConfigurationError, match="already decides per step"):
         hold(ByAgent(), per="step")
     with pytest.raises(ConfigurationError, match="'smart' is neither"):
         Router(ABC, hold(ByAgent(coder="smart"), per="agent"))
@@ -132,7 +132,7 @@ def test_an_unknown_level_or_role_is_refused_at_construction() -> None:
 def test_a_verifier_needs_a_second_target_and_a_policy_must_be_callable() -> None:
     with pytest.raises(ConfigurationError, match="second model"):
         Router(Pool([Target("a")]), verify=lambda view, reply: None)  # type: ignore[arg-type,return-value]
-    with pytest.raises(ConfigurationError, match="no policy"):
+    with pytest.raises(ConfigurationError, match="not a policy"):
         Router(ABC, "cheapest")  # type: ignore[arg-type]
 
 

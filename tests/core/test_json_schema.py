@@ -129,8 +129,8 @@ def test_a_refusal_names_the_place_and_the_keyword() -> None:
 @pytest.mark.parametrize(
     ("schema", "told"),
     [
-        ({"type": "int"}, "'int' is no type; the types are object, array"),
-        ({"properties": {"n": {"type": ["string", "int"]}}}, "is no type; the types are object"),
+        ({"type": "int"}, "'int' is not a type; the types are object, array"),
+        ({"properties": {"n": {"type": ["string", "int"]}}}, "is not a type; the types are object"),
         ({"required": "city"}, "required"),
         ({"required": [1]}, "required"),
         ({"minLength": -1}, "minLength"),

@@ -87,7 +87,7 @@ def test_threads_together_pass_no_limit():
 
 @pytest.mark.parametrize(
     ("wrong", "says"),
-    [({}, "requests=, tokens= or in_flight="), ({"requests": 0}, "from 1"), ({"requests": 1, "per": "request"}, "no rate")],
+    [({}, "requests=, tokens= or in_flight="), ({"requests": 0}, "from 1"), ({"requests": 1, "per": "request"}, "not a rate")],
 )
 def test_what_cannot_be_is_refused(wrong, says):
     with pytest.raises(ConfigurationError, match=says):

@@ -163,11 +163,11 @@ def test_the_command_prints_a_table_and_draws(capsys, tmp_path):
     ("arguments", "complaint"),
     [
         (["replay", "nowhere"], "no recording there"),
-        (["replay", str(SAMPLE), "--pair", "claude-opus-4-5"], "is no pair"),
+        (["replay", str(SAMPLE), "--pair", "claude-opus-4-5"], "is not a pair"),
         (["replay", str(SAMPLE), "--pair", "claude-opus-4-5/nobody"], "no price for 'nobody'"),
         (["replay", str(SAMPLE), "--router", "nowhere"], "names no router: write module:name"),
         (["replay", str(SAMPLE), "--router", "no.such.module:router"], "cannot import 'no.such.module'"),
-        (["replay", str(SAMPLE), "--router", "switchwise:Pool"], "is no Router"),
+        (["replay", str(SAMPLE), "--router", "switchwise:Pool"], "is not a Router"),
     ],
 )
 def test_a_mistake_is_told_in_one_line(arguments, complaint, capsys):

@@ -119,7 +119,7 @@ def test_a_router_is_found_by_its_place(tmp_path, name, fits):
     if fits:
         assert load_router(f"{tmp_path}/made.py:{name}").pool.targets[0].name == "opus"
     else:
-        with pytest.raises(ConfigurationError, match=r"is no Router|has no 'nothing'"):
+        with pytest.raises(ConfigurationError, match=r"is not a Router|has no 'nothing'"):
             load_router(f"{tmp_path}/made.py:{name}")
 
 

@@ -154,9 +154,9 @@ def test_a11_a_name_means_all_keys_and_what_concerns_the_model_is_not_asked_of_i
 
 
 def test_a11_keys_of_different_models_are_refused() -> None:
-    with pytest.raises(ConfigurationError, match="'b' is no key of 'a': give keys of one model and effort"):
+    with pytest.raises(ConfigurationError, match="'b' is not a key of 'a': give one model and effort"):
         Pool([Target("a", "openai", "gpt-5"), Target("b", "openai", "gpt-6", key_of="a")])
-    with pytest.raises(ConfigurationError, match="'gpt#2' is no key of 'gpt'"):
+    with pytest.raises(ConfigurationError, match="'gpt#2' is not a key of 'gpt'"):
         Clients({"gpt": [OpenAIClient(api_key="one", model="gpt-5"), OpenAIClient(api_key="two", model="gpt-6-luna")]})
     with pytest.raises(ConfigurationError, match="empty list for 'gpt'"):
         Clients({"gpt": []})

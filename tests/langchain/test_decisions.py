@@ -380,7 +380,7 @@ class TestWhatItIsShown:
 class TestWhatItIsMadeOf:
     def test_labels_that_the_question_does_not_have_are_refused(self, provider: LoopbackProvider) -> None:
         with pytest.raises(
-            ConfigurationError, match="'simple' is no answer to its question; those are: 'easy', 'hard', 'other'"
+            ConfigurationError, match="'simple' is not an answer to its question; those are: 'easy', 'hard', 'other'"
         ):
             ByDecision(openai_decisions(provider), OPENAI_QUESTIONS["choice"](), {"simple": "fast"})
 

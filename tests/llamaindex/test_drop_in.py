@@ -185,8 +185,8 @@ class TestConfiguration:
         [
             (lambda llm: Switchwise(), "models= is empty"),
             (lambda llm: Switchwise([llm, llm]), "twice: give a mapping"),
-            (lambda llm: Switchwise(["nobody:model"]), "nobody can build"),
-            (lambda llm: Switchwise([3]), "is no LLM"),
+            (lambda llm: Switchwise(["nobody:model"]), "cannot be built"),
+            (lambda llm: Switchwise([3]), "is not an LLM"),
             (lambda llm: Switchwise([llm], temperature=0.2), "temperature: no model takes this setting"),
             (lambda llm: Switchwise([llm], rate_limiter=object()), "rate_limiter: no model takes this setting"),
             (lambda llm: Switchwise({"a": llm}, router=Router(Pool([Target("b")]))), "only one of them names a, b"),

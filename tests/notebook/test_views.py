@@ -104,7 +104,7 @@ def test_why_not_names_the_opinion_that_counted(router: Router) -> None:
     assert plain.why_not("luna").startswith("luna is called: Cheapest (step): ")
     alone = Router(Pool([Target("a"), Target("b")])).explain()
     assert alone.why_not("b") == "b comes after a: no policy prefers either, and the pool lists a first"
-    with pytest.raises(ConfigurationError, match="'lunar' is no target of this pool; it has: opus, sol, luna"):
+    with pytest.raises(ConfigurationError, match="'lunar' is not a target of this pool; it has: opus, sol, luna"):
         gold.why_not("lunar")
 
 

@@ -1,1 +1,1 @@
-"""Shared by all adapters: the models that the user gives, the view builder, the decision record."""
+"""Shared by all adapters: the user's models, the view builder, the decision record."""

@@ -1,7 +1,7 @@
-"""The address and the key that a model of a framework is set to, found by how its fields are named.
+"""Find the address and the key of a framework's model, by the names of its fields.
 
-Every integration names them after itself (`openai_api_base`, `anthropic_api_url`, `mistral_api_key`), so suffixes decide; what a field
-does not say, the SDK client that the integration keeps does.
+Every integration names them after itself (`openai_api_base`, `anthropic_api_url`, `mistral_api_key`), so suffixes decide; missing values
+are read from the integration's SDK client.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _KEY = re.compile(r"(^|_)(api_key|api_token|auth_token|access_key_id|access_toke
 _LONGEST = (*LONGEST, "num_predict")
 _MORE = ("model_kwargs", "additional_kwargs", "options", "extra_body")
 _ASKED = ("_api_key_provider", "_azure_ad_token_provider", "azure_ad_token_provider")
-"""Attributes of SDK clients that ask a function for their key."""
+"""Attributes of SDK clients with a function for their key."""
 
 
 def names_a_key(field: str) -> bool:
-    """Whether a field of a model is for its key, by its name.
+    """Return whether a field of a model is for its key, by its name.
 
     >>> names_a_key("api_key"), names_a_key("key_terms")
     (True, False)
@@ -52,7 +52,7 @@ def whereabouts(fields: Mapping[str, Any], client: Any = None) -> tuple[str, Any
 
 
 def defaults_of(fields: Mapping[str, Any]) -> Defaults:
-    """What a client or a model of a framework asks for by itself.
+    """Default settings of a client or a framework's model.
 
     Parameters:
         fields: of the model, or parameters of every request, by name; what they hold under `model_kwargs` and its like counts first.

@@ -1,7 +1,7 @@
-"""The headers of HTTP answers, where a framework keeps them to itself.
+"""Capture the headers of HTTP responses, which frameworks do not expose.
 
-An adapter listens before it calls a model; the model's SDK client, a copy of ours, notes the headers of each answer for whoever listens in this
-context. An answer's headers come before its first chunk, so calls that follow each other in one context do not mix.
+An adapter listens before it calls a model; our copy of the model's SDK client records the headers of each response for the listener in
+this context. Headers arrive before the first chunk, so consecutive calls in one context do not mix.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 
 class Heard:
-    """What was heard since: the headers of the last answer; None: none came."""
+    """Captured headers of the last response; None if there was none."""
 
     headers: Mapping[str, str] | None = None
 
@@ -23,21 +23,21 @@ _LISTENS: ContextVar[Heard | None] = ContextVar("switchwise_heard", default=None
 
 
 def listen() -> Heard:
-    """Note the headers of answers that come in this context from now on."""
+    """Capture the headers of responses in this context from now on."""
     heard = Heard()
     _LISTENS.set(heard)
     return heard
 
 
 def note(headers: Mapping[str, str]) -> None:
-    """An answer with these headers has come."""
+    """Record the headers of a response."""
     heard = _LISTENS.get()
     if heard is not None:
         heard.headers = headers
 
 
 def listening(client: Any) -> Any:
-    """A copy of an SDK client that notes the headers of its answers; the client itself where that cannot be."""
+    """Return a copy of an SDK client that records headers; the client itself if that is not possible."""
     http: Any = getattr(client, "_client", None)
     if isinstance(http, _Notes) or not (hasattr(http, "send") and hasattr(http, "build_request")):
         return client

@@ -1,4 +1,4 @@
-"""One model at several efforts: as many targets."""
+"""One model at several efforts, as separate targets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from switchwise.nouns.target import Target
 
 @dataclass(frozen=True, slots=True)
 class AtEffort:
-    """A model as it is called with one level of effort.
+    """A model at one level of effort.
 
     Parameters:
         model: the framework's model, its `provider:model` string, or a client of the SDKs.
@@ -29,11 +29,11 @@ def efforts(model: Any, *levels: str) -> tuple[AtEffort, ...]: ...
 def efforts(model: Any, *levels: str) -> tuple[Any, ...]:
     """One model at several efforts, as entries of `models=`, of `Clients`, or, from a `Target`, of a pool.
 
-    Each is a target of its own, named `model@level`: with a price, a prompt cache, and outcomes of its own. Two or three
-    levels are enough: some 500 runs do not separate neighbours.
+    Each is a separate target, named `model@level`, with its own price, prompt cache and outcomes. Two or three levels are enough: 500
+    runs do not separate neighbours.
 
     Parameters:
-        model: a target, or whatever the adapter takes for a model.
+        model: a target, or a model as accepted by the adapter.
         levels: in the provider's words, strongest first as in a pool.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The models that the user of an adapter gives: by name, as objects or as `provider:model`."""
+"""The user's models, by name, as objects or as `provider:model`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ N = TypeVar("N", bound=Named)
 
 
 def named(thing: object) -> str:
-    """What somebody gave, in a few words: the text of a model may be as long as its profile.
+    """Describe an argument in a few words: the repr of a model may be long.
 
     >>> named("gpt"), named(3.5), named(int)
     ("'gpt'", 'a float', 'the class int')
@@ -40,10 +40,10 @@ _SETTINGS = frozenset(
 
 
 def refuse_slips(options: Mapping[str, Any]) -> None:
-    """Refuse settings that are nearly a usual one: frameworks send them to the provider, or drop them.
+    """Refuse misspelled settings, which frameworks would send to the provider, or drop.
 
     Raises:
-        ConfigurationError: the message says which was meant.
+        ConfigurationError: the message names the probable one.
     """
     for name in options:
         near = () if name in _SETTINGS else get_close_matches(name, _SETTINGS, 1, 0.86)
@@ -69,7 +69,7 @@ def by_name(
         wrap: (name, model) -> the model as a target, a dataclass with `name`, `effort` and `key_of`; the name may be empty.
 
     Raises:
-        ConfigurationError: there is none, two have one name, or options are given that nothing takes.
+        ConfigurationError: no model is given, two have one name, or an option is not used by any model.
     """
     if isinstance(models, str) or not isinstance(models, Collection | Iterator):  # a model may well be iterable
         raise ConfigurationError(f"models= is {named(models)}: give a list, models=[...], or a mapping of names to {what}s")

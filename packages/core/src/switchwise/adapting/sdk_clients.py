@@ -1,12 +1,12 @@
-"""The SDK clients behind models: without retries of their own, and with connections that belong to the running event loop.
+"""SDK clients of models: without their own retries, and with connections of the running event loop.
 
 Rules:
-1. What the caller gives stays as it is: copies are changed. An SDK's copy shares its connections with the original.
-2. An SDK retries twice by default, LlamaIndex three or ten times, and sleeps as long as a provider says: with another target there, that
-   one would wait. Retries that nobody asked for are switched off; those that somebody set are kept, with a `HiddenRetries` warning.
-3. The headers of their answers are noted for whoever listens: see `answer_headers`.
-4. An asynchronous connection belongs to the event loop that opened it: each loop has connections of its own. An HTTP client that the
-   caller made, or one behind a proxy, is used as it is.
+1. The caller's objects are not changed, only copies. An SDK's copy shares its connections with the original.
+2. An SDK retries twice by default, LlamaIndex three or ten times, and sleeps as long as a provider says, which delays fallback. Default
+   retries are switched off; explicitly set ones are kept, with a `HiddenRetries` warning.
+3. The headers of their responses are captured: see `answer_headers`.
+4. An asynchronous connection belongs to the event loop that opened it: each loop has its own connections. A caller's HTTP client, or one
+   with a proxy, is used unchanged.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from switchwise.adapting.answer_headers import listening
 
 T = TypeVar("T")
 DEFAULT_RETRIES = 2
-"""What the SDKs of OpenAI and Anthropic do where nobody says."""
+"""Default retries of the SDKs of OpenAI and Anthropic."""
 
 
 class HiddenRetries(UserWarning):
-    """A model or SDK client retries by itself: the router sees a failure late, and a dead target costs several requests."""
+    """Warning: a model or SDK client has its own retries, so the router sees failures late, and a dead target costs several requests."""
 
 
 def is_sdk_client(thing: object) -> bool:
-    """Whether it is a client of an SDK that is generated as OpenAI's and Anthropic's are: with `max_retries` and copies.
+    """Return whether it is a client of a generated SDK like OpenAI's and Anthropic's, with `max_retries` and copies.
 
     >>> is_sdk_client("gpt-6-luna")
     False

@@ -17,16 +17,16 @@ from switchwise.nouns.validation import users_level
 
 
 class Unpriced(UserWarning):
-    """A target was made whose price nobody knows: budgets in USD and orders by price cannot count it."""
+    """Warning of a target without a known price: budgets in USD and orders by price cannot count it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known about a model.
+    """Price and capabilities of a model.
 
     Parameters:
         price: None: unknown.
-        can: its capabilities; each may be unknown.
+        can: capabilities; each may be unknown.
     """
 
     price: Price | None = None
@@ -40,13 +40,12 @@ class Catalog:
     """Prices and capabilities by provider and model.
 
     Parameters:
-        overrides: (provider, model) -> what you know better. A field that is None is looked up further.
-        variant: request properties with a price of their own, such as `{"service_tier": "flex"}` (OpenAI) or
-            `{"speed": "fast"}` (Anthropic).
-        clock: seconds since the epoch. Prices that begin on a date count from that date on; they are resolved once, at look-up.
+        overrides: (provider, model) -> `Known`. Fields that are None are looked up as usual.
+        variant: request properties with a separate price, such as `{"service_tier": "flex"}` (OpenAI) or `{"speed": "fast"}` (Anthropic).
+        clock: seconds since the epoch. Prices with a start date count from that date; they are resolved once, at look-up.
 
     Raises:
-        ConfigurationError: a key of the overrides is no pair.
+        ConfigurationError: a key of the overrides is not a pair.
 
     >>> catalog = Catalog({("openai", "gpt-4o"): Known(price=Price(input=2, output=8))})
     >>> known = catalog.look_up("openai", "gpt-4o")
@@ -63,7 +62,7 @@ class Catalog:
     ) -> None:
         self._overrides = dict(overrides or {})
         if strange := [key for key in self._overrides if not (isinstance(key, tuple) and len(key) == 2)]:
-            raise ConfigurationError(f"Catalog: {strange[0]!r} is no key: write ('provider', 'model'): Known(...)")
+            raise ConfigurationError(f"Catalog: {strange[0]!r} is not a key: write ('provider', 'model'): Known(...)")
         for key, known in self._overrides.items():
             if not isinstance(known, Known):
                 raise ConfigurationError(f"Catalog: {key!r}: {known!r:.80} is not Known(price=..., can=...)")
@@ -71,10 +70,10 @@ class Catalog:
         self._clock = clock
 
     def look_up(self, provider: str, model: str) -> Known:
-        """What is known about a model; nothing at all where it is unknown.
+        """Return price and capabilities of a model; all None if it is unknown.
 
         Parameters:
-            provider: a name such as `openai`, `anthropic`, `google`, `bedrock`; empty: found by the model.
+            provider: a name such as `openai`, `anthropic`, `google`, `bedrock`; empty: derived from the model.
             model: the provider's name of the model; dated names are understood.
         """
         own = self._overrides.get((provider, model), Known())
@@ -96,20 +95,20 @@ class Catalog:
         limits: Limits | None = None,
         defaults: Defaults = _NO_DEFAULTS,
     ) -> Target:
-        """A target with all that is known about its model.
+        """Return a target with the price and capabilities of its model.
 
         Parameters:
-            name: how rules and records call it.
-            provider, model: who serves it, under which name; the model defaults to `name`.
+            name: name in rules and records.
+            provider, model: provider, and its name of the model; the model defaults to `name`.
             price: instead of the listed one.
-            can: fields that are not None count instead of the listed ones.
-            roles: words that rules may use instead of its name.
-            account: `account_of` its address and key.
-            limits: how long a call may take.
-            defaults: what its client asks for by itself.
+            can: fields that are not None replace the listed ones.
+            roles: names that rules may use instead of `name`.
+            account: result of `account_of` for its address and key.
+            limits: time limits of a call.
+            defaults: default settings of its client.
 
         Warns:
-            Unpriced: no price is known, and none was given.
+            Unpriced: no price is known or given.
         """
         if not isinstance(name, str) or not isinstance(model, str):
             raise ConfigurationError(f"target({name!r:.80}, model={model!r:.80}): give words")
@@ -128,7 +127,7 @@ class Catalog:
 
 
 def _near(provider: str, model: str) -> str:
-    """A listed model whose name is close, as a question."""
+    """A suggestion of a listed model with a similar name."""
     from genai_prices.data_snapshot import get_snapshot
 
     known = [listed.id for each in get_snapshot().providers if each.id == provider for listed in each.models]
@@ -137,6 +136,6 @@ def _near(provider: str, model: str) -> str:
 
 
 def _filled(can: Capabilities, further: Capabilities) -> Capabilities:
-    """`can`, with what it does not know taken from `further`."""
+    """`can`, with unknown fields taken from `further`."""
     unknown = [field.name for field in fields(can) if getattr(can, field.name) is None]
     return replace(can, **{name: getattr(further, name) for name in unknown})

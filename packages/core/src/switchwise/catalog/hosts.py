@@ -1,7 +1,7 @@
-"""Maps a base URL to its provider: OpenAI's clients also call compatible servers, and their class name does not say which.
+"""Map a base URL to its provider: OpenAI's clients also call compatible servers, and their class does not show which.
 
-The names are those that the providers' own integrations of LangChain and LlamaIndex go by, so that a provider is one and the same, whichever
-client calls it: its prices are found, and its targets fail together.
+The names are those of the providers' own integrations in LangChain and LlamaIndex, so that a provider has one name for every client: its
+prices are found, and its targets share circuits.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ HOSTS: Mapping[str, str] = {
 
 
 def provider_at(address: str) -> str:
-    """The provider at a base URL; empty: nobody who is known, such as a gateway of your own.
+    """Return the provider at a base URL; empty if unknown, such as your own gateway.
 
     >>> provider_at("https://openrouter.ai/api/v1"), provider_at("https://me.openai.azure.com/"), provider_at("http://127.0.0.1:8000/v1")
     ('openrouter', 'azure', '')
@@ -51,11 +51,11 @@ def provider_at(address: str) -> str:
 
 
 def account_of(address: str, key: object = None) -> str:
-    """The account behind an address and a key: `host#digest`. The key itself cannot be had from it.
+    """Return the account of an address and a key: `host#digest`. The key cannot be recovered from it.
 
     Parameters:
-        address: base URL; empty: not known.
-        key: a text; or a function that gives one, which then stands for the account itself; None: there is none.
+        address: base URL; empty: unknown.
+        key: a text, or a function that returns one, which then identifies the account itself; None: no key.
 
     >>> account_of("https://api.groq.com/openai/v1", "gsk_1"), account_of("http://127.0.0.1:8000/v1"), account_of("")
     ('api.groq.com#7858d77c', '127.0.0.1:8000', '')

@@ -1,11 +1,11 @@
-"""List prices from genai-prices (MIT, Pydantic), as our own plain records.
+"""List prices from genai-prices (MIT, Pydantic), as our own records.
 
-They are resolved once per target: genai-prices needs 70 us per call for what `Price.cost` does in under 1 us. Its snapshot is
-read where it is first needed, never replaced (`set_custom_snapshot` is global to the process), and never fetched.
+They are resolved once per target: genai-prices needs 70 us per call, `Price.cost` under 1 us. Its snapshot is loaded on first use, never
+replaced (`set_custom_snapshot` is global to the process), and never fetched.
 
-Three traps. A write price of None or 0 means "no surcharge", so the input price counts. `context_window` is the whole window,
-prompt and answer together. Prices may depend on the hour: the dearest one is the price, the cheaper parts of the day are its
-`hours`, so that code that does not ask for the hour never counts too little.
+Three pitfalls. A write price of None or 0 means "no surcharge", so the input price applies. `context_window` is the whole window, prompt
+and answer together. Prices may depend on the hour: the highest one is the price, the cheaper parts of the day are its `hours`, so that
+code that ignores the hour never counts too little.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _KEYS = {
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What genai-prices says of a model; its own names of provider and model, empty where it knows neither."""
+    """Entry of genai-prices for a model, with its own names of provider and model; empty if unknown."""
 
     provider: str = ""
     model: str = ""
@@ -61,13 +61,13 @@ class Listed:
 
 
 def priced(provider: str, model: str, now: float, variant: Mapping[str, str] | None = None) -> Listed:
-    """Look a model up.
+    """Look up a model.
 
     Parameters:
-        provider: empty: found by the model.
-        model: its name, dated or not.
+        provider: name; empty: derived from the model.
+        model: name, with or without a date.
         now: seconds since the epoch; prices that begin later do not count yet.
-        variant: request properties with a price of their own.
+        variant: request properties with a separate price.
 
     >>> priced("anthropic", "claude-opus-4-5-20251101", now=0).price.cache_write_1h
     10.0
@@ -83,7 +83,7 @@ def priced(provider: str, model: str, now: float, variant: Mapping[str, str] | N
 
 
 def _over_the_day(info: ModelInfo, now: float, variant: Mapping[str, str] | None) -> Price | None:
-    """The dearest price of the day, with the cheaper parts of it."""
+    """The highest price of the day, with the cheaper parts of the day."""
     today = datetime.fromtimestamp(now, UTC).date()
     edges = sorted({0, DAY, *_edges(info)})
     parts = [(start, end, _price(info.get_prices(_moment(today, start), variant))) for start, end in pairwise(edges)]
@@ -124,7 +124,7 @@ def _second(clock: time) -> int:
 
 
 def _price(listed: ModelPrice) -> Price | None:
-    """Our record; None where text is not priced by the token (speech by the hour)."""
+    """Convert to our record; None if text is not priced by the token (speech by the hour)."""
     rates = {name: value for name, key in _KEYS.items() if (value := getattr(listed, key)) is not None}
     if "input" not in rates:
         return None
@@ -136,7 +136,7 @@ def _price(listed: ModelPrice) -> Price | None:
 
 
 def _level(rates: Mapping[str, Any], limit: int) -> Price:
-    """The price of a prompt that is longer than `limit`, but not than the next limit."""
+    """The price of a prompt longer than `limit`, up to the next limit."""
     at = {name: _rate(rate, limit) for name, rate in rates.items()}
     write, write_1h = at.get("cache_write") or None, at.get("cache_write_1h") or None  # 0: no surcharge
     return Price(at["input"], at.get("output", 0.0), at.get("cache_read"), write, write_1h)

@@ -1,4 +1,4 @@
-"""The `switchwise` command. It is thin: each subcommand reads its arguments and calls a function that anybody can call."""
+"""The `switchwise` command. Each subcommand parses its arguments and calls a public function."""
 
 from switchwise.cli.main import main
 

@@ -58,5 +58,5 @@ app.command("eval", rich_help_panel=MEASURE)(evaluate)
 
 @app.command("loopback", rich_help_panel=BEGIN, add_help_option=False, context_settings={"ignore_unknown_options": True})
 def loopback(context: typer.Context, words: Annotated[list[str] | None, typer.Argument()] = None) -> None:
-    """Serve a provider on this machine: no key, no cost."""  # it reads its arguments itself: `main` has passed it on before typer sees it
+    """Run a local provider: no key, no cost."""  # it parses its own arguments: `main` calls it before typer
     raise typer.Exit(context.obj(["loopback", *(words or ())]))

@@ -1,4 +1,4 @@
-"""`switchwise audit`: what a journal's calls cost, by agent and phase, and what could have gone cheaper."""
+"""`switchwise audit`: the cost of a journal's calls, by agent and phase, and possible savings."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def audit(
     ] = None,
     json_: AsJson = False,
 ) -> None:
-    """What a journal's calls cost, by agent and phase, and what could have gone cheaper."""
+    """Show the cost of a journal's calls, by agent and phase, and possible savings."""
     from switchwise.evaluation.live.audit import audit as look_back
     from switchwise.observe.journal.json_lines import read
     from switchwise.quality import load_quality

@@ -1,4 +1,4 @@
-"""`switchwise batch`: requests of a file, answered within a day at half the price."""
+"""`switchwise batch`: deferred requests from a file, answered within a day at half the price."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def submit(
     router: RouterName = None,
     json_: AsJson = False,
 ) -> None:
-    """Decide about the requests of a file, and send them in one batch per target. All of them are taken on, or none."""
+    """Add the requests of a file, all or none, and send them in one batch per target."""
     with _opened(file, config, router) as batches:
         batches.add_all({"hours": hours, **request} for request in _read(requests))
         _print_progress(batches.submit(), json_)
@@ -43,7 +43,7 @@ def submit(
 
 @batch.command()
 def status(file: File = _KEPT, json_: AsJson = False) -> None:
-    """Show how far the requests are, as of the last look. Nobody is called."""
+    """Show the progress of the requests as of the last poll, without any call."""
     from switchwise.clients.batch import progress_of
 
     _print_progress(progress_of(file), json_)
@@ -58,7 +58,7 @@ def fetch(
     config: ConfigFile = None,
     router: RouterName = None,
 ) -> None:
-    """Look at the batches, and print what is known so far, a line of JSON for each request. Exit status 1: something is still open."""
+    """Poll the batches, and print the results so far, a line of JSON per request. Exit status 1: some requests are open."""
     with _opened(file, config, router) as batches:
         progress = batches.wait(every) if wait else batches.poll()
         printed = []
@@ -90,7 +90,7 @@ def _read(path: Path) -> Iterator[dict[str, Any]]:
         try:
             request = json.loads(line)
         except ValueError as error:
-            raise ConfigurationError(f"{path}, line {number}: this is no JSON: {error}") from error
+            raise ConfigurationError(f"{path}, line {number}: this is not JSON: {error}") from error
         if not isinstance(request, dict) or "messages" not in request:
             raise ConfigurationError(f'{path}, line {number}: give {{"messages": [...], ...}}')
         yield request

@@ -1,4 +1,4 @@
-"""`switchwise chat`: talk to a router, and see where each turn goes."""
+"""`switchwise chat`: chat with a router, and see the target of each turn."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def chat(
     session: Annotated[str, typer.Option(help="Name of the session.")] = "chat",
     json_: AsJson = False,
 ) -> None:
-    """Talk to a router: each answer says who gave it, why, and what it cost. Reads lines from a pipe, too."""
+    """Chat with a router; shows target, reason and cost of each answer. Reads lines from a pipe too."""
     from switchwise.clients import Clients
 
     clients = Clients.from_file(config, router)

@@ -1,4 +1,4 @@
-"""`switchwise check`: what in a configuration cannot work, and what is likely to be regretted."""
+"""`switchwise check`: errors and warnings of a configuration."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def check(
     strict: Annotated[bool, typer.Option("--strict", help="Warnings count as errors for the exit status.")] = False,
     json_: AsJson = False,
 ) -> None:
-    """Look for what cannot work: offline, unless --live. Exit status 1: something was found that will fail."""
+    """Check a configuration, offline unless --live. Exit status 1: there are errors."""
     from switchwise.config import BadConfiguration, find, findings, load
 
     path = find(file or config)

@@ -1,4 +1,4 @@
-"""`switchwise doctor`: what of this machine switchwise would use."""
+"""`switchwise doctor`: what switchwise would use on this machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.text import Text
 
 from switchwise.cli.output import AsJson, ConfigFile, as_json, tell
 
-PACKAGES = {  # distribution: what it is for
+PACKAGES = {  # distribution: its purpose
     "openai": "SDK clients and LangChain's or LlamaIndex's OpenAI models",
     "anthropic": "SDK clients and LangChain's or LlamaIndex's Anthropic models",
     "genai-prices": "prices and context windows",
@@ -34,12 +34,12 @@ PACKAGES = {  # distribution: what it is for
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """One thing that was looked at.
+    """One check.
 
     Parameters:
-        what: its name.
+        what: name.
         state: `ok`, `missing` or `bad`.
-        detail: what was found.
+        detail: result.
     """
 
     what: str
@@ -48,7 +48,7 @@ class Sign:
 
 
 def doctor(config: ConfigFile = None, json_: AsJson = False) -> None:
-    """Look at Python, packages, keys and configuration. Exit status 1: something is broken; what is merely missing is no fault."""
+    """Check Python, packages, keys and configuration. Exit status 1: something is broken; missing optional parts do not count."""
     signs = [*_versions(), *_keys(), *_configuration(config)]
     bad = [sign for sign in signs if sign.state == "bad"]
     if json_:

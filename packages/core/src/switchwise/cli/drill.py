@@ -1,4 +1,4 @@
-"""`switchwise drill`: let targets fail, and see who would answer. People forget to test their fallbacks."""
+"""`switchwise drill`: simulate failures of targets, and see which one answers."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one request while some targets failed.
+    """Result of one request while some targets fail.
 
     Parameters:
-        failing: whom it was.
-        answered: who answered; None: nobody.
-        tried: the attempts, as target and what became of it.
-        seconds: that the caller would have waited, pauses included.
-        cost: USD of the answer; None: there is none, or no price is known.
+        failing: failing targets.
+        answered: target of the answer; None: no answer.
+        tried: attempts, as target and result.
+        seconds: wait of the caller, pauses included.
+        cost: USD of the answer; None: no answer, or no price.
         message: the caller's error if no target answered.
     """
 
@@ -53,9 +53,9 @@ def drill(
     latency: Annotated[float, typer.Option(min=0, max=60, help="Seconds until a target begins to answer.")] = 0.0,
     json_: AsJson = False,
 ) -> None:
-    """Let each target fail in turn, each provider, and all together, on this machine, and show who would answer.
+    """Simulate failures of each target, each provider, and all together, on this machine, and show which target answers.
 
-    Nobody outside is called. Exit status 1: a single failure leaves a request without an answer.
+    No external provider is called. Exit status 1: a single failure leaves a request without an answer.
     """
     try:
         from switchwise_loopback import Fault, LoopbackProvider
@@ -73,13 +73,13 @@ def drill(
     with (
         LoopbackProvider(latency={"*": latency}, strict=False) as provider,
         working("loading the SDKs") as now,
-        _silence("switchwise"),  # that a circuit opened is what this is for
+        _silence("switchwise"),  # opened circuits are expected here
     ):
         clients = _clients(load(path), recipe, provider)
         cases = list(_cases(recipe))
         for done, (failing, names) in enumerate(cases):
             now(f"{failing} failing", done=done, total=len(cases))
-            configuration = load(path)  # nothing is remembered from one case to the next
+            configuration = load(path)  # cases share no state
             provider.clear()
             provider.forget()
             for name in names:
@@ -94,9 +94,9 @@ def drill(
 
 
 def _cases(recipe: Recipe) -> Iterator[tuple[str, Sequence[str]]]:
-    """Who fails, one case after the other."""
+    """Failing targets of each case."""
     names = [target.name for target in recipe.pool]
-    yield "nobody", ()
+    yield "none", ()
     for name in names:
         yield name, [name]
     providers = dict.fromkeys(target.provider for target in recipe.pool)
@@ -110,7 +110,7 @@ def _cases(recipe: Recipe) -> Iterator[tuple[str, Sequence[str]]]:
 
 @contextmanager
 def _silence(name: str) -> Iterator[None]:
-    """Let a log say nothing for a while."""
+    """Silence a log for a block."""
     log = logging.getLogger(name)
     before = log.level
     log.setLevel(logging.CRITICAL + 1)
@@ -121,9 +121,9 @@ def _silence(name: str) -> Iterator[None]:
 
 
 def _clients(configuration: Configuration, recipe: Recipe, provider: LoopbackProvider) -> dict[str, Client]:
-    """A client for each target, which has been called once: the first call of an SDK takes seconds.
+    """A client per target, after a first call, which takes seconds in an SDK.
 
-    Each is called by the name of its target, so that a failure strikes it and not another one of the same model.
+    Each has its target's name as the model, so that a failure affects only this target.
     """
     from switchwise import Call, Shortlist, View
     from switchwise.clients import AnthropicClient, OpenAIClient
@@ -143,7 +143,7 @@ def _clients(configuration: Configuration, recipe: Recipe, provider: LoopbackPro
 
 
 def _ask(configuration: Configuration, recipe: Recipe, failing: str, clients: Mapping[str, Client], tokens: int) -> Outcome:
-    """One request, with real clients and a real failure; pauses are counted and not slept."""
+    """Make one request, with real clients and a simulated failure; pauses are counted, not slept."""
     from switchwise import AllTargetsFailed, Interrupted, NoTarget, Router, Scope, View, drive
     from switchwise.protocols.prompt import Prompt
 
@@ -178,13 +178,13 @@ def _print_outcomes(recipe: Recipe, outcomes: Sequence[Outcome], fault: str) -> 
     if not lost:
         sentence = f"Every request is answered, whoever fails ({fault})."
     elif lost == ["all"]:
-        sentence = f"Whichever target fails ({fault}), another one answers; {usual.answered} does when nobody fails."
+        sentence = f"Whichever target fails ({fault}), another one answers; {usual.answered} does when none fails."
     else:
         sentence = f"Nobody answers when these fail ({fault}): {', '.join(name for name in lost if name != 'all')}."
     rows: list[list[object]] = []
     for outcome in outcomes:
         tried = ", ".join(f"{name} ({became})" for name, became in outcome.tried)
-        answer = Text(outcome.answered, "green") if outcome.answered else Text("nobody", "bold red")
+        answer = Text(outcome.answered, "green") if outcome.answered else Text("none", "bold red")
         rows.append([outcome.failing, answer, f"{outcome.seconds:.2f}", usd(outcome.cost), tried or outcome.message])
     columns = {
         "failing": f"{fault}, for as long as it takes",

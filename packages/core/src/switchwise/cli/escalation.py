@@ -1,4 +1,4 @@
-"""`switchwise escalation`: does a trajectory tell that its run will fail, and what do rules of escalation find, on recorded runs."""
+"""`switchwise escalation`: how well trajectories predict failing runs, and rules of escalation, on recorded runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from switchwise.cli.output import AsJson, as_json, console, working
 
 
 def escalation(folder: Folder, json_: AsJson = False, samples: Samples = 300, seed: Seed = 0) -> None:
-    """What trajectories of recorded runs tell of failure: AUC by step of the signals that Escalate goes by, and simple rules for comparison."""
+    """Measure how well trajectories predict failure: AUC by step of the signals of Escalate, and simple rules for comparison."""
     need_numpy("escalation")
     from switchwise.evaluation.outcomes.runs import read_runs
     from switchwise.evaluation.trials.escalation import escalations, text

@@ -38,7 +38,7 @@ def evaluate(
     seed: Seed = 0,
     jobs: Jobs = None,
 ) -> None:
-    """Routers on recorded outcomes, with 95 % intervals and the baselines that humble them."""
+    """Evaluate routers on recorded outcomes, with 95 % intervals and strong baselines."""
     need_numpy("eval")
     from switchwise.evaluation.outcomes import read_outcomes
     from switchwise.evaluation.trials import evaluate as tried

@@ -1,4 +1,4 @@
-"""`switchwise explain`: who would answer a request, and why."""
+"""`switchwise explain`: which target would answer a request, and why."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def explain(
     pin: Annotated[str, typer.Option(help="The target or role that the caller asks for.")] = "",
     json_: AsJson = False,
 ) -> None:
-    """Show who would answer a request, who is ruled out, and why. Nobody is called."""
+    """Show which target would answer a request, which are ruled out, and why, without any call."""
     from switchwise import Needs, Phase, Router, Scope, Signals, StepKind, View
     from switchwise.config.problems import near
 

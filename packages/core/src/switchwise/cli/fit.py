@@ -1,4 +1,4 @@
-"""`switchwise fit`, `switchwise calibrate` and `switchwise compare`: from recorded outcomes to a router, and between two of them."""
+"""`switchwise fit`, `switchwise calibrate` and `switchwise compare`: train and compare routers on recorded outcomes."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def calibrate(
     seed: Seed = 0,
     jobs: Jobs = None,
 ) -> None:
-    """The value of a solved task at which Worth meets a goal: one of --cost, --quality, --share."""
+    """Find the value of a solved task at which Worth meets a goal: one of --cost, --quality, --share."""
     if sum(goal is not None for goal in (cost, quality, share)) != 1:
         raise ConfigurationError("give one goal: --cost USD, --quality SHARE or --share SHARE")
     need_numpy("calibrate")
@@ -104,7 +104,7 @@ def compare(
     seed: Seed = 0,
     jobs: Jobs = None,
 ) -> None:
-    """Two routers on the same recorded outcomes: every task is put to both as the first call of a session."""
+    """Compare two routers on the same recorded outcomes: each decides every task as the first call of a session."""
     from switchwise.evaluation.routers import load_router
 
     if len(router) != 2:

@@ -12,7 +12,7 @@ import typer
 from switchwise.cli.output import AsJson, as_json, console
 from switchwise.nouns.errors import ConfigurationError
 
-MODELS = {  # provider: its strong and its fast model, and where its key is
+MODELS = {  # provider: its strong and fast model, and its key's variable
     "anthropic": ("opus", "claude-opus-5-5", "haiku", "claude-haiku-5-5", "ANTHROPIC_API_KEY"),
     "openai": ("sol", "gpt-6.1-sol", "luna", "gpt-6-luna", "OPENAI_API_KEY"),
 }

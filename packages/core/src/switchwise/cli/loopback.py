@@ -1,4 +1,4 @@
-"""`switchwise loopback`: a provider on this machine, to try everything without a key."""
+"""`switchwise loopback`: a local provider, to try everything without a key."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from switchwise.nouns.errors import ConfigurationError
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command of `switchwise_loopback`; its exit status.
+    """Run the command of `switchwise_loopback` and return its exit status.
 
     Raises:
         ConfigurationError: it is not installed.

@@ -1,9 +1,8 @@
 """The `switchwise` command.
 
-The commands are on typer and rich (extra `cli`): see `app`. `loopback` is that of the package `switchwise-loopback`, and needs neither.
+The commands use typer and rich (extra `cli`): see `app`. `loopback` is from the package `switchwise-loopback`, and needs neither.
 
-Exit status: 0 done; 1 something was found, or the output could not be written; 2 the arguments or what they name will not do;
-130 interrupted.
+Exit status: 0 done; 1 findings, or the output could not be written; 2 invalid arguments; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ from switchwise.nouns.errors import ConfigurationError, SwitchwiseError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; the exit status.
+    """Run a command and return the exit status.
 
     Parameters:
-        arguments: those of the command line; None: of this process.
+        arguments: command-line arguments; None: those of this process.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -29,8 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SwitchwiseError as error:
         sys.stderr.write(f"switchwise: {error}\n")
         return 2
-    except BrokenPipeError:  # whoever reads has seen enough: `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter says so when it ends
+    except BrokenPipeError:  # the reader has closed the pipe: `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter reports it at exit
         return 1
     except OSError as error:
         sys.stderr.write(f"switchwise: {error}\n")

@@ -1,4 +1,4 @@
-"""What the commands that measure share: their arguments, and the outcomes that they read."""
+"""Shared by measuring commands: arguments and recorded outcomes."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ Samples = Annotated[
 
 
 def need_numpy(command: str) -> None:
-    """Say that it is missing, where it is.
+    """Check that numpy is installed.
 
     Raises:
-        ConfigurationError: numpy is not installed.
+        ConfigurationError: it is not.
     """
     try:
         import numpy  # noqa: F401
@@ -49,10 +49,10 @@ def need_numpy(command: str) -> None:
 
 
 def outcomes_of(folder: Path, name: str | None) -> Outcomes:
-    """The one set of outcomes that is meant.
+    """Return the chosen set of outcomes.
 
     Raises:
-        ConfigurationError: there is none, or there are several and none is named.
+        ConfigurationError: there is none, or there are several and no name is given.
     """
     from switchwise.evaluation.outcomes import read_outcomes
 

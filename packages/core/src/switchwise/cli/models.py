@@ -1,4 +1,4 @@
-"""`switchwise models`: what the catalogue knows."""
+"""`switchwise models`: list models of the catalogue."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def models(
     limit: Annotated[int, typer.Option(min=1, help="How many are shown.")] = 40,
     json_: AsJson = False,
 ) -> None:
-    """List the models that prices are known for."""
+    """List the models with known prices."""
     from genai_prices.data_snapshot import get_snapshot
 
     from switchwise.catalog import look_up
@@ -78,7 +78,7 @@ def models(
         "output": "of the answer",
         "cached": "of the prompt, where it is read from the cache; empty: no price of its own",
         "window": "prompt and answer together, in tokens",
-        "tools": "can call tools; ?: not known, which rules nobody out",
+        "tools": "can call tools; ?: not known, which rules no target out",
     }
     sentence = f"{len(found)} model{'s' if len(found) != 1 else ''} found{more}; prices in USD per million tokens."
     tell(sentence, columns, rows, right=("input", "output", "cached", "window"))

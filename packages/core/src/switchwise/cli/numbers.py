@@ -1,4 +1,4 @@
-"""Numbers and files among the arguments: read within their bounds, or refused with what is wanted."""
+"""Parse numbers and files among the arguments, or refuse them with the expected form."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ ABOVE_0, BELOW_1 = nextafter(0.0, 1.0), nextafter(1.0, 0.0)
 
 
 def number(least: float, most: float, wanted: str) -> Callable[[str], float]:
-    """Reads a number within these bounds, both included.
+    """Return a parser of numbers within these bounds, both included.
 
     Parameters:
-        wanted: what is said of the bounds where a word is refused.
+        wanted: description of the bounds in the error.
     """
 
     def read(word: str | float) -> float:
@@ -23,7 +23,7 @@ def number(least: float, most: float, wanted: str) -> Callable[[str], float]:
             value = float(word)
         except ValueError:
             raise typer.BadParameter(f"{word!r} is not a number: give one {wanted}") from None
-        if not least <= value <= most:  # a NaN is in no range
+        if not least <= value <= most:  # NaN is outside every range
             raise typer.BadParameter(f"{word} is out of range: give a number {wanted}")
         return value
 
@@ -31,7 +31,7 @@ def number(least: float, most: float, wanted: str) -> Callable[[str], float]:
 
 
 def whole(least: int) -> Callable[[str], int]:
-    """Reads a whole number from `least` on."""
+    """Return a parser of whole numbers from `least` on."""
 
     def read(word: str | int) -> int:
         text = str(word)
@@ -43,7 +43,7 @@ def whole(least: int) -> Callable[[str], int]:
 
 
 def drawing(word: str | Path) -> Path:
-    """Reads where a drawing goes; said before the work is done."""
+    """Parse the path of a drawing, before the work is done."""
     path = Path(word)
     if path.suffix not in ("", ".svg"):
         raise typer.BadParameter(f"{word}: drawings are SVG; give a name that ends in .svg")

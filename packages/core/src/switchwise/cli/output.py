@@ -1,4 +1,4 @@
-"""How commands speak: one sentence first, a table whose columns are explained, or JSON; and the options that they share."""
+"""Output of commands: a sentence, a table with explained columns, or JSON; and shared options."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ RouterName = Annotated[
 ]
 
 BEGIN, LOOK, MEASURE = "Begin", "Look", "Measure"
-"""Headings of the help, under which commands stand."""
+"""Headings of commands in the help."""
 RESEARCH = "For experiments"
-"""The heading under which options stand that nobody needs at first."""
+"""Heading of advanced options in the help."""
 
 
 def console(error: bool = False) -> Console:
-    """Where text goes; on a pipe it is as wide as its rows need, and without colours."""
+    """Console for text; on a pipe as wide as its rows need, without colours."""
     made = Console(stderr=error, highlight=False, soft_wrap=False)
     if not made.is_terminal:
         made = Console(stderr=error, highlight=False, width=200, color_system=None)
@@ -42,11 +42,11 @@ def console(error: bool = False) -> Console:
 
 
 def tell(sentence: str, columns: Mapping[str, str], rows: Sequence[Sequence[object]], *, right: Sequence[str] = ()) -> None:
-    """Print a sentence, a table, and what its columns mean.
+    """Print a sentence, a table, and an explanation of its columns.
 
     Parameters:
-        sentence: what there is to know, in one sentence.
-        columns: heading -> what stands below it; empty: it says so itself.
+        sentence: summary in one sentence.
+        columns: heading -> explanation; empty: none needed.
         rows: their cells.
         right: headings of columns of numbers.
     """
@@ -69,9 +69,9 @@ def tell(sentence: str, columns: Mapping[str, str], rows: Sequence[Sequence[obje
 
 @contextmanager
 def working(words: str, total: int | None = None) -> Iterator[Bar]:
-    """Show on the error stream how far work is, and for how long it goes on; nothing where that is no terminal.
+    """Show progress on standard error, if it is a terminal.
 
-    What `switchwise.evaluation` does in parts moves the bar by itself.
+    Work of `switchwise.evaluation` updates the bar automatically.
     """
     with progress_bar(words, total) as bar, watched(lambda done, parts: bar(done=done, total=parts)):
         yield bar

@@ -46,7 +46,7 @@ def query(
     ] = None,
     json_: AsJson = False,
 ) -> None:
-    """Ask a journal by SQL, sum its spend by any dimension, or write it as Parquet. Needs the extra `analytics`."""
+    """Query a journal by SQL, sum its spending by a dimension, or write it as Parquet. Needs the extra `analytics`."""
     from switchwise.report.analytics import TABLE, journal_table, spend_query
 
     if sql and by:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _DEFAULT = Priors()
 _BETWEEN = "between 0 and 1, without these"
-_FAR = 0.25  # a modelled bill this much off the recorded one indicates a mistake in the recording
+_FAR = 0.25  # a modelled bill that differs this much from the recorded one indicates an error in the recording
 _GUESS = "A first guess of switchwise's ({}), to see what a wrong one costs."
 
 MEANS = {
@@ -167,7 +167,7 @@ def replay(
         ),
     ] = None,
 ) -> None:
-    """What recorded sessions would have cost under other models and policies, compared with the exact optimum."""
+    """Compute what recorded sessions would have cost under other models and policies, compared with the exact optimum."""
     from switchwise.evaluation import report
     from switchwise.evaluation.compare import compare_recording
     from switchwise.evaluation.replay import Setting
@@ -245,7 +245,7 @@ def _print_comparison(found: Comparison) -> None:
 
 
 def _sentence(results: Sequence[PairResult]) -> str:
-    """How switchwise compares, in one sentence."""
+    """Summarise the comparison in one sentence."""
     known = [result for result in results if "switchwise" in result.relative and "naive" in result.relative]
     if not known:
         return "Nothing could be compared."
@@ -260,7 +260,7 @@ def _sentence(results: Sequence[PairResult]) -> str:
 
 
 def _paid(bought: Bought) -> list[str]:
-    """What was paid, and would have been."""
+    """The bill, and the bill without routing."""
     journal = bought.journal
     share = ", ".join(f"{calls:,} by {name}" for name, calls in journal.calls.items())
     lines = [f"You paid ${journal.paid:,.4f}: {share}."]
@@ -306,7 +306,7 @@ def _cold(tally: Tally) -> float:
 
 
 def _draw(text: str, path: Path) -> None:
-    """Write the drawing: whole, or not at all."""
+    """Write the drawing atomically."""
     new = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         if path.exists() and not path.is_file():  # a device, a pipe

@@ -1,4 +1,4 @@
-"""`switchwise watch`: what a router does, while it does it."""
+"""`switchwise watch`: follow a router's journal live."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Row:
-    """What one target did.
+    """Counts of one target.
 
     Parameters:
-        answers, failures: attempts that were accepted; that failed or were rejected.
-        cost: USD; of answers whose price is known.
+        answers, failures: accepted attempts; failed or rejected ones.
+        cost: USD of answers with a known price.
         prompt, cached: tokens.
-        seconds: of the answers, together.
+        seconds: total duration of the answers.
     """
 
     answers: int = 0
@@ -45,7 +45,7 @@ class Row:
 
 @dataclass(slots=True)
 class Board:
-    """What a journal says so far.
+    """Summary of a journal so far.
 
     Parameters:
         rows: by target.
@@ -92,10 +92,10 @@ class Board:
 
 
 class Tail:
-    """The records of a journal that is being written. A last line that is not complete yet waits for its rest.
+    """New records of a growing journal. An incomplete last line waits for its rest.
 
     Parameters:
-        path: of a file of JSON lines; it may not be there yet, and be replaced by a new one.
+        path: a file of JSON lines; it may not exist yet, and may be rotated.
     """
 
     def __init__(self, path: Path) -> None:
@@ -104,7 +104,7 @@ class Tail:
         self._rest = b""
 
     def new(self) -> Iterator[Record]:
-        """Those that were written since."""
+        """Return the new records."""
         from switchwise.observe.journal import Record
         from switchwise.observe.journal.files import is_sqlite, sqlite_rows
 
@@ -127,7 +127,7 @@ class Tail:
         for line in lines:
             try:
                 yield Record.from_dict(json.loads(line))
-            except (ValueError, TypeError, KeyError):  # no record: something else writes there, too
+            except (ValueError, TypeError, KeyError):  # not a record: another program writes there too
                 continue
 
 

@@ -1,7 +1,4 @@
-"""Calls without a framework: the official SDKs of OpenAI and Anthropic, behind one router.
-
-No SDK is imported before a call is made.
-"""
+"""Calls without a framework: the official SDKs of OpenAI and Anthropic behind one router. SDKs are imported at the first call."""
 
 from switchwise.adapting.sdk_clients import HiddenRetries
 from switchwise.clients.anthropic import AnthropicClient

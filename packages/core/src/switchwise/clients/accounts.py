@@ -1,4 +1,4 @@
-"""Finds the address and key of an SDK client before the client is built."""
+"""Find the address and key of an SDK client before the client is built."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from switchwise.adapting.accounts import whereabouts
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Where an SDK looks for what it is not given.
+    """Environment variables that an SDK reads by default.
 
     Parameters:
-        address: its base URL; `address_in` is the environment variable that comes before it.
-        keys_in: environment variables of the key, the first that is set counts.
+        address: default base URL; the environment variable `address_in` overrides it.
+        keys_in: environment variables of the key; the first one set counts.
     """
 
     address: str
@@ -25,7 +25,7 @@ class Environment:
 
 
 def whereabouts_of(sdk: Any, options: Mapping[str, Any], environment: Environment) -> tuple[str, Any]:
-    """Address and key of the SDK's client; where there is none yet, of the one that `options` and the environment will make."""
+    """Address and key of the SDK's client, or of the client that `options` and the environment will give."""
     if sdk is not None:
         return whereabouts({}, sdk)
     address, key = whereabouts(options)

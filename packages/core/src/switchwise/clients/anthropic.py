@@ -32,14 +32,14 @@ from switchwise.protocols.prompt import Prompt, arguments_of
 from switchwise.state.in_process import Memory
 
 LONGEST = 8_192
-"""The longest answer in tokens where nobody says: the API insists on a number. Less where the model gives less."""
+"""Default limit of an answer in tokens, which the API requires; less if the model's maximum is less."""
 _THINKS = frozenset({"thinking", "redacted_thinking"})
 _THREADS = 2_000
-"""Threads of which it is remembered how far they had come, for each client."""
+"""Most threads per client whose last prompt length is remembered."""
 
 
 class AnthropicClient(Client):
-    """Performs calls as Messages; see `Client` for the parameters."""
+    """Perform calls as Messages; see `Client` for the parameters."""
 
     provider = "anthropic"
     environment = Environment("https://api.anthropic.com", "ANTHROPIC_BASE_URL", ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"))
@@ -65,7 +65,7 @@ class AnthropicClient(Client):
 
     @property
     def sends(self) -> Defaults:
-        """Its API takes no request without a limit of the answer."""
+        """Default settings; the API requires a limit of the answer."""
         found = super().sends
         return found if found.max_output is not None else replace(found, max_output=LONGEST)
 
@@ -77,7 +77,7 @@ class AnthropicClient(Client):
             if must_be_off(params["thinking"], loop_without_thinking(params["messages"]), forced):
                 params["thinking"] = OFF
             params = valued(ANTHROPIC, params)
-        if not params.get("stream"):  # with a long answer and no timeout named, the SDK refuses to send what is not streamed
+        if not params.get("stream"):  # without a timeout, the SDK refuses unstreamed requests for long answers
             params.setdefault("timeout", sdk.timeout)
         return params
 
@@ -97,7 +97,7 @@ class AnthropicClient(Client):
         return text or ""
 
     def message_of(self, raw: Mapping[str, Any], model: str) -> dict[str, Any]:
-        """Thinking must go back unchanged, and to the same model only: it travels in `native`."""
+        """Thinking must be sent back unchanged, and only to the same model: it is kept in `native`."""
         blocks = raw.get("content") or []
         message: dict[str, Any] = {"role": "assistant", "content": _text(blocks) or None}
         if calls := [block for block in blocks if block["type"] == "tool_use"]:
@@ -115,7 +115,7 @@ class AnthropicClient(Client):
 
 
 class Messages(Assembly):
-    """Puts a message together from the events of its stream. Complete with `message_stop`."""
+    """Assemble a message from the events of its stream. It is complete after `message_stop`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -155,7 +155,7 @@ class Messages(Assembly):
                 block["citations"] = [*(block.get("citations") or ()), delta["citation"]]
             case "input_json_delta":
                 self._inputs[index] = self._inputs.get(index, "") + delta["partial_json"]
-            case _:  # newer than this code (a compaction): its texts grow
+            case _:  # a newer kind of block (such as a compaction): its texts grow
                 for name in delta.keys() - {"type"}:
                     before, part = block.get(name), delta[name]
                     block[name] = before + part if isinstance(before, str) and isinstance(part, str) else part

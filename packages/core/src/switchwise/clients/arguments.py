@@ -14,14 +14,14 @@ _OPTIONS = frozenset(
     """api_key auth_token base_url timeout max_retries default_headers default_query http_client organization project webhook_secret
     websocket_base_url admin_api_key workload_identity credentials config profile""".split()
 )
-"""What the constructors of the SDKs take, those of later versions too."""
+"""Arguments of the SDKs' constructors, including later versions."""
 
 
 def sdk_module(name: str) -> Any:
-    """An official SDK, which is imported when a client is first built.
+    """Import an official SDK, when a client is first built.
 
     Raises:
-        ConfigurationError: it is not installed.
+        ConfigurationError: the SDK is not installed.
     """
     try:
         return import_module(name)
@@ -34,10 +34,10 @@ def sdk_module(name: str) -> Any:
 def refuse_arguments(
     who: str, model: object, defaults: object, cache_hints: object, marks_end: object, options: Mapping[str, Any]
 ) -> None:
-    """Refuse what no client can be built of.
+    """Refuse arguments of which no client can be built.
 
     Parameters:
-        who: its class.
+        who: name of the client's class.
         model, defaults, cache_hints, marks_end, options: as in `Client`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Several targets of several providers, asked in one language, behind one router.
+"""Call targets of several providers through one router, with one message format.
 
 clients = Clients({"strong": AnthropicClient(model="claude-opus-5-5"), "fast": OpenAIClient(model="gpt-6-luna")})
 messages = [{"role": "user", "content": "Hello"}]
@@ -42,7 +42,7 @@ from switchwise.state.in_process import Memory
 
 Given = Client | AtEffort | str
 _ANSWERS = 256
-"""Answers of which it is remembered who gave them: some models refuse to go on with another's."""
+"""Most answers whose target is remembered: some models refuse to continue another's."""
 
 
 if TYPE_CHECKING:
@@ -56,13 +56,13 @@ class Clients:
     Parameters:
         clients: target name -> client, `openai:model` or `anthropic:model`, strongest first, or one at an effort (`efforts`), or a list of clients of
             one model, each with a key of its own; or a list of all these, which are then called by their models.
-        router: chooses among targets of these names; None: the default chain, with prices and capabilities from the
-            catalogue, for which every client must name its `model`.
+        router: chooses among targets of these names; None: the default chain, with prices and capabilities from the catalogue, which
+            needs the `model` of every client.
         aim: `quality` (the default), `balanced` or `cost`; see `Router.default`. Not together with `router`.
-        on_broken: what follows when a stream breaks off after part of it was shown; see `Router`. Not together with `router`.
+        on_broken: what to do when a stream breaks off after part of it was shown; see `Router`. Not together with `router`.
 
     Raises:
-        ConfigurationError: router and clients do not name the same targets, a model is missing, or something is no client.
+        ConfigurationError: router and clients do not name the same targets, a model is missing, or an argument is not a client.
     """
 
     def __init__(
@@ -106,19 +106,19 @@ class Clients:
         catalog: Catalog | None = None,
         **options: Any,
     ) -> Self:
-        """Clients and router as a configuration file describes them.
+        """Return clients with a router from a configuration file.
 
         Parameters:
             path, router, labels, reload, catalog, options: as in `Router.from_file`.
 
         Raises:
-            ConfigurationError: the file cannot be used, a key is not where it says, or nobody here speaks to a provider.
+            ConfigurationError: the file is invalid, a key is missing, or a provider is not supported.
         """
         clients, made = Router.with_models(client_of, path, router, labels=labels, reload=reload, catalog=catalog, **options)
         return cls(clients, made)
 
     def complete(self, messages: Sequence[Message], **options: Any) -> Completion:
-        """Ask, and wait for the whole answer.
+        """Return the whole answer.
 
         Parameters:
             messages: the conversation so far. Messages are read once: append new ones, do not change old ones in place.
@@ -126,8 +126,8 @@ class Clients:
                 session, agent, task, labels, deadline, tenant, limits (see `Scope`); target: the only target or role that may answer.
 
         Raises:
-            NoTarget, BudgetExceeded: nothing may be called.
-            AllTargetsFailed: everything that may be called failed.
+            NoTarget, BudgetExceeded: no target may be called.
+            AllTargetsFailed: every target that may be called failed.
         """
         run, prompt = self._begin(messages, options, stream=False)
         for _ in drive(run, lambda call: self.perform(call, prompt)):
@@ -142,11 +142,11 @@ class Clients:
         return self._completion(run)
 
     def stream(self, messages: Sequence[Message], **options: Any) -> Stream:
-        """Ask, and show the text as it comes. Parameters as in `complete`.
+        """Return a stream of the answer's text. Parameters as in `complete`.
 
         Raises:
-            Interrupted: while iterating: the answer broke off after part of it was shown. So are the others raised: nothing is decided
-                or set aside before it is read.
+            Interrupted: while iterating: the answer broke off after part of it was shown. The errors of `complete` are also raised while
+                iterating: the decision and reservations are made at the first read.
         """
         ready = self._ready(messages, options, stream=True)
         begun: list[Run] = []
@@ -159,7 +159,7 @@ class Clients:
         return Stream(self._astreamed(ready, begun), lambda: self._finished(begun))
 
     def _streamed(self, ready: tuple[View, Prompt], begun: list[Run]) -> Iterator[str]:
-        """Nothing is decided or set aside before somebody reads."""
+        """Decide and reserve at the first read."""
         view, prompt = ready
         begun.append(run := self._watched(view))
         yield from drive(run, lambda call: self.perform(call, prompt))
@@ -178,7 +178,7 @@ class Clients:
 
     def _finished(self, begun: list[Run]) -> Completion:
         if not begun:
-            raise RuntimeError("the stream has no completion: nobody has read it")
+            raise RuntimeError("the stream has no completion: it has not been read")
         return self._completion(begun[0])
 
     def compare(
@@ -189,13 +189,13 @@ class Clients:
         progress: Callable[[Side], object] | None = None,
         **options: Any,
     ) -> SideBySide:
-        """The same request at several targets at once, side by side: answer, tokens, cost and latency. It is paid for, and stands in the journal as
-        a session of its own.
+        """Call several targets with the same request and compare answers, tokens, cost and latency. The calls are billed, and recorded in
+        the journal as a separate session.
 
         Parameters:
             messages, options: as in `complete`.
             targets: names or roles; None: all.
-            progress: called with each side as it comes, such as `print`; None: a progress bar in a terminal or notebook.
+            progress: called with each finished answer, such as `print`; None: a progress bar in a terminal or notebook.
         """
         where = {"session": f"{TASK}-{uuid.uuid4().hex[:8]}", "task": TASK}
         return side_by_side(
@@ -263,10 +263,10 @@ _OF_THE_SDK = frozenset(["default_headers", "default_query", "max_retries", "org
 
 
 def client_of(endpoint: Endpoint) -> Client:
-    """The client for a target of a configuration file.
+    """Return the client for a target of a configuration file.
 
     Raises:
-        ConfigurationError: nobody here speaks to its provider, or a key is not where the file says.
+        ConfigurationError: its provider is not supported, or a key is missing.
     """
     from switchwise.clients.anthropic import AnthropicClient
     from switchwise.clients.openai import OpenAIClient
@@ -310,7 +310,7 @@ class _Named:
 
 
 def _from_string(text: str, options: Mapping[str, Any]) -> Client:
-    """The client that `provider:model` stands for; its key is in the environment."""
+    """Return the client of `provider:model`; its key is read from the environment."""
     provider, _, model = text.partition(":")
     if provider not in ("openai", "anthropic") or not model:
         raise ConfigurationError(
@@ -342,7 +342,7 @@ def _pool(clients: Iterable[_Named]) -> Pool:
 
 
 def _pieces(call: Call, prompt: Prompt) -> list[str] | None:
-    """Where the texts of a stream are noted, if a cache may keep them."""
+    """List for the texts of a stream, if a cache may store them."""
     return [] if prompt.stream and call.view.recording is not None and call.ask is None else None
 
 
@@ -376,7 +376,7 @@ def sorted_options(
     schema: JsonSchema | type | None = None,
     **asked: Any,
 ) -> tuple[Scope, str, Prompt]:
-    """Options, by what they are about: where in the work, who may answer, what is asked."""
+    """Sort options into scope, pin and prompt."""
     if labels is not None and not isinstance(labels, Mapping):
         raise ConfigurationError(f"labels={labels!r:.80}: give name -> value, such as {{'user': 'ada'}}")
     if strange := sorted(asked.keys() - _ASKED):

@@ -11,10 +11,10 @@ from switchwise.observe.decision_record import record_of
 
 
 class Signal(str):
-    """An empty piece of a streamed text: the reply broke off, and another target takes over (`Router(on_broken=...)`).
+    """An empty piece of a streamed text that signals that the reply broke off and another target takes over (`Router(on_broken=...)`).
 
     Parameters:
-        broken: what broke off. `broken.text` empty: the reply starts again, so drop what was shown; else it is continued.
+        broken: the broken reply. If `broken.text` is empty, the reply starts again, so discard the shown text; else it continues.
     """
 
     __slots__ = ("broken",)
@@ -34,7 +34,7 @@ class Completion:
     """A finished answer.
 
     Parameters:
-        outcome: the target, the attempts and the cost; `outcome.decision` is the id to give feedback under.
+        outcome: the target, the attempts and the cost; `outcome.decision` is the id for feedback.
         message: the answer as a message to append to the conversation.
     """
 
@@ -46,7 +46,7 @@ class Completion:
 
     @property
     def text(self) -> str:
-        """Its text, with what was shown of a reply that it continues."""
+        """Text of the answer, including the shown part of a reply that it continues."""
         return self.outcome.attempt.call.continued + self.outcome.reply.text
 
     @property
@@ -56,7 +56,7 @@ class Completion:
 
     @property
     def tool_calls(self) -> list[dict[str, Any]]:
-        """The tools that it calls, as in OpenAI's messages: with their ids."""
+        """Tool calls with their ids, as in OpenAI's messages."""
         calls: list[dict[str, Any]] = self.message.get("tool_calls") or []
         return calls
 
@@ -68,10 +68,10 @@ class Completion:
 
 
 class Stream:
-    """An answer that is being made: iterate over its text (`for` or `async for`), then read `completion`. A `Signal` among the pieces says that the
-    reply starts again or is continued.
+    """A streamed answer: iterate over its text (`for` or `async for`), then read `completion`. A `Signal` among the pieces means that the
+    reply starts again or continues.
 
-    Leaving early closes the call; it counts as abandoned.
+    Stopping early closes the call, which then counts as abandoned.
     """
 
     def __init__(self, chunks: Iterator[str] | AsyncIterator[str], finish: Callable[[], Completion]) -> None:
@@ -93,6 +93,6 @@ class Stream:
         """The finished answer.
 
         Raises:
-            RuntimeError: it is not finished.
+            RuntimeError: the stream is not finished.
         """
         return self._finish()

@@ -1,11 +1,11 @@
-"""Decision models: asked over HTTP in OpenAI's Decisions API or in the System One interface; and a function of your own as a model.
+"""Decision models: OpenAI's Decisions API, the System One interface, and your own functions.
 
-A decision model is no chat model: it answers typed questions with probabilities. It stands outside of the pool, with a provider name of
-its own, so that what happens to it never keeps a chat model from being called. `ByDecision` asks one; any policy or verifier may.
+A decision model is not a chat model: it answers typed questions with probabilities. It is outside the pool and has its own provider name,
+so that its failures never rule out a chat model. `ByDecision` asks one; any policy or verifier may.
 
-A call is made once, without retries, and gives up after `timeout` seconds: what it should save is soon lost by waiting for it. A choice always
-picks a label, also for a text that fits none: give it one for "none of these". What is judged may hold a stranger's instructions: do not let an
-answer raise what a request may spend or see.
+A call is made once, without retries, and stops after `timeout` seconds: waiting soon costs more than the answer saves. A choice always
+picks a label, also for a text that fits none: add one for "none of these". The text is untrusted: do not let an answer raise what a
+request may spend or access.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from switchwise.protocols import openai_decisions, system_one
 
 
 class RequestFailed(Exception):
-    """A decision model's API refused a request: `status_code`, `headers` and `body` are those of its response."""
+    """Raised if a decision model's API refuses a request; `status_code`, `headers` and `body` are those of its response."""
 
     def __init__(self, response: Any) -> None:
         super().__init__(f"status {response.status_code}: {response.text[:200]}")
@@ -45,22 +45,22 @@ class DecisionModel(ABC):
     """A decision model behind an HTTP API.
 
     Parameters:
-        model: the provider's name of it. Pin a version: what an alias answers changes from one day to the next.
-        api_key: None: the environment's; empty: none is sent.
-        base_url: of the API, without the path of the operation; None: the environment's, else the provider's own.
+        model: the provider's name of the model. Pin a version: the answers of an alias change without notice.
+        api_key: None: from the environment; empty: none is sent.
+        base_url: base URL of the API; None: from the environment, else the provider's.
         timeout: seconds for the whole call.
-        price: None: the listed one. Under a budget in USD a model without a price is not asked.
-        name: of the target that it is counted as; empty: the model's name and "decisions".
+        price: None: the list price. Under a budget in USD, a model without a price is not asked.
+        name: name of its target in records; empty: the model's name and "decisions".
         headers: further headers of each request.
 
     Raises:
-        ConfigurationError: no model, no key where one is needed, or no httpx.
+        ConfigurationError: the model or a needed key is missing, or httpx is not installed.
     """
 
     provider: ClassVar[str]
     path: ClassVar[str]
     environment: ClassVar[str]
-    """What the variables of the environment begin with that hold its key and its address."""
+    """Prefix of the environment variables of its key and address."""
     home: ClassVar[str]
 
     def __init__(
@@ -97,14 +97,14 @@ class DecisionModel(ABC):
 
     @property
     def target(self) -> Target:
-        """As what it is counted, and told to requirements."""
+        """Target under which its calls are counted and checked by requirements."""
         return self._target
 
     def answer(self, ask: Ask, context: Any = None) -> Reply:  # noqa: ARG002  (as in `Model`)
         """Answer all questions of `ask`.
 
         Raises:
-            TargetError: it failed, or does not answer such questions.
+            TargetError: the model failed, or does not support such questions.
         """
         body = self.request(ask)
         if self._client is None:
@@ -130,12 +130,12 @@ class DecisionModel(ABC):
         """The body of the request.
 
         Raises:
-            TargetError: it does not answer such questions.
+            TargetError: the model does not support such questions.
         """
 
     @abstractmethod
     def reply(self, ask: Ask, body: Mapping[str, Any]) -> Reply:
-        """The reply that the body of a response is."""
+        """Convert the body of a response to a reply."""
 
     def _read(self, ask: Ask, response: Any) -> Reply:
         if response.status_code >= 400:
@@ -150,7 +150,7 @@ class DecisionModel(ABC):
         return self.reply(ask, body)
 
     def _here(self) -> Any:
-        """The client of this event loop: a connection belongs to the loop that opened it."""
+        """The HTTP client of this event loop: a connection belongs to the loop that opened it."""
         loop = asyncio.get_running_loop()
         client = self._by_loop.get(loop)
         if client is None:
@@ -200,13 +200,14 @@ class SystemOne(DecisionModel):
 
 
 class LocalModel:
-    """A function of your own as a model that answers questions: a classifier, an embedder, a rule.
+    """Your own function as a decision model: a classifier, an embedder, a rule.
 
-    What it raises passes through, as a bug does: raise `TargetError` where it cannot answer.
+    Exceptions propagate as bugs: raise `TargetError` if it cannot answer.
 
     Parameters:
-        name: of the target that it is counted as.
-        function: gets the `Ask` and gives the answers by name, or a `Reply` with usage. It may be a coroutine function, for asynchronous calls only.
+        name: name of its target in records.
+        function: receives the `Ask` and returns the answers by name, or a `Reply` with usage. A coroutine function works for asynchronous
+            calls only.
 
     >>> from switchwise import Question
     >>> length = LocalModel("length", lambda ask: {"long": Answer(label=len(ask.about) > 100)})
@@ -224,7 +225,7 @@ class LocalModel:
 
     @property
     def target(self) -> Target:
-        """As what it is counted; it costs nothing."""
+        """Target under which its calls are counted; free."""
         return self._target
 
     def answer(self, ask: Ask, context: Any = None) -> Reply:  # noqa: ARG002
@@ -247,7 +248,7 @@ def _replied(found: Mapping[str, Answer] | Reply) -> Reply:
 
 
 def _failure(error: Exception) -> TargetError:
-    """What a failed request means; what is unknown is a server's failure: nothing but HTTP happens in between."""
+    """The failure of a request; unknown exceptions count as server failures, since only HTTP happens here."""
     if isinstance(error, TimeoutError):
         return TargetError(FailureKind.TIMEOUT, "it took too long")
     return target_error(error) or TargetError(FailureKind.SERVER_ERROR, f"{type(error).__name__}: {error}")

@@ -14,15 +14,15 @@ from switchwise.nouns.errors import FailureKind, TargetError
 
 @cache
 def parameters_of(create: Callable[..., Any]) -> frozenset[str] | None:
-    """What the installed SDK's method takes; None: anything, as whatever wraps it does. Looked up once: it takes longer than a decision."""
+    """Parameters of the installed SDK's method; None: any, as for wrappers. Cached, since it takes longer than a decision."""
     parameters = inspect.signature(create).parameters
     takes_anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     return None if takes_anything else frozenset(parameters)
 
 
 def raw_method(create: Callable[..., Any]) -> Callable[..., Any]:
-    """The SDK's method that hands out the HTTP answer: its headers are wanted, and to build the SDK's objects only to take them apart again
-    takes longer than all else. The method itself where there is none, as with a stand-in of the caller's.
+    """The SDK's method that returns the raw HTTP response: for its headers, and because building the SDK's objects is the slowest part of
+    a call. The method itself if there is none, as for a caller's test double.
     """
     raw: Any = getattr(getattr(create, "__self__", None), "with_raw_response", None)
     found: Callable[..., Any] = getattr(raw, "create", create)

@@ -5,7 +5,7 @@
     request = client.request(messages=[...], stream=True)
     for chunk in drive(router.start(view), request.perform): ...
 
-Whoever speaks the same protocol (vLLM, Ollama, DeepSeek, OpenRouter) is reached with `base_url=`.
+Servers with the same protocol (vLLM, Ollama, DeepSeek, OpenRouter) are called with `base_url=`.
 """
 
 from __future__ import annotations
@@ -34,15 +34,14 @@ from switchwise.protocols.prompt import Message, Prompt, arguments_of
 
 
 class OpenAIClient(Client):
-    """Performs calls as chat completions; see `Client` for the parameters.
+    """Perform calls as chat completions; see `Client` for further parameters.
 
     Parameters:
-        longest: what the API calls the limit of the answer's length; empty: as its dialect does.
-        dialect: name of the row of `switchwise.dialects` that the server speaks, for a gateway of yours; empty: that of its address, else
-            OpenAI's own.
+        longest: the API's name of the limit of the answer's length; empty: the dialect's.
+        dialect: name of the server's row of `switchwise.dialects`, for your own gateway; empty: derived from its address, else OpenAI's.
 
     Raises:
-        ConfigurationError: there is no such dialect.
+        ConfigurationError: the dialect is unknown.
     """
 
     provider = "openai"
@@ -82,7 +81,7 @@ class OpenAIClient(Client):
     def complete_params(self, sdk: Any, target: Target, params: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         if params.get("stream_options", params) is None:  # the server refuses it
             return {name: value for name, value in params.items() if name != "stream_options"}
-        if params.get("stream"):  # without it a stream says nothing of what it cost
+        if params.get("stream"):  # without it a stream has no usage
             params["stream_options"] = {"include_usage": True, **(params.get("stream_options") or {})}
         return params
 
@@ -114,7 +113,7 @@ class OpenAIClient(Client):
         return next((choice.delta.content or "" for choice in chunk.choices or () if choice.index == 0 and choice.delta), "")
 
     def message_of(self, raw: Mapping[str, Any], model: str) -> dict[str, Any]:
-        """Reasoning, and what a server noted with its calls, must go back to the same model only: they travel in `native`."""
+        """Reasoning and extra fields of tool calls may be sent back only to the same model: they are kept in `native`."""
         reported = _message(raw)
         kept = {name: reported[name] for name in ("content", "refusal") if reported.get(name)}
         if reported.get("tool_calls"):
@@ -124,10 +123,10 @@ class OpenAIClient(Client):
 
 
 class Chat(Assembly):
-    """Puts a chat completion together. Complete when every choice has its `finish_reason`, or when the usage came, which is sent last.
+    """Assemble a chat completion. It is complete when every choice has a `finish_reason`, or after the usage, which is sent last.
 
     Parameters:
-        dialect: of the server.
+        dialect: dialect of the server.
     """
 
     def __init__(self, dialect: Dialect = OPENAI_CHAT) -> None:

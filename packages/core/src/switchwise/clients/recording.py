@@ -22,8 +22,8 @@ class PromptRecording:
     """One request; see `Recording`.
 
     Parameters:
-        prompt: what is asked.
-        clients: by target name.
+        prompt: the request.
+        clients: clients by target name.
         pool: the targets.
     """
 
@@ -32,13 +32,13 @@ class PromptRecording:
 
     @property
     def tools(self) -> Sequence[str]:
-        """Names of the tools; of one without a name (a provider's own), its type."""
+        """Names of the tools; for one without a name (a provider's own), its type."""
         extra = [tool for own in self._prompt.extra.values() for tool in own.get("tools") or ()]
         return [_name(tool) for tool in (*self._prompt.tools, *extra)]
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What is asked for; the words of one provider are settings like any other."""
+        """Settings of the request, including those of one provider."""
         extra = {name: value for own in self._prompt.extra.values() for name, value in own.items()}
         return {"temperature": self._prompt.temperature, **extra}
 
@@ -79,10 +79,10 @@ _SETTINGS = ("choice", "parallel_tool_calls", "schema", "max_tokens", "temperatu
 
 
 def given_again(stored: Stored, client: Client, streamed: bool) -> Iterator[str | Reply]:
-    """The answer that was kept: its pieces, if the caller streams, and the reply, which cost nothing.
+    """Yield the stored answer: its pieces, if the caller streams, then the reply, without cost.
 
     Raises:
-        TargetError: it cannot be read.
+        TargetError: the stored answer cannot be read.
     """
     try:
         raw, pieces = json.loads(stored.answer)

@@ -1,15 +1,15 @@
-"""Calls made through an official SDK: what OpenAI's and Anthropic's clients have in common.
+"""Base of OpenAI's and Anthropic's clients: calls through an official SDK.
 
 Rules:
-1. No hidden retries. An SDK retries twice by default, also on an empty account, and sleeps as long as the server asks: a dead
-   target would cost three requests before the router sees it. Clients built here do not retry, nor does the copy that is made of a
-   client that you built, unless you set its `max_retries`: then it is left as it is, with a warning.
-2. But a pooled connection that went stale is no outage: `Run` has such a call made once more, uncounted.
-3. A stream is complete only with its terminal marker: a clean end without it is silent in both SDKs.
-4. What the installed SDK does not know goes out all the same, in the body (`temperature` was removed from anthropic 1).
-5. A connection belongs to the event loop that opened it: each loop has an asynchronous client of its own, and a client that you built has
-   connections of its own in each, unless you gave it an HTTP client.
-6. What a model is known not to take is left out where the router chose the model: `temperature` and `top_p`.
+1. No hidden retries. An SDK retries twice by default, also on an empty account, and sleeps as long as the server asks: a dead target
+   would cost three requests before the router sees the failure. Clients built here do not retry, nor do copies of clients that you pass,
+   unless you set `max_retries`: then the client is used unchanged, with a warning.
+2. A stale pooled connection is not an outage: `Run` repeats such a call once, uncounted.
+3. A stream is complete only with its terminal marker: neither SDK reports a clean end without it.
+4. Parameters unknown to the installed SDK are sent in the body (`temperature` was removed from anthropic 1).
+5. A connection belongs to the event loop that opened it: each loop has its own asynchronous client, and a client that you pass has its
+   own connections in each, unless it has your HTTP client.
+6. `temperature` and `top_p` are omitted if the model chosen by the router does not accept them.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _SAMPLING = frozenset(["temperature", "top_p"])
 
 
 class Assembly(ABC):
-    """Puts an answer together: whole, or from the chunks of a stream."""
+    """Assemble an answer from one response or from the chunks of a stream."""
 
     def __init__(self) -> None:
         self.raw: dict[str, Any] = {}
@@ -67,17 +67,17 @@ class Assembly(ABC):
     @staticmethod
     @abstractmethod
     def has_tokens(chunk: Mapping[str, Any]) -> bool:
-        """Whether a chunk of a stream holds a piece of the answer; a ping and a role are none."""
+        """Return whether a chunk has a piece of the answer; a ping or a role is not one."""
 
     @property
     @abstractmethod
     def complete(self) -> bool:
-        """The stream had its terminal marker."""
+        """Return whether the stream had its terminal marker."""
 
     @property
     @abstractmethod
     def refused(self) -> bool:
-        """The model declined."""
+        """Return whether the model declined."""
 
     @abstractmethod
     def reply(self, first_chunk: float | None, headers: Mapping[str, str] | None = None) -> Reply:
@@ -85,19 +85,19 @@ class Assembly(ABC):
 
 
 class Client(ABC):
-    """One provider's SDK, as a performer of calls.
+    """Base class of clients that perform calls through one provider's SDK.
 
     Parameters:
         client: the SDK's client; None: built when first needed, from `options` and the environment.
         async_client: the same for asynchronous calls.
-        model: what it asks for where a target names no model.
-        defaults: parameters of every request, in the API's own words.
-        refusals: `reply`: a refusal is an answer like any other; `fail`: it is a failure, and another target is asked.
-        cache_hints: hints for provider prompt caches; None: `CacheHints()`, which tells endpoints that accept it which
-            requests belong to one session, and marks nothing.
+        model: model of targets that do not name one.
+        defaults: parameters of every request, in the API's form.
+        refusals: `reply`: a refusal counts as an answer; `fail`: as a failure, and another target is called.
+        cache_hints: hints for provider prompt caches; None: `CacheHints()`: a key per session for endpoints that accept one, and no
+            marks.
         marks_end: False: the server ends its streams without a marker, so a truncated stream looks complete.
         clock: seconds; only differences count.
-        options: for the clients that are built, such as `api_key`, `base_url`, `timeout`.
+        options: arguments of the SDK clients built here, such as `api_key`, `base_url`, `timeout`.
     """
 
     provider: ClassVar[str]
@@ -120,7 +120,7 @@ class Client(ABC):
             raise ConfigurationError(f"refusals={refusals!r}: use 'reply' or 'fail'")
         for name, given in (("client", client), ("async_client", async_client)):
             if isinstance(given, str):
-                raise ConfigurationError(f"{name}={given!r} is no client of the SDK: for a model, write model={given!r}")
+                raise ConfigurationError(f"{name}={given!r} is not a client of the SDK: for a model, write model={given!r}")
         if options and (client or async_client):
             raise ConfigurationError(f"{', '.join(options)}: set these on the SDK client that you pass, not here")
         refuse_arguments(type(self).__name__, model, defaults, cache_hints, marks_end, options)
@@ -147,7 +147,7 @@ class Client(ABC):
         return f"{type(self).__name__}(model={self.model!r})"
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without keys, as LangChain's models: another process takes them from its environment. SDK clients that were given stay behind."""
+        """State without keys and passed SDK clients: another process reads keys from its environment."""
         state = {name: value for name, value in vars(self).items() if name not in ("sync", "_loops")}
         state["_options"] = {name: value for name, value in self._options.items() if name not in _SECRET_OPTIONS}
         return {**state, "_given": (None, None)}
@@ -158,13 +158,13 @@ class Client(ABC):
         on_fork(self)
 
     def forked(self) -> None:
-        """Connections are the parent's: clients that are built here are rebuilt. Those that were passed in are for their owner to replace."""
+        """After a fork, rebuild the clients built here, since connections belong to the parent. The owner replaces passed ones."""
         vars(self).pop("sync", None)
         self._loops = PerLoop(lambda: self.build(asynchronous=True, **self._options), close="close")
 
     @property
     def served_by(self) -> str:
-        """The provider at its address; where nobody is known there, whose protocol it speaks."""
+        """The provider at its address; if unknown, the provider of its protocol."""
         return provider_at(self._whereabouts[0]) or self.provider
 
     @property
@@ -174,7 +174,7 @@ class Client(ABC):
 
     @property
     def sends(self) -> Defaults:
-        """What it asks for by itself, where a request does not say."""
+        """Default settings of requests."""
         return defaults_of(self._defaults)
 
     @property
@@ -182,10 +182,10 @@ class Client(ABC):
         return whereabouts_of(self._given[0] or self._given[1], self._options, self.environment)
 
     def request(self, **params: Any) -> Request:
-        """A request in the API's own parameters, but for `model`, which the router chooses; give its `perform` to `drive`.
+        """Return a request from the API's own parameters, without `model`, which the router chooses; pass its `perform` to `drive`.
 
         Raises:
-            ConfigurationError: it names a model.
+            ConfigurationError: `model` is given.
         """
         if "model" in params:
             raise ConfigurationError("model= is chosen by the router: leave it out, and name it in the targets")
@@ -195,12 +195,12 @@ class Client(ABC):
         """Make a call: the SDK's chunks, if `params` asks for a stream, then the `Reply`.
 
         Parameters:
-            call: who is asked, and where in the work.
+            call: target and scope of the call.
             params: in the API's own words.
-            named: the caller named the session; else its name is only a digest of how it began.
+            named: whether the caller named the session; else its name is a digest of its beginning.
 
         Raises:
-            TargetError: the provider failed; its own exception is the cause.
+            TargetError: the provider failed; the SDK's exception is the cause.
         """
         arguments = self.arguments(self.sync, call, params, named)
         begun, assembly = self._clock(), self.assembly()
@@ -254,22 +254,22 @@ class Client(ABC):
 
     @abstractmethod
     def assembly(self) -> Assembly:
-        """Something to put an answer together with."""
+        """Return an empty assembly of an answer."""
 
     @abstractmethod
     def complete_params(self, sdk: Any, target: Target, params: dict[str, Any]) -> dict[str, Any]:
-        """The parameters, with what the API insists on."""
+        """Return the parameters with those that the API requires."""
 
     @abstractmethod
     def hinted(self, sdk: Any, call: Call, params: dict[str, Any], named: bool) -> dict[str, Any]:
-        """The parameters, with what `cache_hints` adds to them."""
+        """Return the parameters with cache hints."""
 
     @abstractmethod
     def render(self, prompt: Prompt, target: Target) -> dict[str, Any]:
-        """A neutral prompt in the API's own parameters.
+        """Convert a neutral prompt to the API's parameters.
 
         Raises:
-            TargetError: the API has no way to say it.
+            TargetError: the API cannot express it.
         """
 
     @abstractmethod
@@ -278,7 +278,7 @@ class Client(ABC):
 
     @abstractmethod
     def message_of(self, raw: Mapping[str, Any], model: str) -> dict[str, Any]:
-        """The answer of `model` as a neutral message, to be appended to the conversation."""
+        """Convert the answer of `model` to a neutral message, to append to the conversation."""
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -286,11 +286,11 @@ class Client(ABC):
         return self._defaults
 
     def asked(self, target: Target) -> str:
-        """The model that a call to `target` asks for."""
+        """The model of a call to `target`."""
         return target.model or self.model or target.name
 
     def samples(self, target: Target) -> bool:
-        """Whether a call to `target` may carry another temperature than 1: what the target says, else the catalogue's table."""
+        """Return whether calls to `target` accept another temperature than 1, by the target, else by the catalogue."""
         known = target.can.sampling
         if known is None:
             known = abilities(target.provider or self.served_by, self.asked(target)).sampling
@@ -360,10 +360,10 @@ class Client(ABC):
 
 @dataclass(frozen=True)
 class Request:
-    """A request that waits for the router's choice; `drive(router.start(view), request.perform)`.
+    """A request without a model, which the router chooses: `drive(router.start(view), request.perform)`.
 
     Parameters:
-        client: who makes the calls.
+        client: performs the calls.
         params: in the API's own words.
     """
 
@@ -380,7 +380,7 @@ class Request:
 
 
 def _given(client: Any) -> Any:
-    """An SDK client of the caller's, as calls are made through it: without the retries that nobody asked for, and for every event loop."""
+    """Prepare a passed SDK client: without default retries, and with connections per event loop."""
     if not is_sdk_client(client):
         return client
     return for_each_loop(without_retries(client) if client.max_retries == DEFAULT_RETRIES else client)

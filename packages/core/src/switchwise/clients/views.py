@@ -1,4 +1,4 @@
-"""Builds the view of a neutral prompt."""
+"""Build the view of a neutral prompt."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _MEDIA = {"image_url": "image", "input_audio": "audio", "file": "document", "vid
 
 
 class Views:
-    """Builds the view of each call of the clients.
+    """Build the view of each call of the clients.
 
     Parameters:
-        size: how many conversations are remembered.
+        size: most conversations remembered.
     """
 
     def __init__(self, size: int = 512) -> None:
@@ -34,10 +34,10 @@ class Views:
         """The view of a call.
 
         Parameters:
-            prompt: what is asked.
-            scope: where in the work. An empty session is derived from how the conversation began.
+            prompt: the request.
+            scope: scope of the call. An empty session is derived from the beginning of the conversation.
             pin: the only target (or role) that may answer.
-            streamed: the answer is read as it comes.
+            streamed: the answer is streamed.
         """
         caller = Caller(
             scope.session,
@@ -62,16 +62,16 @@ class Views:
 
 
 def _longest(prompt: Prompt) -> int | None:
-    """The longest answer that the request allows, of whichever provider."""
+    """The longest answer that the request allows, for any provider."""
     caps = [longest_of({"max_tokens": prompt.max_tokens}), *(longest_of(extra) for extra in prompt.extra.values())]
     return max((cap for cap in caps if cap is not None), default=None)
 
 
 def turn_of(message: Message) -> Turn:
-    """One neutral message."""
+    """Convert a neutral message to a turn."""
     if not isinstance(message, Mapping) or message.get("role") not in _KNOWN:
         raise ConfigurationError(
-            f"{message!r:.80} is no message: give {{'role': ..., 'content': ...}} with one of the roles {', '.join(sorted(_KNOWN))}"
+            f"{message!r:.80} is not a message: give {{'role': ..., 'content': ...}} with one of the roles {', '.join(sorted(_KNOWN))}"
         )
     role, content = str(message["role"]), message.get("content")
     parts = [part for part in content if isinstance(part, Mapping)] if isinstance(content, list) else []

@@ -2,10 +2,10 @@
 
 | to ...                                          | see                                       |
 |-------------------------------------------------|-------------------------------------------|
-| read a file, and look at what it says           | `load`, `Configuration`                   |
-| know what is wrong with one                     | `BadConfiguration.problems`, `Problem`    |
-| know what it is likely to regret                | `findings`, `Finding`                     |
-| know what may be written                        | `json_schema`                             |
+| read a file and inspect it | `load`, `Configuration` |
+| list the errors of a file | `BadConfiguration.problems`, `Problem` |
+| list warnings about a file | `findings`, `Finding` |
+| get the schema of files | `json_schema` |
 | add policies of another distribution            | `switchwise.config.registry`              |
 """
 

@@ -22,12 +22,12 @@ Test = Callable[[View], bool]
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A predicate of views that can say what it asks.
+    """A predicate of views with a description.
 
     Parameters:
         tests: all of them must hold.
         text: the same in words.
-        bounds: least and most prompt tokens with which it can hold; for those who look for rules that never match.
+        bounds: least and most prompt tokens for which it can hold, to find rules that never match.
     """
 
     tests: tuple[Test, ...]
@@ -42,10 +42,10 @@ class Condition:
 
 
 def condition(node: Node) -> Condition:
-    """The condition that a table is.
+    """Build the condition of a table.
 
     Raises:
-        Refused: it is none; the problem is noted.
+        Refused: it is not a condition; the problem is recorded.
     """
     fields = node.table(FIELDS, "a condition")
     if not node.value:

@@ -1,4 +1,4 @@
-"""A configuration file, understood: targets, and the routers over them."""
+"""A loaded configuration file: targets, and the routers over them."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ _LEVELS, _MEMORY = ("session", "agent", "task"), "hold"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A target, and how it is reached.
+    """A target, and how to call it.
 
     Parameters:
         target: with price and capabilities.
         api: `chat`, `responses` or `messages`; empty: the usual one of its provider.
-        key: where the key is kept; None: where the provider's SDK looks by itself.
+        key: reference to the key; None: the default of the provider's SDK.
         base_url: empty: the provider's own.
-        timeout: of a request, in seconds; None: that of the SDK.
+        timeout: seconds per request; None: the SDK's.
         settings: constructor arguments of the client or of the framework's model, references included.
     """
 
@@ -70,7 +70,7 @@ class Endpoint:
         """Constructor arguments of an SDK's client or of a framework's model, keys included.
 
         Raises:
-            ConfigurationError: a reference leads nowhere.
+            ConfigurationError: a reference cannot be resolved.
         """
         try:
             found = {
@@ -89,9 +89,9 @@ class Part:
     """One entry of a list of policies.
 
     Parameters:
-        written: the entry as canonical JSON; entries that are written alike are alike.
-        policies: what it stands for: one, or the default chain.
-        place: where it stands.
+        written: the entry as canonical JSON; equal entries are equal in it.
+        policies: one policy, or the default chain.
+        place: place in the file.
     """
 
     written: str
@@ -101,17 +101,17 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A router as it is written in a file.
+    """A router described in a file.
 
     Parameters:
-        name: of the router.
+        name: name of the router.
         pool: its targets.
         parts: its policies, in order.
-        verify, cache: its verifier, and what keeps whole answers.
+        verify, cache: its verifier and response cache.
         observers: its journals, and its other observers.
-        labels: the calls that it is for; see `Configuration.pick`.
-        kept: verifier, cache and observers by what is written, to be taken over by a later reading.
-        store: where several processes share its state; None: it is of one process.
+        labels: labels of its calls; see `Configuration.pick`.
+        kept: verifier, cache and observers by their entry, for reuse by a later load.
+        store: store shared by several processes; None: one process.
         on_broken: as of `Router`.
     """
 
@@ -134,13 +134,13 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What a file says.
+    """A loaded configuration.
 
     Parameters:
         document: the tree, with the place of each field.
-        endpoints: target name -> target and how it is reached.
+        endpoints: target name -> target and how to call it.
         recipes: the routers by name.
-        default: the name of the router that is meant where none is named; empty: there are several and none is.
+        default: name of the default router; empty: there are several and no default.
     """
 
     document: Document
@@ -153,10 +153,10 @@ class Configuration:
 
         Parameters:
             router: its name.
-            labels: of the calls; the first router whose `labels` they have is taken, else the default one.
+            labels: labels of the calls; the first router whose `labels` match is used, else the default one.
 
         Raises:
-            ConfigurationError: there is no such router, or none is the default one.
+            ConfigurationError: the router is unknown, or there is no default.
         """
         if router is not None:
             if router not in self.recipes:
@@ -181,12 +181,12 @@ def load(path: str | Path | None = None, catalog: Catalog | None = None, reuse: 
 
     Parameters:
         path: see `find`.
-        catalog: what is known about models; None: the shipped lists.
-        reuse: a router of an earlier reading, whose policies, verifier and observers are taken over where they are written alike,
-            with all that they have learnt.
+        catalog: prices and capabilities; None: the shipped lists.
+        reuse: a router of an earlier load, whose policies, verifier and observers are reused, with their state, if their entries are
+            equal.
 
     Raises:
-        BadConfiguration: it cannot work; all problems, each with file, line, field and remedy.
+        BadConfiguration: the file is invalid; lists all problems, each with file, line, field and remedy.
     """
     document = read(find(path))
     reader = _Reader(document, catalog or Catalog(), reuse)
@@ -221,7 +221,7 @@ class _Reader:
                         endpoints |= self._endpoint(name, node)
             if not endpoints and not self._document.problems:
                 tables["targets"].wrong("there are no targets", 'add a line such as luna = "openai:gpt-6-luna"')
-        if self._document.problems and not endpoints:  # what refers to targets would be wrong for want of them
+        if self._document.problems and not endpoints:  # references to targets would give follow-up errors
             self._document.finish()
         recipes: dict[str, Recipe] = {}
         with self._document.collecting():
@@ -270,7 +270,7 @@ class _Reader:
         if isinstance(url, str) and url.startswith(("env:", "file:")):
             url = reference(fields["base_url"])
         elif isinstance(url, str) and url and not url.startswith(("http://", "https://")):
-            raise fields["base_url"].wrong(f"{url!r} is no address", 'write "https://...", or "env:NAME"')
+            raise fields["base_url"].wrong(f"{url!r} is not an address", 'write "https://...", or "env:NAME"')
         endpoint = Endpoint(
             replace(self._target(name, provider, model, roles, given), effort=text("effort")),
             api,
@@ -349,7 +349,7 @@ class _Reader:
         raise node.wrong("the pool has no targets", "name them, strongest first")
 
     def _earlier(self, name: str, pool: Pool) -> dict[str, list[Part]]:
-        """Parts of the earlier reading by what is written; each is taken over once."""
+        """Parts of the earlier load by their entry; each is reused once."""
         found: dict[str, list[Part]] = {}
         if self._reuse is not None and self._reuse.name == name:
             same = [*self._reuse.pool] == [*pool]

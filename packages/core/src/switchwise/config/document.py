@@ -1,4 +1,4 @@
-"""A configuration file with what it includes, as one tree whose every field knows its file and line."""
+"""A configuration file and its includes as one tree, with file and line of every field."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Places = dict[Place, tuple[str, int]]
 
 
 class Refused(Exception):
-    """A field will not do; the problem is noted already."""
+    """Raised for an invalid field whose problem is recorded already."""
 
 
 class Document:
@@ -32,8 +32,8 @@ class Document:
     Parameters:
         path: of the outermost file.
         data: the tree: JSON types.
-        places: where each field was written.
-        files: all files that were read, the outermost one last.
+        places: place of each field.
+        files: all read files, the outermost one last.
     """
 
     def __init__(self, path: Path, data: dict[str, Any], places: Places, files: tuple[Path, ...]) -> None:
@@ -44,26 +44,26 @@ class Document:
         self._places = places
 
     def place(self, path: Place) -> tuple[str, int]:
-        """File and line of a field; of one that is not there, those of what should hold it."""
+        """File and line of a field; for a missing one, of its parent."""
         for length in range(len(path), -1, -1):
             if path[:length] in self._places:
                 return self._places[path[:length]]
         return str(self.path), 1
 
     def wrong(self, path: Place, message: str, remedy: str) -> Refused:
-        """Note a problem; raise what this gives to go on with the next part."""
+        """Record a problem; raise the result to continue with the next part."""
         file, line = self.place(path)
         self.problems.append(Problem(file, line, field_of(path), message, remedy))
         return Refused()
 
     @contextmanager
     def collecting(self) -> Iterator[None]:
-        """Go on after a problem, to find the others too."""
+        """Context manager that continues after a problem, to find further ones."""
         with suppress(Refused):
             yield
 
     def finish(self) -> None:
-        """Raise what was found, if anything was.
+        """Raise the recorded problems, if there are any.
 
         Raises:
             BadConfiguration: all problems.
@@ -73,7 +73,7 @@ class Document:
 
 
 def field_of(path: Place) -> str:
-    """How a field is written in a message.
+    """Format a field's path for messages.
 
     >>> field_of(("routers", "main", "policies", 2, "Budget"))
     'routers.main.policies[2].Budget'
@@ -172,10 +172,10 @@ def _refuse_secrets(document: Document) -> None:
 
 
 def find(path: str | Path | None = None) -> Path:
-    """The file that is meant: the one given, the one that `SWITCHWISE_CONFIG` names, or `switchwise.toml` here.
+    """Find the file: the given one, that of `SWITCHWISE_CONFIG`, or `./switchwise.toml`.
 
     Raises:
-        ConfigurationError: there is none.
+        ConfigurationError: there is no file.
     """
     if path is not None:
         return Path(path)

@@ -1,4 +1,4 @@
-"""What a configuration that can be used is likely to regret: unknown models, missing keys, policies that never have a say."""
+"""Warnings about a valid configuration: unknown models, missing keys, policies without effect."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from switchwise.nouns.view import View
 from switchwise.policies.hold import hold
 from switchwise.policies.rules import Rules
 
-KEYS: Mapping[str, Sequence[str]] = {  # provider: the variables in which its SDK looks for a key
+KEYS: Mapping[str, Sequence[str]] = {  # provider: environment variables of its SDK's key
     "anthropic": ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
     "cohere": ("COHERE_API_KEY", "CO_API_KEY"),
     "deepseek": ("DEEPSEEK_API_KEY",),
@@ -44,12 +44,12 @@ ERROR, WARNING, NOTE = "error", "warning", "note"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One remark about a configuration.
+    """One finding about a configuration.
 
     Parameters:
-        weight: `error`: calls will fail; `warning`: likely not what was meant; `note`: good to know.
-        file, line, field: where; see `Problem`.
-        message: what it is.
+        weight: `error`: calls will fail; `warning`: probably a mistake; `note`: information.
+        file, line, field: place; see `Problem`.
+        message: the finding.
         remedy: what to do about it.
     """
 
@@ -66,7 +66,7 @@ class Finding:
 
 
 def findings(configuration: Configuration) -> list[Finding]:
-    """All remarks, in the order of the file. Nothing is called, and no key is read but to see whether it is there."""
+    """Return all findings in the order of the file. No calls are made; keys are only checked for presence."""
     found: list[Finding] = []
 
     def add(weight: str, place: Place, message: str, remedy: str) -> None:
@@ -98,7 +98,7 @@ def findings(configuration: Configuration) -> list[Finding]:
 
 
 def _without_a_key(configuration: Configuration) -> Iterator[tuple[str, str, str]]:
-    """The first target of each provider whose key is nowhere, the others, and the provider."""
+    """The first target of each provider without a key, the others, and the provider."""
     lacking: dict[str, list[str]] = {}
     for name, endpoint in configuration.endpoints.items():
         usual = KEYS.get(endpoint.target.provider, ())
@@ -139,7 +139,7 @@ def _of_target(endpoint: Endpoint) -> Iterator[Remark]:
 
 
 def _of_model(endpoint: Endpoint) -> Iterator[Remark]:
-    """Whether the catalogue knows provider and model."""
+    """Findings on unknown providers and models."""
     from genai_prices.data_snapshot import get_snapshot
 
     target = endpoint.target
@@ -150,7 +150,7 @@ def _of_model(endpoint: Endpoint) -> Iterator[Remark]:
             names = sorted({*known, *PROVIDERS, *HOSTS.values()})
             close = get_close_matches(target.provider, names, 1)
             remedy = f"did you mean {close[0]!r}?" if close else "give base_url, if it is a server of your own"
-            yield ERROR, (), f"nobody is known as {target.provider!r}", remedy
+            yield ERROR, (), f"unknown provider {target.provider!r}", remedy
     elif provider.find_model(target.model.removeprefix("models/")) is None and not endpoint.base_url:
         close = get_close_matches(target.model, [model.id for model in provider.models], 1, 0.5)
         remedy = f"did you mean {close[0]!r}?" if close else "see `switchwise models`"
@@ -180,7 +180,7 @@ def _of_router(recipe: Recipe) -> Iterator[Remark]:
 
 
 def _last_resort(recipe: Recipe) -> Iterator[Remark]:
-    """A chain that ends in the dearest target, and nothing that caps it."""
+    """Find a chain that falls back to the most expensive target without a limit."""
     priced = {target.name: target.price for target in recipe.pool if target.price is not None}
     if len(priced) < 2 or any(isinstance(policy, Reserves) for policy in recipe.policies):
         return
@@ -193,7 +193,7 @@ def _last_resort(recipe: Recipe) -> Iterator[Remark]:
 
 
 def _of_rules(rules: Rules, part: Part, pool: Pool) -> Iterator[Remark]:
-    """Rules that never match, that change nothing, or that leave nobody."""
+    """Find rules that never match, change nothing, or leave no target."""
     settled = ""
     windows = [target.can.window for target in pool]
     largest = max([window for window in windows if window is not None], default=0)
@@ -221,7 +221,7 @@ def _of_rules(rules: Rules, part: Part, pool: Pool) -> Iterator[Remark]:
 
 
 def _without_a_say(recipe: Recipe) -> Iterator[Remark]:
-    """Preferences that change no decision on any of many requests, because what stands before them settles all."""
+    """Find preferences that change no decision on many probe requests, because earlier policies decide."""
     if len(recipe.pool) < 2:
         return
     policies = recipe.policies
@@ -234,7 +234,7 @@ def _without_a_say(recipe: Recipe) -> Iterator[Remark]:
         if isinstance(policy, hold):
             policy = policy.policy
         if name_of(policy) in ("Fits", "Healthy", "Budget") or (isinstance(policy, Learns) and name_of(policy) != "Cheapest"):
-            continue  # what they say depends on what happens
+            continue  # they depend on state
         spoke = [_speaks(recipe.pool, policy, view) for view in probes]
         if not any(spoke):
             continue  # it has an opinion on requests of another kind
@@ -247,7 +247,7 @@ def _without_a_say(recipe: Recipe) -> Iterator[Remark]:
 
 
 def _ranked(pool: Pool, policies: Sequence[Any], view: View) -> Shortlist | None:
-    """The decision of a chain; None: it would have to ask somebody."""
+    """The decision of a chain; None if it would ask a model."""
     shortlist = Shortlist(pool)
     for policy in policies:
         opinion = policy(view, shortlist)
@@ -272,7 +272,7 @@ def pool_names(pool: Pool) -> tuple[str, ...]:
 
 
 def _probes(recipe: Recipe) -> Iterator[View]:
-    """Requests of many kinds: what the agents, labels and bounds that the policies name make of them."""
+    """Probe requests of many kinds, from the agents, labels and bounds named in the policies."""
     agents = {"main", "another"}
     for part in recipe.parts:
         for policy in part.policies:

@@ -1,4 +1,4 @@
-"""The JSON Schema of configuration files, for editors: drawn from the constructors."""
+"""The JSON Schema of configuration files, for editors, generated from the constructors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SECRET: Json = {"type": "string", "pattern": "^(env|file):\\S+$", "description"
 
 
 def json_schema() -> Json:
-    """The schema, with all policies, verifiers, estimators and observers that are installed."""
+    """Return the schema with all installed policies, verifiers, estimators and observers."""
     drawing = _Drawing()
     target = _table(
         {
@@ -91,13 +91,13 @@ def json_schema() -> Json:
 
 
 class _Drawing:
-    """Draws schemas of constructors. `nouns` holds those of the dataclasses that were met."""
+    """Generate schemas of constructors. `nouns` has those of the encountered dataclasses."""
 
     def __init__(self) -> None:
         self.nouns: dict[str, Json] = {}
 
     def parts(self, kind: str) -> Json:
-        """Anything of one kind: a name, or a table of one name and what it is given."""
+        """Schema of one kind: a name, or a table of one name with its arguments."""
         classes = {name: cls for name, cls in known(kind).items() if isinstance(cls, type)}
         names: list[str] = [*classes, *(["Default"] if kind == "policies" else [])]
         own = {"type": "string", "pattern": _OWN, "description": "package.module:Class"}
@@ -146,7 +146,7 @@ class _Drawing:
         return {"description": first_line, **made}
 
     def of(self, hint: Any) -> Json | None:
-        """The schema of what may be written for a parameter of this type; None: nothing may."""
+        """The schema of a parameter's type; None if a file cannot express it."""
         options = [schema for each in alternatives(hint) if each is not NoneType and (schema := self._one(each)) is not None]
         return None if not options else options[0] if len(options) == 1 else {"anyOf": options}
 
@@ -169,7 +169,7 @@ class _Drawing:
         return self.noun(hint) if is_dataclass(hint) and isinstance(hint, type) else None
 
     def noun(self, cls: type) -> Json:
-        """A reference to the schema of a dataclass, which may hold another of its own kind."""
+        """A reference to the schema of a dataclass, which may be recursive."""
         if cls.__name__ not in self.nouns:
             self.nouns[cls.__name__] = {}
             descriptions, made = described(cls), {}

@@ -1,4 +1,4 @@
-"""On which line each field of a file stands: TOML, whose parser in the standard library does not tell, and YAML (extra `yaml`)."""
+"""Line numbers of fields in TOML, which the standard library's parser does not give, and YAML (extra `yaml`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def toml_lines(text: str) -> dict[Place, int]:
     r"""The line of each table, key and element, from 1.
 
     Parameters:
-        text: what `tomllib` takes without an error: nothing is checked here.
+        text: valid TOML; it is not checked here.
 
     >>> toml_lines('a = 1\n[b]\nc = [ {d = 2},\n {d = 3} ]')[("b", "c", 1, "d")]
     4
@@ -24,7 +24,7 @@ def toml_lines(text: str) -> dict[Place, int]:
 
 
 class _Scanner:
-    """A reading of the text from left to right."""
+    """A scanner of the text from left to right."""
 
     def __init__(self, text: str) -> None:
         self._text = text.replace("\r\n", "\n")
@@ -45,7 +45,7 @@ class _Scanner:
         return self._lines
 
     def _skip(self, blank: str) -> bool:
-        """Go past blanks and comments; whether something is left."""
+        """Skip blanks and comments; return whether something is left."""
         while self._at < len(self._text):
             char = self._text[self._at]
             if char == "#":
@@ -145,10 +145,10 @@ class _Scanner:
 
 
 def yaml_parsed(path: Path, text: str) -> tuple[dict[str, Any], dict[Place, int]]:
-    """The tree, and on which line each field stands.
+    """Parse YAML; return the tree and the line of each field.
 
     Raises:
-        BadConfiguration: it is no YAML, or no table; a key is no text or occurs twice; PyYAML is not installed.
+        BadConfiguration: it is not YAML or not a table, a key is not a text or occurs twice, or PyYAML is not installed.
     """
     try:
         import yaml
@@ -170,7 +170,7 @@ def yaml_parsed(path: Path, text: str) -> tuple[dict[str, Any], dict[Place, int]
             for key, value in node.value:
                 name = key.value
                 if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
-                    raise refuse(key, f"the key {name!r:.40} is no text", "put it in quotes")
+                    raise refuse(key, f"the key {name!r:.40} is not a text", "put it in quotes")
                 if (*place, name) in lines:
                     raise refuse(key, f"{name!r} occurs twice", "keep one of them")
                 lines[(*place, name)] = key.start_mark.line + 1

@@ -1,4 +1,4 @@
-"""A field of a document that is being read: its value, its place, and what may be asked of it."""
+"""A field of a document during loading: its value, its place, and typed access."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Node:
     """A field.
 
     Parameters:
-        document: where problems are noted.
-        path: where it stands.
+        document: its document, which records problems.
+        path: path in the document.
         value: JSON types, or a date.
     """
 
@@ -26,14 +26,14 @@ class Node:
     value: Any
 
     def wrong(self, message: str, remedy: str) -> Refused:
-        """Note a problem with it; raise what this gives."""
+        """Record a problem of this field; raise the result."""
         return self.document.wrong(self.path, message, remedy)
 
     def table(self, known: Collection[str] | None = None, what: str = "a table") -> dict[str, Node]:
         """Its fields.
 
         Parameters:
-            known: the only names that mean something; the others are noted as problems, and left out. None: any.
+            known: allowed names; others are recorded as problems and skipped. None: any.
 
         Raises:
             Refused: it is no table.
@@ -54,7 +54,7 @@ class Node:
             Refused: it is no list.
         """
         if not isinstance(self.value, list):
-            raise self.wrong(f"{shown(self.value)} is no list", "put it in [ ]")
+            raise self.wrong(f"{shown(self.value)} is not a list", "put it in [ ]")
         return iter([Node(self.document, (*self.path, i), value) for i, value in enumerate(self.value)])
 
     def text(self) -> str:
@@ -64,7 +64,7 @@ class Node:
             Refused: it is something else, or empty.
         """
         if not isinstance(self.value, str) or not self.value.strip():
-            raise self.wrong(f"{shown(self.value)} is no text", 'put a word in quotes: "..."')
+            raise self.wrong(f"{shown(self.value)} is not a text", 'put a word in quotes: "..."')
         return self.value
 
     def texts(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration: file, line, field, message, remedy."""
+"""Problems of a configuration: file, line, field, message, remedy."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from switchwise.nouns.secrets import masked
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong.
+    """One problem.
 
     Parameters:
         file: path of the file.
         line: from 1; 0: the file as a whole.
         field: such as `routers.main.policies[2].Budget.usd`; empty: the file as a whole.
-        message: what is wrong, with the value unless it may be a key.
+        message: the problem, with the value unless it may be a key.
         remedy: what to write instead.
     """
 
@@ -40,7 +40,7 @@ class Problem:
 
 
 class BadConfiguration(ConfigurationError):
-    """A configuration file that cannot work. `problems` lists all that was found, in the order of the file.
+    """Raised for an invalid configuration file. `problems` lists all problems in the order of the file.
 
     Parameters:
         problems: at least one.
@@ -53,14 +53,14 @@ class BadConfiguration(ConfigurationError):
         ]
         self.problems = tuple(sorted(shown, key=lambda problem: (problem.file, problem.line)))
         super().__init__()
-        self.args = ("\n".join(map(str, self.problems)),)  # a field's name before a word does not make the word a key
+        self.args = ("\n".join(map(str, self.problems)),)  # a word after a field's name is not a key
 
     def __reduce__(self) -> tuple[type[BadConfiguration], tuple[tuple[Problem, ...]]]:
         return type(self), (self.problems,)
 
 
 def near(word: str, known: Collection[str]) -> str:
-    """The remedy for a word that nobody knows.
+    """The remedy for an unknown word.
 
     >>> near("budgett", ["Budget", "Fits"])
     "did you mean 'Budget'?"

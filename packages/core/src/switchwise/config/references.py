@@ -1,4 +1,4 @@
-"""Keys and addresses that a file only refers to: `env:NAME` for a variable, `file:PATH` for the content of a file."""
+"""References to keys and addresses: `env:NAME` for an environment variable, `file:PATH` for the content of a file."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ SECRET_NAMES = ("key", "secret", "token", "password", "authorization")
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Where a value is kept.
+    """A reference to a value.
 
     Parameters:
         kind: `env` or `file`.
-        name: of the variable, or the path.
+        name: name of the variable, or path.
     """
 
     kind: str
     name: str
 
     def resolve(self) -> str:
-        """The value.
+        """Return the value.
 
         Raises:
             ConfigurationError: there is none.
@@ -47,7 +47,7 @@ class Reference:
 
 
 def reference(node: Node) -> Reference:
-    """A reference; the value that stands in its place is never shown.
+    """Read a reference; a literal value is refused and never shown.
 
     Raises:
         Refused: it is something else.
@@ -85,10 +85,10 @@ def for_each_key(endpoint: E, fields: Mapping[str, Node]) -> dict[str, E]:
 
 
 def settled(node: Node) -> Any:
-    """Settings with their references; a setting that is called like a key must be one.
+    """Read settings with references; a setting with the name of a key must be a reference.
 
     Raises:
-        Refused: a key is written out.
+        Refused: a key is given literally.
     """
     if isinstance(node.value, dict):
         return {name: settled(field) for name, field in node.table().items()}
@@ -102,10 +102,10 @@ def settled(node: Node) -> Any:
 
 
 def resolved(value: Any) -> Any:
-    """Settings with the values that their references stand for.
+    """Return settings with resolved references.
 
     Raises:
-        ConfigurationError: one of them leads nowhere.
+        ConfigurationError: a reference cannot be resolved.
     """
     if isinstance(value, Reference):
         return value.resolve()

@@ -1,7 +1,7 @@
-"""Policies, verifiers, estimators and observers by the name of their class; one of your own as `package.module:Class`.
+"""Find policies, verifiers, estimators and observers by class name; your own as `package.module:Class`.
 
-A name is looked for in the package that holds what is shipped, then among the entry points of installed distributions
-(groups `switchwise.policies`, `switchwise.verifiers`, `switchwise.estimators`, `switchwise.observers`).
+A name is looked up among the shipped classes, then among the entry points of installed distributions (groups `switchwise.policies`,
+`switchwise.verifiers`, `switchwise.estimators`, `switchwise.observers`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ REFERENCE = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
 
 @cache
 def known(kind: str) -> Mapping[str, Any]:
-    """Name -> class, of one kind; those of other distributions by their entry points, not yet loaded.
+    """Name -> class of one kind; those of other distributions as entry points, not loaded yet.
 
     Parameters:
         kind: a key of `ROOMS`.
@@ -57,7 +57,7 @@ def found(node: Node, kind: str, name: str) -> Any:
     """The class of that name.
 
     Raises:
-        Refused: there is none; the problem is noted.
+        Refused: there is none; the problem is recorded.
     """
     if REFERENCE.match(name):
         return imported(node, name)
@@ -70,10 +70,10 @@ def found(node: Node, kind: str, name: str) -> Any:
 
 
 def imported(node: Node, reference: str) -> Any:
-    """What `package.module:name` stands for.
+    """Import `package.module:name`.
 
     Raises:
-        Refused: it cannot be imported; the problem is noted.
+        Refused: it cannot be imported; the problem is recorded.
     """
     if not REFERENCE.match(reference):
         raise node.wrong(f"{shown(reference)} names nothing that can be imported", "write package.module:name")
@@ -90,7 +90,7 @@ def imported(node: Node, reference: str) -> Any:
 
 
 def parameters(cls: Any) -> dict[str, tuple[Any, inspect.Parameter]]:
-    """What the constructor of a class takes: name -> its type and the parameter."""
+    """Parameters of a class's constructor: name -> type and parameter."""
     hints = hints_of(cls)
     return {name: (hints.get(name, Any), parameter) for name, parameter in inspect.signature(cls).parameters.items()}
 
@@ -105,7 +105,7 @@ def hints_of(cls: Any) -> dict[str, Any]:
 
 
 def described(cls: Any) -> dict[str, str]:
-    """What the docstring says of each parameter, on one line."""
+    """Description of each parameter from the docstring, on one line."""
     sections = [
         re.search(r"^Parameters:\n((?:    .*\n?|\n)+)", inspect.getdoc(base) or "", re.M)
         for base in getattr(cls, "__mro__", ())

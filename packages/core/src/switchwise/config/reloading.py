@@ -1,4 +1,4 @@
-"""A file that a router was made from, looked at again; and what a router keeps when it takes over another one."""
+"""Reload the file of a router, and carry the state over to the new policies."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from switchwise.state.forking import lock
 
 _log = logging.getLogger("switchwise.config")
 _audit = logging.getLogger("switchwise.audit")
-"""A line of JSON for each change of a router's configuration."""
+"""Log with a line of JSON per change of a router's configuration."""
 _SECRET = re.compile(r"key|secret|token|password|header", re.IGNORECASE)
 
 
 class Source:
-    """The file that a router was made from.
+    """The file of a router.
 
     Parameters:
-        configuration, recipe: what was read, and which of its routers.
-        every: seconds between looks at the file; None: none by itself.
-        catalog: what the reading goes by.
-        observers: besides those of the file.
+        configuration, recipe: the loaded configuration, and the router's recipe in it.
+        every: seconds between checks of the file; None: no automatic checks.
+        catalog: catalogue for loading.
+        observers: in addition to those of the file.
         timer: seconds.
-        reachable: name -> provider and model of the targets that an adapter has models for; None: no adapter.
+        reachable: name -> provider and model of the targets with an adapter's models; None: no adapter.
     """
 
     def __init__(
@@ -73,10 +73,10 @@ class Source:
             self._lock.release()
 
     def changed(self) -> tuple[Configuration, Recipe] | None:
-        """What the file says now; None: it is the same file as before.
+        """Return the changed configuration; None if the file has not changed.
 
         Raises:
-            ConfigurationError: it cannot be used; it is not looked at again until it changes once more.
+            ConfigurationError: the file is invalid; it is not read again until it changes.
         """
         if (stamp := _stamp(self._files)) == self._stamp:
             return None
@@ -95,7 +95,7 @@ class Source:
         return configuration, recipe
 
     def now(self, configuration: Configuration, recipe: Recipe) -> Source:
-        """The same, after the file was taken over; the audit log has a line of what changed."""
+        """Return the source after a reload; log the changes to the audit log."""
         old, new = self._data, configuration.document.data
         line = {
             "event": "configuration",
@@ -110,7 +110,7 @@ class Source:
 
 
 def changes(old: object, new: object, path: Place = ()) -> list[dict[str, object]]:
-    """The fields that differ, with both values; what may be secret is masked.
+    """Return the differing fields with both values; possible secrets are masked.
 
     >>> changes({"a": 1, "b": [1, 2]}, {"a": 2, "b": [1, 2], "key": "x"})
     [{'field': 'a', 'old': 1, 'new': 2}, {'field': 'key', 'old': None, 'new': '***'}]
@@ -143,7 +143,7 @@ def _digest(data: object) -> str:
 
 
 def _stamp(files: Iterable[Path]) -> tuple[tuple[int, int], ...]:
-    """Changes when a file changes; one that is missing has a stamp, too."""
+    """A stamp that changes with the files; missing files have a stamp too."""
     found = []
     for path in files:
         try:
@@ -155,7 +155,7 @@ def _stamp(files: Iterable[Path]) -> tuple[tuple[int, int], ...]:
 
 
 def carry_over(before: Sequence[Remembers], after: Sequence[Remembers]) -> None:
-    """Give what was learnt to the policies that take the place of others: the n-th of a name to the n-th of that name."""
+    """Pass learned state to replaced policies: from the n-th of a name to the n-th of that name."""
     seen: Counter[str] = Counter()
     old = {}
     for part in before:
@@ -174,6 +174,6 @@ def carry_over(before: Sequence[Remembers], after: Sequence[Remembers]) -> None:
 
 
 def _one_memory(old: object, new: object) -> bool:
-    """Whether both keep what they remember in one table of the router's store: there is nothing to carry over."""
+    """Return whether both use the same table of the router's store, so that nothing needs to be carried over."""
     table = getattr(old, "table", None)
     return table is not None and table is getattr(new, "table", None)

@@ -1,4 +1,4 @@
-"""From what is written to what a constructor takes: by the type of its parameter."""
+"""Convert values of a file to constructor arguments, by the type of the parameter."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ _VERBS = ("prefer", "require", "exclude")
 
 
 class Unwritable(Exception):
-    """A type that nothing in a file stands for."""
+    """Raised for a type that a file cannot express."""
 
 
 def aim_of(node: Node, name: str) -> Aim:
-    """What the default chain is out for: `"Default"`, `{ Default = "balanced" }` or `{ Default = { aim = "balanced" } }`.
+    """The aim of the default chain: `"Default"`, `{ Default = "balanced" }` or `{ Default = { aim = "balanced" } }`.
 
     Parameters:
         node: the field.
         name: of the chain.
 
     Raises:
-        Refused: nobody knows that aim; the problem is noted.
+        Refused: the aim is unknown; the problem is recorded.
     """
     if not isinstance(node.value, dict):
         return "quality"
@@ -62,7 +62,7 @@ def aim_of(node: Node, name: str) -> Aim:
 
 
 def on_broken_in(node: Node) -> OnBroken:
-    """What follows when a streamed reply breaks off: `"raise"`, `"restart"`, or `{ continue = "a prompt" }`.
+    """The value of `on_broken`: `"raise"`, `"restart"`, or `{ continue = "a prompt" }`.
 
     Raises:
         Refused: it is something else; the problem is noted.
@@ -79,27 +79,27 @@ def on_broken_in(node: Node) -> OnBroken:
 
 
 def journal_in(node: Node) -> Node:
-    """The observer that a journal's path stands for.
+    """The observer of a journal's path.
 
     Raises:
         Refused: it is not a file; the problem is noted.
     """
     text = node.text()
     if not (suffix := Path(text).suffix):
-        raise node.wrong(f"{text!r} is no file", "write a path such as journal.jsonl; a class belongs into observers")
+        raise node.wrong(f"{text!r} is not a file", "write a path such as journal.jsonl; a class belongs into observers")
     return Node(node.document, node.path, {"SqliteJournal" if suffix in SQLITE else "JsonLines": {"path": text}})
 
 
 def made(node: Node, kind: str, skip: frozenset[str] = frozenset()) -> Any:
-    """The policy, verifier, estimator or observer that a field stands for: `"Fits"`, or `{ Budget = { usd = 2 } }`.
+    """Build the policy, verifier, estimator or observer of a field: `"Fits"`, or `{ Budget = { usd = 2 } }`.
 
     Parameters:
         node: the field.
         kind: see `registry`.
-        skip: fields besides the name that the caller handles.
+        skip: further fields handled by the caller.
 
     Raises:
-        Refused: it cannot be made; the problem is noted.
+        Refused: it cannot be built; the problem is recorded.
     """
     name, arguments = named(node, skip)
     cls = found(arguments if arguments is not None else node, kind, name)
@@ -109,7 +109,7 @@ def made(node: Node, kind: str, skip: frozenset[str] = frozenset()) -> Any:
 
 
 def named(node: Node, skip: frozenset[str] = frozenset()) -> tuple[str, Node | None]:
-    """The name in a field of the form `"Name"` or `{ Name = ... }`, and the field below it.
+    """The name in a field `"Name"` or `{ Name = ... }`, and the field below it.
 
     Raises:
         Refused: it is neither.
@@ -124,10 +124,10 @@ def named(node: Node, skip: frozenset[str] = frozenset()) -> tuple[str, Node | N
 
 
 def constructed(node: Node, cls: Any, name: str) -> Any:
-    """An instance, from a table of arguments.
+    """Build an instance from a table of arguments.
 
     Raises:
-        Refused: an argument is unknown, missing or will not do.
+        Refused: an argument is unknown, missing or invalid.
     """
     takes = parameters(cls)
     first = next(iter(takes.values()), None)
@@ -181,7 +181,7 @@ def _problem_of(error: ConfigurationError, name: str, given: Mapping[str, Any]) 
 
 
 def convert(node: Node, hint: Any) -> Any:
-    """The value of a field as a parameter of this type takes it.
+    """Convert the value of a field to the type of a parameter.
 
     Raises:
         Refused: it is of another type; the problem is noted.
@@ -200,7 +200,7 @@ def convert(node: Node, hint: Any) -> Any:
     for fits, read in readers:
         if fits(node.value):
             return read(node)
-    return readers[0][1](node)  # which says what it wants
+    return readers[0][1](node)  # its error names the expected form
 
 
 def alternatives(hint: Any) -> list[Any]:
@@ -210,7 +210,7 @@ def alternatives(hint: Any) -> list[Any]:
 
 
 def part_of(hint: Any) -> str | None:
-    """The kind of part that a parameter takes: `policies`, `verifiers`, `estimators`; None: it takes none."""
+    """The kind of part of a parameter: `policies`, `verifiers`, `estimators`; None if it is not a part."""
     if hint is Policy or hint is Verifier:
         return "policies" if hint is Policy else "verifiers"
     name = getattr(hint, "__name__", "")
@@ -309,7 +309,7 @@ def _rules(node: Node) -> Rules:
 
 @dataclass(frozen=True, slots=True)
 class SharedState:
-    """A shared store that is opened when a router is made.
+    """A shared store that is opened when a router is built.
 
     Parameters:
         address: `redis://localhost:6379/0`, the path of a SQLite file, or a reference: `env:NAME`, `file:PATH`.
@@ -325,10 +325,10 @@ class SharedState:
     timeout: float | None = None
 
     def open(self) -> SharedStore:
-        """The store; the same one for all routers of this process that say the same.
+        """Open the store; equal settings give the same store within a process.
 
         Raises:
-            ConfigurationError: the reference leads nowhere, or the store cannot be opened.
+            ConfigurationError: the reference cannot be resolved, or the store cannot be opened.
         """
         kind, _, name = self.address.partition(":")
         address = Reference(kind, name).resolve() if kind in ("env", "file") else self.address
@@ -338,7 +338,7 @@ class SharedState:
 
 
 def shared_state(node: Node) -> SharedState:
-    """What `store = ...` says: an address, or a table with an address.
+    """The value of `store = ...`: an address, or a table with an address.
 
     Raises:
         Refused: it is neither, or the address has a password in it.

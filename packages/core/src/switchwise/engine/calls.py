@@ -1,4 +1,4 @@
-"""One call of a flow: what all calls need, how one is made, and what follows when it ends."""
+"""Calls of a flow: their context, how one is made, and how it is settled."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from switchwise.observe.observer import NOBODY, Observers, tell
 
 @dataclass(frozen=True, slots=True)
 class FlowContext:
-    """Everything that a flow needs besides the view; set up once per router.
+    """Context of a flow, apart from the view; created once per router.
 
     Parameters:
         pool: all targets.
         policies: (name, policy) in order of importance. What the engine itself requires comes before them.
         recovery: what the attempts so far rule out, and how long to wait before a target is called again.
         verify: judges replies; None: every reply is accepted.
-        reserve: sets aside what a call may use up; the policy that refuses, if one does: decide again.
-        learn, release: takes in each attempt; gives back what was set aside for a call that is not made.
-        clock, timer: seconds since the epoch, by which policies cool down and budgets run out; seconds by which calls are timed.
-        observers: notified of decisions and attempts.
-        cache: keeps whole answers; None: every request is a call.
-        on_broken: what follows when a reply breaks off after part of it was shown.
+        reserve: reserves for a call; returns the refusing policy, if any: decide again.
+        learn, release: learns each attempt; cancels the reservation of a call that is not made.
+        clock, timer: seconds since the epoch, for pauses and budgets; monotonic seconds, for durations.
+        observers: receive decisions and attempts.
+        cache: response cache; None: every request is a call.
+        on_broken: what to do when a reply breaks off after part of it was shown.
     """
 
     pool: Pool
@@ -46,11 +46,11 @@ class FlowContext:
     on_broken: OnBroken = "raise"
 
     def settle(self, attempt: Attempt) -> None:
-        """Let the policies learn from it; the observers see it also where a policy fails to. An answer from the cache teaches nothing."""
+        """Let the policies learn from an attempt, and notify observers even if a policy fails. Policies do not learn from cached answers."""
         try:
             if attempt.call.stored is None:
                 self.learn(attempt)
-            if self.cache is not None and not attempt.call.continued:  # half an answer is never kept
+            if self.cache is not None and not attempt.call.continued:  # a partial answer is never stored
                 self.cache.learn(attempt)
         finally:
             if self.observers.settled:
@@ -58,7 +58,7 @@ class FlowContext:
 
 
 def attempted(call: Call, context: FlowContext) -> Steps[Attempt]:
-    """Make a call. The attempt is not learned yet where it may still be judged."""
+    """Make a call. The attempt is not learned yet if it may still be judged."""
     started, begun = context.clock(), context.timer()
     try:
         reply = yield call

@@ -5,10 +5,10 @@ Rules:
    failure is enough: an agent alone makes a call every few seconds, and each further failure costs it a wait.
 2. A pause that the provider asks for opens the circuit at once, for as long as it asks.
 3. Each further opening without a reply in between doubles the pause. A time-out pauses at least as long as the call took.
-4. A call that began before the circuit last changed is old news: calls that break together are one opening, a slow reply from before the
-   outage does not end it, and a slow failure from the outage does not begin it again. Nor is a failure in the pause, where nothing else
-   was left to call, another opening.
-5. Nothing is for ever: after the pause one call may try. Its reply closes the circuit.
+4. A call that began before the circuit last changed is ignored: calls that fail together are one opening, a slow reply from before the
+   outage does not end it, and a slow failure from the outage does not begin it again. A failure during the pause (as the last resort) is
+   not another opening either.
+5. After every pause one call may try. Its reply closes the circuit.
 
 Source: M. Nygard, "Release It!" (2007); a count-based window that also forgets by age, as in Resilience4j and Polly.
 """
@@ -25,12 +25,12 @@ from switchwise.nouns.errors import FailureKind
 
 State = Literal["closed", "open", "half-open"]
 LONGEST_ASKED = 86_400.0
-"""Seconds beyond which no pause that a provider asks for is believed: a circuit is probed once a day at least."""
+"""Longest accepted pause requested by a provider in seconds: a circuit is probed at least once a day."""
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """When a circuit opens, and for how long. See `Healthy` for the meaning of each."""
+    """Thresholds and pauses of a circuit; see `Healthy` for their meaning."""
 
     share: float
     minimum: int
@@ -44,16 +44,16 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class CircuitState:
-    """What is known of a circuit.
+    """State of a circuit.
 
     Parameters:
-        state: `closed`: it is called as usual. `open`: it is not called before `until`, unless nothing else is left.
-            `half-open`: the pause is over, and one call at a time tries.
+        state: `closed`: calls are made. `open`: no calls before `until`, unless nothing else is left. `half-open`: the pause is over, and
+            one call at a time tries.
         kind: the failure that opened it; None: closed.
-        openings: how often it opened since the last reply.
-        since: when it opened last, on the router's clock.
-        until: when the pause ends.
-        calls, failed: recent calls, and how many of them failed.
+        openings: number of openings since the last reply.
+        since: time of the last opening, on the router's clock.
+        until: end of the pause.
+        calls, failed: number of recent calls, and of failures among them.
     """
 
     state: State
@@ -67,13 +67,13 @@ class CircuitState:
 
 @dataclass(frozen=True, slots=True)
 class CallEnd:
-    """What a call says about the health of whom it went to. Times are on the router's clock.
+    """End of a call, as evidence of the target's health. Times are on the router's clock.
 
     Parameters:
-        started, ended: when it was made and when it was over.
-        failure: how it failed; None: it gave a reply.
+        started, ended: start and end of the call.
+        failure: kind of failure; None: it gave a reply.
         retry_after: seconds that the provider asks to wait.
-        soft: the reply came, or tokens of it, but too slowly: it counts towards the share, and never opens a circuit alone.
+        soft: tokens arrived, but too slowly: it counts in the share, and never opens a circuit alone.
     """
 
     started: float
@@ -94,7 +94,7 @@ class Circuit:
     until: float = -inf
 
     def take(self, end: CallEnd, limits: Thresholds) -> bool:
-        """Take in a call; True: the circuit opened, opened again, or closed."""
+        """Learn the end of a call; True if the circuit opened, opened again, or closed."""
         failed = end.failure is not None
         if end.started < self.since or (failed and self.kind is not None and end.started < self.until):
             return self._lengthen(end)
@@ -137,7 +137,7 @@ class Circuit:
         self.until = end.ended + max(doubled, asked or 0.0, took)
 
     def _lengthen(self, end: CallEnd) -> bool:
-        """A call that is old news, or that was made in the pause because nothing else was left: only a longer pause counts."""
+        """Handle a call from before the last change, or during the pause: it can only lengthen the pause."""
         if self.kind is not None and end.failure is not None and end.retry_after is not None:
             self.until = max(self.until, end.ended + min(max(end.retry_after, 0.0), LONGEST_ASKED))
         return False

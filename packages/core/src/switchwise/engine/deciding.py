@@ -1,4 +1,4 @@
-"""A decision: ask every policy in turn. What a policy or a verifier must ask a model first becomes a call here."""
+"""A decision: ask every policy in turn. Questions of policies and verifiers become calls here."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from switchwise.reading.token_estimate import MESSAGE, estimate
 
 T = TypeVar("T")
 _NO_NEEDS = Needs()
-MOST_ASKS = 16  # questions that one opinion or verdict may put; more are a loop
+MOST_ASKS = 16  # most questions of one opinion or verdict; more indicate a loop
 
 
 def decide(view: View, context: FlowContext, calling: bool = True, more: Target | None = None) -> Steps[Shortlist]:
     """Ask every policy in turn; the finished shortlist is the decision.
 
     Parameters:
-        calling: False: pass over the policies that would ask a model first.
+        calling: False: skip the policies that would ask a model.
         more: an additional target, to check it against the requirements.
     """
     shortlist, chain = Shortlist(context.pool, more=more), context.policies
@@ -43,7 +43,7 @@ def decide(view: View, context: FlowContext, calling: bool = True, more: Target 
             if not shortlist.targets:
                 break
             opinion = policy(view, shortlist)
-            if opinion is shortlist:  # no opinion, the usual case
+            if opinion is shortlist:  # no opinion, the common case
                 continue
             if isinstance(opinion, Shortlist):
                 shortlist = opinion.sign(name)
@@ -55,11 +55,11 @@ def decide(view: View, context: FlowContext, calling: bool = True, more: Target 
                 opinion.close()
         if shortlist.targets or shortlist.last_resort or not shortlist.avoided:
             return shortlist
-        shortlist = Shortlist(context.pool, last_resort=True, more=more)  # what is avoided is all that is left
+        shortlist = Shortlist(context.pool, last_resort=True, more=more)  # only avoided targets are left
 
 
 def decide_alone(view: View, context: FlowContext, more: Target | None = None) -> Shortlist:
-    """As `decide`, without calling anybody: a policy that would ask a model is passed over."""
+    """As `decide`, without any call: a policy that would ask a model is skipped."""
     flow = decide(view, context, calling=False, more=more)
     try:
         next(flow)
@@ -77,11 +77,11 @@ def heard(
     repeats: list[Attempt] | None = None,
     judged: Target | None = None,
 ) -> Steps[T]:
-    """Run the flow of a policy or verifier; its questions are calls like any other, and attempts.
+    """Run the flow of a policy or verifier; its questions are made as calls and attempts.
 
     Parameters:
-        repeats: takes the attempts at the caller's own request that are made once more, for one of them to be chosen.
-        judged: who gave the reply that a verifier judges, which may repeat the request too; None: no verifier runs.
+        repeats: list for attempts that repeat the caller's request, one of which may be chosen.
+        judged: target of the reply that a verifier judges, which may repeat the request too; None: not a verifier.
     """
     step: Callable[[Any], Any] = flow.send
     sent: Any = None
@@ -116,7 +116,7 @@ def _gathered(
     repeats: list[Attempt] | None,
     judged: Target | None,
 ) -> Steps[tuple[Reply | TargetError | None, ...]]:
-    """What came of each effect: its reply, why there is none, or None: it was cancelled."""
+    """Result of each effect: its reply, its `TargetError`, or None if it was cancelled."""
     found: dict[int, Reply | TargetError | None] = {}
     calls: dict[int, Call] = {}
     for i, effect in enumerate(gather.effects):
@@ -145,13 +145,13 @@ def _gathered(
                 context.settle(attempt)
     for i, call in calls.items():
         attempt = made[id(call)]
-        kept = attempt.call.ask is None and repeats is not None  # it may be chosen, as the object that it is
+        kept = attempt.call.ask is None and repeats is not None  # it may be chosen, so the same object is passed
         found[i] = (attempt.reply if kept else priced(attempt)) or attempt.error
     return tuple([found[i] for i in range(len(gather.effects))])
 
 
 def _answered(ask: Ask, author: str, view: View, context: FlowContext) -> Steps[Reply | TargetError]:
-    """The reply to a question, or why there is none."""
+    """The reply to a question, or its `TargetError`."""
     call = _question(ask, author, view, context)
     if isinstance(call, TargetError):
         return call
@@ -161,7 +161,7 @@ def _answered(ask: Ask, author: str, view: View, context: FlowContext) -> Steps[
 
 
 def _question(ask: Ask, author: str, view: View, context: FlowContext) -> Call | TargetError:
-    """The call that puts a question, reserved for; or why it may not be put."""
+    """The call of a question with its reservation, or the reason why it may not be made."""
     target = ask.model.target if ask.model is not None else first(ask.to, context.pool)
     if (note := _ruled_out(target, ask, view, context)) is not None:
         kind = FailureKind.QUOTA if issubclass(note.raises, BudgetExceeded) else FailureKind.UNSUPPORTED
@@ -170,7 +170,7 @@ def _question(ask: Ask, author: str, view: View, context: FlowContext) -> Call |
 
 
 def _again(repeat: Repeat, target: Target, author: str, view: View, context: FlowContext) -> Call | TargetError:
-    """The caller's own request once more, with a note; reserved for, where the requirements of the chain allow it."""
+    """A repeated call of the caller's request, with a note and a reservation, if the requirements allow it."""
     if repeat.note:
         view = replace(view, tokens=view.tokens + estimate(repeat.note) + MESSAGE)
     shortlist = decide_alone(view, context, None if target in context.pool.targets else target)
@@ -184,9 +184,9 @@ def _again(repeat: Repeat, target: Target, author: str, view: View, context: Flo
 
 
 def _ruled_out(target: Target, ask: Ask, view: View, context: FlowContext) -> Note | None:
-    """The requirement of the chain that rules out that `target` is asked; None: none does.
+    """The requirement that rules out asking `target`; None if none does.
 
-    What the request needs, where it is pinned to and what was tried is about the request: the question has needs of its own.
+    Needs, pin and attempts of the request are not applied: the question has its own needs.
     """
     question = replace(view, tokens=tokens_of(ask), needs=_NO_NEEDS, pin="", attempts=(), prefix=None)
     shortlist = decide_alone(question, context, more=None if target in context.pool.targets else target)

@@ -1,10 +1,10 @@
-"""The only two loops that touch the world: they make a run's calls, and show its chunks. Several calls at once: `engine/batches/crew.py`.
+"""The two loops that do I/O: they make a run's calls and yield its chunks. For several calls at once see `engine/batches/crew.py`.
 
-A call that has limits is cut short when it is over one of them: see `switchwise.engine.timing.time_limits`.
+A call is stopped when it exceeds one of its limits: see `switchwise.engine.timing.time_limits`.
 
-`perform(call)` is the adapter's. It yields the chunks of the answer, if it streams, and last the complete `Reply`; it
-raises `TargetError` from the provider's own exception. A call that ends without a reply is an error of the adapter. A question to a model
-outside of the pool never gets there: that model answers it here.
+`perform(call)` is the adapter's. It yields the chunks of a streamed answer, and finally the complete `Reply`; it raises `TargetError`
+from the provider's own exception. A call without a final reply is an error of the adapter. Questions to models outside the pool are
+answered by those models here.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ class APerform(Protocol):
 
 async def pause(seconds: float) -> None:
     """Sleep on the running event loop."""
-    import asyncio  # a quarter of what importing switchwise would cost, and known to whoever runs a loop
+    import asyncio  # a quarter of the import time of switchwise; loaded already if a loop runs
 
     await asyncio.sleep(seconds)
 
 
 def drive(run: Run, perform: Perform, sleep: Callable[[float], object] = time.sleep, context: Any = None) -> Iterator[Any]:
-    """Make the run's calls until it is finished; yield what may be shown. The result is `run.outcome`.
+    """Make the run's calls until it is finished; yield the chunks to show. The result is `run.outcome`.
 
     Closing it, as an abandoned stream is closed, ends the open call at once.
 
     Parameters:
-        context: what models outside of the pool are given with a question: LangChain's config, for its own tracing.
+        context: passed to models outside the pool with a question: LangChain's config, for its tracing.
     """
     try:
         while (call := run.call) is not None or run.several is not None:
@@ -139,7 +139,7 @@ def _items(run: Run, call: Call, perform: Perform, context: Any) -> Iterator[Any
     make = partial(perform, call) if ask is None or model is None else partial(_answers, model, ask, context)
     if allowed is None:
         return make()
-    from switchwise.engine.timing.blocking_calls import bounded  # threads and sockets: not for those who set no limits
+    from switchwise.engine.timing.blocking_calls import bounded  # threads and sockets: imported only with limits
 
     return bounded(make, allowed)
 

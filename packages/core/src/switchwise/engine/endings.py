@@ -20,7 +20,7 @@ _CALLERS = (FailureKind.BAD_REQUEST, FailureKind.NOT_ACCEPTED)
 
 
 def without(shortlist: Shortlist, refused: Mapping[str, Reserves]) -> Shortlist:
-    """Without the targets for which a policy would set nothing aside."""
+    """The shortlist without the targets that a policy refused to reserve for."""
     for name, refuser in refused.items():
         money = not getattr(refuser, "gives_way", False)
         because = "its budget was just used up" if money else "another call was let through in its place"
@@ -33,7 +33,7 @@ def without(shortlist: Shortlist, refused: Mapping[str, Reserves]) -> Shortlist:
 
 
 def best_rejected(shortlist: Shortlist, attempts: tuple[Attempt, ...]) -> Outcome:
-    """Nothing is left to call: the best rejected reply, or the error that says why there is none."""
+    """Return the best rejected reply when no target is left, or raise the error."""
     replied = [attempt for attempt in attempts if attempt.reply is not None]
     if replied:
         best = max(replied, key=lambda attempt: attempt.verdict.score if attempt.verdict else 0.0)
@@ -46,7 +46,7 @@ def best_rejected(shortlist: Shortlist, attempts: tuple[Attempt, ...]) -> Outcom
     kinds = [attempt.kind for attempt in attempts]
     overflows = [error for error, kind in zip(errors, kinds, strict=True) if kind is FailureKind.CONTEXT_OVERFLOW]
     blamed = next((error for error, kind in zip(errors, kinds, strict=True) if kind in _CALLERS), None)
-    if blamed is not None and not overflows:  # the caller's to mend, whatever else failed
+    if blamed is not None and not overflows:  # an error of the caller, whatever else failed
         for other in errors:
             if other is not blamed:
                 blamed.add_note(f"{other.__notes__[-1]} ({other})")
@@ -74,7 +74,7 @@ def _failure_text(failure: tuple[str, TargetError | None]) -> str:
 
 
 def ruled_out(shortlist: Shortlist, but: Container[str] = ()) -> str:
-    """A line for each target that a note ruled out, but for those named in `but`."""
+    """A line per target that a note ruled out, except those in `but`."""
     lines = [f"  {name}: {note.because} ({note.policy})" for note in shortlist.notes for name in note.out if name not in but]
     return "\n".join(lines)
 
@@ -112,7 +112,7 @@ def observed(flow: Steps[Outcome], view: View, timer: Callable[[], float], obser
 
 
 def say_fallback(call: Call, last: Attempt) -> None:
-    """One line for a further attempt: a warning where the last one failed."""
+    """Log a further attempt; a warning if the last one failed."""
     target = call.target.name
     if last.error is not None:
         _log.warning("%s failed (%s): %s is called next", last.target.name, last.error.kind.value, target)

@@ -1,15 +1,16 @@
-"""What a policy is, and what it may offer besides.
+"""The policy protocol, and its optional methods.
 
-A policy is called with the view and the shortlist so far and returns a shortlist: narrowed by `require`, ranked by
-`prefer` or `order`, or as it was. A plain function will do. Rules:
+A policy is called with the view and the shortlist so far and returns a shortlist: narrowed by `require`, ranked by `prefer` or `order`,
+or unchanged. A plain function is a policy. Rules:
 1. The same view and shortlist give the same answer: time is `view.now`, randomness is `view.seed`.
-2. It does no I/O. One that must ask a model first is a generator: it yields an `Ask` and is sent the `Reply`, whose `answers` hold what is
-   known; a `TargetError` is thrown into it where there is no reply. A `Gather` puts several at once; `Shortlist.together` calls several targets.
-3. It never locks while it yields.
-4. One whose class says `momentary = True` is about the next minutes (load, health): it is not asked about requests that may wait for hours.
-5. What it remembers it learns in `learn`, not while it is asked: deciding twice must not count twice.
-6. It may read what was said (`view.last_user`, `view.conversation`). It never keeps it: features and digests only, in memory, notes and dumps.
-7. What it remembers lies in a table of a store, under keys that begin with the tenant (`Scope.key`).
+2. It does no I/O. A policy that asks a model is a generator: it yields an `Ask` and receives the `Reply` with its `answers`; without a
+   reply, a `TargetError` is thrown into it. A `Gather` asks several at once; `Shortlist.together` calls several targets.
+3. It never yields while holding a lock.
+4. A class with `momentary = True` decides by the present state (load, health): it is not asked about deferred requests.
+5. It changes its state in `learn`, not while deciding: deciding twice must not count twice.
+6. It may read the text of the conversation (`view.last_user`, `view.conversation`), but keeps only features and digests, in its state,
+   notes and dumps.
+7. Its state is in a table of a store, under keys that begin with the tenant (`Scope.key`).
 """
 
 from __future__ import annotations
@@ -34,16 +35,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Flow = Generator[Ask | Gather, Any, T]
-"""Straight-line code of a policy or verifier: it yields each question that it needs answered, is sent the replies, and returns a T.
-
-For an `Ask` it is sent the `Reply`; for a `Gather`, of each of its effects the reply, the `TargetError`, or None where it was cancelled.
+"""Generator of a policy or verifier: it yields questions, receives the replies, and returns a T. For an `Ask` it receives the `Reply`;
+for a `Gather`, the reply, `TargetError` or None (cancelled) of each effect.
 """
 Steps = Generator[Call | Live, Any, T]
-"""The engine's own: yields each call to be made, the caller's request and questions alike, and what is to be live where that is more than one."""
+"""Generator of the engine: it yields each call to make, requests and questions alike, or the calls to keep live."""
 
 
 class NotMade(BaseException):
-    """Thrown into a flow that is closed before its call was made: what was set aside for it is released."""
+    """Thrown into a flow that is closed before its call was made, to release its reservation."""
 
 
 Opinion = Shortlist | Flow[Shortlist]
@@ -54,13 +54,13 @@ class Verifier(Protocol):
     """Judges a reply before it is shown."""
 
     def __call__(self, view: View, reply: Reply) -> Verdict | Flow[Verdict]:
-        """The verdict; or, where a model must be asked first, a generator that yields the calls and returns it."""
+        """Return the verdict, or a generator that asks a model first and returns it."""
 
 
-# Optional methods of a policy. Each is optional and found by its name when the router is built.
+# Optional methods of a policy, found by name when the router is built.
 @runtime_checkable
 class Checks(Protocol):
-    """It can tell at construction that it does not suit a pool."""
+    """A policy that validates the pool when the router is built."""
 
     def check(self, pool: Pool) -> None:
         """Raise `ConfigurationError` if this policy cannot work with `pool`."""
@@ -68,38 +68,39 @@ class Checks(Protocol):
 
 @runtime_checkable
 class Reserves(Protocol):
-    """It hands out something that runs out, such as money, and must not hand it out twice.
+    """A policy that reserves a limited resource, such as money, for each call.
 
-    One that says `gives_way = True` refuses a call for the moment only: it will rule the target out itself when it is asked again.
+    With `gives_way = True`, a refusal holds only for the moment: the policy rules the target out itself when it is asked again.
     """
 
     def reserve(self, call: Call) -> bool:
-        """Set aside what `call` may use up, just before it is made; False: there is no longer enough, decide again.
+        """Reserve the upper bound of `call`, just before it is made; False if too little is left: the router decides again.
 
         Every reservation is followed by one `learn` of the attempt, which settles it, or by `release`.
         """
 
     def release(self, call: Call) -> None:
-        """Take back the reservation for `call`, which is not made after all."""
+        """Cancel the reservation of `call`, which is not made."""
 
 
 @runtime_checkable
 class Queues(Protocol):
-    """It lets a call that it refuses wait its turn. Waiting belongs to the request (`View.decision`), of which each look makes another `Call`."""
+    """A policy with a queue for refused calls. The place in the queue belongs to the request (`View.decision`); each check makes another
+    `Call`."""
 
     def wait_for(self, call: Call) -> float | None:
-        """Seconds after which the router decides again, `call` keeping its place in the queue until then; None: it does not wait."""
+        """Return the seconds until the router decides again, while `call` keeps its place in the queue; None if it does not wait."""
 
     def leave(self, view: View) -> None:
-        """Give back the place of this request, which goes on, ends or is closed. Harmless if it has none."""
+        """Remove this request from the queue, if it is in it."""
 
 
 @runtime_checkable
 class Resends(Protocol):
-    """What it sets aside for a call, the call uses up each time that it is sent."""
+    """A policy whose reservation is used up each time the call is sent."""
 
     def resend(self, call: Call) -> bool:
-        """Set aside once more what `call` may use up: its connection was dead, and it is sent again; False: there is not enough.
+        """Reserve the upper bound of `call` once more, because it is sent again after a dead connection; False if too little is left.
 
         The `learn` or `release` that follows settles all of it.
         """
@@ -107,30 +108,30 @@ class Resends(Protocol):
 
 @runtime_checkable
 class Asks(Protocol):
-    """It puts questions to models outside of the pool."""
+    """A policy that asks models outside the pool."""
 
     @property
     def asks(self) -> tuple[Target, ...]:
-        """Those models, as targets: requirements may name them."""
+        """These models as targets, so that requirements can name them."""
 
 
 @runtime_checkable
 class Learns(Protocol):
-    """It remembers what became of attempts."""
+    """A policy that learns from attempts."""
 
     def learn(self, attempt: Attempt) -> None:
-        """Take in one attempt. Called once for each call made, verifiers' own calls included.
+        """Learn an attempt. Called once per call, including calls of verifiers.
 
-        An abandoned stream may be closed by the garbage collector, in the middle of anything: a lock must let its own thread in again.
+        The garbage collector may close an abandoned stream at any point, so locks must be reentrant.
         """
 
 
 @runtime_checkable
 class Breaks(Protocol):
-    """It keeps circuit breakers, and shows them."""
+    """A policy with circuit breakers."""
 
     def health(self, now: float) -> dict[str, CircuitState]:
-        """What is known of each circuit, by name."""
+        """State of each circuit by name."""
 
     def reset(self, name: str | None = None) -> None:
         """Close the circuits of that name; None: all."""
@@ -138,7 +139,7 @@ class Breaks(Protocol):
 
 @runtime_checkable
 class Rewarded(Protocol):
-    """It learns from what users say later."""
+    """A policy that learns from later outcomes."""
 
     def feedback(self, decision: str, reward: float, kind: str = "feedback") -> None:
         """Take in how well the decision turned out, from 0 to 1, and what says so: see `switchwise.nouns.exchange.feedback.WEIGHTS`."""
@@ -154,68 +155,68 @@ class Grades(Protocol):
 
 @runtime_checkable
 class Reports(Protocol):
-    """It has events for the observers: a circuit opened, a budget ran low."""
+    """A policy that sends events to observers: a circuit opened, a budget is low."""
 
     def report_to(self, hear: Callable[[Event], object]) -> None:
-        """Send every event to `hear` too. Called by each router that it becomes part of; see `switchwise.observe.Channel`.
+        """Call `hear` with every event. Called by each router of the policy; see `switchwise.observe.Channel`.
 
-        Events are sent outside of locks: an observer may ask the policy how it stands.
+        Events are sent outside locks, so that an observer may call the policy.
         """
 
 
 @runtime_checkable
 class Remembers(Protocol):
-    """Its memory can be carried to another process."""
+    """A policy whose state can be saved and restored."""
 
     def dump(self) -> Mapping[str, Any]:
-        """All that it remembers, as JSON types."""
+        """Return the state as JSON types."""
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Restore a result of `dump`.
 
         Raises:
-            ConfigurationError: it is not what `dump` gives; nothing is taken over.
+            ConfigurationError: `state` is not a result of `dump`; nothing is restored.
         """
 
 
 @runtime_checkable
 class ChecksState(Protocol):
-    """It can tell beforehand whether it would load a state: `Router.load` takes over all of a state or nothing."""
+    """A policy that can validate a state before `load`: `Router.load` restores all of a state or nothing."""
 
     def check_state(self, state: Mapping[str, Any]) -> None:
-        """Raise `ConfigurationError` where `load` would; take nothing over."""
+        """Raise `ConfigurationError` if `load` would; restore nothing."""
 
 
 @runtime_checkable
 class Caches(Protocol):
-    """It keeps whole answers. A router asks it after all policies, so that no requirement is gone around."""
+    """A response cache. The router asks it after all policies, so that every requirement holds."""
 
     def look_up(self, view: View, shortlist: Shortlist) -> tuple[Shortlist, Stored | None]:
-        """The answer to give in place of calling the first target of `shortlist`, and the shortlist with a remark on it."""
+        """Return the stored answer in place of a call to the first target of `shortlist`, and the shortlist with a remark."""
 
     def learn(self, attempt: Attempt) -> None:
-        """Keep the answer of an attempt, where it is worth it."""
+        """Store the answer of an attempt if it may be cached."""
 
 
 @runtime_checkable
 class UsesStore(Protocol):
-    """Its memory can live in a store that a router is given."""
+    """A policy whose state can be in the router's store."""
 
     def use_store(self, store: Store) -> None:
-        """Keep the memory in `store`. Called before anything is remembered; without effect where it was given a store already."""
+        """Keep the state in `store`. Called before there is any state; no effect if the constructor got a store."""
 
 
 def name_of(policy: object) -> str:
-    """The name that a policy's notes are signed with: its own `name`, or that of its function or class."""
+    """The name of a policy in notes: its `name`, or that of its function or class."""
     name = getattr(policy, "name", None) or getattr(policy, "__name__", None)
     return name if isinstance(name, str) else type(policy).__name__
 
 
 def refuse_what_is_no_policy(part: object) -> None:
-    """Raise `ConfigurationError` for what cannot be asked with a view and a shortlist."""
+    """Raise `ConfigurationError` if `part` cannot be called with a view and a shortlist."""
     if isinstance(part, type):
         raise ConfigurationError(f"{part.__name__} is a class: write {part.__name__}(...)")
     if not callable(part):
         if isinstance(part, list | tuple):
             raise ConfigurationError("a list is not a policy: give the policies one by one, Router(pool, *policies)")
-        raise ConfigurationError(f"{part!r:.80} is no policy: give functions of (view, shortlist), after the pool")
+        raise ConfigurationError(f"{part!r:.80} is not a policy: give functions of (view, shortlist), after the pool")

@@ -1,4 +1,4 @@
-"""The calls that policies and verifiers ask for: whom they go to, and what is sent back."""
+"""Calls for questions of policies and verifiers: their target, and the reply sent back."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ _LEFT_OUT = Answer(because="it left the question out")
 
 
 def first(word: str, pool: Pool) -> Target:
-    """The first target of the pool that `word` stands for."""
+    """The first target of the pool with the name or role `word`."""
     names = pool.select(word)
     return next(target for target in (*pool.targets, *pool.asked) if target.name in names)
 
 
 def only(target: Target, author: str, because: str) -> Shortlist:
-    """A decision for one target, signed by whoever asks."""
+    """A decision for one target, signed by `author`."""
     return Shortlist(Pool([target])).signed_by(author).order(lambda _: 0.0, because)
 
 
 def reserved(call: Call, reserve: Callable[[Call], Reserves | None]) -> Call | TargetError:
-    """The call, reserved for; or why it may not be made."""
+    """Return the call with its reservation, or the reason why it may not be made."""
     refuser = reserve(call)
     return call if refuser is None else TargetError(FailureKind.QUOTA, f"{name_of(refuser)} does not allow this call")
 
 
 def with_answers(attempt: Attempt) -> Attempt:
-    """The attempt at a question with an answer for each that was put; any other as it is."""
+    """The attempt with an answer to each question; other attempts unchanged."""
     ask, reply = attempt.call.ask, attempt.reply
     if ask is None or reply is None:
         return attempt
@@ -44,5 +44,5 @@ def with_answers(attempt: Attempt) -> Attempt:
 
 
 def priced(attempt: Attempt) -> Reply | None:
-    """The reply as whoever asked is sent it: with what it cost."""
+    """The reply for the asking policy, with its cost."""
     return None if attempt.reply is None else replace(attempt.reply, cost=attempt.cost)

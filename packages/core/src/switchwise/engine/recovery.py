@@ -1,8 +1,7 @@
 """Recovery from failures: one table, read by a requirement. No failure has a branch in the engine.
 
-An attempt that failed rules out part of the pool for the rest of the request; one that was rejected rules out its
-target. A failure that may pass by itself leaves its target in as the last resort: it is called once more, after a
-pause, if nothing else is left.
+A failed attempt rules out part of the pool for the rest of the request; a rejected one rules out its target. After a transient failure
+the target stays as the last resort: it is called once more, after a pause, if nothing else is left.
 
 Source of the rows: the providers' documented and recorded errors, as listed in docs/design/failures.md.
 """
@@ -24,7 +23,7 @@ _TWICE = "it was called twice for this request"
 
 
 class Reach(Enum):
-    """Which part of the pool a failure rules out for the rest of the request."""
+    """The part of the pool that a failure rules out for the rest of the request."""
 
     TARGET = "this target"
     MODEL = "this model at this account, under whatever name, and at its other keys"
@@ -39,11 +38,11 @@ class Remedy:
     """A row of the table.
 
     Parameters:
-        rules_out: which part of the pool.
-        passes: it may pass by itself, so the same target may be called once more as the last resort.
-        cool: seconds that the first pause of `Healthy` takes; None: it says nothing about health.
-        lasting: it will not pass by itself: said loudly, and the pauses may grow longer.
-        once: the request may be at fault: one target that is not reached may be asked for a second opinion, and no further one.
+        rules_out: ruled out part of the pool.
+        passes: the failure may be transient, so the same target may be called once more as the last resort.
+        cool: first pause of `Healthy` in seconds; None: it does not affect health.
+        lasting: the failure is permanent until it is corrected: logged as such, with longer pauses.
+        once: the request may be at fault: one target outside `rules_out` may be tried as a second opinion, and no further one.
     """
 
     rules_out: Reach
@@ -73,20 +72,20 @@ TABLE: dict[Kind, Remedy] = {
 
 
 class Recovery:
-    """The first requirement of every chain: what the attempts so far rule out.
+    """First requirement of every chain: rule out targets by the attempts so far.
 
-    After the deadline of a call's scope nobody else is tried, and nothing is waited for that would end after it. Where all that is left
-    has failed for this request, and may have passed meanwhile, the one that is soonest back is called once more.
+    After the deadline of a call's scope no other target is tried, and pauses beyond it are not waited for. If all remaining targets had
+    transient failures, the one whose pause ends first is called once more.
 
     Parameters:
-        patience: longest pause in seconds before a target is called once more as the last resort, where the call has no deadline; a call
-            with one waits as long as that allows. 0: none is called twice.
-        pause: the pause where the provider names none.
-        second_opinion: where a request is refused for what may be this provider's own (an extra field, a dialect of schemas, a limit), ask
-            one target of another server. False: the first one's word counts.
+        patience: longest pause in seconds before a target is called once more as the last resort, for calls without a deadline; others
+            wait within their deadline. 0: no target is called twice.
+        pause: pause in seconds if the provider gives none.
+        second_opinion: after a refusal that may be specific to the provider (an extra field, a dialect of schemas, a limit), try one
+            target of another server. False: the first refusal counts.
 
     Raises:
-        ConfigurationError: one of them is out of range.
+        ConfigurationError: a parameter is out of range.
     """
 
     name = "Recovery"
@@ -146,9 +145,9 @@ class Recovery:
         return sum(attempt.target.name == target.name for attempt in view.attempts)
 
     def delay(self, target: Target, view: View) -> float:
-        """Seconds to wait before `target` is called: 0 for one that has not failed for this request.
+        """Seconds to wait before calling `target`: 0 if it has not failed for this request.
 
-        What is left of the pause that the provider asked for, or our own, drawn from half of it up to the whole.
+        The rest of the pause requested by the provider, or of our own, randomised between half and the whole.
         """
         for attempt in reversed(view.attempts):
             if attempt.error and attempt.target.name == target.name:

@@ -1,4 +1,4 @@
-"""Validates views and feedback before policies read them."""
+"""Validate views and feedback before policies read them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from switchwise.nouns.view import Needs, View
 
 
 def refuse_what_is_no_view(view: object) -> None:
-    """Refuse a request of which policies could make nothing; cheap, since every step passes here.
+    """Validate a view; cheap, because it runs at every step.
 
     Raises:
         ConfigurationError: the message names the field and the remedy.
     """
     if not isinstance(view, View):
-        raise ConfigurationError(f"{view!r:.80} is no View: write View(tokens=...), with a Scope where sessions matter")
+        raise ConfigurationError(f"{view!r:.80} is not a View: write View(tokens=...), with a Scope where sessions matter")
     scope, needs = view.scope, view.needs
     if not isinstance(scope, Scope):
         raise ConfigurationError(f"View(scope={scope!r:.80}): give Scope(session=..., agent=...)")
@@ -48,7 +48,7 @@ def refuse_what_is_no_view(view: object) -> None:
 
 
 def refuse_feedback(decision: object, reward: object, kind: object) -> None:
-    """Refuse a judgement that says nothing, or about nothing.
+    """Validate feedback.
 
     Raises:
         ConfigurationError: the message names the argument and the remedy.
@@ -62,6 +62,6 @@ def refuse_feedback(decision: object, reward: object, kind: object) -> None:
 
 
 def refuse_circuit(name: object) -> None:
-    """Refuse what names no circuit."""
+    """Validate the name of a circuit."""
     if name is not None and not isinstance(name, str):
         raise ConfigurationError(f"reset({name!r:.80}): give a name that health() shows, or nothing for all")

@@ -34,7 +34,7 @@ from switchwise.state.store import Store
 
 
 def refuse_options(pool: object, store: object, recovery: object, clock: object, timer: object, rng: object) -> None:
-    """Refuse what a router cannot work with.
+    """Validate the options of a router.
 
     Raises:
         ConfigurationError: the message names the argument and the remedy.
@@ -57,7 +57,7 @@ def observers_of(observers: object) -> Observers:
     """The observers by verb.
 
     Raises:
-        ConfigurationError: it is no list of observers.
+        ConfigurationError: it is not a list of observers.
     """
     if isinstance(observers, str) or not isinstance(observers, Iterable):
         raise ConfigurationError(f"observers={observers!r:.80}: give a list, such as [JsonLines('journal.jsonl')]")
@@ -65,8 +65,8 @@ def observers_of(observers: object) -> Observers:
 
 
 def described(policy: object) -> tuple[str, str, str]:
-    """A policy in words: its name, the level at which its answer is kept, and the first line of its documentation."""
-    inner = getattr(policy, "policy", policy)  # `hold` speaks of what it holds
+    """Describe a policy: its name, its level, and the first line of its documentation."""
+    inner = getattr(policy, "policy", policy)  # for `hold`, describe the held policy
     message = (inner.__doc__ or "") if inner.__doc__ is not None else type(inner).__doc__ or ""
     level = getattr(getattr(policy, "level", None), "name", "step").lower()
     return name_of(policy), level, message.strip().partition("\n")[0]
@@ -75,40 +75,40 @@ def described(policy: object) -> tuple[str, str, str]:
 def refuse_what_is_no_pool(pool: object) -> None:
     """Raise `ConfigurationError` for anything but a pool."""
     if not isinstance(pool, Pool):
-        raise ConfigurationError(f"{pool!r:.80} is no Pool: write Router(Pool([...]), ...)")
+        raise ConfigurationError(f"{pool!r:.80} is not a Pool: write Router(Pool([...]), ...)")
 
 
 def take_over(remembering: Mapping[str, Remembers], state: object) -> None:
-    """Let policies, by name, take over what they dumped: all of it, or nothing.
+    """Restore the states of policies by name: all, or none.
 
     Raises:
-        ConfigurationError: the state is not theirs; the message names the policy.
+        ConfigurationError: a state does not fit; the message names the policy.
     """
     if not isinstance(state, Mapping):
-        raise ConfigurationError(f"{state!r:.80} is no state: give what Router.dump() gave")
+        raise ConfigurationError(f"{state!r:.80} is not a state: give a result of Router.dump()")
     if strange := state.keys() - remembering.keys():
         raise ConfigurationError(f"the state holds {', '.join(sorted(strange))}, which this router does not have")
     parts = [(name, remembering[name], memory) for name, memory in state.items()]
     for name, part, memory in parts:
         if isinstance(part, ChecksState):
             taken(name, part.check_state, memory)
-    # Those that cannot be checked beforehand first: where one of them refuses, the others have taken over nothing.
+    # Policies without `check_state` first: if one refuses, the others have restored nothing.
     for name, part, memory in sorted(parts, key=lambda entry: isinstance(entry[1], ChecksState)):
         taken(name, part.load, memory)
 
 
 def taken(name: str, take: Callable[[Mapping[str, Any]], None], memory: Any) -> None:
-    """Let a policy load its memory; what is wrong with it is told by its name, as a `ConfigurationError`."""
+    """Let a policy load its state; errors become a `ConfigurationError` with its name."""
     try:
         take(memory)
     except ConfigurationError as error:
         raise ConfigurationError(f"state of {name}: {error}") from None
-    except (AttributeError, KeyError, TypeError, ValueError) as error:  # a file that somebody edited, or an older one
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # an edited or older file
         raise ConfigurationError(f"state of {name}: not what its dump gives ({error!r})") from error
 
 
 def use_store(parts: Sequence[object], store: Store | None) -> None:
-    """Give the policies the router's store; refuse two that write to one table, since each would count what the other does."""
+    """Pass the router's store to the policies; refuse two that write to one table, since each would count the other's data."""
     seen: dict[object, object] = {}
     for part in parts:
         if not isinstance(part, UsesStore):
@@ -125,7 +125,7 @@ def use_store(parts: Sequence[object], store: Store | None) -> None:
 
 
 def learn_all(learners: Iterable[Callable[[Attempt], object]], attempt: Attempt) -> None:
-    """Let every policy learn, also after one of them failed: what the others set aside for the call would stay so for good."""
+    """Let every policy learn, even after one fails: otherwise the others' reservations would never be settled."""
     failure: Exception | None = None
     for learn in learners:
         try:
@@ -186,10 +186,10 @@ class Outcomes:
 def sound(
     pool: Pool, policies: Sequence[Policy], verify: Verifier | None, cache: Caches | None
 ) -> tuple[list[object], tuple[Target, ...]]:
-    """All parts of a router, and the models outside of the pool that they ask.
+    """Validate the parts of a router; return them, and the models outside the pool that they ask.
 
     Raises:
-        ConfigurationError: one is no such part, or does not suit the pool.
+        ConfigurationError: a part is invalid, or does not suit the pool.
     """
     parts: list[object] = [*policies, *([verify] if verify is not None else [])]
     for part in parts:
@@ -208,7 +208,7 @@ def sound(
 
 
 def checked(part: Checks, pool: Pool) -> None:
-    """Let a policy look at the pool; its `ConfigurationError` begins with its name."""
+    """Let a policy check the pool; prefix its `ConfigurationError` with its name."""
     try:
         part.check(pool)
     except ConfigurationError as error:
@@ -219,12 +219,12 @@ def checked(part: Checks, pool: Pool) -> None:
 
 
 def pinned(view: View, shortlist: Shortlist) -> Shortlist:
-    """Where the caller named a target for this call, nothing else may answer it.
+    """Require the pinned target, if the caller named one for this call.
 
-    A pin that the call inherited from the run around it may be meant for another pool: where it names nothing here, it is left out with a remark.
+    A pin inherited from an enclosing run may be meant for another pool: if it is unknown here, it is ignored with a remark.
 
     Raises:
-        ConfigurationError: nothing in the pool goes by the name that the call itself gives.
+        ConfigurationError: the call's own pin is not in the pool.
     """
     if not view.pin:
         return shortlist
@@ -235,10 +235,10 @@ def pinned(view: View, shortlist: Shortlist) -> Shortlist:
 
 
 class Reservers:
-    """The parts of a router that hand out something that runs out.
+    """The reserving parts of a router.
 
     Parameters:
-        parts: policies and verifiers; those that do not reserve are passed over.
+        parts: policies and verifiers; others than `Reserves` are skipped.
     """
 
     __slots__ = ("_all", "_resending")
@@ -248,7 +248,7 @@ class Reservers:
         self._resending = [part for part in self._all if isinstance(part, Resends)]
 
     def reserve(self, call: Call) -> Reserves | None:
-        """Let every policy set aside what `call` may use up; the one that refuses, if one does: nothing is set aside then."""
+        """Let every policy reserve for `call`; return the refusing one, if any: then all reservations are cancelled."""
         for i, policy in enumerate(self._all):
             if not policy.reserve(call):
                 for earlier in self._all[:i]:
@@ -257,10 +257,10 @@ class Reservers:
         return None
 
     def release(self, call: Call) -> None:
-        """Let every policy take back what it set aside for a call that is not made."""
+        """Let every policy cancel its reservation for a call that is not made."""
         for policy in self._all:
             policy.release(call)
 
     def resend(self, call: Call) -> bool:
-        """Let every policy set aside once more what `call` may use up; False: one has not enough."""
+        """Let every policy reserve once more for `call`; False if one refuses."""
         return all(policy.resend(call) for policy in self._resending)

@@ -1,14 +1,14 @@
-"""The one loop. Fallback and cascade are the same thing: ask the policies again, telling them what just happened.
+"""The routing loop. Fallback and cascade are the same: ask the policies again, with the last attempt in view.
 
 Rules:
 1. One effect, `Call`; back-off is a field of the call. Policies and verifiers yield an `Ask` or a `Gather`; only `deciding` makes calls of them.
 2. Only `route` and a policy or verifier that must ask a model first are generators; all else is plain functions.
-3. A flow lives for one model step and is never checkpointed; what policies remember is (`Router.dump`).
+3. A flow lives for one model step and is never saved; the state of policies is (`Router.dump`).
 4. Never yield while holding a lock: compute, release, yield.
-5. Only `TargetError` means "try another". Any other exception passes through: a bug must not look like an outage.
+5. Only `TargetError` means "try another". Other exceptions propagate: a bug must not look like an outage.
 6. A flow that is closed (an abandoned stream, a cancelled task) settles its open attempt before it ends.
 7. Every requirement of the chain holds for every question: a target that one rules out is not asked. A flow asks at most `MOST_ASKS` times.
-8. A call that a policy lets wait its turn is yielded as `queued`; when its delay is over, all policies are asked again.
+8. A call that waits in a policy's queue is yielded as `queued`; after its delay, all policies are asked again.
 9. Several calls at once are a `Batch` (`engine/batches/together.py`): each is reserved for, settled and learned, and made once more at most.
 """
 
@@ -34,18 +34,18 @@ _NOT_CHOSEN = Verdict(False, "another answer was chosen")
 
 
 def route(view: View, context: FlowContext) -> Steps[Outcome]:
-    """Find the target that answers, trying others where one fails or its reply is rejected.
+    """Run a request: call targets until one gives an accepted reply.
 
     Raises:
-        NoTarget: nothing may be called; for want of money, `BudgetExceeded`.
-        AllTargetsFailed, Interrupted: everything that may be called failed; a live reply broke off.
+        NoTarget: no target may be called; `BudgetExceeded` if a budget is the reason.
+        AllTargetsFailed, Interrupted: every target that may be called failed; a live reply broke off.
     """
     attempts: tuple[Attempt, ...] = ()
     refused: dict[str, Reserves] = {}
     postponed: set[str] = set()
-    queues: list[Queues] = []  # in which this request has a place
+    queues: list[Queues] = []  # queues with a place for this request
     broken: Broken | None = None
-    looks = 2 if view.recording is not None else 0  # once more where a stored answer could not be given
+    looks = 2 if view.recording is not None else 0  # again if a stored answer could not be returned
     while True:
         asked = context.timer()
         shortlist = yield from (placed(decide(view, context), queues, view) if queues else decide(view, context))
@@ -99,14 +99,14 @@ def route(view: View, context: FlowContext) -> Steps[Outcome]:
                     if isinstance(opinion, Verdict)
                     else (yield from heard(opinion, name_of(verify), view, context, judged=attempt.target))
                 )
-            except BaseException:  # the reply is paid for, whatever becomes of its verdict
+            except BaseException:  # the reply is billed, whatever its verdict
                 context.settle(attempt)
                 raise
             attempt = replace(attempt, verdict=verdict)
         context.settle(attempt)
         looks = looks - 1 if stored is not None else 0
         if stored is not None and not attempt.accepted:
-            continue  # as if it had not been kept
+            continue  # as if it had not been stored
         attempts = (*attempts, *others, attempt)
         if attempt.accepted:
             return Outcome(attempt, attempts)
@@ -119,7 +119,7 @@ def route(view: View, context: FlowContext) -> Steps[Outcome]:
 
 
 def _together(call: Call, plan: Together, after: float, context: FlowContext) -> Steps[list[Attempt]]:
-    """Let several targets answer. The last attempt is the one to go on with, not learned yet; the others are."""
+    """Let several targets answer. The last attempt is the chosen one, not learned yet; the others are."""
     view, shortlist = call.view, call.shortlist
     tried = {attempt.target.name for attempt in view.attempts}
     because = plan.because if isinstance(plan.because, str) else plan.because(call.target, after)
@@ -135,7 +135,7 @@ def _together(call: Call, plan: Together, after: float, context: FlowContext) ->
         return None
 
     others = [target for target in shortlist.targets[1:] if target.name not in tried and plan.among(target)]
-    if plan.choose is not None:  # answers are compared, and the keys of one model are one voice
+    if plan.choose is not None:  # answers are compared, and several keys of one model count once
         others = [*{target.base: target for target in reversed(others) if target.base != call.target.base}.values()][::-1]
     waiting = iter(others[: plan.most - 1])
     batch = Batch(context.clock, context.timer, plan.until, plan.choose is None, after or None, further, context.release)
@@ -152,7 +152,7 @@ def _together(call: Call, plan: Together, after: float, context: FlowContext) ->
         broken = stop.__cause__
         assert isinstance(broken, TargetError), "a run interrupts with the failure as the cause"
         raise failed_as(Interrupted, [broken.own], *stop.args) from broken.own
-    except BaseException:  # what was called is paid for, whatever happens then
+    except BaseException:  # calls made are billed, whatever happens then
         settle_all(batch.made, context)
         raise
     settle_all(made[:-1], context)
@@ -160,7 +160,7 @@ def _together(call: Call, plan: Together, after: float, context: FlowContext) ->
 
 
 def _chosen(plan: Together, made: list[Attempt], view: View, context: FlowContext) -> Steps[list[Attempt]]:
-    """The attempts with the verdicts of the policy that ranks their replies, the best one last."""
+    """The attempts with verdicts of the ranking policy, the best one last."""
     assert plan.choose is not None, "whoever calls has looked"
     replies = [(attempt.target, attempt.reply) for attempt in made if attempt.reply is not None]
     ranking: Ranking | Flow[Ranking] = plan.choose(view, replies)

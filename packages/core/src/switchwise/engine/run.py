@@ -26,17 +26,17 @@ class Run:
     """One model step of one agent.
 
     Parameters:
-        flow: what `route` gives.
-        clock: seconds, the router's: deadlines are on it.
-        observers: notified when a call starts.
-        resend: whether a call may be sent once more, whose connection was dead: what it may cost is set aside a second time.
-        on_broken: what follows when a reply breaks off after part of it was shown.
+        flow: result of `route`.
+        clock: the router's clock in seconds, for deadlines.
+        observers: observers of the router.
+        resend: reserves a second time for a call that is sent again after a dead connection; False: it may not be sent.
+        on_broken: what to do when a reply breaks off after part of it was shown.
 
-    An adapter that streams sets `text_of` (chunk -> its text) and `signals` (`Broken` -> the chunks that tell a reader), and `on_broken` to "raise"
-    where its stream cannot take back what was shown.
+    An adapter that streams sets `text_of` (chunk -> its text) and `signals` (`Broken` -> signal chunks), and `on_broken` to "raise" if
+    its stream cannot retract shown text.
 
     Raises:
-        NoTarget: already the first decision left nothing to call.
+        NoTarget: the first decision left no target.
     """
 
     __slots__ = (
@@ -87,27 +87,27 @@ class Run:
         self._resume(flow.send, None)
 
     def waited(self) -> None:
-        """The delay of a `call` that is `queued` is over: the router decides again.
+        """Report that the delay of a `queued` call is over: the router decides again.
 
         Raises:
-            NoTarget: it has waited as long as it may, and nothing else can be called.
+            NoTarget: its wait is over, and no other target may be called.
         """
         self._resume(self._flow.send, None)
 
     def started(self, call: Call) -> None:
-        """`call` goes out now, its delay is over: whoever closes the run from now on leaves a call that may be billed.
+        """Report that `call` is sent now: if the run is closed from now on, the call may be billed.
 
-        A call that is made once more, since its connection was dead, started before.
+        A call that is sent again after a dead connection has started already.
         """
         self._begun = True
         if self._observers.started and call is not self._again:
             tell(self._observers.started, call)
 
     def hear(self, chunk: Any, call: Call | None = None) -> bool:
-        """Take in a chunk of the reply to `call`; True if it may be shown now.
+        """Report a chunk of the reply to `call`; True if it may be shown now.
 
         Parameters:
-            call: whose it is, for whoever shows chunks past the driver, from whatever thread; None: of the only call.
+            call: its call, for adapters that show chunks themselves, from any thread; None: the only call.
         """
         if call is not None and call is not self.call:
             several = self.several
@@ -123,20 +123,20 @@ class Run:
         return False
 
     def ended(self, reply: Reply) -> None:
-        """The reply to `call` is complete.
+        """Report the complete reply to `call`.
 
         Raises:
-            NoTarget, AllTargetsFailed: it was rejected, and nothing else can be called.
+            NoTarget, AllTargetsFailed: it was rejected, and no other target may be called.
         """
         if self._chunks:
             self._unshown.append((reply, self._chunks))
         self._resume(self._flow.send, reply)
 
     def failed(self, error: TargetError) -> None:
-        """The target of `call` failed. If its connection was dead before it was used, `call` stays: make it once more, uncounted.
+        """Report that the target of `call` failed. If its connection was dead before use, `call` stays: make it once more, uncounted.
 
         Raises:
-            Interrupted: part of its reply was already shown, and nothing else follows (`on_broken`).
+            Interrupted: part of its reply was shown, and `on_broken` is "raise".
             AllTargetsFailed: it was the last one.
         """
         if error.is_stale and not self._heard and self.call is not self._again and self._resend(self._calling):
@@ -150,7 +150,7 @@ class Run:
             self._resume(self._flow.throw, error)
 
     def close(self) -> None:
-        """Give up. An open call counts as abandoned, one that was not begun as never made. Closing twice, or after the end, is harmless."""
+        """Close the run. An open call counts as abandoned, an unstarted one as never made. May be called twice, or after the end."""
         if self.several is not None:
             self.several.close()
         unmade = (self.call is not None or self.several is not None) and not self._begun and not self._heard
@@ -161,12 +161,12 @@ class Run:
         self._flow.close()
 
     def __del__(self) -> None:
-        """A run that nobody drives, as that of a stream which is never read, gives back what was set aside for it."""
+        """Close a run that is never driven, such as an unread stream, to cancel its reservations."""
         if getattr(self, "call", None) is not None or getattr(self, "several", None) is not None:
             self.close()
 
     def pending_signals(self) -> Iterable[Any]:
-        """The chunks that tell a reader of a reply that broke off, before the next chunk is shown; usually none."""
+        """Signal chunks of a broken reply, to show before the next chunk; usually none."""
         if not self._unsignalled or self._broken is None:
             return ()
         self._unsignalled = False
@@ -181,7 +181,7 @@ class Run:
 
     @property
     def held(self) -> list[Any]:
-        """The chunks of the answer that had to wait for its verdict and so were not shown."""
+        """Chunks of the answer that waited for its verdict and were not shown."""
         if not self._unshown:
             return []
         answer = self.outcome.reply
@@ -193,7 +193,7 @@ class Run:
     @property
     def _calling(self) -> Call:
         if self.call is None:
-            raise RuntimeError("the run is finished or closed: there is no call to tell about")
+            raise RuntimeError("the run is finished or closed: there is no open call")
         return self.call
 
     @property
@@ -237,12 +237,12 @@ class Run:
         )
 
     def _note(self, chunk: Any) -> None:
-        """Keep the text of a chunk that is shown, where another target may have to continue it."""
+        """Keep the text of a shown chunk, if another target may have to continue it."""
         if isinstance(self.on_broken, Continue):
             self._shown_texts.append(self.text_of(chunk))
 
     def _broken_off(self, call: Call, error: TargetError) -> TargetError | Interrupted:
-        """What the flow is told of a reply that broke off in front of a reader."""
+        """The failure of a reply that broke off after part of it was shown."""
         if self.on_broken == "raise":
             broken = Interrupted(f"{call.target.name} broke off after part of its reply was shown: {error}")
             broken.__cause__ = error

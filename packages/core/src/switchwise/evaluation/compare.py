@@ -1,4 +1,4 @@
-"""One recording, of whatever kind, under all policies, and a router if one is given: what the `switchwise replay` command does."""
+"""Compare all policies, and optionally a router, on one recording: the `switchwise replay` command."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from switchwise.router import Router
 
 @dataclass(frozen=True, slots=True)
 class Bought:
-    """What a journal's calls cost, and would have cost.
+    """Bill of a journal's calls, and their cost without routing.
 
     Parameters:
-        journal: what it holds.
-        strongest: name of the target that would have taken every call.
-        always: USD if it had, by the cost model.
-        modelled: USD of the calls as they were made, by the cost model: its distance from the amount paid shows how far to trust it.
+        journal: the journal.
+        strongest: name of the strongest target.
+        always: USD if it had answered every call, by the cost model.
+        modelled: USD of the calls as made, by the cost model: its difference from the bill shows the error of the model.
     """
 
     journal: Journal
@@ -43,20 +43,20 @@ class Bought:
 
     @property
     def saved(self) -> float:
-        """The share of the bill that routing saved, by the cost model on both sides."""
+        """Saved share of the bill, by the cost model on both sides."""
         return 1.0 - self.modelled / self.always if self.always else 0.0
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Comparison:
-    """What a replay found.
+    """Results of a replay.
 
     Parameters:
         threads: the recording.
         pairs: the policies, pair by pair.
-        bill: the check of the cost model; none for a journal, which `bought` checks.
-        bought: of a journal: what was paid.
-        router: calls by target of the router that was replayed.
+        bill: check of the cost model; empty for a journal, which `bought` checks.
+        bought: bill of a journal; None for other recordings.
+        router: calls by target of the replayed router.
     """
 
     threads: Sequence[Thread]
@@ -112,17 +112,16 @@ def compare_recording(
     router: Router | None = None,
     easy: str = "reads",
 ) -> Comparison:
-    """Replay a file.
+    """Replay a file and return the results.
 
     Parameters:
         path: a journal or a file of the `agent_sessions` format.
         pairs: strong/weak; None: the strongest target of router or journal against each other one, else `PAIRS`.
-        setting: how.
-        router: replayed in addition to the policies; its own prices count.
-        easy: name of a definition in `EASY`, for recordings that are no journals.
+        setting: settings. router: replayed in addition to the policies; its own prices count.
+        easy: name of a definition in `EASY`, for recordings other than journals.
 
     Raises:
-        ConfigurationError: the file, a pair or the router will not do; the message says why.
+        ConfigurationError: the file, a pair or the router is invalid; the message gives the reason.
     """
     journal = read_journal(path) if is_journal(path) else None
     threads = journal.threads if journal is not None else read_sessions(path, EASY[easy])

@@ -1,4 +1,4 @@
-"""What a call would have cost at another model: one model of cost for every policy and for the optimum.
+"""Cost model of a call at another model, shared by every policy and the optimum.
 
 Rules
 1. A call reads what is warm at its model, writes the rest of its prompt, and leaves the whole prompt warm.
@@ -31,8 +31,8 @@ class Lane:
 
     Parameters:
         rates: its rates and rule.
-        warm: leading tokens that it knows, while it lives.
-        at: when it was used last, in seconds.
+        warm: cached leading tokens, within the lifetime.
+        at: time of the last use, in seconds.
     """
 
     __slots__ = ("at", "rates", "warm")
@@ -43,16 +43,16 @@ class Lane:
         self.at = at
 
     def cut(self, kept: int) -> None:
-        """Only the first `kept` tokens are as they were."""
+        """Keep only the first `kept` tokens."""
         if self.warm > kept:
             self.warm = kept
 
     def known(self, now: float) -> int:
-        """Tokens that a call at `now` would read."""
+        """Cached tokens of a call at `now`."""
         return self.rates.rule.whole(self.warm) if now - self.at <= self.rates.longest + SLACK else 0
 
     def call(self, now: float, prompt: int, output: int) -> float:
-        """USD for a call at `now`; afterwards its whole prompt is warm."""
+        """Return the cost of a call at `now` in USD; afterwards its whole prompt is cached."""
         cost = self.rates.cost(prompt, min(self.known(now), prompt), output)
         self.warm, self.at = prompt, now
         return cost
@@ -117,10 +117,11 @@ def _billed(price: Price, prompt: int, plain: int, read: int, write: int, write_
 
 
 class Delegation(NamedTuple):
-    """A run of easy calls in the thread or in a sub-agent, in USD, each with what the thread is billed later for what they leave in it.
+    """Cost in USD of a run of easy calls in the thread and in a sub-agent, including later costs of the tokens that they leave in the
+    thread.
 
-    A router cannot start a sub-agent, a harness can: this is the arithmetic to ask. A fresh context is short, so even a model that would have to
-    write the whole conversation cold is cheap in it; and the thread afterwards holds a summary instead of every step.
+    For harnesses, which can start a sub-agent (a router cannot). A fresh context is short, so even a model that would have to write the
+    whole conversation cold is cheap in it; and the thread afterwards holds a summary instead of every step.
 
     Parameters:
         in_thread: the calls made in the thread.

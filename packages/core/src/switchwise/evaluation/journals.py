@@ -1,6 +1,6 @@
-"""The journal of a router as a recording: what it did, what was paid for it, and the same calls as threads to be replayed.
+"""Read a router's journal as a recording: its bill, and its calls as threads to replay.
 
-What stands in a record, and what is assumed where an older file lacks it:
+Source of each value, and assumptions for older files:
 
 | replay needs | from |
 |---|---|
@@ -34,17 +34,17 @@ from switchwise.prompt_cache.rules import CacheRules
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """What a journal holds.
+    """Content of a journal.
 
     Parameters:
-        threads: its calls, to be replayed.
-        targets: strongest first; without a price where none is known.
-        paid: USD in all, as recorded.
-        besides: USD of that for replies that were rejected and questions that policies asked.
+        threads: its calls, for a replay.
+        targets: strongest first; without a price if unknown.
+        paid: total USD, as recorded.
+        besides: USD of that for rejected replies and questions of policies.
         unpriced: calls with usage, but without a recorded cost.
         lost: calls without usage.
-        by_price: which calls were easy is known from the decisions; False: from where they went.
-        rules: how its models cache: as listed, and shorter prompts too where the journal shows that they were cached.
+        by_price: easy calls are known from the decisions; False: inferred from their targets.
+        rules: listed cache rules, with smaller minima if the journal shows cached shorter prompts.
     """
 
     threads: Sequence[Thread]
@@ -82,7 +82,7 @@ def is_journal(path: str | Path) -> bool:
 
 
 def read_journal(path: str | Path) -> Journal:
-    """A journal as `JsonLines` or `SqliteJournal` wrote it.
+    """Read a journal of `JsonLines` or `SqliteJournal`.
 
     Raises:
         ConfigurationError: a line is no record, named with its number; or no record counts any tokens.
@@ -101,7 +101,7 @@ def read_journal(path: str | Path) -> Journal:
 
 
 def journal(records: Iterable[Record]) -> Journal:
-    """Records of a router, such as those of `InMemory`, as a recording.
+    """Convert records, such as those of `InMemory`, to a recording.
 
     Raises:
         ConfigurationError: none of them counts any tokens.

@@ -1,4 +1,4 @@
-"""The least that any assignment of a thread's calls can cost, hard calls at the strong model: an exact dynamic programme.
+"""The cheapest assignment of a thread's calls, with hard calls at the strong model: an exact dynamic programme.
 
 After a call, all that matters of the past is what is warm at the two models and since when. The model called last has the
 whole prompt; so the states differ in one model's (tokens, time). A state that costs no less than another and is warm no longer and no
@@ -26,13 +26,12 @@ def optimum(thread: Thread, strong: CacheRates, cheap: CacheRates) -> float:
 
 
 class Foresight:
-    """A policy that knows the next calls of the thread, and gives an easy one to whoever makes those cheapest.
+    """A policy that knows the next calls of the thread, and assigns an easy call so that these are cheapest.
 
-    How much of the distance to the optimum is knowledge of the future: no policy that lacks it can be held to what it takes many calls
-    of it to reach.
+    It measures how much of the distance to the optimum is due to knowledge of the future.
 
     Parameters:
-        calls: how many it knows, this one included.
+        calls: number of known calls, the present one included.
     """
 
     def __init__(self, calls: int) -> None:

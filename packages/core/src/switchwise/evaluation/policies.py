@@ -1,7 +1,6 @@
-"""Policies that a replay compares: the ones everybody writes first, and the planner that `Cheapest` uses.
+"""Policies compared by a replay: simple baselines, and the planner of `Cheapest`.
 
-Each sees a call as it comes and what is warm at both models, and says which model takes it. Hard calls belong to the strong model in
-all but `all_cheap` and `sticky`.
+Each assigns a call from the call and the caches of both models. Hard calls go to the strong model, except in `all_cheap` and `sticky`.
 """
 
 from __future__ import annotations
@@ -76,7 +75,7 @@ def naive() -> Policy:
 
 
 def myopic() -> Policy:
-    """An easy call to whoever is cheaper for this call alone, given what is cached."""
+    """An easy call to the model that is cheaper for this call alone, given the caches."""
 
     def rule(step: Step, prompt: int, lanes: Lanes) -> int:
         strong, cheap = (lane.rates.cost(prompt, min(lane.known(step.at), prompt), step.output) for lane in lanes[:2])
@@ -101,7 +100,7 @@ class Sticky(Simple):
 
 
 class Switchwise:
-    """What `Cheapest` does: the product's own planner, its beliefs about lifetimes included.
+    """The planner of `Cheapest`, including its assumptions about lifetimes.
 
     Parameters:
         priors: what it assumes at first.

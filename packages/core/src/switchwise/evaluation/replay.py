@@ -1,4 +1,4 @@
-"""Replay recorded sessions under other models and policies, by one model of cost."""
+"""Replay recorded sessions under other models and policies, with one cost model."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ FURTHER = ("foresight", "router")
 
 @dataclass(slots=True)
 class Tally:
-    """What one policy came to.
+    """Totals of one policy.
 
     Parameters:
         cost: session -> USD.
-        calls: calls made, extra ones included.
-        tokens, cold: prompt tokens, and those of them that no cache had.
-        switches: calls at another model than the call before them in the thread.
+        calls: number of calls, extra ones included.
+        tokens, cold: prompt tokens, and the uncached ones among them.
+        switches: calls at another model than the previous one of the thread.
         unsafe: switches to the weaker model for a hard call.
-        by: calls of each model, by its place.
+        by: number of calls per model, by its index.
     """
 
     cost: dict[str, float] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Tally:
 
     @property
     def total(self) -> float:
-        """USD in all."""
+        """Total cost in USD."""
         return sum(self.cost.values())
 
 
@@ -59,7 +59,7 @@ class PairResult:
 
     Parameters:
         pair: strong/weak.
-        tallies: policy -> what it came to; the optimum is under `optimum`, where there is one.
+        tallies: policy -> totals; the optimum is under `optimum`, if there is one.
         relative: policy -> cost in multiples of all-strong, with its standard error.
         halves: half of the sessions -> policy -> cost in multiples of all-strong.
     """
@@ -70,23 +70,22 @@ class PairResult:
     halves: tuple[Mapping[str, float], Mapping[str, float]]
 
     def joined(self, policy: str, tally: Tally, samples: int) -> PairResult:
-        """This, with one more policy on the same threads."""
+        """Return the result with one more policy on the same threads."""
         return compared(self.pair, {**self.tallies, policy: tally}, samples)
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How to replay.
+    """Settings of a replay.
 
     Parameters:
-        inflation: calls that the weaker model needs where the strong one needs one; above 1 there is no optimum.
-        priors: what switchwise assumes at first.
-        history: switchwise knows how many calls the strong model needed, from the half of the sessions that it is not judged on.
-        explore: share of easy runs it leaves to the strong model to learn that; None: with history none, else 2 %, and more
-            in the beginning.
+        inflation: calls that the weaker model needs per call of the strong one; above 1 there is no optimum.
+        priors: priors of switchwise.
+        history: teach switchwise the calls of the strong model from the half of the sessions that it is not judged on.
+        explore: share of easy runs kept at the strong model to learn that; None: none with history, else 2 %, more at first.
         samples: resamples of the bootstrap.
-        foresight: also what a policy comes to that knows that many calls in advance, this one included; 0: not.
-        prices, rules: of the models; None: the frozen prices, the catalogue and the shipped rules.
+        foresight: also replay a policy that knows that many calls in advance, the present one included; 0: do not.
+        prices, rules: prices and cache rules of the models; None: the frozen prices, the catalogue and the shipped rules.
     """
 
     inflation: float = 1.0
@@ -100,7 +99,7 @@ class Setting:
 
     @property
     def explored(self) -> float:
-        """The share of easy runs that is left to the strong model."""
+        """Share of easy runs kept at the strong model."""
         if self.explore is None:
             return 0.0 if self.history else EXPLORE
         return self.explore
@@ -110,7 +109,7 @@ SETTING = Setting()
 
 
 def columns(results: Sequence[PairResult]) -> list[str]:
-    """The policies, and what else was asked for: a router, a policy that knows the future."""
+    """Names of the columns: the policies, and optionally a router and a policy with foresight."""
     return [*POLICIES, *(name for name in FURTHER if any(name in result.relative for result in results))]
 
 
@@ -122,8 +121,7 @@ def replay(
     Parameters:
         threads: a recording; see `read_sessions`.
         pairs: `strong/weak`, names of models with a known price.
-        setting: how.
-        jobs: processes, as in `switchwise.evaluation.measures.parallel.each`: each pair is one piece of work.
+        setting: settings. jobs: processes, as in `switchwise.evaluation.measures.parallel.each`: each pair is one piece of work.
 
     Raises:
         ConfigurationError: the recording is empty, or a pair is not two priced models.
@@ -145,13 +143,13 @@ def simulate(
     policy: Policy,
     inflation: float = 1.0,
 ) -> Tally:
-    """What `policy` comes to on these threads, taken in order.
+    """Return the totals of `policy` on these threads, in order.
 
     Parameters:
         threads: a recording.
-        strong, weak: the models' cache_rates; of the weaker ones as many as the policy knows.
+        strong, weak: cache rates of the models; one or more weaker ones, as the policy expects.
         policy: assigns the calls.
-        inflation: calls that a weaker model needs where the strong one needs one.
+        inflation: calls that a weaker model needs per call of the strong one.
     """
     tally = Tally()
     others = [weak] if isinstance(weak, CacheRates) else list(weak)
@@ -250,5 +248,5 @@ def _share(cost: Mapping[str, float], base: Mapping[str, float], sessions: Seque
 def _cache_rates(pair: str, rules: CacheRules, prices: Table | None) -> tuple[CacheRates, CacheRates]:
     strong, slash, cheap = pair.partition("/")
     if not slash:
-        raise ConfigurationError(f"{pair!r} is no pair: write strong/weak")
+        raise ConfigurationError(f"{pair!r} is not a pair: write strong/weak")
     return rates_of(strong, rules, prices), rates_of(cheap, rules, prices)

@@ -1,4 +1,4 @@
-"""What a replay found, as JSON for programs and as a plot; `switchwise replay` shows it to people."""
+"""Results of a replay as JSON and as a plot; `switchwise replay` prints them."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def as_json(found: Comparison) -> dict[str, Any]:
 
     `pairs` holds for each pair: `relative_cost` and `standard_error` by policy (in multiples of all-strong; null where there is no
     optimum, or only one session), `usd`, `calls`, `cold_share`, `switches` and `unsafe_switches` by policy, and `halves`: relative costs
-    in each half of the sessions. `bill` holds the check of the cost model by lifetime; `journal` what was paid, where the
-    recording is a journal; `router` the calls by target, where one was replayed.
+    in each half of the sessions. `bill` has the check of the cost model by lifetime; `journal` the bill, if the recording is a journal;
+    `router` the calls by target, if one was replayed.
     """
     fields: dict[str, Any] = {
         "pairs": [_pair(result, columns(found.pairs)) for result in found.pairs],
@@ -73,7 +73,7 @@ def _number(value: float) -> float | None:
 
 
 def svg(results: Sequence[PairResult]) -> str:
-    """A dot plot: one row for each pair, one dot for each policy, the bar twice its standard error."""
+    """Return a dot plot as SVG: a row per pair, a dot per policy, with bars of two standard errors."""
     shown = [name for name in _COLOURS if any(name in result.relative for result in results)]
     most = max([1.2] + [result.relative[name].value for result in results for name in shown if name in result.relative])
     least = min([0.8] + [result.relative[name].value for result in results for name in shown if name in result.relative])

@@ -1,12 +1,12 @@
-"""A router replayed: each recorded call is put to the real thing, its decision followed, and its attempts learnt from.
+"""Replay a router: it decides each recorded call, the replay follows its decision, and the router learns from the attempts.
 
-Nothing is called. What a call would have cost, and what its usage would have said, comes from the one model of cost of all replays. The
-router sees what the recording holds: session and agent, the length of the prompt and how it changed, whether a user's turn, a
-tool's result or a failure came before; of a journal, what its own router saw. Of a recording of the `agent_sessions` format, a call
-that is not easy by the definition in use is reported as planning, so that all columns mean the same by it.
+No calls are made. Cost and usage of a call come from the cost model that all replays share. The router sees the recorded facts: session
+and agent, the length of the prompt and how it changed, whether a user turn, a tool result or a failure preceded; for a journal, the view
+of its own router. In a recording of the `agent_sessions` format, a call that is not easy by the definition in use is reported as
+planning, so that the definition holds for all columns.
 
-Its policies are used as they are, so what they remember is what they learnt in the replay. Its journal is not written, and no reply
-is judged: there are none.
+Its policies are used directly, so they keep what they learned in the replay. Its journal is not written, and no reply is judged: there
+are none.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ from switchwise.router import Router
 
 
 def replay_router(router: Router, threads: Sequence[Thread], inflation: float = 1.0, seed: int = 0) -> Tally:
-    """What `router` comes to on these threads.
+    """Return the totals of `router` on these threads.
 
     Parameters:
-        router: any; its policies learn from the replay.
-        threads: a recording, of whatever kind.
-        inflation: calls that any but the strongest target needs where that one needs one.
-        seed: of its draws.
+        router: any router; its policies learn from the replay.
+        threads: a recording of any kind.
+        inflation: calls that other targets need per call of the strongest.
+        seed: seed of random draws.
 
     Raises:
         ConfigurationError: a target has no price, or a policy would have to ask a model.
-        NoTarget: the router has nobody for a call.
+        NoTarget: the router has no target for a call.
     """
     ordered = sorted(threads, key=lambda thread: thread.steps[0].at)
     strong, *weak = cache_rates(router)
@@ -57,7 +57,7 @@ def replay_router(router: Router, threads: Sequence[Thread], inflation: float = 
 
 
 def cache_rates(router: Router) -> list[CacheRates]:
-    """Those of its targets, strongest first.
+    """Cache rates of the router's targets, strongest first.
 
     Raises:
         ConfigurationError: a target has no price.
@@ -68,12 +68,12 @@ def cache_rates(router: Router) -> list[CacheRates]:
 
 
 def advisor_of(policy: Any) -> Any:
-    """What knows of caches in a policy, held or not; None: nothing does."""
+    """The cache advisor of a policy, held or not; None if it has none."""
     return getattr(getattr(policy, "policy", policy), "advisor", None)
 
 
 def load_router(place: str) -> Router:
-    """The router at `module:name` or `file.py:name`: a `Router`, something that has one, or a function that makes one.
+    """Load the router at `module:name` or `file.py:name`: a `Router`, an object with one, or a function that returns one.
 
     Raises:
         ConfigurationError: there is none.
@@ -89,7 +89,7 @@ def load_router(place: str) -> Router:
         found = _made(found, place)
     found = getattr(found, "router", found)
     if not isinstance(found, Router):
-        raise ConfigurationError(f"{place} is no Router, but a {type(found).__name__}")
+        raise ConfigurationError(f"{place} is not a Router, but a {type(found).__name__}")
     return found
 
 
@@ -106,7 +106,7 @@ def _module(where: str) -> ModuleType:
         raise ConfigurationError(f"{where}: no such file")
     spec = importlib.util.spec_from_file_location("replayed_router", where)
     if spec is None or spec.loader is None:
-        raise ConfigurationError(f"{where} is no Python file")
+        raise ConfigurationError(f"{where} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
@@ -125,12 +125,12 @@ def _made(function: Any, place: str) -> Any:
 
 def _rates(target: Target, rules: CacheRules) -> CacheRates:
     if target.price is None:
-        raise ConfigurationError(f"target {target.name!r} has no price: a replay cannot tell what its calls cost")
+        raise ConfigurationError(f"target {target.name!r} has no price: a replay needs one to compute costs")
     return CacheRates(target.price, rules.of(target.provider, target.model or target.name))
 
 
 class _Clock:
-    """Says the time of the call that is being replayed."""
+    """A clock with the time of the replayed call."""
 
     now = 0.0
 

@@ -1,19 +1,19 @@
-"""Recorded agent sessions, as numbers: what was asked when, how long the prompt was, and what the provider billed.
+"""Read recorded agent sessions as numbers: times, lengths of prompts, and billed tokens.
 
 The format (`agent_sessions`) is JSON Lines, plain or gzipped: one row for each call. Columns that are read:
 
-    session, t, input_tokens      must be there: whose call, when (seconds), tokens that no cache had
+    session, t, input_tokens      required: session, time (seconds), uncached tokens
     cache_read, cache_write       tokens read and written; `write_5m` and `write_1h` say with which lifetime (else 5 minutes)
     model                         as sent; its bill is checked against the cost model where it is priced
     agent, step                   null: the main thread; number of the call in its thread (else the order of `t`, else that of the rows)
     trigger, tools, tool_errors   what came before (`tool`, `user`, `compact`), tools that the answer calls, results that are errors
     output_tokens_logged          length of the answer; at least a quarter of `text_chars`, `thinking_chars` and `tool_chars`
 
-What is missing or null counts as nothing. Without `trigger` and `tools` no call is known to be easy.
+Missing values and null count as zero. Without `trigger` and `tools` no call counts as easy.
 
-A recording shows where its cache broke: a call well inside the lifetime that read much less than the prompt before it followed
-an edit, a change of tools or a resumed session. Such breaks belong to the conversation, so every replayed model meets them; lapses
-of the lifetime do not, they follow from the clock and the model's own rules.
+A recording shows breaks of its cache: a call well within the lifetime that read much less than the previous prompt followed an edit, a
+change of tools or a resumed session. Such breaks belong to the conversation, so they apply to every replayed model; expired lifetimes do
+not: they follow from the clock and the model's own rules.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ READING = frozenset(
         "WebSearch",
     ]
 )
-"""Tools that read, search or keep a list: a call that only emits these is easy."""
+"""Tools that read, search or keep a list: a call that only uses these is easy."""
 
 EASY: Mapping[str, frozenset[str]] = {"reads": READING, "reads+bash": READING | {"Bash"}}
 """Definitions of an easy call, by name."""
@@ -63,7 +63,7 @@ _LATEST = 1e11  # seconds; today's milliseconds are above it
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What the provider counted for one call, in tokens.
+    """Billed tokens of one call.
 
     Parameters:
         model: as sent.
@@ -85,15 +85,15 @@ class Step:
     Parameters:
         at: seconds.
         prompt: length of the whole prompt, in tokens.
-        kept: how many leading tokens of the prompt before it survive in this one; all of them where it only grew.
+        kept: leading tokens of the previous prompt that this one keeps; all if it only grew.
         output: length of the answer, in tokens.
         growth: tokens that this step adds to the prompt of the next one.
-        easy: the weaker model would do as well, by the definition the reader was given.
-        turn: it begins with a user's message: a new task.
-        compacted: the history was summarised before it.
-        bill: what was billed.
-        signals: what a router would have seen of it.
-        by: name of the target that took it, where a router's journal was recorded.
+        easy: the weaker model is assumed to do as well, by the reader's definition.
+        turn: it begins with a user message: a new task.
+        compacted: the history was summarised just before.
+        bill: billed tokens.
+        signals: signals for a router.
+        by: target of the call, if the recording is a journal.
     """
 
     at: float
@@ -114,12 +114,12 @@ class Thread:
     """The calls of one agent in one session.
 
     Parameters:
-        session: whose thread it is; what may be resampled.
+        session: session of the thread, the unit of resampling.
         agent: empty for the main thread.
-        shared: leading tokens that other threads of the account had left in the cache when it began.
-        ttl: lifetime of the cache that was recorded: 300 or 3600 seconds.
+        shared: leading tokens cached by other threads of the account when it began.
+        ttl: lifetime of the recorded cache: 300 or 3600 seconds.
         steps: its calls, in order.
-        kind: threads of a kind share habits: the agent's name, where it is known.
+        kind: kind of the thread, for shared statistics: the agent's name, if known.
     """
 
     session: str
@@ -131,14 +131,14 @@ class Thread:
 
 
 def read_sessions(path: str | Path, easy: Collection[str] = EASY["reads"]) -> list[Thread]:
-    """The threads of a recording, in the order in which they first appear.
+    """Read the threads of a recording, in order of their first call.
 
     Parameters:
-        path: a file of the format, or a folder that holds `calls.jsonl.gz` or `calls.jsonl`.
-        easy: a call that a tool triggered and that only emits these tools is easy.
+        path: a file of the format, or a folder with `calls.jsonl.gz` or `calls.jsonl`.
+        easy: a call after a tool result that only uses these tools is easy.
 
     Raises:
-        ConfigurationError: there is no such file, or a row is not of the format; the message names the line and the column.
+        ConfigurationError: the file does not exist, or a row is invalid; the message names line and column.
     """
     found: dict[tuple[str, str], list[_Row]] = {}
     path = recording(Path(path))
@@ -295,6 +295,6 @@ def _kept(before: int, prompt: int, read: int, sure: bool, compacted: bool) -> i
 
 
 def easy_share(threads: Iterable[Thread]) -> float:
-    """The share of easy calls."""
+    """Share of easy calls."""
     labels = [step.easy for thread in threads for step in thread.steps]
     return sum(labels) / max(1, len(labels))

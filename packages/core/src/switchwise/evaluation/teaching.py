@@ -1,4 +1,4 @@
-"""What a router would have learnt from a recording: so that a service that starts again is not cold."""
+"""Teach a router from a recording, so that a restarted service has learned values."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from switchwise.switching.thread_state import ThreadState
 
 
 def teach(router: Router, path: str | Path, easy: Collection[str] = EASY["reads"]) -> int:
-    """Let the planners of a router learn from its journal, or from sessions recorded before there was a router.
+    """Let the planners of a router learn from its journal, or from sessions recorded without a router; return the number of calls.
 
-    They learn what calls are like, and how many calls each target needs: from then on they go on learning that. What is cached where is not
-    carried over: caches do not live that long.
+    They learn statistics of the calls, and how many calls each target needs, and keep learning both. Cached prefixes are not learned:
+    caches do not live that long.
 
     Parameters:
-        router: its pool should have the targets of the journal; calls of others are left out.
-        path: a file that `JsonLines` wrote, or of the `agent_sessions` format: the strongest target is taken to have made those calls.
-        easy: what counts as easy in the latter.
+        router: its pool should have the targets of the journal; calls of other targets are skipped.
+        path: a file of `JsonLines`, or of the `agent_sessions` format, whose calls count as the strongest target's.
+        easy: definition of easy calls in the latter.
 
-    Returns the number of calls that were taken in; 0: no policy of the router plans.
+    Returns the number of learned calls; 0: no policy of the router plans.
 
     Raises:
         ConfigurationError: the file is neither, or a target has no price.

@@ -1,8 +1,8 @@
-"""A provider's failure, in the words of `switchwise.nouns.errors.FailureKind`.
+"""Classify providers' failures as `switchwise.nouns.errors.FailureKind`.
 
-`target_error` is for whoever performs calls: it turns the provider's own exception into a `TargetError`, and leaves
-bugs alone. `classify` is its pure heart, for failures that arrive as data (an error event of a stream). The behaviour
-is the table `ROWS`, of which docs/design/failures.md is drawn.
+`target_error`, for code that performs calls, converts a provider's exception to a `TargetError`, and ignores bugs. `classify` is its pure
+core, for failures that arrive as data (an error event of a stream). The behaviour is the table `ROWS`, from which docs/design/failures.md
+is generated.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Reads a refusal of a target's effort: the model has other levels, so the target is treated as one that does not exist."""
+"""Detect a refusal of a target's effort: the model has other levels, so the target is treated as an unknown model."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def effort_refused(failure: TargetError, target: Target) -> TargetError:
 
 
 def levels_in(refusal: str) -> tuple[str, ...]:
-    """The levels that a refusal lists, from the least to the most; empty: it speaks of something else.
+    """Levels listed in a refusal, from the least to the most; empty if it is about something else.
 
     >>> levels_in("Unsupported value: 'minimal' is not supported with the 'gpt-5.6-sol' model. Supported values are: 'none', 'low', and 'max'.")
     ('none', 'low', 'max')

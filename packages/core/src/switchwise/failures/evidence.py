@@ -1,4 +1,4 @@
-"""Reads an error body of any shape into codes and a message.
+"""Extract codes and a message from an error body of any shape.
 
 Shapes seen: `{"error": {...}}` (OpenAI on the wire), its inner half (openai's `error.body`), `{"type": "error", "error":
 {...}}` (Anthropic), `{"error": "text"}` (Ollama), `{"detail": "text"}`, a list of one (Gemini), `{"type":
@@ -28,10 +28,10 @@ _PARSED = 262_144  # characters of a text beyond which it is not read as JSON
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known about a failure.
+    """Evidence of a failure.
 
     Parameters:
-        status: HTTP status from 400 on; None: it came inside a stream, or nothing was received.
+        status: HTTP status from 400 on; None: inside a stream, or nothing was received.
         words: the error's type and codes, in lower case.
         text: its message.
         headers: of the response.
@@ -43,7 +43,7 @@ class Evidence:
     headers: Mapping[str, Any] = field(default_factory=lambda: _NO_HEADERS)
 
     def header(self, name: str) -> str | None:
-        """The (first) value of a header; names do not care for case, `name` is in lower case."""
+        """The first value of a header, case-insensitive; `name` is in lower case."""
         value = self.headers.get(name)
         if value is None:
             value = next((held for key, held in self.headers.items() if str(key).lower() == name), None)
@@ -53,20 +53,22 @@ class Evidence:
 
 
 def gather(status: int | None, body: object, headers: Mapping[str, Any] | None, message: str) -> Evidence:
-    """Evidence from the parts of a response; `message` counts where the body has none."""
+    """Collect evidence from the parts of a response; `message` is used if the body has none."""
     words: set[str] = set()
     texts: list[str] = []
     own = _read(_parsed(body), words, texts, _DEEP)
-    if status is None or status < 300:  # inside a good answer: its headers tell of another matter; its body may name a status
+    if (
+        status is None or status < 300
+    ):  # inside an answer with a good status: its headers are unrelated; its body may name a status
         status, headers = own, None
     return Evidence(status, frozenset(words), (texts[0] if texts else message)[:LONGEST], headers or _NO_HEADERS)
 
 
 def quoted(text: str, secrets: Iterable[str] = ()) -> str:
-    """The provider's words, shortened, without anything that looks like a key.
+    """The provider's message, shortened, with possible keys masked.
 
     Parameters:
-        secrets: keys that are known, such as the one that was sent.
+        secrets: known keys, such as the one sent.
     """
     cleaned = " ".join(masked(text, secrets).split())
     return cleaned if len(cleaned) <= _SHORT else f"{cleaned[: _SHORT - 3]}..."

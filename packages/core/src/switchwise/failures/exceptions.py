@@ -1,4 +1,4 @@
-"""Maps a provider's exception to `TargetError`; None if it is not a failure of a provider.
+"""Map a provider's exception to `TargetError`; None if it is not a failure of a provider.
 
 No SDK is imported: classes are recognised by name and module over their MRO, and by the attributes they carry. That holds for
 openai 2 and 3, anthropic 0, 1 and 2, LangChain's `ModelError` classes (subclasses of both the SDK's and its own), raw
@@ -73,14 +73,14 @@ class IncompleteStream(Exception):
 
 
 class Refusal(Exception):
-    """The model declined, for safety, in an otherwise good answer. For adapters whose user chose to fall back then."""
+    """Raised if the model declined, for safety, in an otherwise good answer. For adapters configured to fall back then."""
 
 
 def target_error(error: BaseException, clock: Callable[[], float] = time.time) -> TargetError | None:
-    """The target's failure behind `error`; None: there is none, let `error` propagate.
+    """Return the target's failure behind `error`; None if there is none: let `error` propagate.
 
     Parameters:
-        error: what performing a call raised.
+        error: exception of performing a call.
         clock: seconds since the epoch, for a `retry-after` that is a date.
 
     >>> failure = target_error(ConnectionResetError("reset by peer"))
@@ -107,7 +107,7 @@ def target_error(error: BaseException, clock: Callable[[], float] = time.time) -
 
 @contextmanager
 def translated(clock: Callable[[], float] = time.time) -> Iterator[None]:
-    """Raise the provider's failures inside it as `TargetError`, from the provider's own exception; let all else through.
+    """Context manager that raises a provider's failures as `TargetError`, from the provider's exception; others propagate.
 
     >>> from switchwise.nouns.errors import TargetError
     >>> try:
@@ -127,7 +127,7 @@ def translated(clock: Callable[[], float] = time.time) -> Iterator[None]:
 
 
 def _billable(error: BaseException) -> bool | None:
-    """Whether the provider may bill the call that raised `error`; None: nobody can tell, and its kind decides.
+    """Return whether the provider may bill the call that raised `error`; None if unknown: its kind decides.
 
     Not where it answered with the status of an error (but for a gateway that gave up waiting), nor where there never was a connection. An
     answer with a good status is paid for, whatever became of it, and so is what was sent to a server that then fell silent.
@@ -148,7 +148,7 @@ def _billable(error: BaseException) -> bool | None:
 
 
 def _behind(error: BaseException | None, passed: frozenset[int]) -> tuple[Kind, Evidence] | None:
-    """Kind and evidence of the first exception along `__cause__` that a provider stands behind."""
+    """Kind and evidence of the first exception along `__cause__` that is a provider's."""
     if not isinstance(error, Exception) or id(error) in passed:
         return None
     names = _names(error)
@@ -207,7 +207,7 @@ def _by_answer(error: Exception, names: frozenset[str], status: int | None) -> t
 
 
 def _unheard(error: Exception, names: frozenset[str]) -> Kind | None:
-    """The kind of a failure in which the provider said nothing."""
+    """The kind of a failure without a response of the provider."""
     if isinstance(error, IncompleteStream):
         return Kind.CONNECTION
     if isinstance(error, Refusal) or names & _REFUSALS:

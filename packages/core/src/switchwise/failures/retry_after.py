@@ -1,4 +1,4 @@
-"""Reads how long a provider asks to wait, in seconds, from headers or text.
+"""Read the wait requested by a provider, in seconds, from headers or text.
 
 Source: RFC 9110 section 10.2.3 (`retry-after`: seconds or a date); `retry-after-ms` of OpenAI and Azure; the words "try
 again in 23.03s" of OpenAI's messages. Anthropic sends `retry-after` on good answers too, so it is read on errors only;
@@ -20,7 +20,7 @@ _SECONDS = {"ms": 0.001, "milli": 0.001, "h": 3600.0, "m": 60.0, "s": 1.0}
 
 
 def retry_after(evidence: Evidence, clock: Callable[[], float]) -> float | None:
-    """Seconds that the provider asks to wait; None: it does not say."""
+    """Seconds that the provider asks to wait; None if unknown."""
     if evidence.status is not None:
         if (asked := _number(evidence.header("retry-after-ms"))) is not None:
             return asked / 1000
@@ -43,12 +43,12 @@ def _number(value: str | None) -> float | None:
 
 def _until(date: str, sent: str | None, clock: Callable[[], float]) -> float | None:
     """Seconds from when the response was sent, by the provider's own clock if known, up to `date`."""
-    from email.utils import parsedate_to_datetime  # with sockets and all: for the rare date, not at every import
+    from email.utils import parsedate_to_datetime  # a slow import, only for the rare date
 
     try:
         then = parsedate_to_datetime(date).timestamp()
         since = parsedate_to_datetime(sent).timestamp() if sent else clock()
-    except (ValueError, OverflowError):  # no date, or one that no clock can show
+    except (ValueError, OverflowError):  # not a date, or out of range
         return None
     return max(0.0, then - since)
 

@@ -1,4 +1,4 @@
-"""Takes keys out of a provider's own exception: servers echo the key that was sent, and tracebacks, logs and reports show it."""
+"""Mask keys in a provider's exception: servers echo the sent key, and tracebacks, logs and reports show it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _DEEP = 8
 
 
 def secrets_of(error: BaseException) -> tuple[str, ...]:
-    """The keys that were sent with the request that failed, as far as the exception knows its request."""
+    """Keys sent with the failed request, if the exception has the request."""
     found = []
     for holder in (error, getattr(error, "response", None)):
         try:
@@ -25,7 +25,7 @@ def secrets_of(error: BaseException) -> tuple[str, ...]:
 
 
 def scrub_all(error: BaseException) -> tuple[str, ...]:
-    """Mask keys in an exception and in those behind it; gives the keys that were sent, as far as they are known."""
+    """Mask keys in an exception and its causes; return the known sent keys."""
     chain: list[BaseException] = []
     behind: BaseException | None = error
     while behind is not None and len(chain) < _DEEP and not any(behind is seen for seen in chain):
@@ -38,7 +38,7 @@ def scrub_all(error: BaseException) -> tuple[str, ...]:
 
 
 def scrub(error: BaseException, secrets: tuple[str, ...]) -> None:
-    """Mask keys in the words of an exception, in place: its arguments, its message and its body."""
+    """Mask keys in an exception in place: its arguments, its message and its body."""
     args = tuple(_masked(arg, secrets, _DEEP) for arg in error.args)
     if args != error.args:
         error.args = args

@@ -1,9 +1,8 @@
 """The table: status, words and text of a provider's error -> kind. The first row that matches decides.
 
-A row is looked at where its statuses allow it (errors inside a stream have none: they are looked at by every row that
-has words or a text). It matches by one of the error's words, by its text, by its test, or, where it has none of these,
-by the status alone. So what the provider *says* stands before the status it says it with: OpenAI's 429 is a rate limit, a
-request that never fits, or an empty account; Anthropic's 400 may be an empty account too.
+A row applies to its statuses (errors inside a stream have none: every row with words or a text applies to them). It matches by one of the
+error's words, by its text, by its test, or, without these, by the status alone. So the *message* has priority over the status: OpenAI's
+429 is a rate limit, a request that never fits, or an empty account; Anthropic's 400 may be an empty account too.
 
 Source: errors recorded from both APIs from 2023 to 2026 ("recorded"), their documentation and public issues ("documented").
 """
@@ -30,16 +29,16 @@ _CLIENT_SIDE = frozenset({400, 404, 413, 422})
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One way to recognise a kind of failure.
+    """One rule that recognises a kind of failure.
 
     Parameters:
-        kind: what it is.
-        example: what a provider says, shortened, and whether that was recorded or only documented.
-        at: HTTP statuses that the row is for; empty: any.
-        words: pattern that one of the error's type and codes must match as a whole.
-        text: pattern to be found in its message. All patterns are bounded: no text of a server's makes them slow.
-        unless: the message must not hold this pattern.
-        test: a look at the evidence as a whole.
+        kind: kind of failure.
+        example: a provider's error, shortened, and whether it was recorded or only documented.
+        at: HTTP statuses of the row; empty: any.
+        words: pattern that one of the error's type and codes must match fully.
+        text: pattern to find in its message. All patterns are bounded, so that no text of a server makes them slow.
+        unless: pattern that the message must not contain.
+        test: function of the whole evidence.
     """
 
     kind: Kind
@@ -51,7 +50,7 @@ class Row:
     test: Callable[[Evidence], bool] | None = None
 
     def matches(self, seen: Evidence) -> bool:
-        """Whether the row decides."""
+        """Return whether the row matches."""
         if self.at and seen.status is not None and seen.status not in self.at:
             return False
         if self.words and any(re.fullmatch(self.words, word) for word in seen.words):
@@ -64,7 +63,7 @@ class Row:
 
 
 def never_fits(seen: Evidence) -> bool:
-    """Whether the request is larger than the whole limit per minute, so that no waiting helps.
+    """Return whether the request is larger than the whole limit per minute, so that waiting does not help.
 
     OpenAI names both numbers. Anthropic shows it by an untouched limit: what remains of it is all of it; where the
     headers are missing, by its wording.

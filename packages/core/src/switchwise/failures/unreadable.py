@@ -1,4 +1,4 @@
-"""Distinguishes an unreadable answer from a bug: both are a TypeError, an IndexError, a JSONDecodeError, a ValidationError.
+"""Distinguish an unreadable answer from a bug: both raise TypeError, IndexError, JSONDecodeError or ValidationError.
 
 It is the target's failure when the code of an SDK or of an integration raised it, and an answer had come already: the frames of the
 traceback say whose code it was, and hold the answer. Standard library, pydantic and the frameworks' own cores are neutral: whoever called
@@ -17,7 +17,7 @@ from switchwise.nouns.errors import FailureKind, TargetError
 from switchwise.nouns.exchange.reply import EndReason, Reply
 
 UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, AssertionError, RecursionError)
-"""What reading an answer that is none raises; JSONDecodeError, UnicodeDecodeError and pydantic's ValidationError are ValueErrors."""
+"""Exceptions of reading an invalid answer; JSONDecodeError, UnicodeDecodeError and pydantic's ValidationError are ValueErrors."""
 _SDKS = frozenset(
     """openai anthropic httpx httpx2 httpcore httpcore2 h11 h2 google groq mistralai cohere ollama boto3 botocore aiohttp requests urllib3
     together fireworks cerebras xai_sdk ibm_watsonx_ai huggingface_hub zai dashscope jiter""".split()
@@ -52,10 +52,10 @@ _READERS = (
 
 
 def unreadable(error: BaseException, trace: TracebackType | None = None) -> str | None:
-    """What could not be read of an answer, in a few words; None: `error` is something else.
+    """Describe what could not be read of an answer; None if `error` is something else.
 
     Parameters:
-        error: what performing a call raised.
+        error: exception of performing a call.
         trace: its traceback, where the error does not carry it yet.
     """
     if not isinstance(error, UNREADABLE):
@@ -141,7 +141,7 @@ def check_answer(reply: Reply, error: object = None, content: bool = False) -> N
         content: it has content other than text and calls of tools.
 
     Raises:
-        TargetError: it is a failure that came with a good status, or nothing at all.
+        TargetError: it is a failure with a good status, or empty.
     """
     if error:
         seen = gather(None, {"error": error} if not isinstance(error, str) else error, None, str(error))

@@ -48,8 +48,7 @@ class Price:
         above: prompt length in tokens above which `long` is the price of the whole call.
         long: price of a longer prompt; it may itself have a `long` price.
         hours: cheaper parts of the day. The price itself is the highest of the day, so code that ignores the hour never counts too little.
-        tiers: price per service tier, by the provider's name (`flex`, `priority`, `batch`); an unlisted tier pays
-            this price.
+        tiers: price per service tier, by the provider's name (`flex`, `priority`, `batch`); an unlisted tier pays this price.
         per_month: USD of a subscription or commitment, paid whatever is called. No single call carries a part of it.
 
     Raises:
@@ -331,7 +330,7 @@ class Pool:
         self.rotating = tuple(dict.fromkeys(target.key_of for target in known if target.key_of))
         for target in [each for each in known if each.key_of]:
             if not target.is_key_of(self._named.get(target.key_of)):
-                raise ConfigurationError(f"{target.name!r} is no key of {target.key_of!r}: give keys of one model and effort")
+                raise ConfigurationError(f"{target.name!r} is not a key of {target.key_of!r}: give one model and effort")
             self._selected |= {word: names | {target.name} for word, names in self._selected.items() if target.key_of in names}
 
     def select(self, word: str) -> frozenset[str]:

@@ -40,7 +40,7 @@ def whole(owner: str, name: str, value: object, *, least: int = 1) -> None:
     """Raise unless the value is a whole number of at least `least`.
 
     Raises:
-        ConfigurationError: `state` is not a result of `dump`.
+        ConfigurationError: it is not.
     """
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ConfigurationError(f"{owner}({name}={value!r}): give a whole number from {least} on")
@@ -50,7 +50,7 @@ def one_of(owner: str, name: str, value: object, known: Collection[str]) -> None
     """Raise unless the value is one of the known words.
 
     Raises:
-        ConfigurationError: `state` is not a result of `dump`.
+        ConfigurationError: it is not.
     """
     if value not in known:
         raise ConfigurationError(f"{owner}({name}={value!r}): give {' or '.join(map(repr, known))}")
@@ -89,7 +89,7 @@ def flag(owner: str, name: str, value: object) -> None:
     """Raise unless the value is True or False.
 
     Raises:
-        ConfigurationError: `state` is not a result of `dump`.
+        ConfigurationError: it is not.
     """
     if not isinstance(value, bool):
         raise ConfigurationError(f"{owner}({name}={value!r}): give True or False")

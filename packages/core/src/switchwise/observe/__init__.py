@@ -1,4 +1,4 @@
-"""Who watches: one observer protocol, the journal, telemetry, the decision record, explanations."""
+"""Observability: the observer protocol, the journal, telemetry, the decision record, explanations."""
 
 from typing import TYPE_CHECKING
 

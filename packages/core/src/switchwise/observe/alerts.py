@@ -1,4 +1,4 @@
-"""What a budget says: to observers and the log, that thresholds are passed and nothing is left; and amounts in words."""
+"""Alerts of budgets to observers and the log: passed thresholds, exhausted budgets; and amounts in words."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Alerts:
     """The alerts of one budget.
 
     Parameters:
-        size: how many scopes are remembered, so that each threshold is reported once.
+        size: most scopes remembered, so that each threshold is reported once.
     """
 
     __slots__ = ("_gone", "_steps", "channel")
@@ -34,11 +34,11 @@ class Alerts:
         self._gone: Memory[Key, bool] = Memory(size)
 
     def look(self, key: Key, who: str, spending: Spending, now: float) -> None:
-        """Tell the threshold that the scope has passed, if it is a new one.
+        """Report the threshold that the scope has passed, if it is new.
 
         Parameters:
             key, who: the scope, and its name in words.
-            spending: of all scopes.
+            spending: spending of all scopes.
             now: on the router's clock.
         """
         limits, left = spending.limits(key, now), spending.left(key, now)
@@ -54,16 +54,16 @@ class Alerts:
             self._gone.update(key, lambda _: None)
 
     def heard(self, account: str, step: int) -> None:
-        """A shared store says that this process is the first to pass a threshold."""
+        """Called by a shared store if this process is the first to pass a threshold."""
         self._say(account, step, None)
 
     def charged(self, name: str, limits: Limits, left: tuple[float, float], now: float, decision: str) -> None:
-        """Tell what is left after a call."""
+        """Report the rest after a call."""
         found = {unit: rest for unit, limit, rest in zip(limits._fields, limits, left, strict=True) if limit is not None}
         self.channel.send(Event(EventKind.BUDGET_CHARGED, name, "", now, decision, {"left": found}))
 
     def exhausted(self, key: Key, who: str, because: str, view: View) -> None:
-        """Tell once that nothing may be called any more."""
+        """Report once that the budget is exhausted."""
         if self._gone.get(key):
             return
         self._gone.put(key, True)
@@ -77,12 +77,12 @@ class Alerts:
 
 
 def share_of(limits: Limits, left: tuple[float, float]) -> float:
-    """The share of the limits that is spent: of the one that is nearer its end."""
+    """The larger spent share of the limits."""
     return max((1 - rest / limit for limit, rest in zip(limits, left, strict=True) if limit), default=0.0)
 
 
 def spent_in_words(limits: Limits, left: tuple[float, float]) -> str:
-    """What is spent of the limits.
+    """Format the spent part of the limits.
 
     >>> spent_in_words(Limits(0.10, None), (0.03, float("inf")))
     '$0.0700 of $0.10'

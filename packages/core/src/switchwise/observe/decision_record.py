@@ -1,7 +1,7 @@
 """The decision record: policy, level, reason, cost, decision id, target and attempts, in JSON types.
 
-It is made here and nowhere else, and is the same wherever it appears: in the journal, in LangChain's `response_metadata` and run metadata, in
-LlamaIndex's `additional_kwargs` and events, in `Completion.record` of the clients.
+It is created only here, and is the same everywhere: in the journal, in LangChain's `response_metadata` and run metadata, in LlamaIndex's
+`additional_kwargs` and events, in `Completion.record` of the clients.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from switchwise.nouns.scope import Level
 _LEVELS = [
     "",
     *(level.name.lower() for level in Level),
-]  # by number: a list finds it five times as quickly as an enumeration does
+]  # by number: 5 times as fast as an enum look-up
 
 
 def reason_of(call: Call) -> dict[str, Any]:
-    """What is known before a call is made: decision id, target, and the level, policy and reason that settled it."""
+    """Return the record before a call: decision id, target, and the deciding level, policy and reason."""
     note = call.shortlist.decider
     return {
         "decision": call.view.decision,
@@ -32,7 +32,7 @@ def reason_of(call: Call) -> dict[str, Any]:
 
 
 def open_record(call: Call) -> dict[str, Any]:
-    """The record of a step whose answer is still being streamed: `accepted` and `cost` are None."""
+    """Return the record of a step whose answer is still streaming: `accepted` and `cost` are None."""
     record = reason_of(call)
     record["attempts"] = [*_tried(call.view.attempts), {"target": call.target.name, "result": "streaming"}]
     record["accepted"] = record["cost"] = None
@@ -40,7 +40,8 @@ def open_record(call: Call) -> dict[str, Any]:
 
 
 def record_of(outcome: Outcome) -> dict[str, Any]:
-    """The record of a finished step: what `reason_of` says, every attempt with its result, whether it was accepted, and USD in all.
+    """Return the record of a finished step: `reason_of`, every attempt with its result, whether it was accepted, and the total cost in
+    USD.
 
     >>> from switchwise import Pool, Router, Target, View, drive
     >>> from switchwise.testing import Script
@@ -53,7 +54,7 @@ def record_of(outcome: Outcome) -> dict[str, Any]:
     if (maker := outcome.reply.maker) is not None:
         record["because"] = f"{maker.name} answered in place of {record['target']}: a fallback that is not ours"
         record["target"] = maker.name
-    if len(attempts) == 1 and outcome.accepted:  # the usual case, and the quick way
+    if len(attempts) == 1 and outcome.accepted:  # the common case, as a fast path
         record["attempts"], record["accepted"] = [{"target": record["target"], "result": "accepted"}], True
         record["cost"] = outcome.attempt.cost
     else:
@@ -88,7 +89,7 @@ def decision_of(answer: object) -> str:
 
 
 def run_metadata(call: Call) -> dict[str, Any]:
-    """What a trace of the call carries: flat keys, `switchwise_` and the name in the record, and the number of the attempt from 1."""
+    """Return the metadata of a call's trace: flat keys, `switchwise_` plus the name in the record, and the number of the attempt from 1."""
     found: dict[str, Any] = {f"switchwise_{name}": value for name, value in reason_of(call).items()}
     found["switchwise_attempt"] = len(call.view.attempts) + 1
     return found
@@ -99,7 +100,7 @@ def _tried(attempts: Sequence[Attempt | Tried]) -> list[dict[str, str]]:
 
 
 def outcome_of(attempt: Attempt | Tried) -> str:
-    """What became of it, in a word: the kind of failure, `cancelled`, `accepted` or `rejected`."""
+    """Return the result of an attempt in a word: the kind of failure, `cancelled`, `accepted` or `rejected`."""
     if attempt.error is not None:
         return attempt.error.kind.value
     if attempt.reply is None:

@@ -1,4 +1,4 @@
-"""A decision, as a person reads it."""
+"""Explanations of decisions for people."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from switchwise.nouns.shortlist import Note, Shortlist
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Explanation:
-    """Who was ruled out, who leads, and why: `print` it, or show it in a notebook.
+    """Ruled out targets, order and reasons of a decision: `print` it, or show it in a notebook.
 
     Parameters:
         shortlist: the finished decision.
-        options: what the router's estimators know of each target, to be shown as text.
+        options: estimates per target, shown as text.
     """
 
     shortlist: Shortlist
     options: tuple[object, ...] = ()
 
     def why_not(self, name: str) -> str:
-        """Why a target is not the one that is called.
+        """Return why a target is not the called one.
 
         Parameters:
-            name: of a target of the pool.
+            name: name of a target of the pool.
 
         Raises:
             ConfigurationError: the pool has no target of that name.
@@ -37,7 +37,7 @@ class Explanation:
         """
         shortlist, pool = self.shortlist, [target.name for target in self.shortlist.pool]
         if name not in pool:
-            raise ConfigurationError(f"{name!r} is no target of this pool; it has: {', '.join(pool)}")
+            raise ConfigurationError(f"{name!r} is not a target of this pool; it has: {', '.join(pool)}")
         for note in shortlist.notes:
             if name in note.out:
                 return f"{name} is ruled out by {_by(note)}: {note.because}"

@@ -1,18 +1,18 @@
-"""One protocol for everybody who watches a router: journals, framework events, traces, metrics.
+"""The observer protocol of a router, for journals, framework events, traces and metrics.
 
 | verb | when | its argument |
 |---|---|---|
-| `decided` | a target was chosen for the caller's request, before it is called | `Call` |
-| `started` | a call goes out: the request, or a question of a policy or verifier | `Call` |
-| `settled` | a call is over: an answer and its verdict, a failure, or abandoned | `Attempt` |
-| `finished` | the step is over | `Finished` |
-| `event` | anything else worth knowing: a circuit opened, a budget ran low, a gate sent work back | `Event` |
+| `decided` | a target is chosen for the caller's request, before its call | `Call` |
+| `started` | a call is sent: the request, or a question of a policy or verifier | `Call` |
+| `settled` | a call has ended: an answer and its verdict, a failure, or abandoned | `Attempt` |
+| `finished` | the step has ended | `Finished` |
+| `event` | other events: a circuit opened, a budget is low, a gate rejected work | `Event` |
 
 Rules:
-1. Every verb is optional. Which ones an observer has is looked up when the router is built; a verb that nobody has costs nothing.
-2. The verbs of one step come in this order, `decided`, `started` and `settled` once for each attempt. `call.view.decision` is its id.
-3. An observer runs in the thread of the call: hand slow work to another one. It changes nothing: what it gets is frozen.
-4. One that raises costs no answer: the log `switchwise.observe` has one line, and the next observer is called.
+1. Every method is optional. They are looked up when the router is built; a method that no observer has costs nothing.
+2. The methods of one step are called in this order, `decided`, `started` and `settled` once per attempt. `call.view.decision` is its id.
+3. An observer runs in the thread of the call: move slow work to another thread. Its arguments are frozen.
+4. An exception of an observer is logged to `switchwise.observe`; the call and the other observers continue.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _log = logging.getLogger("switchwise.observe")
 
 
 class EventKind(StrEnum):
-    """What an `Event` says."""
+    """Kind of an `Event`."""
 
     CIRCUIT_OPENED = "circuit_opened"
     CIRCUIT_CLOSED = "circuit_closed"
@@ -48,14 +48,14 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something worth knowing that is not a call.
+    """An event other than a call.
 
     Parameters:
-        kind: what happened.
-        name: to whom: the circuit, the budget, the target.
-        because: in words.
-        time: when, on the router's clock, in seconds; None: now.
-        decision: id of the step that it belongs to; empty: none.
+        kind: kind of the event.
+        name: its subject: the circuit, the budget, the target.
+        because: description in words.
+        time: seconds on the router's clock; None: now.
+        decision: decision id of its step; empty: none.
         details: numbers and names, as JSON types; see docs/guide/observability.md for those of each kind.
     """
 
@@ -69,13 +69,13 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """How a step ended. Neither `outcome` nor `error`: the caller went away before the end.
+    """End of a step. Without `outcome` and `error`, the caller abandoned it.
 
     Parameters:
-        view: the request as it was when the step began.
-        seconds: that it took, on the router's timer, waits and pauses of the reader included.
+        view: the request at the start of the step.
+        seconds: duration on the router's timer, including waits and pauses of the reader.
         outcome: the result, if there is one.
-        error: what was raised, if it failed.
+        error: the exception, if it failed.
     """
 
     view: View
@@ -85,29 +85,29 @@ class Finished:
 
     @property
     def decision(self) -> str:
-        """The id of the step."""
+        """The decision id."""
         return self.view.decision
 
     @property
     def result(self) -> str:
-        """`accepted`, `rejected` (every reply was, and the best of them is returned), `failed` or `abandoned`."""
+        """`accepted`, `rejected` (all replies; the best is returned), `failed` or `abandoned`."""
         if self.outcome is not None:
             return "accepted" if self.outcome.accepted else "rejected"
         return "failed" if self.error is not None else "abandoned"
 
     @property
     def usage(self) -> Usage | None:
-        """Of the answer; None: there is none, or it is unknown."""
+        """Usage of the answer; None if unknown."""
         return self.outcome.reply.usage if self.outcome is not None else None
 
     @property
     def cost(self) -> float | None:
-        """USD of all attempts; None: unknown."""
+        """Cost of all attempts in USD; None if unknown."""
         return self.outcome.cost if self.outcome is not None else None
 
 
 class Observer:
-    """A base class: override what you want to know. Any object with some of these methods will do as well.
+    """Base class of observers: override some methods. Any object with some of these methods is an observer too.
 
     >>> from switchwise import Pool, Router, Target, View, drive
     >>> from switchwise.testing import Script
@@ -123,34 +123,34 @@ class Observer:
     """
 
     def decided(self, call: Call) -> None:
-        """A target was chosen for the caller's request."""
+        """Called when a target is chosen for the caller's request."""
 
     def started(self, call: Call) -> None:
-        """A call goes out."""
+        """Called when a call is sent."""
 
     def settled(self, attempt: Attempt) -> None:
-        """A call is over."""
+        """Called when a call has ended."""
 
     def finished(self, finished: Finished) -> None:
-        """The step is over."""
+        """Called when the step has ended."""
 
     def event(self, event: Event) -> None:
-        """Something else happened."""
+        """Called for other events."""
 
 
 Observes = Observer | Callable[[Attempt], object]
-"""What may stand in `observers=`: an object with some of the verbs, or a function that is called with each settled attempt."""
+"""An element of `observers=`: an object with some of the methods, or a function that is called with each settled attempt."""
 VERBS = ("decided", "started", "settled", "finished", "event")
 
 
 class Observers:
-    """The observers of a router, by verb. Each verb is a tuple of functions, empty where nobody has it; `tell` calls them.
+    """The observers of a router by method: each a tuple of functions, called by `tell`.
 
     Parameters:
         observers: in the order in which they are called.
 
     Raises:
-        ConfigurationError: one of them has no verb and cannot be called; the message names it.
+        ConfigurationError: an observer has none of the methods and is not callable; the message names it.
     """
 
     __slots__ = ("decided", "event", "finished", "settled", "started")
@@ -177,7 +177,7 @@ class Observers:
             setattr(self, verb, tuple(hearers))
 
     def with_further(self, more: Iterable[object]) -> Observers:
-        """These, and further ones after them."""
+        """Return these observers and further ones."""
         both, further = Observers(), Observers(more)
         for verb in VERBS:
             setattr(both, verb, (*getattr(self, verb), *getattr(further, verb)))
@@ -185,13 +185,13 @@ class Observers:
 
 
 def _has(observer: object, verb: str) -> bool:
-    """Whether it has the verb, and not only from the base class, where it does nothing."""
+    """Return whether the observer implements the method, other than in the base class."""
     method = getattr(observer, verb, None)
     return callable(method) and getattr(method, "__func__", None) is not getattr(Observer, verb)
 
 
 def tell(hearers: Iterable[Callable[[Any], object]], what: Any) -> None:
-    """Call each of them with `what`; one that raises is logged, and the next one is called."""
+    """Call each function with `what`; an exception is logged, and the next one is called."""
     for hear in hearers:
         try:
             hear(what)
@@ -203,7 +203,7 @@ NOBODY = Observers()
 
 
 class Channel:
-    """Whom a policy or gate sends its events to: the routers that it is part of."""
+    """Receivers of a policy's or gate's events: the routers that use it."""
 
     __slots__ = ("_hearers",)
 
@@ -212,15 +212,15 @@ class Channel:
 
     @property
     def heard(self) -> bool:
-        """Whether anyone listens, so that an event is worth making."""
+        """Whether there is a receiver, so that an event is worth creating."""
         return bool(self._hearers)
 
     def add(self, hear: Callable[[Event], object]) -> None:
-        """From now on `hear` is called with each event; adding it twice changes nothing."""
+        """Add a receiver; adding it twice has no effect."""
         if hear not in self._hearers:
             self._hearers = (*self._hearers, hear)
 
     def send(self, event: Event) -> None:
-        """Call everybody."""
+        """Call every receiver."""
         for hear in self._hearers:
             hear(event)

@@ -1,4 +1,4 @@
-"""One request at several targets, side by side. Adapters say how one of them is asked; the rest is here."""
+"""Compare several targets on one request. Adapters make the calls; the rest is here."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from switchwise.nouns.target import Pool
 from switchwise.observe.spending import Spending, spending
 
 TASK = "compare"
-"""The task under which such calls stand in journals."""
+"""Task name of such calls in journals."""
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What one target made of it.
+    """Result of one target.
 
     Parameters:
-        target: its name.
-        answer: its text; empty where it failed or calls tools only.
-        tools: names of the tools that it calls.
+        target: name of the target.
+        answer: text of its answer; empty if it failed or only calls tools.
+        tools: names of the called tools.
         prompt, cached, output: tokens; None: unknown.
         cost: USD; None: unknown.
         latency, first_chunk: seconds to the end, and to the first chunk of a streamed answer.
-        error: what was raised; empty: nothing.
+        error: the exception; empty: none.
     """
 
     target: str
@@ -48,10 +48,10 @@ class Side:
 
 
 class SideBySide:
-    """The answers, in the order in which the targets were named: iterate, or look one up by its name.
+    """Results in the order of the given targets: iterate, or look one up by name.
 
     Parameters:
-        sides: one for each target.
+        sides: one per target.
     """
 
     def __init__(self, sides: Iterable[Side]) -> None:
@@ -68,13 +68,13 @@ class SideBySide:
 
     @property
     def cheapest(self) -> Side | None:
-        """The cheapest of those that answered; None: no price is known."""
+        """The cheapest answer; None without prices."""
         return min(
             (side for side in self if side.cost is not None and not side.error), key=lambda side: side.cost or 0.0, default=None
         )
 
     def to_pandas(self) -> Any:
-        """A `pandas.DataFrame` with a row for each target.
+        """Return a `pandas.DataFrame` with a row per target.
 
         Raises:
             ConfigurationError: pandas is not installed.
@@ -135,16 +135,16 @@ def _row(side: Side) -> list[str]:
 def side_by_side(
     pool: Pool, targets: Iterable[str] | None, ask: Callable[[str], object], progress: Callable[[Side], object] | None = None
 ) -> SideBySide:
-    """Ask several targets at once, each in a thread of its own.
+    """Call several targets at once, each in its own thread.
 
     Parameters:
-        pool: of the router.
+        pool: pool of the router.
         targets: names or roles; None: the whole pool.
-        ask: makes the call at a target, and at no other.
-        progress: called with each side as it comes, such as `print`; None: a progress bar, where a terminal (with rich) or notebook is watched.
+        ask: makes the call at a target, without fallback.
+        progress: called with each finished answer, such as `print`; None: a progress bar in a terminal (with rich) or notebook.
 
     Raises:
-        ConfigurationError: a name is unknown, or nothing is named.
+        ConfigurationError: a name is unknown, or no target is given.
     """
     words = [target.name for target in pool] if targets is None else [targets] if isinstance(targets, str) else list(targets)
     names = list(dict.fromkeys(target.name for word in words for target in pool if target.name in pool.select(word)))

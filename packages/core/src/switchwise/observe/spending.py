@@ -1,4 +1,4 @@
-"""What a stretch of a program spends, whichever routers and threads it goes through.
+"""Spending of a block of code, over all routers and threads.
 
 with spending() as spent:
     agent.invoke(...)
@@ -16,7 +16,7 @@ from switchwise.nouns.call import Attempt
 
 
 class Spending:
-    """Attempts of one stretch; it goes on counting while calls that began in it are under way.
+    """Attempts of one block; calls begun in it are counted even if they end later.
 
     >>> from switchwise import Pool, Price, Router, Target, Usage, View, drive, spending
     >>> from switchwise.testing import Says, Script
@@ -32,22 +32,22 @@ class Spending:
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
-        """All of them, in the order in which they ended; questions of policies and verifiers too."""
+        """Attempts in order of their end, including questions of policies and verifiers."""
         return tuple(self._attempts)
 
     @property
     def cost(self) -> float:
-        """USD, as far as known."""
+        """Known cost in USD."""
         return sum(attempt.cost or 0.0 for attempt in self._attempts)
 
     @property
     def unpriced(self) -> int:
-        """Replies whose cost is unknown."""
+        """Number of replies with unknown cost."""
         return sum(attempt.cost is None for attempt in self._attempts if attempt.reply is not None)
 
     @property
     def calls(self) -> int:
-        """Answers that were accepted."""
+        """Number of accepted answers."""
         return sum(attempt.accepted and attempt.call.ask is None for attempt in self._attempts)
 
     @property
@@ -57,7 +57,7 @@ class Spending:
 
     @property
     def cached_tokens(self) -> int:
-        """Of these, tokens that were read from a cache."""
+        """Tokens of the prompts read from a prompt cache."""
         return sum(usage.cache_read_tokens or 0 for each in self._attempts if each.reply and (usage := each.reply.usage))
 
     @property
@@ -67,7 +67,7 @@ class Spending:
 
     @property
     def by_target(self) -> Mapping[str, float]:
-        """Target -> USD, dearest first."""
+        """Target -> USD, highest first."""
         found: dict[str, float] = {}
         for attempt in self._attempts:
             found[attempt.target.name] = found.get(attempt.target.name, 0.0) + (attempt.cost or 0.0)
@@ -100,8 +100,8 @@ _active: ContextVar[tuple[Spending, ...]] = ContextVar("switchwise_spending", de
 
 @contextmanager
 def spending() -> Iterator[Spending]:
-    """Count what the calls within cost: in this thread or task, and in those that are started from it with its context (asyncio does so, and
-    LangChain's and LangGraph's threads). Such stretches may stand within each other; each counts.
+    """Count the cost of calls in this block: in this thread or task, and in those started from it with its context (as asyncio, LangChain
+    and LangGraph do). Blocks may be nested; each counts.
     """
     spent = Spending()
     token = _active.set((*_active.get(), spent))

@@ -122,7 +122,7 @@ class ByDecision:
         known = range(len(self.question.options)) if self.question.kind is Kind.SCORE else self.question.labels
         if strange := [label for label in self.targets if not any(type(label) is type(k) and label == k for k in known)]:
             raise ConfigurationError(
-                f"ByDecision: {', '.join(map(repr, strange))} is no answer to its question; those are: {', '.join(map(repr, known))}"
+                f"ByDecision: {', '.join(map(repr, strange))} is not an answer to its question; those are: {', '.join(map(repr, known))}"
             )
         self.threshold = threshold
         self.when = when

@@ -173,7 +173,7 @@ class Consensus:
                 return [(best, Verdict(True, because, 1.0)), *others]
         leading = next(key for key in keys if votes[key] == most)  # on a tie, the stronger target's
         accepted = agreed or not self.strict
-        because = f"{most} agree" if most > 1 else "no two agree" if of > 1 else "nobody else answered"
+        because = f"{most} agree" if most > 1 else "no two agree" if of > 1 else "no other target answered"
         ranked = [
             (reply, Verdict(accepted, because, most / of))
             if key == leading

@@ -134,7 +134,9 @@ class RateLimits:
             )
         self.payers = Payers("RateLimits", per)
         if self.payers.per == "request":
-            raise ConfigurationError("RateLimits(per='request'): one request is no rate; use target, session, all or a label")
+            raise ConfigurationError(
+                "RateLimits(per='request'): one request is not a rate; use target, session, all or a label"
+            )
         self.requests, self.tokens, self.per, self.window = requests, tokens, self.payers.per, window
         self.in_flight = in_flight
         if not isinstance(only, str):

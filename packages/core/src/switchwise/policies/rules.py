@@ -106,7 +106,7 @@ class Rules:
 
     def _and(self, verb: str, word: str, when: Callable[[View], bool] | None, because: str) -> Rules:
         if when is not None and not callable(when):
-            raise ConfigurationError(f"Rules().{verb}({word!r}, when={when!r}): give a function of the view, or leave it away")
+            raise ConfigurationError(f"Rules().{verb}({word!r}, when={when!r}): give a function of the view, or omit it")
         return Rules(*self._rules, Rule(when or _always, word, verb, because))
 
 

@@ -1,4 +1,4 @@
-"""Models provider prompt caches: what is still cached, what reads and writes cost, and the hints that requests carry."""
+"""Model the providers' prompt caches: cached prefixes, cost of reads and writes, and cache hints of requests."""
 
 from switchwise.prompt_cache.cache_hints import CacheHints
 from switchwise.prompt_cache.rules import CacheRule, CacheRules

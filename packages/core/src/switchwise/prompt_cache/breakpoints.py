@@ -1,18 +1,18 @@
 """Places Anthropic's cache breakpoints in a prompt: pure, on copies.
 
-At most four marks, the fewest that find everything again:
+It sets at most four marks, the fewest that allow every prefix to be found:
 
-1. the end of the tools: they may be shared by agents with other instructions;
-2. the end of the system prompt: shared by all threads of an agent;
-3. the end of the prompt: where the next call of the thread will look first;
-4. the end of what this model was asked last, where that lies out of reach: a mark finds an entry at most 20 blocks before it, and a
-   turn with many tool calls, or a run of calls that went to another model, is longer.
+1. the end of the tools, which agents with other instructions may share;
+2. the end of the system prompt, which all threads of an agent share;
+3. the end of the prompt, which the next call of the thread looks up first;
+4. the end of this model's previous prompt, if it is out of reach: a mark finds an entry at most 20 blocks before it, and a turn with many
+   tool calls, or a run of calls to another model, is longer.
 
 Rules:
 1. A request with any mark is left unchanged: the caller manages its cache.
 2. All marks have the same lifetime: a longer one after a shorter one is refused.
-3. Never on thinking, on empty text, on tools whose loading is deferred, or on what belongs to code execution: all are refused.
-4. Marks are not part of what is compared: they may move from call to call.
+3. Never on thinking, empty text, tools with deferred loading, or blocks of code execution: the API refuses all of these.
+4. Marks are not part of the compared prefix: they may move from call to call.
 
 Source: prompt-caching documentation of Anthropic, as of 2026-11.
 """
@@ -30,7 +30,7 @@ _UNMARKABLE = frozenset({"thinking", "redacted_thinking"})
 
 
 def control(lifetime: str) -> dict[str, str]:
-    """The mark. Five minutes are what it means anyway, so that servers which know no other lifetime take it.
+    """Return the mark. Five minutes are the default and left out, so that servers without other lifetimes accept it.
 
     >>> control("5m"), control("1h")
     ({'type': 'ephemeral'}, {'type': 'ephemeral', 'ttl': '1h'})
@@ -39,10 +39,10 @@ def control(lifetime: str) -> dict[str, str]:
 
 
 def marked(body: Mapping[str, Any], lifetime: str, seen: int = 0) -> Mapping[str, Any]:
-    """The body of a Messages request with marks of that lifetime (`5m`, `1h`); the same object where it has some.
+    """Return the body of a Messages request with marks of that lifetime (`5m`, `1h`); the same object if it has marks.
 
     Parameters:
-        seen: messages of the body that this model was asked last in the thread; 0: not known.
+        seen: number of messages in this model's previous prompt of the thread; 0: unknown.
     """
     if is_marked(body):
         return body
@@ -72,13 +72,15 @@ def is_marked(body: Mapping[str, Any]) -> bool:
 
 
 def marked_tools(tools: Sequence[Block], mark: Mapping[str, str]) -> list[Block] | None:
-    """The tools with a mark on the last one that may have it; None: none may."""
+    """Return the tools with a mark on the last one that may have it; None if none may."""
     place = next((i for i in range(len(tools) - 1, -1, -1) if not tools[i].get("defer_loading")), None)
     return None if place is None else _at(tools, place, mark)
 
 
 def last_block(content: Sequence[Any], coded: frozenset[str] = frozenset()) -> int | None:
-    """The last block of a message, or of the system prompt, that may be marked; None: none may. `coded`: ids of calls that code execution made."""
+    """The last block of a message, or of the system prompt, that may be marked; None if none may. `coded`: ids of calls made by code
+    execution.
+    """
     for place in range(len(content) - 1, -1, -1):
         block = content[place]
         if isinstance(block, Mapping) and block.get("type") not in _UNMARKABLE:
@@ -90,12 +92,12 @@ def last_block(content: Sequence[Any], coded: frozenset[str] = frozenset()) -> i
 
 
 def out_of_reach(sizes: Sequence[int], ends: Sequence[int], most: int) -> list[int]:
-    """Messages at whose ends a mark is needed, because none after it reaches them; the last ones first.
+    """Messages that need a mark at their end, because no later mark reaches them; the last ones first.
 
     Parameters:
         sizes: blocks of each message.
         ends: numbers of the messages at which a prompt may have ended, ascending; the last is that of this prompt.
-        most: how many marks may be set.
+        most: most marks to set.
 
     >>> out_of_reach([1, 30, 1, 2, 1], [0, 2, 4], most=3)
     [4, 0]

@@ -1,17 +1,17 @@
 """Cache hints of requests: affinity keys and breakpoints. Pure: adapters add them to their requests.
 
-- *affinity*: which requests belong together, so that they reach the machine that has their cache. On by default, because it is sent
-  only to endpoints that are known to take it.
-- *breakpoints*: which prefixes Anthropic shall keep: it keeps only what is marked. Off by default, because written tokens
-  cost a quarter more (5m) or twice as much (1h), and because frameworks have middleware for it. See `breakpoints`.
+- *affinity*: a key for requests that belong together, so that they reach the machine with their cache. On by default, because it is sent
+  only to endpoints known to accept it.
+- *breakpoints*: prefixes that Anthropic should cache: it caches only marked ones. Off by default, because written tokens cost a quarter
+  more (5m) or twice as much (1h), and because frameworks have middleware for it. See `breakpoints`.
 
 Rules:
 1. Settings of the user are left unchanged.
 2. A key is a digest: neither the session's name nor any text can be recovered from it.
-3. A key stands for one agent's thread in one session that the caller named. A session that is identified only by its opening
-   words gets none: single questions with a common beginning share a cache without a key, and would lose it by one.
-4. An endpoint that is not listed gets no hint. Several refuse a field that they do not know (Groq, Cerebras and Gemini's
-   OpenAI-compatible endpoint answer 400), so what counts is the host that is called, not the name of the SDK.
+3. A key identifies one agent's thread in one session named by the caller. A session without a name gets none: single questions with a
+   common beginning share a cache without a key, and would lose it with one.
+4. An unlisted endpoint gets no hint. Several refuse unknown fields (Groq, Cerebras and Gemini's OpenAI-compatible endpoint answer 400),
+   so the called host counts, not the SDK.
 
 >>> hints, key = CacheHints(), key_of(("s1", "main"))
 >>> with_hint({"model": "gpt-6-sol"}, hints.hint("https://api.openai.com/v1"), key)["prompt_cache_key"]
@@ -53,19 +53,19 @@ class Endpoint(NamedTuple):
 _CACHE_KEY = Hint("prompt_cache_key")
 ENDPOINTS: Mapping[str, Endpoint] = {
     # At most 64 characters. About 15 requests a minute for one prefix and key reach the same machine, more overflow to others:
-    # a thread of its own seldom makes so many. developers.openai.com/api/docs/guides/prompt-caching
+    # a single thread seldom makes so many. developers.openai.com/api/docs/guides/prompt-caching
     "openai": Endpoint(("api.openai.com",), _CACHE_KEY, _CACHE_KEY),
     # docs.x.ai/developers/advanced-api-usage/prompt-caching/maximizing-cache-hits
     "xai": Endpoint(("api.x.ai",), Hint("x-grok-conv-id", header=True), _CACHE_KEY),
-    # Nothing is kept without a key. docs.mistral.ai/studio-api/conversations/advanced/prompt-caching
+    # Nothing is cached without a key. docs.mistral.ai/studio-api/conversations/advanced/prompt-caching
     "mistral": Endpoint(("api.mistral.ai",), _CACHE_KEY),
     # Keeps a session at one provider. At most 256 characters. openrouter.ai/docs/guides/best-practices/prompt-caching
     "openrouter": Endpoint(("openrouter.ai",), Hint("x-session-id", header=True), Hint("x-session-id", header=True)),
     # docs.fireworks.ai/guides/prompt-caching
     "fireworks": Endpoint(("api.fireworks.ai",), Hint("x-session-affinity", header=True)),
 }
-"""Endpoints that say in their documentation that they take a hint, as of 2026-11. Azure takes OpenAI's field in its newer API
-versions and refuses it in older ones, so it is left to the user."""
+"""Endpoints whose documentation describes a hint, as of 2026-11. Azure accepts OpenAI's field in newer API versions and refuses it in
+older ones, so the user must enable it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +76,11 @@ class CacheHints:
         affinity: send a key per thread to endpoints that accept one.
         breakpoints: lifetime of the marks set for Anthropic: `5m`, `1h`; empty: set none. Requests that
             already carry marks are left unchanged.
-        endpoints: host -> name of the endpoint in `ENDPOINTS` whose hint it takes; empty name: it gets none. For your
-            own gateways, Azure, and to switch one off.
+        endpoints: host -> name of the endpoint in `ENDPOINTS` whose hint it accepts; empty: no hint. For your own gateways, Azure, and to
+            switch one off.
 
     Raises:
-        ConfigurationError: a lifetime or an endpoint that is not known.
+        ConfigurationError: a lifetime or an endpoint is unknown.
 
     >>> hints = CacheHints(endpoints={"llm.example.com": "openai", "api.x.ai": ""})
     >>> hints.hint("https://llm.example.com/v1"), hints.hint("https://api.x.ai/v1")
@@ -100,7 +100,7 @@ class CacheHints:
             )
 
     def hint(self, address: str, *, responses: bool = False) -> Hint | None:
-        """Where the API at this base URL takes a key, in a call to its Responses API or not; None: it takes none, as far as is known."""
+        """The place of the key in calls to the API at this base URL (or to its Responses API); None if it is not known to accept one."""
         if not self.affinity:
             return None
         host = urlsplit(address).hostname or ""
@@ -113,11 +113,11 @@ class CacheHints:
 
 
 def with_hint(params: dict[str, Any], hint: Hint, key: str, given: Collection[str] = ()) -> dict[str, Any]:
-    """The parameters of a call with a key at the place that `hint` names; the same object where one is there already.
+    """Return the parameters of a call with a key at the place of `hint`; the same object if there is one already.
 
     Parameters:
         params: as OpenAI's SDK takes them: fields, `extra_headers`, `extra_body`.
-        hint: where the key goes.
+        hint: place of the key.
         key: see `key_of`.
         given: fields and headers that the client sets itself.
     """
@@ -129,7 +129,7 @@ def with_hint(params: dict[str, Any], hint: Hint, key: str, given: Collection[st
 
 
 def key_of(thread: Sequence[str]) -> str:
-    """The key of a thread (its session first): 35 characters, always the same, and nothing can be read from it.
+    """The key of a thread (its session first): a digest of 35 characters, stable across processes.
 
     >>> key_of(["s1", "main"]) == key_of(("s1", "main")), key_of(["s1", "main"]) == key_of(["s1m", "ain"])
     (True, False)

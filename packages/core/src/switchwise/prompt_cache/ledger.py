@@ -1,14 +1,14 @@
-"""Estimates what each provider still has cached of a conversation.
+"""Estimate which prefix of a conversation each provider still has cached.
 
 For each thread and account the last prefixes are kept as rows of JSON (`Row`) in the thread's state. A call is looked up as
 the provider would look it up; the usage of its reply corrects tokens, the ratio of counted to estimated ones, and the hit rate.
 
 Rules:
 1. The clock of a prefix runs from the start of the request that wrote or read it.
-2. A call is recorded when its reply is there: parallel calls do not take each other's prompts to be warm.
+2. A call is recorded when its reply arrives: parallel calls do not count each other's prompts as cached.
 3. Unknown is not zero: a reply without cache fields corrects nothing.
-4. What stands before the messages (tools, system) is shared by all threads of an account.
-5. Caches belong to an account; how many tokens a text counts belongs to the model, whoever serves it.
+4. The part before the messages (tools, system prompt) is shared by all threads of an account.
+5. Caches belong to an account; the token count of a text belongs to the model, at any provider.
 6. Digests hold in one process only. A prefix of another process is identified by its number of blocks and their estimated length.
 
 Source: prompt-caching documentation of Anthropic and OpenAI. `survival` was measured on 20,985 calls of a coding agent: of the entries with a
@@ -32,12 +32,12 @@ Row = list[Any]
 last, and how often the prompt had changed otherwise than by growing when it was written."""
 PROCESS = hash("switchwise")
 """Equal in processes whose digests are equal."""
-_MOST = 8  # prefixes of one account in one thread, 0.1 kB each: those of the last calls, which an edit may fall back to
+_MOST = 8  # prefixes of one account in one thread, 0.1 kB each: those of the last calls, to which an edit may return
 _FRONTS = 256  # of one account
 _NEWEST = 0.3  # weight of the newest call in the running ratio of counted to estimated tokens
-_PART = 0.5  # of the estimate: a reply that is silent about the cache and counts less than that has left the cached part out
-_HITS = 20.0  # expected hits that the prior of the hit rate counts like
-_LATELY = 500.0  # expected hits over which an old one fades
+_PART = 0.5  # share of the estimate: a reply without cache fields and with fewer tokens has left the cached part out
+_HITS = 20.0  # weight of the prior of the hit rate, in expected hits
+_LATELY = 500.0  # expected hits after which an old one fades
 _LAST_FIFTH, _GRACE, _IN_GRACE = 0.91, 60.0, 0.5
 _INFINITE = float("inf")
 _WHAT = "state of the ledger"
@@ -71,7 +71,7 @@ class Cache(NamedTuple):
     Parameters:
         account: identifies the cache: account, provider, model and effort.
         model: identifies the tokenizer.
-        rule: how it works.
+        rule: rule of the cache.
         front: identifies the cache of tools and system prompt; empty: the same as `account`.
     """
 
@@ -96,14 +96,15 @@ class Ledger:
         self._ratios: dict[str, float] = {}
 
     def expect(self, rows: Sequence[Row], cache: Cache, prefix: PromptPrefix, now: float) -> Expectation:
-        """Estimate what a call made now would read, given the prefixes of its thread and account, the newest last. Changes nothing."""
+        """Estimate the cache read of a call made now, from the prefixes of its thread and account, the newest last. No side effects."""
         found = self._find(rows, cache, prefix, now)
         return COLD if found is None else self._expectation(found, cache, now)
 
     def record(
         self, rows: Sequence[Row], cache: Cache, prefix: PromptPrefix, now: float, usage: Usage | None
     ) -> tuple[list[Row], Expectation]:
-        """The prefixes of the thread and account after a call that began at `now`, and what was expected of it. `rows` stay as they are."""
+        """Return the prefixes of the thread and account after a call that began at `now`, and what was expected of it. `rows` are not
+        changed."""
         read = None if usage is None else usage.cache_read_tokens
         if read is None and usage is not None and cache.rule.silent:
             read = 0
@@ -157,7 +158,7 @@ class Ledger:
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Restore what `dump` returned; a ConfigurationError if it is invalid."""
+        """Restore a result of `dump`; raise `ConfigurationError` if it is invalid."""
         ratios, hits = (mapping(state.get(name, {}), _WHAT) for name in ("ratios", "hits"))
         for model, ratio in ratios.items():
             if isinstance(ratio, bool) or not isinstance(ratio, int | float) or not 0.0 < ratio < _INFINITE:
@@ -172,7 +173,7 @@ class Ledger:
         self._ratios.update(ratios)
 
     def _find(self, rows: Sequence[Row], cache: Cache, prefix: PromptPrefix, now: float) -> Row | None:
-        """The longest prefix of the prompt that may still be there and that the provider looks for."""
+        """The longest prefix of the prompt that may still be cached and that the provider looks up."""
         rule = cache.rule
         if not rule.caches:
             return None
@@ -184,14 +185,14 @@ class Ledger:
                 continue
             if now - row[4] <= rule.ttl or survival(now - row[4], rule.ttl, rule.gone):
                 best = row
-                if row is rows[-1]:  # the newest: nothing but growth since
+                if row is rows[-1]:  # the newest: only growth since
                     break
         account = self._accounts.get(cache.front or cache.account)
         if best is None and account is not None and account.fronts:
             best = account.fronts.get(prefix.digest(prefix.front))
             if best is not None and not survival(now - best[4], rule.ttl, rule.gone):
                 best = None
-        if rule.step and prefix.generation:  # pages are found as far as two prompts agree, not only where one of them ended
+        if rule.step and prefix.generation:  # pages match as far as two prompts agree, not only at the end of one
             for row in rows:
                 blocks = min(row[0], prefix.since(row[5]))
                 if (best[0] if best else 0) < blocks < row[0] and row[1] and survival(now - row[4], rule.ttl, rule.gone):
@@ -208,7 +209,7 @@ class Ledger:
         return Expectation(tokens, chance, age) if tokens else COLD
 
     def _count(self, model: str, estimate: int, read: int | None, usage: Usage | None) -> float:
-        """Tokens of the prompt as the provider counts them; learns the ratio to the estimate."""
+        """Return the provider's count of the prompt's tokens; learn its ratio to the estimate."""
         ratio = self._ratios.get(model)
         if usage is None or not estimate:
             return estimate * (ratio or 1.0)
@@ -223,11 +224,11 @@ class Ledger:
 
 
 def survival(age: float, ttl: float, gone: float) -> float:
-    """Probability that an entry lives that many seconds after the start of the request that used it last.
+    """Probability that an entry is still cached that many seconds after the start of the request that used it last.
 
     Parameters:
-        age, ttl: seconds; it is promised to live for `ttl`.
-        gone: seconds after which it is surely gone, where the provider says more than the promise; else `ttl`.
+        age, ttl: seconds; `ttl` is the documented lifetime.
+        gone: seconds after which it is certainly evicted, if the provider documents it; else `ttl`.
 
     >>> survival(100, 300, 300), survival(290, 300, 300), survival(330, 300, 300), survival(400, 300, 300)
     (1.0, 0.91, 0.5, 0.0)
@@ -244,7 +245,7 @@ def survival(age: float, ttl: float, gone: float) -> float:
 
 
 def _is_part(row: Row, prefix: PromptPrefix) -> bool:
-    """Whether the prompt begins with it."""
+    """Return whether the prompt begins with the row's prefix."""
     blocks: int = row[0]
     if row[1]:
         return bool(prefix.digest(blocks) == row[1])

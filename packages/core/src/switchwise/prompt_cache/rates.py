@@ -12,10 +12,10 @@ class Rates(NamedTuple):
     """USD per token.
 
     Parameters:
-        read: found in the cache.
-        write: written to it.
-        plain: neither.
-        output: answered.
+        read: read from the cache.
+        write: written to the cache.
+        plain: uncached input.
+        output: output.
     """
 
     read: float
@@ -28,8 +28,8 @@ class CacheRates:
     """The rates of one model, by the length of the prompt.
 
     Parameters:
-        price: its list price. Where it lists no price of cache reads or writes, the rule's multiples of the input price count.
-        rule: how its cache works.
+        price: list price. Without listed prices of cache reads or writes, the rule's multiples of the input price are used.
+        rule: cache rule of the model.
         long: entries are written with the long lifetime.
 
     >>> from switchwise import Price
@@ -51,12 +51,12 @@ class CacheRates:
         self._long = _rates(price.long, rule, long) if price.above and price.long else self._base
 
     def at(self, prompt: float) -> Rates:
-        """The rates that a prompt of that many tokens pays; below the minimum nothing is cached."""
+        """Rates of a prompt of that many tokens; below the minimum nothing is cached."""
         rates = self._base if self._above is None or prompt <= self._above else self._long
         return rates if prompt >= self.minimum else Rates(rates.plain, rates.plain, rates.plain, rates.output)
 
     def cost(self, prompt: float, warm: float, output: float) -> float:
-        """USD for a call that reads `warm` tokens of its `prompt` and writes the rest."""
+        """Cost in USD of a call that reads `warm` tokens of its `prompt` and writes the rest."""
         read, write, _, out = self.at(prompt)
         return warm * read + (prompt - warm) * write + output * out
 

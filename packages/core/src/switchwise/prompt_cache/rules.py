@@ -1,7 +1,7 @@
-"""How the prompt cache of each provider and model works, as data.
+"""Rules of the prompt cache of each provider and model, as data.
 
-The table is `rules.json` in this folder; its header names the source and the day. Where a model is not listed its provider's
-rule counts, and where the provider is not listed nothing is cached: such a rule has `known=False`, and a decision says so.
+The table is `rules.json` in this folder; its header names the source and date. An unlisted model has its provider's rule; an unlisted
+provider caches nothing: its rule has `known=False`, which the decision's reason mentions.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ class CacheRule:
     """The rule of one model's cache.
 
     Parameters:
-        mode: `none`; `marked`: only prefixes that the request marks are kept (Anthropic); `automatic`: kept unasked.
-        minimum: tokens of the shortest prefix that is kept.
-        step: kept prefixes are whole multiples of that many tokens; 0: they end exactly where a block ends.
-        ttl: seconds that an entry surely lives after its last use, counted from the start of the request.
-        fades: seconds after which it is surely gone; 0: at `ttl`.
-        ttl_long: seconds of the long lifetime that a request can ask for; 0: there is none.
-        read, write, write_long: multiples of the input price, for prices that do not list their own.
+        mode: `none`; `marked`: only prefixes marked in the request are cached (Anthropic); `automatic`: all are.
+        minimum: least tokens of a cached prefix.
+        step: cached prefixes are multiples of that many tokens; 0: they end at the end of a block.
+        ttl: guaranteed lifetime in seconds after the last use, from the start of the request.
+        fades: seconds after which an entry is certainly evicted; 0: at `ttl`.
+        ttl_long: long lifetime in seconds that a request can ask for; 0: none.
+        read, write, write_long: multiples of the input price, for prices without their own rates.
         lookback: blocks before a mark among which an entry is found; 0: anywhere.
-        silent: it leaves out counts that are zero: where it says nothing of a read, nothing was read (protocol buffers as JSON).
-        effort: what a change of effort in a thread does to the cache: `apart`: each level has a cache of its own; `messages`: tools and system
-            are found again; `same`: nothing is lost. Two targets of one model at two efforts share what is left.
-        known: False: nothing is known about this model, so nothing is taken to be cached.
+        silent: usage omits zero counts (protocol buffers as JSON), so a missing count means that nothing was read.
+        effort: effect of a change of effort in a thread: `apart`: each level has its own cache; `messages`: only tools and system prompt
+            stay cached; `same`: nothing is lost. Two targets of one model at two efforts share what stays.
+        known: False: the model is unknown, so nothing is assumed to be cached.
     """
 
     mode: str = "none"
@@ -52,16 +52,16 @@ class CacheRule:
     effort: str = "apart"
     known: bool = True
     caches: bool = field(init=False, repr=False, compare=False)
-    """Whether anything is ever kept."""
+    """Whether the provider caches at all."""
     gone: float = field(init=False, repr=False, compare=False)
-    """Seconds after its last use when an entry is surely gone."""
+    """Seconds after the last use when an entry is certainly evicted."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "caches", self.mode != "none")
         object.__setattr__(self, "gone", max(self.ttl, self.fades))
 
     def whole(self, tokens: float) -> int:
-        """How many of that many leading tokens can be found again: whole steps, and not less than the minimum."""
+        """Round a number of leading tokens down to what can be cached: whole steps, at least the minimum, else 0."""
         kept = int(tokens) // self.step * self.step if self.step else int(tokens)
         return kept if kept >= self.minimum and self.caches else 0
 
@@ -70,13 +70,13 @@ UNKNOWN = CacheRule(known=False)
 
 
 class CacheRules:
-    """The rules of all models: the shipped table, and the user's own entries before it.
+    """Rules of all models: your overrides, then the shipped table.
 
     Parameters:
-        overrides: `"provider"` or `"provider/beginning of the model's name"` -> a rule, or the fields of one that differ.
+        overrides: `"provider"` or `"provider/prefix of the model's name"` -> a rule, or its changed fields.
 
     Raises:
-        ConfigurationError: an override has a field or a mode that no rule has.
+        ConfigurationError: an override has an unknown field or mode.
 
     >>> rules = CacheRules({"anthropic/claude-opus-9": {"minimum": 256}, "my-host": {"mode": "automatic", "ttl": 60}})
     >>> rules.of("anthropic", "claude-haiku-4-5-20251001").minimum, rules.of("anthropic", "claude-opus-9").minimum
@@ -86,10 +86,10 @@ class CacheRules:
     """
 
     def __init__(self, overrides: Mapping[str, CacheRule | Mapping[str, Any]] | None = None) -> None:
-        from importlib import resources  # costly to import, and needed once
+        from importlib import resources  # slow to import, and needed once
 
         table = json.loads(resources.files("switchwise.prompt_cache").joinpath("rules.json").read_text(encoding="utf-8"))
-        self._aliases: dict[str, str] = table["aliases"]  # what frameworks call them
+        self._aliases: dict[str, str] = table["aliases"]  # names used by frameworks
         self._providers = {name: _changed(UNKNOWN, entry, name) for name, entry in table["providers"].items()}
         self._models: dict[str, dict[str, CacheRule]] = {}
         for provider, entries in table["models"].items():
@@ -104,9 +104,9 @@ class CacheRules:
                 self._providers[provider] = rule
 
     def of(self, provider: str, model: str) -> CacheRule:
-        """The rule of a model: that of the longest listed beginning of its name, else its provider's, else nothing cached.
+        """The rule of a model: of the longest listed prefix of its name, else its provider's, else nothing cached.
 
-        An aggregator that passes caching through is known by names such as `anthropic/claude-opus-5`.
+        Aggregators that pass caching through use names such as `anthropic/claude-opus-5`.
         """
         if provider not in self._providers and provider not in self._models:
             provider = self._aliases.get(provider, provider)

@@ -1,6 +1,4 @@
-"""What a router did and what that cost: a journal as numbers (`summarise`), as one self-contained page (`page`), and as a table for SQL
-(`journal_table`).
-"""
+"""Report a journal as numbers (`summarise`), as a self-contained page (`page`), and as a table for SQL (`journal_table`)."""
 
 from switchwise.report.analytics import journal_table
 from switchwise.report.drawing.page import page

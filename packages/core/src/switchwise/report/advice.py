@@ -1,6 +1,6 @@
-"""What the shares of a journal say should be looked at: in words, with the numbers behind them.
+"""Findings from a journal, in words with numbers.
 
-Nothing here changes a router. Each piece of advice names what it goes by, so that its reader can disagree.
+They do not change the router. Each finding states its evidence, so that you can disagree.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _SURE = 1.96  # standard errors
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """One thing to look at.
+    """One finding.
 
     Parameters:
         kind: `timid`, `bold`, `dear`, `cache`, `failures`, `prices`, `models`, `data` or `fine`.
         title: the finding, in one sentence without a full stop.
-        text: the numbers behind it.
-        remedy: what to try; empty: nothing.
+        text: its numbers.
+        remedy: what to try; empty: none.
     """
 
     kind: str
@@ -43,13 +43,13 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What advice goes by.
+    """Facts for the findings.
 
     Parameters:
         steps, sessions, targets, health, baselines: of the summary; `targets` is the spend by target.
         pool: names of the newest pool, strongest first.
-        rewards: decision id -> reward of its last feedback.
-        moved: sentences about prices and models of the catalogue that have moved.
+        rewards: decision id -> last reward.
+        moved: sentences about changed prices and models.
     """
 
     steps: Sequence[Step]
@@ -63,7 +63,7 @@ class Facts:
 
 
 def advise(facts: Facts) -> tuple[Advice, ...]:
-    """All advice, the most urgent first."""
+    """Return all findings, the most urgent first."""
     found = [
         *_dear(facts),
         *_bold(facts),

@@ -1,9 +1,9 @@
-"""What the same calls would have cost in other ways, by the cost model of `evaluation`.
+"""Baselines: cost of the same calls without routing, by the cost model of `evaluation`.
 
-The calls as they were made are billed by the model too, so that both sides have the same errors: a baseline's USD are what was paid for the
-answers, times its modelled bill over that of the calls as made. `trust` says how far the model is from what was paid. Without caches nothing
-has to be modelled: every prompt token costs the input price. A baseline makes no more and no fewer calls than the journal has. Replies that
-were rejected and questions of policies are part of routing's bill and of no baseline's.
+The calls as they were made are billed by the model too, so that both sides have the same errors: a baseline's USD are what was paid for
+the answers, times its modelled bill over that of the calls as made. `trust` is the ratio of the model to the bill. Without caches no
+model is needed: every prompt token costs the input price. A baseline makes exactly the calls of the journal. Rejected replies and
+questions of policies are part of routing's bill, not of a baseline's.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ _WIDE = 1.96  # standard errors on each side: 95 %
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """The same calls in another way.
+    """One baseline.
 
     Parameters:
         name: for people.
-        kind: `caching_only` (all on the strongest target, prompt caches at work), `uncached` (the same without caches), `one_target`,
+        kind: `caching_only` (all on the strongest target, with prompt caches), `uncached` (the same without caches), `one_target`,
             `by_kind` (routine calls to the cheapest target, whatever is cached), `no_cache` (as routed, without caches).
         target: of `caching_only`, `uncached` and `one_target`; else empty.
         cost: USD.
-        saving: the share of it that routing saved; negative where routing was dearer.
+        saving: share saved by routing; negative if routing cost more.
         low, high: 95 % interval of the saving, by resampling sessions; None: there are fewer than two.
     """
 
@@ -56,12 +56,12 @@ class Baselines:
     """All of them.
 
     Parameters:
-        routed: USD that was paid for the calls that are compared, with what was paid besides.
-        besides: of that, USD for rejected replies and questions.
+        routed: USD paid for the compared calls, including `besides`.
+        besides: USD of that for rejected replies and questions.
         trust: the modelled bill of the answers over the recorded one.
         rows: `caching_only` first.
-        counted: calls that are compared.
-        left_out: attempts that are not, because their tokens are unknown.
+        counted: number of compared calls.
+        left_out: attempts not compared, because their tokens are unknown.
     """
 
     routed: float

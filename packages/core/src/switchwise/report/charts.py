@@ -1,4 +1,4 @@
-"""Charts for notebooks, on altair (extra `viz`). Each takes what a journal or an evaluation gives, and returns an `altair.Chart`."""
+"""Charts for notebooks, on altair (extra `viz`). Each takes records or evaluation results, and returns an `altair.Chart`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WIDE = 1.96
 
 
 def shares(records: Iterable[Record]) -> Any:
-    """Which share of the answers each target gave, by the level at which that was decided.
+    """Share of the answers per target, by deciding level.
 
     Parameters:
         records: of a journal.
@@ -51,7 +51,7 @@ def shares(records: Iterable[Record]) -> Any:
 
 
 def cost_over_steps(records: Iterable[Record], session: str | None = None) -> Any:
-    """What each step of a session cost, and below it its prompt, with the part that a cache had.
+    """Cost of each step of a session, and below its prompt with the cached part.
 
     Parameters:
         records: of a journal.
@@ -100,7 +100,7 @@ def cost_over_steps(records: Iterable[Record], session: str | None = None) -> An
 
 
 def timeline(records: Iterable[Record], session: str | None = None) -> Any:
-    """When each attempt of a session ran, agent by agent; failed and rejected ones are hatched by a cross.
+    """Times of the attempts of a session, by agent; failed and rejected ones are marked by a cross.
 
     Parameters:
         records: of a journal.

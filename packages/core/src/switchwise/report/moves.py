@@ -1,4 +1,4 @@
-"""Prices and models that have moved since a journal was written."""
+"""Prices and models that changed since a journal was written."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SIDES = (("input", "input"), ("output", "output"), ("cache_read", "cache reads"
 
 
 def moves(records: Sequence[Record], listed: Listed | None) -> tuple[Advice, ...]:
-    """What the catalogue or a provider says differently now.
+    """Return the changes in the catalogue or at providers.
 
     Parameters:
         records: of a journal.

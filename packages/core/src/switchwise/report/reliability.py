@@ -1,4 +1,4 @@
-"""How the targets did: attempts, failures by kind, fallbacks, and how long answers took."""
+"""Reliability of targets: attempts, failures by kind, fallbacks and durations."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What became of the attempts at one target, questions of policies included.
+    """Results of the attempts at one target, including questions.
 
     Parameters:
         target: its name.
         attempts, accepted, rejected, failed, abandoned: how many.
         kinds: kind of failure -> how many, frequent ones first.
-        wasted: USD of replies that were rejected.
+        wasted: USD of rejected replies.
         latency: of replies, from the call to the last token; None: there is none.
         first_chunk: of streamed replies, to the first chunk.
     """
@@ -53,11 +53,11 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Fallback:
-    """Steps that one target gave up and another answered.
+    """Steps that fell back from one target to another.
 
     Parameters:
-        first, then: the target that was tried first, and the one whose answer the caller got.
-        why: what became of the first attempt: a kind of failure, or `rejected`.
+        first, then: the first target tried, and the answering one.
+        why: result of the first attempt: a kind of failure, or `rejected`.
         steps: how many.
         seconds: spent on attempts before the answer, together.
     """

@@ -1,4 +1,4 @@
-"""The feedback that a journal holds."""
+"""Feedback in a journal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from switchwise.evaluation.sessions import recording, rows
 
 
 def rewards(path: str | Path) -> dict[str, float]:
-    """Decision id -> the last reward that was given for it, from 0 (bad) to 1 (good).
+    """Return decision id -> last reward, from 0 (bad) to 1 (good).
 
     Raises:
         ConfigurationError: the file cannot be read; the message names the line.

@@ -1,4 +1,4 @@
-"""Who spent what: the records of a journal, summed along each dimension of the work.
+"""Spending of a journal by each dimension of the work.
 
 Every sum is over all attempts with a known cost: answers, replies that were rejected, questions of policies and verifiers. So the rows of each
 dimension add up to the same total, and a sub-agent's calls count at the price of the model that answered them.
@@ -40,17 +40,17 @@ _FURTHER = 4  # dimensions beyond the fixed ones: labels in use, the frequent on
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """The spend of one part of the work.
+    """Spending of one part of the work.
 
     Parameters:
-        name: of the session, agent, task ...; `(none)` where records do not say.
+        name: name of the session, agent, task ...; `(none)` if unknown.
         cost: USD.
-        calls: answers that were accepted.
-        attempts: all that was tried, failed and rejected attempts and questions of policies included.
-        prompt, cached, output: tokens; `cached` are those of the prompt that were read from a cache.
-        besides: USD of `cost` that bought no answer: rejected replies and questions.
-        failed: attempts that failed.
-        unpriced: attempts with usage whose cost is unknown; they are in no sum.
+        calls: number of accepted answers.
+        attempts: number of attempts, including failed and rejected ones and questions.
+        prompt, cached, output: tokens; `cached` is the part of the prompt read from a cache.
+        besides: part of `cost` without an answer: rejected replies and questions.
+        failed: number of failed attempts.
+        unpriced: attempts with usage but unknown cost, which no sum includes.
         parts: the same, broken down further.
     """
 
@@ -68,7 +68,7 @@ class Spend:
 
     @property
     def hit_rate(self) -> float | None:
-        """Share of the prompt tokens that caches had; None: no prompt was counted."""
+        """Cached share of the prompt tokens; None without prompts."""
         return self.cached / self.prompt if self.prompt else None
 
 

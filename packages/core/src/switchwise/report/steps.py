@@ -1,4 +1,4 @@
-"""Sessions, step by step: what was asked of whom, in which order, and why."""
+"""Sessions step by step: attempts, order and reasons."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from switchwise.report.spending import PATH, Spend, answered, session_of, spend
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One logical call: every attempt at it, and the questions that were put on its way.
+    """One logical call: its attempts, and the questions of policies and verifiers.
 
     Parameters:
         records: in the order in which they began; at least one.
@@ -38,13 +38,13 @@ class Step:
 
     @property
     def fallback(self) -> bool:
-        """Whether the answer came from another target than the first that was tried."""
+        """Whether another target than the first one tried answered."""
         tries = self.tries
         return self.answered and len(tries) > 1 and tries[0].target != self.last.target
 
     @property
     def cost(self) -> float:
-        """USD of all its records, as far as known."""
+        """Known cost of its records in USD."""
         return sum(record.cost or 0.0 for record in self.records)
 
 
@@ -91,7 +91,7 @@ def _not_before(earlier: Record, record: Record) -> bool:
 
 
 def sessions_of(steps: Sequence[Step]) -> list[Session]:
-    """The sessions of these steps, dearest first."""
+    """The sessions of these steps, most expensive first."""
     groups: dict[str, list[Step]] = {}
     for step in steps:
         groups.setdefault(session_of(step.records[0]), []).append(step)

@@ -1,4 +1,4 @@
-"""A journal as numbers: one function from records to everything that the page shows."""
+"""Summarise a journal: all numbers of the page from records."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from switchwise.report.steps import Session, sessions_of, steps_of
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """Steps that one policy settled at one level, in favour of one target."""
+    """Steps decided by one policy at one level for one target."""
 
     level: str
     policy: str
@@ -33,24 +33,24 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A journal, summed up.
+    """Summary of a journal.
 
     Parameters:
         began, ended: seconds since the epoch.
-        total: all of it.
-        by: dimension -> its rows, dearest first; the rows of each add up to `total`.
-        slices: the spend over time.
-        sub_agents: what agents other than `main` (or other than the first of their session) cost; None: there are none.
-        steps, answered: logical calls, and those that got an answer.
-        fell_back: steps that another target answered than the first that was tried.
-        health: of the targets.
-        fallbacks: who stood in for whom.
-        latency: of all accepted answers.
-        deciding: median seconds that a decision took.
-        decided: who decided, at which level, for whom; frequent ones first.
-        baselines: the same calls in other ways; None: tokens or prices are not known.
-        advice: what to look at.
-        sessions: step by step, dearest first.
+        total: total spending.
+        by: dimension -> rows, most expensive first; the rows of each add up to `total`.
+        slices: spending over time.
+        sub_agents: spending of agents other than `main` (or than the first of their session); None: none.
+        steps, answered: number of logical calls, and of answered ones.
+        fell_back: steps answered by another target than the first one tried.
+        health: health of the targets.
+        fallbacks: fallbacks by pair of targets.
+        latency: latency of accepted answers.
+        deciding: median duration of a decision in seconds.
+        decided: steps by deciding policy, level and target, frequent ones first.
+        baselines: cost of the same calls without routing; None: tokens or prices are unknown.
+        advice: findings.
+        sessions: sessions with steps, most expensive first.
         pool: names of the targets, strongest first.
     """
 
@@ -118,12 +118,12 @@ def summarise(
     listed: Listed | None = None,
     samples: int = 400,
 ) -> Summary:
-    """Sum a journal up.
+    """Return the summary of a journal.
 
     Parameters:
-        records: of `JsonLines` or `InMemory`.
-        rewards: decision id -> reward that was given for it, from 0 (bad) to 1 (good).
-        listed: (provider, model) -> today's list price, to see what has moved; None: prices are not compared.
+        records: records of `JsonLines` or `InMemory`.
+        rewards: decision id -> reward, from 0 (bad) to 1 (good).
+        listed: (provider, model) -> today's list price, to find changes; None: prices are not compared.
         samples: resamples of the bootstrap over sessions, for the intervals of savings.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Whole answers, kept and given again: to the same request, or to one that means the same, with a bound on wrong answers."""
+"""Cache whole answers: for the same request, or for one with the same meaning, with a bound on wrong answers."""
 
 from switchwise.response_cache.cache import ResponseCache
 from switchwise.response_cache.same import same_answer

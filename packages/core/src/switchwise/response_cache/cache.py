@@ -1,12 +1,13 @@
 """Return the stored answer of an earlier call for a request that is equal in everything that determines the answer.
 
-Use it for requests that come again word for word: evaluations, retries of a whole job, support questions, classification. Not for a conversation
-whose turns differ each time: nothing is found then, and each answer is kept for nothing. It is off unless a router is given one.
+Use it for requests that repeat word for word: evaluations, retries of a whole job, support questions, classification. Not for
+conversations whose turns always differ: no answer is ever found. A router has no cache by default.
 
-What must be equal: tenant, model with its own settings, every message, tools and their choice, format, all settings of the call, and the labels
-named in `by`. An unknown setting counts, too: nothing is left out of the key because nobody knows it.
+What must be equal: tenant, model with its own settings, every message, tools and their choice, format, all settings of the call, and the
+labels named in `by`. Unknown settings are part of the key too.
 
-Source: RFC 9111 for what a cache may do; the traps are those of issue trackers of gateways (shared tenants, ignored schemas, truncated answers).
+Source: RFC 9111 for the rules of a cache; the pitfalls are from issue trackers of gateways (shared tenants, ignored schemas, truncated
+answers).
 """
 
 from __future__ import annotations
@@ -30,15 +31,15 @@ from switchwise.state.in_process import InProcess
 from switchwise.state.store import Store, Table
 
 VERSION = "1"
-"""Of the key: entries of another version are not found."""
+"""Version of the key: entries of other versions are not found."""
 LABEL = "cache"
-"""A call with this label says what the cache is to do: `off`, nothing; `refresh`, keep the new answer, give no old one."""
+"""Label that controls the cache for a call: `off`: do not use it; `refresh`: store the new answer, return no old one."""
 _MARKS = 10_000
 MOST_TURNS = 3
-"""Messages of a conversation above which only the same request finds its answer."""
+"""Most messages of a conversation for which similar questions are considered."""
 
 
-class _Asked(NamedTuple):  # lives as long as its call
+class _Asked(NamedTuple):  # same lifetime as the call
     partition: Key
     words: str
     vector: Any
@@ -46,24 +47,24 @@ class _Asked(NamedTuple):  # lives as long as its call
 
 
 class ResponseCache:
-    """Answers by request. An answer costs nothing when it is given again, and teaches the policies nothing.
+    """Store answers by request. A returned answer costs nothing, and policies do not learn from it.
 
     Parameters:
-        ttl: seconds after which an answer is no longer given, from when it was made; a hit does not renew it.
-        size: how many answers are kept; the least recently used one is evicted first.
-        largest: of an answer, in bytes of JSON; a longer one is not kept.
-        by: labels of the scope that tell answers apart, such as `user` where answers are personal, or the version of a document.
-        varied: whether answers that would differ from call to call are kept: `never`; `unsaid`, unless the call asks for a temperature above
-            0.3 or for several answers; `always`.
-        effects: whether a tool of that name has effects: a call that offers one is neither kept nor answered. None: by its name; what is not
-            known to read, look up, think or compute has.
-        similar: gives answers to questions that mean the same, with a bound on wrong ones; None: only the same request finds its answer.
+        ttl: lifetime of an answer in seconds, from its creation; a hit does not renew it.
+        size: most answers kept; the least recently used one is evicted first.
+        largest: largest stored answer, in bytes of JSON.
+        by: labels of the scope that separate answers, such as `user` for personal answers, or the version of a document.
+        varied: whether non-deterministic answers are stored: `never`; `unsaid`: unless the call sets a temperature above 0.3 or asks for
+            several answers; `always`.
+        effects: function of a tool's name that returns whether it has side effects: calls that offer such a tool are not cached. None: by
+            the name; a tool has effects unless its name says that it reads, looks up, thinks or computes.
+        similar: returns answers to questions with the same meaning, with a bound on wrong ones; None: only for the same request.
         store: where the answers are kept; None: the router's store, else this process.
 
     Raises:
-        ConfigurationError: one of them is out of range.
+        ConfigurationError: a parameter is invalid.
 
-    A label `cache` of a call says `off` or `refresh`.
+    A label `cache` of a call may be `off` or `refresh`.
     """
 
     name = "ResponseCache"
@@ -107,7 +108,7 @@ class ResponseCache:
         self._generations = store.table(f"{self.name}:generations", _MARKS)
 
     def look_up(self, view: View, shortlist: Shortlist) -> tuple[Shortlist, Stored | None]:
-        """The answer of the first target to this request, if it is kept. The shortlist remembers the key, so that `learn` need not make it again."""
+        """Return the stored answer of the first target to this request. The key is kept with the shortlist, for `learn`."""
         target, recording, wish = shortlist.targets[0], view.recording, view.scope.label(LABEL)
         if recording is None or wish == "off" or not may_be_kept(recording, target, self.varied, self._effects):
             return shortlist, None
@@ -129,7 +130,7 @@ class ResponseCache:
         return shortlist.remember(self, (target.name, key, None)).signed_by(self.name).remark(because), stored
 
     def _asked(self, view: View, target: Target, parts: tuple[str, str]) -> _Asked | None:
-        """The question as its meaning is looked up; None: only word for word."""
+        """The question for look-up by meaning; None if only the same request may match."""
         similar, (rest, words) = self.similar, parts
         if (
             similar is None
@@ -144,7 +145,7 @@ class ResponseCache:
         return _Asked(partition, words, vector, near)
 
     def _nearest(self, asked: _Asked, now: float) -> Stored | None:
-        """The answer of the nearest question, if it may be given and is not to be audited."""
+        """The answer of the nearest question, if it may be returned and is not audited."""
         near = asked.near
         if near is None or not near.serves or self.similar is None:
             return None
@@ -154,7 +155,7 @@ class ResponseCache:
         return Stored(entry["answer"], "semantic", max(0.0, now - entry["at"]), near.similarity, near.risk)
 
     def learn(self, attempt: Attempt) -> None:
-        """Keep the answer of a call that was looked up before; drop one that could not be given again."""
+        """Store the answer of a call that was looked up before; remove an answer that could not be returned."""
         found = next((value for owner, value in attempt.call.shortlist.memo if owner is self), None)
         if found is None or attempt.call.ask is not None or attempt.call.note:
             return
@@ -175,13 +176,13 @@ class ResponseCache:
                 self.similar.learn(asked.partition, asked.words, asked.vector, key, asked.near, same)
 
     def key(self, tenant: str, view: View, target: Target, parts: tuple[str, str]) -> Key:
-        """Under which an answer is kept: the tenant, and a digest of all that makes the answer.
+        """Key of an answer: the tenant, and a digest of everything that determines the answer.
 
         Parameters:
-            tenant: whose answer it is. Two tenants share none.
+            tenant: tenant of the answer; tenants share no answers.
             view: the request, for its labels.
-            target: whose answer it is: one model at two efforts gives two.
-            parts: what `Recording.parts` gave.
+            target: target of the answer; one model at two efforts is two targets.
+            parts: result of `Recording.parts`.
         """
         digest = blake2b(digest_size=16)
         for part in (VERSION, *self._labels(tenant, view), target.provider, target.model, target.effort, *parts):
@@ -190,15 +191,15 @@ class ResponseCache:
         return (tenant, digest.hexdigest())
 
     def invalidate(self, label: str = "", value: str = "", tenant: str = "") -> None:
-        """Give no answer again that was kept until now. It takes the same time however many there are: a number in their keys changes.
+        """Invalidate the answers stored until now, in constant time: a number in their keys changes.
 
         Parameters:
             label: one of `by`; empty: all answers of the tenant.
-            value: of that label: only its answers.
-            tenant: whose answers.
+            value: value of that label whose answers are invalidated.
+            tenant: tenant of the answers.
 
         Raises:
-            ConfigurationError: `label` does not tell answers apart.
+            ConfigurationError: `label` is not one of `by`.
         """
         if label and label not in self.by:
             raise ConfigurationError(
@@ -207,7 +208,7 @@ class ResponseCache:
         self._generations.update((tenant, label, value), lambda count: (count or 0) + 1)
 
     def _labels(self, tenant: str, view: View) -> list[str]:
-        """The labels that tell answers apart, each with how often its answers were invalidated."""
+        """The labels that separate answers, each with its number of invalidations."""
         because = [f"{self._generations.get((tenant, '', '')) or 0}"]
         for label in self.by:
             value = view.scope.label(label)

@@ -1,4 +1,4 @@
-"""Requests as canonical JSON: two that make the same answer give the same text, whatever the order of their keys."""
+"""Canonical JSON of requests: equal requests give the same text, for any order of keys."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def canonical(*parts: Any) -> str | None:
-    """The parts as JSON with sorted keys; None: something of them is no JSON, and nobody could say what it is.
+    """Return the parts as JSON with sorted keys; None if a part is not JSON.
 
     >>> canonical({"b": 1, "a": [True]}), canonical(object())
     ('[{"a":[true],"b":1}]', None)

@@ -1,15 +1,15 @@
-"""Estimates from labels how likely the stored answer of the nearest question is wrong for a new one, and whether a hit is allowed.
+"""Estimate from labels the risk that the stored answer of the nearest question is wrong for a new one, and whether a hit is allowed.
 
 1. A pooled logistic score `z` of the features of a pair (ridge 0.5, refitted every 50 labels on the last 4,000).
 2. Each answer has an offset: `P(right | z, t, g) = sigmoid(g (z - t))` on a grid of t and g. Its prior is the mean of all answers' posteriors, so that
    an answer with few labels borrows from the others (empirical Bayes). Then `risk = 1 - E[P]`.
-3. Whoever labels may err: a pair that is the same is called different with probability `false_different`, a different one the same with `false_equal`.
+3. Labels may be wrong: an equal pair is labelled different with probability `false_different`, a different one equal with `false_equal`.
 4. Traffic changes: where questions come up that nobody asked before, the nearest answer is wrong more often than the labels so far say, and first
    where it looks right. So the log odds are lowered by what explains the last 50 labels best.
 5. Serve if there are 300 labels, the risk of this one is at most 5 times the bound, and the mean risk over the last 300 that were served stays
    at most 0.9 of the bound; both divided by how well the risks of the last 400 labelled candidates matched what came.
 
-Source: the idea of a bound that the user sets is vCache's (2025); what is bounded here is wrong hits over hits, which is stricter than wrong hits
+Source: the idea of a bound set by the user is from vCache (2025); this bounds wrong hits over hits, which is stricter than wrong hits
 over requests. Needs numpy.
 """
 
@@ -31,12 +31,12 @@ _WEAK = 0.02  # of the prior that is uniform
 
 
 class Risk:
-    """What was learnt of when an answer is right.
+    """Learned risk of stored answers.
 
     Parameters:
-        bound: on wrong hits over hits.
-        warm_up: labels before anything is served.
-        false_equal, false_different: how often whoever labels errs.
+        bound: bound on wrong hits over hits.
+        warm_up: labels needed before the first hit.
+        false_equal, false_different: error rates of the labels.
     """
 
     def __init__(self, bound: float, warm_up: int = 300, false_equal: float = 0.0, false_different: float = 0.0) -> None:
@@ -62,7 +62,7 @@ class Risk:
         return 1.0 / (1.0 + exp(self._odds(found, group) + self._lowered))
 
     def may(self, risk: float) -> bool:
-        """Whether an answer of that risk may be given."""
+        """Return whether an answer of that risk may be served."""
         if self.labels < self.warm_up:
             return False
         trust = self._trust()
@@ -71,11 +71,11 @@ class Risk:
         return (sum(self._served) + risk) / trust <= AIM * self.bound * (len(self._served) + 1)
 
     def serve(self, risk: float) -> None:
-        """An answer of that risk is given."""
+        """Count a served answer of that risk."""
         self._served.append(risk)
 
     def label(self, found: Sequence[float], group: Any, risk: float, same: bool) -> None:
-        """Whether the answer of `group` was right."""
+        """Learn a label: whether the answer of `group` was right."""
         import numpy as np
 
         self._recent.append((self._odds(found, group), same))
@@ -90,7 +90,7 @@ class Risk:
             self._fit()
 
     def forget(self, group: Any) -> None:
-        """The answer is gone."""
+        """Forget a removed answer."""
         self._groups.pop(group, None)
 
     def _odds(self, found: Sequence[float], group: Any) -> float:
@@ -138,7 +138,7 @@ class Risk:
         return odds / odds.sum()
 
     def _trust(self) -> float:
-        """What share of the errors the risks foresaw, at most 1."""
+        """Share of the errors predicted by the risks, at most 1."""
         expected, wrong = sum(risk for risk, _ in self._judged), sum(bad for _, bad in self._judged)
         return min(1.0, (expected + 2.0) / (wrong + 2.0))
 
@@ -158,7 +158,7 @@ class Risk:
         likelihood = np.zeros((len(numbers), len(self._t)))
         np.add.at(
             likelihood, owners, self._likelihood(x @ weights, y)
-        )  # again, by the new scores: those of the first labels said little
+        )  # recomputed by the new scores: the first ones were uninformative
         self._groups = dict(zip(numbers, likelihood, strict=True))
         odds = self._prior * np.exp(likelihood - likelihood.max(axis=1, keepdims=True))
         mean = (odds / odds.sum(axis=1, keepdims=True)).mean(axis=0)

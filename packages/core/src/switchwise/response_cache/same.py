@@ -1,7 +1,7 @@
 """Compares two answers for equal meaning, without a model.
 
-An embedding sees the topic that both answers share, not the fact in which they differ. The relevant words are those that are not in the question:
-on 2,355 pairs that people judged, answers whose new words are all in one another were the same in 92 % of cases.
+An embedding captures the common topic of both answers, not the fact in which they differ. The relevant words are those not in the
+question: on 2,355 pairs judged by people, answers whose new words are all contained in each other were the same in 92 % of cases.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ DIFFERENT = 0.34
 
 
 def same_answer(question: str, one: str, other: str) -> bool | None:
-    """Whether two answers to a question say the same; None: words do not tell.
+    """Return whether two answers to a question mean the same; None if the words do not decide it.
 
     JSON is compared as parsed; else the words that the question does not contain: all of the shorter answer's in the other and the same numbers,
     the same; fewer than a third, different.

@@ -1,6 +1,6 @@
-"""Finds the stored question with the same meaning and decides whether its answer may be returned: rows per partition, one risk model.
+"""Find the stored question with the same meaning and decide whether its answer may be returned: rows per partition, one risk model.
 
-Rows and what was learnt live in this process; the answers themselves in the store. Needs numpy.
+Rows and the risk model are kept in this process; the answers in the store. Needs numpy.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from switchwise.response_cache.wording import Wording, features, same_words, wor
 from switchwise.state.in_process import Memory
 
 Same = Callable[[str, str, str], bool | None]
-WORDINGS = 8  # of one answer that are kept
+WORDINGS = 8  # questions kept per answer
 
 
 class Candidate(NamedTuple):
     """The nearest known question.
 
     Parameters:
-        group: of the answer.
+        group: group of the answer.
         similarity: cosine of the two questions.
         found: the features of the pair.
         risk: probability that the answer is wrong.
-        serves: the answer may be given.
+        serves: whether the answer may be served.
     """
 
     group: Any
@@ -45,7 +45,7 @@ class Rows:
     """The questions of a partition, the latest `size`.
 
     Parameters:
-        size: how many are kept.
+        size: most questions kept.
     """
 
     def __init__(self, size: int) -> None:
@@ -59,7 +59,7 @@ class Rows:
         self._next = 0
 
     def nearest(self, vector: Any) -> tuple[int, float, float] | None:
-        """Row, similarity, and how much nearer it is than the nearest one with another answer; None: there is none."""
+        """Nearest row, its similarity, and its margin over the nearest row with another answer; None without rows."""
         count = len(self._groups)
         if not count:
             return None
@@ -70,11 +70,11 @@ class Rows:
         return best, float(similar[best]), margin
 
     def of(self, row: int) -> tuple[Hashable, Wording]:
-        """The answer and the wording of a row."""
+        """Group and wording of a row."""
         return self._groups[row], self._wordings[row]
 
     def add(self, vector: Any, words: Wording, group: Hashable) -> None:
-        """Keep a question; the oldest one makes room."""
+        """Add a question; the oldest one is evicted."""
         import numpy as np
 
         if self._counts.get(group, 0) >= WORDINGS:
@@ -101,26 +101,27 @@ class Rows:
 
 
 class SimilarAnswers:
-    """Answers for questions that mean the same, with a bound on wrong answers among those given.
+    """Serve answers to questions with the same meaning, with a bound on wrong answers among those served.
 
-    Only the words of the user's last turn are compared; all else of the request must be equal. Nothing is given before `warm_up` labels. Each miss
-    gives a label for nothing: the fresh answer against that of the nearest question. Of what would be given, a share `audits` is asked again all the
-    same, which gives labels of hits, and the error that `report` shows.
+    Only the user's last turn is compared by meaning; everything else in the request must be equal. No answer is served before `warm_up`
+    labels. Each miss gives a free label: the new answer compared with that of the nearest question. A share `audits` of the possible hits
+    is called anyway, which gives labels of hits, and the error in `report`.
 
     Parameters:
-        bound: on wrong hits over hits, such as 0.02.
+        bound: bound on wrong hits over hits, such as 0.02.
         embed: a function text -> vector, or embeddings of LangChain or LlamaIndex. None: hashed words and character n-grams, which need
             no model; they do not see meaning, so an answer is given only where all content words are the same as well.
-        same: (question, an answer, another one) -> whether both say the same; None: it cannot tell, no label. None: `same_answer`, by words.
-        false_equal, false_different: how often `same` errs; measure it on pairs of your own.
-        audits: share of the hits that are asked again, from 0 to 1.
-        warm_up: labels before anything is given.
-        size: questions that are kept in each partition.
-        longest: characters of a last turn; a longer one is looked up word for word only.
-        seed: of the draw of audits.
+        same: function of a question and two answers that returns whether both mean the same, or None if undecided (no label). None:
+            `same_answer`, by words.
+        false_equal, false_different: error rates of `same`; measure them on your own pairs.
+        audits: share of the possible hits that are called anyway, from 0 to 1.
+        warm_up: labels needed before the first hit.
+        size: most questions kept per partition.
+        longest: longest last turn, in characters, that is compared by meaning.
+        seed: seed of the random audits.
 
     Raises:
-        ConfigurationError: one of them is out of range, or embeds nothing.
+        ConfigurationError: a parameter is out of range, or `embed` is not an embedder.
     """
 
     def __init__(
@@ -156,7 +157,7 @@ class SimilarAnswers:
         self._hits = 0
 
     def propose(self, partition: Hashable, text: str) -> tuple[Any, Candidate | None]:
-        """The vector of a question, and the nearest one that is known in the partition."""
+        """Return the vector of a question, and the nearest known question of the partition."""
         import numpy as np
 
         vector = np.asarray(unit(self._embed(text)), np.float32)
@@ -172,7 +173,7 @@ class SimilarAnswers:
             return vector, Candidate(group, near[1], found, risk, may)
 
     def audit(self, candidate: Candidate) -> bool:
-        """Count a candidate that may be given; True: it is asked again all the same."""
+        """Count a candidate that may be served; True if it is audited: called anyway."""
         with self._lock:
             self._risk.serve(candidate.risk)
             self._hits += 1
@@ -181,12 +182,12 @@ class SimilarAnswers:
     def learn(
         self, partition: Hashable, text: str, vector: Any, group: Hashable, candidate: Candidate | None, same: bool | None
     ) -> None:
-        """A question was asked and answered.
+        """Learn an answered question.
 
         Parameters:
-            group: what its answer is kept under.
-            candidate: the nearest question before; None: there was none.
-            same: whether the answer says what the candidate's does; None: nobody can tell.
+            group: group of its answer.
+            candidate: the nearest earlier question; None if there was none.
+            same: whether its answer means the same as the candidate's; None if undecided.
         """
         with self._lock:
             if candidate is not None and same is not None:

@@ -1,7 +1,7 @@
 """Lexical differences of two questions, used in addition to similarity. Keeps digests of words, no text.
 
-An embedding sees the topic; whether two questions have one answer is often decided by a number, a "not", a name, or an order ("from A to B"). None of
-these is a veto: as features of a learnt score they serve more and err less.
+An embedding captures the topic; whether two questions have one answer often depends on a number, a "not", a name, or an order ("from A to
+B"). None of these is a veto: as features of a learnt score they allow more hits with fewer errors.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _FLEETING = re.compile(
 
 
 def fleeting(text: str) -> bool:
-    """Whether a question is about a moment or a person, so that its answer is nobody else's.
+    """Return whether a question depends on the time or the person, so that its answer must not be shared.
 
     >>> fleeting("What is the weather?"), fleeting("How do I top up a card?")
     (True, False)
@@ -58,14 +58,14 @@ def fleeting(text: str) -> bool:
 
 
 class Wording(NamedTuple):
-    """What is kept of a question, as digests.
+    """Features of a question, as digests.
 
     Parameters:
         words: its content words in order.
         numbers: its numbers and codes, sorted.
-        negations: how many words negate.
-        opposites: words that have an opposite, with the pair that each belongs to.
-        names: words that are written as names within a sentence.
+        negations: number of negating words.
+        opposites: words with an opposite, and their pair.
+        names: words written as names within a sentence.
     """
 
     words: tuple[int, ...]
@@ -76,7 +76,7 @@ class Wording(NamedTuple):
 
 
 def wording(text: str) -> Wording:
-    """What is kept of a question."""
+    """Return the features of a question."""
     tokens = _WORD.findall(text)
     lower = [word.lower() for word in tokens]
     content = tuple([crc32(word.encode()) for word in lower if word not in _STOP and not word[0].isdigit()])
@@ -87,7 +87,7 @@ def wording(text: str) -> Wording:
 
 
 def features(one: Wording, other: Wording, similarity: float, margin: float) -> tuple[float, ...]:
-    """The numbers of `FEATURES` for a question and the nearest one that is known.
+    """Return the numbers of `FEATURES` for a question and the nearest known one.
 
     >>> dict(zip(FEATURES, features(wording("turn the lamp on"), wording("turn the lamp off"), 0.9, 0.1)))["opposites"]
     1.0

@@ -1,4 +1,4 @@
-"""Decides which answers may be cached: none of a call with side effects, none that failed, none for which a fresh one is requested."""
+"""Decide which answers may be cached: none of calls with side effects, none that failed, none for which a new one is requested."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from switchwise.reading.tool_kinds import ToolKind, kind_of_call
 Varied = Literal["never", "unsaid", "always"]
 
 STEADY = 0.3
-"""The highest temperature at which an answer counts as the answer."""
+"""Highest temperature at which an answer counts as deterministic."""
 _WITHOUT_EFFECT = frozenset([ToolKind.READ, ToolKind.LOOKUP, ToolKind.THINK, ToolKind.PROPOSE, ToolKind.COMPUTE])
 _BROKEN = frozenset([EndReason.LENGTH, EndReason.REFUSAL, EndReason.ERROR])
 
 
 def acts(tool: str) -> bool:
-    """Whether a tool may have effects, by its name: unless it is known to read, look up, think or compute.
+    """Return whether a tool may have side effects, by its name: unless it reads, looks up, thinks or computes.
 
     >>> [acts(name) for name in ("search_flights", "book_flight", "frobnicate")]
     [False, True, True]
@@ -29,7 +29,7 @@ def acts(tool: str) -> bool:
 
 
 def may_be_kept(recording: Recording, target: Target, varied: Varied, effects: Callable[[str], bool]) -> bool:
-    """Whether the answer to a request may be kept and given again."""
+    """Return whether the answer to a request may be cached."""
     if any(map(effects, recording.tools)):
         return False
     if varied == "always":
@@ -44,7 +44,7 @@ def may_be_kept(recording: Recording, target: Target, varied: Varied, effects: C
 
 
 def is_whole(attempt: Attempt, effects: Callable[[str], bool]) -> bool:
-    """Whether the reply is an answer that was accepted, came to its end, says something, and acts on nothing."""
+    """Return whether the reply is an accepted, complete, non-empty answer without side effects."""
     reply = attempt.reply
     if reply is None or not attempt.accepted or reply.end in _BROKEN or not (reply.text or reply.tool_calls):
         return False

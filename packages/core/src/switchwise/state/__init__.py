@@ -1,4 +1,4 @@
-"""Where memory lives: the store protocol and its implementations."""
+"""State of policies: the store protocol and its implementations."""
 
 from typing import TYPE_CHECKING
 

@@ -1,8 +1,7 @@
-"""State as JSON, and back, checked: what is loaded comes from a file that somebody may have edited, or from another version.
+"""Dump and load state as JSON, with validation: a loaded file may be edited, or from another version.
 
-Tables are dumped as rows of (key, value). An object that has learnt numbers is dumped by its slots: a slot that holds a number, a truth value,
-a string, None, or lists and dictionaries of them is carried over; any other stays as it is. What does not have the form that the object itself has
-is refused, so that a state of something else does no harm.
+Tables are dumped as rows of (key, value). An object with learned numbers is dumped by its slots: slots with a number, a boolean, a
+string, None, or lists and dictionaries of these are included; others are not. A state of another form is refused.
 """
 
 from __future__ import annotations
@@ -19,25 +18,25 @@ _PLAIN = (int, float, str, type(None))
 
 
 def dump_table(table: Table) -> list[Any]:
-    """The entries of a table as rows of JSON: key and value, the least recently used first."""
+    """Return the entries of a table as JSON rows of key and value, the least recently used first."""
     return [[list(key), value] for key, value in table.items()]
 
 
 def table_rows(
     state: Any, name: str, what: str, parts: int | None, read: Callable[[Any], Any], meaning: str
 ) -> list[tuple[Key, Any]]:
-    """The rows under `name` that `dump_table` gave, checked.
+    """Return the validated rows of `dump_table` under `name`.
 
     Parameters:
-        state: what `dump` gave.
-        name: of the list in it.
-        what: how errors call the state.
-        parts: how many strings a key has; None: any number.
-        read: gives the value as the table keeps it, None if it is not one.
-        meaning: what a row is, for the error.
+        state: a result of `dump`.
+        name: name of the list in it.
+        what: name of the state in errors.
+        parts: number of strings in a key; None: any.
+        read: converts a value to the table's form; None if it is invalid.
+        meaning: description of a row, for errors.
 
     Raises:
-        ConfigurationError: a row is something else.
+        ConfigurationError: a row is invalid.
     """
     if name not in mapping(state, what):
         raise ConfigurationError(f"{what}: {name!r} is missing; start without that state")
@@ -52,7 +51,7 @@ def table_rows(
 
 
 def is_amount(value: Any) -> bool:
-    """Whether it is a finite number, not negative."""
+    """Return whether the value is a finite number, not negative."""
     return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and value >= 0
 
 
@@ -61,21 +60,21 @@ def _is_key(key: list[Any], parts: int | None) -> bool:
 
 
 def dump_slots(thing: object, without: Collection[str] = ()) -> dict[str, Any]:
-    """The slots of `thing` that hold plain data, but for those named in `without`."""
+    """Return the slots of `thing` with plain data, except those in `without`."""
     found = {name: getattr(thing, name) for name in _slots(thing) if name not in without}
     return {name: _copy(value) for name, value in found.items() if _is_plain(value)}
 
 
 def load_slots(thing: Any, state: Any, what: str) -> None:
-    """Put back what `dump_slots` gave, into an object of the same kind.
+    """Restore a result of `dump_slots` into an object of the same class.
 
     Parameters:
-        thing: a fresh one. What the state does not tell of it stays.
-        state: what `dump_slots` gave.
-        what: how errors call it.
+        thing: a new object; slots missing in the state are unchanged.
+        state: a result of `dump_slots`.
+        what: name of the state in errors.
 
     Raises:
-        ConfigurationError: the state is of something else; `thing` is as it was.
+        ConfigurationError: the state has another form; `thing` is unchanged.
     """
     checked = {}
     for name, value in mapping(state, what).items():
@@ -89,10 +88,10 @@ def load_slots(thing: Any, state: Any, what: str) -> None:
 
 
 def mapping(state: Any, what: str) -> Mapping[str, Any]:
-    """`state`, if it is an object of JSON.
+    """Return `state` if it is a JSON object.
 
     Raises:
-        ConfigurationError: it is not.
+        ConfigurationError: it is not a JSON object.
     """
     if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state):
         raise ConfigurationError(f"{what}: expected what `dump` gave, got {state!r:.80}")
@@ -100,26 +99,26 @@ def mapping(state: Any, what: str) -> Mapping[str, Any]:
 
 
 def rows(state: Mapping[str, Any], name: str, what: str) -> list[Any]:
-    """The list under `name`; empty where there is none.
+    """Return the list under `name`; empty if missing.
 
     Raises:
-        ConfigurationError: it is no list.
+        ConfigurationError: it is not a list.
     """
     found = state.get(name, [])
     if not isinstance(found, list):
-        raise ConfigurationError(f"{what}: {name!r} is no list")
+        raise ConfigurationError(f"{what}: {name!r} is not a list")
     return found
 
 
 def words(state: Any, name: str, what: str) -> list[str]:
-    """The list of strings under `name`.
+    """Return the list of strings under `name`.
 
     Raises:
-        ConfigurationError: it is none.
+        ConfigurationError: it is not a list of strings.
     """
     found = rows(mapping(state, what), name, what)
     if not all(isinstance(word, str) for word in found):
-        raise ConfigurationError(f"{what}: {name!r} is no list of names")
+        raise ConfigurationError(f"{what}: {name!r} is not a list of names")
     return found
 
 
@@ -151,4 +150,4 @@ def _alike(mine: Any, other: Any) -> bool:
         return other is None or isinstance(other, bool)
     if isinstance(mine, str) or not isinstance(other, int | float):
         return isinstance(mine, str) and isinstance(other, str)
-    return other > 0 or mine < 0 or mine == other  # what is divided by is never zero
+    return other > 0 or mine < 0 or mine == other  # divisors are never zero

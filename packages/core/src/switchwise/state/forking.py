@@ -1,7 +1,8 @@
-"""What a forked process must not share with its parent: locks that another thread holds there, draws, connections.
+"""Replace after a fork what a child must not share with its parent: held locks, random numbers, connections.
 
-A fork copies memory and one thread. A lock that another thread held stays locked in the child for good, so every lock here is new after a fork.
-What it guards may be in the middle of a change then; each change here is one step of a dictionary, so that a counter may miss one at worst.
+A fork copies memory and one thread. A lock held by another thread would stay locked in the child forever, so every lock here is new after
+a fork. Guarded data may be in the middle of a change then; each change here is one dictionary operation, so that at worst a counter
+misses one.
 
 Source: `os.register_at_fork`; the standard library re-creates its own locks in the same way (`threading`, `concurrent.futures`).
 """
@@ -17,10 +18,10 @@ from weakref import WeakSet
 
 
 class Forks(Protocol):
-    """It has something that a child must not share."""
+    """An object with parts that a child must not share."""
 
     def forked(self) -> None:
-        """This process is a child that was just forked."""
+        """Called in a child process just after the fork."""
 
 
 _LOCKS: WeakSet[Any] = WeakSet()
@@ -28,29 +29,29 @@ _OWNERS: WeakSet[Any] = WeakSet()
 
 
 def lock() -> threading.Lock:
-    """A lock that is open in a forked child."""
+    """Return a lock that is new in a forked child."""
     made = threading.Lock()
     _LOCKS.add(made)
     return made
 
 
 def rlock() -> threading.RLock:
-    """A lock that lets its own thread in again, and is open in a forked child."""
+    """Return a reentrant lock that is new in a forked child."""
     made = threading.RLock()
     _LOCKS.add(made)
     return made
 
 
 def on_fork(owner: Forks) -> None:
-    """Tell an object when its process was forked, as long as it lives."""
+    """Call `forked` of an object in forked children, as long as the object exists."""
     _OWNERS.add(owner)
 
 
 class Draws:
-    """Random bits that differ between a process and its children: decision ids are unique.
+    """Random bits that differ between a process and its children, so that decision ids are unique.
 
     Parameters:
-        rng: draws them.
+        rng: source of the bits.
     """
 
     def __init__(self, rng: random.Random) -> None:
@@ -60,7 +61,7 @@ class Draws:
         on_fork(self)
 
     def forked(self) -> None:
-        """Go on differently from the parent."""
+        """Reseed, so that the child differs from its parent."""
         self._rng.seed(self._rng.getrandbits(64) ^ int.from_bytes(os.urandom(8), "big"))
 
 

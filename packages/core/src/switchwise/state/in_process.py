@@ -1,4 +1,4 @@
-"""Memory in this process: a bounded table that is safe to use from many threads, and the store that is made of such tables."""
+"""State in this process: a bounded thread-safe table, and a store of such tables."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ C = TypeVar("C")
 
 
 class Memory(Generic[K, V]):
-    """The `size` most recently used entries; the least recently used one is evicted first.
+    """A table of the `size` most recently used entries; the least recently used one is evicted first.
 
     Parameters:
-        size: how many entries are kept.
+        size: most entries kept.
 
     Raises:
         ConfigurationError: `size` is less than 1.
@@ -38,7 +38,7 @@ class Memory(Generic[K, V]):
         self._lock = rlock()  # the garbage collector may close an abandoned stream in the middle
 
     def get(self, key: K) -> V | None:
-        """The value under `key`, which counts as used now; None if unknown or forgotten."""
+        """Return the value of `key`, which counts as used now; None if unknown or evicted."""
         with self._lock:
             value = self._entries.get(key)
             if value is not None:
@@ -46,7 +46,7 @@ class Memory(Generic[K, V]):
             return value
 
     def put(self, key: K, value: V) -> None:
-        """Remember `value` under `key`."""
+        """Set the value of `key`."""
         with self._lock:
             self._entries[key] = value
             self._entries.move_to_end(key)
@@ -54,7 +54,7 @@ class Memory(Generic[K, V]):
                 self._entries.popitem(last=False)
 
     def update(self, key: K, change: Callable[[V | None], C]) -> C:
-        """Replace the value under `key` by `change(value)`, atomically; None drops the entry. `change` is pure and quick."""
+        """Replace the value of `key` by `change(value)`, atomically; None drops the entry. `change` is pure and fast."""
         with self._lock:
             while True:  # again, if the garbage collector closed an abandoned stream meanwhile, which wrote here too
                 before = self._entries.get(key)
@@ -73,7 +73,7 @@ class Memory(Generic[K, V]):
             return list(self._entries.items())
 
     def restore(self, entries: Iterable[tuple[K, V]]) -> None:
-        """Remember these entries as if they had just been put, in order."""
+        """Set these entries, in order, as if they were new."""
         with self._lock:
             for key, value in entries:
                 self.put(key, value)
@@ -89,7 +89,7 @@ class Memory(Generic[K, V]):
 
 
 class InProcess:
-    """The store of one process: values are kept as they are, nothing is copied. What every policy uses unless it is given another.
+    """The store of one process, and the default of every policy: values are not copied.
 
     >>> table = InProcess().table("seen", size=1_000)
     >>> table.update(("acme", "s1"), lambda count: (count or 0) + 1)

@@ -1,4 +1,4 @@
-"""A store that keeps every entry as JSON text: the proof that a policy's memory is data, and can live in a database or a file."""
+"""A store that keeps every entry as JSON text: it proves that a policy's state is data, and fits a database or a file."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from switchwise.state.in_process import Memory
 
 
 class JsonTable:
-    """A table of JSON text; each `get` gives a copy of its own.
+    """A table of JSON text; each `get` returns a new copy.
 
     Parameters:
-        size: how many entries are kept.
+        size: most entries kept.
     """
 
     def __init__(self, size: int) -> None:
         self._texts: Memory[str, str] = Memory(size)
 
     def get(self, key: Key) -> Any:
-        """The value under `key`; None if unknown or forgotten."""
+        """Return the value of `key`; None if unknown or evicted."""
         return _read(self._texts.get(_name(key)))
 
     def put(self, key: Key, value: Any) -> None:
         """Keep `value` under `key`.
 
         Raises:
-            TypeError, ValueError: it is not JSON data, or a part of the key is not a string.
+            TypeError, ValueError: the value is not JSON data, or a part of the key is not a string.
         """
         self._texts.put(_name(key), _written(value))
 
@@ -54,7 +54,7 @@ class JsonTable:
 class JsonStore:
     """Tables of JSON text, in memory.
 
-    Use it in tests of a policy (`check_policy` does). It refuses what a database could not hold.
+    Use it in tests of a policy, as `check_policy` does. It refuses values that a database could not hold.
 
     >>> table = JsonStore().table("held", size=1_000)
     >>> table.put(("acme", "s1"), {"names": ["opus"]})
@@ -102,7 +102,7 @@ def _written(value: Any) -> str:
 
 
 def _differs(value: Any) -> bool:
-    """Whether JSON would take it but give back something else: a tuple, or a key that is not a string."""
+    """Return whether a JSON round trip changes the value: a tuple, or a key that is not a string."""
     if isinstance(value, dict):
         return not all(isinstance(name, str) for name in value) or any(map(_differs, value.values()))
     return isinstance(value, tuple) or (isinstance(value, list) and any(map(_differs, value)))

@@ -1,8 +1,8 @@
-"""How busy each target is: its calls in flight, how fast it answers, and what its provider says is left.
+"""Load of each target: calls in flight, latency, and the remaining rate limits reported by its provider.
 
-One entry per target, under the key ("", target): load is a matter of the process (or, with a shared store, of the fleet), of no tenant.
-A call in flight is an entry of its own with its time, so that what a process leaves behind when it dies lapses after `LONGEST` seconds,
-and so that to begin or end a call twice counts once.
+One entry per target, under the key ("", target): load belongs to the process (or, with a shared store, to the fleet), not to a tenant. A
+call in flight is a separate entry with its time, so that calls of a dead process expire after `LONGEST` seconds, and beginning or ending
+a call twice counts once.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from switchwise.nouns.exchange.allowance import Allowance
 from switchwise.state.in_process import InProcess
 from switchwise.state.store import Store, Table
 
-LONGEST = 900.0  # seconds after which a call that nobody ended counts as over
+LONGEST = 900.0  # seconds after which an unfinished call counts as over
 TARGETS = 1_000
-WINDOW = 60.0  # seconds until a limit is full again, where the provider does not say
+WINDOW = 60.0  # assumed seconds until a limit resets
 
 Entry = Mapping[str, Any]
 _NOTHING: Entry = {}
 
 
 class TracksLoad:
-    """A policy that knows the load of the targets: it is told of each call before it is made, and of what became of it.
+    """Base class of policies that track the load of targets, from each call's start and end.
 
     Parameters:
         half_life: seconds after which a measured latency counts half.
@@ -51,21 +51,21 @@ class TracksLoad:
         return True
 
     def release(self, call: Call) -> None:
-        """It is not made after all."""
+        """Remove a call that is not made."""
         mine = _key(call)
         self.table.update(("", call.target.name), lambda entry: _without(entry or _NOTHING, mine) or None)
 
     def learn(self, attempt: Attempt) -> None:
-        """Take in how long the call took, and what its provider says is left."""
+        """Learn the latency of a call and the remaining rate limits."""
         end, half_life = _end(attempt, self.allowances(attempt)), self._half_life
         self.table.update(("", attempt.target.name), lambda entry: _ended(entry or _NOTHING, end, half_life) or None)
 
     def allowances(self, attempt: Attempt) -> Sequence[Allowance]:  # noqa: ARG002  (whoever goes by headers reads them)
-        """What the answer says is left."""
+        """The remaining rate limits of an answer."""
         return ()
 
     def load(self, name: str) -> Entry:
-        """What is known of a target."""
+        """Load of a target."""
         entry: Entry = self.table.get(("", name)) or _NOTHING
         return entry
 
@@ -74,27 +74,27 @@ class TracksLoad:
 
 
 def in_flight(entry: Entry, now: float) -> int:
-    """How many calls are under way."""
+    """Number of calls under way."""
     calls = entry.get("calls")
     return sum(now - started < LONGEST for started, _ in calls.values()) if calls else 0
 
 
 def seconds(entry: Entry) -> float | None:
-    """Decayed mean of the seconds to the first chunk, or to the end of what was not streamed; None: no call of it ended."""
+    """Decayed mean of the seconds to the first chunk (unstreamed: to the end); None without a finished call."""
     return entry.get("seconds")
 
 
 def measured(entry: Entry) -> float:
-    """When a call of it was last measured; minus infinity: never."""
+    """Time of its last measurement; minus infinity: never."""
     at: float = entry.get("at", float("-inf"))
     return at
 
 
 def left(entry: Entry, of: str, now: float) -> tuple[float, float, float] | None:
-    """What is left of a limit: (left, limit, gain per second), what calls in flight will use taken off; None: nothing was said of it.
+    """Remaining part of a limit as (left, limit, gain per second), less the expected usage of calls in flight; None if unknown.
 
-    A limit fills up evenly until it resets. What a call will use is its estimated prompt, scaled by how much of such estimates was counted so far
-    (cache reads do not count with most providers).
+    A limit refills evenly until it resets. The expected usage of a call is its estimated prompt, scaled by the counted share of earlier
+    estimates (at most providers cache reads do not count).
     """
     allowances = (entry.get("left") or _NOTHING).get(of)
     if allowances is None:
@@ -109,12 +109,12 @@ def left(entry: Entry, of: str, now: float) -> tuple[float, float, float] | None
 
 
 def limits(entry: Entry) -> Sequence[str]:
-    """What its provider limits."""
+    """Kinds of limits of its provider."""
     return tuple(entry.get("left") or ())
 
 
 def counted(entry: Entry) -> float:
-    """Tokens that a limit counts for each estimated token of a prompt."""
+    """Tokens counted by the limit per estimated token of a prompt."""
     ratio: float = entry.get("ratio", 1.0)
     return ratio
 
@@ -124,7 +124,7 @@ def _key(call: Call) -> str:
 
 
 def begins(call: Call) -> Callable[[Any], Entry]:
-    """The change that a call makes when it begins. It holds on to numbers alone: a shared store may make it again."""
+    """The table update at the start of a call. It references only numbers: a shared store may run it again."""
     mine, now, tokens = _key(call), call.view.now, call.view.tokens
 
     def begun(entry: Any) -> Entry:
@@ -147,9 +147,9 @@ class _End(NamedTuple):
     Parameters:
         mine: the call.
         now: when.
-        took: seconds that count as its latency; None: none do.
-        left: what its provider says is left, by kind of limit.
-        counted: tokens that the provider counted for each estimated one; None: not known.
+        took: latency in seconds; None: not measured.
+        left: remaining limits by kind.
+        counted: tokens counted by the provider per estimated token; None: unknown.
     """
 
     mine: str

@@ -1,4 +1,4 @@
-"""Shared stores by their address: one of each in a process."""
+"""Open shared stores by address, once per process."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _OPEN: dict[tuple[Any, ...], SharedStore] = {}
 
 
 def opened(address: str, **options: Any) -> SharedStore:
-    """The shared store at an address; the same one whenever a process asks for it.
+    """Return the shared store at an address, the same one within a process.
 
     Parameters:
         address: `redis://host:6379/0` (Redis or Valkey), or the path of a SQLite file.
-        options: of `SharedStore`; stores that differ in one are two.
+        options: options of `SharedStore`; different options give different stores.
 
     Raises:
-        ConfigurationError: it cannot be opened.
+        ConfigurationError: the store cannot be opened.
     """
-    from switchwise.state.shared import SharedStore  # costs an import that most need not pay
+    from switchwise.state.shared import SharedStore  # a slow import that most programs do not need
 
     key = (address, *sorted(item for item in options.items() if item not in SharedStore.usual().items()))
     with _LOCK:

@@ -1,4 +1,4 @@
-"""Who shares one amount: the calls of a session, an agent, a user, a target, ... or all of them."""
+"""Groups of calls that share one limit: per session, agent, user, target, ... or all calls."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from switchwise.nouns.view import View
 
 _TARGETS: Final = ("target", "provider", "account")
 WORDS: Final = ("request", "session", "agent", "task", *_TARGETS, "all")
-"""The words that mean something by themselves; any other word is a label of the scope."""
+"""The predefined values of `per`; any other word is a label of the scope."""
 
 
 class Payers:
-    """The groups of calls that share one amount each.
+    """Groups of calls that share one limit each.
 
     Parameters:
-        who: the policy, for error messages.
+        who: name of the policy, for error messages.
         per: `request` (one request, with its fallbacks and judges), `session`, `agent`, `task`; `target`, `provider`, `account` (provider and
             account, over all tenants); `all` (every call); any other word is a label of the scope, of one tenant.
 
     Raises:
-        ConfigurationError: `per` is no such word.
+        ConfigurationError: `per` is none of these.
 
     >>> from switchwise import Scope, Target, View
     >>> opus, view = Target("opus", "anthropic"), View(Scope("s1", labels={"user": "ada"}, tenant="acme"))
@@ -44,15 +44,15 @@ class Payers:
         self.by_target = word in _TARGETS
         self.is_label = word not in WORDS
         self.parts = self.level + 1 if self.level is not None else 1 if word == "all" else 2
-        """How many strings a key has."""
+        """Number of strings in a key."""
 
     @property
     def few(self) -> bool:
-        """There are few groups, and they last: all calls, targets, labels."""
+        """Whether the groups are few and permanent: all calls, targets, labels."""
         return self.level is None and self.per != "request"
 
     def key(self, view: View, target: Target) -> Key:
-        """The group that a call to `target` belongs to."""
+        """The group of a call to `target`."""
         if self.level is not None:
             return view.scope.key(self.level)
         if self.by_target:
@@ -67,7 +67,7 @@ class Payers:
         return target.name if self.per == "target" else target.payer or target.name
 
     def label(self, key: Key) -> str:
-        """A group in words."""
+        """Name of a group in messages."""
         tenant, *parts = key[: self.parts]
         who = {"all": "all calls together", "request": "this request"}.get(self.per, self.per)
         if parts and self.per != "request":

@@ -1,4 +1,4 @@
-"""Calendar periods: the day, week or month of a time zone in which a moment lies.
+"""Calendar periods: the day, week or month of a time, in a time zone.
 
 Days have 23 to 25 hours where clocks change, months 28 to 31 days; weeks begin on Monday (ISO 8601).
 """
@@ -21,7 +21,7 @@ class Period:
 
     Parameters:
         name: unique among the periods of its calendar, such as `2026-11@Europe/Berlin`.
-        start, end: seconds since the epoch; `end` lies in the next one.
+        start, end: seconds since the epoch; `end` is exclusive.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Period:
     end: float
 
     def elapsed(self, now: float) -> float:
-        """The share of it that has passed, from 0 to 1."""
+        """The passed share of the period, from 0 to 1."""
         return min(1.0, max(0.0, (now - self.start) / (self.end - self.start)))
 
 
@@ -41,7 +41,7 @@ class Calendar:
         zone: name of a time zone in the IANA database, such as `Europe/Berlin`.
 
     Raises:
-        ConfigurationError: there is no such period or zone.
+        ConfigurationError: the period or zone is unknown.
 
     >>> Calendar("month", "Europe/Berlin").at(1_764_543_600).name  # 2025-11-30, 23:00 UTC: midnight in Berlin
     '2025-12@Europe/Berlin'
@@ -55,7 +55,7 @@ class Calendar:
         self._last = Period("", 0.0, 0.0)
 
     def at(self, now: float) -> Period:
-        """The period in which `now`, in seconds since the epoch, lies."""
+        """The period of `now`, in seconds since the epoch."""
         last = self._last
         if last.start <= now < last.end:
             return last

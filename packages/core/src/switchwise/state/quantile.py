@@ -1,7 +1,7 @@
-"""Quantiles of durations, learned online and forgotten slowly, as JSON data that any table can keep.
+"""Online quantiles of durations with slow forgetting, as JSON data for any table.
 
-Durations are counted in classes that grow by 7 %, so a quantile is known to 7 %; every new one makes the earlier ones count a little less.
-The functions are pure: they give a new value, as a store's `update` needs it.
+Durations are counted in classes that grow by 7 %, so a quantile is accurate to 7 %; every new one reduces the weight of earlier ones. The
+functions are pure: they return a new value, for a store's `update`.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import Any
 from switchwise.state.codec import is_amount
 
 _GROWTH = log(1.07)
-_LEAST = 1e-4  # seconds; what is shorter counts as this
-_FORGOTTEN = 1e-3  # a class that weighs less is dropped
+_LEAST = 1e-4  # seconds; the shortest class
+_FORGOTTEN = 1e-3  # least weight of a class
 
 
 def observed(known: Any, seconds: float, shares: Sequence[float], memory: float) -> dict[str, Any]:
-    """What is known after one more duration.
+    """Return the state after one more duration.
 
     Parameters:
-        known: what this function gave before; None: nothing.
+        known: previous result; None: none.
         seconds: the duration.
-        shares: of the quantiles, such as 0.5 and 0.95.
-        memory: how many durations count; older ones fade.
+        shares: the quantiles, such as 0.5 and 0.95.
+        memory: number of durations that count; older ones fade.
 
     >>> known = None
     >>> for i in range(1_000):
@@ -42,7 +42,7 @@ def observed(known: Any, seconds: float, shares: Sequence[float], memory: float)
 
 
 def read(value: Any) -> dict[str, Any] | None:
-    """The value, if it is one that `observed` gives."""
+    """Return the value if it is a result of `observed`."""
     match value:
         case {"counts": dict() as counts, "total": total, "quantiles": list() as quantiles} if is_amount(total):
             whole = all(isinstance(at, str) and at.lstrip("-").isdigit() and is_amount(weight) for at, weight in counts.items())
@@ -52,7 +52,7 @@ def read(value: Any) -> dict[str, Any] | None:
 
 
 def _quantile(counts: dict[str, float], share: float) -> float:
-    """The upper end of the class in which it lies."""
+    """The upper end of the quantile's class."""
     left = share * sum(counts.values())
     classes = sorted((int(at), weight) for at, weight in counts.items())
     for at, weight in classes:

@@ -1,7 +1,7 @@
-"""What scopes have spent, and what their open calls may still spend: kept as plain data in a table of a store.
+"""Spending of scopes and reservations of their open calls, as plain data in a table of a store.
 
-`Spending` is what a budget needs of it; `TableSpending` keeps it in a table, `switchwise.state.shared.spending` in leases that
-processes share.
+`Spending` is the protocol used by budgets; `TableSpending` keeps it in a table, `switchwise.state.shared.spending` in leases shared by
+processes.
 """
 
 from __future__ import annotations
@@ -21,64 +21,64 @@ Amount = tuple[float, int]
 """USD and tokens."""
 NOTHING: Final[Amount] = (0.0, 0)
 Account = dict[str, Any]
-"""`spent`: rows of (piece of the window, USD, tokens). `open`: what calls under way may still spend, reservation -> [piece, USD, tokens].
-`over`, where there is one: limits that count for a time, [USD, tokens, until]."""
+"""`spent`: rows of (piece of the window, USD, tokens). `open`: reservations of calls under way, reservation -> [piece, USD, tokens].
+`over`, optional: temporary limits, [USD, tokens, until]."""
 BUCKETS: Final = 12
-"""Pieces of a window: what was spent drops out of it piece by piece."""
+"""Pieces of a window: spending leaves the window piece by piece."""
 
 
 class Limits(NamedTuple):
-    """What a scope may spend. None: no limit in that unit."""
+    """Limits of a scope. None: no limit in that unit."""
 
     usd: float | None
     tokens: int | None
 
 
 class Spending(Protocol):
-    """Where a budget keeps what is spent, by the key of a scope."""
+    """Protocol of spending by the key of a scope."""
 
     @property
     def table(self) -> object:
-        """Where it is kept: two policies of one router must not share it."""
+        """Identifies its table: two policies of one router must not share it."""
 
     @property
     def skew(self) -> float:
-        """Seconds by which the clock that calendar periods go by is ahead of the router's."""
+        """Seconds by which the clock of calendar periods is ahead of the router's."""
 
     def spent(self, key: Key, now: float) -> Amount:
         """USD and tokens that count against the limits, open calls included."""
 
     def limits(self, key: Key, now: float) -> Limits:
-        """The limits in force, an override included."""
+        """The present limits, overrides included."""
 
     def left(self, key: Key, now: float) -> tuple[float, float]:
-        """USD and tokens that may still be spent, open calls counted with their bound; infinite where there is no limit."""
+        """Remaining USD and tokens, open calls counted with their bound; infinite without a limit."""
 
     def reserve(self, key: Key, bound: Amount, now: float) -> Any | None:
-        """Set `bound` aside; a ticket for `settle`, or None: there is not enough."""
+        """Reserve `bound`; return a ticket for `settle`, or None if too little is left."""
 
     def settle(self, key: Key, ticket: Any | None, amount: Amount, now: float) -> None:
-        """Charge `amount`, in place of what was set aside for `ticket` (None: nothing was)."""
+        """Charge `amount` in place of the reservation `ticket` (None: no reservation)."""
 
     def override(self, key: Key, limits: Limits, until: float) -> None:
-        """Let other limits count until that moment, in seconds since the epoch."""
+        """Replace the limits until that time, in seconds since the epoch."""
 
     def rows(self) -> list[list[Any]]:
-        """What was spent, as JSON: (key, rows of pieces). Open calls count as spent, with their bound. Empty where a server keeps it."""
+        """Spending as JSON: (key, rows of pieces). Open calls count with their bound. Empty if a server keeps it."""
 
     def take(self, rows: Iterable[tuple[Key, list[Any]]]) -> None:
-        """Take over checked rows, in place of what was known of the same scopes; open calls stay open."""
+        """Restore validated rows, which replace the entries of the same scopes; open calls stay open."""
 
 
 class TableSpending:
-    """Spending in a table of a store: `InProcess`, or one of yours.
+    """Spending in a table of a store: `InProcess`, or your own.
 
     Parameters:
-        store: where the table lives.
-        name: of the table.
-        size: how many scopes are remembered. One with an open call is not forgotten.
-        limits: of each scope.
-        window: seconds after which what was spent no longer counts; None: never.
+        store: store of the table.
+        name: name of the table.
+        size: most scopes remembered. One with an open call is never evicted.
+        limits: limits of each scope.
+        window: seconds after which spending no longer counts; None: it always counts.
     """
 
     skew: float = 0.0
@@ -87,7 +87,9 @@ class TableSpending:
         self.table: Table = store.table(name, size)
         self._limits, self._window = limits, window
         self._lock = rlock()  # the garbage collector may close an abandoned stream in the middle, which settles it
-        self._busy: dict[Key, tuple[int, Account]] = {}  # accounts with open calls of ours: how many, and as we last saw them
+        self._busy: dict[
+            Key, tuple[int, Account]
+        ] = {}  # accounts with our open calls: their number, and the account as last read
         self._origin, self._numbers = secrets.token_hex(4), count()
 
     def limits(self, key: Key, now: float) -> Limits:
@@ -168,7 +170,7 @@ class TableSpending:
                 self._busy[key] = (self._busy[key][0], account)
 
     def _known(self, account: Account | None, key: Key) -> Account | None:
-        """The account as the store has it; one that was forgotten there while a call of ours is open, as it was seen last."""
+        """The account in the store; if it was evicted while our call is open, as last read."""
         if account is None and key in self._busy:
             return self._busy[key][1]
         return account
@@ -179,7 +181,7 @@ class TableSpending:
         return self._limits
 
     def _charged(self, spent: list[Any], amount: Amount, now: float) -> list[Any]:
-        """The spending with `amount` added, without what has dropped out of the window."""
+        """The spending plus `amount`, without pieces outside the window."""
         oldest = self._oldest(now)
         return added([row for row in spent if row[0] >= oldest], self._piece(now), amount)
 
@@ -195,12 +197,12 @@ class TableSpending:
         return 0 if self._window is None else floor(now / self._window * BUCKETS)
 
     def _oldest(self, now: float) -> int:
-        """The oldest piece that reaches into the window that ends now."""
+        """The oldest piece within the window that ends now."""
         return 0 if self._window is None else self._piece(now) - BUCKETS
 
 
 def total(account: Account | None, oldest: int) -> Amount:
-    """USD and tokens spent from the piece `oldest` on, open calls included."""
+    """USD and tokens spent since the piece `oldest`, open calls included."""
     usd, tokens = 0.0, 0
     if account is not None:
         for piece, dollars, used in account["spent"]:
@@ -212,14 +214,14 @@ def total(account: Account | None, oldest: int) -> Amount:
 
 
 def added(spent: list[Any], piece: int, amount: Amount) -> list[Any]:
-    """The rows of a spending with `amount` in its piece."""
+    """The rows of a spending plus `amount` in its piece."""
     rows = [row for row in spent if row[0] != piece]
     usd, tokens = next(((row[1], row[2]) for row in spent if row[0] == piece), NOTHING)
     return [*rows, [piece, usd + amount[0], tokens + amount[1]]]
 
 
 def read_spending(value: Any) -> list[Any] | None:
-    """Rows of a spending, checked; None: it is something else."""
+    """Validate rows of a spending; None if they are invalid."""
     if not isinstance(value, list):
         return None
     for row in value:

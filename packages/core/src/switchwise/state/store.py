@@ -1,11 +1,12 @@
-"""The store protocol: where policies keep what they remember.
+"""The store protocol: where policies keep their state.
 
-A `Store` holds tables, and a policy keeps its memory in one table. Rules:
+A `Store` has tables, and a policy keeps its state in one table. Rules:
 1. A key is a tuple of strings that starts with the tenant (`Scope.key`), so that two tenants never share an entry.
-2. A value is JSON data: dictionaries with string keys, lists, strings, finite numbers, booleans. Never an object, a tuple or None. A value
-   that was put is never changed in place, it is replaced: a store may keep the object itself or a copy of it.
-3. `update` is atomic. Its function may run more than once (an optimistic store tries again), so it is pure and quick, and does not use the table.
-4. A table is bounded: beyond `size` entries the least recently used one is forgotten. A policy treats a missing entry as "nothing known".
+2. A value is JSON data: dictionaries with string keys, lists, strings, finite numbers, booleans. Never an object, a tuple or None. A
+   stored value is replaced, never changed in place: a store may keep the object itself or a copy.
+3. `update` is atomic. Its function may run more than once (an optimistic store retries), so it is pure and fast, and does not use the
+   table.
+4. A table is bounded: beyond `size` entries the least recently used one is evicted. A policy treats a missing entry as unknown.
 5. Every verb may be called from many threads, and again from the same thread while it runs: the garbage collector may close an
    abandoned stream in the middle of anything.
 
@@ -34,8 +35,8 @@ class Table(Protocol):
         """Replace the value under `key` by `change(value)`, atomically, and return the new one.
 
         Parameters:
-            key: of the entry.
-            change: gets the present value, None if there is none; returns the new one, None to drop the entry.
+            key: key of the entry.
+            change: function of the present value (None if missing) that returns the new one, or None to drop the entry.
         """
 
     def items(self) -> list[tuple[Key, Any]]:
@@ -46,11 +47,11 @@ class Store(Protocol):
     """A set of tables."""
 
     def table(self, name: str, size: int) -> Table:
-        """The table `name`: the same one for every caller that uses this name.
+        """Return the table `name`, the same for every caller.
 
         Parameters:
-            name: which table; two memories that must not mix need two names.
-            size: how many entries it keeps; the largest that any caller gave counts.
+            name: name of the table; separate states need different names.
+            size: most entries; the largest value of any caller counts.
 
         Raises:
             ConfigurationError: `size` is less than 1.
@@ -58,7 +59,7 @@ class Store(Protocol):
 
 
 class Lender(Protocol):
-    """A store that also lends shares of limits: `switchwise.state.shared`. What several processes may spend together is spent from leases."""
+    """A store that also leases shares of limits (`switchwise.state.shared`), for limits that several processes share."""
 
     @property
     def place(self) -> str:
@@ -69,17 +70,17 @@ class Lender(Protocol):
         """Seconds by which its clock is ahead of this machine's."""
 
     def lease(self, key: str, rule: Any) -> Any:
-        """The lease of an account: a `switchwise.state.shared.Lease`, by a `switchwise.state.shared.Rule`."""
+        """Return the lease of an account: a `switchwise.state.shared.Lease`, by a `switchwise.state.shared.Rule`."""
 
     def override(self, key: str, limit: int, until: float) -> None:
-        """Let another limit count until that moment, in seconds since the epoch."""
+        """Replace the limit until that time, in seconds since the epoch."""
 
     def watch(self, prefix: str, hear: Callable[[str, int], object]) -> None:
-        """Call `hear` with the account and 50, 80, 95 or 100 (percent), in the process that is the first to pass it."""
+        """Call `hear` with the account and 50, 80, 95 or 100 (percent), in the process that passes it first."""
 
 
 def lender_of(store: object) -> Lender | None:
-    """What lends of `store`; None: it is of one process."""
+    """The leasing part of `store`; None if the store belongs to one process."""
     if isinstance(store, Namespace):
         inner = lender_of(store.store)
         return None if inner is None else _PartOfLender(inner, store.name)
@@ -87,11 +88,11 @@ def lender_of(store: object) -> Lender | None:
 
 
 class Namespace:
-    """A part of a store: its tables are apart from those of other namespaces.
+    """A part of a store, with its own tables.
 
     Parameters:
-        store: the whole.
-        name: of this part.
+        store: the whole store.
+        name: name of this part.
 
     >>> from switchwise.state import InProcess
     >>> whole = InProcess()

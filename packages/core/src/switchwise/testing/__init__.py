@@ -1,4 +1,4 @@
-"""What switchwise is tested with, for the tests of those who build on it."""
+"""Test tools: scripted targets, a manual clock, and conformance checks of policies, estimators and adapters."""
 
 from switchwise.testing.adapters import check_adapter
 from switchwise.testing.clock import Clock

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Clock:
-    """Give it to a router as `clock=`; nothing sleeps, and time passes when the test says so.
+    """Clock for a router's `clock=`: time passes only by `advance`, without sleeping.
 
     Parameters:
         now: seconds at the start.
@@ -23,7 +23,7 @@ class Clock:
         return self.now
 
     def advance(self, seconds: float) -> None:
-        """Let `seconds` pass. Also serves `drive` as `sleep=`."""
+        """Advance by `seconds`. Also usable as `sleep=` of `drive`."""
         self.now += seconds
 
     async def aadvance(self, seconds: float) -> None:

@@ -1,12 +1,12 @@
-"""The contract of a policy, as checks that anybody can run on their own.
+"""Conformance checks for policies.
 
     from switchwise.testing import check_policy
 
     def test_my_policy():
         check_policy(lambda: MyPolicy(...))
 
-Each check is a function of `CHECKS`, so a test runner can show them one by one. They raise `AssertionError`. A policy whose memory can live in a
-store (`use_store`) is checked over each of `STORES`: as it is made, and over a store that keeps nothing but JSON text.
+Each check is a function of `CHECKS`, so a test runner can show them one by one. They raise `AssertionError`. A policy with `use_store` is
+checked over each of `STORES`: with its own state, and with a store of JSON text.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ def check_policy(make: Make, pool: Pool | None = None) -> None:
     """Check that a policy keeps the contract of `switchwise.engine.policy`.
 
     Parameters:
-        make: gives a new instance, with an empty memory, at each call.
-        pool: one that suits the policy; None: four targets named opus, sol, haiku and luna.
+        make: returns a new instance with empty state.
+        pool: a suitable pool; None: four targets named opus, sol, haiku and luna.
 
     Raises:
-        AssertionError: it does not; the message says in which way.
+        AssertionError: it breaks the contract; the message gives the reason.
 
     >>> check_policy(lambda: lambda view, shortlist: shortlist.prefer(["haiku"], "I like short poems"))
     """
@@ -58,17 +58,17 @@ def check_policy(make: Make, pool: Pool | None = None) -> None:
 
 
 def checks_over(kept: Callable[[Make], Make]) -> Iterator[Callable[[Make, Pool], None]]:
-    """The checks for one of `STORES`. A store of JSON text proves that nothing holds on to objects; it need not be quick."""
+    """The checks for one of `STORES`. A store of JSON text proves that the state references no objects; speed is not checked with it."""
     return (check for check in CHECKS if kept is as_it_is or check is not is_quick)
 
 
 def as_it_is(make: Make) -> Make:
-    """The policy with the memory that it is made with."""
+    """The policy with its own state."""
     return make
 
 
 def in_json(make: Make) -> Make:
-    """The policy, if its memory can live in a store, with a new store of JSON text for each instance."""
+    """The policy with a new store of JSON text per instance, if it can use a store."""
 
     def kept() -> Policy:
         policy = make()
@@ -83,7 +83,7 @@ STORES: dict[str, Callable[[Make], Make]] = {"as it is": as_it_is, "JSON": in_js
 
 
 def only_narrows_and_ranks(make: Make, pool: Pool) -> None:
-    """It never adds a target, never doubles one, and never changes the shortlist that it was given."""
+    """It never adds or duplicates a target, and never changes the given shortlist."""
     policy = _fresh(make, pool)
     for view in material.views():
         for before in material.shortlists(pool):
@@ -96,7 +96,7 @@ def only_narrows_and_ranks(make: Make, pool: Pool) -> None:
 
 
 def gives_reasons(make: Make, pool: Pool) -> None:
-    """Whatever it changes, it says why; it says that it `requires`, if it rules targets out; of several targets: how many and when."""
+    """It gives a reason for every change, declares `requires` if it rules targets out, and states number and time for several targets."""
     policy = _taught(make, pool)
     check_plans(policy, pool)
     for view in material.views():
@@ -112,7 +112,7 @@ def gives_reasons(make: Make, pool: Pool) -> None:
 
 
 def is_deterministic(make: Make, pool: Pool) -> None:
-    """The same view and shortlist give the same answer, and being asked teaches it nothing."""
+    """The same view and shortlist give the same result, and deciding does not change its state."""
     policy = _taught(make, pool)
     remembered = _dumped(policy)
     for view in material.views():
@@ -124,7 +124,7 @@ def is_deterministic(make: Make, pool: Pool) -> None:
 
 
 def bears_an_empty_shortlist(make: Make, pool: Pool) -> None:
-    """Nothing left to choose from is not its concern."""
+    """It accepts an empty shortlist."""
     empty = Shortlist(pool).require(lambda _: False, "an earlier requirement")
     for policy in (_fresh(make, pool), _taught(make, pool)):
         for view in material.views():
@@ -132,7 +132,7 @@ def bears_an_empty_shortlist(make: Make, pool: Pool) -> None:
 
 
 def learns_from_anything(make: Make, pool: Pool) -> None:
-    """Every kind of attempt can be learned, with and without a reservation."""
+    """It learns every kind of attempt, with and without a reservation."""
     policy = _taught(make, pool)
     unreserved = _fresh(make, pool)
     if isinstance(unreserved, Learns):
@@ -142,9 +142,9 @@ def learns_from_anything(make: Make, pool: Pool) -> None:
 
 
 def carries_its_memory(make: Make, pool: Pool) -> None:
-    """What it dumps is JSON, and a new instance that loads it decides alike.
+    """Its dump is JSON, and a new instance that loads it decides in the same way.
 
-    Failures that last until a restart are left out: a policy need not carry them over one.
+    Failures that last until a restart are excluded: a policy need not save them.
     """
     policy = _taught(make, pool, lasting=False)
     if not isinstance(policy, Remembers):
@@ -158,9 +158,9 @@ def carries_its_memory(make: Make, pool: Pool) -> None:
 
 
 def refuses_a_spoilt_state(make: Make, pool: Pool) -> None:
-    """A state with a number that is not finite, or with something else in place of a value, is refused by name; nothing is taken over.
+    """It refuses a state with a non-finite number or a wrong value, naming the field, and restores nothing.
 
-    Asked of a policy that offers `check_state`.
+    Only for policies with `check_state`.
     """
     policy = _taught(make, pool, lasting=False)
     if not (isinstance(policy, Remembers) and isinstance(policy, ChecksState)):
@@ -182,7 +182,7 @@ def refuses_a_spoilt_state(make: Make, pool: Pool) -> None:
 
 
 def lives_in_its_store(make: Make, pool: Pool) -> None:
-    """With the store of another instance it remembers what that one does; without, nothing of it."""
+    """Two instances share their state if and only if they share a store."""
     one, other, stranger = make(), make(), make()
     if not (isinstance(one, UsesStore) and isinstance(other, UsesStore) and isinstance(stranger, UsesStore)):
         return
@@ -192,7 +192,7 @@ def lives_in_its_store(make: Make, pool: Pool) -> None:
         if isinstance(policy, Checks):
             policy.check(pool)
     if not store.tables:
-        return  # it was given another one
+        return  # it has another store
     unknown = _decisions(stranger, pool)
     _teach(one, pool)
     assert _decisions(other, pool) == _decisions(one, pool), (
@@ -236,7 +236,7 @@ def has_bounded_memory(make: Make, pool: Pool) -> None:
 
 
 def keeps_no_text(make: Make, pool: Pool) -> None:
-    """It keeps nothing of what was said: neither words nor a view, a call or an attempt that leads to them."""
+    """Its state contains no text, and no view, call or attempt that references text."""
     policy = _taught(make, pool)
     _decisions(policy, pool)
     kept = next((part for part in material.reached(policy) if isinstance(part, str) and material.WORDS in part.lower()), None)
@@ -244,7 +244,7 @@ def keeps_no_text(make: Make, pool: Pool) -> None:
 
 
 def is_thread_safe(make: Make, pool: Pool) -> None:
-    """Many threads may ask it and teach it at once."""
+    """It may be used and taught from many threads at once."""
     policy = _fresh(make, pool)
     errors: list[BaseException] = []
     start = threading.Barrier(THREADS)
@@ -284,7 +284,7 @@ def is_thread_safe(make: Make, pool: Pool) -> None:
 
 
 def complains_properly(make: Make, pool: Pool) -> None:
-    """A pool that does not suit it is a `ConfigurationError` with a message, and nothing else."""
+    """For an unsuitable pool it raises a `ConfigurationError` with a message, and nothing else."""
     policy = make()
     if not isinstance(policy, Checks):
         return
@@ -298,15 +298,15 @@ def complains_properly(make: Make, pool: Pool) -> None:
 
 
 def is_quick(make: Make, pool: Pool) -> None:
-    """Its opinion costs microseconds: it is asked at every step of every agent."""
+    """A decision takes microseconds, because it is made at every step."""
     policy = _taught(make, pool)
     shortlist = Shortlist(pool).signed_by(name_of(policy))
     views = list(material.views())
     for view in views:
         if not isinstance(opinion := policy(view, shortlist), Shortlist):
             opinion.close()
-            return  # it asks a model first: what it costs is that
-    for _ in range(TRIES):  # side by side with plain work, more than once: the machine may be slow, and a moment disturbed
+            return  # it asks a model first, which dominates the cost
+    for _ in range(TRIES):  # compared with plain work, repeatedly: the machine may be slow or disturbed
         medians = [statistics.median(_seconds(partial(policy, view, shortlist), 30)) for view in views]
         typical, most = statistics.median(medians), statistics.median(_seconds(lambda: _rounds(SLOWEST), 30))
         if typical <= most:
@@ -351,7 +351,7 @@ def _fresh(make: Make, pool: Pool) -> Policy:
 
 
 def _taught(make: Make, pool: Pool, lasting: bool = True) -> Policy:
-    """A policy that has seen attempts of every kind."""
+    """A policy that has learned attempts of every kind."""
     policy = _fresh(make, pool)
     _teach(policy, pool, lasting)
     return policy
@@ -371,7 +371,7 @@ def _decisions(policy: Policy, pool: Pool) -> list[object]:
 
 
 def _dumped(policy: Policy) -> object:
-    """What it remembers; which of its entries was used last does not matter."""
+    """Its state, ignoring the order of use."""
     return _sorted(policy.dump()) if isinstance(policy, Remembers) else None
 
 

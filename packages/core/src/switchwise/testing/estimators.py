@@ -1,4 +1,4 @@
-"""The contract of an estimator, as checks that anybody can run on their own.
+"""Conformance checks for estimators.
 
     from switchwise.testing import check_estimator
 
@@ -35,11 +35,11 @@ def check_estimator(make: Make, pool: Pool | None = None) -> None:
     """Check that an estimator keeps the contract of `switchwise.quality.estimate`.
 
     Parameters:
-        make: gives a new instance, with an empty memory, at each call.
-        pool: one that suits it; None: four targets named opus, sol, haiku and luna.
+        make: returns a new instance with empty state.
+        pool: a suitable pool; None: four targets named opus, sol, haiku and luna.
 
     Raises:
-        AssertionError: it does not; the message says in which way.
+        AssertionError: it breaks the contract; the message gives the reason.
 
     >>> from switchwise.quality import LabelTable
     >>> check_estimator(LabelTable)
@@ -49,7 +49,9 @@ def check_estimator(make: Make, pool: Pool | None = None) -> None:
 
 
 def gives_one_estimate_per_target(make: Make, pool: Pool) -> None:
-    """As many as targets, each a probability, with its evidence not negative and its source said; fewer targets change nothing for the rest."""
+    """It gives one estimate per target, with a probability, non-negative evidence and a source; omitting targets does not change the
+    others.
+    """
     quality = _taught(make, pool)
     for view in views():
         found = estimate(quality, view, pool.targets)
@@ -63,7 +65,7 @@ def gives_one_estimate_per_target(make: Make, pool: Pool) -> None:
 
 
 def is_repeatable(make: Make, pool: Pool) -> None:
-    """Asked twice it says the same, and being asked teaches it nothing."""
+    """Estimating twice gives the same result and does not change its state."""
     quality = _taught(make, pool)
     remembered = _dumped(quality)
     first, second = _all(quality, pool), _all(quality, pool)
@@ -72,7 +74,7 @@ def is_repeatable(make: Make, pool: Pool) -> None:
 
 
 def keeps_what_it_cannot_improve(make: Make, pool: Pool) -> None:
-    """What is given is never lost: the evidence behind it does not shrink below its own."""
+    """It keeps the evidence of the given estimates."""
     quality = make()
     given = [Estimate(0.7, 30.0, 0.1, 2.0, "given") for _ in pool.targets]
     for view in views():
@@ -82,7 +84,7 @@ def keeps_what_it_cannot_improve(make: Make, pool: Pool) -> None:
 
 
 def learns_from_grades(make: Make, pool: Pool) -> None:
-    """Grades move it the right way, of every kind; unlearnt targets are left alone."""
+    """Grades of every kind move the estimate in the right direction; other targets are unchanged."""
     if not isinstance(make(), Observes):
         return
     view, target = views()[4], pool.targets[1]
@@ -95,12 +97,12 @@ def learns_from_grades(make: Make, pool: Pool) -> None:
             worse.observe(worse.filed(view), target.name, Grade(0.0, kind, 0.02, 3.0))
         up, down = (estimate(each, view, [target])[0] for each in (better, worse))
         assert up.p >= down.p, f"thirty solved tasks ({kind}) leave it at {up.p}, thirty failed ones at {down.p}"
-        if better.filed(view):  # where it can tell the view from others
+        if better.filed(view):  # if it distinguishes the view from others
             assert up.p > down.p, f"thirty grades of kind {kind} did not move it"
 
 
 def counts_an_outcome_once(make: Make, pool: Pool) -> None:
-    """An attempt or a word of feedback that is told twice, by two policies that share it, counts once."""
+    """An attempt or feedback that arrives twice, from two policies that share it, counts once."""
     once, twice = make(), make()
     if not hasattr(once, "learn") or not hasattr(twice, "learn"):
         return
@@ -116,7 +118,7 @@ def counts_an_outcome_once(make: Make, pool: Pool) -> None:
 
 
 def carries_its_memory(make: Make, pool: Pool) -> None:
-    """What it dumps is JSON, and a new instance that loads it says the same."""
+    """Its dump is JSON, and a new instance that loads it gives the same estimates."""
     quality, other = _taught(make, pool), make()
     if not hasattr(quality, "dump") or not hasattr(other, "load"):
         return
@@ -126,13 +128,13 @@ def carries_its_memory(make: Make, pool: Pool) -> None:
 
 
 def keeps_no_text(make: Make, pool: Pool) -> None:
-    """Nothing that anybody said stands in what it remembers."""
+    """Its state contains no text of the conversation."""
     quality = _taught(make, pool)
     assert "zanzibar" not in json.dumps(_dumped(quality)), "it remembers text of a conversation"
 
 
 def is_thread_safe(make: Make, pool: Pool) -> None:
-    """Many threads may ask it and teach it at once."""
+    """It may be used and taught from many threads at once."""
     quality = make()
     errors: list[BaseException] = []
     start = threading.Barrier(THREADS)
@@ -172,7 +174,7 @@ ESTIMATOR_CHECKS: tuple[Callable[[Make, Pool], None], ...] = (
 
 
 def views() -> list[View]:
-    """Requests of every kind, each with something said."""
+    """Requests of every kind, each with text."""
     prompts = ("Tell me of zanzibar.", "Fix the bug in line 7 of zanzibar.py: `x[i] = y[i + 1]` fails.", "Hello", "")
     found = []
     for i, view in enumerate(material.views()):

@@ -79,7 +79,7 @@ def views() -> list[View]:
 
 
 def shortlists(pool: Pool) -> list[Shortlist]:
-    """What earlier policies may have left: everything, a part, one target, another order."""
+    """Possible results of earlier policies: everything, a part, one target, another order."""
     whole = Shortlist(pool)
     last = pool.targets[-1].name
     return [
@@ -127,7 +127,7 @@ def attempts(policy: Policy, pool: Pool, view: View, target: Target, lasting: bo
 
 
 def answer(policy: Policy, view: View, shortlist: Shortlist) -> Shortlist:
-    """What the policy makes of the shortlist, signed as in a router; a model that it asks says "yes"."""
+    """The policy's result for the shortlist, signed as in a router; a model that it asks answers "yes"."""
     opinion = policy(view, shortlist.signed_by(name_of(policy)))
     if isinstance(opinion, Shortlist):
         return opinion

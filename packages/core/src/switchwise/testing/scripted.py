@@ -1,4 +1,4 @@
-"""Targets that answer as a script says: a `perform` for tests, without a network or a mock of an SDK."""
+"""Scripted targets: a `perform` for tests, without a network or a mock of an SDK."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from switchwise.testing.clock import Clock
 
 @dataclass(frozen=True, slots=True)
 class Says:
-    """An answer.
+    """A scripted answer.
 
     Parameters:
         text: the whole text.
         chunks: how it streams; None: word by word.
-        usage: tokens; None: the provider does not say.
-        tool_calls: (name, arguments) of the tools that it calls.
-        seconds: how long it takes, on the script's clock.
+        usage: tokens; None: not reported.
+        tool_calls: (name, arguments) of the called tools.
+        seconds: duration on the script's clock.
     """
 
     text: str = ""
@@ -36,13 +36,13 @@ class Says:
 
 @dataclass(frozen=True, slots=True)
 class Fails:
-    """A failure.
+    """A scripted failure.
 
     Parameters:
-        error: the kind of a target's failure, or any exception, raised as it is.
+        error: the kind of failure, or any exception, which is raised unchanged.
         retry_after: seconds that the provider asks to wait.
-        after: chunks that arrive before it fails.
-        seconds: how long that takes, on the script's clock.
+        after: chunks before the failure.
+        seconds: duration on the script's clock.
     """
 
     error: FailureKind | Exception
@@ -56,19 +56,19 @@ Part = Line | Sequence[Line] | Callable[[Call], Line]
 
 
 class Script:
-    """What each target says, call after call; its `perform` and `aperform` are for `drive` and `adrive`.
+    """Answers of each target, call after call; pass `perform` or `aperform` to `drive` or `adrive`.
 
-    A part is one line, or several of which the last repeats, or a function of the call. A line is a text, `Says`,
-    `Fails` or a `Reply`. Every call is recorded in `calls`, in order. Safe to use from many threads.
+    A part is one line, or several of which the last repeats, or a function of the call. A line is a text, `Says`, `Fails` or a `Reply`.
+    Every call is recorded in `calls`, in order. Thread-safe.
 
     Parameters:
         parts: target name -> its part.
-        clock: advanced by the seconds that the lines take.
-        otherwise: the part of every target that has none.
-        more: the same as `parts`, for names that are identifiers.
+        clock: advanced by the durations of the lines.
+        otherwise: part of targets without their own.
+        more: further parts as keywords, for names that are identifiers.
 
     Raises:
-        KeyError: from a call to a target that has no part.
+        KeyError: a target without a part is called.
 
     >>> from switchwise import FailureKind, Pool, Router, Target, View, drive
     >>> script = Script(opus=Fails(FailureKind.OVERLOADED), haiku=["hello there", "hello again"])
@@ -95,7 +95,7 @@ class Script:
 
     @property
     def called(self) -> list[str]:
-        """Names of the targets that were called, in order."""
+        """Names of the called targets, in order."""
         return [call.target.name for call in self.calls]
 
     def perform(self, call: Call) -> Iterator[Any]:
@@ -103,7 +103,7 @@ class Script:
         yield from self._played(self._next(call))
 
     async def aperform(self, call: Call) -> AsyncIterator[Any]:
-        """As `perform`, giving way to other tasks before each item."""
+        """As `perform`, yielding to other tasks before each item."""
         for item in self._played(self._next(call)):
             await asyncio.sleep(0)
             yield item

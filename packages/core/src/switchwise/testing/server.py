@@ -1,4 +1,4 @@
-"""A server on 127.0.0.1 that sends given responses word for word: for formats of single servers."""
+"""A server on 127.0.0.1 that sends given responses unchanged, for the formats of particular servers."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Said = Mapping[str, Any] | Sequence[Mapping[str, Any] | str]
 
 
 class ScriptedServer:
-    """Answers every POST with the next of `answers`, the last one again and again. Safe for many threads.
+    """Answer every POST with the next of `answers`, repeating the last one. Thread-safe.
 
     Parameters:
-        answers: what it says, in order.
+        answers: responses in order.
 
-    `requests` are the bodies that it was sent.
+    `requests` has the received bodies.
 
     >>> import urllib.request
     >>> with ScriptedServer({"object": "chat.completion"}) as server:
@@ -39,7 +39,7 @@ class ScriptedServer:
         """Base URL for OpenAI clients.
 
         Raises:
-            RuntimeError: it does not run.
+            RuntimeError: the server is not running.
         """
         if self._server is None:
             raise RuntimeError("the server does not run: use it as a context manager")

@@ -14,10 +14,10 @@ from switchwise.testing import material
 
 
 def check_plans(policy: Policy, pool: Pool) -> None:
-    """A plan says how many, when and why; what it chooses is one of the answers that it was given, the best one first.
+    """A plan states number, time and reason; it returns the given answers, the best one first.
 
     Raises:
-        AssertionError: it does not; the message says in which way.
+        AssertionError: it breaks the contract; the message gives the reason.
     """
     for view in material.views():
         for before in material.shortlists(pool):

@@ -92,7 +92,7 @@ def _by_library(library: Any, schema: Schema, formats: bool) -> Check:
         path = list(map(str, getattr(error, "instance_path", ())))
         message = getattr(error, "message", str(error))
         if path[-1:] == ["type"] or path[-2:-1] == ["type"]:
-            message = f"{_short(error.instance)} is no type; the types are {', '.join(_TYPES)}"  # type: ignore[attr-defined]
+            message = f"{_short(error.instance)} is not a type; the types are {', '.join(_TYPES)}"  # type: ignore[attr-defined]
         raise ConfigurationError(f"JSON schema: {_at('.'.join(path), message)}") from None
 
     def check(value: Any) -> str | None:
@@ -145,7 +145,9 @@ def _refuse(schema: Any, root: Mapping[str, Any], place: str) -> None:
     if isinstance(schema, bool):
         return
     if not isinstance(schema, Mapping):
-        raise ConfigurationError(f"JSON schema: {_at(place, f'{_short(schema)} is no schema: give an object, true or false')}")
+        raise ConfigurationError(
+            f"JSON schema: {_at(place, f'{_short(schema)} is not a schema: give an object, true or false')}"
+        )
     for word, value in schema.items():
         where = _below(place, word)
         if word in _NOTES or (word == "$id" and not place):
@@ -311,7 +313,7 @@ _TAKES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: (
             value in _TYPES if isinstance(value, str) else _words(value) and bool(value) and set(value) <= set(_TYPES)
         ),
-        f"is no type; the types are {', '.join(_TYPES)}",
+        f"is not a type; the types are {', '.join(_TYPES)}",
     ),
     "enum": (lambda value: isinstance(value, list | tuple), "is not a list of values"),
     "const": (lambda _: True, ""),

@@ -1,1 +1,1 @@
-"""Replies, their record and their events."""
+"""Replies, their decision record and their events."""

@@ -1,4 +1,4 @@
-"""The decision as a record in `response_metadata["switchwise"]`: it travels with the message through state and checkpoints."""
+"""The decision record in `response_metadata["switchwise"]`, which the message keeps in state and checkpoints."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _set = object.__setattr__  # no need to validate ours
 
 
 def stamped(message: M, outcome: Outcome) -> M:
-    """A copy of `message` with the record.
+    """Return a copy of `message` with the record.
 
-    A copy, because the message may also lie in a response cache. It is what `model_copy(update=...)` makes, in a quarter of
-    the time. For streams: stamp one chunk only, since merging chunks joins their strings.
+    A copy, because the message may also be in a response cache. Same as `model_copy(update=...)`, in a quarter of the time. For streams:
+    add it to one chunk only, since merging chunks joins their strings.
     """
     metadata = {**message.response_metadata, KEY: record_of(outcome)}
     copied = object.__new__(type(message))
@@ -31,7 +31,7 @@ def stamped(message: M, outcome: Outcome) -> M:
 
 
 def unstamped(messages: list[BaseMessage]) -> list[BaseMessage]:
-    """The messages without their records, which differ each time; the same list where there are none."""
+    """Return the messages without their records, which differ each time; the same list if there are none."""
     if not any(KEY in message.response_metadata for message in messages):
         return messages
     return [
@@ -43,13 +43,13 @@ def unstamped(messages: list[BaseMessage]) -> list[BaseMessage]:
 
 
 def target_of(message: AIMessage) -> str:
-    """The target that gave a message; empty: it carries no record."""
+    """The target of a message; empty without a record."""
     record = message.response_metadata.get(KEY)
     return str(record.get("target", "")) if isinstance(record, dict) else ""
 
 
 def answer(message: AIMessage, outcome: Outcome) -> AIMessage:
-    """A whole message with the decision, and before its text what a reader was shown of a reply that it continues."""
+    """Return the whole message with the record, and with the shown text of a reply that it continues."""
     message, call = stamped(message, outcome), outcome.attempt.call
     if call.broken is None or not (shown := call.continued):
         return message
@@ -66,5 +66,6 @@ def answer(message: AIMessage, outcome: Outcome) -> AIMessage:
 
 
 def signal_of(broken: Broken) -> AIMessageChunk:
-    """An empty chunk whose `response_metadata` tells that the reply starts again or is continued. A list: chunks are added up, and lists append."""
+    """Return an empty chunk whose `response_metadata` signals that the reply starts again or continues; as a list, since merging chunks
+    appends lists."""
     return AIMessageChunk(content="", response_metadata={broken.signal: [broken.details]})

@@ -1,6 +1,6 @@
-"""LangChain's v3 event streams, routed: the events of the chosen target, and none of those of a target that failed.
+"""Route LangChain's v3 event streams: the events of the chosen target, without those of failed targets.
 
-This protocol is in beta in LangChain; whatever depends on it stands here.
+This protocol is in beta in LangChain; all code that depends on it is in this module.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FINISH = "message-finish"
 
 
 def routed(events: Iterator[Event]) -> ChatModelStream:
-    """A stream of `events`, which are drawn as the consumer asks for them; nothing is decided before the first one."""
+    """Return a stream of `events`, pulled by the consumer; nothing is decided before the first one."""
     stream = ChatModelStream()
 
     def pump() -> bool:
@@ -36,7 +36,7 @@ def routed(events: Iterator[Event]) -> ChatModelStream:
 
 
 class Routed(AsyncChatModelStream):
-    """A stream of `events`, which are produced in a task of its own from the first time that somebody reads."""
+    """A stream of `events`, produced in a separate task from the first read."""
 
     def __init__(self, events: AsyncGenerator[Event, None]) -> None:
         super().__init__()

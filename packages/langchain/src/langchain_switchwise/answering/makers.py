@@ -1,4 +1,4 @@
-"""Who made a message: the model that was called, or another one that a middleware inside asked in its place."""
+"""Find the model that made a message: the called one, or another one called by an inner middleware."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _DATED = re.compile(r"[-@:](?:\d{8}|\d{4}-\d{2}-\d{2}|\d{3,4}|latest)(?:-v\d+(?:
 
 
 def maker_of(message: AIMessage, called: Native, natives: Iterable[Native], pool: Pool) -> Target | None:
-    """The target that made a message, where it was another one than was called; None: the one that was, as far as the message says.
+    """The target that made a message, if not the called one; None if it was the called one, by its metadata.
 
-    A message of another provider is another's. Of the same provider, one that names another model is, where both models are known: aliases
-    and deployments have names of their own.
+    A message of another provider is another target's. With the same provider, so is one that names another known model: aliases and
+    deployments have other names.
 
     Parameters:
-        message: complete.
-        called: who was chosen.
-        natives, pool: all that may be chosen.
+        message: a complete message.
+        called: the called model.
+        natives, pool: all models and targets.
     """
     metadata = message.response_metadata
     provider, model = metadata.get("model_provider") or "", metadata.get("model_name") or metadata.get("model") or ""
@@ -41,7 +41,7 @@ def maker_of(message: AIMessage, called: Native, natives: Iterable[Native], pool
 
 
 def _akin(one: str, other: str) -> bool:
-    """Whether two names stand for one model: as a provider dates it, or behind its maker's name."""
+    """Return whether two names are of one model: with a date, or with its maker's prefix."""
     one, other = (_DATED.sub("", name.rpartition("/")[2]) for name in (one, other))
     return not one or not other or one == other
 

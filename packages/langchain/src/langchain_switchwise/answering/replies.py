@@ -1,4 +1,4 @@
-"""What a native model gave back, read into the core's nouns: usage, text, tool calls, and whether a stream was complete."""
+"""Convert results of native models to the core's replies: usage, text, tool calls, and completeness of a stream."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SHORT, _LONG = "ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"
 _PROMPT = frozenset(["audio", "cache_creation", "cache_read", _SHORT, _LONG])
 _ANSWER = frozenset(["audio", "reasoning"])
 _WHOLE = frozenset(["token_usage", "usage"])
-"""What is in the metadata of answers that did not come as a stream, whatever LangChain does inside `invoke`."""
+"""Metadata keys of answers that were not streamed, whatever LangChain does inside `invoke`."""
 _MARKERS = frozenset(name for dialect in DIALECTS for name in dialect.ends.fields)
 _UNDER_WAY = ("in_progress", "queued")
 
@@ -34,7 +34,7 @@ def reply_of(
     raw: Any = None,
     headers: Mapping[str, str] | None = None,
 ) -> Reply:
-    """The reply that a message is, which `complete` has checked and found the end of; `raw` is what it came in, if not by itself."""
+    """Convert a message, checked by `complete`, to a reply; `raw` is its container, if any."""
     content = message.content
     return Reply(
         content if isinstance(content, str) else str(message.text),
@@ -49,7 +49,7 @@ def reply_of(
 
 
 def _end(message: AIMessage, dialect: Dialect) -> EndReason:
-    """Why an answer ended, in the words of its dialect."""
+    """The end reason of an answer, by its dialect."""
     metadata, calls = message.response_metadata, bool(message.tool_calls)
     if dialect is OTHER:
         return end_of_any(metadata, calls)
@@ -57,11 +57,11 @@ def _end(message: AIMessage, dialect: Dialect) -> EndReason:
 
 
 def usage_of(message: AIMessage) -> Usage | None:
-    """Tokens of a message; None: the provider did not say.
+    """Tokens of a message; None if unknown.
 
-    LangChain's own count loses what it has no field for: cache reads of DeepSeek and Moonshot, the passes of an Anthropic answer that
-    took several. Where the message carries what the provider told, that fills the gap. An answer from LangChain's own response cache has
-    a `total_cost` of 0: nothing was consumed.
+    LangChain's own count lacks some fields: cache reads of DeepSeek and Moonshot, the passes of a multi-pass Anthropic answer. If the
+    message has the provider's usage, that is used. An answer from LangChain's own response cache has a `total_cost` of 0: no tokens were
+    used.
     """
     counted: Mapping[str, Any] | None = message.usage_metadata
     if counted and counted.get("total_cost") == 0:
@@ -77,7 +77,7 @@ def usage_of(message: AIMessage) -> Usage | None:
 
 
 def _fullest(usage: Usage | None, reported: Any) -> Usage | None:
-    """What LangChain counted, or what the provider told where that says more."""
+    """LangChain's count, or the provider's usage if that has more."""
     if reported and (usage is None or usage.cache_read_tokens is None or "iterations" in reported):
         more = read_usage(reported)
         if more is not None and (usage is None or more.cache_read_tokens is not None):
@@ -86,7 +86,7 @@ def _fullest(usage: Usage | None, reported: Any) -> Usage | None:
 
 
 def _plain(counted: Mapping[str, Any] | None) -> Usage | None:
-    """What LangChain counted, where that is all there is to it: most answers, in a third of the time; None: look closer."""
+    """LangChain's count, if it is sufficient: most answers, in a third of the time; None if not."""
     if not counted:
         return None
     prompt, answer = counted["input_tokens"], counted["output_tokens"]
@@ -105,24 +105,24 @@ def _plain(counted: Mapping[str, Any] | None) -> Usage | None:
 
 
 def complete(message: AIMessage, chunks: Sequence[Any] | None = None, marked: bool = True, alone: bool = False) -> EndReason:
-    """Check that a message is an answer: a stream came to its end, by its provider's marker or by a usage record where that is sent last; and it
-    says something, or at least ends.
+    """Check that a message is complete: its stream ended, by the provider's marker or a final usage record, and it has content or an end
+    reason.
 
-    Neither the SDKs nor LangChain notice a stream that ends early without an error, nor an answer without choices. An answer that did not come as
-    a stream needs no marker.
+    Neither the SDKs nor LangChain detect a stream that ends early without an error, or an answer without choices. An unstreamed answer
+    needs no marker.
 
     Parameters:
-        message: what the stream added up to; LangChain may stream inside `invoke`.
-        chunks: of the stream; None: not known.
-        marked: its server says where streams end, or it is not known.
-        alone: there is no other target. Then an empty message of a model that says nothing of its answers is passed on, as without a router.
+        message: the merged message; LangChain may stream inside `invoke`.
+        chunks: chunks of the stream; None: unknown.
+        marked: whether its server marks the end of streams, or this is unknown.
+        alone: there is no other target: then an empty message of a model without metadata is passed on, as without a router.
 
     Returns:
-        Why it ended.
+        The end reason.
 
     Raises:
         IncompleteStream: the marker of a provider that always sends one is missing, or there is neither content nor an end.
-        TargetError: the provider says that the answer failed.
+        TargetError: the provider reports that the answer failed.
     """
     metadata = message.response_metadata
     dialect = dialect_of_maker(metadata.get("model_provider", ""), metadata)
@@ -148,10 +148,10 @@ def _closes(chunks: Sequence[Any]) -> bool:
 
 
 def merged(chunks: Sequence[AIMessage]) -> AIMessage:
-    """The message that the chunks of a stream add up to.
+    """Merge the chunks of a stream.
 
     Raises:
-        IncompleteStream: there is none.
+        IncompleteStream: there are no chunks.
     """
     if not chunks:
         raise IncompleteStream("the stream ended before its first chunk")
@@ -167,9 +167,9 @@ def merged(chunks: Sequence[AIMessage]) -> AIMessage:
 
 
 def _running(counts: Sequence[UsageMetadata]) -> bool:
-    """Whether each chunk told the prompt again: then its counts are those of the answer so far, and LangChain's sum is too much.
+    """Return whether the chunks have running totals: then LangChain's sum is too large.
 
-    Servers that speak OpenAI's protocol do so (vLLM's `continuous_usage_stats`, xAI, Perplexity); OpenAI itself counts once, at the end.
+    Servers with OpenAI's protocol do so (vLLM's `continuous_usage_stats`, xAI, Perplexity); OpenAI itself counts once, at the end.
     """
     prompts = {count["input_tokens"] for count in counts}
     answers = [count["output_tokens"] for count in counts]
@@ -177,7 +177,7 @@ def _running(counts: Sequence[UsageMetadata]) -> bool:
 
 
 class HoldUntilContent:
-    """Holds back what a stream begins with as long as it says nothing: until its first word another target may take over.
+    """Hold back the beginning of a stream until its first content: until then another target may take over.
 
     Streams begin with a role, with usage, with an empty block; some providers fail only then.
     """
@@ -189,7 +189,7 @@ class HoldUntilContent:
         self._open = False
 
     def let(self, chunk: Any) -> list[Any]:
-        """What may be shown now that `chunk` has come."""
+        """Return the chunks to show after `chunk`."""
         if self._open:
             return [chunk]
         self._held.append(chunk)
@@ -199,13 +199,13 @@ class HoldUntilContent:
         return self.rest()
 
     def rest(self) -> list[Any]:
-        """What is still held back, at the end of a stream that was complete."""
+        """Return the held chunks, at the end of a complete stream."""
         held, self._held = self._held, []
         return held
 
 
 class CallNumbers:
-    """Numbers the tool calls of a stream: some servers number every call 0, so that LangChain would join what belongs to several.
+    """Number the tool calls of a stream: some servers number every call 0, so that LangChain would merge them.
 
     A new id begins a new call; pieces without an id belong to the latest with their number.
     """
@@ -238,9 +238,9 @@ _CALLS = frozenset(["tool_use", "tool_call", "tool_call_chunk", "input_json_delt
 
 
 def says_something(chunk: Any) -> bool:
-    """Whether a chunk, or an event of the v3 protocol, shows a reader anything of the answer.
+    """Return whether a chunk, or an event of the v3 protocol, has visible content.
 
-    Pieces of a tool call do not: half a call is of use to nobody, so calls wait until they are whole, or words come.
+    Pieces of a tool call do not count: calls wait until they are complete or text arrives.
     """
     if isinstance(chunk, dict) and "event" in chunk:
         return chunk["event"] == "content-block-delta" and (chunk.get("delta") or {}).get("type") in _WORDS
@@ -253,7 +253,9 @@ def says_something(chunk: Any) -> bool:
 
 
 def has_tokens(chunk: Any) -> bool:
-    """Whether a chunk, or an event of the v3 protocol, holds a piece of the answer, shown or not: pieces of tool calls count, empty chunks do not."""
+    """Return whether a chunk, or an event of the v3 protocol, has a piece of the answer, visible or not: pieces of tool calls count,
+    empty chunks do not.
+    """
     if isinstance(chunk, dict) and "event" in chunk:
         return bool(chunk["event"] == "content-block-delta")
     return says_something(chunk) or bool(getattr(chunk, "tool_call_chunks", None) or chunk.content)
@@ -264,7 +266,7 @@ def _has_words(block: Mapping[str, Any]) -> bool:
 
 
 def token_text(said: Any) -> str:
-    """The text of what a handler is told of an answer: a token, blocks of content, or an event of the v3 protocol."""
+    """The text of a handler's argument: a token, blocks of content, or an event of the v3 protocol."""
     if isinstance(said, str):
         return said
     if isinstance(said, dict):

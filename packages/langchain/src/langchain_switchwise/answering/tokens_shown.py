@@ -1,8 +1,9 @@
-"""Notices that a reader was shown tokens of an answer, though the caller asked for it whole.
+"""Detect that tokens of an answer are shown to a reader although the caller asked for the whole answer.
 
-LangChain turns `invoke` into a stream where somebody listens: LangGraph's `stream_mode="messages"`, `astream_events`, v3 events, a handler with
-`on_llm_new_token`. If such an answer breaks off after some words, another target must not begin again: they would be shown twice. Where several
-targets are called at once, the first that says something is shown, and the others are stopped before a reader sees a word of theirs.
+LangChain turns `invoke` into a stream if there is a listener: LangGraph's `stream_mode="messages"`, `astream_events`, v3 events, a
+handler with `on_llm_new_token`. If such an answer breaks off after some text, another target must not start again: text would be shown
+twice. If several targets are called at once, the first one with content is shown, and the others are stopped before any of their text is
+shown.
 """
 
 from __future__ import annotations
@@ -22,14 +23,16 @@ _SILENT = BaseCallbackHandler.on_llm_new_token
 
 
 class OutOfTheRace(BaseException):
-    """Stops a call whose words may not be shown, as another target's are. Not an Exception: LangChain would log it as an error of ours."""
+    """Raised to stop a call whose text may not be shown, because another target's is. Not an Exception: LangChain would log it as our
+    error.
+    """
 
 
 class TokensShown(BaseCallbackHandler):
-    """Detects that part of an answer is about to be shown. It runs before the handlers that show it.
+    """Callback handler that detects that part of an answer is about to be shown; it runs before the handlers that show it.
 
     Parameters:
-        hear: receives each chunk with content; False: it may not be shown, and the call is stopped.
+        hear: called with each chunk with content; returns False if it may not be shown: the call is stopped.
     """
 
     run_inline = True
@@ -42,19 +45,19 @@ class TokensShown(BaseCallbackHandler):
 
     @property
     def ignore_chat_model(self) -> bool:
-        """Starts are no matter."""
+        """Ignore starts."""
         return True
 
     def on_llm_new_token(self, token: Any, *, chunk: Any = None, **kwargs: Any) -> None:  # noqa: ARG002
-        """A chunk of the answer has come."""
+        """Handle a chunk of the answer."""
         message = getattr(chunk, "message", None)
         if token or (message is not None and has_tokens(message)):
             tokens_came()
-        if says_something(message) if message is not None else token:  # of a message in blocks, the token is the blocks
+        if says_something(message) if message is not None else token:  # for a message in blocks, the token is the blocks
             self._tell(token)
 
     def on_stream_event(self, event: Any, **kwargs: Any) -> None:  # noqa: ARG002
-        """An event of the v3 protocol has come."""
+        """Handle an event of the v3 protocol."""
         if has_tokens(event):
             tokens_came()
         if says_something(event):
@@ -68,7 +71,7 @@ class TokensShown(BaseCallbackHandler):
 
 
 def before(handler: BaseCallbackHandler, callbacks: Any) -> Any:
-    """Callbacks (a list of handlers, a manager, or None) with a handler before them."""
+    """Return callbacks (a list of handlers, a manager, or None) with a handler before them."""
     if not isinstance(callbacks, BaseCallbackManager):
         return [handler, *(callbacks or ())]
     manager = callbacks.copy()
@@ -78,7 +81,7 @@ def before(handler: BaseCallbackHandler, callbacks: Any) -> Any:
 
 
 def anybody_reads(*callbacks: Any) -> bool:
-    """Whether any of these callbacks (lists of handlers, or managers) shows tokens as they come; tracers only keep them."""
+    """Return whether any of these callbacks (lists of handlers, or managers) shows tokens; tracers only record them."""
     return any(map(_reads, (handler for given in callbacks if given for handler in handlers_of(given))))
 
 

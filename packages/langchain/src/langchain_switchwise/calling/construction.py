@@ -1,7 +1,7 @@
-"""What a `ChatSwitchwise` is made of: by this its router is built, and this goes along when it is pickled, but never a key.
+"""Constructor arguments of a `ChatSwitchwise`: they build its router and are pickled, without keys.
 
-A copy in the same process shares the router: budgets, breakers and what was learned hold for all of it. Another process makes
-a router of its own from the same parts, with an empty memory; `Router.dump` and `load` carry that over.
+A copy in the same process shares the router with its budgets, circuits and learned state. Another process builds its own router from the
+same parts, with empty state; `Router.dump` and `load` transfer it.
 
 Native models differ. Those of OpenAI cannot be pickled at all, those of Anthropic with their key in plain sight, until their
 first call. So a model that has a key (a `SecretStr`) is written as its class and settings, and finds it in the environment again.
@@ -29,12 +29,12 @@ from switchwise.prompt_cache.cache_hints import CacheHints
 _SECRETS = (SecretStr, SecretBytes)
 _TELLING = ("auth", "cookie", "key", "secret", "token")
 _MADE_AGAIN = frozenset(["profile", "metadata", "callbacks", "tags", "rate_limiter", "cache"])
-"""Fields that LangChain leaves out of a dump and its constructors take; others that it leaves out are clients."""
+"""Constructor fields that LangChain excludes from a dump; other excluded fields are clients."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The arguments of a `ChatSwitchwise` besides its models and LangChain's own fields."""
+    """The arguments of a `ChatSwitchwise`, except its models and LangChain's own fields."""
 
     router: Router | None = None
     verify: Verifier | None = None
@@ -45,10 +45,10 @@ class Parts:
     on_broken: OnBroken | None = None
 
     def router_for(self, natives: Mapping[str, Native]) -> Router:
-        """The router that was given, or the default chain over these models.
+        """Return the given router, or the default one over these models.
 
         Raises:
-            ConfigurationError: both are asked for, or the router's pool is another one.
+            ConfigurationError: arguments of both are given, or the router's pool has other names.
         """
         if self.router is None:
             pool = pool_of(natives.values(), self.catalog)
@@ -76,7 +76,7 @@ class Parts:
 
 
 def refuse_misplaced(models: object, options: Mapping[str, Any]) -> None:
-    """Raise `ConfigurationError` for settings that each model keeps for itself, and for one model in place of several."""
+    """Raise `ConfigurationError` for settings that belong to the models, and for a single model."""
     if misplaced := sorted({"cache", "custom_get_token_ids"} & options.keys()):
         raise ConfigurationError(f"{', '.join(misplaced)}: set it on the models, each of which keeps its own")
     if not models and (one := options.get("model") or options.get("model_name")):
@@ -87,7 +87,7 @@ Packed = BaseChatModel | tuple[type[BaseChatModel], dict[str, Any]]
 
 
 def packed(model: BaseChatModel) -> Packed:
-    """A chat model as it may be pickled: itself, or its class and settings, where it has a key.
+    """Prepare a chat model for pickling: itself, or its class and settings if it has a key.
 
     Raises:
         TypeError: there may be a key among its headers.
@@ -106,17 +106,17 @@ def packed(model: BaseChatModel) -> Packed:
 
 
 def _has_key(model: BaseChatModel) -> bool:
-    """Whether it holds a key, or a client that it made for itself does (ChatNVIDIA's)."""
+    """Return whether it, or its own client (ChatNVIDIA's), has a key."""
     made = (model.__pydantic_private__ or {}).values()
     held = [*vars(model).values(), *(value for each in made for value in getattr(each, "__dict__", {}).values())]
     return any(isinstance(value, _SECRETS) for value in held)
 
 
 def unpacked(packed: Packed) -> BaseChatModel:
-    """The chat model again.
+    """Restore a chat model.
 
     Raises:
-        Exception: as its class does where it does not find its key.
+        Exception: raised by its class if the key is missing.
     """
     if isinstance(packed, tuple):
         cls, settings = packed

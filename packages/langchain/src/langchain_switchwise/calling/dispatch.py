@@ -1,4 +1,4 @@
-"""Decide, then call the chosen model's own public method: the one way through which every entry point goes."""
+"""Decide, then call the chosen model's own public method; used by every entry point."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from switchwise.prompt_cache.cache_hints import CacheHints
 
 
 class Dispatch:
-    """What stands behind a `ChatSwitchwise`, and behind everything that is derived from it.
+    """The models and router of a `ChatSwitchwise` and of everything derived from it.
 
     Parameters:
         models: the chat models by target name.
-        parts: what chooses among them is made of these.
-        shared_settings: settings that all models were built with, for the traces.
+        parts: the arguments of which the router is built.
+        shared_settings: common settings of the models, for traces.
     """
 
     __slots__ = ("_adapter", "_local", "_natives", "_parts", "_views", "limiter", "router", "shared_settings")
@@ -58,10 +58,10 @@ class Dispatch:
         return self._natives
 
     def sharing(self, limiter: BaseRateLimiter | None, local: RunnableConfig | None) -> Dispatch:
-        """One that shares all with this one but the fields of its chat model.
+        """Return a copy that shares everything except the fields of its chat model.
 
         Parameters:
-            limiter: asked before each attempt; None: only the models' own.
+            limiter: rate limiter used before each attempt; None: only the models' own.
             local: callbacks, tags and metadata of every call; None: none.
         """
         other = object.__new__(Dispatch)
@@ -71,15 +71,15 @@ class Dispatch:
         return other
 
     def __copy__(self) -> Dispatch:
-        """The same: a router is a service, and what it counts holds for every copy of a model."""
+        """Return itself: a router is a service shared by all copies of a model."""
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Dispatch:
-        """The same, as above."""
+        """Return itself, as `__copy__`."""
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """What another process makes one of again: see `parts`."""
+        """Pickle the parts, from which another process builds it."""
         if self._parts.router is not None:
             raise TypeError(
                 "cannot pickle a ChatSwitchwise with router=: its memory is shared; make it in the process that uses it"
@@ -89,7 +89,7 @@ class Dispatch:
         return _again, (keys, self._parts, dict(self.shared_settings), self.limiter, self._local)
 
     def call(self, door: Door, request: Request) -> Any:
-        """The whole answer, as the door gives it."""
+        """Return the whole answer, in the door's form."""
         run = (performer := self.performer(door, request)).begin(self.router)
         with root_run(performer, run) as config:
             shown = list(drive(run, performer.perform, context=config))
@@ -103,7 +103,7 @@ class Dispatch:
         return door.finish(run.outcome, shown[-1] if shown else None)
 
     def stream(self, door: Door, request: Request) -> Generator[Any, None, None]:
-        """The answer as it comes; what closes it waits until the decision can be written on it."""
+        """Yield the answer; its last item waits until the decision record is known."""
         run = (performer := self.performer(door, request)).begin(self.router)
         closing_item = Closing(door)
         with (
@@ -137,27 +137,27 @@ class Dispatch:
         stop: list[str] | None = None,
         schema: AnswerSchema | None = None,
     ) -> Request:
-        """What a caller passes, parsed once.
+        """Parse the arguments of a call.
 
         Parameters:
             prompt: a string, messages, or a prompt value.
-            config: LangChain's; what is around it (a graph, a chain) counts too.
-            given: the keyword arguments of the call.
+            config: LangChain's config, merged with that of the enclosing graph or chain.
+            given: keyword arguments of the call.
             stop: stop sequences.
-            schema: that the answer must follow.
+            schema: schema of the answer.
         """
         return parsed(prompt, self._with_local(settled(config)), given, stop, schema)
 
     def inside(self, prompt: Sequence[BaseMessage], config: RunnableConfig, given: Mapping[str, Any]) -> Request:
-        """As `request`, for what stands inside an agent; the config is what `surrounding` gives, or more."""
+        """As `request`, inside an agent; the config is an extension of `surrounding`."""
         return parsed(prompt, self._with_local(config), given)
 
     def view(self, request: Request) -> View:
-        """The request as the policies see it."""
+        """The view of the request."""
         return self._views.view(request)
 
     def performer(self, door: Door, request: Request) -> Performer:
-        """What makes the calls of a request."""
+        """Return the performer of a request's calls."""
         streamed = door.is_last is not None or anybody_reads(request.config.get("callbacks"))
         view = self._views.view(request, streamed)
         if self.router.cache is not None:
@@ -169,7 +169,7 @@ class Dispatch:
 
 
 class Closing:
-    """Holds back the item that closes a stream; those before it go on at once."""
+    """Hold back the last item of a stream; earlier ones pass at once."""
 
     __slots__ = ("_held", "_is_last", "last")
 
@@ -179,7 +179,7 @@ class Closing:
         self.last: Any = None
 
     def take(self, item: Any) -> list[Any]:
-        """What may be shown now that `item` has come."""
+        """Return the items to show after `item`."""
         held = [self.last] if self._held else []
         self.last, self._held = item, self._is_last(item)
         return held if self._held else [*held, item]
@@ -198,7 +198,7 @@ def _again(
 
 @asynccontextmanager
 async def _closed(perform: APerform) -> AsyncGenerator[APerform, None]:
-    """`perform`, whose calls are over when the caller goes away: an abandoned stream ends then, not when it is collected."""
+    """Wrap `perform` so that an abandoned stream ends at once, not when it is garbage collected."""
     begun: list[Any] = []
 
     def noted(call: Call) -> AsyncIterator[Any]:

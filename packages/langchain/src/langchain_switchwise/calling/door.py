@@ -1,18 +1,18 @@
-"""The ways to call a chat model, one row each: how the target is called, and what the caller gets when the run is finished.
+"""The ways to call a chat model, one row each: the target's method, and the result for the caller.
 
-| door | the target's method | the caller gets |
+| door | target's method | result for the caller |
 |---|---|---|
 | `INVOKE` | `invoke` | the message with the decision |
 | `STREAM` | `stream` | the chunks; the last one carries the decision |
-| `PARSE` | `invoke` | the answer as its parser gives it |
-| `PARSE_STREAM` | `stream` | the answer as far as it can be parsed, as it grows |
+| `PARSE` | `invoke` | the parsed answer |
+| `PARSE_STREAM` | `stream` | the parsed part of the answer, as it grows |
 | `GENERATE` | `generate` | the target's own `LLMResult`, with the decision in its message |
 | `EVENTS` | `stream_events`, version v3 | the events; the closing one carries the decision |
 
 Rules:
-1. `open` and `aopen` yield what may be shown, then the complete `Reply`; only they touch the target.
-2. An answer that its parser refuses is judged like any other; only if it is accepted, the caller gets the parser's error.
-3. Nothing of a stream is shown before its first word, so that until then another target may take over.
+1. `open` and `aopen` yield items to show, then the complete `Reply`; only they call the target.
+2. An answer with a parsing error is judged like others; if it is accepted, the caller gets the parser's error.
+3. A stream is not shown before its first content, so that until then another target may take over.
 """
 
 from __future__ import annotations
@@ -51,18 +51,18 @@ from switchwise.observe.decision_record import record_of
 
 
 class PreparedCall(NamedTuple):
-    """A call that is ready to be made.
+    """A prepared call.
 
     Parameters:
         runnable: the target, with tools or schema bound.
         messages: the prompt in its dialect.
-        config: of this attempt.
-        settings: of the call, in the target's words.
-        witness: has seen the message behind a parsed answer; None: the answer is the message.
-        marked: its server says where streams end, or it is not known.
-        alone: there is no other target.
-        heard: the headers of its answer, as far as they are heard.
-        records: a response cache may keep its answer.
+        config: config of this attempt.
+        settings: settings adapted to the target.
+        witness: captures the message of a parsed answer; None: the answer is the message.
+        marked: whether its server marks the end of streams, or this is unknown.
+        alone: whether there is no other target.
+        heard: headers of its answer, if captured.
+        records: whether a response cache may store its answer.
     """
 
     runnable: Any
@@ -76,12 +76,12 @@ class PreparedCall(NamedTuple):
     records: bool = False
 
     def reply(self, answer: Any, chunks: list[Any] | None = None, first_chunk: float | None = None) -> Reply:
-        """The reply of a finished call, checked to be complete.
+        """Return the reply of a finished call, checked to be complete.
 
         Parameters:
-            answer: the message, or what was parsed from it.
-            chunks: of a stream, where they are those of the message.
-            first_chunk: seconds until something was shown.
+            answer: the message, or the parsed answer.
+            chunks: chunks of a stream, if they are those of the message.
+            first_chunk: seconds until the first content was shown.
 
         Raises:
             IncompleteStream: its provider's terminal marker is missing.
@@ -93,10 +93,10 @@ class PreparedCall(NamedTuple):
         return reply_of(message, end, first_chunk, headers=None if self.heard is None else self.heard.headers)
 
     def unparsed(self, error: Exception) -> Unparsed:
-        """What stands for the answer that a parser refuses.
+        """Return a placeholder for an answer that cannot be parsed.
 
         Raises:
-            Exception: the error itself, where it is the model's: then no message has come.
+            Exception: the error itself, if it is the model's and there is no message.
         """
         if self.witness is None or self.witness.message is None:
             raise error
@@ -108,13 +108,13 @@ class Door:
     """One way to call a chat model.
 
     Parameters:
-        open: makes a call; yields what may be shown, then the reply.
+        open: makes a call; yields items to show, then the reply.
         aopen: the same, asynchronously.
-        finish: (outcome, last item or None) -> what the caller gets; of a stream, what is left to show.
-        is_last: whether an item closes a stream, so that it waits for the decision; None: not a stream.
-        signals: the items that tell a reader of a reply that broke off and starts again, or is continued; None: the protocol cannot take back
-            what was shown, so that the run ends.
-        text_of: the text of an item or token that was shown, for another target to continue; empty: there is nothing to continue.
+        finish: function of the outcome and the last item (or None) that returns the result; for a stream, the remaining items.
+        is_last: returns whether an item ends a stream, so that it waits for the decision; None: not a stream.
+        signals: items that signal a broken reply that starts again or continues; None: the protocol cannot retract shown text, so the run
+            ends.
+        text_of: text of a shown item or token, for another target to continue; empty: nothing to continue.
     """
 
     open: Callable[[PreparedCall], Iterator[Any]]
@@ -126,14 +126,14 @@ class Door:
 
 
 class Unparsed:
-    """In the place of a parsed answer: the error of the parser. The message is judged first; if it is accepted, the error is raised."""
+    """Placeholder of a parsed answer with the parser's error, which is raised if the message is accepted."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
 
 
 class _Reading:
-    """A stream on its way through: what has come, how soon, and what may be shown of it."""
+    """Read a stream: its chunks, its time to first content, and the items to show."""
 
     __slots__ = ("_begun", "_first", "_hold", "_numbers", "items")
 
@@ -144,7 +144,7 @@ class _Reading:
         streaming()
 
     def take(self, item: Any) -> list[Any]:
-        """What may be shown now that `item` has come."""
+        """Return the items to show after `item`."""
         if self._first is None:
             self._first = perf_counter() - self._begun
         if has_tokens(item):
@@ -154,7 +154,7 @@ class _Reading:
         return self._hold.let(item)
 
     def end(self, call: PreparedCall, answer: Any, chunks: list[Any] | None = None) -> list[Any]:
-        """What is left to show of a complete stream, and its reply."""
+        """Return the remaining items of a complete stream, and its reply."""
         reply = call.reply(answer, chunks, self._first)
         if call.records and chunks is not None:
             reply = replace(reply, pieces=tuple(chunks))
@@ -277,7 +277,7 @@ async def _aevents(call: PreparedCall) -> AsyncIterator[Any]:
 
 
 def _unbound(call: PreparedCall) -> tuple[Any, dict[str, Any]]:
-    """The chat model in a binding of tools, and the arguments for its `generate`: bindings have no such method."""
+    """The chat model of a tool binding, and the arguments for its `generate`, which bindings lack."""
     model, config, settings = call.runnable, call.config, call.settings
     while isinstance(model, RunnableBinding):
         binding: Any = model
@@ -295,7 +295,7 @@ def _message(result: LLMResult) -> AIMessage | None:
     return generation.message if isinstance(generation, ChatGeneration) and isinstance(generation.message, AIMessage) else None
 
 
-# -- what the caller gets
+# -- results for the caller
 
 
 def _answer(outcome: Outcome, last: Any) -> AIMessage:  # noqa: ARG001  (the reply is the answer)
@@ -322,7 +322,7 @@ def _is_last_chunk(chunk: AIMessage) -> bool:
 
 
 def _last_chunk(outcome: Outcome, last: AIMessage) -> list[AIMessage]:
-    """Exactly one chunk may carry the decision: merging chunks joins their strings."""
+    """Add the decision to exactly one chunk: merging chunks joins their strings."""
     return [stamped(last if _is_last_chunk(last) else AIMessageChunk(content="", id=last.id), outcome)]
 
 
@@ -332,7 +332,7 @@ def _is_unparsed(answer: Any) -> bool:
 
 def _last_parsed(outcome: Outcome, last: Any) -> list[Any]:
     _parsed(outcome, last)
-    return []  # there is no message to write the decision on
+    return []  # there is no message for the decision
 
 
 def _is_last_event(event: Event) -> bool:
@@ -344,7 +344,7 @@ def _last_event(outcome: Outcome, last: Event | None) -> list[Event]:
 
 
 def _chunk_text(item: Any) -> str:
-    return str(item.text) if isinstance(item, AIMessageChunk) else ""  # a handler hears the same words as tokens
+    return str(item.text) if isinstance(item, AIMessageChunk) else ""  # handlers get the same text as tokens
 
 
 INVOKE = Door(_invoke, _ainvoke, _answer, text_of=token_text)

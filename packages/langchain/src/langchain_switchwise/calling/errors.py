@@ -1,4 +1,4 @@
-"""Which errors of a call are failures of its target, and which are the caller's own."""
+"""Distinguish failures of a target from errors of the caller."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _NO_CHUNKS = frozenset(["No generation chunks were returned", "No generations fo
 
 
 class Translated:
-    """Raises the target's failure that an error within reports, from that error; lets through what is none, bugs above all.
+    """Context manager that converts errors of a target to `TargetError`; other errors, such as bugs, propagate.
 
-    One object without state serves all calls: it is entered at every call, where a generator would cost a microsecond.
+    One stateless object serves all calls; a generator would cost a microsecond per call.
     """
 
     __slots__ = ()
 
     def __enter__(self) -> None:
-        """Nothing is needed."""
+        """Do nothing."""
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Look at the error, if there is one."""
+        """Convert the error, if there is one."""
         if not isinstance(error, Exception) or (trace is not None and _of_the_callers_own(trace)):
             return
         if type(error) is ValueError and str(error) in _NO_CHUNKS:
@@ -47,14 +47,14 @@ TRANSLATED = Translated()
 
 
 class NotAffordable(BudgetExceeded, ModelError):
-    """A budget is used up, as an error that LangChain's own retries leave alone (`is_retryable` is False)."""
+    """An exhausted budget, as an error that LangChain's retries do not retry (`is_retryable` is False)."""
 
 
 Errors = tuple[type[BaseException], ...] | Callable[[BaseException], bool]
 
 
 def unless_spent(given: Errors) -> Callable[[BaseException], bool]:
-    """The errors that are retried, but for a budget that is used up."""
+    """The retried errors, without exhausted budgets."""
 
     def retried(error: BaseException) -> bool:
         if isinstance(error, BudgetExceeded):
@@ -65,13 +65,13 @@ def unless_spent(given: Errors) -> Callable[[BaseException], bool]:
 
 
 def _has_no_choices(trace: TracebackType) -> bool:
-    """Whether LangChain took the first of no generations: the provider's list of choices was empty."""
+    """Return whether LangChain read the first of an empty list of generations: the provider returned no choices."""
     *_, (frame, _) = walk_tb(trace)
     return frame.f_globals.get("__name__") == "langchain_core.language_models.chat_models"
 
 
 def _of_the_callers_own(trace: TracebackType) -> bool:
-    """Whether an error comes from a callback handler, a response cache or a rate limiter: no target has failed then."""
+    """Return whether an error comes from a callback handler, a response cache or a rate limiter, not from a target."""
     caller = ""
     for frame, _ in walk_tb(trace):
         name = frame.f_code.co_name

@@ -1,10 +1,10 @@
-"""Makes a call: hands the request to the chosen native model, through that model's own public methods.
+"""Perform a call: pass the request to the chosen native model, through that model's own public methods.
 
 Rules:
 1. The native model's run is the only model's run of a call, as if it had been called directly; see `root_run` for the one around it.
-2. A request is adapted for each attempt, on copies; what the caller gave stays as it was.
-3. Only the target's own failures become `TargetError`; bugs, cancellation and graph control flow go on untouched.
-4. A reply that may yet be rejected, and whatever a verifier asks, is tagged `nostream`: LangGraph then shows none of it.
+2. A request is adapted for each attempt, on copies; the caller's objects are not changed.
+3. Only the target's own failures become `TargetError`; bugs, cancellation and graph control flow propagate.
+4. A reply that may still be rejected, and questions of verifiers, are tagged `nostream`: LangGraph does not show them.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ from switchwise.protocols.ask_text import prompt_of
 
 
 class Performer:
-    """Makes the calls of one request.
+    """Perform the calls of one request.
 
     Parameters:
         door: the way to call.
-        request: what the caller passes.
-        view: the request as the policies see it.
+        request: the parsed request.
+        view: the view of the request.
         natives: the models by target name.
         adapter: adapts the history.
-        limiter: asked before each attempt; None: none.
+        limiter: rate limiter used before each attempt; None: none.
 
-    `hear` receives what a reader sees of an answer that the caller wants whole: `Run.hear`.
+    `hear` (`Run.hear`) receives shown chunks of an answer that the caller requested whole.
     """
 
     __slots__ = ("_adapter", "_begun", "_door", "_limiter", "_natives", "_readers", "_request", "hear", "seen", "view")
@@ -103,14 +103,14 @@ class Performer:
         return run
 
     def beneath(self, callbacks: BaseCallbackManager) -> RunnableConfig:
-        """Make all further calls beneath the run that these callbacks are of; their config, which has no run id of its own."""
+        """Make all further calls children of the run of these callbacks; return their config, without a run id."""
         config: RunnableConfig = {**self._request.config, "callbacks": callbacks}
         config.pop("run_id", None)
         self._request = replace(self._request, config=config)
         return config
 
     def perform(self, call: Call) -> Iterator[Any]:
-        """Make a call, for `drive`: what may be shown of the answer, then the reply."""
+        """Make a call, for `drive`: yield items to show, then the reply."""
         if call.ask is not None:
             return self.ask(call)
         prepared = self._prepared(call)
@@ -133,7 +133,7 @@ class Performer:
                 yield self._timed(call, item) if isinstance(item, Reply) else item
 
     def first_chunk(self, call: Call) -> float | None:
-        """Seconds until a reader was shown something of an answer that the caller wants whole; None: nobody was."""
+        """Seconds until content was shown of an answer that the caller requested whole; None if none was shown."""
         reader = self._readers.get(id(call))
         return None if reader is None else reader.first
 
@@ -143,7 +143,8 @@ class Performer:
         return replace(item, first_chunk=first)
 
     def _own(self, prepared: PreparedCall) -> Iterator[Any]:
-        """A call that the caller brought a key, a time-out or a model name for: its failures teach nothing about others'."""
+        """Return whether the caller supplied a key, a timeout or a model name for this call: policies do not learn from its failures for
+        other callers."""
         with brought_along(prepared.settings):
             yield from self._door.open(prepared)
 
@@ -154,7 +155,7 @@ class Performer:
                     yield item
 
     def ask(self, call: Call) -> Iterator[Any]:
-        """Ask a question of a policy's or verifier's own."""
+        """Ask a question of a policy or verifier."""
         return INVOKE.open(self._question(call))
 
     async def aask(self, call: Call) -> AsyncIterator[Any]:
@@ -162,21 +163,21 @@ class Performer:
         async for item in INVOKE.aopen(self._question(call)):
             yield item
 
-    # -- what a call needs, for its target
+    # -- preparing a call for its target
 
     def adapted(self, call: Call, whole: bool = False) -> tuple[Native, list[BaseMessage], RunnableConfig, dict[str, Any]]:
-        """The model to call, the messages and the settings adapted to it, and the config of this attempt.
+        """Return the model to call, the messages and settings adapted to it, and the config of this attempt.
 
         Parameters:
-            call: who is asked.
-            whole: the request goes out as it is now; else an agent's own machinery will add to it.
+            call: the call.
+            whole: the request is complete; False: an agent will add to it.
         """
         request = self._request
         native, config = self._natives[call.target.name], request.config
         metadata = config["metadata"]
         if self.seen or native.model.callbacks:
             metadata = {**metadata, **run_metadata(call)}
-        if call.broken is not None:  # the readers of a graph see it beside each token
+        if call.broken is not None:  # shown with each token to readers of a graph
             metadata = {**metadata, call.broken.signal: call.broken.details}
         config = {**config, "metadata": metadata}
         if self._begun:
@@ -205,21 +206,21 @@ class Performer:
     def _warm(
         self, native: Native, messages: list[BaseMessage], settings: dict[str, Any], whole: bool
     ) -> tuple[list[BaseMessage], dict[str, Any]]:
-        """Messages and settings with what lets its prompt cache be found again."""
+        """Return messages and settings with cache hints."""
         hint_writer, request, tools = self._adapter.hint_writer, self._request, self._request.tools
         named = "session" in self.view.named
         settings = hint_writer.settings(native, self.view.thread, named and not _keeps_answers(native.model), settings)
         mark = hint_writer.mark(native, settings)
         if mark is None or (tools is not None and marked_tools(tools.raw)):
             return messages, settings
-        parsed = request.schema is not None  # settings of a call do not get through LangChain's parsers with `include_raw`
+        parsed = request.schema is not None  # LangChain's parsers with `include_raw` drop settings of a call
         marked = hint_writer.messages(native, self.view.thread, messages, mark, whole=whole, end=parsed)
         if marked is None:
             return messages, settings
         return marked, settings if parsed else {**settings, MARK: mark}
 
     def _prepared(self, call: Call) -> PreparedCall:
-        """The target with tools or schema bound, and its prompt, config and settings."""
+        """Return the target with tools or schema bound, and its prompt, config and settings."""
         native, messages, config, settings = self.adapted(call, whole=True)
         heard = listen()
         marked, alone = call.target.can.marks_end is not False, len(self._natives) == 1
@@ -243,5 +244,5 @@ class Performer:
 
 
 def _keeps_answers(model: BaseChatModel) -> bool:
-    """Whether LangChain keeps a model's answers: by the whole prompt and all settings, in which nothing of ours may then differ."""
+    """Return whether LangChain caches a model's answers, by the whole prompt and all settings: then ours must not differ between calls."""
     return model.cache is not False and (get_llm_cache() is not None or model.cache is not None)

@@ -1,7 +1,7 @@
-"""A request of LangChain as a response cache sees it, and its answers given again.
+"""LangChain requests for the response cache, and the replay of stored answers.
 
-An answer is given again by a copy of the model that gave it, of a class that answers from what was kept: so every way to call it, its parsers, its
-callbacks and its traces are those of the model itself. LangChain's own caches keep working.
+A stored answer is returned by a copy of its model, of a class that answers from the store: so methods, parsers, callbacks and traces are
+those of the model itself. LangChain's own caches keep working.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from switchwise.nouns.exchange.recording import Stored
 from switchwise.response_cache.canonical import canonical
 
 _VARIES = frozenset(["id", "response_metadata", "usage_metadata", "chunk_position"])
-"""Fields of a message that differ from call to call, and that no provider is sent."""
+"""Fields of a message that differ between calls and are not sent to providers."""
 
 
 class RequestRecording:
     """One request; see `switchwise.nouns.exchange.recording.Recording`.
 
     Parameters:
-        request: what the caller passes.
+        request: the parsed request.
         natives: the models by target name.
         pool: the targets.
     """
@@ -41,13 +41,13 @@ class RequestRecording:
 
     @property
     def tools(self) -> Sequence[str]:
-        """Names of the tools; of one without a name (a provider's own), its type."""
+        """Names of the tools; for one without a name (a provider's own), its type."""
         tools = self._asked.tools
         return [] if tools is None else [_name(tool) for tool in tools]
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """Those of the call."""
+        """Settings of the call."""
         return self._asked.settings
 
     def parts(self, target: str) -> tuple[str, str] | None:
@@ -64,7 +64,7 @@ class RequestRecording:
         request = self._asked
         known = request.settings if request.tools is None else {**request.tools.options, **request.settings}
         if request.formatted and "response_format" not in known:
-            return None  # an agent binds its format itself, after us
+            return None  # an agent binds its format itself, later
         messages = [_plain(message) for message in request.messages]
         words = messages[-1]["content"] if messages and messages[-1]["type"] == "human" else None
         if isinstance(words, str):
@@ -85,7 +85,7 @@ class RequestRecording:
 
 
 def answering(native: Native, stored: Stored) -> BaseChatModel:
-    """A model that gives the stored answer, as the target's own would.
+    """Return a model that gives the stored answer like the target's own model.
 
     Raises:
         TargetError: the answer cannot be read.
@@ -105,7 +105,7 @@ def answering(native: Native, stored: Stored) -> BaseChatModel:
 
 @cache
 def _answering(cls: Any) -> Any:
-    """The class of a model, but that its answers are given instead of made."""
+    """A subclass of the model's class that returns stored answers."""
 
     class Answering(cls):  # type: ignore[misc]
         def _generate(self, *_: Any, **__: Any) -> ChatResult:
@@ -141,7 +141,7 @@ def _chunks(model: Any) -> list[ChatGenerationChunk]:
 
 
 def _free(message: AIMessage) -> AIMessage:
-    """A copy whose usage says that it cost nothing, as LangChain's own caches say it."""
+    """Return a copy whose usage shows zero cost, as in LangChain's own caches."""
     copied = message.model_copy(deep=True)
     if copied.usage_metadata or not isinstance(copied, AIMessageChunk) or copied.chunk_position == "last":
         usage = copied.usage_metadata or {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}

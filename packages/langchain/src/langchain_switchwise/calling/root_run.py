@@ -1,12 +1,12 @@
-"""One run for each logical call in the traces of LangChain, with the target's runs beneath it: the attempts, and the questions of policies and judges.
+"""One root run per logical call in LangChain's traces, with the runs of attempts and of questions as children.
 
 Rules:
-1. It is a chain's run: a chat model's run around another one would count tokens twice and show words twice.
-2. It is there only where somebody keeps runs: LangSmith, a tracer, a handler with `on_chain_start`. Readers of streams alone get none, and
-   see the target's run as if it had been called directly.
-3. It begins when the first decision is known. Its metadata say target, level, policy, reason and decision id, its tags the first three; at its end
-   a tracer's run has all that the decision record says, cost included, and its outputs are the answer and that record.
-4. `run_id` is the logical call's, so that feedback goes there; a `run_name` is the name of both.
+1. It is a chain's run: a chat model's run around another one would count tokens and show text twice.
+2. It exists only if runs are recorded: LangSmith, a tracer, a handler with `on_chain_start`. Otherwise readers of streams see the
+   target's run as if it had been called directly.
+3. It begins when the first decision is known. Its metadata have target, level, policy, reason and decision id, its tags the first three;
+   at its end a tracer's run has the whole decision record, including cost, and its outputs are the answer and the record.
+4. `run_id` is the id of the logical call, for feedback; a `run_name` is the name of both.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SILENT = BaseCallbackHandler.on_chain_start
 
 
 def root_run(performer: Performer, run: Run) -> AbstractContextManager[RunnableConfig]:
-    """Around the calls of `run`: gives the config for what is called beneath, and lets the performer use it."""
+    """Context manager around the calls of `run`: pass the config of child runs to the performer."""
     config, performer.seen = performer.config, anybody_sees(performer.config)
     return _root_run(performer, config, run) if performer.seen and anybody_keeps(config) else nullcontext(config)
 
@@ -79,7 +79,7 @@ def anybody_sees(config: RunnableConfig) -> bool:
 
 
 def anybody_keeps(config: RunnableConfig) -> bool:
-    """Whether somebody keeps the runs of calls with this config."""
+    """Return whether runs with this config are recorded."""
     from langchain_core.tracers import context
 
     given: Any = config.get("callbacks")
@@ -105,16 +105,16 @@ def _outputs(run: Run) -> dict[str, Any]:
 
 
 def _labels(config: RunnableConfig, run: Run) -> dict[str, Any]:
-    """Tags and metadata: those of the config hold for what is beneath too, those of the decision for this run alone."""
+    """Tags and metadata: those of the config apply to child runs too, those of the decision only to this run."""
     found: dict[str, Any] = {"inheritable_tags": config.get("tags"), "inheritable_metadata": config.get("metadata")}
-    if run.call is not None and run.call.ask is None:  # a question before the decision says nothing of it
+    if run.call is not None and run.call.ask is None:  # a question precedes the decision
         reason = reason_of(run.call)
         found |= {"local_tags": _words(reason), "local_metadata": _flat(reason)}
     return found
 
 
 def _complete(handlers: list[BaseCallbackHandler], run_id: str, run: Run) -> None:
-    """Put what is known at the end on the run that a tracer keeps."""
+    """Add the final record to the tracer's run."""
     record = record_of(run.outcome)
     for handler in handlers:
         kept = handler.run_map.get(run_id) if isinstance(handler, BaseTracer) else None

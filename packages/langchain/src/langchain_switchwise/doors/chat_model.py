@@ -77,7 +77,7 @@ class ChatSwitchwise(BaseChatModel):
 
     >>> from langchain_core.language_models import FakeListChatModel
     >>> strong, fast = FakeListChatModel(responses=["I think so."]), FakeListChatModel(responses=["Yes."])
-    >>> import warnings; warnings.simplefilter("ignore")  # nobody knows the price of a fake
+    >>> import warnings; warnings.simplefilter("ignore")  # a fake has no price
     >>> llm = ChatSwitchwise({"strong": strong, "fast": fast})
     >>> llm.invoke("Is it?", config={"configurable": {"switchwise_target": "fast"}}).content
     'Yes.'

@@ -91,7 +91,7 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
 
     >>> from langchain.agents import create_agent
     >>> from langchain_core.language_models import FakeListChatModel
-    >>> import warnings; warnings.simplefilter("ignore")  # nobody knows the price of a fake
+    >>> import warnings; warnings.simplefilter("ignore")  # a fake has no price
     >>> llm = ChatSwitchwise({"strong": FakeListChatModel(responses=["Sunny."])})
     >>> agent = create_agent(llm, [], middleware=[SwitchwiseMiddleware()])
     >>> agent.invoke({"messages": [("user", "How is the weather?")]})["messages"][-1].content

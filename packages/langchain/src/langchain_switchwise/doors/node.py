@@ -57,7 +57,7 @@ class SwitchwiseNode:
             the decision.
 
     >>> from langchain_core.language_models import FakeListChatModel
-    >>> import warnings; warnings.simplefilter("ignore")  # nobody knows the price of a fake
+    >>> import warnings; warnings.simplefilter("ignore")  # a fake has no price
     >>> llm = ChatSwitchwise({"strong": FakeListChatModel(responses=["Yes."]), "fast": FakeListChatModel(responses=["Yes."])})
     >>> SwitchwiseNode(llm)({"messages": [("user", "Plan it.")]})["switchwise_decision"]["target"]
     'strong'

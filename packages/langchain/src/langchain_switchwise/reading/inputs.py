@@ -1,4 +1,4 @@
-"""What a caller passes to a chat model, parsed once: the prompt, the config, the tools, the schema and the settings of the call."""
+"""Parse the arguments of a call once: the prompt, the config, the tools, the schema and the settings."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ from switchwise.policies.follow_decision import FOLLOW
 OURS = "switchwise_"
 DEADLINE, LIMITS = "switchwise_deadline", "switchwise_limits"
 _CONFIGURABLE_ONLY = tuple(f"{OURS}{word}" for word in ("target", "task", "tenant", "labels"))
-"""Arguments of a call, and names in `configurable`, for what `Scope` calls so."""
+"""Arguments of a call, and names in `configurable`, by field of `Scope`."""
 _MESSAGES = frozenset([HumanMessage, AIMessage, ToolMessage, SystemMessage, AIMessageChunk])
 _KEYS = frozenset(CONFIG_KEYS)
 _MOVED = frozenset(["model", "checkpoint_ns"])
-"""What LangChain copies from a config's `configurable` to its metadata."""
+"""Keys that LangChain copies from a config's `configurable` to its metadata."""
 
 
 def messages_of(prompt: LanguageModelInput) -> list[BaseMessage]:
-    """The input as a list of messages of its own.
+    """Convert the input to a new list of messages.
 
     Raises:
-        ValueError: it is no input of a chat model.
+        ValueError: it is not an input of a chat model.
     """
-    if type(prompt) is list and _MESSAGES.issuperset(map(type, prompt)):  # by far the most frequent, and quickly seen
+    if type(prompt) is list and _MESSAGES.issuperset(map(type, prompt)):  # by far the most frequent, checked first
         return prompt.copy()
     if isinstance(prompt, PromptValue):
         return prompt.to_messages()
@@ -58,9 +58,9 @@ def messages_of(prompt: LanguageModelInput) -> list[BaseMessage]:
 
 
 def settled(config: RunnableConfig | None) -> RunnableConfig:
-    """What `ensure_config` gives, but for the recursion limit; only to be read, and to make others of.
+    """Same as `ensure_config`, without the recursion limit; read-only, a base for other configs.
 
-    Where nothing is around and nothing has to be moved, its parts are not copied: that takes a third of the time.
+    Without a surrounding config, its parts are not copied, in a third of the time.
     """
     given = config or {}
     if var_child_runnable_config.get() or not _KEYS.issuperset(given) or None in given.values():
@@ -71,7 +71,7 @@ def settled(config: RunnableConfig | None) -> RunnableConfig:
 
 
 def surrounding() -> RunnableConfig:
-    """What `ensure_config()` gives, not copied: only to be read, and to make others of.
+    """Same as `ensure_config()`, not copied; read-only, a base for other configs.
 
     LangChain copies it again before a model sees it; to copy the callbacks alone takes 4 us.
     """
@@ -87,18 +87,18 @@ def surrounding() -> RunnableConfig:
 @fast_init
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a caller passes, parsed once; nothing of it is changed afterwards.
+    """Parsed arguments of a call; never changed afterwards.
 
     Parameters:
         messages: the prompt.
-        config: what `ensure_config` gives.
-        settings: of the call, as the caller writes them; each attempt sends a translated copy.
-        tools: to bind to the target; None: no tools.
-        schema: that the answer must follow; None: free text.
+        config: result of `ensure_config`.
+        settings: the caller's settings; each attempt sends a translated copy.
+        tools: tools to bind to the target; None: no tools.
+        schema: schema of the answer; None: free text.
         pin: the only target or role that may answer; empty: the router chooses.
-        follow: the target that a decision in a graph's state prefers; empty: no decision stands.
-        formatted: the caller asks for a response format of the provider's own.
-        deadline, limits: of this call, as in `Scope`; those of the config count where it says nothing.
+        follow: target preferred by a decision in a graph's state; empty: none.
+        formatted: the caller asks for a provider's own response format.
+        deadline, limits: as in `Scope`; default: those of the config.
     """
 
     messages: list[BaseMessage]
@@ -120,17 +120,17 @@ def parsed(
     stop: list[str] | None = None,
     schema: AnswerSchema | None = None,
 ) -> Request:
-    """The request that a caller's arguments make.
+    """Parse a caller's arguments to a request.
 
     Parameters:
         prompt: a string, messages, or a prompt value.
-        config: what `settled` or `surrounding` gives.
-        given: the keyword arguments of the call.
+        config: result of `settled` or `surrounding`.
+        given: keyword arguments of the call.
         stop: stop sequences.
-        schema: that the answer must follow.
+        schema: schema of the answer.
 
     Raises:
-        ValueError: the prompt is not one.
+            ValueError: the prompt is invalid.
     """
     messages = messages_of(prompt)
     if not given:
@@ -142,22 +142,22 @@ def parsed(
     tools = _tools(settings)
     response_format = settings.get("response_format")
     if tools and response_format is tools.options.get("response_format"):
-        settings.pop("response_format", None)  # it is bound with the tools
+        settings.pop("response_format", None)  # bound with the tools
     if stop is not None:
         settings["stop"] = stop
     return Request(messages, config, settings, tools, schema, pin, follow, response_format is not None, deadline, limits)
 
 
 def refuse_unknown(given: Mapping[str, Any], known: tuple[str, ...], elsewhere: tuple[str, ...] = ()) -> None:
-    """Refuse names that are nearly ours.
+    """Refuse misspelled names of ours.
 
     Parameters:
-        given: by name.
-        known: the names that mean something here.
-        elsewhere: names that mean something in the config only.
+        given: given values by name.
+        known: names allowed here.
+        elsewhere: names allowed only in the config.
 
     Raises:
-        ConfigurationError: the message says which was meant.
+        ConfigurationError: the message names the probable one.
     """
     for name in given:
         if name.startswith(OURS) and name not in known:
@@ -167,7 +167,7 @@ def refuse_unknown(given: Mapping[str, Any], known: tuple[str, ...], elsewhere: 
 
 
 def _tools(settings: dict[str, Any]) -> Tools | None:
-    """The tools of a call with the choice that goes with them, in whichever way they are given; taken out of `settings`."""
+    """Remove the tools of a call and their choice from `settings`, in any form, and return them."""
     tools = settings.pop("tools", None)
     if not tools:
         return None
@@ -182,7 +182,7 @@ def _tools(settings: dict[str, Any]) -> Tools | None:
 def run_config(
     callbacks: Callbacks, tags: list[str] | None, metadata: dict[str, Any] | None, run_name: str | None
 ) -> RunnableConfig:
-    """The config that a caller of `generate` gives in pieces."""
+    """The config from the separate arguments of `generate`."""
     given = RunnableConfig(callbacks=callbacks, tags=tags or [], metadata=metadata or {})
     if run_name is not None:
         given["run_name"] = run_name
@@ -190,5 +190,5 @@ def run_config(
 
 
 def for_prompt(config: RunnableConfig, run_id: uuid.UUID | None, number: int) -> RunnableConfig:
-    """The config of a prompt: the id of a run is unique, so the first one has it."""
+    """The config of a prompt: a run id is unique, so only the first prompt has it."""
     return config if run_id is None or number else {**config, "run_id": run_id}

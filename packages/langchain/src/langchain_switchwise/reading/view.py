@@ -1,7 +1,7 @@
-"""Messages and config, as the policies see them.
+"""Build the view of a call from its messages and config.
 
-Everything that says where in the work a call is made is read from `ensure_config(config)` at the public entry point: the
-callback manager's metadata lacks `configurable`, and a context variable lacks what was bound to the model.
+The scope is read from `ensure_config(config)` at the public entry point: the callback manager's metadata lacks `configurable`, and a
+context variable lacks what was bound to the model.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ UNNAMED = "sub-agent"
 
 
 class Views:
-    """Builds the view of each call; keeps per thread what it has read, so that only new messages are read.
+    """Build the view of each call; caches read messages per thread, so that only new ones are read.
 
     Parameters:
-        size: how many threads are kept.
+        size: most threads kept.
     """
 
     def __init__(self, size: int = 2_000) -> None:
@@ -40,7 +40,7 @@ class Views:
         """The view of a call.
 
         Parameters:
-            streamed: the answer is read as it comes.
+            streamed: the answer is streamed.
         """
         config, messages, tools, schema = request.config, request.messages, request.tools, request.schema
         metadata, configurable = config["metadata"], config["configurable"]
@@ -92,9 +92,9 @@ class Views:
         )
 
     def _agent(self, name: str | None, tenant: str, session: str, nest: str) -> str:
-        """The name of the agent that calls.
+        """The name of the calling agent.
 
-        One that has no name inherits that of the agent around it, so a name shared with the agent around counts as none.
+        An unnamed agent inherits the name of the enclosing one, so a name shared with that counts as none.
         """
         if not name:
             return _named_by(nest) if nest else "main"
@@ -105,13 +105,13 @@ class Views:
 
 
 def _is_around(pin: str) -> bool:
-    """Whether the run around the call is pinned so: a graph's pin reaches every model that is called in it, whatever its pool."""
+    """Return whether the pin is from the enclosing run: a graph's pin applies to every model called in it, for any pool."""
     around = var_child_runnable_config.get()
     return around is not None and (around.get("configurable") or {}).get("switchwise_target") == pin
 
 
 def _tenant(metadata: Mapping[str, Any], configurable: Mapping[str, Any]) -> str:
-    """Whose call it is: `switchwise_tenant`, else `tenant`, which is also a label."""
+    """The tenant of a call: `switchwise_tenant`, else `tenant`, which is also a label."""
     found = (
         configurable.get("switchwise_tenant")
         or metadata.get("switchwise_tenant")
@@ -122,13 +122,13 @@ def _tenant(metadata: Mapping[str, Any], configurable: Mapping[str, Any]) -> str
 
 
 def _named_by(nest: str) -> str:
-    """The name of a nested agent that did not say its own: that of the graph node which runs it."""
+    """The name of a nested agent without its own: that of the graph node which runs it."""
     name = nest.rpartition("|")[2].partition(":")[0]
     return name if name and name != "tools" else UNNAMED
 
 
 def _runs(runtime: Any) -> int:
-    """How often LangGraph has run this node before and had an error: a failure to reckon with."""
+    """Number of failed runs of this node by LangGraph, which count as failures."""
     info = getattr(runtime, "execution_info", None)
     return 0 if info is None else max(0, info.node_attempt - 1)
 

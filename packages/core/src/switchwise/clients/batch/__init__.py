@@ -1,10 +1,10 @@
-"""Calls that may wait: routed like any other, sent together to the providers' batch endpoints at half the price, fetched by id hours later.
+"""Deferred calls: routed like others, sent to the providers' batch endpoints at half the price, fetched by id hours later.
 
 | file | |
 |---|---|
 | `batches.py`, `asynchronous.py` | the front door, and the same for an event loop |
-| `worker.py` | sending, looking, taking in |
-| `ledger.py` | what is kept in the file, and who works on it |
+| `worker.py` | sending, polling, settling |
+| `ledger.py` | the file and its lock |
 | `flows.py` | deciding, judging and settling without waiting |
 | `openai.py`, `anthropic.py` | the providers' endpoints, behind `endpoint.py` |
 """

@@ -54,7 +54,7 @@ class AnthropicBatches:
             self._client.sync.messages.batches.cancel(batch)
 
     def find(self, key: str, total: int, since: float, known: Collection[str]) -> str | Found:
-        """A batch has no name of ours: those of the right size are looked into, once they have ended and show their custom ids."""
+        """Batches have no metadata: look for our custom ids in ended batches of the right size."""
         batches, unsure = self._client.sync.messages.batches, False
         for batch in batches.list(limit=100):
             if batch.created_at.timestamp() < since - 3_600:

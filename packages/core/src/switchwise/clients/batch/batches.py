@@ -1,4 +1,4 @@
-"""Calls that may wait, by the providers' batch endpoints.
+"""Deferred calls through the providers' batch endpoints.
 
 with Batches(clients, "batches.sqlite") as batches:
     for row in rows:
@@ -42,19 +42,20 @@ from switchwise.protocols.prompt import Message
 
 
 class Batches:
-    """Requests that may wait: decided by the router's policies when they are added, sent in one batch per target, fetched by id.
+    """Deferred requests: the router's policies decide when a request is added; requests are sent in one batch per target and fetched by
+    id.
 
-    A target takes part if its client speaks to OpenAI or Anthropic, or to a server of yours that speaks like them; budgets set aside and settle the price of a batch. A request
-    that failed, expired or was rejected by the verifier is decided again, knowing that, and sent to whom the policies say then.
+    A target takes part if its client calls OpenAI, Anthropic, or your own server with the same protocol; budgets reserve and settle the
+    batch price. A request that failed, expired or was rejected by the verifier is decided again with that attempt in view.
 
     Parameters:
-        clients: whose targets and router are used.
-        path: the file that the requests and their answers are kept in. One process at a time has it open.
-        late: what becomes of a request that is not answered within its hours: `fail`, or `call`: it is called at once, at the usual price.
+        clients: clients whose targets and router are used.
+        path: file of the requests and their answers. One process at a time may open it.
+        late: what to do with a request that is not answered in time: `fail`, or `call`: call it at once, at the usual price.
         clock: seconds since the epoch.
 
     Raises:
-        ConfigurationError: no client has a batch endpoint, the file is something else, or another process has it open.
+        ConfigurationError: no client has a batch endpoint, the file has another format, or another process has it open.
     """
 
     def __init__(
@@ -82,25 +83,25 @@ class Batches:
             self._ledger.over(row.n, "calling", False, {"error": "the process ended while it was called", "target": row.target})
 
     def add(self, messages: Sequence[Message], *, id: str | None = None, hours: float = 24.0, **options: Any) -> str:  # noqa: A002
-        """Take a request on: whom it goes to is decided, and what it may cost set aside. It is sent with `submit`.
+        """Add a request: choose its target and reserve its cost. `submit` sends it.
 
         Parameters:
             messages: the conversation, as for `Clients.complete`.
-            id: by which its answer is fetched; None: one is made.
-            hours: from now on until it is to be answered. Providers take up to 24 for a batch.
-            options: as for `Clients.complete`, but for `deadline` and `limits`, which are about calls that somebody waits for.
+            id: id of the request; None: a new one.
+            hours: hours until the answer is due. Providers take up to 24 for a batch.
+            options: as for `Clients.complete`, without `deadline` and `limits`, which are for immediate calls.
 
         Returns:
-            its id.
+            the id.
 
         Raises:
-            NoTarget, BudgetExceeded: nothing may be called.
-            ConfigurationError: the id is taken, or the request cannot be written down as JSON.
+            NoTarget, BudgetExceeded: no target may be called.
+            ConfigurationError: the id exists, or the request is not JSON.
         """
         return self.add_all([{"messages": messages, "id": id, "hours": hours, **options}])[0]
 
     def add_all(self, requests: Iterable[Mapping[str, Any]]) -> list[str]:
-        """As `add` for each, given as its keyword arguments: all of them, or none."""
+        """Call `add` for each item's keyword arguments; all are added, or none."""
         made: list[tuple[str, float, Call, dict[str, Any]]] = []
         with self._mutex:
             try:
@@ -108,7 +109,7 @@ class Batches:
                 numbers = self._ledger.add(
                     (name, due, call.target.name, request, noted(call)) for name, due, call, request in made
                 )
-            except BaseException:  # none of them is taken on
+            except BaseException:  # none of them is added
                 for _, _, call, _ in made:
                     self._flows.context().release(call)
                 raise
@@ -140,17 +141,16 @@ class Batches:
         return id or uuid.uuid4().hex, self._clock() + hours * 3_600, call, request
 
     def submit(self) -> Progress:
-        """Send all that waits, in one batch per target and hour of the deadline.
+        """Send all waiting requests, in one batch per target and hour of the deadline.
 
-        What a provider refuses is decided again, and sent to whom the policies say then. Whether one has a batch whose sending broke off is found out
-        with `poll`.
+        Requests that a provider refuses are decided again. `poll` finds out whether a provider has a batch whose sending broke off.
         """
         with self._mutex:
             self._worker.send()
             return self._ledger.progress()
 
     def poll(self) -> Progress:
-        """Look at every batch; take in the answers of those that have ended, cancel those that are late, send what is to be tried again."""
+        """Poll every batch: fetch the answers of ended ones, cancel late ones, send requests to be retried."""
         with self._mutex:
             self._worker.look()
             return self.submit()
@@ -158,10 +158,10 @@ class Batches:
     def wait(
         self, every: float = 60.0, timeout: float | None = None, sleep: Callable[[float], object] = time.sleep
     ) -> Progress:
-        """Poll until nothing is open, or for `timeout` seconds.
+        """Poll until no request is open, or for `timeout` seconds.
 
         Parameters:
-            every: seconds between two looks.
+            every: seconds between polls.
         """
         until = None if timeout is None else self._clock() + timeout
         while (progress := self.poll()).open and (until is None or self._clock() < until):
@@ -169,10 +169,10 @@ class Batches:
         return progress
 
     def result(self, id: str) -> BatchResult | None:  # noqa: A002
-        """The answer to a request, or why there is none; None: neither is known yet.
+        """Return the result of a request; None if it is still open.
 
         Raises:
-            ConfigurationError: there is no such request.
+            ConfigurationError: the id is unknown.
         """
         row = self._ledger.row(id)
         if row is None:
@@ -180,30 +180,30 @@ class Batches:
         return self._result(row) if row.over else None
 
     def results(self) -> Iterator[BatchResult]:
-        """All that is known so far, in the order in which the requests were added."""
+        """Yield the finished results, in the order in which the requests were added."""
         return map(self._result, self._ledger.rows("state IN ('done', 'failed')"))
 
     def forget(self, ids: Iterable[str] | None = None) -> int:
-        """Remove requests that are over from the file, with their answers; how many.
+        """Remove finished requests and their answers from the file; return their number.
 
         Parameters:
-            ids: which; None: all that are over.
+            ids: ids to remove; None: all finished ones.
         """
         return self._ledger.forget(ids)
 
     def cancel(self) -> Progress:
-        """Give up all that is open: what waits has failed at once; batches are cancelled, and what they have done until then is taken in with `poll`."""
+        """Cancel all open requests: waiting ones fail at once; batches are cancelled, and `poll` fetches what they finished until then."""
         with self._mutex:
             self._worker.cancel()
             return self._ledger.progress()
 
     @property
     def progress(self) -> Progress:
-        """How many requests are where."""
+        """Return the number of requests in each state."""
         return self._ledger.progress()
 
     def close(self) -> None:
-        """Let go of the file. What was set aside for requests that are not sent yet is given back; the rest stays counted with its bound."""
+        """Close the file. Reservations of unsent requests are cancelled; the others stay counted with their bound."""
         with self._mutex:
             for row in () if self._ledger.closed else self._ledger.rows("state = 'waiting'"):
                 self._worker.give_back(row.n)
@@ -235,7 +235,7 @@ class Batches:
 
 
 def endpoint_of(client: Client) -> Endpoint | None:
-    """The batch endpoint behind a client; None: it has none. A server that nobody knows counts as the provider whose protocol it speaks."""
+    """The batch endpoint of a client; None if it has none. An unknown server counts as the provider of its protocol."""
     if isinstance(client, AnthropicClient) and client.served_by == "anthropic":
         return AnthropicBatches(client)
     if isinstance(client, OpenAIClient) and client.served_by == "openai":

@@ -1,4 +1,4 @@
-"""The port to a provider's batch endpoint: send, poll, fetch, cancel, and find a batch again whose sender died."""
+"""Interface of a provider's batch endpoint: send, poll, fetch, cancel, and find a batch whose sender died."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from switchwise.nouns.call import Call
 from switchwise.nouns.errors import FailureKind, TargetError
 
 NOT_RUN = "not run"
-"""In place of an answer: the provider did not begin with the request, through no fault of its own."""
+"""In place of an answer: the provider did not start the request, which is not a failure."""
 Answer = Mapping[str, Any] | TargetError | str
 """The JSON of an answer, a failure, or `NOT_RUN`."""
 
 
 class NotSent(Exception):
-    """A batch was certainly not sent; the cause is why."""
+    """Raised if a batch was certainly not sent; `__cause__` has the reason."""
 
 
 class Found(Enum):
-    """Whether a batch that we may have sent is there."""
+    """Whether the provider has a batch whose sending is uncertain."""
 
     NOT_THERE = "not there"
     UNSURE = "unsure"
@@ -39,41 +39,41 @@ class Endpoint(Protocol):
     most_bytes: int
 
     def send(self, key: str, requests: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
-        """Send a batch; its id.
+        """Send a batch and return its id.
 
         Parameters:
-            key: our name of it, by which `find` knows it again.
+            key: our name of the batch, for `find`.
             requests: (custom id, body).
 
         Raises:
-            NotSent: it failed before the batch was made. After any other error the provider may have it.
+            NotSent: it failed before the batch was created. After any other error the provider may have it.
         """
 
     def ended(self, batch: str) -> bool:
-        """Whether the provider is done with it."""
+        """Return whether the batch has ended."""
 
     def answers(self, batch: str, ids: Sequence[str]) -> Iterator[tuple[str, Answer]]:
-        """What came of each request of a batch that has ended, by custom id.
+        """Return the result of each request of an ended batch, by custom id.
 
         Parameters:
             ids: the custom ids of all its requests, in the order in which they were sent.
         """
 
     def cancel(self, batch: str) -> None:
-        """Ask the provider to stop; what is done is kept. Harmless where it has ended."""
+        """Ask the provider to stop; finished requests are kept. No effect on an ended batch."""
 
     def find(self, key: str, total: int, since: float, known: Collection[str]) -> str | Found:
-        """The id of the batch that was sent with `key`.
+        """Find the id of the batch sent with `key`.
 
         Parameters:
-            total: its requests.
-            since: when we were about to send it, in seconds since the epoch.
-            known: ids of batches that are others of ours.
+            total: number of its requests.
+            since: time just before sending, in seconds since the epoch.
+            known: ids of our other batches.
         """
 
 
 def body_of(client: Client, call: Call, params: Mapping[str, Any]) -> dict[str, Any]:
-    """The body of a request, as JSON: what the SDK would send, without what is for the SDK alone."""
+    """The JSON body of a request, as the SDK would send it."""
     arguments = client.arguments(client.sync, call, params, False)
     extra = arguments.pop("extra_body", None) or {}
     for name in ("timeout", "extra_headers", "extra_query", "stream"):
@@ -83,7 +83,7 @@ def body_of(client: Client, call: Call, params: Mapping[str, Any]) -> dict[str, 
 
 
 def failed(error: Mapping[str, Any] | None, status: int | None = None) -> TargetError:
-    """The failure behind an error of a request."""
+    """Convert an error of a request to a failure."""
     body = error or {}
     inner = body.get("error", body)
     kind, retry_after = classify(status, body)
@@ -92,5 +92,5 @@ def failed(error: Mapping[str, Any] | None, status: int | None = None) -> Target
 
 
 def expired(what: str) -> TargetError:
-    """The batch ended before the request was begun: it costs nothing."""
+    """The failure of a request whose batch ended before it started: no cost."""
     return TargetError(FailureKind.TIMEOUT, what, billable=False)

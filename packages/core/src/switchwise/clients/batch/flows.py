@@ -1,11 +1,11 @@
 """The flow of a call in parts, with hours between them: deciding, judging, settling.
 
-Nothing of a part lives in memory alone: a decision is written down as JSON (`noted`) and made again from it (`Flows.call`), in whatever process.
+No part lives in memory alone: a decision is stored as JSON (`noted`) and restored from it (`Flows.call`), in any process.
 
 Rules:
-1. All requirements of the router's chain hold; what a policy must ask a model first, it asks at once.
+1. All requirements of the router's chain hold; questions of policies to models are asked at once.
 2. Policies about the next minutes (`momentary`: load, health, rate limits) are not asked, and learn nothing: the answer comes hours later.
-3. What sets something aside (budgets) does so at the price of a batch, and settles with what the batch cost. Nobody else learns.
+3. Reserving policies (budgets) reserve at the batch price, and settle with the cost of the batch. Other policies do not learn.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class Flows:
     """Decisions and settlements of one router over its clients.
 
     Parameters:
-        clients: whose router decides.
-        able: names of the targets that have a batch endpoint.
+        clients: clients whose router decides.
+        able: names of the targets with a batch endpoint.
     """
 
     def __init__(self, clients: Clients, able: frozenset[str]) -> None:
@@ -59,11 +59,11 @@ class Flows:
         return self._clients.router
 
     def context(self) -> FlowContext:
-        """What is needed where nothing is decided."""
+        """Context of flows without a decision."""
         return self.begin(View())[1]
 
     def begin(self, view: View) -> tuple[View, FlowContext]:
-        """The view of a request that may wait at the moment its step begins, and what its flow needs."""
+        """Return the view of a deferred request at the start of its step, and the context of its flow."""
         view, context = self.router.begin(view)
         parts = [part for part in (*self.router.policies, self.router.verify) if not getattr(part, "momentary", False)]
         reservers = Reservers(parts)
@@ -80,32 +80,32 @@ class Flows:
         )
 
     def _wall(self, view: View, shortlist: Shortlist) -> Shortlist:
-        if view.needs.tier != BATCH:  # a question, which is put at once
+        if view.needs.tier != BATCH:  # a question, asked at once
             return shortlist
         return shortlist.require(lambda target: target.name in self._able, "it has no batch endpoint")
 
     def view(self, asked: Mapping[str, Any]) -> tuple[View, Prompt]:
-        """A request as the policies see it, and as it is sent."""
+        """Return the view of a request, and its prompt."""
         prompt, scope = Prompt(**asked["prompt"]), Scope(**asked["scope"])
         view = self._clients.views.view(prompt, scope, asked["target"])
         return replace(view, needs=replace(view.needs, tier=BATCH), prefix=None, recording=None), prompt
 
     def admitted(self, view: View, context: FlowContext, prompt: Prompt, attempts: Sequence[Attempt] = ()) -> Call | Outcome:
-        """The call to make, with what it may cost set aside; or the best rejected answer, where nothing is left to call.
+        """Return the call to make, with its cost reserved; or the best rejected answer if no target is left.
 
         Raises:
-            NoTarget, BudgetExceeded: nothing may be called.
-            AllTargetsFailed: everything that may be called failed.
+            NoTarget, BudgetExceeded: no target may be called.
+            AllTargetsFailed: every target that may be called failed.
         """
         return self._driven(_admitted(view, context, tuple(attempts)), context, prompt)
 
     def judged(self, attempt: Attempt, context: FlowContext, prompt: Prompt) -> Attempt:
-        """The attempt with the verifier's verdict; as it is where there is none, or where it was the last resort."""
+        """Return the attempt with the verifier's verdict; unchanged without a verifier, or as the last resort."""
         if context.verify is None or attempt.reply is None or len(attempt.call.shortlist.targets) < 2:
             return attempt
         view = replace(
             attempt.call.view, needs=replace(attempt.call.view.needs, tier="")
-        )  # what a verifier asks for is asked at once
+        )  # questions of a verifier are asked at once
         opinion = context.verify(view, attempt.reply)
         if not isinstance(opinion, Verdict):
             flow = heard(opinion, name_of(context.verify), view, context, judged=attempt.target)
@@ -113,7 +113,7 @@ class Flows:
         return replace(attempt, verdict=opinion)
 
     def _driven(self, flow: Steps[T], context: FlowContext, prompt: Prompt) -> T:
-        """Run a flow; the questions that it puts are asked at once."""
+        """Run a flow; ask its questions at once."""
         run: Any = Run(_ended(flow), context.clock, context.observers)
         for _ in drive(run, lambda call: self._clients.perform(call, prompt)):
             pass
@@ -126,12 +126,12 @@ class Flows:
         """The target of that name.
 
         Raises:
-            ConfigurationError: the pool has it no longer.
+            ConfigurationError: the target is no longer in the pool.
         """
         pool = self.router.pool
         if name not in pool.names:
             raise ConfigurationError(
-                f"a batch was sent to {name!r}, which is no target of this router: add it until its answers are fetched"
+                f"a batch was sent to {name!r}, which is not a target of this router: add it until its answers are fetched"
             )
         return pool[name]
 
@@ -140,7 +140,7 @@ class Flows:
         return self._clients.by_target[name]
 
     def call(self, view: View, decision: Mapping[str, Any]) -> Call:
-        """The call of a decision that was written down."""
+        """Restore the call of a stored decision."""
         pool = self.router.pool
         view = view.begun(decision["now"], decision["seed"])
         target, names = self.target(decision["names"][0]), frozenset(decision["names"])
@@ -150,7 +150,7 @@ class Flows:
         return Call(target, view, shortlist, None, False, 0.0, decision["deciding"], decision["note"])
 
     def attempts(self, view: View, tried: Sequence[Mapping[str, Any]]) -> tuple[Attempt, ...]:
-        """The earlier attempts at a request."""
+        """Restore the earlier attempts of a request."""
         return tuple(self._attempt(view, each) for each in tried)
 
     def _attempt(self, view: View, kept: Mapping[str, Any]) -> Attempt:
@@ -171,7 +171,7 @@ class Flows:
 
 
 class _Ended(NamedTuple):
-    """What a flow came to, as the outcome of a run: nothing of it is shown."""
+    """Result of a flow, in the form of an outcome."""
 
     value: Any
     reply: None = None
@@ -182,14 +182,14 @@ def _ended(flow: Steps[T]) -> Steps[Any]:
 
 
 def asked(prompt: Prompt, scope: Scope, target: str) -> dict[str, Any]:
-    """A request as JSON."""
+    """Convert a request to JSON."""
     words = {name: getattr(prompt, name) for name in _PROMPT}
     where = {name: getattr(scope, name) for name in ("session", "agent", "task", "tenant")}
     return {"prompt": words, "scope": {**where, "labels": dict(scope.labels)}, "target": target}
 
 
 def noted(call: Call) -> dict[str, Any]:
-    """A decision as JSON: of its reasons, the one that settled it."""
+    """Convert a decision to JSON, with the deciding reason."""
     decider = call.shortlist.decider
     return {
         "seed": call.view.seed,
@@ -204,7 +204,7 @@ def noted(call: Call) -> dict[str, Any]:
 
 
 def tried(attempt: Attempt) -> dict[str, Any]:
-    """An attempt as JSON."""
+    """Convert an attempt to JSON."""
     error, verdict = attempt.error, attempt.verdict
     return {
         "target": attempt.target.name,
@@ -222,10 +222,10 @@ def tried(attempt: Attempt) -> dict[str, Any]:
 
 
 def read(client: Client, raw: Mapping[str, Any], tier: str = BATCH) -> Reply:
-    """The reply in the JSON of an answer, which is priced by `tier`.
+    """Read the reply from the JSON of an answer, priced by `tier`.
 
     Raises:
-        TargetError: it is no answer.
+        TargetError: it is not an answer.
     """
     assembly = client.assembly()
     assembly.raw = dict(raw)
@@ -235,7 +235,7 @@ def read(client: Client, raw: Mapping[str, Any], tier: str = BATCH) -> Reply:
 
 
 def attempt_of(call: Call, client: Client, answer: Mapping[str, Any] | TargetError, sent: float, now: float) -> Attempt:
-    """The attempt that an answer, or a failure, ends."""
+    """Build the attempt from an answer or a failure."""
     if not isinstance(answer, TargetError):
         try:
             return answered(call, sent, now, read(client, answer), now - sent)
@@ -248,7 +248,7 @@ def settle(attempt: Attempt, context: FlowContext, ours: bool) -> None:
     """Let budgets settle and observers see an attempt.
 
     Parameters:
-        ours: this process set its cost aside; else another one did, where it stays counted with its bound.
+        ours: this process reserved its cost; else another one did, where it stays counted with its bound.
     """
     learn: Callable[[Attempt], None] = context.learn if ours else count
     try:

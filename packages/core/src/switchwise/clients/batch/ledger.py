@@ -1,16 +1,17 @@
-"""The SQLite file of waiting requests: what was sent is known even if the process dies.
+"""The SQLite file of deferred requests: sent batches are known even if the process dies.
 
 | state of a request | |
 |---|---|
-| `waiting` | in no batch: it was added, or is to be tried again |
-| `sent` | in a batch: its row in `batches` says whether the provider has it |
-| `calling` | nobody answered in time, and it is being called at once |
-| `done`, `failed` | over |
+| `waiting` | not in a batch: added, or to be retried |
+| `sent` | in a batch: its row in `batches` shows whether the provider has it |
+| `calling` | late, and called at once |
+| `done`, `failed` | finished |
 
 Rules:
-1. One process at a time has a file open: a second database (`<file>.lock`) is held locked, and the system lets go of it when the process dies.
+1. One process at a time has a file open: it locks a second database (`<file>.lock`), and the system releases the lock when the process
+   dies.
 2. What is about to happen is written before it happens: a batch has its key in the file before it is sent, a result before anybody sees it.
-3. A request moves from one state to the next once: whoever comes second changes nothing.
+3. Each transition of a request happens once: a second writer changes nothing.
 """
 
 from __future__ import annotations
@@ -46,12 +47,12 @@ class Row(NamedTuple):
 
     Parameters:
         n, id: its number here, and the caller's id.
-        state, due: see the table above; when it is to be answered, in seconds since the epoch.
-        target, batch: whom it went to, and in which batch (our key).
+        state, due: see the table above; deadline of the answer, in seconds since the epoch.
+        target, batch: its target, and the key of its batch.
         asked: messages, options and scope.
         decision: when, by which seed and why the target was chosen.
         tried: earlier attempts.
-        result: what came of it.
+        result: its result.
     """
 
     n: int
@@ -67,7 +68,7 @@ class Row(NamedTuple):
 
     @property
     def over(self) -> bool:
-        """Nothing more comes of it."""
+        """Whether the request is finished."""
         return self.state in ("done", "failed")
 
 
@@ -87,10 +88,10 @@ class Ledger:
     """The file.
 
     Parameters:
-        path: made with its folder if it is not there.
+        path: created with its folder if missing.
 
     Raises:
-        ConfigurationError: another process has it open, or it is something else.
+        ConfigurationError: another process has it open, or it has another format.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -112,7 +113,7 @@ class Ledger:
             raise
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file and release its lock."""
         with self._mutex:
             self.closed = True
             self._base.close()
@@ -120,7 +121,7 @@ class Ledger:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, which is on the disk when it ends."""
+        """One transaction, durable when it ends."""
         if os.getpid() != self._process:
             raise ConfigurationError(
                 f"Batches({str(self.path)!r}) was opened in another process: open it in the one that uses it"
@@ -137,10 +138,10 @@ class Ledger:
     # -- requests --------------------------------------------------------------------------------------------------
 
     def add(self, requests: Iterable[tuple[str, float, str, Mapping[str, Any], Mapping[str, Any]]]) -> list[int]:
-        """Write new requests down, as (id, due, target, asked, decision); their numbers.
+        """Store new requests, as (id, due, target, asked, decision); return their numbers.
 
         Raises:
-            ConfigurationError: an id is there already.
+            ConfigurationError: an id exists already.
         """
         numbers = []
         with self._writing() as base:
@@ -158,11 +159,11 @@ class Ledger:
         return numbers
 
     def decided(self, n: int, target: str, decision: Mapping[str, Any], after: float) -> None:
-        """Note whom a waiting request is to go to, and when at the earliest."""
+        """Store the target of a waiting request, and its earliest time."""
         self._change(n, "waiting", "target = ?, decision = ?, after = ?", target, json.dumps(decision), after)
 
     def again(self, n: int, state: str, tried: Sequence[Mapping[str, Any]]) -> bool:
-        """Let a request wait again; False: it was not in `state`."""
+        """Set a request to waiting; False if it was not in `state`."""
         return self._change(
             n,
             state,
@@ -171,11 +172,11 @@ class Ledger:
         )
 
     def calling(self, n: int, state: str, tried: Sequence[Mapping[str, Any]]) -> bool:
-        """A request is called at once from now on; False: it was not in `state`."""
+        """Set a request to calling; False if it was not in `state`."""
         return self._change(n, state, "state = 'calling', tried = ?", json.dumps(tried))
 
     def over(self, n: int, state: str, good: bool, result: Mapping[str, Any]) -> bool:
-        """Write down how a request ended; False: it was not in `state`."""
+        """Store the end of a request; False if it was not in `state`."""
         return self._change(n, state, "state = ?, result = ?", "done" if good else "failed", json.dumps(result))
 
     def _change(self, n: int, state: str, what: str, *values: Any) -> bool:
@@ -183,7 +184,7 @@ class Ledger:
             return base.execute(f"UPDATE requests SET {what} WHERE n = ? AND state = ?", (*values, n, state)).rowcount == 1  # noqa: S608
 
     def forget(self, ids: Iterable[str] | None) -> int:
-        """Remove requests that are over; None: all of them. How many."""
+        """Remove finished requests (None: all) and return their number."""
         which = "state IN ('done', 'failed')"
         with self._writing() as base:
             if ids is None:
@@ -208,18 +209,18 @@ class Ledger:
             yield from map(_row, found)
 
     def row(self, name: str) -> Row | None:
-        """The request of that id."""
+        """The request with that id."""
         return next(self.rows("id = ?", name), None)
 
     def progress(self) -> Progress:
-        """How many are where."""
+        """Number of requests in each state."""
         with self._mutex:
             return _progress(self._base)
 
     # -- batches ---------------------------------------------------------------------------------------------------
 
     def sending(self, key: str, target: str, numbers: Sequence[int], since: float, due: float) -> None:
-        """A batch of these waiting requests is about to be sent."""
+        """Store that a batch of these waiting requests is about to be sent."""
         with self._writing() as base:
             base.execute(
                 "INSERT INTO batches (key, target, since, due, total) VALUES (?, ?, ?, ?, ?)",
@@ -230,22 +231,22 @@ class Ledger:
             )
 
     def sent(self, key: str, batch: str) -> None:
-        """The provider has it, under this id."""
+        """Store the provider's id of a batch."""
         with self._writing() as base:
             base.execute("UPDATE batches SET id = ? WHERE key = ?", (batch, key))
 
     def batch_over(self, key: str) -> None:
-        """Nothing more comes of a batch."""
+        """Store that a batch is finished."""
         with self._writing() as base:
             base.execute("UPDATE batches SET over = 1 WHERE key = ?", (key,))
 
     def batch_cancelled(self, key: str) -> None:
-        """The provider was asked to stop it."""
+        """Store that a batch is being cancelled."""
         with self._writing() as base:
             base.execute("UPDATE batches SET cancelled = 1 WHERE key = ?", (key,))
 
     def batches(self) -> list[Sent]:
-        """Those that something may still come of."""
+        """The unfinished batches."""
         with self._mutex:
             found = self._base.execute(
                 "SELECT key, target, id, since, due, total, cancelled FROM batches WHERE NOT over ORDER BY since"
@@ -253,17 +254,17 @@ class Ledger:
         return [Sent(*row) for row in found]
 
     def known(self, but: str) -> frozenset[str]:
-        """The providers' ids of all batches but one."""
+        """The providers' ids of all batches except one."""
         with self._mutex:
             found = self._base.execute("SELECT id FROM batches WHERE id IS NOT NULL AND key != ?", (but,)).fetchall()
         return frozenset(row[0] for row in found)
 
 
 def progress_of(path: str | Path) -> Progress:
-    """How far the requests in a file are, while another process may work on it.
+    """Progress of the requests in a file, also while another process works on it.
 
     Raises:
-        ConfigurationError: there is no such file.
+        ConfigurationError: the file does not exist.
     """
     if not Path(path).is_file():
         raise ConfigurationError(f"{path}: there is no such file of requests")
@@ -271,7 +272,7 @@ def progress_of(path: str | Path) -> Progress:
     try:
         return _progress(base)
     except sqlite3.DatabaseError as error:
-        raise ConfigurationError(f"{path}: this is no file of requests: {error}") from error
+        raise ConfigurationError(f"{path}: this is not a file of requests: {error}") from error
     finally:
         base.close()
 
@@ -299,7 +300,7 @@ def _opened(path: Path) -> sqlite3.Connection:
         base.close()
         if isinstance(error, sqlite3.OperationalError):
             raise
-        raise ConfigurationError(f"Batches({str(path)!r}): this is no SQLite file") from error
+        raise ConfigurationError(f"Batches({str(path)!r}): this is not a SQLite file") from error
     return base
 
 

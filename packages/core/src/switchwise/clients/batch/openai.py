@@ -28,13 +28,13 @@ class OpenAIBatches:
         self._client = client
 
     def send(self, key: str, requests: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
-        """A batch says in its metadata which one of ours it is."""
+        """The batch's metadata has our key."""
         rows = [{"custom_id": name, "method": "POST", "url": _PATH, "body": body} for name, body in requests]
         content = "\n".join(json.dumps(row) for row in rows).encode()
         sdk = self._client.sync
         try:
             file = sdk.files.create(file=(f"{key}.jsonl", content), purpose="batch")
-        except Exception as error:  # raised again as what it means
+        except Exception as error:  # raised again as its meaning
             raise NotSent from error
         made = sdk.batches.create(input_file_id=file.id, endpoint=_PATH, completion_window="24h", metadata={_MARK: key})
         return str(made.id)
@@ -44,7 +44,7 @@ class OpenAIBatches:
         return self._client.sync.batches.retrieve(batch).status in _OVER
 
     def answers(self, batch: str, ids: Sequence[str]) -> Iterator[tuple[str, Answer]]:
-        """Where the file was refused as a whole, only the requests at fault have failed: the others were not run."""
+        """If the whole file was refused, only the faulty requests failed: the others were not run."""
         state = self._client.sync.batches.retrieve(batch)
         if state.status == "failed":
             yield from _refused([error.to_dict() for error in (state.errors.data if state.errors else None) or ()], ids)
@@ -64,7 +64,7 @@ class OpenAIBatches:
             self._client.sync.batches.cancel(batch)
 
     def find(self, key: str, total: int, since: float, known: Collection[str]) -> str | Found:  # noqa: ARG002
-        """By its metadata."""
+        """Find the batch by its metadata."""
         for batch in self._client.sync.batches.list(limit=100):
             if (batch.metadata or {}).get(_MARK) == key:
                 return str(batch.id)

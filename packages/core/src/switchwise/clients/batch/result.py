@@ -12,20 +12,20 @@ from switchwise.nouns.usage import Usage
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """The answer to one request, or why there is none.
+    """The answer to one request, or the error.
 
     Parameters:
-        id: of the request.
-        target: who answered; the last one that was tried, if nobody did; empty: nobody was.
-        text: of the answer.
-        message: the answer as a message to append to the conversation; empty: there is none.
-        raw: the JSON of the provider.
-        usage: tokens; None: not known.
-        cost: USD of all attempts; None: not known.
-        attempts: what was tried, in order: target and result, as in a decision record.
-        decision: the id to give feedback under.
-        error: why there is no answer; empty: there is one.
-        failure: the kind of the last failure, where a target failed.
+        id: id of the request.
+        target: target of the answer, else the last one tried; empty: none was tried.
+        text: text of the answer.
+        message: the answer as a message to append to the conversation; empty: no answer.
+        raw: the provider's JSON.
+        usage: tokens; None: unknown.
+        cost: cost of all attempts in USD; None: unknown.
+        attempts: attempts in order: target and result, as in a decision record.
+        decision: id for feedback.
+        error: reason without an answer; empty: there is an answer.
+        failure: kind of the last failure, if a target failed.
     """
 
     id: str
@@ -42,7 +42,7 @@ class BatchResult:
 
     @property
     def ok(self) -> bool:
-        """There is an answer."""
+        """Whether there is an answer."""
         return not self.error
 
     def __repr__(self) -> str:
@@ -50,13 +50,13 @@ class BatchResult:
 
 
 class Progress(NamedTuple):
-    """How many requests are where.
+    """Number of requests in each state.
 
     Parameters:
-        waiting: added, in no batch yet.
-        sent: in a batch of a provider.
+        waiting: added, not in a batch yet.
+        sent: in a batch at a provider.
         done: answered.
-        failed: without an answer, for good.
+        failed: finished without an answer.
     """
 
     waiting: int = 0
@@ -66,5 +66,5 @@ class Progress(NamedTuple):
 
     @property
     def open(self) -> int:
-        """Those that something may still come of."""
+        """Number of unfinished requests."""
         return self.waiting + self.sent

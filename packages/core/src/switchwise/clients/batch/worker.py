@@ -28,13 +28,13 @@ _SHOWS = 300.0
 
 
 class Worker:
-    """Sends, looks and takes in. Not safe for threads: `Batches` lets one in at a time.
+    """Send, poll and settle. Not thread-safe: `Batches` serialises calls.
 
     Parameters:
-        clients: whose targets and router are used.
-        endpoints: by target name.
-        ledger: what is known of the requests.
-        call_late: a request that is late is called at once; False: it has failed.
+        clients: clients whose targets and router are used.
+        endpoints: batch endpoints by target name.
+        ledger: the file of requests.
+        call_late: call late requests at once; False: they fail.
         clock: seconds since the epoch.
     """
 
@@ -44,16 +44,16 @@ class Worker:
         self._clients, self._endpoints, self._ledger = clients, endpoints, ledger
         self._call_late, self._clock = call_late, clock
         self.flows = Flows(clients, frozenset(endpoints))
-        self.calls: dict[int, Call] = {}  # by number, those whose cost this process has set aside
+        self.calls: dict[int, Call] = {}  # by number: requests whose cost this process has reserved
 
     def send(self) -> None:
-        """Send all that waits; what is refused goes to whom the policies say then."""
+        """Send all waiting requests; refused ones are decided again."""
         while groups := self._waiting():
             for target, due, rows in groups:
                 self._send(target, due, rows)
 
     def look(self) -> None:
-        """Look at every batch."""
+        """Poll every batch."""
         for batch in self._ledger.batches():
             try:
                 self._look(batch)
@@ -61,7 +61,7 @@ class Worker:
                 _log.warning("the batch %s at %s could not be looked at: %s", batch.id or batch.key, batch.target, error)
 
     def cancel(self) -> None:
-        """Give up what waits, and ask the providers to stop what was sent."""
+        """Cancel waiting requests, and ask the providers to stop sent ones."""
         for row in self._ledger.rows("state = 'waiting'"):
             self.give_back(row.n)
             self._fail(row, "waiting", "it was cancelled before it was sent")
@@ -70,14 +70,14 @@ class Worker:
                 self._cancel(batch)
 
     def give_back(self, n: int) -> None:
-        """Release what was set aside for a request that is not sent."""
+        """Cancel the reservation of an unsent request."""
         if (call := self.calls.pop(n, None)) is not None:
             self.flows.context().release(call)
 
     # -- sending -------------------------------------------------------------------------------------------------------
 
     def _waiting(self) -> list[tuple[str, float, list[Row]]]:
-        """What may be sent now, by target and hour of the deadline; what is not decided is, and what is late has failed."""
+        """Requests to send now, by target and hour of the deadline; decide undecided ones, fail late ones."""
         now, ready = self._clock(), []
         for row in [*self._ledger.rows("state = 'waiting' AND after <= ?", now)]:
             if now >= row.due:
@@ -93,7 +93,7 @@ class Worker:
         ]
 
     def _decide(self, row: Row) -> Call | None:
-        """Decide about a request that waits; None: nothing may be called now (a target wants a pause) or at all, which is its result."""
+        """Decide a waiting request; None if no target may be called now (a pause) or at all (its result)."""
         view, prompt = self.flows.view(row.asked)
         view, context = self.flows.begin(view)
         attempts = self.flows.attempts(view, row.tried)
@@ -103,7 +103,7 @@ class Worker:
         except (SwitchwiseError, TargetError) as error:
             self._fail(row, "waiting", str(error), view, context, error)
             return None
-        except Exception as error:  # the provider's own error, which is the caller's to mend
+        except Exception as error:  # the provider refuses the request itself: an error of the caller
             if not attempts:
                 raise
             self._fail(row, "waiting", str(error), view, context, error)
@@ -122,7 +122,7 @@ class Worker:
             call = self.calls[row.n]
             try:
                 bodies.append((row, body_of(client, call, client.render(_noted(row, call), call.target))))
-            except TargetError as error:  # this API has no way to say it
+            except TargetError as error:  # this API cannot express it
                 self._take(row, "waiting", error, self._clock())
         for part in _parts(bodies, endpoint.most, endpoint.most_bytes):
             key, now = uuid.uuid4().hex[:12], self._clock()
@@ -138,7 +138,7 @@ class Worker:
                 self._refused(key, error, certain=False)
 
     def _refused(self, key: str, error: BaseException, certain: bool) -> None:
-        """A batch could not be sent. Where the provider may have it all the same, `look` finds that out."""
+        """Handle a batch that was not sent. If the provider may still have it, `look` finds out."""
         failure = target_error(error)
         if failure is None:
             raise error
@@ -180,7 +180,7 @@ class Worker:
         return [row.n for row in self._ledger.rows("batch = ?", batch.key)]
 
     def _found(self, batch: Sent) -> str | Found | None:
-        """The id of a batch of which it is not known whether the provider has it; None: it has not."""
+        """The id of a batch whose sending is uncertain; None if the provider does not have it."""
         with translated():
             found = self._endpoint(batch).find(batch.key, batch.total, batch.since, self._ledger.known(batch.key))
         if isinstance(found, str):
@@ -202,10 +202,10 @@ class Worker:
             self._take(row, "sent", error, batch.since)
         self._ledger.batch_over(batch.key)
 
-    # -- what comes of a request ---------------------------------------------------------------------------------------
+    # -- results of a request ---------------------------------------------------------------------------------------
 
     def _take(self, row: Row, state: str, answer: Answer, sent: float) -> None:
-        """Take in what came of a request: its answer, a failure, or that it was not run."""
+        """Process the result of a request: its answer, a failure, or that it was not run."""
         now = self._clock()
         if isinstance(answer, str):
             assert answer == NOT_RUN, "the only word for it"
@@ -240,10 +240,10 @@ class Worker:
         return any(batch.key == row.batch and batch.cancelled for batch in self._ledger.batches())
 
     def _done(self, row: Row, state: str, outcome: Outcome, context: FlowContext, *, ours: bool | None = None) -> None:
-        """Write an answer down, then settle it.
+        """Store an answer, then settle it.
 
         Parameters:
-            ours: whether its last attempt was set aside for here; None: it is settled already.
+            ours: whether this process reserved the last attempt; None: it is settled already.
         """
         result = {
             "raw": outcome.reply.raw,
@@ -285,7 +285,7 @@ class Worker:
         return moved
 
     def _too_late(self, row: Row, state: str, history: Sequence[Mapping[str, Any]]) -> bool:
-        """A request is not answered within its hours."""
+        """Handle a request that is not answered in time."""
         if not self._call_late:
             return self._fail(row._replace(tried=history), state, _LATE)
         if not self._ledger.calling(row.n, state, history):
@@ -319,7 +319,7 @@ def _noted(row: Row, call: Call) -> Prompt:
 
 
 def _parts(bodies: list[tuple[Row, dict[str, Any]]], most: int, most_bytes: int) -> Iterator[list[tuple[Row, dict[str, Any]]]]:
-    """The requests in batches that a provider takes."""
+    """Split requests into batches of accepted size."""
     part: list[tuple[Row, dict[str, Any]]] = []
     size = 0
     for row, body in bodies:

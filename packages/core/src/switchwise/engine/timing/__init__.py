@@ -1,1 +1,1 @@
-"""How long a call may take, and what cuts it short."""
+"""Time limits of calls."""

@@ -1,10 +1,10 @@
-"""A blocking call with limits: made on a thread of its own, so that its caller need not wait for it.
+"""Blocking calls with limits, made in a separate thread so that the caller need not wait for them.
 
 Rules:
-1. Nothing can cancel a thread that waits in a system call. So the caller waits for the thread instead, and goes on when the time is up.
-2. The thread is then woken: its frames show the socket that it waits for, and that is shut down, so that reading from it ends, also where a
-   server only keeps a stream alive. Where there is none (it sleeps, it computes) the thread is left behind, as a daemon.
-3. What a thread that was left still gives is thrown away.
+1. A thread in a system call cannot be cancelled. So the caller waits for the thread, and continues when the time is up.
+2. The thread is then woken: the socket in its frames is shut down, so that reading ends, even if a server only keeps a stream alive.
+   Without a socket (it sleeps or computes) the thread is abandoned, as a daemon.
+3. Results of an abandoned thread are discarded.
 4. It runs in a copy of the caller's context, and one item ahead of its reader at most.
 """
 
@@ -30,14 +30,14 @@ _END: Any = object()
 
 
 def bounded(make: Callable[[], Iterator[Any]], allowed: Allowance) -> Iterator[Any]:
-    """The items of a blocking call, as long as it keeps to its limits.
+    """Yield the items of a blocking call, within its limits.
 
     Parameters:
-        make: begins the call.
+        make: starts the call.
         allowed: its limits.
 
     Raises:
-        TargetError: it is over one of them.
+        TargetError: the call exceeds a limit.
     """
     watch = Watch(allowed)
     if allowed.total is not None and allowed.total <= 0:
@@ -51,7 +51,7 @@ def bounded(make: Callable[[], Iterator[Any]], allowed: Allowance) -> Iterator[A
 
 
 class _Relay:
-    """Makes a blocking call on a thread of its own, one item ahead of its reader."""
+    """Make a blocking call in a separate thread, one item ahead of its reader."""
 
     def __init__(self, make: Callable[[], Iterator[Any]], watch: Watch) -> None:
         self._make, self._watch = make, watch
@@ -66,11 +66,11 @@ class _Relay:
         self._thread.start()
 
     def take(self) -> Any:
-        """The next item; `_END`: there is none.
+        """Return the next item, or `_END`.
 
         Raises:
-            TargetError: the call is over a limit.
-            BaseException: what it raised.
+            TargetError: the call exceeds a limit.
+            BaseException: raised by the call.
         """
         with self._changed:
             left = self._watch.wait()
@@ -88,7 +88,7 @@ class _Relay:
         return _END
 
     def leave(self) -> None:
-        """Nobody reads any more."""
+        """Stop reading."""
         with self._changed:
             self._left = True
             self._changed.notify_all()
@@ -117,7 +117,7 @@ class _Relay:
         except BaseException as raised:  # noqa: BLE001  (raised where the answer is read)
             error = raised
         if (close := getattr(items, "close", None)) is not None:
-            with suppress(Exception):  # nobody would see it
+            with suppress(Exception):  # it would not be seen
                 close()
         with self._changed:
             self._over.append(error)
@@ -125,7 +125,7 @@ class _Relay:
 
 
 def wake(thread: threading.Thread) -> bool:
-    """Shut down the socket that a thread waits for, if its frames show one: what it reads ends, and it with it. Whether they did."""
+    """Shut down the socket in a thread's frames, if there is one, so that its read and the thread end; return whether there was one."""
     frame = sys._current_frames().get(thread.ident or 0)
     for _ in range(_DEPTH):
         if frame is None:

@@ -1,13 +1,13 @@
-"""Cuts a call short that takes too long: to its first token, between tokens, or as a whole, the deadline of its scope included.
+"""Stop calls that take too long: to the first token, between tokens, or in total, including the deadline of the scope.
 
 Rules:
-1. A call without limits is made as if this module were not there.
-2. What counts as a token is for the adapter to say, by `tokens_came()`: a server that only keeps its stream alive sends none. That a call
-   streams at all it says by `streaming()`; a whole answer has no limit but the total one.
-3. Between tokens counts only while somebody waits for the next one: a reader who takes his time is not the target's fault.
+1. A call without limits does not use this module.
+2. The adapter reports tokens by `tokens_came()`: keep-alive data are not tokens. It reports a stream by `streaming()`; a whole answer has
+   only the total limit.
+3. The limit between tokens counts only while the reader waits: a slow reader is not the target's fault.
 4. Asynchronously the call is cancelled where it awaits, which closes its connection.
-5. A blocking call cannot be cancelled: `switchwise.engine.timing.blocking_calls` says what is done with it.
-6. A failure after tokens came is soft: the target is slow, not dead. One by a limit of the caller's own is his own doing.
+5. A blocking call cannot be cancelled: see `switchwise.engine.timing.blocking_calls`.
+6. A failure after the first token is soft: the target is slow, not dead. A failure by the caller's own limit is `own_doing`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Allowance(NamedTuple):
 
     Parameters:
         first, between, total: as in `Limits`; `total` includes the deadline.
-        own: those of them that came with the call, not with its target.
+        own: the limits given with the call, not with its target.
     """
 
     first: float | None
@@ -37,11 +37,11 @@ class Allowance(NamedTuple):
 
 
 def allowance(call: Call, clock: Callable[[], float]) -> Allowance | None:
-    """The limits of a call that is made now; None: it has none.
+    """Limits of a call made now; None without limits.
 
     Parameters:
         call: about to be made.
-        clock: the router's, on which the deadline of its scope is.
+        clock: the router's clock, for the deadline of the scope.
     """
     scope, theirs = call.view.scope, call.target.limits
     mine, deadline = scope.limits, scope.deadline
@@ -57,7 +57,7 @@ def allowance(call: Call, clock: Callable[[], float]) -> Allowance | None:
 
 
 class Watch:
-    """The time of one call under way.
+    """Timer of one call under way.
 
     Parameters:
         allowed: its limits.
@@ -68,33 +68,33 @@ class Watch:
         self._begun = self._since = time.monotonic()
         self._streams = self._any = False
         self.moved: Callable[[float], object] | None = None
-        """Is told the seconds that are left, whenever a token gives more of them."""
+        """Called with the remaining seconds whenever a token extends them."""
 
     def stream(self) -> None:
-        """The call streams."""
+        """Record that the call streams."""
         self._streams = True
         self._tell()
 
     def token(self) -> None:
-        """A token has come."""
+        """Record a token."""
         self._streams = self._any = True
         self._since = time.monotonic()
         self._tell()
 
     def wait(self) -> float | None:
-        """Somebody begins to wait for the next item: the seconds that are left for it; None: no limit."""
+        """Start waiting for the next item; return the remaining seconds, None without a limit."""
         if self._any:
             self._since = time.monotonic()
         return self.left
 
     @property
     def left(self) -> float | None:
-        """Seconds until the call is over a limit."""
+        """Seconds until the call exceeds a limit."""
         return min(self._ends.values(), default=None)
 
     @property
     def failure(self) -> TargetError:
-        """What a call that is over a limit fails with."""
+        """The failure of a call that exceeds a limit."""
         name = min(self._ends.items(), key=lambda end: end[1])[0]
         seconds = getattr(self._allowed, name)
         messages = {
@@ -108,10 +108,10 @@ class Watch:
         return error
 
     def over(self) -> NoReturn:
-        """The call is over a limit.
+        """Raise the failure of a call that exceeds a limit.
 
         Raises:
-            TargetError: which one.
+            TargetError: names the limit.
         """
         error = self.failure
         raise error from TimeoutError(str(error))
@@ -137,13 +137,13 @@ WATCH: ContextVar[Watch | None] = ContextVar("switchwise_watch", default=None)
 
 
 def streaming() -> None:
-    """For adapters: the call that is being made streams its answer."""
+    """For adapters: report that the current call streams its answer."""
     if (watch := WATCH.get()) is not None:
         watch.stream()
 
 
 def tokens_came() -> None:
-    """For adapters: a piece of the answer has come, shown or not."""
+    """For adapters: report a piece of the answer, shown or not."""
     if (watch := WATCH.get()) is not None:
         watch.token()
 

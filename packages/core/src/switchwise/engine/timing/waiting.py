@@ -1,4 +1,4 @@
-"""A call that waits its turn, where a policy that refuses it keeps a queue (`Queues`)."""
+"""Waiting calls, in the queue of a policy that refused them (`Queues`)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _log = logging.getLogger("switchwise.engine")
 
 
 def waited(refuser: Reserves, call: Call, queues: list[Queues]) -> Steps[bool]:
-    """Let `call` wait a while, if the policy that refused it keeps a queue; False: it does not wait.
+    """Let `call` wait if the policy that refused it has a queue; False if it does not wait.
 
     Parameters:
-        queues: in which the request has a place; takes this one.
+        queues: queues with a place of the request; this one is added.
     """
     pause = refuser.wait_for(call) if isinstance(refuser, Queues) else None
     if pause is None:
@@ -36,15 +36,15 @@ def _waits(call: Call) -> Steps[bool]:
 
 
 def placed(steps: Steps[T], queues: list[Queues], view: View) -> Steps[T]:
-    """The same steps; where they fail or are closed, the request gives its places back."""
+    """Yield the same steps; if they fail or are closed, the request leaves its queues."""
     try:
         return (yield from steps)
-    except BaseException:  # raised again: closed, cancelled or failed, it no longer waits
+    except BaseException:  # raised again; the request no longer waits
         leave_all(queues, view)
         raise
 
 
 def leave_all(queues: list[Queues], view: View) -> None:
-    """Give back every place of this request."""
+    """Remove this request from every queue."""
     while queues:
         queues.pop().leave(view)

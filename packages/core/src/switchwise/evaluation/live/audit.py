@@ -1,9 +1,9 @@
-"""What was paid for, by whom, and what could have gone cheaper: "start with logging, then optimise".
+"""Audit a journal: spending by agent and phase, and possible savings.
 
-A group is an agent in a phase. For each, the cheapest target of the pool that is expected to do as well (within a margin) is looked for.
-Whole groups move, so caches go with them: every call is billed again with the same uncached, read and written tokens. Where the estimator
-knows dollars of whole tasks, their ratio counts if it is worse than that bill: a cheap model may need more steps. Nothing here says that
-the work *would* have been as good: that is what the estimates are, with their evidence. Try it with `Canary`.
+A group is an agent in a phase. For each group it finds the cheapest target of the pool that is expected to do as well (within a margin).
+Whole groups move, and so do their caches: every call is billed again with the same uncached, read and written tokens. If the estimator
+has dollars of whole tasks and their ratio is worse than that bill, it is used: a cheap model may need more steps. Equal quality is an
+estimate, with its evidence; try it with `Canary`.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ class Saving:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """What one agent in one phase cost.
+    """Spending of one agent in one phase.
 
     Parameters:
-        agent, phase: whose.
-        calls, sessions: how many.
+        agent, phase: agent and phase.
+        calls, sessions: number of calls and sessions.
         paid: USD.
-        target: that answered most of the calls.
-        p: the chance that it solves such a call; None: nothing is known.
-        could: the cheapest target that is expected to do as well; empty: none is cheaper.
-        could_p: its chance.
-        source: where that is from.
-        saving: USD that it would have saved.
+        target: target of most of the calls.
+        p: its probability of solving such a call; None: unknown.
+        could: cheapest target expected to do as well; empty: none is cheaper.
+        could_p: its probability.
+        source: origin of the probabilities.
+        saving: possible saving in USD.
     """
 
     agent: str
@@ -70,17 +70,16 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """A journal, audited.
+    """Result of an audit.
 
     Parameters:
-        paid: USD in all.
-        checks: USD of that for questions of policies and verifiers, and for replies that were rejected.
-        failed: calls that failed.
-        unpriced: calls whose cost is not known; they are in no sum.
-        switches: calls that went to another target than the one before it in its thread; a retry is not one.
-        unsafe: of these, inside a tool loop, where the new model inherits calls that it did not make.
-        deciding: median seconds that a decision took.
-        groups: dearest first.
+        paid: total USD. checks: USD of that for questions of policies and verifiers, and for rejected replies.
+        failed: number of failed calls.
+        unpriced: calls of unknown cost, which no sum includes.
+        switches: calls at another target than the previous one of the thread; retries do not count.
+        unsafe: switches inside a tool loop, where the new model inherits another model's tool calls.
+        deciding: median duration of a decision in seconds.
+        groups: most expensive first.
         saving: USD over all groups.
     """
 
@@ -147,14 +146,14 @@ class Audit:
 def audit(
     records: Iterable[Record], quality: Estimator | None = None, *, within: float = 0.02, samples: int = 400, seed: int = 0
 ) -> Audit:
-    """What the calls of a journal cost, and what could have gone cheaper.
+    """Return the spending of a journal by group, with possible savings.
 
     Parameters:
-        records: of `JsonLines` or `InMemory`.
+        records: records of `JsonLines` or `InMemory`.
         quality: an estimator; None: the shipped priors.
-        within: how much less likely to solve a call another target may be.
+        within: tolerated loss of success probability.
         samples: resamples of the bootstrap over sessions.
-        seed: of the resamples.
+        seed: seed of the resamples.
 
     Raises:
         ConfigurationError: no record has a cost.

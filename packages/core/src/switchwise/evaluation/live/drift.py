@@ -1,9 +1,9 @@
-"""Alarms for what changes under one's hands: a target that solves less than it did, or costs more per call.
+"""Drift alarms: a target solves fewer calls than before, or costs more per call.
 
     drift = Drift(lambda alarm: log.warning("%s", alarm))
     router = Router(pool, *policies, observers=[drift])
 
-Outcomes are verdicts and failures of calls, and whatever `drift.outcome(target, solved)` is given.
+Outcomes are verdicts and failures of calls, and those reported by `drift.outcome(target, solved)`.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from switchwise.quality.sequential import Cusum
 from switchwise.state.forking import rlock
 
 _log = logging.getLogger("switchwise.evaluation.drift")
-SLACK = 0.5  # standard deviations that a drift of the cost must exceed
+SLACK = 0.5  # least drift of the cost, in standard deviations
 
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """Something changed.
+    """A detected drift.
 
     Parameters:
-        target: whose.
+        target: name of the target.
         what: `quality` or `cost`.
-        before: the rate of solved calls, or USD per call, of the first calls.
-        after: the same of the latest ones.
-        calls: how many were seen.
+        before: rate of solved calls, or USD per call, at first.
+        after: the same for the latest calls.
+        calls: number of observed calls.
     """
 
     target: str
@@ -58,13 +58,13 @@ class _Course:
 
 
 class Drift(Observer):
-    """An observer: learns what is usual from the first calls of each target, then watches for a change.
+    """Observer that learns the usual values from the first calls of each target, then detects a change.
 
     Parameters:
-        alarm: called once per change; None: it is logged. The learned values are then reset.
-        usual: calls from which it learns what is usual.
-        drop: share of the usual rate to which a drop in quality is looked for.
-        threshold: of the cumulative sums; higher is slower and surer.
+        alarm: called once per change, after which the learned values are reset; None: log it.
+        usual: number of calls for learning.
+        drop: share of the usual rate that counts as a drop.
+        threshold: threshold of the cumulative sums; higher is slower with fewer false alarms.
 
     Raises:
         ConfigurationError: a parameter is out of range.
@@ -95,7 +95,7 @@ class Drift(Observer):
             self._cost(name, attempt.cost)
 
     def outcome(self, target: str, solved: float) -> None:
-        """Take in how well a call or task of a target turned out, from 0 to 1."""
+        """Learn the outcome of a call or task of a target, from 0 to 1."""
         number("Drift.outcome", "solved", solved, most=1)
         with self._lock:
             course = self._seen(target, "quality", solved)

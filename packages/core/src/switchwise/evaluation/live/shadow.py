@@ -1,10 +1,10 @@
-"""Shadow evaluation: a candidate router decides without effect next to the live one, and pairs of results are judged blind.
+"""Shadow evaluation: a candidate router decides without effect in parallel to the live one, and pairs of results are judged blind.
 
     shadow = Shadow(candidate)
     live = Router(pool, *policies, observers=[shadow])
 
-`shadow.report()` says how often both agree, what the candidate's choices would have cost at list prices for the same tokens, and by whom it
-would have sent what. What its choices would have *achieved* only results can tell: run both on whole tasks, and give the pairs to `judged`.
+`shadow.report()` gives the agreement, the cost of the candidate's choices at list prices for the same tokens, and the moved calls. It
+does not show the *quality* of its choices: run both on whole tasks, and pass the pairs of results to `judged`.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ Side = Literal["first", "second", "tie"]
 
 @dataclass(frozen=True, slots=True)
 class ShadowReport:
-    """What a candidate would have decided.
+    """Decisions of a candidate.
 
     Parameters:
-        calls: answers of the live router that the candidate was asked about.
-        same: of these, how many would have gone to the same target.
-        paid, would_pay: USD of the calls whose usage and prices are known, as made and at the candidate's targets (same tokens, cold cache counted
-            as input where the target differs).
+        calls: answers of the live router that the candidate decided too.
+        same: number of these with the same target.
+        paid, would_pay: USD of the calls with known usage and prices, as made and at the candidate's targets (same tokens; uncached input
+            if the target differs).
         moved: (live target, candidate's target) -> calls.
-        silent: calls for which the candidate had nobody, or would have asked a model first.
-        tasks, tasks_same: sessions, and those in which every call would have gone to the same target.
+        silent: calls for which the candidate had no target, or would have asked a model.
+        tasks, tasks_same: number of sessions, and of those with the same target for every call.
     """
 
     calls: int
@@ -62,9 +62,9 @@ class ShadowReport:
 
 
 class Shadow(Observer):
-    """An observer: asks a candidate what it would have done with each call that the live router made.
+    """Observer that lets a candidate decide each call of the live router.
 
-    The candidate learns from the live attempts, so that its memory is warm when it takes over; its own choices are never called.
+    The candidate learns from the live attempts, so that it has learned values when it takes over; its own choices are never called.
 
     Parameters:
         candidate: a router over the same pool, or one with other targets.
@@ -106,7 +106,7 @@ class Shadow(Observer):
                 self._would += attempt.cost if same else cold
 
     def report(self) -> ShadowReport:
-        """How it stands."""
+        """Return the report so far."""
         with self._lock:
             moved = {pair: count for pair, count in self._moved.items() if count}
             return ShadowReport(
@@ -126,7 +126,7 @@ class Judged:
     """Pairs of results, judged blind and in both orders.
 
     Parameters:
-        wins, losses, ties: of the candidate, where both orders agree.
+        wins, losses, ties: of the candidate, if both orders agree.
         inconsistent: pairs whose verdict changed with the order; they count as ties.
         p: chance of a split this uneven if neither were better (two-sided sign test).
     """
@@ -145,15 +145,14 @@ class Judged:
 
 
 def judged(pairs: Sequence[tuple[str, str, str]], judge: Callable[[str, str, str], Side], seed: int = 0) -> Judged:
-    """Let a judge compare results of the live router and of a candidate, not knowing which is whose.
+    """Let a judge compare results of the live router and of a candidate blindly.
 
-    Each pair is judged in both orders; which order comes first is drawn. A judge that prefers a place rather than a result is inconsistent,
-    and its verdict then counts for nobody.
+    Each pair is judged in both orders, the first one at random. If the two verdicts differ, the pair counts as a tie.
 
     Parameters:
-        pairs: (task, live result, candidate's result), of whole tasks where there are such.
-        judge: (task, one result, another) -> `first`, `second` or `tie`.
-        seed: of the draw.
+        pairs: (task, live result, candidate's result), of whole tasks if possible.
+        judge: function of a task and two results that returns `first`, `second` or `tie`.
+        seed: seed of the order.
 
     >>> longer = lambda task, a, b: "first" if len(a) > len(b) else "second" if len(b) > len(a) else "tie"
     >>> judged([("t", "short", "a longer one")] * 6, longer)

@@ -1,4 +1,4 @@
-"""What a router is worth: curves of quality against cost, and intervals for what is read from them."""
+"""Measures of routers: curves of quality against cost, with intervals."""
 
 from switchwise.evaluation.measures.interval import Interval
 

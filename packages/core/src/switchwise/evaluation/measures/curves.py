@@ -1,9 +1,9 @@
-"""Quality against cost: what a router reaches at each of its settings, and the numbers that the field reads from that curve.
+"""Curves of quality against cost over a router's settings, and the usual measures of such curves.
 
-| metric | is |
+| metric | definition |
 |---|---|
-| `aiq` | mean quality over all budgets from the cheapest to the dearest single target, on the upper hull of the settings |
-| `log_aiq` | the same with budgets on a logarithmic scale: the cheap half counts as much as the dear one |
+| `aiq` | mean quality over all budgets from the cheapest to the most expensive single target, on the upper hull of the settings |
+| `log_aiq` | the same with budgets on a logarithmic scale: the cheap half counts as much as the expensive one |
 | `saving_98` | 1 - cost / cost of the best single target, where the hull reaches 98 % of its quality; 0 where it never does |
 | `saving_98_deployable` | the same, with the setting chosen on one half of the tasks and used on the other, without mixing; mean of 200 halves |
 | `dollars_per_solved` | cost per solved task at 98 % of the best single target's quality |

@@ -1,4 +1,4 @@
-"""Recorded outcomes of tasks: who solved what, for how many dollars; read from public and own files."""
+"""Recorded outcomes of tasks by target, with costs, read from public and your own files."""
 
 from switchwise.evaluation.outcomes.read import read_outcomes
 from switchwise.evaluation.outcomes.table import Outcomes

@@ -1,4 +1,4 @@
-"""Tasks x targets: what came of each, what it cost, how long it took. Needs numpy (`pip install "switchwise[quality]"`)."""
+"""Tables of tasks x targets: outcomes, costs and durations. Needs numpy (`pip install "switchwise[quality]"`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Regret of exploring policies on recorded outcomes: what learning on the job costs against knowing everything. Needs numpy.
+"""Regret of exploring policies on recorded outcomes, against knowing the best target. Needs numpy.
 
 A call draws a task at random; the policy decides with what it learnt so far; the recorded outcome of the target that it chose is its
 lesson. The reward is 1 for a solved task, less 0.05 x cost over the cost of the best single target. Regret counts against the best target

@@ -1,4 +1,4 @@
-"""Cascades with a simulated verifier: what a check is worth, at which accuracy, and when it does harm. Needs numpy.
+"""Cascades with a simulated verifier: benefit and harm of a check by its accuracy. Needs numpy.
 
 Verifiers err independently here; one judge over all answers does not: these are upper bounds.
 

@@ -1,4 +1,4 @@
-"""Does a trajectory tell that its run will fail: AUC by step, and what rules of escalation find, on recorded runs.
+"""How well trajectories predict failing runs: AUC by step, and rules of escalation, on recorded runs.
 
 At each step only the runs that are still going are compared. Rules say at which step they would have given a run to another target; what the other
 one would have made of it is not recorded. A rule that learns from finished runs is taught by one half of the groups and judged on the other.

@@ -1,4 +1,4 @@
-"""Routers as sweeps: at each trade between success and cost, who gets which task. Needs numpy."""
+"""Routers as sweeps: the assignment of tasks at each trade between success and cost. Needs numpy."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def shuffled(outcomes: Outcomes, chosen: Any) -> Sweep:
 
 
 def oracle(outcomes: Outcomes, prices: Any) -> Sweep:
-    """Knows what came of this very run: half of what it wins is luck."""
+    """Knows the outcome of the same run: half of its gain is luck."""
     return choose(outcomes, outcomes.scores, outcomes.costs, prices)[0]
 
 

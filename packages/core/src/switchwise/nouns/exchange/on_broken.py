@@ -1,4 +1,4 @@
-"""What follows when a streamed reply breaks off after a reader saw part of it."""
+"""What to do when a streamed reply breaks off after part of it was shown."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def on_broken_of(given: Any) -> OnBroken:
     """Validate an `on_broken` argument.
 
     Raises:
-        ConfigurationError: `state` is not a result of `dump`.
+        ConfigurationError: it is none of the allowed values.
     """
     if isinstance(given, Continue) or (isinstance(given, str) and given in get_args(_Word)):
         return given  # type: ignore[return-value]  # one of the words

@@ -1,4 +1,4 @@
-"""The journal: one record for each attempt, and the observers that keep them."""
+"""The journal: one record per attempt, and the observers that store them."""
 
 from switchwise.observe.journal.in_memory import InMemory
 from switchwise.observe.journal.json_lines import JsonLines, read

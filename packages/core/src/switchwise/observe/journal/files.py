@@ -1,7 +1,7 @@
-"""The files of journals: what all that read one have in common.
+"""Read the files of journals.
 
-A journal is a file of JSON lines, also one that was rotated (`journal.jsonl.2`, `.1`, then `journal.jsonl`) or gzipped, or a SQLite file. A record
-that its process did not write to its end costs nothing but itself.
+A journal is a file of JSON lines, possibly rotated (`journal.jsonl.2`, `.1`, then `journal.jsonl`) or gzipped, or a SQLite file. An
+incompletely written record does not affect others.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _BEGIN = '{"switchwise.schema"'
 
 
 def files_of(path: Path) -> list[Path]:
-    """The file and those that it was rotated to, oldest first.
+    """Return the file and its rotated files, oldest first.
 
     >>> files_of(Path("journal.jsonl"))
     [PosixPath('journal.jsonl')]
@@ -32,19 +32,19 @@ def files_of(path: Path) -> list[Path]:
 
 
 def is_sqlite(path: Path) -> bool:
-    """Whether it is a SQLite file, by its first bytes."""
+    """Return whether it is a SQLite file, by its first bytes."""
     with path.open("rb") as file:
         return file.read(len(_MAGIC)) == _MAGIC
 
 
 def sqlite_rows(path: Path, after: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The rows of a journal in SQLite, with their numbers.
+    """Yield the rows of a SQLite journal with their numbers.
 
     Parameters:
-        after: only those with a higher number.
+        after: only rows with a higher number.
 
     Raises:
-        ValueError: it is another kind of SQLite file, or broken.
+        ValueError: it is not a journal, or is damaged.
     """
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as base:
         try:
@@ -55,7 +55,7 @@ def sqlite_rows(path: Path, after: int = 0) -> Iterator[tuple[int, dict[str, Any
 
 
 def is_cut(line: str) -> bool:
-    """Whether a line that is no JSON is a record that was not written to its end: its process ended, or the disk was full.
+    """Return whether an invalid line is an incompletely written record: its process ended, or the disk was full.
 
     >>> is_cut('{"switchwise.schema": 1, "switchwise.ti'), is_cut('{"swit'), is_cut('{"session": 1')
     (True, True, False)

@@ -1,4 +1,4 @@
-"""An observer that keeps the last records, for notebooks and tests."""
+"""An observer that keeps the last records in memory, for notebooks and tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class InMemory(Observer):
     """The last `size` records, oldest first; iterate over it.
 
     Parameters:
-        size: how many are kept.
+        size: most records kept.
         texts: keep replies and error messages too.
     """
 
@@ -61,7 +61,7 @@ class InMemory(Observer):
 
 
 _SHOWN = 20
-"""Records that a notebook shows."""
+"""Records shown in a notebook."""
 
 
 def _headline(records: Sequence[Record]) -> str:

@@ -1,4 +1,4 @@
-"""An observer that appends records to a file, one JSON object to a line."""
+"""An observer that appends records to a file of JSON lines."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from switchwise.state.forking import rlock
 
 
 class JsonLines(Observer):
-    """Appends each record to `path` and flushes, so a line is whole or not there.
+    """Append each record to `path` as a line of JSON, and flush.
 
-    A file that cannot be written is said once, by a warning, and costs no call: a journal must not end a run. A line that a process did not write
-    to its end, since it ended, stays alone: the next record begins a new one.
+    If the file cannot be written, one warning is given and calls continue. After an incompletely written line, the next record begins a
+    new line.
 
     Parameters:
-        path: the file; it and its folder are made with the first record.
+        path: the file; created with its folder at the first record.
         texts: write replies and error messages too.
-        most_bytes: from this length on the file becomes `path.1`, that one `path.2`, and so on, and a new one begins; None: never.
-        keep: how many of those there are; the oldest one is removed.
+        most_bytes: size from which the file is rotated to `path.1`, that one to `path.2`, and so on; None: never.
+        keep: number of rotated files; the oldest is removed.
 
     Raises:
         ConfigurationError: a number is out of range.
@@ -52,7 +52,7 @@ class JsonLines(Observer):
         self._append(Record.of(attempt, self._texts).as_dict())
 
     def event(self, event: Event) -> None:
-        """Write down how a decision turned out; `switchwise eval` and `switchwise fit` read it."""
+        """Write feedback on a decision; `switchwise eval` and `switchwise fit` read it."""
         if event.kind is EventKind.FEEDBACK:
             self._append(feedback_row(event))
 
@@ -77,14 +77,14 @@ class JsonLines(Observer):
     def _opened(self) -> IO[str]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         file = self.path.open("a+b")
-        if file.tell():  # a line that was cut off must not take the next one with it
+        if file.tell():  # an incomplete line must not damage the next one
             file.seek(-1, os.SEEK_END)
             if file.read(1) != b"\n":
                 file.write(b"\n")
         return io.TextIOWrapper(file, encoding="utf-8")
 
     def _rotate(self) -> None:
-        """Begin a new file, unless another process has done so: then go on with that one."""
+        """Start a new file, unless another process has done so: then use that one."""
         assert self._file is not None, "just written"
         ours = os.fstat(self._file.fileno())
         self._file.close()
@@ -111,7 +111,7 @@ class JsonLines(Observer):
 
 
 def feedback_row(event: Event) -> dict[str, Any]:
-    """What a journal keeps of feedback."""
+    """Return the journal row of feedback."""
     return {
         "switchwise.schema": SCHEMA,
         "switchwise.decision": event.decision,
@@ -121,15 +121,15 @@ def feedback_row(event: Event) -> dict[str, Any]:
 
 
 def read(path: str | Path) -> Iterator[Record]:
-    """The records of a journal of JSON lines, also one that was rotated or gzipped since, or in SQLite. A record that was cut off is left out.
+    """Read the records of a journal of JSON lines (also rotated or gzipped) or SQLite. Incomplete records are skipped.
 
     Raises:
-        ValueError: a line is no record; the message names the file and the line.
+        ValueError: a line is not a record; the message names the file and line.
     """
     for file in files_of(Path(path)):
         for number, row in _rows(file):
             try:
-                if not (isinstance(row, dict) and "switchwise.feedback" in row):  # how a decision turned out: not an attempt
+                if not (isinstance(row, dict) and "switchwise.feedback" in row):  # feedback, not an attempt
                     yield Record.from_dict(row)
             except ValueError as error:
                 raise ValueError(f"{file}:{number}: no record of a journal: {error}") from error

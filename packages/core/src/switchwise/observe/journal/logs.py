@@ -10,11 +10,11 @@ from switchwise.observe.observer import Observer
 
 
 class Logging(Observer):
-    """One line for each attempt; failed and rejected ones as warnings. The record is in `extra` as `switchwise`.
+    """Log one line per attempt; failed and rejected ones as warnings. `extra` has the record as `switchwise`.
 
     Parameters:
-        logger: where to; `switchwise` by default.
-        level: of the lines for accepted attempts.
+        logger: the logger; `switchwise` by default.
+        level: level of accepted attempts.
     """
 
     def __init__(self, logger: logging.Logger | None = None, level: int = logging.INFO) -> None:
@@ -29,7 +29,7 @@ class Logging(Observer):
 
 
 def line(record: Record) -> str:
-    """A record in one line, for people."""
+    """Format a record as one line."""
     where = "/".join(part for part in (record.session[:12], record.agent, record.task, str(record.step)) if part)
     what = record.failure or record.result
     tokens = "? tokens" if record.input_tokens is None else f"{record.input_tokens}+{record.output_tokens} tokens"

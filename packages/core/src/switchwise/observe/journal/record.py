@@ -1,4 +1,4 @@
-"""What is kept of an attempt: numbers, names and reasons. No prompt, no reply, no key, unless asked for."""
+"""The journal record of an attempt: numbers, names and reasons; replies and error texts only on request; never prompts or keys."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from switchwise.observe.decision_record import reason_of
 
 SCHEMA = 1
 _RATES = ("input", "output", "cache_read", "cache_write", "cache_write_1h", "above")
-_EMPTY = ("account", "tenant")  # left out of files where they say nothing
-BY_PRICE = "Cheapest"  # the name that opinions by price are signed with
+_EMPTY = ("account", "tenant")  # omitted in files if empty
+BY_PRICE = "Cheapest"  # policy name of opinions by price
 
-# Field -> its name in files. Where the OpenTelemetry GenAI conventions have a name it is theirs.
+# Field -> its name in files: that of the OpenTelemetry GenAI conventions if there is one.
 NAMES = {
     "session": "gen_ai.conversation.id",
     "provider": "gen_ai.provider.name",
@@ -39,35 +39,35 @@ class Record:
     """One attempt.
 
     Parameters:
-        time: when it began, in seconds since the epoch.
-        decision: the id of the step; attempts of one step share it. Feedback goes by it.
+        time: start, in seconds since the epoch.
+        decision: decision id, shared by the attempts of one step and used for feedback.
         attempt: its number within the step, from 1.
-        purpose: `answer`, or `ask` for a call that a verifier or policy made.
+        purpose: `answer`, or `ask` for a call of a verifier or policy.
         session, agent, task, step, labels: the scope.
-        target, provider, model, served_by: whom it went to, and the model that says it answered.
-        level, policy, because: the opinion that settled the choice.
+        target, provider, model, served_by: the called target, and the model named in the answer.
+        level, policy, because: the deciding preference.
         shortlist: names of the candidates, best first.
-        notes: every opinion that counted: policy, level, because, out, lead; `wants` where the opinion by itself puts others first than
-            those that lead after it, because an earlier one outranks it.
+        notes: every opinion that counted: policy, level, because, out, lead; `wants` if an earlier opinion overrules this one's own
+            order.
         result: `accepted`, `rejected`, `failed` or `abandoned`.
         failure: the kind of failure, if it failed.
         estimated_tokens: length of the prompt as estimated before the call.
-        input_tokens ... reasoning_tokens: usage; None: unknown. Cache writes of all lifetimes are in one sum.
+        input_tokens ... reasoning_tokens: usage; None: unknown. Cache writes of all lifetimes are summed.
         cost: USD; None: unknown.
-        deciding: seconds that the decision took.
+        deciding: duration of the decision in seconds.
         latency, first_chunk: seconds to the end and to the first chunk.
-        reply, error: the texts; only where the sink was asked to keep them.
-        cache_write_1h_tokens: those of the cache writes that have the long lifetime.
-        phase, kind: what the conversation said of the call (`Signals.phase`, `.step`); None: nothing.
-        change: what happened to the conversation since its last call (`Change`); None: nobody followed it.
-        kept_tokens: estimated tokens at the beginning of the prompt that such a change left as they were; None: it only grew.
-        free: names of the targets that all other opinions had left equal, so that the price decided; empty: an opinion settled it.
+        reply, error: texts, only if the sink keeps them.
+        cache_write_1h_tokens: part of the cache writes with the long lifetime.
+        phase, kind: `Signals.phase` and `.step` of the call; None: unknown.
+        change: how the conversation changed since its last call (`Change`); None: not tracked.
+        kept_tokens: estimated leading tokens of the prompt that the change kept; None: it only grew.
+        free: names of the targets tied before the price decided; empty: another opinion decided.
         pool: name -> provider, model and list price of each target, strongest first.
-        account: whose key paid: `Target.account`, never the key. Empty: unknown.
-        tenant: whose work it is; empty: there is one customer.
-        cache: `exact` or `semantic`, where the answer came from a response cache and nobody was called; None: it did not.
+        account: billed account (`Target.account`), never the key. Empty: unknown.
+        tenant: tenant of the call; empty without tenants.
+        cache: `exact` or `semantic` if the answer came from the response cache without a call; else None.
 
-    Records of older files lack those from `phase` on; they read as None, or as empty.
+    Records of older files lack the fields from `phase` on; they are read as None or empty.
     """
 
     time: float
@@ -115,7 +115,7 @@ class Record:
 
     @classmethod
     def of(cls, attempt: Attempt, texts: bool = False) -> Record:
-        """The record of `attempt`; with `texts`, the words of the reply and of the provider's error too."""
+        """Return the record of `attempt`; with `texts`, including the texts of the reply and of the provider's error."""
         call, reply, usage = attempt.call, attempt.reply, attempt.reply.usage if attempt.reply else None
         view, target, reason = call.view, attempt.target, reason_of(call)
         written = [usage.cache_write_tokens, usage.cache_write_1h_tokens] if usage else []
@@ -166,7 +166,7 @@ class Record:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """The record in JSON types, under the names that files use; what is unknown is left away."""
+        """Return the record as JSON types under its names in files; unknown fields are omitted."""
         found: dict[str, Any] = {"switchwise.schema": SCHEMA}
         for name in _FIELDS:
             value = getattr(self, name)
@@ -176,10 +176,10 @@ class Record:
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> Record:
-        """The record that `as_dict` gave.
+        """Restore a result of `as_dict`.
 
         Raises:
-            ValueError: another schema, or a field is missing or of the wrong type (pydantic's error, naming it).
+            ValueError: the schema version differs, or a field is missing or has a wrong type (pydantic's error names it).
         """
         if row.get("switchwise.schema") != SCHEMA:
             raise ValueError(f"switchwise.schema is {row.get('switchwise.schema')!r}; this version reads {SCHEMA}")
@@ -209,7 +209,7 @@ def _kept(chain: PromptPrefix) -> int | None:
 
 
 def _free(shortlist: Shortlist) -> tuple[str, ...]:
-    """Who shared the lead when the first opinion by price was given."""
+    """Targets tied for first before the first opinion by price."""
     lead = tuple([target.name for target in shortlist.pool.targets])
     for note in shortlist.notes:
         if note.policy == BY_PRICE:
@@ -223,7 +223,7 @@ def _listed(target: Target) -> dict[str, Any]:
 
 
 def _rates(price: Price | None) -> dict[str, Any] | None:
-    """What is listed of a price; that of other hours is left out, as the price itself is the dearest."""
+    """The listed rates of a price, without those of other hours, since the price itself is the highest."""
     if price is None:
         return None
     rates: dict[str, Any] = {name: rate for name in _RATES if (rate := getattr(price, name)) is not None}

@@ -1,4 +1,4 @@
-"""An observer that keeps records in a SQLite file: to be asked by SQL while it is written, by many processes."""
+"""An observer that stores records in a SQLite file, for SQL queries while several processes write."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _INSERT = f"INSERT INTO records ({', '.join(_COLUMNS)}, row) VALUES ({', '.join(
 
 
 class SqliteJournal(Observer):
-    """Adds each record to the table `records` of a SQLite file (WAL): some columns by name, the whole record as JSON in `row`.
+    """Add each record to the table `records` of a SQLite file (WAL): some fields as columns, the whole record as JSON in `row`.
 
-    A file that cannot be written is said once, by a warning, and costs no call.
+    If the file cannot be written, one warning is given and calls continue.
 
     Parameters:
-        path: the file; it and its folder are made with the first record.
+        path: the file; created with its folder at the first record.
         texts: write replies and error messages too.
-        keep: seconds after which records are removed; None: never. Looked at when the file is opened, and then once in a thousand records.
+        keep: seconds after which records are removed; None: never. Applied when the file is opened, and then every thousand records.
     """
 
     def __init__(self, path: str | Path, *, texts: bool = False, keep: float | None = None) -> None:
@@ -53,7 +53,7 @@ class SqliteJournal(Observer):
         self._add([getattr(record, name) for name in _COLUMNS], record.as_dict(), record.time)
 
     def event(self, event: Event) -> None:
-        """Write down how a decision turned out; `switchwise eval` and `switchwise fit` read it."""
+        """Write feedback on a decision; `switchwise eval` and `switchwise fit` read it."""
         if event.kind is EventKind.FEEDBACK:
             self._add([event.time, event.decision, *[None] * (len(_COLUMNS) - 2)], feedback_row(event), event.time or 0.0)
 
@@ -62,7 +62,7 @@ class SqliteJournal(Observer):
             if self._broken:
                 return
             try:
-                if self._base is None or self._process != os.getpid():  # a connection is not for a child of a fork
+                if self._base is None or self._process != os.getpid():  # a forked child must not use the connection
                     self._open()
                 assert self._base is not None, "just opened"
                 if self._keep is not None and self._written % 1000 == 0:

@@ -1,4 +1,4 @@
-"""Telemetry that the application uses already is used without a word: see docs/guide/observability.md."""
+"""Use the application's telemetry automatically: see docs/guide/observability.md."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ OFF = ("0", "false", "no", "off")
 
 
 def found(given: Sequence[object]) -> list[Observer]:
-    """What the application has configured: an SDK of OpenTelemetry that was set, `prometheus_client` if it was imported.
+    """Return observers for the application's telemetry: a configured OpenTelemetry SDK, and `prometheus_client` if it is imported.
 
-    Nothing is imported for it: what the application does not use stays out of the process.
+    Nothing else is imported for it.
 
     Parameters:
-        given: the router's own observers; what is among them is not made a second time.
+        given: the router's own observers, which are not duplicated.
     """
     if os.environ.get(VARIABLE, "").lower() in OFF:
         return []
@@ -38,7 +38,7 @@ def found(given: Sequence[object]) -> list[Observer]:
 
 
 def _configured() -> bool:
-    """Whether there is a provider of traces or of metrics, and not only the placeholder of the API."""
+    """Return whether a tracer or meter provider is set, other than the API's placeholder."""
     for signal, get in (("trace", "get_tracer_provider"), ("metrics", "get_meter_provider")):
         api = sys.modules.get(f"opentelemetry.{signal}")
         if api is not None and type(getattr(api, get)()).__name__ not in _PLACEHOLDERS:

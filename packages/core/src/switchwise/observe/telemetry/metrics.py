@@ -1,7 +1,7 @@
-"""What is counted and timed, once for all exporters: a table of metrics, and the observer that fills them.
+"""Metrics for all exporters: a table of metrics, and the observer that records them.
 
-The labels are of few values each, so that a time series database can hold them: no session, no text. The reason of a decision is its level and
-the policy that settled it; its words are in the journal and in spans.
+Labels have few values, as time series databases need: no session, no text. The reason of a decision is its level and policy; the words
+are in the journal and in spans.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from switchwise.observe.journal.record import result_of
 from switchwise.observe.observer import Event, EventKind, Finished, Observer
 
 SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
-"""Buckets of times of calls, as the OpenTelemetry GenAI conventions set them."""
+"""Buckets of durations of calls, from the OpenTelemetry GenAI conventions."""
 MOMENTS = (1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 5e-3, 0.1, 1.0)
-"""Buckets of times of decisions."""
+"""Buckets of durations of decisions."""
 
 Labels = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One thing that is measured.
+    """One metric.
 
     Parameters:
-        name: dotted; exporters put `switchwise` before it.
+        name: dotted name; exporters prefix `switchwise`.
         kind: `counter` (a sum that grows), `histogram` or `gauge` (the last value).
         labels: names of its labels.
-        about: what it says.
+        about: description.
         unit: `s` or `USD`; empty: a number.
-        buckets: upper bounds, of a histogram.
+        buckets: upper bounds of a histogram.
     """
 
     name: str
@@ -85,17 +85,17 @@ METRICS = (
 
 
 class Meter(Protocol):
-    """Where measurements go."""
+    """Receiver of measurements."""
 
     def put(self, metric: Metric, value: float, labels: Labels) -> None:
         """Add to a counter, record in a histogram, or set a gauge."""
 
 
 class Metrics(Observer):
-    """Fills the metrics.
+    """Record the metrics of a router.
 
     Parameters:
-        meter: where they go.
+        meter: receiver of the measurements.
     """
 
     def __init__(self, meter: Meter) -> None:
@@ -134,7 +134,7 @@ class Metrics(Observer):
         self._put(STEP_DURATION, finished.seconds, labels)
 
     def event(self, event: Event) -> None:
-        """Count the event; note the circuit or the budget that it is about."""
+        """Count the event; set the gauge of its circuit or budget."""
         if event.kind is EventKind.BUDGET_CHARGED:  # one for each call: a value, not news
             for limit, left in event.details["left"].items():
                 self._put(BUDGET_LEFT, left, {"budget": event.name, "limit": limit})
@@ -150,7 +150,7 @@ def who_of(target: Target) -> dict[str, str]:
 
 
 def tokens_of(usage: Usage | None) -> list[tuple[str, int]]:
-    """The counts of a usage that are known and not zero, by type."""
+    """Known nonzero counts of a usage, by type."""
     if usage is None:
         return []
     written = (usage.cache_write_tokens or 0) + (usage.cache_write_1h_tokens or 0)

@@ -22,13 +22,13 @@ _CONVENTIONS = {
     DURATION.name: "gen_ai.client.operation.duration",
     FIRST_TOKEN.name: "gen_ai.client.operation.time_to_first_chunk",
 }
-"""Metrics that the GenAI conventions have a name for."""
+"""Metrics with a name in the GenAI conventions."""
 _USAGE = "gen_ai.client.token.usage"
 _LABELS = {"provider": NAMES["provider"], "model": NAMES["model"], "kind": NAMES["failure"]}
 
 
 def name_of(metric: Metric) -> str:
-    """Its name in OpenTelemetry."""
+    """The OpenTelemetry name of a metric."""
     return _CONVENTIONS.get(metric.name, f"switchwise.{metric.name}")
 
 
@@ -37,7 +37,7 @@ class OpenTelemetry(Observer):
 
     Parameters:
         tracer_provider, meter_provider: None: the global ones.
-        texts: put prompts and answers into spans. They may hold secrets, and whoever sees the traces sees them.
+        texts: put prompts and answers into spans. They may contain secrets, visible to all readers of the traces.
 
     Raises:
         ConfigurationError: `opentelemetry-api` is not installed.

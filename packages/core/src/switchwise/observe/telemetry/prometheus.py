@@ -1,4 +1,4 @@
-"""The metrics for Prometheus, by `prometheus_client`. Its server, or the application's own, shows them.
+"""Metrics for Prometheus, by `prometheus_client`, exposed by its server or the application's own.
 
 from prometheus_client import start_http_server
 start_http_server(9464)
@@ -19,7 +19,7 @@ _UNITS = {"s": "_seconds", "USD": "_usd"}
 
 
 def name_of(metric: Metric) -> str:
-    """Its name in Prometheus; counters are exposed with `_total` behind it.
+    """The Prometheus name of a metric; counters are exposed with the suffix `_total`.
 
     >>> from switchwise.observe.telemetry.metrics import COST, DURATION
     >>> name_of(COST), name_of(DURATION)
@@ -29,10 +29,10 @@ def name_of(metric: Metric) -> str:
 
 
 class Prometheus(Metrics):
-    """Fills the metrics of a registry; see docs/guide/observability.md for them. Needs `switchwise[prometheus]`.
+    """Record the metrics in a registry; docs/guide/observability.md lists them. Needs `switchwise[prometheus]`.
 
     Parameters:
-        registry: of `prometheus_client`; None: its default one. Observers of one registry share its metrics.
+        registry: a registry of `prometheus_client`; None: the default one. Observers of one registry share its metrics.
 
     Raises:
         ConfigurationError: `prometheus_client` is not installed.

@@ -1,10 +1,10 @@
-"""Spans by the OpenTelemetry GenAI conventions: one for each step, `route`, and beneath it one for each call, `chat MODEL`.
+"""Spans by the OpenTelemetry GenAI conventions: one per step, `route`, with one child per call, `chat MODEL`.
 
 Rules:
-1. The step's span is a child of whatever span is current where the step begins: an agent's, a request's.
-2. Nothing is made current: a stream hands its chunks to its reader between two of ours, and would hand him our span too.
+1. The step's span is a child of the current span at the start of the step, such as an agent's or a request's.
+2. Our spans are never made current: the reader of a stream runs between our steps, and would see them.
 3. No text of a prompt or an answer is in a span, unless `texts` asks for it.
-4. What the conventions have a name for goes by it (`NAMES`); the rest begins with `switchwise.`.
+4. Attributes use the names of the conventions (`NAMES`); others begin with `switchwise.`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PROVIDERS: Mapping[str, str] = {
     "vertex": "gcp.vertex_ai",
     "xai": "x_ai",
 }
-"""What the conventions call providers whose names here are others."""
+"""The conventions' names of providers, if they differ from ours."""
 _TOKENS = {
     "input": NAMES["input_tokens"],
     "output": NAMES["output_tokens"],
@@ -51,14 +51,14 @@ class _Step:
         self.span, self.context = span, context
         self.calls: dict[
             int, tuple[Call, Span, int]
-        ] = {}  # with when each began: the call is held, so that its id stays its own
+        ] = {}  # with its start; the call is kept alive, so that its id stays unique
 
 
 class Spans(Observer):
-    """Makes the spans.
+    """Create the spans of a router.
 
     Parameters:
-        tracer: of OpenTelemetry.
+        tracer: an OpenTelemetry tracer.
         texts: put prompts and answers into the spans of calls.
     """
 
@@ -69,7 +69,7 @@ class Spans(Observer):
         self._steps: dict[str, _Step] = {}
 
     def decided(self, call: Call) -> None:
-        """Begin the step's span, if this is its first decision; another one is an event of it."""
+        """Start the step's span at its first decision; later ones are events of it."""
         step = self._step(call.view, call.deciding)
         if call.view.attempts:
             last = call.view.attempts[-1]
@@ -121,12 +121,12 @@ class Spans(Observer):
                 span.set_attribute(NAMES["first_chunk"], reply.first_chunk)
             if self._texts:
                 span.set_attribute("gen_ai.output.messages", _messages([("assistant", reply.text)], reply.end.value))
-        span.end(min(time.time_ns(), started + int(attempt.latency * 1e9)))  # a verdict comes after the call
+        span.end(min(time.time_ns(), started + int(attempt.latency * 1e9)))  # the verdict arrives after the call
 
     def finished(self, finished: Finished) -> None:
         """End the step's span."""
         step = self._steps.pop(finished.decision, None)
-        if step is None:  # it failed before anything was decided
+        if step is None:  # it failed before the first decision
             step = self._begun(finished.view, finished.seconds)
         span, outcome = step.span, finished.outcome
         span.set_attribute("switchwise.result", finished.result)
@@ -139,7 +139,7 @@ class Spans(Observer):
         span.end()
 
     def event(self, event: Event) -> None:
-        """An event of the step that it belongs to, or of the current span."""
+        """Add an event to the span of its step, or to the current span."""
         if event.kind is EventKind.BUDGET_CHARGED:
             return
         step = self._steps.get(event.decision)
@@ -148,7 +148,7 @@ class Spans(Observer):
         span.add_event(f"switchwise.{event.kind.value}", _flat(what))
 
     def _step(self, view: View, deciding: float = 0.0) -> _Step:
-        """The step of this view; a question of a policy comes before its first decision."""
+        """The step of this view; started by a question of a policy, if that comes before the first decision."""
         step = self._steps.get(view.decision)
         if step is None:
             step = self._steps[view.decision] = self._begun(view, deciding)
@@ -174,7 +174,7 @@ def _reason(call: Call) -> dict[str, Any]:
 
 
 def _flat(found: Mapping[str, Any]) -> dict[str, Any]:
-    """As attributes: what is unknown is left out, and what is neither text nor number is JSON."""
+    """Convert to attributes: unknown values are omitted, values other than texts and numbers become JSON."""
     return {
         f"switchwise.{name}": value if isinstance(value, str | bool | int | float) else json.dumps(value, default=str)
         for name, value in found.items()

@@ -1,4 +1,4 @@
-"""The page: a summary drawn as one self-contained HTML file. It needs no network and no library, and can be read without its script."""
+"""The page: a summary as one self-contained HTML file, without network or library, readable without its script."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from switchwise.report.drawing.tables import Colours
 from switchwise.report.summary import Summary
 
 SESSIONS = 200
-"""Sessions whose steps are in the page unless more are asked for: the dearest."""
+"""Default number of sessions with steps in the page: the most expensive."""
 
 
 def page(summary: Summary, *, title: str = "Routing report", source: str = "", sessions: int = SESSIONS) -> str:
     """The page of a journal.
 
     Parameters:
-        summary: of `summarise`.
+        summary: result of `summarise`.
         title: heading.
-        source: where the journal is from, such as its file name.
-        sessions: how many sessions are shown step by step, the dearest first. Each step takes about 150 bytes.
+        source: origin of the journal, such as its file name.
+        sessions: number of sessions shown step by step, the most expensive first. Each step takes about 150 bytes.
     """
     colours = Colours([*summary.pool, *(row.name for row in summary.by["target"])])
     shown = summary.sessions[:sessions]

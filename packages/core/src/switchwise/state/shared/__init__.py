@@ -1,4 +1,4 @@
-"""State that several processes share. What must be exact is leased ahead, what may be late is copied: a decision waits for no network."""
+"""State shared by several processes. Exact limits are leased in advance, other state is replicated: decisions never wait for the network."""
 
 from switchwise.state.shared.account import Account, Holding, Reply, Report, Rule
 from switchwise.state.shared.keeper import Keeper

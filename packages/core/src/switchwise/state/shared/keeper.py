@@ -1,7 +1,7 @@
-"""One thread for each store: it reports what was spent, refills leases below a mark and returns what lies idle.
+"""One thread per store: it reports spending, refills leases below a threshold and returns idle leases.
 
-A store that is lost leaves the leases in force until they are used up, or lets calls go on within a stated allowance. Either
-is said once, and so is the return. A forked child is a holder of its own, with nothing granted.
+While a store is lost, leases stay valid until they are used up, or calls continue within an allowance. Loss and return are each logged
+once. A forked child is a new holder without grants.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ class Keeper:
 
     Parameters:
         store: where accounts are kept.
-        lost: what happens while the store does not answer: `closed`, calls go on until the lease is used up; `open`, they go on
+        lost: behaviour while the store does not respond: `closed`: calls continue until the lease is used up; `open`: they continue
             uncounted up to `allowance` of each limit.
-        allowance: share of a limit, for `lost="open"`; this is what may be spent over the limit, for each process.
-        heartbeat: seconds between two reports of an account that is in use.
-        patience: longest time in seconds that a call waits for a lease that it needs: for the first answer of the store, for the grace after it has
-            lost its memory, for calls of its own that end.
+        allowance: share of a limit, for `lost="open"`: each process may exceed the limit by it.
+        heartbeat: seconds between reports of an account in use.
+        patience: longest wait in seconds of a call for its lease: for the store's first reply, for the grace after a loss of its data,
+            for other calls of this process to end.
         boxes: folder in which the processes of this machine note what they hold, so that a neighbour can settle for one that
             was killed, and which memory of the store they saw; empty: one in the folder for temporary files, by the store's name; None: what a killed process held
             stays counted.
-        alert: called with (account, percent) by the process whose report is the first to pass 50, 80, 95 or 100 % of a limit.
+        alert: called with (account, percent) in the process whose report first passes 50, 80, 95 or 100 % of a limit.
         timer: seconds; only differences count.
 
     Raises:
-        ConfigurationError: a word or a number that cannot be.
+        ConfigurationError: a parameter is invalid.
     """
 
     def __init__(
@@ -94,11 +94,11 @@ class Keeper:
         self._seen = Memories(self._boxes)
 
     def lease(self, key: str, rule: Rule) -> Lease:
-        """The lease of an account; made when it is first asked for.
+        """Return the lease of an account; created at first use.
 
         Parameters:
-            key: the account: the same in all processes that share it.
-            rule: how it is shared: the same in all of them.
+            key: name of the account, the same in all processes.
+            rule: rule of sharing, the same in all processes.
         """
         with self._lock:
             found = self._leases.get(key)
@@ -111,7 +111,7 @@ class Keeper:
 
     @property
     def place(self) -> str:
-        """Which store it is of."""
+        """Identifies its store."""
         return self.store.name
 
     @property
@@ -121,11 +121,11 @@ class Keeper:
 
     @property
     def allowance(self) -> float:
-        """Share of a limit that may be spent without the store's leave."""
+        """Share of a limit that may be spent without a grant."""
         return self._share if self.lost else 0.0
 
     def wake(self, lease: Lease, soon: bool = True) -> None:
-        """Let the thread report on `lease`: at once, or within a heartbeat."""
+        """Make the thread report on `lease`: at once, or within a heartbeat."""
         now = self.timer()
         lease.due = min(lease.due, now if soon else now + self.heartbeat)
         if soon and not self._woken:
@@ -134,7 +134,7 @@ class Keeper:
                 self._turn.notify()
 
     def live(self, lease: Lease) -> None:
-        """Give `lease` a new holder's id, and a place to note what it holds."""
+        """Give `lease` a new holder id, and a row in the black box."""
         lease.holder = uuid.uuid4().hex
         if self._boxes is not None and not lease.rule.window:
             if self._box is None:
@@ -146,11 +146,11 @@ class Keeper:
         return self._seen.other(memory, seconds)
 
     def override(self, key: str, limit: int, until: float) -> None:
-        """Let `limit` count in place of the rule's until that moment, in seconds since the epoch. Raises `LostStore`."""
+        """Replace the rule's limit until that time, in seconds since the epoch. Raises `LostStore`."""
         self.store.override(key, limit, max(0, int((until - time.time()) * 1_000)))
 
     def watch(self, prefix: str, hear: Callable[[str, int], object]) -> None:
-        """Call `hear` as `alert`, for the accounts whose names begin so."""
+        """Call `hear` as `alert`, for accounts with this prefix."""
         self._watched.append((prefix, hear))
 
     def flush(self) -> None:
@@ -158,7 +158,7 @@ class Keeper:
         self._send(list(self._leases.values()), closing=False)
 
     def close(self) -> None:
-        """Return all leases. Called at the end of the process; a second time does no harm."""
+        """Return all leases. Called at the end of the process; may be called twice."""
         if self._closed:
             return
         self._closed = True
@@ -177,7 +177,7 @@ class Keeper:
         self.store.close()
 
     def forked(self) -> None:
-        """In a forked child: nothing is granted, and the parent's connections are left alone."""
+        """Called in a forked child: drop grants, and do not touch the parent's connections."""
         if self._box is not None:
             self._box.leave()
         self._begin()
@@ -243,7 +243,7 @@ class Keeper:
                         hear(lease.key, reply.alert)
 
     def _reap(self) -> None:
-        """Settle for neighbours that died: a box whose lock is free is proof of it."""
+        """Settle for dead processes: a free lock on their box proves their death."""
         for dead in BlackBox.dead(self._boxes or ""):
             reports = [Report(row.key, Rule(row.limit), row.holder, row.totals()) for row in dead.rows()]
             try:

@@ -1,8 +1,8 @@
-"""What one process may spend of one account: set aside and settled under a lock, without I/O.
+"""One process's share of an account: reserve and settle under a lock, without I/O.
 
 Rules:
 1. A decision never calls the store; the thread of the keeper does (`plan`, `answered`).
-2. What is spent is counted before what was open is released: a death in between counts too much, never too little.
+2. Spending is counted before the reservation is released: a crash in between counts too much, never too little.
 3. A lease of a windowed amount is valid for its term, counted from the moment at which the report was sent.
 4. The first report of a windowed amount asks for nothing: only its reply shows whether the store has lost its memory since another process of
    this machine was there.
@@ -21,16 +21,16 @@ from switchwise.state.shared.account import WAITED, Holding, Reply, Report, Rule
 IDLE: Final = 0.5
 """Seconds without a call after which a lease is returned."""
 DORMANT: Final = 30.0
-"""Seconds without a call after which an account is closed and forgotten by its process."""
+"""Seconds without a call after which a process closes and forgets an account."""
 STARVED: Final = (0.008, 0.1)
-"""First and longest pause between reports while what is needed is not there, in seconds."""
+"""First and longest pause in seconds between reports while a needed amount is not granted."""
 VECTOR: Final = 2.0
 FEW: Final = 16
-"""Seconds between two looks at all holders, which are said again if the store loses its memory; so many are looked at every time."""
+"""Seconds between reads of all holders, which are reported again if the store loses its data; and the number read each time."""
 
 
 class Keeps(Protocol):
-    """What a lease needs of its keeper."""
+    """Protocol of a lease's keeper."""
 
     timer: Callable[[], float]
     heartbeat: float
@@ -42,7 +42,7 @@ class Keeps(Protocol):
 
     @property
     def allowance(self) -> float:
-        """Share of a limit that may be spent without the store's leave: 0 unless it is lost and that was chosen."""
+        """Share of a limit that may be spent without a grant: 0 unless the store is lost and `lost="open"`."""
 
     def wake(self, lease: Lease, soon: bool = True) -> None:
         """Let the thread report on `lease`: at once, or at its next turn."""
@@ -55,7 +55,7 @@ class Keeps(Protocol):
 
 
 class Lease:
-    """What this process may spend of one account. Made by `Keeper.lease`."""
+    """This process's share of one account. Created by `Keeper.lease`."""
 
     def __init__(self, keeper: Keeps, key: str, rule: Rule) -> None:
         self.key, self.rule = key, rule
@@ -63,7 +63,7 @@ class Lease:
         self.begin()
 
     def begin(self) -> None:
-        """Start with nothing granted and nothing open: at first, and again in a forked child."""
+        """Start without grants and reservations: initially, and in a forked child."""
         keeper = self._keeper
         self._condition = threading.Condition(threading.RLock())  # the garbage collector may settle a stream in the middle
         self._mine = Holding()
@@ -85,7 +85,7 @@ class Lease:
         keeper.live(self)
 
     def reserve(self, bound: int) -> bool:
-        """Set `bound` aside; False: it is not affordable, or the store has not granted it in time.
+        """Reserve `bound`; False if too little is left, or the store did not grant it in time.
 
         Parameters:
             bound: the most that the call may cost, in units of the account.
@@ -113,11 +113,11 @@ class Lease:
             return True
 
     def settle(self, bound: int, cost: int) -> None:
-        """A call is over: it cost `cost` of the `bound` that was set aside.
+        """Settle a finished call: charge `cost` in place of the reserved `bound`.
 
         Parameters:
-            bound: as it was reserved; 0 for a cost that was not reserved.
-            cost: what it cost; it may be more than the bound, and counts all the same.
+            bound: the reserved amount; 0 without a reservation.
+            cost: cost of the call; it may exceed the bound.
         """
         with self._condition:
             self._mine.spent += cost
@@ -132,29 +132,29 @@ class Lease:
             self._condition.notify_all()
 
     def left(self) -> int:
-        """What may still be spent, as far as is known here: the own lease, and what the store had free when it last answered."""
+        """Known remaining amount: this lease, and the store's free amount at its last reply."""
         with self._condition:
             others = self._limit() if self._reply is None else 0 if self._listens() else self._reply.free
             return max(0, self._free()) + others
 
     def spent(self) -> int:
-        """What all have spent and hold open, as far as is known here."""
+        """Known spending and reservations of all processes."""
         with self._condition:
             return self._limit() - self.left()
 
     def limit(self) -> int:
-        """The limit in force, an override included, as far as is known here."""
+        """Known present limit, overrides included."""
         with self._condition:
             return self._limit()
 
     @property
     def recovering(self) -> bool:
-        """The store has lost its memory, and listens."""
+        """Whether the store has lost its data and is recovering."""
         return self._reply is not None and self._reply.recovering > 0
 
     @property
     def starved(self) -> bool:
-        """A call needs more than was granted."""
+        """Whether a call needs more than was granted."""
         return self._need > 0
 
     @property
@@ -166,7 +166,7 @@ class Lease:
         return self.rule.limit if self._reply is None else self._reply.limit
 
     def _free(self) -> int:
-        """What of the own lease is neither spent nor open."""
+        """The part of this lease that is neither spent nor reserved."""
         mine = self._mine
         if self.rule.window and self._keeper.timer() >= self._heard + self.rule.term / 1_000:
             return 0  # it is no longer valid; the next report makes it so again
@@ -180,7 +180,7 @@ class Lease:
         return self._reply is not None and self._reply.recovering > self._keeper.patience * 1_000
 
     def _hopeful(self, bound: int) -> bool:
-        """Whether waiting may help: nothing is known yet, or what is needed was free when the store last answered."""
+        """Return whether waiting may help: nothing is known yet, or enough was free at the store's last reply."""
         reply = self._reply
         if self._keeper.lost or self._listens():
             return False
@@ -193,7 +193,7 @@ class Lease:
         self._keeper.wake(self)
 
     def _now(self) -> int:
-        """The store's clock, at the latest that it can be."""
+        """Latest possible time of the store's clock."""
         if self._reply is None:
             return int(time.time() * 1_000)
         return self._reply.now + int((self._keeper.timer() - self._heard) * 1_000)
@@ -205,7 +205,7 @@ class Lease:
     # What the thread does
 
     def plan(self, now: float, closing: bool) -> Report:
-        """What to report, and to ask for."""
+        """The next report, with the wanted amount."""
         with self._condition:
             mine, free = self._mine, self._mine.granted - self._mine.returned - self._mine.spent - self._open
             idle = now - self._last > IDLE and not self._open and not self._waiting
@@ -232,7 +232,7 @@ class Lease:
             return Report(self.key, self.rule, self.holder, totals, want, need, known, vector, self._lost)
 
     def answered(self, sent: float, reply: Reply) -> bool:
-        """Take in the reply to a report that was sent at `sent`; True: this account is closed here."""
+        """Process the reply to a report sent at `sent`; True if this account is closed here."""
         with self._condition:
             over, used_since = self._mine.closed, self._waiting > 0 or self._last > sent
             if (reply.closed and not over) or (over and used_since):  # held for dead, or wanted again: a new life
@@ -256,7 +256,7 @@ class Lease:
                 del self._mine.used[piece]
             if first and self._need:  # now it can ask
                 self.due = sent
-            elif reply.recovering:  # say what is known of the others, and ask again soon
+            elif reply.recovering:  # report known holders, and ask again soon
                 self.due = sent + (self._keeper.heartbeat if self._listens() else STARVED[1] / 2)
             elif self._need and self._need > self._free():
                 self.due = sent + self._pause
@@ -271,6 +271,6 @@ class Lease:
 
 
 def _looping() -> bool:
-    """Whether this thread runs an event loop: it must not wait for calls of its own, which it would hold up."""
+    """Return whether this thread runs an event loop: it must not wait for its own calls, which it would block."""
     asyncio = sys.modules.get("asyncio")
     return asyncio is not None and asyncio._get_running_loop() is not None

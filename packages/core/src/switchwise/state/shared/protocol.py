@@ -1,4 +1,4 @@
-"""What a store of leases offers."""
+"""Protocol of lease stores."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from switchwise.state.shared.account import Holding, Reply, Report
 
 
 class LostStore(SwitchwiseError):
-    """The store does not answer."""
+    """Raised if the store does not respond."""
 
 
 class Leases(Protocol):
-    """Where accounts are kept. Each verb may be repeated after a time-out."""
+    """A store of accounts. Each method may be repeated after a time-out."""
 
     name: str
     """Identifies the store, without secrets: an address or a path."""
 
     def report(self, reports: Sequence[Report]) -> list[Reply]:
-        """Take in reports and grant; replies in the same order. Raises `LostStore`."""
+        """Process reports and grant; return replies in the same order. Raises `LostStore`."""
 
     def override(self, key: str, limit: int, milliseconds: int) -> None:
-        """Let `limit` count for that long. Raises `LostStore`."""
+        """Replace the limit for that time. Raises `LostStore`."""
 
     def holders(self, key: str) -> dict[str, Holding]:
-        """Who holds what. Raises `LostStore`."""
+        """The holders of an account. Raises `LostStore`."""
 
     def forked(self) -> None:
         """Called in a forked child."""

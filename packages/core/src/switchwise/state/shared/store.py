@@ -1,4 +1,4 @@
-"""One shared store: tables for what may be late by a moment, leases for what must be exact."""
+"""The shared store: replicated tables for state that may be slightly stale, leases for exact limits."""
 
 from __future__ import annotations
 
@@ -23,30 +23,31 @@ if TYPE_CHECKING:
     import redis
 
 SERVERS: Final = ("redis://", "rediss://", "unix://", "valkey://", "valkeys://")
-"""How addresses of servers begin; anything else is the path of a file."""
+"""Prefixes of server addresses; anything else is the path of a file."""
 
 
 class SharedStore:
     """The state of a router for several processes, in Redis, Valkey or a SQLite file.
 
-    What must be exact, budgets and rate limits, is leased ahead; what may be late is kept in a copy by each process: holds, circuits, the load of
-    targets, quotas that providers tell, counts of estimators, kept answers. A decision waits for no network in either case. What one process
-    writes, another one knows after at most two heartbeats; increments of all are added up.
+    Exact limits (budgets, rate limits) are leased in advance. Other state is replicated in each process: holds, circuits, load of
+    targets, reported quotas, counts of estimators, cached answers. Decisions never wait for the network. A write reaches other processes
+    within two heartbeats; increments of all processes add up.
 
     Parameters:
         address: `redis://localhost:6379/0` (Redis 6 or later, Valkey), a client of redis-py, or the path of a SQLite file.
-        prefix: of all keys in a server.
-        lost, allowance: what happens to budgets and limits while the store does not answer: `closed`, calls go on until what was leased is used
-            up; `open`, uncounted up to that share of each limit in each process. What may be late goes on from the copy of each process.
-        heartbeat: seconds between two exchanges with the store.
-        patience: longest time in seconds that a call waits for a lease that it needs, and a new router for what the store has.
+        prefix: prefix of all keys in a server.
+        lost, allowance: budgets and limits while the store does not respond: `closed`: calls continue until the leases are used up;
+            `open`: uncounted up to `allowance`, a share of each limit in each process. Replicated state continues from the copy of each
+            process.
+        heartbeat: seconds between exchanges with the store.
+        patience: longest wait in seconds of a call for its lease, and of a new router for the store's content.
         timeout: seconds until a request to the store counts as lost; None: 0.5 for a server, 2 for a file.
-        keep: seconds after its last write for which an entry of a table is kept.
-        most_bytes: of a table in the store; beyond it, as beyond its size, the entries that were written longest ago go.
+        keep: seconds after its last write until an entry of a table expires.
+        most_bytes: largest table in the store; beyond it, as beyond its size, the entries with the oldest writes are evicted.
         boxes, alert: as for `Keeper`.
 
     Raises:
-        ConfigurationError: the address is none, redis-py is missing, or a number cannot be.
+        ConfigurationError: the address is invalid, redis-py is missing, or a number is out of range.
     """
 
     def __init__(
@@ -88,18 +89,18 @@ class SharedStore:
 
     @classmethod
     def usual(cls) -> dict[str, Any]:
-        """The options that it has where none are given."""
+        """Default options."""
         parameters = inspect.signature(cls).parameters.values()
         return {each.name: each.default for each in parameters if each.default is not each.empty}
 
     def table(self, name: str, size: int) -> SyncedTable:
-        """The table `name`, as in `Store`; a new one is read from the store first, for `patience` seconds at most."""
+        """Return the table `name`, as in `Store`; a new one is first read from the store, for at most `patience` seconds."""
         whole("SharedStore", "size", size)
         return self.tables.table(name, size)
 
     @property
     def place(self) -> str:
-        """Which store it is, without secrets."""
+        """Identifies the store, without secrets."""
         return self.leases.place
 
     @property
@@ -109,19 +110,19 @@ class SharedStore:
 
     @property
     def lost(self) -> bool:
-        """The store does not answer."""
+        """Whether the store does not respond."""
         return self.leases.lost or self.tables.lost
 
     def lease(self, key: str, rule: Rule) -> Lease:
-        """The lease of an account, as in `Keeper.lease`."""
+        """Return the lease of an account, as `Keeper.lease`."""
         return self.leases.lease(key, rule)
 
     def override(self, key: str, limit: int, until: float) -> None:
-        """Let another limit count until that moment, in seconds since the epoch. Raises `LostStore`."""
+        """Replace the limit until that time, in seconds since the epoch. Raises `LostStore`."""
         self.leases.override(key, limit, until)
 
     def watch(self, prefix: str, hear: Callable[[str, int], object]) -> None:
-        """Call `hear` with the account and the percentage in the process that is the first to pass it."""
+        """Call `hear` with the account and the percentage in the process that passes it first."""
         self.leases.watch(prefix, hear)
 
     def flush(self) -> None:
@@ -130,7 +131,7 @@ class SharedStore:
         self.tables.flush()
 
     def close(self) -> None:
-        """Write what is left and return all leases; at the end of the process it happens by itself."""
+        """Write pending changes and return all leases; called automatically at the end of the process."""
         self.tables.close()
         self.leases.close()
 

@@ -1,4 +1,4 @@
-"""The contract of an adapter, as checks that anybody can run on their own; `python -m switchwise.testing.adapters` prints the cells as a table.
+"""Conformance checks for adapters; `python -m switchwise.testing.adapters` prints them as a table.
 
     from switchwise.testing.adapters import CELLS, check_adapter
 
@@ -24,12 +24,12 @@ def check_adapter(face: Face, cell: str = "") -> None:
 
     Parameters:
         face: the adapter.
-        cell: name of the only cell to check, of `CELLS`; empty: all. A cell that means nothing for an adapter is left out in a run of all.
+        cell: name of the only cell to check, of `CELLS`; empty: all. Cells that do not apply to an adapter are skipped in a run of all.
 
     Raises:
-        AssertionError: it does not; the message names the cell.
-        NotHere: the only cell means nothing for it; the message says why.
-        KeyError: there is no such cell.
+        AssertionError: the adapter breaks the contract; the message names the cell.
+        NotHere: the only cell does not apply; the message gives the reason.
+        KeyError: the cell is unknown.
     """
     if cell:
         CELLS[cell](face)

@@ -34,7 +34,7 @@ _KINDS: Mapping[str, tuple[FailureKind, ...]] = {
 
 
 def falls_back(face: Face) -> None:
-    """The next target answers where the first fails: whole and streamed, synchronously and not; the record says so."""
+    """The next target answers if the first fails: whole and streamed, sync and async; the record shows it."""
     with loopback() as provider:
         from switchwise_loopback import Fault
 
@@ -60,7 +60,7 @@ def names_failures(face: Face) -> None:
 
 
 def blames_the_caller(face: Face) -> None:
-    """The caller's own fault is raised, and nobody else is asked."""
+    """An error of the caller is raised, and no other target is called."""
     with loopback() as provider:
         from switchwise_loopback import Fault
 
@@ -72,7 +72,7 @@ def blames_the_caller(face: Face) -> None:
 
 
 def reports_when_all_fail(face: Face) -> None:
-    """The error holds each provider's own, in order, after a bounded number of attempts."""
+    """The error contains each provider's own error, in order, after a bounded number of attempts."""
     with loopback() as provider:
         from switchwise_loopback import Fault
 
@@ -88,7 +88,7 @@ def reports_when_all_fail(face: Face) -> None:
 
 
 def never_repeats(face: Face) -> None:
-    """A stream that breaks after a word is not gone on with by another target; one that breaks before is."""
+    """A stream that breaks off after its first text does not fall back; one that breaks off before does."""
     with loopback() as provider:
         from switchwise_loopback import Fault
 
@@ -107,7 +107,7 @@ def never_repeats(face: Face) -> None:
 
 
 def streams(face: Face) -> None:
-    """A stream comes in several pieces that add up to the answer; one that is left is settled as abandoned."""
+    """A stream has several pieces that add up to the answer; an abandoned one is settled as abandoned."""
     with loopback() as provider:
         for asynchronous in (False, True):
             journal: list[Attempt] = []
@@ -125,7 +125,7 @@ def streams(face: Face) -> None:
 
 
 def counts_tokens(face: Face) -> None:
-    """Usage is what the provider reported, whole and streamed."""
+    """Usage equals the provider's report, whole and streamed."""
     with loopback() as provider:
         for streamed, asynchronous in _WAYS:
             journal: list[Attempt] = []
@@ -155,7 +155,7 @@ def reports_ends(face: Face) -> None:
 
 
 def records_decisions(face: Face) -> None:
-    """Each answer says which target gave it, who decided so and why, under an id for feedback."""
+    """Each answer's record has target, policy, reason, and an id for feedback."""
 
     def second(_: View, shortlist: Shortlist) -> Shortlist:
         return shortlist.prefer(["two"], "the second is cheaper")
@@ -174,7 +174,7 @@ def records_decisions(face: Face) -> None:
 
 
 def keeps_levels(face: Face) -> None:
-    """What is held per session stays for the session, and for no other."""
+    """A preference held per session applies to that session only."""
     turns = itertools.count()
 
     def rotate(_: View, shortlist: Shortlist) -> Shortlist:
@@ -187,7 +187,7 @@ def keeps_levels(face: Face) -> None:
 
 
 def hints_at_caches(face: Face) -> None:
-    """Calls of one named session carry one key of affinity, and those of another another; a call without a name carries none."""
+    """Calls of a named session carry its affinity key; a call without a session name carries none."""
     with loopback() as provider:
         adapter = two(face, provider.openai_url, None, hints=CacheHints(endpoints={"127.0.0.1": "openai"}))
         for session in ("a", "a", "b", ""):
@@ -200,7 +200,7 @@ def hints_at_caches(face: Face) -> None:
 
 
 def pins(face: Face) -> None:
-    """The only target that may answer is named with the call."""
+    """A call can be pinned to a target."""
     with loopback() as provider:
         adapter = two(face, provider.openai_url)
         assert [asked(face, adapter, Ask(target=name)).record["target"] for name in ("two", "one")] == ["two", "one"]

@@ -1,6 +1,6 @@
-"""The cells of the table: what every adapter must do, one function each.
+"""The cells of the table: requirements of every adapter, one function each.
 
-A cell raises `AssertionError` where the adapter does not, and `NotHere` where it means nothing for it.
+A cell raises `AssertionError` if the adapter fails it, and `NotHere` if it does not apply.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _sent_right(face: Face, case: Case, dialect: Dialect) -> None:
 
 
 def _refused(face: Face, case: Case, dialect: Dialect) -> None:
-    """Another target is asked, and nothing was sent to the first."""
+    """Another target is called, and nothing is sent to the first."""
     journal: list[Attempt] = []
     with (
         ScriptedServer(chat_completion({"content": "no"})) as first,

@@ -1,4 +1,4 @@
-"""What an adapter must offer to be checked: a way to build it over some endpoints, and to ask it something in neutral words."""
+"""Interface for checking an adapter: build it over some endpoints, and send it neutral requests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TOOL: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A target to be built, with a native model of the framework.
+    """A target to build with a native model of the framework.
 
     Parameters:
         url: base URL of a server for OpenAI clients; for Anthropic's, without the `/v1` at its end.
@@ -41,7 +41,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A request in neutral words.
+    """A neutral request.
 
     Parameters:
         messages: OpenAI's message dictionaries, and answers as the adapter gave them (`Said.message`).
@@ -50,7 +50,7 @@ class Ask:
         session: empty: not named.
         target: the only one that may answer; empty: any.
         streamed: ask for a stream.
-        leave_after: leave the stream after so many pieces; None: read it to its end.
+        leave_after: abandon the stream after this many pieces; None: read it to the end.
     """
 
     messages: Sequence[Any] = HELLO
@@ -82,22 +82,22 @@ class Said:
 
 
 class Face(Protocol):
-    """An adapter, as the checks see it. `switchwise.testing.adapters.clients` is an example."""
+    """An adapter under test. `switchwise.testing.adapters.clients` is an example."""
 
     name: str
 
     def speaks(self, dialect: str) -> str:
-        """Why no model can be built for a row of `switchwise.dialects`; empty: one can."""
+        """The reason why no model can be built for a row of `switchwise.dialects`; empty if one can."""
 
     def build(self, endpoints: Mapping[str, Endpoint], router: Router, hints: CacheHints | None = None) -> Any:
         """The adapter over native models of the framework, by target name."""
 
     def ask(self, adapter: Any, request: Ask) -> Said:
-        """Ask it. What it raises is passed on."""
+        """Send a request; exceptions propagate."""
 
     async def aask(self, adapter: Any, request: Ask) -> Said:
         """As `ask`, by its asynchronous methods."""
 
 
 class NotHere(Exception):
-    """A check means nothing for this adapter; the message says why."""
+    """Raised if a check does not apply to this adapter; the message gives the reason."""

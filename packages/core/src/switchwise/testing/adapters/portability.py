@@ -1,6 +1,6 @@
-"""What may stand in a history or among the settings of a call, and what a target must be sent of it: the rows of `docs/design/portability.md`.
+"""Contents of histories and settings, and their required form at each target: the rows of `docs/design/portability.md`.
 
-Each case is put to an adapter for every protocol that it concerns; the request is looked at as the server was sent it.
+Each case is sent through an adapter for every protocol that it concerns, and the received request is checked.
 """
 
 from __future__ import annotations
@@ -204,7 +204,7 @@ CASES: tuple[Case, ...] = (
         settings={"tool_choice": "required"},
     ),
 )
-"""What every adapter must do; the docs list it."""
+"""Requirements of every adapter, listed in the docs."""
 
 UNSUPPORTED: tuple[Case, ...] = (
     Case(

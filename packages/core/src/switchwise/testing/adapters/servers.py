@@ -1,4 +1,4 @@
-"""What only some servers say: over one that says what it is told to."""
+"""Behaviour with formats of particular servers, by a scripted server."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ _WAYS = tuple(itertools.product((False, True), (False, True)))
 
 
 def hedges(face: Face) -> None:
-    """A second target answers where the first says nothing; the loser is cancelled, nothing is shown twice, the record says why."""
+    """A second target answers if the first is silent; the losing call is cancelled, no text is shown twice, the record has the reason."""
     late = threading.Event()
 
     def answer(request: Any) -> Any:
@@ -45,7 +45,7 @@ def hedges(face: Face) -> None:
 
 
 def agrees(face: Face) -> None:
-    """Two targets differ, are sent the request again with the other's answer after it, and agree: that answer comes out, once."""
+    """Two targets differ, get the request again with the other's answer, and agree: that answer is returned, once."""
 
     def answer(request: Any) -> Any:
         from switchwise_loopback import Answer

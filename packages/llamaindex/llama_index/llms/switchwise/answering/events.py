@@ -1,6 +1,6 @@
-"""What the router did, as LlamaIndex instrumentation events: a decision before each attempt, an outcome after it.
+"""LlamaIndex instrumentation events of the router: a decision before each attempt, an outcome after it.
 
-They name targets, reasons and counts, and never a word of a prompt or an answer. They are made only if somebody listens.
+They have targets, reasons and counts, and never text of a prompt or an answer. They are created only if a handler is registered.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ class RouteDecisionEvent(BaseEvent):
     """A target is about to be called.
 
     Parameters:
-        decision: the id by which the journal and feedback call this step.
+        decision: id of this step in the journal and in feedback.
         method: the method of the LLM that the caller used.
         attempt: number of the attempt within the step, from 1.
-        target, model: whom it goes to.
-        policy, level, because: what settled that.
+        target, model: target of the call.
+        policy, level, because: the deciding preference.
         ruled_out: targets that may not be called now.
-        session, agent, task, step: who is calling.
+        session, agent, task, step: scope of the call.
     """
 
     decision: str
@@ -59,9 +59,9 @@ class RouteOutcomeEvent(BaseEvent):
 
     Parameters:
         decision, method, attempt, target: as in the decision.
-        ok: it gave a complete answer.
-        failure: how it failed; empty: it did not, or it was broken off: the caller went away, or our own code raised.
-        input_tokens, output_tokens, cache_read_tokens: None: the provider did not say.
+        ok: whether it gave a complete answer.
+        failure: kind of failure; empty: it did not fail, or was abandoned by the caller or ended by an exception of our own code.
+        input_tokens, output_tokens, cache_read_tokens: None if unknown.
     """
 
     decision: str
@@ -80,7 +80,7 @@ class RouteOutcomeEvent(BaseEvent):
 
 
 def anybody_listens() -> bool:
-    """Whether an event handler is registered that would see our events. Asked at every call, so it looks and does not walk."""
+    """Return whether an event handler would receive our events. A shallow check, because it runs at every call."""
     for handlers in (_ROOT.event_handlers, _DISPATCHER.event_handlers):
         for handler in handlers:
             if type(handler) not in _DEAF:
@@ -89,7 +89,7 @@ def anybody_listens() -> bool:
 
 
 class RouteEvents(Observer):
-    """Sends the events of one step.
+    """Send the events of one step.
 
     Parameters:
         method: the method of the LLM that the caller used.
@@ -99,7 +99,7 @@ class RouteEvents(Observer):
         self._method = method
 
     def started(self, call: Call) -> None:
-        """Send the decision behind `call`."""
+        """Send the decision of `call`."""
         scope = call.view.scope
         left = set(call.shortlist.names)
         _DISPATCHER.event(
@@ -117,7 +117,7 @@ class RouteEvents(Observer):
         )
 
     def settled(self, attempt: Attempt) -> None:
-        """Send what became of a call."""
+        """Send the outcome of a call."""
         call, reply = attempt.call, attempt.reply
         usage: Any = reply.usage if reply is not None else None
         _DISPATCHER.event(

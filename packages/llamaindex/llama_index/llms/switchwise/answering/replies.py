@@ -1,4 +1,4 @@
-"""What a native LLM gave back, read into the core's nouns; and the decision, stamped on it."""
+"""Convert the results of native LLMs to the core's replies, and add the decision record to them."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from switchwise import Reply, Usage
 from switchwise.nouns.errors import Broken
 
 STAMP = "switchwise"
-"""Where the decision stands in `additional_kwargs` of a response. Never in those of its message: they are sent again."""
-# What is copied was validated: it is set where pydantic keeps it.
+"""Key of the decision in `additional_kwargs` of a response; never in those of its message, which are sent again."""
+# The copied values are validated already: they are set in pydantic's storage.
 _set_values, _set_given, _set_extra, _set_private = [
     vars(BaseModel)[name].__set__
     for name in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
@@ -41,22 +41,22 @@ def reply_of(
     end: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Reply:
-    """The reply that a chat response, a completion response, or a structured answer is.
+    """Convert a chat response, a completion response, or a structured answer to a reply.
 
     Parameters:
-        response: what the LLM gave; of a stream, its last chunk.
-        usage: tokens of the call; None: nobody said.
-        native: who gave it.
-        first_chunk: seconds that it took to come.
-        end: what a stream said of its end; None: it is no stream.
-        headers: of the HTTP answer; None: not heard.
+        response: the LLM's response; for a stream, its last chunk.
+        usage: tokens of the call; None if unknown.
+        native: the called LLM.
+        first_chunk: seconds until the first chunk.
+        end: how a stream ended; None: not a stream.
+        headers: headers of the HTTP response; None: not captured.
     """
     raw = getattr(response, "raw", None)
     end = end_fields(raw, native) if end is None else end
     message, calls = getattr(response, "message", None), _NO_CALLS
     if isinstance(message, ChatMessage):
         blocks = message.blocks
-        if len(blocks) == 1 and type(blocks[0]) is TextBlock:  # the usual case, and the quick way
+        if len(blocks) == 1 and type(blocks[0]) is TextBlock:  # the common case, as a fast path
             text = blocks[0].text
         else:
             text = message.content or ""
@@ -71,9 +71,9 @@ def reply_of(
 
 
 def stamped(response: Any, stamp: dict[str, Any]) -> Any:
-    """A copy of `response` that carries the decision; a structured answer has no place for it and stays as it is.
+    """Return a copy of `response` with the decision; a structured answer has no place for it and is returned unchanged.
 
-    A copy, because an LLM may hand out one response object twice. It is what `model_copy(update=...)` makes, in a quarter of the time.
+    A copy, because an LLM may return one response object twice. Same as `model_copy(update=...)`, in a quarter of the time.
     """
     kwargs = getattr(response, "additional_kwargs", None)
     if kwargs is None and not hasattr(response, "raw"):
@@ -88,7 +88,7 @@ def stamped(response: Any, stamp: dict[str, Any]) -> Any:
 
 
 def continued(chunk: Any, shown: str) -> Any:
-    """A chunk whose text, which is the whole answer so far, begins with what was shown of a reply that it continues."""
+    """Return a chunk whose text, the whole answer so far, begins with the shown part of the reply that it continues."""
     if not shown:
         return chunk
     message = getattr(chunk, "message", None)
@@ -105,12 +105,12 @@ def continued(chunk: Any, shown: str) -> Any:
 
 
 def signal_of(broken: Broken, streams_text: bool) -> Any:
-    """An empty chunk that tells a reader of a reply that broke off: what was shown is dropped, or is continued.
+    """Return an empty chunk that signals a broken reply: the shown text is discarded or continued.
 
-    Its `raw`, which LlamaIndex's `AgentStream` events carry on, is {"switchwise_restarted": ...} or {"switchwise_continued": ...}.
+    Its `raw`, which LlamaIndex's `AgentStream` events include, is {"switchwise_restarted": ...} or {"switchwise_continued": ...}.
 
     Parameters:
-        broken: what broke off.
+        broken: the broken reply.
         streams_text: the chunks are those of a completion.
     """
     raw = {broken.signal: broken.details}
@@ -120,13 +120,13 @@ def signal_of(broken: Broken, streams_text: bool) -> Any:
 
 
 def target_named(response: Any) -> str:
-    """The target that gave a response, by its stamp; empty: it carries none."""
+    """The target of a response, by its record; empty without a record."""
     stamp = (getattr(response, "additional_kwargs", None) or {}).get(STAMP)
     return str(stamp.get("target", "")) if isinstance(stamp, Mapping) else ""
 
 
 def tool_calls_in(response: ChatResponse, error_on_no_tool_call: bool) -> list[ToolSelection]:
-    """The tool calls of a response whose giver is not known.
+    """The tool calls of a response of an unknown target.
 
     Raises:
         ValueError: there is none, and `error_on_no_tool_call`.
@@ -141,7 +141,7 @@ def tool_calls_in(response: ChatResponse, error_on_no_tool_call: bool) -> list[T
 
 
 def _partial(end: Any) -> dict[str, Any]:
-    """Arguments as far as they have come, in the middle of a stream."""
+    """Partial arguments, in the middle of a stream."""
     if not isinstance(end, str):
         return dict(end)
     try:
@@ -154,7 +154,7 @@ def _arguments(end: Any) -> Mapping[str, Any]:
     if isinstance(end, str):
         try:
             end = json.loads(end)
-        except ValueError:  # half a stream, or a model that cannot write JSON: the caller will see it
+        except ValueError:  # a partial stream, or invalid JSON of the model: the caller handles it
             return {}
     return end if isinstance(end, dict) else {}
 

@@ -1,10 +1,10 @@
-"""One streamed answer on its way through: what may be shown when, whether it came to its end, and what the integration loses of it.
+"""Read a streamed answer: which chunks to show when, whether it is complete, and data that the integration loses.
 
 Rules:
-1. Chunks that show nothing (a role, an announcement, a piece of a tool call) wait for the first that does: as long as nothing was shown, another
-   target may still answer.
-2. A stream is complete only with its provider's terminal marker. Neither the SDKs nor LlamaIndex notice a stream that was cut: it looks like a
-   short answer. A usage record that is sent last is an end, too.
+1. Chunks without visible content (a role, a piece of a tool call) wait for the first with content: until then another target may still
+   answer.
+2. A stream is complete only with its provider's terminal marker. Neither the SDKs nor LlamaIndex notice a stream that was cut: it looks
+   like a short answer. A usage record that is sent last is an end too.
 3. Calls with the same index are distinguished by their ids: OpenAI's integration would join them.
 
 Source of the markers: `EndRules` of `switchwise.dialects`; of the events, `response.completed` and `response.incomplete` (Responses).
@@ -31,11 +31,11 @@ _FAILED = frozenset({"response.failed", "error"})
 
 
 class EmptyStream(IncompleteStream):
-    """A stream without a single chunk."""
+    """Raised for a stream without any chunk."""
 
 
 class StreamEnd:
-    """Whether, and how, a stream came to its end.
+    """Whether and how a stream ended.
 
     Parameters:
         native: who gives it.
@@ -75,15 +75,15 @@ class StreamEnd:
 
 
 class StreamReader:
-    """Takes in the chunks of one stream, says which to show, and at the end whether it was complete.
+    """Read the chunks of one stream: return those to show, and check at the end that it is complete.
 
     Parameters:
         native: who gives it.
         clock: seconds; only differences count.
-        structured: the chunks are objects of the user's own, of which more and more is filled in.
+        structured: the chunks are the user's own objects, filled in step by step.
         marked: its server says where streams end, or it is not known.
 
-    `message` is the message of Chat Completions, as far as it calls tools or reasons; empty: it does neither.
+    `message` is the Chat Completions message if it has tool calls or reasoning, else empty.
     """
 
     def __init__(self, native: Native, clock: Callable[[], float], structured: bool = False, marked: bool = True) -> None:
@@ -100,11 +100,11 @@ class StreamReader:
 
     @property
     def fields(self) -> Mapping[str, Any]:
-        """What it said of its end."""
+        """Fields about its end."""
         return self._end.fields if self._end is not None else {}
 
     def hear(self, chunk: Any) -> list[Any]:
-        """The chunks that may be shown now.
+        """Return the chunks that may be shown now.
 
         Raises:
             TargetError: the chunk reports a failure that the integration lets through.
@@ -125,7 +125,7 @@ class StreamReader:
         return shown
 
     def rest(self) -> list[Any]:
-        """The chunks that waited in vain; to be shown at the end.
+        """Return the held chunks, at the end of the stream.
 
         Raises:
             IncompleteStream: the stream broke off.
@@ -137,10 +137,10 @@ class StreamReader:
         return self._waiting or []
 
     def _with_calls(self, chunk: Any) -> Any:
-        """The chunk with the calls that its pieces add up to; the chunk itself where the integration has them right."""
+        """The chunk with the merged tool calls; the chunk itself if the integration merges them correctly."""
         choices = getattr(getattr(chunk, "raw", None), "choices", None)
         delta = getattr(choices[0], "delta", None) if choices else None
-        if choices and choices[0].index:  # one of several answers: the integration makes one of them all
+        if choices and choices[0].index:  # one of several answers: the integration merges them all
             self._mends, self.message = False, {}
             return chunk
         if delta is not None and (delta.tool_calls or not (delta.model_extra or {}).keys().isdisjoint(REASONING)):
@@ -166,10 +166,10 @@ def _call_block(call: Mapping[str, Any]) -> ToolCallBlock:
 
 
 def state_of(response: Any) -> bool | None:
-    """Whether a chunk is the last of its answer; None: it belongs to no protocol that we know.
+    """Return whether a chunk is the last of its answer; None for an unknown protocol.
 
     Raises:
-        TargetError: it says that the answer failed (Responses reports failures as events, and as a status).
+        TargetError: it reports a failure (Responses reports failures as events, and as a status).
     """
     raw = getattr(response, "raw", None)
     if raw is None:
@@ -190,7 +190,7 @@ def state_of(response: Any) -> bool | None:
 
 
 def end_fields(raw: Any, native: Native) -> dict[str, Any]:
-    """What an answer, or a part of its stream, says of its end: the fields of `EndRules`."""
+    """The fields of `EndRules` in an answer or a part of its stream."""
     found: dict[str, Any] = {}
     for holder in (
         raw,
@@ -207,23 +207,23 @@ def end_fields(raw: Any, native: Native) -> dict[str, Any]:
 
 
 def end_reason(native: Native, fields: Mapping[str, Any], response: Any, calls: bool) -> EndReason:
-    """Why an answer ended.
+    """The end reason of an answer.
 
     Parameters:
         native: who gave it.
-        fields: what it said of its end.
-        response: LlamaIndex's.
-        calls: it calls tools.
+        fields: fields about its end.
+        response: LlamaIndex's response.
+        calls: whether it calls tools.
     """
     refused = _get(_get(_first(getattr(response, "raw", None), "choices"), "message"), "refusal")
     return end_of(native.dialect, fields, calls, refused=bool(refused))
 
 
 def check(response: Any) -> None:
-    """Find the failure in an answer that came with status 200 (Responses: `status: failed`).
+    """Raise the failure in an answer with status 200 (Responses: `status: failed`).
 
     Raises:
-        TargetError: there is one.
+        TargetError: the answer reports a failure.
     """
     raw = getattr(response, "raw", None)
     if raw is not None and getattr(raw, "object", None) == "response" and getattr(raw, "status", None) == "failed":
@@ -231,7 +231,7 @@ def check(response: Any) -> None:
 
 
 def says_nothing(chunk: Any) -> bool:
-    """Whether a chunk shows a reader nothing of the answer. Half a tool call is of use to nobody: calls wait until they are whole."""
+    """Return whether a chunk has no visible content. Partial tool calls do not count: calls wait until they are complete."""
     if getattr(chunk, "delta", True):
         return False
     if (chunk.additional_kwargs or {}).get("thinking_delta"):
@@ -245,7 +245,7 @@ def says_nothing(chunk: Any) -> bool:
 
 
 def has_tokens(chunk: Any) -> bool:
-    """Whether a chunk holds a piece of the answer, shown or not: pieces of tool calls count, empty chunks do not."""
+    """Return whether a chunk has a piece of the answer, visible or not: pieces of tool calls count, empty chunks do not."""
     if not hasattr(chunk, "raw"):
         return not is_empty(chunk)
     if not says_nothing(chunk):
@@ -258,7 +258,7 @@ def has_tokens(chunk: Any) -> bool:
 
 
 def is_empty(chunk: Any) -> bool:
-    """Whether a structured answer has nothing filled in yet."""
+    """Return whether a structured answer has no field filled in yet."""
     return isinstance(chunk, BaseModel) and all(value is None for value in vars(chunk).values())
 
 

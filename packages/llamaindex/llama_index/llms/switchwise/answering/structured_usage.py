@@ -1,8 +1,8 @@
-"""What a structured answer does not tell, since it is the user's own object: its usage, and whether it came to its end.
+"""Usage and end of structured answers, which are the user's own objects and do not carry them.
 
-The integrations send the responses behind it with the events of the chat that they make; an event handler receives them. Each
-call collects them in a context variable, so that concurrent calls do not mix. The native structured outputs of
-Anthropic and of OpenAI's Responses send no event: their usage stays unknown.
+The integrations send the underlying responses with their chat events; an event handler receives them. Each call collects them in a
+context variable, so that concurrent calls do not mix. The native structured outputs of Anthropic and of OpenAI's Responses send no event:
+their usage stays unknown.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _LISTENER: ContextVar[UsageListener | None] = ContextVar("switchwise_usage_liste
 
 
 class UsageHandler(BaseEventHandler):
-    """Passes the responses of the call that is being made in this context on to its listener."""
+    """Pass the responses of the current call in this context to its listener."""
 
     @classmethod
     def class_name(cls) -> str:
         return "SwitchwiseUsageHandler"
 
     def handle(self, event: BaseEvent, **_: Any) -> None:
-        """Take in one event."""
+        """Handle one event."""
         listener = _LISTENER.get()
         if listener is None:
             return
@@ -45,12 +45,12 @@ class UsageHandler(BaseEventHandler):
 
 
 class NotListening:
-    """For calls whose answers tell their usage themselves."""
+    """For calls whose answers carry their usage."""
 
     usage: Usage | None = None
 
     def here(self) -> AbstractContextManager[None]:
-        """A block that is not listened to."""
+        """A block without listening."""
         return _QUIET
 
     def each(self, chunks: Iterator[Any]) -> Iterator[Any]:
@@ -62,15 +62,15 @@ class NotListening:
         return chunks
 
     def check(self) -> None:
-        """Nothing was heard to fail."""
+        """Do nothing: no failures are recorded."""
 
 
 class UsageListener(NotListening):
-    """Listens to what one structured call consumes, and how it ends.
+    """Record the usage and end of one structured call.
 
     Parameters:
-        native: who is called.
-        marked: its server says where streams end, or it is not known.
+        native: the called LLM.
+        marked: whether its server marks the end of streams, or this is unknown.
     """
 
     def __init__(self, native: Native, marked: bool = True) -> None:
@@ -82,22 +82,22 @@ class UsageListener(NotListening):
             root.add_event_handler(UsageHandler())
 
     def chunk(self, response: Any) -> None:
-        """Take in a chunk of the stream behind the answer. It must not fail: what an event handler raises is lost."""
+        """Record a chunk of the underlying stream. It must not fail: exceptions of event handlers are lost."""
         try:
             self._end.hear(response)
         except TargetError as error:
             self._failure = error
 
     def end(self, response: Any) -> None:
-        """Take in the response behind the answer; of a stream, its last chunk."""
+        """Record the underlying response; for a stream, its last chunk."""
         self._responses.append(response)
 
     def check(self) -> None:
-        """Tell of the failures that the integration lets through.
+        """Raise failures that the integration ignores.
 
         Raises:
-            TargetError: the response behind the answer failed.
-            IncompleteStream: it broke off.
+            TargetError: the underlying response failed.
+            IncompleteStream: the stream broke off.
         """
         if self._failure is not None:
             raise self._failure
@@ -107,7 +107,7 @@ class UsageListener(NotListening):
 
     @contextmanager
     def here(self) -> Iterator[None]:
-        """Listen to responses in this block. It must not span a `yield` to somebody else, whose context it would mark."""
+        """Listen to responses in this block. It must not span a `yield` to other code, whose context it would change."""
         token = _LISTENER.set(self)
         try:
             yield
@@ -115,7 +115,7 @@ class UsageListener(NotListening):
             _LISTENER.reset(token)
 
     def each(self, chunks: Iterator[Any]) -> Iterator[Any]:
-        """The same chunks, heard while each is made."""
+        """Yield the same chunks, listening while each is produced."""
         iterator = iter(chunks)
         while True:
             with self.here():
@@ -138,5 +138,5 @@ class UsageListener(NotListening):
 
     @property
     def usage(self) -> Usage | None:  # type: ignore[override]  # here it is found
-        """Tokens of the call; None: nobody said."""
+        """Tokens of the call; None if unknown."""
         return next((usage for response in reversed(self._responses) if (usage := usage_of(response)) is not None), None)

@@ -1,8 +1,8 @@
-"""Tokens of an answer, wherever an integration left them. Unknown is None, never zero.
+"""Read the tokens of an answer from the places where integrations put them. Unknown is None, never zero.
 
-LlamaIndex's integrations pass on the provider's answer as `raw` (an SDK object, a dictionary, an event of a stream), or keep a
-part of it: `additional_kwargs["usage"]` of the response (OpenAI's Responses) or of its message (Anthropic's streams), totals in
-`additional_kwargs` (others). What is fullest is read first; what the numbers mean, `switchwise.usage_of` knows.
+LlamaIndex's integrations pass on the provider's answer as `raw` (an SDK object, a dictionary, an event of a stream), or keep a part of
+it: `additional_kwargs["usage"]` of the response (OpenAI's Responses) or of its message (Anthropic's streams), totals in
+`additional_kwargs` (others). The most complete source is read first; `switchwise.usage_of` interprets the numbers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from switchwise import usage_of as read_usage
 
 
 def usage_of(response: Any) -> Usage | None:
-    """Tokens of a chat or completion response, or of the last chunk of a stream; None: it does not say."""
+    """Tokens of a chat or completion response, or of the last chunk of a stream; None if unknown."""
     raw = getattr(response, "raw", None)
     usage = read_usage(raw) if raw is not None else None
     if usage is None and (kept := getattr(getattr(response, "message", None), "additional_kwargs", None)):

@@ -1,4 +1,4 @@
-"""Decides and calls: one step from the caller's request to the answer. The loop itself is `switchwise.engine.drive`."""
+"""Decide and call: one step from the caller's request to the answer. The loop itself is `switchwise.engine.drive`."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from switchwise.prompt_cache.cache_hints import CacheHints
 
 
 class Dispatch:
-    """What all copies of a `Switchwise` share: targets, router, and what was read of the conversations. Safe for many threads.
+    """Shared by all copies of a `Switchwise`: targets, router, and caches of conversations. Thread-safe.
 
     Parameters:
         natives: target name -> native LLM.
         router: chooses among them.
-        cache_hints: what is done to find prompt caches again; None: `CacheHints()`.
+        cache_hints: hints for prompt caches; None: `CacheHints()`.
         timer: seconds; only differences count.
     """
 
@@ -53,13 +53,13 @@ class Dispatch:
         self._hint_writer = HintWriter(cache_hints or CacheHints(), natives)
 
     def view(self, request: Request, bound: Words) -> View:
-        """The request as the policies see it; to be asked in the caller's own frame."""
+        """The view of the request; call it in the caller's own context."""
         caller = capture(bound, request.kwargs.pop("route", None) if request.kwargs else None)
         streamed = request.method.startswith(("stream", "astream"))
         return self._views.view(caller, request.messages, request.tools, request.kwargs, request.structured, streamed)
 
     def whole(self, request: Request, bound: Words) -> Any:
-        """The answer to a request for a whole one."""
+        """Return the whole answer."""
         run, performer = self._start(request, bound)
         for _ in drive(run, performer.whole):
             raise AssertionError("a whole answer has no chunks")
@@ -73,7 +73,7 @@ class Dispatch:
         return stamped(run.outcome.reply.raw, record_of(run.outcome))
 
     def stream(self, request: Request, bound: Words) -> Generator[Any, None, None]:
-        """The chunks of an answer. The first is there when this returns, so that failures before it are over."""
+        """Return the chunks of an answer. The first has arrived when this returns, so that earlier failures are over."""
         run, performer = self._start(request, bound)
         _watch(run, request)
         chunks = drive(run, performer.stream)
@@ -112,7 +112,7 @@ class Dispatch:
 
 
 def _watch(run: Run, request: Request) -> None:
-    """Let the run know how a reader is told that a reply broke off. Objects of the user's own take the place of those before: nothing is told."""
+    """Set how the run signals a broken reply to its reader. Structured objects replace earlier ones: no signal."""
     if request.structured:
         run.text_of = lambda _: ""
         return
@@ -149,11 +149,11 @@ async def _anothing() -> AsyncGenerator[Any, None]:
 
 
 def _complete(run: Run, performer: Performer) -> None:
-    """Fill in what was not known while the chunks went out: they share their stamp."""
+    """Complete the record that the chunks share, after the stream."""
     outcome = run.outcome
     performer.stamps[id(outcome.attempt.call)].update(record_of(outcome))
 
 
 def _silent(failed: AllTargetsFailed) -> bool:
-    """Whether every target gave an empty stream: then so do we, as each of them would."""
+    """Return whether every target gave an empty stream; then the result is empty too."""
     return all(isinstance(error, EmptyStream) for error in failed.exceptions)

@@ -1,7 +1,7 @@
-"""Makes a call: puts the caller's request to the native LLM of a target, in that LLM's words.
+"""Perform a call: send the caller's request to the native LLM of a target, adapted to it.
 
-`whole`, `stream`, `awhole` and `astream` are what `switchwise.engine.drive` and `adrive` run. They differ in how the native method is
-called and nothing else; which target comes next is not decided here.
+`whole`, `stream`, `awhole` and `astream` are what `switchwise.engine.drive` and `adrive` run. They differ only in how the native method
+is called; the choice of the next target is not made here.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ _NOT_LISTENING = NotListening()
 
 
 class Performer:
-    """Makes the calls of one step.
+    """Perform the calls of one step.
 
     Parameters:
         natives: target name -> native LLM.
-        histories: translates histories, and keeps what it translated.
-        hint_writer: adds what lets prompt caches be found again.
-        request: what the caller asked for.
+        histories: adapts histories and caches the results.
+        hint_writer: adds cache hints.
+        request: the caller's request.
         thread: the conversation that the request belongs to.
-        named: the caller named its session.
+        named: whether the caller named the session.
         clock: seconds; only differences count.
     """
 
@@ -67,7 +67,7 @@ class Performer:
         clock: Callable[[], float],
     ) -> None:
         self.stamps: dict[int, dict[str, Any]] = {}
-        """By id of the call, what the chunks of its answer share."""
+        """Shared record of the chunks of an answer, by id of the call."""
         self._natives = natives
         self._histories = histories
         self._hint_writer = hint_writer
@@ -152,7 +152,7 @@ class Performer:
         yield attempt.finished
 
     def _again(self, call: Call, stored: Stored) -> Iterator[Any]:
-        """The chunks of an answer that was kept, and its reply."""
+        """Yield the chunks of a stored answer, then its reply."""
         reply, chunks = given_again(stored, self._natives[call.target.name], self._request)
         stamp = self._stamp(call)
         yield from [stamped(chunk, stamp) for chunk in chunks]
@@ -169,7 +169,7 @@ class Performer:
         return request.send(native, messages, settings)
 
     def _ask(self, call: Call, method: str) -> Any:
-        """A prompt of a policy's or verifier's own."""
+        """Ask a question of a policy or verifier."""
         native = self._natives[call.target.name]
         prompt, effort = [ChatMessage(role=MessageRole.USER, content=prompt_of(call))], call.target.effort
         settings = settings_for(native, prompt, {}, 0, streamed=False, effort=effort) if effort else {}
@@ -188,9 +188,9 @@ class Performer:
 
 
 class _Attempt:
-    """Around one call: takes in the answer, and turns a provider's exception into a `TargetError`.
+    """Context of one call: collect the answer, and convert a provider's exception to a `TargetError`.
 
-    Anything that no provider stands behind passes: a bug must not look like an outage.
+    Exceptions that are not a provider's propagate: a bug must not look like an outage.
     """
 
     __slots__ = ("_answers", "_call", "_heard", "_hint_writer", "_pieces", "_request", "listener", "native", "reply")
@@ -214,25 +214,25 @@ class _Attempt:
         return self
 
     def noted(self, chunk: Any) -> Any:
-        """The chunk; it is noted where a response cache may keep the answer."""
+        """Return the chunk; record it if a response cache may store the answer."""
         if self._pieces is not None:
             self._pieces.append(dumped(chunk))
         return chunk
 
     @property
     def finished(self) -> Reply | None:
-        """The reply, with the chunks that were noted."""
+        """Return the reply with the recorded chunks."""
         return replace(self.reply, pieces=tuple(self._pieces)) if self.reply is not None and self._pieces else self.reply
 
     def answered(self, response: Any, reader: StreamReader | None = None) -> None:
-        """Take in the answer.
+        """Read the answer.
 
         Parameters:
             response: LlamaIndex's; of a stream, its last chunk.
-            reader: of the stream; None: it was none.
+            reader: reader of the stream; None: not a stream.
 
         Raises:
-            TargetError: it reports a failure that the integration lets through.
+            TargetError: the answer reports a failure that the integration ignores.
         """
         if self.listener is _NOT_LISTENING:
             check(response)
@@ -251,7 +251,7 @@ class _Attempt:
             self._answers.note(self.native.name, response, wire_message(response) if reader is None else reader.message)
 
     def _counts_a_part(self, usage: Usage) -> bool:
-        """Whether a part of the prompt is not in `usage`.
+        """Return whether `usage` lacks a part of the prompt.
 
         Anthropic counts what it read from its cache, and what it wrote to it, separately from the prompt. A stream reports these counts
         with its first event, which the integration keeps to itself, and not every server repeats them with the last.
@@ -270,7 +270,7 @@ class _Attempt:
 
 
 def unfit(error: Exception) -> TargetError | None:
-    """The failure that a structured answer not of its schema is; None: `error` is something else."""
+    """The failure of a structured answer that does not fit its schema; None if `error` is something else."""
     if isinstance(error, ValidationError) or (
         isinstance(error, (TypeError, ValueError)) and any(s in str(error) for s in _UNFIT)
     ):

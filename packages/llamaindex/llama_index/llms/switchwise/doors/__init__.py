@@ -1,1 +1,1 @@
-"""Where a LlamaIndex program enters."""
+"""Entry points for LlamaIndex programs."""

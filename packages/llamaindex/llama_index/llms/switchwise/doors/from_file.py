@@ -24,16 +24,16 @@ def parts_of_file(
     options: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> dict[str, Any]:
-    """LLMs and router as a configuration file describes them; the format is in docs/reference/configuration.md.
+    """Return LLMs and router from a configuration file; docs/reference/configuration.md describes the format.
 
     Parameters:
-        path, router, labels, reload, catalog: as in `Router.from_file`. A file that is reloaded may leave targets out, and add
-            none: there is no LLM for them.
-        options: further ones of `Router.from_file`: observers, recovery, clock, timer, rng.
+        path, router, labels, reload, catalog: as in `Router.from_file`. A reloaded file may remove targets, not add any: new ones have no
+            LLM.
+        options: further options of `Router.from_file`: observers, recovery, clock, timer, rng.
         settings: fields of LlamaIndex's LLMs (`system_prompt`, `callback_manager`, ...), and `cache_hints`.
 
     Raises:
-        ConfigurationError: the file cannot be used, a key is not where it says, or an LLM cannot be built.
+        ConfigurationError: the file is invalid, a key is missing, or an LLM cannot be built.
     """
     where: dict[str, Any] = {"labels": labels, "reload": reload, "catalog": catalog}
     models, made = Router.with_models(llm_of, path, router, **where, **(options or {}))
@@ -41,16 +41,16 @@ def parts_of_file(
 
 
 def llm_of(endpoint: Endpoint) -> Any:
-    """The LLM of a target; an address of its own is taken for one that speaks as OpenAI does (llama-index-llms-openai-like).
+    """Build the LLM of a target; a custom base URL is called by OpenAI's protocol (llama-index-llms-openai-like).
 
     Raises:
-        ConfigurationError: it cannot be built.
+        ConfigurationError: the LLM cannot be built.
     """
     target, options = endpoint.target, endpoint.options()
     provider = target.provider
     if "base_url" in options and provider != "anthropic":
         options["api_base"] = options.pop("base_url")
-        if provider != "openai":  # LlamaIndex's OpenAI takes no model that it does not know
+        if provider != "openai":  # LlamaIndex's OpenAI refuses unknown models
             provider = "openai-like"
             options = {"is_chat_model": True, "is_function_calling_model": target.can.tools is not False, **options}
             if target.can.window is not None:

@@ -1,13 +1,13 @@
-"""The gate in LlamaIndex: an agent that says it is done is checked first, and goes on with what was found where it is not.
+"""The gate in LlamaIndex: check the work when an agent ends, and continue the run with the findings if it is rejected.
 
     agent = gated(FunctionAgent(tools=tools, llm=Switchwise(models=[...])), Gate(Command(["pytest", "-q"])), root=folder)
     team = AgentWorkflow(agents=[agent, ...])
 
 Rules:
-1. The loop stands inside one step of the agent (`take_step`): one run, one end, all tool calls kept, the same memory.
-2. What is streamed of an end is held back until the verdict: rejected text is never shown.
-3. What a run has used up stands in the run's own store, and is reset at its first step. Nothing of a run is kept on the agent.
-4. A tool that returns directly ends a run without a model's word, and so without a check.
+1. The loop is inside one step of the agent (`take_step`): one run, one end, all tool calls kept, the same memory.
+2. Streamed text of an end is held back until the verdict: rejected text is never shown.
+3. Used tries are in the run's own store, and are reset at its first step. The agent itself has no state per run.
+4. A tool with `return_direct` ends a run without an answer of the model, and so without a check.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ from switchwise.policies.follow_decision import FOLLOW
 
 A = TypeVar("A", bound=BaseWorkflowAgent)
 KEY = "switchwise_gate"
-"""Where the store of a run holds what the run has had of the gate."""
+"""Key of the gate state in a run's store."""
 
 
 def gated(agent: A, gate: Gate | Any, *, root: str | Callable[[], str] = "") -> A:
-    """A copy of an agent whose work is checked when it says that it is done.
+    """Return a copy of an agent whose work is checked when it ends.
 
     Works for `FunctionAgent`, `ReActAgent` and `CodeActAgent`, alone and in an `AgentWorkflow`.
 
     Parameters:
-        agent: an agent; it stays as it was.
+        agent: an agent; it is not changed.
         gate: a `switchwise.gate.Gate`, or its check alone.
-        root: the folder in which it works, where the gate was given none: a path, or a function.
+        root: folder of the work, if the gate has none: a path, or a function.
 
     Raises:
-        ConfigurationError: it is not such an agent, or the check cannot be called.
+        ConfigurationError: `agent` is another kind of agent, or the check is not callable.
     """
     if not isinstance(agent, BaseWorkflowAgent):
         raise ConfigurationError(f"gated({agent!r:.80}): give a FunctionAgent, ReActAgent or CodeActAgent")
@@ -65,7 +65,7 @@ def _gated_class(kind: type[BaseWorkflowAgent]) -> type[BaseWorkflowAgent]:
         """An agent behind a gate."""
 
         async def take_step(self, ctx: Any, llm_input: list[ChatMessage], tools: Sequence[Any], memory: Any) -> AgentOutput:
-            """One step of the agent; where it claims the end, as many as the gate asks for."""
+            """Take one step of the agent; at a claimed end, as many as the gate asks for."""
             gate, root = self._switchwise_gate
             return await _step(gate, root() if callable(root) else root, super().take_step, self, ctx, llm_input, tools, memory)
 
@@ -74,7 +74,7 @@ def _gated_class(kind: type[BaseWorkflowAgent]) -> type[BaseWorkflowAgent]:
 
 
 class _Held:
-    """A run's context whose events wait for the verdict."""
+    """A run's context that holds events back until the verdict."""
 
     def __init__(self, ctx: Any) -> None:
         self._ctx = ctx

@@ -73,41 +73,41 @@ _FIELDS = frozenset(
 
 
 def unspanned(method: Method) -> Method:
-    """Keep LlamaIndex from opening a span around a method, as it does for every LLM.
+    """Prevent LlamaIndex from opening a span around a method, as it does for every LLM.
 
-    The target opens the one for the call. A second would show each call twice in traces, and take as long as the routing.
+    The target opens the span of the call. A second span would show each call twice in traces, and cost as much time as the routing.
     """
     setattr(method, _SPANNED, True)
     return method
 
 
 class Switchwise(FunctionCallingLLM):
-    """An LLM that sends each call to the LLM that should answer it, and to the next one where that fails.
+    """An LLM that sends each call to the LLM that should answer it, and falls back to the next one.
 
-    It stands wherever a LlamaIndex LLM stands: in agents and workflows, query and chat engines, programs, as `Settings.llm`.
-    One instance may serve several agents and threads, and as many event loops as its LLMs can. What it decided is in each
-    response's `additional_kwargs["switchwise"]`, never on the message, which is sent again.
+    Use it in place of a LlamaIndex LLM: in agents and workflows, query and chat engines, programs, as `Settings.llm`. One instance may
+    serve several agents and threads, and as many event loops as its LLMs can. Each response's `additional_kwargs["switchwise"]` has the
+    decision; the message does not, since it is sent again.
 
-    Every method takes `route={...}` for this one call (the structured ones in `llm_kwargs`): the words of `route_scope`.
+    Every method takes `route={...}` for a single call (structured ones in `llm_kwargs`), with the keywords of `route_scope`.
 
     Parameters:
         models: LlamaIndex LLMs or `provider:model` strings, strongest first; or a mapping of names to them.
         router: chooses among them; its pool must have the names of `models`. None: `Router.default` over `models`.
         aim: `quality` (the default), `balanced` or `cost`; see `Router.default`. Not together with `router`.
-        verify: judges answers before they are shown; see `switchwise.verifiers`. Not together with `router`.
-        on_broken: what follows when a stream breaks off after part of it was shown; see `switchwise.Router`. Not together with `router`.
-        observers: notified of decisions, attempts and events; see `switchwise.observe`. Not together with `router`.
-        catalog: prices and abilities of models; give one with overrides for models that you know better.
-        cache_hints: what is done to find prompt caches again (`switchwise.prompt_cache.CacheHints`); None: endpoints that take it are
-            sent a key per thread of a session that you named, and nothing is marked.
-        settings: fields of LlamaIndex's LLMs (`system_prompt`, `callback_manager`, ...); anything else goes to the
-            constructors of those models that are given as strings.
+        verify: verifier of answers before they are shown; see `switchwise.verifiers`. Not together with `router`.
+        on_broken: what to do when a stream breaks off after part of it was shown; see `switchwise.Router`. Not together with `router`.
+        observers: receive decisions, attempts and events; see `switchwise.observe`. Not together with `router`.
+        catalog: prices and capabilities of models, such as a catalogue with your overrides.
+        cache_hints: hints for prompt caches (`switchwise.prompt_cache.CacheHints`); None: a key per thread of a named session for
+            endpoints that accept one, and no marks.
+        settings: fields of LlamaIndex's LLMs (`system_prompt`, `callback_manager`, ...); anything else is passed to the constructors of
+            the models given as strings.
 
     Raises:
-        ConfigurationError: it cannot work; the message names the field and the remedy.
+        ConfigurationError: an argument is invalid; the message names the field and the remedy.
 
     >>> from llama_index.core.llms import MockLLM
-    >>> import warnings; warnings.simplefilter("ignore")  # nobody knows the price of a mock
+    >>> import warnings; warnings.simplefilter("ignore")  # a mock has no price
     >>> llm = Switchwise({"strong": MockLLM(), "fast": MockLLM(max_tokens=2)})
     >>> answer = llm.complete("one two three four", route={"target": "fast"})
     >>> answer.text, answer.additional_kwargs["switchwise"]["target"]
@@ -122,7 +122,7 @@ class Switchwise(FunctionCallingLLM):
     )
     _own_router: bool = PrivateAttr(default=False)
     _cache_hints: CacheHints | None = PrivateAttr(default=None)
-    _shared: Any = PrivateAttr(default=None)  # the callback manager that the targets have from us
+    _shared: Any = PrivateAttr(default=None)  # the callback manager that we passed to the targets
 
     def __init__(
         self,
@@ -163,11 +163,11 @@ class Switchwise(FunctionCallingLLM):
         self._cache_hints = cache_hints
         self._share_callbacks()
 
-    # -- what it is
+    # -- description
 
     @classmethod
     def from_file(cls, path: str | Path | None = None, router: str | None = None, **options: Any) -> Self:
-        """One as a configuration file describes it; `options` are those of `doors.from_file.parts_of_file`."""
+        """Return an LLM from a configuration file; `options` are those of `doors.from_file.parts_of_file`."""
         return cls(**parts_of_file(path, router, **options))
 
     @classmethod
@@ -176,25 +176,25 @@ class Switchwise(FunctionCallingLLM):
 
     @property
     def router(self) -> Router:
-        """The router that chooses."""
+        """The router."""
         return self.dispatch.router
 
     @property
     def metadata(self) -> LLMMetadata:
-        """What the pool can do: the largest window, and tools if any target calls them; what only some can do goes to those."""
+        """Metadata of the pool: the largest window, and tools if any target calls them; the router sends such calls to the able targets."""
         return common_metadata(self.dispatch.natives.values())
 
     def bind(self, **words: Any) -> Switchwise:
-        """The same LLM for one caller: targets, router and memory are shared. The supported way to name an agent.
+        """Return the LLM bound to one caller; targets, router and state are shared. The supported way to name an agent.
 
         Parameters:
-            words: those of `route_scope`; `agent="reviewer"` above all.
+            words: keywords of `route_scope`, mainly `agent="reviewer"`.
         """
-        capture(words)  # which refuses what means nothing
+        capture(words)  # refuses unknown keywords
         return self.model_copy(update={"labels": {**self.labels, **words}})
 
     def explain(self, messages: Sequence[ChatMessage] = (), **route: Any) -> Explanation:
-        """Who would answer, who is ruled out, and why; nobody is called. Print it."""
+        """Explain the decision without any call: order, ruled out targets, reasons. Print it."""
         return self.router.explain(self.dispatch.view(Request("chat", messages, {"route": route}), self.labels))
 
     def compare(
@@ -206,13 +206,14 @@ class Switchwise(FunctionCallingLLM):
         route: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> SideBySide:
-        """The same messages at several targets at once, side by side. It is paid for, and stands in the journal as a session of its own.
+        """Call several targets with the same messages and compare the answers. The calls are billed, and recorded in the journal as a
+        separate session.
 
         Parameters:
             messages, kwargs: as in `chat`.
             targets: names or roles; None: all.
-            progress: called with each side as it comes, such as `print`; None: a progress bar in a terminal or notebook.
-            route: further words of `route_scope`.
+            progress: called with each finished answer, such as `print`; None: a progress bar in a terminal or notebook.
+            route: further keywords of `route_scope`.
         """
         where = {"session": f"{TASK}-{uuid.uuid4().hex[:8]}", "task": TASK, **(route or {})}
         return side_by_side(
@@ -308,7 +309,7 @@ class Switchwise(FunctionCallingLLM):
         """Arguments for `chat` and its like, which route them: the tools stay neutral until a target is chosen."""
         return {"messages": history(user_msg, chat_history), "tools": list(tools), **kwargs}
 
-    # -- structured prediction: by each target's own means
+    # -- structured prediction: by each target's own method
 
     @unspanned
     def structured_predict(
@@ -348,11 +349,11 @@ class Switchwise(FunctionCallingLLM):
         llm_kwargs: dict[str, Any] | None,
         prompt_args: dict[str, Any],
     ) -> StructuredRequest:
-        """The prompt is formatted here, so that the system prompt and output parser of this LLM survive the delegation."""
+        """Format the prompt here, so that the system prompt and output parser of this LLM apply."""
         messages = self._get_messages(prompt, **prompt_args)
         return StructuredRequest(method, messages, dict(llm_kwargs or {}), output_cls=output_cls)
 
-    # -- being passed around
+    # -- copies and settings
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
@@ -360,7 +361,7 @@ class Switchwise(FunctionCallingLLM):
             self._share_callbacks()
 
     def _share_callbacks(self) -> None:
-        """Give our handlers to the targets, which count the tokens; those that have handlers of their own keep them."""
+        """Share our callback handlers with the targets, which count the tokens; targets with their own handlers keep them."""
         given, before = self.callback_manager, self._shared
         if given is None:
             return
@@ -372,7 +373,7 @@ class Switchwise(FunctionCallingLLM):
         self._shared = given
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Switchwise:
-        """A copy that shares targets and router: their clients hold locks, and their memory is one."""
+        """Return a copy that shares targets and router, whose clients hold locks."""
         return self.model_copy()
 
     def __getstate__(self) -> dict[Any, Any]:
@@ -388,5 +389,5 @@ class Switchwise(FunctionCallingLLM):
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         with catch_warnings():
-            simplefilter("ignore", UserWarning)  # said when it was built first
+            simplefilter("ignore", UserWarning)  # warned when it was first built
             self.__init__(**{**state, "models": unpacked_all(state["models"])})  # type: ignore[misc]  # as LlamaIndex's own components are restored

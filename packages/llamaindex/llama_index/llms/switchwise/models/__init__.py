@@ -1,1 +1,1 @@
-"""The LLMs and messages that the user gives."""
+"""The user's LLMs and messages."""

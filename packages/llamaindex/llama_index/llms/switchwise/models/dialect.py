@@ -1,4 +1,4 @@
-"""Which row of `switchwise.dialects` a native LLM speaks: told by its class, without importing any provider's package."""
+"""Map a native LLM to its row of `switchwise.dialects`, by its class, without importing any provider's package."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _OPENAIS = ("openai", "openai_like")
 
 
 def dialect_of(llm: object) -> Dialect:
-    """The row of a native LLM, by the package of its class or of the nearest known base; OpenAI's own also by the host that they call."""
+    """The row of a native LLM, by the package of its class or of the nearest known base; for OpenAI's classes also by the host."""
     for kind in type(llm).__mro__:
         package = _package(kind)
         if package in _KNOWN:
@@ -40,7 +40,7 @@ def dialect_of(llm: object) -> Dialect:
 
 
 def integration_of(llm: object) -> str:
-    """The package whose code converts the messages: `openai` for all that are made of its class; empty: nobody's."""
+    """The package whose code converts the messages: `openai` for all subclasses of its class; empty if unknown."""
     packages = [package for kind in type(llm).__mro__ if (package := _package(kind))]
     if not packages:
         return ""
@@ -48,15 +48,15 @@ def integration_of(llm: object) -> str:
 
 
 def provider_of(llm: object) -> str:
-    """The provider's name: that of the integration package, or whom it calls; empty for an LLM of nobody's package (a fake)."""
+    """The provider's name: of the integration package, or by the host; empty if unknown (a fake)."""
     name = next((name for kind in type(llm).__mro__ if (name := _package(kind))), "")
-    if name in _OPENAIS:  # who calls many others
+    if name in _OPENAIS:  # also used for other providers
         return provider_at(str(getattr(llm, "api_base", None) or "")) or name
     return name
 
 
 def model_of(llm: object) -> str:
-    """The provider's name of the model; empty where the LLM does not say (a fake)."""
+    """The provider's name of the model; empty if unknown (a fake)."""
     for attribute in ("model", "model_name", "model_id"):
         name = getattr(llm, attribute, None)
         if isinstance(name, str) and name:

@@ -1,4 +1,4 @@
-"""A LlamaIndex message as a neutral turn. Called once for each message of a thread, when it is first seen."""
+"""Convert a LlamaIndex message to a neutral turn, once per message of a thread."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from switchwise.reading.document_size import document_tokens
 _ROLES = {"system": "system", "developer": "system", "assistant": "assistant", "chatbot": "assistant", "model": "assistant"}
 _TOOLS = frozenset({"tool", "function"})
 _OBSERVED = ("Observation: ", "Result of executing the code given:")
-"""How ReAct and CodeAct agents, which call their tools in words, begin the user message that holds a tool's result."""
+"""Beginnings of user messages with a tool's result, by ReAct and CodeAct agents, which call tools in text."""
 _MEDIA: dict[type, str] = {ImageBlock: "image", AudioBlock: "audio", DocumentBlock: "document", VideoBlock: "video"}
 
 

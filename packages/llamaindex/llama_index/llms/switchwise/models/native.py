@@ -28,7 +28,7 @@ from switchwise.nouns.validation import users_level
 
 Models = Sequence[Any] | Mapping[str, Any]
 RETRIES = 0
-"""An integration's own retries where we build the LLM: each would be tried, unseen, before another target is."""
+"""Retry settings of integrations where we build the LLM: hidden retries would delay fallback."""
 _CLASSES = {
     "openai": ("llama_index.llms.openai", "OpenAI"),
     "openai-like": ("llama_index.llms.openai_like", "OpenAILike"),
@@ -45,12 +45,12 @@ class Native:
     """One of the LLMs behind a `Switchwise`.
 
     Parameters:
-        name: of its target.
+        name: name of the target.
         llm: the LlamaIndex LLM; anything with its methods will do.
-        dialect: what its API takes and gives.
+        dialect: row of its API.
         integration: the package whose code converts its messages.
         usage_option: its configured usage option for streams; None if unset, since its server refuses `stream_options`.
-        effort: the level of reasoning that its calls ask for; empty: whatever the LLM is set to.
+        effort: reasoning effort of its calls; empty: the LLM's own setting.
         key_of: the target of which it is a further key; empty: of none.
     """
 
@@ -71,23 +71,23 @@ class Native:
 
     @property
     def account(self) -> str:
-        """Its address and a digest of its key, as `account_of` gives them."""
+        """Result of `account_of`: its address and a digest of its key."""
         client = getattr(self.llm, "_client", None)
         return account_of(*whereabouts(vars(self.llm), None if isinstance(client, Later) else client))
 
     @property
     def sends(self) -> Defaults:
-        """What it asks for by itself, where a request does not say."""
+        """The LLM's default settings of requests."""
         return defaults_of(vars(self.llm))
 
     @property
     def marks(self) -> bool:
-        """Whether it writes cache marks into the messages that it is given (`cache_idx`)."""
+        """Whether it writes cache marks into the given messages (`cache_idx`)."""
         return getattr(self.llm, "cache_idx", None) is not None
 
     @property
     def metadata(self) -> LLMMetadata:
-        """What the LLM says of itself; the integrations refuse to speak of a model that they do not know."""
+        """Metadata of the LLM; integrations raise for unknown models."""
         try:
             found: LLMMetadata = self.llm.metadata
         except ValueError:
@@ -96,7 +96,7 @@ class Native:
 
     @property
     def calls_tools(self) -> bool:
-        """Whether tools can be given to it: it says so, and has a method for it; few custom LLMs have all four."""
+        """Whether it accepts tools: its metadata says so, and it has a method for it; few custom LLMs have all four."""
         return self.metadata.is_function_calling_model and any(hasattr(self.llm, method) for method in _WITH_TOOLS)
 
 
@@ -108,7 +108,7 @@ def natives(models: Models, options: Mapping[str, Any]) -> dict[str, Native]:
         options: constructor arguments for those given as strings.
 
     Raises:
-        ConfigurationError: there is none, two have one name, or one can not be built, not be shared, or not be told its effort.
+        ConfigurationError: no LLM is given, two have one name, or one cannot be built, shared, or set to its effort.
     """
     found = by_name(models, options, "LLM", build, _native)
     for native in found.values():
@@ -117,7 +117,9 @@ def natives(models: Models, options: Mapping[str, Any]) -> dict[str, Native]:
                 f"target {native.name!r}: LlamaIndex's GoogleGenAI takes an effort in its generation_config only; give two LLMs with names"
             )
         if native.effort:
-            with_effort(native.dialect, model_of(native.llm), native.effort, {})  # refuses what cannot be said
+            with_effort(
+                native.dialect, model_of(native.llm), native.effort, {}
+            )  # refuses an effort that the API cannot express
     return {name: replace(native, llm=_ours(native, alone=len(found) == 1)) for name, native in found.items()}
 
 
@@ -142,7 +144,7 @@ def _ours(native: Native, alone: bool) -> Any:
     if quiet:
         copied.__dict__["max_retries"] = 0
     if getattr(copied, "reuse_client", False) and getattr(copied, "_async_http_client", copied) is None:
-        with suppress(Exception):  # whatever it lacks, it says when it is called
+        with suppress(Exception):  # missing settings raise at the first call
             copied._get_aclient()
     clients = owned(copied.__pydantic_private__, retries=not quiet)
     if (clients or quiet) and getattr(copied, "reuse_client", False) and getattr(copied, "_client", copied) is None:
@@ -160,15 +162,15 @@ def _client_of(llm: Any, retries: bool) -> Any:
 
 
 def build(text: str, options: Mapping[str, Any]) -> Any:
-    """The LLM that `provider:model` stands for, without retries of its own.
+    """Build the LLM of `provider:model`, without its own retries.
 
     Raises:
-        ConfigurationError: nobody can build it.
+        ConfigurationError: the LLM cannot be built.
     """
     provider, _, model = text.partition(":")
     if provider not in _CLASSES or not model:
         known = ", ".join(f"{name}:<model>" for name in _CLASSES)
-        raise ConfigurationError(f"models= names {text!r}, which nobody can build; use {known}, or give an LLM")
+        raise ConfigurationError(f"models= names {text!r}, which cannot be built; use {known}, or give an LLM")
     package, name = _CLASSES[provider]
     try:
         made = getattr(import_module(package), name)
@@ -180,15 +182,15 @@ def build(text: str, options: Mapping[str, Any]) -> Any:
 
 
 def pool_of(models: Iterable[Native], catalog: Catalog | None = None) -> Pool:
-    """The pool of these LLMs, strongest first, with what is known of their prices and abilities."""
+    """Return the pool of these LLMs, strongest first, with prices and capabilities."""
     known = catalog or Catalog()
     return Pool(list(map(describe, models, repeat(known))))
 
 
 def describe(native: Native, catalog: Catalog) -> Target:
-    """What is known of an LLM: price and abilities from the catalog, and from what it says of itself.
+    """Return an LLM's price and capabilities, from the catalogue and its metadata.
 
-    One whose price nobody knows is accepted with a warning: it may be private, or a fake.
+    An LLM without a known price gives a warning: it may be private, or a fake.
     """
     provider, model = provider_of(native.llm), model_of(native.llm)
     known = catalog.look_up(provider, model) if model else Known()
@@ -215,8 +217,8 @@ def describe(native: Native, catalog: Catalog) -> Target:
 
 
 def common_metadata(models: Iterable[Native]) -> LLMMetadata:
-    """What the pool can do: the largest window, since what does not fit into the others goes there; tools if any calls them, since calls with
-    tools go to those that do; the shortest answer.
+    """Metadata of the pool: the largest window, since long prompts go there; tools if any LLM calls them, since calls with tools go
+    there; the shortest answer.
     """
     described = [(native.name, native.metadata, window_of(native)) for native in models]
     outputs = [metadata.num_output for _, metadata, _ in described if metadata.num_output > 0]
@@ -231,19 +233,21 @@ def common_metadata(models: Iterable[Native]) -> LLMMetadata:
 
 
 def window_of(native: Native) -> int | None:
-    """The context window that an LLM states; None: it only repeats LlamaIndex's default."""
+    """The context window of an LLM's metadata; None if it is only LlamaIndex's default."""
     window = native.metadata.context_window
     return window if window != DEFAULT_CONTEXT_WINDOW else None
 
 
 def _native(name: str, llm: Any) -> Native:
     if any(not hasattr(type(llm), method) for method in _METHODS):
-        raise ConfigurationError(f"models= holds {llm!r}, which is no LLM: give LlamaIndex LLMs or 'provider:model' strings")
+        raise ConfigurationError(
+            f"models= holds {llm!r}, which is not an LLM: give LlamaIndex LLMs or 'provider:model' strings"
+        )
     name = name or model_of(llm) or type(llm).__name__
     if getattr(llm, "track_previous_responses", False):
         raise ConfigurationError(
             f"target {name!r} has track_previous_responses=True: it keeps the last response on the instance, so that the "
-            "conversations that share it would mix; leave it away"
+            "conversations that share it would mix; omit it"
         )
     dialect = dialect_of(llm)
     extra = getattr(llm, "additional_kwargs", None)

@@ -1,4 +1,4 @@
-"""LLMs as they may be pickled: without keys, as LangChain's models. Another process takes them from its environment."""
+"""Pickle LLMs without keys; another process reads the keys from its environment."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from switchwise.adapting.sdk_clients import is_sdk_client
 _TELLING = ("auth", "cookie", "key", "secret", "token")
 
 Packed = Any
-"""An LLM itself, or its class and what it keeps of itself without its keys."""
+"""An LLM itself, or its class and its state without keys."""
 
 
 def packed(llm: Any) -> Packed:
-    """An LLM as it may be pickled: itself, or its class and state, where it holds a key or a client with one.
+    """Prepare an LLM for pickling: itself, or its class and state if it holds a key or a client with one.
 
     Raises:
         PicklingError: there may be a key among its headers.
@@ -36,7 +36,7 @@ def packed(llm: Any) -> Packed:
 
 
 def unpacked(given: Packed) -> Any:
-    """The LLM again, as LlamaIndex restores its components: by its constructor, which finds the key in the environment."""
+    """Restore an LLM as LlamaIndex restores its components: by its constructor, which reads the key from the environment."""
     if not isinstance(given, tuple):
         return given
     cls, state = given

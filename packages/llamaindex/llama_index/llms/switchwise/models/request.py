@@ -1,4 +1,4 @@
-"""What the caller asked for, as something that can be put to whichever target is chosen, at the level the caller used.
+"""The caller's request in a form that can be sent to any target, by the method that the caller used.
 
 So each integration prepares its own tool format and its own structured output.
 """
@@ -30,12 +30,12 @@ _TOOL_SETTINGS = ("tool_choice", "tool_required", "allow_parallel_tool_calls", "
 
 @dataclass(slots=True)
 class Request:
-    """A call of one of the chat methods.
+    """A call of a chat method.
 
     Parameters:
-        method: name of the method; every target is asked by the same.
+        method: name of the method, used for every target.
         messages: the whole prompt.
-        kwargs: the caller's settings, ours to change.
+        kwargs: a copy of the caller's settings.
     """
 
     method: str
@@ -46,19 +46,19 @@ class Request:
     structured: bool = field(default=False, init=False)
 
     def send(self, native: Native, messages: list[ChatMessage], settings: dict[str, Any]) -> Any:
-        """Ask `native`: what its method gives (for an async method, something to await).
+        """Call `native` and return the method's result (for an async method, an awaitable).
 
         Parameters:
-            messages: the prompt in the words that `native` takes.
-            settings: likewise.
+            messages: the prompt adapted to `native`.
+            settings: settings adapted to `native`.
         """
         return method_of(native, self.method)(messages, **settings)
 
     def with_note(self, note: str, shown: str = "") -> Self:
-        """The same request with a last turn of the user after it.
+        """Return the request with a further user turn.
 
         Parameters:
-            note: that turn.
+            note: text of that turn.
             shown: the text of an answer before it; empty: none.
         """
         other = copy(self)
@@ -69,11 +69,11 @@ class Request:
 
 @dataclass(slots=True)
 class Completion(Request):
-    """A call of one of the completion methods.
+    """A call of a completion method.
 
     Parameters:
         prompt: the text.
-        formatted: it has been given the form that the model wants.
+        formatted: whether the prompt is formatted for the model already.
     """
 
     prompt: str = ""
@@ -83,7 +83,7 @@ class Completion(Request):
         return method_of(native, self.method)(self.prompt, formatted=self.formatted, **settings)
 
     def with_note(self, note: str, shown: str = "") -> Self:
-        """As of messages; a completion is one text."""
+        """As for messages; a completion is one text."""
         other = Request.with_note(self, note, shown)
         other.prompt = "\n\n".join(filter(None, (self.prompt, shown, note)))
         return other
@@ -91,7 +91,7 @@ class Completion(Request):
 
 @dataclass(slots=True)
 class ToolRequest(Request):
-    """A call of one of the methods with tools.
+    """A call of a method with tools.
 
     Parameters:
         tools: LlamaIndex tools, prepared by each target in its own way.
@@ -108,10 +108,10 @@ class ToolRequest(Request):
 
 @dataclass(slots=True)
 class StructuredRequest(Request):
-    """A call of one of the structured prediction methods; `kwargs` is what goes to the LLM behind the prediction.
+    """A call of a structured prediction method; `kwargs` are the arguments of the LLM's call.
 
     Parameters:
-        output_cls: the pydantic model that the answer must be.
+        output_cls: pydantic model of the answer.
     """
 
     output_cls: Any = None
@@ -124,14 +124,14 @@ class StructuredRequest(Request):
 
 
 class Formatted(ChatPromptTemplate):
-    """A prompt that is formatted already: braces in it are text."""
+    """A formatted prompt: braces in it are text."""
 
     def __init__(self, messages: list[ChatMessage]) -> None:
         super().__init__(message_templates=[])
         self.message_templates = messages
 
     def format_messages(self, llm: Any = None, **kwargs: Any) -> list[ChatMessage]:  # noqa: ARG002  (nothing to fill in)
-        """The messages, with what an output parser adds to them."""
+        """The messages with the additions of an output parser."""
         messages = list(self.message_templates)
         return self.output_parser.format_messages(messages) if self.output_parser is not None else messages
 
@@ -140,7 +140,7 @@ def method_of(native: Native, name: str) -> Any:
     """A method of a native LLM.
 
     Raises:
-        TargetError: it has none by that name: it cannot do this.
+        TargetError: the LLM has no such method.
     """
     method = getattr(native.llm, name, None)
     if method is None:
@@ -149,7 +149,7 @@ def method_of(native: Native, name: str) -> Any:
 
 
 def chat_request(method: str, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> Request:
-    """A call of a chat method; given neutral tools, it is one of the method with tools (see `_prepare_chat_with_tools`)."""
+    """Build a call of a chat method; with neutral tools, of the method with tools (see `_prepare_chat_with_tools`)."""
     tools = kwargs.get("tools")
     if tools and all(isinstance(tool, BaseTool) for tool in tools):
         del kwargs["tools"]
@@ -158,10 +158,10 @@ def chat_request(method: str, messages: Sequence[ChatMessage], kwargs: dict[str,
 
 
 def completion_request(method: str, prompt: str | None, formatted: bool, kwargs: dict[str, Any]) -> Completion:
-    """A call of a completion method; to the policies, its prompt is a user's message.
+    """Build a call of a completion method; policies see its prompt as a user message.
 
     Raises:
-        ValueError: there is no prompt; so says LlamaIndex of its own LLMs.
+        ValueError: there is no prompt, as LlamaIndex's own LLMs raise.
     """
     if prompt is None:
         raise ValueError(f"{method}() was given no prompt: name it first, or as prompt=")
@@ -169,7 +169,7 @@ def completion_request(method: str, prompt: str | None, formatted: bool, kwargs:
 
 
 def history(user_msg: str | ChatMessage | None, chat_history: Sequence[ChatMessage] | None) -> list[ChatMessage]:
-    """The whole prompt, as a list of our own: integrations append to the caller's, and Anthropic's drops a `ChatMessage`."""
+    """The whole prompt as a new list: integrations append to the caller's, and Anthropic's drops a `ChatMessage`."""
     messages = list(chat_history or ())
     if isinstance(user_msg, ChatMessage):
         messages.append(user_msg)

@@ -1,13 +1,13 @@
-"""Which agent of which run is calling.
+"""Find the scope of a call: which agent of which run makes it.
 
-LlamaIndex hands an LLM neither agent nor session. They are found, at the moment of the call, where each is said most
-explicitly: the call's own `route={...}`, `Switchwise.bind`, the event of the running workflow step, `route_scope`,
-instrumentation tags. `bind(agent=...)` is the supported way to name an agent. The step event needs no wiring, but is read
-from a private variable of the workflow engine: where that is gone, agents are no longer distinguished.
+LlamaIndex passes neither agent nor session to an LLM. They are read at the call, from the most explicit source: the call's own
+`route={...}`, `Switchwise.bind`, the event of the running workflow step, `route_scope`, instrumentation tags. `bind(agent=...)` is the
+supported way to name an agent. The step event needs no setup, but is read from a private variable of the workflow engine: without it,
+agents are not distinguished.
 
-A session that nobody names is the workflow's `Context`: runs that share one are one session. Between two runs the engine
-keeps nothing of a context but its store, so the first run leaves its id there, under `MARK`, and it stays with the context
-where that is saved and restored. Where the store is not the usual one, each run is a session of its own.
+Without a named session, the workflow's `Context` is the session: runs that share it are one session. Between runs the engine keeps only a
+context's store, so the first run writes its id there, under `MARK`, and it is saved and restored with the context. With another kind of
+store, each run is its own session.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ _RUN = "llamaindex.run_id"
 _STEP: ContextVar[Any] | None = getattr(_workflow, "StepWorkerStateContextVar", None)  # private: it may go
 _CONTEXT: ContextVar[Any] | None = getattr(_workflow, "InternalContextVar", None)  # private as well
 MARK = "switchwise_session"
-"""Where the store of a workflow's context holds the session."""
+"""Key of the session in the store of a workflow's context."""
 
 
 class Moment(StrEnum):
-    """The current task of a workflow, as far as its step event shows it."""
+    """The current task of a workflow, from its step event."""
 
     STEP = "step"
     FINALIZE = "finalize"
@@ -50,18 +50,18 @@ class Moment(StrEnum):
 
 
 class Caller(NamedTuple):
-    """Who makes a call, as far as anybody said. Empty: nobody did.
+    """The caller of a call; fields are empty if unknown.
 
     Parameters:
         session, agent, task: as in `switchwise.Scope`.
-        target: the target or role that the call must go to.
+        target: target or role to which the call is pinned.
         deadline: as in `switchwise.Scope`.
-        labels: everything else that was said: user, team, tenant, region.
-        moment: what the running workflow is at.
-        named: somebody named the session; else it is a workflow's run or context.
+        labels: further keywords: user, team, tenant, region.
+        moment: current task of the running workflow.
+        named: whether the caller named the session; else it is a workflow's run or context.
         tenant: as in `switchwise.Scope`; also a label.
         limits: as in `switchwise.Scope`.
-        pin_inherited: the target was named around the call (`route_scope`), not by it or `bind`.
+        pin_inherited: the pin is from `route_scope`, not from the call or `bind`.
     """
 
     session: str = ""
@@ -78,12 +78,12 @@ class Caller(NamedTuple):
 
 
 class _Block(NamedTuple):
-    """What the surrounding `route_scope` said.
+    """Keywords of the surrounding `route_scope`.
 
     Parameters:
-        words: its own and those of the blocks around it.
-        tags: the instrumentation tags that it set; others are there where somebody has spoken since.
-        caller: who calls, as long as nobody has; None: a workflow's run may know more.
+        words: its own keywords and those of outer blocks.
+        tags: instrumentation tags that it set; they differ if other code has set tags since.
+        caller: the caller if nothing else is known; None: a workflow's run may know more.
     """
 
     words: Words
@@ -100,14 +100,15 @@ DECIDED: ContextVar[list[str] | None] = ContextVar("switchwise_decided", default
 
 @contextmanager
 def route_scope(**words: Any) -> Iterator[None]:
-    """Say for a block of code who is calling; inner blocks add to outer ones.
+    """Set the scope of the calls in a block of code; inner blocks add to outer ones.
 
-    Works around `run()` of a workflow, around a query engine, in sync and async code. The words travel as instrumentation
-    tags too, because a durable workflow runtime carries those and not context variables.
+    Works around `run()` of a workflow, around a query engine, in sync and async code. The keywords are also set as instrumentation tags,
+    because a durable workflow runtime keeps those and not context variables.
 
     Parameters:
-        words: `session`, `agent`, `task`, `tenant`; `target` pins calls to a target or role; `deadline` in seconds on the
-            router's clock; `limits` as `Limits(first=..., between=..., total=...)` or a mapping of these; any other word is a label for rules and budgets (user, team, region), and so is `tenant`.
+        words: `session`, `agent`, `task`, `tenant`; `target` pins calls to a target or role; `deadline` in seconds on the router's clock;
+            `limits` as `Limits(first=..., between=..., total=...)` or a mapping of these; any other keyword is a label for rules and
+            budgets (user, team, region), and so is `tenant`.
 
     >>> with route_scope(session="s1", tenant="acme"):
     ...     capture({}).tenant
@@ -124,28 +125,28 @@ def route_scope(**words: Any) -> Iterator[None]:
 
 
 def capture(bound: Words, hint: Words | None = None) -> Caller:
-    """Who is calling now. To be asked in the caller's own frame: a stream may be read elsewhere.
+    """Return the present caller. Call it in the caller's own context: a stream may be read in another one.
 
     Parameters:
-        bound: what `Switchwise.bind` said.
-        hint: what the call itself says.
+        bound: keywords of `Switchwise.bind`.
+        hint: keywords of the call itself.
     """
     tags = active_instrument_tags.get()
     block = _SCOPE.get()
     step = _STEP.get(None) if _STEP is not None else None
     if block.caller is not None and step is None and not (bound or hint) and (tags is block.tags or not (tags or block.words)):
-        return block.caller  # the usual case outside workflows, and the quick way
+        return block.caller  # the common case outside workflows, as a fast path
     words_now = block.words
-    if tags and not words_now:  # in a durable runtime, which carries tags only
+    if tags and not words_now:  # in a durable runtime, which keeps tags only
         words_now = {tag[len(_OWN) :]: value for tag, value in tags.items() if tag.startswith(_OWN)}
     return _merged(words_now, tags, step, bound, hint)
 
 
 def _merged(words_now: Words, tags: Words, step: object = None, bound: Words = _NOTHING, hint: Words | None = None) -> Caller:
-    """Who is calling, the most explicit word for each thing."""
+    """Merge the sources: the most explicit value of each field."""
     known = {**words_now}
     moment = Moment.STEP
-    event = getattr(step, "event", None)  # it must never fail in the user's call
+    event = getattr(step, "event", None)  # it must never fail within the user's call
     if event is not None:
         agent = getattr(event, "current_agent_name", None)
         name = type(event).__name__
@@ -187,24 +188,24 @@ def _merged(words_now: Words, tags: Words, step: object = None, bound: Words = _
 
 @lru_cache
 def _refuse_slips(labels: frozenset[str]) -> None:
-    """Any word may be a label; one that is nearly ours is a slip.
+    """Any keyword may be a label, but a misspelled keyword of ours is an error.
 
     Raises:
-        ConfigurationError: the message says which was meant.
+        ConfigurationError: the message names the probable keyword.
     """
     for word in labels:
         if near := get_close_matches(word, _OURS, 1, 0.75):
-            raise ConfigurationError(f"{word!r} is nearly a word of ours: did you mean {near[0]!r}?")
+            raise ConfigurationError(f"{word!r} is almost a keyword of route_scope: did you mean {near[0]!r}?")
 
 
 def _session_of(run: str) -> str:
-    """The session of the workflow context that `run` belongs to. It must never fail in the user's call."""
+    """The session of the workflow context of `run`. It must never fail within the user's call."""
     held = _CONTEXT.get(None) if _CONTEXT is not None else None
     try:
         state = held().store.checkpoint().state  # type: ignore[misc]  # where there is none, the run is the session
     except (AttributeError, TypeError, RuntimeError):
         return run
-    if not isinstance(state, DictState):  # a state model of the user's own has no place for it
+    if not isinstance(state, DictState):  # the user's own state model has no field for it
         return run
     session = state.get(MARK, None)
     if not session:

@@ -1,4 +1,4 @@
-"""Caller and messages, as the policies see them."""
+"""Build the view of a call from its caller and messages."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from switchwise.nouns.scope import Key
 from switchwise.reading import token_estimate as tokens
 from switchwise.state.in_process import Memory
 
-_UNKNOWN = 120  # tokens of a tool that cannot be shown as others are
-_FINALIZE = Moment.FINALIZE  # asked at every call, and a class of enumerations takes long to tell its members
+_UNKNOWN = 120  # assumed tokens of a tool without a readable definition
+_FINALIZE = Moment.FINALIZE  # read at every call, and iterating an enum is slow
 
 
 class Views:
-    """Builds the view of each call; keeps per thread what it has read, so that only new messages are read.
+    """Build the view of each call; caches read messages per thread, so that only new ones are read.
 
     Parameters:
-        size: how many threads are kept.
-        fetchers: names of the providers whose integration downloads an image that is given by its address.
+        size: most threads kept.
+        fetchers: names of the providers whose integration downloads images given by URL.
         providers: names of all providers in the pool.
     """
 
@@ -50,12 +50,12 @@ class Views:
         """The view of a call.
 
         Parameters:
-            caller: who makes it.
+            caller: the caller.
             messages: the whole prompt.
-            tools: those that are offered.
+            tools: the offered tools.
             kwargs: settings of the call.
             structured: the answer must follow a schema.
-            streamed: the answer is read as it comes.
+            streamed: the answer is streamed.
         """
         session, agent, task, pin, deadline, labels, moment, named, tenant, inherited, limits = caller
         finishing = moment is _FINALIZE
@@ -88,14 +88,14 @@ class Views:
         return next(self._steps.get(key) or self._steps.update(key, _counting))
 
     def _reachable(self, messages: Sequence[ChatMessage]) -> frozenset[str]:
-        """The only providers that can serve the images: a route must not make us download what another passes on."""
+        """The only providers that may serve the images: routing must not cause a download that another provider avoids."""
         if self._passing_on and any(isinstance(b, ImageBlock) and b.url for message in messages for b in message.blocks):
             return self._passing_on
         return frozenset()
 
 
 def measured(tool: Any) -> int:
-    """Tokens of one definition, by its schema; a flat number for one that only its own target can read."""
+    """Tokens of a tool definition, by its schema; a flat number for one that only its own target can read."""
     try:
         schema = json.dumps(
             tool.metadata.to_openai_tool(skip_length_check=True), ensure_ascii=False, separators=(",", ":"), default=str
