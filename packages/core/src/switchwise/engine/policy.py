@@ -86,7 +86,8 @@ class Reserves(Protocol):
 @runtime_checkable
 class Queues(Protocol):
     """A policy with a queue for refused calls. The place in the queue belongs to the request (`View.decision`); each check makes another
-    `Call`."""
+    `Call`.
+    """
 
     def wait_for(self, call: Call) -> float | None:
         """Return the seconds until the router decides again, while `call` keeps its place in the queue; None if it does not wait."""

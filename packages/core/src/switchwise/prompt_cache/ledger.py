@@ -104,7 +104,8 @@ class Ledger:
         self, rows: Sequence[Row], cache: Cache, prefix: PromptPrefix, now: float, usage: Usage | None
     ) -> tuple[list[Row], Expectation]:
         """Return the prefixes of the thread and account after a call that began at `now`, and what was expected of it. `rows` are not
-        changed."""
+        changed.
+        """
         read = None if usage is None else usage.cache_read_tokens
         if read is None and usage is not None and cache.rule.silent:
             read = 0

@@ -67,5 +67,6 @@ def answer(message: AIMessage, outcome: Outcome) -> AIMessage:
 
 def signal_of(broken: Broken) -> AIMessageChunk:
     """Return an empty chunk whose `response_metadata` signals that the reply starts again or continues; as a list, since merging chunks
-    appends lists."""
+    appends lists.
+    """
     return AIMessageChunk(content="", response_metadata={broken.signal: [broken.details]})

@@ -144,7 +144,8 @@ class Performer:
 
     def _own(self, prepared: PreparedCall) -> Iterator[Any]:
         """Return whether the caller supplied a key, a timeout or a model name for this call: policies do not learn from its failures for
-        other callers."""
+        other callers.
+        """
         with brought_along(prepared.settings):
             yield from self._door.open(prepared)
 
