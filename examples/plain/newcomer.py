@@ -1,12 +1,16 @@
 """A newcomer's trial: four jobs with each aim. Who was called, why, what it cost, and what it risks.
 
 Seven questions, a chat of twelve turns, an agent of nine calls, and a bug fix; the tools' results are played, so that every aim does the same work.
+With OPENAI_API_KEY and ANTHROPIC_API_KEY real models answer; without them a local provider does, and nothing is paid.
 """
 
+import os
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 from switchwise.clients import AnthropicClient, Clients, Completion, OpenAIClient
+from switchwise_loopback import LoopbackProvider
 
 QUESTIONS = (
     "What is a monad?",
@@ -89,8 +93,19 @@ def trial() -> dict[tuple[str, str], float]:
     return spent
 
 
+def use(provider: LoopbackProvider) -> None:
+    """Let the clients of both SDKs find the local provider."""
+    os.environ.update({"OPENAI_BASE_URL": provider.openai_url, "ANTHROPIC_BASE_URL": provider.anthropic_url})
+    os.environ.update({"OPENAI_API_KEY": "local", "ANTHROPIC_API_KEY": "local"})
+
+
 if __name__ == "__main__":
-    found = trial()
+    missing = sorted({"OPENAI_API_KEY", "ANTHROPIC_API_KEY"} - os.environ.keys())
+    with LoopbackProvider() if missing else nullcontext() as local:
+        if local is not None:
+            print(f"{' and '.join(missing)} not set: a local provider answers, at the prices of the real models\n")
+            use(local)
+        found = trial()
     for job in ("questions", "chat"):
         saved = 1 - found["balanced", job] / found["quality", job]
         print(f"balanced saves {saved:.0%} of the dollars on the {job}")
