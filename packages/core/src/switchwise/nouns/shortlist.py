@@ -90,10 +90,10 @@ class Shortlist:
 
     __slots__ = (
         "_author",
-        "_decider",
         "_hand_over",
         "_opinions",
         "_ranks",
+        "_reason",
         "at_once",
         "avoided",
         "last_resort",
@@ -102,7 +102,7 @@ class Shortlist:
         "pool",
         "targets",
     )
-    _decider: Note | None  # computed on first use
+    _reason: tuple[str, Level, str] | None  # computed on first use
 
     def __init__(self, pool: Pool, last_resort: bool = False, more: Target | None = None) -> None:
         self.pool = pool
@@ -116,7 +116,7 @@ class Shortlist:
         self._author = ""
         self._hand_over: tuple[str, Collection[str]] = "", ()
         self._opinions: tuple[_Opinion, ...] = ()
-        self._decider = None
+        self._reason = None
 
     def require(
         self, test: Callable[[Target], bool], because: str | Callable[[], str], raises: type[NoTarget] = NoTarget
@@ -285,23 +285,31 @@ class Shortlist:
 
         Several targets lead if no preference separates them; the order of the pool then decides.
         """
-        if self._decider is None:
-            self._decider = self._settled_by()
-        return self._decider
+        found = self._settled_by()
+        return Note(*self.reason, lead=self.leaders) if found is None else _note(found)
 
-    def _settled_by(self) -> Note:
-        if not self.targets:
-            return Note("pool", Level.STEP, "nothing is left")
-        winner, share = self.targets[0], self._ranks.count(self._ranks[0])
+    @property
+    def reason(self) -> tuple[str, Level, str]:
+        """Policy, level and reason of the decider, without the rest of its note."""
+        if self._reason is None:
+            found = self._settled_by()
+            if found is None:
+                self._reason = "pool", _STEP, "the order of the pool" if self.targets else "nothing is left"
+            else:
+                self._reason = found.author, found.level, _because(found)
+        return self._reason
+
+    def _settled_by(self) -> _Opinion | None:
+        winner, share = (self.targets[0], self._ranks.count(self._ranks[0])) if self.targets else (None, 0)
         found = None
-        for opinion in reversed(self._opinions):
+        for opinion in reversed(self._opinions if self.targets else ()):
             targets, ranks = opinion.targets, opinion.ranks
             if not targets and not opinion.out:  # a remark
                 continue
             if not targets or targets[0] is not winner or ranks.count(ranks[0]) != share:
                 break
             found = opinion
-        return _note(found) if found else Note("pool", Level.STEP, "the order of the pool", lead=self.leaders)
+        return found
 
     def _ranked(self, values: list[float], because: Reason) -> Shortlist:
         ranks = [(*rank, value) for rank, value in zip(self._ranks, values, strict=True)]
@@ -321,7 +329,7 @@ class Shortlist:
     ) -> Shortlist:
         new = object.__new__(Shortlist)
         new.pool, new.targets, new.memo, new.at_once = self.pool, targets, self.memo, self.at_once
-        new.level, new._ranks, new._author, new._decider = self.level, ranks, self._author, None
+        new.level, new._ranks, new._author, new._reason = self.level, ranks, self._author, None
         new.last_resort, new.avoided, new._hand_over = self.last_resort, self.avoided, self._hand_over
         if because is None:
             new._opinions = self._opinions
@@ -343,13 +351,17 @@ def _leaders(targets: tuple[Target, ...], ranks: tuple[Rank, ...]) -> tuple[str,
     return tuple([target.name for target in targets[: ranks.count(ranks[0])]]) if targets else ()  # best first
 
 
-def _note(opinion: _Opinion) -> Note:
+def _because(opinion: _Opinion) -> str:
     because = opinion.because
-    if not isinstance(because, str):
-        because = because() if opinion.out else because(opinion.targets[0])
+    if isinstance(because, str):
+        return because
+    return because() if opinion.out else because(opinion.targets[0])
+
+
+def _note(opinion: _Opinion) -> Note:
     targets, ranks = opinion.targets, opinion.ranks
     wants: tuple[str, ...] = ()
     if targets and not opinion.out:
         best = min([rank[-1] for rank in ranks])
         wants = tuple([target.name for target, rank in zip(targets, ranks, strict=True) if rank[-1] == best])
-    return Note(opinion.author, opinion.level, because, opinion.out, _leaders(targets, ranks), opinion.raises, wants)
+    return Note(opinion.author, opinion.level, _because(opinion), opinion.out, _leaders(targets, ranks), opinion.raises, wants)

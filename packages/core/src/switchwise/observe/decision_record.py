@@ -21,13 +21,13 @@ _LEVELS = [
 
 def reason_of(call: Call) -> dict[str, Any]:
     """Return the record before a call: decision id, target, and the deciding level, policy and reason."""
-    note = call.shortlist.decider
+    policy, level, because = call.shortlist.reason
     return {
         "decision": call.view.decision,
         "target": call.target.name,
-        "level": _LEVELS[note.level],
-        "policy": note.policy,
-        "because": note.because,
+        "level": _LEVELS[level],
+        "policy": policy,
+        "because": because,
     }
 
 
