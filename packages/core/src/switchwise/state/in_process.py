@@ -64,7 +64,7 @@ class Memory(Generic[K, V]):
             if value is None:
                 self._entries.pop(key, None)
             else:
-                self.put(key, cast("V", value))
+                self._put(key, cast("V", value))
             return value
 
     def items(self) -> list[tuple[K, V]]:
@@ -76,7 +76,7 @@ class Memory(Generic[K, V]):
         """Set these entries, in order, as if they were new."""
         with self._lock:
             for key, value in entries:
-                self.put(key, value)
+                self._put(key, value)
 
     def widen(self, size: int) -> None:
         """Keep at least `size` entries from now on."""
@@ -86,6 +86,13 @@ class Memory(Generic[K, V]):
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def _put(self, key: K, value: V) -> None:
+        """As `put`, under the lock. Not `put` itself: that of a shared table notes a write of its own, in place of the change that `update` makes."""
+        self._entries[key] = value
+        self._entries.move_to_end(key)
+        if len(self._entries) > self._size:
+            self._entries.popitem(last=False)
 
 
 class InProcess:
