@@ -63,6 +63,8 @@ class Views:
 
 def _longest(prompt: Prompt) -> int | None:
     """The longest answer that the request allows, for any provider."""
+    if prompt.max_tokens is None and not prompt.extra:
+        return None
     caps = [longest_of({"max_tokens": prompt.max_tokens}), *(longest_of(extra) for extra in prompt.extra.values())]
     return max((cap for cap in caps if cap is not None), default=None)
 

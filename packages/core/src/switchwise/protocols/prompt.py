@@ -57,8 +57,9 @@ class Prompt:
             )
         if isinstance(self.tools, str) or not all(isinstance(tool, Mapping) for tool in self.tools):
             raise ConfigurationError(f"tools={self.tools!r:.80}: give a list of {{'type': 'function', 'function': {{...}}}}")
-        object.__setattr__(self, "schema", json_schema_of(self.schema))
-        names = _names(self.tools)
+        if self.schema is not None:
+            object.__setattr__(self, "schema", json_schema_of(self.schema))
+        names = _names(self.tools) if self.tools else []
         if not isinstance(self.extra, Mapping):
             raise ConfigurationError(f"extra={self.extra!r:.80}: give provider -> parameters, such as {{'openai': {{...}}}}")
         if not isinstance(self.stop, str | Sequence | None):
@@ -68,7 +69,8 @@ class Prompt:
         for name, most in (("temperature", 2), ("top_p", 1)):
             if (value := getattr(self, name)) is not None:
                 number("Prompt", name, value, most=most)
-        object.__setattr__(self, "tool_choice", _choice(self.tool_choice))
+        if self.tool_choice != "":
+            object.__setattr__(self, "tool_choice", _choice(self.tool_choice))
         if names and self.tool_choice and self.tool_choice not in {"auto", "required", "none", *names}:
             raise ConfigurationError(f"tool_choice={self.tool_choice!r:.80}: {meant(self.tool_choice, names, 'tools')}")
         object.__setattr__(self, "stop", (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ()))

@@ -33,7 +33,8 @@ _SILENT = BaseCallbackHandler.on_chain_start
 
 def root_run(performer: Performer, run: Run) -> AbstractContextManager[RunnableConfig]:
     """Context manager around the calls of `run`: pass the config of child runs to the performer."""
-    config, performer.seen = performer.config, anybody_sees(performer.config)
+    config = performer.config
+    performer.seen = anybody_sees(config)
     return _root_run(performer, config, run) if performer.seen and anybody_keeps(config) else nullcontext(config)
 
 
@@ -52,7 +53,8 @@ def _root_run(performer: Performer, config: RunnableConfig, run: Run) -> Generat
 
 def aroot_run(performer: Performer, run: Run) -> AbstractAsyncContextManager[RunnableConfig]:
     """As `root_run`, asynchronously."""
-    config, performer.seen = performer.config, anybody_sees(performer.config)
+    config = performer.config
+    performer.seen = anybody_sees(config)
     return _aroot_run(performer, config, run) if performer.seen and anybody_keeps(config) else nullcontext(config)
 
 

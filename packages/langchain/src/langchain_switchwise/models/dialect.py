@@ -32,16 +32,16 @@ _KINDS = {
 }
 _ON_OPENAIS_BASE = {"chat-deepseek": "deepseek", "xai-chat": "xai", "together-chat": "together", "cerebras-chat": "cerebras"}
 _MAKERS = {
-    "anthropic": "anthropic",
-    "bedrock_converse": "bedrock-converse",
-    "deepseek": "deepseek",
-    "fireworks": "fireworks",
-    "google_genai": "gemini",
-    "groq": "groq",
-    "mistralai": "mistral",
-    "ollama": "ollama",
-    "openrouter": "openrouter",
-    "xai": "xai",
+    "anthropic": by_name("anthropic"),
+    "bedrock_converse": by_name("bedrock-converse"),
+    "deepseek": by_name("deepseek"),
+    "fireworks": by_name("fireworks"),
+    "google_genai": by_name("gemini"),
+    "groq": by_name("groq"),
+    "mistralai": by_name("mistral"),
+    "ollama": by_name("ollama"),
+    "openrouter": by_name("openrouter"),
+    "xai": by_name("xai"),
 }
 """`model_provider` of an answer -> its row, if that determines how its streams end (integrations of 2026-11)."""
 _OLLAMAS_OPTIONS = """mirostat mirostat_eta mirostat_tau num_ctx num_gpu num_predict num_thread repeat_last_n repeat_penalty seed stop temperature
@@ -81,7 +81,7 @@ def dialect_of_maker(maker: str, metadata: dict[str, Any]) -> Dialect:
     """
     if maker == "openai":
         return OPENAI_RESPONSES if "status" in metadata else OPENAI_CHAT
-    return by_name(_MAKERS[maker]) if maker in _MAKERS else OTHER
+    return _MAKERS.get(maker, OTHER)
 
 
 def facts_of(name: str, model: BaseChatModel, dialect: Dialect) -> ModelFacts:
