@@ -150,6 +150,9 @@ def test_outcomes_say_how_often_a_verifier_is_right_and_a_router_carries_that() 
     router.feedback(outcome.decision, 0.0)  # a second word about the same decision does not count
     inner: Any = verify.verifiers[1]
     assert (verify.counts.accuracy, inner.counts.accuracy, inner.counts.known) == (1.0, 1.0, 1)
+    text = str(router.explain())
+    assert "checked by AllOf: 1 verdicts, 1 accepted; outcomes confirm 1 of 1 (100 %)" in text
+    assert "checked by Witness: 1 verdicts" in text
     again = AllOf(NotEmpty(), Witness("luna"))
     other = Router(POOL, Rules().prefer("haiku"), verify=again)
     other.load(router.dump())

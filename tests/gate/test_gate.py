@@ -94,6 +94,22 @@ def test_the_observers_of_the_router_hear_of_rejections_and_of_who_goes_on() -> 
     assert kept.events[-1].kind == "gate_accepted"
 
 
+def test_it_keeps_what_its_check_costs_and_how_often_later_outcomes_confirm_it() -> None:
+    router = Router(Pool([Target("opus", roles=("strong",)), Target("haiku")]))
+    findings = iter([Finding(Standing.ACCEPTED, cost=0.02), NO, Finding(Standing.UNJUDGED), Finding(Standing.ACCEPTED)])
+    gate = Gate(lambda _: next(findings))
+    router.join(gate)
+    for decision in ("a", "b", "c", "d"):
+        gate.rule(Work("Done.", decision=decision), Passage())
+    assert gate.counts.accuracy is None, "its own verdicts confirm nothing"
+    router.feedback("a", 0.0, "task")
+    router.feedback("a", 1.0, "feedback")  # of one decision the first outcome counts
+    router.feedback("b", 0.0, "task")
+    router.feedback("c", 0.0, "task")
+    router.feedback("d", 1.0, "user_turn")  # says too little
+    assert str(gate.counts) == "3 verdicts, 2 accepted, $0.00667 each; outcomes confirm 1 of 2 (50 %)"
+
+
 def test_where_the_first_target_is_hardly_ever_right_runs_begin_stronger() -> None:
     answers = iter([True] + [False] * CAREFUL)
     gate = Gate(lambda _: next(answers), worth=0.3)

@@ -321,7 +321,7 @@ class Router:
         """Explain the decision for `view` or an empty request: ruled out targets, order, reasons, estimates; print it."""
         from switchwise.suggestion import explained
 
-        return explained(view := view or View(), self.decide(view), self.policies)
+        return explained(view := view or View(), self.decide(view), self.policies, self.verify)
 
     def suggest(self, view: View, than: str | None = None) -> Suggestion:
         """Return the decision as a suggestion: the target instead of `than` (the first of the pool), reason, savings and losses."""

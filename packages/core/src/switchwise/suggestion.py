@@ -7,11 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from switchwise.engine.endings import best_rejected
+from switchwise.engine.policy import name_of
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Target
 from switchwise.nouns.usage import Usage
 from switchwise.nouns.view import View
 from switchwise.observe.explain import Explanation
+from switchwise.observe.verdicts import Counted
 from switchwise.quality.choosing import ANSWER
 from switchwise.quality.estimate import Estimate, Estimator, estimate
 from switchwise.quality.priors import Priors
@@ -136,9 +138,17 @@ def suggestion(view: View, decided: Shortlist, policies: Iterable[object], than:
     )
 
 
-def explained(view: View, decided: Shortlist, policies: Iterable[object]) -> Explanation:
-    """Explain the finished decision, with the estimates of the router's estimators."""
-    return Explanation(decided, tuple(options_of(view, decided, policies, shipped=False)))
+def explained(view: View, decided: Shortlist, policies: Iterable[object], verify: object = None) -> Explanation:
+    """Explain the finished decision, with the estimates of the router's estimators and the record of its verifier."""
+    return Explanation(decided, (*options_of(view, decided, policies, shipped=False), *_records(verify)))
+
+
+def _records(verify: object) -> Iterator[str]:
+    """A line for each verifier that counts its verdicts, those inside of it included."""
+    if isinstance(verify, Counted):
+        yield f"checked by {name_of(verify)}: {verify.counts}"
+    for part in getattr(verify, "verifiers", ()):
+        yield from _records(part)
 
 
 def options_of(view: View, decided: Shortlist, policies: Iterable[object], *, shipped: bool = True) -> list[Option]:

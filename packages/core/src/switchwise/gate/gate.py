@@ -38,6 +38,7 @@ from switchwise.gate.finding import Begins, Check, ChecksAsync, Finding, Standin
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.validation import number, whole
 from switchwise.observe.observer import Channel, Event, EventKind, Observer, Observers, tell
+from switchwise.observe.verdicts import Counted, VerdictCounts
 from switchwise.state.forking import lock
 
 _log = logging.getLogger("switchwise.gate")
@@ -138,6 +139,7 @@ class Gate:
         self._channel = Channel()
         self._hearers = Observers(observers).event
         self._graders: tuple[Callable[[str, float, str], object], ...] = ()
+        self._counted = Counted()
         self._lock = lock()
         self._judged = self._accepted = self._started = 0
 
@@ -201,6 +203,16 @@ class Gate:
         with self._lock:
             return self._accepted, self._judged
 
+    @property
+    def counts(self) -> VerdictCounts:
+        """Verdicts of the check, their known cost, and how many of them later outcomes confirm."""
+        return self._counted.counts
+
+    def feedback(self, decision: str, reward: float, kind: str = "feedback") -> None:
+        """Compare the verdict with a later outcome of its decision, such as `task` or `feedback`; `Router.join` passes them on."""
+        if kind not in ("gate", "sent_back"):  # its own words
+            self._counted.feedback(decision, reward, kind)
+
     def _work(self, work: Work, passage: Passage) -> Work:
         return replace(work, root=self.root or work.root, begun=passage.begun)
 
@@ -210,6 +222,8 @@ class Gate:
             with self._lock:
                 self._judged += 1
                 self._accepted += finding.accepted
+        if finding.standing in _KINDS:
+            self._counted.count(work.decision, finding.accepted, finding.cost or 0.0)
         ruling = self._decided(finding, passage)
         level = logging.INFO if finding.accepted else logging.WARNING
         _log.log(level, "gate: %s%s", finding.standing.value, f" ({finding.because})" if finding.because else "")

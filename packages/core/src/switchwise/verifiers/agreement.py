@@ -17,7 +17,7 @@ from switchwise.nouns.exchange.gather import Gather, Repeat
 from switchwise.nouns.exchange.reply import Reply, Verdict
 from switchwise.nouns.validation import number
 from switchwise.nouns.view import View
-from switchwise.quality.verdicts import Counted
+from switchwise.observe.verdicts import Counted
 from switchwise.reading.answer_key import answer_key
 
 

@@ -11,7 +11,7 @@ from switchwise.nouns.call import Attempt
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.reply import Verdict
 from switchwise.nouns.target import Pool, Target
-from switchwise.quality.verdicts import Counted
+from switchwise.observe.verdicts import Counted
 from switchwise.state.codec import mapping
 from switchwise.state.store import Store
 

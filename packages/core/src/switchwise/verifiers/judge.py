@@ -29,8 +29,8 @@ from switchwise.nouns.exchange.ask import Ask
 from switchwise.nouns.exchange.reply import Reply, Verdict
 from switchwise.nouns.target import Pool
 from switchwise.nouns.view import View
+from switchwise.observe.verdicts import Counted
 from switchwise.protocols.ask_text import code_of
-from switchwise.quality.verdicts import Counted
 
 CRITERIA = "Is the answer complete, correct as far as you can tell, and of use to whoever asked?"
 LONGEST = 200  # characters of the judge's reason in the verdict

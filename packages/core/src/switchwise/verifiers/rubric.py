@@ -20,7 +20,7 @@ from switchwise.nouns.exchange.reply import Reply, Verdict
 from switchwise.nouns.target import Pool
 from switchwise.nouns.validation import number
 from switchwise.nouns.view import View
-from switchwise.quality.verdicts import Counted
+from switchwise.observe.verdicts import Counted
 
 
 class Rubric(Counted):

@@ -23,7 +23,7 @@ from switchwise.nouns.exchange.gather import Gather, Repeat
 from switchwise.nouns.exchange.reply import Reply, Verdict
 from switchwise.nouns.target import Pool
 from switchwise.nouns.view import View
-from switchwise.quality.verdicts import Counted
+from switchwise.observe.verdicts import Counted
 from switchwise.reading.answer_key import answer_key
 
 _SAME = "Do both answers come to the same result? Wording, order and length do not count."

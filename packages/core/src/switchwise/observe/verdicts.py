@@ -1,4 +1,4 @@
-"""Count a verifier's verdicts, the cost of its questions, and its accuracy by later outcomes.
+"""Count the verdicts of a verifier or gate, the cost of its questions, and its accuracy by later outcomes.
 
 Feedback on the same decision (`Router.feedback`) confirms a verdict: good after acceptance, bad after rejection. Without
 outcomes the accuracy is None. A cascade pays only with an accurate verifier: docs/guide/quality.md.
@@ -54,6 +54,22 @@ class VerdictCounts:
         """Mean cost of a verdict in USD; None without verdicts."""
         return self.usd / self.verdicts if self.verdicts else None
 
+    def __str__(self) -> str:
+        """Say it in a line.
+
+        >>> str(VerdictCounts(verdicts=4, accepted=3, usd=0.002, known=2, right=1))
+        '4 verdicts, 3 accepted, $0.0005 each; outcomes confirm 1 of 2 (50 %)'
+        """
+        if not self.verdicts:
+            return "no verdicts yet"
+        cost = f", ${self.usd_per_verdict:.3g} each" if self.usd else ""
+        known = (
+            f"outcomes confirm {self.right:g} of {self.known:g} ({self.accuracy:.0%})".replace("%", " %")
+            if self.known
+            else "no outcome is known"
+        )
+        return f"{self.verdicts:g} verdicts, {self.accepted:g} accepted{cost}; {known}"
+
 
 class Counted:
     """Base class of verifiers that count their verdicts, costs and later outcomes.
@@ -76,11 +92,17 @@ class Counted:
 
     def given(self, view: View, verdict: Verdict) -> Verdict:
         """Count a verdict and return it. The last one of a decision is about the reply that is shown."""
+        self.count(view.decision, verdict.accepted)
+        return verdict
+
+    def count(self, decision: str, accepted: bool, usd: float = 0.0) -> None:
+        """Count a verdict on a decision (empty: unknown, so no outcome will confirm it), and its cost in USD."""
         with self._counting:
             self.counts.verdicts += 1
-            self.counts.accepted += verdict.accepted
-        self._given.put(view.decision, verdict.accepted)
-        return verdict
+            self.counts.accepted += accepted
+            self.counts.usd += usd
+        if decision:
+            self._given.put(decision, accepted)
 
     def feedback(self, decision: str, reward: float, kind: str = "feedback") -> None:
         """Compare the verdict with the outcome of its decision, once. Weak outcomes (`user_turn`) and undecided ones do not count."""
