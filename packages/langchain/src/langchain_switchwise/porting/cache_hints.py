@@ -1,11 +1,11 @@
-"""Adds to a call what lets its prompt cache be found again: see `switchwise.prompt_cache.cache_hints` and `switchwise.prompt_cache.breakpoints`.
+"""Add cache hints to a call: see `switchwise.prompt_cache.cache_hints` and `switchwise.prompt_cache.breakpoints`.
 
-| | where it is added |
+| hint | place |
 |---|---|
 | key of affinity | a setting of the call, for models that are built on OpenAI's SDK, and those of Fireworks, Mistral and OpenRouter |
 | end of the prompt | the setting `cache_control`, which ChatAnthropic puts where its transport wants it |
 | end of the system prompt, end of the tools | a mark on the last block, on the last tool |
-| what was asked last, where that is out of reach | a mark on that message |
+| end of the previous prompt, if it is out of reach | a mark on that message |
 
 Inside an agent only the first three rows are used, and not the tools: LangChain's own caching middleware may stand further in, and
 sets its marks at the same places, so that both agree.
@@ -34,14 +34,14 @@ _ADDRESSES = (
 
 
 class HintWriter:
-    """Writes what `CacheHints` asks for into the calls of a `ChatSwitchwise`.
+    """Add the hints of `CacheHints` to the calls of a `ChatSwitchwise`.
 
     Parameters:
-        hints: what is asked for.
+        hints: the configured hints.
         natives: the chat models by target name.
-        size: how many pairs of thread and target are remembered.
+        size: most pairs of thread and target remembered.
 
-    `idle`: there is nothing to add for any target.
+    `idle`: no target needs hints.
     """
 
     __slots__ = ("_asked", "_hints", "_marked", "idle")
@@ -57,19 +57,19 @@ class HintWriter:
         self._asked: Memory[tuple[tuple[str, ...], str], tuple[Sequence[BaseMessage], bool]] = Memory(size)
 
     def settings(self, native: Native, thread: tuple[str, ...], named: bool, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """The settings of a call, with the key of its thread where the target takes one.
+        """Return the settings of a call, with the key of its thread if the target accepts one.
 
         Parameters:
             native: the target.
             thread: key of the conversation.
-            named: the caller named the session.
-            kwargs: the settings; a key among them is left alone.
+            named: whether the caller named the session.
+            kwargs: the settings; a given key is not changed.
         """
         hint = self._hints.get(native.name) if named else None
         return kwargs if hint is None else with_hint(kwargs, hint, key_of(thread))
 
     def mark(self, native: Native, kwargs: Mapping[str, Any]) -> dict[str, str] | None:
-        """The mark for a call to this target; None: it takes none, none are asked for, or the caller sets them."""
+        """The mark for a call to this target; None if it accepts none, none are configured, or the caller sets them."""
         return None if MARK in kwargs else self._marked.get(native.name)
 
     def messages(
@@ -82,14 +82,14 @@ class HintWriter:
         whole: bool,
         end: bool,
     ) -> list[BaseMessage] | None:
-        """The messages with marks; None: they carry some of the caller's.
+        """The messages with marks; None if they have marks of the caller.
 
         Parameters:
             native: the target.
             thread: key of the conversation.
             messages: adapted to the target.
             mark: what to set.
-            whole: nobody else will set marks: far ones may be set too.
+            whole: no other code sets marks, so distant ones may be set too.
             end: the end of the prompt is marked here, since no setting reaches the model.
         """
         key = (thread, native.name)
@@ -108,12 +108,12 @@ class HintWriter:
 
 
 def marked_tools(tools: Sequence[Any]) -> bool:
-    """Whether the caller has marked any of these tools."""
+    """Return whether the caller has marked any of these tools."""
     return any(MARK in (tool if isinstance(tool, Mapping) else getattr(tool, "extras", None) or ()) for tool in tools)
 
 
 def _hint(hints: CacheHints, native: Native) -> Hint | None:
-    """Where the model's endpoint takes a key, unless the model has one of its own."""
+    """Place of the key at the model's endpoint, unless the model has its own key."""
     model: Any = native.model
     address, usual = next(
         ((getattr(model, name), usual) for kind, name, usual in _ADDRESSES if kind == model._llm_type),

@@ -1,4 +1,4 @@
-"""Ids and names of tool calls, as the target takes them: `switchwise.dialects.call_ids`, applied to messages."""
+"""Adapt ids and names of tool calls to the target: `switchwise.dialects.call_ids`, applied to messages."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from switchwise.dialects.call_ids import CallIds, author_name, tool_name
 
 
 def ids_for(native: Native) -> CallIds:
-    """The ids of a conversation that begins."""
+    """Ids of a new conversation."""
     return CallIds(native.dialect.ids, once=native.responds_with_tools)
 
 
 def with_ids(message: BaseMessage, ids: CallIds, place: int) -> BaseMessage:
-    """The message with ids that the target takes; itself where nothing changes.
+    """The message with ids that the target accepts; itself if nothing changes.
 
     Parameters:
         message: one of the conversation.
@@ -39,7 +39,7 @@ def with_ids(message: BaseMessage, ids: CallIds, place: int) -> BaseMessage:
 
 
 def plainly_named(message: AIMessage, dialect: Dialect) -> AIMessage:
-    """A foreign answer whose calls bear names that the target takes."""
+    """A foreign answer with call names that the target accepts."""
     names = [tool_name(call["name"], dialect.tools) for call in message.tool_calls]
     if all(call["name"] == name for call, name in zip(message.tool_calls, names, strict=True)):
         return message
@@ -48,7 +48,7 @@ def plainly_named(message: AIMessage, dialect: Dialect) -> AIMessage:
 
 
 def authored(message: BaseMessage) -> BaseMessage:
-    """The message with an author's name that Chat Completions takes."""
+    """The message with an author name that Chat Completions accepts."""
     if not message.name or (clean := author_name(message.name)) == message.name:
         return message
     return message.model_copy(update={"name": clean})

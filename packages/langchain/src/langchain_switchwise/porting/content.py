@@ -1,9 +1,8 @@
-"""What users and tools say, in blocks that the target's integration takes.
+"""Adapt content of users and tools to blocks that the target's integration accepts.
 
-LangChain's integrations of OpenAI and Anthropic translate its standard blocks and each other's pictures. The other blocks they pass on as
-they are, which is refused, or (Responses) drop without a word; other integrations raise. So images and files are parsed and rewritten for
-those (`media`). A block that no rewriting can carry over is not dropped: the target is
-UNSUPPORTED, and another one is asked.
+LangChain's integrations of OpenAI and Anthropic translate its standard blocks and each other's images. Other blocks they send unchanged,
+which is refused, or (Responses) drop silently; other integrations raise. So images and files are parsed and rewritten for those
+(`media`). A block that cannot be rewritten is not dropped: the target is UNSUPPORTED, and another one is called.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from switchwise.dialects.turn_order import EMPTY
 Block = dict[str, Any]
 _CHAT = "openai-chat"
 _TRANSLATED = (_CHAT, "openai-responses", "anthropic")
-"""Whose integrations translate each other's pictures and files, besides LangChain's standard blocks."""
+"""Dialects whose integrations translate each other's images and files, in addition to LangChain's standard blocks."""
 _ROLES = {"user": HumanMessage, "human": HumanMessage, "system": SystemMessage, "developer": SystemMessage}
 _TAKEN = {
     # kinds of blocks that the integration translates, or that the provider has itself
@@ -48,13 +47,13 @@ _TAKEN = {
 }
 _BEDROCK_BLOCKS = frozenset(["cachePoint", "document", "guardContent", "image", "json", "searchResult", "text", "video"])
 _RAISING = ("gemini", "bedrock-converse", "ollama", "cohere")
-"""Whose integrations raise over a block that they do not know, or drop it."""
+"""Dialects whose integrations raise for unknown blocks, or drop them."""
 _HEARD = {"audio": "audio", "input_audio": "audio", "video": "video"}
-"""Blocks that the integrations pass on, whether their provider can be shown them or not."""
+"""Blocks that the integrations send, whether or not the provider supports them."""
 
 
 def adapt_kind(message: BaseMessage, native: Native) -> BaseMessage:
-    """A message of LangChain's older kinds as one of those that every integration knows."""
+    """Convert a message of LangChain's older classes to one that every integration accepts."""
     if native.dialect is OTHER or (native.dialect.protocol == _CHAT and not native.responds_with_tools):
         return message
     if isinstance(message, ChatMessage):
@@ -66,10 +65,10 @@ def adapt_kind(message: BaseMessage, native: Native) -> BaseMessage:
 
 
 def adapt_content(message: BaseMessage, dialect: Dialect) -> list[BaseMessage]:
-    """What a user, a tool or the system says, as the target takes it; the message itself where nothing changes.
+    """Adapt a message of a user, a tool or the system to the target; the message itself if nothing changes.
 
     Raises:
-        TargetError: the target has no way to be told it.
+        TargetError: the target does not support it.
     """
     content = message.content
     if isinstance(content, str):
@@ -102,7 +101,7 @@ def _block(block: str | Block, dialect: Dialect) -> list[Any]:
     if isinstance(block, str):
         return [block] if dialect is ANTHROPIC else [_text(block)]
     kind = block.get("type")
-    if kind is None:  # Bedrock's cache points say nothing; what else has no kind is a tool's own structure
+    if kind is None:  # Bedrock's cache points have no content; other blocks without a kind are a tool's own structure
         if dialect is BEDROCK and len(block) == 1 and not _BEDROCK_BLOCKS.isdisjoint(block):
             return [block]
         return [] if "cachePoint" in block else [_text(json.dumps(block, ensure_ascii=False, default=str))]
@@ -131,7 +130,7 @@ def _taken(block: Block, dialect: Dialect) -> Block:
 
 
 def _rewritten(block: Block, kind: str, dialect: Dialect) -> list[Block] | None:
-    """The block in other words; None: nothing is known of its kind, and the provider may decide."""
+    """Rewrite a block; None for an unknown kind, which the provider may accept."""
     match kind:
         case "input_text" | "text-plain":
             return [_text(block.get("text", ""))]
@@ -153,7 +152,7 @@ def _rewritten(block: Block, kind: str, dialect: Dialect) -> list[Block] | None:
             text = "\n".join(str(part.get("text", "")) for part in block.get("content") or () if isinstance(part, Mapping))
             return [_text(f"{block.get('title', '')} ({block.get('source', '')}):\n{text}")]
         case "configuration_update" if dialect.protocol != "openai-responses":
-            return []  # a change of effort in place, which no other API has: it says nothing to the model
+            return []  # a change of effort in place, without content, which no other API has
         case "input_image" | "input_file" | "media":
             raise unsupported(dialect, f"{kind} content that is kept elsewhere")
     return None
@@ -190,5 +189,5 @@ def _text(text: str) -> Block:
 
 
 def is_blank(message: AIMessage) -> bool:
-    """Whether an answer says nothing and calls nothing."""
+    """Return whether an answer has neither text nor tool calls."""
     return not (message.tool_calls or message.invalid_tool_calls or str(message.text).strip())

@@ -1,12 +1,12 @@
-"""Adapts a conversation to the target of an attempt, on copies: what one provider wrote, another may refuse.
+"""Adapt a conversation to the target of an attempt, on copies, since one provider may refuse another's content.
 
 Rules:
-1. A target gets its own messages back as they were: a provider's cache and its thinking signatures depend on that.
-2. An answer of another target is rebuilt from its text and tool calls, if it holds anything of its maker's own.
+1. A target gets its own messages back unchanged: the provider's cache and thinking signatures depend on that.
+2. An answer of another target is rebuilt from its text and tool calls, if it has provider-specific content.
 3. The same message is always adapted in the same way, so the prefix that a target sees does not change under its cache.
 4. A message without an origin (written by hand, restored) is foreign if its blocks are not of the target's dialect.
 
-What is adapted, and why each provider refuses it otherwise: docs/design/portability.md.
+docs/design/portability.md lists the adaptations with reasons.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ from switchwise.state.in_process import Memory
 _Key = tuple[tuple[str, ...], str]
 _PLAIN = frozenset(["text", "tool_use", "tool_call", "function_call", "tool_call_chunk", "input_json_delta"])
 _OWN = {"openai-responses": frozenset(["reasoning", "refusal"])}
-"""Blocks of a message without an origin that can be told to be the dialect's own. Signed ones cannot: they stay foreign."""
+"""Blocks that identify a message without an origin as the dialect's own. Signed ones do not: they stay foreign."""
 _WORDS = (HumanMessage, SystemMessage)
 _THOUGHTS = ("thinking", "redacted_thinking", "reasoning_content")
 _MAKERS_KEYS = frozenset(["reasoning", "reasoning_content", "reasoning_details", "tool_outputs", "audio", "parsed", "refusal"])
 _PASSED_ON = ("openai-chat", "openai-responses", "anthropic", "other")
-"""Whose integrations take each other's plain answers as they are; others also send on the extra fields."""
+"""Dialects whose integrations accept each other's plain answers; others also send the extra fields."""
 _NAMES = ("openai-chat", "chat-completions", "mistral", "ollama", "cohere")
-"""Whose integrations send on the names of authors."""
+"""Dialects whose integrations send the names of authors."""
 
 
 class _Kept(NamedTuple):
-    """A history that was adapted, and where it stands."""
+    """An adapted history and its state."""
 
     messages: list[BaseMessage]
     adapted: list[BaseMessage] | None
@@ -56,11 +56,11 @@ class _Kept(NamedTuple):
 
 
 class HistoryAdapter:
-    """Adapts prompts; keeps per thread and target what it has adapted, so that only new messages are looked at.
+    """Adapt prompts; caches the result per thread and target, so that only new messages are processed.
 
     Parameters:
-        hint_writer: what is added to calls for the sake of prompt caches; None: nothing.
-        size: how many pairs of thread and target are kept.
+        hint_writer: adds cache hints to calls; None: no hints.
+        size: most pairs of thread and target kept.
     """
 
     def __init__(self, hint_writer: HintWriter | None = None, size: int = 256) -> None:
@@ -75,19 +75,18 @@ class HistoryAdapter:
         kwargs: dict[str, Any],
         tools: bool = False,
     ) -> tuple[Native, list[BaseMessage], dict[str, Any]]:
-        """The model to call for `native`, its messages and settings; the caller's own objects where nothing needs to change.
+        """Return the model to call for `native`, its messages and settings; the caller's own objects if nothing changes.
 
-        The model is another one only in a tool loop that began without thinking: there it may not think either.
+        The model differs only in a tool loop that began without thinking, which must continue without.
 
         Parameters:
             thread: key of the conversation.
-            native: the target of the attempt.
-            messages: the conversation.
+            native: model of the attempt. messages: the conversation.
             kwargs: settings of the call.
-            tools: tools are bound.
+            tools: whether tools are bound.
 
         Raises:
-            TargetError: the target does not support part of it; another may.
+            TargetError: the target does not support a part of it.
         """
         history, turns = self._history(thread, native, messages)
         if native.thinkless is not None and _began_without_thinking(history):
@@ -121,25 +120,25 @@ class HistoryAdapter:
 
 
 def as_prompt(messages: list[BaseMessage]) -> ChatPromptValue:
-    """A prompt of messages that are known to be such: nothing is left to validate."""
+    """Return a prompt of valid messages, without validation."""
     return ChatPromptValue.model_construct(messages=messages)
 
 
 def adapt(messages: Sequence[BaseMessage], native: Native) -> list[BaseMessage]:
-    """A conversation as `native` may be sent it; messages that it may have as they are stay the same objects.
+    """Adapt a conversation to `native`; messages that need no change stay the same objects.
 
     Parameters:
         messages: the conversation.
         native: the target.
 
     Raises:
-        TargetError: there is no way to tell the target something of it.
+        TargetError: a part of it cannot be expressed for the target.
     """
     return _adapt(messages, native, ids_for(native), Turns(native), 0)
 
 
 def _adapt(messages: Sequence[BaseMessage], native: Native, ids: CallIds, turns: Turns, start: int) -> list[BaseMessage]:
-    """The next messages of a conversation, of which `start` were there before."""
+    """Adapt the next messages of a conversation after `start` earlier ones."""
     dialect = native.dialect
     for place, given in enumerate(messages, start):
         if type(given) in _WORDS and isinstance(text := given.content, str) and text and not text.isspace() and not given.name:
@@ -156,7 +155,7 @@ def _adapt(messages: Sequence[BaseMessage], native: Native, ids: CallIds, turns:
 
 
 def _asking_no_usage(native: Native, kwargs: Mapping[str, Any]) -> Native:
-    """The model as it is, unless `stream_options=None` says that its server refuses to be asked for usage, which it asks for by itself."""
+    """Return the model, without its request for usage if `stream_options=None` says that its server refuses it."""
     if kwargs.get("stream_options", kwargs) is not None or getattr(native.model, "stream_usage", None) is not True:
         return native
     model = native.model.model_copy(update={"stream_usage": False})
@@ -164,7 +163,7 @@ def _asking_no_usage(native: Native, kwargs: Mapping[str, Any]) -> Native:
 
 
 def _without_marks(message: BaseMessage, native: Native) -> BaseMessage:
-    """The message without what the target's integration would send on, and its provider refuse."""
+    """The message without fields that the integration would send and the provider refuse."""
     dialect = native.dialect
     if not dialect.cache_marks:
         message = _without_cache_marks(message)
@@ -174,7 +173,7 @@ def _without_marks(message: BaseMessage, native: Native) -> BaseMessage:
 
 
 def _answer(message: AIMessage, native: Native) -> AIMessage | None:
-    """An answer as the target may be sent it; None: nothing of it is left to say."""
+    """Adapt an answer to the target; None if nothing is left of it."""
     dialect = native.dialect
     home = _at_home(message, native)
     if home and (dialect is OTHER or _own(message, native)):
@@ -192,12 +191,12 @@ def _with_marks_taken(message: AIMessage, native: Native) -> AIMessage:
 
 
 def _named_by_its_call(message: BaseMessage) -> BaseMessage:
-    """A result without a name of its own: Gemini knows it by that of the call, which may be spelt otherwise."""
+    """A result without its own name: Gemini uses that of the call, which may be spelt differently."""
     return message.model_copy(update={"name": None}) if isinstance(message, ToolMessage) and message.name else message
 
 
 def _spelt_out(message: BaseMessage, native: Native) -> BaseMessage:
-    """An answer with its calls in the words of Chat Completions too: ChatNVIDIA sends no others."""
+    """An answer with its calls also in the form of Chat Completions, the only one that ChatNVIDIA sends."""
     if native.dialect is not NVIDIA or not isinstance(message, AIMessage) or not message.tool_calls:
         return message
     calls = [
@@ -208,14 +207,14 @@ def _spelt_out(message: BaseMessage, native: Native) -> BaseMessage:
 
 
 def _answered_elsewhere(last: BaseMessage, native: Native) -> bool:
-    """Whether the conversation ends with another model's answer: Anthropic's newer models take none as a beginning of theirs."""
+    """Return whether the conversation ends with another model's answer, which Anthropic's newer models refuse as a prefill."""
     if not isinstance(last, AIMessage) or last.tool_calls or _own(last, native):
         return False
     return bool(target_of(last) or last.response_metadata.get("model_provider"))
 
 
 def _rebuilt(message: AIMessage) -> AIMessage:
-    """An answer reduced to what every provider understands: its text and its tool calls."""
+    """An answer reduced to its text and tool calls, which every provider accepts."""
     content = message.content
     return AIMessage(
         content=content if isinstance(content, str) else str(message.text),
@@ -225,7 +224,7 @@ def _rebuilt(message: AIMessage) -> AIMessage:
 
 
 def _own(message: AIMessage, native: Native) -> bool:
-    """Whether `native` is known to have made the message."""
+    """Return whether `native` is known to have made the message."""
     if maker := target_of(message):
         return maker == native.name
     metadata = message.response_metadata
@@ -233,7 +232,7 @@ def _own(message: AIMessage, native: Native) -> bool:
 
 
 def _at_home(message: AIMessage, native: Native) -> bool:
-    """Whether `native` can be sent the message as it is."""
+    """Return whether the message can be sent to `native` unchanged."""
     if _own(message, native):
         return True
     maker, origin = target_of(message), message.response_metadata.get("model_provider")
@@ -242,7 +241,7 @@ def _at_home(message: AIMessage, native: Native) -> bool:
     content = message.content
     if native.dialect.protocol not in _PASSED_ON and (message.additional_kwargs or not isinstance(content, str)):
         return False
-    if isinstance(content, str):  # ids of stored Responses items mean nothing elsewhere
+    if isinstance(content, str):  # ids of stored Responses items are valid only at their provider
         return not (message.id or "").startswith(("resp_", "msg_"))
     if maker or origin:
         return False
@@ -251,7 +250,7 @@ def _at_home(message: AIMessage, native: Native) -> bool:
 
 
 def _signed(block: Mapping[str, Any]) -> bool:
-    """Whether only its maker can take it: it is signed, or it is a thought that its maker keeps no copy of."""
+    """Return whether only its maker accepts it: it is signed, or a thought that its maker does not store."""
     if block.get("type") == "reasoning":
         return not str(block.get("id") or "").startswith("rs_")
     return "signature" in block or block.get("type") == "redacted_thinking"
@@ -269,7 +268,7 @@ def _without_cache_marks(message: BaseMessage) -> BaseMessage:
 
 
 def _began_without_thinking(history: list[BaseMessage]) -> bool:
-    """Whether the last turn is a tool loop with an answer that does not begin with its thinking."""
+    """Return whether the last turn is a tool loop with an answer that does not begin with thinking."""
     return began_without_thinking(
         (role_of(message), _thinks(message) or _has_results(message)) for message in reversed(history)
     )
@@ -293,7 +292,7 @@ def _has_results(message: BaseMessage) -> bool:
 
 
 def _continues(before: list[BaseMessage], messages: list[BaseMessage]) -> bool:
-    """Whether `messages` are those of `before` and more. The ends are compared first: a restored history is not compared."""
+    """Return whether `messages` extend `before`. The ends are compared first, so that a restored history is not compared in full."""
     count = len(before)
     if not 0 < count <= len(messages) or messages[0] is not before[0] or messages[count - 1] is not before[-1]:
         return False

@@ -1,11 +1,11 @@
-"""Pictures, sounds, films and documents: read from whatever words they are given in, told in the words of the target.
+"""Read images, audio, video and documents in any provider's form, and write them in the target's form.
 
-For the integrations that translate LangChain's standard blocks only in part, or raise over each other's. Those of OpenAI and Anthropic
-need less: see `content`.
+For integrations that translate LangChain's standard blocks only in part, or raise for others' blocks. Those of OpenAI and Anthropic need
+less: see `content`.
 
-Which target can be shown what: `Dialect.media`.
+`Dialect.media` lists the supported media of each target.
 
-Content that a target cannot take is sent to another one. Source: the integrations as of 2026-11, and docs.aws.amazon.com, API_runtime_DocumentBlock.
+Unsupported content is sent to another target. Source: the integrations as of 2026-11, and docs.aws.amazon.com, API_runtime_DocumentBlock.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _USUAL = {"image": "image/png", "audio": "audio/wav", "video": "video/mp4", "fil
 
 @dataclass(frozen=True, slots=True)
 class Medium:
-    """Something that is not text.
+    """Content other than text.
 
     Parameters:
         kind: `image`, `audio`, `video` or `file`.
-        data: in base64; empty: it is elsewhere.
-        url: its address; empty: it has none.
-        mime: its type.
-        name: of a file.
+        data: base64 data; empty: only a URL.
+        url: its URL; empty: none.
+        mime: MIME type.
+        name: file name.
     """
 
     kind: str
@@ -48,12 +48,12 @@ class Medium:
 
     @property
     def address(self) -> str:
-        """Where it is, or all of it as an address."""
+        """Its URL, or a data URL."""
         return f"data:{self.mime};base64,{self.data}" if self.data else self.url
 
 
 def of(block: Mapping[str, Any]) -> Medium | None:
-    """What a block shows; None: nothing, or nothing that can be read."""
+    """The medium in a block; None if there is none, or it cannot be read."""
     kind = str(block.get("type"))
     if kind == "media":
         what = str(block.get("mime_type") or "").partition("/")[0]
@@ -83,17 +83,17 @@ def _medium(kind: str, data: Any, url: Any, mime: Any, name: Any = "") -> Medium
 
 
 def written(medium: Medium, block: Block, dialect: Dialect) -> Block:
-    """The block in which the target is shown it.
+    """Return the block for the target.
 
     Parameters:
-        medium: what is shown.
-        block: the block that it came in: returned where that will do.
-        dialect: of the target.
+        medium: the medium.
+        block: the original block, returned if it is suitable.
+        dialect: dialect of the target.
 
     Raises:
-        TargetError: the target cannot be shown it.
+        TargetError: the target does not support it.
     """
-    if dialect is GEMINI and block["type"] == "media":  # its own, and it may keep the file
+    if dialect is GEMINI and block["type"] == "media":  # its own file, which the provider may have stored
         return block
     check(dialect, medium.kind, data=bool(medium.data), address=bool(medium.url))
     return _TELLERS[dialect.protocol, medium.kind](medium, block)
@@ -131,7 +131,7 @@ def _for_gemini(medium: Medium, _: Block) -> Block:
 
 def _for_bedrock(medium: Medium, _: Block) -> Block:
     standard = {"type": medium.kind, "base64": medium.data, "mime_type": medium.mime}
-    if medium.kind == "file":  # it takes no dots in names
+    if medium.kind == "file":  # names must not contain dots
         standard["name"] = " ".join(_STRANGE.sub(" ", medium.name.rpartition(".")[0] or medium.name).split()) or "document"
     return standard
 

@@ -1,4 +1,4 @@
-"""A schema that an answer must follow, and the message behind an answer that was parsed."""
+"""Schemas of answers, and the message of a parsed answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from langchain_core.runnables import Runnable
 
 
 class AnswerSchema:
-    """A schema that an answer must follow; each target is asked for it in its own way.
+    """A schema of answers, bound to each target by its own method.
 
     Parameters:
         schema: a Pydantic class, a TypedDict, or a JSON or OpenAI schema.
@@ -35,11 +35,11 @@ class AnswerSchema:
 
     @property
     def is_enforced(self) -> bool:
-        """Whether the target must be able to enforce it; a method that asks by a tool or in words needs no such target."""
+        """Whether the target must be able to enforce it, which methods by a tool or in text do not need."""
         return bool(self.options.get("method", "json_schema") == "json_schema")
 
     def bound_to(self, name: str, model: BaseChatModel) -> Runnable[LanguageModelInput, Any]:
-        """The target `name`, followed by its parser; built once for each target, and each time for a model without a name."""
+        """The target `name` followed by its parser; built once per target, and each time for an unnamed model."""
         built = self._built.get(name) if name else None
         if built is None:
             options: dict[str, Any] = self.options
@@ -50,7 +50,7 @@ class AnswerSchema:
 
 
 class Witness(BaseCallbackHandler):
-    """Keeps the message of a model run whose result is parsed before anybody else sees it: for usage and verdict."""
+    """Capture the message of a run whose result is parsed, for usage and verdict."""
 
     run_inline = True
 

@@ -1,4 +1,4 @@
-"""Settings of a call, as the target's LangChain client takes them: see `switchwise.dialects.settings`."""
+"""Adapt settings of a call to the target's LangChain client: see `switchwise.dialects.settings`."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def at_effort(native: Native, level: str, kwargs: dict[str, Any]) -> dict[str, A
 
 
 def settings(native: Native, kwargs: dict[str, Any], tools: bool = False) -> dict[str, Any]:
-    """The settings as the target takes them; the same object where nothing changes.
+    """Adapt settings to the target; the same object if nothing changes.
 
     Parameters:
         native: the target.
-        kwargs: as the caller gave them.
-        tools: tools are bound: some models then speak Responses.
+        kwargs: the caller's settings.
+        tools: whether tools are bound: some models then use the Responses API.
 
     Raises:
-        TargetError: it cannot do what is asked for.
+        TargetError: the target does not support a setting.
     """
     if not kwargs:
         return kwargs

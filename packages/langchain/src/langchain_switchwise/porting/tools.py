@@ -1,4 +1,4 @@
-"""Tools that are bound late: to the target that was chosen, in that target's own words."""
+"""Bind tools late: to the chosen target, in that target's form."""
 
 from __future__ import annotations
 
@@ -52,17 +52,17 @@ _OPENAI = frozenset(["openai", "azure"])
 _ANTHROPIC = frozenset(["anthropic"])
 _GOOGLE = frozenset(["google_genai", "google_vertexai"])
 _UNKNOWN = 120
-"""Tokens of a tool whose definition cannot be read: about the mean of those of deep agents and of recorded sessions."""
+"""Assumed tokens of a tool with an unreadable definition: about the mean of deep agents' tools and of recorded sessions."""
 
 
 class Tools(Sequence[dict[str, Any]]):
-    """Tools that no model has been chosen for yet.
+    """Tools before a model is chosen.
 
-    To whoever looks into the binding it is the list of OpenAI tool dictionaries that frameworks expect to find there.
+    It also behaves as the list of OpenAI tool dictionaries that frameworks expect in a binding.
 
     Parameters:
-        raw: the tools as the user gave them.
-        choice: which tool must be called, in any provider's words.
+        raw: the user's tools.
+        choice: tool choice in any provider's form.
         parallel: whether several tools may be called at once; None: the provider's default.
         options: further arguments for the target's own `bind_tools`.
     """
@@ -85,15 +85,15 @@ class Tools(Sequence[dict[str, Any]]):
         self._bound: dict[str, Runnable[LanguageModelInput, AIMessage]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Without the models that they were bound to, which hold keys."""
+        """Pickle without the bound models, which have keys."""
         return Tools, (self.raw, self.choice, self.parallel, self.options)
 
     def bound_to(self, native: Native, mark: dict[str, str] | None = None) -> Runnable[LanguageModelInput, AIMessage]:
-        """The target with these tools, by its own `bind_tools`; built once for each target.
+        """The target with these tools, by its own `bind_tools`; built once per target.
 
         Parameters:
             native: the target.
-            mark: set at the end of the tools, for a cache that keeps what is marked.
+            mark: cache mark at the end of the tools.
         """
         key = native.name if mark is None else f"{native.name} {mark}"
         bound = self._bound.get(key)
@@ -106,14 +106,14 @@ class Tools(Sequence[dict[str, Any]]):
         return bound
 
     def choosing(self, choice: ToolChoice) -> Tools:
-        """The same tools with another choice."""
+        """Return these tools with another choice."""
         return Tools(self.raw, choice, self.parallel, self.options)
 
     def choice_for(self, native: Native) -> Choice:
-        """The choice in the words that the target's own `bind_tools` takes.
+        """The choice in the form of the target's own `bind_tools`.
 
         Raises:
-            TargetError: it has none for it.
+            TargetError: the target does not support it.
         """
         dialect = native.dialect
         choice = fitting(self.choice, dialect, len(self.raw))
@@ -155,7 +155,7 @@ class Tools(Sequence[dict[str, Any]]):
 
 
 def measured(tool: Tool) -> int:
-    """Tokens of one definition, by its schema; a flat number for one that only its own target can read."""
+    """Tokens of a tool definition, by its schema; a flat number for one that only its own target can read."""
     try:
         schema = json.dumps(shown(tool), ensure_ascii=False, separators=(",", ":"), default=str)
     except (TypeError, ValueError, LookupError, AttributeError, RuntimeError, NotImplementedError):
@@ -164,7 +164,7 @@ def measured(tool: Tool) -> int:
 
 
 def tool_identity(tool: Tool) -> tuple[str, int]:
-    """Name and length of the description, whatever a tool is."""
+    """Name and length of the description of any kind of tool."""
     if isinstance(tool, Mapping):
         function = tool.get("function")
         prepared = function if isinstance(function, Mapping) else tool
@@ -176,7 +176,7 @@ def tool_identity(tool: Tool) -> tuple[str, int]:
 
 
 def server_side(tools: Sequence[Tool]) -> frozenset[str]:
-    """The providers that alone can serve these tools, because they define or run some of them; empty: any can."""
+    """The only providers that can serve these tools, because they define or run some of them; empty: any."""
     homes = {homes for tool in tools if isinstance(tool, dict) and (homes := _homes(tool))}
     if not homes:
         return frozenset()
@@ -187,15 +187,15 @@ def server_side(tools: Sequence[Tool]) -> frozenset[str]:
 
 
 def shown(tool: Tool) -> dict[str, Any]:
-    """A tool as the dictionary that frameworks look at: OpenAI's, but for those that one provider defines itself."""
+    """A tool as the dictionary that frameworks read: OpenAI's form, except for provider-defined tools."""
     return dict(tool) if isinstance(tool, dict) and _homes(tool) else convert_to_openai_tool(tool)
 
 
 def _check_converse(choice: dict[str, Any] | str | None, native: Native) -> None:
-    """Some models of Converse take only some of the choices.
+    """Check that a Converse model supports the choice.
 
     Raises:
-        TargetError: another target must be asked.
+        TargetError: it does not.
     """
     if choice is None:
         return
@@ -203,7 +203,7 @@ def _check_converse(choice: dict[str, Any] | str | None, native: Native) -> None
     known = getattr(native.model, "supports_tool_choice_values", None)
     if (
         known is not None and kind not in known and not must_think(native.model)
-    ):  # where it thinks, ChatBedrockConverse asks for less
+    ):  # with thinking, ChatBedrockConverse sends a weaker choice
         raise TargetError(FailureKind.UNSUPPORTED, f"{native.model_name} cannot be forced to call one tool")
 
 

@@ -1,4 +1,4 @@
-"""Who may speak when: the steps of `switchwise.dialects.turn_order`, applied to messages."""
+"""Fix the order of turns: the steps of `switchwise.dialects.turn_order`, applied to messages."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _ROLES: tuple[tuple[type[BaseMessage], str], ...] = (
 
 
 class Turns:
-    """Puts the messages of a conversation in order, one after the other.
+    """Order the messages of a conversation, one after the other.
 
     Parameters:
         native: the target.
-        place: where the conversation stands.
-        shown: what the last results of tools showed.
+        place: present place in the conversation.
+        shown: media of the last tool results.
 
-    `messages` is what goes out.
+    `messages` is the result.
     """
 
     __slots__ = ("_native", "_system_anywhere", "messages", "place", "shown")
@@ -41,7 +41,7 @@ class Turns:
         self.messages: list[BaseMessage] = []
 
     def add(self, message: BaseMessage) -> None:
-        """Take the next message."""
+        """Add the next message."""
         role = role_of(message)
         shown: list[dict[str, Any]] = []
         if isinstance(message, ToolMessage) and not self._native.dialect.media_in_results:
@@ -59,10 +59,10 @@ class Turns:
             self.messages[-1] = message.model_copy(update={"content": str(message.text) or turn_order.SHOWN})
 
     def end(self, foreign: bool) -> list[BaseMessage]:
-        """What is said at the end of the prompt, for one call.
+        """Finish the prompt for one call.
 
         Parameters:
-            foreign: the conversation ends with an answer of another model, which calls nothing.
+            foreign: the conversation ends with another model's answer without tool calls.
         """
         steps = turn_order.ending(self._native.dialect, self.place, foreign)
         if not steps:
@@ -91,7 +91,7 @@ class Turns:
 
 
 def role_of(message: BaseMessage) -> str:
-    """The role of a message; a user's for those of LangChain's older kinds that say nothing of it."""
+    """The role of a message; `user` for LangChain's older classes without a role."""
     return next((role for kind, role in _ROLES if isinstance(message, kind)), turn_order.USER)
 
 

@@ -1,4 +1,4 @@
-"""One amount that several holders spend: what each was granted, returned and spent, and the rule by which it is shared.
+"""An amount shared by several holders: grants, returns and spending of each, and the rule of sharing.
 
 A holder is one process life. Its three totals only grow, so that a report may be lost, repeated, late or out of order: the
 store takes the maximum of what it has and what is reported. What counts against the limit is what was spent, and what is

@@ -1,4 +1,4 @@
-"""What a process holds, in a file that outlives it: so that a neighbour can settle for one that was killed.
+"""Record a process's leases in a file that outlives it, so that another process can settle for a killed one.
 
 Each process maps one file and writes four numbers per account into it at every change; mapped pages survive a kill, not a
 power cut. The file is locked while the process lives. Whoever gets the lock has proof of its death, without any clock:

@@ -1,6 +1,6 @@
-"""Who gave which answer, and what only its maker takes back: LlamaIndex's messages have no place for it that would not be sent.
+"""Remember the maker of each answer, and data that only its maker accepts, since LlamaIndex's messages would send them.
 
-Answers are known by the ids of their calls, or by their text. What is kept is bounded; an answer that is not known counts as nobody's.
+Answers are identified by the ids of their calls, or by their text. The memory is bounded; an unknown answer has no maker.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class _Made(NamedTuple):
 
 
 class Answers:
-    """Safe for many threads.
+    """Makers of answers. Thread-safe.
 
     Parameters:
-        size: how many answers are remembered.
+        size: most answers remembered.
     """
 
     def __init__(self, size: int = 2_000) -> None:

@@ -1,10 +1,10 @@
-"""Adds to a call what lets its prompt cache be found again: see `switchwise.prompt_cache.cache_hints` and `switchwise.prompt_cache.breakpoints`.
+"""Add cache hints to a call: see `switchwise.prompt_cache.cache_hints` and `switchwise.prompt_cache.breakpoints`.
 
-| | where it is added |
+| hint | place |
 |---|---|
 | key of affinity | a setting of the call, for LLMs that are built on OpenAI's SDK |
 | end of the prompt | the setting `cache_control` of a call to Anthropic |
-| what was asked last, where that is out of reach | a cache point in the message after it |
+| end of the previous prompt, if it is out of reach | a cache point in the message after it |
 
 LlamaIndex's Anthropic integration has no place for a mark on the system prompt, on tools, or on a tool's result: what is kept is
 kept with the conversation that follows it. Anthropic finds the end of the prompt by itself, but not on Bedrock or Vertex: there,
@@ -34,14 +34,14 @@ _CLOUDS = ("AnthropicBedrock", "AnthropicVertex")
 
 
 class HintWriter:
-    """Writes what `CacheHints` asks for into the calls of a `Switchwise`. Safe for many threads.
+    """Add the hints of `CacheHints` to the calls of a `Switchwise`. Thread-safe.
 
     Parameters:
-        hints: what is asked for.
+        hints: the configured hints.
         natives: the LLMs by target name.
-        size: how many pairs of thread and target are remembered.
+        size: most pairs of thread and target remembered.
 
-    `idle`: there is nothing to add for any target.
+    `idle`: no target needs hints.
     """
 
     __slots__ = ("_asked", "_control", "_hints", "_marked", "_point", "idle")

@@ -1,4 +1,4 @@
-"""The history of a call for the target that it goes to; kept per thread and target, so that a message is adapted once and not at every call.
+"""Adapt the history of a call to its target, cached per thread and target, so that each message is adapted once.
 
 Rules:
 1. What was adapted is recognised by the identity of the messages and of their lists of blocks, and by the lengths of
@@ -49,11 +49,11 @@ class _Kept(NamedTuple):
 
 
 class Histories:
-    """Adapts the history of a call for the native LLM that it goes to.
+    """Adapt the history of a call to its native LLM.
 
     Parameters:
-        answers: who gave which answer; None: nothing is known.
-        size: how many histories are kept; the least recently used one is evicted first.
+        answers: makers of answers; None: unknown.
+        size: most histories kept; the least recently used one is evicted first.
     """
 
     def __init__(self, answers: Answers | None = None, size: int = 128) -> None:
@@ -64,7 +64,7 @@ class Histories:
         """The history for `native`: a new list, of the caller's own messages wherever those can be sent as they are.
 
         Raises:
-            TargetError: it holds something that the LLM's integration has no words for.
+            TargetError: it has content that the LLM's integration does not support.
         """
         if native.dialect is OTHER:
             return list(messages)

@@ -1,12 +1,12 @@
-"""One message in the words that the target's integration takes, as a copy; the order of messages is `history`'s.
+"""Adapt one message to the target's integration, as a copy; `history` handles the order of messages.
 
-LlamaIndex's blocks are shared by all providers, but what the integrations put in them, and what they accept, is not. Rules:
-1. Copy on write: what needs no change is the same object, and nothing of the caller's is ever changed.
+LlamaIndex's blocks are common to all providers, but integrations differ in what they put in them and accept. Rules:
+1. Copy on write: unchanged messages are the same objects, and the caller's objects are never changed.
 2. The same history gives the same messages, so that prompt caches stay valid.
-3. What cannot be said to a provider at all is `UNSUPPORTED`: another target may take it.
+3. Content that a provider does not support is `UNSUPPORTED`: another target may accept it.
 
-What the APIs take stands in `switchwise.dialects`; what their integrations take besides, here. Source: the conversions of
-llama-index-llms-openai 0.8.3, llama-index-llms-anthropic 0.12.3, and those named in docs/reference/providers.md.
+`switchwise.dialects` describes the APIs, this module their integrations. Source: the conversions of llama-index-llms-openai 0.8.3,
+llama-index-llms-anthropic 0.12.3, and those named in docs/reference/providers.md.
 """
 
 from __future__ import annotations

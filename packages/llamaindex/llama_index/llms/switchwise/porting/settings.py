@@ -1,4 +1,4 @@
-"""The settings of a call, as the target's integration takes them: see `switchwise.dialects.settings`, `tool_choice` and `thinking`."""
+"""Adapt the settings of a call to the target's integration: see `switchwise.dialects.settings`, `tool_choice` and `thinking`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from switchwise.dialects.tool_choice import fitting, in_chat_words, in_messages_
 
 _LONGEST = {"openai-chat": "max_tokens"}
 _ALSO = frozenset(["stream_options", "strict"])
-"""What LlamaIndex's OpenAI integration takes for all that are made of its class."""
+"""Arguments accepted by LlamaIndex's OpenAI integration for all its subclasses."""
 _NONE: frozenset[str] = frozenset()
 
 
@@ -36,7 +36,7 @@ def settings_for(
         effort: the level of reasoning that the target stands for; empty: whatever the LLM is set to.
 
     Raises:
-        TargetError: it cannot do what is asked for.
+        TargetError: the target does not support a setting.
     """
     dialect = native.dialect
     if dialect is OTHER and not kwargs and not effort:

@@ -1,4 +1,4 @@
-"""Tables that processes share: what may be late by a moment. Each process answers from its own copy."""
+"""Tables shared by processes, which may be slightly stale. Each process uses its own copy."""
 
 from switchwise.state.shared.tables.protocol import Entry, Exchange, News, TableStore, Write
 from switchwise.state.shared.tables.redis import RedisTables
