@@ -26,7 +26,7 @@ SLACK = 30.0
 NEVER = float("-inf")
 
 
-class Lane:
+class SimulatedCache:
     """The cache of one model in one thread.
 
     Parameters:
@@ -90,7 +90,7 @@ def validate(threads: Iterable[Thread], prices: Callable[[str], tuple[str, Price
     sums: dict[int, list[float]] = {}
     for thread in threads:
         total = sums.setdefault(thread.ttl, [0, 0.0, 0.0])
-        lanes: dict[str, Lane] = {}
+        lanes: dict[str, SimulatedCache] = {}
         for step in thread.steps:
             for lane in lanes.values():
                 lane.cut(step.kept)
@@ -101,7 +101,7 @@ def validate(threads: Iterable[Thread], prices: Callable[[str], tuple[str, Price
             provider, price = found
             if bill.model not in lanes:
                 rates = CacheRates(price, rules.of(provider, bill.model), long=thread.ttl == 3600)
-                lanes[bill.model] = Lane(rates, 0 if lanes else thread.shared, step.at)
+                lanes[bill.model] = SimulatedCache(rates, 0 if lanes else thread.shared, step.at)
             total[0] += 1
             total[1] += _billed(price, step.prompt, bill.plain, bill.read, bill.write_5m, bill.write_1h)
             total[2] += lanes[bill.model].call(step.at, step.prompt, 0)

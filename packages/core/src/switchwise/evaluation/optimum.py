@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from switchwise.evaluation.cost_model import NEVER, SLACK, Lane
+from switchwise.evaluation.cost_model import NEVER, SLACK, SimulatedCache
 from switchwise.evaluation.sessions import Step, Thread
 from switchwise.prompt_cache.rates import CacheRates
 
@@ -42,7 +42,7 @@ class Foresight:
     def begin(self, thread: Thread) -> None:
         self._steps, self._next = thread.steps, 0
 
-    def choose(self, step: Step, prompt: int, lanes: Sequence[Lane]) -> int:  # noqa: ARG002
+    def choose(self, step: Step, prompt: int, lanes: Sequence[SimulatedCache]) -> int:  # noqa: ARG002
         if not step.easy:
             return 0
         strong, cheap = lanes[:2]
@@ -55,7 +55,7 @@ class Foresight:
         stay, go = (min(spent for spent, *_ in states) for states in ways)
         return int(go < stay)
 
-    def saw(self, step: Step, prompt: int, kept: int, model: int, cost: float, lanes: Sequence[Lane]) -> None:  # noqa: ARG002
+    def saw(self, step: Step, prompt: int, kept: int, model: int, cost: float, lanes: Sequence[SimulatedCache]) -> None:  # noqa: ARG002
         self._next += 1
 
     def end(self) -> None: ...

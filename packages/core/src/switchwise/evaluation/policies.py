@@ -12,7 +12,7 @@ from hashlib import blake2b
 from itertools import groupby
 from typing import Protocol
 
-from switchwise.evaluation.cost_model import Lane
+from switchwise.evaluation.cost_model import SimulatedCache
 from switchwise.evaluation.sessions import Step, Thread
 from switchwise.prompt_cache.ledger import survival
 from switchwise.switching.forecast import PRIORS, Priors
@@ -23,7 +23,7 @@ STRONG, CHEAP = 0, 1
 EXPLORE = 0.02  # share of runs, where there is no history
 BROKEN = 0.5  # a prompt that keeps less than this share of the one before has lost its cache
 _ENOUGH = 20  # runs of history
-Lanes = tuple[Lane, ...]  # the strong model's, then those of weaker ones
+Lanes = tuple[SimulatedCache, ...]  # the strong model's, then those of weaker ones
 
 
 class Policy(Protocol):
@@ -171,7 +171,7 @@ def easy_runs(thread: Thread) -> list[int]:
     return [len(list(run)) for easy, run in groupby(thread.steps, key=lambda step: step.easy) if easy]
 
 
-def _cached(lane: Lane, now: float) -> Cached:
+def _cached(lane: SimulatedCache, now: float) -> Cached:
     rates = lane.rates
     age = now - lane.at
     return Cached(rates, rates.rule.whole(lane.warm), survival(age, rates.ttl, rates.longest), age)

@@ -9,7 +9,7 @@ from functools import partial
 
 from switchwise.evaluation import policies
 from switchwise.evaluation.bootstrap import Estimate, ratio
-from switchwise.evaluation.cost_model import Lane
+from switchwise.evaluation.cost_model import SimulatedCache
 from switchwise.evaluation.measures.parallel import each
 from switchwise.evaluation.optimum import Foresight, optimum
 from switchwise.evaluation.policies import EXPLORE, STRONG, Policy, Sticky, Switchwise, half
@@ -154,12 +154,12 @@ def simulate(
     tally = Tally()
     others = [weak] if isinstance(weak, CacheRates) else list(weak)
     for thread in threads:
-        lanes = (Lane(strong, thread.shared, thread.steps[0].at), *map(Lane, others))
+        lanes = (SimulatedCache(strong, thread.shared, thread.steps[0].at), *map(SimulatedCache, others))
         _thread(thread, lanes, policy, inflation, tally)
     return tally
 
 
-def _thread(thread: Thread, lanes: tuple[Lane, ...], policy: Policy, inflation: float, tally: Tally) -> None:
+def _thread(thread: Thread, lanes: tuple[SimulatedCache, ...], policy: Policy, inflation: float, tally: Tally) -> None:
     policy.begin(thread)
     bloat, debt, before, last, spent = 0, 0.0, 0, -1, 0.0
     for step in thread.steps:
