@@ -90,21 +90,21 @@ def validate(threads: Iterable[Thread], prices: Callable[[str], tuple[str, Price
     sums: dict[int, list[float]] = {}
     for thread in threads:
         total = sums.setdefault(thread.ttl, [0, 0.0, 0.0])
-        lanes: dict[str, SimulatedCache] = {}
+        caches: dict[str, SimulatedCache] = {}
         for step in thread.steps:
-            for lane in lanes.values():
-                lane.cut(step.kept)
+            for cache in caches.values():
+                cache.cut(step.kept)
             bill = step.bill
             found = prices(bill.model)
             if found is None:
                 continue
             provider, price = found
-            if bill.model not in lanes:
+            if bill.model not in caches:
                 rates = CacheRates(price, rules.of(provider, bill.model), long=thread.ttl == 3600)
-                lanes[bill.model] = SimulatedCache(rates, 0 if lanes else thread.shared, step.at)
+                caches[bill.model] = SimulatedCache(rates, 0 if caches else thread.shared, step.at)
             total[0] += 1
             total[1] += _billed(price, step.prompt, bill.plain, bill.read, bill.write_5m, bill.write_1h)
-            total[2] += lanes[bill.model].call(step.at, step.prompt, 0)
+            total[2] += caches[bill.model].call(step.at, step.prompt, 0)
     return [Check(ttl, int(calls), billed, modelled) for ttl, (calls, billed, modelled) in sorted(sums.items())]
 
 

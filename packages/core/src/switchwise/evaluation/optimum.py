@@ -42,10 +42,10 @@ class Foresight:
     def begin(self, thread: Thread) -> None:
         self._steps, self._next = thread.steps, 0
 
-    def choose(self, step: Step, prompt: int, lanes: Sequence[SimulatedCache]) -> int:  # noqa: ARG002
+    def choose(self, step: Step, prompt: int, caches: Sequence[SimulatedCache]) -> int:  # noqa: ARG002
         if not step.easy:
             return 0
-        strong, cheap = lanes[:2]
+        strong, cheap = caches[:2]
         begun: list[_State] = [(0.0, strong.warm, strong.at, cheap.warm, cheap.at)]
         ways = list(_called(begun, step, strong.rates, cheap.rates))
         for later in self._steps[self._next + 1 : self._next + self.calls]:
@@ -55,7 +55,7 @@ class Foresight:
         stay, go = (min(spent for spent, *_ in states) for states in ways)
         return int(go < stay)
 
-    def saw(self, step: Step, prompt: int, kept: int, model: int, cost: float, lanes: Sequence[SimulatedCache]) -> None:  # noqa: ARG002
+    def saw(self, step: Step, prompt: int, kept: int, model: int, cost: float, caches: Sequence[SimulatedCache]) -> None:  # noqa: ARG002
         self._next += 1
 
     def end(self) -> None: ...

@@ -23,7 +23,7 @@ STRONG, CHEAP = 0, 1
 EXPLORE = 0.02  # share of runs, where there is no history
 BROKEN = 0.5  # a prompt that keeps less than this share of the one before has lost its cache
 _ENOUGH = 20  # runs of history
-Lanes = tuple[SimulatedCache, ...]  # the strong model's, then those of weaker ones
+Caches = tuple[SimulatedCache, ...]  # the strong model's, then those of weaker ones
 
 
 class Policy(Protocol):
@@ -32,10 +32,10 @@ class Policy(Protocol):
     def begin(self, thread: Thread) -> None:
         """A thread begins."""
 
-    def choose(self, step: Step, prompt: int, lanes: Lanes) -> int:
-        """Who takes this call: its place among `lanes`; `prompt` may be longer than recorded, where extra calls were made."""
+    def choose(self, step: Step, prompt: int, caches: Caches) -> int:
+        """Who takes this call: its place among `caches`; `prompt` may be longer than recorded, where extra calls were made."""
 
-    def saw(self, step: Step, prompt: int, kept: int, model: int, cost: float, lanes: Lanes) -> None:
+    def saw(self, step: Step, prompt: int, kept: int, model: int, cost: float, caches: Caches) -> None:
         """It was called and cost that many USD."""
 
     def end(self) -> None:
@@ -46,15 +46,15 @@ class Simple:
     """A policy without a memory.
 
     Parameters:
-        rule: (step, prompt, lanes) -> 0 or 1.
+        rule: (step, prompt, caches) -> 0 or 1.
     """
 
-    def __init__(self, rule: Callable[[Step, int, Lanes], int]) -> None:
+    def __init__(self, rule: Callable[[Step, int, Caches], int]) -> None:
         self.choose = rule
 
     def begin(self, thread: Thread) -> None: ...
 
-    def saw(self, step: Step, prompt: int, kept: int, model: int, cost: float, lanes: Lanes) -> None: ...
+    def saw(self, step: Step, prompt: int, kept: int, model: int, cost: float, caches: Caches) -> None: ...
 
     def end(self) -> None: ...
 
@@ -77,8 +77,8 @@ def naive() -> Policy:
 def myopic() -> Policy:
     """An easy call to the model that is cheaper for this call alone, given the caches."""
 
-    def rule(step: Step, prompt: int, lanes: Lanes) -> int:
-        strong, cheap = (lane.rates.cost(prompt, min(lane.known(step.at), prompt), step.output) for lane in lanes[:2])
+    def rule(step: Step, prompt: int, caches: Caches) -> int:
+        strong, cheap = (cache.rates.cost(prompt, min(cache.known(step.at), prompt), step.output) for cache in caches[:2])
         return CHEAP if step.easy and cheap < strong else STRONG
 
     return Simple(rule)
@@ -94,7 +94,7 @@ class Sticky(Simple):
     def begin(self, thread: Thread) -> None:  # noqa: ARG002
         self._latched = False
 
-    def _rule(self, step: Step, prompt: int, lanes: Lanes) -> int:  # noqa: ARG002
+    def _rule(self, step: Step, prompt: int, caches: Caches) -> int:  # noqa: ARG002
         self._latched = self._latched or not step.easy
         return STRONG if self._latched else CHEAP
 
@@ -129,16 +129,16 @@ class Switchwise:
         thin = self._known[judged_by] < _ENOUGH <= self._known.total()
         self.planner.explore = max(self._explore, EXPLORE) if thin else self._explore
 
-    def choose(self, step: Step, prompt: int, lanes: Lanes) -> int:
+    def choose(self, step: Step, prompt: int, caches: Caches) -> int:
         self._mode = PLAN
         if not step.easy:
             return STRONG
-        home, cheap = (_cached(lane, step.at) for lane in lanes[:2])
+        home, cheap = (_cached(cache, step.at) for cache in caches[:2])
         plan = self.planner.decide(self._state, self._kind, prompt, home, {"cheap": cheap}, self._rng.random())
         self._mode = plan.mode
         return CHEAP if plan.target else STRONG
 
-    def saw(self, step: Step, prompt: int, kept: int, model: int, cost: float, lanes: Lanes) -> None:  # noqa: ARG002
+    def saw(self, step: Step, prompt: int, kept: int, model: int, cost: float, caches: Caches) -> None:  # noqa: ARG002
         state = self._state
         self.planner.saw(
             state,
@@ -171,7 +171,7 @@ def easy_runs(thread: Thread) -> list[int]:
     return [len(list(run)) for easy, run in groupby(thread.steps, key=lambda step: step.easy) if easy]
 
 
-def _cached(lane: SimulatedCache, now: float) -> Cached:
-    rates = lane.rates
-    age = now - lane.at
-    return Cached(rates, rates.rule.whole(lane.warm), survival(age, rates.ttl, rates.longest), age)
+def _cached(cache: SimulatedCache, now: float) -> Cached:
+    rates = cache.rates
+    age = now - cache.at
+    return Cached(rates, rates.rule.whole(cache.warm), survival(age, rates.ttl, rates.longest), age)

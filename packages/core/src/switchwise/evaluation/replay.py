@@ -154,12 +154,12 @@ def simulate(
     tally = Tally()
     others = [weak] if isinstance(weak, CacheRates) else list(weak)
     for thread in threads:
-        lanes = (SimulatedCache(strong, thread.shared, thread.steps[0].at), *map(SimulatedCache, others))
-        _thread(thread, lanes, policy, inflation, tally)
+        caches = (SimulatedCache(strong, thread.shared, thread.steps[0].at), *map(SimulatedCache, others))
+        _thread(thread, caches, policy, inflation, tally)
     return tally
 
 
-def _thread(thread: Thread, lanes: tuple[SimulatedCache, ...], policy: Policy, inflation: float, tally: Tally) -> None:
+def _thread(thread: Thread, caches: tuple[SimulatedCache, ...], policy: Policy, inflation: float, tally: Tally) -> None:
     policy.begin(thread)
     bloat, debt, before, last, spent = 0, 0.0, 0, -1, 0.0
     for step in thread.steps:
@@ -172,13 +172,13 @@ def _thread(thread: Thread, lanes: tuple[SimulatedCache, ...], policy: Policy, i
         extra = False
         while True:
             prompt = step.prompt + bloat
-            for lane in lanes:
-                lane.cut(kept)
-            model = policy.choose(step, prompt, lanes)
-            lane = lanes[model]
-            tally.cold += prompt - min(lane.known(step.at), prompt)
-            cost = lane.call(step.at, prompt, step.output)
-            policy.saw(step, prompt, kept, model, cost, lanes)
+            for cache in caches:
+                cache.cut(kept)
+            model = policy.choose(step, prompt, caches)
+            cache = caches[model]
+            tally.cold += prompt - min(cache.known(step.at), prompt)
+            cost = cache.call(step.at, prompt, step.output)
+            policy.saw(step, prompt, kept, model, cost, caches)
             spent += cost
             _count(tally, step, prompt, model, last)
             last = model
