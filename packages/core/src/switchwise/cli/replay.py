@@ -19,7 +19,7 @@ from switchwise.switching.forecast import Priors
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from switchwise.evaluation.compare import Bought, Comparison
+    from switchwise.evaluation.compare import Comparison, JournalBill
     from switchwise.evaluation.replay import PairResult, Tally
 
 _DEFAULT = Priors()
@@ -259,7 +259,7 @@ def _sentence(results: Sequence[PairResult]) -> str:
     )
 
 
-def _paid(bought: Bought) -> list[str]:
+def _paid(bought: JournalBill) -> list[str]:
     """The bill, and the bill without routing."""
     journal = bought.journal
     share = ", ".join(f"{calls:,} by {name}" for name, calls in journal.calls.items())

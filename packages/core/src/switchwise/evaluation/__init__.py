@@ -1,6 +1,6 @@
 """Recorded outcomes and sessions: what other decisions would have cost, with standard errors."""
 
-from switchwise.evaluation.compare import Bought, Comparison, compare_recording
+from switchwise.evaluation.compare import Comparison, JournalBill, compare_recording
 from switchwise.evaluation.cost_model import Delegation, delegation
 from switchwise.evaluation.journals import Journal, read_journal
 from switchwise.evaluation.replay import PairResult, Setting, Tally, replay, simulate
@@ -10,10 +10,10 @@ from switchwise.evaluation.teaching import teach
 
 __all__ = [
     "EASY",
-    "Bought",
     "Comparison",
     "Delegation",
     "Journal",
+    "JournalBill",
     "PairResult",
     "Setting",
     "Step",

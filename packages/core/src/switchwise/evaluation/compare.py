@@ -26,7 +26,7 @@ from switchwise.router import Router
 
 
 @dataclass(frozen=True, slots=True)
-class Bought:
+class JournalBill:
     """Bill of a journal's calls, and their cost without routing.
 
     Parameters:
@@ -62,7 +62,7 @@ class Comparison:
     threads: Sequence[Thread]
     pairs: Sequence[PairResult]
     bill: Sequence[Check]
-    bought: Bought | None = None
+    bought: JournalBill | None = None
     router: Mapping[str, int] | None = None
 
     def __repr__(self) -> str:
@@ -152,10 +152,10 @@ def compare_recording(
     return Comparison(threads, results, bill, _bought(journal) if journal is not None else None, calls)
 
 
-def _bought(journal: Journal) -> Bought:
+def _bought(journal: Journal) -> JournalBill:
     priced = [target for target in journal.targets if target.price is not None]
     if not priced:
-        return Bought(journal, journal.targets[0].name, 0.0, 0.0)
+        return JournalBill(journal, journal.targets[0].name, 0.0, 0.0)
     strong, *weak = (
         CacheRates(target.price, journal.rules.of(target.provider, target.model or target.name))
         for target in priced
@@ -165,7 +165,7 @@ def _bought(journal: Journal) -> Bought:
     ordered = sorted(journal.threads, key=lambda thread: thread.steps[0].at)
     always = simulate(ordered, strong, weak, all_strong()).total
     made = simulate(ordered, strong, weak, _as_recorded(places)).total
-    return Bought(journal, priced[0].name, always, made)
+    return JournalBill(journal, priced[0].name, always, made)
 
 
 def _as_recorded(places: Mapping[str, int]) -> Policy:
