@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from switchwise.evaluation.compare import Comparison, JournalBill
-    from switchwise.evaluation.replay import PairResult, Tally
+    from switchwise.evaluation.replay import PairResult, PolicyTotals
 
 _DEFAULT = Priors()
 _BETWEEN = "between 0 and 1, without these"
@@ -301,7 +301,7 @@ def _moves(result: PairResult) -> list[str]:
     ]
 
 
-def _cold(tally: Tally) -> float:
+def _cold(tally: PolicyTotals) -> float:
     return tally.cold / tally.tokens if tally.tokens else 0.0
 
 

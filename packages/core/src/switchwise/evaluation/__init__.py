@@ -3,7 +3,7 @@
 from switchwise.evaluation.compare import Comparison, JournalBill, compare_recording
 from switchwise.evaluation.cost_model import Delegation, delegation
 from switchwise.evaluation.journals import Journal, read_journal
-from switchwise.evaluation.replay import PairResult, Setting, Tally, replay, simulate
+from switchwise.evaluation.replay import PairResult, PolicyTotals, Setting, replay, simulate
 from switchwise.evaluation.routers import load_router, replay_router
 from switchwise.evaluation.sessions import EASY, Step, Thread, read_sessions
 from switchwise.evaluation.teaching import teach
@@ -15,9 +15,9 @@ __all__ = [
     "Journal",
     "JournalBill",
     "PairResult",
+    "PolicyTotals",
     "Setting",
     "Step",
-    "Tally",
     "Thread",
     "compare_recording",
     "delegation",

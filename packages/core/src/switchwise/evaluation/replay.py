@@ -27,7 +27,7 @@ FURTHER = ("foresight", "router")
 
 
 @dataclass(slots=True)
-class Tally:
+class PolicyTotals:
     """Totals of one policy.
 
     Parameters:
@@ -65,11 +65,11 @@ class PairResult:
     """
 
     pair: str
-    tallies: Mapping[str, Tally]
+    tallies: Mapping[str, PolicyTotals]
     relative: Mapping[str, Estimate]
     halves: tuple[Mapping[str, float], Mapping[str, float]]
 
-    def joined(self, policy: str, tally: Tally, samples: int) -> PairResult:
+    def joined(self, policy: str, tally: PolicyTotals, samples: int) -> PairResult:
         """Return the result with one more policy on the same threads."""
         return compared(self.pair, {**self.tallies, policy: tally}, samples)
 
@@ -142,7 +142,7 @@ def simulate(
     weak: CacheRates | Sequence[CacheRates],
     policy: Policy,
     inflation: float = 1.0,
-) -> Tally:
+) -> PolicyTotals:
     """Return the totals of `policy` on these threads, in order.
 
     Parameters:
@@ -151,7 +151,7 @@ def simulate(
         policy: assigns the calls.
         inflation: calls that a weaker model needs per call of the strong one.
     """
-    tally = Tally()
+    tally = PolicyTotals()
     others = [weak] if isinstance(weak, CacheRates) else list(weak)
     for thread in threads:
         caches = (SimulatedCache(strong, thread.shared, thread.steps[0].at), *map(SimulatedCache, others))
@@ -159,7 +159,7 @@ def simulate(
     return tally
 
 
-def _thread(thread: Thread, caches: tuple[SimulatedCache, ...], policy: Policy, inflation: float, tally: Tally) -> None:
+def _thread(thread: Thread, caches: tuple[SimulatedCache, ...], policy: Policy, inflation: float, tally: PolicyTotals) -> None:
     policy.begin(thread)
     bloat, debt, before, last, spent = 0, 0.0, 0, -1, 0.0
     for step in thread.steps:
@@ -193,7 +193,7 @@ def _thread(thread: Thread, caches: tuple[SimulatedCache, ...], policy: Policy, 
     tally.cost[thread.session] = tally.cost.get(thread.session, 0.0) + spent
 
 
-def _count(tally: Tally, step: Step, prompt: int, model: int, last: int) -> None:
+def _count(tally: PolicyTotals, step: Step, prompt: int, model: int, last: int) -> None:
     tally.calls += 1
     tally.tokens += prompt
     tally.by[model] += 1
@@ -218,7 +218,7 @@ def _pair(threads: Sequence[Thread], pair: str, setting: Setting, strong: CacheR
     }
     tallies = {name: simulate(threads, strong, cheap, make(), setting.inflation) for name, make in made.items()}
     if setting.inflation == 1.0:
-        best = Tally()
+        best = PolicyTotals()
         for thread in threads:
             best.cost[thread.session] = best.cost.get(thread.session, 0.0) + optimum(thread, strong, cheap)
         tallies["optimum"] = best
@@ -227,7 +227,7 @@ def _pair(threads: Sequence[Thread], pair: str, setting: Setting, strong: CacheR
     return compared(pair, tallies, setting.samples)
 
 
-def compared(name: str, tallies: Mapping[str, Tally], samples: int) -> PairResult:
+def compared(name: str, tallies: Mapping[str, PolicyTotals], samples: int) -> PairResult:
     """Costs in multiples of `all_strong`, with standard errors, and in each half of the sessions."""
     always = tallies["all_strong"].cost
     sessions = sorted(always)

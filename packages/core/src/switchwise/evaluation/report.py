@@ -8,13 +8,13 @@ from math import isnan
 from typing import Any
 
 from switchwise.evaluation.compare import Comparison
-from switchwise.evaluation.replay import PairResult, Tally, columns
+from switchwise.evaluation.replay import PairResult, PolicyTotals, columns
 
 _COLOURS = {"naive": "#d1495b", "myopic": "#edae49", "switchwise": "#00798c", "optimum": "#30323d", "router": "#7b2cbf"}
 _ROW, _LEFT, _WIDE, _TOP = 34, 330, 560, 56  # pixels
 
 
-def _cold(tally: Tally) -> float:
+def _cold(tally: PolicyTotals) -> float:
     return tally.cold / tally.tokens if tally.tokens else 0.0
 
 

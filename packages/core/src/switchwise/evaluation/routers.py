@@ -24,7 +24,7 @@ from typing import Any
 
 from switchwise.engine.run import Run
 from switchwise.evaluation.policies import Lanes, kind
-from switchwise.evaluation.replay import Tally, simulate
+from switchwise.evaluation.replay import PolicyTotals, simulate
 from switchwise.evaluation.sessions import Step, Thread
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.reply import Reply
@@ -38,7 +38,7 @@ from switchwise.prompt_cache.rules import CacheRules
 from switchwise.router import Router
 
 
-def replay_router(router: Router, threads: Sequence[Thread], inflation: float = 1.0, seed: int = 0) -> Tally:
+def replay_router(router: Router, threads: Sequence[Thread], inflation: float = 1.0, seed: int = 0) -> PolicyTotals:
     """Return the totals of `router` on these threads.
 
     Parameters:
