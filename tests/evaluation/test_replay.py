@@ -86,7 +86,7 @@ def test_where_twice_the_calls_are_needed_the_loss_is_that_of_finding_out(record
 
 
 def test_hard_calls_never_go_to_the_weaker_model(results):
-    assert all(result.tallies["switchwise"].unsafe == 0 for result in results)
+    assert all(result.totals["switchwise"].unsafe == 0 for result in results)
 
 
 @pytest.mark.parametrize(

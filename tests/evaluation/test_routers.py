@@ -48,7 +48,7 @@ def test_the_default_router_comes_to_what_the_planner_without_history_comes_to(r
     """Not to the same: the router estimates lifetimes and hits."""
     (result,) = replay(recorded, [pair], Setting(samples=0, history=False, explore=0.0))
     tally = replay_router(Router.default(pool(pair)), recorded)
-    relative = tally.total / result.tallies["all_strong"].total
+    relative = tally.total / result.totals["all_strong"].total
     assert relative == pytest.approx(result.relative["switchwise"].value, abs=0.01)
     assert tally.unsafe == 0
     assert sum(tally.by.values()) == sum(len(thread.steps) for thread in recorded)

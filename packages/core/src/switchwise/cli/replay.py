@@ -290,7 +290,7 @@ def _cell(result: PairResult, name: str) -> str:
 
 
 def _moves(result: PairResult) -> list[str]:
-    mine, naive = result.tallies["switchwise"], result.tallies["naive"]
+    mine, naive = result.totals["switchwise"], result.totals["naive"]
     return [
         result.pair,
         f"{_cold(mine):.1%}",

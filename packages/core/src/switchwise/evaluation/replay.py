@@ -59,19 +59,19 @@ class PairResult:
 
     Parameters:
         pair: strong/weak.
-        tallies: policy -> totals; the optimum is under `optimum`, if there is one.
+        totals: policy -> totals; the optimum is under `optimum`, if there is one.
         relative: policy -> cost in multiples of all-strong, with its standard error.
         halves: half of the sessions -> policy -> cost in multiples of all-strong.
     """
 
     pair: str
-    tallies: Mapping[str, PolicyTotals]
+    totals: Mapping[str, PolicyTotals]
     relative: Mapping[str, Estimate]
     halves: tuple[Mapping[str, float], Mapping[str, float]]
 
     def joined(self, policy: str, tally: PolicyTotals, samples: int) -> PairResult:
         """Return the result with one more policy on the same threads."""
-        return compared(self.pair, {**self.tallies, policy: tally}, samples)
+        return compared(self.pair, {**self.totals, policy: tally}, samples)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,28 +216,28 @@ def _pair(threads: Sequence[Thread], pair: str, setting: Setting, strong: CacheR
         "sticky": Sticky,
         "switchwise": lambda: Switchwise(setting.priors, history=threads if setting.history else (), explore=setting.explored),
     }
-    tallies = {name: simulate(threads, strong, cheap, make(), setting.inflation) for name, make in made.items()}
+    totals = {name: simulate(threads, strong, cheap, make(), setting.inflation) for name, make in made.items()}
     if setting.inflation == 1.0:
         best = PolicyTotals()
         for thread in threads:
             best.cost[thread.session] = best.cost.get(thread.session, 0.0) + optimum(thread, strong, cheap)
-        tallies["optimum"] = best
+        totals["optimum"] = best
         if setting.foresight:
-            tallies["foresight"] = simulate(threads, strong, cheap, Foresight(setting.foresight))
-    return compared(pair, tallies, setting.samples)
+            totals["foresight"] = simulate(threads, strong, cheap, Foresight(setting.foresight))
+    return compared(pair, totals, setting.samples)
 
 
-def compared(name: str, tallies: Mapping[str, PolicyTotals], samples: int) -> PairResult:
+def compared(name: str, totals: Mapping[str, PolicyTotals], samples: int) -> PairResult:
     """Costs in multiples of `all_strong`, with standard errors, and in each half of the sessions."""
-    always = tallies["all_strong"].cost
+    always = totals["all_strong"].cost
     sessions = sorted(always)
     base = [always[session] for session in sessions]
     relative = {
-        policy: ratio([tally.cost[session] for session in sessions], base, samples=samples) for policy, tally in tallies.items()
+        policy: ratio([tally.cost[session] for session in sessions], base, samples=samples) for policy, tally in totals.items()
     }
     parts = [[session for session in sessions if half(session) == part] for part in (0, 1)]
-    by_half = [{policy: _share(tally.cost, always, part) for policy, tally in tallies.items()} for part in parts]
-    return PairResult(name, tallies, relative, (by_half[0], by_half[1]))
+    by_half = [{policy: _share(tally.cost, always, part) for policy, tally in totals.items()} for part in parts]
+    return PairResult(name, totals, relative, (by_half[0], by_half[1]))
 
 
 def _share(cost: Mapping[str, float], base: Mapping[str, float], sessions: Sequence[str]) -> float:

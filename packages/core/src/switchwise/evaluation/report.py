@@ -54,16 +54,16 @@ def as_json(found: Comparison) -> dict[str, Any]:
 
 def _pair(result: PairResult, shown: Sequence[str]) -> dict[str, Any]:
     known = [name for name in shown if name in result.relative]
-    played = [name for name in known if result.tallies[name].tokens]
+    played = [name for name in known if result.totals[name].tokens]
     return {
         "pair": result.pair,
         "relative_cost": {name: _number(result.relative[name].value) if name in result.relative else None for name in shown},
         "standard_error": {name: _number(result.relative[name].error) for name in known},
-        "usd": {name: result.tallies[name].total for name in known},
-        "calls": {name: result.tallies[name].calls for name in played},
-        "cold_share": {name: _cold(result.tallies[name]) for name in played},
-        "switches": {name: result.tallies[name].switches for name in played},
-        "unsafe_switches": {name: result.tallies[name].unsafe for name in played},
+        "usd": {name: result.totals[name].total for name in known},
+        "calls": {name: result.totals[name].calls for name in played},
+        "cold_share": {name: _cold(result.totals[name]) for name in played},
+        "switches": {name: result.totals[name].switches for name in played},
+        "unsafe_switches": {name: result.totals[name].unsafe for name in played},
         "halves": [dict(part) for part in result.halves],
     }
 
