@@ -26,7 +26,7 @@ from switchwise.observe.observer import Channel, Event, EventKind
 from switchwise.quality.choosing import UsesQuality
 from switchwise.quality.estimate import Estimator
 from switchwise.quality.run_profile import KEPT, Finished, Marks, Profile, dump, load, profile
-from switchwise.reading.trajectory import DRIFT, Course, Step, Trajectory, digest, read_on, still_broken
+from switchwise.reading.trajectory import DRIFT, Step, Trajectory, TrajectoryState, digest, read_on, still_broken
 from switchwise.state.codec import dump_table, mapping, rows
 from switchwise.state.in_process import InProcess
 from switchwise.state.store import Store, Table
@@ -236,7 +236,7 @@ class Escalate(UsesQuality):
             for name, table in (("runs", self.runs), ("ends", self.ends), ("finished", self.known)):
                 for key, value in rows(mapping(state, what), name, what):
                     if name == "runs":
-                        Course.load(value["course"])
+                        TrajectoryState.load(value["course"])
                     elif name == "finished":
                         load(value)
                     found.append((table, tuple(map(str, key)), value))
@@ -259,7 +259,7 @@ class Escalate(UsesQuality):
         start = _where(talk, now)
         if start >= len(talk):
             return now
-        course, marks = Course.load(now["course"]), Marks(tuple(now["marks"][0]), *now["marks"][1:])
+        course, marks = TrajectoryState.load(now["course"]), Marks(tuple(now["marks"][0]), *now["marks"][1:])
         anew = self.level is Level.TASK and "task" not in view.named
         known = self.profile(now["at"], view.scope.tenant)
         for after, request, turn in read_on(course, talk[start:], self.drift):
@@ -271,7 +271,7 @@ class Escalate(UsesQuality):
                 continue
             if anew and course.run.steps and not still_broken(request):
                 now |= {"floor": "", "why": "", "over": 0, "run": "", "mixed": False}
-                course, marks = Course(), Marks()
+                course, marks = TrajectoryState(), Marks()
             if self._wanted(turn.text):
                 now |= {"floor": now["at"] or _ANYBODY, "why": _SAID}
         last = talk[-1]
@@ -279,7 +279,7 @@ class Escalate(UsesQuality):
         now |= {"read": len(talk), "anchor": digest(last.role, last.text, last.arguments)}
         return now
 
-    def _judge(self, now: dict[str, Any], before: Course, course: Course, known: Profile) -> bool:
+    def _judge(self, now: dict[str, Any], before: TrajectoryState, course: TrajectoryState, known: Profile) -> bool:
         """Release or latch after one step; return whether it latched now."""
         who, run = now["at"], course.run
         if now["floor"] and before.broken and not course.broken and now["why"] != _SAID:
@@ -333,7 +333,7 @@ class Escalate(UsesQuality):
 
 _ANYBODY: Final = "*"
 _SAID: Final = "the user asks for a stronger model"
-_NEW: Final = Course().dump()
+_NEW: Final = TrajectoryState().dump()
 _NO_MARKS: Final[list[Any]] = [[], 0.0, 0]
 _START: Final[Mapping[str, Any]] = {
     "at": "",  # target of the last step

@@ -106,7 +106,7 @@ class Trajectory(NamedTuple):
         return self.steps, self.edits, self.longest, self.written
 
 
-class Course(NamedTuple):
+class TrajectoryState(NamedTuple):
     """State of the trajectory reader between two calls.
 
     Parameters:
@@ -132,20 +132,20 @@ class Course(NamedTuple):
         return {**self._asdict(), "run": list(self.run), "seen": dict(self.seen), "step": list(self.step)}
 
     @classmethod
-    def load(cls, state: Mapping[str, Any]) -> Course:
+    def load(cls, state: Mapping[str, Any]) -> TrajectoryState:
         """What `dump` gave."""
         return cls(**{**state, "run": Trajectory(*state["run"]), "seen": dict(state["seen"]), "step": Step(*state["step"])})
 
 
 def read_on(
-    course: Course, turns: Iterable[Turn], drift: float = DRIFT
-) -> Iterator[tuple[Course, MessageSignals | None, Turn]]:
+    course: TrajectoryState, turns: Iterable[Turn], drift: float = DRIFT
+) -> Iterator[tuple[TrajectoryState, MessageSignals | None, Turn]]:
     """The course after each step or turn of the user among these turns, which begin where the last reading ended.
 
     Yields the course, what the user's turn says (None: it was a step), and the turn of the user or the assistant.
 
     >>> turns = [Turn("assistant", calls=("bash",), arguments="pytest"), Turn("tool", "1 failed", tool="bash")] * 2
-    >>> [(round(after.run.suspicion, 2), after.row) for after, _, _ in read_on(Course(), turns)]
+    >>> [(round(after.run.suspicion, 2), after.row) for after, _, _ in read_on(TrajectoryState(), turns)]
     [(0.85, 0), (3.7, 1)]
     """
     opened: tuple[Turn, MessageSignals] | None = None
@@ -183,8 +183,8 @@ def still_broken(message: MessageSignals) -> bool:
 
 
 def _closed(
-    course: Course, turn: Turn, message: MessageSignals, results: list[tuple[Turn, MessageSignals]], drift: float
-) -> Course:
+    course: TrajectoryState, turn: Turn, message: MessageSignals, results: list[tuple[Turn, MessageSignals]], drift: float
+) -> TrajectoryState:
     call = digest(*turn.calls, turn.arguments or turn.text[-_ENDS:])
     failing = [each for each, found in results if _failed(message, found)]
     seen = dict(course.seen)
@@ -208,7 +208,7 @@ def _closed(
         broken, checking = "", False
     last = digest(call, *[each.text for each, _ in results])
     row = course.row + 1 if last == course.last and message.kind is not ToolKind.TRACK else 0
-    return Course(course.run.after(step, drift), seen, broken, checking, last, row, step)
+    return TrajectoryState(course.run.after(step, drift), seen, broken, checking, last, row, step)
 
 
 def _failed(asked: MessageSignals, result: MessageSignals) -> bool:

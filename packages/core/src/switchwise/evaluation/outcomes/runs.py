@@ -20,7 +20,7 @@ from switchwise.evaluation.outcomes.read import Row, files_of, rows_of
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.signals import Turn
 from switchwise.reading.tool_kinds import ToolKind, kind_of_call
-from switchwise.reading.trajectory import Course, Step, Trajectory, read_on
+from switchwise.reading.trajectory import Step, Trajectory, TrajectoryState, read_on
 
 _OUTCOMES = ("resolved", "reward", "score", "solved", "passed", "success")
 _CHANGES = frozenset((ToolKind.WRITE, ToolKind.DOCUMENT, ToolKind.TRANSACT))
@@ -135,7 +135,7 @@ def _call_steps(rows: Sequence[Row]) -> list[Step]:
 
 def _transcript(row: Row) -> RecordedRun:
     talk = [_turn(message) for message in row.get("traj") or row["messages"]]
-    steps = [after.step for after, request, _ in read_on(Course(), talk) if request is None]
+    steps = [after.step for after, request, _ in read_on(TrajectoryState(), talk) if request is None]
     task = str(row.get("task_id", row.get("task", row.get("id", ""))))
     return RecordedRun(f"{task}/{row.get('trial', 0)}", task, _outcome(row), steps, talk)
 
