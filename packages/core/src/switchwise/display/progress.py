@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 from switchwise.display.html import el, joined
 
 Part = TypeVar("Part")
-Watch = Callable[[int, int], object]
+ProgressCallback = Callable[[int, int], object]
 """Called with the number of parts that are done, and of all parts."""
 
-_WATCH: ContextVar[Watch | None] = ContextVar("switchwise_watch", default=None)
+_WATCH: ContextVar[ProgressCallback | None] = ContextVar("switchwise_watch", default=None)
 
 
 class Bar:
@@ -102,7 +102,7 @@ def _notebook() -> Any:
 
 
 @contextmanager
-def watched(watch: Watch) -> Iterator[None]:
+def watched(watch: ProgressCallback) -> Iterator[None]:
     """Let `watch` see the progress of all work of this context, until the block ends."""
     before = _WATCH.set(watch)
     try:
