@@ -26,7 +26,7 @@ from switchwise.nouns.validation import number, whole
 from switchwise.nouns.view import View
 from switchwise.response_cache.similar import Candidate, SimilarAnswers
 from switchwise.response_cache.wording import fleeting
-from switchwise.response_cache.worth import Varied, acts, is_whole, may_be_kept
+from switchwise.response_cache.worth import Varied, is_whole, may_be_kept, may_have_effects
 from switchwise.state.in_process import InProcess
 from switchwise.state.store import Store, Table
 
@@ -92,7 +92,7 @@ class ResponseCache:
         self.ttl, self.size, self.largest, self.by, self.varied = ttl, size, largest, tuple(by), varied
         if similar is not None and not isinstance(similar, SimilarAnswers):
             raise ConfigurationError(f"ResponseCache(similar={similar!r:.80}): give SimilarAnswers(bound=0.02, embed=...)")
-        self._effects = effects or acts
+        self._effects = effects or may_have_effects
         self.similar = similar
         self._store = store
         self._use(store or InProcess())

@@ -19,10 +19,10 @@ _WITHOUT_EFFECT = frozenset([ToolKind.READ, ToolKind.LOOKUP, ToolKind.THINK, Too
 _BROKEN = frozenset([EndReason.LENGTH, EndReason.REFUSAL, EndReason.ERROR])
 
 
-def acts(tool: str) -> bool:
+def may_have_effects(tool: str) -> bool:
     """Return whether a tool may have side effects, by its name: unless it reads, looks up, thinks or computes.
 
-    >>> [acts(name) for name in ("search_flights", "book_flight", "frobnicate")]
+    >>> [may_have_effects(name) for name in ("search_flights", "book_flight", "frobnicate")]
     [False, True, True]
     """
     return kind_of_call(tool) not in _WITHOUT_EFFECT
