@@ -216,7 +216,7 @@ class CallNumbers:
         self._owners: dict[int, str] = {}
         self._numbers: dict[int, int] = {}
 
-    def mend(self, chunk: Any) -> None:
+    def renumber(self, chunk: Any) -> None:
         """Set the numbers of the pieces in a chunk, in place."""
         if not isinstance(chunk, AIMessageChunk) or not chunk.tool_call_chunks:
             return

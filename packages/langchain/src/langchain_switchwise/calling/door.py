@@ -149,7 +149,7 @@ class _Reading:
             self._first = perf_counter() - self._begun
         if has_tokens(item):
             tokens_came()
-        self._numbers.mend(item)
+        self._numbers.renumber(item)
         self.items.append(item)
         return self._hold.let(item)
 

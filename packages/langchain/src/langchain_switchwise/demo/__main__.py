@@ -62,7 +62,7 @@ def recorded(watching: Sequence[Observes]) -> None:
     shown: list[Observes] = [journal, table, *watching]
 
     _introduce_tickets()
-    mend(tuple(routing.MODELS), shown, table)
+    fix_tickets(tuple(routing.MODELS), shown, table)
     table.flush()
     first = report.cost(journal)
 
@@ -74,7 +74,7 @@ def recorded(watching: Sequence[Observes]) -> None:
 
     print(f"\nThe bill, compared with every call on {routing.STRONG} ...\n", flush=True)
     alone = [InMemory(), InMemory()]
-    mend((routing.STRONG,), [alone[0]])
+    fix_tickets((routing.STRONG,), [alone[0]])
     serve((routing.STRONG,), [alone[1]])
     parts = {
         f"{len(tickets.TICKETS)} tickets": (first, report.cost(alone[0])),
@@ -90,7 +90,7 @@ def live(watching: Sequence[Observes]) -> None:
     shown: list[Observes] = [journal, table, *watching]
     names = tuple(routing.MODELS)
     _introduce_tickets()
-    _mend(routing.tickets(names, shown), routing.models(), table.say)
+    _fix_tickets(routing.tickets(names, shown), routing.models(), table.say)
     table.flush()
     first = len(journal)
     _introduce_desk()
@@ -128,7 +128,7 @@ def _introduce_desk() -> None:
     print(report.headings())
 
 
-def mend(names: Sequence[str], watching: Sequence[Observes], table: report.Table | None = None) -> None:
+def fix_tickets(names: Sequence[str], watching: Sequence[Observes], table: report.Table | None = None) -> None:
     """The tickets, over a local provider.
 
     Parameters:
@@ -139,7 +139,7 @@ def mend(names: Sequence[str], watching: Sequence[Observes], table: report.Table
     clock = Clock()
     with LoopbackProvider(tickets.answer, clock=clock) as provider:
         router = routing.tickets(names, [*watching, ticking(clock)], clock)
-        _mend(router, local(provider, names), table.say if table else None)
+        _fix_tickets(router, local(provider, names), table.say if table else None)
 
 
 class Findings(Observer):
@@ -158,7 +158,7 @@ class Findings(Observer):
             self._say(f"gate: the run ends, marked: [not verified: {event.because}]")
 
 
-def _mend(router: Router, models: dict[str, BaseChatModel], say: Say | None) -> None:
+def _fix_tickets(router: Router, models: dict[str, BaseChatModel], say: Say | None) -> None:
     llm = ChatSwitchwise(router=router, models=models)
     with tempfile.TemporaryDirectory(prefix="switchwise-demo-") as folder:
         for ticket in tickets.TICKETS:
