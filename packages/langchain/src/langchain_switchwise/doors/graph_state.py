@@ -24,7 +24,7 @@ MOST = 64
 """Most scopes of one policy in a thread's state."""
 
 
-class SwitchwiseState(AgentState[Any]):
+class MiddlewareState(AgentState[Any]):
     """The agent's state with held preferences of its thread and the decision of a `SwitchwiseNode` around it."""
 
     switchwise_held: NotRequired[Annotated[Held, PrivateStateAttr]]

@@ -37,7 +37,7 @@ from langchain_switchwise.calling.errors import TRANSLATED
 from langchain_switchwise.calling.perform import Performer
 from langchain_switchwise.calling.root_run import aroot_run, root_run
 from langchain_switchwise.doors.chat_model import ChatSwitchwise
-from langchain_switchwise.doors.graph_state import Held, SwitchwiseState, both
+from langchain_switchwise.doors.graph_state import Held, MiddlewareState, both
 from langchain_switchwise.doors.node import follow
 from langchain_switchwise.porting.tools import Tools
 from langchain_switchwise.reading.inputs import Request, surrounding
@@ -80,7 +80,7 @@ def hook(function: F) -> F:
     return cast("F", Hook(function))
 
 
-class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
+class SwitchwiseMiddleware(AgentMiddleware[MiddlewareState, Any, Any]):
     """Route the calls of a `create_agent` agent whose model is a `ChatSwitchwise`.
 
     Parameters:
@@ -98,7 +98,7 @@ class SwitchwiseMiddleware(AgentMiddleware[SwitchwiseState, Any, Any]):
     'Sunny.'
     """
 
-    state_schema = SwitchwiseState
+    state_schema = MiddlewareState
 
     def __init__(self, threads: int = 10_000) -> None:
         super().__init__()
@@ -303,4 +303,4 @@ def _restore(dispatch: Dispatch, held: Any) -> None:
             _log.warning("what the thread's state holds for %r is left out: %s", name, error)
 
 
-__all__ = ["SwitchwiseMiddleware", "SwitchwiseState"]
+__all__ = ["MiddlewareState", "SwitchwiseMiddleware"]
