@@ -79,7 +79,7 @@ class Kind(NamedTuple):
     of: tuple[str, ...]
 
 
-class Known(NamedTuple):
+class ModelResults(NamedTuple):
     """Published results of a model: kind -> (success, outcomes, dollars per task), and its ability in each group in log odds."""
 
     kinds: Mapping[str, tuple[float, float, float | None]]
@@ -164,7 +164,7 @@ class Priors:
             for each in found
         ]
 
-    def _placed(self, kind: str, about: Kind, target: Target, models: Mapping[str, Known]) -> Estimate:
+    def _placed(self, kind: str, about: Kind, target: Target, models: Mapping[str, ModelResults]) -> Estimate:
         name = canonical(self._names.get(target.name) or target.model or target.name)
         words = kind.replace("_", " ")
         priced = _by_price(about, target.price)
@@ -174,7 +174,7 @@ class Priors:
             return _from(known, kind, about, words, priced, f"{name} at {target.effort}")
         return _at_effort(self._usual(name, kind, about, priced, models), target.effort, priced)
 
-    def _usual(self, name: str, kind: str, about: Kind, priced: float | None, models: Mapping[str, Known]) -> Estimate:
+    def _usual(self, name: str, kind: str, about: Kind, priced: float | None, models: Mapping[str, ModelResults]) -> Estimate:
         words = kind.replace("_", " ")
         if (known := models.get(name)) is not None:
             return _from(known, kind, about, words, priced, name)
@@ -213,7 +213,7 @@ def _at_effort(found: Estimate, level: str, priced: float | None) -> Estimate:
     )
 
 
-def _from(known: Known, kind: str, about: Kind, words: str, priced: float | None, name: str) -> Estimate:
+def _from(known: ModelResults, kind: str, about: Kind, words: str, priced: float | None, name: str) -> Estimate:
     measured = known.kinds.get(kind)
     if measured is not None:
         p, n, dollars = measured
@@ -281,7 +281,7 @@ def effort_steps() -> Mapping[str, tuple[float, float]]:
 
 
 @cache
-def table() -> tuple[Mapping[str, Known], Mapping[str, Kind]]:
+def table() -> tuple[Mapping[str, ModelResults], Mapping[str, Kind]]:
     """The shipped table: results by canonical model name, and the kinds of work."""
     stored: Any = json.loads((files("switchwise.quality") / "priors.json").read_text("utf-8"))
     kinds = {
@@ -289,7 +289,7 @@ def table() -> tuple[Mapping[str, Known], Mapping[str, Kind]]:
         for name, each in stored["kinds"].items()
     }
     models = {
-        name: Known({kind: (cell[0], cell[1], cell[2]) for kind, cell in each["kinds"].items()}, each["ability"])
+        name: ModelResults({kind: (cell[0], cell[1], cell[2]) for kind, cell in each["kinds"].items()}, each["ability"])
         for name, each in stored["models"].items()
     }
     return models, kinds
