@@ -13,7 +13,7 @@ from switchwise.display.tables import card, faint, table
 from switchwise.evaluation.bootstrap import Estimate
 from switchwise.evaluation.cost_model import Check, validate
 from switchwise.evaluation.journals import Journal, is_journal, read_journal
-from switchwise.evaluation.policies import STRONG, Lanes, Policy, Simple, all_strong
+from switchwise.evaluation.policies import STRONG, Caches, Policy, Simple, all_strong
 from switchwise.evaluation.prices import PAIRS, listed
 from switchwise.evaluation.replay import SETTING, PairResult, Setting, Table, columns, replay, simulate
 from switchwise.evaluation.routers import replay_router
@@ -169,7 +169,7 @@ def _bought(journal: Journal) -> JournalBill:
 
 
 def _as_recorded(places: Mapping[str, int]) -> Policy:
-    def rule(step: Step, prompt: int, lanes: Lanes) -> int:  # noqa: ARG001
+    def rule(step: Step, prompt: int, caches: Caches) -> int:  # noqa: ARG001
         return places.get(step.by, STRONG)
 
     return Simple(rule)

@@ -23,7 +23,7 @@ from types import ModuleType
 from typing import Any
 
 from switchwise.engine.run import Run
-from switchwise.evaluation.policies import Lanes, kind
+from switchwise.evaluation.policies import Caches, kind
 from switchwise.evaluation.replay import PolicyTotals, simulate
 from switchwise.evaluation.sessions import Step, Thread
 from switchwise.nouns.errors import ConfigurationError
@@ -155,7 +155,7 @@ class _Routed:
         self._turn = self._calls = 0
         self._last: Step | None = None
 
-    def choose(self, step: Step, prompt: int, lanes: Lanes) -> int:
+    def choose(self, step: Step, prompt: int, caches: Caches) -> int:
         self._grow(step, prompt)
         self._turn += step.turn and step is not self._last
         self._last = step
@@ -170,11 +170,11 @@ class _Routed:
         if call is None or call.ask is not None:
             raise ConfigurationError("a policy of this router asks a model before it decides: a replay has no answers for it")
         place = self._places[call.target.name]
-        self._known = min(lanes[place].known(step.at), prompt)
+        self._known = min(caches[place].known(step.at), prompt)
         return place
 
-    def saw(self, step: Step, prompt: int, kept: int, model: int, cost: float, lanes: Lanes) -> None:  # noqa: ARG002
-        rule = lanes[model].rates.rule
+    def saw(self, step: Step, prompt: int, kept: int, model: int, cost: float, caches: Caches) -> None:  # noqa: ARG002
+        rule = caches[model].rates.rule
         wrote = prompt - self._known if rule.caches and prompt >= rule.minimum else 0
         assert self._run is not None, "it was called because of a run"
         self._run.ended(Reply(usage=Usage(prompt, step.output, self._known, wrote), model="replayed"))

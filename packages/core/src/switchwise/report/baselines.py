@@ -15,7 +15,7 @@ from math import fsum, isnan
 from switchwise.evaluation import policies
 from switchwise.evaluation.bootstrap import ratio
 from switchwise.evaluation.journals import journal
-from switchwise.evaluation.policies import Lanes, Policy, Simple
+from switchwise.evaluation.policies import Caches, Policy, Simple
 from switchwise.evaluation.replay import simulate
 from switchwise.evaluation.sessions import Step, Thread
 from switchwise.nouns.errors import ConfigurationError
@@ -145,7 +145,7 @@ def _rates(target: Target, rules: CacheRules) -> CacheRates:
 
 
 def _always(place: int) -> Policy:
-    def rule(step: Step, prompt: int, lanes: Lanes) -> int:  # noqa: ARG001
+    def rule(step: Step, prompt: int, caches: Caches) -> int:  # noqa: ARG001
         return place
 
     return Simple(rule)
