@@ -1,4 +1,4 @@
-"""A local server that speaks the protocols of OpenAI and Anthropic, for tests, demos and offline development.
+"""A local server with the protocols of OpenAI and Anthropic, for tests, demos and offline development.
 
 >>> from switchwise_loopback import Answer, LoopbackProvider
 >>> with LoopbackProvider(answer=[Answer("hello")]) as provider:

@@ -1,4 +1,4 @@
-"""`LoopbackProvider`: a local server that speaks the protocols of OpenAI and Anthropic.
+"""`LoopbackProvider`: a local server with the protocols of OpenAI and Anthropic.
 
 A request passes these stations; the first that objects answers:
 key -> body is JSON -> injected fault -> model is known -> `check` (strictness) -> window -> cache -> answer -> response.

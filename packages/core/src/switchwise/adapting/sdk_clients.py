@@ -94,7 +94,7 @@ class Later:
         self._build = build
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """None: whoever is copied or pickled with it builds a client of its own."""
+        """Pickle as None: a copy builds its own client."""
         return type(None), ()
 
     def __getattr__(self, name: str) -> Any:

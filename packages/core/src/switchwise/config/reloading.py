@@ -61,7 +61,7 @@ class Source:
         self._lock = lock()
 
     def look(self, reload: Callable[[], object]) -> None:
-        """Call `reload` if it is time to; a file that cannot be used is reported to the log once, and the router goes on as it was."""
+        """Call `reload` if it is due; an invalid file is logged once, and the router is unchanged."""
         if self._every is None or self._timer() < self._next or not self._lock.acquire(blocking=False):
             return
         try:

@@ -1,4 +1,4 @@
-"""A decision as a matrix: policies down, targets across, each opinion in its cell, and what became of it."""
+"""A decision as a matrix: policies in rows, targets in columns, each opinion in its cell, and the result."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from switchwise.display.tables import BAD, FAINT, GOOD, MILD, card, table
 
 
 class Opinion(Protocol):
-    """What the matrix shows of a note."""
+    """Content of a cell, from a note."""
 
     @property
     def policy(self) -> str: ...
@@ -31,9 +31,9 @@ def matrix(names: Sequence[str], order: Sequence[str], opinions: Iterable[Opinio
 
     Parameters:
         names: targets, as the pool has them.
-        order: those that are left, best first.
-        opinions: of the policies, in the order in which they were given.
-        decider: the one that settled who leads; None: nothing is left.
+        order: remaining targets, best first.
+        opinions: opinions of the policies in order.
+        decider: the deciding opinion; None: no target is left.
     """
     gone: set[str] = set()
     rows: list[list[Content]] = []

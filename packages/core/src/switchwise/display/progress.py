@@ -1,4 +1,4 @@
-"""A progress bar for people who wait: in a terminal with rich, in a notebook as HTML, and nowhere else."""
+"""A progress bar: in a terminal with rich, in a notebook as HTML, else none."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from switchwise.display.html import el, joined
 
 Part = TypeVar("Part")
 ProgressCallback = Callable[[int, int], object]
-"""Called with the number of parts that are done, and of all parts."""
+"""Called with the numbers of finished and of all parts."""
 
 _WATCH: ContextVar[ProgressCallback | None] = ContextVar("switchwise_watch", default=None)
 
 
 class Bar:
-    """What shows how far work is; this one shows nothing."""
+    """Progress bar; the base class shows nothing."""
 
     def __call__(self, words: str = "", *, done: int | None = None, total: int | None = None) -> None:
-        """Show what is done now.
+        """Update the bar.
 
         Parameters:
-            words: what; empty: as before.
-            done, total: parts of the work; None: as before.
+            words: description; empty: unchanged.
+            done, total: parts of the work; None: unchanged.
         """
 
 
@@ -57,11 +57,10 @@ class _InNotebook(Bar):
 
 @contextmanager
 def progress_bar(words: str, total: int | None = None) -> Iterator[Bar]:
-    """Show that work goes on, for as long as the block lasts. It disappears at the end.
+    """Show progress during the block; the bar disappears at the end.
 
     Parameters:
-        words: what is done.
-        total: how many parts it has; None: unknown.
+        words: description. total: number of parts; None: unknown.
     """
     if (handle := _notebook()) is not None:
         shown = _InNotebook(handle, words, total)
@@ -112,7 +111,7 @@ def watched(watch: ProgressCallback) -> Iterator[None]:
 
 
 def counted(parts: Iterable[Part], total: int) -> list[Part]:
-    """The parts, each of them counted as soon as it is made.
+    """Yield the parts, counting each one as it is produced.
 
     >>> with watched(print):
     ...     counted((number * 2 for number in (1, 2)), total=2)

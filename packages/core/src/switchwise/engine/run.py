@@ -1,4 +1,4 @@
-"""A flow seen from outside, as a small state machine: make `.call`, tell what you `hear`, say it `ended` or `failed`; repeat.
+"""A flow as a small state machine for its driver: make `.call`, report chunks by `hear`, then `ended` or `failed`; repeat.
 
 run.call is a Call       say that it is `started` and make it; then exactly one of ended, failed
 run.call.queued          make nothing: when its delay is over, say that it has `waited`

@@ -33,7 +33,7 @@ class Policy(Protocol):
         """A thread begins."""
 
     def choose(self, step: Step, prompt: int, caches: Caches) -> int:
-        """Who takes this call: its place among `caches`; `prompt` may be longer than recorded, where extra calls were made."""
+        """Return the model of this call, as an index into `caches`; `prompt` may be longer than recorded after extra calls."""
 
     def saw(self, step: Step, prompt: int, kept: int, model: int, cost: float, caches: Caches) -> None:
         """It was called and cost that many USD."""

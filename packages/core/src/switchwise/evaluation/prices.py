@@ -26,7 +26,7 @@ PAIRS = (
     "claude-opus-5-5/kimi-k2",
     "gpt-5-pro/gpt-5-mini",
 )
-"""Strong and weak models that a replay compares unless told otherwise."""
+"""Default pairs of strong and weak models in a replay."""
 
 
 @cache

@@ -109,7 +109,7 @@ class Broken(NamedTuple):
 
     @property
     def signal(self) -> str:
-        """The name under which readers are told: `switchwise_restarted` (drop what was shown) or `switchwise_continued`."""
+        """Name of the signal: `switchwise_restarted` (discard the shown text) or `switchwise_continued`."""
         return "switchwise_continued" if self.text else "switchwise_restarted"
 
     @property

@@ -314,7 +314,7 @@ class Shortlist:
     def _ranked(self, values: list[float], because: Reason) -> Shortlist:
         ranks = [(*rank, value) for rank, value in zip(self._ranks, values, strict=True)]
         targets = self.targets
-        if ranks == sorted(ranks):  # who is preferred leads already
+        if ranks == sorted(ranks):  # the preferred targets lead already
             return self._with(targets, tuple(ranks), because)
         best_first = sorted(range(len(ranks)), key=ranks.__getitem__)
         return self._with(tuple([targets[i] for i in best_first]), tuple([ranks[i] for i in best_first]), because)

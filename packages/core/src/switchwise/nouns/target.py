@@ -86,7 +86,7 @@ class Price:
         """Return the price of a subscription, of capacity that is committed to, or of a server of your own: a further call costs nothing.
 
         Parameters:
-            per_month: USD; 0 where nobody counts them.
+            per_month: USD; 0 if not counted.
 
         >>> Price.flat(per_month=200).cost(Usage(1_000_000, 10_000))
         0.0

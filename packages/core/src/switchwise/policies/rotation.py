@@ -79,7 +79,7 @@ class Rotation(TracksLoad):
         return shortlist.balance(keys, lambda target: places[target.name], because)
 
     def learn(self, attempt: Attempt) -> None:
-        """Take in that the call is over, and who gave the thread an accepted answer."""
+        """Learn that the call has ended, and which key gave the thread an accepted answer."""
         super().learn(attempt)
         view, target = attempt.call.view, attempt.target
         if attempt.accepted and attempt.call.ask is None and view.scope.session:

@@ -64,7 +64,7 @@ class ScriptedServer:
                 self.wfile.write(data)
 
             def log_message(self, *_: Any) -> None:
-                """Nobody reads it."""
+                """Suppress the log."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True

@@ -53,7 +53,7 @@ Handler = Callable[[ModelRequest[Any]], ModelResponse[Any]]
 AHandler = Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
 Answer = ModelResponse[Any] | ExtendedModelResponse[Any]
 ROUTING: ContextVar[Router | None] = ContextVar("switchwise_routing", default=None)
-"""The router that chose the native model of the call that is being made; None: nobody did."""
+"""The router that chose the native model of the current call; None: none."""
 
 
 class Hook:

@@ -116,7 +116,7 @@ ANSWERED = frozenset({Fault.REFUSAL, Fault.CONTENT_FILTER})
 
 @dataclass(slots=True)
 class Injected:
-    """A fault and whom it strikes. `times` None: until cleared."""
+    """A fault and its scope. `times` None: until cleared."""
 
     fault: Fault
     times: int | None = 1

@@ -1,8 +1,8 @@
 """Several live calls at once, for the two loops of `drive`: a thread for each, or a task for each.
 
-A call that is no longer wanted is cancelled. A task is cancelled where it waits, and its stream is closed before the loop goes on to the end.
-A thread cannot be: the socket that it waits for is shut down, and else it closes its stream when the next chunk has come; nobody waits for it.
-Threads and tasks run in a copy of the caller's context, so that frameworks find there what they look for.
+Unneeded calls are cancelled. A task is cancelled at its await, and its stream is closed before the loop ends. A thread cannot be
+cancelled: its socket is shut down, or it closes its stream at the next chunk; the driver does not wait for it. Threads and tasks run in a
+copy of the caller's context, so that frameworks find there what they look for.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from switchwise.nouns.exchange.reply import Reply
 
 
 class _Came(NamedTuple):
-    """What came of a call: a chunk; or its end, with the complete reply, or with what was raised."""
+    """Event of a call: a chunk, or its end with the complete reply or the exception."""
 
     call: Call
     item: Any = None
@@ -35,7 +35,7 @@ def no_reply(call: Call) -> RuntimeError:
 
 
 def _take(came: _Came, several: Several) -> tuple[list[Any], bool]:
-    """Tell the run what came; what may be shown now, and whether the call is to be made once more."""
+    """Report an event to the run; return the chunks to show, and whether the call must be made once more."""
     call = came.call
     if not came.ended:
         return several.hear(call, came.item), False
@@ -53,12 +53,12 @@ def _take(came: _Came, several: Several) -> tuple[list[Any], bool]:
 
 
 def together(run: Run, items: Callable[[Call], Iterator[Any]]) -> Generator[Any, None, None]:
-    """Make the calls of one batch in threads of their own; yield what may be shown.
+    """Make the calls of one batch in separate threads; yield the chunks to show.
 
     Parameters:
         items: makes a call: its chunks, then its reply.
     """
-    from switchwise.engine.timing.blocking_calls import wake  # threads and sockets: not for those who make one call at a time
+    from switchwise.engine.timing.blocking_calls import wake  # threads and sockets: imported only for several calls at once
 
     several = run.several
     assert several is not None, "whoever calls has looked"

@@ -1,10 +1,10 @@
-"""Several live calls of a run, seen from outside: which are to be live, and what may be shown of them.
+"""The live calls of a run for its driver: which calls to make or cancel, and which chunks to show.
 
 several.calls   make those that are new, cancel those that are no longer among them
 several.wait    seconds after which to say that one has `waited`, where nothing has come; None: as long as it takes
 
-For each call say what you `hear`, then exactly one of `ended` and `failed`, unless it was cancelled. After each word look at `run.several` again:
-it is the same object for as long as the same batch goes on. What is said of a call that is no longer live is passed over.
+For each call report chunks by `hear`, then exactly one of `ended` and `failed`, unless it was cancelled. After each report read
+`run.several` again: it is the same object during one batch. Reports about calls that are no longer live are ignored.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Several:
     """The live calls of one batch.
 
     Parameters:
-        live: what the flow wants.
+        live: the calls requested by the flow.
         tell: reports an event to the flow, and returns its next calls.
         interrupt: reports that the shown call broke off.
         unshown: takes complete replies whose chunks were not shown.
@@ -42,7 +42,7 @@ class Several:
     ) -> None:
         self.live = live
         self.wake: Callable[[], object] = lambda: None
-        """Called, from whatever thread, when a call was chosen past the driver: say `looked` then."""
+        """Called, from any thread, when a call was chosen outside the driver, which must then call `looked`."""
         self._tell, self._interrupt, self._unshown, self._resend, self._note = tell, interrupt, unshown, resend, note
         self._lock = lock()
         self._claimed: Call | None = None
@@ -52,7 +52,7 @@ class Several:
 
     @property
     def calls(self) -> tuple[Call, ...]:
-        """Those that are to be live now."""
+        """The calls that should be live now."""
         return self.live.calls
 
     @property
@@ -61,14 +61,14 @@ class Several:
         return self.live.wait
 
     def goes_on(self, live: Live) -> bool:
-        """Take in what the flow wants next; False: that is another batch."""
+        """Update to the flow's next calls; False if they are another batch."""
         if not any(call is known for call in live.calls for known in self.live.calls):
             return False
         self.live = live
         return True
 
     def claim(self, call: Call) -> bool:
-        """Whether what came of `call` may be shown, where the first to speak is chosen. Safe to ask from any thread."""
+        """Return whether chunks of `call` may be shown, if the first call with content is chosen. Thread-safe."""
         if not self.live.first or not call.live:
             return False
         if self._claim(call):
@@ -83,18 +83,18 @@ class Several:
         return new
 
     def close(self) -> None:
-        """The batch is over: nothing more of it may be shown."""
+        """End the batch: no further chunks may be shown."""
         with self._lock:
             self._closed = True
 
     def looked(self) -> None:
-        """Choose what was claimed meanwhile."""
+        """Choose the call claimed meanwhile."""
         claimed = self._claimed
         if claimed is not None and self.live.chosen is None and self._is_live(claimed):
             self._tell(CallEvent(claimed))
 
     def hear(self, call: Call, chunk: Any) -> list[Any]:
-        """Take in a chunk of the reply to `call`; what may be shown now."""
+        """Report a chunk of the reply to `call`; return the chunks to show."""
         self.looked()
         if not self._is_live(call):
             return []
@@ -112,10 +112,10 @@ class Several:
         return []
 
     def ended(self, call: Call, reply: Reply) -> None:
-        """The reply to `call` is complete.
+        """Report the complete reply to `call`.
 
         Raises:
-            NoTarget, AllTargetsFailed: it was rejected, and nothing else can be called.
+            NoTarget, AllTargetsFailed: it was rejected, and no other target may be called.
         """
         self.looked()
         if not self._is_live(call):
@@ -125,7 +125,7 @@ class Several:
         self._tell(CallEvent(call, reply))
 
     def failed(self, call: Call, error: TargetError) -> bool:
-        """The target of `call` failed; True: its connection was dead before it was used, make it once more, uncounted.
+        """Report that the target of `call` failed; True if its connection was dead before use: make it once more, uncounted.
 
         Raises:
             Interrupted: part of its reply was already shown.
@@ -147,7 +147,7 @@ class Several:
         return False
 
     def waited(self) -> None:
-        """Nothing has come for `wait` seconds."""
+        """Report that nothing arrived for `wait` seconds."""
         self._tell(None)
 
     def _is_live(self, call: Call) -> bool:

@@ -1,4 +1,4 @@
-"""Several calls live at once: which are, when it ends, and what becomes of each. Who is chosen is decided in `route`.
+"""Several live calls at once: which calls, when the batch ends, and how each is settled. `route` chooses the answer.
 
 Rules:
 1. Only the flow decides what is live; the driver starts new calls, cancels removed ones, and reports the first event.
@@ -38,11 +38,11 @@ class Batch:
 
     Parameters:
         clock, timer: of the router.
-        until: how many replies end it, or whether those so far do; None: all have come.
+        until: number of replies, or a predicate on them, that ends it; None: all.
         first: the first chunk that may be shown decides.
-        after: seconds until `further` is asked for one more call; None: it is not.
-        further: one more call, reserved for; None: no more of them.
-        release: gives back what was set aside for a call that is not made.
+        after: seconds until `further` gives one more call; None: never.
+        further: returns one more reserved call; None: no more.
+        release: cancels the reservation of a call that is not made.
     """
 
     clock: Callable[[], float]
@@ -57,7 +57,7 @@ class Batch:
     _open: dict[int, tuple[Call, float, float]] = field(default_factory=dict)  # with when it began, by clock and timer
 
     def run(self, calls: Sequence[Call]) -> Generator[Live, CallEvent | None, list[Attempt]]:
-        """Make the calls; every attempt, in the order in which they ended. Those that were cancelled come last.
+        """Make the calls; return every attempt in order of its end, cancelled ones last.
 
         Raises:
             Interrupted: the call that is shown broke off; `made` has all attempts then.
@@ -111,7 +111,7 @@ class Batch:
             self.made.append(Attempt(call, started, self.clock(), error=what, cost=cost, latency=latency))
 
     def _cancel(self, but: Call | None = None) -> None:
-        """Settle those that are still live: their prompts are paid for, and how much of an answer was is not known."""
+        """Settle the live calls as cancelled: their prompts are billed, and an unknown part of the answers."""
         for key, (call, started, begun) in [*self._open.items()]:
             if call is but:
                 continue

@@ -150,7 +150,7 @@ def tokens_came() -> None:
 
 async def abounded(make: Callable[[], AsyncIterator[Any]], allowed: Allowance) -> AsyncIterator[Any]:
     """As `bounded`, asynchronously; needs asyncio."""
-    import asyncio  # a quarter of what importing switchwise would cost, and known to whoever runs a loop
+    import asyncio  # a quarter of the import time of switchwise; loaded already if a loop runs
 
     watch = Watch(allowed)
     if allowed.total is not None and allowed.total <= 0:

@@ -36,7 +36,7 @@ class Found(NamedTuple):
 
 
 class Escalations(NamedTuple):
-    """What the trajectories of one set tell.
+    """Results for the trajectories of one set.
 
     Parameters:
         name: of the set.

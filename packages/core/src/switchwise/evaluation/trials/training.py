@@ -245,7 +245,7 @@ def compare(
 
     Parameters:
         outcomes: their targets go by the names, or the models, of the routers' targets.
-        first, second: routers; they decide, nobody is called, and they learn nothing.
+        first, second: routers; they decide without calls and do not learn.
         samples: resamples of the bootstrap.
         jobs: processes, as in `each`: each router decides in one. They must then be of the kind that can be pickled.
 

@@ -59,27 +59,27 @@ class OpenTelemetry(Observer):
         self._parts: tuple[Observer, ...] = (Spans(tracer, texts), Metrics(_Meter(meter)))
 
     def decided(self, call: Call) -> None:
-        """Tell spans and metrics."""
+        """Update spans and metrics."""
         for part in self._parts:
             part.decided(call)
 
     def started(self, call: Call) -> None:
-        """Tell spans and metrics."""
+        """Update spans and metrics."""
         for part in self._parts:
             part.started(call)
 
     def settled(self, attempt: Attempt) -> None:
-        """Tell spans and metrics."""
+        """Update spans and metrics."""
         for part in self._parts:
             part.settled(attempt)
 
     def finished(self, finished: Finished) -> None:
-        """Tell spans and metrics."""
+        """Update spans and metrics."""
         for part in self._parts:
             part.finished(finished)
 
     def event(self, event: Event) -> None:
-        """Tell spans and metrics."""
+        """Update spans and metrics."""
         for part in self._parts:
             part.event(event)
 

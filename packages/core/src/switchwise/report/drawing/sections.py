@@ -28,7 +28,7 @@ _HEADS = {"session": "Session", "agent": "Agent", "task": "Task", "phase": "Phas
 
 
 def hero(summary: Summary, colours: Colours) -> Html:
-    """The figures that matter, the spend by target, and the spend over time."""
+    """Key figures, spending by target, and spending over time."""
     total, found = summary.total, summary.baselines
     tiles = [el("div", el("dt", "Spent"), el("dd", usd(total.cost), class_="big"), el("dd", _spent(summary)), class_="lead")]
     if found is not None and len(summary.pool) > 1:
@@ -95,7 +95,7 @@ def _moment(at: float) -> str:
 
 
 def advice(summary: Summary) -> Html:
-    """What should be looked at, in words."""
+    """The findings in words."""
     cards = [
         el(
             "li",
@@ -242,7 +242,7 @@ def caches(summary: Summary, colours: Colours) -> Html | None:
 
 
 def reliability(summary: Summary, colours: Colours) -> Html:
-    """What became of the attempts, and who stood in for whom."""
+    """Results of the attempts, and fallbacks."""
     lines = []
     for row in summary.health:
         kinds = ", ".join(f"{kind.replace('_', ' ')} {number:,}" for kind, number in row.kinds.items()) or "–"

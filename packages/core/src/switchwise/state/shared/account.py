@@ -116,7 +116,7 @@ class Report:
     Parameters:
         key: the account.
         rule: how it is shared.
-        holder: who reports.
+        holder: id of the reporting holder.
         totals: granted, returned, spent and used as the holder knows them.
         want: total that it would like to be granted, `granted` included.
         need: what it needs at least, to go on at all; never granted in part. 0: nothing waits.
@@ -142,11 +142,11 @@ class Reply:
 
     Parameters:
         granted: the holder's total.
-        free: what nobody holds or has spent.
+        free: amount neither held nor spent.
         holders: how many holders are not closed.
         short: somebody was refused lately what he needed.
         recovering: the store lost its memory and listens; nothing is granted for so many milliseconds at most. 0: it is whole.
-        closed: this holder was closed by somebody who knew that it had ended.
+        closed: this holder was closed by another process that detected its end.
         now: the store's clock, in milliseconds.
         limit: the limit in force, an override included.
         spent: what all have spent (within the window).
@@ -221,7 +221,7 @@ class Account:
 
 
 ALERTS: Final = (50, 80, 95, 100)
-"""Percent of the limit at which one caller is told."""
+"""Thresholds in percent of the limit, each reported to one process."""
 SHORT: Final = 500
 """Milliseconds for which a refusal makes others return what they can spare."""
 
@@ -302,7 +302,7 @@ def _drop_old(account: Account, reporter: str, now: int, since: int, rule: Rule)
                 del holding.used[piece]
         for piece in [piece for piece in account.folded if piece < oldest]:
             del account.folded[piece]
-        for name, holding in list(account.holders.items()):  # whoever lives and reports again says all of it again
+        for name, holding in list(account.holders.items()):  # living holders report all of it again
             over = now >= max(holding.until, since + rule.term) + rule.window
             if over and not holding.used and name != reporter:
                 del account.holders[name]

@@ -1,9 +1,8 @@
 """Record a process's leases in a file that outlives it, so that another process can settle for a killed one.
 
-Each process maps one file and writes four numbers per account into it at every change; mapped pages survive a kill, not a
-power cut. The file is locked while the process lives. Whoever gets the lock has proof of its death, without any clock:
-what was spent or open is spent, the rest is returned, the holder is closed. Only where the system has `fcntl` (not on
-Windows), and not on a network file system.
+Each process maps one file and writes four numbers per account into it at every change; mapped pages survive a kill, not a power cut. The
+file is locked while the process lives. Getting the lock proves its death, without any clock: spending and reservations count as spent,
+the rest is returned, the holder is closed. Only where the system has `fcntl` (not on Windows), and not on a network file system.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ class BlackBox:
         self._at: dict[str, int] = {}  # holder -> where its row starts
 
     def lock(self) -> bool:
-        """Take the lock, if nobody has it."""
+        """Take the lock if it is free."""
         if fcntl is None:
             return False
         try:

@@ -23,7 +23,7 @@ class SqliteFile:
     """One connection to a file.
 
     Parameters:
-        who: uses it, for error messages.
+        who: name of the user of the file, for error messages.
         path: of the file; it is made where it is missing. Not on a network file system.
         timeout: seconds to wait for the file's lock.
         schema: statements that make its tables where they are missing.

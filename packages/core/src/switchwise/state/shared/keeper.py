@@ -184,7 +184,7 @@ class Keeper:
         self.store.forked()
         for lease in self._leases.values():
             lease.begin()
-        self._leases.clear()  # whoever holds one asks again
+        self._leases.clear()  # holders ask again
 
     def _run(self) -> None:
         while not self._closed:

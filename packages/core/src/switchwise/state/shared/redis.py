@@ -47,7 +47,7 @@ class RedisLeases:
             client.hset(self._keys(key)[0], "over", f"{limit} {seconds * 1_000 + micros // 1_000 + milliseconds}")
 
     def holders(self, key: str) -> dict[str, Holding]:
-        """Who holds what of an account. Raises `LostStore`."""
+        """The holders of an account. Raises `LostStore`."""
         with self._server.reached():
             fields = self._server.client.hgetall(self._keys(key)[0])
         found = {text(name): text(totals) for name, totals in fields.items()}

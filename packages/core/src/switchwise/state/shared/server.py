@@ -22,7 +22,7 @@ class RedisServer:
     """A connection pool with one script.
 
     Parameters:
-        who: uses it, for error messages.
+        who: name of the user of the server, for error messages.
         server: an address such as `redis://localhost:6379/0` (or `valkey://...`), or a client of redis-py.
         prefix: of all keys.
         timeout: seconds until a request counts as lost.

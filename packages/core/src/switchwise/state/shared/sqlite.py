@@ -52,7 +52,7 @@ class SqliteLeases:
             _write(connection, key, account, 0)
 
     def holders(self, key: str) -> dict[str, Holding]:
-        """Who holds what of an account. Raises `LostStore`."""
+        """The holders of an account. Raises `LostStore`."""
         with self._file.reading() as connection:
             return _read(connection, key).holders
 

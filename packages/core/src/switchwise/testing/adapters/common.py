@@ -1,4 +1,4 @@
-"""What the cells share: how they ask, whom, and what they look at."""
+"""Shared by the cells: requests, targets and checks."""
 
 from __future__ import annotations
 

@@ -38,8 +38,7 @@ class StreamEnd:
     """Whether and how a stream ended.
 
     Parameters:
-        native: who gives it.
-        marked: its server says where streams end, or it is not known.
+        native: the called LLM. marked: its server says where streams end, or it is not known.
     """
 
     def __init__(self, native: Native, marked: bool = True) -> None:
@@ -78,8 +77,7 @@ class StreamReader:
     """Read the chunks of one stream: return those to show, and check at the end that it is complete.
 
     Parameters:
-        native: who gives it.
-        clock: seconds; only differences count.
+        native: the called LLM. clock: seconds; only differences count.
         structured: the chunks are the user's own objects, filled in step by step.
         marked: its server says where streams end, or it is not known.
 
@@ -210,7 +208,7 @@ def end_reason(native: Native, fields: Mapping[str, Any], response: Any, calls: 
     """The end reason of an answer.
 
     Parameters:
-        native: who gave it.
+        native: the called LLM.
         fields: fields about its end.
         response: LlamaIndex's response.
         calls: whether it calls tools.

@@ -38,7 +38,7 @@ class Answers:
         """Remember an answer.
 
         Parameters:
-            target: who gave it.
+            target: name of the target.
             response: LlamaIndex's.
             wire: its message as Chat Completions gave it; None: it came by another API.
         """

@@ -187,7 +187,9 @@ def _taken(blocks: list[Any], native: Native) -> list[Any]:
 
 
 def _lost(block: Any, native: Native, adapted: list[Any], taken: tuple[type, ...]) -> bool:
-    """What nobody but its maker takes, or what says nothing: citations and cache points where there are none, others' thoughts, empty texts."""
+    """Return whether a block is dropped: only its maker accepts it, or it has no content: unsupported citations and cache points, others'
+    thoughts, empty texts.
+    """
     if isinstance(block, TextBlock):
         return not block.text.strip() and not native.dialect.blank_user
     if isinstance(block, ThinkingBlock):

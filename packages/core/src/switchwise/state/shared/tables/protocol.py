@@ -4,8 +4,8 @@ An entry has a version, which grows with every write in its table, and remembers
 names the version that it builds on: where another process was quicker, it is refused and says what is there now. A write whose answer
 was lost is sent again as it was: the entry knows it, and it counts once.
 
-A store that has lost its memory, or comes back with an older one, is a new generation: for a grace it takes nothing new, and each process gives
-back what it has, in its version. So the latest is kept, whoever speaks first.
+A store that has lost its memory, or comes back with an older one, is a new generation: for a grace it takes nothing new, and each process
+gives back what it has, in its version. So the latest version is kept, in any order of the processes.
 
 `write` is the only rule. Redis runs the same as a script (`sync.lua`); a test holds the two to the same answers.
 
@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple, Protocol
 
 WRITERS: Final = 32
-"""So many processes' last writes an entry remembers."""
+"""Number of processes whose last writes an entry keeps."""
 PAGE: Final = 500
 """Most entries in one answer."""
 
@@ -103,7 +103,7 @@ class TableStore(Protocol):
     """Where shared tables are kept."""
 
     name: str
-    """Tells it from other stores, without secrets."""
+    """Identifies the store, without secrets."""
 
     def exchange(self, asked: Sequence[Exchange]) -> list[News]:
         """Make writes, and say what has changed; in the same order. Raises `LostStore`."""

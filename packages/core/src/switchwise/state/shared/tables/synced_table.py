@@ -1,7 +1,8 @@
-"""A table that processes share, as one process has it: it answers from memory, and notes what is to be written.
+"""One process's copy of a shared table: it answers from memory, and records changes to write.
 
 Rules:
-1. A decision waits for no network: `get`, `put`, `update` and `items` touch memory alone; the thread of `SyncedTables` writes and reads.
+1. Decisions never wait for the network: `get`, `put`, `update` and `items` use only memory; the thread of `SyncedTables` writes and
+   reads.
 2. A change is kept as the function that made it until the store has it. Where another process wrote first, it is applied again to what that
    one wrote: two increments are two, a call that ended is gone from whatever list of calls there is.
 3. While more than `MOST` changes of one entry, or `MOST_IN_ALL`, wait for a store that is away, those of an entry are kept as their result alone.

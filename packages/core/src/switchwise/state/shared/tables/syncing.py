@@ -1,7 +1,7 @@
-"""One thread for the shared tables of a store: it writes what this process changed and reads what others did.
+"""One thread for the shared tables of a store: it writes the changes of this process and reads those of others.
 
-A store that is lost leaves each process its own copy; what it changes meanwhile is written when the store is back, merged with what others wrote.
-A store that comes back without its memory, or with an older one, is given back what the processes still have, and takes new writes after a grace.
+While a store is lost, each process uses its own copy; its changes are written when the store is back, merged with those of others. A
+store that returns empty, or with older data, is restored from the processes, and accepts new writes after a grace.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class SyncedTables:
         self.store.close()
 
     def forked(self) -> None:
-        """In a forked child: it goes on from the parent's copy, under a name of its own."""
+        """Called in a forked child: continue from the parent's copy, under a new name."""
         self._begin()
         self.store.forked()
         for place in self._places.values():
