@@ -10,17 +10,16 @@
 | re-enact a recorded conversation      | `Replay`                                             |
 | let requests fail                     | `Fault`, `LoopbackProvider.inject`                   |
 | see what was sent                     | `Seen`, `LoopbackProvider.requests`                  |
-| know what the default model says      | `answers.responder`                                  |
-| know what is refused                  | `openai.checks`, `openai.responses_checks`,          |
+| read about the default answers | `answers.responder` |
+| see the checks of requests | `openai.checks`, `openai.responses_checks`, |
 |                                       | `anthropic.checks`, `anthropic.thinking`             |
-| know what is cached, and change it    | `serving.caching`, `CacheRule`                       |
+| see and change the cache rules | `serving.caching`, `CacheRule` |
 | start it from a shell                 | `python -m switchwise_loopback --help`               |
 
-It speaks Chat Completions, Responses and Messages, streamed and not, batches of them (`openai.batches`, `anthropic.batches`), and OpenAI's
-Decisions (`openai.decisions`). It is
-strict: it refuses what the real APIs refuse, with their words. It caches prompts by the published rules and reports them
-in `usage`. It needs nothing beyond the standard library. Token counts are estimates (`nouns.tokens`). It binds to
-127.0.0.1 only.
+It supports Chat Completions, Responses and Messages, streamed and not, their batches (`openai.batches`, `anthropic.batches`), and
+OpenAI's Decisions (`openai.decisions`). It is strict: it refuses what the real APIs refuse, with their error messages. It caches prompts
+by the published rules and reports them in `usage`. It needs only the standard library. Token counts are estimates (`nouns.tokens`). It
+binds to 127.0.0.1 only.
 """
 
 from .answers.replay import Replay

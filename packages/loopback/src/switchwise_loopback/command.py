@@ -1,4 +1,4 @@
-"""The command `switchwise-loopback`: the provider in a process of its own.
+"""The command `switchwise-loopback`: the provider in a separate process.
 
 Exit status: 0 stopped by Ctrl-C or SIGTERM; 2 wrong arguments; 1 the port is taken. With `-- command`: that of the command.
 """
@@ -38,7 +38,7 @@ faults:
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = "switchwise-loopback") -> int:
-    """Serve until Ctrl-C or SIGTERM, or while a given command runs; the exit status.
+    """Serve until Ctrl-C or SIGTERM, or while a given command runs; return the exit status.
 
     Parameters:
         arguments: those of the command line; None: of this process.
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "switchwise-loopbac
 
 
 def environment(provider: LoopbackProvider) -> dict[str, str]:
-    """The variables that lead the SDKs of OpenAI and Anthropic, and the frameworks on top of them, to a running provider."""
+    """Environment variables that point the SDKs of OpenAI and Anthropic, and frameworks, to a running provider."""
     return {
         "OPENAI_BASE_URL": provider.openai_url,
         "OPENAI_API_BASE": provider.openai_url,  # what LlamaIndex reads
@@ -122,7 +122,7 @@ def _run(command: Sequence[str], variables: Mapping[str, str]) -> int:
 
 
 def _log(seen: Seen) -> None:
-    """One line a request, on the error stream."""
+    """Log one line per request to standard error."""
     usage = seen.usage
     tokens = f" {usage.input_tokens} in ({usage.cache_read} cached), {usage.output_tokens} out" if usage else ""
     what = f" {seen.fault or seen.error}" if seen.fault or seen.error else ""

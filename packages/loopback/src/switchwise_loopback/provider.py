@@ -1,7 +1,7 @@
 """`LoopbackProvider`: a local server with the protocols of OpenAI and Anthropic.
 
-A request passes these stations; the first that objects answers:
-key -> body is JSON -> injected fault -> model is known -> `check` (strictness) -> window -> cache -> answer -> response.
+A request passes these stages; the first one that refuses it answers: key -> body is JSON -> injected fault -> model is known -> `check`
+(strictness) -> window -> cache -> answer -> response.
 """
 
 from __future__ import annotations
@@ -43,30 +43,30 @@ Responder = Callable[[Request], Answer]
 
 
 class LoopbackProvider:
-    """A provider on 127.0.0.1 that official SDKs take for the real one.
+    """A provider on 127.0.0.1 that works with the official SDKs.
 
     Parameters:
-        answer: a callable that answers each `Request`; or answers used in order, after which requests get an error of status
-            400 that says so; or None for a deterministic default (`responder`). A callable runs on the thread of its request.
+        answer: a callable that answers each `Request`; or answers used in order, after which requests get an error of status 400; or None
+            for a deterministic default (`responder`). A callable runs on the thread of its request.
         seed: varies ids and free texts.
         clock: seconds; drives the lifetime of prompt caches, and the batches.
         chunk_tokens: size of the pieces of a stream, in tokens.
-        models: the models that exist; others are not found. None: all exist.
+        models: existing models; others are not found. None: all exist.
         windows: tokens of context per model; larger requests are refused. Models without one are unbounded.
         latency: seconds before the response begins, by model; `"*"` for all others.
-        pace: seconds before each piece of content of a stream, likewise.
-        batch_time: seconds that a batch of requests takes, likewise; 24 hours or more: it expires.
+        pace: seconds before each piece of content of a stream, by model.
+        batch_time: duration of a batch in seconds, by model; 24 hours or more: it expires.
         strict: refuse what the real APIs refuse.
         cache_rules: changes to `caching.RULES`, by beginning of the model name.
-        trusted_signatures: signatures of thinking (Anthropic) and encrypted reasoning (OpenAI) of the real APIs to take as
-            genuine, for recorded conversations.
-        port: where to listen on 127.0.0.1; 0: a free port.
-        keep: how many of the last requests `requests` remembers; None: all of them.
-        observe: called with each request after it was recorded, on the thread of the request.
+        trusted_signatures: signatures of thinking (Anthropic) and encrypted reasoning (OpenAI) of the real APIs to accept, for recorded
+            conversations.
+        port: port on 127.0.0.1; 0: a free port.
+        keep: most requests kept in `requests`; None: all.
+        observe: called with each recorded request, on the thread of the request.
 
     Raises:
         OSError: from `start`, if the port is taken.
-        On leaving the `with` block (or at `stop`): what the callable raised first, if it did. Its request got status 400.
+        Exception: on leaving the `with` block (or at `stop`): the callable's first exception. Its request got status 400.
 
     >>> with LoopbackProvider(answer=[Answer("hello")]) as provider:
     ...     url = provider.openai_url
@@ -123,14 +123,14 @@ class LoopbackProvider:
     # -- life ------------------------------------------------------------------------------------------------------
 
     def start(self) -> LoopbackProvider:
-        """Start to serve; returns itself."""
+        """Start the server; return itself."""
         if self._server is None:
             self._server = Server(self, self._port)
             self._server.start()
         return self
 
     def stop(self) -> None:
-        """Stop at once. Stalled and streaming requests are cut. Raises what the callable raised first, if it did."""
+        """Stop at once, cutting stalled and streaming requests. Raises the callable's first exception, if there is one."""
         server, self._server = self._server, None
         if server is not None:
             server.stop()
@@ -146,7 +146,7 @@ class LoopbackProvider:
             self._failure = None  # the caller's own error says more
         self.stop()
 
-    # -- outside ---------------------------------------------------------------------------------------------------
+    # -- public ---------------------------------------------------------------------------------------------------
 
     @property
     def anthropic_url(self) -> str:
@@ -178,25 +178,24 @@ class LoopbackProvider:
         after: int = 1,
         api: str | None = None,
     ) -> None:
-        """Let requests fail.
+        """Inject a fault into requests.
 
         Parameters:
-            fault: how.
-            times: how many requests; None until `clear`.
-            model, provider: whose requests; None all. `provider` is `openai`, `anthropic` or `typesafe`.
+            fault: kind of failure. times: number of requests; None: until `clear`.
+            model, provider: affected requests; None: all. `provider` is `openai`, `anthropic` or `typesafe`.
             retry_after: seconds, for RATE_LIMIT; None sends no such header.
-            seconds: for the stalls.
-            after: pieces of content that pass first, for the mid-stream faults.
-            api: which requests: `chat`, `responses`, `messages` (those of a batch too), or `batches` and `files`; None: all.
+            seconds: duration of stalls.
+            after: pieces of content before the fault, for mid-stream faults.
+            api: affected requests: `chat`, `responses`, `messages` (also in a batch), or `batches` and `files`; None: all.
         """
         self._faults.add(Injected(fault, times, model, provider, retry_after, seconds, after, api))
 
     def clear(self) -> None:
-        """End all injected faults. Recorded requests and prompt caches stay: see `forget`."""
+        """Remove all injected faults. Recorded requests and prompt caches are kept: see `forget`."""
         self._faults.clear()
 
     def forget(self) -> None:
-        """Forget recorded requests, prompt caches, kept responses, files and batches. Injected faults stay: see `clear`."""
+        """Forget recorded requests, prompt caches, stored responses, files and batches. Injected faults are kept: see `clear`."""
         self._responses.store.clear()
         self._cache.clear()
         for each in self._batches:
@@ -204,7 +203,7 @@ class LoopbackProvider:
         with self._lock:
             self._seen.clear()
 
-    # -- inside ----------------------------------------------------------------------------------------------------
+    # -- internal ----------------------------------------------------------------------------------------------------
 
     def respond(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Response:
         """One request. Called by the server's threads."""
@@ -345,7 +344,7 @@ class LoopbackProvider:
             answer = self._responder(request)
         except Reject:
             raise
-        except Exception as error:  # the caller's code may raise anything; it must not look like an outage
+        except Exception as error:  # any exception of the caller's code must not look like an outage
             with self._lock:
                 self._failure = self._failure or error
             raise Reject(400, f"loopback: the answer callable raised {error!r}", code="loopback_answer_failed") from error

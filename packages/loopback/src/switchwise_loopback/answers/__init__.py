@@ -1,1 +1,1 @@
-"""What the model says: the default, and a recorded conversation again."""
+"""Answers of the model: the default ones, and replayed conversations."""

@@ -24,7 +24,7 @@ _Texts = tuple[str, ...]
 
 
 class Replay:
-    """An `answer` for `LoopbackProvider` that says what was recorded.
+    """An `answer` for `LoopbackProvider` that replays recorded conversations.
 
     Parameters:
         conversations: lists of OpenAI-style messages (role, content, tool_calls, tool_call_id).

@@ -1,4 +1,4 @@
-"""What the loopback model says when no script is given: deterministic, and good enough to drive an agent to its end.
+"""Default answers without a script: deterministic, and sufficient to drive an agent to its end.
 
 | the request                                   | the answer                                                            |
 |-----------------------------------------------|-----------------------------------------------------------------------|

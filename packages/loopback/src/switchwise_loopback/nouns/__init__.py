@@ -1,1 +1,1 @@
-"""What all APIs share: requests and answers, prompts, tokens, refusals."""
+"""Shared by all APIs: requests, answers, prompts, tokens, refusals."""

@@ -1,6 +1,6 @@
-"""Errors as the real APIs word them.
+"""Errors in the form of the real APIs.
 
-`Reject` is the one exception inside the server: a status, the provider's error type, and what each body needs.
+`Reject` is the only exception inside the server: a status, the provider's error type, and the fields of each body.
 
 | provider  | body                                                                        | request id     |
 |-----------|-----------------------------------------------------------------------------|----------------|
@@ -81,7 +81,7 @@ def invalid(message: str, param: str | None = None, code: str | None = None) -> 
 
 
 def json_object(body: bytes) -> dict[str, Any]:
-    """The body of a request. Raises a 400 `Reject` if it is no JSON object."""
+    """The body of a request. Raises a 400 `Reject` if it is not a JSON object."""
     try:
         parsed = json.loads(body or b"null")
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""A request body as the flat list of blocks that a model reads: the ground of token counts and prompt caches.
+"""Convert a request body to the flat list of blocks that a model reads, for token counts and prompt caches.
 
 Rules:
 1. Blocks stand in render order: tools, system, messages.

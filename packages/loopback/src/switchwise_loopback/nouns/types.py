@@ -1,4 +1,4 @@
-"""The nouns of the loopback provider: what a request asks, what an answer says, what the server saw.
+"""Values of the loopback provider: requests, answers, and recorded requests.
 
 All of them are provider-neutral, so that one script of answers, one responder and one replayer serve every protocol.
 
@@ -162,17 +162,17 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the model says.
+    """A scripted answer of the model.
 
     Parameters:
         text: the visible text.
-        tool_calls: the calls it makes, in order; more than one is a parallel call.
+        tool_calls: tool calls in order; more than one are parallel calls.
         stop_reason: a neutral name of `STOP_REASONS`; None derives it (`tool_calls` or `end`).
         usage: token counts to report; None lets the server count.
         reasoning: its reasoning, shown only where the request allows it (Anthropic thinking, OpenAI Responses).
         redacted: True sends the reasoning encrypted (Anthropic `redacted_thinking`).
         searches: queries of web searches that the provider runs before it answers (server tools).
-        headers: of the HTTP answer, in place of the server's own of the same names, such as what is left of a rate limit.
+        headers: headers of the HTTP response, which replace the server's, such as remaining rate limits.
     """
 
     text: str = ""
@@ -192,18 +192,18 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One request that the server received, and what became of it.
+    """One received request, and its result.
 
     Parameters:
         provider, api, model: as in `Request`; `api` may also be `batches` or `files`; `model` is "" if the body named none.
         body: the parsed body, `{}` for GET, batches and files.
         headers: request headers, names in lower case.
         status: status of the response; 0 if the connection was reset or held before any.
-        usage: token counts that were reported, None on an error.
-        answer: what was answered, None on an error.
+        usage: reported token counts; None on an error.
+        answer: the answer; None on an error.
         fault: the injected fault, by name, or None.
-        error: message of the error that was sent, or None.
-        batch: the id of the batch that it was a part of; empty: of none.
+        error: message of the sent error, or None.
+        batch: id of its batch; empty: none.
     """
 
     provider: str

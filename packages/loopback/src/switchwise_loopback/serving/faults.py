@@ -1,6 +1,6 @@
-"""Failures on request, with the bodies and headers that the real APIs sent when they failed that way.
+"""Injected failures, with the bodies and headers that the real APIs sent in such failures.
 
-What a fault does to a request that is not streamed, where it has no meaning of its own, stands in `NOT_STREAMED`.
+`NOT_STREAMED` maps faults of streams to their effect on other requests.
 
 Rules:
 1. Faults are kept in the order of injection; a request takes the first one that matches it and has lives left.
