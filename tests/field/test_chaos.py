@@ -24,7 +24,8 @@ def chaos(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     spec.loader.exec_module(module)
     yield module
     logging.disable(logging.NOTSET)
-    sys.modules.pop("doors", None)
+    for name in ("doors", "everything", "servers", "world"):
+        sys.modules.pop(name, None)
 
 
 def test_b1_no_step_is_lost_empty_or_doubled(chaos: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:

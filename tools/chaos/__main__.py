@@ -1,6 +1,6 @@
 """Chaos: agent steps over four targets, with every fault that the loopback provider knows drawn at random.
 
-    python tools/chaos [--steps 5000] [--seed 0] [--hedge]      (`make chaos`)
+    python tools/chaos [--steps 5000] [--seed 0] [--hedge] [--all sqlite|redis]      (`make chaos`)
 
 Each step goes through one door, picked at random: `ChatSwitchwise` (invoke, ainvoke, stream, astream, batch), an agent with the middleware,
 LlamaIndex (chat, achat, stream_chat, astream_chat), `Clients` (complete, acomplete, stream, astream); half of the steps ask for a tool
@@ -11,8 +11,11 @@ lost      steps that ended by an error, though a target was healthy; a stream th
 empty     steps that came to an end without the answer
 doubled   steps whose answer was shown twice
 attempts  requests per step at the providers, at most
+billed    by the providers, at most what the budget charged, and that at most its limit
+memory    resident, in the second half of a run of 2,000 steps or more: 5 % more at most
 
-Exits with 1 if a step was lost, empty or doubled.
+--all: with everything on, over a shared store (see everything.py); a third of the steps then repeat an earlier one, so that the response cache
+answers. Exits with 1 where one of these does not hold.
 """
 
 from __future__ import annotations
@@ -22,8 +25,8 @@ import asyncio
 import gc
 import logging
 import random
-import resource
 import sys
+import tempfile
 import time
 import warnings
 from collections import Counter, defaultdict
@@ -31,11 +34,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from doors import DOORS, Models, Step, World
+from doors import DOORS, Door
+from everything import Everything
+from world import Models, Step, World
 
 from switchwise import Interrupted, View
 from switchwise_loopback import Fault
 
+DOLLARS = 0.01
+"""Of the budget, for each step."""
+AGAIN = 0.3
+"""Share of the steps that repeat an earlier one, where everything is on."""
 MOST_ATTEMPTS = 8
 """Requests per step: each of four targets at most twice."""
 SLOW = frozenset({Fault.STALL, Fault.STALL_MID_STREAM, Fault.PINGS, Fault.PINGS_MID_STREAM})
@@ -51,17 +60,24 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=5_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--hedge", action="store_true", help="call a second target where the first says nothing for 10 ms")
+    parser.add_argument("--all", choices=["sqlite", "redis"], help="everything on, over a shared store")
     parser.add_argument("--seconds", type=float, default=900.0, help="stop after that long")
     options = parser.parse_args()
-    return run(options.steps, options.seed, options.seconds, options.hedge)
+    return run(options.steps, options.seed, options.seconds, options.hedge, options.all)
 
 
-def run(steps: int, seed: int, seconds: float, hedge: bool = False) -> int:
+def run(steps: int, seed: int, seconds: float, hedge: bool = False, store: str | None = None) -> int:
     """Ask so many steps, and print what became of them; 1: something must not be."""
-    with warnings.catch_warnings(), World(hedge) as world:
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as name:
         warnings.simplefilter("ignore")
         logging.disable(logging.ERROR)  # every circuit that opens
-        return _run(world, steps, seed, seconds)
+        everything = None if store is None else Everything(store, Path(name), DOLLARS * (steps + 500))
+        try:
+            with World(hedge or everything is not None, everything) as world:
+                return _run(world, steps, seed, seconds)
+        finally:
+            if everything is not None:
+                everything.close()
 
 
 def _run(world: World, steps: int, seed: int, seconds: float) -> int:
@@ -70,7 +86,8 @@ def _run(world: World, steps: int, seed: int, seconds: float) -> int:
     quiet: list[float] = []
     added: list[float] = []
     most = done = 0
-    memory = 0
+    memory: list[float] = []
+    asked: list[tuple[Door, Step]] = []
     end = time.monotonic() + seconds
     loop = asyncio.new_event_loop()
     for number in range(steps):
@@ -78,6 +95,10 @@ def _run(world: World, steps: int, seed: int, seconds: float) -> int:
             break
         door = rng.choice(DOORS)
         step = Step(number, rng.random() < 0.5, live=rng.random() < 0.5)
+        if world.everything is not None and asked and rng.random() < AGAIN:
+            door, earlier = rng.choice(asked[-20:])
+            step = Step(earlier.number, earlier.tool, live=earlier.live)
+        asked = [*asked[-20:], (door, step)]
         failing = rng.sample(Models.ALL, k=rng.choice([0, 1, 1, 2, 3]))
         faults = {model: rng.choice(LIVE_FAULTS if step.live else FAULTS) for model in failing}
         for model, fault in faults.items():
@@ -95,6 +116,8 @@ def _run(world: World, steps: int, seed: int, seconds: float) -> int:
             verdict, detail = "lost", repr(error)
         took = time.perf_counter() - began
         requests = world.end()
+        if world.everything is not None:
+            world.solved(step.live, float(verdict == "ok"))
         most, done = max(most, requests), done + 1
         results[verdict] += 1
         if not any(fault in SLOW for fault in faults.values()):
@@ -103,11 +126,11 @@ def _run(world: World, steps: int, seed: int, seconds: float) -> int:
         if verdict in ("lost", "empty", "doubled"):
             by_fault[verdict][names] += 1
             print(f"step {number}, {door.name}, {'tool call' if step.tool else 'text'}, {faults}: {verdict}: {detail:.400}")
-        if number == steps // 5:
+        if (number + 1) % max(1, steps // 10) == 0:
             gc.collect()
-            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            memory.append(_resident())
     loop.close()
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory) / 1024
+    grown = memory[-1] / memory[len(memory) // 2 - 1] - 1 if len(memory) > 1 else 0.0
     quiet.sort()
     added.sort()
     middle = quiet[len(quiet) // 2] if quiet else 0.0
@@ -119,11 +142,23 @@ def _run(world: World, steps: int, seed: int, seconds: float) -> int:
         print(
             f"time added by faults: median {_ms(added, 0.5, middle)}, p99 {_ms(added, 0.99, middle)} (a step without: {middle * 1e3:.0f} ms)"
         )
-    print(f"resident memory grew by {grown:.0f} MiB in the last four fifths")
-    charged = sum(budget.spent(View())[0] for budget in world.budgets)
-    print(f"budget: ${charged:.4f} charged, ${world.billed:.4f} billed by the servers")
+    print(f"resident memory: {', '.join(f'{each:.0f}' for each in memory)} MB; {grown:+.1%} in the second half")
+    if world.everything is None:
+        charged, limit = sum(budget.spent(View())[0] for budget in world.budgets), float("inf")
+    else:
+        world.everything.store.flush()
+        charged, limit = world.everything.budgets[0].spent(View())[0], world.everything.usd
+        print(f"response cache: {world.hits} answers")
+    print(f"budget: ${world.billed:.4f} billed by the servers, ${charged:.4f} charged of ${limit:,.2f}")
     bad = results["lost"] + results["empty"] + results["doubled"] + (most > MOST_ATTEMPTS)
+    bad += not world.billed <= charged <= limit
+    bad += steps >= 2_000 and grown > 0.05
     return 1 if bad else 0
+
+
+def _resident() -> float:
+    """Resident memory of this process, in MB."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
 
 
 def _ms(times: list[float], share: float, base: float) -> str:
