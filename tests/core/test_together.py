@@ -369,6 +369,48 @@ def test_what_is_shown_past_the_driver_is_shown_of_one_call_only() -> None:
     assert spoken == [run.outcome.target.name]
 
 
+class SpeaksMeanwhile:
+    """While the second call is reserved for, the first one says something."""
+
+    name = "SpeaksMeanwhile"
+    requires = True
+
+    def __init__(self) -> None:
+        self.run: Any = None
+        self.first: Call | None = None
+        self.may: list[bool] = []
+        self.thread: threading.Thread | None = None
+
+    def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
+        return shortlist
+
+    def reserve(self, call: Call) -> bool:
+        if self.first is None:
+            self.first = call
+            return True
+        self.thread = threading.Thread(target=lambda: self.may.append(self.run.hear("token", self.first)))
+        self.thread.start()
+        self.thread.join(0.2)
+        return True
+
+    def release(self, call: Call) -> None: ...
+
+    def learn(self, attempt: Attempt) -> None: ...
+
+
+def test_what_comes_while_the_flow_decides_is_not_taken_for_a_losers() -> None:
+    speaks = SpeaksMeanwhile()
+    speaks.run = run = Router(PAIR, AtOnce(after=1.0), speaks).start(View())
+    assert run.several is not None
+    run.several.waited()
+    assert speaks.thread is not None
+    speaks.thread.join(20)
+    assert speaks.may == [True]
+    run.several.looked()
+    assert run.several.calls == (speaks.first,), "and the other one is cancelled"
+    run.close()
+
+
 class Jury:
     """Asks two targets at once whether a reply is good; the first word counts."""
 

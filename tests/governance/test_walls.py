@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -15,8 +16,10 @@ from hypothesis import strategies as st
 from switchwise import (
     AllTargetsFailed,
     Ask,
+    Capabilities,
     ConfigurationError,
     FailureKind,
+    Needs,
     NoTarget,
     Pool,
     Question,
@@ -27,22 +30,25 @@ from switchwise import (
     TargetError,
     Turn,
     View,
+    adrive,
     drive,
 )
 from switchwise.nouns.exchange.conversation import Conversation
 from switchwise.nouns.exchange.reply import Answer
-from switchwise.policies import AllowList, Guard, Hedge, MayPin, Residency
-from switchwise.response_cache import ResponseCache
+from switchwise.policies import AllowList, Fits, Guard, Hedge, MayPin, Residency
+from switchwise.response_cache import ResponseCache, SimilarAnswers
+from switchwise.response_cache.similar import Candidate
 from switchwise.verifiers import Judge
 
+SEES, READS = Capabilities(modalities={"image"}), Capabilities(modalities=set())
 POOL = Pool(
     [
-        Target("opus", roles={"us"}),
-        Target("sol", roles={"us", "eu"}),
-        Target("haiku", roles={"eu"}),
-        Target("local", roles={"eu", "us"}),
+        Target("opus", roles={"us"}, can=SEES),
+        Target("sol", roles={"us", "eu"}, can=READS),
+        Target("haiku", roles={"eu"}, can=READS),
+        Target("local", roles={"eu", "us"}, can=SEES),
     ],
-    asked=[Target("judge", roles={"us"})],
+    asked=[Target("judge", roles={"us"}, can=READS)],
 )
 DECIDER = Target("decider", roles={"eu"})
 
@@ -56,8 +62,11 @@ class Decider:
         self._called = called
 
     def answer(self, ask, context=None):
-        self._called.append("decider")
+        self._called.append(("decision", "decider"))
         return Reply(answers={"route": Answer(label="opus")})
+
+    async def aanswer(self, ask, context=None):
+        return self.answer(ask)
 
 
 class ByModel:
@@ -93,61 +102,113 @@ class Kept:
         return reply.text
 
 
-def allowed_names(tenant, region, private):
-    """What may see a call, said once more and plainly."""
+class Nearest(SimilarAnswers):
+    """Gives the last answer of a partition to every question of it."""
+
+    def __init__(self):
+        super().__init__()
+        self.last = {}
+
+    def propose(self, partition, text):
+        group = self.last.get(partition)
+        return None, None if group is None else Candidate(group, 1.0, (), 0.0, True)
+
+    def learn(self, partition, text, vector, group, candidate, same):
+        self.last[partition] = group
+
+    def audit(self, candidate):
+        return False
+
+
+def allowed_names(tenant, region, private, images, asked):
+    """What may see a call, said once more and plainly. A judge reads text, whatever the request needs."""
     lists = {"acme": {"opus", "sol", "judge"}, "other": {"haiku", "local", "decider"}}
     names = lists.get(tenant, {"sol", "local"})
     if region:
         names = {name for name in names if region in ({"decider": DECIDER}.get(name) or POOL[name]).roles}
+    if images and not asked:
+        names = names & {"opus", "local"}
     return names & {"local"} if private else names
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.data())
-def test_nothing_goes_around_the_walls(data):
-    rng = random.Random(data.draw(st.integers(0, 10_000)))
-    called: list[str] = []
+def walk(seed):
+    """Twelve steps of a router behind all walls: who was called for which purpose, and who might have been."""
+    rng, called, steps = random.Random(seed), [], []
     walls = [
         AllowList({"acme": ["opus", "sol", "judge"], "other": ["haiku", "local", "decider"]}, others=["sol", "local"]),
         Residency(),
         Guard(lambda text: "iban" in text, only="local"),
     ]
     rng.shuffle(walls)
-    judged = data.draw(st.booleans())
+    similar = Nearest() if rng.random() < 0.5 else None
     router = Router(
         POOL,
+        Fits(),  # first: it gives way where the others leave nobody who can
         *walls,
         ByModel(called),
         Hedge(after=0.0, at_most=1.0, calls=3),
-        verify=Judge("judge", threshold=0.5, on_failure="accept") if judged else None,
-        cache=ResponseCache(),
+        verify=Judge("judge", threshold=0.5, on_failure="accept") if rng.random() < 0.5 else None,
+        cache=ResponseCache(similar=similar),
         rng=rng,
     )
+    before = 0
 
     def perform(call):
+        kind = "question" if call.ask is not None else call.stored.kind if call.stored is not None else "call"
+        if kind == "call" and any(each[0] == "call" for each in called[before:]):
+            kind = "further call"
+        called.append((kind, call.target.name))
         if call.stored is not None:
-            called.append(call.target.name)
             yield Reply(call.stored.answer)
             return
-        called.append(call.target.name)
-        if rng.random() < 0.4:
+        if rng.random() < 0.3:
             raise TargetError(rng.choice([FailureKind.OVERLOADED, FailureKind.TIMEOUT, FailureKind.AUTHENTICATION]))
         yield Reply("an answer")
 
-    for _ in range(8):
-        tenant, region = rng.choice(["acme", "other", ""]), rng.choice(["", "eu", "us"])
-        private = rng.random() < 0.3
-        words = f"question {rng.randrange(2)}{' iban' if private else ''}"
+    async def aperform(call):
+        for item in perform(call):
+            yield item
+
+    async def ask(view):
+        async def no_sleep(_):
+            pass
+
+        async for _ in adrive(router.start(view), aperform, sleep=no_sleep):
+            pass
+
+    for _ in range(12):
+        tenant, region = rng.choice(["acme", "other", ""]), rng.choice(["", "", "eu", "us"])
+        private, images = rng.random() < 0.2, rng.random() < 0.3
+        words = f"question {rng.randrange(3)}{' iban' if private else ''}"
         view = View(
             Scope("s", tenant=tenant, labels={"region": region} if region else {}),
+            needs=Needs(modalities=frozenset({"image"} if images else ())),
             conversation=Conversation([Turn("user", words)]),
-            pin=rng.choice(["", "", "opus", "local"]),
+            pin=rng.choice(["", "", "", "opus", "local"]),
             recording=Kept(words),
         )
-        called.clear()
+        before = len(called)
         with contextlib.suppress(NoTarget, AllTargetsFailed, TargetError):
-            list(drive(router.start(view), perform, sleep=lambda _: None))
-        assert set(called) <= allowed_names(tenant, region, private), (called, tenant, region, private)
+            if rng.random() < 0.3:
+                asyncio.run(ask(view))
+            else:
+                list(drive(router.start(view), perform, sleep=lambda _: None))
+        steps += [(kind, name, (tenant, region, private, images)) for kind, name in called[before:]]
+    return steps
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32))
+def test_nothing_goes_around_the_walls(seed):
+    for kind, name, (tenant, region, private, images) in walk(seed):
+        asked = kind in ("question", "decision")
+        assert name in allowed_names(tenant, region, private, images, asked), (kind, name, tenant, region, private, images)
+
+
+def test_the_walks_go_everywhere():
+    """What the property above says, it says of each of these."""
+    kinds = {kind for seed in range(12) for kind, _, _ in walk(seed)}
+    assert kinds == {"call", "further call", "question", "decision", "exact", "semantic"}
 
 
 def test_a_wall_that_goes_up_later_holds_for_what_is_kept():

@@ -112,7 +112,9 @@ def _run(world: World, steps: int, seed: int, seconds: float) -> int:
             detail = repr(answers)
         except Interrupted as error:
             verdict, detail = ("interrupted" if step.shown else "lost"), repr(error)
-        except Exception as error:  # noqa: BLE001  (whatever a user would see)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001  (whatever a user would see)
             verdict, detail = "lost", repr(error)
         took = time.perf_counter() - began
         requests = world.end()

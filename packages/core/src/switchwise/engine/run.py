@@ -41,6 +41,7 @@ class Run:
 
     __slots__ = (
         "_again",
+        "_batch",
         "_begun",
         "_broken",
         "_chunks",
@@ -61,6 +62,7 @@ class Run:
     )
     call: Call | None
     several: Several | None
+    _batch: Several | None
     _heard: bool
     _chunks: list[Any]
 
@@ -79,7 +81,7 @@ class Run:
         self._broken: Broken | None = None
         self._unsignalled = False
         self._flow, self.clock, self._observers, self._resend = flow, clock, observers, resend
-        self.several = None
+        self.several = self._batch = None
         self._again: Call | None = None
         self._begun = False
         self._outcome: Outcome | None = None
@@ -110,8 +112,8 @@ class Run:
             call: its call, for adapters that show chunks themselves, from any thread; None: the only call.
         """
         if call is not None and call is not self.call:
-            several = self.several
-            shown = several is not None and several.claim(call)
+            batch = self._batch
+            shown = batch is not None and batch.claim(call)
             if shown:
                 self._note(chunk)
             return shown
@@ -202,6 +204,13 @@ class Run:
         return call.live and call.ask is None
 
     def _resume(self, step: Callable[[Any], Call | Live], result: Any) -> None:
+        if self._batch is None:
+            self._go_on(step, result)
+            return
+        with self._batch.lock:  # a thread that wants to show a chunk waits to hear what has become of its call
+            self._go_on(step, result)
+
+    def _go_on(self, step: Callable[[Any], Call | Live], result: Any) -> None:
         several, self.several = self.several, None
         begun = self._begun if several is not None else False
         self.call, self._heard, self._begun, self._chunks = None, False, False, []
@@ -224,6 +233,7 @@ class Run:
         finally:
             if several is not None and self.several is not several:
                 several.close()
+            self._batch = self.several
 
     def _event(self, event: CallEvent | None) -> Several | None:
         self._resume(self._flow.send, event)

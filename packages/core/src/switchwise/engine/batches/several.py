@@ -16,7 +16,7 @@ from switchwise.failures.effort import effort_refused
 from switchwise.nouns.call import Call, CallEvent, Live
 from switchwise.nouns.errors import TargetError
 from switchwise.nouns.exchange.reply import Reply
-from switchwise.state.forking import lock
+from switchwise.state.forking import rlock
 
 
 class Several:
@@ -44,7 +44,8 @@ class Several:
         self.wake: Callable[[], object] = lambda: None
         """Called, from any thread, when a call was chosen outside the driver, which must then call `looked`."""
         self._tell, self._interrupt, self._unshown, self._resend, self._note = tell, interrupt, unshown, resend, note
-        self._lock = lock()
+        self.lock = rlock()
+        """Held while the flow advances: `claim` waits for it, as the batch may be about to change."""
         self._claimed: Call | None = None
         self._closed = False
         self._chunks: dict[int, list[Any]] = {}
@@ -69,14 +70,16 @@ class Several:
 
     def claim(self, call: Call) -> bool:
         """Return whether chunks of `call` may be shown, if the first call with content is chosen. Thread-safe."""
-        if not self.live.first or not call.live:
-            return False
-        if self._claim(call):
+        with self.lock:
+            if not self.live.first or not call.live:
+                return False
+            new = self._claim(call)
+        if new:
             self.wake()
         return self._claimed is call
 
     def _claim(self, call: Call) -> bool:
-        with self._lock:
+        with self.lock:
             new = self._claimed is None and not self._closed
             if new:
                 self._claimed = call
@@ -84,7 +87,7 @@ class Several:
 
     def close(self) -> None:
         """End the batch: no further chunks may be shown."""
-        with self._lock:
+        with self.lock:
             self._closed = True
 
     def looked(self) -> None:
