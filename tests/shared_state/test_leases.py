@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from switchwise import ConfigurationError
 from switchwise.state.shared import Account, Holding, Keeper, Leases, LostStore, RedisLeases, Report, Rule, SqliteLeases
 from switchwise.state.shared.account import FOLD, PIECES, report
+from switchwise.state.shared.lease import Lease
 from switchwise.state.shared.server import RedisServer
 
 from .conftest import Server, programs, redis
@@ -170,6 +171,68 @@ def test_what_lies_idle_is_returned_and_used_by_another(store: Leases, monkeypat
     assert not other.reserve(10)
     idle.close()
     busy.close()
+
+
+class Alone:
+    """A keeper without a thread, and the clock of its lease."""
+
+    heartbeat, patience, lost, allowance = 0.25, 0.0, False, 0.0
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.timer = lambda: self.now
+
+    def wake(self, lease: Lease, soon: bool = True) -> None: ...
+
+    def live(self, lease: Lease) -> None:
+        lease.holder = "a"
+
+    def forgot(self, memory: str, seconds: float) -> bool:
+        return False
+
+
+@pytest.mark.parametrize(("spent", "fewest", "most"), [(10, 5, 10), (600, 28, 40)])
+def test_an_account_that_lies_idle_is_seldom_reported_where_much_is_left(spent: int, fewest: int, most: int) -> None:
+    keeper, account, rule = Alone(), Account(), Rule(1_000, grace=0)
+    lease = Lease(keeper, "k", rule)
+    lease.settle(0, spent)
+    began, times, closed = keeper.now, 0, False
+    while not closed:
+        keeper.now += 0.01
+        if lease.due <= keeper.now:
+            times += 1
+            sent = keeper.now
+            closed = lease.answered(sent, report(account, lease.plan(sent, closing=False), int(sent * 1_000), 0))
+    assert 30 < keeper.now - began < 32, "then the process forgets it"
+    assert fewest <= times <= most
+
+
+@pytest.mark.parametrize("wiped", [True, False])
+def test_what_an_idle_process_knows_is_said_again_in_time_after_a_loss(server: Server, wiped: bool) -> None:
+    store = RedisLeases(server.url, prefix=f"idle-{wiped}")
+    keeper, rule = Keeper(store, boxes=None, heartbeat=0.05), Rule(1_000)
+    names = [f"k{number}" for number in range(40)]
+    for name in names:
+        ready(store, name, rule)
+        keeper.lease(name, rule).settle(0, 400)
+    keeper.flush()
+    for name in names:
+        keeper.lease(name, rule).due = keeper.timer() + 60  # idle for long
+    if wiped:
+        client = redis.Redis.from_url(server.url)
+        client.delete(*client.keys(f"idle-{wiped}:*"))
+        client.close()
+    newcomer, waiting, granted = RedisLeases(server.url, prefix=f"idle-{wiped}"), set(names), {}
+    while waiting:
+        asked = [Report(name, rule, "newcomer", Holding(), want=700, need=700) for name in sorted(waiting)]
+        for each, reply in zip(asked, newcomer.report(asked), strict=True):
+            if not reply.recovering:
+                waiting.discard(each.key)
+                granted[each.key] = reply.granted
+        time.sleep(0.02)
+    assert set(granted.values()) == {0}, "400 of 1,000 are spent"
+    keeper.close()
+    newcomer.close()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")

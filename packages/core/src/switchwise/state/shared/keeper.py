@@ -21,7 +21,7 @@ from typing import Literal
 
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.validation import number
-from switchwise.state.shared.account import Report, Rule
+from switchwise.state.shared.account import Reply, Report, Rule
 from switchwise.state.shared.black_box import BlackBox
 from switchwise.state.shared.lease import Lease
 from switchwise.state.shared.memories import Memories
@@ -92,6 +92,9 @@ class Keeper:
         self._box: BlackBox | None = None
         self._reaped = 0.0
         self._seen = Memories(self._boxes)
+        self._parts: dict[
+            str, tuple[str, bool, float]
+        ] = {}  # part of the store -> its memory, whether it is whole, when it was heard of
 
     def lease(self, key: str, rule: Rule) -> Lease:
         """Return the lease of an account; created at first use.
@@ -189,7 +192,7 @@ class Keeper:
     def _run(self) -> None:
         while not self._closed:
             now = self.timer()
-            due = [lease for lease in list(self._leases.values()) if lease.due <= now]
+            due = self._due(now)
             if due and not self._try(due):
                 time.sleep(_RETRY)
                 continue
@@ -200,8 +203,32 @@ class Keeper:
             with self._turn:
                 if not self._woken:
                     next_due = min((lease.due for lease in list(self._leases.values())), default=now + 1.0)
+                    next_due = min([next_due, *(at + self.heartbeat for *_, at in self._parts.values())])
                     self._turn.wait(max(0.001, min(1.0, next_due - self.timer())))
                 self._woken = False
+
+    def _due(self, now: float) -> list[Lease]:
+        """Whose turn it is; of each part of the store one at least in each heartbeat, so that a loss of its memory is noticed within the grace."""
+        leases = list(self._leases.values())
+        one = {lease.part: lease for lease in leases}
+        due = {lease.key: lease for lease in leases if lease.due <= now}
+        for part, (*_, at) in list(self._parts.items()):
+            if part not in one:
+                del self._parts[part]
+            elif at + self.heartbeat <= now:
+                due.setdefault(one[part].key, one[part])
+        return list(due.values())
+
+    def _heard(self, lease: Lease, reply: Reply, now: float) -> None:
+        """What has lost its memory is told at once what is known of all its accounts."""
+        lease.part = reply.memory.partition(".")[0]
+        known = reply.memory, not reply.recovering
+        before = self._parts.get(lease.part)
+        self._parts[lease.part] = (*known, now)
+        if before is not None and (before[0] != known[0] or before[1] > known[1]):
+            for each in list(self._leases.values()):
+                if each.part == lease.part:
+                    each.due = now
 
     def _try(self, leases: list[Lease]) -> bool:
         try:
@@ -233,6 +260,7 @@ class Keeper:
                     self._leases.pop(lease.key, None)
                 if self._box is not None:
                     self._box.clear(lease.holder)
+            self._heard(lease, reply, now)
             if lease.rule.window:
                 self._seen.note(reply.memory)
             if reply.alert:

@@ -80,6 +80,7 @@ class Lease:
         self._lost = False
         self._pause = STARVED[0]
         self.due = 0.0
+        self.part = ""  # of the store, as the keeper has heard
         self.note: Callable[[int, int, int, int], None] | None = None
         self.holder = ""
         keeper.live(self)
@@ -227,9 +228,17 @@ class Lease:
             vector = few or now - self._asked_vector > VECTOR
             known = self._vector if self._reply is None or self._reply.recovering else {}
             totals = Holding.parse(mine.text())
-            self.due = now + (self._keeper.heartbeat if not idle else 4 * self._keeper.heartbeat)
+            self.due = now + self._keeper.heartbeat if not idle else self._later(now)
             need = 0 if closing or idle or first else max(0, self._need - max(0, free))
             return Report(self.key, self.rule, self.holder, totals, want, need, known, vector, self._lost)
+
+    def _later(self, now: float) -> float:
+        """When an idle account is looked at again: many sessions end soon, so with the other idle ones, and ever later where half is left."""
+        beat = self._keeper.heartbeat
+        pause = 4 * beat
+        if not self.rule.window and self._reply is not None and self._reply.free * 2 >= self._limit():
+            pause = max(pause, min(now - self._last, self._last + DORMANT - now))
+        return (now + pause) // beat * beat if beat else now
 
     def answered(self, sent: float, reply: Reply) -> bool:
         """Process the reply to a report sent at `sent`; True if this account is closed here."""

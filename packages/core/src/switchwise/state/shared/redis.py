@@ -10,11 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from switchwise.state.shared.account import Holding, Reply, Report
+from switchwise.state.shared.account import Holding, Reply, Report, Rule
 from switchwise.state.shared.server import RedisServer, text
 
 if TYPE_CHECKING:
     import redis
+
+_MARK = "mark"
+_MARKED = Report(_MARK, Rule(1, ttl=1_000), _MARK, Holding(closed=True))
+"""Reported once in each bucket of a server that is new here: so the graces of all run together, not each from its first account on."""
 
 
 class RedisLeases:
@@ -33,11 +37,16 @@ class RedisLeases:
     def __init__(self, server: str | redis.Redis, prefix: str = "switchwise", timeout: float = 0.5) -> None:
         self._server = RedisServer("RedisLeases", server, prefix, timeout, "switchwise.state.shared", "lease.lua")
         self.name = self._server.name
+        self._runs: set[str] = set()  # servers that were heard of, by the ids of their runs
 
     def report(self, reports: Sequence[Report]) -> list[Reply]:
         """Take in reports, in one round trip; the replies in the same order. Raises `LostStore`."""
         answers = self._server.run([(self._keys(heard.key), _arguments(heard)) for heard in reports])
-        return [_reply(answer, self._server.part(heard.key)) for heard, answer in zip(reports, answers, strict=True)]
+        replies = [_reply(answer, self._server.part(heard.key)) for heard, answer in zip(reports, answers, strict=True)]
+        if not self._runs.issuperset(runs := {reply.memory.partition(".")[2] for reply in replies}):
+            self._runs |= runs
+            self._server.run([(self._keys(_MARK, bucket), _arguments(_MARKED)) for bucket in self._server.buckets()])
+        return replies
 
     def override(self, key: str, limit: int, milliseconds: int) -> None:
         """Let `limit` count for that long in place of the rule's. Raises `LostStore`."""
@@ -61,8 +70,8 @@ class RedisLeases:
         """Close the connections."""
         self._server.close()
 
-    def _keys(self, key: str) -> list[str]:
-        bucket = self._server.bucket(key)
+    def _keys(self, key: str, bucket: str = "") -> list[str]:
+        bucket = bucket or self._server.bucket(key)
         return [f"{bucket}:lease:{key}", f"{bucket}:boot"]
 
 

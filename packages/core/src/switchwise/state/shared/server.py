@@ -51,7 +51,8 @@ class RedisServer:
         self.client: Any = client
         where = self.client.get_connection_kwargs() if hasattr(self.client, "get_connection_kwargs") else {}
         self.name = f"{prefix}@{where.get('host', where.get('path', 'redis'))}:{where.get('port', '')}/{where.get('db', 0)}"
-        self._prefix, self._cluster = prefix, isinstance(client, redis.RedisCluster)
+        self._buckets = [f"{prefix}:{{b:{number}}}" for number in range(BUCKETS)]
+        self._cluster = isinstance(client, redis.RedisCluster)
         self._script: Any = self.client.register_script(resources.files(package).joinpath(script).read_text(encoding="utf-8"))
         self._loaded = False
 
@@ -80,7 +81,11 @@ class RedisServer:
 
     def bucket(self, key: str) -> str:
         """The beginning of the names that belong to `key`: those of one bucket lie in one slot of a cluster."""
-        return f"{self._prefix}:{{b:{crc32(key.encode()) % BUCKETS}}}"
+        return self.buckets()[crc32(key.encode()) % BUCKETS]
+
+    def buckets(self) -> list[str]:
+        """What `bucket` may give."""
+        return self._buckets
 
     def part(self, key: str) -> str:
         """Names what loses its memory at once: the server, or in a cluster a bucket, since each node has a memory of its own."""
