@@ -41,18 +41,18 @@ test-llamaindex: $(UV)
 test-newest: $(UV)  ## the tests of core, clients and LangChain with the newest versions of everything
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-newest
 	$(UV) pip install --quiet --no-config --upgrade --python .venv-newest \
-	    -e "packages/core[anthropic,openai,schema]" -e packages/loopback -e packages/langchain \
-	    langchain langgraph langchain-openai langchain-anthropic deepagents hypothesis pytest pytest-asyncio pytest-timeout pytest-xdist rich vcrpy
+	    -e "packages/core[anthropic,cli,openai,quality,redis,schema,yaml]" -e packages/loopback \
+	    -e "packages/langchain[agents,anthropic,deepagents,openai]" hypothesis pytest pytest-asyncio pytest-timeout pytest-xdist vcrpy
 	.venv-newest/bin/python -m pytest -n auto --disable-warnings --ignore tests/langchain/test_standard.py tests/core tests/clients tests/langchain
 
 # The oldest versions that the packages allow; LlamaIndex and langchain-tests have lower bounds of their own and are left out.
-test-oldest: $(UV)  ## the tests of the clients and of LangChain with the oldest versions that are allowed
+test-oldest: $(UV)  ## the tests of core, clients and LangChain with the oldest versions that are allowed
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-oldest
 	$(UV) pip install --quiet --no-config --resolution lowest-direct --python .venv-oldest \
 	    -e "packages/core[anthropic,cli,openai,quality,schema,yaml]" -e packages/loopback \
 	    -e "packages/langchain[agents,anthropic,deepagents,openai]"
 	$(UV) pip install --quiet --no-config --python .venv-oldest hypothesis pytest pytest-asyncio pytest-timeout pytest-xdist redis "vcrpy<9"
-	.venv-oldest/bin/python -m pytest -n auto --disable-warnings tests/clients tests/langchain \
+	.venv-oldest/bin/python -m pytest -n auto --disable-warnings tests/core tests/clients tests/langchain \
 	    --ignore tests/langchain/test_standard.py --ignore tests/langchain/test_drop_in.py
 
 lock: $(UV)  ## write the tested versions to requirements.lock

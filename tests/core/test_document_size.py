@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import HumanMessage
-from llama_index.core.base.llms.types import ChatMessage, DocumentBlock
 
 from langchain_switchwise.models import messages as langchain
-from llama_index.llms.switchwise.models import messages as llamaindex
 from switchwise.clients import views
 from switchwise.reading import token_estimate
 from switchwise.reading.document_size import PAGE, document_tokens
@@ -36,7 +34,9 @@ def test_C3_in_the_clients() -> None:
 
 
 def test_C3_in_llamaindex() -> None:
-    message = ChatMessage(role="user", blocks=[DocumentBlock(data=PDF, title="a.pdf")])
+    types = pytest.importorskip("llama_index.core.base.llms.types")
+    llamaindex = pytest.importorskip("llama_index.llms.switchwise.models.messages")
+    message = types.ChatMessage(role="user", blocks=[types.DocumentBlock(data=PDF, title="a.pdf")])
     assert token_estimate.of(llamaindex.turn_of(message)) == pytest.approx(100 * PAGE, rel=0.01)
 
 

@@ -305,7 +305,7 @@ class TestConstruction:
             ({"models": []}, "models= is empty"),
             ({"models": [Scripted(), Scripted()]}, "give a mapping of names"),
             ({"models": ["nobody:knows"]}, "cannot be built"),
-            ({"models": [Scripted().bind(stop=["x"])]}, "no chat model"),
+            ({"models": [Scripted().bind(stop=["x"])]}, "not a chat model"),
             ({"models": [Scripted()], "temperature": 0}, "temperature"),
             ({"models": [Scripted()], "cache": True}, "set it on the models"),
             ({"models": [Scripted()], "verify": lambda view, reply: Verdict(True)}, "second model"),
