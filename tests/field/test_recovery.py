@@ -8,7 +8,9 @@ from typing import Any
 import openai
 import pytest
 from langchain_core.exceptions import ContextOverflowError
+from langchain_openai import ChatOpenAI
 
+from langchain_switchwise import ChatSwitchwise
 from switchwise import AllTargetsFailed, Capabilities, FailureKind, Pool, Router, Scope, Target, TargetError, View, drive
 from switchwise.engine.recovery import Recovery
 from switchwise.failures import classify
@@ -175,3 +177,18 @@ def test_a10_any_overflow_makes_the_group_one(adapter: str, first: LoopbackProvi
     assert getattr(caught.value, "code", None) == "context_length_exceeded"
     if adapter == "langchain":
         assert isinstance(caught.value, ContextOverflowError)
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_a10_an_overflow_in_words_that_langchain_does_not_know_is_one_too(streamed: bool) -> None:
+    """Integrations recognise few wordings, and none of an SDK whose errors print differently: an agent would not compact."""
+
+    def refuse(request: Request) -> Answer:
+        raise Reject(400, "The input (150008 tokens) is longer than the model's context length; input is too long", "BadRequestError")
+
+    with LoopbackProvider(refuse) as provider:
+        chat = ChatSwitchwise([ChatOpenAI(model="gpt-4.1-mini", base_url=provider.openai_url, api_key="key", max_retries=0)])
+        with pytest.raises(ContextOverflowError) as caught:
+            list(chat.stream("hello")) if streamed else chat.invoke("hello")
+    assert isinstance(caught.value, openai.BadRequestError)
+    assert caught.value.status_code == 400

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from traceback import walk_tb
 from types import TracebackType
 
-from langchain_core.exceptions import ModelError
+from langchain_core.exceptions import ContextOverflowError, ModelError
 
-from switchwise import BudgetExceeded
+from switchwise import BudgetExceeded, FailureKind, TargetError
 from switchwise.failures import IncompleteStream, target_error
+from switchwise.nouns.errors import failed_as
 
 _HANDLES = frozenset(["handle_event", "ahandle_event", "_ahandle_event_for_handler"])
 _CACHES = frozenset(["_generate_with_cache", "_agenerate_with_cache", "stream", "astream"])
@@ -39,6 +40,8 @@ class Translated:
         elif type(error) is IndexError and trace is not None and _has_no_choices(trace):
             error = IncompleteStream("an answer without choices")
         failure = target_error(error)
+        if failure is not None and failure.kind is FailureKind.CONTEXT_OVERFLOW:
+            _name_overflow(failure)
         if failure is not None and failure is not error:
             raise failure
 
@@ -62,6 +65,18 @@ def unless_spent(given: Errors) -> Callable[[BaseException], bool]:
         return isinstance(error, given) if isinstance(given, tuple) else given(error)
 
     return retried
+
+
+def _name_overflow(failure: TargetError) -> None:
+    """Make the failure's own error LangChain's `ContextOverflowError` too, by which agents know that they should compact.
+
+    Integrations recognise only some wordings of some versions of their SDK.
+    """
+    own = failure.own
+    if own is not failure and not isinstance(own, ContextOverflowError):
+        named = failed_as(ContextOverflowError, [own], *own.args)
+        named.__cause__ = own
+        failure.__cause__ = named
 
 
 def _has_no_choices(trace: TracebackType) -> bool:
