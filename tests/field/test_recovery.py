@@ -184,7 +184,9 @@ def test_a10_an_overflow_in_words_that_langchain_does_not_know_is_one_too(stream
     """Integrations recognise few wordings, and none of an SDK whose errors print differently: an agent would not compact."""
 
     def refuse(request: Request) -> Answer:
-        raise Reject(400, "The input (150008 tokens) is longer than the model's context length; input is too long", "BadRequestError")
+        raise Reject(
+            400, "The input (150008 tokens) is longer than the model's context length; input is too long", "BadRequestError"
+        )
 
     with LoopbackProvider(refuse) as provider:
         chat = ChatSwitchwise([ChatOpenAI(model="gpt-4.1-mini", base_url=provider.openai_url, api_key="key", max_retries=0)])
