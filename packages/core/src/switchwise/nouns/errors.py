@@ -25,7 +25,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from switchwise.nouns.secrets import masked
 
-E = TypeVar("E", bound="SwitchwiseError")
+E = TypeVar("E", bound=Exception)
 
 
 class FailureKind(StrEnum):
