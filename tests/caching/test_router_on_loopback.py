@@ -141,7 +141,7 @@ def test_a_provider_of_which_nothing_is_known_is_taken_to_cache_nothing_and_that
     router = Router(Pool([OPUS, unknown]), policy, clock=clock)
     work.turn()
     view = work.clients.views.view(Prompt(work.messages, tools=TOOLS), Scope("s1"))
-    assert "nothing is known of caching at box" in router.decide(view).decider.because
+    assert "caching at box is unknown" in router.decide(view).decider.because
 
 
 def test_where_requests_mark_nothing_to_be_kept_nothing_is_expected(provider, clock):

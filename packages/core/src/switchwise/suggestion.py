@@ -45,7 +45,7 @@ class Option:
     def __str__(self) -> str:
         if self.out:
             return f"{self.target}: {self.out}"
-        lines = [f"{self.chance:.0%} likely to solve it" if self.chance is not None else "nothing is known of its success"]
+        lines = [f"{self.chance:.0%} likely to solve it" if self.chance is not None else "unknown chance of success"]
         if self.dollars is not None:
             lines.append(f"${self.dollars:.3g} for this call")
         if self.task is not None:

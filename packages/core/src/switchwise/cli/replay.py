@@ -102,7 +102,7 @@ def replay(
         bool,
         typer.Option(
             "--cold-start",
-            help="Without history: nothing is known of how many calls the strong model needs.",
+            help="Without history of how many calls the strong model needs.",
             rich_help_panel=RESEARCH,
         ),
     ] = False,

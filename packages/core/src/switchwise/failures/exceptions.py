@@ -176,7 +176,7 @@ def _says_something(error: Exception, names: frozenset[str], status: int | None)
 
 
 def _by_answer(error: Exception, names: frozenset[str], status: int | None) -> tuple[Kind, Evidence]:
-    """The kind by what the provider said; where nothing is known of that, by the class that LangChain gave it."""
+    """The kind by the provider's response, else by LangChain's class."""
     if "APIResponseValidationError" in names:  # a good status, but what came was no answer: a proxy's page
         return Kind.SERVER_ERROR, Evidence(text=str(error))
     response = getattr(error, "response", None)

@@ -52,10 +52,10 @@ class Anchor(Weighs):
         estimates = self._estimates(view, targets)
         known = [(each.p, target.name) for each, target in zip(estimates, targets, strict=True) if each.n]
         if not known:
-            return shortlist.remark("nothing is known of any target")
+            return shortlist.remark("no evidence for any target")
         spent = self._spent(view, targets, estimates)
         if spent is None:
-            return shortlist.remark("what the targets cost is not known: give prices, or an estimator that knows costs")
+            return shortlist.remark("the cost of the targets is unknown: give prices, or an estimator with costs")
         best, who = max(known)
         least = self.least if view.needs.tools else 0.0
         at = {target.name: i for i, target in enumerate(targets)}

@@ -214,7 +214,7 @@ def dollars(usd: float) -> str:
 def _because(advice: Advice, target: Target) -> str:
     """The reason with its numbers, in one line."""
     blind = ", ".join(name for name, rule in advice.known.items() if not rule.listed.known)
-    known = f"; nothing is known of caching at {blind}" if blind else ""
+    known = f"; caching at {blind} is unknown" if blind else ""
     if advice.mode == CONTROL:
         return f"stay: this run is left to {advice.home}, to learn how many calls it needs{known}"
     if target.name in advice.choices:

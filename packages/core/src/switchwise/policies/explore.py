@@ -75,10 +75,10 @@ class Explore(Weighs):
         estimates = self._estimates(view, targets)
         spent = self._spent(view, targets, estimates)
         if spent is None:
-            return shortlist.remark("what the targets cost is not known: give prices, or an estimator that knows costs")
+            return shortlist.remark("the cost of the targets is unknown: give prices, or an estimator with costs")
         if not self.free(view):
             if not any(each.n for each in estimates):
-                return shortlist.remark("nothing is known of any target")
+                return shortlist.remark("no evidence for any target")
             return self._ranked(shortlist, estimates, spent, [each.p for each in estimates])
         drawn = [self._draw(view.seed, target.base, each) for target, each in zip(targets, estimates, strict=True)]
         doubtful = [each if each.n else each._replace(n=1e-9) for each in estimates]

@@ -44,13 +44,12 @@ Held = dict[str, Any]
 class hold:  # noqa: N801  (read as a verb in a chain of policies)
     """Keep a policy's preference for a session, a sub-agent or a task.
 
-    The policy is asked when nothing is held yet, or when
-    every held target is ruled out; its preferred targets are kept once one of them has given an accepted answer. Requirements
-    are never remembered, so a policy that requires cannot be held. If the policy's own `when` excludes a request, nothing is
-    held. Held targets that are no longer in the pool are ignored; a note records it.
+    The policy is asked when there is no held preference yet, or when every held target is ruled out; its preferred targets are kept once
+    one of them has given an accepted answer. Requirements are never remembered, so a policy that requires cannot be held. If the policy's
+    own `when` excludes a request, nothing is held. Held targets that are no longer in the pool are ignored; a note records it.
 
-    A policy that balances over equivalent targets (`balances = True`: `LeastBusy`, `LowestLatency`) exchanges places among these only, and so does
-    what is held of it: the one of them that answered last, since the prompt cache is there. It moves with a fallback, and does not move back.
+    For a policy that balances over equivalent targets (`balances = True`: `LeastBusy`, `LowestLatency`), the held target is the one of
+    them that answered last, because it has the prompt cache. It changes with a fallback, and does not change back.
 
     Parameters:
         policy: a policy that prefers.

@@ -47,10 +47,10 @@ class Worth(Weighs):
         targets = shortlist.targets
         estimates = self._estimates(view, targets)
         if not any(each.n for each in estimates):
-            return shortlist.remark("nothing is known of any target")
+            return shortlist.remark("no evidence for any target")
         spent = self._spent(view, targets, estimates)
         if spent is None:
-            return shortlist.remark("what the targets cost is not known: give prices, or an estimator that knows costs")
+            return shortlist.remark("the cost of the targets is unknown: give prices, or an estimator with costs")
         return self._ranked(shortlist, estimates, spent, [each.p for each in estimates])
 
     @staticmethod

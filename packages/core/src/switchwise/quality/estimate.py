@@ -36,7 +36,7 @@ class Estimate(NamedTuple):
     n: float = 0.0
     dollars: float | None = None
     seconds: float | None = None
-    source: str = "nothing is known"
+    source: str = "no evidence"
     base: float | None = None
 
 

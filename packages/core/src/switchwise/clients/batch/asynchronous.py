@@ -30,7 +30,7 @@ _PART = 100
 
 
 class AsyncBatches:
-    """`Batches`, without holding up the event loop: one thread of its own writes the file and speaks to the providers, in the order of the calls.
+    """`Batches` without blocking the event loop: one separate thread writes the file and calls the providers, in the order of the calls.
 
     A call that is cancelled while it waits is carried out all the same: what was begun is in the file. Any number of tasks may share one object.
 

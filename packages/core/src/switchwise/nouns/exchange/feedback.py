@@ -1,4 +1,4 @@
-"""How a decision turned out, and who says so: the one form in which outcomes reach a router (`Router.feedback`)."""
+"""Outcomes of decisions and their sources, as passed to a router (`Router.feedback`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 WEIGHTS: Mapping[str, float] = {
     "task": 1.0,  # the end of a task: its tests pass, its change was accepted
     "gate": 1.0,  # a check of a whole run: how the run ended
-    "sent_back": 1.0,  # a check of a whole run rejected it, and the run goes on: whoever said that it was done was wrong
+    "sent_back": 1.0,  # a check of a whole run rejected it, and the run continues: its end was claimed wrongly
     "evaluation": 1.0,  # a graded run of an evaluation
     "feedback": 1.0,  # a user or an application said so
     "langsmith": 1.0,  # feedback that was given there
@@ -28,7 +28,7 @@ class Feedback(NamedTuple):
     Parameters:
         decision: the id of the decision that turned out so.
         reward: from 0 (bad) to 1 (good).
-        kind: who says so, one of `WEIGHTS`.
+        kind: source of the outcome, one of `WEIGHTS`.
     """
 
     decision: str
