@@ -133,15 +133,16 @@ class TestShadow:
         assert report.would_pay < report.paid
         assert "50% to the same target" in str(report)
 
-    def test_it_learns_from_the_live_calls(self):
+    def test_it_learns_from_the_live_calls_and_their_outcomes(self):
         from switchwise.quality import LabelTable
 
         table = LabelTable()
         shadow = Shadow(Router(POOL, Worth(table, 1.0), rng=random.Random(2)))
         router = Router(POOL, observers=[shadow], rng=random.Random(1))
         (decision,) = serve(router, "s", steps=1)
-        shadow.candidate.feedback(decision, 1.0, "task")
-        assert table.dump()["cells"]
+        router.feedback(decision, 1.0, "task")
+        (cells,) = [cells for label, cells in table.dump()["cells"] if len(label) == 1]
+        assert cells["strong"][:2] == [1.0, 1.0]
 
     def test_a_candidate_that_has_nobody_is_silent(self):
         nobody = Router(POOL, _nobody)

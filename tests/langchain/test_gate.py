@@ -29,6 +29,7 @@ from langchain_switchwise import (
 )
 from switchwise import Pool, Price, Router, Target
 from switchwise.gate import MARK, Gate
+from switchwise.observe import Event, EventKind, Observer
 from switchwise.observe.journal import InMemory
 from switchwise.policies import Rules
 from switchwise.verifiers.command import Command
@@ -86,6 +87,11 @@ def cheating(request: Request) -> Answer:
 
 
 Make = Callable[..., ChatSwitchwise]
+
+
+class Events(Observer):
+    def __init__(self, events: list[Event]) -> None:
+        self.event = events.append  # type: ignore[method-assign]
 
 
 @pytest.fixture
@@ -228,7 +234,8 @@ def test_as_a_node_of_a_graph_of_ones_own(repository: Path, llm: Make) -> None:
         switchwise_gate: dict[str, Any] | None
 
     with LoopbackProvider(answer=honest) as provider:
-        model = llm(provider)
+        said: list[Event] = []
+        model = llm(provider, observers=[Events(said)])
         bound = model.bind_tools(tools(repository))
 
         def agent(state: State) -> dict[str, Any]:
@@ -237,7 +244,7 @@ def test_as_a_node_of_a_graph_of_ones_own(repository: Path, llm: Make) -> None:
         graph = StateGraph(State)
         graph.add_node("agent", agent)
         graph.add_node("tools", ToolNode(tools(repository)))
-        graph.add_node("gate", gate_node(suite(repository)), destinations=("agent", "__end__"))
+        graph.add_node("gate", gate_node(suite(repository), llm=model), destinations=("agent", "__end__"))
         graph.add_edge(START, "agent")
         graph.add_conditional_edges(
             "agent", lambda state: "tools" if state["messages"][-1].tool_calls else "gate", ["tools", "gate"]
@@ -245,4 +252,6 @@ def test_as_a_node_of_a_graph_of_ones_own(repository: Path, llm: Make) -> None:
         graph.add_edge("tools", "agent")
         messages = run(graph.compile())
     assert targets(messages) == ["fast", "strong", "strong"]
+    kinds = [(event.details["kind"], event.details["reward"]) for event in said if event.kind is EventKind.FEEDBACK]
+    assert kinds == [("sent_back", 0.0), ("gate", 1.0)], "the router learns from the verdicts"
     assert (repository / "code.py").read_text() == MENDED

@@ -150,6 +150,7 @@ def gate_node(
     onward: str = "__end__",
     root: Root = "",
     messages: str = "messages",
+    llm: ChatSwitchwise | None = None,
 ) -> Callable[..., Command[Any]]:
     """Return a node that checks finished work and goes on to `onward`, or `back` with the findings.
 
@@ -162,11 +163,16 @@ def gate_node(
         onward: node after accepted work, or the end.
         root: folder of the work: a path, or a function of the state.
         messages: state key of the conversation.
+        llm: the model of the graph; its router learns from the verdicts. None: nobody does.
 
     Raises:
-        ConfigurationError: the check cannot be called.
+        ConfigurationError: the check cannot be called, or `llm` is not a `ChatSwitchwise`.
     """
     judge = gate if isinstance(gate, Gate) else Gate(gate)
+    if isinstance(llm, ChatSwitchwise):
+        llm.router.join(judge)
+    elif llm is not None:
+        raise ConfigurationError(f"gate_node(llm={llm!r:.80}): give the ChatSwitchwise of the graph, or leave it out")
 
     def checks(state: Any) -> Command[Any]:
         work = handed_in(state[messages], _session(), root(state) if callable(root) else root)

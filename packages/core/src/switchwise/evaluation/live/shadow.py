@@ -18,7 +18,7 @@ from typing import Literal
 
 from switchwise.nouns.call import Attempt
 from switchwise.nouns.errors import NoTarget
-from switchwise.observe.observer import Observer
+from switchwise.observe.observer import Event, EventKind, Observer
 from switchwise.router import Router
 from switchwise.state.forking import lock
 
@@ -64,7 +64,7 @@ class ShadowReport:
 class Shadow(Observer):
     """Observer that lets a candidate decide each call of the live router.
 
-    The candidate learns from the live attempts, so that it has learned values when it takes over; its own choices are never called.
+    The candidate learns from the live attempts and their outcomes, so that it has learned values when it takes over; its own choices are never called.
 
     Parameters:
         candidate: a router over the same pool, or one with other targets.
@@ -104,6 +104,11 @@ class Shadow(Observer):
                 self._paid += attempt.cost
                 cold = other.price.at(attempt.started).estimate(usage.input_tokens, usage.output_tokens)
                 self._would += attempt.cost if same else cold
+
+    def event(self, event: Event) -> None:
+        """Pass outcomes of the live router's decisions on to the candidate."""
+        if event.kind is EventKind.FEEDBACK:
+            self.candidate.feedback(event.decision, event.details["reward"], event.details["kind"])
 
     def report(self) -> ShadowReport:
         """Return the report so far."""
