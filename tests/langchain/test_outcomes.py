@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 from langchain.agents import create_agent
+from langchain.agents.middleware import HumanInTheLoopMiddleware
 from langchain_core.messages import AIMessage
 from langchain_core.tools import tool
 from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
@@ -143,7 +144,10 @@ def test_what_a_person_decides_at_an_interrupt_is_an_outcome(
 ) -> None:
     table = Table()
     llm, said = routed(provider, table)
-    review = SwitchwiseReview(llm, {"write": True}, interrupt_mode=way)
+    if way == "per_call" and "wrap_tool_call" not in vars(HumanInTheLoopMiddleware):
+        pytest.skip("this version of LangChain asks after the model alone")
+    options: dict[str, Any] = {"interrupt_mode": way} if way == "per_call" else {}
+    review = SwitchwiseReview(llm, {"write": True}, **options)
     agent = create_agent(llm, [write], middleware=[SwitchwiseMiddleware(), review], checkpointer=InMemorySaver())
     config: Any = {"configurable": {"thread_id": "1"}}
     paused = agent.invoke({"messages": [("user", TASK)]}, config)

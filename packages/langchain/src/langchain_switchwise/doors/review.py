@@ -21,6 +21,7 @@ from switchwise.observe.decision_record import decision_of
 
 APPROVED, EDITED, REJECTED = 1.0, 0.5, 0.0
 Result = ToolMessage | Command[Any]
+_WRAPS_TOOLS = "wrap_tool_call" in vars(HumanInTheLoopMiddleware)  # older versions of LangChain ask after the model alone
 
 
 class SwitchwiseReview(HumanInTheLoopMiddleware):
@@ -57,6 +58,8 @@ class SwitchwiseReview(HumanInTheLoopMiddleware):
 
     def wrap_tool_call(self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Result]) -> Result:
         """Where it asks call by call: as `after_model`."""
+        if not _WRAPS_TOOLS:
+            return handler(request)
         ran: list[ToolCallRequest] = []
 
         def run(given: ToolCallRequest) -> Result:
@@ -71,6 +74,8 @@ class SwitchwiseReview(HumanInTheLoopMiddleware):
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[Result]]
     ) -> Result:
         """As `wrap_tool_call`, asynchronously."""
+        if not _WRAPS_TOOLS:
+            return await handler(request)
         ran: list[ToolCallRequest] = []
 
         async def run(given: ToolCallRequest) -> Result:
