@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from switchwise import Policy
+from switchwise import Policy, Pool, Router, Scope, Target, View
+from switchwise.engine.drive import drive
 from switchwise.engine.policy import Checks, UsesStore
-from switchwise.policies import Budget, RateLimits, Stick
+from switchwise.nouns.exchange.reply import Reply
+from switchwise.policies import Budget, Canary, RateLimits, Rules, Stick
 from switchwise.state import Namespace, Store
 from switchwise.state.shared import SharedStore
 from switchwise.testing import conformance, material
@@ -76,3 +78,34 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
     store = SharedStore(tmp_path / "state.db", boxes=None, heartbeat=0.1)
     conformance.has_bounded_memory(lambda: keep(Stick(), Namespace(store, "bounded")), material.pool())
     store.close()
+
+
+def test_a_canary_is_one_test_over_all_processes(tmp_path: Path) -> None:
+    stores: list[SharedStore] = []
+
+    def worker() -> Router:
+        new = Rules().prefer("cheap", when=lambda view: True)
+        pool = Pool([Target("dear"), Target("cheap")])
+        store = SharedStore(tmp_path / "state.db", heartbeat=0.02, boxes=None)
+        stores.append(store)
+        return Router(pool, Canary(new, 0.5), store=store)
+
+    def called(router: Router, number: int) -> tuple[str, str]:
+        run = router.start(View(Scope(f"s{number}")))
+        for _ in drive(run, lambda call: iter([Reply("done")])):
+            pass
+        return run.outcome.decision, run.outcome.target.name
+
+    deciding, reporting = worker(), worker()
+    made = [called(deciding, number) for number in range(60)]
+    for store in stores:
+        store.flush()
+    for decision, target in made:
+        for _ in range(2):
+            reporting.feedback(decision, 0.0 if target == "cheap" else 1.0)
+    for store in reversed(stores):
+        store.flush()
+    new = [number for number, (_, target) in enumerate(made) if target == "cheap"]
+    assert {called(deciding, number)[1] for number in new} == {"dear"}, "it is stopped where it was decided"
+    for store in stores:
+        store.close()

@@ -13,18 +13,31 @@ from collections.abc import Generator, Mapping
 from hashlib import blake2b
 from typing import Any
 
-from switchwise.engine.policy import Checks, Learns, Opinion, Policy, Remembers, Rewarded, name_of, refuse_what_is_no_policy
+from switchwise.engine.policy import (
+    Checks,
+    Learns,
+    Opinion,
+    Policy,
+    Remembers,
+    Rewarded,
+    UsesStore,
+    name_of,
+    refuse_what_is_no_policy,
+)
 from switchwise.nouns.call import Attempt
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.feedback import FINAL
+from switchwise.nouns.scope import Key
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Pool
 from switchwise.nouns.validation import number
 from switchwise.nouns.view import View
 from switchwise.quality.sequential import NotWorse
-from switchwise.state.in_process import Memory
+from switchwise.state.in_process import InProcess
+from switchwise.state.store import Namespace, Store, Table
 
 WAITING = 10_000
+_TEST: Key = ("", "test")
 
 
 class Canary:
@@ -39,6 +52,8 @@ class Canary:
         margin: tolerated loss of mean outcome.
         level: chance of stopping a policy that is good enough.
         salt: two canaries draw independently if their salts differ.
+        store: where the sides of decisions and the test are kept; None: in this process, or in the store of the router. In a shared store
+            the outcomes of all processes are one test, and an outcome may be reported in another process than the decision.
 
     Raises:
         ConfigurationError: a parameter is out of range, or `policy` is not a policy or is one that requires.
@@ -53,7 +68,16 @@ class Canary:
 
     name = "Canary"
 
-    def __init__(self, policy: Policy, share: float, *, margin: float = 0.02, level: float = 0.05, salt: str = "") -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        share: float,
+        *,
+        margin: float = 0.02,
+        level: float = 0.05,
+        salt: str = "",
+        store: Store | None = None,
+    ) -> None:
         refuse_what_is_no_policy(policy)
         number("Canary", "share", share, most=1)
         if getattr(policy, "requires", False):
@@ -61,9 +85,34 @@ class Canary:
                 f"Canary({name_of(policy)}): it rules targets out, which cannot be tried on a share; give a policy that prefers"
             )
         self.policy, self.share, self.salt = policy, share, salt
-        self.test = NotWorse(margin, level)
-        self._sides: Memory[str, str] = Memory(WAITING)
-        self._counted: Memory[str, bool] = Memory(WAITING)
+        self._rule = (margin, level)
+        self._known: tuple[Any, NotWorse] = (None, NotWorse(margin, level))
+        self._store = store
+        self._keep_in(store or InProcess())
+
+    def _keep_in(self, store: Store) -> None:
+        part = f"{self.name}:{self.salt}" if self.salt else self.name
+        self.table: Table = store.table(f"{part}:sides", WAITING)
+        self._tests: Table = store.table(f"{part}:test", 1)
+
+    def use_store(self, store: Store) -> None:
+        """Keep the sides and the test in `store`, unless it was given one, and what the new policy remembers in a part of it."""
+        if self._store is None:
+            self._store = store
+            self._keep_in(store)
+        if isinstance(self.policy, UsesStore):
+            self.policy.use_store(Namespace(store, f"canary:{self.salt}"))
+
+    @property
+    def test(self) -> NotWorse:
+        """The test of both sides, as far as outcomes are known."""
+        value, (known, test) = self._tests.get(_TEST), self._known
+        if value is not known:
+            test = NotWorse(*self._rule)
+            if value is not None:
+                test.load(value)
+            self._known = (value, test)
+        return test
 
     def chosen(self, view: View) -> bool:
         """Return whether the session of a request is in the canary, stopped or not."""
@@ -98,34 +147,50 @@ class Canary:
             self.policy.learn(attempt)
         view = attempt.call.view
         if attempt.call.ask is None and attempt.reply is not None and not (self.chosen(view) and self.test.rejected):
-            self._sides.put(view.decision, "new" if self.chosen(view) else "old")
+            side = {"side": "new" if self.chosen(view) else "old", "counted": False}
+            self.table.update(("", view.decision), lambda known: known or side)
 
     def feedback(self, decision: str, reward: float, kind: str = "feedback") -> None:
         """Count an outcome for its side, once per decision."""
         if isinstance(self.policy, Rewarded):
             self.policy.feedback(decision, reward, kind)
-        side = self._sides.get(decision)
-        if side is not None and kind in FINAL and self._counted.get(decision) is None:
-            self._counted.put(decision, True)
-            self.test.observe(side, reward)
+        found = self.table.get(("", decision))
+        if found is None or found["counted"] or kind not in FINAL:
+            return
+        side, rule = found["side"], self._rule
+        self.table.update(("", decision), lambda known: {**(known or found), "counted": True})
+
+        def observed(value: Mapping[str, Any] | None) -> Mapping[str, Any]:
+            test = NotWorse(*rule)
+            if value is not None:
+                test.load(value)
+            test.observe(side, reward)
+            return test.dump()
+
+        self._tests.update(_TEST, observed)
 
     def dump(self) -> Mapping[str, Any]:
         """The state of the test, the decisions without an outcome, and the state of the new policy, as JSON data."""
         inner: Mapping[str, Any] = self.policy.dump() if isinstance(self.policy, Remembers) else {}
+        known = [(key[1], each) for key, each in self.table.items()]
         return {
             "test": self.test.dump(),
-            "sides": [list(each) for each in self._sides.items()],
-            "told": [list(each) for each in self._counted.items()],
+            "sides": [[decision, each["side"]] for decision, each in known],
+            "told": [[decision, True] for decision, each in known if each["counted"]],
             "policy": inner,
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Restore a result of `dump`."""
-        self.test.load(state["test"])
-        self._sides.restore((str(decision), str(side)) for decision, side in state["sides"])
-        self._counted.restore((str(decision), bool(summary)) for decision, summary in state["told"])
+        test = NotWorse(*self._rule)
+        test.load(state["test"])
+        counted = {str(decision) for decision, _ in state["told"]}
+        sides = [(str(decision), str(side)) for decision, side in state["sides"]]
         if isinstance(self.policy, Remembers):
             self.policy.load(state["policy"])
+        self._tests.put(_TEST, test.dump())
+        for decision, side in sides:
+            self.table.put(("", decision), {"side": side, "counted": decision in counted})
 
     @staticmethod
     def _examples() -> list[Canary]:
