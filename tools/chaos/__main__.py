@@ -41,6 +41,8 @@ from world import Models, Step, World
 from switchwise import Interrupted, View
 from switchwise_loopback import Fault
 
+QUESTIONS = 40
+"""Conversations: what is remembered of each fills up in the first half, and what grows after that is a leak."""
 DOLLARS = 0.01
 """Of the budget, for each step."""
 AGAIN = 0.3
@@ -94,7 +96,7 @@ def _run(world: World, steps: int, seed: int, seconds: float) -> int:
         if time.monotonic() > end:
             break
         door = rng.choice(DOORS)
-        step = Step(number, rng.random() < 0.5, live=rng.random() < 0.5)
+        step = Step(number % QUESTIONS, rng.random() < 0.5, live=rng.random() < 0.5)
         if world.everything is not None and asked and rng.random() < AGAIN:
             door, earlier = rng.choice(asked[-20:])
             step = Step(earlier.number, earlier.tool, live=earlier.live)

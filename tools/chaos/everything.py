@@ -50,7 +50,7 @@ class Everything:
             LeastBusy(),
             LowestLatency(),
         ]
-        return policies, {"store": self.store, "cache": ResponseCache(ttl=1e9)}
+        return policies, {"store": self.store, "cache": ResponseCache(ttl=3e6)}
 
     def close(self) -> None:
         """Return what is leased, and end the server."""

@@ -41,7 +41,7 @@ class Step:
     """One step: what is asked, and what an answer must hold exactly once.
 
     Parameters:
-        number: of the step.
+        number: of its question.
         tool: the answer is a tool call.
         live: its answer is shown as it comes, and not judged before.
         shown: something of an answer was shown.
