@@ -18,12 +18,14 @@ from switchwise import (
     Price,
     Router,
     Scope,
+    Shortlist,
     Target,
     TargetError,
     View,
 )
 from switchwise.catalog import Catalog, Unpriced
 from switchwise.clients import AnthropicClient, Clients, OpenAIClient
+from switchwise.engine.recovery import Recovery
 from switchwise.nouns.exchange.tried import Tried
 from switchwise.policies import Budget, ByAgent, Fits, Healthy, Rules
 from switchwise.policies.cheapest import _stay
@@ -48,7 +50,7 @@ def test_e2_a_cold_write_is_blamed_only_where_it_is_the_reason() -> None:
 
 def test_e3_what_was_tried_stands_with_its_failure() -> None:
     tried = Tried(POOL["sol"], error=TargetError(FailureKind.OVERLOADED))
-    notes = Router(POOL)._context.policies[0][1](View(attempts=(tried,)), Router(POOL).decide(View())).notes
+    notes = Recovery()(View(attempts=(tried,)), Shortlist(POOL)).notes
     assert "sol (overloaded)" in str(notes[-1].because) or "sol failed with overloaded" in str(notes[-1].because)
 
 
