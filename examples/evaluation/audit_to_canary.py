@@ -15,7 +15,7 @@ from langchain_core.messages import HumanMessage
 
 from langchain_switchwise import ChatSwitchwise
 from langchain_switchwise.demo import routing, tickets
-from langchain_switchwise.demo.__main__ import local, mend, serve
+from langchain_switchwise.demo.__main__ import fix_tickets, local, serve
 from switchwise import Needs, Pool, Price, Reply, Router, Scope, Target, Usage, View, hold
 from switchwise.evaluation.live import Shadow, audit
 from switchwise.gate import Gate
@@ -36,7 +36,7 @@ def demo() -> None:
     """The demo's agents: what they cost, what another chain would do, and a canary whose outcomes come from the gate."""
     journal = InMemory()
     shadow = Shadow(Router(routing.pool(), hold(Anchor(routing.EVIDENCE, within=0.02), per="session"), rng=random.Random(1)))
-    mend(ALL, [journal, shadow])
+    fix_tickets(ALL, [journal, shadow])
     serve(ALL, [journal, shadow])
     print(f"DEMO: {len(journal)} calls of a coding agent and of an airline's desk\n\naudit\n{audit(journal, within=0.05)}")
     print(f"\nshadow: the anchor within 2 points of the best, instead of the demo's chain\n{shadow.report()}")
