@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import time
 import warnings
@@ -122,6 +123,10 @@ def main() -> None:
     warnings.simplefilter("ignore")
     os.environ.update(LANGCHAIN_TRACING_V2="false", LITELLM_LOCAL_MODEL_COST_MAP="True")
     each, loop = ways(), asyncio.new_event_loop()
+    for way in each:
+        way[2]()  # what a first call imports and builds
+    gc.collect()
+    gc.freeze()  # what one library has imported does not burden the collections of the others
 
     def by_threads(way: Way) -> tuple[float, float]:
         return threads(way[2], asked.calls, asked.at_once)
