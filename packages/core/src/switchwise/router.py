@@ -50,7 +50,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from switchwise.catalog import Catalog
-    from switchwise.config.configuration import Configuration, Endpoint, Recipe
+    from switchwise.config.configuration import Configuration, Recipe
+    from switchwise.config.references import Endpoint
     from switchwise.config.reloading import Source
     from switchwise.engine.circuit import CircuitState
     from switchwise.observe.explain import Explanation

@@ -36,10 +36,10 @@ def headers_of(answer: Any) -> Mapping[str, str] | None:
 
 
 def parsed(http: Any) -> dict[str, Any]:
-    """The JSON of a whole answer.
+    """Return the JSON object of a whole answer.
 
     Raises:
-        TargetError: it is none.
+        TargetError: the answer is not a JSON object.
     """
     try:
         raw = json.loads(http.content)
@@ -51,12 +51,12 @@ def parsed(http: Any) -> dict[str, Any]:
 
 
 def plain(answer: Any) -> dict[str, Any]:
-    """An object of the SDK as JSON.
+    """Return an object of the SDK as JSON.
 
     Raises:
-        TargetError: it is none.
+        TargetError: it is not an object of the SDK.
     """
-    if not hasattr(answer, "to_dict"):  # an SDK hands through what is no JSON: a proxy's page
+    if not hasattr(answer, "to_dict"):  # an SDK returns what is not JSON as it is: a proxy's page
         raise TargetError(FailureKind.SERVER_ERROR, f"no answer of the API: {quoted(str(answer))}", billable=True)
     plain: dict[str, Any] = answer.to_dict(mode="python", warnings=False)
     return plain

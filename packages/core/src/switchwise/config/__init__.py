@@ -9,10 +9,11 @@
 | add policies of another distribution            | `switchwise.config.registry`              |
 """
 
-from switchwise.config.configuration import Configuration, Endpoint, Recipe, find, load
+from switchwise.config.configuration import Configuration, Recipe, find, load
 from switchwise.config.findings import Finding, findings
 from switchwise.config.json_schema import json_schema
 from switchwise.config.problems import BadConfiguration, Problem
+from switchwise.config.references import Endpoint
 
 __all__ = [
     "BadConfiguration",

@@ -14,7 +14,7 @@ from switchwise.config.document import Document, Refused, find, read
 from switchwise.config.lines import Place
 from switchwise.config.node import Node, shown
 from switchwise.config.problems import BadConfiguration, Problem, near
-from switchwise.config.references import Reference, for_each_key, reference, resolved, settled
+from switchwise.config.references import Endpoint, Reference, for_each_key, reference, settled
 from switchwise.config.values import SharedState, aim_of, convert, journal_in, made, on_broken_in, shared_state
 from switchwise.engine.policy import Caches, Checks, Policy, Verifier
 from switchwise.nouns.errors import ConfigurationError
@@ -44,44 +44,6 @@ OF_TARGET = (
 )
 OF_ROUTER = ("pool", "policies", "verify", "cache", "journal", "observers", "labels", "store", "on_broken")
 _LEVELS, _MEMORY = ("session", "agent", "task"), "hold"
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """A target, and how to call it.
-
-    Parameters:
-        target: with price and capabilities.
-        api: `chat`, `responses` or `messages`; empty: the usual one of its provider.
-        key: reference to the key; None: the default of the provider's SDK.
-        base_url: empty: the provider's own.
-        timeout: seconds per request; None: the SDK's.
-        settings: constructor arguments of the client or of the framework's model, references included.
-    """
-
-    target: Target
-    api: str = ""
-    key: Reference | None = None
-    base_url: str | Reference = ""
-    timeout: float | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-    def options(self) -> dict[str, Any]:
-        """Constructor arguments of an SDK's client or of a framework's model, keys included.
-
-        Raises:
-            ConfigurationError: a reference cannot be resolved.
-        """
-        try:
-            found = {
-                "api_key": resolved(self.key),
-                "base_url": resolved(self.base_url) or None,
-                "timeout": self.timeout,
-                **resolved(dict(self.settings)),
-            }
-        except ConfigurationError as error:
-            raise ConfigurationError(f"target {self.target.name!r}: {error}") from None
-        return {name: value for name, value in found.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from typing import Any
 from switchwise.catalog.hosts import HOSTS
 from switchwise.catalog.prices import PROVIDERS
 from switchwise.config.conditions import Condition
-from switchwise.config.configuration import Configuration, Endpoint, Part, Recipe
+from switchwise.config.configuration import Configuration, Part, Recipe
 from switchwise.config.lines import Place
-from switchwise.config.references import Reference
+from switchwise.config.references import Endpoint, Reference
 from switchwise.engine.policy import Learns, Reserves, name_of
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.scope import Scope

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from switchwise.config.document import Document, Refused
@@ -28,6 +29,10 @@ class Node:
     def wrong(self, message: str, remedy: str) -> Refused:
         """Record a problem of this field; raise the result."""
         return self.document.wrong(self.path, message, remedy)
+
+    def beside(self, path: str) -> Path:
+        """Return the absolute path that `path`, relative to the file with this field, means."""
+        return Path(self.document.place(self.path)[0]).absolute().parent / path
 
     def table(self, known: Collection[str] | None = None, what: str = "a table") -> dict[str, Node]:
         """Its fields.

@@ -1,17 +1,19 @@
-"""References to keys and addresses: `env:NAME` for an environment variable, `file:PATH` for the content of a file."""
+"""How a target is called, with references in place of keys and addresses: `env:NAME` for an environment variable, `file:PATH` for the content
+of a file.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any
 
 from switchwise.config.node import Node
 from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.target import Target
 
-E = TypeVar("E")
 SECRET_NAMES = ("key", "secret", "token", "password", "authorization")
 
 
@@ -56,32 +58,8 @@ def reference(node: Node) -> Reference:
     if kind not in ("env", "file") or not colon or not name or any(char.isspace() for char in name):
         raise node.wrong("keys are not written into this file", 'refer to it: "env:NAME_OF_THE_VARIABLE" or "file:PATH"')
     if kind == "file":
-        name = str(Path(node.document.place(node.path)[0]).absolute().parent / name)
+        name = str(node.beside(name))
     return Reference(kind, name)
-
-
-def for_each_key(endpoint: E, fields: Mapping[str, Node]) -> dict[str, E]:
-    """An endpoint with its key, by its name, and one for each further key.
-
-    Parameters:
-        endpoint: a dataclass with `target` and `key`.
-        fields: of its table; `key` or `keys` are read.
-
-    Raises:
-        Refused: one of them is no reference, both are there, or `keys` is empty.
-    """
-    made, name = cast("Any", endpoint), cast("Any", endpoint).target.name
-    if "keys" not in fields:
-        return {name: replace(made, key=reference(fields["key"]) if "key" in fields else None)}
-    keys = [reference(item) for item in fields["keys"].items()]
-    if not keys or "key" in fields:
-        problem = "key = ... names one, too" if keys else "it names no key"
-        raise fields["keys"].wrong(problem, 'write keys = ["env:FIRST", "env:SECOND"] alone')
-    found = {name: replace(made, key=keys[0])}
-    for number, key in enumerate(keys[1:], 2):
-        target = replace(made.target, name=f"{name}#{number}", key_of=name)
-        found[target.name] = replace(made, target=target, key=key)
-    return found
 
 
 def settled(node: Node) -> Any:
@@ -91,7 +69,7 @@ def settled(node: Node) -> Any:
         Refused: a key is given literally.
     """
     if isinstance(node.value, dict):
-        return {name: settled(field) for name, field in node.table().items()}
+        return {name: settled(each) for name, each in node.table().items()}
     if isinstance(node.value, list):
         return [settled(item) for item in node.items()]
     last = str(node.path[-1]).lower().replace("-", "_")
@@ -112,3 +90,65 @@ def resolved(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: resolved(part) for name, part in value.items()}
     return [resolved(part) for part in value] if isinstance(value, list) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A target, and how to call it.
+
+    Parameters:
+        target: with price and capabilities.
+        api: `chat`, `responses` or `messages`; empty: the usual one of its provider.
+        key: reference to the key; None: the default of the provider's SDK.
+        base_url: empty: the provider's own.
+        timeout: seconds per request; None: the SDK's.
+        settings: constructor arguments of the client or of the framework's model, references included.
+    """
+
+    target: Target
+    api: str = ""
+    key: Reference | None = None
+    base_url: str | Reference = ""
+    timeout: float | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def options(self) -> dict[str, Any]:
+        """Constructor arguments of an SDK's client or of a framework's model, keys included.
+
+        Raises:
+            ConfigurationError: a reference cannot be resolved.
+        """
+        try:
+            found = {
+                "api_key": resolved(self.key),
+                "base_url": resolved(self.base_url) or None,
+                "timeout": self.timeout,
+                **resolved(dict(self.settings)),
+            }
+        except ConfigurationError as error:
+            raise ConfigurationError(f"target {self.target.name!r}: {error}") from None
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def for_each_key(endpoint: Endpoint, fields: Mapping[str, Node]) -> dict[str, Endpoint]:
+    """An endpoint with its key, by its name, and one for each further key.
+
+    Parameters:
+        endpoint: without a key.
+        fields: of its table; `key` or `keys` are read.
+
+    Raises:
+        Refused: one of them is not a reference, both are there, or `keys` is empty.
+    """
+    name = endpoint.target.name
+    if "keys" not in fields:
+        return {name: replace(endpoint, key=reference(fields["key"]) if "key" in fields else None)}
+    keys = [reference(item) for item in fields["keys"].items()]
+    if not keys or "key" in fields:
+        problem = "key = ... names one, too" if keys else "it names no key"
+        raise fields["keys"].wrong(problem, 'write keys = ["env:FIRST", "env:SECOND"] alone')
+    found = {name: replace(endpoint, key=keys[0])}
+    for number, key in enumerate(keys[1:], 2):
+        target = replace(endpoint.target, name=f"{name}#{number}", key_of=name)
+        found[target.name] = replace(endpoint, target=target, key=key)
+    return found

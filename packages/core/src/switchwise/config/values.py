@@ -259,11 +259,7 @@ def _refers(value: Any) -> bool:
 
 def _path(node: Node) -> Path:
     """A path, relative to the file that names it."""
-    return _beside(node, node.text())
-
-
-def _beside(node: Node, path: str) -> Path:
-    return Path(node.document.place(node.path)[0]).absolute().parent / path
+    return node.beside(node.text())
 
 
 def _is_number(value: Any) -> bool:
@@ -348,7 +344,7 @@ def shared_state(node: Node) -> SharedState:
     if found.address.startswith(("env:", "file:")):
         return replace(found, address=str(reference(at)))
     if "://" not in found.address:
-        return replace(found, address=str(_beside(at, found.address)))
-    if "://" in found.address and urlsplit(found.address).password:
+        return replace(found, address=str(at.beside(found.address)))
+    if urlsplit(found.address).password:
         raise at.wrong("there is a password in this address", 'keep it elsewhere and refer to it: "env:NAME_OF_THE_VARIABLE"')
     return found

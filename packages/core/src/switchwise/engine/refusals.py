@@ -30,9 +30,8 @@ def refuse_what_is_no_view(view: object) -> None:
         whole("View", "tokens", view.tokens, least=0)
     if not type(scope.session) is type(scope.agent) is type(scope.task) is type(scope.tenant) is str:
         for name in ("session", "agent", "task", "tenant"):
-            if isinstance(word := getattr(scope, name), str):
-                continue
-            raise ConfigurationError(f"Scope({name}={word!r:.80}): give a text; of a number, str(...)")
+            if not isinstance(word := getattr(scope, name), str):
+                raise ConfigurationError(f"Scope({name}={word!r:.80}): give a text; of a number, str(...)")
     if scope.deadline is not None and not isinstance(scope.deadline, int | float):
         raise ConfigurationError(
             f"Scope(deadline={scope.deadline!r:.80}): give seconds on the router's clock, such as time.time() + 30"

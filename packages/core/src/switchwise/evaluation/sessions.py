@@ -281,7 +281,7 @@ def _thread(calls: list[_Row]) -> Thread:
 
 
 def _signals(row: _Row, *, first: bool) -> Signals:
-    """What stands in a recording of the call itself. A hard one after a tool's result is told as planning: see `EASY`."""
+    """Return the signals of a recorded call. A hard one after a tool's result counts as planning: see `EASY`."""
     if first or row.trigger != "tool":
         return Signals(step=StepKind.USER_TURN, first=first, because="recorded")
     step = StepKind.FAILURE if row.errors and not row.easy else StepKind.TOOL_RESULT

@@ -155,10 +155,18 @@ class Canary:
         if isinstance(self.policy, Rewarded):
             self.policy.feedback(decision, reward, kind)
         found = self.table.get(("", decision))
-        if found is None or found["counted"] or kind not in FINAL:
+        if found is None or kind not in FINAL:
             return
-        side, rule = found["side"], self._rule
-        self.table.update(("", decision), lambda known: {**(known or found), "counted": True})
+        side, rule, first = found["side"], self._rule, False
+
+        def counted(known: Mapping[str, Any] | None) -> Mapping[str, Any]:
+            nonlocal first
+            first = not (known or found)["counted"]
+            return {"side": side, "counted": True}
+
+        self.table.update(("", decision), counted)
+        if not first:
+            return
 
         def observed(value: Mapping[str, Any] | None) -> Mapping[str, Any]:
             test = NotWorse(*rule)

@@ -90,21 +90,24 @@ class Dispatch:
 
     def call(self, door: Door, request: Request) -> Any:
         """Return the whole answer, in the door's form."""
-        run = (performer := self.performer(door, request)).begin(self.router)
+        performer = self.performer(door, request)
+        run = performer.begin(self.router)
         with root_run(performer, run) as config:
             shown = list(drive(run, performer.perform, context=config))
         return door.finish(run.outcome, shown[-1] if shown else None)
 
     async def acall(self, door: Door, request: Request) -> Any:
         """As `call`, asynchronously."""
-        run = (performer := self.performer(door, request)).begin(self.router)
+        performer = self.performer(door, request)
+        run = performer.begin(self.router)
         async with aroot_run(performer, run) as config:
             shown = [item async for item in adrive(run, performer.aperform, context=config)]
         return door.finish(run.outcome, shown[-1] if shown else None)
 
     def stream(self, door: Door, request: Request) -> Generator[Any, None, None]:
         """Yield the answer; its last item waits until the decision record is known."""
-        run = (performer := self.performer(door, request)).begin(self.router)
+        performer = self.performer(door, request)
+        run = performer.begin(self.router)
         closing_item = Closing(door)
         with (
             root_run(performer, run) as config,
@@ -116,7 +119,8 @@ class Dispatch:
 
     async def astream(self, door: Door, request: Request) -> AsyncGenerator[Any, None]:
         """As `stream`, asynchronously."""
-        run = (performer := self.performer(door, request)).begin(self.router)
+        performer = self.performer(door, request)
+        run = performer.begin(self.router)
         closing_item = Closing(door)
         async with (
             aroot_run(performer, run) as config,
