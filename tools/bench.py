@@ -57,13 +57,18 @@ class Bench:
         self.learning: list[float] = []
 
     def block(self, session: str, steps: int = 40) -> None:
-        """A thread seen before; then each step has one new message. Times in microseconds."""
-        turns = conversation(self.size + steps)
+        """A thread seen before; then each step is one model call of an agent. Times in microseconds.
+
+        A model is called when the last message is a tool result or a user's: the assistant's tool call and its result arrive together.
+        """
+        turns = conversation(self.size + 2 * steps)
         messages = turns[: self.size]
         caller = Caller(session)
         self.builder.view(messages, caller, tools=TOOLS)
         for turn in turns[self.size :]:
             messages.append(turn)
+            if turn.role == "assistant":
+                continue
             begin = time.perf_counter()
             view = self.builder.view(messages, caller, tools=TOOLS)
             run = self.router.start(view)
@@ -79,7 +84,7 @@ def decisions(blocks: int = 40) -> None:
     for number in range(blocks):
         for bench in benches:
             bench.block(f"s{number}")
-    print(f"\nOne decision, default chain, {len(POOL)} targets, a thread seen before and one new message (microseconds)")
+    print(f"\nOne decision, default chain, {len(POOL)} targets, a thread seen before and one new tool result (microseconds)")
     print(f"{'messages':>10} {'median':>8} {'p95':>8} {'min':>8}   {'learning from the answer, median':>32}")
     for bench in benches:
         taken, learnt = sorted(bench.deciding), statistics.median(bench.learning)
