@@ -40,9 +40,9 @@ def folder(tmp_path):
 def test_the_signal_is_found_where_it_is_and_only_there(folder):
     found = {name: escalations(name, runs, samples=50) for name, runs in read_runs(folder).items()}
     telling, silent = found["telling"], found["silent"]
-    assert telling.by_step[10][0].value > 0.85
+    assert telling.by_step[10].auc.value > 0.85
     assert telling.profile.failures_predict
-    assert silent.by_step[10][0].low < 0.5 < silent.by_step[10][0].high + 0.1
+    assert silent.by_step[10].auc.low < 0.5 < silent.by_step[10].auc.high + 0.1
     assert not silent.profile.failures_predict
     assert silent.profile.effort_predicts
     usual = telling.rules["suspicion > 2, 2 steps"]
@@ -53,8 +53,23 @@ def test_the_signal_is_found_where_it_is_and_only_there(folder):
 def test_only_runs_that_still_go_are_compared(folder):
     (runs,) = read_runs(folder / "telling.jsonl").values()
     found = escalations("telling", runs, samples=0)
-    assert found.by_step[15][1] == sum(len(run.steps) > 15 for run in runs) < len(runs)
+    assert found.by_step[15].runs == sum(len(run.steps) > 15 for run in runs) < len(runs)
     assert 20 not in found.by_step  # only failing runs get that far
+
+
+def test_a_run_that_has_ended_keeps_its_last_value_beside_those_still_going(tmp_path):
+    # Two solved runs end early with the highest suspicion of all; of those that go on, the failing one is the suspicious one.
+    codes = {"a": [1, 1, 1, 1, 1], "b": [1, 1, 1, 1, 1], "c": [0] * 9, "d": [0, 0, 0, 1] + [0] * 5}
+    steps = [
+        {"session": name, "step": at, "resolved": name != "d", "kind": "edit", "returncode": code}
+        for name, own in codes.items()
+        for at, code in enumerate(own)
+    ]
+    (tmp_path / "runs.jsonl").write_text("\n".join(map(json.dumps, steps)))
+    (runs,) = read_runs(tmp_path).values()
+    at = escalations("few", runs, samples=0).by_step[5]
+    assert (at.runs, at.auc.value) == (2, 1.0)
+    assert at.all_runs.value == pytest.approx(1 / 3)
 
 
 def test_a_refused_command_is_malformed_and_the_last_one_hands_in(tmp_path):

@@ -1,6 +1,6 @@
 """How well trajectories predict failing runs: AUC by step, and rules of escalation, on recorded runs.
 
-At each step only the runs that are still going are compared. Rules say at which step they would have given a run to another target; what the other
+At each step the runs that are still going are compared; beside them all runs, those that have ended with their last value. Rules say at which step they would have given a run to another target; what the other
 one would have made of it is not recorded. A rule that learns from finished runs is taught by one half of the groups and judged on the other.
 """
 
@@ -35,14 +35,27 @@ class Found(NamedTuple):
     step: float | None
 
 
+class AtStep(NamedTuple):
+    """How well the suspicion after one step predicts failure.
+
+    Parameters:
+        auc: for "this run will fail", among the runs that have this step.
+        runs: how many these are.
+        all_runs: the same AUC among all runs, where one that has ended keeps its last suspicion.
+    """
+
+    auc: Interval
+    runs: int
+    all_runs: Interval
+
+
 class Escalations(NamedTuple):
     """Results for the trajectories of one set.
 
     Parameters:
         name: of the set.
         runs, failed: how many runs, and the share that fails; None: no outcome is recorded.
-        by_step: step, counted from 0 as recordings number them -> AUC of the suspicion after it for "this run will fail", and how many runs have
-            that step.
+        by_step: step, counted from 0 as recordings number them -> how well the suspicion after it predicts failure.
         effort: AUC of the effort at the end of the run, each run ranked among those of the other half.
         profile: what `Escalate` would know of the target after these runs.
         rules: what each rule does.
@@ -51,7 +64,7 @@ class Escalations(NamedTuple):
     name: str
     runs: int
     failed: float | None
-    by_step: dict[int, tuple[Interval, int]]
+    by_step: dict[int, AtStep]
     effort: Interval
     profile: Profile
     rules: dict[str, Found]
@@ -62,7 +75,10 @@ class Escalations(NamedTuple):
             "name": self.name,
             "runs": self.runs,
             "failed": self.failed,
-            "auc_by_step": {str(step): {**found.as_dict(), "runs": n} for step, (found, n) in self.by_step.items()},
+            "auc_by_step": {
+                str(step): {**found.auc.as_dict(), "runs": found.runs, "all_runs": found.all_runs.as_dict()}
+                for step, found in self.by_step.items()
+            },
             "auc_effort": self.effort.as_dict(),
             "armed": {"failures": self.profile.failures_predict, "effort": self.profile.effort_predicts},
             "measured": {"failures": self.profile.failures, "effort": self.profile.laborious},
@@ -92,7 +108,7 @@ def escalations(
     draws = [np.arange(len(runs)), *_draws([run.group for run in runs], samples, seed)]
     known = [run for run in runs if run.solved is not None]
     graded = len(known) == len(runs) and len({run.solved for run in runs}) == 2
-    by_step: dict[int, tuple[Interval, int]] = {}
+    by_step: dict[int, AtStep] = {}
     finished = [_finished(run, course) for run, course in zip(runs, courses, strict=True)]
     halves = _halves([run.group for run in runs], seed)
     taught = {half: profile([each for each, own in zip(finished, halves, strict=True) if own != half]) for half in (0, 1)}
@@ -101,7 +117,8 @@ def escalations(
         for mark in MARKS:
             going = {i: course[mark].suspicion for i, course in enumerate(courses) if len(course) > mark}
             if len({runs[i].solved for i in going}) == 2:
-                by_step[mark] = _auc(runs, going, draws), len(going)
+                last = {i: course[min(mark, len(course) - 1)].suspicion for i, course in enumerate(courses)}
+                by_step[mark] = AtStep(_auc(runs, going, draws), len(going), _auc(runs, last, draws))
     rules: dict[str, Rule] = {
         f"suspicion > {THRESHOLD:g}, {CONFIRM} steps": lambda course, _: _suspicion(course, THRESHOLD, CONFIRM),
         "suspicion > 1": lambda course, _: _suspicion(course, 1.0, 1),
@@ -138,8 +155,12 @@ def _text(found: Escalations) -> str:
     fails = "no outcomes" if found.failed is None else f"{found.failed:.0%} fail"
     lines = [f"{found.name}: {found.runs} runs, {fails}"]
     if found.by_step:
-        lines.append("  AUC of the suspicion for failure, runs still going:")
-        lines += [f"    step {step:<3} {value}   of {n} runs" for step, (value, n) in found.by_step.items()]
+        lines.append(
+            "  AUC of the suspicion for failure, of the runs still going; of all, those that have ended with their last value:"
+        )
+        lines += [
+            f"    step {step:<3} {at.auc!s:24} of {at.runs:>4} runs; all {at.all_runs}" for step, at in found.by_step.items()
+        ]
         lines.append(f"  AUC of the effort at the end: {found.effort}")
         for channel, value, armed in (
             ("failures", found.profile.failures, found.profile.failures_predict),
