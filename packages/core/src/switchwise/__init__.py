@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from switchwise.adapting.efforts import efforts
 from switchwise.engine.drive import adrive, drive
 from switchwise.engine.policy import Flow, Policy
 from switchwise.engine.run import Run
@@ -34,6 +33,7 @@ from switchwise.policies.hold import hold
 from switchwise.router import Router
 
 if TYPE_CHECKING:
+    from switchwise.adapting.efforts import efforts
     from switchwise.suggestion import Suggestion
 
 __version__ = "0.1.0"
@@ -90,4 +90,4 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-    __getattr__ = lazily(__name__, ["Suggestion"])
+    __getattr__ = lazily(__name__, ["Suggestion", "efforts"], efforts="adapting.efforts")

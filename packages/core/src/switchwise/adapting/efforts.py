@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, overload
 
 from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.fast_dataclass import dataclass
 from switchwise.nouns.target import Target
 
 

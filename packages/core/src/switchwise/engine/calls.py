@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from switchwise.engine.batches.together import answered, prompt_cost
 from switchwise.engine.policy import Caches, NotMade, Policy, Reserves, Steps, Verifier
@@ -11,6 +10,7 @@ from switchwise.engine.recovery import Recovery
 from switchwise.nouns.call import Attempt, Call
 from switchwise.nouns.errors import Interrupted, TargetError, failed_as
 from switchwise.nouns.exchange.on_broken import OnBroken
+from switchwise.nouns.fast_dataclass import dataclass
 from switchwise.nouns.target import Pool
 from switchwise.observe.observer import NOBODY, Observers, tell
 

@@ -20,7 +20,6 @@ from switchwise.nouns.shortlist import Note, Shortlist
 from switchwise.nouns.target import Target
 from switchwise.nouns.view import Needs, View
 from switchwise.observe.observer import tell
-from switchwise.protocols.ask_text import tokens_of
 from switchwise.reading.token_estimate import MESSAGE, estimate
 
 T = TypeVar("T")
@@ -188,6 +187,8 @@ def _ruled_out(target: Target, ask: Ask, view: View, context: FlowContext) -> No
 
     Needs, pin and attempts of the request are not applied: the question has its own needs.
     """
+    from switchwise.protocols.ask_text import tokens_of  # with JSON: imported only for questions
+
     question = replace(view, tokens=tokens_of(ask), needs=_NO_NEEDS, pin="", attempts=(), prefix=None)
     shortlist = decide_alone(question, context, more=None if target in context.pool.targets else target)
     if target in shortlist.targets:

@@ -15,7 +15,7 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any, Protocol
 
-from switchwise.engine.batches.crew import atogether, no_reply, together
+from switchwise.engine.batches.several import no_reply
 from switchwise.engine.run import Run
 from switchwise.engine.timing.time_limits import abounded, allowance
 from switchwise.nouns.call import Call
@@ -54,6 +54,8 @@ def drive(run: Run, perform: Perform, sleep: Callable[[float], object] = time.sl
     try:
         while (call := run.call) is not None or run.several is not None:
             if call is None:
+                from switchwise.engine.batches.crew import together  # threads: imported only for several calls at once
+
                 for item in together(run, lambda call: _items(run, call, perform, context)):
                     yield from run.pending_signals()
                     yield item
@@ -96,6 +98,8 @@ async def adrive(
     try:
         while (call := run.call) is not None or run.several is not None:
             if call is None:
+                from switchwise.engine.batches.crew import atogether  # as above
+
                 async with aclosing(atogether(run, lambda call: _aitems(run, call, perform, context))) as shown:
                     async for item in shown:
                         for signal in run.pending_signals():

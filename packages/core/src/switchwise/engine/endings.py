@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 
@@ -15,7 +14,6 @@ from switchwise.nouns.view import View
 from switchwise.observe.observer import Finished, Observers, tell
 from switchwise.reading.token_estimate import MESSAGE, estimate
 
-_log = logging.getLogger("switchwise.engine")
 _CALLERS = (FailureKind.BAD_REQUEST, FailureKind.NOT_ACCEPTED)
 
 
@@ -113,10 +111,12 @@ def observed(flow: Steps[Outcome], view: View, timer: Callable[[], float], obser
 
 def say_fallback(call: Call, last: Attempt) -> None:
     """Log a further attempt; a warning if the last one failed."""
-    target = call.target.name
+    import logging  # imported only where there is something to report
+
+    log, target = logging.getLogger("switchwise.engine"), call.target.name
     if last.error is not None:
-        _log.warning("%s failed (%s): %s is called next", last.target.name, last.error.kind.value, target)
+        log.warning("%s failed (%s): %s is called next", last.target.name, last.error.kind.value, target)
     else:
-        _log.info("the reply of %s was rejected: %s is called next", last.target.name, target)
+        log.info("the reply of %s was rejected: %s is called next", last.target.name, target)
     if call.delay >= 1.0:
-        _log.info("waiting %.1f s for %s: all that is left has failed, and it asked for a pause", call.delay, target)
+        log.info("waiting %.1f s for %s: all that is left has failed, and it asked for a pause", call.delay, target)

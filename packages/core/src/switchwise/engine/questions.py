@@ -11,7 +11,6 @@ from switchwise.nouns.errors import FailureKind, TargetError
 from switchwise.nouns.exchange.reply import Answer, Reply
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Pool, Target
-from switchwise.protocols.ask_text import answers_in
 
 _LEFT_OUT = Answer(because="it left the question out")
 
@@ -38,6 +37,8 @@ def with_answers(attempt: Attempt) -> Attempt:
     ask, reply = attempt.call.ask, attempt.reply
     if ask is None or reply is None:
         return attempt
+    from switchwise.protocols.ask_text import answers_in  # with JSON: imported only for questions
+
     answers = reply.answers if reply.answers is not None else answers_in(attempt.call, reply.text)
     whole = {name: answers.get(name, _LEFT_OUT) for name in ask.questions}
     return replace(attempt, reply=replace(reply, answers=whole))

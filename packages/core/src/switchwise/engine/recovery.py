@@ -8,12 +8,12 @@ Source of the rows: the providers' documented and recorded errors, as listed in 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.errors import FailureKind as Kind
 from switchwise.nouns.exchange.tried import Tried
+from switchwise.nouns.fast_dataclass import dataclass
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Target
 from switchwise.nouns.validation import number

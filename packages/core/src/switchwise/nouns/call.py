@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from switchwise.display.figures import seconds, usd
@@ -11,14 +10,13 @@ from switchwise.nouns.exchange.ask import Ask
 from switchwise.nouns.exchange.recording import Stored
 from switchwise.nouns.exchange.reply import Reply, Verdict
 from switchwise.nouns.exchange.tried import Tried
-from switchwise.nouns.fast_init import fast_init
+from switchwise.nouns.fast_dataclass import dataclass
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Target
 from switchwise.nouns.usage import Usage
 from switchwise.nouns.view import View
 
 
-@fast_init
 @dataclass(frozen=True, slots=True)
 class Call:
     """Send a request to a target.
@@ -85,7 +83,6 @@ class CallEvent(NamedTuple):
     what: Reply | TargetError | None = None
 
 
-@fast_init
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One call and its result. Exactly one of `reply`, `error` and `abandoned` is set.
@@ -132,7 +129,6 @@ class Attempt:
         return Tried(self.call.target, self.started, self.ended, self.reply, self.error, self.verdict, self.cost, self.latency)
 
 
-@fast_init
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """Result of a run.

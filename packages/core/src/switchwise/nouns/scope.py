@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
 
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.limits import Limits
-from switchwise.nouns.fast_init import fast_init
+from switchwise.nouns.fast_dataclass import dataclass
 
 Key = tuple[str, ...]
 _NO_LABELS: Mapping[str, str] = {}
@@ -41,7 +41,6 @@ class Level(IntEnum):
             raise ConfigurationError(f"per={word!r} is not a level; use one of: {known}") from None
 
 
-@fast_init
 @dataclass(frozen=True, slots=True)
 class Scope:
     """The identity of one model call.

@@ -10,14 +10,13 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from functools import partial
 from itertools import compress
 from typing import Any, NamedTuple
 
 from switchwise.nouns.errors import NoTarget
 from switchwise.nouns.exchange.gather import Together
-from switchwise.nouns.fast_init import fast_init
+from switchwise.nouns.fast_dataclass import dataclass
 from switchwise.nouns.scope import Level
 from switchwise.nouns.target import Pool, Target
 
@@ -26,7 +25,6 @@ Reason = str | Callable[[Target], str]
 _STEP = Level.STEP  # a class attribute look-up takes ten times as long, and every policy's turn needs it
 
 
-@fast_init
 @dataclass(frozen=True, slots=True)
 class Note:
     """One opinion that counted.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
-from switchwise.nouns.fast_init import fast_init
+from switchwise.nouns.fast_dataclass import dataclass
 
 
 class Phase(StrEnum):
@@ -28,7 +27,6 @@ class StepKind(StrEnum):
     FINAL_ANSWER = "final_answer"
 
 
-@fast_init
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One message of a conversation, independent of framework and provider.
@@ -55,7 +53,6 @@ class Turn:
     document_tokens: int = 0
 
 
-@fast_init
 @dataclass(frozen=True, slots=True)
 class Signals:
     """What the turns so far indicate about the next call.

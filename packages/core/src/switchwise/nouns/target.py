@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
+from dataclasses import field, replace
 
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.limits import Limits
+from switchwise.nouns.fast_dataclass import dataclass
 from switchwise.nouns.usage import Usage
-from switchwise.nouns.validation import flag, number, whole, words
+from switchwise.nouns.validation import flag, number, similar, whole, words
 
 PER_MILLION = 1e-6
 DAY = 86_400
@@ -343,8 +343,7 @@ class Pool:
             return self._selected[word]
         except (KeyError, TypeError):  # or an unhashable value
             known = ", ".join(sorted(self._selected))
-            near = get_close_matches(str(word), self._selected, 1, 0.7)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = f"; did you mean {near!r}?" if (near := similar(word, self._selected)) else ""
             message = f"{word!r} is neither a target nor a role of this pool; it knows: {known}{hint}"
             raise ConfigurationError(message) from None
 

@@ -11,14 +11,13 @@ xAI, Mistral and OpenRouter, as of 2026-11.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from math import inf
 from typing import Any, NamedTuple
 
-from switchwise.nouns.fast_init import fast_init
+from switchwise.nouns.fast_dataclass import dataclass
 
 
-@fast_init
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens of one call, with one meaning for all providers. Unknown counts are None, never zero.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Iterable
-from difflib import get_close_matches
 from math import inf
 
 from switchwise.nouns.errors import ConfigurationError
@@ -81,8 +80,22 @@ def meant(word: object, known: Iterable[str], what: str) -> str:
     "did you mean 'session'?"
     """
     names = sorted(known)
-    near = get_close_matches(str(word), names, 1, 0.7)
-    return f"did you mean {near[0]!r}?" if near else f"the {what} are {', '.join(names)}"
+    near = similar(word, names)
+    return f"did you mean {near!r}?" if near else f"the {what} are {', '.join(names)}"
+
+
+def similar(word: object, known: Iterable[str], likeness: float = 0.7) -> str | None:
+    """Return the known word that is most like `word`; None if none is.
+
+    Parameters:
+        likeness: least ratio of common letters, from 0 to 1.
+
+    >>> similar("sesion", ["session", "agent"])
+    'session'
+    """
+    from difflib import get_close_matches  # imported for an error message only
+
+    return next(iter(get_close_matches(str(word), list(known), 1, likeness)), None)
 
 
 def flag(owner: str, name: str, value: object) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from switchwise.nouns.exchange.conversation import Conversation
 from switchwise.nouns.exchange.recording import Recording
 from switchwise.nouns.exchange.tried import Tried
-from switchwise.nouns.fast_init import fast_init
+from switchwise.nouns.fast_dataclass import dataclass
 from switchwise.nouns.prompt_prefix import PromptPrefix
 from switchwise.nouns.scope import Key, Scope
 from switchwise.nouns.signals import Signals
@@ -16,7 +16,6 @@ _NOTHING: frozenset[str] = frozenset()
 _NO_CONVERSATION = Conversation()
 
 
-@fast_init
 @dataclass(frozen=True, slots=True)
 class Needs:
     """What a request needs from a target.
@@ -38,7 +37,6 @@ class Needs:
     tier: str = ""
 
 
-@fast_init
 @dataclass(frozen=True, slots=True)
 class View:
     """One request as policies see it. An adapter fills in the first part, the router and the engine the second.

@@ -17,18 +17,16 @@ Rules:
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
 
 from switchwise.nouns.call import Attempt, Call, Outcome
 from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.fast_dataclass import dataclass
 from switchwise.nouns.usage import Usage
 from switchwise.nouns.view import View
-
-_log = logging.getLogger("switchwise.observe")
 
 
 class EventKind(StrEnum):
@@ -195,8 +193,10 @@ def tell(hearers: Iterable[Callable[[Any], object]], what: Any) -> None:
     for hear in hearers:
         try:
             hear(what)
-        except Exception:  # noqa: BLE001  (a full disk or a collector that is down must not cost an answer that is paid for)
-            _log.exception("the observer %r failed; the call goes on without it", hear)
+        except Exception:  # a full disk or a collector that is down must not cost an answer that is paid for
+            import logging  # imported only where there is something to report
+
+            logging.getLogger("switchwise.observe").exception("the observer %r failed; the call goes on without it", hear)
 
 
 NOBODY = Observers()

@@ -11,7 +11,6 @@ Source: least outstanding requests with session affinity, as load balancers have
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import blake2b
 
 from switchwise.engine.policy import Policy
 from switchwise.nouns.call import Attempt
@@ -103,5 +102,7 @@ def _thread(view: View, base: str) -> Key:
 
 def _draw(view: View, name: str) -> bytes:
     """The same for a thread at each of its calls; for calls without a session, the same for a step."""
+    from hashlib import blake2b  # OpenSSL: imported only where a model has several keys
+
     whose = view.scope.key(Level.AGENT) if view.scope.session else (str(view.seed),)
     return blake2b("\0".join((*whose, name)).encode(), digest_size=8).digest()

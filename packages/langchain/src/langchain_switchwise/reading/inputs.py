@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
@@ -26,7 +25,7 @@ from langchain_core.runnables.config import CONFIG_KEYS, ensure_config, var_chil
 from langchain_switchwise.porting.schema import AnswerSchema
 from langchain_switchwise.porting.tools import Tools
 from switchwise import ConfigurationError, Limits
-from switchwise.nouns.fast_init import fast_init
+from switchwise.nouns.fast_dataclass import dataclass
 from switchwise.nouns.validation import meant
 from switchwise.policies.follow_decision import FOLLOW
 
@@ -84,7 +83,6 @@ def surrounding() -> RunnableConfig:
     return config
 
 
-@fast_init
 @dataclass(frozen=True, slots=True)
 class Request:
     """Parsed arguments of a call; never changed afterwards.

@@ -13,7 +13,7 @@ import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from typing import Any, NamedTuple
 
-from switchwise.engine.batches.several import Several
+from switchwise.engine.batches.several import Several, no_reply
 from switchwise.engine.run import Run
 from switchwise.nouns.call import Call
 from switchwise.nouns.errors import TargetError
@@ -27,11 +27,6 @@ class _Came(NamedTuple):
     item: Any = None
     ended: bool = False
     error: BaseException | None = None
-
-
-def no_reply(call: Call) -> RuntimeError:
-    """The error of an adapter whose call ended without a reply."""
-    return RuntimeError(f"perform ended without a Reply for {call.target.name}: yield the complete reply last")
 
 
 def _take(came: _Came, several: Several) -> tuple[list[Any], bool]:

@@ -19,6 +19,11 @@ from switchwise.nouns.exchange.reply import Reply
 from switchwise.state.forking import rlock
 
 
+def no_reply(call: Call) -> RuntimeError:
+    """The error of an adapter whose call ended without a reply."""
+    return RuntimeError(f"perform ended without a Reply for {call.target.name}: yield the complete reply last")
+
+
 class Several:
     """The live calls of one batch.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from typing import TypeVar
 
@@ -11,7 +10,6 @@ from switchwise.nouns.call import Call
 from switchwise.nouns.view import View
 
 T = TypeVar("T")
-_log = logging.getLogger("switchwise.engine")
 
 
 def waited(refuser: Reserves, call: Call, queues: list[Queues]) -> Steps[bool]:
@@ -26,7 +24,9 @@ def waited(refuser: Reserves, call: Call, queues: list[Queues]) -> Steps[bool]:
     assert isinstance(refuser, Queues), "only such a policy names a pause"
     if all(queue is not refuser for queue in queues):
         queues.append(refuser)
-        _log.info("waiting for %s: %s has no room now", call.target.name, name_of(refuser))
+        import logging  # imported only where there is something to report
+
+        logging.getLogger("switchwise.engine").info("waiting for %s: %s has no room now", call.target.name, name_of(refuser))
     return (yield from placed(_waits(replace(call, delay=pause, queued=True)), queues, call.view))
 
 

@@ -10,12 +10,13 @@ and every requirement of the chain applies: a question to a target that a requir
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.reply import Label, Reply
+from switchwise.nouns.fast_dataclass import dataclass
 from switchwise.nouns.target import Target
 
 

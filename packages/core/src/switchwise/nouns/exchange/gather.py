@@ -9,12 +9,13 @@ budget counts a cancelled call at its upper bound.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.ask import Ask
 from switchwise.nouns.exchange.reply import Reply, Verdict
+from switchwise.nouns.fast_dataclass import dataclass
 from switchwise.nouns.target import Target
 from switchwise.nouns.view import View
 

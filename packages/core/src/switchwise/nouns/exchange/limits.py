@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.fast_dataclass import dataclass
 from switchwise.nouns.validation import meant, number
 
 

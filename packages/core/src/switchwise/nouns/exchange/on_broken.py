@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.fast_dataclass import dataclass
 from switchwise.nouns.validation import meant
 
 

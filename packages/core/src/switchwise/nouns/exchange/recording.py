@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from switchwise.nouns.exchange.reply import Reply
+from switchwise.nouns.fast_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

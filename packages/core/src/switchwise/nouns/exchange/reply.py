@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
 
 from switchwise.nouns.errors import ConfigurationError
-from switchwise.nouns.fast_init import fast_init
+from switchwise.nouns.fast_dataclass import dataclass
 from switchwise.nouns.target import Target
 from switchwise.nouns.usage import Usage
 
@@ -65,7 +65,6 @@ class Answer:
         return None if self.probabilities is None or self.label is None else self.probabilities.get(self.label)
 
 
-@fast_init
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A complete answer.

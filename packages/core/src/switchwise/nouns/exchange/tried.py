@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from switchwise.nouns.errors import FailureKind, TargetError
 from switchwise.nouns.exchange.reply import Reply, Verdict
-from switchwise.nouns.fast_init import fast_init
+from switchwise.nouns.fast_dataclass import dataclass
 from switchwise.nouns.target import Target
 
 
-@fast_init
 @dataclass(frozen=True, slots=True)
 class Tried:
     """A failed, rejected or cancelled attempt, without its view and decision.

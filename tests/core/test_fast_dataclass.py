@@ -1,27 +1,27 @@
-"""A fast_init dataclass is a frozen dataclass in all but the time that it takes to make one."""
+"""A fast dataclass is a frozen dataclass of the standard library in all but the time that it takes to define and to make one."""
 
 import copy
+import dataclasses
 import inspect
 import pickle
-from dataclasses import FrozenInstanceError, dataclass, field, fields, replace
+from dataclasses import FrozenInstanceError, field, fields, replace
 
 import pytest
 
 from switchwise import Attempt, Needs, Outcome, Reply, Scope, Signals, Usage, View
 from switchwise.nouns.call import Call
-from switchwise.nouns.fast_init import fast_init
+from switchwise.nouns.fast_dataclass import dataclass
 from switchwise.nouns.signals import Turn
 
 
-@fast_init
 @dataclass(frozen=True, slots=True)
-class Quick:
+class Fast:
     x: int
     y: str = "y"
     z: object = field(default=None, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Plain:
     x: int
     y: str = "y"
@@ -29,24 +29,64 @@ class Plain:
 
 
 def test_it_takes_what_the_plain_one_takes():
-    assert inspect.signature(Quick) == inspect.signature(Plain)
-    assert repr(Quick(1, z=2)) == repr(Plain(1, z=2)).replace("Plain", "Quick")
+    assert inspect.signature(Fast) == inspect.signature(Plain)
+    assert repr(Fast(1, z=2)) == repr(Plain(1, z=2)).replace("Plain", "Fast")
     with pytest.raises(TypeError, match=r"missing 1 required positional argument: 'x'"):
-        Quick()
+        Fast()
     with pytest.raises(TypeError, match="unexpected keyword argument 'w'"):
-        Quick(1, w=2)
+        Fast(1, w=2)
 
 
 def test_it_compares_copies_replaces_and_pickles_as_the_plain_one_does():
-    one = Quick(1, "b", [3])
-    assert one == Quick(1, "b", [4]) != Quick(2, "b")
+    one = Fast(1, "b", [3])
+    assert one == Fast(1, "b", [4]) != Fast(2, "b")
     assert hash(one) == hash(Plain(1, "b"))
     assert (replace(one, x=5).x, copy.deepcopy(one).z) == (5, [3])
     assert pickle.loads(pickle.dumps(one)) == one
 
 
+def test_a_subclass_is_a_dataclass_of_the_standard_library():
+    @dataclasses.dataclass(frozen=True)
+    class More(Fast):
+        w: int = 0
+
+    assert More(1, w=2) == More(1, w=2) != More(1, w=3)
+    assert More(1) != Fast(1)
+    assert repr(More(1)).endswith("More(x=1, y='y', z=None, w=0)")
+
+
+def test_it_checks_its_fields_and_shows_itself_within_itself():
+    @dataclass(frozen=True, slots=True)
+    class Checked:
+        parts: list[object] = field(default_factory=list)
+        hidden: int = field(default=1, repr=False, hash=False)
+
+        def __post_init__(self) -> None:
+            if self.hidden < 1:
+                raise ValueError(self.hidden)
+
+    one = Checked()
+    one.parts.append(one)
+    assert repr(one).endswith("Checked(parts=[...])")
+    with pytest.raises(ValueError, match="0"):
+        Checked(hidden=0)
+
+
+def test_a_method_of_the_class_itself_stays():
+    @dataclass(frozen=True, slots=True)
+    class Same:
+        x: int
+
+        def __eq__(self, other):
+            return True
+
+        def __repr__(self):
+            return "same"
+
+    assert (Same(1) == Same(2), repr(Same(1)), hash(Same(1)) == hash((1,))) == (True, "same", True)
+
+
 def test_what_a_factory_makes_is_made_for_each():
-    @fast_init
     @dataclass(frozen=True, slots=True)
     class Listed:
         items: list[int] = field(default_factory=list)
@@ -60,7 +100,6 @@ def test_what_a_factory_makes_is_made_for_each():
 def test_a_field_that_has_no_place_in_the_constructor_is_refused():
     with pytest.raises(AssertionError, match="takes every field in its place"):
 
-        @fast_init
         @dataclass(frozen=True, slots=True)
         class Hidden:
             x: int = field(default=1, init=False)
