@@ -166,14 +166,10 @@ class RateLimits:
             if limited is not None and target.name not in limited:
                 continue
             key = self.payers.key(view, target)
-            left, bound = self._spending.left(key, view.now), self._bound(target, view)
-            calls, tokens = self._ahead(key, view) if self._queues else (0, 0)
-            if self._slots is not None and self._slots.left(key, view.now)[0] < 1.0 + calls:
-                full[target.name] = f"{self.payers.label(key)}: {self.in_flight:,} calls are in flight"
-            elif bound[0] + calls > left[0] or bound[1] + tokens > left[1]:
-                full[target.name] = self._left_text(key, left)
-            else:
+            bound, ahead = self._bound(target, view), self._ahead(key, view) if self._queues else (0, 0)
+            if (because := self._full(key, bound, ahead, view.now)) is None:
                 continue
+            full[target.name], calls = because, ahead[0]
             if calls:
                 full[target.name] += f", {calls:,} waiting"
             if self._until(key, bound, view) is not None:
@@ -200,13 +196,9 @@ class RateLimits:
         if self.wait is None:
             return self._reserve(call, key, bound)
         with self._turn:
-            calls, tokens = self._ahead(key, call.view)
-            if calls:
-                left = self._spending.left(key, call.view.now)
-                if bound[0] + calls > left[0] or bound[1] + tokens > left[1]:
-                    return False
-                if self._slots is not None and self._slots.left(key, call.view.now)[0] < 1.0 + calls:
-                    return False
+            ahead = self._ahead(key, call.view)
+            if ahead[0] and self._full(key, bound, ahead, call.view.now) is not None:
+                return False
             return self._reserve(call, key, bound)
 
     def _reserve(self, call: Call, key: Key, bound: Amount) -> bool:
@@ -262,6 +254,14 @@ class RateLimits:
                 if view.now < place.until:
                     calls, tokens = calls + 1, tokens + place.tokens
         return calls, tokens
+
+    def _full(self, key: Key, bound: Amount, ahead: tuple[int, int], now: float) -> str | None:
+        """Return the limit that leaves no room for `bound` after the calls ahead; None if there is room."""
+        calls, tokens = ahead
+        if self._slots is not None and self._slots.left(key, now)[0] < 1.0 + calls:
+            return f"{self.payers.label(key)}: {self.in_flight:,} calls are in flight"
+        left = self._spending.left(key, now)
+        return self._left_text(key, left) if bound[0] + calls > left[0] or bound[1] + tokens > left[1] else None
 
     def _until(self, key: Key, bound: Amount, view: View) -> float | None:
         """Time until which this request may wait for room; None if it may not wait."""
