@@ -13,10 +13,10 @@ from switchwise.nouns.prompt_prefix import SYSTEM, TOOLS, Block, PromptPrefix
 from switchwise.prompt_cache import CacheRule, CacheRules
 from switchwise.prompt_cache.ledger import Ledger
 from switchwise.prompt_cache.rates import CacheRates
-from switchwise.switching import Outlook, Planner, Priors, Standing, ThreadState, compare
+from switchwise.switching import NEW, Outlook, Planner, Priors, Standing, at_home, compare
 from switchwise.switching.calls_needed import PRIOR, WORK, CallsNeeded, LifeTable
 from switchwise.switching.forecast import Forecast
-from switchwise.switching.planner import CONTROL, PLAN, TRIAL, Cached
+from switchwise.switching.planner import CONTROL, PLAN, TRIAL
 from switchwise.switching.target_rules import TargetRules
 
 OPUS, HAIKU = Price(5, 25, 0.5, 6.25), Price(1, 5, 0.1, 1.25)
@@ -29,7 +29,7 @@ LOOK = Outlook(1_300, 283, easy=9.5, hard=9.5, any=0.95, again_easy=0.9, again_h
 
 def worth(prompt, home, other, outlook=LOOK, calls=1.0):
     warm = Standing(CacheRates(home, CLAUDE), prompt - 1_300)
-    return compare(warm, Standing(CacheRates(other, CLAUDE), calls=calls), prompt, outlook)
+    return compare(at_home(warm, prompt, outlook), Standing(CacheRates(other, CLAUDE)), needed=calls)
 
 
 def test_a_cold_write_is_made_where_easy_calls_repay_it_and_not_where_they_do_not():
@@ -54,8 +54,8 @@ def test_a_model_that_needs_more_calls_is_never_worth_more(calls, more):
 def test_a_cache_that_is_about_to_lapse_is_worth_a_call_at_home():
     home = CacheRates(OPUS, CLAUDE)
     cheap = Standing(CacheRates(HAIKU, CLAUDE), 79_000)
-    fresh = compare(Standing(home, 79_000), cheap, 80_000, LOOK)
-    old = compare(Standing(home, 79_000, lapse=0.4), cheap, 80_000, LOOK)
+    fresh = compare(at_home(Standing(home, 79_000), 80_000, LOOK), cheap)
+    old = compare(at_home(Standing(home, 79_000), 80_000, LOOK, lapse=0.4), cheap)
     assert fresh.other < fresh.home
     assert old.other > old.home
 
@@ -148,11 +148,11 @@ def test_whatever_was_seen_the_possibilities_are_weighed_and_nothing_does_more_t
 
 def told(calls, priors=None):
     """A forecast after calls: (pause, growth, easy, broken)."""
-    forecast, thread, at, prompt = Forecast(priors or Priors()), ThreadState(), 0.0, 20_000.0
+    forecast, thread, at, prompt = Forecast(priors or Priors()), NEW.copy(), 0.0, 20_000.0
     for pause, growth, easy, broken in calls:
         at, prompt = at + pause, prompt + growth
         forecast.saw(thread, at, prompt, 200.0, easy=easy, broken=broken)
-        thread.calls, thread.at, thread.prompt, thread.run = thread.calls + 1, at, prompt, thread.run + 1 if easy else 0
+        thread.update(calls=thread["calls"] + 1, at=at, prompt=prompt, run=thread["run"] + 1 if easy else 0)
     return forecast
 
 
@@ -193,24 +193,24 @@ def test_whatever_was_seen_what_is_expected_is_possible(calls, ttl, hazard, easy
 # -- the planner
 
 HOME = CacheRates(OPUS, CLAUDE)
-WARM = Cached(HOME, 78_700, 1.0, 5.0)
-COLD_HAIKU = Cached(CacheRates(HAIKU, CLAUDE))
+WARM = Standing(HOME, 78_700, 1.0, 5.0)
+COLD_HAIKU = Standing(CacheRates(HAIKU, CLAUDE))
 
 
 def modes(planner, thread=None, other=COLD_HAIKU, home=WARM):
     """How 300 draws are used at the beginning of a run."""
-    thread = thread or ThreadState()
+    thread = thread or NEW
     return [planner.decide(thread, "main", 80_000, home, {"haiku": other}, i / 300).mode for i in range(300)]
 
 
 def make_run(planner, thread, length, by="haiku"):
     for easy in (False, *[True] * length):
-        planner.saw(thread, "main", thread.at + 10, 40_000, 300, easy=easy, by=by if easy else "")
+        planner.saw(thread, "main", thread["at"] + 10, 40_000, 300, easy=easy, by=by if easy else "")
 
 
 def taught(times=2, **options):
     """A planner that has seen a model need that many times the calls."""
-    planner, thread = Planner(**options), ThreadState()
+    planner, thread = Planner(**options), NEW.copy()
     for length in USUAL[:50]:
         planner.history("main", length)
     for length in USUAL[:20]:
@@ -219,7 +219,7 @@ def taught(times=2, **options):
 
 
 def test_nothing_is_learnt_of_calls_needed_unless_that_is_asked_for():
-    planner, thread = Planner(), ThreadState()
+    planner, thread = Planner(), NEW.copy()
     for length in USUAL:
         make_run(planner, thread, 1, by="")
         make_run(planner, thread, 3 * length)
@@ -231,25 +231,25 @@ def test_nothing_is_learnt_of_calls_needed_unless_that_is_asked_for():
 def test_a_verdict_may_be_bad_luck_so_a_draw_from_the_posterior_tries_now_and_then():
     planner = taught()
     assert planner.calls("haiku") > 1.7
-    dear = Cached(CacheRates(Price(3, 15, 0.3, 3.75), CLAUDE))
+    dear = Standing(CacheRates(Price(3, 15, 0.3, 3.75), CLAUDE))
     found = modes(planner, other=dear)
     assert set(found) == {PLAN, TRIAL}
     assert 0 < found.count(TRIAL) < 30
-    assert set(modes(planner, ThreadState(calls=3, run=1), other=dear)) == {PLAN}  # only where a run begins
+    assert set(modes(planner, {**NEW, "calls": 3, "run": 1}, other=dear)) == {PLAN}  # only where a run begins
 
 
 def test_some_runs_are_left_to_the_home_target_where_asked_for_fewer_the_more_is_known():
-    planner, thread = Planner(explore=0.1), ThreadState()
+    planner, thread = Planner(explore=0.1), NEW.copy()
     assert modes(planner).count(CONTROL) == 150
     for _ in range(400):
         planner.history("main", 3)
     assert modes(planner).count(CONTROL) == 30
-    uncached = Cached(CacheRates(Price(15, 120), CacheRule()))
+    uncached = Standing(CacheRates(Price(15, 120), CacheRule()))
     assert modes(planner, home=uncached).count(CONTROL) == 0  # the other would pay whatever it needs
     planner.saw(thread, "main", 1.0, 80_000, 300, easy=True, mode=CONTROL)
     assert set(modes(planner, thread)) == {CONTROL}  # to the end of the run
     planner.saw(thread, "main", 2.0, 80_000, 300, easy=False)
-    assert not thread.control
+    assert not thread["control"]
 
 
 def test_what_was_learnt_goes_on_in_another_process():

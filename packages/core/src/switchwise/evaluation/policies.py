@@ -16,8 +16,9 @@ from switchwise.evaluation.cost_model import SimulatedCache
 from switchwise.evaluation.sessions import Step, Thread
 from switchwise.prompt_cache.ledger import survival
 from switchwise.switching.forecast import PRIORS, Priors
-from switchwise.switching.planner import PLAN, Cached, Planner
-from switchwise.switching.thread_state import ThreadState
+from switchwise.switching.plan import Standing
+from switchwise.switching.planner import PLAN, Planner
+from switchwise.switching.thread_state import NEW
 
 STRONG, CHEAP = 0, 1
 EXPLORE = 0.02  # share of runs, where there is no history
@@ -114,7 +115,7 @@ class Switchwise:
         self.planner = Planner(priors, explore=explore)
         self._explore = explore
         self._rng = random.Random(seed)
-        self._state, self._kind = ThreadState(), ""
+        self._state, self._kind = NEW.copy(), ""
         self._mode = PLAN
         self._known: Counter[int] = Counter()  # runs of history in each half
         for thread in history:
@@ -124,7 +125,7 @@ class Switchwise:
 
     def begin(self, thread: Thread) -> None:
         judged_by = 1 - half(thread.session)
-        self._state, self._kind = ThreadState(), f"{kind(thread)}, {judged_by}"
+        self._state, self._kind = NEW.copy(), f"{kind(thread)}, {judged_by}"
         # Where most is in one half there is next to no history, and it is learnt as without one; of less than that nothing can be learnt.
         thin = self._known[judged_by] < _ENOUGH <= self._known.total()
         self.planner.explore = max(self._explore, EXPLORE) if thin else self._explore
@@ -133,7 +134,7 @@ class Switchwise:
         self._mode = PLAN
         if not step.easy:
             return STRONG
-        home, cheap = (_cached(cache, step.at) for cache in caches[:2])
+        home, cheap = (_standing(cache, step.at) for cache in caches[:2])
         plan = self.planner.decide(self._state, self._kind, prompt, home, {"cheap": cheap}, self._rng.random())
         self._mode = plan.mode
         return CHEAP if plan.target else STRONG
@@ -147,7 +148,7 @@ class Switchwise:
             prompt,
             step.output,
             easy=step.easy,
-            broken=kept < BROKEN * state.prompt,
+            broken=kept < BROKEN * state["prompt"],
             by="cheap" if model == CHEAP else "",
             mode=self._mode,
         )
@@ -171,7 +172,7 @@ def easy_runs(thread: Thread) -> list[int]:
     return [len(list(run)) for easy, run in groupby(thread.steps, key=lambda step: step.easy) if easy]
 
 
-def _cached(cache: SimulatedCache, now: float) -> Cached:
+def _standing(cache: SimulatedCache, now: float) -> Standing:
     rates = cache.rates
     age = now - cache.at
-    return Cached(rates, rates.rule.whole(cache.warm), survival(age, rates.ttl, rates.longest), age)
+    return Standing(rates, rates.rule.whole(cache.warm), survival(age, rates.ttl, rates.longest), age)

@@ -12,7 +12,7 @@ from switchwise.evaluation.routers import advisor_of, cache_rates
 from switchwise.evaluation.sessions import EASY, Thread, read_sessions
 from switchwise.router import Router
 from switchwise.switching.planner import Planner
-from switchwise.switching.thread_state import ThreadState
+from switchwise.switching.thread_state import NEW
 
 
 def teach(router: Router, path: str | Path, easy: Collection[str] = EASY["reads"]) -> int:
@@ -44,7 +44,7 @@ def teach(router: Router, path: str | Path, easy: Collection[str] = EASY["reads"
 
 def _learn(planner: Planner, thread: Thread, priced: Collection[str]) -> int:
     home = next(iter(priced))
-    state, kind = ThreadState(), kind_of(thread)
+    state, kind = NEW.copy(), kind_of(thread)
     taken = 0
     planner.learns = True
     for step in thread.steps:
@@ -53,7 +53,7 @@ def _learn(planner: Planner, thread: Thread, priced: Collection[str]) -> int:
             continue
         taken += 1
         home = home if step.easy else name
-        broken = step.kept < BROKEN * state.prompt
+        broken = step.kept < BROKEN * state["prompt"]
         by = "" if name == home else name
         planner.saw(state, kind, step.at, step.prompt, step.output, easy=step.easy, broken=broken, by=by)
     planner.ended(state, kind)

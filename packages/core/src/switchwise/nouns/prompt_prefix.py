@@ -56,6 +56,9 @@ class Change(StrEnum):
     COMPACTION = "compaction"
 
 
+_GROWN = (None, Change.FIRST, Change.APPEND)  # nothing of the prompt before was lost
+
+
 class _Section:
     """The blocks of one section, each identified by a digest of itself and those before it in the section."""
 
@@ -110,7 +113,19 @@ class PromptPrefix:
     <Change.EDIT: 'edit'>
     """
 
-    __slots__ = ("_bases", "_cuts", "_sections", "change", "front", "generation", "length", "settings", "tokens")
+    __slots__ = (
+        "_bases",
+        "_cuts",
+        "_sections",
+        "change",
+        "front",
+        "front_digest",
+        "front_tokens",
+        "generation",
+        "length",
+        "settings",
+        "tokens",
+    )
 
     def __init__(self) -> None:
         self._sections = (_Section(), _Section(), _Section())
@@ -124,6 +139,10 @@ class PromptPrefix:
         """Number of blocks."""
         self.front = 0
         """Number of blocks before the messages: the part that threads of one agent share."""
+        self.front_digest = 0
+        """The digest of that part; 0 if it is empty."""
+        self.front_tokens = 0
+        """Its estimated tokens."""
         self.generation = 0
         """Number of changes other than growth."""
 
@@ -186,8 +205,10 @@ class PromptPrefix:
             self._cuts.append(cut)
             self.generation += 1
         self.front = len(tools.digests) + len(system.digests)
+        self.front_digest = self.digest(self.front)
+        self.front_tokens = tools.tokens + system.tokens
         self.length = self.front + len(messages.digests)
-        self.tokens = tools.tokens + system.tokens + messages.tokens
+        self.tokens = self.front_tokens + messages.tokens
         self.change = Change.FIRST if first else change
         return self.change
 
@@ -209,17 +230,16 @@ class PromptPrefix:
 
     def digest(self, blocks: int) -> int:
         """Return the digest of the prefix that ends with that block; 0 if there are fewer."""
-        if blocks <= 0:
-            return 0
+        section, place = MESSAGES, blocks - self.front - 1
+        if place < 0:
+            tools = len(self._sections[TOOLS].digests)
+            section, place = (TOOLS, blocks - 1) if blocks <= tools else (SYSTEM, blocks - tools - 1)
+            if place < 0:
+                return 0
         try:
-            for section, base in zip(self._sections, self._bases, strict=True):
-                here = len(section.digests)
-                if blocks <= here:
-                    return hash((base, section.digests[blocks - 1])) & _MASK
-                blocks -= here
-        except IndexError:  # a concurrent call of the same thread cut it
+            return hash((self._bases[section], self._sections[section].digests[place])) & _MASK
+        except IndexError:  # there are fewer, or a concurrent call of the same thread cut it
             return 0
-        return 0
 
     def lengths(self, blocks: int) -> int:
         """Return a checksum of the lengths of the first blocks and of their sections. Unlike digests, it is the same in every process; different
@@ -234,3 +254,10 @@ class PromptPrefix:
     def since(self, generation: int) -> int:
         """Return how many leading blocks are unchanged since that generation."""
         return min(self._cuts[generation:], default=self.length)
+
+    @property
+    def kept(self) -> int:
+        """Estimated tokens of the prompt that its last change left unchanged."""
+        if self.change in _GROWN:
+            return self.tokens
+        return self.end(self.since(self.generation - 1))

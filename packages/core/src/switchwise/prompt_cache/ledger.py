@@ -106,14 +106,14 @@ class Ledger:
         """Return the prefixes of the thread and account after a call that began at `now`, and what was expected of it. `rows` are not
         changed.
         """
-        read = None if usage is None else usage.cache_read_tokens
-        if read is None and usage is not None and cache.rule.silent:
+        rule, read = cache.rule, None if usage is None else usage.cache_read_tokens
+        if read is None and usage is not None and rule.silent:
             read = 0
-        length, estimate = prefix.length, prefix.tokens
+        length, estimate, generation = prefix.length, prefix.tokens, prefix.generation
         counted = self._count(cache.model, estimate, read, usage)
-        if not cache.rule.caches:
+        if not rule.caches:
             return [], COLD
-        if counted < cache.rule.minimum:  # nothing of it is kept
+        if counted < rule.minimum:  # nothing of it is kept
             return [*rows], COLD
         found = self._find(rows, cache, prefix, now)
         expected = COLD if found is None else self._expectation(found, cache, now)
@@ -124,20 +124,20 @@ class Ledger:
                 account.expected -= 1
             account.expected += 1
             account.read += min(1.0, read / expected.tokens)
-        front = prefix.front
-        missed = found is not None and read == 0
-        kept = [row for row in rows if row is not found]
-        if found is not None and not missed:  # it used all prefixes that are part of it
-            kept = [[*row[:4], now, row[5]] if row[0] <= found[0] and _is_part(row, prefix) else row for row in kept]
-            kept.append([found[0], prefix.digest(found[0]), found[2], read or found[3], now, prefix.generation])
-        if found is None or missed or found[0] != length:
-            new = [length, prefix.digest(length), estimate, counted, now, prefix.generation]
-            kept = [*(row for row in kept if row[0] != length), new]
-        if front and (cache.rule.step or cache.rule.mode == "marked"):
-            digest, end = prefix.digest(front), prefix.end(front)
-            fronts = self._account(cache.front or cache.account).fronts
+        used = 0 if found is None or read == 0 else found[0]  # blocks: it used all prefixes that are part of them
+        kept = [
+            [*row[:4], now, row[5]] if row[0] <= used and _is_part(row, prefix) else row for row in rows if row is not found
+        ]
+        if found is not None and used:
+            kept.append([used, prefix.digest(used), found[2], read or found[3], now, generation])
+        if used != length:
+            kept = [row for row in kept if row[0] != length]
+            kept.append([length, prefix.digest(length), estimate, counted, now, generation])
+        if prefix.front and (rule.step or rule.mode == "marked"):
+            shared = account if cache.front in ("", cache.account) else self._account(cache.front)
+            digest, end, fronts = prefix.front_digest, prefix.front_tokens, shared.fronts
             fronts.pop(digest, None)
-            fronts[digest] = [front, digest, end, end * (self.ratio(cache.model) or 1.0), now, 0]
+            fronts[digest] = [prefix.front, digest, end, end * (self.ratio(cache.model) or 1.0), now, 0]
             if len(fronts) > _FRONTS:
                 del fronts[next(iter(fronts))]
         return kept[-_MOST:], expected
@@ -190,7 +190,7 @@ class Ledger:
                     break
         account = self._accounts.get(cache.front or cache.account)
         if best is None and account is not None and account.fronts:
-            best = account.fronts.get(prefix.digest(prefix.front))
+            best = account.fronts.get(prefix.front_digest)
             if best is not None and not survival(now - best[4], rule.ttl, rule.gone):
                 best = None
         if rule.step and prefix.generation:  # pages match as far as two prompts agree, not only at the end of one
@@ -221,7 +221,10 @@ class Ledger:
         return (read or 0) + wrote if wrote else usage.input_tokens
 
     def _account(self, name: str) -> _Account:
-        return self._accounts.setdefault(name, _Account())
+        found = self._accounts.get(name)
+        if found is None:
+            found = self._accounts[name] = _Account()
+        return found
 
 
 def survival(age: float, ttl: float, gone: float) -> float:

@@ -10,29 +10,30 @@ Memory: about 1.5 kB for each of at most `size` threads with two targets.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any, NamedTuple
 
 from switchwise.nouns.call import Attempt
 from switchwise.nouns.errors import ConfigurationError
-from switchwise.nouns.prompt_prefix import Change, PromptPrefix
 from switchwise.nouns.scope import Key, Level
 from switchwise.nouns.target import Target
 from switchwise.nouns.view import View
-from switchwise.prompt_cache.ledger import COLD, Expectation, Ledger
+from switchwise.prompt_cache.ledger import COLD, PROCESS, Expectation, Ledger
 from switchwise.prompt_cache.rules import CacheRules
 from switchwise.state.codec import mapping, rows
 from switchwise.state.forking import rlock
 from switchwise.state.in_process import InProcess
 from switchwise.state.store import Store
 from switchwise.switching.forecast import PRIORS, Priors
-from switchwise.switching.plan import Choice
-from switchwise.switching.planner import PLAN, Cached, Planner
+from switchwise.switching.plan import Choice, Standing
+from switchwise.switching.planner import PLAN, Planner
 from switchwise.switching.target_rules import TargetRule, TargetRules
-from switchwise.switching.thread_state import ThreadState, checked
+from switchwise.switching.thread_state import NEW, ThreadState, checked, without_digests
 
-VERSION = 3
+VERSION = 4
 """Version of the state from `Advisor.dump`."""
 _WHAT = "state of the advisor"
+_AGENT = Level.AGENT  # a look-up in the enumeration takes ten times as long
 _BROKEN = 0.5  # a prompt that shares less than this with the previous one has lost its cache
 
 
@@ -99,44 +100,54 @@ class Advisor:
         prefix, now = view.prefix, view.now
         if prefix is None:
             return None
-        known = {target.name: rule for target in targets if (rule := self.targets.of(target, now)) is not None}
-        least = min([rule.cache.rule.minimum for rule in known.values() if rule.cache.rule.caches], default=None)
-        if least is None or (view.tokens < least and view.tokens * self._most(known) < least):
+        known: dict[str, TargetRule] = {}
+        least, rule_of = inf, self.targets.of
+        for target in targets:
+            if (rule := rule_of(target, now)) is not None:
+                known[target.name] = rule
+                least = min(least, rule.least)
+        if least == inf or (view.tokens < least and view.tokens * self._most(known) < least):
             return None
-        value = self._threads.get(view.scope.key(Level.AGENT))
-        thread = ThreadState() if value is None else ThreadState.from_json(value)
-        home, at_home = thread.home, thread.home in known
+        thread: ThreadState = self._threads.get(view.scope.key(_AGENT)) or NEW
+        if thread["process"] != PROCESS:
+            thread = without_digests(thread)
+        home = thread["home"]
+        at_home = home in known
         if not at_home:
-            target = _home(home, pool)
-            rule = self.targets.of(target, now) if target is not None else None
-            if target is None or rule is None:
+            strongest = _home(home, pool)
+            rule = rule_of(strongest, now) if strongest is not None else None
+            if strongest is None or rule is None:
                 return None
-            home, at_home = target.name, target.name in known
+            home, at_home = strongest.name, strongest.name in known
             known[home] = rule
-        others: dict[str, Cached] = {}
-        cold, rows, expect = not thread.calls, thread.prefixes, self.ledger.expect
+        standings: dict[str, Standing] = {}
+        at_stake, rows, expect = thread["calls"] > 0, thread["prefixes"], self.ledger.expect
         for name, rule in known.items():
             found = expect(rows.get(rule.cache.account, ()), rule.cache, prefix, now)
-            others[name] = Cached(rule.rates, found.tokens, found.chance, found.age)
-            cold = cold and found is COLD
-        if cold:
+            if found is COLD:
+                standings[name] = rule.cold
+            else:
+                standings[name], at_stake = Standing(rule.rates, *found), True
+        if not at_stake:
             return None
-        own, ratio = others.pop(home), self.ledger.ratio(known[home].cache.model)
+        own, ratio = standings.pop(home), self.ledger.ratio(known[home].cache.model)
         prompt = float(view.tokens) if ratio is None else prefix.tokens * ratio
-        plan = self.planner.decide(thread, view.scope.agent, prompt, own, others, (view.seed & 0xFFFF_FFFF) / 0x1_0000_0000)
-        values = {name: choice.other for name, choice in plan.choices.items()}
+        draw = (view.seed & 0xFFFF_FFFF) / 0x1_0000_0000
+        best, mode, choices = self.planner.decide(thread, view.scope.agent, prompt, own, standings, draw)
+        values = {name: choice.other for name, choice in choices.items()}
         if at_home:
-            values[home] = min([choice.home for choice in plan.choices.values()], default=0.0)
-        best = plan.target or (home if at_home else min(values, key=values.__getitem__))
-        return Advice(best, home, values, plan.mode, plan.choices, known)
+            values[home] = min([choice.home for choice in choices.values()], default=0.0)
+        return Advice(best or (home if at_home else min(values, key=values.__getitem__)), home, values, mode, choices, known)
 
     def expect(self, view: View, target: Target) -> Expectation:
         """Expected cache read of a call to `target`."""
-        rule, value = self.targets.of(target, view.now), self._threads.get(view.scope.key(Level.AGENT))
+        rule = self.targets.of(target, view.now)
         if rule is None or view.prefix is None:
             return COLD
-        found = {} if value is None else ThreadState.from_json(value).prefixes
-        return self.ledger.expect(found.get(rule.cache.account, ()), rule.cache, view.prefix, view.now)
+        thread: ThreadState = self._threads.get(view.scope.key(_AGENT)) or NEW
+        if thread["process"] != PROCESS:
+            thread = without_digests(thread)
+        return self.ledger.expect(thread["prefixes"].get(rule.cache.account, ()), rule.cache, view.prefix, view.now)
 
     def learn(self, attempt: Attempt, *, easy: bool, mode: str = PLAN) -> None:
         """Learn an attempt. `easy`: several targets were acceptable; `mode`: of the followed advice."""
@@ -147,23 +158,23 @@ class Advisor:
             return
         if not rule.listed.caches and not any(known.listed.caches for each in pool if (known := self.targets.of(each, now))):
             return
-        usage, key = reply.usage, view.scope.key(Level.AGENT)
+        usage, key, account = reply.usage, view.scope.key(_AGENT), rule.cache.account
         with self._lock:
-            value = self._threads.get(key)
-            thread = ThreadState() if value is None else ThreadState.from_json(value)
+            before: ThreadState = self._threads.get(key) or NEW
+            thread = before.copy() if before["process"] == PROCESS else without_digests(before)
             # Recorded only now: prompts of parallel calls under way are not assumed to be warm.
-            found, _ = self.ledger.record(thread.prefixes.get(rule.cache.account, ()), rule.cache, prefix, now, usage)
+            found, _ = self.ledger.record(thread["prefixes"].get(account, ()), rule.cache, prefix, now, usage)
             if found:
-                thread.prefixes = {**thread.prefixes, rule.cache.account: found}
+                thread["prefixes"] = {**thread["prefixes"], account: found}
             if usage is not None:
                 self.targets.notice(target.name, rule.listed, usage)
-                home = target if not easy else _home(thread.home, pool) or target
-                thread.home, by = home.name, "" if home is target else target.name
-                broken = _kept(prefix) < _BROKEN * thread.estimate
+                home = target if not easy else _home(thread["home"], pool) or target
+                thread["home"], by = home.name, "" if home is target else target.name
+                broken = prefix.kept < _BROKEN * thread["estimate"]
                 prompt, output, agent = usage.input_tokens, usage.output_tokens, view.scope.agent
                 self.planner.saw(thread, agent, now, prompt, output, easy=easy, broken=broken, by=by, mode=mode)
-                thread.estimate = prefix.tokens
-            self._threads.put(key, thread.as_json())
+                thread["estimate"] = prefix.tokens
+            self._threads.put(key, thread)
 
     def _most(self, known: Mapping[str, TargetRule]) -> float:
         return max([self.ledger.ratio(rule.cache.model) or 1.0 for rule in known.values()])
@@ -185,7 +196,7 @@ class Advisor:
         """
         if mapping(state, _WHAT).get("version") != VERSION:
             raise ConfigurationError(f"{_WHAT}: version {state.get('version')!r} is not {VERSION}; start without that state")
-        threads: list[tuple[Key, dict[str, Any]]] = []
+        threads: list[tuple[Key, ThreadState]] = []
         for row in rows(state, "threads", _WHAT):
             match row:
                 case [[str() as tenant, str() as session, str() as agent], value]:
@@ -206,9 +217,3 @@ def _home(name: str, pool: Sequence[Target]) -> Target | None:
     priced = [target for target in pool if target.price is not None]
     return next((target for target in priced if target.name == name), priced[0] if priced else None)
 
-
-def _kept(prefix: PromptPrefix) -> int:
-    """Estimated tokens of the prompt that its last change left unchanged."""
-    if prefix.change in (None, Change.FIRST, Change.APPEND):
-        return prefix.tokens
-    return prefix.end(prefix.since(prefix.generation - 1))

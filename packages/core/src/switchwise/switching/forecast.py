@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
-from itertools import accumulate
 
 from switchwise.nouns.validation import number
 from switchwise.switching.plan import Outlook
@@ -64,7 +63,7 @@ class Forecast:
         priors: starting values.
     """
 
-    __slots__ = ("_after", "_drops", "_growth", "_losses", "_outlooks", "_output", "_pauses", "_up_to", "calls", "priors")
+    __slots__ = ("_after", "_drops", "_growth", "_losses", "_outlooks", "_output", "_pauses", "calls", "priors")
 
     def __init__(self, priors: Priors = PRIORS) -> None:
         weight = priors.weight
@@ -75,13 +74,12 @@ class Forecast:
         self._losses = priors.hazard * weight
         self._drops = priors.hazard * weight / 2
         self._pauses = [0.0] * (len(_PAUSES) + 1)
-        self._up_to = [0.0] * (len(_PAUSES) + 2)  # running sums of the pauses
         self._after = [[share * _LABELS, _LABELS] for share in (priors.easy_after_hard, priors.easy_after_easy)]  # easy, all
         self._outlooks: dict[float, Outlook] = {}
 
     def hazard(self, ttl: float) -> float:
         """Probability per call that a cache of that lifetime, in seconds, is lost before the next one."""
-        longer = self._up_to[-1] - self._up_to[bisect_right(_PAUSES, ttl)]
+        longer = sum(self._pauses[bisect_right(_PAUSES, ttl) :])
         return min(0.95, max(0.002, (self._losses + longer) / self.calls))
 
     def pause_between(self, shortest: float, longest: float) -> float:
@@ -91,16 +89,15 @@ class Forecast:
     def saw(self, thread: ThreadState, now: float, prompt: float, output: float, *, easy: bool, broken: bool = False) -> None:
         """Learn one call; see `Planner.saw`. `thread`: its state before the call."""
         self.calls += 1
-        if thread.calls == 0 or broken:  # as many threads end as begin
+        if thread["calls"] == 0 or broken:  # as many threads end as begin
             self._losses += 1
             self._drops += 1
             self._growth += self._growth / self.calls
         else:
-            self._pauses[bisect_right(_PAUSES, now - thread.at)] += 1
-            self._up_to[1:] = accumulate(self._pauses)
-            self._growth += max(0.0, prompt - thread.prompt)
-        if thread.calls:
-            seen = self._after[thread.run > 0]
+            self._pauses[bisect_right(_PAUSES, now - thread["at"])] += 1
+            self._growth += max(0.0, prompt - thread["prompt"])
+        if thread["calls"]:
+            seen = self._after[thread["run"] > 0]
             seen[0] += easy
             seen[1] += 1
         self._output += output
@@ -119,7 +116,8 @@ class Forecast:
     def _outlook(self, ttl: float) -> Outlook:
         hazard = self.hazard(ttl)
         survive = 1.0 - hazard
-        turn_easy, stay_easy = (easy / seen for easy, seen in self._after)
+        (turned, hard_ones), (stayed, easy_ones) = self._after
+        turn_easy, stay_easy = turned / hard_ones, stayed / easy_ones
         from_hard = survive * turn_easy / (1.0 - survive * (1.0 - turn_easy))  # an easy call follows a hard one at all
         again_easy = survive * (stay_easy + (1.0 - stay_easy) * from_hard)
         calls, easy = survive / hazard, again_easy / (1.0 - again_easy)
@@ -137,11 +135,12 @@ class Forecast:
         )
 
     def _within(self, seconds: float) -> float:
-        up_to = self._up_to
-        if seconds <= 0.0 or not up_to[-1]:
+        pauses = self._pauses
+        counted = sum(pauses)
+        if seconds <= 0.0 or not counted:
             return 0.0
         place = bisect_right(_PAUSES, seconds)
         low = _PAUSES[place - 1] if place else 0.0
         high = _PAUSES[place] if place < len(_PAUSES) else 2.0 * low
         part = min(1.0, (seconds - low) / (high - low))
-        return (up_to[place] + part * self._pauses[place]) / up_to[-1]
+        return (sum(pauses[:place]) + part * pauses[place]) / counted

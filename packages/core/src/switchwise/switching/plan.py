@@ -37,15 +37,13 @@ class Standing(NamedTuple):
         rates: rates of its calls.
         warm: leading tokens that it has cached.
         chance: probability that they are still cached.
-        lapse: probability that they are lost by the next call, if this call goes to another model.
-        calls: calls that it needs per call of the home model.
+        age: seconds since they were used last.
     """
 
     rates: CacheRates
     warm: float = 0.0
     chance: float = 1.0
-    lapse: float = 0.0
-    calls: float = 1.0
+    age: float = 0.0
 
 
 class Outlook(NamedTuple):
@@ -91,42 +89,83 @@ class Choice(NamedTuple):
     easy: float
 
 
-def compare(home: Standing, other: Standing, prompt: float, outlook: Outlook) -> Choice:
-    """Compare the cost of this easy call of `prompt` tokens and of the following ones, begun at `home` (the target of hard
-    calls) and begun at `other`.
-    """
-    growth, output, easy, hard, follows, again_easy, again_hard, life, rewrites = outlook
-    calls = easy + hard
-    read_s, write_s, _, out_s = home.rates.at(prompt)
-    read_c, write_c, _, out_c = other.rates.at(prompt)
-    surcharge_s, surcharge_c = write_s - read_s, write_c - read_c
-    known_s, known_c = home.chance * min(home.warm, prompt), other.chance * min(other.warm, prompt)
-    behind_s, behind_c = (prompt - known_s) * surcharge_s, (prompt - known_c) * surcharge_c
-    call_s = prompt * read_s + behind_s + output * out_s
-    call_c = prompt * read_c + behind_c + output * out_c
-    lapse_s, lapse_c = home.lapse * known_s * surcharge_s, other.lapse * known_c * surcharge_c
+class AtHome(NamedTuple):
+    """The home model's part of a comparison, the same for every other model. Costs are in USD.
 
+    Parameters:
+        prompt, outlook: what `at_home` was given.
+        mean: tokens of the mean context of the following calls.
+        call: cost of this call.
+        behind: cost of writing this prompt at the next hard call.
+        later: cost of a later call at the mean context, without its growth.
+        calls: cost of all following calls, made at home.
+        read, surcharge: rates at the mean context: of tokens read, and of writing instead of reading them.
+    """
+
+    prompt: float
+    outlook: Outlook
+    mean: float
+    call: float
+    behind: float
+    later: float
+    calls: float
+    read: float
+    surcharge: float
+
+
+def at_home(home: Standing, prompt: float, outlook: Outlook, lapse: float = 0.0) -> AtHome:
+    """The home model's part of the comparison of an easy call of `prompt` tokens and of the following ones.
+
+    Parameters:
+        home: the target of hard calls.
+        lapse: probability that its cache is lost by the next call, if this call goes to another model.
+    """
+    growth, output, calls = outlook.growth, outlook.output, outlook.easy + outlook.hard
+    read, write, _, out = home.rates.at(prompt)
+    known = home.chance * min(home.warm, prompt)
+    behind = (prompt - known) * (write - read)
+    call = prompt * read + behind + output * out
+    behind += lapse * known * (write - read)
     mean = prompt + growth * calls
-    read_s, write_s, _, out_s = home.rates.at(mean)
-    read_c, write_c, _, out_c = other.rates.at(mean)
-    surcharge_s, surcharge_c = write_s - read_s, write_c - read_c
-    later_s = mean * read_s + output * out_s
-    later_c = other.calls * (mean * read_c + output * out_c)
-    at_home = calls * (later_s + growth * surcharge_s)
-    mixed = easy * later_c + hard * later_s + calls * growth * (again_hard * surcharge_s + again_easy * surcharge_c)
-    first, bloat_mixed, bloat_home = call_c, 0.0, 0.0
-    if other.calls > 1.0:
-        extra = (other.calls - 1.0) * growth
+    read, write, _, out = home.rates.at(mean)
+    later = mean * read + output * out
+    return AtHome(prompt, outlook, mean, call, behind, later, calls * (later + growth * (write - read)), read, write - read)
+
+
+def compare(home: AtHome, other: Standing, lapse: float = 0.0, needed: float = 1.0) -> Choice:
+    """Compare the cost of this easy call and of the following ones, begun at home and begun at `other`.
+
+    Parameters:
+        lapse: probability that the cache of `other` is lost by the next call, if this call stays at home.
+        needed: calls that it needs per call of the home model.
+    """
+    prompt, outlook, mean, call_s, behind_s, later_s, all_s, read_s, surcharge_s = home
+    growth, output, easy, hard, follows, again_easy, again_hard, life, rewrites = outlook
+    rates, warm, chance, _ = other
+    calls = easy + hard
+    read, write, _, out = rates.at(prompt)
+    known = chance * (warm if warm < prompt else prompt)
+    behind = (prompt - known) * (write - read)
+    call = prompt * read + behind + output * out
+    again = behind + lapse * known * (write - read)
+
+    read, write, _, out = rates.at(mean)
+    surcharge = write - read
+    later = needed * (mean * read + output * out)
+    mixed = easy * later + hard * later_s + calls * growth * (again_hard * surcharge_s + again_easy * surcharge)
+    first, bloat_mixed, bloat_home = call, 0.0, 0.0
+    if needed > 1.0:
+        extra = (needed - 1.0) * growth
         share = easy / calls if calls else 0.0
-        first += (other.calls - 1.0) * (prompt * read_c + output * out_c + growth * write_c)
+        first += (needed - 1.0) * (prompt * read + output * out + growth * write)
         carried = surcharge_s * (1.0 + rewrites) + life * read_s
         bloat_home = extra * carried
-        carried += surcharge_c + life * share * (read_c - read_s)
+        carried += surcharge + life * share * (read - read_s)
         bloat_mixed = extra * carried
         mixed += easy * extra * carried
 
-    home_mixed = call_s + again_easy * (behind_c + lapse_c) + mixed
-    other_mixed = first + again_hard * (behind_s + lapse_s) + bloat_mixed + mixed
-    other_home = first + follows * (behind_s + lapse_s) + bloat_home + at_home
-    stay, go = min(call_s + at_home, home_mixed), min(other_mixed, other_home)
-    return Choice(stay, go, call_s, call_c, behind_c, later_s - later_c, 1.0 + easy)
+    home_home, home_mixed = call_s + all_s, call_s + again_easy * again + mixed
+    other_mixed = first + again_hard * behind_s + bloat_mixed + mixed
+    other_home = first + follows * behind_s + bloat_home + all_s
+    stay, go = min(home_home, home_mixed), min(other_mixed, other_home)
+    return Choice(stay, go, call_s, call, behind, later_s - later, 1.0 + easy)

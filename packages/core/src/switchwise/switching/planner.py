@@ -12,12 +12,11 @@ from typing import Any, NamedTuple
 
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.validation import number
-from switchwise.prompt_cache.rates import CacheRates
 from switchwise.state.codec import dump_slots, load_slots, mapping
 from switchwise.state.forking import rlock
 from switchwise.switching.calls_needed import MOST, CallsNeeded, LifeTable
 from switchwise.switching.forecast import PRIORS, Forecast, Priors
-from switchwise.switching.plan import Choice, Standing, compare
+from switchwise.switching.plan import AtHome, Choice, Standing, at_home, compare
 from switchwise.switching.thread_state import ThreadState
 
 PLAN, CONTROL, TRIAL = "plan", "control", "trial"
@@ -28,17 +27,6 @@ _KNOWN = 20.0  # runs of the home target after which fewer are kept there
 _DERIVED = ("_built", "_logs")  # derived fields of a life table
 _KINDS = 256  # kinds of threads with their own life table; further kinds share the first
 _WHAT = "state of the planner"
-
-
-class Cached(NamedTuple):
-    """Cached part of a prompt at one target: leading tokens, the probability that they are still cached, and seconds since
-    their last use.
-    """
-
-    rates: CacheRates
-    tokens: float = 0.0
-    chance: float = 0.0
-    age: float = 0.0
 
 
 class Plan(NamedTuple):
@@ -82,7 +70,7 @@ class Planner:
             self._table(kind).add(run)
 
     def decide(
-        self, thread: ThreadState, kind: str, prompt: float, home: Cached, others: Mapping[str, Cached], draw: float
+        self, thread: ThreadState, kind: str, prompt: float, home: Standing, others: Mapping[str, Standing], draw: float
     ) -> Plan:
         """Decide which target takes an easy call. Only `saw` learns.
 
@@ -93,13 +81,13 @@ class Planner:
             others: name -> other candidate.
             draw: a random number in [0, 1), the same for the whole step.
         """
-        if thread.control:
+        if thread["control"]:
             return Plan("", CONTROL, {})
         needed = self._needed
-        calls = {name: needed[name].calls if name in needed else 1.0 for name in others}
+        calls = {name: needed[name].calls for name in others if name in needed}
         choices = self._compare(prompt, home, others, calls)
         best = _best(choices)
-        if thread.run or not self.learns:
+        if thread["run"] or not self.learns:
             return Plan(best, PLAN, choices)
         if best:
             if self.explore and draw < self._controlled(kind):
@@ -129,7 +117,7 @@ class Planner:
         by: str = "",
         mode: str = PLAN,
     ) -> None:
-        """Learn one call, and update the state of its thread.
+        """Learn one call, and update the state of its thread in place.
 
         Parameters:
             thread, kind: state and kind of the thread.
@@ -144,17 +132,17 @@ class Planner:
             if self.learns:
                 self._run(thread, kind, easy, by)
             self.forecast.saw(thread, now, prompt, output, easy=easy, broken=broken)
-            thread.control = easy and mode == CONTROL
-            thread.calls += 1
-            thread.run = thread.run + 1 if easy else 0
-            thread.at, thread.prompt, thread.by = now, prompt, by
+            thread["control"] = easy and mode == CONTROL
+            thread["calls"] += 1
+            thread["run"] = thread["run"] + 1 if easy else 0
+            thread["at"], thread["prompt"], thread["by"] = now, prompt, by
 
     def ended(self, thread: ThreadState, kind: str) -> None:
         """Learn that the thread has ended."""
         with self._lock:
             if self.learns:
                 self._run(thread, kind, False, "")
-            thread.run, thread.control = 0, False
+            thread["run"], thread["control"] = 0, False
 
     def dump(self) -> dict[str, Any]:
         """The forecast, and the life tables by kind of thread, as JSON types."""
@@ -189,31 +177,36 @@ class Planner:
         return max(self.explore, _HALF * (_KNOWN / (_KNOWN + known)) ** 2)
 
     def _compare(
-        self, prompt: float, home: Cached, others: Mapping[str, Cached], calls: Mapping[str, float]
+        self, prompt: float, home: Standing, others: Mapping[str, Standing], calls: Mapping[str, float]
     ) -> dict[str, Choice]:
-        at_home, longest = self._standing(home), home.rates.longest
+        longest, lapse = home.rates.longest, self._lapse(home)
+        sides: dict[float, AtHome] = {}
         found: dict[str, Choice] = {}
         for name, other in others.items():
             there = other.rates.longest
-            outlook = self.forecast.outlook(min(longest or there, there or longest))
-            found[name] = compare(at_home, self._standing(other, calls[name]), prompt, outlook)
+            ttl = min(longest or there, there or longest)
+            side = sides.get(ttl)
+            if side is None:
+                side = sides[ttl] = at_home(home, prompt, self.forecast.outlook(ttl), lapse)
+            found[name] = compare(side, other, self._lapse(other) if other.warm else 0.0, calls.get(name, 1.0))
         return found
 
-    def _standing(self, at: Cached, calls: float = 1.0) -> Standing:
-        longest, lapse = at.rates.longest, 0.0
-        if at.tokens and at.age > _YOUNG * longest:
-            lapse = self.forecast.pause_between(longest - at.age, longest)
-        return Standing(at.rates, at.tokens, at.chance, lapse, calls)
+    def _lapse(self, at: Standing) -> float:
+        """Probability that its cache is lost by the next call, if this call is made elsewhere."""
+        longest = at.rates.longest
+        if not at.warm or at.age <= _YOUNG * longest:
+            return 0.0
+        return self.forecast.pause_between(longest - at.age, longest)
 
     def _run(self, thread: ThreadState, kind: str, easy: bool, by: str) -> None:
         """Learn from this call whether the run continued or ended with the previous one."""
-        ended, given, length = not easy, easy and bool(by), thread.run
-        if length and thread.by:
-            self._table(kind).called(thread.by, length, ended=ended)
-            self._learn(kind, thread.by)
-        if length and not thread.shared and (ended or given):
+        ended, given, length, last = not easy, easy and bool(by), thread["run"], thread["by"]
+        if length and last:
+            self._table(kind).called(last, length, ended=ended)
+            self._learn(kind, last)
+        if length and not thread["shared"] and (ended or given):
             self._table(kind).add(length, ended=ended)
-        thread.shared = not ended and (thread.shared or given)
+        thread["shared"] = not ended and (thread["shared"] or given)
 
     def _learn(self, kind: str, name: str) -> None:
         evidence = self._table(kind).evidence(name)

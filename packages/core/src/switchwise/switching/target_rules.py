@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import inf
 from typing import Any, NamedTuple
 
 from switchwise.nouns.target import Price, Target
@@ -15,6 +16,7 @@ from switchwise.prompt_cache.ledger import Cache
 from switchwise.prompt_cache.rates import CacheRates
 from switchwise.prompt_cache.rules import CacheRule, CacheRules
 from switchwise.state.codec import words
+from switchwise.switching.plan import Standing
 
 PRICED = CacheRule("automatic", minimum=1024, step=128, ttl=300)
 """Assumed rule of a cache with a price but no rule."""
@@ -22,12 +24,22 @@ _WHAT = "state of the targets"
 
 
 class TargetRule(NamedTuple):
-    """Rule of one target: its price at this time of day, its cache rule as far as its requests use it, and its rates."""
+    """Rule of one target.
+
+    Parameters:
+        price: its price at this time of day.
+        listed: its cache rule, and `cache` as far as its requests use it.
+        rates: its rates by that rule.
+        least: tokens of the shortest prompt that it caches; infinite if it caches none.
+        cold: it has nothing cached.
+    """
 
     price: Price
     listed: CacheRule
     cache: Cache
     rates: CacheRates
+    least: float
+    cold: Standing
 
 
 class TargetRules:
@@ -69,7 +81,8 @@ class TargetRules:
             account = f"{account}@{target.effort}"
             front = front if rule.effort == "messages" else account
         cache = Cache(account, target.model or account, rule, front)
-        found = self._found[name] = TargetRule(price, listed, cache, CacheRates(price, rule, long=long))
+        rates, least = CacheRates(price, rule, long=long), rule.minimum if rule.caches else inf
+        found = self._found[name] = TargetRule(price, listed, cache, rates, least, Standing(rates))
         return found
 
     def notice(self, name: str, rule: CacheRule, usage: Usage) -> None:

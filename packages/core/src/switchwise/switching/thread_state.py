@@ -1,14 +1,13 @@
 """State kept per thread: its home target, its counts, and the prefixes that each account has cached.
 
-It is stored as JSON types under the key of its session and agent, so that any store can hold it and another process can
-continue it. About 0.5 kB, and 0.5 kB for each called account.
+It is JSON data as it stands, kept under the key of its session and agent: any store can hold it without a conversion, and another
+process can continue it. About 0.5 kB, and 0.5 kB for each called account.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any
+from typing import Any, TypedDict
 
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.prompt_cache.ledger import PROCESS, Row
@@ -16,11 +15,11 @@ from switchwise.prompt_cache.ledger import PROCESS, Row
 _WHAT = "state of a thread"
 
 
-@dataclass(slots=True)
-class ThreadState:
-    """One thread of an agent.
+class ThreadState(TypedDict):
+    """One thread of an agent. A stored one is replaced, never changed in place.
 
     Parameters:
+        process: the process whose digests the prefixes have.
         calls: number of calls.
         at: start of the last call, in seconds.
         prompt: tokens of its prompt as counted by the provider.
@@ -33,49 +32,59 @@ class ThreadState:
         prefixes: account -> rows of the ledger, the newest last.
     """
 
-    calls: int = 0
-    at: float = 0.0
-    prompt: float = 0.0
-    estimate: int = 0
-    run: int = 0
-    by: str = ""
-    home: str = ""
-    shared: bool = False
-    control: bool = False
-    prefixes: dict[str, list[Row]] = field(default_factory=dict)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return a copy as JSON types."""
-        return {"process": PROCESS, **{name: getattr(self, name) for name in self.__slots__}, "prefixes": dict(self.prefixes)}
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> ThreadState:
-        """Restore a result of `as_json`, of this process or another one (whose digests are not valid here)."""
-        fields = {**value}
-        if fields.pop("process") != PROCESS:
-            fields["prefixes"] = {name: [[row[0], 0, *row[2:]] for row in rows] for name, rows in value["prefixes"].items()}
-        return cls(**fields)
+    process: int
+    calls: int
+    at: float
+    prompt: float
+    estimate: int
+    run: int
+    by: str
+    home: str
+    shared: bool
+    control: bool
+    prefixes: dict[str, list[Row]]
 
 
-def checked(value: Any) -> dict[str, Any]:
-    """Return `value` if it is a result of `ThreadState.as_json`.
+NEW: ThreadState = {
+    "process": PROCESS,
+    "calls": 0,
+    "at": 0.0,
+    "prompt": 0.0,
+    "estimate": 0,
+    "run": 0,
+    "by": "",
+    "home": "",
+    "shared": False,
+    "control": False,
+    "prefixes": {},
+}
+"""The state before the first call."""
+
+
+def without_digests(thread: ThreadState) -> ThreadState:
+    """Return the state of another process, whose digests are not valid here, as a state of this one."""
+    prefixes = {name: [[row[0], 0, *row[2:]] for row in rows] for name, rows in thread["prefixes"].items()}
+    return {**thread, "process": PROCESS, "prefixes": prefixes}
+
+
+def checked(value: Any) -> ThreadState:
+    """Return `value` if it is a thread's state.
 
     Raises:
         ConfigurationError: `value` has another form; the message names the field.
     """
-    usual = ThreadState().as_json()
-    if not isinstance(value, dict) or value.keys() != usual.keys():
+    if not isinstance(value, dict) or value.keys() != NEW.keys():
         raise ConfigurationError(f"{_WHAT}: {value!r:.80} does not have the fields of this version; start without that state")
-    for name, each in value.items():
-        kinds = (int, float) if isinstance(usual[name], float) else (type(usual[name]),)
+    for name, usual in NEW.items():
+        kinds, each = (int, float) if isinstance(usual, float) else (type(usual),), value[name]
         if type(each) not in kinds or (isinstance(each, float) and not isfinite(each)):
-            raise ConfigurationError(f"{_WHAT}: {name!r} is {each!r:.60}; it should be like {usual[name]!r}")
+            raise ConfigurationError(f"{_WHAT}: {name!r} is {each!r:.60}; it should be like {usual!r}")
     for account, rows in value["prefixes"].items():
         if not isinstance(rows, list) or not all(map(_is_row, rows)):
             raise ConfigurationError(
                 f"{_WHAT}: the prefixes of {account!r} are {rows!r:.60}; they should be rows of six numbers"
             )
-    return value
+    return value  # type: ignore[return-value]  # as just checked
 
 
 def _is_row(row: Any) -> bool:
