@@ -216,4 +216,3 @@ def _home(name: str, pool: Sequence[Target]) -> Target | None:
     """The target of that name if it has a price, else the strongest with a price."""
     priced = [target for target in pool if target.price is not None]
     return next((target for target in priced if target.name == name), priced[0] if priced else None)
-
