@@ -1,6 +1,9 @@
 """A budget near its limit: cheaper targets come first, observers are told, a person may raise it; and what a last resort may cost."""
 
+import json
 import logging
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -75,7 +78,7 @@ def test_a_breaker_on_fallbacks_counts_only_what_follows_a_failure():
     again = Script(cheap=Fails(FailureKind.OVERLOADED), dear=Says("yes", usage=Usage(1_000, 100)))
     with pytest.raises(AllTargetsFailed) as failed:
         ask(router, again)
-    assert "all calls together has spent $0.0150 of $0.03" in "".join(failed.value.__notes__)
+    assert "all calls together have spent $0.0150 of $0.03" in "".join(failed.value.__notes__)
     assert again.called.count("dear") == 0
 
 
@@ -89,13 +92,49 @@ def test_a_person_may_raise_a_limit_for_a_time_and_the_audit_log_has_a_line_of_i
     with caplog.at_level(logging.INFO, "switchwise.audit"):
         budget.override(ada, until=1_060.0, usd=0.05, by="bob", because="demo at noon")
     [line] = [record for record in caplog.records if record.name == "switchwise.audit"]
-    assert line.getMessage() == "budget override: user 'ada': usd=0.05 until 1060, by bob: demo at noon"
+    assert json.loads(line.getMessage()) == {
+        "event": "budget_override",
+        "budget": "user 'ada'",
+        "usd": 0.05,
+        "until": "1970-01-01T00:17:40+00:00",
+        "by": "bob",
+        "because": "demo at noon",
+    }
     ask(router, 1_000, ada)
     with pytest.raises(BudgetExceeded):
         router.start(View(Scope(labels={"user": "eve"}), tokens=1_000, needs=Needs(max_output=100)))
     clock.advance(61)
     with pytest.raises(BudgetExceeded, match=r"\$0.0100 of \$0.01"):
         router.start(ada)
+
+
+def test_an_override_goes_on_into_the_next_periods():
+    """Berlin, on the day whose clocks are set back: it has 25 hours."""
+    start = datetime(2026, 10, 25, 12, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()
+    clock = Clock(start)
+    budget = Budget(tokens=1_500, per="all", period="day", zone="Europe/Berlin")
+    router = Router(Pool([CHEAP]), budget, clock=clock)
+    big = View(tokens=2_000, now=clock())
+    budget.override(big, until=start + 36 * 3_600, tokens=9_000, by="bob", because="release")
+    for hours, may in ((0, True), (13, True), (35.9, True), (36.1, False), (61, False)):
+        clock.now = start + hours * 3_600
+        assert bool(router.decide(big).names) is may, hours
+
+
+@pytest.mark.parametrize(
+    ("given", "until", "says"),
+    [
+        ({}, 2_000.0, "give usd= or tokens="),
+        ({"usd": -1.0}, 2_000.0, "usd=-1.0"),
+        ({"tokens": 5}, 2_000.0, "no limit of tokens"),
+        ({"usd": 1.0}, 900.0, "until=900.0"),
+        ({"usd": 1.0}, 1e9, "give the view its time"),
+    ],
+)
+def test_an_override_that_cannot_be_is_refused(given, until, says):
+    budget = Budget(usd=0.01, per="all", period="day")
+    with pytest.raises(ConfigurationError, match=says):
+        budget.override(View(now=1_000.0), until=until, by="bob", because="demo", **given)
 
 
 def test_each_threshold_is_an_event_once_and_so_is_the_end():

@@ -41,7 +41,7 @@ def llm(budget: Counted) -> ChatSwitchwise:
 def test_the_retry_middleware_leaves_it_alone(llm: ChatSwitchwise, budget: Counted, middleware: list[Any]) -> None:
     retry: Any = ModelRetryMiddleware(max_retries=3, initial_delay=0.0, on_failure="error")
     agent = create_agent(llm, [], middleware=[retry, *middleware])
-    with pytest.raises(BudgetExceeded, match="all calls together has spent 0 of 1 tokens"):
+    with pytest.raises(BudgetExceeded, match="all calls together have spent 0 of 1 tokens"):
         agent.invoke({"messages": [("user", "hello")]})
     assert budget.asked == 1
 

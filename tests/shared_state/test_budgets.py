@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,7 @@ from switchwise import (
     adrive,
     drive,
 )
+from switchwise.observe.observer import Event, EventKind
 from switchwise.policies import Budget, RateLimits
 from switchwise.state import Namespace
 from switchwise.state.opening import opened
@@ -138,6 +140,26 @@ def test_what_one_process_spends_is_gone_for_the_other(keepers: Callable[[], Kee
     assert not spend(other, view("s2"), 900)
     assert Router(POOL, other).decide(view("s2")).notes[0].because.startswith("user 'ada' has spent $0.00")
     assert spend(other, view(user="bob"), 900)
+
+
+def test_a_threshold_is_an_event_of_its_budget_and_names_the_scope(keepers: Callable[[], Keeper]) -> None:
+    heard: list[tuple[str, str, Any]] = []
+    keeper, name = Namespace(keepers(), "staging"), "ada/lovelace: 50 %"
+    ever, daily = (
+        Budget(tokens=tokens, per="user", period=period, store=keeper) for tokens, period in ((3_000, None), (10**6, "day"))
+    )
+    for which, budget in (("ever", ever), ("daily", daily)):
+
+        def hear(event: Event, which: str = which) -> None:
+            if event.kind is EventKind.BUDGET_ALERT:
+                heard.append((which, event.name, event.details["percent"]))
+
+        budget.report_to(hear)
+    assert spend(ever, view(user=name), 1_600)
+    eventually(lambda: heard == [("ever", f"user {name!r}", 50)])
+    assert spend(daily, view(user=name), 850_000)
+    eventually(lambda: len(heard) > 1)
+    assert heard[1:] == [("daily", f"user {name!r}", 80)]
 
 
 def test_tenants_and_namespaces_share_nothing(keepers: Callable[[], Keeper]) -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from datetime import UTC, datetime
 from math import inf
 from typing import Final
 
 from switchwise.display.figures import exact
+from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.scope import Key
+from switchwise.nouns.validation import number
 from switchwise.nouns.view import View
 from switchwise.observe.observer import Channel, Event, EventKind
 from switchwise.state.in_process import Memory
 from switchwise.state.spending import Amount, Limits, Spending
 
 _log = logging.getLogger("switchwise.budget")
+_audit = logging.getLogger("switchwise.audit")
 STEPS: Final = (100, 95, 80, 50)
 """Percent of a limit."""
 _LOUD: Final = 80
@@ -53,9 +58,9 @@ class Alerts:
         else:
             self._gone.update(key, lambda _: None)
 
-    def heard(self, account: str, step: int) -> None:
-        """Called by a shared store if this process is the first to pass a threshold."""
-        self._say(account, step, None)
+    def heard(self, who: str, step: int) -> None:
+        """Report a threshold that this process is the first to pass, of all that share the store."""
+        self._say(who, step, None)
 
     def charged(self, name: str, limits: Limits, left: tuple[float, float], now: float, decision: str) -> None:
         """Report the rest after a call."""
@@ -74,6 +79,33 @@ class Alerts:
         _log.log(logging.WARNING if step >= _LOUD else logging.INFO, "%d %% of the budget is spent: %s", step, who)
         because = f"{step} % of the limit is spent"
         self.channel.send(Event(EventKind.BUDGET_ALERT, who, because, now, details={"percent": step}))
+
+
+def overridden(limits: Limits, given: Limits, now: float, until: float) -> Limits:
+    """The limits with those of an override in their place.
+
+    Raises:
+        ConfigurationError: none is given, one is negative, the budget has no limit of that unit, or the override would be over already.
+    """
+    who = "Budget.override"
+    number(who, "until", until, least=now, above=True)
+    if given == Limits(None, None):
+        raise ConfigurationError(f"{who}: no limit; give usd= or tokens=")
+    for unit, limit, new in zip(limits._fields, limits, given, strict=True):
+        if new is None:
+            continue
+        number(who, unit, new)
+        if limit is None:
+            raise ConfigurationError(f"{who}({unit}={new!r}): the budget has no limit of {unit} that it could replace")
+    return Limits(limits.usd if given.usd is None else given.usd, limits.tokens if given.tokens is None else given.tokens)
+
+
+def audit_override(who: str, given: Limits, until: float, by: str, because: str) -> None:
+    """Write the line of an override into the audit log."""
+    end = datetime.fromtimestamp(until, UTC).isoformat()
+    amounts = {unit: amount for unit, amount in zip(given._fields, given, strict=True) if amount is not None}
+    line = {"event": "budget_override", "budget": who, **amounts, "until": end, "by": by, "because": because}
+    _audit.warning("%s", json.dumps(line))
 
 
 def share_of(limits: Limits, left: tuple[float, float]) -> float:

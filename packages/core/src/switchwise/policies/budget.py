@@ -24,7 +24,7 @@ from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import BATCH, Pool, Target
 from switchwise.nouns.validation import number, one_of, whole
 from switchwise.nouns.view import View
-from switchwise.observe.alerts import Alerts, amount_in_words, share_of, spent_in_words
+from switchwise.observe.alerts import Alerts, amount_in_words, audit_override, overridden, share_of, spent_in_words
 from switchwise.observe.observer import Event
 from switchwise.protocols.most_tokens import longest_answer, most_tokens
 from switchwise.state.codec import table_rows
@@ -37,7 +37,6 @@ from switchwise.state.spending import NOTHING, Amount, Limits, Spending, TableSp
 from switchwise.state.store import Lender, Store, lender_of
 
 _log = logging.getLogger("switchwise.budget")
-_audit = logging.getLogger("switchwise.audit")
 
 _LONGEST = {"day": 25 * 3_600.0, "week": 169 * 3_600.0, "month": 745 * 3_600.0}
 
@@ -153,8 +152,8 @@ class Budget:
         """Check that every target has a price, where the limit is in USD."""
         unpriced = ", ".join(target.name for target in pool if target.price is None)
         if self.usd is not None and unpriced:
-            remedy = "give Target(price=Price(...)), or limit tokens="
-            raise ConfigurationError(f"Budget(usd={self.usd}): no price is known for {unpriced}; {remedy}")
+            message = f"Budget(usd={self.usd}): no price is known for {unpriced}"
+            raise ConfigurationError(f"{message}; give Target(price=Price(...)), or limit tokens=")
 
     def __call__(self, view: View, shortlist: Shortlist) -> Shortlist:
         if self.only == "fallbacks" and not _is_fallback(view):
@@ -229,8 +228,7 @@ class Budget:
 
     def resend(self, call: Call) -> bool:
         """Reserve the bound of `call` once more: it is sent again, and the provider may bill both."""
-        held = self._reserved.get(id(call))
-        if held is None:
+        if (held := self._reserved.get(id(call))) is None:
             return True
         if (ticket := self._spending.reserve(held.key, held.bound, call.view.now)) is None:
             return False
@@ -287,25 +285,25 @@ class Budget:
     def override(
         self, view: View, until: float, *, usd: float | None = None, tokens: int | None = None, by: str, because: str
     ) -> None:
-        """Replace the limit of the scope of `view` for a time; logged to `switchwise.audit`.
+        """Replace the limit of the scope of `view` for a time, in each period until then; a line of JSON in the log `switchwise.audit`.
 
         Parameters:
-            view: a request of the scope, such as `View(Scope(labels={"user": "ada"}))`, on the router's clock where there is a period.
+            view: a request of the scope, such as `View(Scope(labels={"user": "ada"}), now=time.time())`; its time selects the first period.
             until: seconds since the epoch.
-            usd, tokens: the limits until then; None: unchanged.
+            usd, tokens: the limits until then; None: unchanged. 0: nothing may be spent.
             by, because: the person who decided it and the reason, for the log.
 
         Raises:
-            ConfigurationError: the budget is per target, provider, account or request.
+            ConfigurationError: the budget is per target, provider, account or request, or has no such limit; or `until` is too far away.
             LostStore: the shared store does not respond.
         """
         if self.payers.by_target or self.per == "request":
             raise ConfigurationError(f"Budget(per={self.per!r}).override: give the budget another limit instead")
-        key = self._key(view, _ANY)
-        limits = Limits(self.usd if usd is None else usd, self.tokens if tokens is None else tokens)
-        self._spending.override(key, limits, until)
-        amounts = ", ".join(f"{name}={value}" for name, value in (("usd", usd), ("tokens", tokens)) if value is not None)
-        _audit.warning("budget override: %s: %s until %.0f, by %s: %s", self.payers.label(key), amounts, until, by, because)
+        limits = overridden(Limits(self.usd, self.tokens), Limits(usd, tokens), view.now, until)
+        key, now = self.payers.key(view, _ANY), view.now + self._spending.skew
+        for period in [()] if self.calendar is None else self.calendar.names(now, until):
+            self._spending.override((*key, *period), limits, until)
+        audit_override(self.payers.label(key), Limits(usd, tokens), until, by, because)
 
     def report_to(self, hear: Callable[[Event], object]) -> None:
         """Call `hear` with every event of this budget: 50, 80, 95 and 100 % spent, and budget exhausted."""
@@ -353,8 +351,9 @@ class Budget:
 
             longest = 0.0 if self.calendar is None else _LONGEST[self.calendar.every]
             name = ":".join(["Budget", per, *every])
-            self._spending = LeasedSpending(lender, name, limits, self.window, longest, self.payers.few)
-            lender.watch(f"{name}:", self._alerts.heard)
+            leased = LeasedSpending(lender, name, limits, self.window, longest, self.payers.few)
+            leased.watch(lambda scope, step: self._alerts.heard(self.payers.label(scope), step))
+            self._spending = leased
         self.table = self._spending.table
 
     def _used(self, attempt: Attempt) -> Amount | None:
@@ -381,7 +380,8 @@ class Budget:
 
     def _state(self, key: Key, left: tuple[float, float], now: float) -> str:
         when = f" in {key[-1]}" if self.calendar is not None else ""
-        return f"{self.payers.label(key)} has spent {spent_in_words(self._spending.limits(key, now), left)}{when}, open calls included"
+        have = "have" if self.per == "all" else "has"
+        return f"{self.payers.label(key)} {have} spent {spent_in_words(self._spending.limits(key, now), left)}{when}, open calls included"
 
     @staticmethod
     def _examples() -> list[Budget]:

@@ -66,8 +66,10 @@ class Payers:
             return target.provider or target.name
         return target.name if self.per == "target" else target.payer or target.name
 
-    def label(self, key: Key) -> str:
-        """Name of a group in messages."""
+    def label(self, key: Key | str) -> str:
+        """Name of a group in messages. A string is its digest."""
+        if isinstance(key, str):
+            return f"{self.per} {key}"
         tenant, *parts = key[: self.parts]
         who = {"all": "all calls together", "request": "this request"}.get(self.per, self.per)
         if parts and self.per != "request":

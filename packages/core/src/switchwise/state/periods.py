@@ -13,6 +13,7 @@ from switchwise.nouns.errors import ConfigurationError
 
 Every = Literal["day", "week", "month"]
 _EVERY: Final = ("day", "week", "month")
+_MOST: Final = 400  # periods of one override
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,25 @@ class Calendar:
             end, name = (start + timedelta(days=32)).replace(day=1), f"{start:%Y-%m}"
         self._last = period = Period(f"{name}@{self.zone}", start.timestamp(), end.timestamp())
         return period
+
+    def names(self, first: float, last: float) -> list[tuple[str]]:
+        """The ends of keys, one for each period from that of `first` to that of `last`.
+
+        Raises:
+            ConfigurationError: there are more than 400.
+
+        >>> Calendar("day").names(0.0, 86_400.0)
+        [('1970-01-01@UTC',), ('1970-01-02@UTC',)]
+        """
+        period = self.at(first)
+        found = [(period.name,)]
+        while period.end <= last:
+            if len(found) == _MOST:
+                remedy = "give the view its time (now=time.time()) and an earlier end"
+                raise ConfigurationError(f"until={last!r}: it is more than {_MOST} periods after {found[0][0]}; {remedy}")
+            period = self.at(period.end)
+            found.append((period.name,))
+        return found
 
 
 def _zone(name: str) -> tzinfo:

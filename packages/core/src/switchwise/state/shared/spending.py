@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from math import ceil, inf
 from typing import Any, Final, NamedTuple
@@ -111,6 +111,16 @@ class LeasedSpending:
             if unit in self._rules and limit is not None:
                 self._keeper.override(self._key(key, unit), limit, until)
 
+    def watch(self, hear: Callable[[Key | str, int], object]) -> None:
+        """Call `hear` with the scope (a digest if its name is long) and the percentage, in the process that passes it first."""
+        for unit in self._rules:
+            start = f"{self._name}:{unit}:"  # with the unit: the name of one budget may begin with that of another
+
+            def heard(account: str, step: int, start: str = start) -> None:
+                hear(_scope(account.partition(start)[2]), step)
+
+            self._keeper.watch(start, heard)
+
     def rows(self) -> list[list[Any]]:
         return []
 
@@ -127,6 +137,13 @@ class LeasedSpending:
         if len(whole.encode()) <= _LONGEST:
             return whole
         return f"{self._name}:{unit}:#{blake2b(scope.encode(), digest_size=16).hexdigest()}"
+
+
+def _scope(text: str) -> Key | str:
+    """The scope in the name of an account; the text itself if it is digested."""
+    if text.startswith("#") and "/" not in text:
+        return text
+    return tuple(part.replace("%2F", "/").replace("%20", " ").replace("%25", "%") for part in text.split("/"))
 
 
 def _units(amount: float | None, scale: float) -> int | None:
