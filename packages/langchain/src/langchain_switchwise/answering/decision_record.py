@@ -48,9 +48,14 @@ def target_of(message: AIMessage) -> str:
     return str(record.get("target", "")) if isinstance(record, dict) else ""
 
 
-def answer(message: AIMessage, outcome: Outcome) -> AIMessage:
-    """Return the whole message with the record, and with the shown text of a reply that it continues."""
-    message, call = stamped(message, outcome), outcome.attempt.call
+def answer(outcome: Outcome, message: AIMessage | None = None) -> AIMessage:
+    """Return the whole message with the record, and with the shown text of a reply that it continues.
+
+    Parameters:
+        outcome: of the request.
+        message: its answer; None: the reply as it came.
+    """
+    message, call = stamped(outcome.reply.raw if message is None else message, outcome), outcome.attempt.call
     if call.broken is None or not (shown := call.continued):
         return message
     content = message.content

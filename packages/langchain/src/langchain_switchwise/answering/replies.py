@@ -13,7 +13,6 @@ from langchain_switchwise.models.dialect import dialect_of_maker
 from switchwise import EndReason, FailureKind, Reply, TargetError, Usage
 from switchwise import usage_of as read_usage
 from switchwise.dialects.answer_end import end_of, end_of_any, whole
-from switchwise.dialects.dialect import Dialect
 from switchwise.dialects.table import DIALECTS, OTHER
 from switchwise.failures import IncompleteStream
 from switchwise.nouns.usage import in_tier
@@ -48,14 +47,6 @@ def reply_of(
     )
 
 
-def _end(message: AIMessage, dialect: Dialect) -> EndReason:
-    """The end reason of an answer, by its dialect."""
-    metadata, calls = message.response_metadata, bool(message.tool_calls)
-    if dialect is OTHER:
-        return end_of_any(metadata, calls)
-    return end_of(dialect, metadata, calls, refused=bool(message.additional_kwargs.get("refusal")))
-
-
 def usage_of(message: AIMessage) -> Usage | None:
     """Tokens of a message; None if unknown.
 
@@ -68,21 +59,16 @@ def usage_of(message: AIMessage) -> Usage | None:
         return Usage(0, 0)
     metadata = message.response_metadata
     reported = metadata.get("token_usage") or metadata.get("usage")
-    usage = _fullest(_plain(counted) or read_usage(counted), reported)
+    usage, tier = _plain(counted) or read_usage(counted), metadata.get("service_tier")
+    if reported and (usage is None or usage.cache_read_tokens is None or "iterations" in reported):
+        more = read_usage(reported)
+        if more is not None and (usage is None or more.cache_read_tokens is not None):
+            usage = more
     if usage is None:
         return None
     if reported and usage.cost is None and reported.get("cost") is not None and (more := read_usage(reported)) is not None:
         usage = replace(usage, cost=more.cost)
-    return in_tier(usage, metadata.get("service_tier"))
-
-
-def _fullest(usage: Usage | None, reported: Any) -> Usage | None:
-    """LangChain's count, or the provider's usage if that has more."""
-    if reported and (usage is None or usage.cache_read_tokens is None or "iterations" in reported):
-        more = read_usage(reported)
-        if more is not None and (usage is None or more.cache_read_tokens is not None):
-            return more
-    return usage
+    return in_tier(usage, tier) if tier else usage
 
 
 def _plain(counted: Mapping[str, Any] | None) -> Usage | None:
@@ -125,13 +111,15 @@ def complete(message: AIMessage, chunks: Sequence[Any] | None = None, marked: bo
         TargetError: the provider reports that the answer failed.
     """
     metadata = message.response_metadata
-    dialect = dialect_of_maker(metadata.get("model_provider", ""), metadata)
-    end = _end(message, dialect)
+    dialect, calls = dialect_of_maker(metadata.get("model_provider", ""), metadata), bool(message.tool_calls)
+    if dialect is OTHER:
+        end = end_of_any(metadata, calls)
+    else:
+        end = end_of(dialect, metadata, calls, refused=bool(message.additional_kwargs.get("refusal")))
     if end is EndReason.ERROR:
         raise TargetError(FailureKind.SERVER_ERROR, "the provider says that its answer failed", billable=True)
-    says = message.content or message.tool_calls or message.invalid_tool_calls or message.additional_kwargs
-    ended = any((value := metadata.get(marker)) and value not in _UNDER_WAY for marker in _MARKERS)
-    if not says and not ended and (metadata or not alone):
+    says = message.content or calls or message.invalid_tool_calls or message.additional_kwargs
+    if not says and not _has_ended(metadata) and (metadata or not alone):
         raise IncompleteStream("an answer without content and without an end")
     if not marked or dialect is OTHER or not _WHOLE.isdisjoint(metadata):
         return end
@@ -139,6 +127,11 @@ def complete(message: AIMessage, chunks: Sequence[Any] | None = None, marked: bo
     if not whole(dialect, metadata, usage):
         raise IncompleteStream("the stream ended without its terminal marker")
     return end
+
+
+def _has_ended(metadata: Mapping[str, Any]) -> bool:
+    """Return whether any provider's end marker is among the metadata."""
+    return any((value := metadata.get(marker)) and value not in _UNDER_WAY for marker in _MARKERS)
 
 
 def _closes(chunks: Sequence[Any]) -> bool:

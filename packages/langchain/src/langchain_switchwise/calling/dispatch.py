@@ -150,11 +150,14 @@ class Dispatch:
             stop: stop sequences.
             schema: schema of the answer.
         """
-        return parsed(prompt, self._with_local(settled(config)), given, stop, schema)
+        around = settled(config)
+        if self._local is not None:
+            around = merge_configs(self._local, around)
+        return parsed(prompt, around, given, stop, schema)
 
     def inside(self, prompt: Sequence[BaseMessage], config: RunnableConfig, given: Mapping[str, Any]) -> Request:
         """As `request`, inside an agent; the config is an extension of `surrounding`."""
-        return parsed(prompt, self._with_local(config), given)
+        return parsed(prompt, config if self._local is None else merge_configs(self._local, config), given)
 
     def view(self, request: Request) -> View:
         """The view of the request."""
@@ -162,14 +165,12 @@ class Dispatch:
 
     def performer(self, door: Door, request: Request) -> Performer:
         """Return the performer of a request's calls."""
-        streamed = door.is_last is not None or anybody_reads(request.config.get("callbacks"))
+        callbacks = request.config.get("callbacks")
+        streamed = door.is_last is not None or (callbacks is not None and anybody_reads(callbacks))
         view = self._views.view(request, streamed)
         if self.router.cache is not None:
             view = replace(view, recording=RequestRecording(request, self._natives, self.router.pool))
         return Performer(door, request, view, self._natives, self._adapter, self.limiter)
-
-    def _with_local(self, config: RunnableConfig) -> RunnableConfig:
-        return config if self._local is None else merge_configs(self._local, config)
 
 
 class Closing:

@@ -23,8 +23,9 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, NamedTuple, cast
 
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, LLMResult
+from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables import RunnableBinding, RunnableConfig
 from langchain_core.runnables.config import ensure_config
 
@@ -40,7 +41,6 @@ from langchain_switchwise.answering.replies import (
     token_text,
 )
 from langchain_switchwise.calling.errors import TRANSLATED
-from langchain_switchwise.porting.history import as_prompt
 from langchain_switchwise.porting.schema import Witness
 from switchwise import Outcome, Reply
 from switchwise.adapting.answer_headers import Heard
@@ -55,7 +55,7 @@ class PreparedCall(NamedTuple):
 
     Parameters:
         runnable: the target, with tools or schema bound.
-        messages: the prompt in its dialect.
+        prompt: the messages in its dialect.
         config: config of this attempt.
         settings: settings adapted to the target.
         witness: captures the message of a parsed answer; None: the answer is the message.
@@ -66,7 +66,7 @@ class PreparedCall(NamedTuple):
     """
 
     runnable: Any
-    messages: list[BaseMessage]
+    prompt: ChatPromptValue
     config: RunnableConfig
     settings: dict[str, Any]
     witness: Witness | None = None
@@ -163,20 +163,20 @@ class _Reading:
 
 def _invoke(call: PreparedCall) -> Iterator[Any]:
     with TRANSLATED:
-        answer = call.runnable.invoke(as_prompt(call.messages), call.config, **call.settings)
+        answer = call.runnable.invoke(call.prompt, call.config, **call.settings)
         return iter((call.reply(answer),))
 
 
 async def _ainvoke(call: PreparedCall) -> AsyncIterator[Any]:
     with TRANSLATED:
-        answer = await call.runnable.ainvoke(as_prompt(call.messages), call.config, **call.settings)
+        answer = await call.runnable.ainvoke(call.prompt, call.config, **call.settings)
         yield call.reply(answer)
 
 
 def _parse(call: PreparedCall) -> Iterator[Any]:
     with TRANSLATED:
         try:
-            answer = call.runnable.invoke(as_prompt(call.messages), call.config, **call.settings)
+            answer = call.runnable.invoke(call.prompt, call.config, **call.settings)
         except Exception as error:  # noqa: BLE001  (whatever a parser raises)
             answer = call.unparsed(error)
         return iter((answer, call.reply(answer)))
@@ -185,7 +185,7 @@ def _parse(call: PreparedCall) -> Iterator[Any]:
 async def _aparse(call: PreparedCall) -> AsyncIterator[Any]:
     with TRANSLATED:
         try:
-            answer = await call.runnable.ainvoke(as_prompt(call.messages), call.config, **call.settings)
+            answer = await call.runnable.ainvoke(call.prompt, call.config, **call.settings)
         except Exception as error:  # noqa: BLE001  (as above)
             answer = call.unparsed(error)
         reply = call.reply(answer)
@@ -196,7 +196,7 @@ async def _aparse(call: PreparedCall) -> AsyncIterator[Any]:
 def _stream(call: PreparedCall) -> Iterator[Any]:
     reading = _Reading()
     with TRANSLATED:
-        with closing(call.runnable.stream(as_prompt(call.messages), call.config, **call.settings)) as chunks:
+        with closing(call.runnable.stream(call.prompt, call.config, **call.settings)) as chunks:
             for chunk in chunks:
                 yield from reading.take(chunk)
         yield from reading.end(call, merged(reading.items), reading.items)
@@ -205,7 +205,7 @@ def _stream(call: PreparedCall) -> Iterator[Any]:
 async def _astream(call: PreparedCall) -> AsyncIterator[Any]:
     reading = _Reading()
     with TRANSLATED:
-        async with aclosing(call.runnable.astream(as_prompt(call.messages), call.config, **call.settings)) as chunks:
+        async with aclosing(call.runnable.astream(call.prompt, call.config, **call.settings)) as chunks:
             async for chunk in chunks:
                 for item in reading.take(chunk):
                     yield item
@@ -217,7 +217,7 @@ def _parse_stream(call: PreparedCall) -> Iterator[Any]:
     reading = _Reading()
     with TRANSLATED:
         try:
-            with closing(call.runnable.stream(as_prompt(call.messages), call.config, **call.settings)) as answers:
+            with closing(call.runnable.stream(call.prompt, call.config, **call.settings)) as answers:
                 for answer in answers:
                     yield from reading.take(answer)
         except Exception as error:  # noqa: BLE001  (as above)
@@ -229,7 +229,7 @@ async def _aparse_stream(call: PreparedCall) -> AsyncIterator[Any]:
     reading = _Reading()
     with TRANSLATED:
         try:
-            async with aclosing(call.runnable.astream(as_prompt(call.messages), call.config, **call.settings)) as answers:
+            async with aclosing(call.runnable.astream(call.prompt, call.config, **call.settings)) as answers:
                 async for answer in answers:
                     for item in reading.take(answer):
                         yield item
@@ -242,14 +242,14 @@ async def _aparse_stream(call: PreparedCall) -> AsyncIterator[Any]:
 def _generate(call: PreparedCall) -> Iterator[Any]:
     with TRANSLATED:
         model, run = _unbound(call)
-        result = model.generate([call.messages], **run)
+        result = model.generate([call.prompt.messages], **run)
         return iter((result, call.reply(_message(result))))
 
 
 async def _agenerate(call: PreparedCall) -> AsyncIterator[Any]:
     with TRANSLATED:
         model, run = _unbound(call)
-        result = await model.agenerate([call.messages], **run)
+        result = await model.agenerate([call.prompt.messages], **run)
         yield result
         yield call.reply(_message(result))
 
@@ -257,7 +257,7 @@ async def _agenerate(call: PreparedCall) -> AsyncIterator[Any]:
 def _events(call: PreparedCall) -> Iterator[Any]:
     reading = _Reading()
     with TRANSLATED:
-        stream = call.runnable.stream_events(as_prompt(call.messages), call.config, version="v3", **call.settings)
+        stream = call.runnable.stream_events(call.prompt, call.config, version="v3", **call.settings)
         for event in stream:
             yield from reading.take(event)
         yield from reading.end(call, stream.output)
@@ -266,7 +266,7 @@ def _events(call: PreparedCall) -> Iterator[Any]:
 async def _aevents(call: PreparedCall) -> AsyncIterator[Any]:
     reading = _Reading()
     with TRANSLATED:
-        opened = call.runnable.astream_events(as_prompt(call.messages), call.config, version="v3", **call.settings)
+        opened = call.runnable.astream_events(call.prompt, call.config, version="v3", **call.settings)
         async with await opened as stream:
             async for event in stream:
                 for item in reading.take(event):
@@ -298,10 +298,6 @@ def _message(result: LLMResult) -> AIMessage | None:
 # -- results for the caller
 
 
-def _answer(outcome: Outcome, last: Any) -> AIMessage:  # noqa: ARG001  (the reply is the answer)
-    return answer(cast("AIMessage", outcome.reply.raw), outcome)
-
-
 def _parsed(outcome: Outcome, last: Any) -> Any:
     if isinstance(last, Unparsed):
         raise last.error
@@ -313,7 +309,7 @@ def _parsed(outcome: Outcome, last: Any) -> Any:
 def _result(outcome: Outcome, last: LLMResult) -> LLMResult:
     first, *others = last.generations[0]
     assert isinstance(first, ChatGeneration), "it was read as a message before"
-    first = first.model_copy(update={"message": answer(cast("AIMessage", first.message), outcome)})
+    first = first.model_copy(update={"message": answer(outcome, cast("AIMessage", first.message))})
     return last.model_copy(update={"generations": [[first, *others]]})
 
 
@@ -347,7 +343,7 @@ def _chunk_text(item: Any) -> str:
     return str(item.text) if isinstance(item, AIMessageChunk) else ""  # handlers get the same text as tokens
 
 
-INVOKE = Door(_invoke, _ainvoke, _answer, text_of=token_text)
+INVOKE = Door(_invoke, _ainvoke, answer, text_of=token_text)
 STREAM = Door(_stream, _astream, _last_chunk, _is_last_chunk, lambda broken: (signal_of(broken),), _chunk_text)
 PARSE = Door(_parse, _aparse, _parsed)
 PARSE_STREAM = Door(_parse_stream, _aparse_stream, _last_parsed, _is_unparsed)

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, cast
 
 from langchain_core.callbacks import BaseCallbackManager
 from langchain_core.globals import get_llm_cache
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import merge_configs
@@ -42,6 +42,7 @@ from switchwise.observe.decision_record import run_metadata
 from switchwise.protocols.ask_text import prompt_of
 
 
+@dataclass(eq=False, slots=True)
 class Performer:
     """Perform the calls of one request.
 
@@ -52,38 +53,20 @@ class Performer:
         natives: the models by target name.
         adapter: adapts the history.
         limiter: rate limiter used before each attempt; None: none.
-
-    `hear` (`Run.hear`) receives shown chunks of an answer that the caller requested whole.
+        seen: somebody may see the runs of its calls, so that they carry the decision.
+        hear: `Run.hear`; receives shown chunks of an answer that the caller requested whole.
     """
 
-    __slots__ = ("_adapter", "_begun", "_door", "_limiter", "_natives", "_readers", "_request", "hear", "seen", "view")
-
-    def __init__(
-        self,
-        door: Door,
-        request: Request,
-        view: View,
-        natives: Mapping[str, Native],
-        adapter: HistoryAdapter,
-        limiter: BaseRateLimiter | None,
-    ) -> None:
-        self._door, self._request, self._natives = door, request, natives
-        self._begun = False
-        self._readers: dict[int, TokensShown] = {}
-        self.hear: Callable[..., bool] | None = None
-        self.seen = True
-        """Somebody may see the runs of its calls, so that they carry the decision."""
-        self.view, self._adapter, self._limiter = view, adapter, limiter
-
-    @property
-    def config(self) -> RunnableConfig:
-        """Of the request."""
-        return self._request.config
-
-    @property
-    def messages(self) -> list[BaseMessage]:
-        """Of the request."""
-        return self._request.messages
+    door: Door
+    request: Request
+    view: View
+    natives: Mapping[str, Native]
+    adapter: HistoryAdapter
+    limiter: BaseRateLimiter | None
+    seen: bool = True
+    hear: Callable[..., bool] | None = None
+    _begun: bool = False
+    _readers: dict[int, TokensShown] = field(default_factory=dict)
 
     def begin(self, router: Router) -> Run:
         """Start the run whose calls are to be made.
@@ -95,18 +78,18 @@ class Performer:
             run = router.start(self.view)
         except BudgetExceeded as error:
             raise NotAffordable(*error.args) from None
-        if self._door.signals is None:
+        if self.door.signals is None:
             run.on_broken = "raise"
         else:
-            run.signals, run.text_of = self._door.signals, self._door.text_of
+            run.signals, run.text_of = self.door.signals, self.door.text_of
         self.hear = run.hear
         return run
 
     def beneath(self, callbacks: BaseCallbackManager) -> RunnableConfig:
         """Make all further calls children of the run of these callbacks; return their config, without a run id."""
-        config: RunnableConfig = {**self._request.config, "callbacks": callbacks}
+        config: RunnableConfig = {**self.request.config, "callbacks": callbacks}
         config.pop("run_id", None)
-        self._request = replace(self._request, config=config)
+        self.request = replace(self.request, config=config)
         return config
 
     def perform(self, call: Call) -> Iterator[Any]:
@@ -114,10 +97,10 @@ class Performer:
         if call.ask is not None:
             return self.ask(call)
         prepared = self._prepared(call)
-        if self._limiter is not None and call.stored is None:
-            self._limiter.acquire(blocking=True)
-        items = self._own(prepared) if brings(prepared.settings) else self._door.open(prepared)
-        return map(partial(self._timed, call), items) if id(call) in self._readers and self._door.is_last is None else items
+        if self.limiter is not None and call.stored is None:
+            self.limiter.acquire(blocking=True)
+        items = self._own(prepared) if prepared.settings and brings(prepared.settings) else self.door.open(prepared)
+        return map(partial(self._timed, call), items) if id(call) in self._readers and self.door.is_last is None else items
 
     async def aperform(self, call: Call) -> AsyncIterator[Any]:
         """Make a call, for `adrive`."""
@@ -125,9 +108,9 @@ class Performer:
             items = self.aask(call)
         else:
             prepared = self._prepared(call)
-            if self._limiter is not None and call.stored is None:
-                await self._limiter.aacquire(blocking=True)
-            items = self._aown(prepared) if brings(prepared.settings) else self._door.aopen(prepared)
+            if self.limiter is not None and call.stored is None:
+                await self.limiter.aacquire(blocking=True)
+            items = self._aown(prepared) if prepared.settings and brings(prepared.settings) else self.door.aopen(prepared)
         async with aclosing(cast("Any", items)):
             async for item in items:
                 yield self._timed(call, item) if isinstance(item, Reply) else item
@@ -147,11 +130,11 @@ class Performer:
         other callers.
         """
         with brought_along(prepared.settings):
-            yield from self._door.open(prepared)
+            yield from self.door.open(prepared)
 
     async def _aown(self, prepared: PreparedCall) -> AsyncIterator[Any]:
         with brought_along(prepared.settings):
-            async with aclosing(cast("Any", self._door.aopen(prepared))) as items:
+            async with aclosing(cast("Any", self.door.aopen(prepared))) as items:
                 async for item in items:
                     yield item
 
@@ -173,10 +156,10 @@ class Performer:
             call: the call.
             whole: the request is complete; False: an agent will add to it.
         """
-        request = self._request
-        native, config = self._natives[call.target.name], request.config
-        metadata = config["metadata"]
-        if self.seen or native.model.callbacks:
+        request = self.request
+        native, config = self.natives[call.target.name], request.config
+        metadata, seen = config["metadata"], self.seen or bool(native.model.callbacks)
+        if seen:
             metadata = {**metadata, **run_metadata(call)}
         if call.broken is not None:  # shown with each token to readers of a graph
             metadata = {**metadata, call.broken.signal: call.broken.details}
@@ -186,31 +169,33 @@ class Performer:
         self._begun = True
         if not call.live:
             config["tags"] = [*config["tags"], NOSTREAM]
-        elif self.hear is not None and anybody_reads(config.get("callbacks"), native.model.callbacks):
+        elif seen and self.hear is not None and anybody_reads(config.get("callbacks"), native.model.callbacks):
             handler = self._readers[id(call)] = TokensShown(partial(self.hear, call=call))
             config = {**config, "callbacks": before(handler, config.get("callbacks"))}
         given, thread = request.messages, self.view.thread
         if call.note:
             shown = [AIMessage(call.continued)] if call.continued else []
             given, thread = [*given, *shown, HumanMessage(call.note)], (*thread, "with a note")
-        native, messages, settings = self._adapter.adapted(thread, native, given, request.settings, request.tools is not None)
+        native, messages, settings = self.adapter.adapted(thread, native, given, request.settings, request.tools is not None)
         if call.target.effort:
             settings = at_effort(native, call.target.effort, settings)
-        if not self._adapter.hint_writer.idle:
-            messages, settings = self._warm(native, messages, settings, whole)
-        if _keeps_answers(native.model):
+        cache = native.model.cache
+        cached = cache is not False and (cache is not None or get_llm_cache() is not None)
+        if not self.adapter.hint_writer.idle:
+            messages, settings = self._warm(native, messages, settings, whole, cached)
+        if cached:  # by the whole prompt and all settings, so ours must not differ between calls
             messages = unstamped(messages)
         if call.stored is not None:
             native = replace(native, model=answering(native, call.stored))
         return native, messages, config, settings
 
     def _warm(
-        self, native: Native, messages: list[BaseMessage], settings: dict[str, Any], whole: bool
+        self, native: Native, messages: list[BaseMessage], settings: dict[str, Any], whole: bool, cached: bool
     ) -> tuple[list[BaseMessage], dict[str, Any]]:
-        """Return messages and settings with cache hints."""
-        hint_writer, request, tools = self._adapter.hint_writer, self._request, self._request.tools
+        """Return messages and settings with cache hints; `cached`: LangChain keeps the model's answers."""
+        hint_writer, request, tools = self.adapter.hint_writer, self.request, self.request.tools
         named = "session" in self.view.named
-        settings = hint_writer.settings(native, self.view.thread, named and not _keeps_answers(native.model), settings)
+        settings = hint_writer.settings(native, self.view.thread, named and not cached, settings)
         mark = hint_writer.mark(native, settings)
         if mark is None or (tools is not None and marked_tools(tools.raw)):
             return messages, settings
@@ -223,27 +208,29 @@ class Performer:
     def _prepared(self, call: Call) -> PreparedCall:
         """Return the target with tools or schema bound, and its prompt, config and settings."""
         native, messages, config, settings = self.adapted(call, whole=True)
-        heard = listen()
-        marked, alone = call.target.can.marks_end is not False, len(self._natives) == 1
-        records = call.view.recording is not None
-        tools, schema = self._request.tools, self._request.schema
+        runnable: Any = native.model
+        witness, tools, schema = None, self.request.tools, self.request.schema
         if schema is not None:
             witness = Witness()
             config = merge_configs(config, {"callbacks": [witness]})
-            bound = schema.bound_to(native.name if call.stored is None else "", native.model)
-            return PreparedCall(bound, messages, config, settings, witness, marked, alone, heard)
-        if tools is not None and call.stored is None:
-            mark = None if MARK in self._request.settings else settings.get(MARK)
-            return PreparedCall(tools.bound_to(native, mark), messages, config, settings, None, marked, alone, heard, records)
-        return PreparedCall(native.model, messages, config, settings, None, marked, alone, heard, records)
+            runnable = schema.bound_to(native.name if call.stored is None else "", runnable)
+        elif tools is not None and call.stored is None:
+            runnable = tools.bound_to(native, None if MARK in self.request.settings else settings.get(MARK))
+        return PreparedCall(
+            runnable,
+            ChatPromptValue.model_construct(messages=messages),  # valid already
+            config,
+            settings,
+            witness,
+            marked=call.target.can.marks_end is not False,
+            alone=len(self.natives) == 1,
+            heard=listen(),
+            records=schema is None and call.view.recording is not None,
+        )
 
     def _question(self, call: Call) -> PreparedCall:
-        native = self._natives[call.target.name]
+        native = self.natives[call.target.name]
         effort = call.target.effort
         settings = at_effort(native, effort, {}) if effort else {}
-        return PreparedCall(native.model, [HumanMessage(prompt_of(call))], aside(self._request.config), settings)
-
-
-def _keeps_answers(model: BaseChatModel) -> bool:
-    """Return whether LangChain caches a model's answers, by the whole prompt and all settings: then ours must not differ between calls."""
-    return model.cache is not False and (get_llm_cache() is not None or model.cache is not None)
+        prompt = ChatPromptValue(messages=[HumanMessage(prompt_of(call))])
+        return PreparedCall(native.model, prompt, aside(self.request.config), settings)

@@ -33,7 +33,7 @@ _SILENT = BaseCallbackHandler.on_chain_start
 
 def root_run(performer: Performer, run: Run) -> AbstractContextManager[RunnableConfig]:
     """Context manager around the calls of `run`: pass the config of child runs to the performer."""
-    config = performer.config
+    config = performer.request.config
     performer.seen = anybody_sees(config)
     return _root_run(performer, config, run) if performer.seen and anybody_keeps(config) else nullcontext(config)
 
@@ -53,7 +53,7 @@ def _root_run(performer: Performer, config: RunnableConfig, run: Run) -> Generat
 
 def aroot_run(performer: Performer, run: Run) -> AbstractAsyncContextManager[RunnableConfig]:
     """As `root_run`, asynchronously."""
-    config = performer.config
+    config = performer.request.config
     performer.seen = anybody_sees(config)
     return _aroot_run(performer, config, run) if performer.seen and anybody_keeps(config) else nullcontext(config)
 
@@ -97,7 +97,7 @@ def _keeps(handler: BaseCallbackHandler) -> bool:
 
 
 def _inputs(performer: Performer) -> dict[str, Any]:
-    return {"messages": performer.messages}
+    return {"messages": performer.request.messages}
 
 
 def _outputs(run: Run) -> dict[str, Any]:

@@ -251,7 +251,7 @@ def _reply(dispatch: Dispatch, response: ModelResponse[Any], call: Call, first_c
 
 def _answer(dispatch: Dispatch, request: ModelRequest[Any], outcome: Outcome) -> Answer:
     response: ModelResponse[Any] = outcome.reply.raw
-    result = [answer(message, outcome) if isinstance(message, AIMessage) else message for message in response.result]
+    result = [answer(outcome, message) if isinstance(message, AIMessage) else message for message in response.result]
     response = (
         ModelResponse(result, response.structured_response)
         if type(response) is ModelResponse

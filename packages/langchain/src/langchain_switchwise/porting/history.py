@@ -18,7 +18,6 @@ from operator import is_not
 from typing import Any, NamedTuple
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
-from langchain_core.prompt_values import ChatPromptValue
 
 from langchain_switchwise.answering.decision_record import target_of
 from langchain_switchwise.models.native import Native
@@ -38,6 +37,7 @@ _PLAIN = frozenset(["text", "tool_use", "tool_call", "function_call", "tool_call
 _OWN = {"openai-responses": frozenset(["reasoning", "refusal"])}
 """Blocks that identify a message without an origin as the dialect's own. Signed ones do not: they stay foreign."""
 _WORDS = (HumanMessage, SystemMessage)
+_OPENINGS = ((HumanMessage,), (SystemMessage, HumanMessage))
 _THOUGHTS = ("thinking", "redacted_thinking", "reasoning_content")
 _MAKERS_KEYS = frozenset(["reasoning", "reasoning_content", "reasoning_details", "tool_outputs", "audio", "parsed", "refusal"])
 _PASSED_ON = ("openai-chat", "openai-responses", "anthropic", "other")
@@ -88,15 +88,18 @@ class HistoryAdapter:
         Raises:
             TargetError: the target does not support a part of it.
         """
-        history, turns = self._history(thread, native, messages)
-        if native.thinkless is not None and _began_without_thinking(history):
-            native = native.thinkless
+        adapted = messages
+        if not _is_opening(messages):
             history, turns = self._history(thread, native, messages)
+            if native.thinkless is not None and _began_without_thinking(history):
+                native = native.thinkless
+                history, turns = self._history(thread, native, messages)
+            end = turns.end(bool(messages) and _answered_elsewhere(messages[-1], native))
+            adapted = [*history, *end] if end or history is not messages else messages
         if kwargs:
             native = _asking_no_usage(native, kwargs)
             kwargs = settings(native, kwargs, tools)
-        end = turns.end(bool(messages) and _answered_elsewhere(messages[-1], native))
-        return native, [*history, *end] if end else history if history is messages else history.copy(), kwargs
+        return native, adapted, kwargs
 
     def _history(self, thread: tuple[str, ...], native: Native, messages: list[BaseMessage]) -> tuple[list[BaseMessage], Turns]:
         key = (thread, native.name)
@@ -119,11 +122,6 @@ class HistoryAdapter:
         return messages if kept.adapted is None else kept.adapted, kept.turns
 
 
-def as_prompt(messages: list[BaseMessage]) -> ChatPromptValue:
-    """Return a prompt of valid messages, without validation."""
-    return ChatPromptValue.model_construct(messages=messages)
-
-
 def adapt(messages: Sequence[BaseMessage], native: Native) -> list[BaseMessage]:
     """Adapt a conversation to `native`; messages that need no change stay the same objects.
 
@@ -141,8 +139,8 @@ def _adapt(messages: Sequence[BaseMessage], native: Native, ids: CallIds, turns:
     """Adapt the next messages of a conversation after `start` earlier ones."""
     dialect = native.dialect
     for place, given in enumerate(messages, start):
-        if type(given) in _WORDS and isinstance(text := given.content, str) and text and not text.isspace() and not given.name:
-            turns.add(given)  # plain words: nothing but their place may matter
+        if type(given) in _WORDS and _is_plain(given):
+            turns.add(given)  # nothing but its place may matter
             continue
         message = adapt_kind(given, native)
         if isinstance(message, AIMessage):
@@ -152,6 +150,17 @@ def _adapt(messages: Sequence[BaseMessage], native: Native, ids: CallIds, turns:
             for each in adapt_content(message, dialect):
                 turns.add(_without_marks(with_ids(each, ids, place), native))
     return turns.messages
+
+
+def _is_opening(messages: list[BaseMessage]) -> bool:
+    """Return whether a conversation is one question in plain words, perhaps after a system prompt: every target accepts it as it is."""
+    return len(messages) <= 2 and tuple(map(type, messages)) in _OPENINGS and all(map(_is_plain, messages))
+
+
+def _is_plain(message: BaseMessage) -> bool:
+    """Return whether a message is nothing but words."""
+    text = message.content
+    return isinstance(text, str) and bool(text) and not text.isspace() and not message.name
 
 
 def _asking_no_usage(native: Native, kwargs: Mapping[str, Any]) -> Native:

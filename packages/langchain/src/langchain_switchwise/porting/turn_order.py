@@ -11,12 +11,12 @@ from langchain_switchwise.models.native import Native
 from switchwise.dialects import turn_order
 from switchwise.dialects.turn_order import Act, Place, Step
 
-_ROLES: tuple[tuple[type[BaseMessage], str], ...] = (
-    (HumanMessage, turn_order.USER),
-    (AIMessage, turn_order.ASSISTANT),
-    (ToolMessage, turn_order.TOOL),
-    (SystemMessage, turn_order.SYSTEM),
-)
+_ROLES: dict[type[BaseMessage], str] = {
+    HumanMessage: turn_order.USER,
+    AIMessage: turn_order.ASSISTANT,
+    ToolMessage: turn_order.TOOL,
+    SystemMessage: turn_order.SYSTEM,
+}
 
 
 class Turns:
@@ -64,9 +64,9 @@ class Turns:
         Parameters:
             foreign: the conversation ends with another model's answer without tool calls.
         """
-        steps = turn_order.ending(self._native.dialect, self.place, foreign)
-        if not steps:
+        if not (foreign or self.place.leading or self.place.shows):
             return []
+        steps = turn_order.ending(self._native.dialect, self.place, foreign)
         after = Turns(self._native, self.place, self.shown)
         after._take(steps, None)
         return after.messages
@@ -92,7 +92,8 @@ class Turns:
 
 def role_of(message: BaseMessage) -> str:
     """The role of a message; `user` for LangChain's older classes without a role."""
-    return next((role for kind, role in _ROLES if isinstance(message, kind)), turn_order.USER)
+    found = _ROLES.get(type(message))
+    return found or next((role for kind, role in _ROLES.items() if isinstance(message, kind)), turn_order.USER)
 
 
 def _blocks(message: BaseMessage) -> list[str | dict[str, Any]]:

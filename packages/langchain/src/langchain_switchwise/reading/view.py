@@ -62,7 +62,7 @@ class Views:
             pin_inherited = _is_around(pin)
         caller = Caller(
             session,
-            self._agent(name, tenant, session, nest),
+            self._agent(name, tenant, session, nest) if name or nest else "main",
             str(task or metadata.get("lc_source") or (_node(metadata) if metadata else "")),
             labels,
             request.deadline if request.deadline is not None else configurable.get(DEADLINE),
@@ -92,12 +92,12 @@ class Views:
         )
 
     def _agent(self, name: str | None, tenant: str, session: str, nest: str) -> str:
-        """The name of the calling agent.
+        """The name of a named or nested agent.
 
         An unnamed agent inherits the name of the enclosing one, so a name shared with that counts as none.
         """
         if not name:
-            return _named_by(nest) if nest else "main"
+            return _named_by(nest)
         if nest and self._names.get((tenant, session, nest.rpartition("|")[0])) == name:
             return f"{name}/{UNNAMED}"
         self._names.put((tenant, session, nest), name)
