@@ -13,6 +13,9 @@ from langchain_switchwise import ChatSwitchwise
 from langchain_switchwise.models.native import Native, natives
 from langchain_switchwise.porting.history import HistoryAdapter, adapt
 from langchain_switchwise.porting.settings import settings
+from langchain_switchwise.porting.turn_order import Turns
+from switchwise.dialects import Dialect
+from switchwise.dialects.table import DIALECTS
 from switchwise_loopback import Answer, LoopbackProvider, Request, ToolCall
 
 from .conftest import claude, gpt, pinned
@@ -167,6 +170,27 @@ class TestThePrefixThatATargetSees:
     def test_where_nothing_needs_to_change_the_callers_messages_are_passed_on(self, provider: LoopbackProvider) -> None:
         messages: list[BaseMessage] = [HumanMessage("a"), AIMessage("b"), HumanMessage("c")]
         assert HistoryAdapter().adapted(("t",), self.native(provider, "chat"), messages, {})[1] is messages
+
+    @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+    def test_an_opening_that_is_passed_on_unread_is_what_reading_it_gives(self, dialect: Dialect) -> None:
+        native = Native("any", Scripted(), dialect)
+        opening: list[BaseMessage] = [SystemMessage("Be brief."), HumanMessage("a")]
+        for messages in (opening, opening[1:]):
+            turns = Turns(native)
+            for message in messages:
+                turns.add(message)
+            assert HistoryAdapter().adapted(("t",), native, messages, {})[1] is messages
+            assert adapt(messages, native) == messages == [*turns.messages, *turns.end(False)]
+        longer = [*opening, gemini("b", False), HumanMessage("c")]
+        adapter = HistoryAdapter()
+        adapter.adapted(("t",), native, opening, {})
+        assert adapter.adapted(("t",), native, longer, {})[1] == adapt(longer, native)
+
+    @pytest.mark.parametrize("question", [HumanMessage(""), HumanMessage("a", name="Ada Lovelace"), HumanMessage([])])
+    def test_an_opening_with_more_than_words_is_read(self, provider: LoopbackProvider, question: BaseMessage) -> None:
+        for name in ("chat", "claude"):
+            native = self.native(provider, name)
+            assert HistoryAdapter().adapted(("t",), native, [question], {})[1] == adapt([question], native)
 
     def test_who_changes_what_a_target_is_sent_does_not_change_what_is_kept(self, provider: LoopbackProvider) -> None:
         native, adapter = self.native(provider, "chat"), HistoryAdapter()
