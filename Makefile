@@ -99,10 +99,10 @@ adapters: $(READY)  ## what LangChain's adapter, LlamaIndex's and the clients do
 bench: $(READY)  ## cost of a decision, of the adapters, of the import; PEERS=1 adds other routers
 	UV=$(UV) $(RUN) python tools/bench.py
 
-eval: $(READY)  ## routers on the shared outcomes, with intervals and baselines
-	@for set in strong_weak many_models agent_outcomes; do \
-		$(RUN) switchwise eval $${SWITCHWISE_SHARED_DATA:-../shared/data}/$$set $(ARGS) || exit 1; \
-	done
+eval: $(READY)  ## routers on the shared outcomes, with intervals and baselines, and the bars that they must reach
+	@code=0; for set in strong_weak many_models agent_outcomes; do \
+		$(RUN) switchwise eval $${SWITCHWISE_SHARED_DATA:-../shared/data}/$$set --bars tools/eval_bars.toml $(ARGS) || code=$$?; \
+	done; exit $$code
 
 wheels: $(READY)  ## each wheel alone in a fresh environment, with the first snippet of its README
 	$(RUN) python tools/wheels.py $(ARGS)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from switchwise.cli.measuring import Folder, Jobs, Samples, Seed, need_numpy
-from switchwise.cli.output import AsJson, as_json, console, tell, working
+from switchwise.cli.output import RESEARCH, AsJson, as_json, console, tell, working
 from switchwise.nouns.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from switchwise.evaluation.measures.interval import Interval
+    from switchwise.evaluation.trials.bars import Verdict
     from switchwise.evaluation.trials.evaluate import SetResult
 
 MEANS = {
@@ -33,6 +37,15 @@ FIRST = ("solved", "cost", "apgr", "log_aiq", "saving_98", "saving_98_deployable
 def evaluate(
     folder: Folder,
     full: Annotated[bool, typer.Option("--all", help="Show every measure, not only those to read first.")] = False,
+    bars: Annotated[
+        Path | None,
+        typer.Option(
+            "--bars",
+            metavar="FILE",
+            help="A TOML file of what must be reached; exit code 1 where something is not.",
+            rich_help_panel=RESEARCH,
+        ),
+    ] = None,
     json_: AsJson = False,
     samples: Samples = 300,
     seed: Seed = 0,
@@ -42,7 +55,9 @@ def evaluate(
     need_numpy("eval")
     from switchwise.evaluation.outcomes import read_outcomes
     from switchwise.evaluation.trials import evaluate as tried
+    from switchwise.evaluation.trials.bars import read_bars, verdicts
 
+    wanted = [] if bars is None else read_bars(bars)
     results, left_out = [], []
     with working(f"reading {folder}") as now:
         for outcomes in read_outcomes(folder):
@@ -55,11 +70,38 @@ def evaluate(
         raise ConfigurationError("; ".join(left_out))
     for reason in left_out:
         sys.stderr.write(f"left out: {reason}\n")
+    judged = verdicts(wanted, results)
     if json_:
-        as_json({"sets": [result.as_dict() for result in results]})
-        return
-    for result in results:
-        _print_result(result, full)
+        passed = {} if bars is None else {"bars": [_as_row(each) for each in judged]}
+        as_json({"sets": [result.as_dict() for result in results], **passed})
+    else:
+        for result in results:
+            _print_result(result, full)
+        if bars is not None:
+            _print_bars(bars, judged)
+    if not all(each.met for each in judged):
+        raise typer.Exit(1)
+
+
+def _as_row(verdict: Verdict) -> dict[str, object]:
+    bar = verdict.bar
+    return {
+        "set": verdict.set,
+        "router": bar.router,
+        "metric": bar.metric,
+        "bar": str(bar),
+        **verdict.found.as_dict(),
+        "met": verdict.met,
+    }
+
+
+def _print_bars(path: Path, judged: Sequence[Verdict]) -> None:
+    missed = sum(not each.met for each in judged)
+    words = "none of its bars is for these sets" if not judged else f"{missed} missed" if missed else "all reached"
+    rows = [
+        [each.set, each.bar.router, each.bar.metric, each.found, each.bar, "ok" if each.met else "MISSED"] for each in judged
+    ]
+    tell(f"{path.name}: {len(judged)} bars, {words}.", dict.fromkeys(("set", "router", "metric", "found", "bar", ""), ""), rows)
 
 
 def _print_result(result: SetResult, full: bool) -> None:
@@ -75,20 +117,33 @@ def _print_result(result: SetResult, full: bool) -> None:
     ]
     tell(head, {"router": "", **{name: MEANS.get(name, "") for name in shown}}, rows, right=shown)
     out = console()
-    differences = [
-        f"{router} - {name.split('_minus_')[1]}, {name.split('_minus_')[0]}: {cell(name.split('_minus_')[0], found, signed=True)}"
-        for router, metrics in result.routers.items()
-        for name, found in metrics.items()
-        if "_minus_" in name
-    ]
-    if differences:
+    lines = list(_differences(result))
+    if lines:
         out.print("\nPaired differences, on the same resamples:", markup=False)
-        for line in differences:
+        for line in lines:
             out.print(f"  {line}", markup=False)
     out.print(
         "\nAn oracle knows what came of this very run: half of what it wins is luck. Simulated verifiers err independently: upper bounds.\n",
         markup=False,
     )
+
+
+def _differences(result: SetResult) -> Iterator[str]:
+    from switchwise.evaluation.trials.report import cell
+
+    for router, metrics in result.routers.items():
+        others: dict[str, dict[str, Interval]] = {}
+        for name, found in metrics.items():
+            metric, minus, other = name.partition("_minus_")
+            if minus:
+                others.setdefault(other, {})[metric] = found
+        for other, against in others.items():
+            if not any(any(found) for found in against.values()):
+                yield f"{router} - {other}: none, it decides as {other} here"
+                continue
+            yield from (
+                f"{router} - {other}, {metric}: {cell(metric, found, signed=True)}" for metric, found in against.items()
+            )
 
 
 def _sentence(result: SetResult) -> str:

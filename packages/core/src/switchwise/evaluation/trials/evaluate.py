@@ -36,8 +36,15 @@ OUTLIER = 0.05  # a best target that is this far ahead of the second: the set is
 REMEMBERED = 2.0  # runs that the table is worth compared to a task's own history
 SMALL = 0.1  # a small model costs at most this share of the best one; the best of these prices the simulated checks
 AUCS = (0.7, 0.8, 0.9)
-AGAINST = ("label_table", "zero_train", "length")  # differences to these are reported, paired
-DIFFERENCES = ("apgr", "aiq", "log_aiq", "saving_98", "saving_98_deployable")
+CURVE = ("apgr", "aiq", "log_aiq", "saving_98", "saving_98_deployable")
+POINT = ("solved", "cost")
+AGAINST = (  # differences that are reported, paired: routers, the one that they are compared with, metrics
+    (("default", "label_table"), "label_table", CURVE),
+    (("default", "label_table", "task_memory", "task_memory_1"), "zero_train", CURVE),
+    (("default", "label_table"), "length", CURVE),
+    (tuple(f"cascade_{accuracy}" for accuracy in cascades.ACCURACIES), "best_single", POINT),
+    (("cascade_80_broken_guarded",), "cascade_80_broken", POINT),
+)
 _EFFORT = re.compile(r"^(?P<model>.+?)[-_ ](?P<effort>minimal|none|low|medium|high|xhigh|max)$")
 
 
@@ -259,10 +266,10 @@ def _pairs(
 
 
 def _differences(raw: dict[str, dict[str, Any]]) -> None:
-    for other in AGAINST:
-        for router in ("default", "label_table"):
+    for names, other, metrics in AGAINST:
+        for router in names:
             if other in raw and router in raw and router != other:
-                for metric in DIFFERENCES:
+                for metric in metrics:
                     if metric in raw[router] and metric in raw[other]:
                         raw[router][f"{metric}_minus_{other}"] = raw[router][metric] - raw[other][metric]
 

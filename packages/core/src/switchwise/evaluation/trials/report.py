@@ -28,8 +28,10 @@ def cell(name: str, found: Interval | None, signed: bool = False) -> str:
 
     def number(value: float) -> str:
         if name in SHARES:
-            return f"{value * 100:{sign}.1f}%"
-        return f"{value:{sign}.3g}" if name in ("cost", "dollars_per_solved") else f"{value:{sign}.4f}"
+            text = f"{value * 100:{sign}.1f}%"
+        else:
+            text = f"{value:{sign}.3g}" if name in ("cost", "dollars_per_solved") else f"{value:{sign}.4f}"
+        return text if text.strip("-0.%") else text.replace("-", sign)
 
     if name.startswith("cpt"):
         return f"{found.value:.1f}"
