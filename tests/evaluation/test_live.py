@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 
 import pytest
 
@@ -58,6 +59,13 @@ class TestAudit:
         assert (coder.target, coder.could, coder.calls, coder.sessions) == ("strong", "cheap", 36, 12)
         assert 0 < coder.saving.low <= coder.saving.value <= coder.saving.high < coder.paid
         assert "published outcomes" in coder.source
+
+    def test_one_session_has_no_interval(self):
+        kept = InMemory()
+        serve(Router(POOL, observers=[kept], rng=random.Random(1)), "s")
+        saving = audit(list(kept), within=0.05).saving
+        assert (saving.low, saving.high) == (None, None)
+        assert "one session: no interval" in str(audit(list(kept), within=0.05))
 
     def test_a_floor_that_nothing_cheaper_reaches_saves_nothing(self):
         found = audit(journal(), within=0.0)
@@ -131,7 +139,28 @@ class TestShadow:
         assert (report.calls, report.same, report.tasks, report.tasks_same) == (30, 15, 10, 5)
         assert report.moved == {("strong", "cheap"): 15}
         assert report.would_pay < report.paid
+        assert 0 < report.saves.low <= report.saves.value == pytest.approx(report.paid - report.would_pay)
         assert "50% to the same target" in str(report)
+        assert "the candidate costs less" in str(report)
+
+    def test_a_candidate_with_its_own_model_reads_its_own_cache(self):
+        """Billed cold at every call, the candidate would seem to cost three times as much."""
+        price = Price(0.3, 1.2, cache_read=0.03)
+        pool = Pool([POOL["strong"], Target("cheap", "deepseek", "deepseek-v4-pro", price)])
+        shadow = Shadow(Router(pool, Rules().prefer("cheap", when=lambda view: True), rng=random.Random(2)))
+        serve(Router(pool, observers=[shadow], rng=random.Random(1)), "s", steps=4)
+        first, later = (price.cost(Usage(20_000, 500, cache_read_tokens=read)) for read in (0, 20_000))
+        assert shadow.report().would_pay == pytest.approx(first + 3 * later, rel=0.02)
+        assert shadow.report().verdict == "too little traffic for a verdict"
+
+    def test_one_that_decides_alike_costs_what_was_paid(self):
+        shadow = Shadow(Router(POOL, rng=random.Random(2)))
+        router = Router(POOL, observers=[shadow], rng=random.Random(1))
+        for i in range(3):
+            serve(router, f"s{i}")
+        report = shadow.report()
+        assert report.would_pay == pytest.approx(report.paid)
+        assert report.verdict == "no difference in cost is shown"
 
     def test_it_learns_from_the_live_calls_and_their_outcomes(self):
         from switchwise.quality import LabelTable
@@ -188,6 +217,7 @@ class TestCanary:
         assert canary.test.rejected
         assert "cheap" in called[:50]
         assert "cheap" not in called[-50:]
+        assert "stopped: shown to be more than 2% worse" in canary.summary()
         assert "stopped" in str(
             Router(POOL, canary).explain(View(Scope(next(f"s{i}" for i in range(99) if canary.chosen(View(Scope(f"s{i}")))))))
         )
@@ -196,6 +226,7 @@ class TestCanary:
         canary, called = self.served(good=0.8)
         assert not canary.test.rejected
         assert 0.4 < called.count("cheap") / len(called) < 0.6
+        assert re.search(r"new \d+% of \d+, old \d+% of \d+: [+-]\d+ points \[-\d+, [+-]\d+\]; goes on", canary.summary())
 
     def test_a_session_keeps_its_side(self):
         canary = Canary(Rules().prefer("cheap", when=lambda view: True), 0.3)

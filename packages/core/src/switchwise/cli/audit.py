@@ -44,13 +44,12 @@ def audit(
     if json_:
         as_json(found.as_dict())
         return
-    saving = found.saving
     rows = []
     for group in found.groups:
         share = group.paid / found.paid if found.paid else 0.0
         mostly = group.target + (f" {group.p:.0%}" if group.p is not None else "")
         other = f"{group.could} {group.could_p:.0%}" if group.could and group.could_p is not None else "-"
-        saved = f"{usd(group.saving.value)} [{usd(group.saving.low)}, {usd(group.saving.high)}]" if group.could else ""
+        saved = str(group.saving) if group.could else ""
         rows.append(
             [
                 group.agent,
@@ -75,7 +74,7 @@ def audit(
         "saving": "USD, with a 95 % interval over sessions",
         "known from": "",
     }
-    sentence = f"You paid {usd(found.paid)}; {usd(saving.value)} [{usd(saving.low)}, {usd(saving.high)}] could have been saved."
+    sentence = f"You paid {usd(found.paid)}; {found.saving} could have been saved, by these estimates."
     tell(sentence, columns, rows, right=("calls", "paid", "share"))
     checks = f"{usd(found.checks)} went to checks and rejected replies; {found.failed} calls failed, {found.unpriced} have no known cost."
     moves = f"{found.switches} switches of the target, {found.unsafe} of them inside a tool loop; a decision took {found.deciding * 1e6:.0f} microseconds."

@@ -131,10 +131,14 @@ class Canary:
         return (yield from flow)
 
     def summary(self) -> str:
-        """One line with the outcomes of both sides."""
-        means = self.test.means()
-        parts = [f"{name} {means[name]:.0%}" for name in ("new", "old") if means[name] is not None]
-        return f"{', '.join(parts) or 'no outcomes yet'} after {self.test.pairs} pairs"
+        """One line: the outcomes of both sides, their difference with a 95 % interval, and the verdict."""
+        test = self.test
+        parts = [f"{name} {total / count:.0%} of {count}" for name, (count, total) in reversed(test.sums.items()) if count]
+        found = test.difference()
+        if found is None:
+            return f"{', '.join(parts) or 'no outcomes yet'}; both sides need outcomes"
+        apart, low, high = (100 * each for each in found)
+        return f"{', '.join(parts)}: {apart:+.0f} points [{low:+.0f}, {high:+.0f}]; {test.verdict}"
 
     def check(self, pool: Pool) -> None:
         """Let the new policy check the pool."""

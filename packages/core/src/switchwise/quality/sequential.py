@@ -9,12 +9,13 @@ Source: A. Ramdas, P. Grünwald, V. Vovk, G. Shafer, "Game-theoretic statistics 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import exp, inf, log
+from math import exp, hypot, inf, log, sqrt
 from typing import Any
 
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.validation import number
 
+_Z = 1.96
 _BETS = (0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95)  # shares of the wealth that is at stake
 
 
@@ -133,6 +134,36 @@ class NotWorse:
         """Mean of each variant; None without runs."""
         return {name: total / count if count else None for name, (count, total) in self.sums.items()}
 
+    def difference(self) -> tuple[float, float, float] | None:
+        """Mean of new minus mean of old, with the 95 % interval of this moment; None before both have outcomes.
+
+        The interval is that of two proportions, which is wide enough for any outcomes from 0 to 1; only `rejected` may be looked at again and again.
+
+        Source: R. G. Newcombe, "Interval estimation for the difference between independent proportions" (1998), method 10.
+
+        >>> test = NotWorse()
+        >>> for value in [1.0] * 8 + [0.0] * 2:
+        ...     test.observe("old", value)
+        ...     test.observe("new", value)
+        >>> [round(each, 2) for each in test.difference()]
+        [0.0, -0.34, 0.34]
+        """
+        if not all(count for count, _ in self.sums.values()):
+            return None
+        (old, old_low, old_high), (new, new_low, new_high) = (_wilson(*self.sums[name]) for name in ("old", "new"))
+        apart = new - old
+        return apart, apart - hypot(new - new_low, old_high - old), apart + hypot(new_high - new, old - old_low)
+
+    @property
+    def verdict(self) -> str:
+        """What is known, in words: it is worse, as good within the margin, or still open."""
+        if self.rejected:
+            return f"stopped: shown to be more than {self.margin:.0%} worse"
+        found = self.difference()
+        if found is not None and found[1] > -self.margin:
+            return f"goes on: at most {self.margin:.0%} worse"
+        return f"goes on: too few outcomes to exclude that it is more than {self.margin:.0%} worse"
+
     def dump(self) -> Mapping[str, Any]:
         """Its state, as JSON types."""
         return {
@@ -146,6 +177,13 @@ class NotWorse:
         self._test.load(state["test"])
         self.waiting = {name: [float(value) for value in state["waiting"][name]] for name in ("old", "new")}
         self.sums = {name: [int(state["sums"][name][0]), float(state["sums"][name][1])] for name in ("old", "new")}
+
+
+def _wilson(count: int, total: float) -> tuple[float, float, float]:
+    """(mean, low, high) of outcomes from 0 to 1, at 95 %."""
+    mean, square = total / count, _Z**2 / count
+    middle, half = mean + square / 2, _Z * sqrt(mean * (1 - mean) / count + square / (4 * count))
+    return mean, (middle - half) / (1 + square), (middle + half) / (1 + square)
 
 
 class Cusum:

@@ -8,7 +8,6 @@ estimate, with its evidence; try it with `Canary`.
 
 from __future__ import annotations
 
-import random
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +17,7 @@ from typing import Any
 from switchwise.display.figures import percent, usd
 from switchwise.display.tables import card, table
 from switchwise.evaluation.journals import price_of
+from switchwise.evaluation.live.saving import Saving
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.scope import Scope
 from switchwise.nouns.signals import Phase, Signals, StepKind
@@ -28,15 +28,6 @@ from switchwise.nouns.view import Needs, View
 from switchwise.observe.journal.record import Record
 from switchwise.quality.estimate import Estimate, Estimator, estimate
 from switchwise.quality.priors import Priors
-
-
-@dataclass(frozen=True, slots=True)
-class Saving:
-    """USD, with a 95 % interval over sessions."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,37 +99,35 @@ class Audit:
                 usd(group.paid),
                 f"{group.target} {percent(group.p) if group.p is not None else ''}",
                 f"{group.could} {percent(group.could_p)}" if group.could else "-",
-                f"{usd(group.saving.value)} [{usd(group.saving.low)}, {usd(group.saving.high)}]" if group.could else "",
+                str(group.saving) if group.could else "",
                 group.source,
             ]
             for group in self.groups
         ]
         headings = ("agent", "phase", "calls", "paid", "mostly", "could go to", "saving [95 %]", "because")
-        saving = self.saving
-        title = f"{usd(self.paid)} paid; {usd(saving.value)} [{usd(saving.low)}, {usd(saving.high)}] could have been saved"
+        title = f"{usd(self.paid)} paid; {self.saving} could have been saved"
         return card(title, table(headings, rows, numbers=(2, 3)))
 
     def __str__(self) -> str:
         lines = [
-            f"paid ${self.paid:.4f}, of that ${self.checks:.4f} for checks and rejected replies; "
-            f"{self.failed} calls failed, {self.unpriced} without a known cost",
+            f"{usd(self.paid)} paid; {self.saving} could have been saved, by the estimates below",
+            f"{usd(self.checks)} of it went to checks and rejected replies; {self.failed} calls failed, {self.unpriced} have no known cost",
             f"{self.switches} switches of the target, {self.unsafe} of them inside a tool loop; a decision took {self.deciding * 1e6:.0f} us",
-            f"{'agent':16} {'phase':14} {'calls':>6} {'paid':>10} {'':>5}  {'mostly':20} {'could go to':20} {'saving [95 %]'}",
+            f"{'agent':16} {'phase':14} {'calls':>6} {'paid':>10} {'share':>5}  {'mostly':20} {'could go to':20} {'saving [95 %]'}",
         ]
         for group in self.groups:
             share = group.paid / self.paid if self.paid else 0.0
             chance = f" {group.p:.0%}" if group.p is not None else ""
             other = f"{group.could} {group.could_p:.0%}" if group.could and group.could_p is not None else "-"
-            saved = f"${group.saving.value:.4f} [{group.saving.low:.4f}, {group.saving.high:.4f}]" if group.could else ""
             lines.append(
-                f"{group.agent:16} {group.phase or '-':14} {group.calls:>6} {group.paid:>10.4f} {share:>5.0%}  "
-                f"{group.target + chance:20} {other:20} {saved}"
+                f"{group.agent:16} {group.phase or '-':14} {group.calls:>6} {usd(group.paid):>10} {share:>5.0%}  "
+                f"{group.target + chance:20} {other:20} {group.saving if group.could else ''}".rstrip()
             )
             if group.could:
-                lines.append(f"{'':16} {group.source}")
-        whole_saving = self.saving
+                lines.append(f"{'':16} known from: {group.source}")
         lines.append(
-            f"in all ${whole_saving.value:.4f} [{whole_saving.low:.4f}, {whole_saving.high:.4f}] could have been saved"
+            "mostly: the target of most calls, and how likely it is to solve such a call; could go to: the cheapest target that is about as likely; "
+            "saving: the same tokens with the same caches there, with an interval over sessions. Likelihoods are estimates: try a move with Canary."
         )
         return "\n".join(lines)
 
@@ -186,7 +175,7 @@ def audit(
         unsafe=sum(switched and unsafe for switched, unsafe in _switches(rows)),
         deciding=statistics.median([record.deciding for record in rows]),
         groups=found,
-        saving=_interval(savings, {record.session for record in answers}, samples, seed),
+        saving=_over(savings, {record.session for record in answers}, samples, seed),
     )
 
 
@@ -235,7 +224,7 @@ def _group(
             best.name if best is not None else "",
             chosen.p if chosen is not None else None,
             chosen.source if chosen is not None else "",
-            _interval(saved, sessions, samples, seed),
+            _over(saved, sessions, samples, seed),
         ),
         saved,
     )
@@ -282,11 +271,5 @@ def _billed(records: Sequence[Record], price: Price, now: Estimate, could: Estim
     return bill
 
 
-def _interval(savings: Mapping[str, float], sessions: Iterable[str], samples: int, seed: int) -> Saving:
-    values = [savings.get(session, 0.0) for session in sorted(sessions)]
-    total = sum(values)
-    if not values or not samples:
-        return Saving(total, total, total)
-    rng = random.Random(seed)
-    drawn = sorted(sum(rng.choices(values, k=len(values))) for _ in range(samples))
-    return Saving(total, drawn[int(0.025 * samples)], drawn[min(int(0.975 * samples), samples - 1)])
+def _over(savings: Mapping[str, float], sessions: Iterable[str], samples: int, seed: int) -> Saving:
+    return Saving.over([savings.get(session, 0.0) for session in sorted(sessions)], samples, seed)

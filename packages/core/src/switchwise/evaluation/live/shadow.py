@@ -3,8 +3,9 @@
     shadow = Shadow(candidate)
     live = Router(pool, *policies, observers=[shadow])
 
-`shadow.report()` gives the agreement, the cost of the candidate's choices at list prices for the same tokens, and the moved calls. It
-does not show the *quality* of its choices: run both on whole tasks, and pass the pairs of results to `judged`.
+`shadow.report()` gives the agreement, the bill of the candidate's choices, and the moved calls. The bill is that of the same tokens; where a thread goes
+another way than the live one, its caches are simulated: a target that it calls again reads what it saw before. It does not show the *quality* of its
+choices: run both on whole tasks, and pass the pairs of results to `judged`, or give the candidate a share of the sessions with `Canary`.
 """
 
 from __future__ import annotations
@@ -16,12 +17,24 @@ from dataclasses import dataclass, field
 from math import comb
 from typing import Literal
 
+from switchwise.display.figures import usd
+from switchwise.evaluation.cost_model import SimulatedCache
+from switchwise.evaluation.live.saving import Saving
 from switchwise.nouns.call import Attempt
 from switchwise.nouns.errors import NoTarget
+from switchwise.nouns.prompt_prefix import Change
+from switchwise.nouns.scope import Level
+from switchwise.nouns.target import Price, Target
+from switchwise.nouns.usage import Usage
+from switchwise.nouns.validation import whole
 from switchwise.observe.observer import Event, EventKind, Observer
+from switchwise.prompt_cache.rates import CacheRates
+from switchwise.prompt_cache.rules import CacheRules
 from switchwise.router import Router
 from switchwise.state.forking import lock
+from switchwise.state.in_process import Memory
 
+RULES = CacheRules()
 Side = Literal["first", "second", "tie"]
 
 
@@ -32,8 +45,8 @@ class ShadowReport:
     Parameters:
         calls: answers of the live router that the candidate decided too.
         same: number of these with the same target.
-        paid, would_pay: USD of the calls with known usage and prices, as made and at the candidate's targets (same tokens; uncached input
-            if the target differs).
+        paid, would_pay: USD of the calls with known usage and prices, as made and at the candidate's targets.
+        saves: the difference, with a 95 % interval over sessions; negative: the candidate costs more.
         moved: (live target, candidate's target) -> calls.
         silent: calls for which the candidate had no target, or would have asked a model.
         tasks, tasks_same: number of sessions, and of those with the same target for every call.
@@ -43,22 +56,76 @@ class ShadowReport:
     same: int
     paid: float
     would_pay: float
+    saves: Saving
     moved: dict[tuple[str, str], int] = field(default_factory=dict)
     silent: int = 0
     tasks: int = 0
     tasks_same: int = 0
 
+    @property
+    def verdict(self) -> str:
+        """What the bill shows, in one sentence."""
+        saves = self.saves
+        if not self.calls or saves.low is None or saves.high is None:
+            return "too little traffic for a verdict"
+        if saves.low > 0:
+            return "the candidate costs less"
+        return "the candidate costs more" if saves.high < 0 else "no difference in cost is shown"
+
     def __str__(self) -> str:
         if not self.calls:
             return "no calls yet"
+        saves = self.saves
+        more = f"{saves} less" if saves.value >= 0 else f"{-saves} more"
         lines = [
             f"{self.calls} calls, {self.same / self.calls:.0%} to the same target; {self.tasks_same} of {self.tasks} whole tasks alike",
-            f"paid ${self.paid:.4f}, the candidate's targets ${self.would_pay:.4f} for the same tokens",
+            f"paid {usd(self.paid)}; the candidate's targets {usd(self.would_pay)} for the same tokens, its own caches counted: {more}, 95 % over sessions",
         ]
         lines += [
             f"  {live} -> {other}: {count}" for (live, other), count in sorted(self.moved.items(), key=lambda item: -item[1])
         ]
+        lines.append(f"{self.verdict}; whether it does as well is for Canary or judged pairs to show")
         return "\n".join(lines)
+
+
+@dataclass(slots=True)
+class _Session:
+    """What one session cost, and would have."""
+
+    same: bool = True
+    paid: float = 0.0
+    would: float = 0.0
+
+
+class _Thread:
+    """The caches of the candidate in one thread of the live router."""
+
+    def __init__(self) -> None:
+        self.prompt = 0
+        self.apart = False  # it has gone another way than the live one
+        self.caches: dict[str, SimulatedCache] = {}
+
+    def bill(self, attempt: Attempt, usage: Usage, other: Target, price: Price, same: bool) -> float:
+        """USD of a call at the candidate's target."""
+        prompt = usage.input_tokens
+        for cache in self.caches.values():
+            cache.cut(_kept(attempt, self.prompt, prompt))
+        cache = self.caches.get(other.name) or SimulatedCache(
+            CacheRates(price.at(attempt.started), RULES.of(other.provider, other.model or other.name))
+        )
+        self.caches[other.name], self.prompt = cache, prompt
+        cost = cache.call(attempt.started, prompt, usage.output_tokens)
+        self.apart = self.apart or not same
+        return cost if self.apart or attempt.cost is None else attempt.cost
+
+
+def _kept(attempt: Attempt, before: int, prompt: int) -> int:
+    """How many leading tokens a prompt shares with the one before it in its thread."""
+    view = attempt.call.view
+    prefix = view.prefix
+    if prefix is None or prefix.change in (None, Change.FIRST, Change.APPEND) or not view.tokens:
+        return min(before, prompt)
+    return min(before, prompt, round(prefix.end(prefix.since(prefix.generation - 1)) * prompt / view.tokens))
 
 
 class Shadow(Observer):
@@ -68,15 +135,17 @@ class Shadow(Observer):
 
     Parameters:
         candidate: a router over the same pool, or one with other targets.
+        size: most sessions and threads kept; those that were silent for longest leave the report first.
     """
 
-    def __init__(self, candidate: Router) -> None:
+    def __init__(self, candidate: Router, size: int = 10_000) -> None:
+        whole("Shadow", "size", size)
         self.candidate = candidate
         self._lock = lock()
         self._calls = self._same = self._silent = 0
-        self._paid = self._would = 0.0
         self._moved: Counter[tuple[str, str]] = Counter()
-        self._tasks: dict[tuple[str, str], bool] = {}
+        self._sessions: Memory[tuple[str, str], _Session] = Memory(size)
+        self._threads: Memory[tuple[str, ...], _Thread] = Memory(size)
 
     def settled(self, attempt: Attempt) -> None:
         """Take in an attempt."""
@@ -97,13 +166,16 @@ class Shadow(Observer):
             same = other.name == attempt.target.name
             self._same += same
             self._moved[attempt.target.name, other.name] += not same
-            task = (view.scope.tenant, view.scope.session)
-            self._tasks[task] = self._tasks.get(task, True) and same
+            scope = view.scope
+            session = self._sessions.get((scope.tenant, scope.session)) or _Session()
+            self._sessions.put((scope.tenant, scope.session), session)
+            session.same = session.same and same
             usage = attempt.reply.usage
             if usage is not None and attempt.cost is not None and other.price is not None:
-                self._paid += attempt.cost
-                cold = other.price.at(attempt.started).estimate(usage.input_tokens, usage.output_tokens)
-                self._would += attempt.cost if same else cold
+                thread = self._threads.get(scope.key(Level.AGENT)) or _Thread()
+                self._threads.put(scope.key(Level.AGENT), thread)
+                session.paid += attempt.cost
+                session.would += thread.bill(attempt, usage, other, other.price, same)
 
     def event(self, event: Event) -> None:
         """Pass outcomes of the live router's decisions on to the candidate."""
@@ -114,16 +186,11 @@ class Shadow(Observer):
         """Return the report so far."""
         with self._lock:
             moved = {pair: count for pair, count in self._moved.items() if count}
-            return ShadowReport(
-                self._calls,
-                self._same,
-                self._paid,
-                self._would,
-                moved,
-                self._silent,
-                len(self._tasks),
-                sum(self._tasks.values()),
-            )
+            sessions = [session for _, session in self._sessions.items()]
+            paid, would = sum(each.paid for each in sessions), sum(each.would for each in sessions)
+            saves = Saving.over([each.paid - each.would for each in sessions])
+            alike = sum(each.same for each in sessions)
+            return ShadowReport(self._calls, self._same, paid, would, saves, moved, self._silent, len(sessions), alike)
 
 
 @dataclass(frozen=True, slots=True)
