@@ -52,7 +52,7 @@ after = InMemory()
 trial = Router(pool, Floor(quality, within=0.15), canary, observers=[after, drift], rng=random.Random(3))
 for number in range(60):
     session(trial, f"trial-{number}")
-print("\nCANARY\n", canary.summary(), "; stopped" if canary.test.rejected else "; goes on", sep="")
+print("\nCANARY\n", canary.summary(), sep="")
 costs = [sum(record.cost or 0 for record in kept) / sessions for kept, sessions in ((journal, 30), (after, 60))]
 print(
     f"${costs[0]:.4f} per session before, ${costs[1]:.4f} with the canary; alarms: {[str(alarm) for alarm in drift.alarms] or 'none'}"

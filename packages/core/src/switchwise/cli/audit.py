@@ -74,7 +74,7 @@ def audit(
         "saving": "USD, with a 95 % interval over sessions",
         "known from": "",
     }
-    sentence = f"You paid {usd(found.paid)}; {found.saving} could have been saved, by these estimates."
+    sentence = f"You paid {usd(found.paid)}; {found.headline}."
     tell(sentence, columns, rows, right=("calls", "paid", "share"))
     checks = f"{usd(found.checks)} went to checks and rejected replies; {found.failed} calls failed, {found.unpriced} have no known cost."
     moves = f"{found.switches} switches of the target, {found.unsafe} of them inside a tool loop; a decision took {found.deciding * 1e6:.0f} microseconds."

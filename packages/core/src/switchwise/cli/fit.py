@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from switchwise.cli.measuring import Folder, Jobs, Seed, SetName, need_numpy, outcomes_of
 from switchwise.cli.output import AsJson, as_json, console, tell, working
 from switchwise.nouns.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from switchwise.router import Router
 
 
 def fit(
@@ -104,15 +107,18 @@ def compare(
     seed: Seed = 0,
     jobs: Jobs = None,
 ) -> None:
-    """Compare two routers on the same recorded outcomes: each decides every task as the first call of a session."""
+    """Compare two routers: on recorded outcomes, where each decides every task as the first call of a session, or on a journal, where each decides every call."""
     from switchwise.evaluation.routers import load_router
 
     if len(router) != 2:
         raise ConfigurationError(f"--router was given {len(router)} times: give it twice, once for each router")
+    first, second = map(load_router, router)
+    if _is_journal(folder):
+        _compare_bills(folder, first, second, router, seed=seed, json_=json_)
+        return
     need_numpy("compare")
     from switchwise.evaluation.trials.training import compare as paired
 
-    first, second = map(load_router, router)
     with working(f"comparing on {folder}"):
         found = paired(outcomes_of(folder, set_), first, second, seed=seed, jobs=jobs)
     if json_:
@@ -140,3 +146,36 @@ def compare(
     }
     sentence = f"The second router solves {found.solved_difference} more and costs {found.cost_difference} more per task; both choose the same target for {found.same:.0%}."
     tell(sentence, columns, rows)
+
+
+def _is_journal(path: Path) -> bool:
+    from switchwise.evaluation.journals import is_journal
+
+    try:
+        return path.is_file() and is_journal(path)
+    except ConfigurationError:  # another format: the loader of outcomes says what is wrong with it
+        return False
+
+
+def _compare_bills(path: Path, first: Router, second: Router, names: list[str], *, seed: int, json_: bool) -> None:
+    from switchwise.evaluation.live import compare_bills
+    from switchwise.observe.journal.json_lines import read
+
+    with working(f"comparing on {path}"):
+        found = compare_bills(list(read(path)), first, second, seed=seed)
+    if json_:
+        as_json(found.as_dict())
+        return
+    columns = {
+        "router": "",
+        "cost": "USD for the calls of the journal, with the caches that each router would have had",
+        "likely to solve": "mean chance of the chosen targets, by the shipped priors: an estimate, nothing was called",
+        "switches": "calls at another target than the one before in their thread",
+        "targets": "share of the calls",
+    }
+    rows = [[name, *row] for name, row in zip(names, found.rows(), strict=True)]
+    sentence = (
+        f"{found.calls} calls in {found.sessions} sessions: {found.verdict}. The second saves {found.saves}; 95 % over sessions; "
+        f"both choose the same target for {found.same:.0%}."
+    )
+    tell(sentence, columns, rows, right=("cost", "likely to solve", "switches"))

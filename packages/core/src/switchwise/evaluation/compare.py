@@ -141,7 +141,7 @@ def compare_recording(
     results = replay(threads, pairs or PAIRS, setting)
     calls: dict[str, int] | None = None
     if router is not None:
-        tally = replay_router(router, threads, setting.inflation)
+        tally = replay_router(router, threads, setting.inflation, rules=journal.rules if journal is not None else None)
         calls = {target.name: tally.by[place] for place, target in enumerate(router.pool.targets)}
         strongest = _name(router.pool.targets[0])
         results = [

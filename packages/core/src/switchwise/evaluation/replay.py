@@ -142,6 +142,7 @@ def simulate(
     weak: CacheRates | Sequence[CacheRates],
     policy: Policy,
     inflation: float = 1.0,
+    tally: PolicyTotals | None = None,
 ) -> PolicyTotals:
     """Return the totals of `policy` on these threads, in order.
 
@@ -150,8 +151,9 @@ def simulate(
         strong, weak: cache rates of the models; one or more weaker ones, as the policy expects.
         policy: assigns the calls.
         inflation: calls that a weaker model needs per call of the strong one.
+        tally: totals to add to; None: new ones.
     """
-    tally = PolicyTotals()
+    tally = PolicyTotals() if tally is None else tally
     others = [weak] if isinstance(weak, CacheRates) else list(weak)
     for thread in threads:
         caches = (SimulatedCache(strong, thread.shared, thread.steps[0].at), *map(SimulatedCache, others))

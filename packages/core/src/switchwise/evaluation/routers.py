@@ -1,7 +1,8 @@
 """Replay a router: it decides each recorded call, the replay follows its decision, and the router learns from the attempts.
 
 No calls are made. Cost and usage of a call come from the cost model that all replays share. The router sees the recorded facts: session
-and agent, the length of the prompt and how it changed, whether a user turn, a tool result or a failure preceded; for a journal, the view
+and agent, the length of the prompt and how it changed, whether a user turn, a tool result or a failure preceded, whether the thread has tools (it has
+results of some); for a journal, the view
 of its own router. In a recording of the `agent_sessions` format, a call that is not easy by the definition in use is reported as
 planning, so that the definition holds for all columns.
 
@@ -20,7 +21,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from switchwise.engine.run import Run
 from switchwise.evaluation.policies import Caches, kind
@@ -30,15 +31,25 @@ from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.reply import Reply
 from switchwise.nouns.prompt_prefix import Block, PromptPrefix
 from switchwise.nouns.scope import Scope
+from switchwise.nouns.signals import StepKind
 from switchwise.nouns.target import Target
 from switchwise.nouns.usage import Usage
-from switchwise.nouns.view import View
+from switchwise.nouns.view import Needs, View
 from switchwise.prompt_cache.rates import CacheRates
 from switchwise.prompt_cache.rules import CacheRules
 from switchwise.router import Router
 
 
-def replay_router(router: Router, threads: Sequence[Thread], inflation: float = 1.0, seed: int = 0) -> PolicyTotals:
+class Decided(NamedTuple):
+    """One replayed decision: what the router saw, and the target that it called."""
+
+    view: View
+    target: Target
+
+
+def replay_router(
+    router: Router, threads: Sequence[Thread], inflation: float = 1.0, seed: int = 0, rules: CacheRules | None = None
+) -> PolicyTotals:
     """Return the totals of `router` on these threads.
 
     Parameters:
@@ -46,25 +57,42 @@ def replay_router(router: Router, threads: Sequence[Thread], inflation: float = 
         threads: a recording of any kind.
         inflation: calls that other targets need per call of the strongest.
         seed: seed of random draws.
+        rules: cache rules of the bill, such as those that a journal shows (`Journal.rules`); None: those of the router, else the shipped ones.
 
     Raises:
         ConfigurationError: a target has no price, or a policy would have to ask a model.
         NoTarget: the router has no target for a call.
     """
+    return replay_decisions(router, threads, inflation, seed, rules)[0]
+
+
+def replay_decisions(
+    router: Router, threads: Sequence[Thread], inflation: float = 1.0, seed: int = 0, rules: CacheRules | None = None
+) -> tuple[PolicyTotals, list[Decided]]:
+    """As `replay_router`, with every decision in the order of the threads' first calls."""
     ordered = sorted(threads, key=lambda thread: thread.steps[0].at)
-    strong, *weak = cache_rates(router)
-    return simulate(ordered, strong, weak, _Routed(router, seed), inflation)
+    routed, tally = _Routed(router, seed), PolicyTotals()
+    for thread in ordered:
+        strong, *weak = cache_rates(router, rules, thread.steps[0].at)
+        simulate([thread], strong, weak, routed, inflation, tally)
+    return tally, routed.decided
 
 
-def cache_rates(router: Router) -> list[CacheRates]:
+def cache_rates(router: Router, rules: CacheRules | None = None, now: float | None = None) -> list[CacheRates]:
     """Cache rates of the router's targets, strongest first.
+
+    Parameters:
+        router: any.
+        rules: of the caches; None: those of the router, else the shipped ones.
+        now: when prices hold that depend on the hour; None: the highest ones.
 
     Raises:
         ConfigurationError: a target has no price.
     """
-    advisors = [advisor for policy in router.policies if (advisor := advisor_of(policy)) is not None]
-    rules = advisors[0].targets.rules if advisors else CacheRules()
-    return [_rates(target, rules) for target in router.pool.targets]
+    if rules is None:
+        advisors = [advisor for policy in router.policies if (advisor := advisor_of(policy)) is not None]
+        rules = advisors[0].targets.rules if advisors else CacheRules()
+    return [_rates(target, rules, now) for target in router.pool.targets]
 
 
 def advisor_of(policy: Any) -> Any:
@@ -123,10 +151,11 @@ def _made(function: Any, place: str) -> Any:
     return function()
 
 
-def _rates(target: Target, rules: CacheRules) -> CacheRates:
+def _rates(target: Target, rules: CacheRules, now: float | None) -> CacheRates:
     if target.price is None:
         raise ConfigurationError(f"target {target.name!r} has no price: a replay needs one to compute costs")
-    return CacheRates(target.price, rules.of(target.provider, target.model or target.name))
+    price = target.price if now is None else target.price.at(now)
+    return CacheRates(price, rules.of(target.provider, target.model or target.name))
 
 
 class _Clock:
@@ -147,9 +176,11 @@ class _Routed:
         self._places = {target.name: place for place, target in enumerate(router.pool.targets)}
         self._blocks = 0  # made so far: each is another text
         self._run: Run | None = None
+        self.decided: list[Decided] = []
 
     def begin(self, thread: Thread) -> None:
         self._scope = (thread.session, kind(thread))
+        self._needs = Needs(tools=any(step.signals.step in (StepKind.TOOL_RESULT, StepKind.FAILURE) for step in thread.steps))
         self._chain = PromptPrefix()
         self._ends: list[int] = []  # of its blocks, in tokens
         self._turn = self._calls = 0
@@ -162,13 +193,14 @@ class _Routed:
         self._clock.now = step.at
         scope = Scope(*self._scope, task=str(self._turn), step=self._calls)
         self._calls += 1
-        self._run = run = self._router.start(View(scope, prompt, signals=step.signals, prefix=self._chain))
+        self._run = run = self._router.start(View(scope, prompt, self._needs, step.signals, prefix=self._chain))
         while run.call is not None and run.call.queued:
             self._clock.now += run.call.delay
             run.waited()
         call = run.call
         if call is None or call.ask is not None:
             raise ConfigurationError("a policy of this router asks a model before it decides: a replay has no answers for it")
+        self.decided.append(Decided(call.view, call.target))
         place = self._places[call.target.name]
         self._known = min(caches[place].known(step.at), prompt)
         return place

@@ -179,7 +179,7 @@ class NotWorse:
         self.sums = {name: [int(state["sums"][name][0]), float(state["sums"][name][1])] for name in ("old", "new")}
 
 
-def _wilson(count: int, total: float) -> tuple[float, float, float]:
+def _wilson(count: float, total: float) -> tuple[float, float, float]:
     """(mean, low, high) of outcomes from 0 to 1, at 95 %."""
     mean, square = total / count, _Z**2 / count
     middle, half = mean + square / 2, _Z * sqrt(mean * (1 - mean) / count + square / (4 * count))

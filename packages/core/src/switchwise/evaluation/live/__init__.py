@@ -1,6 +1,7 @@
-"""Evaluation on live traffic: shadow routers, drift alarms, and an audit of spending, outcomes from LangSmith."""
+"""Evaluation on live traffic: shadow routers, bills of two routers on one journal, drift alarms, an audit of spending, outcomes from LangSmith."""
 
 from switchwise.evaluation.live.audit import Audit, Group, audit
+from switchwise.evaluation.live.bills import Bill, ComparedBills, compare_bills
 from switchwise.evaluation.live.drift import Alarm, Drift
 from switchwise.evaluation.live.langsmith import langsmith_feedback
 from switchwise.evaluation.live.saving import Saving
@@ -9,6 +10,8 @@ from switchwise.evaluation.live.shadow import Judged, Shadow, ShadowReport, judg
 __all__ = [
     "Alarm",
     "Audit",
+    "Bill",
+    "ComparedBills",
     "Drift",
     "Group",
     "Judged",
@@ -16,6 +19,7 @@ __all__ = [
     "Shadow",
     "ShadowReport",
     "audit",
+    "compare_bills",
     "judged",
     "langsmith_feedback",
 ]

@@ -72,6 +72,7 @@ class Audit:
         deciding: median duration of a decision in seconds.
         groups: most expensive first.
         saving: USD over all groups.
+        within: tolerated loss of success probability.
     """
 
     paid: float
@@ -83,6 +84,14 @@ class Audit:
     deciding: float
     groups: Sequence[Group]
     saving: Saving
+    within: float = 0.02
+
+    @property
+    def headline(self) -> str:
+        """What could have been saved, in one sentence."""
+        if not any(group.could for group in self.groups):
+            return f"nothing could have gone to a cheaper target that is known to be at most {self.within * 100:.0f} points less likely to solve it"
+        return f"{self.saving} could have been saved, by the estimates below"
 
     def as_dict(self) -> dict[str, Any]:
         """In JSON types."""
@@ -105,12 +114,12 @@ class Audit:
             for group in self.groups
         ]
         headings = ("agent", "phase", "calls", "paid", "mostly", "could go to", "saving [95 %]", "because")
-        title = f"{usd(self.paid)} paid; {self.saving} could have been saved"
+        title = f"{usd(self.paid)} paid; {self.headline}"
         return card(title, table(headings, rows, numbers=(2, 3)))
 
     def __str__(self) -> str:
         lines = [
-            f"{usd(self.paid)} paid; {self.saving} could have been saved, by the estimates below",
+            f"{usd(self.paid)} paid; {self.headline}",
             f"{usd(self.checks)} of it went to checks and rejected replies; {self.failed} calls failed, {self.unpriced} have no known cost",
             f"{self.switches} switches of the target, {self.unsafe} of them inside a tool loop; a decision took {self.deciding * 1e6:.0f} us",
             f"{'agent':16} {'phase':14} {'calls':>6} {'paid':>10} {'share':>5}  {'mostly':20} {'could go to':20} {'saving [95 %]'}",
@@ -125,15 +134,22 @@ class Audit:
             )
             if group.could:
                 lines.append(f"{'':16} known from: {group.source}")
-        lines.append(
-            "mostly: the target of most calls, and how likely it is to solve such a call; could go to: the cheapest target that is about as likely; "
-            "saving: the same tokens with the same caches there, with an interval over sessions. Likelihoods are estimates: try a move with Canary."
-        )
+        lines += [
+            "mostly: the target of most calls, and how likely it is to solve such a call",
+            f"could go to: the cheapest target that is at most {self.within * 100:.0f} points less likely; these are estimates, so try a move with Canary",
+            "saving: the same tokens with the same caches there, with an interval over sessions",
+        ]
         return "\n".join(lines)
 
 
 def audit(
-    records: Iterable[Record], quality: Estimator | None = None, *, within: float = 0.02, samples: int = 400, seed: int = 0
+    records: Iterable[Record],
+    quality: Estimator | None = None,
+    *,
+    within: float = 0.02,
+    least: float = 2.0,
+    samples: int = 400,
+    seed: int = 0,
 ) -> Audit:
     """Return the spending of a journal by group, with possible savings.
 
@@ -141,6 +157,8 @@ def audit(
         records: records of `JsonLines` or `InMemory`.
         quality: an estimator; None: the shipped priors.
         within: tolerated loss of success probability.
+        least: evidence, in outcomes, that a target needs before it is proposed for an agent's work (calls with tools); a model without published
+            results has 1, as in `Anchor`.
         samples: resamples of the bootstrap over sessions.
         seed: seed of the resamples.
 
@@ -148,6 +166,7 @@ def audit(
         ConfigurationError: no record has a cost.
     """
     number("audit", "within", within, most=1)
+    number("audit", "least", least)
     whole("audit", "samples", samples, least=0)
     quality = Priors() if quality is None else quality
     rows = list(records)
@@ -161,7 +180,7 @@ def audit(
     found: list[Group] = []
     savings: dict[str, float] = defaultdict(float)
     for (agent, phase), own in groups.items():
-        group, saved = _group(agent, phase, own, quality, within, samples, seed)
+        group, saved = _group(agent, phase, own, quality, (within, least), samples, seed)
         found.append(group)
         for session, value in saved.items():
             savings[session] += value
@@ -176,13 +195,14 @@ def audit(
         deciding=statistics.median([record.deciding for record in rows]),
         groups=found,
         saving=_over(savings, {record.session for record in answers}, samples, seed),
+        within=within,
     )
 
 
 def _group(
-    agent: str, phase: str, records: Sequence[Record], quality: Estimator, within: float, samples: int, seed: int
+    agent: str, phase: str, records: Sequence[Record], quality: Estimator, limits: tuple[float, float], samples: int, seed: int
 ) -> tuple[Group, Mapping[str, float]]:
-    paid = sum(record.cost or 0.0 for record in records)
+    (within, least), paid = limits, sum(record.cost or 0.0 for record in records)
     counts: dict[str, int] = defaultdict(int)
     for record in records:
         counts[record.target] += 1
@@ -200,7 +220,13 @@ def _group(
     if now is not None and now.n:
         for other in pool:
             could = known[other.name]
-            if other.name == target or not could.n or could.p < now.p - within or other.price is None:
+            if (
+                other.name == target
+                or not could.n
+                or could.n < (least if view.needs.tools else 0.0)
+                or could.p < now.p - within
+                or other.price is None
+            ):
                 continue
             again = _billed(records, other.price, now, could)
             if again is not None and sum(again.values()) < (sum(bill.values()) if bill is not None else paid):

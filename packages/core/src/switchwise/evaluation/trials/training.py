@@ -200,6 +200,7 @@ class Compared:
         solved_difference, cost_difference: second minus first, paired.
         same: share of the tasks for which both chose the same target.
         shares: of each: target -> share of the tasks.
+        unit: of the costs.
     """
 
     solved: tuple[Interval, Interval]
@@ -209,6 +210,34 @@ class Compared:
     cost_difference: Interval
     same: float
     shares: tuple[Mapping[str, float], Mapping[str, float]]
+    unit: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """What the outcomes show, in one sentence."""
+        solved, cost = (_side(found) for found in (self.solved_difference, self.cost_difference))
+        more = {1: "the second solves more", -1: "the second solves less", 0: "no difference in what is solved is shown"}[
+            solved
+        ]
+        return f"{more}, and {({1: 'it costs more', -1: 'it costs less', 0: 'none in cost'})[cost]}"
+
+    def __str__(self) -> str:
+        def points(found: Interval) -> str:
+            if found.value is None or found.low is None or found.high is None:
+                return "?" if found.value is None else f"{found.value * 100:.1f}"
+            return f"{found.value * 100:.1f} [{found.low * 100:.1f}, {found.high * 100:.1f}]"
+
+        lines = [
+            f"{name}: solves {points(self.solved[place])} % at {self.cost[place]} a task, {self.dollars_per_solved[place]} per solved task"
+            for place, name in enumerate(("first", "second"))
+        ]
+        return "\n".join(
+            [
+                *lines,
+                f"second - first, on the same tasks: {points(self.solved_difference)} points, {self.cost_difference} a task; costs in {self.unit or '?'}, 95 % over tasks",
+                f"{self.verdict}; both choose the same target for {self.same:.0%}",
+            ]
+        )
 
     def __repr__(self) -> str:
         return f"Compared(second - first: solved {self.solved_difference}, cost {self.cost_difference}; same target for {self.same:.0%})"
@@ -236,6 +265,13 @@ class Compared:
         for name in ("solved_difference", "cost_difference"):
             found[name] = getattr(self, name).as_dict()
         return found
+
+
+def _side(found: Interval) -> int:
+    """1: above 0 with its whole interval; -1: below; 0: neither, or no interval."""
+    if found.low is None or found.high is None:
+        return 0
+    return 1 if found.low > 0 else -1 if found.high < 0 else 0
 
 
 def compare(
@@ -281,6 +317,7 @@ def compare(
         Interval.of(cost[1] - cost[0]),
         float((chosen[0] == chosen[1]).mean()),
         (shares[0], shares[1]),
+        whole.unit,
     )
 
 
