@@ -17,7 +17,7 @@ from switchwise.catalog import look_up
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.observe.journal import Record
 from switchwise.report import Summary, summarise
-from switchwise.report.advice import Advice
+from switchwise.report.advice import Recommendation
 from switchwise.report.spending import Spend
 from tests.report.week import Week
 
@@ -148,7 +148,7 @@ def kinds(records: list[Record], **options: object) -> set[str]:
     return {each.kind for each in advice(records, **options)}
 
 
-def advice(records: list[Record], **options: object) -> tuple[Advice, ...]:
+def advice(records: list[Record], **options: object) -> tuple[Recommendation, ...]:
     return summarise(records, samples=20, **options).advice  # type: ignore[arg-type]
 
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchwise import ConfigurationError
-from switchwise.state.shared import Account, Holding, Keeper, Leases, LostStore, RedisLeases, Report, Rule, SqliteLeases
+from switchwise.state.shared import Account, Holding, Keeper, Leases, LostStore, RedisLeases, Report, SharingRule, SqliteLeases
 from switchwise.state.shared.account import FOLD, PIECES, report
 from switchwise.state.shared.lease import Lease
 from switchwise.state.shared.server import RedisServer
@@ -33,7 +33,7 @@ def store(request: pytest.FixtureRequest, servers: Callable[[str], Server], tmp_
     found.close()
 
 
-def ready(store: Leases, key: str, rule: Rule) -> None:
+def ready(store: Leases, key: str, rule: SharingRule) -> None:
     """Wait until the grace of a new store is over."""
     while store.report([Report(key, rule, "probe", Holding(closed=True))])[0].recovering:
         time.sleep(0.02)
@@ -43,7 +43,7 @@ def ready(store: Leases, key: str, rule: Rule) -> None:
 @settings(max_examples=60, deadline=None)
 def test_no_more_is_granted_than_there_is_whatever_is_lost_late_or_repeated(seed: int) -> None:
     rng = random.Random(seed)
-    rule, account = Rule(1_000, grace=0), Account()
+    rule, account = SharingRule(1_000, grace=0), Account()
     truth = {name: Holding() for name in "abcd"}
     letters: list[Report] = []
     for now in range(300):
@@ -72,7 +72,9 @@ def test_redis_runs_the_same_rule(server: Server, seed: int) -> None:
         RedisServer("test", server.url, f"same-{seed}", 1.0, "switchwise.state.shared", "lease.lua").bucket,
     )
     for case in range(12):
-        rule = Rule(rng.choice([1_000, 10**12]), rng.choice([0, 0, 400]), rng.choice([50, 200]), grace=rng.choice([0, 0, 10]))
+        rule = SharingRule(
+            rng.choice([1_000, 10**12]), rng.choice([0, 0, 400]), rng.choice([50, 200]), grace=rng.choice([0, 0, 10])
+        )
         key, account = f"k{case}", Account()
         holders = {f"h{i}": Holding() for i in range(rng.choice([2, 5, FOLD + 8]))}
         unit, boot = rule.limit // 50, f"{bucket(key)}:boot"
@@ -110,7 +112,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 90) -> None:
 
 def test_in_no_window_more_is_used_than_the_limit(store: Leases) -> None:
     keeper = Keeper(store, boxes=None, heartbeat=0.05)
-    rule = Rule(100, window=1_200, term=150)
+    rule = SharingRule(100, window=1_200, term=150)
     ready(store, "rate", rule)
     used: list[float] = []
     end = time.monotonic() + 3.5
@@ -136,7 +138,7 @@ def test_in_no_window_more_is_used_than_the_limit(store: Leases) -> None:
 
 
 def test_an_override_counts_for_its_time(store: Leases) -> None:
-    rule = Rule(100)
+    rule = SharingRule(100)
     ready(store, "k", rule)
     assert store.report([Report("k", rule, "a", Holding(), want=150, need=150)])[0].granted == 0
     store.override("k", 200, 300)
@@ -148,7 +150,7 @@ def test_an_override_counts_for_its_time(store: Leases) -> None:
 
 
 def test_each_threshold_is_said_to_one(store: Leases) -> None:
-    rule = Rule(100)
+    rule = SharingRule(100)
     ready(store, "k", rule)
     said = [store.report([Report("k", rule, "a", Holding(100, 0, spent))])[0].alert for spent in (40, 60, 60, 81, 96, 97, 100)]
     assert [alert for alert in said if alert] == [50, 80, 95, 100]
@@ -156,7 +158,7 @@ def test_each_threshold_is_said_to_one(store: Leases) -> None:
 
 def test_what_lies_idle_is_returned_and_used_by_another(store: Leases, monkeypatch: pytest.MonkeyPatch) -> None:
     idle, busy = Keeper(store, boxes=None, heartbeat=0.05), Keeper(store, boxes=None, heartbeat=0.05)
-    rule = Rule(1_000)
+    rule = SharingRule(1_000)
     ready(store, "k", rule)
     first = idle.lease("k", rule)
     assert first.reserve(10)
@@ -193,7 +195,7 @@ class Alone:
 
 @pytest.mark.parametrize(("spent", "fewest", "most"), [(10, 5, 10), (600, 28, 40)])
 def test_an_account_that_lies_idle_is_seldom_reported_where_much_is_left(spent: int, fewest: int, most: int) -> None:
-    keeper, account, rule = Alone(), Account(), Rule(1_000, grace=0)
+    keeper, account, rule = Alone(), Account(), SharingRule(1_000, grace=0)
     lease = Lease(keeper, "k", rule)
     lease.settle(0, spent)
     began, times, closed = keeper.now, 0, False
@@ -210,7 +212,7 @@ def test_an_account_that_lies_idle_is_seldom_reported_where_much_is_left(spent: 
 @pytest.mark.parametrize("wiped", [True, False])
 def test_what_an_idle_process_knows_is_said_again_in_time_after_a_loss(server: Server, wiped: bool) -> None:
     store = RedisLeases(server.url, prefix=f"idle-{wiped}")
-    keeper, rule = Keeper(store, boxes=None, heartbeat=0.05), Rule(1_000)
+    keeper, rule = Keeper(store, boxes=None, heartbeat=0.05), SharingRule(1_000)
     names = [f"k{number}" for number in range(40)]
     for name in names:
         ready(store, name, rule)
@@ -239,7 +241,7 @@ def test_what_an_idle_process_knows_is_said_again_in_time_after_a_loss(server: S
 @pytest.mark.forks
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_spends_nothing_of_its_parents(store: Leases) -> None:
-    keeper, rule = Keeper(store, boxes=None, heartbeat=0.05), Rule(1_000)
+    keeper, rule = Keeper(store, boxes=None, heartbeat=0.05), SharingRule(1_000)
     ready(store, "k", rule)
     lease = keeper.lease("k", rule)
     assert lease.reserve(10)
@@ -286,7 +288,7 @@ def test_a_lost_store_lets_calls_go_on_as_far_as_was_said(
     tmp_path: Path, lost: str, most: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     inner = SqliteLeases(tmp_path / "leases.db")
-    rule, away = Rule(1_000), Away(inner)
+    rule, away = SharingRule(1_000), Away(inner)
     ready(inner, "k", rule)
     other = Report("k", rule, "other", Holding(), want=900, need=900)
     assert inner.report([other])[0].granted == 900

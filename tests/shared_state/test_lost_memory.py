@@ -13,18 +13,20 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from switchwise.state.shared import Account, Holding, Keeper, Lease, RedisLeases, Report, Rule
+from switchwise.state.shared import Account, Holding, Keeper, Lease, RedisLeases, Report, SharingRule
 from switchwise.state.shared.account import report
 from switchwise.state.shared.memories import Memories
 
 from .conftest import Server
 
-RATE = Rule(60, window=2_000, term=100)
+RATE = SharingRule(60, window=2_000, term=100)
 SINCE = 50_000
 OVER = SINCE + RATE.window + RATE.term
 
 
-def asked(account: Account, name: str, now: int, *, totals: Holding | None = None, rule: Rule = RATE, **more: object) -> int:
+def asked(
+    account: Account, name: str, now: int, *, totals: Holding | None = None, rule: SharingRule = RATE, **more: object
+) -> int:
     """What a holder that needs five is granted."""
     own = totals or Holding()
     return report(account, Report("k", rule, name, own, own.granted + 10, 5, **more), now, SINCE).granted - own.granted  # type: ignore[arg-type]
@@ -74,8 +76,8 @@ def test_after_a_restart_with_an_older_memory_those_in_it_are_waited_for() -> No
     assert asked(account, "new", OVER)
 
 
-@pytest.mark.parametrize("rule", [Rule(60), Rule(60, window=900_000)])
-def test_money_and_long_windows_wait_for_the_grace_only(rule: Rule) -> None:
+@pytest.mark.parametrize("rule", [SharingRule(60), SharingRule(60, window=900_000)])
+def test_money_and_long_windows_wait_for_the_grace_only(rule: SharingRule) -> None:
     account = Account()
     known = {"killed": Holding(20, 0, 20, SINCE, SINCE, used={SINCE * 60 // 900_000: 20})}
     assert asked(account, "old", SINCE + rule.grace, rule=rule, known=known)
@@ -220,7 +222,7 @@ def test_a_new_process_knows_of_the_memory_that_another_one_saw(tmp_path: Path) 
 
 
 def test_a_late_process_and_a_server_that_comes_back_with_nothing(tmp_path: Path, server: Server) -> None:
-    rule = Rule(60, window=30_000, term=1_000)
+    rule = SharingRule(60, window=30_000, term=1_000)
     prefix, boxes = f"late-{random.random()}", str(tmp_path / "boxes")
 
     def keeper() -> Keeper:

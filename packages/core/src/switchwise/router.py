@@ -17,7 +17,7 @@ from switchwise.engine.policy import Breaks, Caches, Learns, Policy, Remembers, 
 from switchwise.engine.recovery import Recovery
 from switchwise.engine.refusals import refuse_circuit, refuse_feedback, refuse_what_is_no_view
 from switchwise.engine.requirements import (
-    Outcomes,
+    OutcomeListeners,
     Reservers,
     described,
     learn_all,
@@ -109,7 +109,7 @@ class Router:
         self._draws, self._rotation = Draws(rng or random.Random()), Rotation()
         self._clock, self._timer, self._recovery, self._store = clock, timer, recovery or Recovery(), store
         self._file: Source | None = None
-        self._outcomes = Outcomes(self.feedback)
+        self._outcomes = OutcomeListeners(self.feedback)
         self._assemble(pool, policies, verify, observers, cache, on_broken)
 
     def _assemble(
@@ -126,7 +126,7 @@ class Router:
         self._reservers = Reservers(parts)
         self._learners = [part.learn for part in parts if isinstance(part, Learns) and part is not cache]
         self._breakers = [part for part in parts if isinstance(part, Breaks)]
-        self._outcomes = Outcomes(self.feedback, parts, self._outcomes)
+        self._outcomes = OutcomeListeners(self.feedback, parts, self._outcomes)
         self._remembering = {f"{i}:{name_of(part)}": part for i, part in enumerate(parts) if isinstance(part, Remembers)}
         self._context = FlowContext(
             pool.with_asked(models),

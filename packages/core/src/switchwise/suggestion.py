@@ -21,7 +21,7 @@ from switchwise.switching.advisor import Advisor
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
+class Alternative:
     """One target of the pool with its estimates.
 
     Parameters:
@@ -74,7 +74,7 @@ class Suggestion:
     policy: str
     level: str
     because: str
-    options: tuple[Option, ...]
+    options: tuple[Alternative, ...]
     saves: float | None
     loses: float | None
     cold: int
@@ -151,7 +151,7 @@ def _records(verify: object) -> Iterator[str]:
         yield from _records(part)
 
 
-def options_of(view: View, decided: Shortlist, policies: Iterable[object], *, shipped: bool = True) -> list[Option]:
+def options_of(view: View, decided: Shortlist, policies: Iterable[object], *, shipped: bool = True) -> list[Alternative]:
     """Estimates for each target of the pool, for one request.
 
     Parameters:
@@ -171,7 +171,7 @@ def options_of(view: View, decided: Shortlist, policies: Iterable[object], *, sh
         dollars = None if target.price is None else target.price.at(view.now).cost(usage)
         chance = known.p if known.n else None
         cold = view.tokens - cached
-        found.append(Option(target.name, chance, known.source, dollars, known.dollars, cold, out.get(target.name, "")))
+        found.append(Alternative(target.name, chance, known.source, dollars, known.dollars, cold, out.get(target.name, "")))
     return found
 
 

@@ -12,7 +12,7 @@ from switchwise.cli.output import AsJson, ConfigFile, as_json, console, tell
 from switchwise.display.figures import many, usd
 
 if TYPE_CHECKING:
-    from switchwise.config import Configuration, Endpoint, Finding, Problem
+    from switchwise.config import Configuration, Endpoint, ConfigFinding, Problem
 
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
@@ -58,7 +58,7 @@ def _broken(problems: tuple[Problem, ...], json_: bool) -> None:
         out.print(Text.assemble((place, "bold"), f" {problem.field}\n  {problem.message}\n  -> {problem.remedy}"))
 
 
-def _print_findings(configuration: Configuration, found: list[Finding]) -> None:
+def _print_findings(configuration: Configuration, found: list[ConfigFinding]) -> None:
     counts = {weight: sum(each.weight == weight for each in found) for weight in _STYLES}
     what = f"{many(len(configuration.endpoints), 'target')} and {many(len(configuration.recipes), 'router')}"
     counted = [many(count, weight) for weight, count in counts.items() if count]

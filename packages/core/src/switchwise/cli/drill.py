@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DrillResult:
     """Result of one request while some targets fail.
 
     Parameters:
@@ -69,7 +69,7 @@ def drill(
         raise ConfigurationError(f"--fault {fault}: {near(fault, kinds)}")
     path = find(config)
     recipe = load(path).pick(router)
-    outcomes: list[Outcome] = []
+    outcomes: list[DrillResult] = []
     with (
         LoopbackProvider(latency={"*": latency}, strict=False) as provider,
         working("loading the SDKs") as now,
@@ -142,7 +142,7 @@ def _clients(configuration: Configuration, recipe: Recipe, provider: LoopbackPro
     return made
 
 
-def _ask(configuration: Configuration, recipe: Recipe, failing: str, clients: Mapping[str, Client], tokens: int) -> Outcome:
+def _ask(configuration: Configuration, recipe: Recipe, failing: str, clients: Mapping[str, Client], tokens: int) -> DrillResult:
     """Make one request, with real clients and a simulated failure; pauses are counted, not slept."""
     from switchwise import AllTargetsFailed, Interrupted, NoTarget, Router, Scope, View, drive
     from switchwise.protocols.prompt import Prompt
@@ -169,10 +169,10 @@ def _ask(configuration: Configuration, recipe: Recipe, failing: str, clients: Ma
         message = str(error).splitlines()[0]
     seconds = perf_counter() - began + sum(waited)
     tried = [(attempt.target.name, attempt.kind.value if attempt.kind else "answered") for attempt in attempts]
-    return Outcome(failing, answered, tried, round(seconds, 2), cost, message)
+    return DrillResult(failing, answered, tried, round(seconds, 2), cost, message)
 
 
-def _print_outcomes(recipe: Recipe, outcomes: Sequence[Outcome], fault: str) -> None:
+def _print_outcomes(recipe: Recipe, outcomes: Sequence[DrillResult], fault: str) -> None:
     lost = [outcome.failing for outcome in outcomes if outcome.answered is None]
     usual = outcomes[0]
     if not lost:

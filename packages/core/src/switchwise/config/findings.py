@@ -43,7 +43,7 @@ ERROR, WARNING, NOTE = "error", "warning", "note"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ConfigFinding:
     """One finding about a configuration.
 
     Parameters:
@@ -65,15 +65,15 @@ class Finding:
         return asdict(self)
 
 
-def findings(configuration: Configuration) -> list[Finding]:
+def findings(configuration: Configuration) -> list[ConfigFinding]:
     """Return all findings in the order of the file. No calls are made; keys are only checked for presence."""
-    found: list[Finding] = []
+    found: list[ConfigFinding] = []
 
     def add(weight: str, place: Place, message: str, remedy: str) -> None:
         from switchwise.config.document import field_of
 
         file, line = configuration.document.place(place)
-        found.append(Finding(weight, file, line, field_of(place), message, remedy))
+        found.append(ConfigFinding(weight, file, line, field_of(place), message, remedy))
 
     for name, endpoint in configuration.endpoints.items():
         for weight, field, message, remedy in _of_target(endpoint):

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from switchwise.engine.batches.several import no_reply
 from switchwise.engine.run import Run
-from switchwise.engine.timing.time_limits import abounded, allowance
+from switchwise.engine.timing.time_limits import abounded, call_limits
 from switchwise.nouns.call import Call
 from switchwise.nouns.errors import TargetError
 from switchwise.nouns.exchange.ask import Ask, Model
@@ -138,7 +138,7 @@ async def adrive(
 
 
 def _items(run: Run, call: Call, perform: Perform, context: Any) -> Iterator[Any]:
-    ask, allowed = call.ask, allowance(call, run.clock)
+    ask, allowed = call.ask, call_limits(call, run.clock)
     model = None if ask is None else ask.model
     make = partial(perform, call) if ask is None or model is None else partial(_answers, model, ask, context)
     if allowed is None:
@@ -149,7 +149,7 @@ def _items(run: Run, call: Call, perform: Perform, context: Any) -> Iterator[Any
 
 
 def _aitems(run: Run, call: Call, perform: APerform, context: Any) -> AsyncIterator[Any]:
-    ask, allowed = call.ask, allowance(call, run.clock)
+    ask, allowed = call.ask, call_limits(call, run.clock)
     model = None if ask is None else ask.model
     make = partial(perform, call) if ask is None or model is None else partial(_aanswers, model, ask, context)
     return make() if allowed is None else abounded(make, allowed)

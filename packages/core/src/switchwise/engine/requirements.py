@@ -143,7 +143,7 @@ def report_to(parts: Sequence[object], hear: Callable[[Event], object]) -> None:
             part.report_to(hear)
 
 
-class Outcomes:
+class OutcomeListeners:
     """Passes outcomes on to the parts of a router that learn from them, and to components outside of its chain, such as a gate.
 
     Parameters:
@@ -155,7 +155,10 @@ class Outcomes:
     __slots__ = ("_feedback", "_joined", "_parts")
 
     def __init__(
-        self, feedback: Callable[[str, float, str], object], parts: Iterable[object] = (), before: Outcomes | None = None
+        self,
+        feedback: Callable[[str, float, str], object],
+        parts: Iterable[object] = (),
+        before: OutcomeListeners | None = None,
     ) -> None:
         self._feedback = feedback
         self._parts: list[Rewarded] = []

@@ -15,7 +15,7 @@ from switchwise.nouns.validation import number
 from switchwise.nouns.view import View
 from switchwise.observe.observer import Channel, Event, EventKind
 from switchwise.state.in_process import Memory
-from switchwise.state.spending import Amount, Limits, Spending
+from switchwise.state.spending import Amount, KeepsSpending, SpendingLimits
 
 _log = logging.getLogger("switchwise.budget")
 _audit = logging.getLogger("switchwise.audit")
@@ -38,7 +38,7 @@ class Alerts:
         self._steps: Memory[Key, int] = Memory(size)
         self._gone: Memory[Key, bool] = Memory(size)
 
-    def look(self, key: Key, who: str, spending: Spending, now: float) -> None:
+    def look(self, key: Key, who: str, spending: KeepsSpending, now: float) -> None:
         """Report the threshold that the scope has passed, if it is new.
 
         Parameters:
@@ -62,7 +62,7 @@ class Alerts:
         """Report a threshold that this process is the first to pass, of all that share the store."""
         self._say(who, step, None)
 
-    def charged(self, name: str, limits: Limits, left: tuple[float, float], now: float, decision: str) -> None:
+    def charged(self, name: str, limits: SpendingLimits, left: tuple[float, float], now: float, decision: str) -> None:
         """Report the rest after a call."""
         found = {unit: rest for unit, limit, rest in zip(limits._fields, limits, left, strict=True) if limit is not None}
         self.channel.send(Event(EventKind.BUDGET_CHARGED, name, "", now, decision, {"left": found}))
@@ -81,7 +81,7 @@ class Alerts:
         self.channel.send(Event(EventKind.BUDGET_ALERT, who, because, now, details={"percent": step}))
 
 
-def overridden(limits: Limits, given: Limits, now: float, until: float) -> Limits:
+def overridden(limits: SpendingLimits, given: SpendingLimits, now: float, until: float) -> SpendingLimits:
     """The limits with those of an override in their place.
 
     Raises:
@@ -89,7 +89,7 @@ def overridden(limits: Limits, given: Limits, now: float, until: float) -> Limit
     """
     who = "Budget.override"
     number(who, "until", until, least=now, above=True)
-    if given == Limits(None, None):
+    if given == SpendingLimits(None, None):
         raise ConfigurationError(f"{who}: no limit; give usd= or tokens=")
     for unit, limit, new in zip(limits._fields, limits, given, strict=True):
         if new is None:
@@ -97,10 +97,10 @@ def overridden(limits: Limits, given: Limits, now: float, until: float) -> Limit
         number(who, unit, new)
         if limit is None:
             raise ConfigurationError(f"{who}({unit}={new!r}): the budget has no limit of {unit} that it could replace")
-    return Limits(limits.usd if given.usd is None else given.usd, limits.tokens if given.tokens is None else given.tokens)
+    return SpendingLimits(limits.usd if given.usd is None else given.usd, limits.tokens if given.tokens is None else given.tokens)
 
 
-def audit_override(who: str, given: Limits, until: float, by: str, because: str) -> None:
+def audit_override(who: str, given: SpendingLimits, until: float, by: str, because: str) -> None:
     """Write the line of an override into the audit log."""
     end = datetime.fromtimestamp(until, UTC).isoformat()
     amounts = {unit: amount for unit, amount in zip(given._fields, given, strict=True) if amount is not None}
@@ -108,17 +108,17 @@ def audit_override(who: str, given: Limits, until: float, by: str, because: str)
     _audit.warning("%s", json.dumps(line))
 
 
-def share_of(limits: Limits, left: tuple[float, float]) -> float:
+def share_of(limits: SpendingLimits, left: tuple[float, float]) -> float:
     """The larger spent share of the limits."""
     return max((1 - rest / limit for limit, rest in zip(limits, left, strict=True) if limit), default=0.0)
 
 
-def spent_in_words(limits: Limits, left: tuple[float, float]) -> str:
+def spent_in_words(limits: SpendingLimits, left: tuple[float, float]) -> str:
     """Format the spent part of the limits.
 
-    >>> spent_in_words(Limits(0.10, None), (0.03, float("inf")))
+    >>> spent_in_words(SpendingLimits(0.10, None), (0.03, float("inf")))
     '$0.0700 of $0.10'
-    >>> spent_in_words(Limits(0.00002, None), (0.00001, float("inf")))
+    >>> spent_in_words(SpendingLimits(0.00002, None), (0.00001, float("inf")))
     '$0.0000100 of $0.0000200'
     """
     spent = []

@@ -33,7 +33,7 @@ from switchwise.state.in_process import InProcess
 from switchwise.state.opening import opened
 from switchwise.state.payers import WORDS, Payers
 from switchwise.state.periods import Calendar, Every
-from switchwise.state.spending import NOTHING, Amount, Limits, Spending, TableSpending, read_spending
+from switchwise.state.spending import NOTHING, Amount, KeepsSpending, SpendingLimits, TableSpending, read_spending
 from switchwise.state.store import Lender, Store, lender_of
 
 _log = logging.getLogger("switchwise.budget")
@@ -272,7 +272,9 @@ class Budget:
     def _charged(self, key: Key, call: Call, now: float) -> None:
         every = self.calendar.every if self.calendar is not None else f"{self.window:g} s" if self.window is not None else ""
         name = " ".join(filter(None, (self.per, *key[: self.payers.parts], f"per {every}" if every else "")))
-        self._alerts.charged(name, Limits(self.usd, self.tokens), self._spending.left(key, now), now, call.view.decision)
+        self._alerts.charged(
+            name, SpendingLimits(self.usd, self.tokens), self._spending.left(key, now), now, call.view.decision
+        )
 
     def spent(self, view: View, target: Target | None = None) -> Amount:
         """Spending of this request's scope in USD and tokens, open calls included.
@@ -299,11 +301,11 @@ class Budget:
         """
         if self.payers.by_target or self.per == "request":
             raise ConfigurationError(f"Budget(per={self.per!r}).override: give the budget another limit instead")
-        limits = overridden(Limits(self.usd, self.tokens), Limits(usd, tokens), view.now, until)
+        limits = overridden(SpendingLimits(self.usd, self.tokens), SpendingLimits(usd, tokens), view.now, until)
         key, now = self.payers.key(view, _ANY), view.now + self._spending.skew
         for period in [()] if self.calendar is None else self.calendar.names(now, until):
             self._spending.override((*key, *period), limits, until)
-        audit_override(self.payers.label(key), Limits(usd, tokens), until, by, because)
+        audit_override(self.payers.label(key), SpendingLimits(usd, tokens), until, by, because)
 
     def report_to(self, hear: Callable[[Event], object]) -> None:
         """Call `hear` with every event of this budget: 50, 80, 95 and 100 % spent, and budget exhausted."""
@@ -337,12 +339,12 @@ class Budget:
             self._keep_in(store)
 
     def _keep_in(self, store: Store | Lender) -> None:
-        limits, per = Limits(self.usd, self.tokens), self.per
+        limits, per = SpendingLimits(self.usd, self.tokens), self.per
         units = [name for name, limit in zip(limits._fields, limits, strict=True) if limit is not None]
         every = [f"{self.window:g}"] if self.window is not None else [self.calendar.every] if self.calendar is not None else []
         lender = lender_of(store) if per != "request" else None
         self._shared = lender is not None
-        self._spending: Spending
+        self._spending: KeepsSpending
         if lender is None:
             home: Any = InProcess() if per == "request" else store
             self._spending = TableSpending(home, ":".join(["Budget", per, *units, *every]), self.size, limits, self.window)

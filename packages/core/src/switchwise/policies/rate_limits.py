@@ -29,7 +29,7 @@ from switchwise.state.in_process import InProcess
 from switchwise.state.load import LONGEST
 from switchwise.state.opening import opened
 from switchwise.state.payers import Payers
-from switchwise.state.spending import NOTHING, Amount, Limits, Spending, TableSpending
+from switchwise.state.spending import NOTHING, Amount, KeepsSpending, SpendingLimits, TableSpending
 from switchwise.state.store import Lender, Store, lender_of
 
 _SLOT: Final[Amount] = (1.0, 0)
@@ -142,7 +142,9 @@ class RateLimits:
         if not isinstance(only, str):
             raise ConfigurationError(f"RateLimits(only={only!r:.80}): give the name of a target or a role")
         self.only, self.margin, self.output_allowance, self.size = only, margin, output_allowance, size
-        self._limits = Limits(None if requests is None else float(requests), tokens)  # a request is a unit of the first kind
+        self._limits = SpendingLimits(
+            None if requests is None else float(requests), tokens
+        )  # a request is a unit of the first kind
         self._lock = threading.RLock()  # the garbage collector may close an abandoned stream in the middle, which settles it
         self._open: dict[int, _Counted] = {}  # by id of the call
         self.wait, self.queue, self.elsewhere = wait, queue, elsewhere
@@ -319,12 +321,12 @@ class RateLimits:
         limits = (("requests", self.requests), ("tokens", self.tokens), ("in_flight", self.in_flight))
         units = [name for name, limit in limits if limit is not None]
         name = ":".join(filter(None, ["RateLimits", self.only, self.per, *units, f"{self.window:g}"]))
-        slots = None if self.in_flight is None else Limits(float(self.in_flight), None)
+        slots = None if self.in_flight is None else SpendingLimits(float(self.in_flight), None)
         places = ":".join(filter(None, ["RateLimits", self.only, self.per, "in flight"]))
         lender, home = lender_of(store), store
-        self._spending: Spending
+        self._spending: KeepsSpending
         self._turn: AbstractContextManager[Any] = nullcontext()  # taking a lease may take time: other calls do not wait for it
-        self._slots: Spending | None = None
+        self._slots: KeepsSpending | None = None
         if lender is None:
             table: Any = home
             self._turn = self._lock

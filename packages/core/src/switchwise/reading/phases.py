@@ -1,6 +1,6 @@
 """Detects the phase and step of a conversation from the signals of its messages, without a model call.
 
-Each message moves a small state on, `Progress`, at the same cost however long the conversation is. A phase is sticky: it
+Each message moves a small state on, `PhaseState`, at the same cost however long the conversation is. A phase is sticky: it
 changes on strong evidence (a user asks, the first edit after planning, a crash) or on two steps that lean the same way,
 never on one odd step.
 """
@@ -53,7 +53,7 @@ class Stance(NamedTuple):
         return Stance(self.phase, self.because, phase, total)
 
 
-class Progress(NamedTuple):
+class PhaseState(NamedTuple):
     """State of a conversation after the messages so far.
 
     Parameters:
@@ -82,10 +82,10 @@ class Progress(NamedTuple):
     fault: str = ""
 
 
-START: Final = Progress()
+START: Final = PhaseState()
 
 
-def advance(before: Progress, message: MessageSignals) -> Progress:
+def advance(before: PhaseState, message: MessageSignals) -> PhaseState:
     """The progress after one more message."""
     if message.role == "tool":
         return _tool(before, message)
@@ -96,7 +96,7 @@ def advance(before: Progress, message: MessageSignals) -> Progress:
     return before
 
 
-def signals(progress: Progress, tools: bool | None = None) -> Signals:
+def signals(progress: PhaseState, tools: bool | None = None) -> Signals:
     """Derive the signals for the next call from the progress.
 
     Parameters:
@@ -128,7 +128,7 @@ def detect(messages: Iterable[MessageSignals], tools: bool | None = None) -> Sig
     return signals(progress, tools)
 
 
-def _user(before: Progress, message: MessageSignals) -> Progress:
+def _user(before: PhaseState, message: MessageSignals) -> PhaseState:
     stance, changed, broken = before.stance, None, False
     if message.asks is Phase.IMPLEMENTING and before.answered:  # what the user agrees to was planned before
         stance, changed = stance.lean(Phase.IMPLEMENTING, _STRONG, f"the user agrees: {message.because}"), before.changed
@@ -139,10 +139,10 @@ def _user(before: Progress, message: MessageSignals) -> Progress:
         )
     else:
         stance = stance.lean(Phase.PLANNING, _STRONG if before.changed is ToolKind.TRANSACT else _WEAK, "a new request")
-    return Progress(stance, "user", None, False, before.users + 1, before.steps, before.answered, changed, broken)
+    return PhaseState(stance, "user", None, False, before.users + 1, before.steps, before.answered, changed, broken)
 
 
-def _assistant(before: Progress, message: MessageSignals) -> Progress:
+def _assistant(before: PhaseState, message: MessageSignals) -> PhaseState:
     stance, changed, kind = before.stance, before.changed, message.kind
     mending = before.broken and changed and stance.phase is Phase.DEBUGGING
     if kind in _CHANGES:
@@ -162,10 +162,12 @@ def _assistant(before: Progress, message: MessageSignals) -> Progress:
         changed = kind
         stance = stance.lean(Phase.DOCUMENTING, _WEAK, f"writes up by {message.because}")
     steps = before.steps + (kind is not None)
-    return Progress(stance, "assistant", kind, message.runs, before.users, steps, True, changed, before.broken, before.failures)
+    return PhaseState(
+        stance, "assistant", kind, message.runs, before.users, steps, True, changed, before.broken, before.failures
+    )
 
 
-def _tool(before: Progress, message: MessageSignals) -> Progress:
+def _tool(before: PhaseState, message: MessageSignals) -> PhaseState:
     stance, broken, kind, changed, fault = before.stance, before.broken, before.kind, before.changed, before.fault
     ran = before.runs and (message.kind is None or message.kind in _CHECKS)
     if message.fault and not (message.fault is Fault.SEVERE and kind is ToolKind.READ):  # what is read may well tell of crashes
@@ -182,10 +184,10 @@ def _tool(before: Progress, message: MessageSignals) -> Progress:
         elif broken and ran and changed and stance.phase is Phase.DEBUGGING:
             stance = stance.lean(Phase.TESTING, _STRONG if kind is ToolKind.TEST else _WEAK, "it passes again")
         broken = broken and not ran
-    return Progress(stance, "tool", kind, before.runs, before.users, before.steps, True, changed, broken, failures, fault)
+    return PhaseState(stance, "tool", kind, before.runs, before.users, before.steps, True, changed, broken, failures, fault)
 
 
-def _step(progress: Progress) -> tuple[StepKind | None, str]:
+def _step(progress: PhaseState) -> tuple[StepKind | None, str]:
     if progress.last == "user":
         return StepKind.USER_TURN, "a user turn"
     if progress.last != "tool":

@@ -29,7 +29,7 @@ from switchwise.nouns.prompt_prefix import MESSAGES, SYSTEM, TOOLS, Block, Chang
 from switchwise.nouns.signals import Signals, Turn
 from switchwise.reading import token_estimate as tokens
 from switchwise.reading.message_signals import MessageSignals, read_message
-from switchwise.reading.phases import START, Progress, advance, signals
+from switchwise.reading.phases import START, PhaseState, advance, signals
 from switchwise.state.forking import lock
 
 M = TypeVar("M")
@@ -81,7 +81,7 @@ class Line(NamedTuple):
     signals: MessageSignals
     media: frozenset[str]
     total: int = 0
-    progress: Progress = START
+    progress: PhaseState = START
     modalities: frozenset[str] = _NOTHING
     last_user: int = -1
 

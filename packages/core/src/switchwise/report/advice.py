@@ -25,7 +25,7 @@ _SURE = 1.96  # standard errors
 
 
 @dataclass(frozen=True, slots=True)
-class Advice:
+class Recommendation:
     """One finding.
 
     Parameters:
@@ -59,10 +59,10 @@ class Facts:
     baselines: Baselines | None
     pool: Sequence[str]
     rewards: Mapping[str, float]
-    moved: Sequence[Advice]
+    moved: Sequence[Recommendation]
 
 
-def advise(facts: Facts) -> tuple[Advice, ...]:
+def advise(facts: Facts) -> tuple[Recommendation, ...]:
     """Return all findings, the most urgent first."""
     found = [
         *_dear(facts),
@@ -79,14 +79,14 @@ def advise(facts: Facts) -> tuple[Advice, ...]:
     return tuple(found)
 
 
-def _fine(facts: Facts) -> Advice:
+def _fine(facts: Facts) -> Recommendation:
     text = "Shares, rejections, failures and cache reads are within their usual bounds."
     if facts.baselines and facts.baselines.headline.saving > 0:
         text += f" Routing saves {percent(facts.baselines.headline.saving)} against {facts.baselines.headline.name}."
-    return Advice("fine", "Nothing asks for a change", text)
+    return Recommendation("fine", "Nothing asks for a change", text)
 
 
-def _dear(facts: Facts) -> list[Advice]:
+def _dear(facts: Facts) -> list[Recommendation]:
     if facts.baselines is None or len(facts.targets) < 2:
         return []
     best = min(facts.baselines.rows, key=lambda row: row.cost if row.kind == "caching_only" else float("inf"))
@@ -94,7 +94,7 @@ def _dear(facts: Facts) -> list[Advice]:
     if best.saving >= 0 or sure >= 0:
         return []
     return [
-        Advice(
+        Recommendation(
             "dear",
             f"Routing costs more than {best.name}",
             f"{usd(facts.baselines.routed)} as routed, {usd(best.cost)} that way: {percent(-best.saving)} more. Switches read whole "
@@ -104,7 +104,7 @@ def _dear(facts: Facts) -> list[Advice]:
     ]
 
 
-def _bold(facts: Facts) -> list[Advice]:
+def _bold(facts: Facts) -> list[Recommendation]:
     if not facts.pool:
         return []
     strong = facts.pool[0]
@@ -122,7 +122,7 @@ def _bold(facts: Facts) -> list[Advice]:
             worth = max(0.0, 1.0 - own / other)
             text += f" At these bills, asking {health.target} before {strong} pays while at most {percent(worth)} are rejected."
         found.append(
-            Advice(
+            Recommendation(
                 "bold",
                 title,
                 text,
@@ -138,7 +138,7 @@ def _per_call(spend: Spend | None) -> float | None:
     return spend.cost / spend.calls if spend and spend.calls and spend.cost else None
 
 
-def _by_reward(facts: Facts, strong: str) -> list[Advice]:
+def _by_reward(facts: Facts, strong: str) -> list[Recommendation]:
     """Where feedback says that another target does worse than the strongest."""
     rewards: dict[str, list[float]] = {}
     for step in facts.steps:
@@ -152,7 +152,7 @@ def _by_reward(facts: Facts, strong: str) -> list[Advice]:
         gap = _mean(best) - _mean(own)
         if gap >= 0.1 and gap > _SURE * sqrt(_error(best) ** 2 + _error(own) ** 2):
             found.append(
-                Advice(
+                Recommendation(
                     "bold",
                     f"Routing is bold: feedback on {name} is worse than on {strong}",
                     f"Mean reward {_mean(own):.2f} over {many(len(own), 'decision')}, against {_mean(best):.2f} over {len(best):,}.",
@@ -162,7 +162,7 @@ def _by_reward(facts: Facts, strong: str) -> list[Advice]:
     return found
 
 
-def _by_failure(facts: Facts, strong: str) -> list[Advice]:
+def _by_failure(facts: Facts, strong: str) -> list[Recommendation]:
     """Where tools fail more often after a call of another target than after one of the strongest."""
     after: dict[str, list[float]] = {}
     for session in facts.sessions:
@@ -181,7 +181,7 @@ def _by_failure(facts: Facts, strong: str) -> list[Advice]:
         gap = _mean(own) - _mean(best)
         if gap >= 0.05 and gap > _SURE * sqrt(_error(best) ** 2 + _error(own) ** 2):
             found.append(
-                Advice(
+                Recommendation(
                     "bold",
                     f"Routing is bold: tools fail more often after {name}",
                     f"{percent(_mean(own))} of {len(own):,} tool results after its calls are failures, {percent(_mean(best))} of "
@@ -192,7 +192,7 @@ def _by_failure(facts: Facts, strong: str) -> list[Advice]:
     return found
 
 
-def _timid(facts: Facts) -> list[Advice]:
+def _timid(facts: Facts) -> list[Recommendation]:
     total = sum(row.cost for row in facts.targets)
     if len(facts.pool) < 2 or not total:
         return []
@@ -207,7 +207,7 @@ def _timid(facts: Facts) -> list[Advice]:
         return []
     name, times = cheaper
     return [
-        Advice(
+        Recommendation(
             "timid",
             f"Routing is timid: {percent(own.cost / total)} of the spend is on {strong}",
             f"{percent(routine)} of its {len(calls):,} calls are routine steps after a tool that succeeded; {name} lists {times:.0f} times less.",
@@ -229,7 +229,7 @@ def _cheaper(record: Record, strong: str) -> tuple[str, float] | None:
     return (name, listed[strong] / listed[name]) if listed[name] and listed[strong] / listed[name] >= CHEAPER else None
 
 
-def _failing(facts: Facts) -> list[Advice]:
+def _failing(facts: Facts) -> list[Recommendation]:
     found = []
     for health in facts.health:
         if health.failed < 3 or health.failed / health.attempts < FAILING:
@@ -237,7 +237,7 @@ def _failing(facts: Facts) -> list[Advice]:
         kind, most = next(iter(health.kinds.items()))
         share = "all" if most == health.failed else f"{most:,}"
         found.append(
-            Advice(
+            Recommendation(
                 "failures",
                 f"{health.target} fails in {percent(health.failed / health.attempts)} of its attempts",
                 f"{many(health.failed, 'failure')} in {many(health.attempts, 'attempt')}, {share} of them {kind.replace('_', ' ')}.",
@@ -247,7 +247,7 @@ def _failing(facts: Facts) -> list[Advice]:
     unanswered = sum(not step.answered for step in facts.steps)
     if unanswered:
         found.append(
-            Advice(
+            Recommendation(
                 "failures",
                 f"{many(unanswered, 'step')} ended without an accepted answer",
                 f"Of {len(facts.steps):,} steps. Their attempts are in the sessions below.",
@@ -268,7 +268,7 @@ _REMEDIES = {
 }
 
 
-def _cold(facts: Facts) -> list[Advice]:
+def _cold(facts: Facts) -> list[Recommendation]:
     long = [session for session in facts.sessions if len(session.steps) >= 3]
     prompt, cached = sum(session.spend.prompt for session in long), sum(session.spend.cached for session in long)
     if len(long) < 2 or not cached or cached / prompt >= COLD:
@@ -276,7 +276,7 @@ def _cold(facts: Facts) -> list[Advice]:
     switches = sum(_switches(session) for session in long)
     calls = sum(session.spend.calls for session in long)
     return [
-        Advice(
+        Recommendation(
             "cache",
             f"Only {percent(cached / prompt)} of the prompt tokens are read from a cache",
             f"In sessions of three steps and more; {many(switches, 'switch', 'switches')} of the target in {many(calls, 'call')}.",
@@ -296,13 +296,13 @@ def _switches(session: Session) -> int:
     return last["switches"]
 
 
-def _data(facts: Facts) -> list[Advice]:
+def _data(facts: Facts) -> list[Recommendation]:
     unpriced = [row for row in facts.targets if row.unpriced]
     found = []
     if unpriced:
         names = ", ".join(f"{row.name} ({row.unpriced:,})" for row in unpriced)
         found.append(
-            Advice(
+            Recommendation(
                 "data",
                 f"{many(sum(row.unpriced for row in unpriced), 'call')} have no known cost",
                 f"They are in no sum: {names}.",
@@ -313,7 +313,7 @@ def _data(facts: Facts) -> list[Advice]:
     if missing := [name for name in ("user", "team") if name not in labels]:
         text = " or ".join(f'"{name}"' for name in missing)
         found.append(
-            Advice(
+            Recommendation(
                 "data",
                 f"No call carries the label {text}",
                 "Spend cannot be split by these labels.",
@@ -323,7 +323,7 @@ def _data(facts: Facts) -> list[Advice]:
     return found
 
 
-def _flat(facts: Facts) -> list[Advice]:
+def _flat(facts: Facts) -> list[Recommendation]:
     """Subscriptions, which are in no call's cost."""
     newest = facts.steps[-1].last.pool if facts.steps else None
     fees = {
@@ -335,7 +335,9 @@ def _flat(facts: Facts) -> list[Advice]:
         return []
     calls = {row.name: row.calls for row in facts.targets}
     told = ", ".join(f"{name} {usd(fee)} a month ({many(calls.get(name, 0), 'answer')} here)" for name, fee in fees.items())
-    return [Advice("data", "Subscriptions are paid in addition to this bill", f"No call carries a part of them: {told}.")]
+    return [
+        Recommendation("data", "Subscriptions are paid in addition to this bill", f"No call carries a part of them: {told}.")
+    ]
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 
 from switchwise.nouns.target import Price
 from switchwise.observe.journal.record import Record
-from switchwise.report.advice import Advice
+from switchwise.report.advice import Recommendation
 
 Listed = Callable[[str, str], Price | None]
 """Provider and model -> the list price of today; None: unknown."""
@@ -15,7 +15,7 @@ _MOVED = 0.01  # of a price: less is rounding
 _SIDES = (("input", "input"), ("output", "output"), ("cache_read", "cache reads"))
 
 
-def moves(records: Sequence[Record], listed: Listed | None) -> tuple[Advice, ...]:
+def moves(records: Sequence[Record], listed: Listed | None) -> tuple[Recommendation, ...]:
     """Return the changes in the catalogue or at providers.
 
     Parameters:
@@ -34,12 +34,12 @@ def newest_pool(records: Sequence[Record]) -> Mapping[str, Mapping[str, Any]]:
     return (latest.pool or {}) if latest else {}
 
 
-def _price_of(name: str, entry: Mapping[str, Any], listed: Listed) -> Advice | None:
+def _price_of(name: str, entry: Mapping[str, Any], listed: Listed) -> Recommendation | None:
     rates, now = entry.get("price"), listed(entry.get("provider", ""), entry.get("model", ""))
     if rates is None:
         return None
     if now is None:
-        return Advice(
+        return Recommendation(
             "models",
             f"The catalogue does not list {entry.get('model') or name}",
             f"{name} is counted at the price that its pool gives it: ${rates['input']:g} in, ${rates['output']:g} out per million tokens.",
@@ -51,7 +51,7 @@ def _price_of(name: str, entry: Mapping[str, Any], listed: Listed) -> Advice | N
     if not changed:
         return None
     prices = ", ".join(f"{word} ${new:g} (counted: ${old:g})" for word, old, new in changed)
-    return Advice(
+    return Recommendation(
         "prices",
         f"The price of {name} has moved",
         f"{entry.get('model')}: the catalogue lists {prices} per million tokens.",
@@ -63,7 +63,7 @@ def _differs(counted: float | None, listed: float | None) -> bool:
     return counted is not None and listed is not None and abs(counted - listed) > _MOVED * max(counted, listed)
 
 
-def _served(records: Sequence[Record]) -> list[Advice]:
+def _served(records: Sequence[Record]) -> list[Recommendation]:
     """Models whose provider serves another snapshot at the end of the journal than at its beginning."""
     served: dict[tuple[str, str], list[str]] = {}
     for record in sorted(records, key=lambda record: record.time):
@@ -72,7 +72,7 @@ def _served(records: Sequence[Record]) -> list[Advice]:
             if record.served_by not in names:
                 names.append(record.served_by)
     return [
-        Advice(
+        Recommendation(
             "models",
             f"{target} was served by more than one model",
             f"{model} was answered by {', then '.join(names)}. What was learnt of the first need not hold for the last.",

@@ -13,7 +13,7 @@ from switchwise.display.html import el
 from switchwise.display.tables import card, faint, table
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.observe.journal.record import Record
-from switchwise.report.advice import Advice, Facts, advise
+from switchwise.report.advice import Facts, Recommendation, advise
 from switchwise.report.baselines import Baselines, baselines_of
 from switchwise.report.moves import Listed, moves, newest_pool
 from switchwise.report.reliability import Fallback, Health, Times, fallbacks_of, health_of, times
@@ -69,7 +69,7 @@ class Summary:
     deciding: float
     decided: tuple[Decided, ...]
     baselines: Baselines | None
-    advice: tuple[Advice, ...]
+    advice: tuple[Recommendation, ...]
     sessions: tuple[Session, ...]
     pool: tuple[str, ...]
 

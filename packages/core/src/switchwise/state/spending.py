@@ -1,6 +1,6 @@
-"""Spending of scopes and reservations of their open calls, as plain data in a table of a store.
+"""KeepsSpending of scopes and reservations of their open calls, as plain data in a table of a store.
 
-`Spending` is the protocol used by budgets; `TableSpending` keeps it in a table, `switchwise.state.shared.spending` in leases shared by
+`KeepsSpending` is the protocol used by budgets; `TableSpending` keeps it in a table, `switchwise.state.shared.spending` in leases shared by
 processes.
 """
 
@@ -27,14 +27,14 @@ BUCKETS: Final = 12
 """Pieces of a window: spending leaves the window piece by piece."""
 
 
-class Limits(NamedTuple):
-    """Limits of a scope. None: no limit in that unit."""
+class SpendingLimits(NamedTuple):
+    """SpendingLimits of a scope. None: no limit in that unit."""
 
     usd: float | None
     tokens: int | None
 
 
-class Spending(Protocol):
+class KeepsSpending(Protocol):
     """Protocol of spending by the key of a scope."""
 
     @property
@@ -48,7 +48,7 @@ class Spending(Protocol):
     def spent(self, key: Key, now: float) -> Amount:
         """USD and tokens that count against the limits, open calls included."""
 
-    def limits(self, key: Key, now: float) -> Limits:
+    def limits(self, key: Key, now: float) -> SpendingLimits:
         """The present limits, overrides included."""
 
     def left(self, key: Key, now: float) -> tuple[float, float]:
@@ -60,18 +60,18 @@ class Spending(Protocol):
     def settle(self, key: Key, ticket: Any | None, amount: Amount, now: float) -> None:
         """Charge `amount` in place of the reservation `ticket` (None: no reservation)."""
 
-    def override(self, key: Key, limits: Limits, until: float) -> None:
+    def override(self, key: Key, limits: SpendingLimits, until: float) -> None:
         """Replace the limits until that time, in seconds since the epoch."""
 
     def rows(self) -> list[list[Any]]:
-        """Spending as JSON: (key, rows of pieces). Open calls count with their bound. Empty if a server keeps it."""
+        """KeepsSpending as JSON: (key, rows of pieces). Open calls count with their bound. Empty if a server keeps it."""
 
     def take(self, rows: Iterable[tuple[Key, list[Any]]]) -> None:
         """Restore validated rows, which replace the entries of the same scopes; open calls stay open."""
 
 
 class TableSpending:
-    """Spending in a table of a store: `InProcess`, or your own.
+    """KeepsSpending in a table of a store: `InProcess`, or your own.
 
     Parameters:
         store: store of the table.
@@ -83,7 +83,7 @@ class TableSpending:
 
     skew: float = 0.0
 
-    def __init__(self, store: Store, name: str, size: int, limits: Limits, window: float | None) -> None:
+    def __init__(self, store: Store, name: str, size: int, limits: SpendingLimits, window: float | None) -> None:
         self.table: Table = store.table(name, size)
         self._limits, self._window = limits, window
         self._lock = rlock()  # the garbage collector may close an abandoned stream in the middle, which settles it
@@ -92,7 +92,7 @@ class TableSpending:
         ] = {}  # accounts with our open calls: their number, and the account as last read
         self._origin, self._numbers = secrets.token_hex(4), count()
 
-    def limits(self, key: Key, now: float) -> Limits:
+    def limits(self, key: Key, now: float) -> SpendingLimits:
         return self._in_force(self._known(self.table.get(key), key), now)
 
     def left(self, key: Key, now: float) -> tuple[float, float]:
@@ -138,7 +138,7 @@ class TableSpending:
                 else:
                     del self._busy[key]
 
-    def override(self, key: Key, limits: Limits, until: float) -> None:
+    def override(self, key: Key, limits: SpendingLimits, until: float) -> None:
         def raised(account: Account | None) -> Account:
             return {**(self._known(account, key) or {"spent": [], "open": {}}), "over": [limits.usd, limits.tokens, until]}
 
@@ -175,9 +175,9 @@ class TableSpending:
             return self._busy[key][1]
         return account
 
-    def _in_force(self, account: Account | None, now: float) -> Limits:
+    def _in_force(self, account: Account | None, now: float) -> SpendingLimits:
         if account is not None and (over := account.get("over")) is not None and now < over[2]:
-            return Limits(over[0], over[1])
+            return SpendingLimits(over[0], over[1])
         return self._limits
 
     def _charged(self, spent: list[Any], amount: Amount, now: float) -> list[Any]:

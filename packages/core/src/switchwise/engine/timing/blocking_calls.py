@@ -20,7 +20,7 @@ from contextvars import copy_context
 from types import FrameType
 from typing import Any
 
-from switchwise.engine.timing.time_limits import WATCH, Allowance, Watch
+from switchwise.engine.timing.time_limits import CALL_TIMER, CallLimits, CallTimer
 
 _SOCKET_USERS = ("httpcore", "http.client", "socket", "ssl", "urllib3")
 """Modules whose innermost frames hold the socket that a blocked thread waits for."""
@@ -29,7 +29,7 @@ _TRIES, _PAUSE = 10, 0.002
 _END: Any = object()
 
 
-def bounded(make: Callable[[], Iterator[Any]], allowed: Allowance) -> Iterator[Any]:
+def bounded(make: Callable[[], Iterator[Any]], allowed: CallLimits) -> Iterator[Any]:
     """Yield the items of a blocking call, within its limits.
 
     Parameters:
@@ -39,7 +39,7 @@ def bounded(make: Callable[[], Iterator[Any]], allowed: Allowance) -> Iterator[A
     Raises:
         TargetError: the call exceeds a limit.
     """
-    watch = Watch(allowed)
+    watch = CallTimer(allowed)
     if allowed.total is not None and allowed.total <= 0:
         watch.over()
     relay = _Relay(make, watch)
@@ -53,7 +53,7 @@ def bounded(make: Callable[[], Iterator[Any]], allowed: Allowance) -> Iterator[A
 class _Relay:
     """Make a blocking call in a separate thread, one item ahead of its reader."""
 
-    def __init__(self, make: Callable[[], Iterator[Any]], watch: Watch) -> None:
+    def __init__(self, make: Callable[[], Iterator[Any]], watch: CallTimer) -> None:
         self._make, self._watch = make, watch
         self._changed = threading.Condition()
         self._items: list[Any] = []
@@ -61,7 +61,7 @@ class _Relay:
         self._left = False
         watch.moved = self._nudge
         context = copy_context()
-        context.run(WATCH.set, watch)
+        context.run(CALL_TIMER.set, watch)
         self._thread = threading.Thread(target=context.run, args=(self._pump,), daemon=True, name="switchwise call")
         self._thread.start()
 

@@ -22,7 +22,7 @@ from switchwise.nouns.call import Call
 from switchwise.nouns.errors import FailureKind, TargetError
 
 
-class Allowance(NamedTuple):
+class CallLimits(NamedTuple):
     """The limits of one call, in seconds.
 
     Parameters:
@@ -36,7 +36,7 @@ class Allowance(NamedTuple):
     own: frozenset[str]
 
 
-def allowance(call: Call, clock: Callable[[], float]) -> Allowance | None:
+def call_limits(call: Call, clock: Callable[[], float]) -> CallLimits | None:
     """Limits of a call made now; None without limits.
 
     Parameters:
@@ -53,17 +53,17 @@ def allowance(call: Call, clock: Callable[[], float]) -> Allowance | None:
     if deadline is not None and (total is None or deadline - clock() < total):
         total = deadline - clock()
         own.add("total")
-    return Allowance(first, between, total, frozenset(own))
+    return CallLimits(first, between, total, frozenset(own))
 
 
-class Watch:
+class CallTimer:
     """Timer of one call under way.
 
     Parameters:
         allowed: its limits.
     """
 
-    def __init__(self, allowed: Allowance) -> None:
+    def __init__(self, allowed: CallLimits) -> None:
         self._allowed = allowed
         self._begun = self._since = time.monotonic()
         self._streams = self._any = False
@@ -133,32 +133,32 @@ class Watch:
             self.moved(left)
 
 
-WATCH: ContextVar[Watch | None] = ContextVar("switchwise_watch", default=None)
+CALL_TIMER: ContextVar[CallTimer | None] = ContextVar("switchwise_call_timer", default=None)
 
 
 def streaming() -> None:
     """For adapters: report that the current call streams its answer."""
-    if (watch := WATCH.get()) is not None:
+    if (watch := CALL_TIMER.get()) is not None:
         watch.stream()
 
 
 def tokens_came() -> None:
     """For adapters: report a piece of the answer, shown or not."""
-    if (watch := WATCH.get()) is not None:
+    if (watch := CALL_TIMER.get()) is not None:
         watch.token()
 
 
-async def abounded(make: Callable[[], AsyncIterator[Any]], allowed: Allowance) -> AsyncIterator[Any]:
+async def abounded(make: Callable[[], AsyncIterator[Any]], allowed: CallLimits) -> AsyncIterator[Any]:
     """As `bounded`, asynchronously; needs asyncio."""
     import asyncio  # a quarter of the import time of switchwise; loaded already if a loop runs
 
-    watch = Watch(allowed)
+    watch = CallTimer(allowed)
     if allowed.total is not None and allowed.total <= 0:
         watch.over()
     items, clock = make(), asyncio.get_running_loop().time
     try:
         while True:
-            token, scope = WATCH.set(watch), asyncio.timeout(watch.wait())
+            token, scope = CALL_TIMER.set(watch), asyncio.timeout(watch.wait())
 
             def moved(left: float, scope: Any = scope) -> None:
                 with suppress(RuntimeError):  # it is not entered yet, or expires at this moment
@@ -176,7 +176,7 @@ async def abounded(make: Callable[[], AsyncIterator[Any]], allowed: Allowance) -
                 watch.over()
             finally:
                 watch.moved = None
-                WATCH.reset(token)
+                CALL_TIMER.reset(token)
             yield item
     finally:
         if (close := getattr(items, "aclose", None)) is not None:

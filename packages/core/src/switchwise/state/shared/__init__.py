@@ -1,6 +1,6 @@
 """State shared by several processes. Exact limits are leased in advance, other state is replicated: decisions never wait for the network."""
 
-from switchwise.state.shared.account import Account, Holding, Reply, Report, Rule
+from switchwise.state.shared.account import Account, Grant, Holding, Report, SharingRule
 from switchwise.state.shared.keeper import Keeper
 from switchwise.state.shared.lease import Lease
 from switchwise.state.shared.protocol import Leases, LostStore
@@ -11,6 +11,7 @@ from switchwise.state.shared.tables import RedisTables, SqliteTables, SyncedTabl
 
 __all__ = [
     "Account",
+    "Grant",
     "Holding",
     "Keeper",
     "Lease",
@@ -18,10 +19,9 @@ __all__ = [
     "LostStore",
     "RedisLeases",
     "RedisTables",
-    "Reply",
     "Report",
-    "Rule",
     "SharedStore",
+    "SharingRule",
     "SqliteLeases",
     "SqliteTables",
     "SyncedTables",

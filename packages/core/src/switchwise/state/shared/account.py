@@ -1,16 +1,16 @@
-"""An amount shared by several holders: grants, returns and spending of each, and the rule of sharing.
+"""An amount shared by several holders: what each was granted, has returned and has spent, and how the rest is shared.
 
-A holder is one process life. Its three totals only grow, so that a report may be lost, repeated, late or out of order: the
-store takes the maximum of what it has and what is reported. What counts against the limit is what was spent, and what is
-granted and not returned, because it may yet be spent. A lease does not expire into money: what a dead process held stays
-counted until somebody knows what it spent (see `black_box`). Where the limit is per window, a grant counts at the latest
-moment at which it may be used, and what is used counts in the piece of the window in which it was used.
+A holder is one life of a process. Its three totals only grow, so a report may be lost, repeated, late or out of order: the
+store keeps the larger of the stored and the reported total. Spent amounts count against the limit, and so do granted amounts that are not
+returned, since they may still be spent. A lease never expires into free money: what a dead process held stays
+counted until another process knows what it spent (see `black_box`). Where the limit is per window, a grant counts at the latest
+moment of its possible use, and a used amount counts in the piece of the window in which it was used.
 
-A store that has lost its memory grants nothing for a grace, in which all say what they know. Where a window is at most a minute and something
-may have been used that nobody who lives knows of, it is waited out: until a holder that others have seen reports itself, or until the window
+A store that has lost its data grants nothing for a grace period, in which all holders report what they know. If no living holder may know of
+some use within a window of at most a minute, the window is waited out: until a holder that others have seen reports, or until the window
 has moved on.
 
-`report` is the only rule. Redis runs the same as a script (`lease.lua`); a test holds the two to the same answers.
+All decisions are made by `report`. Redis runs the same algorithm as a script (`lease.lua`); a test compares their answers.
 
 Source: token leasing as in quota servers, with state-based counters (M. Shapiro et al., "Conflict-free replicated data
 types", 2011): totals merge by maximum.
@@ -23,25 +23,25 @@ from dataclasses import dataclass, field
 from typing import Final
 
 FOREVER: Final = 1 << 52
-"""Milliseconds; a lease without a window is valid until then."""
+"""End of a lease without a window, in milliseconds."""
 PIECES: Final = 60
-"""A window is counted in so many pieces: what was used drops out of it piece by piece."""
+"""Pieces of a window: used amounts leave the window piece by piece."""
 FOLD: Final = 32
-"""So many closed holders are kept; older ones are added up."""
+"""Most closed holders kept; older ones are added up."""
 WAITED: Final = 60_000
-"""Milliseconds: a window that is longer is not waited out after a loss of memory; the grace is all."""
+"""Longest window in milliseconds that is waited out after a loss of data; for longer ones the grace period must do."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class SharingRule:
     """How an amount is shared.
 
     Parameters:
-        limit: what may be spent, in whole units (billionths of a dollar, tokens, requests).
-        window: milliseconds after which what was spent no longer counts; 0: it counts for good.
+        limit: most that may be spent, in whole units (billionths of a dollar, tokens, requests).
+        window: milliseconds after which spending no longer counts; 0: it always counts.
         term: milliseconds for which a lease of a windowed amount is valid.
-        divisor: a lease is at most the rest / (divisor x holders), so that it shrinks as the rest does.
-        grace: milliseconds after a loss of the store's memory in which nothing is granted and all report what they know.
+        divisor: a lease is at most the free amount / (divisor x holders), so that it shrinks with the free amount.
+        grace: milliseconds after a loss of the store's data in which nothing is granted and all holders report what they know.
         ttl: milliseconds after the last report at which the account may be forgotten; 0: never.
     """
 
@@ -55,14 +55,14 @@ class Rule:
 
 @dataclass(slots=True)
 class Holding:
-    """What one holder was granted, has returned and has spent, in total.
+    """Totals of one holder: granted, returned and spent.
 
     Parameters:
         granted, returned, spent: totals; they only grow.
-        until: store time in milliseconds at which what is granted and not spent can no longer be used.
+        until: store time in milliseconds after which the unspent rest can no longer be used.
         seen: store time of the last report, in milliseconds.
-        closed: it is over; nothing more is granted to it.
-        used: what was spent, by piece of the window.
+        closed: it has ended; nothing more is granted to it.
+        used: spent amounts by piece of the window.
     """
 
     granted: int = 0
@@ -74,11 +74,11 @@ class Holding:
     used: dict[int, int] = field(default_factory=dict)
 
     def open(self) -> int:
-        """Granted, and neither returned nor spent."""
+        """The granted amount that is neither returned nor spent."""
         return max(0, self.granted - self.returned - self.spent)
 
     def merge(self, other: Holding) -> None:
-        """Take in totals that were heard of this holder."""
+        """Merge other totals of this holder, each by maximum."""
         self.granted = max(self.granted, other.granted)
         self.returned = max(self.returned, other.returned)
         self.spent = max(self.spent, other.spent)
@@ -87,8 +87,8 @@ class Holding:
         for piece, amount in other.used.items():
             self.used[piece] = max(self.used.get(piece, 0), amount)
 
-    def counts(self, now: int, rule: Rule) -> int:
-        """What counts against the limit."""
+    def counts(self, now: int, rule: SharingRule) -> int:
+        """The amount that counts against the limit."""
         if not rule.window:
             return self.spent + self.open()
         oldest = piece_of(now - rule.window, rule)
@@ -96,13 +96,13 @@ class Holding:
         return used + (self.open() if now < self.until + rule.window else 0)
 
     def text(self) -> str:
-        """As one line of text."""
+        """Write it as one line of text."""
         head = f"{self.granted} {self.returned} {self.spent} {self.until} {self.seen} {int(self.closed)}"
         return " ".join([head, *(f"{piece}:{amount}" for piece, amount in self.used.items())])
 
     @classmethod
     def parse(cls, text: str) -> Holding:
-        """What `text` gave."""
+        """Read a result of `text`."""
         granted, returned, spent, until, seen, closed, *used = text.split()
         pieces = (piece.split(":") for piece in used)
         amounts = {int(piece): int(amount) for piece, amount in pieces}
@@ -111,22 +111,22 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a holder says of one account, and asks for.
+    """A holder's totals for one account, and its request.
 
     Parameters:
         key: the account.
         rule: how it is shared.
         holder: id of the reporting holder.
-        totals: granted, returned, spent and used as the holder knows them.
-        want: total that it would like to be granted, `granted` included.
-        need: what it needs at least, to go on at all; never granted in part. 0: nothing waits.
-        known: what it knows of other holders; heard after a loss of memory.
+        totals: granted, returned, spent and used amounts as the holder knows them.
+        want: the total grant that it would like, including what is granted.
+        need: least amount with which it can continue; granted in full or not at all. 0: no call waits.
+        known: totals of other holders; sent after a loss of data.
         ask: request the list of all holders.
-        lost: it is new, and knows that the store has lost its memory within the last window.
+        lost: it is new, and knows that the store has lost its data within the last window.
     """
 
     key: str
-    rule: Rule
+    rule: SharingRule
     holder: str
     totals: Holding
     want: int = 0
@@ -137,22 +137,22 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """What the store answers.
+class Grant:
+    """The store's answer to a report.
 
     Parameters:
         granted: the holder's total.
         free: amount neither held nor spent.
-        holders: how many holders are not closed.
-        short: somebody was refused lately what he needed.
-        recovering: the store lost its memory and listens; nothing is granted for so many milliseconds at most. 0: it is whole.
+        holders: number of holders that are not closed.
+        short: a holder was recently refused what it needed.
+        recovering: longest time in milliseconds for which nothing is granted, after a loss of data; 0: the data are complete.
         closed: this holder was closed by another process that detected its end.
         now: the store's clock, in milliseconds.
         limit: the limit in force, an override included.
-        spent: what all have spent (within the window).
+        spent: spending of all holders (within the window).
         alert: the highest threshold in percent that this report is the first to pass; 0: none.
         known: all holders; empty unless asked for.
-        memory: part of the store and name of its memory, `part.name`: another name once memory was lost, or may have been.
+        memory: part of the store and name of its data, `part.name`; the name changes when data were lost, or may have been.
     """
 
     granted: int
@@ -171,15 +171,15 @@ class Reply:
 
 @dataclass(slots=True)
 class Account:
-    """All holders of one amount, as a store keeps it.
+    """All holders of one amount, as the store keeps them.
 
     Parameters:
         holders: by id.
-        short: store time at which somebody was last refused what he needed.
-        over: a limit that counts in place of the rule's, until `over_until`.
-        alerted: the highest threshold that was said.
-        folded: what holders that are long closed have spent, by piece; their ids are `gone`.
-        lost, vouched: store time at which somebody last reported that memory was lost, and what was in it.
+        short: store time at which a holder was last refused what it needed.
+        over: a limit that replaces the rule's until `over_until`.
+        alerted: the highest reported threshold.
+        folded: spending of holders that closed long ago, by piece; their ids are in `gone`.
+        lost, vouched: store time of the last report that data were lost, and of the last report of other holders' totals.
     """
 
     holders: dict[str, Holding] = field(default_factory=dict)
@@ -193,8 +193,8 @@ class Account:
     vouched: int = 0
 
     def fields(self) -> dict[str, str]:
-        """As fields of text, as a hash in Redis or a row in SQLite keeps them."""
-        found = {"short": str(self.short), "over": f"{self.over} {self.over_until}", "told": str(self.alerted)}
+        """Write it as text fields, for a hash in Redis or a row in SQLite."""
+        found = {"short": str(self.short), "over": f"{self.over} {self.over_until}", "alerted": str(self.alerted)}
         found["folded"] = " ".join(f"{piece}:{amount}" for piece, amount in self.folded.items())
         found["gone"] = " ".join(sorted(self.gone))
         found["doubt"] = f"{self.lost} {self.vouched}"
@@ -202,7 +202,7 @@ class Account:
 
     @classmethod
     def parse(cls, fields: Mapping[str, str]) -> Account:
-        """What `fields` gave; unknown fields are left alone."""
+        """Read a result of `fields`; unknown fields are ignored."""
         over, until = fields.get("over", "0 0").split()
         lost, vouched = fields.get("doubt", "0 0").split()
         folded = (piece.split(":") for piece in fields.get("folded", "").split())
@@ -212,7 +212,7 @@ class Account:
             int(fields.get("short", 0)),
             int(over),
             int(until),
-            int(fields.get("told", 0)),
+            int(fields.get("alerted", 0)),
             {int(piece): int(amount) for piece, amount in folded},
             set(fields.get("gone", "").split()),
             int(lost),
@@ -223,21 +223,21 @@ class Account:
 ALERTS: Final = (50, 80, 95, 100)
 """Thresholds in percent of the limit, each reported to one process."""
 SHORT: Final = 500
-"""Milliseconds for which a refusal makes others return what they can spare."""
+"""Milliseconds after a refusal in which other holders return what they do not need."""
 
 
-def piece_of(now: int, rule: Rule) -> int:
-    """The piece of the window in which `now` lies; 0 where there is no window."""
+def piece_of(now: int, rule: SharingRule) -> int:
+    """The piece of the window that holds `now`; 0 without a window."""
     return now * PIECES // rule.window if rule.window else 0
 
 
-def report(account: Account, heard: Report, now: int, since: int, memory: str = "") -> Reply:
-    """Take in a report and grant what is free. Changes `account`.
+def report(account: Account, heard: Report, now: int, since: int, memory: str = "") -> Grant:
+    """Merge a report into `account`, which it changes, and grant from the free amount.
 
     Parameters:
         now: the store's clock, in milliseconds.
-        since: from when on its memory is whole.
-        memory: which memory that is.
+        since: time from which its data are complete.
+        memory: as in `Grant`.
     """
     rule, own = heard.rule, account.holders.get(heard.holder)
     fenced = heard.holder in account.gone or (own is not None and own.closed)
@@ -255,7 +255,7 @@ def report(account: Account, heard: Report, now: int, since: int, memory: str = 
     recovering = _recovering(account, rule, now, since)
     oldest = piece_of(now - rule.window, rule) if rule.window else 0
     folded = sum(amount for piece, amount in account.folded.items() if piece >= oldest)
-    if own is not None and not own.closed:  # what it holds is valid again with each reply
+    if own is not None and not own.closed:  # each answer renews the lease
         own.until = now + rule.term if rule.window else FOREVER
     free = limit - folded - sum(holding.counts(now, rule) for holding in account.holders.values())
     living = sum(not holding.closed for holding in account.holders.values())
@@ -272,11 +272,11 @@ def report(account: Account, heard: Report, now: int, since: int, memory: str = 
     granted = own.granted if own is not None else heard.totals.granted
     known = {name: Holding.parse(holding.text()) for name, holding in account.holders.items()} if heard.ask else {}
     free, living, spent = max(0, free), max(1, living), max(0, spent)
-    return Reply(granted, free, living, short, recovering, fenced, now, limit, spent, news, known, memory)
+    return Grant(granted, free, living, short, recovering, fenced, now, limit, spent, news, known, memory)
 
 
-def _recovering(account: Account, rule: Rule, now: int, since: int) -> int:
-    """Milliseconds for which nothing is granted, at most."""
+def _recovering(account: Account, rule: SharingRule, now: int, since: int) -> int:
+    """Longest time in milliseconds for which nothing is granted."""
     rest = since + rule.grace - now
     if 0 < rule.window <= WAITED:
         unheard = any(not holding.closed and holding.seen < since for holding in account.holders.values())
@@ -293,8 +293,8 @@ def _grant(heard: Report, own: Holding, free: int, living: int) -> int:
     return max(0, give)
 
 
-def _drop_old(account: Account, reporter: str, now: int, since: int, rule: Rule) -> None:
-    """Forget what left the window, holders that died included, and add up holders that are long closed."""
+def _drop_old(account: Account, reporter: str, now: int, since: int, rule: SharingRule) -> None:
+    """Remove what has left the window, dead holders included, and add up holders that closed long ago."""
     if rule.window:
         oldest = piece_of(now - rule.window, rule)
         for holding in account.holders.values():
@@ -302,7 +302,7 @@ def _drop_old(account: Account, reporter: str, now: int, since: int, rule: Rule)
                 del holding.used[piece]
         for piece in [piece for piece in account.folded if piece < oldest]:
             del account.folded[piece]
-        for name, holding in list(account.holders.items()):  # living holders report all of it again
+        for name, holding in list(account.holders.items()):  # living holders report their totals again
             over = now >= max(holding.until, since + rule.term) + rule.window
             if over and not holding.used and name != reporter:
                 del account.holders[name]

@@ -30,7 +30,7 @@ _ROW: Final = _WORDS + _NUMBERS.size
 
 
 class Row(NamedTuple):
-    """One account as a process last noted it."""
+    """The last record of one account."""
 
     key: str
     holder: str
@@ -41,7 +41,7 @@ class Row(NamedTuple):
     open: int
 
     def totals(self) -> Holding:
-        """Its end: what was open counts as spent."""
+        """Final totals: open reservations count as spent."""
         spent = self.spent + self.open
         return Holding(self.granted, max(self.returned, self.granted - spent), spent, FOREVER, 0, True, {0: spent})
 
@@ -50,7 +50,7 @@ class BlackBox:
     """The file of this process, or of a dead one.
 
     Parameters:
-        folder: where the processes of this machine keep theirs; it is made where it is missing.
+        folder: folder of the boxes of this machine's processes; created if missing.
         path: an existing box; None: a new one.
     """
 
@@ -67,7 +67,7 @@ class BlackBox:
         self._at: dict[str, int] = {}  # holder -> where its row starts
 
     def lock(self) -> bool:
-        """Take the lock if it is free."""
+        """Take the lock if it is free; return whether it was."""
         if fcntl is None:
             return False
         try:
@@ -77,7 +77,7 @@ class BlackBox:
         return True
 
     def row(self, key: str, holder: str, limit: int) -> Callable[[int, int, int, int], None] | None:
-        """A function that notes granted, returned, spent and open; None: there is no room."""
+        """Return a function that records granted, returned, spent and open amounts; None if the file is full."""
         words = f"{holder} {key}".encode()
         if len(words) > _WORDS or (not self._free and self._next >= _ROWS):
             return None
@@ -95,14 +95,14 @@ class BlackBox:
         return note
 
     def clear(self, holder: str) -> None:
-        """That holder is closed: its row is free again."""
+        """Free the row of a closed holder."""
         start = self._at.pop(holder, None)
         if start is not None:
             self._map[start : start + _ROW] = bytes(_ROW)
             self._free.append(start)
 
     def rows(self) -> Iterator[Row]:
-        """What is noted."""
+        """The recorded accounts."""
         for start in range(0, _ROWS * _ROW, _ROW):
             words = self._map[start : start + _WORDS].rstrip(b"\0").decode()
             if not words:
@@ -111,23 +111,23 @@ class BlackBox:
             yield Row(key, holder, *_NUMBERS.unpack_from(self._map, start + _WORDS))
 
     def leave(self) -> None:
-        """Close it here, and leave the file."""
+        """Close the file without removing it."""
         self._map.close()
         os.close(self._file)
 
     def remove(self) -> None:
-        """Close it and remove the file."""
+        """Close and remove the file."""
         with contextlib.suppress(FileNotFoundError):
             self.path.unlink()
         self.leave()
 
     @classmethod
     def dead(cls, folder: str) -> Iterator[BlackBox]:
-        """The boxes of processes that are dead. Each is locked by us now."""
+        """The boxes of dead processes, each locked by this process."""
         for path in sorted(Path(folder).glob("*.box")):
             try:
                 box = cls(folder, path)
-            except (FileNotFoundError, ValueError):  # removed meanwhile, or just made
+            except (FileNotFoundError, ValueError):  # removed in the meantime, or just created
                 continue
             if box.lock():
                 yield box

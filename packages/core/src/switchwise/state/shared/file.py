@@ -1,4 +1,4 @@
-"""A SQLite file, as the shared stores use it: write-ahead log, one transaction at a time, a clock that never goes back."""
+"""A SQLite file for the shared stores: write-ahead log, one transaction at a time, a clock that never goes back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from switchwise.state.forking import lock
 from switchwise.state.shared.protocol import LostStore
 
 _LOCKS: Final[dict[str, Any]] = {}
-"""By path: the threads of a process take turns, where SQLite would let them wait for each other unfairly."""
+"""By path: the threads of a process take turns, since waiting on SQLite's own lock is not fair."""
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -23,17 +23,17 @@ class SqliteFile:
     """One connection to a file.
 
     Parameters:
-        who: name of the user of the file, for error messages.
-        path: of the file; it is made where it is missing. Not on a network file system.
+        who: class name for error messages.
+        path: path of the file, created if missing. Not on a network file system.
         timeout: seconds to wait for the file's lock.
-        schema: statements that make its tables where they are missing.
+        schema: statements that create missing tables.
 
     Raises:
-        ConfigurationError: the file cannot be opened, or holds something else.
+        ConfigurationError: the file cannot be opened, or is not such a database.
     """
 
     def __init__(self, who: str, path: str | Path, timeout: float, schema: tuple[str, ...]) -> None:
-        self.path = self.name = str(Path(path).absolute())  # it stays the same file when the process changes its folder
+        self.path = self.name = str(Path(path).absolute())  # stays valid if the process changes its working directory
         self._timeout, self._schema = timeout, schema
         self._lock = _LOCKS.setdefault(self.name, lock())
         self._connection: sqlite3.Connection | None = None
@@ -65,7 +65,7 @@ class SqliteFile:
             connection.execute("COMMIT")
 
     def forked(self) -> None:
-        """A connection must not cross a fork: the child opens its own."""
+        """Called in a forked child: it opens its own connection."""
         self._connection = None  # not closed: closing it would drop the parent's locks
 
     def close(self) -> None:
@@ -86,7 +86,7 @@ class SqliteFile:
         return self._connection
 
     def _moved(self) -> bool:
-        """Somebody has removed the file, or put another one there."""
+        """Return whether the file was removed or replaced."""
         try:
             return Path(self.path).stat().st_ino != self._inode
         except FileNotFoundError:
@@ -100,10 +100,10 @@ class SqliteFile:
 
 @cache
 def boot() -> str:
-    """Changes whenever this machine starts."""
+    """Return an id of the machine's present start."""
     return _BOOT.read_text().strip() if _BOOT.exists() else "unknown"
 
 
 def milliseconds(last: int) -> int:
-    """The machine's clock; where it was set back, it stands still at `last`."""
+    """The machine's clock in milliseconds, at least `last`: it stands still after it was set back."""
     return max(int(time.time() * 1_000), last)

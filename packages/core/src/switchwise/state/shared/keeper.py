@@ -21,7 +21,7 @@ from typing import Literal
 
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.validation import number
-from switchwise.state.shared.account import Reply, Report, Rule
+from switchwise.state.shared.account import Grant, Report, SharingRule
 from switchwise.state.shared.black_box import BlackBox
 from switchwise.state.shared.lease import Lease
 from switchwise.state.shared.memories import Memories
@@ -30,7 +30,7 @@ from switchwise.state.shared.protocol import Leases, LostStore
 _log = logging.getLogger("switchwise.shared")
 _KEEPERS: weakref.WeakSet[Keeper] = weakref.WeakSet()
 _RETRY = 0.25  # seconds between two tries to reach a lost store
-_REAP, _REAP_SOON = 5.0, 0.5  # seconds between two looks for neighbours that died; while calls wait for what those may hold
+_REAP, _REAP_SOON = 5.0, 0.5  # seconds between two checks for dead neighbours; the second while calls wait for a grant
 
 
 class Keeper:
@@ -44,9 +44,9 @@ class Keeper:
         heartbeat: seconds between reports of an account in use.
         patience: longest wait in seconds of a call for its lease: for the store's first reply, for the grace after a loss of its data,
             for other calls of this process to end.
-        boxes: folder in which the processes of this machine note what they hold, so that a neighbour can settle for one that
-            was killed, and which memory of the store they saw; empty: one in the folder for temporary files, by the store's name; None: what a killed process held
-            stays counted.
+        boxes: folder in which the processes of this machine record their leases, so that a neighbour can settle for a
+            killed one, and which data of the store they saw; empty: a folder among the temporary files, named after the store; None: what
+            a killed process held stays counted.
         alert: called with (account, percent) in the process whose report first passes 50, 80, 95 or 100 % of a limit.
         timer: seconds; only differences count.
 
@@ -92,11 +92,10 @@ class Keeper:
         self._box: BlackBox | None = None
         self._reaped = 0.0
         self._seen = Memories(self._boxes)
-        self._parts: dict[
-            str, tuple[str, bool, float]
-        ] = {}  # part of the store -> its memory, whether it is whole, when it was heard of
+        # part of the store -> name of its data, whether they are complete, time of its last answer
+        self._parts: dict[str, tuple[str, bool, float]] = {}
 
-    def lease(self, key: str, rule: Rule) -> Lease:
+    def lease(self, key: str, rule: SharingRule) -> Lease:
         """Return the lease of an account; created at first use.
 
         Parameters:
@@ -119,7 +118,7 @@ class Keeper:
 
     @property
     def lost(self) -> bool:
-        """The store does not answer."""
+        """Whether the store does not respond."""
         return self._lost_since is not None
 
     @property
@@ -145,7 +144,7 @@ class Keeper:
             lease.note = self._box.row(lease.key, lease.holder, lease.rule.limit)
 
     def forgot(self, memory: str, seconds: float) -> bool:
-        """Whether the store had another memory than this one within so many seconds, as processes of this machine have noted."""
+        """Return whether a process of this machine has seen other data in the store within the last `seconds`."""
         return self._seen.other(memory, seconds)
 
     def override(self, key: str, limit: int, until: float) -> None:
@@ -187,7 +186,7 @@ class Keeper:
         self.store.forked()
         for lease in self._leases.values():
             lease.begin()
-        self._leases.clear()  # holders ask again
+        self._leases.clear()  # policies request them again
 
     def _run(self) -> None:
         while not self._closed:
@@ -208,7 +207,7 @@ class Keeper:
                 self._woken = False
 
     def _due(self, now: float) -> list[Lease]:
-        """Whose turn it is; of each part of the store one at least in each heartbeat, so that a loss of its memory is noticed within the grace."""
+        """The leases to report now; at least one per part of the store and heartbeat, so that a loss of data is noticed within the grace period."""
         leases = list(self._leases.values())
         one = {lease.part: lease for lease in leases}
         due = {lease.key: lease for lease in leases if lease.due <= now}
@@ -219,8 +218,8 @@ class Keeper:
                 due.setdefault(one[part].key, one[part])
         return list(due.values())
 
-    def _heard(self, lease: Lease, reply: Reply, now: float) -> None:
-        """What has lost its memory is told at once what is known of all its accounts."""
+    def _heard(self, lease: Lease, reply: Grant, now: float) -> None:
+        """Report on all accounts of a part at once after it has lost its data."""
         lease.part = reply.memory.partition(".")[0]
         known = reply.memory, not reply.recovering
         before = self._parts.get(lease.part)
@@ -245,7 +244,7 @@ class Keeper:
 
     def _how(self) -> str:
         if not self._share:
-            return "until what was leased is used up, and then stop"
+            return "until their leases are used up"
         return f"uncounted, up to {self._share:.0%} of each limit in each process"
 
     def _send(self, leases: list[Lease], closing: bool) -> None:
@@ -271,9 +270,9 @@ class Keeper:
                         hear(lease.key, reply.alert)
 
     def _reap(self) -> None:
-        """Settle for dead processes: a free lock on their box proves their death."""
+        """Settle for dead processes, whose boxes are unlocked."""
         for dead in BlackBox.dead(self._boxes or ""):
-            reports = [Report(row.key, Rule(row.limit), row.holder, row.totals()) for row in dead.rows()]
+            reports = [Report(row.key, SharingRule(row.limit), row.holder, row.totals()) for row in dead.rows()]
             try:
                 self.store.report(reports)
             except LostStore:
@@ -283,7 +282,7 @@ class Keeper:
 
 
 def _folder(name: str) -> str:
-    """Where the processes of this user keep their boxes for one store."""
+    """Folder of the boxes of this user's processes for one store."""
     user = os.getuid() if hasattr(os, "getuid") else 0
     return str(Path(gettempdir()) / f"switchwise-{user}" / blake2b(name.encode(), digest_size=8).hexdigest())
 

@@ -1,4 +1,4 @@
--- One report of one holder on one account: the same as `report` in account.py, in Redis' own words.
+-- One report of one holder on one account: the algorithm of `report` in account.py.
 -- KEYS: account hash, boot hash (of one slot). ARGV: holder, totals, want, need, limit, window, term, divisor, grace, ttl, ask, lost,
 -- then pairs of (holder, totals) that the reporter knows. All numbers are whole and below 2^53.
 local PIECES, FOREVER, SHORT, FOLD, WAITED = 60, 4503599627370496, 500, 32, 60000
@@ -44,7 +44,7 @@ local function counts(h)
 end
 local function none() return {granted = 0, returned = 0, spent = 0, til = 0, seen = 0, closed = false, used = {}} end
 
--- whether the memory is whole
+-- whether the data are complete
 local run = string.match(redis.call("INFO", "server"), "run_id:(%w+)")
 local since = now
 if redis.call("HGET", KEYS[2], "run") == run then
@@ -61,7 +61,7 @@ end
 for id in string.gmatch(account.gone or "", "%S+") do gone[id] = true end
 local folded = {}
 for piece, amount in string.gmatch(account.folded or "", "(%-?%d+):(%d+)") do folded[piece] = tonumber(amount) end
-local short, told = tonumber(account.short or "0"), tonumber(account.told or "0")
+local short, alerted = tonumber(account.short or "0"), tonumber(account.alerted or "0")
 local lost_at, vouched_at = string.match(account.doubt or "0 0", "(%d+) (%d+)")
 lost_at, vouched_at = tonumber(lost_at), tonumber(vouched_at)
 if lost then lost_at = now end
@@ -90,7 +90,7 @@ if not gone[me] then
   changed[me] = true
 end
 
--- forget what left the window, add up what is long closed
+-- remove what has left the window, add up holders that closed long ago
 if window > 0 then
   local oldest = piece_of(now - window)
   for name, h in pairs(holders) do
@@ -147,11 +147,11 @@ local spent = limit - free
 for _, h in pairs(holders) do if window == 0 or now < h.til + window then spent = spent - open(h) end end
 local alert = 0
 if limit > 0 then for _, step in ipairs(ALERTS) do if spent * 100 >= step * limit then alert = step end end end
-local news = alert > told and alert or 0
-told = math.max(told, alert)
+local news = alert > alerted and alert or 0
+alerted = math.max(alerted, alert)
 
 -- write
-local write = {"HSET", KEYS[1], "short", int(short), "told", int(told), "doubt", int(lost_at) .. " " .. int(vouched_at)}
+local write = {"HSET", KEYS[1], "short", int(short), "alerted", int(alerted), "doubt", int(lost_at) .. " " .. int(vouched_at)}
 local sums = {}
 for piece, amount in pairs(folded) do sums[#sums + 1] = piece .. ":" .. int(amount) end
 if #sums > 0 or account.folded then write[#write + 1] = "folded"; write[#write + 1] = table.concat(sums, " ") end

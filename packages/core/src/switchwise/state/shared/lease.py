@@ -4,8 +4,8 @@ Rules:
 1. A decision never calls the store; the thread of the keeper does (`plan`, `answered`).
 2. Spending is counted before the reservation is released: a crash in between counts too much, never too little.
 3. A lease of a windowed amount is valid for its term, counted from the moment at which the report was sent.
-4. The first report of a windowed amount asks for nothing: only its reply shows whether the store has lost its memory since another process of
-   this machine was there.
+4. The first report of a windowed amount requests nothing: only its answer shows whether the store has lost data that another process of
+   this machine has seen.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
-from switchwise.state.shared.account import WAITED, Holding, Reply, Report, Rule, piece_of
+from switchwise.state.shared.account import WAITED, Grant, Holding, Report, SharingRule, piece_of
 
 IDLE: Final = 0.5
 """Seconds without a call after which a lease is returned."""
@@ -38,26 +38,26 @@ class Keeps(Protocol):
 
     @property
     def lost(self) -> bool:
-        """The store does not answer."""
+        """Whether the store does not respond."""
 
     @property
     def allowance(self) -> float:
         """Share of a limit that may be spent without a grant: 0 unless the store is lost and `lost="open"`."""
 
     def wake(self, lease: Lease, soon: bool = True) -> None:
-        """Let the thread report on `lease`: at once, or at its next turn."""
+        """Make the thread report on `lease`: at once, or at its next turn."""
 
     def live(self, lease: Lease) -> None:
-        """Give `lease` a new holder's id, and a place to note what it holds."""
+        """Give `lease` a new holder id, and a row in the black box."""
 
     def forgot(self, memory: str, seconds: float) -> bool:
-        """Whether the store had another memory than this one within so many seconds, as processes of this machine have noted."""
+        """Return whether a process of this machine has seen other data in the store within the last `seconds`."""
 
 
 class Lease:
     """This process's share of one account. Created by `Keeper.lease`."""
 
-    def __init__(self, keeper: Keeps, key: str, rule: Rule) -> None:
+    def __init__(self, keeper: Keeps, key: str, rule: SharingRule) -> None:
         self.key, self.rule = key, rule
         self._keeper = keeper
         self.begin()
@@ -73,7 +73,7 @@ class Lease:
         self._target = 0
         self._waiting = 0
         self._last = keeper.timer()
-        self._reply: Reply | None = None
+        self._reply: Grant | None = None
         self._heard = 0.0  # when the last report was sent, on the timer
         self._vector: Mapping[str, Holding] = {}
         self._asked_vector = 0.0
@@ -160,7 +160,7 @@ class Lease:
 
     @property
     def _waited(self) -> bool:
-        """Its window is waited out where memory was lost."""
+        """Whether its window is waited out after a loss of data."""
         return 0 < self.rule.window <= WAITED
 
     def _limit(self) -> int:
@@ -170,14 +170,14 @@ class Lease:
         """The part of this lease that is neither spent nor reserved."""
         mine = self._mine
         if self.rule.window and self._keeper.timer() >= self._heard + self.rule.term / 1_000:
-            return 0  # it is no longer valid; the next report makes it so again
+            return 0  # expired; the next report renews it
         return mine.granted - mine.returned - mine.spent - self._open
 
     def _fits(self, bound: int) -> bool:
         return bound <= self._free() + int(self.rule.limit * self._keeper.allowance)
 
     def _listens(self) -> bool:
-        """The store has lost its memory, and will grant nothing for longer than a call waits."""
+        """Whether the store has lost its data and will grant nothing for longer than a call waits."""
         return self._reply is not None and self._reply.recovering > self._keeper.patience * 1_000
 
     def _hopeful(self, bound: int) -> bool:
@@ -212,7 +212,7 @@ class Lease:
             idle = now - self._last > IDLE and not self._open and not self._waiting
             short = self._reply is not None and self._reply.short
             lapsed = self.rule.window and self._reply is not None and now >= self._heard + self.rule.window / 1_000
-            if closing or idle or lapsed:  # what lapsed may have been granted to others: the reply must not make it valid again
+            if closing or idle or lapsed:  # an expired lease may have been granted to others: the answer must not renew it
                 mine.returned += max(0, free)
             elif short and not self._waiting:
                 mine.returned += max(0, free - self._largest)
@@ -233,18 +233,18 @@ class Lease:
             return Report(self.key, self.rule, self.holder, totals, want, need, known, vector, self._lost)
 
     def _later(self, now: float) -> float:
-        """When an idle account is looked at again: many sessions end soon, so with the other idle ones, and ever later where half is left."""
+        """Time of the next report of an idle account: together with other idle ones, and less and less often while half the limit is free."""
         beat = self._keeper.heartbeat
         pause = 4 * beat
         if not self.rule.window and self._reply is not None and self._reply.free * 2 >= self._limit():
             pause = max(pause, min(now - self._last, self._last + DORMANT - now))
         return (now + pause) // beat * beat if beat else now
 
-    def answered(self, sent: float, reply: Reply) -> bool:
+    def answered(self, sent: float, reply: Grant) -> bool:
         """Process the reply to a report sent at `sent`; True if this account is closed here."""
         with self._condition:
             over, used_since = self._mine.closed, self._waiting > 0 or self._last > sent
-            if (reply.closed and not over) or (over and used_since):  # held for dead, or wanted again: a new life
+            if (reply.closed and not over) or (over and used_since):  # believed dead, or in use again: a new holder
                 self._mine, over = Holding(), False
                 self._keeper.live(self)
                 self._keeper.wake(self)
@@ -263,7 +263,7 @@ class Lease:
             oldest = piece_of(reply.now - self.rule.window, self.rule) if self.rule.window else 0
             for piece in [piece for piece in self._mine.used if piece < oldest]:
                 del self._mine.used[piece]
-            if first and self._need:  # now it can ask
+            if first and self._need:  # now it can request
                 self.due = sent
             elif reply.recovering:  # report known holders, and ask again soon
                 self.due = sent + (self._keeper.heartbeat if self._listens() else STARVED[1] / 2)

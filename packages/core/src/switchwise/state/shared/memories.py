@@ -1,7 +1,7 @@
-"""Which memory of the store the processes of this machine saw last: a new process knows by it that memory was lost.
+"""Record which data of the store the processes of this machine saw last, so that a new process notices a loss of data.
 
-One empty file for each memory, `part.name.seen`, touched by every process that hears from the store. A server that comes back with nothing looks
-like a new one; that another memory was there a moment ago is what a process that was not there yet must know.
+One empty file per name of the data, `part.name.seen`, is touched by every process after an answer of the store. A server that returns empty looks
+like a new one; only these files show a new process that other data were there a moment ago.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ _KEPT: Final = 86_400.0  # seconds
 
 
 class Memories:
-    """The notes in one folder.
+    """The records of one store.
 
     Parameters:
-        folder: of the processes of this machine, for one store; None: nothing is noted.
+        folder: folder of this machine's processes for the store; None: nothing is recorded.
     """
 
     def __init__(self, folder: str | None) -> None:
@@ -27,7 +27,7 @@ class Memories:
         self._touched: dict[str, float] = {}
 
     def note(self, memory: str) -> None:
-        """The store has this memory now."""
+        """Record that the store has these data now."""
         now = time.time()
         if self._folder is None or now - self._touched.get(memory, 0.0) < _TOUCH:
             return
@@ -41,7 +41,7 @@ class Memories:
             (self._folder / f"{memory}.seen").touch()
 
     def other(self, memory: str, seconds: float) -> bool:
-        """Whether this part of the store had another memory within so many seconds."""
+        """Return whether this part of the store had other data within the last `seconds`."""
         least, own = time.time() - seconds - _TOUCH, f"{memory}.seen"
         return any(path.name != own and at >= least for path, at in self._files(f"{memory.split('.')[0]}.*.seen"))
 

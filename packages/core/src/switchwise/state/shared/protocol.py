@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from switchwise.nouns.errors import SwitchwiseError
-from switchwise.state.shared.account import Holding, Reply, Report
+from switchwise.state.shared.account import Grant, Holding, Report
 
 
 class LostStore(SwitchwiseError):
@@ -19,8 +19,8 @@ class Leases(Protocol):
     name: str
     """Identifies the store, without secrets: an address or a path."""
 
-    def report(self, reports: Sequence[Report]) -> list[Reply]:
-        """Process reports and grant; return replies in the same order. Raises `LostStore`."""
+    def report(self, reports: Sequence[Report]) -> list[Grant]:
+        """Process reports; return grants in the same order. Raises `LostStore`."""
 
     def override(self, key: str, limit: int, milliseconds: int) -> None:
         """Replace the limit for that time. Raises `LostStore`."""

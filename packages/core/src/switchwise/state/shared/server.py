@@ -1,4 +1,4 @@
-"""A Redis or Valkey server, as the shared stores use it: scripts in one pipeline, nothing tried again by itself, no answer is a lost store."""
+"""A Redis or Valkey server for the shared stores: scripts in one pipeline, no automatic retries; without an answer the store is lost."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class RedisServer:
     """A connection pool with one script.
 
     Parameters:
-        who: name of the user of the server, for error messages.
+        who: class name for error messages.
         server: an address such as `redis://localhost:6379/0` (or `valkey://...`), or a client of redis-py.
-        prefix: of all keys.
+        prefix: prefix of all keys.
         timeout: seconds until a request counts as lost.
-        package, script: where the script is.
+        package, script: package and file name of the script.
 
     Raises:
-        ConfigurationError: redis-py is not installed, or the address is none.
+        ConfigurationError: redis-py is not installed, or the address is invalid.
     """
 
     def __init__(self, who: str, server: str | redis.Redis, prefix: str, timeout: float, package: str, script: str) -> None:
@@ -73,26 +73,26 @@ class RedisServer:
 
     @contextmanager
     def reached(self) -> Iterator[None]:
-        """What fails in it is a lost store."""
+        """Raise errors of the server as `LostStore`."""
         try:
             yield
         except (self._error, OSError) as error:
             raise LostStore(f"{type(error).__name__}: {error}") from error
 
     def bucket(self, key: str) -> str:
-        """The beginning of the names that belong to `key`: those of one bucket lie in one slot of a cluster."""
+        """Return the prefix of the names that belong to `key`: the names of one bucket are in one slot of a cluster."""
         return self.buckets()[crc32(key.encode()) % BUCKETS]
 
     def buckets(self) -> list[str]:
-        """What `bucket` may give."""
+        """All results of `bucket`."""
         return self._buckets
 
     def part(self, key: str) -> str:
-        """Names what loses its memory at once: the server, or in a cluster a bucket, since each node has a memory of its own."""
+        """Return the part of the store that loses its data as a whole: the server, or a bucket of a cluster, whose nodes fail one by one."""
         return str(crc32(key.encode()) % BUCKETS) if self._cluster else "0"
 
     def forked(self) -> None:
-        """The child opens connections of its own; redis-py notices a fork by itself."""
+        """Called in a forked child: load the script again; redis-py opens new connections itself."""
         self._loaded = False
 
     def close(self) -> None:
@@ -101,5 +101,5 @@ class RedisServer:
 
 
 def text(word: bytes | str) -> str:
-    """As redis-py gives it, with `decode_responses` or without."""
+    """Decode a word of redis-py, with or without `decode_responses`."""
     return word.decode() if isinstance(word, bytes) else word

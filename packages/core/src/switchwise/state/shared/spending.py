@@ -1,4 +1,4 @@
-"""Spending that processes share: one lease for each unit of each scope."""
+"""Spending shared by processes: one lease per unit and scope."""
 
 from __future__ import annotations
 
@@ -8,42 +8,48 @@ from math import ceil, inf
 from typing import Any, Final, NamedTuple
 
 from switchwise.nouns.scope import Key
-from switchwise.state.shared.account import Rule
+from switchwise.state.shared.account import SharingRule
 from switchwise.state.shared.lease import Lease
-from switchwise.state.spending import Amount, Limits
+from switchwise.state.spending import Amount, SpendingLimits
 from switchwise.state.store import Lender
 
 NANO: Final = 1e9
-"""Units of a dollar: whole numbers, of which a server's doubles are exact up to nine million dollars."""
+"""Units per dollar: whole numbers, which a server's doubles hold exactly up to nine million dollars."""
 _KEPT: Final = 30 * 86_400_000
-"""Milliseconds after its last use for which the account of a scope without a period is kept: a session, an agent, a task."""
+"""Milliseconds after its last use for which an account without a period (session, agent, task) is kept."""
 _LATE: Final = 2 * 86_400_000
 """Milliseconds after the end of a period in which a call may still be settled."""
-_LONGEST: Final = 150  # bytes of a key: longer ones are digested, so that they fit a row of the black box
+_LONGEST: Final = 150  # bytes of a key: longer keys are hashed to fit a row of the black box
 _TERM: Final = 1_000
 
 
 class Accounts(NamedTuple):
-    """Which accounts of which store: two policies of one router must not charge the same."""
+    """Identifies the accounts of one policy: two policies of one router must not share them."""
 
     place: str
     name: str
 
 
 class LeasedSpending:
-    """Spending in leases.
+    """Spending kept in leases.
 
     Parameters:
-        keeper: gives the leases.
-        name: of the accounts: the same in all processes that share them.
-        limits: of each scope.
-        window: seconds after which what was spent no longer counts; None: never.
-        period: longest length of the calendar period in the keys, in seconds; 0: there is none.
-        lasting: accounts are never forgotten: there are few of them (all, targets, labels).
+        keeper: lends.
+        name: name of the accounts, the same in all processes that share them.
+        limits: limits of each scope.
+        window: seconds after which spending no longer counts; None: it always counts.
+        period: greatest length in seconds of the calendar period in the keys; 0: none.
+        lasting: accounts never expire, since there are few (all, targets, labels).
     """
 
     def __init__(
-        self, keeper: Lender, name: str, limits: Limits, window: float | None, period: float = 0.0, lasting: bool = False
+        self,
+        keeper: Lender,
+        name: str,
+        limits: SpendingLimits,
+        window: float | None,
+        period: float = 0.0,
+        lasting: bool = False,
     ) -> None:
         self.table = Accounts(keeper.place, name)
         self._keeper, self._name, self._limits = keeper, name, limits
@@ -51,7 +57,7 @@ class LeasedSpending:
         ttl = int(period * 1_000) + _LATE if period else 0 if lasting and not wide else max(_KEPT, 2 * wide)
         term = max(50, min(_TERM, wide // 20))
         self._rules = {
-            unit: (Rule(limit, wide, term if wide else _TERM, ttl=ttl), scale)
+            unit: (SharingRule(limit, wide, term if wide else _TERM, ttl=ttl), scale)
             for unit, limit, scale in (("usd", _units(limits.usd, NANO), NANO), ("tokens", limits.tokens, 1.0))
             if limit is not None and limit != inf
         }
@@ -61,10 +67,10 @@ class LeasedSpending:
         """Seconds by which the server's clock is ahead of this machine's."""
         return self._keeper.skew
 
-    def limits(self, key: Key, now: float) -> Limits:  # noqa: ARG002
+    def limits(self, key: Key, now: float) -> SpendingLimits:  # noqa: ARG002
         found = {unit: self._lease(key, unit).limit() / scale for unit, (_, scale) in self._rules.items()}
         tokens = found.get("tokens")
-        return Limits(found.get("usd"), None if tokens is None else int(tokens))
+        return SpendingLimits(found.get("usd"), None if tokens is None else int(tokens))
 
     def left(self, key: Key, now: float) -> tuple[float, float]:  # noqa: ARG002
         rules = self._rules
@@ -72,7 +78,7 @@ class LeasedSpending:
         return usd, self._lease(key, "tokens").left() if "tokens" in rules else inf
 
     def spent(self, key: Key, now: float) -> Amount:  # noqa: ARG002
-        """USD and tokens that count against the limits as far as is known here, what all processes hold open included."""
+        """Known USD and tokens that count against the limits, open calls of all processes included."""
         usd = self._lease(key, "usd").spent() / NANO if "usd" in self._rules else 0.0
         return usd, self._lease(key, "tokens").spent() if "tokens" in self._rules else 0
 
@@ -97,7 +103,7 @@ class LeasedSpending:
             lease = self._lease(key, unit)
             if lease.reserve(units):
                 return lease
-            if lease is self._lease(key, unit):  # else it was returned for idleness in this very moment
+            if lease is self._lease(key, unit):  # otherwise it was returned as idle at this moment
                 return None
 
     def settle(self, key: Key, ticket: list[tuple[Lease, int]] | None, amount: Amount, now: float) -> None:  # noqa: ARG002
@@ -106,7 +112,7 @@ class LeasedSpending:
             cost = amount[0] if unit == "usd" else amount[1]
             lease.settle(bound, _units(cost, self._rules[unit][1]) or 0)
 
-    def override(self, key: Key, limits: Limits, until: float) -> None:
+    def override(self, key: Key, limits: SpendingLimits, until: float) -> None:
         for unit, limit in (("usd", _units(limits.usd, NANO)), ("tokens", limits.tokens)):
             if unit in self._rules and limit is not None:
                 self._keeper.override(self._key(key, unit), limit, until)
@@ -125,7 +131,7 @@ class LeasedSpending:
         return []
 
     def take(self, rows: Iterable[tuple[Key, list[Any]]]) -> None:
-        """The server has what counts: a state of another process adds nothing."""
+        """Do nothing: the server already has the spending."""
 
     def _lease(self, key: Key, unit: str) -> Lease:
         lease: Lease = self._keeper.lease(self._key(key, unit), self._rules[unit][0])
@@ -147,5 +153,5 @@ def _scope(text: str) -> Key | str:
 
 
 def _units(amount: float | None, scale: float) -> int | None:
-    """Whole units, rounded up: never too few."""
+    """Whole units, rounded up so that spending is never undercounted."""
     return None if amount is None or amount == inf else ceil(amount * scale - 1e-6)

@@ -1,7 +1,7 @@
 """Leases for the processes of one machine, in one SQLite file.
 
 Each report is one `BEGIN IMMEDIATE` transaction in write-ahead-log mode. The clock is the machine's, and never goes back.
-The file survives the death of a process; after a reboot, or when it is gone, nothing is granted for a grace.
+The file survives the death of a process; after a reboot, or if the file is gone, nothing is granted for a grace period.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from switchwise.state.shared.account import Account, Holding, Reply, Report, report
+from switchwise.state.shared.account import Account, Grant, Holding, Report, report
 from switchwise.state.shared.file import SqliteFile, boot, milliseconds
 
 _SCHEMA: Final = (
@@ -21,18 +21,18 @@ _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS boot (id TEXT, since INTEGER, now INTEGER)",
 )
 
-_SWEEP: Final = 500  # reports between two sweeps of accounts that are over
+_SWEEP: Final = 500  # reports between two removals of expired accounts
 
 
 class SqliteLeases:
     """A lease store in a file.
 
     Parameters:
-        path: of the file; it is made where it is missing. Not on a network file system.
+        path: path of the file, created if missing. Not on a network file system.
         timeout: seconds to wait for the file's lock.
 
     Raises:
-        ConfigurationError: the file cannot be opened, or holds something else.
+        ConfigurationError: the file cannot be opened, or is not such a database.
     """
 
     def __init__(self, path: str | Path, timeout: float = 2.0) -> None:
@@ -40,12 +40,12 @@ class SqliteLeases:
         self.name = self._file.name
         self._reports = 0
 
-    def report(self, reports: Sequence[Report]) -> list[Reply]:
-        """Take in reports, in one transaction each; the replies in the same order. Raises `LostStore`."""
+    def report(self, reports: Sequence[Report]) -> list[Grant]:
+        """Process reports in one transaction each; return grants in the same order. Raises `LostStore`."""
         return [self._one(heard) for heard in reports]
 
     def override(self, key: str, limit: int, milliseconds: int) -> None:
-        """Let `limit` count for that long in place of the rule's. Raises `LostStore`."""
+        """Replace the limit for that time. Raises `LostStore`."""
         with self._file.writing() as connection:
             account, now = _read(connection, key), _now(connection)
             account.over, account.over_until = limit, now + milliseconds
@@ -57,14 +57,14 @@ class SqliteLeases:
             return _read(connection, key).holders
 
     def forked(self) -> None:
-        """The child opens a connection of its own."""
+        """Called in a forked child: it opens its own connection."""
         self._file.forked()
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
-    def _one(self, heard: Report) -> Reply:
+    def _one(self, heard: Report) -> Grant:
         with self._file.writing() as connection:
             now = _now(connection)
             since = _since(connection, now)
@@ -83,7 +83,7 @@ def _now(connection: sqlite3.Connection) -> int:
 
 
 def _since(connection: sqlite3.Connection, now: int) -> int:
-    """Since when the memory is whole, in milliseconds."""
+    """Time in milliseconds from which the data are complete."""
     row = connection.execute("SELECT id, since FROM boot").fetchone()
     if row is not None and row[0] == boot():
         connection.execute("UPDATE boot SET now = ?", (now,))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.validation import number, whole
 from switchwise.state.forking import on_fork
-from switchwise.state.shared.account import Rule
+from switchwise.state.shared.account import SharingRule
 from switchwise.state.shared.keeper import Keeper
 from switchwise.state.shared.lease import Lease
 from switchwise.state.shared.redis import RedisLeases
@@ -113,7 +113,7 @@ class SharedStore:
         """Whether the store does not respond."""
         return self.leases.lost or self.tables.lost
 
-    def lease(self, key: str, rule: Rule) -> Lease:
+    def lease(self, key: str, rule: SharingRule) -> Lease:
         """Return the lease of an account, as `Keeper.lease`."""
         return self.leases.lease(key, rule)
 

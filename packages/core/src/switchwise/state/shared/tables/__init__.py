@@ -1,4 +1,4 @@
-"""Tables shared by processes, which may be slightly stale. Each process uses its own copy."""
+"""Tables shared by processes. Each process uses its own copy, which may be slightly out of date."""
 
 from switchwise.state.shared.tables.protocol import Entry, Exchange, News, TableStore, Write
 from switchwise.state.shared.tables.redis import RedisTables

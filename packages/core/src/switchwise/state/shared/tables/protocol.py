@@ -1,13 +1,13 @@
-"""Tables that processes share, as a server or a file keeps them: versions, conditional writes, and what has changed since.
+"""Shared tables in a server or a file: versions, conditional writes, and changes since a cursor.
 
-An entry has a version, which grows with every write in its table, and remembers the last write of each process that wrote it. A write
-names the version that it builds on: where another process was quicker, it is refused and says what is there now. A write whose answer
-was lost is sent again as it was: the entry knows it, and it counts once.
+The version of an entry grows with every write in its table; an entry also keeps the number of the last write of each process. A write
+names the version on which it is based: if another process wrote first, the write is refused and the answer holds the present entry. A write
+whose answer was lost is sent again unchanged; the entry recognises its number, so it counts once.
 
-A store that has lost its memory, or comes back with an older one, is a new generation: for a grace it takes nothing new, and each process
-gives back what it has, in its version. So the latest version is kept, in any order of the processes.
+A store that has lost its data, or returns with older data, is a new generation: for a grace period it accepts nothing new, and each process
+restores its entries in their versions. The latest version wins, whatever the order of the processes.
 
-`write` is the only rule. Redis runs the same as a script (`sync.lua`); a test holds the two to the same answers.
+All decisions are made by `write`. Redis runs the same algorithm as a script (`sync.lua`); a test compares their answers.
 
 Source: optimistic concurrency control (H. T. Kung and J. T. Robinson, 1981); exactly-once effects by (origin, sequence).
 """
@@ -28,9 +28,9 @@ class Entry(NamedTuple):
 
     Parameters:
         key: as JSON text.
-        version: of its last write; 0: it is not there.
+        version: version of its last write; 0: there is no entry.
         writers: `origin:sequence` of the last write of each process, the latest first, joined by commas.
-        value: as JSON text; empty: it was dropped.
+        value: as JSON text; empty: deleted.
     """
 
     key: str
@@ -44,10 +44,10 @@ class Write(NamedTuple):
 
     Parameters:
         key: as JSON text.
-        base: the version that it builds on; 0: none is known.
-        sequence: number of this write among those of its process, from 1 on. 0: it gives back what the store had in version `base`.
-        writers: of the entry, where it is restored.
-        value: as JSON text; empty: it is dropped.
+        base: version on which it is based; 0: none is known.
+        sequence: number of this write among those of its process, from 1. 0: it restores the entry in version `base`.
+        writers: writers of the restored entry.
+        value: as JSON text; empty: delete the entry.
     """
 
     key: str
@@ -58,16 +58,16 @@ class Write(NamedTuple):
 
 
 class Exchange(NamedTuple):
-    """What a process has for one table, and what it knows already.
+    """Request of a process for one table: its writes, and changes since its cursor.
 
     Parameters:
         table: its name.
-        generation: of the table, as last heard. Where it is another one nothing is written, and everything is sent.
-        cursor: what has changed after this change is asked for.
-        size: how many entries the table keeps.
-        grace: milliseconds for which a new generation takes nothing new.
-        origin: the process.
-        writes: to be made: new ones, or what is given back, not both.
+        generation: last known generation of the table. If the store has another one, it writes nothing and sends all entries.
+        cursor: number of the last known change; later ones are requested.
+        size: most entries of the table.
+        grace: milliseconds for which a new generation accepts nothing new.
+        origin: id of the process.
+        writes: new writes or restored entries, not both.
     """
 
     table: str
@@ -80,15 +80,15 @@ class Exchange(NamedTuple):
 
 
 class News(NamedTuple):
-    """What the store answers.
+    """The store's answer to an exchange.
 
     Parameters:
-        generation: another one than before: the store may have lost what it had.
-        cursor: change up to which `changed` goes; changes are numbered in each table.
-        more: there is more to ask for.
-        listening: it takes nothing new yet.
-        answers: for each write whether it was made now, and the entry. Empty where the generation is another one, or it takes nothing new.
-        changed: entries that changed after the cursor of the request, without those that it wrote.
+        generation: the present generation; a new one means that data may be lost.
+        cursor: number of the last change in `changed`; changes are numbered per table.
+        more: further changes follow.
+        listening: the grace period lasts: nothing new is accepted yet.
+        answers: for each write, whether it was made now, and the entry. Empty in another generation or during the grace period.
+        changed: entries changed after the cursor of the request, without those that it wrote.
     """
 
     generation: str
@@ -100,13 +100,13 @@ class News(NamedTuple):
 
 
 class TableStore(Protocol):
-    """Where shared tables are kept."""
+    """Protocol of a store of shared tables."""
 
     name: str
     """Identifies the store, without secrets."""
 
     def exchange(self, asked: Sequence[Exchange]) -> list[News]:
-        """Make writes, and say what has changed; in the same order. Raises `LostStore`."""
+        """Make the writes and return the changes, in the same order. Raises `LostStore`."""
 
     def forked(self) -> None:
         """Called in a forked child."""
@@ -116,13 +116,13 @@ class TableStore(Protocol):
 
 
 def write(there: Entry, asked: Write, origin: str, version: int) -> tuple[bool, Entry]:
-    """Whether a write is made, and the entry as it then is.
+    """Return whether the write is made, and the resulting entry.
 
     Parameters:
-        there: the entry as it is; version 0: it is not there.
+        there: the present entry; version 0: none.
         asked: the write.
-        origin: the process that asks.
-        version: of the entry, if it is made and new.
+        origin: id of the requesting process.
+        version: version of the entry after a new write.
 
     >>> there = Entry("k", 7, "a:1", "1")
     >>> write(there, Write("k", 7, 2, "", "2"), "a", 8)
@@ -142,7 +142,7 @@ def write(there: Entry, asked: Write, origin: str, version: int) -> tuple[bool, 
 
 
 def sequence_of(writers: str, origin: str) -> int:
-    """The last write of a process that an entry remembers; 0: none."""
+    """Number of the last write of a process in `writers`; 0: none."""
     for each in writers.split(","):
         who, _, number = each.partition(":")
         if who == origin:

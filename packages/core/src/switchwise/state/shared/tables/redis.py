@@ -17,13 +17,13 @@ class RedisTables:
 
     Parameters:
         server: as for `RedisLeases`.
-        prefix: of all keys.
+        prefix: prefix of all keys.
         timeout: seconds until a request counts as lost.
-        keep: seconds after its last write for which an entry is kept; 0: as long as the table is not full.
-        most_bytes: of a table; beyond it the entries that were written longest ago go.
+        keep: seconds after its last write until an entry expires; 0: it is kept until the table is full.
+        most_bytes: greatest size of a table; beyond it the entries with the oldest writes are evicted.
 
     Raises:
-        ConfigurationError: redis-py is not installed, or the address is none.
+        ConfigurationError: redis-py is not installed, or the address is invalid.
     """
 
     def __init__(
@@ -39,12 +39,12 @@ class RedisTables:
         self._keep, self._most = int(keep * 1_000), most_bytes
 
     def exchange(self, asked: Sequence[Exchange]) -> list[News]:
-        """Make writes, and say what has changed, in one round trip. Raises `LostStore`."""
+        """Make the writes and return the changes, in one round trip. Raises `LostStore`."""
         answers = self._server.run([(self._keys(each.table), self._arguments(each)) for each in asked])
         return [_news(answer, each) for answer, each in zip(answers, asked, strict=True)]
 
     def forked(self) -> None:
-        """The child opens connections of its own."""
+        """Called in a forked child: it opens its own connections."""
         self._server.forked()
 
     def close(self) -> None:

@@ -37,13 +37,13 @@ class SqliteTables:
     """Tables in a file.
 
     Parameters:
-        path: of the file; it is made where it is missing. Not on a network file system.
+        path: path of the file, created if missing. Not on a network file system.
         timeout: seconds to wait for the file's lock.
-        keep: seconds after its last write for which an entry is kept; 0: as long as the table is not full.
-        most_bytes: of a table; beyond it the entries that were written longest ago go.
+        keep: seconds after its last write until an entry expires; 0: it is kept until the table is full.
+        most_bytes: greatest size of a table; beyond it the entries with the oldest writes are evicted.
 
     Raises:
-        ConfigurationError: the file cannot be opened, or holds something else.
+        ConfigurationError: the file cannot be opened, or is not such a database.
     """
 
     def __init__(
@@ -54,11 +54,11 @@ class SqliteTables:
         self._keep, self._most = int(keep * 1_000), most_bytes
 
     def exchange(self, asked: Sequence[Exchange]) -> list[News]:
-        """Make writes, and say what has changed; a transaction for each table that is written. Raises `LostStore`."""
+        """Make the writes, one transaction per table, and return the changes. Raises `LostStore`."""
         return [self._one(each) for each in asked]
 
     def forked(self) -> None:
-        """The child opens a connection of its own."""
+        """Called in a forked child: it opens its own connection."""
         self._file.forked()
 
     def close(self) -> None:
@@ -100,7 +100,7 @@ class SqliteTables:
         return mark._replace(change=change, size=size, entries=count, now=now)
 
     def _trimmed(self, connection: sqlite3.Connection, asked: Exchange, size: int, count: int, now: int) -> tuple[int, int]:
-        """Bytes and number of entries, after those that were written longest ago went, as far as they are too many, too large or too old."""
+        """Evict the entries with the oldest writes while there are too many, they are too large or too old; return bytes and number of the rest."""
         oldest = "SELECT key, version, writers, value, at FROM entries WHERE name = ? ORDER BY change LIMIT ?"
         while rows := connection.execute(oldest, (asked.table, _PART)).fetchall():
             for *row, at in rows:
@@ -117,7 +117,7 @@ def _mark(connection: sqlite3.Connection, table: str) -> _Mark | None:
 
 
 def _began(connection: sqlite3.Connection, table: str) -> _Mark:
-    """Where the table stands. After a start of the machine, or in a new file, changes are counted on above all that were before."""
+    """Return the mark of the table. After a start of the machine, or in a new file, it is a new generation, with higher change numbers."""
     mark = _mark(connection, table)
     if mark is not None and mark.boot == boot():
         return mark

@@ -1,4 +1,4 @@
--- One exchange of one process on one table: the same as `write` in protocol.py, in Redis' own words, and what has changed since.
+-- One exchange of one process on one table: the algorithm of `write` in protocol.py, and the changes since the cursor.
 -- KEYS: values (hash), changes (sorted set), mark (hash), of one slot. ARGV: generation, cursor, size, grace, ttl, most bytes, page, writers,
 -- origin, then for each write: key, base, sequence, writers, value.
 local int = function(number) return string.format("%.0f", number) end
@@ -7,7 +7,7 @@ local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local cursor, size, grace, ttl, most = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local page, remembered, origin = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9]
 
--- whether the memory is whole: after a restart or a flush changes are counted on above all that were before
+-- whether the data are complete: after a restart or a flush change numbers start above all earlier ones
 local run = string.match(redis.call("INFO", "server"), "run_id:(%w+)")
 local mark = redis.call("HMGET", KEYS[3], "run", "since", "change", "bytes")
 local since, change, bytes = tonumber(mark[2] or "0"), tonumber(mark[3] or "0"), tonumber(mark[4] or "0")

@@ -1,11 +1,11 @@
-"""One process's copy of a shared table: it answers from memory, and records changes to write.
+"""One process's copy of a shared table: reads use memory, changes are recorded and written later.
 
 Rules:
 1. Decisions never wait for the network: `get`, `put`, `update` and `items` use only memory; the thread of `SyncedTables` writes and
    reads.
-2. A change is kept as the function that made it until the store has it. Where another process wrote first, it is applied again to what that
-   one wrote: two increments are two, a call that ended is gone from whatever list of calls there is.
-3. While more than `MOST` changes of one entry, or `MOST_IN_ALL`, wait for a store that is away, those of an entry are kept as their result alone.
+2. A change is kept as a function until the store has it. If another process wrote first, the function is applied again to the new
+   value: two increments add up, and a call that ended is removed from any list of calls.
+3. While more than `MOST` changes of one entry, or `MOST_IN_ALL` in total, wait for a lost store, only the result of an entry's changes is kept.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _Change = Callable[[Any], Any]
 
 class _Sent(NamedTuple):
     write: Write
-    changes: int  # how many of the pending ones are in it
+    changes: int  # number of pending changes in it
     value: Any
 
 
@@ -36,7 +36,7 @@ class _Pending:
     __slots__ = ("base", "changes", "sent", "value")
 
     def __init__(self, base: Any) -> None:
-        self.base = base  # what the store has, without the changes
+        self.base = base  # the store's value, without the changes
         self.changes: list[_Change] = []
         self.sent: _Sent | None = None  # until its answer is known
         self.value: Any = None
@@ -46,20 +46,20 @@ class SyncedTable(Memory[Key, Any]):
     """A table of `SharedStore`.
 
     Parameters:
-        size: how many entries are kept, here and in the store.
+        size: most entries, here and in the store.
         changed: called after a change.
     """
 
     def __init__(self, size: int, changed: Callable[[], object]) -> None:
         super().__init__(size)
         self._changed = changed
-        self._versions: dict[Key, tuple[int, str]] = {}  # of what the store has: version and writers
+        self._versions: dict[Key, tuple[int, str]] = {}  # version and writers of the store's entries
         self._pending: dict[Key, _Pending] = {}
-        self._waiting = 0  # changes in all
+        self._waiting = 0  # number of pending changes
 
     @property
     def size(self) -> int:
-        """How many entries are kept."""
+        """Most entries."""
         return self._size
 
     def put(self, key: Key, value: Any) -> None:
@@ -110,14 +110,15 @@ class SyncedTable(Memory[Key, Any]):
 
     @property
     def waits(self) -> bool:
-        """Something is to be written."""
+        """Whether changes wait to be written."""
         return bool(self._pending)
 
     def writes(self, most: int, number: Callable[[], int]) -> list[tuple[Key, Write]]:
-        """What is to be written, at most so many entries. One whose answer was lost is written again as it was.
+        """Return pending writes of at most `most` entries. A write whose answer was lost is repeated unchanged.
 
         Parameters:
-            number: gives the numbers of writes.
+            most: most entries.
+            number: draws the next number of a write.
         """
         new: list[tuple[Key, _Pending, Any, int]] = []
         found: list[tuple[Key, Write]] = []
@@ -147,10 +148,10 @@ class SyncedTable(Memory[Key, Any]):
         return found
 
     def restored(self, there: dict[str, int]) -> list[Write]:
-        """What a store that has lost its memory, or a part of it, is to be given back.
+        """Return the writes that restore a store after a loss of data.
 
         Parameters:
-            there: version of each entry that it has, by its key as text.
+            there: versions of its entries, by key as text.
         """
         with self._lock:
             known = [
@@ -166,7 +167,7 @@ class SyncedTable(Memory[Key, Any]):
         return writes
 
     def made(self, key: Key, entry: Entry) -> None:
-        """A write was made."""
+        """Record that a write was made."""
         with self._lock:
             self._versions[key] = (entry.version, entry.writers)
             pending = self._pending.get(key)
@@ -177,7 +178,7 @@ class SyncedTable(Memory[Key, Any]):
                 del self._versions[key]
 
     def take(self, entry: Entry, origin: str) -> None:
-        """Take over what the store has under a key, with the changes of this process that it does not have yet."""
+        """Take over the store's entry, and apply this process's pending changes to it."""
         key: Key = tuple(json.loads(entry.key))
         value = json.loads(entry.value) if entry.value else None
         with self._lock:
@@ -189,7 +190,7 @@ class SyncedTable(Memory[Key, Any]):
                 pending = self._pending.get(key)
             elif known is not None and entry.version == known[0]:
                 return
-            if known is not None and entry.version < known[0]:  # the store has lost it, and is given what is here
+            if known is not None and entry.version < known[0]:  # the store has lost it, and will be restored
                 if pending is not None:
                     self._versions[key] = (entry.version, entry.writers)
                 return
@@ -205,7 +206,7 @@ class SyncedTable(Memory[Key, Any]):
                 self._versions.pop(key, None)
 
     def _settle(self, key: Key, pending: _Pending) -> None:
-        """What was sent is in the store."""
+        """Drop the sent changes: the store has them."""
         if pending.sent is not None:
             self._waiting -= pending.sent.changes
             del pending.changes[: pending.sent.changes]
@@ -214,12 +215,12 @@ class SyncedTable(Memory[Key, Any]):
             del self._pending[key]
 
     def _again(self, key: Key, pending: _Pending, value: Any) -> Any:
-        """The changes of this process, applied to what another one has written."""
+        """Apply this process's changes to the value that another one has written."""
         pending.base = value
         try:
             for change in pending.changes:
                 value = change(value)
-        except Exception as error:  # noqa: BLE001  (a policy's own function, on what another version of it may have written)
+        except Exception as error:  # noqa: BLE001  (a policy's own function, applied to a value of perhaps another version)
             _log.warning("a change of a shared entry is lost: it cannot be applied to what another process wrote: %r", error)
             self._give_up(key)
             return value
@@ -227,7 +228,7 @@ class SyncedTable(Memory[Key, Any]):
         return value
 
     def forked(self) -> None:
-        """In a forked child: what the parent has not written yet, it writes itself."""
+        """In a forked child: drop pending changes, which the parent writes."""
         for key, pending in self._pending.items():
             if pending.base is None:
                 self._entries.pop(key, None)

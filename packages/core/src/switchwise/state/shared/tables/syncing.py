@@ -21,32 +21,32 @@ from switchwise.state.shared.tables.synced_table import SyncedTable
 BATCH: Final = 200
 """Most writes in one exchange of a table."""
 ROUNDS: Final = 20
-"""Most exchanges in one turn; what is left waits for the next."""
+"""Most exchanges in one turn; the rest waits for the next turn."""
 
-_LONGEST: Final = 5.0  # seconds that a process waits at its end for a store that has begun again
+_LONGEST: Final = 5.0  # seconds that a process waits at its end for a store in its grace period
 
 _log = logging.getLogger("switchwise.shared")
 
 
 class _Place:
-    """Where a process stands with one table."""
+    """Position of this process in one table."""
 
     __slots__ = ("cursor", "generation", "name", "restoring", "table")
 
     def __init__(self, name: str, table: SyncedTable) -> None:
         self.name, self.table = name, table
         self.generation, self.cursor = "", 0
-        self.restoring: dict[str, int] | None = None  # what a store that has lost its memory turns out to have
+        self.restoring: dict[str, int] | None = None  # versions found in a store that has lost data
 
 
 class SyncedTables:
-    """The tables of one store, as this process has them.
+    """This process's copies of the tables of one store.
 
     Parameters:
-        store: keeps them for all.
-        heartbeat: seconds between two exchanges: what one process changes, another one knows after two of them at most.
-        patience: longest time in seconds for which a new table waits for what the store has, and `flush` and `close` beyond the grace.
-        grace: seconds for which a store that has begun again, or is new, takes nothing new; None: three heartbeats.
+        store: shared by all processes.
+        heartbeat: seconds between two exchanges: a change reaches other processes within two heartbeats.
+        patience: longest wait in seconds of a new table for its content, and of `flush` and `close` beyond the grace period.
+        grace: seconds for which a new store, or one that has lost data, accepts nothing new; None: three heartbeats.
         timer: seconds; only differences count.
     """
 
@@ -75,11 +75,11 @@ class SyncedTables:
         self.lost = False
 
     def table(self, name: str, size: int) -> SyncedTable:
-        """The table `name`. A new one is read at once; where the store does not answer in time it starts empty.
+        """Return the table `name`. A new one is read at once; it starts empty if the store does not respond in time.
 
         Parameters:
             name: the same in all processes that share it.
-            size: how many entries it keeps.
+            size: most entries.
         """
         with self._lock:
             place = self._places.get(name)
@@ -95,7 +95,7 @@ class SyncedTables:
         return place.table
 
     def _changed(self) -> None:
-        """Something is to be written: see that the thread runs. It begins when it is needed, in a forked child as well."""
+        """Start the thread if it does not run, as in a forked child: there is something to write."""
         if self._thread is None and not self._closed:
             with self._lock:
                 if self._thread is None:
@@ -115,7 +115,7 @@ class SyncedTables:
             self._wake.wait(0.01)
 
     def close(self) -> None:
-        """Write what is left, and stop. A second time does no harm."""
+        """Write pending changes and stop; may be called twice."""
         if self._closed:
             return
         self._closed = True
@@ -155,7 +155,7 @@ class SyncedTables:
                 _log.warning("the shared tables are back")
 
     def _exchange(self, places: Sequence[_Place], end: float | None) -> None:
-        """Exchanges until everything is written and read, or `end` on the timer has come."""
+        """Exchange until everything is written and read, or until `end` on the timer."""
         rest = list(places)
         for _ in range(ROUNDS):
             made = [self._asked(place) for place in rest]
@@ -169,7 +169,7 @@ class SyncedTables:
                 return
 
     def _asked(self, place: _Place) -> tuple[Exchange, list[tuple[str, ...] | None]]:
-        read = place.generation and place.restoring is None  # else first all that the store has is read
+        read = place.generation and place.restoring is None  # otherwise all entries of the store are read first
         found = place.table.writes(BATCH, lambda: next(self._numbers)) if read else []
         writes = [each for _, each in found]
         return (
@@ -178,7 +178,7 @@ class SyncedTables:
         )
 
     def _heard(self, place: _Place, asked: Exchange, keys: Sequence[tuple[str, ...] | None], news: News) -> bool:
-        """Take in an answer; whether there is more to exchange at once."""
+        """Process an answer; return whether to exchange again at once."""
         table = place.table
         if news.generation != place.generation:
             if place.generation:
@@ -211,7 +211,7 @@ class SyncedTables:
             asked = Exchange(place.name, place.generation, place.cursor, place.table.size, self._grace, self._origin, part)
             news = self.store.exchange([asked])[0]
             if news.generation != place.generation:
-                return  # lost once more: the next turn begins again
+                return  # data were lost again: the next turn restores them
             for given, (was_made, entry) in zip(part, news.answers, strict=True):
                 place.table.take(entry._replace(value=given.value) if was_made else entry, self._origin)
             for entry in news.changed:
