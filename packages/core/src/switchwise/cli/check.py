@@ -12,7 +12,7 @@ from switchwise.cli.output import AsJson, ConfigFile, as_json, console, tell
 from switchwise.display.figures import many, usd
 
 if TYPE_CHECKING:
-    from switchwise.config import Configuration, Endpoint, ConfigFinding, Problem
+    from switchwise.config import ConfigFinding, Configuration, Endpoint, Problem
 
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 

@@ -97,7 +97,9 @@ def overridden(limits: SpendingLimits, given: SpendingLimits, now: float, until:
         number(who, unit, new)
         if limit is None:
             raise ConfigurationError(f"{who}({unit}={new!r}): the budget has no limit of {unit} that it could replace")
-    return SpendingLimits(limits.usd if given.usd is None else given.usd, limits.tokens if given.tokens is None else given.tokens)
+    return SpendingLimits(
+        limits.usd if given.usd is None else given.usd, limits.tokens if given.tokens is None else given.tokens
+    )
 
 
 def audit_override(who: str, given: SpendingLimits, until: float, by: str, because: str) -> None:
