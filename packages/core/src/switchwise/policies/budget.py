@@ -261,9 +261,8 @@ class Budget:
             self._spending.settle(self._key(call.view, call.target), None, used, now)
             return
         last, *others = held.tickets
-        for ticket in others:
-            self._spending.settle(held.key, ticket, held.bound, now)
-        self._spending.settle(held.key, last, used, now)
+        for ticket, amount in (*((other, held.bound) for other in others), (last, used)):
+            self._spending.settle(held.key, ticket, amount, now)
         if not self._shared:
             self._alerts.look(held.key, self.payers.label(held.key), self._spending, now)
         if self._alerts.channel.heard and self.payers.few:
@@ -272,9 +271,8 @@ class Budget:
     def _charged(self, key: Key, call: Call, now: float) -> None:
         every = self.calendar.every if self.calendar is not None else f"{self.window:g} s" if self.window is not None else ""
         name = " ".join(filter(None, (self.per, *key[: self.payers.parts], f"per {every}" if every else "")))
-        self._alerts.charged(
-            name, SpendingLimits(self.usd, self.tokens), self._spending.left(key, now), now, call.view.decision
-        )
+        limits, left = SpendingLimits(self.usd, self.tokens), self._spending.left(key, now)
+        self._alerts.charged(name, limits, left, now, call.view.decision)
 
     def spent(self, view: View, target: Target | None = None) -> Amount:
         """Spending of this request's scope in USD and tokens, open calls included.
