@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from switchwise.config import Finding, findings, load
+from switchwise.config import ConfigFinding, findings, load
 
 TWO = 'opus = "anthropic:claude-opus-5-5"\nluna = "openai:gpt-6-luna"\n'
 
@@ -17,7 +17,7 @@ def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "local")
 
 
-def found(path: Path, targets: str, policies: str = '"Fits", "Healthy"', rest: str = "") -> list[Finding]:
+def found(path: Path, targets: str, policies: str = '"Fits", "Healthy"', rest: str = "") -> list[ConfigFinding]:
     path.write_text(f"[targets]\n{targets}\n[routers.main]\npolicies = [\n{policies}\n]\n{rest}\n")
     return findings(load(path))
 
