@@ -11,9 +11,9 @@ from hypothesis import strategies as some
 from switchwise import ConfigurationError, Price, Target, Usage, efforts
 from switchwise.nouns.prompt_prefix import SYSTEM, TOOLS, Block, PromptPrefix
 from switchwise.prompt_cache import CacheRule, CacheRules
-from switchwise.prompt_cache.ledger import Ledger
+from switchwise.prompt_cache.ledger import COLD, Expectation, Ledger
 from switchwise.prompt_cache.rates import CacheRates
-from switchwise.switching import NEW, Outlook, Planner, Priors, Standing, at_home, compare
+from switchwise.switching import NEW, Outlook, Planner, Priors, at_home, compare
 from switchwise.switching.calls_needed import PRIOR, WORK, CallsNeeded, LifeTable
 from switchwise.switching.forecast import Forecast
 from switchwise.switching.planner import CONTROL, PLAN, TRIAL
@@ -28,8 +28,8 @@ LOOK = Outlook(1_300, 283, easy=9.5, hard=9.5, any=0.95, again_easy=0.9, again_h
 
 
 def worth(prompt, home, other, outlook=LOOK, calls=1.0):
-    warm = Standing(CacheRates(home, CLAUDE), prompt - 1_300)
-    return compare(at_home(warm, prompt, outlook), Standing(CacheRates(other, CLAUDE)), needed=calls)
+    warm = CacheRates(home, CLAUDE), Expectation(prompt - 1_300, 1.0)
+    return compare(at_home(warm, prompt, outlook), (CacheRates(other, CLAUDE), COLD), needed=calls)
 
 
 def test_a_cold_write_is_made_where_easy_calls_repay_it_and_not_where_they_do_not():
@@ -52,10 +52,10 @@ def test_a_model_that_needs_more_calls_is_never_worth_more(calls, more):
 
 
 def test_a_cache_that_is_about_to_lapse_is_worth_a_call_at_home():
-    home = CacheRates(OPUS, CLAUDE)
-    cheap = Standing(CacheRates(HAIKU, CLAUDE), 79_000)
-    fresh = compare(at_home(Standing(home, 79_000), 80_000, LOOK), cheap)
-    old = compare(at_home(Standing(home, 79_000), 80_000, LOOK, lapse=0.4), cheap)
+    warm = Expectation(79_000, 1.0)
+    home, cheap = (CacheRates(OPUS, CLAUDE), warm), (CacheRates(HAIKU, CLAUDE), warm)
+    fresh = compare(at_home(home, 80_000, LOOK), cheap)
+    old = compare(at_home(home, 80_000, LOOK, lapse=0.4), cheap)
     assert fresh.other < fresh.home
     assert old.other > old.home
 
@@ -193,8 +193,8 @@ def test_whatever_was_seen_what_is_expected_is_possible(calls, ttl, hazard, easy
 # -- the planner
 
 HOME = CacheRates(OPUS, CLAUDE)
-WARM = Standing(HOME, 78_700, 1.0, 5.0)
-COLD_HAIKU = Standing(CacheRates(HAIKU, CLAUDE))
+WARM = HOME, Expectation(78_700, 1.0, 5.0)
+COLD_HAIKU = CacheRates(HAIKU, CLAUDE), COLD
 
 
 def modes(planner, thread=None, other=COLD_HAIKU, home=WARM):
@@ -231,7 +231,7 @@ def test_nothing_is_learnt_of_calls_needed_unless_that_is_asked_for():
 def test_a_verdict_may_be_bad_luck_so_a_draw_from_the_posterior_tries_now_and_then():
     planner = taught()
     assert planner.calls("haiku") > 1.7
-    dear = Standing(CacheRates(Price(3, 15, 0.3, 3.75), CLAUDE))
+    dear = CacheRates(Price(3, 15, 0.3, 3.75), CLAUDE), COLD
     found = modes(planner, other=dear)
     assert set(found) == {PLAN, TRIAL}
     assert 0 < found.count(TRIAL) < 30
@@ -244,7 +244,7 @@ def test_some_runs_are_left_to_the_home_target_where_asked_for_fewer_the_more_is
     for _ in range(400):
         planner.history("main", 3)
     assert modes(planner).count(CONTROL) == 30
-    uncached = Standing(CacheRates(Price(15, 120), CacheRule()))
+    uncached = CacheRates(Price(15, 120), CacheRule()), COLD
     assert modes(planner, home=uncached).count(CONTROL) == 0  # the other would pay whatever it needs
     planner.saw(thread, "main", 1.0, 80_000, 300, easy=True, mode=CONTROL)
     assert set(modes(planner, thread)) == {CONTROL}  # to the end of the run

@@ -39,7 +39,6 @@ from switchwise.nouns.target import Defaults, Pool
 from switchwise.nouns.view import View
 from switchwise.observe.decision_record import decision_of
 from switchwise.observe.observer import Event, EventKind, Observes, tell
-from switchwise.observe.spending import count
 from switchwise.observe.telemetry.found import found
 from switchwise.policies.rotation import Rotation, with_rotation
 from switchwise.state.forking import Draws
@@ -134,7 +133,7 @@ class Router:
             self._recovery,
             verify,
             self._reservers.reserve,
-            partial(learn_all, [count, *self._learners]),
+            partial(learn_all, self._learners),
             self._reservers.release,
             self._clock,
             self._timer,

@@ -13,6 +13,7 @@ from switchwise.nouns.exchange.on_broken import OnBroken
 from switchwise.nouns.fast_dataclass import dataclass
 from switchwise.nouns.target import Pool
 from switchwise.observe.observer import NOBODY, Observers, tell
+from switchwise.observe.spending import blocks, count
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class FlowContext:
         """Let the policies learn from an attempt, and notify observers even if a policy fails. Policies do not learn from cached answers."""
         try:
             if attempt.call.stored is None:
+                if blocks.get():
+                    count(attempt)
                 self.learn(attempt)
             if self.cache is not None and not attempt.call.continued:  # a partial answer is never stored
                 self.cache.learn(attempt)

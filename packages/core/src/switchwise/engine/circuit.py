@@ -9,6 +9,8 @@ Rules:
    outage does not end it, and a slow failure from the outage does not begin it again. A failure during the pause (as the last resort) is
    not another opening either.
 5. After every pause one call may try. Its reply closes the circuit.
+6. While a circuit is closed, a reply is one more entry of `recent` and nothing else; entries that are too old are dropped before a share is
+   counted.
 
 Source: M. Nygard, "Release It!" (2007); a count-based window that also forgets by age, as in Resilience4j and Polly.
 """
@@ -18,7 +20,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from math import inf
-from typing import Literal
+from typing import Any, Literal
 
 from switchwise.engine.recovery import TABLE
 from switchwise.nouns.errors import FailureKind
@@ -85,7 +87,11 @@ class CallEnd:
 
 @dataclass(slots=True)
 class Circuit:
-    """The breaker of one target, or of one account."""
+    """The breaker of one target, or of one account.
+
+    Parameters:
+        recent: end of each of the last calls, and whether it failed.
+    """
 
     recent: deque[tuple[float, bool]] = field(default_factory=deque)
     kind: FailureKind | None = None
@@ -99,11 +105,10 @@ class Circuit:
         if end.started < self.since or (failed and self.kind is not None and end.started < self.until):
             return self._lengthen(end)
         self.recent.append((end.ended, failed))
-        while len(self.recent) > limits.calls or self.recent[0][0] <= end.ended - limits.window:
-            self.recent.popleft()
+        self._forget(limits)
         if end.failure is None or end.soft:
             if self.kind is not None and not failed:
-                self._close(end.ended)
+                self.become(None, end.ended)
                 return True
             if not failed or len(self.recent) < limits.minimum:
                 return False
@@ -113,11 +118,31 @@ class Circuit:
         self._open(end, end.failure, limits)
         return True
 
-    def shown(self, now: float) -> CircuitState:
+    def shown(self, now: float, limits: Thresholds) -> CircuitState:
         """The state at a time."""
+        self._forget(limits)
         state: State = "closed" if self.kind is None else "open" if now < self.until else "half-open"
         failed = sum(failed for _, failed in self.recent)
         return CircuitState(state, self.kind, self.openings, self.since, self.until, len(self.recent), failed)
+
+    @property
+    def row(self) -> list[Any] | None:
+        """Kind, openings, since and until as JSON data; None if it is closed."""
+        return None if self.kind is None else [self.kind.value, self.openings, self.since, self.until]
+
+    def become(self, row: list[Any] | None, now: float) -> None:
+        """Take over a `row`; None: close."""
+        if row is None:
+            self.recent.clear()
+            self.kind, self.openings, self.since, self.until = None, 0, now, now
+        else:
+            self.kind, self.openings, self.since, self.until = FailureKind(row[0]), row[1], row[2], row[3]
+
+    def _forget(self, limits: Thresholds) -> None:
+        """Drop what is not recent by the time of the last call."""
+        recent = self.recent
+        while len(recent) > limits.calls or (recent and recent[0][0] <= recent[-1][0] - limits.window):
+            recent.popleft()
 
     def _too_many(self, limits: Thresholds) -> bool:
         calls = len(self.recent)
@@ -141,7 +166,3 @@ class Circuit:
         if self.kind is not None and end.failure is not None and end.retry_after is not None:
             self.until = max(self.until, end.ended + min(max(end.retry_after, 0.0), LONGEST_ASKED))
         return False
-
-    def _close(self, now: float) -> None:
-        self.recent.clear()
-        self.kind, self.openings, self.since, self.until = None, 0, now, now

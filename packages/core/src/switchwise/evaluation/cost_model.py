@@ -148,28 +148,30 @@ def delegation(
 
     >>> from switchwise import Price
     >>> from switchwise.prompt_cache import CacheRule
+    >>> from switchwise.prompt_cache.ledger import Expectation
     >>> opus = CacheRates(Price(5, 25, 0.5, 6.25), CacheRule("marked", ttl=300))
     >>> haiku = CacheRates(Price(1, 5, 0.1, 1.25), CacheRule("marked", ttl=300))
     >>> usual = Outlook(1_300, 283, easy=9, hard=9, any=0.95, again_easy=0.9, again_hard=0.9, life=40, rewrites=2)
-    >>> found = delegation(Standing(opus, 80_000), haiku, 80_000, usual, calls=5, start=5_000, summary=800)
+    >>> found = delegation((opus, Expectation(80_000, chance=1.0)), haiku, 80_000, usual, calls=5, start=5_000, summary=800)
     >>> round(found.in_thread, 3), round(found.delegated, 3)
     (0.477, 0.053)
     """
     growth, output = outlook.growth, outlook.output
     run = _cost_now(here, prompt, output)
     for done in range(1, calls):
-        rates = here.rates.at(prompt + growth * done)
+        rates = here[0].at(prompt + growth * done)
         run += (prompt + growth * (done - 1)) * rates.read + growth * rates.write + output * rates.output
     alone = worker.cost(start, 0.0, output)
     for done in range(1, calls):
         alone += worker.cost(start + growth * done, start + growth * (done - 1), output)
-    rates = here.rates.at(prompt)
+    rates = here[0].at(prompt)
     kept = outlook.life * rates.read + outlook.rewrites * (rates.write - rates.read)
     return Delegation(run + growth * calls * kept, alone + summary * (rates.write + kept))
 
 
 def _cost_now(at: Standing, prompt: float, output: float) -> float:
     """USD expected for one call: what it knows is read, the rest written."""
-    read, write, _, out = at.rates.at(prompt)
-    known = at.chance * min(at.warm, prompt)
+    rates, cached = at
+    read, write, _, out = rates.at(prompt)
+    known = cached.chance * min(cached.tokens, prompt)
     return prompt * write - known * (write - read) + output * out

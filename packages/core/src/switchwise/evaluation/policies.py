@@ -14,7 +14,7 @@ from typing import Protocol
 
 from switchwise.evaluation.cost_model import SimulatedCache
 from switchwise.evaluation.sessions import Step, Thread
-from switchwise.prompt_cache.ledger import survival
+from switchwise.prompt_cache.ledger import Expectation, survival
 from switchwise.switching.forecast import PRIORS, Priors
 from switchwise.switching.plan import Standing
 from switchwise.switching.planner import PLAN, Planner
@@ -175,4 +175,4 @@ def easy_runs(thread: Thread) -> list[int]:
 def _standing(cache: SimulatedCache, now: float) -> Standing:
     rates = cache.rates
     age = now - cache.at
-    return Standing(rates, rates.rule.whole(cache.warm), survival(age, rates.ttl, rates.longest), age)
+    return rates, Expectation(rates.rule.whole(cache.warm), survival(age, rates.ttl, rates.longest), age)

@@ -56,9 +56,6 @@ class Change(StrEnum):
     COMPACTION = "compaction"
 
 
-_GROWN = (None, Change.FIRST, Change.APPEND)  # nothing of the prompt before was lost
-
-
 class _Section:
     """The blocks of one section, each identified by a digest of itself and those before it in the section."""
 
@@ -122,6 +119,7 @@ class PromptPrefix:
         "front_digest",
         "front_tokens",
         "generation",
+        "kept",
         "length",
         "settings",
         "tokens",
@@ -135,6 +133,8 @@ class PromptPrefix:
         self.change: Change | None = None  # result of the last `grow`; None before the first
         self.tokens = 0
         """Estimated length of the whole prompt."""
+        self.kept = 0
+        """Estimated tokens of it that the last change left unchanged."""
         self.length = 0
         """Number of blocks."""
         self.front = 0
@@ -175,7 +175,7 @@ class PromptPrefix:
                 messages.put(shared, blocks)
                 self.length += len(blocks)
                 self.tokens += messages.tokens - before
-            self.change = Change.APPEND
+            self.kept, self.change = self.tokens, Change.APPEND
             return self.change
         cut, change = self.length, Change.APPEND
         lost, before = messages.media[shared:], messages.tokens
@@ -209,6 +209,7 @@ class PromptPrefix:
         self.front_tokens = tools.tokens + system.tokens
         self.length = self.front + len(messages.digests)
         self.tokens = self.front_tokens + messages.tokens
+        self.kept = self.tokens if first or change is Change.APPEND else self.end(cut)
         self.change = Change.FIRST if first else change
         return self.change
 
@@ -254,10 +255,3 @@ class PromptPrefix:
     def since(self, generation: int) -> int:
         """Return how many leading blocks are unchanged since that generation."""
         return min(self._cuts[generation:], default=self.length)
-
-    @property
-    def kept(self) -> int:
-        """Estimated tokens of the prompt that its last change left unchanged."""
-        if self.change in _GROWN:
-            return self.tokens
-        return self.end(self.since(self.generation - 1))

@@ -72,6 +72,8 @@ class Scope:
         >>> Scope("s1", "reviewer", tenant="acme").key(Level.AGENT)
         ('acme', 's1', 'reviewer')
         """
+        if level == 2:  # an agent's, which every call needs
+            return self.tenant, self.session, self.agent
         return (self.tenant, self.session, self.agent, self.task, str(self.step))[: level + 1]
 
     def label(self, name: str) -> str:

@@ -116,17 +116,20 @@ class Price:
         """Return the price for a prompt of that length."""
         return self.long.tier(input_tokens) if self.long and self.above and input_tokens > self.above else self
 
-    def cost(self, usage: Usage) -> float:
+    def cost(self, usage: Usage, now: float | None = None) -> float:
         """Return USD for one call: the charge that the provider reports, else by the tier that served it.
+
+        `now`: when it began, in seconds since the epoch; None: the hour does not count.
 
         >>> Price(input=2, output=10, cache_read=0.2).cost(Usage(1_000_000, 100_000, cache_read_tokens=500_000))
         2.1
         """
         if usage.cost is not None:
             return usage.cost
-        price = (self.tiers.get(usage.tier, self) if usage.tier else self).tier(usage.input_tokens)
-        read, write = usage.cache_read_tokens or 0, usage.cache_write_tokens or 0
-        write_1h = usage.cache_write_1h_tokens or 0
+        price = self if now is None or not self.hours else self.at(now)
+        price = price.tiers.get(usage.tier, price) if usage.tier else price
+        price = price.tier(usage.input_tokens) if price.long else price
+        read, write, write_1h = usage.cache_read_tokens or 0, usage.cache_write_tokens or 0, usage.cache_write_1h_tokens or 0
         plain = price.input
         total = (usage.input_tokens - read - write - write_1h) * plain + usage.output_tokens * price.output
         if read:
@@ -134,8 +137,7 @@ class Price:
         if write:
             total += write * (plain if price.cache_write is None else price.cache_write)
         if write_1h:
-            dear = price.cache_write if price.cache_write_1h is None else price.cache_write_1h
-            total += write_1h * (plain if dear is None else dear)
+            total += write_1h * next(each for each in (price.cache_write_1h, price.cache_write, plain) if each is not None)
         return total * PER_MILLION
 
     def most(self, input_tokens: int, output_tokens: int) -> float:

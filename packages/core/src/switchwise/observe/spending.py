@@ -95,7 +95,8 @@ class Spending:
         return card(str(self), table(("target", "answers", "failed", "cost", "took"), rows, numbers=(1, 2, 3, 4)))
 
 
-_active: ContextVar[tuple[Spending, ...]] = ContextVar("switchwise_spending", default=())
+blocks: ContextVar[tuple[Spending, ...]] = ContextVar("switchwise_spending", default=())
+"""The blocks that are counted here."""
 
 
 @contextmanager
@@ -104,14 +105,14 @@ def spending() -> Iterator[Spending]:
     and LangGraph do). Blocks may be nested; each counts.
     """
     spent = Spending()
-    token = _active.set((*_active.get(), spent))
+    token = blocks.set((*blocks.get(), spent))
     try:
         yield spent
     finally:
-        _active.reset(token)
+        blocks.reset(token)
 
 
 def count(attempt: Attempt) -> None:
-    """Receives every attempt of every router."""
-    for spent in _active.get():
+    """Count an attempt, of any router, in the blocks around it."""
+    for spent in blocks.get():
         spent._attempts.append(attempt)

@@ -149,9 +149,7 @@ class Healthy:
             because = f"nothing else is left; soonest back is {soonest} {waits[soonest][1]}"
         else:
             because = "open circuit: " + ", ".join(f"{name} {rows}" for name, (_, rows) in waits.items())
-        if any(
-            attempt.reply is not None for attempt in view.attempts
-        ):  # the rejected reply is better than waiting for a target that is down
+        if any(attempt.reply is not None for attempt in view.attempts):  # a rejected reply is better than a wait
             return shortlist.require(lambda target: target.name not in waits, because)
         return shortlist.avoid(lambda target: waits[target.name][0] if target.name in waits else 0.0, because)
 
@@ -178,6 +176,20 @@ class Healthy:
         """Learn from an attempt. An abandoned call and a failure caused by the request do not count."""
         if self._probes:
             self.release(attempt.call)
+        if attempt.reply is None or self.slow is not None or self._out:
+            self._learn(attempt)
+            return
+        with self._lock:  # a reply, and every circuit is closed
+            for key in self._keys(attempt.target, attempt.call.view):
+                circuit = self._circuits.get(key) or self._new(key)
+                self._circuits.move_to_end(key)
+                if attempt.started >= circuit.since:
+                    circuit.recent.append((attempt.ended, False))
+                    if len(circuit.recent) > self._limits.calls:
+                        circuit.recent.popleft()
+
+    def _learn(self, attempt: Attempt) -> None:
+        """Learn from an attempt that may open or close a circuit."""
         kind, reply, error = attempt.kind, attempt.reply, attempt.error
         own = error is not None and error.own_doing and not (error.soft and attempt.latency >= self.waited)
         if own or (reply is None and kind is None) or (kind is not None and TABLE[kind].cool is None):
@@ -194,15 +206,12 @@ class Healthy:
         events = []
         with self._lock:
             for key in keys:
-                circuit = self._circuits.get(key)
-                if circuit is None:
-                    circuit = self._circuits[key] = Circuit()
-                    self._forget()
-                else:
-                    self._circuits.move_to_end(key)
+                circuit = self._circuits.get(key) or self._new(key)
+                self._circuits.move_to_end(key)
                 was = circuit.kind
                 if circuit.take(end, self._limits):
-                    self._publish(key, circuit)
+                    self._show(key, circuit)
+                    self._share(key, circuit.row)
                     _say(key, circuit, attempt, was)
                     events.append(_event(key, circuit, attempt, was))
         for event in events:
@@ -219,7 +228,7 @@ class Healthy:
             now: the router's clock; `Router.health()` gives it.
         """
         with self._lock:
-            return {_shown(key): circuit.shown(now) for key, circuit in self._circuits.items()}
+            return {_shown(key): circuit.shown(now, self._limits) for key, circuit in self._circuits.items()}
 
     def reset(self, name: str | None = None) -> None:
         """Close circuits at once, for use after the key, the account or the model name is corrected.
@@ -241,7 +250,7 @@ class Healthy:
     def dump(self) -> Mapping[str, Any]:
         """The circuits that are not closed, as JSON data."""
         with self._lock:
-            rows = [[*key, *row] for key, c in self._out.items() if (row := _row(c)) is not None]
+            rows = [[*key, *row] for key, circuit in self._out.items() if (row := circuit.row) is not None]
         return {"circuits": rows}
 
     def check_state(self, state: Mapping[str, Any]) -> None:
@@ -260,7 +269,7 @@ class Healthy:
             self._out = {**self._out, **loaded}
             self._forget()
             for key, circuit in loaded.items():
-                self._share(key, _row(circuit))
+                self._share(key, circuit.row)
 
     def _why(self, target: Target, view: View, out: Mapping[Key, Circuit], now: float) -> tuple[float, str] | None:
         """Seconds until the target may be called again, and the reason; None if it may be called."""
@@ -298,14 +307,10 @@ class Healthy:
             known, self._stored = self._stored, found
             for key in known.keys() | found.keys():
                 row = found.get(key)
-                if row == known.get(key) or row == _row(self._circuits.get(key, _CLOSED)):
+                if row == known.get(key) or row == self._circuits.get(key, _CLOSED).row:
                     continue
                 circuit = self._circuits.setdefault(key, Circuit())
-                if row is None:
-                    circuit.recent.clear()
-                    circuit.kind, circuit.openings, circuit.since, circuit.until = None, 0, now, now
-                else:
-                    circuit.kind, circuit.openings, circuit.since, circuit.until = FailureKind(row[0]), row[1], row[2], row[3]
+                circuit.become(row, now)
                 self._show(key, circuit)
             self._forget()
 
@@ -316,15 +321,16 @@ class Healthy:
         rows = {other: each for other, each in self._stored.items() if other != key}
         self._stored = rows if row is None else {**rows, key: row}
 
-    def _publish(self, key: Key, circuit: Circuit) -> None:
-        self._show(key, circuit)
-        self._share(key, _row(circuit))
-
     def _show(self, key: Key, circuit: Circuit) -> None:
         if circuit.kind is None:
             self._out = {other: known for other, known in self._out.items() if other != key}
         else:
             self._out = {**self._out, key: circuit}
+
+    def _new(self, key: Key) -> Circuit:
+        circuit = self._circuits[key] = Circuit()
+        self._forget()
+        return circuit
 
     def _forget(self) -> None:
         while len(self._circuits) > self.size:
@@ -333,11 +339,6 @@ class Healthy:
 
 
 _CLOSED = Circuit()
-
-
-def _row(circuit: Circuit) -> list[Any] | None:
-    """An open circuit as JSON data; None if it is closed."""
-    return None if circuit.kind is None else [circuit.kind.value, circuit.openings, circuit.since, circuit.until]
 
 
 def _kinds(pauses: Mapping[FailureKind, float]) -> dict[FailureKind, float]:
@@ -389,12 +390,5 @@ def _say(key: Key, circuit: Circuit, attempt: Attempt, was: FailureKind | None) 
     level = logging.ERROR if TABLE[circuit.kind].lasting else logging.WARNING
     pause = circuit.until - circuit.since
     what = attempt.error if attempt.error is not None else f"a reply after {attempt.latency:.1f} s"
-    _log.log(
-        level,
-        "circuit open: %s is not called for %.0f s after %s (opening %d: %s)",
-        who,
-        pause,
-        circuit.kind,
-        circuit.openings,
-        what,
-    )
+    message = "circuit open: %s is not called for %.0f s after %s (opening %d: %s)"
+    _log.log(level, message, who, pause, circuit.kind, circuit.openings, what)

@@ -97,6 +97,8 @@ class Ledger:
 
     def expect(self, rows: Sequence[Row], cache: Cache, prefix: PromptPrefix, now: float) -> Expectation:
         """Estimate the cache read of a call made now, from the prefixes of its thread and account, the newest last. No side effects."""
+        if not rows and (cache.front or cache.account) not in self._accounts:
+            return COLD
         found = self._find(rows, cache, prefix, now)
         return COLD if found is None else self._expectation(found, cache, now)
 
@@ -106,15 +108,28 @@ class Ledger:
         """Return the prefixes of the thread and account after a call that began at `now`, and what was expected of it. `rows` are not
         changed.
         """
-        rule, read = cache.rule, None if usage is None else usage.cache_read_tokens
+        rule, read, estimate = cache.rule, None if usage is None else usage.cache_read_tokens, prefix.tokens
         if read is None and usage is not None and rule.silent:
             read = 0
-        length, estimate, generation = prefix.length, prefix.tokens, prefix.generation
-        counted = self._count(cache.model, estimate, read, usage)
+        ratio = self._ratios.get(cache.model)
+        counted = estimate * (ratio or 1.0)
+        if usage is not None and estimate:
+            seen = usage.input_tokens / estimate
+            if read is not None or seen > _PART * (ratio or 1.0):
+                self._ratios[cache.model] = seen if ratio is None else ratio + _NEWEST * (seen - ratio)
+            wrote = (usage.cache_write_tokens or 0) + (usage.cache_write_1h_tokens or 0)
+            counted = (read or 0) + wrote if wrote else usage.input_tokens
         if not rule.caches:
             return [], COLD
         if counted < rule.minimum:  # nothing of it is kept
             return [*rows], COLD
+        return self._kept(rows, cache, prefix, now, counted, read)
+
+    def _kept(
+        self, rows: Sequence[Row], cache: Cache, prefix: PromptPrefix, now: float, counted: float, read: int | None
+    ) -> tuple[list[Row], Expectation]:
+        """As `record`, for a prompt that is kept. `counted`, `read`: its tokens, and those read from the cache; None: unknown."""
+        length, generation = prefix.length, prefix.generation
         found = self._find(rows, cache, prefix, now)
         expected = COLD if found is None else self._expectation(found, cache, now)
         account = self._account(cache.account)
@@ -132,8 +147,8 @@ class Ledger:
             kept.append([used, prefix.digest(used), found[2], read or found[3], now, generation])
         if used != length:
             kept = [row for row in kept if row[0] != length]
-            kept.append([length, prefix.digest(length), estimate, counted, now, generation])
-        if prefix.front and (rule.step or rule.mode == "marked"):
+            kept.append([length, prefix.digest(length), prefix.tokens, counted, now, generation])
+        if prefix.front and (cache.rule.step or cache.rule.mode == "marked"):
             shared = account if cache.front in ("", cache.account) else self._account(cache.front)
             digest, end, fronts = prefix.front_digest, prefix.front_tokens, shared.fronts
             fronts.pop(digest, None)
@@ -208,17 +223,6 @@ class Ledger:
         if age > 0.8 * rule.ttl:
             chance *= survival(age, rule.ttl, rule.gone)
         return Expectation(tokens, chance, age) if tokens else COLD
-
-    def _count(self, model: str, estimate: int, read: int | None, usage: Usage | None) -> float:
-        """Return the provider's count of the prompt's tokens; learn its ratio to the estimate."""
-        ratio = self._ratios.get(model)
-        if usage is None or not estimate:
-            return estimate * (ratio or 1.0)
-        seen = usage.input_tokens / estimate
-        if read is not None or seen > _PART * (ratio or 1.0):
-            self._ratios[model] = seen if ratio is None else ratio + _NEWEST * (seen - ratio)
-        wrote = (usage.cache_write_tokens or 0) + (usage.cache_write_1h_tokens or 0)
-        return (read or 0) + wrote if wrote else usage.input_tokens
 
     def _account(self, name: str) -> _Account:
         found = self._accounts.get(name)

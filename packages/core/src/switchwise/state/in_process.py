@@ -63,8 +63,11 @@ class Memory(Generic[K, V]):
                     break
             if value is None:
                 self._entries.pop(key, None)
-            else:
+            elif before is None:
                 self._put(key, cast("V", value))
+            else:  # no entry more, so none to evict
+                self._entries[key] = cast("V", value)
+                self._entries.move_to_end(key)
             return value
 
     def items(self) -> list[tuple[K, V]]:

@@ -124,10 +124,8 @@ class Advisor:
         at_stake, rows, expect = thread["calls"] > 0, thread["prefixes"], self.ledger.expect
         for name, rule in known.items():
             found = expect(rows.get(rule.cache.account, ()), rule.cache, prefix, now)
-            if found is COLD:
-                standings[name] = rule.cold
-            else:
-                standings[name], at_stake = Standing(rule.rates, *found), True
+            standings[name] = rule.rates, found
+            at_stake = at_stake or found is not COLD
         if not at_stake:
             return None
         own, ratio = standings.pop(home), self.ledger.ratio(known[home].cache.model)
@@ -137,7 +135,8 @@ class Advisor:
         values = {name: choice.other for name, choice in choices.items()}
         if at_home:
             values[home] = min([choice.home for choice in choices.values()], default=0.0)
-        return Advice(best or (home if at_home else min(values, key=values.__getitem__)), home, values, mode, choices, known)
+            best = best or home
+        return Advice(best or min(values, key=values.__getitem__), home, values, mode, choices, known)
 
     def expect(self, view: View, target: Target) -> Expectation:
         """Expected cache read of a call to `target`."""

@@ -122,17 +122,10 @@ class Forecast:
         again_easy = survive * (stay_easy + (1.0 - stay_easy) * from_hard)
         calls, easy = survive / hazard, again_easy / (1.0 - again_easy)
         life = _CARRY * self.calls / self._drops
-        return Outlook(
-            growth=self._growth / self.calls,
-            output=self._output / self.calls,
-            easy=min(easy, calls),
-            hard=max(0.0, calls - easy),
-            any=survive,
-            again_easy=again_easy,
-            again_hard=survive * (1.0 - stay_easy) / (1.0 - survive * stay_easy),
-            life=life,
-            rewrites=life * hazard,
-        )
+        again_hard = survive * (1.0 - stay_easy) / (1.0 - survive * stay_easy)
+        growth, output = self._growth / self.calls, self._output / self.calls
+        easy, hard = (easy, calls - easy) if easy < calls else (calls, 0.0)
+        return Outlook(growth, output, easy, hard, survive, again_easy, again_hard, life, life * hazard)
 
     def _within(self, seconds: float) -> float:
         pauses = self._pauses

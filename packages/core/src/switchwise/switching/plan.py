@@ -27,23 +27,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from switchwise.prompt_cache.ledger import Expectation
 from switchwise.prompt_cache.rates import CacheRates
 
-
-class Standing(NamedTuple):
-    """Cached part of a prompt at one model.
-
-    Parameters:
-        rates: rates of its calls.
-        warm: leading tokens that it has cached.
-        chance: probability that they are still cached.
-        age: seconds since they were used last.
-    """
-
-    rates: CacheRates
-    warm: float = 0.0
-    chance: float = 1.0
-    age: float = 0.0
+Standing = tuple[CacheRates, Expectation]
+"""Rates of one model, and the beginning of the prompt that it has cached."""
 
 
 class Outlook(NamedTuple):
@@ -90,25 +78,29 @@ class Choice(NamedTuple):
 
 
 class AtHome(NamedTuple):
-    """The home model's part of a comparison, the same for every other model. Costs are in USD.
+    """The home model's part of a comparison, the same for every other model. Costs are in USD; the letters are those of the formulas above.
 
     Parameters:
-        prompt, outlook: what `at_home` was given.
-        mean: tokens of the mean context of the following calls.
-        call: cost of this call.
-        behind: cost of writing this prompt at the next hard call.
-        later: cost of a later call at the mean context, without its growth.
-        calls: cost of all following calls, made at home.
-        read, surcharge: rates at the mean context: of tokens read, and of writing instead of reading them.
+        prompt, mean: tokens of this prompt (P), and of the mean context of the following calls (P').
+        outlook: the expected calls.
+        call: cost of this call (c_s).
+        rest: cost of all following calls, made at home (S).
+        hard: cost of the following hard calls, without their growth (N_h (P' r_s + O o_s)).
+        soon, once: expected cost of writing this prompt to the home model, if it takes the hard calls that follow (q_s D_s (w_s - r_s)), or
+            all that follow (beta D_s (w_s - r_s)).
+        later: cost of a later call, without its growth (P' r_s + O o_s).
+        read, surcharge: rates at the mean context: r_s, and w_s - r_s.
     """
 
     prompt: float
-    outlook: Outlook
     mean: float
+    outlook: Outlook
     call: float
-    behind: float
+    rest: float
+    hard: float
+    soon: float
+    once: float
     later: float
-    calls: float
     read: float
     surcharge: float
 
@@ -121,15 +113,18 @@ def at_home(home: Standing, prompt: float, outlook: Outlook, lapse: float = 0.0)
         lapse: probability that its cache is lost by the next call, if this call goes to another model.
     """
     growth, output, calls = outlook.growth, outlook.output, outlook.easy + outlook.hard
-    read, write, _, out = home.rates.at(prompt)
-    known = home.chance * min(home.warm, prompt)
+    rates, (warm, chance, _) = home
+    read, write, _, out = rates.at(prompt)
+    known = chance * min(warm, prompt)
     behind = (prompt - known) * (write - read)
     call = prompt * read + behind + output * out
     behind += lapse * known * (write - read)
     mean = prompt + growth * calls
-    read, write, _, out = home.rates.at(mean)
+    read, write, _, out = rates.at(mean)
     later = mean * read + output * out
-    return AtHome(prompt, outlook, mean, call, behind, later, calls * (later + growth * (write - read)), read, write - read)
+    rest, hard = calls * (later + growth * (write - read)), outlook.hard * later
+    soon, once = outlook.again_hard * behind, outlook.any * behind
+    return AtHome(prompt, mean, outlook, call, rest, hard, soon, once, later, read, write - read)
 
 
 def compare(home: AtHome, other: Standing, lapse: float = 0.0, needed: float = 1.0) -> Choice:
@@ -137,23 +132,23 @@ def compare(home: AtHome, other: Standing, lapse: float = 0.0, needed: float = 1
 
     Parameters:
         lapse: probability that the cache of `other` is lost by the next call, if this call stays at home.
-        needed: calls that it needs per call of the home model.
+        needed: calls that it needs per call of the home model (phi).
     """
-    prompt, outlook, mean, call_s, behind_s, later_s, all_s, read_s, surcharge_s = home
-    growth, output, easy, hard, follows, again_easy, again_hard, life, rewrites = outlook
-    rates, warm, chance, _ = other
+    prompt, mean, outlook, call_s, rest_s, hard_s, soon_s, once_s, later_s, read_s, surcharge_s = home
+    growth, output, easy, hard, _, again_easy, again_hard, life, rewrites = outlook
+    rates, (warm, chance, _) = other
     calls = easy + hard
     read, write, _, out = rates.at(prompt)
     known = chance * (warm if warm < prompt else prompt)
     behind = (prompt - known) * (write - read)
-    call = prompt * read + behind + output * out
+    call = first = prompt * read + behind + output * out
     again = behind + lapse * known * (write - read)
 
     read, write, _, out = rates.at(mean)
     surcharge = write - read
     later = needed * (mean * read + output * out)
-    mixed = easy * later + hard * later_s + calls * growth * (again_hard * surcharge_s + again_easy * surcharge)
-    first, bloat_mixed, bloat_home = call, 0.0, 0.0
+    mixed = easy * later + hard_s + calls * growth * (again_hard * surcharge_s + again_easy * surcharge)
+    bloat_mixed = bloat_home = 0.0
     if needed > 1.0:
         extra = (needed - 1.0) * growth
         share = easy / calls if calls else 0.0
@@ -164,8 +159,8 @@ def compare(home: AtHome, other: Standing, lapse: float = 0.0, needed: float = 1
         bloat_mixed = extra * carried
         mixed += easy * extra * carried
 
-    home_home, home_mixed = call_s + all_s, call_s + again_easy * again + mixed
-    other_mixed = first + again_hard * behind_s + bloat_mixed + mixed
-    other_home = first + follows * behind_s + bloat_home + all_s
-    stay, go = min(home_home, home_mixed), min(other_mixed, other_home)
+    home_home, home_mixed = call_s + rest_s, call_s + again_easy * again + mixed
+    other_home, other_mixed = first + once_s + bloat_home + rest_s, first + soon_s + bloat_mixed + mixed
+    stay = home_home if home_home < home_mixed else home_mixed
+    go = other_home if other_home < other_mixed else other_mixed
     return Choice(stay, go, call_s, call, behind, later_s - later, 1.0 + easy)

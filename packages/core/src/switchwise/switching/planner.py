@@ -8,6 +8,7 @@ be corrected: where the mean says stay, a draw from the posterior at the start o
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any, NamedTuple
 
 from switchwise.nouns.errors import ConfigurationError
@@ -85,23 +86,21 @@ class Planner:
             return Plan("", CONTROL, {})
         needed = self._needed
         calls = {name: needed[name].calls for name in others if name in needed}
-        choices = self._compare(prompt, home, others, calls)
-        best = _best(choices)
+        best, choices = self._compare(prompt, home, others, calls)
         if thread["run"] or not self.learns:
             return Plan(best, PLAN, choices)
         if best:
             if self.explore and draw < self._controlled(kind):
-                most = self._compare(prompt, home, others, dict.fromkeys(others, MOST))
+                better, most = self._compare(prompt, home, others, dict.fromkeys(others, MOST))
                 costs = choices[best].home - choices[best].other
-                if not _best(most) and costs <= most[best].other - most[best].home:
+                if not better and costs <= most[best].other - most[best].home:
                     return Plan("", CONTROL, {})
             return Plan(best, PLAN, choices)
         if draw >= _TRIED:
             return Plan("", PLAN, choices)
         drawn = {name: needed[name].drawn(draw / _TRIED) for name in others if name in needed}
         doubted = {name: others[name] for name, need in drawn.items() if need < calls[name]}
-        tried = self._compare(prompt, home, doubted, drawn)
-        best = _best(tried)
+        best, tried = self._compare(prompt, home, doubted, drawn)
         return Plan(best, TRIAL, {**choices, **tried}) if best else Plan("", PLAN, choices)
 
     def saw(
@@ -178,25 +177,29 @@ class Planner:
 
     def _compare(
         self, prompt: float, home: Standing, others: Mapping[str, Standing], calls: Mapping[str, float]
-    ) -> dict[str, Choice]:
-        longest, lapse = home.rates.longest, self._lapse(home)
+    ) -> tuple[str, dict[str, Choice]]:
+        """The name of the target with the cheapest plan, empty if staying is cheapest; and the comparison with each target."""
+        longest, lapse = home[0].longest, self._lapse(home)
         sides: dict[float, AtHome] = {}
-        found: dict[str, Choice] = {}
+        choices: dict[str, Choice] = {}
+        best, least = "", inf
         for name, other in others.items():
-            there = other.rates.longest
-            ttl = min(longest or there, there or longest)
+            there = other[0].longest
+            ttl = there if not longest or 0.0 < there < longest else longest
             side = sides.get(ttl)
             if side is None:
                 side = sides[ttl] = at_home(home, prompt, self.forecast.outlook(ttl), lapse)
-            found[name] = compare(side, other, self._lapse(other) if other.warm else 0.0, calls.get(name, 1.0))
-        return found
+            choice = choices[name] = compare(side, other, self._lapse(other), calls.get(name, 1.0))
+            if choice.other < choice.home and (choice.other, name) < (least, best):
+                best, least = name, choice.other
+        return best, choices
 
     def _lapse(self, at: Standing) -> float:
         """Probability that its cache is lost by the next call, if this call is made elsewhere."""
-        longest = at.rates.longest
-        if not at.warm or at.age <= _YOUNG * longest:
+        rates, (tokens, _, age) = at
+        if not tokens or age <= _YOUNG * rates.longest:
             return 0.0
-        return self.forecast.pause_between(longest - at.age, longest)
+        return self.forecast.pause_between(rates.longest - age, rates.longest)
 
     def _run(self, thread: ThreadState, kind: str, easy: bool, by: str) -> None:
         """Learn from this call whether the run continued or ended with the previous one."""
@@ -219,9 +222,3 @@ class Planner:
         if kind not in self._tables and len(self._tables) >= _KINDS:
             return next(iter(self._tables.values()))
         return self._tables.setdefault(kind, LifeTable())
-
-
-def _best(choices: Mapping[str, Choice]) -> str:
-    """The name of the target with the cheapest plan; empty if staying is cheapest."""
-    going = [(choice.other, name) for name, choice in choices.items() if choice.other < choice.home]
-    return min(going)[1] if going else ""

@@ -16,7 +16,6 @@ from switchwise.prompt_cache.ledger import Cache
 from switchwise.prompt_cache.rates import CacheRates
 from switchwise.prompt_cache.rules import CacheRule, CacheRules
 from switchwise.state.codec import words
-from switchwise.switching.plan import Standing
 
 PRICED = CacheRule("automatic", minimum=1024, step=128, ttl=300)
 """Assumed rule of a cache with a price but no rule."""
@@ -31,7 +30,6 @@ class TargetRule(NamedTuple):
         listed: its cache rule, and `cache` as far as its requests use it.
         rates: its rates by that rule.
         least: tokens of the shortest prompt that it caches; infinite if it caches none.
-        cold: it has nothing cached.
     """
 
     price: Price
@@ -39,7 +37,6 @@ class TargetRule(NamedTuple):
     cache: Cache
     rates: CacheRates
     least: float
-    cold: Standing
 
 
 class TargetRules:
@@ -82,7 +79,7 @@ class TargetRules:
             front = front if rule.effort == "messages" else account
         cache = Cache(account, target.model or account, rule, front)
         rates, least = CacheRates(price, rule, long=long), rule.minimum if rule.caches else inf
-        found = self._found[name] = TargetRule(price, listed, cache, rates, least, Standing(rates))
+        found = self._found[name] = TargetRule(price, listed, cache, rates, least)
         return found
 
     def notice(self, name: str, rule: CacheRule, usage: Usage) -> None:

@@ -10,7 +10,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -75,7 +75,7 @@ class Flows:
             policies=(*lasting[:1], wall, *lasting[1:]),
             reserve=reservers.reserve,
             release=reservers.release,
-            learn=partial(learn_all, [count, *money]),
+            learn=partial(learn_all, money),
             cache=None,
         )
 
@@ -250,9 +250,10 @@ def settle(attempt: Attempt, context: FlowContext, ours: bool) -> None:
     Parameters:
         ours: this process reserved its cost; else another one did, where it stays counted with its bound.
     """
-    learn: Callable[[Attempt], None] = context.learn if ours else count
     try:
-        learn(attempt)
+        count(attempt)
+        if ours:
+            context.learn(attempt)
     finally:
         tell(context.observers.settled, attempt)
 

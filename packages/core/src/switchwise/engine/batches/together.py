@@ -22,14 +22,14 @@ from switchwise.nouns.usage import Usage
 def answered(call: Call, started: float, ended: float, reply: Reply, latency: float) -> Attempt:
     """The attempt of a call that was answered, with what it cost."""
     price, usage = (reply.maker or call.target).price, reply.usage
-    cost = None if usage is None else usage.cost if price is None else price.at(started).cost(usage)
+    cost = None if usage is None else usage.cost if price is None else price.cost(usage, started)
     return Attempt(call, started, ended, reply, cost=cost, latency=latency)
 
 
 def prompt_cost(call: Call, started: float) -> float | None:
     """USD of the prompt of a call, the least that a reply without its end costs; None if the price is unknown."""
     price = call.target.price
-    return None if price is None else price.at(started).cost(Usage(call.view.tokens, 0))
+    return None if price is None else price.cost(Usage(call.view.tokens, 0), started)
 
 
 @dataclass(slots=True)
