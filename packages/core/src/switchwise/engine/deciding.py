@@ -16,6 +16,7 @@ from switchwise.nouns.errors import BudgetExceeded, FailureKind, TargetError
 from switchwise.nouns.exchange.ask import Ask
 from switchwise.nouns.exchange.gather import Gather, Repeat
 from switchwise.nouns.exchange.reply import Reply
+from switchwise.nouns.scope import Level
 from switchwise.nouns.shortlist import Note, Shortlist
 from switchwise.nouns.target import Target
 from switchwise.nouns.view import Needs, View
@@ -24,6 +25,7 @@ from switchwise.reading.token_estimate import MESSAGE, estimate
 
 T = TypeVar("T")
 _NO_NEEDS = Needs()
+_STEP = Level.STEP  # a class attribute look-up takes ten times as long
 MOST_ASKS = 16  # most questions of one opinion or verdict; more indicate a loop
 
 
@@ -41,17 +43,19 @@ def decide(view: View, context: FlowContext, calling: bool = True, more: Target 
         for name, policy in chain:
             if not shortlist.targets:
                 break
+            shortlist.author, shortlist.level = name, _STEP  # its notes are in this name
             opinion = policy(view, shortlist)
             if opinion is shortlist:  # no opinion, the common case
                 continue
             if isinstance(opinion, Shortlist):
-                shortlist = opinion.sign(name)
+                shortlist = opinion
             elif not isinstance(opinion, Generator):
                 raise TypeError(f"{name} gave {opinion!r:.80} for an opinion: return the shortlist, or what its verbs give")
             elif calling:
-                shortlist = (yield from heard(opinion, name, view, context)).sign(name)
+                shortlist = yield from heard(opinion, name, view, context)
             else:
                 opinion.close()
+        shortlist.author, shortlist.level = "", _STEP
         if shortlist.targets or shortlist.last_resort or not shortlist.avoided:
             return shortlist
         shortlist = Shortlist(context.pool, last_resort=True, more=more)  # only avoided targets are left

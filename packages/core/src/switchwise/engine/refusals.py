@@ -38,7 +38,7 @@ def refuse_what_is_no_view(view: object) -> None:
         )
     if scope.limits is not None and not isinstance(scope.limits, Limits):
         raise ConfigurationError(f"Scope(limits={scope.limits!r:.80}): give Limits(first=..., between=..., total=...)")
-    if not isinstance(scope.labels, Mapping):
+    if type(scope.labels) is not dict and not isinstance(scope.labels, Mapping):
         raise ConfigurationError(f"Scope(labels={scope.labels!r:.80}): give name -> value, such as {{'user': 'ada'}}")
     if needs.max_output is not None and (not isinstance(needs.max_output, int) or needs.max_output < 1):
         whole("Needs", "max_output", needs.max_output)

@@ -62,7 +62,7 @@ def route(view: View, context: FlowContext) -> Steps[Outcome]:
         plan = shortlist.at_once if stored is None else None
         after = None if plan is None or delay or len(shortlist.targets) == 1 else plan.after(target)
         live = verify is None and (after is None or plan is None or plan.choose is None)
-        note = shortlist.note_for(target)
+        note = shortlist.note_for(target) if shortlist.hands_over is not None else ""
         if broken is not None:
             note = note_after(broken, note, context.on_broken)
         call = Call(target, view, shortlist, None, live, delay, context.timer() - asked, note, stored, broken)

@@ -9,7 +9,7 @@ both are None            finished: `run.outcome` is the result, `run.held` what 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from switchwise.engine.batches.several import Several
@@ -204,16 +204,9 @@ class Run:
         return call.live and call.ask is None
 
     def _resume(self, step: Callable[[Any], Call | Live], result: Any) -> None:
-        if self._batch is None:
-            self._go_on(step, result)
-            return
-        with self._batch.lock:  # a thread that wants to show a chunk waits to hear what has become of its call
-            self._go_on(step, result)
-
-    def _go_on(self, step: Callable[[Any], Call | Live], result: Any) -> None:
-        several, self.several = self.several, None
-        begun = self._begun if several is not None else False
-        self.call, self._heard, self._begun, self._chunks = None, False, False, []
+        """Let the flow go on to its next call, or to its end."""
+        several, begun = self.several, self._begun
+        self.call, self.several, self._heard, self._begun, self._chunks = None, None, False, False, []
         try:
             made = step(result)
             if isinstance(made, Call):
@@ -235,13 +228,18 @@ class Run:
                 several.close()
             self._batch = self.several
 
+    def _report(self, step: Callable[[Any], Call | Live], result: Any) -> None:
+        """As `_resume`, for a batch: a thread that wants to show a chunk waits to hear what has become of its call."""
+        with self._batch.lock if self._batch is not None else nullcontext():
+            self._resume(step, result)
+
     def _event(self, event: CallEvent | None) -> Several | None:
-        self._resume(self._flow.send, event)
+        self._report(self._flow.send, event)
         return self.several
 
     def _interrupted(self, call: Call, error: TargetError) -> None:
         broken = self._broken_off(call, error)
-        self._resume(
+        self._report(
             self._flow.throw if broken is not error else self._flow.send,
             broken if broken is not error else CallEvent(call, error),
         )

@@ -3,13 +3,13 @@
 Rules:
 1. `require` drops targets; `prefer` and `order` rank the rest. An earlier preference outranks a later one, which only
    breaks its ties: so what follows the winner is already the fallback order.
-2. A shortlist is immutable: each verb returns a new one. A policy need not sign its notes: the engine signs what it returns.
+2. A shortlist is immutable: each verb returns a new one. A policy need not sign its notes: the engine hands it the list in its name.
 3. The finished shortlist is the decision: its notes say which targets were ruled out, which lead, by which policy, at which level.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from itertools import compress
 from typing import Any, NamedTuple
@@ -53,7 +53,7 @@ class _Opinion(NamedTuple):  # a decision makes several, and most are never read
     """Internal form of a note, converted when it is read.
 
     Parameters:
-        author, level, because, out, raises: as in the note; the author is empty until it is signed, the reason may be a function.
+        author, level, because, out, raises: as in the note; the reason may be a function.
         targets, ranks: after the opinion; both empty for a remark.
     """
 
@@ -87,13 +87,13 @@ class Shortlist:
     """
 
     __slots__ = (
-        "_author",
-        "_hand_over",
         "_opinions",
         "_ranks",
         "_reason",
         "at_once",
+        "author",
         "avoided",
+        "hands_over",
         "last_resort",
         "level",
         "memo",
@@ -109,10 +109,9 @@ class Shortlist:
         self.targets = pool.targets if more is None else (*pool.targets, more)
         self.memo: tuple[tuple[object, Any], ...] = ()
         self.at_once: Together | None = None  # the plan, if several targets answer this request
-        self.level = _STEP
+        self.hands_over: tuple[str, Collection[str]] | None = None  # a note, and the targets that get it
+        self.author, self.level = "", _STEP  # who signs the notes to come; the engine sets it before it asks a policy
         self._ranks: tuple[Rank, ...] = ((),) * len(self.targets)
-        self._author = ""
-        self._hand_over: tuple[str, Collection[str]] = "", ()
         self._opinions: tuple[_Opinion, ...] = ()
         self._reason = None
 
@@ -156,7 +155,9 @@ class Shortlist:
             values = [0.0 if test(target) else 1.0 for target in self.targets]
         else:
             values = [0.0 if target.name in test else 1.0 for target in self.targets]
-        return self._ranked(values, because) if 0.0 in values and 1.0 in values else self
+        if 0.0 not in values or 1.0 not in values:
+            return self
+        return self._with(self.targets, self._ranks, because, values=values)
 
     def order(self, key: Callable[[Target], float], because: Reason) -> Shortlist:
         """Rank the targets by `key`, lowest first, within their ranks.
@@ -165,7 +166,7 @@ class Shortlist:
             key: the sort key.
             because: the reason; or a function of the new leader, called when the notes are read.
         """
-        return self._ranked([key(target) for target in self.targets], because)
+        return self._with(self.targets, self._ranks, because, values=[key(target) for target in self.targets])
 
     def balance(self, among: Collection[str], key: Callable[[Target], float], because: Reason) -> Shortlist:
         """Reorder the named targets among their own places within each rank, lowest `key` first; all others keep their places.
@@ -184,7 +185,7 @@ class Shortlist:
             best_first = sorted(taken, key=lambda i: key(self.targets[i]))
             for place, i in zip(taken, best_first, strict=True):
                 values[i] = float(place)
-        return self._ranked(values, because) if places else self
+        return self._with(self.targets, self._ranks, because, values=values) if places else self
 
     def remember(self, owner: object, value: Any) -> Shortlist:
         """Attach a value that `owner` receives in `learn` once the decision has been carried out."""
@@ -195,18 +196,18 @@ class Shortlist:
     def hand_over(self, note: str, to: Collection[str]) -> Shortlist:
         """Append `note` to the caller's messages, as a last user turn, if one of the targets in `to` is called."""
         new = self._with(self.targets, self._ranks)
-        new._hand_over = note, to
+        new.hands_over = note, to
         return new
 
     def note_for(self, target: Target) -> str:
         """Return the note to append for a target; empty if there is none."""
-        note, to = self._hand_over
+        note, to = self.hands_over or ("", ())
         return note if target.name in to else ""
 
     def remark(self, because: str) -> Shortlist:
         """Note something without effect on the order, such as why there is no opinion."""
         new = self._with(self.targets, self._ranks)
-        new._opinions = (*self._opinions, _Opinion(self._author, self.level, because))
+        new._opinions = (*self._opinions, _Opinion(self.author, self.level, because))
         return new
 
     def together(self, plan: Together) -> Shortlist:
@@ -220,17 +221,7 @@ class Shortlist:
     def signed_by(self, author: str, level: Level = Level.STEP) -> Shortlist:
         """Return the same list; notes added to it get this author and level."""
         new = self._with(self.targets, self._ranks)
-        new._author, new.level = author, level
-        return new
-
-    def sign(self, author: str) -> Shortlist:
-        """Return the same list with every unsigned note signed by `author`; later notes are unsigned, at step level.
-
-        The engine calls it with the policy's name on what the policy returned.
-        """
-        new = self._with(self.targets, self._ranks)
-        new._author, new.level = "", _STEP
-        new._opinions = tuple([o if o[0] else _made((author, *o[1:])) for o in self._opinions])
+        new.author, new.level = author, level
         return new
 
     @property
@@ -267,7 +258,7 @@ class Shortlist:
             leader, other: names of two remaining targets.
 
         >>> from switchwise import Pool, Shortlist, Target
-        >>> start = Shortlist(Pool([Target("opus"), Target("haiku")])).prefer(["haiku"], "easy").sign("ByStep")
+        >>> start = Shortlist(Pool([Target("opus"), Target("haiku")])).signed_by("ByStep").prefer(["haiku"], "easy")
         >>> start.ahead("haiku", "opus").policy
         'ByStep'
         """
@@ -294,7 +285,8 @@ class Shortlist:
             if found is None:
                 self._reason = "pool", _STEP, "the order of the pool" if self.targets else "nothing is left"
             else:
-                self._reason = found.author, found.level, _because(found)
+                because = found.because
+                self._reason = found.author, found.level, because if isinstance(because, str) else _because(found)
         return self._reason
 
     def _settled_by(self) -> _Opinion | None:
@@ -309,14 +301,6 @@ class Shortlist:
             found = opinion
         return found
 
-    def _ranked(self, values: list[float], because: Reason) -> Shortlist:
-        ranks = [(*rank, value) for rank, value in zip(self._ranks, values, strict=True)]
-        targets = self.targets
-        if ranks == sorted(ranks):  # the preferred targets lead already
-            return self._with(targets, tuple(ranks), because)
-        best_first = sorted(range(len(ranks)), key=ranks.__getitem__)
-        return self._with(tuple([targets[i] for i in best_first]), tuple([ranks[i] for i in best_first]), because)
-
     def _with(
         self,
         targets: tuple[Target, ...],
@@ -324,15 +308,25 @@ class Shortlist:
         because: str | Callable[..., str] | None = None,
         out: tuple[str, ...] = (),
         raises: type[NoTarget] = NoTarget,
+        values: Sequence[float] = (),
     ) -> Shortlist:
+        """Return this list with these targets, and with a note if there is a reason.
+
+        Parameters:
+            values: one more rank for each target, by which those of equal ranks are ordered, lowest first; empty: none.
+        """
+        if values:
+            ranks = tuple([(*rank, value) for rank, value in zip(ranks, values, strict=True)])
+            if (best_first := tuple(sorted(ranks))) != ranks:
+                targets = tuple([targets[i] for i in sorted(range(len(ranks)), key=ranks.__getitem__)])
+                ranks = best_first
         new = object.__new__(Shortlist)
         new.pool, new.targets, new.memo, new.at_once = self.pool, targets, self.memo, self.at_once
-        new.level, new._ranks, new._author, new._reason = self.level, ranks, self._author, None
-        new.last_resort, new.avoided, new._hand_over = self.last_resort, self.avoided, self._hand_over
-        if because is None:
-            new._opinions = self._opinions
-        else:
-            new._opinions = (*self._opinions, _made((self._author, self.level, because, targets, ranks, out, raises)))
+        new.author, new.level, new._ranks, new._reason = self.author, self.level, ranks, None
+        new.last_resort, new.avoided, new.hands_over = self.last_resort, self.avoided, self.hands_over
+        new._opinions = self._opinions
+        if because is not None:
+            new._opinions += (_made((self.author, self.level, because, targets, ranks, out, raises)),)
         return new
 
     def __repr__(self) -> str:

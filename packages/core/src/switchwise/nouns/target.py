@@ -285,6 +285,19 @@ class Target:
         return self.provider == other.provider
 
 
+class Selections(dict[str, frozenset[str]]):
+    """Word (a name or a role) -> names of the targets that it selects; raises `ConfigurationError` for an unknown word."""
+
+    def __missing__(self, word: object) -> frozenset[str]:
+        raise self.unknown(word)
+
+    def unknown(self, word: object) -> ConfigurationError:
+        """The error for a word that selects nothing."""
+        known = ", ".join(sorted(self))
+        hint = f"; did you mean {near!r}?" if (near := similar(word, self)) else ""
+        return ConfigurationError(f"{word!r} is neither a target nor a role of this pool; it knows: {known}{hint}")
+
+
 class Pool:
     """The targets of a router, strongest first.
 
@@ -304,7 +317,7 @@ class Pool:
     (['haiku'], ['judge'], ['opus', 'haiku'])
     """
 
-    __slots__ = ("_named", "_selected", "asked", "rotating", "targets")
+    __slots__ = ("_named", "asked", "rotating", "selections", "targets")
 
     def __init__(self, targets: Iterable[Target], asked: Iterable[Target] = ()) -> None:
         given: list[object] = [*targets] if isinstance(targets, Iterable) and not isinstance(targets, str) else [None]
@@ -324,16 +337,16 @@ class Pool:
             names = [target.name for target in known]
             twice = sorted({name for name in names if names.count(name) > 1})
             raise ConfigurationError(f"duplicate target name {', '.join(map(repr, twice))}: give each target a name of its own")
-        self._selected = {name: frozenset([name]) for name in self._named}
+        self.selections = Selections({name: frozenset([name]) for name in self._named})
         for role, example in (("strong", self.targets[0]), ("fast", self.targets[-1])):
-            self._selected.setdefault(role, frozenset([example.base]))
+            self.selections.setdefault(role, frozenset([example.base]))
         for role in {role for target in known for role in target.roles} - self._named.keys():
-            self._selected[role] = frozenset(target.name for target in known if role in target.roles)
+            self.selections[role] = frozenset(target.name for target in known if role in target.roles)
         self.rotating = tuple(dict.fromkeys(target.key_of for target in known if target.key_of))
         for target in [each for each in known if each.key_of]:
             if not target.is_key_of(self._named.get(target.key_of)):
                 raise ConfigurationError(f"{target.name!r} is not a key of {target.key_of!r}: give one model and effort")
-            self._selected |= {word: names | {target.name} for word, names in self._selected.items() if target.key_of in names}
+            self.selections |= {word: names | {target.name} for word, names in self.selections.items() if target.key_of in names}
 
     def select(self, word: str) -> frozenset[str]:
         """Return the names of the targets that `word`, a name or a role, selects.
@@ -342,12 +355,9 @@ class Pool:
             ConfigurationError: no target has that name or role.
         """
         try:
-            return self._selected[word]
-        except (KeyError, TypeError):  # or an unhashable value
-            known = ", ".join(sorted(self._selected))
-            hint = f"; did you mean {near!r}?" if (near := similar(word, self._selected)) else ""
-            message = f"{word!r} is neither a target nor a role of this pool; it knows: {known}{hint}"
-            raise ConfigurationError(message) from None
+            return self.selections[word]
+        except TypeError:  # an unhashable value
+            raise self.selections.unknown(word) from None
 
     def with_clients(self, clients: Mapping[str, tuple[str, Defaults, str]]) -> Pool:
         """Return this pool with accounts and defaults (by target name) for the targets that have none of their own, and with their further keys."""
@@ -377,7 +387,7 @@ class Pool:
 
     def knows(self, word: object) -> bool:
         """Return whether a target or a role has that name."""
-        return isinstance(word, str) and word in self._selected
+        return isinstance(word, str) and word in self.selections
 
     def __getitem__(self, name: str) -> Target:
         return self._named[name]

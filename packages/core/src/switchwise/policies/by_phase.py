@@ -60,4 +60,4 @@ class ByPhase:
         word = self.rules.get(phase) if phase is not None else None
         if word is None:
             return shortlist
-        return shortlist.prefer(shortlist.pool.select(word), f"{phase} is given {word}")
+        return shortlist.prefer(shortlist.pool.selections[word], f"{phase} is given {word}")

@@ -61,8 +61,8 @@ class ByStep:
         signals = view.signals
         step = signals.step
         if signals.first and self.first is not None and step is not StepKind.FAILURE:
-            return shortlist.prefer(shortlist.pool.select(self.first), f"the first step is given {self.first}")
+            return shortlist.prefer(shortlist.pool.selections[self.first], f"the first step is given {self.first}")
         word = self.rules.get(step) if step is not None else None
         if word is None:
             return shortlist
-        return shortlist.prefer(shortlist.pool.select(word), f"{step} is given {word}")
+        return shortlist.prefer(shortlist.pool.selections[word], f"{step} is given {word}")

@@ -124,11 +124,9 @@ def _by_list_price(cheapest: Cheapest) -> Policy:
 
 def _worth_a_switch(names: Collection[str]) -> Policy:
     def worth_a_switch(view: View, shortlist: Shortlist) -> Shortlist:
-        """Prefer the targets to which a switch pays, on routine steps."""
-        return (
-            shortlist.prefer(names, "a routine step, and cheap enough to read the conversation once more")
-            if _unfollowed(view)
-            else shortlist
-        )
+        """Prefer the targets to which a switch pays, on routine steps of threads without a known prefix."""
+        if view.prefix is not None or not routine(view):
+            return shortlist
+        return shortlist.prefer(names, "a routine step, and cheap enough to read the conversation once more")
 
     return worth_a_switch

@@ -103,7 +103,12 @@ def signals(progress: PhaseState, tools: bool | None = None) -> Signals:
         tools: whether the call may use tools; None: not known. Where results are in and no tool is offered, the call can
             only answer.
     """
-    step, why = _step(progress)
+    step: StepKind | None = None
+    why = ""
+    if progress.last == "user":
+        step, why = StepKind.USER_TURN, "a user turn"
+    elif progress.last == "tool":
+        step, why = _after_tool(progress)
     if tools is False and step is StepKind.TOOL_RESULT:
         step, why = StepKind.FINAL_ANSWER, "no tool is offered"
     phase, because, _, _ = progress.stance
@@ -187,11 +192,7 @@ def _tool(before: PhaseState, message: MessageSignals) -> PhaseState:
     return PhaseState(stance, "tool", kind, before.runs, before.users, before.steps, True, changed, broken, failures, fault)
 
 
-def _step(progress: PhaseState) -> tuple[StepKind | None, str]:
-    if progress.last == "user":
-        return StepKind.USER_TURN, "a user turn"
-    if progress.last != "tool":
-        return None, ""
+def _after_tool(progress: PhaseState) -> tuple[StepKind, str]:
     if progress.fault:
         return StepKind.FAILURE, f"failed: {progress.fault}"
     kind = progress.kind

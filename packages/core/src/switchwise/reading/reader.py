@@ -38,6 +38,7 @@ Front = tuple[int, int]
 """What stands before the messages: a digest (0: nothing does), and its estimated tokens."""
 NO_FRONT: Final[Front] = (0, 0)
 _NOTHING: Final[frozenset[str]] = frozenset()
+_UNKNOWN: Final[Front] = (-1, -1)  # no digest is -1
 _BOUND: Final = 4_096
 
 
@@ -156,6 +157,7 @@ class ConversationReader(Generic[M]):
         self._lock = lock()
         self._threads: OrderedDict[Hashable, _Thread[M]] = OrderedDict()
         self._count = 0
+        self._aged = 0.0  # until then none is too old
 
     def read(self, key: Hashable, messages: Sequence[M], tools: bool | None = None, front: Front = NO_FRONT) -> Reading:
         """Read the conversation `key`, given all its messages so far.
@@ -169,7 +171,14 @@ class ConversationReader(Generic[M]):
         history = messages if isinstance(messages, list) else list(messages)
         thread = self._thread(key, len(history))
         with thread.lock:
-            lines = self._read(thread, history, front)
+            kept, lines = thread.messages, thread.lines
+            if kept and history and kept[0] is not history[0]:
+                self._replace_first(thread, history[0])
+            again = kept and len(kept) == len(history) and kept[-1] is history[-1] and front[0] == thread.front[0]
+            if again and kept == history:
+                thread.prefix.change = Change.APPEND
+            else:
+                self._read(thread, history, front)
             first, last = (lines[0], lines[-1]) if lines else (_BEFORE, _BEFORE)
         total, modalities = last.total + front[1], last.modalities
         if first.signals.role == "system":
@@ -198,19 +207,25 @@ class ConversationReader(Generic[M]):
             thread.used = now
             self._count += length - thread.counted
             thread.counted = length
-            while len(self._threads) > 1:  # forget from the least recently read one on, never the one that is read now
-                first, oldest = next(iter(self._threads.items()))
-                if len(self._threads) <= self._size and self._count <= self._most and now - oldest.used <= self._age:
-                    break
-                del self._threads[first]
-                self._count -= oldest.counted
+            if len(self._threads) > self._size or self._count > self._most or now > self._aged:
+                self._forget(now)
             return thread
 
-    def _read(self, thread: _Thread[M], messages: list[M], front: Front) -> list[Line]:
-        """The records of all messages. The caller holds the thread's lock."""
+    def _forget(self, now: float) -> None:
+        """Forget the least recently read conversations that are too many or too old, never the one that is read now."""
+        while len(self._threads) > 1:
+            first, oldest = next(iter(self._threads.items()))
+            self._aged = oldest.used + self._age
+            if len(self._threads) <= self._size and self._count <= self._most and now <= self._aged:
+                break
+            del self._threads[first]
+            self._count -= oldest.counted
+        else:
+            self._aged = now + self._age
+
+    def _read(self, thread: _Thread[M], messages: list[M], front: Front) -> None:
+        """Read what is new or changed. The caller holds the thread's lock."""
         kept, lines = thread.messages, thread.lines
-        if kept and messages and kept[0] is not messages[0]:
-            self._replace_first(thread, messages[0])
         shared = _shared(kept, messages)
         new = messages[shared:]
         if new or shared < len(kept):
@@ -220,7 +235,6 @@ class ConversationReader(Generic[M]):
             lines[shared:] = read
             shared += _equal(gone, read)
         _link(thread, shared, front)
-        return lines
 
     def _read_on(self, new: list[M], start: int, gone: list[M], known: list[Line], before: Line) -> list[Line]:
         """The records of new messages, the first of which has index `start`. What stood there before, and is known, may stand elsewhere now."""
@@ -252,6 +266,7 @@ class ConversationReader(Generic[M]):
             thread.messages[0] = message
         elif turn.role == "system" == first.signals.role:
             thread.messages[0], thread.lines[0] = message, Line(*_own(turn, digest))
+            thread.front = _UNKNOWN
 
 
 def _link(thread: _Thread[M], shared: int, front: Front) -> None:
@@ -260,8 +275,6 @@ def _link(thread: _Thread[M], shared: int, front: Front) -> None:
     system = 1 if lines and lines[0].signals.role == "system" else 0
     before = (front[0], lines[0].digest if system else 0)
     if before == thread.front:
-        if shared == len(lines) and prefix.change is Change.APPEND:
-            return  # the same prompt once more
         prefix.grow(max(0, shared - system), [_block(line) for line in lines[shared or system :]])
         return
     thread.front = before
