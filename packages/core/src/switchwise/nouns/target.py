@@ -346,7 +346,9 @@ class Pool:
         for target in [each for each in known if each.key_of]:
             if not target.is_key_of(self._named.get(target.key_of)):
                 raise ConfigurationError(f"{target.name!r} is not a key of {target.key_of!r}: give one model and effort")
-            self.selections |= {word: names | {target.name} for word, names in self.selections.items() if target.key_of in names}
+            self.selections |= {
+                word: names | {target.name} for word, names in self.selections.items() if target.key_of in names
+            }
 
     def select(self, word: str) -> frozenset[str]:
         """Return the names of the targets that `word`, a name or a role, selects.
