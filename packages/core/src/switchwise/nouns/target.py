@@ -9,7 +9,7 @@ from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.limits import Limits
 from switchwise.nouns.fast_dataclass import dataclass
 from switchwise.nouns.usage import Usage
-from switchwise.nouns.validation import flag, number, similar, whole, words
+from switchwise.nouns.validation import Selections, flag, number, whole, words
 
 PER_MILLION = 1e-6
 DAY = 86_400
@@ -283,19 +283,6 @@ class Target:
         if self.account and other.account and self.account.partition("#")[0] != other.account.partition("#")[0]:
             return False
         return self.provider == other.provider
-
-
-class Selections(dict[str, frozenset[str]]):
-    """Word (a name or a role) -> names of the targets that it selects; raises `ConfigurationError` for an unknown word."""
-
-    def __missing__(self, word: object) -> frozenset[str]:
-        raise self.unknown(word)
-
-    def unknown(self, word: object) -> ConfigurationError:
-        """The error for a word that selects nothing."""
-        known = ", ".join(sorted(self))
-        hint = f"; did you mean {near!r}?" if (near := similar(word, self)) else ""
-        return ConfigurationError(f"{word!r} is neither a target nor a role of this pool; it knows: {known}{hint}")
 
 
 class Pool:

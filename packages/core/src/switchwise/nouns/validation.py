@@ -118,3 +118,16 @@ def users_level() -> int:
 
 def _is_ours(module: str) -> bool:
     return any(module == package or module.startswith(f"{package}.") for package in _OURS)
+
+
+class Selections(dict[str, frozenset[str]]):
+    """Word (a name or a role) -> names of the targets that it selects; raises `ConfigurationError` for an unknown word."""
+
+    def __missing__(self, word: object) -> frozenset[str]:
+        raise self.unknown(word)
+
+    def unknown(self, word: object) -> ConfigurationError:
+        """The error for a word that selects nothing."""
+        known = ", ".join(sorted(self))
+        hint = f"; did you mean {near!r}?" if (near := similar(word, self)) else ""
+        return ConfigurationError(f"{word!r} is neither a target nor a role of this pool; it knows: {known}{hint}")
