@@ -1,8 +1,8 @@
-"""What routing costs: a decision, the import, the memory; with PEERS=1 other routers' decisions beside it, in the same run.
+"""Cost of routing: time of a decision and of the import, memory; with PEERS=1 also decisions of other routers.
 
     make bench          PEERS=1 make bench
 
-All figures are from this machine, now: compare them with each other, not with those of another day.
+Compare the figures of one run with each other, not with those of another day.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Bench:
 
 
 def decisions(blocks: int = 40) -> None:
-    """A decision at four lengths of the conversation, in turn: whatever else the machine does, it does to all of them."""
+    """Time a decision at four lengths of the conversation, in turn, so that other load affects all alike."""
     benches = [Bench(size) for size in SIZES]
     for number in range(blocks):
         for bench in benches:
@@ -96,7 +96,7 @@ def decisions(blocks: int = 40) -> None:
 
 
 def peers() -> None:
-    """Decisions of other routers over the same conversations, each in an environment of its own."""
+    """Time decisions of other routers over the same conversations, each in its own environment."""
     print("\nDecisions of other routers on the same conversations (microseconds, median)")
     for name, packages in (
         ("switchyard", ["nemo-switchyard==0.3.0"]),
@@ -113,7 +113,7 @@ def peers() -> None:
 
 
 def imports(repeats: int = 7) -> None:
-    """CPU seconds of `import switchwise` beside `import pydantic`, in turn, both compiled, as an installer leaves them."""
+    """Compare the CPU time of `import switchwise` and `import pydantic`, in turn, both compiled as by an installer."""
     with tempfile.TemporaryDirectory() as compiled:
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": compiled, "PYTHONDONTWRITEBYTECODE": ""}
 
@@ -164,7 +164,7 @@ def resident() -> float:
 
 
 def adapters() -> None:
-    """What the adapters add to the native models' calls."""
+    """Time that the adapters add to the native models' calls."""
     for script in ("bench_langchain.py", "bench_llamaindex.py", "bench_clients.py"):
         sys.stdout.flush()
         subprocess.run([sys.executable, str(HERE / script)], check=True)

@@ -1,4 +1,4 @@
-"""Hits, and wrong answers among them, of the semantic response cache on questions whose answers are labelled, beside fixed thresholds.
+"""Hits and wrong hits of the semantic response cache on questions with labelled answers, compared with fixed thresholds.
 
     python tools/bench_cache.py FOLDER [--sets banking77 clinc150 advising slurp] [--bounds .01 .02 .05] [--requests 6000] [--orders 1]
 
@@ -100,7 +100,7 @@ def embedder(name: str) -> Callable[[str], Any]:
 
 
 def static_table() -> Callable[[str], Any]:
-    """The vectors of an installed wordllama, read without its loader, which looks for files on the network."""
+    """The vectors of an installed wordllama, read without its loader, which would use the network."""
     import importlib.util
 
     from safetensors.numpy import load_file  # type: ignore[import-not-found, unused-ignore]

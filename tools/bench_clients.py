@@ -1,4 +1,4 @@
-"""What `Clients.complete` adds to the bare SDK's own call, with an HTTP transport that answers at once.
+"""Time that `Clients.complete` adds to the bare SDK's call, with an HTTP transport that answers at once.
 
 python tools/bench_clients.py [--rounds 500]
 """

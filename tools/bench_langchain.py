@@ -1,6 +1,6 @@
-"""What LangChain's adapter adds: to a native model's own `invoke`, and to a step of `create_agent`, with a model that answers at once.
+"""Time that LangChain's adapter adds to a native model's `invoke` and to a step of `create_agent`, with a model that answers at once.
 
-The least of many rounds counts: on a shared machine, medians measure the neighbours (`interleaved`).
+The least of many rounds counts: on a shared machine a median measures the other load (`interleaved`).
 
     python tools/bench_langchain.py [--rounds 1000]
 """

@@ -1,6 +1,6 @@
-"""What `Switchwise.chat` adds to the native LLM's own `chat`, with an LLM that answers at once.
+"""Time that `Switchwise.chat` adds to the native LLM's `chat`, with an LLM that answers at once.
 
-The least of many rounds counts: on a shared machine, medians measure the neighbours (`interleaved`).
+The least of many rounds counts: on a shared machine a median measures the other load (`interleaved`).
 
     python tools/bench_llamaindex.py [--rounds 1000]
 """

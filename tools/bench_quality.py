@@ -1,8 +1,8 @@
-"""What a learnt decision costs: `Worth` over a label table alone, over one with a model of the text, and without any.
+"""Cost of a learnt decision: `Worth` over a label table, over one with a model of the text, and without.
 
     .venv/bin/python tools/bench_quality.py
 
-Texts differ from call to call, so that each is read; in use one is read once for each turn of the user.
+The texts differ from call to call, so that each is read; in practice a text is read once per turn of the user.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def texts(count: int, length: int, rng: random.Random) -> list[str]:
 
 
 def learnt(repeats: int = 3, calls: int = 300) -> None:
-    """Decisions over four targets, in turn, whatever else the machine does."""
+    """Time decisions over four targets, in turn."""
     rng, numbers = random.Random(1), np.random.default_rng(1)
     graded = texts(1_200, 370, rng)
     scores = (numbers.random((len(graded), 4)) < [0.8, 0.7, 0.6, 0.5]).astype(float)

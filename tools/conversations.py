@@ -10,7 +10,7 @@ RESULT = "def area(width, height):\n    return width * height\n" * 4
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """As switchwise's own `Turn`: the peers' environments do not have it."""
+    """A copy of switchwise's `Turn`, which the peers' environments lack."""
 
     role: str
     text: str = ""

@@ -1,4 +1,4 @@
-"""For the API pages: puts the doctests of docstrings between fences, and gives each of several parameters in one line its own."""
+"""Prepare docstrings for the API pages: doctests in fences, one line per parameter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draw the table of docs/design/failures.md from the rows that decide. `--check`: only tell whether it is up to date."""
+"""Draw the table of docs/design/failures.md from the rows in code. `--check`: only report whether it is up to date."""
 
 import sys
 from pathlib import Path

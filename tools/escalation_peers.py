@@ -1,4 +1,4 @@
-"""When a run is given to the stronger model: `Escalate` beside NeMo Switchyard's stage router and langchain-router, on the same recorded steps.
+"""When a run moves to the stronger model: `Escalate`, NeMo Switchyard's stage router and langchain-router on the same recorded steps.
 
     UV=.tools/bin/uv .venv/bin/python tools/escalation_peers.py [../shared/data]
 

@@ -1,4 +1,4 @@
-"""Times of several calls side by side, as little disturbed by the neighbours on a shared machine as can be."""
+"""Times of several calls side by side, as little disturbed by other load as possible."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 def minima(calls: Sequence[Callable[[], object]], rounds: int) -> list[float]:
     """CPU microseconds of one call, for each of `calls`: the least of its rounds.
 
-    The calls take turns, one by one, so all of them meet the quiet moments: a neighbour may stay for seconds, and what it does to the
-    processor's caches is measured with everything that lasts longer than a moment.
+    The calls take turns, one by one, so that all of them meet the quiet moments: other load may last for seconds, and it also empties the
+    processor's caches.
 
     Parameters:
         calls: what to time; none of them may wait for anything.

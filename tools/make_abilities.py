@@ -3,7 +3,7 @@
     python tools/make_abilities.py [folder with unpacked integrations ...]
 
 Reads `langchain_*/data/_profiles.py` of the installed packages and of the folders given (`pip install --no-deps --target FOLDER
-langchain-google-genai langchain-deepseek ...`). What is corrected on the way, and why, stands in docs/design/catalog.md.
+langchain-google-genai langchain-deepseek ...`). For the corrections and their reasons see docs/design/catalog.md.
 """
 
 import json

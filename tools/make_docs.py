@@ -1,7 +1,7 @@
-"""Write what the documentation takes from the code: tables of policies, estimators and verifiers, the glossary, the API pages, llms.txt.
+"""Generate the parts of the documentation that come from the code: tables of policies, estimators and verifiers, glossary, API pages, llms.txt.
 
-`python tools/make_docs.py` writes; `--check` says what is out of date, and writes nothing. A table stands between two comments, `<!-- table: name -->` and
-`<!-- end of the table -->`; what is around them is written by hand.
+`python tools/make_docs.py` writes; `--check` only lists files that are out of date. A table is between two comments, `<!-- table: name -->` and
+`<!-- end of the table -->`; the rest of the page is written by hand.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _all_of(tree: ast.Module) -> list[str]:
 
 
 def catalogue(kind: str) -> str:
-    """The table of what can be named in a configuration, of one kind."""
+    """The table of one kind of names in a configuration."""
     from switchwise.config.registry import known
 
     classes = {name: cls for name, cls in known(kind).items() if isinstance(cls, type)}
@@ -69,7 +69,7 @@ def catalogue(kind: str) -> str:
 
 
 def _section(page: str, name: str) -> str:
-    """The section of the page that is about it; empty: there is none."""
+    """The heading of its section in the page; empty if there is none."""
     for heading in re.findall(r"^## (.+)$", page, re.M):
         if name in re.split(r",\s*", heading):
             return "#" + re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-")
@@ -80,7 +80,7 @@ ROOMS = {"policies": "switchwise.policies", "verifiers": "switchwise.verifiers",
 
 
 def _told(cls: type, module: ModuleType) -> tuple[str, str, str]:
-    """What it does, when to use it and when not: from the docstrings of the class and of its module."""
+    """What it does, when to use it and when not, from the docstrings of the class and its module."""
     whole = inspect.getdoc(module) or ""
     text = " ".join(re.split(r"\n\n(?:Source|Sources|>>>)", whole)[0].split())
     text = re.sub(r" \(see docs/[^)]*\)", "", text)
@@ -117,7 +117,7 @@ def glossary() -> str:
 
 
 def recovery() -> str:
-    """What follows from each kind of failure."""
+    """The consequences of each kind of failure."""
     from switchwise.engine.recovery import TABLE
 
     rows = ["| kind | rules out, for this request | passes | first pause | |", "|---|---|---|---|---|"]
@@ -176,7 +176,7 @@ def _with_pages(text: str, pages: list[str]) -> str:
 
 
 def llms() -> str:
-    """llms.txt: what a language model reads first. Titles and first sentences of the pages, in the order of the site's navigation."""
+    """llms.txt, an index for language models: titles and first sentences of the pages, in the order of the navigation."""
     import yaml
 
     nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
@@ -219,7 +219,7 @@ def _first_sentence(path: str) -> str:
 
 
 def wanted() -> dict[Path, str]:
-    """File -> what stands in it when it is up to date."""
+    """File -> its up-to-date content."""
     found: dict[Path, str] = {}
     for name, (page, make) in TABLES.items():
         path = DOCS / page
@@ -232,7 +232,7 @@ def wanted() -> dict[Path, str]:
 
 
 def main() -> int:
-    """Write, or check; 1 where something was out of date."""
+    """Write or check; return 1 if a file was out of date."""
     stale = [path for path, text in wanted().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     if "--check" in sys.argv:
         sys.stdout.write("".join(f"{path.relative_to(ROOT)} is out of date: python tools/make_docs.py\n" for path in stale))

@@ -1,7 +1,7 @@
-"""Runs the percent scripts of examples/notebooks and writes them as notebooks with their outputs. `python tools/make_notebooks.py`.
+"""Run the percent scripts of examples/notebooks and write them as notebooks with their outputs. `python tools/make_notebooks.py`.
 
-No kernel is started: the cells of a script run here, one after the other, and what the last expression of a cell shows is kept as a notebook would
-keep it. Charts are kept as pictures, which every viewer shows.
+No kernel is started: the cells run here, one after the other, and the value of the last expression of a cell is its output, as in a notebook.
+Charts are stored as pictures, which every viewer shows.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MARK = re.compile(r"^# %%(?: \[(markdown)\])?\n", re.M)
 
 
 class Cell(NamedTuple):
-    """One cell: its kind, its source, and what it showed."""
+    """One cell: kind, source and outputs."""
 
     kind: str
     source: str

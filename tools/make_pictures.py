@@ -1,4 +1,4 @@
-"""Draws the pictures of docs/images: the report of a simulated week, in Chromium. `python tools/make_pictures.py`."""
+"""Draw the pictures of docs/images: the report of a simulated week, in Chromium. `python tools/make_pictures.py`."""
 
 from __future__ import annotations
 

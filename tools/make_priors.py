@@ -1,4 +1,4 @@
-"""Makes `quality/priors.json` and `quality/complexity.json` from public outcomes.
+"""Make `quality/priors.json` and `quality/complexity.json` from public outcomes.
 
     .venv/bin/python tools/make_priors.py --data ../shared/data
 
@@ -141,7 +141,7 @@ def _name(model: str) -> str:
 
 
 def table(cells: Cells, sources: dict[str, Any]) -> dict[str, Any]:
-    """The file: kinds with the ease of each, models with what is known and their ability in each group."""
+    """The content of the file: kinds with their ease, models with known rates and their ability in each group."""
     groups = {kind: group for kind, group, *_ in SETS.values()} | {"tool_use": "agent"}
     models = sorted({model for row in cells.values() for model in row})
     ability: dict[str, dict[str, float]] = {}

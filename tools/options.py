@@ -1,4 +1,4 @@
-"""What the optional estimators are worth on recorded outcomes of two models: APGR beside the label table, and what an estimate costs.
+"""Value of the optional estimators on recorded outcomes of two models: APGR compared with the label table, and cost of an estimate.
 
     .venv/bin/python tools/options.py --data ../shared/data
 
@@ -36,7 +36,7 @@ KNOWN = 100.0  # outcomes that the table's cell is taken to be worth beside an o
 
 
 def asked(text: str) -> View:
-    """A question as policies see it."""
+    """The question of a task as a view."""
     return View(conversation=Conversation([Turn("user", text)]))
 
 

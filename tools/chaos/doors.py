@@ -1,4 +1,4 @@
-"""The doors of the chaos run: each way in which a step may be asked for."""
+"""The doors of the chaos run: every way to call."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Door:
 
 
 def _said(message: Any) -> str:
-    """What a LangChain message says: its text, or the notes of its tool calls."""
+    """The content of a LangChain message: its text, or the notes of its tool calls."""
     calls = "".join(str(call["args"].get("note", "")) for call in getattr(message, "tool_calls", []))
     return f"{message.text}{calls}"
 

@@ -1,4 +1,4 @@
-"""All that a platform team switches on, over one shared store: budget, rate limits, hedges, balancing, estimators, response cache, health."""
+"""All that a platform team turns on, over one shared store: budget, rate limits, hedges, balancing, estimators, response cache, health."""
 
 from __future__ import annotations
 

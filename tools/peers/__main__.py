@@ -1,7 +1,7 @@
 """Other people's tests, unmodified, bare and through switchwise: `make peers`, `make peers SUITES=anthropic`.
 
-Those of LangChain come with its source distributions, together with the recordings that they are played back from: no
-network is used but for the download, and no key. Those of LlamaIndex are in its repository alone; see docs/design/peers.md.
+LangChain's tests are in its source distributions, with the recordings that they replay: only the download uses the
+network, and no key is needed. LlamaIndex's tests are only in its repository; see docs/design/peers.md.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ def main(words: list[str]) -> int:
 
 
 def run(suite: Suite, folder: Path, plugins: tuple[str, ...]) -> Outcomes:
-    """What became of each test.
+    """Run one suite; return the outcome of each test.
 
     Raises:
-        SystemExit: pytest did not get to the end; its output is shown.
+        SystemExit: pytest did not finish; its output is shown.
     """
     label = "through" if plugins else "bare"
     name = re.sub(r"\W+", "-", f"{suite.package} {suite.name} {label}".lower())
@@ -83,7 +83,7 @@ def run(suite: Suite, folder: Path, plugins: tuple[str, ...]) -> Outcomes:
 
 
 def bare_environment(suite: Suite, outcomes: Path) -> dict[str, str]:
-    """No keys and no endpoints of the user's: a test must never reach a provider in their name."""
+    """The environment without the user's keys and endpoints: no test may reach a provider in their name."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -94,7 +94,7 @@ def bare_environment(suite: Suite, outcomes: Path) -> dict[str, str]:
 
 
 def about_llama_index(ran: bool) -> list[str]:
-    """How to get its tests where they are missing; what to think of them where they are not those of the core in use."""
+    """Remarks on LlamaIndex's tests: how to get them if they are missing, or a difference of versions."""
     core = version(LLAMA_INDEX)
     if not ran:
         return [HOW.format(version=core, folder=BUILD / "llama_index")]

@@ -1,4 +1,4 @@
-"""An environment of its own for other people's tests, and the tests, unmodified, as their authors publish them."""
+"""A separate environment for other people's tests, and the tests, unmodified, as their authors publish them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PYTHON = BUILD / "env" / ("Scripts" if os.name == "nt" else "bin") / "python"
 
 
 def environment() -> None:
-    """Build the environment, or bring it up to date; the workspace's packages are installed as they stand."""
+    """Build or update the environment; the workspace's packages are installed in place."""
     uv = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
     if uv is None:
         sys.exit("uv is needed; `make peers` installs it into .tools")
@@ -30,15 +30,15 @@ def environment() -> None:
 
 
 def version(package: str) -> str:
-    """What the environment holds of `package`."""
+    """The installed version of `package`."""
     code = f"from importlib.metadata import version; print(version({package!r}))"
     return subprocess.run([PYTHON, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def published(package: str) -> Path:
-    """The folder with the tests of a package's source distribution, in the version that the environment holds.
+    """The folder with the tests of a package's source distribution, in the installed version.
 
-    The code that stands beside the tests is left out: what is tested is what is installed.
+    The distribution's code is left out, so that the tests run on the installed package.
 
     Parameters:
         package: its name in the registry.
@@ -59,9 +59,9 @@ def published(package: str) -> Path:
 
 
 def checked_out(source: str) -> Path | None:
-    """A copy of the tests of LlamaIndex's core, from a checkout of its repository; None: there is none.
+    """A copy of the tests of LlamaIndex's core from a checkout of its repository; None if there is none.
 
-    Only the tests are copied: what is tested is what is installed.
+    Only the tests are copied, so that they run on the installed package.
 
     Parameters:
         source: path of the checkout; empty: `build/peers/llama_index`.

@@ -1,4 +1,4 @@
-"""The tests that pass with the bare model and not through switchwise, each with the reason why that is so."""
+"""The tests that pass with the bare model and fail through switchwise, each with its reason."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Explained:
-    """A difference that is understood.
+    """An explained difference.
 
     Parameters:
         test: the test's id, or the beginning of several.

@@ -1,4 +1,4 @@
-"""The suites: whose tests, which of them, and how many must pass through switchwise."""
+"""The suites: package, tests, and how many must pass through switchwise."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class Suite:
 
     Parameters:
         name: in the table.
-        package: whose source distribution or repository holds them.
+        package: package whose source distribution or repository holds them.
         tests: paths, from the folder that holds `tests`.
         plugin: the pytest plugin that puts switchwise in front of the models.
         least: the number of tests that must pass through switchwise.
         routed: the number of tests in which switchwise must have made a call; a pass without one shows nothing.
-        options: further ones for pytest.
+        options: further options of pytest.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Suite:
 
     @property
     def replays(self) -> bool:
-        """Whether it is played back from recordings: its models then need keys, any will do."""
+        """Whether it replays recordings: its models then need keys, of any value."""
         return "vcr" in self.options
 
 

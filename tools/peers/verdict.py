@@ -13,7 +13,7 @@ FAILS = frozenset(["failed", "error"])
 
 
 class Test(TypedDict):
-    """What became of a test."""
+    """Outcome of a test."""
 
     outcome: str
     why: str
@@ -25,7 +25,7 @@ Outcomes = Mapping[str, Test]
 
 @dataclass
 class Verdict:
-    """What the comparison found.
+    """Result of the comparison.
 
     Parameters:
         suite: the suite.
@@ -34,8 +34,8 @@ class Verdict:
         routed: tests in which switchwise made a call.
         calls: calls that it made.
         explained: tests that differ for a known reason.
-        problems: what nobody has explained; one line each.
-        notes: what should be known, and is no problem.
+        problems: unexplained differences; one line each.
+        notes: remarks that are not problems.
     """
 
     suite: Suite
@@ -50,9 +50,9 @@ class Verdict:
 
 
 def compare(suite: Suite, bare: Outcomes, through: Outcomes, known: Sequence[Explained]) -> Verdict:
-    """Where the two runs differ, and whether that is known.
+    """Compare the two runs.
 
-    A test that fails bare is not ours to answer for, whatever it does through switchwise. All else must be the same, or stand
+    A test that fails bare does not count, whatever it does through switchwise. Any other must end the same way, or be
     in the list with the words of its failure: another failure of the same test is a new one.
     """
     calls = [test["routed"] for test in through.values() if test["routed"]]
@@ -110,6 +110,6 @@ def table(verdicts: Sequence[Verdict]) -> str:
         "  ".join(cell.ljust(w) if i in (0, 5) else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True)))
         for row in (heads, *rows)
     ]
-    told = [f"note: {note}" for each in verdicts for note in each.notes]
+    notes = [f"note: {note}" for each in verdicts for note in each.notes]
     wrong = [f"UNEXPLAINED: {each.suite.name}: {problem}" for each in verdicts for problem in each.problems]
-    return "\n".join(line.rstrip() for line in [*aligned, *told, *wrong])
+    return "\n".join(line.rstrip() for line in [*aligned, *notes, *wrong])

@@ -1,4 +1,4 @@
-"""Trials of what processes share: a budget of $1.00, or a rate, through the real router and clients against the provider double.
+"""Trials of shared state: a budget of $1.00 or a rate, through the real router and clients against the loopback provider.
 
     python tools/sharing [--store redis|valkey|sqlite] [--unit usd|requests|tokens] [--kill | --replace] [--restart empty|kept] [--processes 8] [--threads 4]
 

@@ -43,7 +43,7 @@ LONGEST = 60
 
 @dataclass(frozen=True)
 class Result:
-    """What came of it.
+    """Result of the trial.
 
     Parameters:
         billed: by the provider, in USD.

@@ -1,4 +1,4 @@
-"""What a shared store costs: a decision and a whole step with it and without, side by side in one run, and what its threads use per second.
+"""Cost of a shared store: a decision and a whole step with and without it, side by side in one run, and the CPU of its threads.
 
     python tools/sharing/cost.py [--calls 3000] [--rate 100]
 
@@ -51,7 +51,7 @@ class Side:
         return View(Scope(f"s{number % 500}", tenant="acme"), tokens=500)
 
     def step(self, number: int) -> None:
-        """Decide once for show, then make a whole step."""
+        """Decide once without a call, then make a whole step."""
         view = self.view(number)
         began = time.perf_counter()
         self.router.decide(view)

@@ -1,4 +1,4 @@
-"""Memory over many calls with a shared store and everything on it: holds, circuits, load, budget, rate limit, response cache.
+"""Memory over many calls with a shared store for all state: holds, circuits, load, budget, rate limit, response cache.
 
     python tools/sharing/memory.py [--store sqlite|redis] [--calls 50000]
 

@@ -1,4 +1,4 @@
-"""A real Redis or Valkey on a free port, that can be killed and started again."""
+"""A real Redis or Valkey on a free port, for tests that kill and restart it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Server:
 
     @property
     def installed(self) -> bool:
-        """The program is on this machine."""
+        """Return whether the program is installed."""
         return shutil.which(self._command[0]) is not None
 
     def start(self) -> None:

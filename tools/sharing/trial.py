@@ -29,7 +29,7 @@ CLEAN = (Fault.RATE_LIMIT, Fault.OVERLOADED, Fault.SERVER_ERROR, Fault.UNAVAILAB
 
 @dataclass
 class Result:
-    """What a trial came to.
+    """Result of a trial.
 
     Parameters:
         billed: USD, by the provider's count.

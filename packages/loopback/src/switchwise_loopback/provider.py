@@ -314,7 +314,7 @@ class LoopbackProvider:
             raise Reject(400, f"Invalid body: {error!r}", "invalid_request_error") from error
 
     def _strike(self, seen: Seen, injected: Injected, fault: Fault) -> None:
-        """Let a fault that needs no answer happen."""
+        """Apply a fault that needs no answer."""
         if fault in (Fault.RESET, Fault.STALL):
             self._record(replace(seen, error=fault.value))
             self._wait(seen.model)
@@ -323,7 +323,7 @@ class LoopbackProvider:
             raise rejection(injected, fault, seen.provider, seen.api, seen.model)
 
     def _wait(self, model: str) -> None:
-        """Let the latency of a model pass, or the server stop."""
+        """Wait for the latency of a model, or until the server stops."""
         self._sleep(self._latency.get(model, self._latency.get("*", 0.0)))
 
     def _sleep(self, seconds: float) -> None:
@@ -331,7 +331,7 @@ class LoopbackProvider:
             self._server.stopping.wait(seconds)
 
     def _paced(self, events: Iterator[Event], model: str) -> Iterator[bytes]:
-        """The bytes of a stream, each in its time."""
+        """The bytes of a stream, with the pauses of its pace."""
         pace = self._pace.get(model, self._pace.get("*", 0.0))
         for event in events:
             self._sleep(event.after + (pace if event.content else 0.0))

@@ -1,8 +1,8 @@
-"""Instances of JSON schemas: what a model would fill in, made up.
+"""Made-up instances of JSON schemas, as a model would fill them in.
 
 Rules:
 1. The instance is valid for the schema: types, enum, const, required, $ref, anyOf / oneOf / allOf, bounds, lengths, formats.
-   `pattern`, `not`, `if` and `dependent*` are not honoured.
+   `pattern`, `not`, `if` and `dependent*` are ignored.
 2. `Hints` (numbers, quoted strings and places found in the prompt) are used where they fit, each once, then defaults.
 3. The same schema and the same hints give the same instance.
 4. Required properties are always present; optional ones only if the schema names no required ones at all.

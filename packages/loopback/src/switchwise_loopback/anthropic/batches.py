@@ -8,9 +8,9 @@
 | POST /v1/messages/batches/{id}/cancel; DELETE /v1/messages/batches/{id} | |
 
 Rules:
-1. Ids are looked at when the batch is made; parameters when it is worked on: what is wrong with them is the result of that request.
-2. `request_counts` stay zero, but for `processing`, until the batch has ended.
-3. A message says in its usage that the tier was `batch`.
+1. Ids are checked when the batch is created, parameters when a request is processed: invalid ones are the error of that request.
+2. `request_counts` are zero, except for `processing`, until the batch has ended.
+3. The usage of a message has the tier `batch`.
 
 Source: the types of anthropic 2.10 and the documentation of Message Batches, as of 2026-11.
 """
@@ -35,7 +35,7 @@ class MessageBatches:
     """The endpoints of message batches.
 
     Parameters:
-        clock, make, seconds, seed: as of `Jobs`.
+        clock, make, seconds, seed: as for `Jobs`.
     """
 
     provider = "anthropic"
@@ -46,11 +46,11 @@ class MessageBatches:
         self.jobs = Jobs(clock, make, seconds, seed)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all batches."""
         self.jobs.clear()
 
     def api(self, path: str) -> str | None:
-        """`batches`; None: the path is not of these."""
+        """Return `batches`, or None for another path."""
         return "batches" if path == _PATH or path.startswith(f"{_PATH}/") else None
 
     def respond(self, asked: Asked) -> Response:

@@ -1,11 +1,11 @@
-"""What Messages refuses. Thinking blocks have a module of their own.
+"""Requests that Messages refuses. For thinking blocks see `thinking`.
 
 Rules:
 1. Unknown parameters and unknown fields of blocks are refused: `Extra inputs are not permitted`.
 2. The first message is the user's.
 3. Tool uses and results match: see `turns`.
 4. At most 4 cache breakpoints, those of one hour before those of five minutes.
-5. What only some models take stands in `MODELS`.
+5. `MODELS` holds the parameters that only some models accept.
 
 Source: recorded 400 responses, issues, and the types of anthropic 2.10.
 """
@@ -56,7 +56,7 @@ MODELS: Mapping[str, tuple[str, ...]] = {
 
 
 def is_(model: str, what: str) -> bool:
-    """Whether `MODELS` says so of the model."""
+    """Return whether `MODELS` lists the model under this ability."""
     return model.startswith(MODELS[what])
 
 
@@ -78,7 +78,7 @@ def check(body: Mapping[str, Any]) -> None:
 
 
 def _check_max_tokens(body: Mapping[str, Any]) -> None:
-    """0 only warms the cache up, and goes with nothing that needs an answer."""
+    """0 only warms the cache: it is refused together with anything that needs an answer."""
     most = body["max_tokens"]
     answers = (
         body.get("stream"),
@@ -215,7 +215,7 @@ def _check_effort(level: Any, model: str, where: str) -> None:
 
 
 def _check_effort_marker(message: Mapping[str, Any], model: str, where: str) -> None:
-    """A system message without content that changes the effort from the next turn with new input on. Its beta header is not asked for."""
+    """A system message without content changes the effort from the next turn with new input. Its beta header is not required here."""
     extra(message, ("role", "content", *(("output_config",) if is_(model, "change effort in place") else ())), where)
     config = message["output_config"]
     if not isinstance(config, Mapping):
@@ -227,7 +227,7 @@ def _check_effort_marker(message: Mapping[str, Any], model: str, where: str) -> 
 
 
 def _open_object(schema: Any) -> str | None:
-    """Structured outputs take closed objects only."""
+    """Structured outputs accept only closed objects."""
     if isinstance(schema, Mapping):
         if schema.get("type") == "object" and schema.get("additionalProperties") is not False:
             return "For 'object' type, 'additionalProperties' must be explicitly set to false"

@@ -1,4 +1,4 @@
-"""Anthropic Messages: bodies in, messages and events out.
+"""Anthropic Messages: request bodies to neutral requests, answers to messages and events.
 
 Source of the shapes: recorded responses of 2025-2026 and the types of anthropic 2.10.
 """

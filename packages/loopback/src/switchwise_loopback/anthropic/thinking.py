@@ -1,4 +1,4 @@
-"""Anthropic's thinking: when it is allowed, how blocks are signed, and which signed blocks may come back.
+"""Anthropic's thinking: when it is allowed, how blocks are signed, and which signed blocks may be sent back.
 
 A signature holds the model, a digest of the prompt before the block, and one of its text, so that any server can check it.
 
@@ -7,8 +7,8 @@ A signature holds the model, a digest of the prompt before the block, and one of
 | unchanged, to the model that made it      | accepted                                 | accepted                      |
 | to another model                          | dropped                                  | 400, invalid signature        |
 | from claude-haiku-5-5 to another model    | dropped                                  | accepted                      |
-| with another text, or signed by no one    | 400                                      | 400                           |
-| after an edit of what stands before it    | 400, unless `drop_block` is asked for  | accepted                      |
+| with another text, or without signature   | 400                                      | 400                           |
+| after an edit of an earlier part          | 400, unless `drop_block` is asked for  | accepted                      |
 
 Source: preserved-thinking documentation; the texts of the errors of binding are ours, all others are recorded or reported.
 """
@@ -94,7 +94,7 @@ def check(body: Mapping[str, Any], trusted: Collection[str] = ()) -> None:
 
 
 def dropped(body: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The blocks that the model is not shown, as `input_transformations` lists them. The body has passed `check`."""
+    """Blocks hidden from the model, in the form of `input_transformations`. The body has passed `check`."""
     model = family(body["model"])
     if not model.startswith(BINDING):
         return []
@@ -167,7 +167,7 @@ def _parts(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _digest(body: Mapping[str, Any], until: int) -> str:
-    """A digest of everything before message `until`; cache markers do not count."""
+    """Digest of everything before message `until`, without cache markers."""
     system = body.get("system")
     flat: list[Any] = [body.get("tools") or [], _parts({"content": system}) if system else []]
     flat.extend([message.get("role"), part] for message in body["messages"][:until] for part in _parts(message))
@@ -191,7 +191,7 @@ def _seal(model: str, before: str, text: str) -> str:
 
 
 def _open(seal: str) -> tuple[str, str, str] | None:
-    """Model, prompt digest and text digest of a signature, None if we did not make it."""
+    """Model, prompt digest and text digest of a signature; None if it is not from this server."""
     try:
         content, mark = json.loads(base64.b64decode(seal, validate=True))
         if not hmac.compare_digest(mark, hmac.new(_KEY, content.encode(), "sha256").hexdigest()):

@@ -1,9 +1,9 @@
-"""How the tool uses and results of Messages must match.
+"""Rules by which tool uses and results of Messages must match.
 
 Rules:
 1. Neighbouring messages of one role are one turn.
 2. Every `tool_use` has exactly one `tool_result`, before anything else of the next turn; no result stands alone.
-3. The result of a server tool stands behind its use, in the same turn.
+3. The result of a server tool follows its use in the same turn.
 
 Source: recorded 400 responses and issues.
 """
@@ -90,7 +90,7 @@ def _match(results: list[tuple[str, Mapping[str, Any]]], leading: Iterable[str],
 
 
 def _check_server_tools(messages: list[Mapping[str, Any]]) -> None:
-    """Results of server tools stand behind their use, in the same turn; only the last turn may still wait for one."""
+    """Results of server tools follow their use in the same turn; only the last turn may still lack one."""
     turns = _turns(messages)
     for number, (at, _, blocks) in enumerate(turns):
         waiting: dict[str | None, str] = {}

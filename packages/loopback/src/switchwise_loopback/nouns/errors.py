@@ -34,7 +34,7 @@ ANTHROPIC_TYPES: Mapping[int, str] = {
 
 @dataclass
 class Reject(Exception):
-    """The request is refused.
+    """A refusal of the request.
 
     Parameters:
         status: HTTP status.

@@ -54,8 +54,8 @@ def anthropic_prompt(body: Mapping[str, Any]) -> Prompt:
     images = cited = False
     for message in body.get("messages") or ():
         if message.get("output_config"):
-            told = {"output_config": message["output_config"]}
-            blocks.append(Block("messages", _canonical(message.get("role"), told), _weigh(told) + tokens.PER_MESSAGE))
+            effort = {"output_config": message["output_config"]}
+            blocks.append(Block("messages", _canonical(message.get("role"), effort), _weigh(effort) + tokens.PER_MESSAGE))
         for at, part in enumerate(_parts(message.get("content"))):
             images = images or part.get("type") == "image"
             cited = (
@@ -80,7 +80,7 @@ def anthropic_prompt(body: Mapping[str, Any]) -> Prompt:
 
 
 def openai_prompt(body: Mapping[str, Any]) -> Prompt:
-    """The prompt of a Chat Completions or Responses request. Its settings all stand in front of the messages."""
+    """The prompt of a Chat Completions or Responses request. All its settings come before the messages."""
     blocks = _tool_blocks(body.get("tools") or ())
     if body.get("instructions"):
         blocks.append(

@@ -27,7 +27,7 @@ def count(text: str) -> int:
 
 
 def cut(text: str, tokens: int) -> str:
-    """The longest beginning of `text` that is at most `tokens` tokens."""
+    """The longest beginning of `text` with at most `tokens` tokens."""
     return text[: max(0, tokens) * CHARS]
 
 

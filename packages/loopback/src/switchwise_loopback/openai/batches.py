@@ -31,7 +31,7 @@ from ..serving.jobs import WINDOW, Asked, Item, Job, Jobs, Made, json_response, 
 from ..serving.transport import Response
 
 MOST = 50_000
-"""Requests in a file."""
+"""Most requests in a file."""
 ENDPOINTS = ("/v1/chat/completions", "/v1/responses")
 _TOLD = {
     "expired": ("batch_expired", "This request could not be executed before the completion window expired."),
@@ -56,13 +56,13 @@ class Batches:
         self._files: dict[str, tuple[str, dict[str, Any], bytes]] = {}
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all files and batches."""
         self.jobs.clear()
         with self._lock:
             self._files.clear()
 
     def api(self, path: str) -> str | None:
-        """`files` or `batches`; None: the path is of neither."""
+        """Return `files`, `batches`, or None for another path."""
         word = path.removeprefix("/v1/").split("/")[0]
         return word if path.startswith("/v1/") and word in ("files", "batches") else None
 
@@ -220,7 +220,7 @@ class Batches:
 
 
 def read(content: bytes, endpoint: str) -> tuple[list[Item], list[dict[str, Any]]]:
-    """The requests of an input file, and what is wrong with it."""
+    """The requests of an input file, and its errors."""
     items: list[Item] = []
     errors: list[dict[str, Any]] = []
     seen: set[str] = set()

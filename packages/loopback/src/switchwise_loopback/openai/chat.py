@@ -1,4 +1,4 @@
-"""OpenAI Chat Completions: bodies in, responses and chunks out.
+"""OpenAI Chat Completions: request bodies to neutral requests, answers to responses and chunks.
 
 Source of the shapes: recorded responses of 2025-2026 and the types of openai 2.54.
 """
@@ -164,13 +164,13 @@ def _chunk_head(reply: Reply) -> dict[str, Any]:
 
 
 def served_tier(body: Mapping[str, Any]) -> str:
-    """The tier that serves a request: the one that it asks for, where that is one; else the usual one."""
+    """The tier that serves a request: the requested one if it exists, else the default."""
     asked = body.get("service_tier")
     return asked if asked in ("flex", "priority", "fast") else "default"
 
 
 def usage(spent: Usage, model: str) -> dict[str, Any]:
-    """`prompt_tokens` includes what was cached; models that report writes do so."""
+    """`prompt_tokens` includes cached tokens; writes are reported by the models that do."""
     details = {"cached_tokens": spent.cache_read, "audio_tokens": 0}
     if rule_for(model).exact:
         details["cache_write_tokens"] = spent.cache_write
@@ -218,7 +218,7 @@ def plain(content: Any) -> str:
 
 
 def tool_choice(choice: Any, key: str | None) -> tuple[str, str | None]:
-    """Neutral choice and forced tool. `key` is where the name stands, None for the choice itself."""
+    """Neutral choice and forced tool. `key` is the field with the name; None: the choice itself."""
     if choice is None or isinstance(choice, str):
         return choice or "auto", None
     if choice.get("type") == "allowed_tools":

@@ -1,4 +1,4 @@
-"""What Chat Completions refuses.
+"""Requests that Chat Completions refuses.
 
 Rules:
 1. Unknown parameters are refused, at the top and inside messages, parts and tools.

@@ -46,7 +46,7 @@ class Decisions:
     api = "decisions"
 
     def check(self, body: Mapping[str, Any]) -> None:
-        """What the specification does not allow."""
+        """Raise `Reject` for what the specification does not allow."""
         for key in body:
             if key not in PARAMETERS:
                 raise invalid(f"Unknown parameter: '{key}'.", key, "unknown_parameter")

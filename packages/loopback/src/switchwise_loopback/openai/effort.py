@@ -1,4 +1,4 @@
-"""The levels of reasoning effort that OpenAI's models take.
+"""The levels of reasoning effort of OpenAI's models.
 
 Source: the SDK's docstrings, and refusals that users reported, as of 2026-11. A model that is not listed takes any.
 """

@@ -1,4 +1,4 @@
-"""OpenAI Responses: bodies in, responses and events out.
+"""OpenAI Responses: request bodies to neutral requests, answers to responses and events.
 
 Source of the shapes: recorded responses of 2025-2026 and the types of openai 2.54.
 """
@@ -23,7 +23,7 @@ from .responses_store import Item, ResponseStore, seal
 
 MEDIA: Mapping[str, str] = {"input_image": "image", "input_audio": "audio", "input_file": "file"}
 UNREAD = ("id", "status", "encrypted_content", "phase")
-"""Fields of items that are no part of the prompt."""
+"""Fields of items outside the prompt."""
 
 EMPTY: Mapping[str, Mapping[str, Any]] = {
     # type of item: how it opens in a stream
@@ -156,7 +156,7 @@ class Responses:
 
 
 def turns(instructions: Any, items: list[Item]) -> tuple[Turn, ...]:
-    """The conversation, neutral: what one response put out is one assistant turn."""
+    """The neutral conversation: the output of one response is one assistant turn."""
     made: list[Turn] = [Turn("system", instructions)] if isinstance(instructions, str) and instructions else []
     for item in items:
         kind = item.get("type", "message")
@@ -282,7 +282,7 @@ def _error(error: Mapping[str, Any]) -> Event:
 
 
 def _readable(item: Item) -> dict[str, Any]:
-    """What of an item is read: not its ids, and of reasoning nothing."""
+    """The part of an item that the model reads: without ids, and nothing of reasoning."""
     if item.get("type") == "reasoning":
         return {}
     made = {key: value for key, value in item.items() if key not in UNREAD}

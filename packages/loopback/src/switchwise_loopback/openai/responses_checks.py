@@ -1,4 +1,4 @@
-"""What the Responses API refuses in one request. What depends on earlier ones stands in `responses_store`.
+"""Requests that the Responses API refuses on their own. For checks against earlier requests see `responses_store`.
 
 Source: recorded 400 responses, issues, and the types of openai 2.54.
 """
@@ -108,7 +108,7 @@ PREFIXES: Mapping[str, str] = {"message": "msg", "function_call": "fc", "reasoni
 
 
 def reasons(model: str) -> bool:
-    """Whether the model is one that reasons."""
+    """Return whether the model reasons."""
     return bool(REASONING.match(model)) or (model.startswith(("gpt-5", "gpt-6", "gpt-7")) and "chat" not in model)
 
 
@@ -135,7 +135,7 @@ def check(body: Mapping[str, Any]) -> None:
 
 
 def _check_update(item: Mapping[str, Any], model: str, where: str) -> None:
-    """A change of effort, or of the format, from here on; what stands before it is found in the cache. From GPT-6 on."""
+    """An item that changes effort or format from here; the part before it stays cached. From GPT-6."""
     if not UPDATES.match(model):
         raise invalid(f"'configuration_update' items are not supported with the '{model}' model.", where, "unsupported_value")
     known(item, ("type", "id", "reasoning", "text"), where)

@@ -1,4 +1,4 @@
-"""What the Responses API remembers, and the reasoning that it hands out sealed.
+"""Stored responses of the Responses API, and encrypted reasoning.
 
 Rules:
 1. A response is kept unless `store` is false; `previous_response_id` and `item_reference` find kept ones only.
@@ -25,7 +25,7 @@ _SNAPSHOT = re.compile(r"-20\d\d-\d\d-\d\d$")
 
 
 class ResponseStore:
-    """Kept responses and their items. Thread-safe. `trusted` sealed reasoning is taken as genuine."""
+    """Stored responses and their items. Thread-safe. `trusted` encrypted reasoning counts as genuine."""
 
     def __init__(self, trusted: frozenset[str] = frozenset()) -> None:
         self._trusted = trusted
@@ -35,14 +35,14 @@ class ResponseStore:
         self._needs: dict[str, str] = {}
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all responses."""
         with self._lock:
             self._conversations.clear()
             self._items.clear()
             self._needs.clear()
 
     def keep(self, made: str, model: str, before: Sequence[Item], output: Sequence[Item]) -> None:
-        """Keep a response: its conversation so far and its output."""
+        """Store a response: its conversation and its output."""
         with self._lock:
             self._conversations[made] = (*before, *output)
             reasoning: str | None = None
@@ -53,7 +53,7 @@ class ResponseStore:
                 reasoning = item["id"] if item["type"] == "reasoning" else None
 
     def conversation(self, body: Mapping[str, Any]) -> list[Item]:
-        """All items that the request means: those of the previous response, and its own with references resolved."""
+        """All items of a request: those of the previous response, then its own with references resolved."""
         items: list[Item] = []
         previous = body.get("previous_response_id")
         with self._lock:
@@ -74,7 +74,7 @@ class ResponseStore:
         return items
 
     def check(self, items: Sequence[Item], model: str, inherited: int) -> None:
-        """Reasoning must be readable by `model` and stand before what it led to.
+        """Check that `model` can read the reasoning and that its result follows.
 
         The first `inherited` items are the service's own: it may have dropped reasoning among them.
         """
@@ -113,7 +113,7 @@ class ResponseStore:
             raise Reject(404, text, "invalid_request_error", "input")
 
     def _own(self, item: Item, body: Mapping[str, Any]) -> bool:
-        """The service drops another model's reasoning of a kept conversation."""
+        """Drop another model's reasoning from a stored conversation."""
         if item.get("type") != "reasoning":
             return True
         return self._items.get(item.get("id", ""), ({}, ""))[1] == family(body["model"])
@@ -132,7 +132,7 @@ def seal(model: str, text: str) -> str:
 
 
 def unseal(sealed: Any) -> str | None:
-    """The model that made sealed reasoning; None if we did not seal it."""
+    """The model that made encrypted reasoning; None if it is not from this server."""
     try:
         content, mark = json.loads(base64.urlsafe_b64decode(sealed.removeprefix("gAAAA")))
         if not hmac.compare_digest(mark, hmac.new(_KEY, content.encode(), "sha256").hexdigest()):

@@ -1,4 +1,4 @@
-"""What OpenAI refuses in tools, tool choices and schemas; shared by Chat Completions and Responses.
+"""Checks of tools, tool choices and schemas, for Chat Completions and Responses.
 
 Source: recorded 400 responses, and the documentation of structured outputs for strict schemas.
 """
@@ -121,7 +121,7 @@ def _object_problem(schema: Any) -> str | None:
 
 
 def strict_problem(schema: Mapping[str, Any], context: tuple[str, ...] = ()) -> str | None:
-    """What strict mode refuses: objects that are open or have optional properties."""
+    """Refuse open objects and optional properties, as strict mode does."""
     if "properties" in schema or schema.get("type") == "object":
         properties = schema.get("properties") or {}
         if schema.get("additionalProperties") is not False:

@@ -13,7 +13,7 @@ Rules:
 2. An entry can be read only once the response that wrote it has begun: parallel first calls are all cold.
 3. `Prompt.settings` of a section are part of the prefix from that section on.
 4. Below the smallest prefix a marker is silently ignored.
-5. The lifetime of OpenAI's older caches is published as 5 to 10 minutes: this one keeps the least.
+5. The lifetime of OpenAI's older caches is published as 5 to 10 minutes; here it is the least.
 
 Source: prompt-caching documentation of both providers, as of 2026-11.
 """
@@ -118,7 +118,7 @@ class PromptCache:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def begin(self, provider: str, key: str, model: str, prompt: Prompt, body: Mapping[str, Any]) -> Ticket:
-        """Look the prompt up at the start of a request, renew what it hits, and say what it will write."""
+        """Look up the prompt at the start of a request, renew the entry hit, and return what it will write."""
         rule = rule_for(model, self.rules)
         with self._lock:
             now = self.clock()
@@ -130,7 +130,7 @@ class PromptCache:
             return self._pages(now, key, prompt, rule, ttl)
 
     def commit(self, ticket: Ticket) -> None:
-        """The response has begun: what it wrote can be read."""
+        """Make the entries of a response readable: it has begun."""
         with self._lock:
             for digest, ttl in ticket.pending:
                 old = self._entries.get(digest)

@@ -1,4 +1,4 @@
-"""What a fault does to a stream: which events pass, and what comes in place of the rest."""
+"""Apply a fault to a stream: some events pass, the rest is replaced."""
 
 from __future__ import annotations
 
@@ -70,6 +70,6 @@ def disturb(events: Iterator[Event], injected: Injected, failures: Mapping[Fault
 
 
 def _pings(seconds: float) -> Iterator[Event]:
-    """Comments, as gateways send them, for so long; both SDKs pass over them."""
+    """Comments, as gateways send them, for `seconds`; both SDKs skip them."""
     for _ in range(max(1, round(seconds / PING))):
         yield Event(b": ping\n\n", after=PING)

@@ -3,7 +3,7 @@
 `NOT_STREAMED` maps faults of streams to their effect on other requests.
 
 Rules:
-1. Faults are kept in the order of injection; a request takes the first one that matches it and has lives left.
+1. Faults are kept in the order of injection; the first matching fault with uses left applies to a request.
 2. A fault comes before validation: an overloaded server does not read the body.
 3. Faults with `after` let that many pieces of content pass first.
 
@@ -128,13 +128,13 @@ class Injected:
     api: str | None = None
 
     def strikes(self, provider: str, model: str, api: str) -> bool:
-        """Whether it matches and has lives left."""
+        """Return whether it matches and has uses left."""
         alive = self.times is None or self.times > 0
         return alive and self.provider in (None, provider) and self.model in (None, model) and self.api in (None, api)
 
 
 class FaultBook:
-    """The faults that wait for a request. Thread-safe."""
+    """The injected faults. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -146,12 +146,12 @@ class FaultBook:
             self._book.append(injected)
 
     def clear(self) -> None:
-        """Forget all faults."""
+        """Remove all faults."""
         with self._lock:
             self._book.clear()
 
     def take(self, provider: str, model: str, api: str) -> Injected | None:
-        """The first fault that strikes this request, with one life less, or None."""
+        """Return the first fault that applies to this request, with one use less, or None."""
         with self._lock:
             for injected in self._book:
                 if injected.strikes(provider, model, api):

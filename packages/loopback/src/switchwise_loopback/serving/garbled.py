@@ -1,9 +1,9 @@
-"""Status 200, and yet no answer: what proxies, gateways and compatible servers send in place of one.
+"""Status 200 without an answer: what proxies, gateways and compatible servers send instead.
 
 Each fault has a body for requests that are not streamed and one for those that are. `wire` is the API in question (`chat/completions`,
-`responses`, `messages`); `whole` and `events` are what a sound answer would have been.
+`responses`, `messages`); `whole` and `events` are the intact answer.
 
-Source: public issues of clients and gateways; kinds, not recordings.
+Source: public issues of clients and gateways; the kinds are real, the bodies are not recorded.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _OTHER = {
 
 
 def garbled(fault: Fault, wire: str, streamed: bool, whole: bytes, events: Sequence[Event]) -> Sent:
-    """What is sent in place of an answer."""
+    """Return what is sent in place of the answer."""
     if fault is Fault.HTML_PAGE:
         return _HTML, _PAGE
     kind = _EVENTS if streamed else _JSON
@@ -77,7 +77,7 @@ def garbled(fault: Fault, wire: str, streamed: bool, whole: bytes, events: Seque
 
 
 def _hollow(fault: Fault, wire: str, whole: bytes) -> dict[str, object]:
-    """A sound answer without its content."""
+    """The intact answer without its content."""
     body: dict[str, object] = json.loads(whole)
     name = _LISTS.get(wire, "choices")
     if fault is Fault.FINISH_ERROR:

@@ -1,7 +1,7 @@
 """Headers: API keys in, request ids and rate limits out.
 
 Rules:
-1. A key must be there and must not begin with `bad`.
+1. A key is required and must not begin with `bad`.
 2. Anthropic requires `anthropic-version`.
 3. Anthropic sends `retry-after` on 200 responses too (recorded by five independent recorders): only errors mean it.
 """
@@ -15,7 +15,7 @@ from ..nouns.types import Usage
 
 
 def authenticate(provider: str, headers: Mapping[str, str]) -> str:
-    """The API key. Raises a 401 `Reject` without a good one."""
+    """Return the API key. Raises a 401 `Reject` if it is missing or invalid."""
     bearer = headers.get("authorization", "").removeprefix("Bearer").strip()
     key = headers.get("x-api-key", "").strip() or bearer if provider == "anthropic" else bearer
     if provider == "anthropic":

@@ -1,9 +1,9 @@
-"""Batches of requests: how they get done over time. How they look is each protocol's.
+"""Batches of requests and their progress over time. Their representation is in each protocol.
 
 Rules:
-1. A batch ends when all its requests are done, when it is cancelled, or `WINDOW` seconds after it was made, whichever comes first.
+1. A batch ends when all its requests are done, when it is cancelled, or `WINDOW` seconds after its creation, whichever is first.
 2. Of n requests the i-th is done after i/n of the batch's time, on the provider's clock: an early end leaves the later ones without an answer.
-3. Nothing runs by itself: what is due is made when somebody looks.
+3. There is no background work: requests that are due are processed at the next access.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Asked(NamedTuple):
 
 
 class Made(NamedTuple):
-    """What came of one request of a batch: its status, its body, and its id."""
+    """Result of one request of a batch: status, body and id."""
 
     status: int
     body: dict[str, Any]
@@ -70,11 +70,11 @@ class Job:
     Parameters:
         id: of the batch.
         key: the API key that it belongs to.
-        begun: on the provider's clock; `created` is the same moment in seconds since the epoch.
-        seconds: that all of it takes.
+        begun: on the provider's clock; `created` is the same time in seconds since the epoch.
+        seconds: duration of the whole batch.
         items: its requests.
-        cancelled: when it was cancelled, on the provider's clock.
-        details: what its protocol keeps of it.
+        cancelled: time of cancellation on the provider's clock.
+        details: data of its protocol.
     """
 
     id: str
@@ -111,8 +111,8 @@ class Jobs:
 
     Parameters:
         clock: seconds.
-        make: answers one request of a batch: (batch, key, request) -> what came of it.
-        seconds: that a batch for a model takes, by model; `"*"` for all others; 0 without one.
+        make: answers one request of a batch: (batch, key, request) -> its result.
+        seconds: duration of a batch by model; `"*"` for all others; default 0.
         seed: varies the ids.
     """
 
@@ -126,7 +126,7 @@ class Jobs:
         self._epoch = time.time() - clock()
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all batches."""
         with self._lock:
             self._jobs.clear()
 
@@ -138,7 +138,7 @@ class Jobs:
         return f"{prefix}{digest[:24]}"
 
     def add(self, prefix: str, key: str, items: list[Item]) -> Job:
-        """Take a batch on."""
+        """Add a batch."""
         model = str(items[0].body.get("model")) if items else ""
         begun, seconds = self.clock(), self._seconds.get(model, self._seconds.get("*", 0.0))
         job = Job(self.id(prefix), key, begun, seconds, items, created=self._epoch + begun)
@@ -147,7 +147,7 @@ class Jobs:
         return job
 
     def get(self, key: str, name: str, missing: str) -> Job:
-        """A batch as it is now. Raises a 404 `Reject` where this key has none of that id."""
+        """Return a batch in its present state. Raises a 404 `Reject` if this key has none with that id."""
         with self._lock:
             job = self._jobs.get(name)
             if job is None or job.key != key:
@@ -156,12 +156,12 @@ class Jobs:
             return job
 
     def drop(self, job: Job) -> None:
-        """Forget a batch."""
+        """Remove a batch."""
         with self._lock:
             self._jobs.pop(job.id, None)
 
     def cancel(self, job: Job) -> bool:
-        """Stop it; False: it has ended."""
+        """Cancel a batch; return False if it has ended."""
         with self._lock:
             now = self.clock()
             if job.ended(now) is not None:
@@ -174,7 +174,7 @@ class Jobs:
         """The batches of a key, the newest first, and whether there are more.
 
         Parameters:
-            after: name of the parameter that says after which id to go on.
+            after: name of the parameter with the id after which the page begins.
         """
         with self._lock:
             known = [job for job in reversed(self._jobs.values()) if job.key == key]
@@ -185,7 +185,7 @@ class Jobs:
         return known[since : since + limit], len(known) > since + limit
 
     def advance(self, job: Job) -> None:
-        """Make the requests that are due."""
+        """Process the requests that are due."""
         with self._lock:
             now, total = self.clock(), len(job.items)
             for place, item in enumerate(job.items, 1):

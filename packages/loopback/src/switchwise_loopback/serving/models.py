@@ -1,4 +1,4 @@
-"""The endpoints that list models, and the refusal of one that does not exist."""
+"""The endpoints that list models, and the error for unknown models."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def listed(path: str, provider: str, models: Sequence[str] | None) -> dict[str, 
     """The answer to GET /v1/models and /v1/models/{name}. Raises a 404 `Reject` for any other path, and for a model that does not exist.
 
     Parameters:
-        models: those that exist; None: all.
+        models: existing models; None: all exist.
     """
     if path == "/v1/models":
         extra = {"object": "list"} if provider == "openai" else {"has_more": False, "first_id": None, "last_id": None}

@@ -1,9 +1,9 @@
-"""HTTP/1.1 over threads: keep-alive, chunked streams, resets. It knows nothing of providers.
+"""HTTP/1.1 over threads: keep-alive, chunked streams, resets. Independent of providers.
 
 Rules:
 1. TCP_NODELAY is on and a response head leaves in one piece: no request waits 40 ms for an acknowledgement.
 2. A stream is chunked, one chunk per event.
-3. Stopping wakes every sleeper and closes every connection.
+3. Stopping wakes every waiting thread and closes every connection.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Response:
 
 
 class App(Protocol):
-    """What answers. May raise Reset or Stall instead of responding."""
+    """Answers requests. May raise Reset or Stall instead of responding."""
 
     def respond(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Response:
         """The response to one request; header names are in lower case."""
@@ -86,7 +86,7 @@ class Server(ThreadingHTTPServer):
             super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no error; anything else is shown."""
+        """Ignore a client that disconnected; show any other error."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
 

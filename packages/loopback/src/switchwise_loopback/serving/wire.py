@@ -1,4 +1,4 @@
-"""What a protocol is to the server, and what every protocol shares: ids, cutting an answer to its bounds, SSE frames."""
+"""The interface of a protocol, and the common parts of all: ids, cutting an answer to its limits, SSE frames."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _NAMES: Mapping[type, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer that is ready to be written in some protocol."""
+    """An answer to write in some protocol."""
 
     request: Request
     answer: Answer
@@ -61,7 +61,7 @@ class Reply:
 
 
 class Wire(Protocol):
-    """One protocol. Stateless but for what the real service itself remembers."""
+    """One protocol. Stateless except for state of the real service."""
 
     provider: str
     api: str
@@ -89,7 +89,7 @@ class Wire(Protocol):
 
 
 def shaped(provider: str, body: Mapping[str, Any]) -> None:
-    """Raise `Reject` if a field is of another type than `SHAPES` says, strict or not: nothing could be read of it."""
+    """Raise `Reject` if the type of a field differs from `SHAPES`, strict or not: it could not be read."""
     for kind, keys in SHAPES.items():
         for key in keys:
             value = body.get(key)

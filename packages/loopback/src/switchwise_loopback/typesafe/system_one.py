@@ -37,7 +37,7 @@ class SystemOne:
     api = "systemone"
 
     def check(self, body: Mapping[str, Any]) -> None:
-        """What the specification does not allow."""
+        """Raise `Reject` for what the specification does not allow."""
         for key in body:
             if key not in FIELDS:
                 raise _invalid(f"Extra inputs are not permitted: {key}", key)
@@ -148,6 +148,6 @@ def _answered(question: Mapping[str, Any], parsed: Any) -> dict[str, Any] | None
 
 
 def _confidence(odds: Mapping[str, float]) -> float:
-    """How far the most likely answer is from an even one, as TypeSafe works it out."""
+    """Distance of the most likely answer from a uniform one, by TypeSafe's formula."""
     even = 1 / len(odds)
     return max(0.0, (max(odds.values()) - even) / (1 - even)) if len(odds) > 1 else 1.0
