@@ -48,10 +48,10 @@ def main(seeds: int = 30, calls: int = 3_000) -> None:
         ),
     }
     for name, of in rows.items():
-        print(f"{name:46} {_told(of(False)):>20} {_told(of(True)):>24}", flush=True)
+        print(f"{name:46} {_in_words(of(False)):>20} {_in_words(of(True)):>24}", flush=True)
 
 
-def _told(found: Regret) -> str:
+def _in_words(found: Regret) -> str:
     return f"{found.mean:.1f} [{found.low:.0f},{found.high:.0f}]"
 
 

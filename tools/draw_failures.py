@@ -25,8 +25,8 @@ def line(row: Row) -> str:
     unless = f" and not `{row.unless}`" if row.unless else ""
     signs += [f"text `{row.text}`{unless}"] if row.text else []
     signs += [f"`{row.test.__name__}`"] if row.test else []
-    told = " or ".join(signs) or "the status alone"
-    return f"| `{row.kind}` | {statuses(row)} | {told.replace('|', chr(92) + '|')} | {row.example} |"
+    words = " or ".join(signs) or "the status alone"
+    return f"| `{row.kind}` | {statuses(row)} | {words.replace('|', chr(92) + '|')} | {row.example} |"
 
 
 def drawn() -> str:

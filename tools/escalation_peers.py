@@ -38,8 +38,8 @@ def main(data: Path, samples: int = 300) -> None:
 
     for path in (data / "agent_outcomes" / "miniswe_gemini3pro.jsonl.gz", data / "airline_conversations"):
         for name, runs in read_runs(path).items():
-            told = list(_transcripts(path) if runs[0].talk else _made(path))
-            steps = {peer: _decisions(peer, package, told) for peer, package in PEERS.items()}
+            transcripts = list(_transcripts(path) if runs[0].talk else _made(path))
+            steps = {peer: _decisions(peer, package, transcripts) for peer, package in PEERS.items()}
             names = [run.name for run in runs]
             rules = {peer: _looked_up(dict(zip(names, found, strict=True))) for peer, found in steps.items()}
             print(text([escalations(name, runs, samples, more=rules)]), end="\n\n", flush=True)
@@ -87,9 +87,9 @@ def _made(path: Path) -> Iterator[list[dict[str, Any]]]:
         yield messages
 
 
-def _decisions(peer: str, package: str, told: list[list[dict[str, Any]]]) -> list[int | None]:
+def _decisions(peer: str, package: str, transcripts: list[list[dict[str, Any]]]) -> list[int | None]:
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-        json.dump(told, file)
+        json.dump(transcripts, file)
         file.flush()
         command = [os.environ.get("UV", "uv"), "run", "--quiet", "--no-project", "--isolated", f"--with={package}"]
         done = subprocess.run(

@@ -35,24 +35,24 @@ NOW = 4_000_000_000.0  # prices do not matter here: only whether the window is k
 
 def row(provider: str, model: str, profile: dict[str, Any]) -> dict[str, Any]:
     """What a profile says, corrected."""
-    told: dict[str, Any] = {}
+    limits: dict[str, Any] = {}
     if profile.get("max_input_tokens") and priced(provider, model, NOW).window is None:
-        told["window"] = profile["max_input_tokens"]
+        limits["window"] = profile["max_input_tokens"]
     if profile.get("max_output_tokens"):
-        told["max_output"] = profile["max_output_tokens"]
+        limits["max_output"] = profile["max_output_tokens"]
     if profile.get("tool_calling") is not None:
-        told["tools"] = profile["tool_calling"]
+        limits["tools"] = profile["tool_calling"]
     structured = profile.get("structured_output")
     if structured or (structured is False and provider == "openai"):  # elsewhere False may just mean that nobody looked
-        told["structured_output"] = structured
+        limits["structured_output"] = structured
     if profile.get("reasoning_output") is not None:
-        told["reasoning"] = profile["reasoning_output"]
+        limits["reasoning"] = profile["reasoning_output"]
     if profile.get("temperature") is False:
-        told["sampling"] = False
+        limits["sampling"] = False
     if "text_inputs" in profile:  # rows without it hold nothing but the integration's own defaults
         seen = {name for key, name in SEES.items() if profile.get(key)}
-        told["modalities"] = sorted(seen if "image" in seen else seen - {"document"})  # "pdf" is said of all models of OpenAI
-    return told | CORRECTED.get((provider, model), {})
+        limits["modalities"] = sorted(seen if "image" in seen else seen - {"document"})  # "pdf" is said of all models of OpenAI
+    return limits | CORRECTED.get((provider, model), {})
 
 
 def usable(name: str, profile: dict[str, Any]) -> bool:
@@ -76,7 +76,7 @@ def main() -> None:
             sources.append(f"{package.replace('_', '-')} {versions.get(package, '?')}")
             profiles = runpy.run_path(str(file))["_PROFILES"]
             rows = {name.lower(): row(provider, name, profile) for name, profile in profiles.items() if usable(name, profile)}
-            models[provider] = {name: told for name, told in sorted(rows.items()) if told}
+            models[provider] = {name: limits for name, limits in sorted(rows.items()) if limits}
     about = "Capabilities by provider and model. Made by tools/make_abilities.py; absent is unknown."
     source = "model profiles of LangChain's integrations (MIT, LangChain, Inc.), derived from models.dev (MIT, SST): "
     table = {"about": about, "source": source + ", ".join(dict.fromkeys(sources)), "models": dict(sorted(models.items()))}
@@ -87,7 +87,7 @@ def _compact(table: dict[str, Any]) -> str:
     """JSON with a line per model."""
     parts = []
     for provider, models in table["models"].items():
-        lines = ",\n".join(f"    {json.dumps(name)}: {json.dumps(told)}" for name, told in models.items())
+        lines = ",\n".join(f"    {json.dumps(name)}: {json.dumps(limits)}" for name, limits in models.items())
         parts.append(f"  {json.dumps(provider)}: {{\n{lines}\n  }}")
     head = ",\n".join(f" {json.dumps(key)}: {json.dumps(table[key])}" for key in ("about", "source"))
     body = ",\n".join(parts)

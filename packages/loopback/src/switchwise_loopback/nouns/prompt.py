@@ -54,8 +54,8 @@ def anthropic_prompt(body: Mapping[str, Any]) -> Prompt:
     images = cited = False
     for message in body.get("messages") or ():
         if message.get("output_config"):
-            effort = {"output_config": message["output_config"]}
-            blocks.append(Block("messages", _canonical(message.get("role"), effort), _weigh(effort) + tokens.PER_MESSAGE))
+            change = {"output_config": message["output_config"]}
+            blocks.append(Block("messages", _canonical(message.get("role"), change), _weigh(change) + tokens.PER_MESSAGE))
         for at, part in enumerate(_parts(message.get("content"))):
             images = images or part.get("type") == "image"
             cited = (
