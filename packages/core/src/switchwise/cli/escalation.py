@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 from switchwise.cli.measuring import Folder, Samples, Seed, need_numpy
 from switchwise.cli.output import AsJson, as_json, console, working
+from switchwise.nouns.errors import ConfigurationError
 
 
 def escalation(folder: Folder, json_: AsJson = False, samples: Samples = 300, seed: Seed = 0) -> None:
@@ -12,11 +15,18 @@ def escalation(folder: Folder, json_: AsJson = False, samples: Samples = 300, se
     from switchwise.evaluation.outcomes.runs import read_runs
     from switchwise.evaluation.trials.escalation import escalations, text
 
+    found, left_out = [], []
     with working(f"reading {folder}") as now:
-        found = []
         for name, runs in read_runs(folder).items():
             now(f"{name}: signals and rules, {samples} resamples")
-            found.append(escalations(name, runs, samples, seed))
+            try:
+                found.append(escalations(name, runs, samples, seed))
+            except ConfigurationError as error:
+                left_out.append(str(error))
+    if not found:
+        raise ConfigurationError("; ".join(left_out))
+    for reason in left_out:
+        sys.stderr.write(f"left out: {reason}\n")
     if json_:
         as_json({"sets": [each.as_dict() for each in found]})
         return

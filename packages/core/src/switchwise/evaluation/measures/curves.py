@@ -139,7 +139,8 @@ def curve_metrics(sweep: Sweep, draws: Resamples, limits: Bounds) -> dict[str, A
             needed = _cost_of(xs, ys, best * share / 100)
             found[f"saving_{share}"][row] = 0.0 if needed is None or spent <= 0 else round(1 - needed / spent, 9)
         at = _cost_of(xs, ys, 0.98 * best)
-        found["dollars_per_solved"][row] = np.nan if at is None else at / max(0.98 * best, np.interp(at, xs, ys))
+        solved = 0.0 if at is None else max(0.98 * best, float(np.interp(at, xs, ys)))
+        found["dollars_per_solved"][row] = np.nan if at is None or solved <= 0 else at / solved
     return found
 
 
@@ -217,13 +218,14 @@ def pair_metrics(ranking: Any, strong: Any, weak: Any, draws: Resamples) -> dict
     gains = np.cumsum(weights * (strong - weak)[order], axis=1)
     share = np.cumsum(weights, axis=1)
     share /= share[:, -1:]
-    recovered = gains / gains[:, -1:]
+    gap = gains[:, -1:]
+    recovered = gains / np.where(np.abs(gap) > 1e-9, gap, np.nan)  # no gap, nothing to recover
     before = np.hstack([np.zeros((len(gains), 1)), recovered[:, :-1]])
     steps = np.diff(share, axis=1, prepend=0)
     found = {"apgr": ((before + recovered) / 2 * steps).sum(axis=1)}
     for wanted in (50, 80):
-        first = (recovered >= wanted / 100).argmax(axis=1)
-        found[f"cpt{wanted}"] = 100 * share[np.arange(len(share)), first]
+        enough = recovered >= wanted / 100
+        found[f"cpt{wanted}"] = np.where(enough.any(axis=1), 100 * share[np.arange(len(share)), enough.argmax(axis=1)], np.nan)
     return found
 
 

@@ -20,8 +20,10 @@ import csv
 import gzip
 import io
 import json
+import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ from switchwise.evaluation.outcomes.table import Outcomes
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.observe.journal.files import SQLITE, is_cut, is_sqlite, sqlite_rows
 
+_log = logging.getLogger(__name__)
 Row = Mapping[str, Any]
 SUFFIXES = (*SQLITE, ".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".json", ".json.gz")
 NAMES: Mapping[str, tuple[str, ...]] = {
@@ -57,6 +60,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "in_tokens": ("in_tokens", "input_tokens", "prompt_tokens"),
     "out_tokens": ("out_tokens", "output_tokens", "completion_tokens"),
 }
+SCALES = (1.0, 5.0, 10.0, 100.0)  # of scores, where no column says what the most is
 AGENTIC = frozenset(["instance", "task", "turns", "tool_calls", "harness", "config"])  # columns of whole agent tasks
 
 
@@ -139,6 +143,7 @@ def rows_of(file: Path, strict: bool) -> Iterator[Row]:
     except (ValueError, EOFError, gzip.BadGzipFile, csv.Error) as error:
         if strict:
             raise ConfigurationError(f"{file}: cannot be read: {error}") from None
+        _log.warning("%s: left out, it cannot be read: %s", file, error)
 
 
 def _line(number: int, line: str) -> Any:
@@ -176,29 +181,48 @@ def _text(row: Row) -> str:
     return str(row[name]) if name else ""
 
 
-def _number(value: Any) -> float | None:
-    if value is None or value == "":
-        return None
+def number_of(value: Any) -> float | None:
+    """A finite number, or a truth as 1 or 0, also as text; None: neither."""
     if isinstance(value, str) and value.lower() in ("true", "false"):
         return float(value.lower() == "true")
     try:
-        return float(value)
+        found = float(value)
     except (TypeError, ValueError):
         return None
+    return found if isfinite(found) else None
 
 
-def _pairs(rows: Iterable[Row]) -> Iterator[Run]:
-    top = max((max(float(row["strong"]), float(row["weak"])) for row in rows), default=1.0)
-    scale = top if top > 1 else 1.0
-    for number, row in enumerate(rows):
-        if row.get("contaminated") in (1, "1", True):
+def _cost(value: Any) -> float | None:
+    found = number_of(value)
+    return None if found is None or found < 0 else found
+
+
+def _pairs(rows: Sequence[Row]) -> Iterator[Run]:
+    known = [(number_of(row["strong"]), number_of(row["weak"])) for row in rows]
+    scale = _scale([score for pair in known for score in pair if score is not None])
+    for number, (row, scores) in enumerate(zip(rows, known, strict=True)):
+        if row.get("contaminated") in (1, "1", True) or None in scores:
             continue
         task, label = str(row.get("id", number)), str(row.get("group", ""))
         twin = str(row["question_id"]) if row.get("question_id") not in (None, "") else None
-        for target, cost in (("strong", 1.0), ("weak", 0.0)):
+        for target, score, cost in zip(("strong", "weak"), scores, (1.0, 0.0), strict=True):
             yield Run(
-                str(row.get("benchmark", "")), task, target, label, float(row[target]) / scale, cost, _text(row), twin, "share"
+                str(row.get("benchmark", "")), task, target, label, (score or 0.0) / scale, cost, _text(row), twin, "share"
             )
+
+
+def _scale(scores: Sequence[float]) -> float:
+    """What scores are divided by: the scale of a set is the least of `SCALES` that holds them all.
+
+    Raises:
+        ConfigurationError: a score is below 0, or above all scales.
+    """
+    low, top = min(scores, default=0.0), max(scores, default=0.0)
+    if low < 0 or top > SCALES[-1]:
+        raise ConfigurationError(
+            f"scores from {low:g} to {top:g}: give scores from 0 to {SCALES[-1]:g}, or the most that can be had as max_score"
+        )
+    return next(scale for scale in SCALES if top <= scale)
 
 
 def _wide(rows: Iterable[Row]) -> Iterator[Run]:
@@ -206,9 +230,9 @@ def _wide(rows: Iterable[Row]) -> Iterator[Run]:
         targets = [name.removesuffix("|total_cost") for name in row if name.endswith("|total_cost")]
         label = str(row.get("eval_name", ""))
         for target in targets:
-            score = _number(row.get(target))
+            score = number_of(row.get(target))
             if score is not None:
-                cost = _number(row[f"{target}|total_cost"])
+                cost = _cost(row[f"{target}|total_cost"])
                 yield Run("", str(row.get("sample_id", number)), target, label, score, cost, _text(row), None, "usd")
 
 
@@ -218,12 +242,12 @@ def _langsmith(rows: Iterable[Row]) -> Iterator[Run]:
         decision = metadata.get("switchwise") or {}
         target = decision.get("target") or metadata.get("switchwise_target") or metadata.get("ls_model_name")
         stats = row.get("feedback_stats") or {}
-        scores = [_number(each.get("avg")) for each in stats.values() if isinstance(each, Mapping)]
+        scores = [number_of(each.get("avg")) for each in stats.values() if isinstance(each, Mapping)]
         score = next((each for each in scores if each is not None), None)
         task = row.get("reference_example_id") or metadata.get("thread_id") or metadata.get("session_id") or row.get("id")
         if target and score is not None:
             label = str(metadata.get("langgraph_node") or metadata.get("lc_agent_name") or row.get("name") or "")
-            yield Run("", str(task), str(target), label, score, _number(row.get("total_cost")), "", None, "usd", agentic=True)
+            yield Run("", str(task), str(target), label, score, _cost(row.get("total_cost")), "", None, "usd", agentic=True)
 
 
 def _journal(rows: Iterable[Row]) -> Iterator[Run]:
@@ -236,7 +260,7 @@ def _journal(rows: Iterable[Row]) -> Iterator[Run]:
         if "switchwise.feedback" in row:
             stated[decision] = float(row["switchwise.feedback"])
         elif row.get("switchwise.purpose") == "answer":
-            spent[decision] += _number(row.get("switchwise.cost")) or 0.0
+            spent[decision] += number_of(row.get("switchwise.cost")) or 0.0
             last[decision] = row
     for decision, row in last.items():
         result = row.get("switchwise.result")
@@ -258,16 +282,18 @@ def _long(rows: list[Row]) -> Iterator[Run]:
 
     harnesses = {row.get("harness") for row in rows}
     usual = max(harnesses, key=lambda name: sum(row.get("harness") == name for row in rows))
+    known = [number_of(value(row, "score")) for row in rows]
+    scale = 1.0 if named["most"] else _scale([score for score in known if score is not None])
     for row in rows:
-        score, most = _number(value(row, "score")), _number(value(row, "most"))
+        score, most = number_of(value(row, "score")), number_of(value(row, "most"))
         if score is None:
             continue
         target, task = str(value(row, "target")), str(value(row, "task"))
         if row.get("harness") != usual:
             target = f"{target} ({row['harness']})"
-        cost, unit = _number(value(row, "cost")), "usd"
+        cost, unit = _cost(value(row, "cost")), "usd"
         if named["cost"] is None and named["in_tokens"] and named["out_tokens"]:
-            used = [_number(value(row, "in_tokens")), _number(value(row, "out_tokens"))]
+            used = [number_of(value(row, "in_tokens")), number_of(value(row, "out_tokens"))]
             cost, unit = (used[0] + 5 * used[1] if None not in used else None), "tokens"  # type: ignore[operator]
         label = value(row, "label")
         benchmark = str(value(row, "benchmark") or "")
@@ -275,6 +301,4 @@ def _long(rows: list[Row]) -> Iterator[Run]:
             label = task.rsplit("_", 1)[0]
         if label is None:
             label = task.rsplit("__", 1)[0] if "__" in task else benchmark
-        if most:
-            score = score / most
-        yield Run(benchmark, task, target, str(label), score, cost, _text(row), None, unit, agentic)
+        yield Run(benchmark, task, target, str(label), score / (most or scale), cost, _text(row), None, unit, agentic)

@@ -6,7 +6,7 @@ A file is recognised by its columns, never by its name:
 |---|---|
 | `session`, `step` and `returncode` | one row per step of a shell agent; `resolved` belongs to the session |
 | `session`, `step` and `tool_errors` | one row per call of a coding agent, without an outcome |
-| `traj` or `messages`, a list of OpenAI-style messages | one transcript per row, with `reward`, `resolved` or `score` |
+| `traj` or `messages`, a list of messages in OpenAI's or Anthropic's form | one transcript per row, with `reward`, `resolved` or `score` |
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from switchwise.evaluation.outcomes.read import Row, files_of, rows_of
+from switchwise.evaluation.outcomes.read import Row, files_of, number_of, rows_of
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.signals import Turn
 from switchwise.reading.tool_kinds import ToolKind, kind_of_call
@@ -68,7 +68,7 @@ def read_runs(path: str | Path) -> dict[str, list[RecordedRun]]:
     if not found:
         raise ConfigurationError(
             f"{path}: no recorded runs found; a row is a step with session, step and returncode (or tool_errors), or a transcript with traj "
-            "or messages (docs/evaluation.md lists the formats)"
+            "or messages (docs/guide/evaluation.md lists the formats)"
         )
     return found
 
@@ -84,9 +84,11 @@ def _runs(rows: list[Row]) -> Iterator[RecordedRun]:
     return iter(())
 
 
-def _outcome(row: Row) -> bool | None:
-    value = next((row[name] for name in _OUTCOMES if row.get(name) is not None), None)
-    return None if value is None else float(value) >= 0.5
+def _outcome(rows: Sequence[Row]) -> bool | None:
+    """How a run ended, by the first of its rows that says so."""
+    known = (number_of(row.get(name)) for row in rows for name in _OUTCOMES)
+    value = next((each for each in known if each is not None), None)
+    return None if value is None else value >= 0.5
 
 
 def _table(rows: Iterable[Row], steps: Any) -> Iterator[RecordedRun]:
@@ -94,28 +96,28 @@ def _table(rows: Iterable[Row], steps: Any) -> Iterator[RecordedRun]:
     for row in rows:
         sessions.setdefault((str(row["session"]), str(row.get("agent") or "")), []).append(row)
     for (session, agent), own in sessions.items():
+        own.sort(key=lambda row: number_of(row["step"]) or 0.0)
         task = str(own[0].get("task") or own[0].get("instance") or session)
-        yield RecordedRun(f"{session}/{agent}".rstrip("/"), task, _outcome(own[0]), steps(own))
+        yield RecordedRun(f"{session}/{agent}".rstrip("/"), task, _outcome(own), steps(own))
 
 
 def _shell_steps(rows: Sequence[Row]) -> list[Step]:
     """Steps of an agent that runs one command at a time. One without a return code that is not the last was refused for its form."""
     found = []
     for at, row in enumerate(rows):
-        code = row["returncode"]
-        timeout = bool(row.get("timeout"))
-        malformed = bool(row.get("malformed")) or (code is None and at < len(rows) - 1 and not timeout)
+        code, timeout = number_of(row["returncode"]), bool(number_of(row.get("timeout")))
+        malformed = bool(number_of(row.get("malformed"))) or (code is None and at < len(rows) - 1 and not timeout)
         failed = code not in (0, None) or malformed or timeout
         found.append(
             Step(
                 int(failed),
-                int(row.get("repeat") or 0),
-                int(row.get("fail_repeat") or 0),
+                _count(row, "repeat"),
+                _count(row, "fail_repeat"),
                 malformed,
                 timeout,
                 row.get("kind") == "edit" and not malformed,
-                bool(row.get("test")) and code == 0,
-                int(row.get("out") or row.get("out_tokens") or 0),
+                bool(_count(row, "test")) and code == 0,
+                _count(row, "out") or _count(row, "out_tokens"),
             )
         )
     return found
@@ -128,28 +130,43 @@ def _call_steps(rows: Sequence[Row]) -> list[Step]:
         tools = row.get("tools") or []
         if tools:
             changed = any(kind_of_call(str(tool)) in _CHANGES for tool in tools)
-            written = max(int(row.get("output_tokens_logged") or 0), int(row.get("tool_chars") or 0) // 4)
-            found.append(Step(int(after.get("tool_errors") or 0), changed=changed, written=written))
+            written = max(_count(row, "output_tokens_logged"), _count(row, "tool_chars") // 4)
+            found.append(Step(_count(after, "tool_errors"), changed=changed, written=written))
     return found
 
 
+def _count(row: Row, name: str) -> int:
+    return int(number_of(row.get(name)) or 0)
+
+
 def _transcript(row: Row) -> RecordedRun:
-    talk = [_turn(message) for message in row.get("traj") or row["messages"]]
+    talk = [turn for message in row.get("traj") or row.get("messages") or () for turn in _turns(message)]
     steps = [after.step for after, request, _ in read_on(TrajectoryState(), talk) if request is None]
     task = str(row.get("task_id", row.get("task", row.get("id", ""))))
-    return RecordedRun(f"{task}/{row.get('trial', 0)}", task, _outcome(row), steps, talk)
+    return RecordedRun(f"{task}/{row.get('trial', 0)}", task, _outcome([row]), steps, talk)
 
 
-def _turn(message: Mapping[str, Any]) -> Turn:
+def _turns(message: Mapping[str, Any]) -> Iterator[Turn]:
+    """The turns of a message in the form of OpenAI (`tool_calls`, role `tool`) or of Anthropic (blocks `tool_use` and `tool_result`)."""
+    role, content = str(message.get("role", "")), message.get("content")
+    blocks = [block for block in content if isinstance(block, Mapping)] if isinstance(content, list) else []
+    for block in blocks:
+        if block.get("type") == "tool_result":
+            yield Turn("tool", f"{'Error: ' if block.get('is_error') else ''}{_text_of(block.get('content'))}")
     calls = [each.get("function") or {} for each in message.get("tool_calls") or ()]
-    content = message.get("content")
-    text = content if isinstance(content, str) else "" if content is None else json.dumps(content)
+    calls += [
+        {"name": block.get("name"), "arguments": block.get("input")} for block in blocks if block.get("type") == "tool_use"
+    ]
+    text = _text_of(content)
+    if blocks and not text and not calls:
+        return
     names = tuple(str(each.get("name", "")) for each in calls)
-    arguments = "\n".join(str(each.get("arguments", "")) for each in calls)
-    return Turn(
-        str(message.get("role", "")),
-        text,
-        names,
-        arguments,
-        str(message.get("name") or "") if message.get("role") == "tool" else "",
-    )
+    arguments = "\n".join(_text_of(each.get("arguments", "")) for each in calls)
+    yield Turn(role, text, names, arguments, str(message.get("name") or "") if role == "tool" else "")
+
+
+def _text_of(content: Any) -> str:
+    if isinstance(content, list):
+        texts = [block if isinstance(block, str) else block.get("text", "") for block in content]
+        return "\n".join(str(text) for text in texts if text)
+    return content if isinstance(content, str) else "" if content is None else json.dumps(content)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from switchwise.evaluation.measures.interval import Interval
 from switchwise.evaluation.outcomes.runs import RecordedRun
+from switchwise.nouns.errors import ConfigurationError
 from switchwise.quality.run_profile import ARMED, MARKS, UNKNOWN, Finished, Marks, Profile, auc, profile
 from switchwise.reading.trajectory import Trajectory
 
@@ -96,18 +97,25 @@ def escalations(
 
     Parameters:
         name: of the set.
-        runs: recorded ones, with steps.
+        runs: recorded ones; those without steps are left out, and those without an outcome where others have one.
         samples: resamples of the groups for the intervals; 0: none.
         seed: of resamples and halves.
         more: further rules by name, such as those of other routers.
+
+    Raises:
+        ConfigurationError: fewer than two tasks have runs with steps.
     """
     import numpy as np
 
     runs = [run for run in runs if run.steps]
+    runs = [run for run in runs if run.solved is not None] or runs
+    if len({run.group for run in runs}) < 2:
+        raise ConfigurationError(
+            f"{name}: runs with tool calls of fewer than two tasks; measuring a signal needs some that fail and some that do not"
+        )
     courses = [run.course() for run in runs]
     draws = [np.arange(len(runs)), *_draws([run.group for run in runs], samples, seed)]
-    known = [run for run in runs if run.solved is not None]
-    graded = len(known) == len(runs) and len({run.solved for run in runs}) == 2
+    graded = {run.solved for run in runs} == {True, False}
     by_step: dict[int, AtStep] = {}
     finished = [_finished(run, course) for run, course in zip(runs, courses, strict=True)]
     halves = _halves([run.group for run in runs], seed)

@@ -177,7 +177,7 @@ def _measured(outcomes: Outcomes, draws: Resamples, limits: Bounds, sweep: Sweep
     metrics = curve_metrics(sweep, draws, limits)
     if len(sweep.quality) == 1:
         metrics["solved"], metrics["cost"] = draws.means(sweep.quality)[:, 0], draws.means(sweep.cost)[:, 0]
-        metrics["dollars_per_solved"] = metrics["cost"] / np.maximum(metrics["solved"], 1e-9)
+        metrics["dollars_per_solved"] = metrics["cost"] / np.where(metrics["solved"] > 0, metrics["solved"], np.nan)
     if outcomes.unit != "usd":
         metrics["cost_per_solved"] = metrics.pop("dollars_per_solved")
     if draws.size >= HALVED:

@@ -8,6 +8,7 @@ from typing import Any
 
 from switchwise.evaluation.measures.parallel import each
 from switchwise.evaluation.outcomes.table import Outcomes
+from switchwise.nouns.errors import ConfigurationError
 from switchwise.quality.fitting.learned import fit_table, fit_text, on_hull
 from switchwise.quality.text.featuriser import Read
 
@@ -46,6 +47,9 @@ def folds(outcomes: Outcomes, by_label: bool, seed: int = 0) -> Any:
     Parameters:
         by_label: labels are left out as a whole (one at a time where there are few); False: near duplicates stay together.
         seed: of the draw.
+
+    Raises:
+        ConfigurationError: all tasks are near duplicates of each other.
     """
     import numpy as np
 
@@ -55,6 +59,10 @@ def folds(outcomes: Outcomes, by_label: bool, seed: int = 0) -> Any:
         count = int(labels.max()) + 1
         return rng.permutation(count)[labels] % min(count, LABEL_FOLDS)
     unit = np.arange(len(outcomes)) if outcomes.duplicates is None else np.unique(outcomes.duplicates, return_inverse=True)[1]
+    if unit.max() == 0:
+        raise ConfigurationError(
+            f"{outcomes.name}: all {len(outcomes)} tasks have nearly the same text, so none can be left out; give only what differs as the text"
+        )
     return (rng.permutation(int(unit.max()) + 1) % FOLDS)[unit]
 
 
