@@ -8,7 +8,7 @@ each field by name (`object.__setattr__`): 0.1 us a field, and a decision sets f
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, fields
 from operator import attrgetter
 from reprlib import recursive_repr
@@ -21,6 +21,8 @@ else:
 
     def dataclass(*, frozen: Literal[True], slots: Literal[True]) -> Callable[[type], type]:
         """As `dataclasses.dataclass(frozen=True, slots=True)`, for classes whose constructor takes every field in its place.
+
+        A field with `init=False` is set in `__post_init__`.
 
         >>> @dataclass(frozen=True, slots=True)
         ... class Point:
@@ -47,7 +49,7 @@ _MADE = _Factory()
 
 def _completed(cls: type[T]) -> type[T]:
     given: tuple[Field[Any], ...] = fields(cls)  # type: ignore[arg-type]  # it is a dataclass
-    assert all(field.init and not field.kw_only for field in given), "a constructor that takes every field in its place"
+    assert not any(field.kw_only for field in given), "a constructor that takes every field in its place"
     own: Any = cls
     compared = _values([field.name for field in given if field.compare])
     hashed = _values([field.name for field in given if (field.compare if field.hash is None else field.hash)])
@@ -63,7 +65,7 @@ def _completed(cls: type[T]) -> type[T]:
     def __repr__(self: Any) -> str:  # noqa: N807
         return f"{self.__class__.__qualname__}({', '.join([f'{name}={getattr(self, name)!r}' for name in shown])})"
 
-    own.__init__ = _constructor(cls, given)
+    own.__init__ = _constructor(cls, [field for field in given if field.init])
     for method in (__eq__, __hash__, __repr__):
         if vars(cls).get(method.__name__) is None:
             method.__qualname__ = f"{cls.__qualname__}.{method.__name__}"
@@ -78,7 +80,7 @@ def _values(names: list[str]) -> Callable[[Any], Any]:
     return lambda each: tuple([getattr(each, name) for name in names])
 
 
-def _constructor(cls: type, given: tuple[Field[Any], ...]) -> Callable[..., None]:
+def _constructor(cls: type, given: Sequence[Field[Any]]) -> Callable[..., None]:
     names = [field.name for field in given]
     known: dict[str, Any] = {"made": _MADE}
     lines = [f"  def __init__(self, {', '.join(names)}):"]

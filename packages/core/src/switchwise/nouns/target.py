@@ -238,6 +238,12 @@ class Target:
     limits: Limits | None = None
     defaults: Defaults = Defaults()
     key_of: str = ""
+    payer: str = field(init=False, repr=False, compare=False)
+    """Provider and account, as far as known: the one that is billed. Empty if neither is known.
+
+    >>> Target("a", "groq", account="api.groq.com#7858d77c").payer, Target("b", "openai").payer
+    ('groq api.groq.com#7858d77c', 'openai')
+    """
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
@@ -253,15 +259,7 @@ class Target:
         if self.limits is not None and not isinstance(self.limits, Limits):
             raise ConfigurationError(f"Target({self.name!r}, limits={self.limits!r}): give Limits(first=..., total=...)")
         object.__setattr__(self, "roles", words(f"Target {self.name!r}: ", "roles", self.roles))
-
-    @property
-    def payer(self) -> str:
-        """Provider and account, as far as known: the one that is billed. Empty if neither is known.
-
-        >>> Target("a", "groq", account="api.groq.com#7858d77c").payer, Target("b", "openai").payer
-        ('groq api.groq.com#7858d77c', 'openai')
-        """
-        return f"{self.provider} {self.account}".strip()
+        object.__setattr__(self, "payer", f"{self.provider} {self.account}".strip())
 
     @property
     def base(self) -> str:

@@ -139,7 +139,7 @@ class Cheapest:
 
     def expected_output(self, view: View) -> float:
         """Expected length of the answer in tokens."""
-        seen = self.table.get(_key(view))
+        seen = self.table.get((view.scope.tenant, view.scope.agent, view.signals.phase or ""))
         return float(self.output) if seen is None else float(seen[0])
 
     def learn(self, attempt: Attempt) -> None:
@@ -152,14 +152,14 @@ class Cheapest:
             self.advisor.learn(attempt, easy=mode is not None, mode=mode or PLAN)
         if reply.usage is None:
             return
-        length = reply.usage.output_tokens
+        scope, length = call.view.scope, reply.usage.output_tokens
 
         def change(seen: list[float] | None) -> list[float]:
             mean, count = seen or (float(self.output), PRIOR_WEIGHT)
             count = min(count + 1, MEMORY)
             return [mean + (length - mean) / count, count]
 
-        self.table.update(_key(call.view), change)
+        self.table.update((scope.tenant, scope.agent, call.view.signals.phase or ""), change)
 
     def dump(self) -> Mapping[str, Any]:
         """Mean lengths of answers and the state of caches as JSON data: see `Advisor.dump`."""
@@ -241,8 +241,3 @@ def _stay(choice: Choice, name: str) -> str:
         f"{dollars(choice.other_call)} at {name} now, and what would have to be written again here, "
         f"against {dollars(choice.home_call)}"
     )
-
-
-def _key(view: View) -> Key:
-    phase = view.signals.phase
-    return (view.scope.tenant, view.scope.agent, phase.value if phase is not None else "")

@@ -180,7 +180,7 @@ class Healthy:
             self._learn(attempt)
             return
         with self._lock:  # a reply, and every circuit is closed
-            for key in self._keys(attempt.target, attempt.call.view):
+            for key in self._keys(attempt.reply.maker or attempt.call.target, attempt.call.view):
                 circuit = self._circuits.get(key) or self._new(key)
                 self._circuits.move_to_end(key)
                 if attempt.started >= circuit.since:

@@ -145,8 +145,9 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
         """Keep the preference of an accepted decision, if one of its targets answered."""
         if self._learn is not None:
             self._learn(attempt)
-        asked = self._balances is not None or attempt.call.shortlist.memo
-        if asked and (entry := self.learned(attempt)) is not None:
+        if self._balances is None and self not in [owner for owner, _ in attempt.call.shortlist.memo]:
+            return  # the common case: what it holds was not asked
+        if (entry := self.learned(attempt)) is not None:
             self.table.put(*entry)
 
     def learned(self, attempt: Attempt) -> tuple[Key, Held] | None:

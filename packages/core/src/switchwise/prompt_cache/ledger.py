@@ -140,9 +140,10 @@ class Ledger:
             account.expected += 1
             account.read += min(1.0, read / expected.tokens)
         used = 0 if found is None or read == 0 else found[0]  # blocks: it used all prefixes that are part of them
-        kept = [
-            [*row[:4], now, row[5]] if row[0] <= used and _is_part(row, prefix) else row for row in rows if row is not found
-        ]
+        kept, digest_of = [row for row in rows if row is not found], prefix.digest
+        for place, (blocks, digest, end, tokens, _, since) in enumerate(kept if used else ()):
+            if blocks <= used and (digest_of(blocks) == digest or _is_part(kept[place], prefix)):
+                kept[place] = [blocks, digest, end, tokens, now, since]
         if found is not None and used:
             kept.append([used, prefix.digest(used), found[2], read or found[3], now, generation])
         if used != length:
