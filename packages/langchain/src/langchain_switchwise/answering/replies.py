@@ -20,6 +20,7 @@ from switchwise.nouns.usage import in_tier
 _SHORT, _LONG = "ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"
 _PROMPT = frozenset(["audio", "cache_creation", "cache_read", _SHORT, _LONG])
 _ANSWER = frozenset(["audio", "reasoning"])
+_TOTALS = frozenset(["completion_tokens", "input_tokens", "output_tokens", "prompt_tokens", "total_tokens"])
 _WHOLE = frozenset(["token_usage", "usage"])
 """Metadata keys of answers that were not streamed, whatever LangChain does inside `invoke`."""
 _MARKERS = frozenset(name for dialect in DIALECTS for name in dialect.ends.fields)
@@ -60,7 +61,7 @@ def usage_of(message: AIMessage) -> Usage | None:
     metadata = message.response_metadata
     reported = metadata.get("token_usage") or metadata.get("usage")
     usage, tier = _plain(counted) or read_usage(counted), metadata.get("service_tier")
-    if reported and (usage is None or usage.cache_read_tokens is None or "iterations" in reported):
+    if reported and (usage is None or "iterations" in reported or (usage.cache_read_tokens is None and _has_parts(reported))):
         more = read_usage(reported)
         if more is not None and (usage is None or more.cache_read_tokens is not None):
             usage = more
@@ -69,6 +70,11 @@ def usage_of(message: AIMessage) -> Usage | None:
     if reported and usage.cost is None and reported.get("cost") is not None and (more := read_usage(reported)) is not None:
         usage = replace(usage, cost=more.cost)
     return in_tier(usage, tier) if tier else usage
+
+
+def _has_parts(reported: Mapping[str, Any]) -> bool:
+    """Return whether a provider's usage says more than totals; local servers often do not."""
+    return any(name not in _TOTALS and value is not None for name, value in reported.items())
 
 
 def _plain(counted: Mapping[str, Any] | None) -> Usage | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from functools import cache
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackHandler, CallbackManager
@@ -73,22 +74,28 @@ async def _aroot_run(performer: Performer, config: RunnableConfig, run: Run) -> 
 
 def anybody_sees(config: RunnableConfig) -> bool:
     """Whether a handler or tracer may see runs of calls with this config, those of the models themselves excepted."""
-    from langchain_core.tracers import context  # imports langsmith, which LangChain does at the first call
-
-    if config.get("callbacks") or get_debug() or context._tracing_v2_is_enabled():
+    tracing = _tracing()
+    if config.get("callbacks") or get_debug() or tracing._tracing_v2_is_enabled():
         return True
-    return any(var.get() or (name and name in os.environ) for var, _, _, name in context._configure_hooks)
+    return any(var.get() or (name and name in os.environ) for var, _, _, name in tracing._configure_hooks)
 
 
 def anybody_keeps(config: RunnableConfig) -> bool:
     """Return whether runs with this config are recorded."""
-    from langchain_core.tracers import context
-
     given: Any = config.get("callbacks")
     if given and any(map(_keeps, handlers_of(given))):
         return True
-    hooked = [var.get() for var, _, _, _ in context._configure_hooks]
-    return bool(context._tracing_v2_is_enabled()) or get_debug() or any(map(_keeps, filter(None, hooked)))
+    tracing = _tracing()
+    hooked = [var.get() for var, _, _, _ in tracing._configure_hooks]
+    return bool(tracing._tracing_v2_is_enabled()) or get_debug() or any(map(_keeps, filter(None, hooked)))
+
+
+@cache
+def _tracing() -> Any:
+    """LangChain's state of tracing. Importing it imports langsmith, which LangChain does at the first call."""
+    from langchain_core.tracers import context
+
+    return context
 
 
 def _keeps(handler: BaseCallbackHandler) -> bool:

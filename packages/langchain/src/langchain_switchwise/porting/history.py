@@ -305,4 +305,4 @@ def _continues(before: list[BaseMessage], messages: list[BaseMessage]) -> bool:
     count = len(before)
     if not 0 < count <= len(messages) or messages[0] is not before[0] or messages[count - 1] is not before[-1]:
         return False
-    return before == messages[:count]
+    return before == (messages if len(messages) == count else messages[:count])
