@@ -123,7 +123,7 @@ def check_answer(recorded: traffic.Recorded, items: list[Any]) -> None:
         assert (usage.reasoning_tokens or 0) <= usage.output_tokens
     if '"usage"' in recorded.body and not recorded.streamed:
         assert reply.usage is not None
-    again = client.message_of(reply.raw, reply.model)
+    again = client.message_of(reply, reply.model)
     assert [call["function"]["name"] for call in again.get("tool_calls", []) if "function" in call] in (tools_of(recorded), [])
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -31,8 +33,8 @@ from switchwise import (
     drive,
 )
 from switchwise.clients import AnthropicClient, Client, Clients, HiddenRetries, OpenAIClient
-from switchwise.clients.anthropic import Messages
-from switchwise.clients.openai import Chat
+from switchwise.clients.anthropic import MessageAssembly
+from switchwise.clients.openai import ChatAssembly
 from switchwise.engine.recovery import Recovery
 from switchwise_loopback import Answer, Fault, LoopbackProvider, ToolCall
 
@@ -239,7 +241,7 @@ def test_what_is_no_answer_of_the_api_is_a_server_error(provider: LoopbackProvid
 @pytest.mark.parametrize("repeats", [False, True])
 def test_tool_calls_are_put_together_from_pieces_of_any_server(openai_client: OpenAIClient, repeats: bool) -> None:
     """OpenAI names a call once; other servers repeat id and name with every piece, or send no index."""
-    chat = Chat()
+    chat = ChatAssembly()
     named = {"id": "call_1", "type": "function"}
     first = {"index": 0, **named, "function": {"name": "weather", "arguments": '{"ci'}}
     again = {
@@ -251,7 +253,7 @@ def test_tool_calls_are_put_together_from_pieces_of_any_server(openai_client: Op
         assert not chat.complete
         chat.take({"model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": end}]})
     assert chat.complete
-    assert chat.reply(None).tool_calls == (("weather", {"city": 1}),)
+    assert openai_client.reply_of(chat.finished()).tool_calls == (("weather", {"city": 1}),)
 
 
 def test_broken_arguments_are_kept_to_be_looked_at(provider: LoopbackProvider, openai_client: OpenAIClient) -> None:
@@ -267,8 +269,8 @@ def test_no_sdk_is_imported_before_a_call_is_made() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 
-def test_blocks_and_deltas_that_are_newer_than_the_client_are_kept() -> None:
-    message = Messages()
+def test_blocks_and_deltas_that_are_newer_than_the_client_are_kept(anthropic_client: AnthropicClient) -> None:
+    message = MessageAssembly()
     for event in (
         {"type": "message_start", "message": {"model": "m", "content": [], "usage": {"input_tokens": 3, "output_tokens": 1}}},
         {"type": "content_block_start", "index": 0, "content_block": {"type": "compaction", "content": None}},
@@ -281,7 +283,43 @@ def test_blocks_and_deltas_that_are_newer_than_the_client_are_kept() -> None:
         message.take(event)
     assert message.complete
     assert message.raw["content"] == [{"type": "compaction", "content": "What was said."}]
-    assert message.reply(None).usage == Usage(3, 9)
+    assert anthropic_client.reply_of(message.finished()).usage == Usage(3, 9)
+
+
+# -- keys ----------------------------------------------------------------------------------------------------------
+
+
+async def test_without_a_key_the_first_call_names_the_variable_to_set(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, provider: LoopbackProvider
+) -> None:
+    for name in [name for name in os.environ if name.startswith("ANTHROPIC_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))  # where the SDK looks for a profile
+    clients = Clients([AnthropicClient(model="claude-haiku-4-5", base_url=provider.anthropic_url)])
+    said = r"AnthropicClient\(model='claude-haiku-4-5'\) has no key: set ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN, or give api_key="
+    with pytest.raises(ConfigurationError, match=said):
+        clients.complete(HELLO)
+    with pytest.raises(ConfigurationError, match=said):
+        await clients.acomplete(HELLO)
+    assert not provider.requests
+
+
+@pytest.mark.parametrize(
+    ("variable", "options"),
+    [
+        ("ANTHROPIC_AUTH_TOKEN", {}),
+        ("", {"auth_token": KEY}),
+        ("", {"default_headers": {"Authorization": f"Bearer {KEY}"}}),
+    ],
+)
+def test_a_token_or_a_header_is_a_key(
+    monkeypatch: pytest.MonkeyPatch, provider: LoopbackProvider, variable: str, options: dict[str, Any]
+) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    if variable:
+        monkeypatch.setenv(variable, KEY)
+    *_, reply = AnthropicClient(base_url=provider.anthropic_url, **options).perform(call_to("m"), {"messages": HELLO})
+    assert reply.text
 
 
 # -- event loops ---------------------------------------------------------------------------------------------------

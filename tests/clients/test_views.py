@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from switchwise import Scope, StepKind
-from switchwise.clients.views import Views, turn_of
+from switchwise.clients.views import PromptViews, turn_of
 from switchwise.protocols.prompt import Prompt
 
 SYSTEM = {"role": "system", "content": "You are a travel agent."}
@@ -20,14 +20,14 @@ TOOL = {"type": "function", "function": {"name": "search", "parameters": {"type"
 
 def test_needs_are_what_the_request_asks_for() -> None:
     image = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}]}
-    view = Views().view(Prompt([image], tools=[TOOL], schema={"type": "object"}, max_tokens=77), Scope())
+    view = PromptViews().view(Prompt([image], tools=[TOOL], schema={"type": "object"}, max_tokens=77), Scope())
     needs = view.needs
     assert (needs.tools, needs.structured_output, needs.modalities, needs.max_output) == (True, True, {"image"}, 77)
-    assert Views().view(Prompt([ASK]), Scope()).needs.tools is False
+    assert PromptViews().view(Prompt([ASK]), Scope()).needs.tools is False
 
 
 def test_tools_are_paid_for() -> None:
-    views = Views()
+    views = PromptViews()
     bare = views.view(Prompt([ASK]), Scope()).tokens
     tools = [TOOL]
     assert views.view(Prompt([ASK], tools=tools), Scope()).tokens > bare
@@ -35,7 +35,7 @@ def test_tools_are_paid_for() -> None:
 
 
 def test_signals_are_read_from_the_conversation() -> None:
-    views, history = Views(), [SYSTEM, ASK]
+    views, history = PromptViews(), [SYSTEM, ASK]
     first = views.view(Prompt(history), Scope("s"))
     assert first.signals.first
     assert first.signals.step is StepKind.USER_TURN
@@ -47,7 +47,7 @@ def test_signals_are_read_from_the_conversation() -> None:
 
 
 def test_a_conversation_without_a_name_is_told_by_how_it_began() -> None:
-    views = Views()
+    views = PromptViews()
     begun = views.view(Prompt([SYSTEM, ASK]), Scope()).scope.session
     assert begun
     assert views.view(Prompt([SYSTEM, ASK, CALLS, RESULT]), Scope()).scope.session == begun

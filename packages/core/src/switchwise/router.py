@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from switchwise.adapting.target_clients import TargetClient, with_all_clients, with_clients
 from switchwise.engine.calls import FlowContext
 from switchwise.engine.deciding import decide_alone
 from switchwise.engine.endings import observed
@@ -35,7 +36,7 @@ from switchwise.nouns.call import Attempt
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.on_broken import OnBroken, on_broken_of
 from switchwise.nouns.shortlist import Shortlist
-from switchwise.nouns.target import Defaults, Pool
+from switchwise.nouns.target import Pool
 from switchwise.nouns.view import View
 from switchwise.observe.decision_record import decision_of
 from switchwise.observe.observer import Event, EventKind, Observes, tell
@@ -161,13 +162,9 @@ class Router:
             raise ConfigurationError(f"healthy={healthy!r:.80}: give Healthy(...)")
         return cls(pool, *default_chain(pool, healthy, aim), **options)
 
-    def set_clients(self, clients: Mapping[str, tuple[str, Defaults, str]]) -> None:
-        """Fill in missing account, defaults and further keys of targets from their clients. For adapters.
-
-        Parameters:
-            clients: target name -> `switchwise.catalog.account_of` its address and key, the client's default settings, and `Target.key_of`.
-        """
-        before, self.pool = self.pool, self.pool.with_clients(clients)
+    def set_clients(self, clients: Mapping[str, TargetClient], argument: str = "models") -> None:
+        """Fill in missing account, defaults and further keys of targets from their clients. For adapters; see `with_all_clients`."""
+        before, self.pool = self.pool, with_all_clients(self.pool, clients, argument)
         if before.rotating != self.pool.rotating:
             self._assemble(self.pool, self.policies, self.verify, self._observers, self.cache, self._context.on_broken)
         self._context = replace(self._context, pool=self.pool.with_asked(self._models))
@@ -279,8 +276,8 @@ class Router:
             return False
         configuration, recipe = found
         before = [part for part in self._remembering.values() if isinstance(part, Remembers)]
-        clients = {target.name: (target.account, target.defaults, target.key_of) for target in self.pool}
-        pool, watching = recipe.pool.with_clients(clients), [*recipe.observers, *file.observers]
+        pool = with_clients(recipe.pool, {target.name: target for target in self.pool})
+        watching = [*recipe.observers, *file.observers]
         self._assemble(pool, recipe.policies, recipe.verify, watching, recipe.cache, recipe.on_broken)
         carry_over(before, [part for part in self._remembering.values() if isinstance(part, Remembers)])
         self._file = file.now(configuration, recipe)

@@ -6,7 +6,7 @@ from switchwise.clients.clients import Clients
 from switchwise.clients.completion import Completion, Signal, Stream
 from switchwise.clients.decisions import DecisionModel, LocalModel, OpenAIDecisions, SystemOne
 from switchwise.clients.openai import OpenAIClient
-from switchwise.clients.sdk import Client, Request
+from switchwise.clients.sdk import Client, NativeRequest
 from switchwise.nouns.usage import usage_of
 
 __all__ = [
@@ -17,9 +17,9 @@ __all__ = [
     "DecisionModel",
     "HiddenRetries",
     "LocalModel",
+    "NativeRequest",
     "OpenAIClient",
     "OpenAIDecisions",
-    "Request",
     "Signal",
     "Stream",
     "SystemOne",

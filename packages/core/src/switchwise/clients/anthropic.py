@@ -14,14 +14,16 @@ from dataclasses import replace
 from typing import Any
 
 from switchwise.clients.accounts import Environment
+from switchwise.clients.answers import Assembly, Headers, SdkMethod
 from switchwise.clients.arguments import sdk_module
-from switchwise.clients.sdk import Assembly, Client
+from switchwise.clients.sdk import Client
 from switchwise.dialects import Dialect
 from switchwise.dialects.answer_end import end_of
 from switchwise.dialects.settings import valued
 from switchwise.dialects.table import ANTHROPIC
 from switchwise.dialects.thinking import OFF, must_be_off
 from switchwise.nouns.call import Call
+from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.reply import Reply
 from switchwise.nouns.scope import Key, Level
 from switchwise.nouns.target import Defaults, Target
@@ -34,6 +36,7 @@ from switchwise.state.in_process import Memory
 LONGEST = 8_192
 """Default limit of an answer in tokens, which the API requires; less if the model's maximum is less."""
 _THINKS = frozenset({"thinking", "redacted_thinking"})
+_KEY_HEADERS = frozenset({"authorization", "x-api-key"})
 _THREADS = 2_000
 """Most threads per client whose last prompt length is remembered."""
 
@@ -54,14 +57,19 @@ class AnthropicClient(Client):
 
     def build(self, asynchronous: bool, **options: Any) -> Any:
         anthropic = sdk_module("anthropic")
-        return anthropic.AsyncAnthropic(**options) if asynchronous else anthropic.Anthropic(**options)
+        sdk = anthropic.AsyncAnthropic(**options) if asynchronous else anthropic.Anthropic(**options)
+        if not _authenticates(sdk):  # the SDK raises at each call, a TypeError that does not name the variable
+            raise ConfigurationError(
+                f"{self!r} has no key: set {' or '.join(self.environment.keys_in)}, or give api_key= or auth_token="
+            )
+        return sdk
 
     def create(self, sdk: Any) -> Callable[..., Any]:
         create: Callable[..., Any] = sdk.messages.create
         return create
 
     def assembly(self) -> Assembly:
-        return Messages()
+        return MessageAssembly()
 
     @property
     def sends(self) -> Defaults:
@@ -69,21 +77,20 @@ class AnthropicClient(Client):
         found = super().sends
         return found if found.max_output is not None else replace(found, max_output=LONGEST)
 
-    def complete_params(self, sdk: Any, target: Target, params: dict[str, Any]) -> dict[str, Any]:
+    def complete_params(self, method: SdkMethod, call: Call, params: dict[str, Any], named: bool) -> dict[str, Any]:  # noqa: ARG002
         if params.get("max_tokens") is None:
-            params["max_tokens"] = min(LONGEST, target.can.max_output or LONGEST)
+            params["max_tokens"] = min(LONGEST, call.target.can.max_output or LONGEST)
         if params.get("thinking"):
             forced = (params.get("tool_choice") or {}).get("type") in ("any", "tool")
             if must_be_off(params["thinking"], loop_without_thinking(params["messages"]), forced):
                 params["thinking"] = OFF
             params = valued(ANTHROPIC, params)
         if not params.get("stream"):  # without a timeout, the SDK refuses unstreamed requests for long answers
-            params.setdefault("timeout", sdk.timeout)
-        return params
+            params.setdefault("timeout", method.sdk.timeout)
+        return self._marked(call, params) if self.cache_hints.breakpoints and call.ask is None else params
 
-    def hinted(self, sdk: Any, call: Call, params: dict[str, Any], named: bool) -> dict[str, Any]:  # noqa: ARG002
-        if not self.cache_hints.breakpoints:
-            return params
+    def _marked(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
+        """Return the parameters with marks for the prompt cache."""
         thread = (params["model"], *call.view.scope.key(Level.AGENT))
         new = marked(params, self.cache_hints.breakpoints, self._seen.get(thread) or 0)
         self._seen.put(thread, len(params["messages"]))
@@ -96,10 +103,27 @@ class AnthropicClient(Client):
         text = getattr(getattr(chunk, "delta", None), "text", None) if chunk.type == "content_block_delta" else None
         return text or ""
 
-    def message_of(self, raw: Mapping[str, Any], model: str) -> dict[str, Any]:
-        """Thinking must be sent back unchanged, and only to the same model: it is kept in `native`."""
+    def reply_of(self, raw: dict[str, Any], headers: Headers | None = None, first_chunk: float | None = None) -> Reply:
         blocks = raw.get("content") or []
-        message: dict[str, Any] = {"role": "assistant", "content": _text(blocks) or None}
+        calls = tuple([(block["name"], block.get("input") or {}) for block in blocks if block["type"] == "tool_use"])
+        return Reply(
+            text="".join([block.get("text", "") for block in blocks if block["type"] == "text"]),
+            tool_calls=calls,
+            usage=usage_of(raw.get("usage")),
+            raw=raw,
+            model=raw.get("model") or "",
+            first_chunk=first_chunk,
+            end=end_of(ANTHROPIC, raw if isinstance(raw.get("content"), list) else {}, calls=bool(calls)),
+            headers=headers,
+        )
+
+    def refused(self, raw: Mapping[str, Any]) -> bool:
+        return raw.get("stop_reason") == "refusal"
+
+    def message_of(self, reply: Reply, model: str) -> dict[str, Any]:
+        """Thinking must be sent back unchanged, and only to the same model: it is kept in `native`."""
+        blocks = reply.raw.get("content") or []
+        message: dict[str, Any] = {"role": "assistant", "content": reply.text or None}
         if calls := [block for block in blocks if block["type"] == "tool_use"]:
             message["tool_calls"] = [
                 {
@@ -114,7 +138,14 @@ class AnthropicClient(Client):
         return message
 
 
-class Messages(Assembly):
+def _authenticates(sdk: Any) -> bool:
+    """Return whether an SDK's client has a key, a token, or credentials that give one."""
+    if any(getattr(sdk, name, None) for name in ("api_key", "auth_token", "credentials")):
+        return True
+    return any(name.lower() in _KEY_HEADERS for name in sdk.default_headers)
+
+
+class MessageAssembly(Assembly):
     """Assemble a message from the events of its stream. It is complete after `message_stop`."""
 
     def __init__(self) -> None:
@@ -164,26 +195,7 @@ class Messages(Assembly):
     def complete(self) -> bool:
         return self._stopped
 
-    @property
-    def refused(self) -> bool:
-        return self.raw.get("stop_reason") == "refusal"
-
-    def reply(self, first_chunk: float | None, headers: Mapping[str, str] | None = None) -> Reply:
+    def finished(self) -> dict[str, Any]:
         for index, text in self._inputs.items():
             self.raw["content"][index]["input"] = arguments_of(text)
-        blocks = self.raw.get("content") or []
-        calls = tuple((block["name"], block.get("input") or {}) for block in blocks if block["type"] == "tool_use")
-        return Reply(
-            text=_text(blocks),
-            tool_calls=calls,
-            usage=usage_of(self.raw.get("usage")),
-            raw=self.raw,
-            model=self.raw.get("model") or "",
-            first_chunk=first_chunk,
-            end=end_of(ANTHROPIC, self.raw if isinstance(self.raw.get("content"), list) else {}, calls=bool(calls)),
-            headers=headers,
-        )
-
-
-def _text(blocks: list[dict[str, Any]]) -> str:
-    return "".join(block.get("text", "") for block in blocks if block["type"] == "text")
+        return self.raw

@@ -11,7 +11,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,22 +21,19 @@ from switchwise.adapting.models import by_name
 from switchwise.clients.completion import Completion, Signal, Stream
 from switchwise.clients.recording import PromptRecording, given_again
 from switchwise.clients.sdk import Client
-from switchwise.clients.views import Views
+from switchwise.clients.views import PromptViews, sorted_options
 from switchwise.engine.drive import adrive, drive
 from switchwise.engine.run import Run
 from switchwise.nouns.call import Call
 from switchwise.nouns.errors import ConfigurationError
-from switchwise.nouns.exchange.limits import Limits
 from switchwise.nouns.exchange.on_broken import OnBroken
 from switchwise.nouns.exchange.reply import Reply
-from switchwise.nouns.scope import Scope
-from switchwise.nouns.target import Pool, Target
-from switchwise.nouns.validation import meant
+from switchwise.nouns.target import Defaults, Pool, Target
 from switchwise.nouns.view import View
 from switchwise.observe.side_by_side import TASK, Side, SideBySide, side_by_side
 from switchwise.policies.default_chain import Aim
 from switchwise.protocols.openai_chat import text_of
-from switchwise.protocols.prompt import JsonSchema, Message, Prompt
+from switchwise.protocols.prompt import Message, Prompt
 from switchwise.router import Router
 from switchwise.state.in_process import Memory
 
@@ -86,13 +83,9 @@ class Clients:
         found = by_name(clients, {}, "client", _from_string, _Named)
         self.by_target = {name: each.client for name, each in found.items()}
         self.router = router or Router.default(_pool(found.values()), aim or "quality", on_broken=on_broken or "raise")
-        known = {name: (each.client.account, each.client.sends, each.key_of) for name, each in found.items()}
-        if missing := self.router.pool.with_clients(known).names ^ self.by_target.keys():
-            raise ConfigurationError(
-                f"clients and pool must name the same targets; not on both sides: {', '.join(sorted(missing))}"
-            )
-        self.router.set_clients(known)
-        self.views = Views()
+        if router is not None:
+            router.set_clients(found, "clients")
+        self.views = PromptViews()
         self._makers: Memory[int, str] = Memory(_ANSWERS)
 
     @classmethod
@@ -129,14 +122,16 @@ class Clients:
             NoTarget, BudgetExceeded: no target may be called.
             AllTargetsFailed: every target that may be called failed.
         """
-        run, prompt = self._begin(messages, options, stream=False)
+        view, prompt = self._ready(messages, options, stream=False)
+        run = self.router.start(view)
         for _ in drive(run, lambda call: self.perform(call, prompt)):
             pass
         return self._completion(run)
 
     async def acomplete(self, messages: Sequence[Message], **options: Any) -> Completion:
         """As `complete`, asynchronously."""
-        run, prompt = self._begin(messages, options, stream=False)
+        view, prompt = self._ready(messages, options, stream=False)
+        run = self.router.start(view)
         async for _ in adrive(run, lambda call: self._aperform(call, prompt)):
             pass
         return self._completion(run)
@@ -202,10 +197,6 @@ class Clients:
             self.router.pool, targets, lambda name: self.complete(messages, **{**where, **options, "target": name}), progress
         )
 
-    def _begin(self, messages: Sequence[Message], options: dict[str, Any], stream: bool) -> tuple[Run, Prompt]:
-        view, prompt = self._ready(messages, options, stream)
-        return self.router.start(view), prompt
-
     def _ready(self, messages: Sequence[Message], options: dict[str, Any], stream: bool) -> tuple[View, Prompt]:
         scope, target, prompt = sorted_options(messages, stream, **options)
         last = messages[-1]
@@ -220,16 +211,10 @@ class Clients:
         """Make a call, for `drive`."""
         client = self.by_target[call.target.name]
         if call.stored is not None:
-            yield from given_again(call.stored, client, prompt.stream)
-            return
-        pieces = _pieces(call, prompt)
-        for item in client.perform(call, _params(client, call, prompt), "session" in call.view.named):
-            if isinstance(item, Reply):
-                yield item if pieces is None else replace(item, pieces=pieces)
-            elif text := client.text_of(item):
-                if pieces is not None:
-                    pieces.append(text)
-                yield text
+            return given_again(call.stored, client, prompt.stream)
+        params = _params(client, call, prompt)
+        items = client.perform(call, params, "session" in call.view.named)
+        return _texts(items, client, _pieces(call, prompt)) if params.get("stream", client.streams) else items
 
     async def _aperform(self, call: Call, prompt: Prompt) -> AsyncIterator[str | Reply]:
         client = self.by_target[call.target.name]
@@ -248,14 +233,14 @@ class Clients:
 
     def _completion(self, run: Run) -> Completion:
         outcome = run.outcome
-        target, reply = outcome.target, outcome.reply
-        client = self.by_target[target.name]
-        model = client.asked(target)
+        attempt, reply = outcome.attempt, outcome.reply
+        client = self.by_target[attempt.target.name]
+        model = client.asked(attempt.target)
         if reply.text:
             self._makers.put(hash(reply.text), model)
-        message = client.message_of(reply.raw, model)
-        if shown := outcome.attempt.call.continued:
-            message = {**message, "content": shown + text_of(message.get("content"))}
+        message = client.message_of(reply, model)
+        if (broken := attempt.call.broken) is not None and broken.text:
+            message = {**message, "content": broken.text + text_of(message.get("content"))}
         return Completion(outcome, message)
 
 
@@ -308,6 +293,16 @@ class _Named:
                 raise ConfigurationError(f"clients=[{self.client!r}, ...]: give a mapping of names, or a client with model=")
             object.__setattr__(self, "name", self.client.model)
 
+    @property
+    def account(self) -> str:
+        """Of the client."""
+        return self.client.account
+
+    @property
+    def defaults(self) -> Defaults:
+        """Of the client."""
+        return self.client.sends
+
 
 def _from_string(text: str, options: Mapping[str, Any]) -> Client:
     """Return the client of `provider:model`; its key is read from the environment."""
@@ -331,14 +326,25 @@ def _pool(clients: Iterable[_Named]) -> Pool:
                 each.name,
                 provider=each.client.served_by,
                 model=each.client.model,
-                account=each.client.account,
-                defaults=each.client.sends,
+                account=each.account,
+                defaults=each.defaults,
             ),
             effort=each.effort,
             key_of=each.key_of,
         )
         for each in given
     )
+
+
+def _texts(items: Iterator[Any], client: Client, pieces: list[str] | None) -> Iterator[str | Reply]:
+    """Yield the texts of a streamed call, then its reply, with `pieces` where they are kept."""
+    for item in items:
+        if isinstance(item, Reply):
+            yield item if pieces is None else replace(item, pieces=pieces)
+        elif text := client.text_of(item):
+            if pieces is not None:
+                pieces.append(text)
+            yield text
 
 
 def _pieces(call: Call, prompt: Prompt) -> list[str] | None:
@@ -353,42 +359,3 @@ def _params(client: Client, call: Call, prompt: Prompt) -> dict[str, Any]:
         shown = [{"role": "assistant", "content": call.continued}] if call.continued else []
         prompt = replace(prompt, messages=[*prompt.messages, *shown, {"role": "user", "content": call.note}], ended_by="")
     return client.render(prompt, call.target)
-
-
-_ASKED = frozenset(each.name for each in fields(Prompt)) - {"messages", "stream", "ended_by", "tools", "schema"}
-_PLACE = frozenset(["session", "agent", "task", "labels", "deadline", "tenant", "limits", "target", "tools", "schema"])
-
-
-def sorted_options(
-    messages: Sequence[Message],
-    stream: bool = False,
-    /,
-    *,
-    session: str | int | None = "",
-    agent: str = "main",
-    task: str = "",
-    labels: Mapping[str, str] | None = None,
-    deadline: float | None = None,
-    tenant: str | int | None = "",
-    limits: Limits | Mapping[str, float] | None = None,
-    target: str = "",
-    tools: Sequence[Mapping[str, Any]] = (),
-    schema: JsonSchema | type | None = None,
-    **asked: Any,
-) -> tuple[Scope, str, Prompt]:
-    """Sort options into scope, pin and prompt."""
-    if labels is not None and not isinstance(labels, Mapping):
-        raise ConfigurationError(f"labels={labels!r:.80}: give name -> value, such as {{'user': 'ada'}}")
-    if strange := sorted(asked.keys() - _ASKED):
-        raise ConfigurationError(f"{strange[0]}=: {meant(strange[0], _ASKED | _PLACE, 'options of a call')}")
-    named, whose = ("" if word is None else str(word) for word in (session, tenant))  # ids of databases are numbers
-    scope = Scope(
-        named,
-        agent or "main",
-        task or "",
-        labels=labels or {},
-        deadline=deadline,
-        tenant=whose,
-        limits=None if limits is None else Limits.read(limits),
-    )
-    return scope, target, Prompt(messages, tools=tools, schema=schema, stream=stream, **asked)

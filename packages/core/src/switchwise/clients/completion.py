@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from switchwise.nouns.call import Outcome
@@ -30,6 +31,7 @@ class Signal(str):
         return f"Signal({self.broken.signal}: {self.broken.target}, {self.broken.kind.value})"
 
 
+@dataclass(frozen=True, slots=True, repr=False)
 class Completion:
     """A finished answer.
 
@@ -38,11 +40,8 @@ class Completion:
         message: the answer as a message to append to the conversation.
     """
 
-    __slots__ = ("message", "outcome")
-
-    def __init__(self, outcome: Outcome, message: dict[str, Any]) -> None:
-        self.outcome = outcome
-        self.message = message
+    outcome: Outcome
+    message: dict[str, Any]
 
     @property
     def text(self) -> str:

@@ -15,8 +15,9 @@ from functools import cached_property
 from typing import Any
 
 from switchwise.clients.accounts import Environment
+from switchwise.clients.answers import Assembly, Headers, SdkMethod
 from switchwise.clients.arguments import sdk_module
-from switchwise.clients.sdk import Assembly, Client
+from switchwise.clients.sdk import Client
 from switchwise.dialects import Dialect, by_name, dialect_at
 from switchwise.dialects.answer_end import end_of
 from switchwise.dialects.table import OPENAI_CHAT
@@ -76,27 +77,26 @@ class OpenAIClient(Client):
         return create
 
     def assembly(self) -> Assembly:
-        return Chat(self.dialect)
+        return ChatAssembly(self.dialect)
 
-    def complete_params(self, sdk: Any, target: Target, params: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+    def complete_params(self, method: SdkMethod, call: Call, params: dict[str, Any], named: bool) -> dict[str, Any]:
         if params.get("stream_options", params) is None:  # the server refuses it
-            return {name: value for name, value in params.items() if name != "stream_options"}
-        if params.get("stream"):  # without it a stream has no usage
+            params = {name: value for name, value in params.items() if name != "stream_options"}
+        elif params.get("stream"):  # without it a stream has no usage
             params["stream_options"] = {"include_usage": True, **(params.get("stream_options") or {})}
-        return params
-
-    def hinted(self, sdk: Any, call: Call, params: dict[str, Any], named: bool) -> dict[str, Any]:
-        hint = self.cache_hints.hint(str(sdk.base_url)) if named else None
-        if hint is None:
+        hint = method.hint
+        if hint is None or not named or call.ask is not None:
             return params
-        return with_hint(params, hint, key_of(call.view.scope.key(Level.AGENT)), sdk.default_headers if hint.header else ())
+        given = method.sdk.default_headers if hint.header else ()
+        return with_hint(params, hint, key_of(call.view.scope.key(Level.AGENT)), given)
 
     def render(self, prompt: Prompt, target: Target) -> dict[str, Any]:
         choice = fitting(neutral(prompt.choice)[0], self.dialect, len(prompt.tools))
         schema = {"name": "answer", "schema": prompt.strict_schema, "strict": True}
-        messages = chat_messages(prompt.messages, prompt.tools, self.dialect, self.asked(target), prompt.ended_by)
+        model = self.asked(target)
         params = {
-            "messages": messages,
+            "model": model,
+            "messages": chat_messages(prompt.messages, prompt.tools, self.dialect, model, prompt.ended_by),
             "tools": list(prompt.tools) or None,
             "tool_choice": in_chat_words(choice),
             "parallel_tool_calls": prompt.parallel_tool_calls if self.dialect.tools.one_by_one else None,
@@ -112,9 +112,30 @@ class OpenAIClient(Client):
     def text_of(self, chunk: Any) -> str:
         return next((choice.delta.content or "" for choice in chunk.choices or () if choice.index == 0 and choice.delta), "")
 
-    def message_of(self, raw: Mapping[str, Any], model: str) -> dict[str, Any]:
-        """Reasoning and extra fields of tool calls may be sent back only to the same model: they are kept in `native`."""
+    def reply_of(self, raw: dict[str, Any], headers: Headers | None = None, first_chunk: float | None = None) -> Reply:
         reported = _message(raw)
+        calls = tuple([_call(call) for call in reported.get("tool_calls") or _legacy(reported)])
+        choice: Mapping[str, Any] = next(iter(raw.get("choices") or ()), {})
+        if not isinstance(choice.get("message"), Mapping):  # an end without a message ends nothing
+            choice = {}
+        return Reply(
+            text=reported.get("content") or reported.get("refusal") or "",
+            tool_calls=calls,
+            usage=usage_of(raw),
+            raw=raw,
+            model=raw.get("model") or "",
+            first_chunk=first_chunk,
+            end=end_of(self.dialect, choice, calls=bool(calls), refused=bool(reported.get("refusal"))),
+            headers=headers,
+        )
+
+    def refused(self, raw: Mapping[str, Any]) -> bool:
+        ended = next((choice.get("finish_reason") for choice in raw.get("choices") or ()), None)
+        return ended == "content_filter" or bool(_message(raw).get("refusal"))
+
+    def message_of(self, reply: Reply, model: str) -> dict[str, Any]:
+        """Reasoning and extra fields of tool calls may be sent back only to the same model: they are kept in `native`."""
+        reported = _message(reply.raw)
         kept = {name: reported[name] for name in ("content", "refusal") if reported.get(name)}
         if reported.get("tool_calls"):
             kept["tool_calls"] = plain_calls(reported["tool_calls"])
@@ -122,7 +143,7 @@ class OpenAIClient(Client):
         return {"role": "assistant", "content": None, **kept, **({"native": {"model": model, "message": own}} if own else {})}
 
 
-class Chat(Assembly):
+class ChatAssembly(Assembly):
     """Assemble a chat completion. It is complete when every choice has a `finish_reason`, or after the usage, which is sent last.
 
     Parameters:
@@ -158,28 +179,6 @@ class Chat(Assembly):
             return False
         ended = all(choice.get("finish_reason") for choice in choices)
         return ended or (self._closed and self._dialect.ends.usage_ends)
-
-    @property
-    def refused(self) -> bool:
-        ended = next((choice.get("finish_reason") for choice in self.raw.get("choices") or ()), None)
-        return ended == "content_filter" or bool(_message(self.raw).get("refusal"))
-
-    def reply(self, first_chunk: float | None, headers: Mapping[str, str] | None = None) -> Reply:
-        reported = _message(self.raw)
-        calls = tuple(_call(call) for call in reported.get("tool_calls") or _legacy(reported))
-        choice: Mapping[str, Any] = next(iter(self.raw.get("choices") or ()), {})
-        if not isinstance(choice.get("message"), Mapping):  # an end without a message ends nothing
-            choice = {}
-        return Reply(
-            text=reported.get("content") or reported.get("refusal") or "",
-            tool_calls=calls,
-            usage=usage_of(self.raw),
-            raw=self.raw,
-            model=self.raw.get("model") or "",
-            first_chunk=first_chunk,
-            end=end_of(self._dialect, choice, calls=bool(calls), refused=bool(reported.get("refusal"))),
-            headers=headers,
-        )
 
 
 def _message(raw: Mapping[str, Any]) -> Message:

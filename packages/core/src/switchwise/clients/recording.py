@@ -86,9 +86,7 @@ def given_again(stored: Stored, client: Client, streamed: bool) -> Iterator[str 
     """
     try:
         raw, pieces = json.loads(stored.answer)
-        assembly = client.assembly()
-        assembly.raw = raw
-        reply = replace(assembly.reply(None), usage=Usage(0, 0))
+        reply = replace(client.reply_of(raw), usage=Usage(0, 0))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise TargetError(FailureKind.UNSUPPORTED, "the stored answer cannot be read") from error
     if streamed:

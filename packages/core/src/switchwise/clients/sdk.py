@@ -34,12 +34,12 @@ from switchwise.adapting.sdk_clients import (
 from switchwise.catalog.abilities import abilities
 from switchwise.catalog.hosts import account_of, provider_at
 from switchwise.clients.accounts import Environment, whereabouts_of
+from switchwise.clients.answers import Assembly, Headers, SdkMethod, headers_of, plain, whole
 from switchwise.clients.arguments import refuse_arguments
-from switchwise.clients.http_answers import headers_of, parameters_of, parsed, plain, raw_method
 from switchwise.dialects import Dialect
 from switchwise.dialects.effort import with_effort
-from switchwise.engine.timing.time_limits import streaming, tokens_came
-from switchwise.failures import IncompleteStream, Refusal, brought_along, check_answer, translated
+from switchwise.engine.timing.time_limits import streaming
+from switchwise.failures import IncompleteStream, Refusal, check_answer, translated
 from switchwise.nouns.call import Call
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.reply import Reply
@@ -52,36 +52,8 @@ from switchwise.state.forking import on_fork
 
 _SECRET_OPTIONS = frozenset(["api_key", "auth_token", "azure_ad_token", "default_headers", "webhook_secret"])
 _SAMPLING = frozenset(["temperature", "top_p"])
-
-
-class Assembly(ABC):
-    """Assemble an answer from one response or from the chunks of a stream."""
-
-    def __init__(self) -> None:
-        self.raw: dict[str, Any] = {}
-
-    @abstractmethod
-    def take(self, chunk: dict[str, Any]) -> None:
-        """Add a chunk of a stream."""
-
-    @staticmethod
-    @abstractmethod
-    def has_tokens(chunk: Mapping[str, Any]) -> bool:
-        """Return whether a chunk has a piece of the answer; a ping or a role is not one."""
-
-    @property
-    @abstractmethod
-    def complete(self) -> bool:
-        """Return whether the stream had its terminal marker."""
-
-    @property
-    @abstractmethod
-    def refused(self) -> bool:
-        """Return whether the model declined."""
-
-    @abstractmethod
-    def reply(self, first_chunk: float | None, headers: Mapping[str, str] | None = None) -> Reply:
-        """The finished answer; its `raw` is the JSON of the API."""
+_BUILT = ("sync", "method")
+"""Attributes that are built when first needed, and again in another process."""
 
 
 class Client(ABC):
@@ -128,6 +100,8 @@ class Client(ABC):
         self._given = (_given(client), _given(async_client))
         self._defaults = dict(defaults or {})
         self.cache_hints = cache_hints or CacheHints()
+        self.streams = bool(self._defaults.get("stream"))
+        """Whether a request without the parameter `stream` is streamed."""
         self._fail_refused = refusals == "fail"
         self.marks_end = marks_end
         self._clock = clock
@@ -148,7 +122,7 @@ class Client(ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         """State without keys and passed SDK clients: another process reads keys from its environment."""
-        state = {name: value for name, value in vars(self).items() if name not in ("sync", "_loops")}
+        state = {name: value for name, value in vars(self).items() if name not in ("_loops", *_BUILT)}
         state["_options"] = {name: value for name, value in self._options.items() if name not in _SECRET_OPTIONS}
         return {**state, "_given": (None, None)}
 
@@ -159,7 +133,8 @@ class Client(ABC):
 
     def forked(self) -> None:
         """After a fork, rebuild the clients built here, since connections belong to the parent. The owner replaces passed ones."""
-        vars(self).pop("sync", None)
+        for name in _BUILT:
+            vars(self).pop(name, None)
         self._loops = PerLoop(lambda: self.build(asynchronous=True, **self._options), close="close")
 
     @property
@@ -181,7 +156,7 @@ class Client(ABC):
     def _whereabouts(self) -> tuple[str, Any]:
         return whereabouts_of(self._given[0] or self._given[1], self._options, self.environment)
 
-    def request(self, **params: Any) -> Request:
+    def request(self, **params: Any) -> NativeRequest:
         """Return a request from the API's own parameters, without `model`, which the router chooses; pass its `perform` to `drive`.
 
         Raises:
@@ -189,10 +164,12 @@ class Client(ABC):
         """
         if "model" in params:
             raise ConfigurationError("model= is chosen by the router: leave it out, and name it in the targets")
-        return Request(self, params)
+        return NativeRequest(self, params)
 
     def perform(self, call: Call, params: Mapping[str, Any], named: bool = False) -> Iterator[Any]:
         """Make a call: the SDK's chunks, if `params` asks for a stream, then the `Reply`.
+
+        A whole answer is here when this returns; a stream begins when its first chunk is read.
 
         Parameters:
             call: target and scope of the call.
@@ -202,38 +179,42 @@ class Client(ABC):
         Raises:
             TargetError: the provider failed; the SDK's exception is the cause.
         """
-        arguments = self.arguments(self.sync, call, params, named)
+        method = self.method
+        arguments = self.arguments(method, call, params, named)
+        if arguments.get("stream"):
+            return self._chunks(method, call, params, arguments)
+        with translated(params):
+            return iter((self.judged(*whole(method.raw(**arguments))),))
+
+    def _chunks(self, method: SdkMethod, call: Call, params: Mapping[str, Any], arguments: Mapping[str, Any]) -> Iterator[Any]:
         begun, assembly = self._clock(), self.assembly()
-        with brought_along(params), translated():
-            if not arguments.get("stream"):
-                yield self._whole(assembly, raw_method(self.create(self.sync))(**arguments))
-                return
+        with translated(params):
             streaming()
-            answer = self.create(self.sync)(**arguments)
+            answer = method.call(**arguments)
             first = None
             with answer:
                 for chunk in answer:
                     first = self._clock() - begun if first is None else first
-                    _take(assembly, plain(chunk))
+                    assembly.hear(plain(chunk))
                     yield chunk
             yield self._ended(call, assembly, first, headers_of(answer))
 
     async def aperform(self, call: Call, params: Mapping[str, Any], named: bool = False) -> AsyncIterator[Any]:
         """As `perform`, asynchronously."""
-        sdk = await self._async()
-        arguments = self.arguments(sdk, call, params, named)
+        method = self._method_of(await self._async())
+        arguments = self.arguments(method, call, params, named)
         begun, assembly = self._clock(), self.assembly()
-        with brought_along(params), translated():
+        with translated(params):
             if not arguments.get("stream"):
-                yield self._whole(assembly, await raw_method(self.create(sdk))(**arguments))
+                yield self.judged(*whole(await method.raw(**arguments)))
                 return
             streaming()
-            answer = await self.create(sdk)(**arguments)
+            answer = await method.call(**arguments)
             first = None
             async with answer:
                 async for chunk in answer:
                     first = self._clock() - begun if first is None else first
-                    _take(assembly, plain(chunk))
+                    assembly.hear(plain(chunk))
                     yield chunk
             yield self._ended(call, assembly, first, headers_of(answer))
 
@@ -257,16 +238,12 @@ class Client(ABC):
         """Return an empty assembly of an answer."""
 
     @abstractmethod
-    def complete_params(self, sdk: Any, target: Target, params: dict[str, Any]) -> dict[str, Any]:
-        """Return the parameters with those that the API requires."""
-
-    @abstractmethod
-    def hinted(self, sdk: Any, call: Call, params: dict[str, Any], named: bool) -> dict[str, Any]:
-        """Return the parameters with cache hints."""
+    def complete_params(self, method: SdkMethod, call: Call, params: dict[str, Any], named: bool) -> dict[str, Any]:
+        """Return the parameters with those that the API requires, and with the hints for its prompt cache."""
 
     @abstractmethod
     def render(self, prompt: Prompt, target: Target) -> dict[str, Any]:
-        """Convert a neutral prompt to the API's parameters.
+        """Convert a neutral prompt to the API's parameters, with the model.
 
         Raises:
             TargetError: the API cannot express it.
@@ -277,7 +254,21 @@ class Client(ABC):
         """The text that a chunk of a stream shows."""
 
     @abstractmethod
-    def message_of(self, raw: Mapping[str, Any], model: str) -> dict[str, Any]:
+    def reply_of(self, raw: dict[str, Any], headers: Headers | None = None, first_chunk: float | None = None) -> Reply:
+        """Read the reply from the JSON of a whole answer, which becomes its `raw`.
+
+        Parameters:
+            raw: as the API returns it.
+            headers: of the HTTP response; None if unknown.
+            first_chunk: seconds until the first chunk; None: not streamed.
+        """
+
+    @abstractmethod
+    def refused(self, raw: Mapping[str, Any]) -> bool:
+        """Return whether the model declined."""
+
+    @abstractmethod
+    def message_of(self, reply: Reply, model: str) -> dict[str, Any]:
         """Convert the answer of `model` to a neutral message, to append to the conversation."""
 
     @property
@@ -314,53 +305,56 @@ class Client(ABC):
             raise ConfigurationError(f"{self!r} has a synchronous SDK client only: pass an asynchronous one as async_client=")
         return await self._loops.here()
 
-    def arguments(self, sdk: Any, call: Call, params: Mapping[str, Any], named: bool) -> dict[str, Any]:
-        """Keyword arguments for the SDK; what its method does not know goes into `extra_body`."""
+    @cached_property
+    def method(self) -> SdkMethod:
+        """Of the synchronous client."""
+        return self._method_of(self.sync)
+
+    def _method_of(self, sdk: Any) -> SdkMethod:
+        return SdkMethod.of(sdk, self.create(sdk), self.cache_hints.hint(str(getattr(sdk, "base_url", ""))))
+
+    def arguments(self, method: SdkMethod, call: Call, params: Mapping[str, Any], named: bool) -> dict[str, Any]:
+        """Keyword arguments for the SDK; what its method does not accept goes into `extra_body`."""
         if call.ask is not None:
             params = {"messages": [{"role": "user", "content": prompt_of(call)}]}
-        model = self.asked(call.target)
         if not _SAMPLING.isdisjoint(params) and not self.samples(call.target):
             params = {name: value for name, value in params.items() if name not in _SAMPLING or value == 1}
-        given = {"model": model, **self._defaults, **params}
+        given = {**self._defaults, **params}
+        if "model" not in given:
+            given["model"] = self.asked(call.target)
         if call.target.effort:
-            given = with_effort(self.dialect, model, call.target.effort, given)
-        wanted = self.complete_params(sdk, call.target, given)
-        if call.ask is None:
-            wanted = self.hinted(sdk, call, wanted, named)
-        create = self.create(sdk)
-        known = parameters_of(getattr(create, "__func__", create))
-        if known is None or known.issuperset(wanted):
+            given = with_effort(self.dialect, given["model"], call.target.effort, given)
+        wanted = self.complete_params(method, call, given, named)
+        accepted = method.parameters
+        if accepted is None or accepted.issuperset(wanted):
             return wanted
-        arguments = {name: value for name, value in wanted.items() if name in known}
-        unknown = {name: value for name, value in wanted.items() if name not in known}
-        return {**arguments, "extra_body": {**arguments.get("extra_body", {}), **unknown}}
+        arguments = {name: value for name, value in wanted.items() if name in accepted}
+        others = {name: value for name, value in wanted.items() if name not in accepted}
+        return {**arguments, "extra_body": {**arguments.get("extra_body", {}), **others}}
 
-    def _whole(self, assembly: Assembly, answer: Any) -> Reply:
-        http = getattr(answer, "http_response", None)
-        if http is None:
-            assembly.raw = plain(answer)
-            return self.judged(assembly, None)
-        assembly.raw = parsed(http)
-        return self.judged(assembly, None, http.headers)
-
-    def _ended(self, call: Call, assembly: Assembly, first_chunk: float | None, headers: Mapping[str, str] | None) -> Reply:
+    def _ended(self, call: Call, assembly: Assembly, first_chunk: float | None, headers: Headers | None) -> Reply:
         marked = self.marks_end and call.target.can.marks_end is not False
         if not assembly.complete and (marked or not assembly.raw):
             raise IncompleteStream("the stream ended without its terminal marker")
-        return self.judged(assembly, first_chunk, headers)
+        return self.judged(assembly.finished(), headers, first_chunk)
 
-    def judged(self, assembly: Assembly, first_chunk: float | None, headers: Mapping[str, str] | None = None) -> Reply:
-        """The reply, looked at: an error in its place and, where that was chosen, a refusal are failures."""
-        reply = assembly.reply(first_chunk, headers)
-        check_answer(reply, assembly.raw.get("error"))
-        if self._fail_refused and assembly.refused:
+    def judged(self, raw: dict[str, Any], headers: Headers | None = None, first_chunk: float | None = None) -> Reply:
+        """Read the reply; see `reply_of`.
+
+        Raises:
+            TargetError: the answer is empty, or holds an error.
+            Refusal: the model declined, and `refusals` is `fail`.
+        """
+        reply = self.reply_of(raw, headers, first_chunk)
+        check_answer(reply, raw.get("error"))
+        if self._fail_refused and self.refused(raw):
             raise Refusal(reply.text or "the model declined")
         return reply
 
 
 @dataclass(frozen=True)
-class Request:
-    """A request without a model, which the router chooses: `drive(router.start(view), request.perform)`.
+class NativeRequest:
+    """A request in the words of one API, without a model, which the router chooses: `drive(router.start(view), request.perform)`.
 
     Parameters:
         client: performs the calls.
@@ -384,9 +378,3 @@ def _given(client: Any) -> Any:
     if not is_sdk_client(client):
         return client
     return for_each_loop(without_retries(client) if client.max_retries == DEFAULT_RETRIES else client)
-
-
-def _take(assembly: Assembly, chunk: dict[str, Any]) -> None:
-    if assembly.has_tokens(chunk):
-        tokens_came()
-    assembly.take(chunk)

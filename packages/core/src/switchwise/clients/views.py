@@ -1,26 +1,66 @@
-"""Build the view of a neutral prompt."""
+"""Read a call of `Clients`: its options and messages, as scope, prompt and view."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from switchwise.adapting.views import Caller, ViewBuilder, longest_of
 from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.exchange.limits import Limits
 from switchwise.nouns.scope import Scope
 from switchwise.nouns.signals import Turn
+from switchwise.nouns.validation import meant
 from switchwise.nouns.view import View
-from switchwise.protocols.prompt import Message, Prompt
+from switchwise.protocols.prompt import JsonSchema, Message, Prompt
 from switchwise.reading import token_estimate as tokens
 from switchwise.reading.document_size import document_tokens
 
 _ROLES = {"developer": "system", "function": "tool"}
 _KNOWN = frozenset(["assistant", "developer", "function", "system", "tool", "user"])
 _MEDIA = {"image_url": "image", "input_audio": "audio", "file": "document", "video_url": "video"}
+_OF_A_PROMPT = frozenset(each.name for each in fields(Prompt)) - {"messages", "stream", "ended_by", "tools", "schema"}
+_OF_A_CALL = frozenset(["session", "agent", "task", "labels", "deadline", "tenant", "limits", "target", "tools", "schema"])
 
 
-class Views:
+def sorted_options(
+    messages: Sequence[Message],
+    stream: bool = False,
+    /,
+    *,
+    session: str | int | None = "",
+    agent: str = "main",
+    task: str = "",
+    labels: Mapping[str, str] | None = None,
+    deadline: float | None = None,
+    tenant: str | int | None = "",
+    limits: Limits | Mapping[str, float] | None = None,
+    target: str = "",
+    tools: Sequence[Mapping[str, Any]] = (),
+    schema: JsonSchema | type | None = None,
+    **more: Any,
+) -> tuple[Scope, str, Prompt]:
+    """Sort options into scope, pin and prompt."""
+    if labels is not None and not isinstance(labels, Mapping):
+        raise ConfigurationError(f"labels={labels!r:.80}: give name -> value, such as {{'user': 'ada'}}")
+    if strange := sorted(more.keys() - _OF_A_PROMPT):
+        raise ConfigurationError(f"{strange[0]}=: {meant(strange[0], _OF_A_PROMPT | _OF_A_CALL, 'options of a call')}")
+    named, whose = ("" if word is None else str(word) for word in (session, tenant))  # ids of databases are numbers
+    scope = Scope(
+        named,
+        agent or "main",
+        task or "",
+        labels=labels or {},
+        deadline=deadline,
+        tenant=whose,
+        limits=None if limits is None else Limits.read(limits),
+    )
+    return scope, target, Prompt(messages, tools=tools, schema=schema, stream=stream, **more)
+
+
+class PromptViews:
     """Build the view of each call of the clients.
 
     Parameters:
@@ -55,7 +95,7 @@ class Views:
             caller,
             tools=prompt.tools,
             structured=prompt.schema is not None,
-            max_output=_longest(prompt),
+            max_output=None if prompt.max_tokens is None and not prompt.extra else _longest(prompt),
             tier=next((extra["service_tier"] for extra in prompt.extra.values() if "service_tier" in extra), None),
             streamed=streamed,
         )
@@ -63,8 +103,6 @@ class Views:
 
 def _longest(prompt: Prompt) -> int | None:
     """The longest answer that the request allows, for any provider."""
-    if prompt.max_tokens is None and not prompt.extra:
-        return None
     caps = [longest_of({"max_tokens": prompt.max_tokens}), *(longest_of(extra) for extra in prompt.extra.values())]
     return max((cap for cap in caps if cap is not None), default=None)
 

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Any
 
+from switchwise.failures.brought import mark_own_doing
 from switchwise.failures.evidence import Evidence, gather, quoted
 from switchwise.failures.retry_after import retry_after
 from switchwise.failures.scrub import scrub_all
@@ -105,9 +107,13 @@ def target_error(error: BaseException, clock: Callable[[], float] = time.time) -
     return failure
 
 
-@contextmanager
-def translated(clock: Callable[[], float] = time.time) -> Iterator[None]:
+@dataclass(frozen=True, slots=True)
+class translated:  # noqa: N801  (used as a statement: `with translated():`)
     """Context manager that raises a provider's failures as `TargetError`, from the provider's exception; others propagate.
+
+    Parameters:
+        settings: those that the caller gave for this call alone; failures that they explain are marked `own_doing`.
+        clock: seconds since the epoch, for a `retry-after` that is a date.
 
     >>> from switchwise.nouns.errors import TargetError
     >>> try:
@@ -117,13 +123,20 @@ def translated(clock: Callable[[], float] = time.time) -> Iterator[None]:
     ...     print(failure.kind, repr(failure.own))
     timeout TimeoutError('slow')
     """
-    try:
-        yield
-    except Exception as error:  # unavoidable: no provider's class is known here; what is no failure is raised again
-        failure = target_error(error, clock)
-        if failure is None or failure is error:
-            raise
-        raise failure from error
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    clock: Callable[[], float] = time.time
+
+    def __enter__(self) -> None:
+        """Do nothing."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Raise the failure behind the exception, if there is one."""
+        if not isinstance(error, Exception) or (failure := target_error(error, self.clock)) is None:
+            return
+        mark_own_doing(failure, self.settings)
+        if failure is not error:
+            raise failure from error
 
 
 def _billable(error: BaseException) -> bool | None:

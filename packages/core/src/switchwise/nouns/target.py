@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import field
 
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.limits import Limits
@@ -345,22 +345,6 @@ class Pool:
             return self.selections[word]
         except TypeError:  # an unhashable value
             raise self.selections.unknown(word) from None
-
-    def with_clients(self, clients: Mapping[str, tuple[str, Defaults, str]]) -> Pool:
-        """Return this pool with accounts and defaults (by target name) for the targets that have none of their own, and with their further keys."""
-
-        def filled(targets: Iterable[Target]) -> list[Target]:
-            found = []
-            for target in targets:
-                account, defaults, _ = clients.get(target.name, ("", Defaults(), ""))
-                own = target.defaults if target.defaults != Defaults() else defaults
-                found.append(replace(target, account=target.account or account, defaults=own))
-                for name, (account, defaults, key_of) in clients.items():
-                    if key_of == target.name and name not in self:
-                        found.append(replace(target, name=name, account=account, defaults=defaults, key_of=key_of))
-            return found
-
-        return Pool(filled(self.targets), filled(self.asked))
 
     def with_asked(self, targets: Iterable[Target]) -> Pool:
         """Return this pool with more targets that only answer questions; known ones are skipped."""

@@ -26,7 +26,6 @@ from typing import Any
 from switchwise.dialects import turn_order
 from switchwise.dialects.call_ids import CallIds, tool_name
 from switchwise.dialects.media import check_file, unsupported
-from switchwise.dialects.settings import valued
 from switchwise.dialects.table import ANTHROPIC
 from switchwise.dialects.thinking import began_without_thinking
 from switchwise.dialects.tool_choice import in_messages_words, neutral
@@ -45,27 +44,28 @@ def messages_params(prompt: Prompt, model: str) -> dict[str, Any]:
 
     Parameters:
         prompt: the request.
-        model: the called model; thinking blocks go back only to the model that wrote them.
+        model: the called model, one of them; thinking blocks go back only to the model that wrote them.
 
     Raises:
         TargetError: the prompt holds content that this API does not accept (audio).
     """
     system, messages = _turns(prompt, model)
     params = {
+        "model": model,
         "system": system,
         "messages": messages,
         "tools": [_tool(tool) for tool in prompt.tools] or None,
-        "tool_choice": _choice(prompt),
+        "tool_choice": _choice(prompt) if prompt.tools or prompt.tool_choice else None,
         "output_config": {"format": {"type": "json_schema", "schema": prompt.strict_schema}}
         if prompt.schema is not None
         else None,
         "max_tokens": prompt.max_tokens,
-        "temperature": prompt.temperature,
+        "temperature": None if prompt.temperature is None else min(prompt.temperature, ANTHROPIC.settings.hottest),
         "top_p": prompt.top_p,
         "stop_sequences": list(prompt.stop) or None,
         "stream": prompt.stream or None,
     }
-    return valued(ANTHROPIC, {name: value for name, value in params.items() if value is not None})
+    return {name: value for name, value in params.items() if value is not None}
 
 
 def loop_without_thinking(messages: Iterable[Mapping[str, Any]]) -> bool:
@@ -192,7 +192,5 @@ def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _choice(prompt: Prompt) -> dict[str, Any] | None:
-    if not prompt.tool_choice and not prompt.tools:
-        return None
     choice, _ = neutral(prompt.choice)
     return in_messages_words(choice, prompt.parallel_tool_calls if prompt.tools else None)

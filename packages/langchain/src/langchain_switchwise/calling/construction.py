@@ -64,14 +64,7 @@ class Parts:
             raise ConfigurationError(
                 "verify=, observers=, catalog=, aim= and on_broken= belong to the router that you give: set them on it and its pool"
             )
-        known = {name: (native.account, native.sends, native.key_of) for name, native in natives.items()}
-        pool_names = self.router.pool.with_clients(known).names
-        if pool_names != natives.keys():
-            raise ConfigurationError(
-                f"router= and models= name different targets: the router's pool has {sorted(pool_names)}, models= has "
-                f"{sorted(natives)}; give models= as a mapping with the names of the pool"
-            )
-        self.router.set_clients(known)
+        self.router.set_clients(natives)
         return self.router
 
 

@@ -67,7 +67,7 @@ class Native:
     key_of: str = ""
 
     @property
-    def sends(self) -> Defaults:
+    def defaults(self) -> Defaults:
         """The client's default settings. The longest answer of its profile, which some integrations set by default, is not a
         limit.
         """
@@ -175,7 +175,7 @@ def pool_of(models: Iterable[Native], catalog: Catalog | None = None) -> Pool:
                     model=m.model_name,
                     can=abilities(m.model.profile),
                     account=m.account,
-                    defaults=m.sends,
+                    defaults=m.defaults,
                 ),
                 effort=m.effort,
                 key_of=m.key_of,

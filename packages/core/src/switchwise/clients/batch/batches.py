@@ -31,9 +31,10 @@ from switchwise.clients.batch.ledger import Ledger, Row
 from switchwise.clients.batch.openai import OpenAIBatches
 from switchwise.clients.batch.result import BatchResult, Progress
 from switchwise.clients.batch.worker import Worker
-from switchwise.clients.clients import Clients, sorted_options
+from switchwise.clients.clients import Clients
 from switchwise.clients.openai import OpenAIClient
 from switchwise.clients.sdk import Client
+from switchwise.clients.views import sorted_options
 from switchwise.nouns.call import Call
 from switchwise.nouns.errors import ConfigurationError, FailureKind
 from switchwise.nouns.target import BATCH
@@ -230,7 +231,7 @@ class Batches:
         target = self._flows.target(found.target)
         client = self._flows.client(target.name)
         reply = read(client, kept["raw"], "" if kept.get("at_once") else BATCH)
-        message = client.message_of(kept["raw"], client.asked(target))
+        message = client.message_of(reply, client.asked(target))
         return replace(found, text=reply.text, message=message, raw=kept["raw"], usage=reply.usage)
 
 

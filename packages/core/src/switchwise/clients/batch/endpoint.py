@@ -74,7 +74,7 @@ class Endpoint(Protocol):
 
 def body_of(client: Client, call: Call, params: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON body of a request, as the SDK would send it."""
-    arguments = client.arguments(client.sync, call, params, False)
+    arguments = client.arguments(client.method, call, params, False)
     extra = arguments.pop("extra_body", None) or {}
     for name in ("timeout", "extra_headers", "extra_query", "stream"):
         arguments.pop(name, None)

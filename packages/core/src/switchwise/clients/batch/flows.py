@@ -227,10 +227,8 @@ def read(client: Client, raw: Mapping[str, Any], tier: str = BATCH) -> Reply:
     Raises:
         TargetError: it is not an answer.
     """
-    assembly = client.assembly()
-    assembly.raw = dict(raw)
     with translated():
-        reply = client.judged(assembly, None)
+        reply = client.judged(dict(raw))
     return reply if reply.usage is None or not tier else replace(reply, usage=replace(reply.usage, tier=tier))
 
 

@@ -138,7 +138,7 @@ class Switchwise(FunctionCallingLLM):
         **settings: Any,
     ) -> None:
         found = natives(models, {key: value for key, value in settings.items() if key not in _FIELDS})
-        given, known = router, {name: (native.account, native.sends, native.key_of) for name, native in found.items()}
+        given = router
         if router is None:
             options: dict[str, Any] = {"verify": verify, "observers": observers, "on_broken": on_broken or "raise"}
             router = Router.default(pool_of(found.values(), catalog), aim or "quality", **options)
@@ -148,12 +148,8 @@ class Switchwise(FunctionCallingLLM):
             raise ConfigurationError(
                 "verify=, observers=, aim= and on_broken= belong to the router where one is given: Router.default(pool, aim, verify=, ...)"
             )
-        elif strange := router.pool.with_clients(known).names ^ found.keys():
-            raise ConfigurationError(
-                f"router= and models= must name the same targets; only one of them names {', '.join(sorted(strange))}"
-            )
         else:
-            router.set_clients(known)
+            router.set_clients(found)
         super().__init__(
             models={name: native.llm for name, native in found.items()},
             **{key: value for key, value in settings.items() if key in _FIELDS and value is not None},

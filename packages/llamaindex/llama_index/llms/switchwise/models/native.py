@@ -76,7 +76,7 @@ class Native:
         return account_of(*whereabouts(vars(self.llm), None if isinstance(client, Later) else client))
 
     @property
-    def sends(self) -> Defaults:
+    def defaults(self) -> Defaults:
         """The LLM's default settings of requests."""
         return defaults_of(vars(self.llm))
 
@@ -211,7 +211,7 @@ def describe(native: Native, catalog: Catalog) -> Target:
         can,
         account=native.account,
         effort=native.effort,
-        defaults=native.sends,
+        defaults=native.defaults,
         key_of=native.key_of,
     )
 
