@@ -93,10 +93,9 @@ class OpenAIClient(Client):
     def render(self, prompt: Prompt, target: Target) -> dict[str, Any]:
         choice = fitting(neutral(prompt.choice)[0], self.dialect, len(prompt.tools))
         schema = {"name": "answer", "schema": prompt.strict_schema, "strict": True}
-        model = self.asked(target)
+        messages = chat_messages(prompt.messages, prompt.tools, self.dialect, self.asked(target), prompt.ended_by)
         params = {
-            "model": model,
-            "messages": chat_messages(prompt.messages, prompt.tools, self.dialect, model, prompt.ended_by),
+            "messages": messages,
             "tools": list(prompt.tools) or None,
             "tool_choice": in_chat_words(choice),
             "parallel_tool_calls": prompt.parallel_tool_calls if self.dialect.tools.one_by_one else None,

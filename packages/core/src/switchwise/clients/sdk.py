@@ -243,7 +243,7 @@ class Client(ABC):
 
     @abstractmethod
     def render(self, prompt: Prompt, target: Target) -> dict[str, Any]:
-        """Convert a neutral prompt to the API's parameters, with the model.
+        """Convert a neutral prompt to the API's parameters.
 
         Raises:
             TargetError: the API cannot express it.
@@ -319,11 +319,10 @@ class Client(ABC):
             params = {"messages": [{"role": "user", "content": prompt_of(call)}]}
         if not _SAMPLING.isdisjoint(params) and not self.samples(call.target):
             params = {name: value for name, value in params.items() if name not in _SAMPLING or value == 1}
-        given = {**self._defaults, **params}
-        if "model" not in given:
-            given["model"] = self.asked(call.target)
+        model = self.asked(call.target)
+        given = {"model": model, **self._defaults, **params}
         if call.target.effort:
-            given = with_effort(self.dialect, given["model"], call.target.effort, given)
+            given = with_effort(self.dialect, model, call.target.effort, given)
         wanted = self.complete_params(method, call, given, named)
         accepted = method.parameters
         if accepted is None or accepted.issuperset(wanted):

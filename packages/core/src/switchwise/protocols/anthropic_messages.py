@@ -44,14 +44,13 @@ def messages_params(prompt: Prompt, model: str) -> dict[str, Any]:
 
     Parameters:
         prompt: the request.
-        model: the called model, one of them; thinking blocks go back only to the model that wrote them.
+        model: the called model; thinking blocks go back only to the model that wrote them.
 
     Raises:
         TargetError: the prompt holds content that this API does not accept (audio).
     """
     system, messages = _turns(prompt, model)
     params = {
-        "model": model,
         "system": system,
         "messages": messages,
         "tools": [_tool(tool) for tool in prompt.tools] or None,
