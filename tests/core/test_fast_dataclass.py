@@ -97,12 +97,30 @@ def test_what_a_factory_makes_is_made_for_each():
     assert given.items == [7]
 
 
-def test_a_field_that_has_no_place_in_the_constructor_is_refused():
+def test_a_field_by_keyword_alone_is_refused():
     with pytest.raises(AssertionError, match="takes every field in its place"):
+
+        @dataclass(frozen=True, slots=True)
+        class Named:
+            x: int = field(default=1, kw_only=True)
+
+
+def test_a_field_that_the_constructor_does_not_take_is_worked_out_after_it():
+    with pytest.raises(AssertionError, match="a __post_init__ sets"):
 
         @dataclass(frozen=True, slots=True)
         class Hidden:
             x: int = field(default=1, init=False)
+
+    @dataclass(frozen=True, slots=True)
+    class Twice:
+        once: int
+        twice: int = field(init=False, repr=False, compare=False)
+
+        def __post_init__(self) -> None:
+            object.__setattr__(self, "twice", 2 * self.once)
+
+    assert (Twice(3).twice, replace(Twice(3), once=4).twice, repr(Twice(3)).endswith("Twice(once=3)")) == (6, 8, True)
 
 
 @pytest.mark.parametrize("noun", [Scope, View, Needs, Signals, Turn, Usage, Call, Reply, Attempt, Outcome])

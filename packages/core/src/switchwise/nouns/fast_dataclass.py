@@ -50,6 +50,9 @@ _MADE = _Factory()
 def _completed(cls: type[T]) -> type[T]:
     given: tuple[Field[Any], ...] = fields(cls)  # type: ignore[arg-type]  # it is a dataclass
     assert not any(field.kw_only for field in given), "a constructor that takes every field in its place"
+    assert hasattr(cls, "__post_init__") or all(field.init for field in given), (
+        "a __post_init__ sets what the constructor does not take"
+    )
     own: Any = cls
     compared = _values([field.name for field in given if field.compare])
     hashed = _values([field.name for field in given if (field.compare if field.hash is None else field.hash)])
