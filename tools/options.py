@@ -4,7 +4,8 @@
 
 Cross-fitted as `switchwise eval` does it: near duplicates are never split. `Semantic` is not told the subject of a prompt: its routes are the
 subjects, with eight phrases of the training part each. No set holds a model's opinions, so those of `AskModel` are simulated: right about "the
-cheap model fails" with an AUC of 0.6, 0.7 and 0.8; they go through the estimator's own question and answer.
+cheap model fails" with an AUC of 0.6, 0.7 and 0.8; they go through the estimator's own question and answer. "Near" asks only where the table is
+undecided: about half of the questions, those whose expected gain is nearest to the usual one.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import time
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -46,8 +48,10 @@ def opinion(fails: bool, auc: float, rng: np.random.Generator) -> Reply:
     return Reply("", answers={QUESTION: Answer(score=float(2 / (1 + np.exp(-heard))))})
 
 
-def rankings(path: Path, most: int) -> tuple[Any, dict[str, Any], dict[str, float]]:
-    """The outcomes of `most` tasks; for each option how much better the strong model is expected to be, per task; microseconds per estimate."""
+def rankings(path: Path, most: int) -> tuple[Any, dict[str, Any], dict[str, float], dict[str, float]]:
+    """The outcomes of `most` tasks; for each option how much better the strong model is expected to be, per task; microseconds per estimate; and the
+    share of the tasks for which a model was asked.
+    """
     (outcomes,) = read_outcomes(path)
     chosen = np.sort(np.random.default_rng(0).permutation(len(outcomes))[:most])
     outcomes = outcomes.part(chosen)
@@ -55,9 +59,10 @@ def rankings(path: Path, most: int) -> tuple[Any, dict[str, Any], dict[str, floa
     order = [strong, 1 - strong]
     targets = [Target(outcomes.targets[i]) for i in order]
     names = ("means", "label table", "table, Complexity", "table, Nearest", "Nearest alone", "Semantic (subject not told)")
-    names += tuple(f"table, AskModel of AUC {auc}" for auc in OPINIONS)
+    names += tuple(f"table, AskModel of AUC {auc}{where}" for auc in OPINIONS for where in ("", ", near"))
     gain = {name: np.zeros(len(outcomes)) for name in names}
     spent: dict[str, list[float]] = {name: [] for name in names}
+    asked_of = dict.fromkeys(names, 0)
     fold = folds(outcomes, False, 0) % 5  # `Nearest` learns one by one: twenty would take four times as long
     rng = np.random.default_rng(0)
     labels = np.array(outcomes.labels)
@@ -74,12 +79,14 @@ def rankings(path: Path, most: int) -> tuple[Any, dict[str, Any], dict[str, floa
                 for target, column in zip(targets, order, strict=True):
                     option.observe(filed, target.name, Grade(float(outcomes.scores[i, column]), "evaluation"))
         usual = float(table.mean_success[order[0]] - table.mean_success[order[1]])
+        own = np.abs(success[:, order[0]] - success[:, order[1]] - usual)
+        near = float(np.median(own))
         for row, i in enumerate(test):
             view = asked(outcomes.texts[i])
             cell = [Estimate(float(success[row, column]), KNOWN) for column in order]
             mean = [Estimate(float(table.mean_success[column]), 1.0) for column in order]
-            for auc in OPINIONS:
-                asking = AskModel("fast")
+            for auc, where in product(OPINIONS, ("", ", near")):
+                asking = AskModel("fast", boundary=(lambda _, apart=float(own[row]): apart, near) if where else None)
                 began = time.thread_time()
                 pending = asking.prepare(view)
                 if pending is not None:
@@ -87,8 +94,9 @@ def rankings(path: Path, most: int) -> tuple[Any, dict[str, Any], dict[str, floa
                     with suppress(StopIteration):
                         pending.send(opinion(bool(outcomes.scores[i, order[1]] < 0.5), auc, rng))
                 found = asking.estimate(view, targets, cell)
-                name = f"table, AskModel of AUC {auc}"
+                name = f"table, AskModel of AUC {auc}{where}"
                 spent[name].append(time.thread_time() - began)
+                asked_of[name] += pending is not None
                 gain[name][i] = found[0].p - found[1].p - usual
             for name, option, given in (
                 ("table, Complexity", complexity, cell),
@@ -102,7 +110,7 @@ def rankings(path: Path, most: int) -> tuple[Any, dict[str, Any], dict[str, floa
                 gain[name][i] = found[0].p - found[1].p - usual
             gain["label table"][i] = cell[0].p - cell[1].p - usual
     micros = {name: float(np.median(times)) * 1e6 if times else 0.0 for name, times in spent.items()}
-    return outcomes, gain, micros
+    return outcomes, gain, micros, {name: count / len(outcomes) for name, count in asked_of.items()}
 
 
 def main() -> None:
@@ -112,15 +120,17 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=200)
     parser.add_argument("--most", type=int, default=2_000, help="questions, drawn at random: all take an hour")
     options = parser.parse_args()
-    outcomes, gain, micros = rankings(options.data / "strong_weak" / "mmlu.jsonl.gz", options.most)
+    outcomes, gain, micros, asks = rankings(options.data / "strong_weak" / "mmlu.jsonl.gz", options.most)
     draws = Resamples(outcomes.groups(False), options.samples, 0)
     strong = int(outcomes.scores.mean(axis=0).argmax())
     scores = outcomes.scores[:, strong], outcomes.scores[:, 1 - strong]
     found = {name: pair_metrics(ranking, *scores, draws)["apgr"] for name, ranking in gain.items()}
-    print(f"{len(outcomes)} questions, {len(set(outcomes.labels))} subjects\n{'':30} {'APGR':24} {'minus table':26} us")
+    print(
+        f"{len(outcomes)} questions, {len(set(outcomes.labels))} subjects\n{'':30} {'APGR':24} {'minus table':26} {'us':>4}  asked"
+    )
     for name, values in found.items():
         minus = Interval.of(values - found["label table"])
-        print(f"{name:30} {Interval.of(values)!s:24} {minus!s:26} {micros[name]:.0f}")
+        print(f"{name:30} {Interval.of(values)!s:24} {minus!s:26} {micros[name]:4.0f}  {asks[name]:.0%}")
 
 
 if __name__ == "__main__":

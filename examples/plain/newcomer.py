@@ -85,7 +85,8 @@ def trial() -> dict[tuple[str, str], float]:
             who = Counter(answer.outcome.target.name for answer in answers)
             first = clients.router.suggest(answers[0].outcome.attempt.call.view, "claude-opus-5-5")
             chance = next(option.chance for option in first.options if option.target == answers[0].outcome.target.name)
-            risk = f"{chance:.0%}, {-(first.loses or 0.0) * 100:+.0f} points" if chance is not None else "not known"
+            points = round(-(first.loses or 0.0) * 100)  # fewer than with the strongest
+            risk = f"{chance:.0%}, {f'{points:+d} points' if points else 'no loss'}" if chance is not None else "not known"
             named = ", ".join(f"{name} {count}" for name, count in who.most_common())
             print(
                 f"{aim:9} {job.__name__:10} {dollars:>9.5f}  {risk:>14}  {named}: {answers[0].outcome.attempt.call.shortlist.decider.because}"
