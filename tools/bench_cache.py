@@ -4,7 +4,7 @@
 
 FOLDER holds `<set>.jsonl.gz` with `q` and `a` (see its README). A stream draws answers by Zipf (0.8), uses each wording once, and is a tenth one-off
 questions where a set has some. Embeddings: `--embed wordllama` (the table of an installed wordllama, static, 256 dimensions), `--embed hash`, or
-`--embed package.module:function`. Two thirds of the answers of an `answers.jsonl.gz` need a judge of free text; it is not used here.
+`--embed package.module:function`. A single order of a bound of 1 % has three or four wrong answers among some hundred hits: judge by many (`--orders 20`). Two thirds of the answers of an `answers.jsonl.gz` need a judge of free text; it is not used here.
 """
 
 from __future__ import annotations
@@ -126,6 +126,13 @@ def shown(hits: int, wrong: int, requests: int) -> str:
     return f"{hits / requests:7.1%}   {wrong / hits if hits else 0:7.2%} [{low:.2%}, {high:.2%}]  ({wrong} of {hits})"
 
 
+def spread(rates: list[float], bound: float) -> str:
+    """Mean of what single orders realise, and how many end above the bound."""
+    mean, error = float(np.mean(rates)), float(np.std(rates, ddof=1) / len(rates) ** 0.5) if len(rates) > 1 else 0.0
+    above = sum(rate > bound for rate in rates)
+    return f"single orders: mean {mean:.2%} +- {error:.2%} (standard error), {above} of {len(rates)} above the bound"
+
+
 def main() -> None:
     """Read the sets, and print the table."""
     say = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -147,6 +154,8 @@ def main() -> None:
         for bound in asked.bounds:
             made = [bounded(order, embed, bound) for order in orders]
             print(f"  bound {bound:5.1%}      {shown(sum(m[0] for m in made), sum(m[1] for m in made), total)}")
+            if len(made) > 1:
+                print(f"                   {spread([wrong / hits for hits, wrong, _ in made if hits], bound)}")
         stacked = [np.array([unit(embed(question)) for question, _ in order], np.float32) for order in orders]
         for threshold in THRESHOLDS:
             each = [fixed(order, vectors, threshold) for order, vectors in zip(orders, stacked, strict=True)]

@@ -147,6 +147,16 @@ def test_a_router_gives_them_and_never_across_tenant_system_format_or_tools():
     assert not desk.hit(f"{text} today"), "a question about a moment is nobody else's"
 
 
+@pytest.mark.parametrize(("bound", "share"), [(0.002, 2 / 3), (0.01, 2 / 3), (0.02, 5 / 6), (0.05, 0.9)])
+def test_a_small_bound_leaves_room_for_one_wrong_answer_more_than_expected(bound, share):
+    risk = Risk(bound, warm_up=1)
+    risk.label((1.0, *[0.0] * 9), "a", 0.5, True)
+    for _ in range(2_000):
+        assert risk.may(0.99 * share * bound)
+        assert not risk.may(1.01 * share * bound)
+        risk.serve(share * bound)
+
+
 def test_where_nobody_asked_before_what_looks_right_is_doubted():
     risk = Risk(0.02)
 

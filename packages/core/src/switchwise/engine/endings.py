@@ -20,12 +20,12 @@ _CALLERS = (FailureKind.BAD_REQUEST, FailureKind.NOT_ACCEPTED)
 def without(shortlist: Shortlist, refused: Mapping[str, Reserves]) -> Shortlist:
     """The shortlist without the targets that a policy refused to reserve for."""
     for name, refuser in refused.items():
-        money = not getattr(refuser, "gives_way", False)
-        because = "its budget was just used up" if money else "another call was let through in its place"
+        gives_way = getattr(refuser, "gives_way", False)
+        usual = "another call was let through in its place" if gives_way else "its budget was just used up"
         shortlist = shortlist.signed_by(name_of(refuser)).require(
             lambda target, name=name: target.name != name,  # type: ignore[misc]
-            because,
-            BudgetExceeded if money else NoTarget,
+            getattr(refuser, "refusal", "") or usual,
+            getattr(refuser, "raises", NoTarget if gives_way else BudgetExceeded),
         )
     return shortlist
 

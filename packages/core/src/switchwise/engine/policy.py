@@ -70,7 +70,8 @@ class Checks(Protocol):
 class Reserves(Protocol):
     """A policy that reserves a limited resource, such as money, for each call.
 
-    With `gives_way = True`, a refusal holds only for the moment: the policy rules the target out itself when it is asked again.
+    With `gives_way = True`, a refusal holds only for the moment: the policy rules the target out itself when it is asked again. Optional:
+    `refusal`, the reason of the last refusal in words, and `raises`, the error if no target is left (`BudgetExceeded`).
     """
 
     def reserve(self, call: Call) -> bool:

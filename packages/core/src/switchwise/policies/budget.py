@@ -247,11 +247,7 @@ class Budget:
         self._settle(attempt.call, self._used(attempt), attempt.ended)
 
     def _settle(self, call: Call, used: Amount | None, now: float) -> None:
-        """End the reservation of `call`, if there is one.
-
-        Parameters:
-            used: amounts to charge; None: the bound.
-        """
+        """End the reservation of `call`, if there is one, and charge `used` (None: the bound)."""
         with self._lock:
             held = self._reserved.pop(id(call), None)
         if used is None:
@@ -274,12 +270,13 @@ class Budget:
         limits, left = SpendingLimits(self.usd, self.tokens), self._spending.left(key, now)
         self._alerts.charged(name, limits, left, now, call.view.decision)
 
-    def spent(self, view: View, target: Target | None = None) -> Amount:
-        """Spending of this request's scope in USD and tokens, open calls included.
+    @property
+    def refusal(self) -> str:
+        """Why `reserve` refuses, where it is not for lack of money; else empty."""
+        return self._spending.trouble and f"the store of its budget {self._spending.trouble}"
 
-        Parameters:
-            target: needed where the budget is per target, provider or account.
-        """
+    def spent(self, view: View, target: Target | None = None) -> Amount:
+        """Spending of this request's scope in USD and tokens, open calls included; per target, provider or account it needs `target`."""
         return self._spending.spent(self._key(view, target or _ANY), view.now)
 
     def override(

@@ -18,7 +18,7 @@ from math import inf
 from typing import Any, Final
 
 from switchwise.nouns.call import Attempt, Call
-from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.errors import ConfigurationError, NoTarget
 from switchwise.nouns.scope import Key, Level
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.target import Pool, Target
@@ -277,6 +277,14 @@ class RateLimits:
         until = view.now + self.wait if place is None else place.until
         until = until if deadline is None else min(until, deadline)
         return until if until - view.now >= _SHORTEST else None
+
+    raises = NoTarget
+
+    @property
+    def refusal(self) -> str:
+        """Why `reserve` refuses."""
+        trouble = self._spending.trouble
+        return f"the store of its limit {trouble}" if trouble else "another call took what was left of its limit"
 
     def resend(self, call: Call) -> bool:
         """Count `call` once more: it is sent again."""

@@ -6,23 +6,26 @@
 3. Labels may be wrong: an equal pair is labelled different with probability `false_different`, a different one equal with `false_equal`.
 4. Traffic changes: where questions come up that nobody asked before, the nearest answer is wrong more often than the labels so far say, and first
    where it looks right. So the log odds are lowered by what explains the last 50 labels best.
-5. Serve if there are 300 labels, the risk of this one is at most 5 times the bound, and the mean risk over the last 300 that were served stays
-   at most 0.9 of the bound; both divided by how well the risks of the last 400 labelled candidates matched what came.
+5. Serve if there are 300 labels, the risk of this one is at most 5 times the bound, and the mean risk of the last n that were served stays at most
+   0.9 of the bound; both divided by how well the risks of the last 400 labelled candidates matched what came. And one wrong answer more than
+   expected must fit into the bound of those n: the correction of conformal risk control for few labels, without which half of the traffics end above
+   the bound. n is 300, or 3 / bound where that is more.
 
 Source: the idea of a bound set by the user is from vCache (2025); this bounds wrong hits over hits, which is stricter than wrong hits
-over requests. Needs numpy.
+over requests. A. Angelopoulos et al., "Conformal Risk Control" (2022). Needs numpy.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from math import exp, log
+from math import ceil, exp, log
 from typing import Any
 
 RIDGE, EVERY, LAST = 0.5, 50, 4_000
 SERVED, JUDGED, DOUBTFUL = 300, 400, 5.0
-AIM = 0.9  # share of the bound that the mean risk may come to: where all of it is used, half of the traffics end above it
+AIM = 0.9  # share of the bound that the mean risk may come to: the lowest of many estimates are too low
+FEWEST = 3.0  # wrong answers that the bound allows among the last served
 RECENT, STEADINESS = (
     50,
     3.0,
@@ -50,7 +53,9 @@ class Risk:
         self._groups: dict[Any, Any] = {}  # the log-likelihood over the grid
         self._rows: deque[tuple[tuple[float, ...], bool, Any]] = deque(maxlen=LAST)
         self._weights: Any = None
-        self._served: deque[float] = deque(maxlen=SERVED)
+        served = max(SERVED, ceil(FEWEST / bound))
+        self._served: deque[float] = deque(maxlen=served)
+        self._aim = min(AIM, 1.0 - 1.0 / (bound * served))
         self._judged: deque[tuple[float, bool]] = deque(maxlen=JUDGED)
         self._recent: deque[tuple[float, bool]] = deque(maxlen=RECENT)  # log odds, before they are lowered, and the label
         self._lowered = 0.0
@@ -68,7 +73,7 @@ class Risk:
         trust = self._trust()
         if risk / trust > DOUBTFUL * self.bound:
             return False
-        return (sum(self._served) + risk) / trust <= AIM * self.bound * (len(self._served) + 1)
+        return (sum(self._served) + risk) / trust <= self._aim * self.bound * (len(self._served) + 1)
 
     def serve(self, risk: float) -> None:
         """Count a served answer of that risk."""

@@ -45,6 +45,10 @@ class KeepsSpending(Protocol):
     def skew(self) -> float:
         """Seconds by which the clock of calendar periods is ahead of the router's."""
 
+    @property
+    def trouble(self) -> str:
+        """Why its store grants nothing, as the predicate of a sentence; empty if it does."""
+
     def spent(self, key: Key, now: float) -> Amount:
         """USD and tokens that count against the limits, open calls included."""
 
@@ -82,6 +86,7 @@ class TableSpending:
     """
 
     skew: float = 0.0
+    trouble = ""
 
     def __init__(self, store: Store, name: str, size: int, limits: SpendingLimits, window: float | None) -> None:
         self.table: Table = store.table(name, size)

@@ -69,6 +69,10 @@ class Lender(Protocol):
     def skew(self) -> float:
         """Seconds by which its clock is ahead of this machine's."""
 
+    @property
+    def trouble(self) -> str:
+        """Why it grants nothing, as the predicate of a sentence; empty if it does."""
+
     def lease(self, key: str, rule: Any) -> Any:
         """Return the lease of an account: a `switchwise.state.shared.Lease`, by a `switchwise.state.shared.Rule`."""
 
@@ -131,6 +135,10 @@ class _PartOfLender:
     @property
     def skew(self) -> float:
         return self._inner.skew
+
+    @property
+    def trouble(self) -> str:
+        return self._inner.trouble
 
     def lease(self, key: str, rule: Any) -> Any:
         return self._inner.lease(f"{self._name}/{key}", rule)

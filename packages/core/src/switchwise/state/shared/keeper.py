@@ -122,6 +122,16 @@ class Keeper:
         return self._lost_since is not None
 
     @property
+    def trouble(self) -> str:
+        """Why the store grants nothing, as the predicate of a sentence; empty if it does."""
+        if self.lost:
+            return "does not respond, and what this process may spend meanwhile is used up"
+        parts = list(self._parts.values())
+        if not parts:
+            return "has not responded yet"
+        return "" if all(whole for _, whole, _ in parts) else "has lost its memory or is new, and grants nothing yet"
+
+    @property
     def allowance(self) -> float:
         """Share of a limit that may be spent without a grant."""
         return self._share if self.lost else 0.0
@@ -139,8 +149,12 @@ class Keeper:
         """Give `lease` a new holder id, and a row in the black box."""
         lease.holder = uuid.uuid4().hex
         if self._boxes is not None and not lease.rule.window:
-            if self._box is None:
-                self._box = BlackBox(self._boxes)
+            try:
+                self._box = self._box or BlackBox(self._boxes)
+            except OSError as error:
+                _log.warning("no black box: %s; if this process is killed, what it has leased stays counted", error)
+                self._boxes = None
+                return
             lease.note = self._box.row(lease.key, lease.holder, lease.rule.limit)
 
     def forgot(self, memory: str, seconds: float) -> bool:
@@ -281,10 +295,16 @@ class Keeper:
             dead.remove()
 
 
-def _folder(name: str) -> str:
-    """Folder of the boxes of this user's processes for one store."""
+def _folder(name: str) -> str | None:
+    """Folder of the boxes of this user's processes for one store; None on a machine without a folder for temporary files."""
     user = os.getuid() if hasattr(os, "getuid") else 0
-    return str(Path(gettempdir()) / f"switchwise-{user}" / blake2b(name.encode(), digest_size=8).hexdigest())
+    try:
+        return str(Path(gettempdir()) / f"switchwise-{user}" / blake2b(name.encode(), digest_size=8).hexdigest())
+    except FileNotFoundError:
+        _log.warning(
+            "no folder for temporary files, so no black box: if this process is killed, what it has leased stays counted"
+        )
+        return None
 
 
 def _close(keeper: weakref.ref[Keeper]) -> None:

@@ -66,7 +66,11 @@ class RedisServer:
                 with self.client.pipeline(transaction=False) as pipe:
                     for keys, arguments in calls:
                         self._script(keys=keys, args=arguments, client=pipe)
-                    return list(pipe.execute())
+                    answers = list(pipe.execute(raise_on_error=False))
+                for (keys, _), answer in zip(calls, answers, strict=True):
+                    if isinstance(answer, Exception):
+                        raise LostStore(f"{keys[0]}: {type(answer).__name__}: {answer}")
+                return answers
         except LostStore:
             self._loaded = False
             raise

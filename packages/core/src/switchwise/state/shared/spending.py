@@ -67,6 +67,11 @@ class LeasedSpending:
         """Seconds by which the server's clock is ahead of this machine's."""
         return self._keeper.skew
 
+    @property
+    def trouble(self) -> str:
+        """Why the store grants nothing; empty if it does."""
+        return self._keeper.trouble
+
     def limits(self, key: Key, now: float) -> SpendingLimits:  # noqa: ARG002
         found = {unit: self._lease(key, unit).limit() / scale for unit, (_, scale) in self._rules.items()}
         tokens = found.get("tokens")

@@ -109,6 +109,11 @@ class SharedStore:
         return self.leases.skew
 
     @property
+    def trouble(self) -> str:
+        """Why it grants nothing, as the predicate of a sentence; empty if it does."""
+        return self.leases.trouble
+
+    @property
     def lost(self) -> bool:
         """Whether the store does not respond."""
         return self.leases.lost or self.tables.lost

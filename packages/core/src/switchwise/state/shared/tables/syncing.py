@@ -72,6 +72,7 @@ class SyncedTables:
         self._numbers = count(1)
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._burst = float("-inf")  # when the first of several tables was asked for: they share one patience
         self.lost = False
 
     def table(self, name: str, size: int) -> SyncedTable:
@@ -90,7 +91,11 @@ class SyncedTables:
                 place.table.widen(size)
                 new = False
         if new and not self.lost:
-            self._try([place], self._timer() + self.patience)
+            now = self._timer()
+            if now > self._burst + 2 * self.patience:
+                self._burst = now
+            if now < self._burst + self.patience:  # the others are read in the background
+                self._try([place], self._burst + self.patience)
         self._changed()
         return place.table
 
@@ -182,7 +187,7 @@ class SyncedTables:
         table = place.table
         if news.generation != place.generation:
             if place.generation:
-                _log.warning("the shared table %s has begun again: it is given back what this process has", place.name)
+                _log.info("the shared table %s has begun again: it is given back what this process has", place.name)
                 place.restoring = {}
             place.generation = news.generation
         refused = False
