@@ -96,9 +96,13 @@ def test_equal_messages_in_new_objects_are_no_edit() -> None:
     grown = threads.read("s", [*conversation(5), user("and then?")])
     assert grown.prefix is not None
     assert (grown.prefix.change, len(grown.prefix), grown.prefix.generation) == (Change.APPEND, 6, 0)
-    edited = threads.read("s", [*conversation(3), user("something else"), *conversation(5)[4:], user("and then?")])
+    history = [*conversation(3), user("something else"), *conversation(5)[4:], user("and then?")]
+    edited = threads.read("s", history)
     assert edited.prefix is not None
     assert (edited.prefix.change, edited.prefix.since(0)) == (Change.EDIT, 3)
+    again = threads.read("s", history).prefix
+    assert again is not None
+    assert (again.change, again.kept) == (Change.APPEND, again.tokens)
 
 
 def test_the_cost_of_reading_does_not_grow_with_the_conversation() -> None:

@@ -67,6 +67,18 @@ class Caller(NamedTuple):
     limits: Limits | None = None
 
 
+class _ToolFront(NamedTuple, Generic[T]):
+    """What one list of tools is. The objects are kept, so that their ids, which are in the key, stay their own."""
+
+    key: Hashable
+    tools: tuple[T, ...]
+    front: Front
+    names: tuple[str, ...]
+
+
+_NO_TOOLS: _ToolFront[Any] = _ToolFront((), (), NO_FRONT, ())
+
+
 class _ToolFronts(Generic[T]):
     """Digest and length of the tools that stand before the messages, and their names. The same tools come with every call: each list is read once."""
 
@@ -76,16 +88,20 @@ class _ToolFronts(Generic[T]):
         self._identity = identity
         self._name = name
         self._lengths: Lengths[T] = Lengths(measure, identity, size)
-        self._fronts: Memory[Hashable, tuple[tuple[T, ...], Front, tuple[str, ...]]] = Memory(size)
+        self._fronts: Memory[Hashable, _ToolFront[T]] = Memory(size)
+        self._last: _ToolFront[T] = _NO_TOOLS
 
-    def of(self, tools: Sequence[T], settings: Hashable) -> tuple[Front, tuple[str, ...]]:
+    def of(self, tools: Sequence[T], settings: Hashable) -> _ToolFront[T]:
         key = (settings, *map(id, tools))
+        if (last := self._last).key == key:  # as a rule the next call has the same
+            return last
         known = self._fronts.get(key)
-        if known is None:  # the objects are kept, so that their ids stay their own
+        if known is None:
             digest = hash((settings, *map(self._identity, tools)))
-            known = (tuple(tools), (digest, self._lengths.of(tools)), tuple(map(self._name, tools)))
+            known = _ToolFront(key, tuple(tools), (digest, self._lengths.of(tools)), tuple(map(self._name, tools)))
             self._fronts.put(key, known)
-        return known[1], known[2]
+        self._last = known
+        return known
 
 
 class ViewBuilder(Generic[M, T]):
@@ -118,6 +134,7 @@ class ViewBuilder(Generic[M, T]):
         self._reader = ConversationReader(turn, size=size)
         self._fronts = _ToolFronts(measure, identity, name)
         self._number = number
+        self._last_needs: tuple[tuple[Any, ...], Needs] = (), _NO_NEEDS  # as a rule the next call needs the same
 
     def view(
         self,
@@ -150,7 +167,7 @@ class ViewBuilder(Generic[M, T]):
         session = session or opening(messages, self._turn)
         agent = agent or "main"
         thread = (tenant, session, agent, branch) if branch else (tenant, session, agent)
-        front, names = self._fronts.of(tools, tool_settings) if tools else (NO_FRONT, ())
+        _, _, front, names = self._fronts.of(tools, tool_settings) if tools else _NO_TOOLS
         reading = self._reader.read(thread, messages, None if tools is None else bool(tools), front)
         signals, modalities, length = reading.signals, reading.modalities, reading.length
         if step_kind is not None:
@@ -159,7 +176,10 @@ class ViewBuilder(Generic[M, T]):
         if tools or structured or max_output is not None or tier or modalities or providers:
             if image_providers is not None and "image" in modalities:
                 providers = image_providers()
-            needs = Needs(bool(tools), structured, modalities, max_output, providers, tier if isinstance(tier, str) else "")
+            given = (bool(tools), structured, modalities, max_output, providers, tier if isinstance(tier, str) else "")
+            if (last := self._last_needs)[0] != given:
+                last = self._last_needs = given, Needs(*given)
+            needs = last[1]
         task = task or str(signals.phase or "")
         step = length if self._number is None else self._number((tenant, session, agent, task))
         return View(

@@ -56,6 +56,9 @@ class Change(StrEnum):
     COMPACTION = "compaction"
 
 
+APPEND = Change.APPEND  # at every call: Python 3.11 takes ten times as long to look a member up in its class
+
+
 class _Section:
     """The blocks of one section, each identified by a digest of itself and those before it in the section."""
 
@@ -175,9 +178,9 @@ class PromptPrefix:
                 messages.put(shared, blocks)
                 self.length += len(blocks)
                 self.tokens += messages.tokens - before
-            self.kept, self.change = self.tokens, Change.APPEND
+            self.kept, self.change = self.tokens, APPEND
             return self.change
-        cut, change = self.length, Change.APPEND
+        cut, change = self.length, APPEND
         lost, before = messages.media[shared:], messages.tokens
         if messages.put(shared, blocks):
             cut, change = self.front + shared, Change.EDIT
@@ -201,7 +204,7 @@ class PromptPrefix:
         base = hash((self.settings[0], TOOLS))
         middle = hash((base, tools.digest, self.settings[1]))
         self._bases = (base, middle, hash((middle, system.digest, self.settings[2])))
-        if change is not Change.APPEND and not first:
+        if change is not APPEND and not first:
             self._cuts.append(cut)
             self.generation += 1
         self.front = len(tools.digests) + len(system.digests)
@@ -209,7 +212,7 @@ class PromptPrefix:
         self.front_tokens = tools.tokens + system.tokens
         self.length = self.front + len(messages.digests)
         self.tokens = self.front_tokens + messages.tokens
-        self.kept = self.tokens if first or change is Change.APPEND else self.end(cut)
+        self.kept = self.tokens if first or change is APPEND else self.end(cut)
         self.change = Change.FIRST if first else change
         return self.change
 

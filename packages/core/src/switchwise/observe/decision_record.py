@@ -51,7 +51,8 @@ def record_of(outcome: Outcome) -> dict[str, Any]:
     ('pool', [{'target': 'opus', 'result': 'accepted'}])
     """
     record, attempts = reason_of(outcome.attempt.call), outcome.attempts
-    if (maker := outcome.reply.maker) is not None:
+    reply = outcome.attempt.reply
+    if reply is not None and (maker := reply.maker) is not None:
         record["because"] = f"{maker.name} answered in place of {record['target']}: a fallback that is not ours"
         record["target"] = maker.name
     if len(attempts) == 1 and outcome.accepted:  # the common case, as a fast path

@@ -28,6 +28,7 @@ POINTS = {"balanced": 0.02, "cost": 0.10}
 """Accepted loss of success probability against the best model, by aim."""
 PATIENCE = 10  # routine steps within which a second prompt cache must pay for itself
 _HARD = frozenset([Phase.PLANNING, Phase.DEBUGGING])
+_TOOL_RESULT = StepKind.TOOL_RESULT  # a look-up in its class takes ten times as long in Python 3.11
 
 
 def default_chain(pool: Pool, healthy: Healthy | None = None, aim: Aim = "quality") -> tuple[Policy, ...]:
@@ -78,7 +79,7 @@ def default_chain(pool: Pool, healthy: Healthy | None = None, aim: Aim = "qualit
 def routine(view: View) -> bool:
     """Return whether a step is routine: it follows a tool that succeeded, outside planning and debugging."""
     signals = view.signals
-    return signals.step is StepKind.TOOL_RESULT and signals.phase not in _HARD and not signals.first
+    return signals.step is _TOOL_RESULT and signals.phase not in _HARD and not signals.first
 
 
 def _followed(view: View) -> bool:

@@ -18,7 +18,11 @@ _WEAK: Final = 1
 _STRONG: Final = 2
 """The weight of evidence that changes the phase: one strong sign, or two weak ones in a row."""
 
-# Sets, because to look a member up in its class takes ten times as long as to name it, and this runs for every message.
+# By name, because Python 3.11 takes ten times as long to look a member up in its class, and this runs for every message.
+_PLANNING, _IMPLEMENTING, _DEBUGGING, _TESTING, _DOCUMENTING, *_ = Phase
+_USER_TURN, _TOOL_RESULT, _FAILURE, _FINAL_ANSWER = StepKind
+_SEVERE: Final = Fault.SEVERE
+_READ, _PROPOSE, _DOCUMENT, _TRANSACT, _TEST = ToolKind.READ, ToolKind.PROPOSE, ToolKind.DOCUMENT, ToolKind.TRANSACT, ToolKind.TEST
 _CHANGES: Final = frozenset((ToolKind.WRITE, ToolKind.TRANSACT))
 _PREPARES: Final = frozenset((ToolKind.READ, ToolKind.LOOKUP, ToolKind.THINK))
 _CHECKS: Final = frozenset((ToolKind.TEST, ToolKind.RUN))
@@ -106,11 +110,11 @@ def signals(progress: PhaseState, tools: bool | None = None) -> Signals:
     step: StepKind | None = None
     why = ""
     if progress.last == "user":
-        step, why = StepKind.USER_TURN, "a user turn"
+        step, why = _USER_TURN, "a user turn"
     elif progress.last == "tool":
         step, why = _after_tool(progress)
-    if tools is False and step is StepKind.TOOL_RESULT:
-        step, why = StepKind.FINAL_ANSWER, "no tool is offered"
+    if tools is False and step is _TOOL_RESULT:
+        step, why = _FINAL_ANSWER, "no tool is offered"
     phase, because, _, _ = progress.stance
     if why and because:
         because = f"{why}; {because}"
@@ -135,37 +139,37 @@ def detect(messages: Iterable[MessageSignals], tools: bool | None = None) -> Sig
 
 def _user(before: PhaseState, message: MessageSignals) -> PhaseState:
     stance, changed, broken = before.stance, None, False
-    if message.asks is Phase.IMPLEMENTING and before.answered:  # what the user agrees to was planned before
-        stance, changed = stance.lean(Phase.IMPLEMENTING, _STRONG, f"the user agrees: {message.because}"), before.changed
-    elif message.asks is not None and message.asks is not Phase.IMPLEMENTING:
+    if message.asks is _IMPLEMENTING and before.answered:  # what the user agrees to was planned before
+        stance, changed = stance.lean(_IMPLEMENTING, _STRONG, f"the user agrees: {message.because}"), before.changed
+    elif message.asks is not None and message.asks is not _IMPLEMENTING:
         stance, broken = (
             stance.lean(message.asks, _STRONG, f"the user asks: {message.because}"),
-            message.asks is Phase.DEBUGGING,
+            message.asks is _DEBUGGING,
         )
     else:
-        stance = stance.lean(Phase.PLANNING, _STRONG if before.changed is ToolKind.TRANSACT else _WEAK, "a new request")
+        stance = stance.lean(_PLANNING, _STRONG if before.changed is _TRANSACT else _WEAK, "a new request")
     return PhaseState(stance, "user", None, False, before.users + 1, before.steps, before.answered, changed, broken)
 
 
 def _assistant(before: PhaseState, message: MessageSignals) -> PhaseState:
     stance, changed, kind = before.stance, before.changed, message.kind
-    mending = before.broken and changed and stance.phase is Phase.DEBUGGING
+    mending = before.broken and changed and stance.phase is _DEBUGGING
     if kind in _CHANGES:
         if not mending:
-            weight = _STRONG if stance.phase is Phase.PLANNING or not changed else _WEAK
-            stance = stance.lean(Phase.IMPLEMENTING, weight, f"changes by {message.because}")
+            weight = _STRONG if stance.phase is _PLANNING or not changed else _WEAK
+            stance = stance.lean(_IMPLEMENTING, weight, f"changes by {message.because}")
         changed = kind
     elif before.fault and changed and kind in _LOOKS_INTO:
-        stance = stance.lean(Phase.DEBUGGING, _WEAK, f"{message.because} after a failure")
+        stance = stance.lean(_DEBUGGING, _WEAK, f"{message.because} after a failure")
     elif kind in _PREPARES:
-        if not changed and (stance.phase is None or Phase.PLANNING in (stance.phase, stance.rival)):
-            stance = stance.lean(Phase.PLANNING, _WEAK, f"{message.because} before any change")
+        if not changed and (stance.phase is None or _PLANNING in (stance.phase, stance.rival)):
+            stance = stance.lean(_PLANNING, _WEAK, f"{message.because} before any change")
     elif kind in _CHECKS and changed and not mending:
-        weight = _STRONG if kind is ToolKind.TEST else _WEAK
-        stance = stance.lean(Phase.TESTING, weight, f"checks by {message.because}")
-    elif kind is ToolKind.DOCUMENT:
+        weight = _STRONG if kind is _TEST else _WEAK
+        stance = stance.lean(_TESTING, weight, f"checks by {message.because}")
+    elif kind is _DOCUMENT:
         changed = kind
-        stance = stance.lean(Phase.DOCUMENTING, _WEAK, f"writes up by {message.because}")
+        stance = stance.lean(_DOCUMENTING, _WEAK, f"writes up by {message.because}")
     steps = before.steps + (kind is not None)
     return PhaseState(
         stance, "assistant", kind, message.runs, before.users, steps, True, changed, before.broken, before.failures
@@ -175,27 +179,27 @@ def _assistant(before: PhaseState, message: MessageSignals) -> PhaseState:
 def _tool(before: PhaseState, message: MessageSignals) -> PhaseState:
     stance, broken, kind, changed, fault = before.stance, before.broken, before.kind, before.changed, before.fault
     ran = before.runs and (message.kind is None or message.kind in _CHECKS)
-    if message.fault and not (message.fault is Fault.SEVERE and kind is ToolKind.READ):  # what is read may well tell of crashes
+    if message.fault and not (message.fault is _SEVERE and kind is _READ):  # what is read may well tell of crashes
         fault, failures = message.because, before.failures + 1
-        if message.fault is Fault.SEVERE or (ran and changed):
-            stance = stance.lean(Phase.DEBUGGING, _STRONG, f"failed: {fault}")
+        if message.fault is _SEVERE or (ran and changed):
+            stance = stance.lean(_DEBUGGING, _STRONG, f"failed: {fault}")
         elif changed:
-            stance = stance.lean(Phase.DEBUGGING, _WEAK, f"failed: {fault}")
+            stance = stance.lean(_DEBUGGING, _WEAK, f"failed: {fault}")
         broken = broken or ran
     else:
         failures = 0
-        if kind is ToolKind.PROPOSE:
-            stance = stance.lean(Phase.IMPLEMENTING, _STRONG, "the plan was accepted")
-        elif broken and ran and changed and stance.phase is Phase.DEBUGGING:
-            stance = stance.lean(Phase.TESTING, _STRONG if kind is ToolKind.TEST else _WEAK, "it passes again")
+        if kind is _PROPOSE:
+            stance = stance.lean(_IMPLEMENTING, _STRONG, "the plan was accepted")
+        elif broken and ran and changed and stance.phase is _DEBUGGING:
+            stance = stance.lean(_TESTING, _STRONG if kind is _TEST else _WEAK, "it passes again")
         broken = broken and not ran
     return PhaseState(stance, "tool", kind, before.runs, before.users, before.steps, True, changed, broken, failures, fault)
 
 
 def _after_tool(progress: PhaseState) -> tuple[StepKind, str]:
     if progress.fault:
-        return StepKind.FAILURE, f"failed: {progress.fault}"
+        return _FAILURE, f"failed: {progress.fault}"
     kind = progress.kind
     if kind in _CLOSES or (kind in _ANSWERS and progress.users <= 1 == progress.steps):
-        return StepKind.FINAL_ANSWER, f"done after {kind}"
-    return StepKind.TOOL_RESULT, f"after {kind or 'a tool'}"
+        return _FINAL_ANSWER, f"done after {kind}"
+    return _TOOL_RESULT, f"after {kind or 'a tool'}"

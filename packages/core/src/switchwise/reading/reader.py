@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from switchwise.nouns.prompt_prefix import MESSAGES, SYSTEM, TOOLS, Block, Change, PromptPrefix
+from switchwise.nouns.prompt_prefix import APPEND, MESSAGES, SYSTEM, TOOLS, Block, PromptPrefix
 from switchwise.nouns.signals import Signals, Turn
 from switchwise.reading import token_estimate as tokens
 from switchwise.reading.message_signals import MessageSignals, read_message
@@ -171,19 +171,19 @@ class ConversationReader(Generic[M]):
         history = messages if isinstance(messages, list) else list(messages)
         thread = self._thread(key, len(history))
         with thread.lock:
-            kept, lines = thread.messages, thread.lines
+            kept, lines, prefix = thread.messages, thread.lines, thread.prefix
             if kept and history and kept[0] is not history[0]:
                 self._replace_first(thread, history[0])
             again = kept and len(kept) == len(history) and kept[-1] is history[-1] and front[0] == thread.front[0]
-            if again and kept == history:
-                thread.prefix.change = Change.APPEND
+            if again and prefix.kept == prefix.tokens and kept == history:
+                prefix.change = APPEND
             else:
                 self._read(thread, history, front)
             first, last = (lines[0], lines[-1]) if lines else (_BEFORE, _BEFORE)
         total, modalities = last.total + front[1], last.modalities
         if first.signals.role == "system":
             total, modalities = total + first.tokens, modalities | first.media
-        return Reading(total, signals(last.progress, tools), modalities, len(history), last.last_user, thread.prefix)
+        return Reading(total, signals(last.progress, tools), modalities, len(history), last.last_user, prefix)
 
     def forget(self, key: Hashable) -> None:
         """Release a conversation and its messages."""
