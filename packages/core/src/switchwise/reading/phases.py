@@ -22,7 +22,13 @@ _STRONG: Final = 2
 _PLANNING, _IMPLEMENTING, _DEBUGGING, _TESTING, _DOCUMENTING, *_ = Phase
 _USER_TURN, _TOOL_RESULT, _FAILURE, _FINAL_ANSWER = StepKind
 _SEVERE: Final = Fault.SEVERE
-_READ, _PROPOSE, _DOCUMENT, _TRANSACT, _TEST = ToolKind.READ, ToolKind.PROPOSE, ToolKind.DOCUMENT, ToolKind.TRANSACT, ToolKind.TEST
+_READ, _PROPOSE, _DOCUMENT, _TRANSACT, _TEST = (
+    ToolKind.READ,
+    ToolKind.PROPOSE,
+    ToolKind.DOCUMENT,
+    ToolKind.TRANSACT,
+    ToolKind.TEST,
+)
 _CHANGES: Final = frozenset((ToolKind.WRITE, ToolKind.TRANSACT))
 _PREPARES: Final = frozenset((ToolKind.READ, ToolKind.LOOKUP, ToolKind.THINK))
 _CHECKS: Final = frozenset((ToolKind.TEST, ToolKind.RUN))
