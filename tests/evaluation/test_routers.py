@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -139,8 +140,8 @@ def test_a_policy_that_would_ask_a_model_is_refused(recorded):
 
 def test_a_call_that_waits_its_turn_is_made_in_a_replay_too(recorded):
     limits = RateLimits(requests=1, per="all", window=20.0, wait=1e6)
-    tally = replay_router(Router(pool(PAIRS[0]), limits), recorded[:1])
-    assert sum(tally.by.values()) == len(recorded[0].steps) > 1
+    few = replace(recorded[0], steps=recorded[0].steps[:12])
+    assert sum(replay_router(Router(pool(PAIRS[0]), limits), [few]).by.values()) == 12
 
 
 def test_a_budget_is_spent_by_what_the_calls_would_have_cost(recorded):
