@@ -26,11 +26,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if pyfuncitem.get_closest_marker("forks") is None or _FRESH in os.environ:
         return None
     around = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    command = [sys.executable, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider", pyfuncitem.nodeid]
+    plugins = "-p pytest_asyncio.plugin -p pytest_timeout -p no:cacheprovider".split()  # loading the others takes longer than the test
+    command = [sys.executable, "-m", "pytest", *plugins, pyfuncitem.nodeid]
     done = subprocess.run(
         command,
         cwd=pyfuncitem.config.rootpath,
-        env={**around, _FRESH: "1"},
+        env={**around, _FRESH: "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         timeout=150,
