@@ -26,7 +26,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if pyfuncitem.get_closest_marker("forks") is None or _FRESH in os.environ:
         return None
     around = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    plugins = "-p pytest_asyncio.plugin -p pytest_timeout -p no:cacheprovider".split()  # loading the others takes longer than the test
+    plugins = "-p pytest_asyncio.plugin -p pytest_timeout -p no:cacheprovider".split()  # the others take long to load
     command = [sys.executable, "-m", "pytest", *plugins, pyfuncitem.nodeid]
     done = subprocess.run(
         command,
