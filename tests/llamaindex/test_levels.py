@@ -193,7 +193,7 @@ class TestConcurrentRuns:
 
         def wrong(bound, hint=None):
             right = capture(bound, hint)
-            return Caller(right.session, entered["agent"], right.task, moment=right.moment)
+            return right._replace(agent=entered["agent"])
 
         monkeypatch.setattr(dispatch, "capture", wrong)
         assert len(await mistakes(20)) > 5
@@ -204,7 +204,7 @@ class TestConcurrentRuns:
 
         def wrong(bound, hint=None):
             right = capture(bound, hint)
-            return Caller(entered["session"], right.agent, right.task, moment=right.moment)
+            return right._replace(session=entered["session"])
 
         monkeypatch.setattr(dispatch, "capture", wrong)
         assert len(await mistakes(20)) > 5

@@ -140,11 +140,11 @@ class TestHiddenFailures:
 
     def test_so_is_a_whole_response_of_status_failed(self):
         with pytest.raises(TargetError) as caught:
-            check(response(_failed("server_error", "it broke")))
+            check(response(_failed("server_error", "it broke")).raw)
         assert caught.value.kind is FailureKind.SERVER_ERROR
 
     def test_a_completed_one_is_none(self):
-        check(response(Response.model_construct(object="response", status="completed", error=None)))
+        check(response(Response.model_construct(object="response", status="completed", error=None)).raw)
 
 
 class TestReplies:

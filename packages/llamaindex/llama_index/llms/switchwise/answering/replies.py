@@ -52,7 +52,8 @@ def reply_of(
         headers: headers of the HTTP response; None: not captured.
     """
     raw = getattr(response, "raw", None)
-    end = end_fields(raw, native) if end is None else end
+    if end is None:
+        end = end_fields(raw, native) if raw is not None else {}
     message, calls = getattr(response, "message", None), _NO_CALLS
     if isinstance(message, ChatMessage):
         blocks = message.blocks
@@ -62,12 +63,13 @@ def reply_of(
             text = message.content or ""
             calls = tuple([(b.tool_name, _arguments(b.tool_kwargs)) for b in blocks if isinstance(b, ToolCallBlock)])
     elif isinstance(response, BaseModel) and not hasattr(response, "raw"):
-        ended = end_reason(native, end, response, calls=False)
+        ended = end_reason(native, end, raw, calls=False)
         return Reply(response.model_dump_json(), (), usage, response, "", first_chunk, ended, headers=headers)
     else:
         text = getattr(response, "text", "") or ""
-    ended = end_reason(native, end, response, bool(calls))
-    return Reply(text, calls, usage, response, _model(raw), first_chunk, ended, headers=headers)
+    ended = end_reason(native, end, raw, bool(calls))
+    model = "" if raw is None else _model(raw)
+    return Reply(text, calls, usage, response, model, first_chunk, ended, headers=headers)
 
 
 def stamped(response: Any, stamp: dict[str, Any]) -> Any:
@@ -160,7 +162,5 @@ def _arguments(end: Any) -> Mapping[str, Any]:
 
 
 def _model(raw: Any) -> str:
-    if raw is None:
-        return ""
     model = raw.get("model") if isinstance(raw, dict) else getattr(raw, "model", None)
     return model if isinstance(model, str) else ""

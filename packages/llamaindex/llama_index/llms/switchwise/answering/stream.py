@@ -12,7 +12,7 @@ Source of the markers: `EndRules` of `switchwise.dialects`; of the events, `resp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from llama_index.core.base.llms.types import TextBlock, ToolCallBlock
@@ -189,42 +189,48 @@ def state_of(response: Any) -> bool | None:
 
 def end_fields(raw: Any, native: Native) -> dict[str, Any]:
     """The fields of `EndRules` in an answer or a part of its stream."""
-    found: dict[str, Any] = {}
-    for holder in (
-        raw,
-        _first(raw, "choices"),
-        _first(raw, "candidates"),
-        _get(raw, "response"),
-        _get(raw, "delta"),
-        _get(raw, "messageStop"),
-    ):
-        for name in native.dialect.ends.fields if holder is not None else ():
+    names, found = native.dialect.ends.fields, dict[str, Any]()
+    for holder in _holders(raw):
+        for name in names if holder is not None else ():
             if (value := _get(holder, name)) is not None and name not in found:
                 found[name] = value.model_dump() if isinstance(value, BaseModel) else value
+        if len(found) == len(names):
+            break
     return found
 
 
-def end_reason(native: Native, fields: Mapping[str, Any], response: Any, calls: bool) -> EndReason:
+def _holders(raw: Any) -> Iterator[Any]:
+    """What may hold the fields about the end of an answer, the likeliest first."""
+    yield raw
+    yield _first(raw, "choices")
+    yield _first(raw, "candidates")
+    for name in ("response", "delta", "messageStop"):
+        yield _get(raw, name)
+
+
+def end_reason(native: Native, fields: Mapping[str, Any], raw: Any, calls: bool) -> EndReason:
     """The end reason of an answer.
 
     Parameters:
         native: the called LLM.
         fields: fields about its end.
-        response: LlamaIndex's response.
+        raw: the provider's answer, as LlamaIndex passes it on; None if it does not.
         calls: whether it calls tools.
     """
-    refused = _get(_get(_first(getattr(response, "raw", None), "choices"), "message"), "refusal")
-    return end_of(native.dialect, fields, calls, refused=bool(refused))
+    refused = raw is not None and bool(_get(_get(_first(raw, "choices"), "message"), "refusal"))
+    return end_of(native.dialect, fields, calls, refused)
 
 
-def check(response: Any) -> None:
+def check(raw: Any) -> None:
     """Raise the failure in an answer with status 200 (Responses: `status: failed`).
+
+    Parameters:
+        raw: the provider's answer, as LlamaIndex passes it on.
 
     Raises:
         TargetError: the answer reports a failure.
     """
-    raw = getattr(response, "raw", None)
-    if raw is not None and getattr(raw, "object", None) == "response" and getattr(raw, "status", None) == "failed":
+    if getattr(raw, "object", None) == "response" and getattr(raw, "status", None) == "failed":
         raise _failure(raw)
 
 

@@ -103,7 +103,7 @@ class UsageListener(NotListening):
             raise self._failure
         self._end.check()
         for response in self._responses:
-            check(response)
+            check(getattr(response, "raw", None))
 
     @contextmanager
     def here(self) -> Iterator[None]:

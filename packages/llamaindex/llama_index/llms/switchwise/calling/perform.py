@@ -79,13 +79,12 @@ class Performer:
     def whole(self, call: Call) -> Iterator[Any]:
         """Make `call` of a method that returns the answer."""
         if call.stored is not None:
-            yield given_again(call.stored, self._natives[call.target.name], self._request)[0]
-            return
+            return iter((given_again(call.stored, self._natives[call.target.name], self._request)[0],))
         with self._attempt(call) as attempt:
             with attempt.listener.here():
                 response = self._send(call, streamed=False) if call.ask is None else self._ask(call, "chat")
             attempt.answered(response)
-        yield attempt.finished
+        return iter((attempt.finished,))
 
     async def awhole(self, call: Call) -> AsyncIterator[Any]:
         """As `whole`, asynchronously."""
@@ -234,21 +233,25 @@ class _Attempt:
         Raises:
             TargetError: the answer reports a failure that the integration ignores.
         """
-        if self.listener is _NOT_LISTENING:
-            check(response)
+        raw, listener = getattr(response, "raw", None), self.listener
+        if listener is not _NOT_LISTENING:
+            listener.check()
+            usage = listener.usage
         else:
-            self.listener.check()
-        usage = usage_of(response) if self.listener is _NOT_LISTENING else self.listener.usage
+            if raw is not None:
+                check(raw)
+            usage = usage_of(response)
         if usage is not None and self.native.dialect is ANTHROPIC and self._counts_a_part(usage):
             usage = None
         first, end_fields = (reader.first_chunk, reader.fields) if reader is not None else (None, None)
         reply = reply_of(response, usage, self.native, first, end_fields, self._heard.headers)
-        raw = getattr(response, "raw", None)
-        if raw is not None and self.listener is _NOT_LISTENING:
-            check_answer(reply, getattr(raw, "error", None), content=not says_nothing(response))
         self.reply = reply
-        if self._call.ask is None and self.listener is _NOT_LISTENING:
-            self._answers.note(self.native.name, response, wire_message(response) if reader is None else reader.message)
+        if listener is not _NOT_LISTENING:
+            return
+        if raw is not None:
+            check_answer(reply, getattr(raw, "error", None), content=not says_nothing(response))
+        if self._call.ask is None:
+            self._answers.note(self.native.name, response, wire_message(raw) if reader is None else reader.message)
 
     def _counts_a_part(self, usage: Usage) -> bool:
         """Return whether `usage` lacks a part of the prompt.

@@ -77,7 +77,10 @@ class Answers:
 
 
 def _key(message: ChatMessage) -> int:
-    """By which an answer is known; 0: by nothing."""
+    """Identify an answer: by the ids of its calls, else by its text and signatures; 0: it has none of these."""
+    blocks = message.blocks
+    if len(blocks) == 1 and type(blocks[0]) is TextBlock:  # the common case, as a fast path
+        return hash((blocks[0].text,)) if blocks[0].text else 0
     ids = tuple([block.tool_call_id for block in message.blocks if isinstance(block, ToolCallBlock)])
     if any(ids):
         return hash(ids)
@@ -86,9 +89,13 @@ def _key(message: ChatMessage) -> int:
     return hash((text, *map(str, thoughts))) if text else 0
 
 
-def wire_message(response: Any) -> Mapping[str, Any] | None:
-    """The message of a whole answer of Chat Completions that calls tools; None: it is something else, or calls nothing."""
-    choices = getattr(getattr(response, "raw", None), "choices", None)
+def wire_message(raw: Any) -> Mapping[str, Any] | None:
+    """The message of a whole answer of Chat Completions that calls tools; None: it is something else, or calls nothing.
+
+    Parameters:
+        raw: the provider's answer, as LlamaIndex passes it on.
+    """
+    choices = getattr(raw, "choices", None)
     message = getattr(choices[0], "message", None) if choices else None
     if message is None or not getattr(message, "tool_calls", None):
         return None

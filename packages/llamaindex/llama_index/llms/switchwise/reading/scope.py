@@ -16,13 +16,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from difflib import get_close_matches
-from enum import StrEnum
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from llama_index_instrumentation.dispatcher import active_instrument_tags, instrument_tags
 
-from switchwise import ConfigurationError, Limits
+from switchwise import ConfigurationError, Limits, StepKind
+from switchwise.adapting.views import Caller
 
 try:
     from workflows.context.state_store import DictState
@@ -39,42 +39,6 @@ _STEP: ContextVar[Any] | None = getattr(_workflow, "StepWorkerStateContextVar", 
 _CONTEXT: ContextVar[Any] | None = getattr(_workflow, "InternalContextVar", None)  # private as well
 MARK = "switchwise_session"
 """Key of the session in the store of a workflow's context."""
-
-
-class Moment(StrEnum):
-    """The current task of a workflow, from its step event."""
-
-    STEP = "step"
-    FINALIZE = "finalize"
-    TOOL = "tool"
-
-
-class Caller(NamedTuple):
-    """The caller of a call; fields are empty if unknown.
-
-    Parameters:
-        session, agent, task: as in `switchwise.Scope`.
-        target: target or role to which the call is pinned.
-        deadline: as in `switchwise.Scope`.
-        labels: further keywords: user, team, tenant, region.
-        moment: current task of the running workflow.
-        named: whether the caller named the session; else it is a workflow's run or context.
-        tenant: as in `switchwise.Scope`; also a label.
-        limits: as in `switchwise.Scope`.
-        pin_inherited: the pin is from `route_scope`, not from the call or `bind`.
-    """
-
-    session: str = ""
-    agent: str = ""
-    task: str = ""
-    target: str = ""
-    deadline: float | None = None
-    labels: Mapping[str, str] = _NOTHING
-    moment: Moment = Moment.STEP
-    named: bool = False
-    tenant: str = ""
-    pin_inherited: bool = False
-    limits: Limits | None = None
 
 
 class _Block(NamedTuple):
@@ -125,7 +89,7 @@ def route_scope(**words: Any) -> Iterator[None]:
 
 
 def capture(bound: Words, hint: Words | None = None) -> Caller:
-    """Return the present caller. Call it in the caller's own context: a stream may be read in another one.
+    """Return the present caller: its session is named if the user named it, not where it is a workflow's run or context. Call it in the caller's own context: a stream may be read in another one.
 
     Parameters:
         bound: keywords of `Switchwise.bind`.
@@ -145,15 +109,13 @@ def capture(bound: Words, hint: Words | None = None) -> Caller:
 def _merged(words_now: Words, tags: Words, step: object = None, bound: Words = _NOTHING, hint: Words | None = None) -> Caller:
     """Merge the sources: the most explicit value of each field."""
     known = {**words_now}
-    moment = Moment.STEP
+    finishes = False
     event = getattr(step, "event", None)  # it must never fail within the user's call
     if event is not None:
         agent = getattr(event, "current_agent_name", None)
         name = type(event).__name__
-        if name == "AgentOutput":
-            moment = Moment.FINALIZE
-        elif name == "ToolCall":
-            moment = Moment.TOOL
+        finishes = name == "AgentOutput"
+        if name == "ToolCall":
             agent = f"tool:{getattr(event, 'tool_name', '')}"
         if agent:
             known["agent"] = agent
@@ -171,18 +133,23 @@ def _merged(words_now: Words, tags: Words, step: object = None, bound: Words = _
     limits = Limits.read(known.pop("limits", None))
     if known:
         _refuse_slips(frozenset(known).difference(_OURS))
+    agent = str(known.pop("agent", None) or "")
+    task = str(known.pop("task", None) or run or "")
+    pin = str(known.pop("target", None) or "")
+    deadline = known.pop("deadline", None)
     return Caller(
         str(session or ""),
-        str(known.pop("agent", None) or ""),
-        str(known.pop("task", None) or run or ""),
-        str(known.pop("target", None) or ""),
-        known.pop("deadline", None),
+        agent,
+        task,
         {word: str(value) for word, value in known.items()} if known else _NOTHING,
-        moment,
-        named,
-        str(known.get("tenant") or ""),
-        not (bound.get("target") or (hint and hint.get("target"))),
-        limits,
+        deadline,
+        pin,
+        named=(named, bool(agent), bool(task)),
+        step_kind=StepKind.FINAL_ANSWER if finishes else None,
+        because="the agent finishes its run" if finishes else "",
+        tenant=str(known.get("tenant") or ""),
+        pin_inherited=not (bound.get("target") or (hint and hint.get("target"))),
+        limits=limits,
     )
 
 

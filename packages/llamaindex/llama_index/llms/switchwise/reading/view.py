@@ -10,16 +10,13 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatMessage, ImageBlock
 
 from llama_index.llms.switchwise.models.messages import turn_of
-from llama_index.llms.switchwise.reading.scope import Caller, Moment
-from switchwise import StepKind, View
-from switchwise.adapting import views
-from switchwise.adapting.views import ViewBuilder, longest_of, opening
+from switchwise import View
+from switchwise.adapting.views import Caller, ViewBuilder, longest_of
 from switchwise.nouns.scope import Key
 from switchwise.reading import token_estimate as tokens
 from switchwise.state.in_process import Memory
 
 _UNKNOWN = 120  # assumed tokens of a tool without a readable definition
-_FINALIZE = Moment.FINALIZE  # read at every call, and iterating an enum is slow
 
 
 class Views:
@@ -57,28 +54,12 @@ class Views:
             structured: the answer must follow a schema.
             streamed: the answer is streamed.
         """
-        session, agent, task, pin, deadline, labels, moment, named, tenant, inherited, limits = caller
-        finishing = moment is _FINALIZE
-        found = views.Caller(
-            session or opening(messages, turn_of),
-            agent,
-            task,
-            labels,
-            deadline,
-            pin,
-            named=(named, bool(agent), bool(task)),
-            step_kind=StepKind.FINAL_ANSWER if finishing else None,
-            because="the agent finishes its run" if finishing else "",
-            tenant=tenant,
-            pin_inherited=inherited,
-            limits=limits,
-        )
         return self._builder.view(
             messages,
-            found,
+            caller,
             tools=tools,
             structured=structured or (bool(kwargs) and kwargs.get("response_format") is not None),
-            max_output=longest_of(kwargs),
+            max_output=longest_of(kwargs) if kwargs else None,
             tier=kwargs.get("service_tier") if kwargs else None,
             image_providers=lambda: self._reachable(messages),
             streamed=streamed,
