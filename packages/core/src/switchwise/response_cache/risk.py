@@ -7,9 +7,9 @@
 4. Traffic changes: where questions come up that nobody asked before, the nearest answer is wrong more often than the labels so far say, and first
    where it looks right. So the log odds are lowered by what explains the last 50 labels best.
 5. Serve if there are 300 labels, the risk of this one is at most 5 times the bound, and the mean risk of the last n that were served stays at most
-   0.9 of the bound; both divided by how well the risks of the last 400 labelled candidates matched what came. And one wrong answer more than
-   expected must fit into the bound of those n: the correction of conformal risk control for few labels, without which half of the traffics end above
-   the bound. n is 300, or 3 / bound where that is more.
+   0.9 of the bound; both divided by how well the risks of the last 400 labelled candidates matched what came.
+6. Of those n (300, or 3 / bound where that is more), one wrong answer more than expected must fit into the bound: the finite-sample correction of
+   conformal risk control. Without it half of the orders of one set ended above a bound of 1 %.
 
 Source: the idea of a bound set by the user is from vCache (2025); this bounds wrong hits over hits, which is stricter than wrong hits
 over requests. A. Angelopoulos et al., "Conformal Risk Control" (2022). Needs numpy.
