@@ -59,7 +59,7 @@ class Group:
     saving: Saving
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Audit:
     """Result of an audit.
 
@@ -98,6 +98,9 @@ class Audit:
         from dataclasses import asdict
 
         return asdict(self)
+
+    def __repr__(self) -> str:
+        return f"Audit({usd(self.paid)} paid; {self.headline})"
 
     def _repr_html_(self) -> str:
         rows = [
