@@ -202,10 +202,8 @@ def _opinion(note: Note) -> dict[str, Any]:
     return found
 
 
-def _kept(chain: PromptPrefix) -> int | None:
-    if chain.change in (None, Change.FIRST, Change.APPEND):
-        return None
-    return chain.end(chain.since(chain.generation - 1))
+def _kept(prefix: PromptPrefix) -> int | None:
+    return None if prefix.change in (None, Change.FIRST, Change.APPEND) else prefix.kept
 
 
 def _free(shortlist: Shortlist) -> tuple[str, ...]:
