@@ -123,8 +123,8 @@ def page(found: dict[str, list[Step]]) -> str:
     lines = [
         "# One message, from the caller to the provider and back",
         "",
-        "Drawn by `python tools/walk.py --write`: each call of one of our own functions, indented by who calls it. Both are over their bar: two fifths",
-        "comes after the answer, from what the router learns of prompt caches, health and lengths of answers.",
+        "Drawn by `python tools/walk.py --write`: each call of one of our own functions, indented by who calls it, with its bar beside the count. What",
+        "comes after the answer is what the router learns of prompt caches, health and lengths of answers.",
     ]
     for name, steps in found.items():
         lines += ["", f"## `{name}`: {calls(steps)} calls (at most {BARS[name][1]})", "", "```"]

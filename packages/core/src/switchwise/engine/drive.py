@@ -88,7 +88,8 @@ def drive(run: Run, perform: Perform, sleep: Callable[[float], object] = time.sl
             yield from run.pending_signals()
             yield from held
     finally:
-        run.close()
+        if run.call is not None or run.several is not None:  # an ended run is closed
+            run.close()
 
 
 async def adrive(
@@ -134,7 +135,8 @@ async def adrive(
         for item in [*run.pending_signals(), *held] if (held := run.held) else ():
             yield item
     finally:
-        run.close()
+        if run.call is not None or run.several is not None:  # an ended run is closed
+            run.close()
 
 
 def _items(run: Run, call: Call, perform: Perform, context: Any) -> Iterator[Any]:

@@ -83,7 +83,7 @@ def routine(view: View) -> bool:
 
 
 def _followed(view: View) -> bool:
-    return view.prefix is not None and routine(view)
+    return view.signals.step is _TOOL_RESULT and view.prefix is not None and routine(view)
 
 
 def _unfollowed(view: View) -> bool:
