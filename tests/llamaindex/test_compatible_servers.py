@@ -126,9 +126,9 @@ def test_a_conversation_that_ends_with_another_models_answer_goes_on():
     with ScriptedServer(chat_completion({"content": "Fine."})) as server:
         routed = llm(server)
         answer = routed.chat(HELLO, route={"target": "one"}).message
-        claude = routed.dispatch._histories.adapted(("s",), [*HELLO, answer], _native("anthropic", "one"))
+        claude = routed.runner._histories.adapted(("s",), [*HELLO, answer], _native("anthropic", "one"))
         assert len(claude) == 2, "its own is a beginning that it may go on from"
-        claude = routed.dispatch._histories.adapted(("s",), [*HELLO, answer], _native("anthropic", "other"))
+        claude = routed.runner._histories.adapted(("s",), [*HELLO, answer], _native("anthropic", "other"))
         assert [message.content for message in claude] == ["hello", "Fine.", "Go on."]
 
 

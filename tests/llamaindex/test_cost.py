@@ -15,7 +15,7 @@ from llama_index.core.llms import MockLLM
 from llama_index.llms.switchwise import Switchwise
 from llama_index.llms.switchwise.models.native import Native
 from llama_index.llms.switchwise.porting.history import Histories
-from llama_index.llms.switchwise.reading.view import Views
+from llama_index.llms.switchwise.reading.view import ChatViews
 from switchwise import Pool, Router, Target
 from switchwise.dialects.table import ANTHROPIC
 from switchwise.policies import Fits, Healthy
@@ -68,7 +68,7 @@ def test_a_history_that_was_translated_costs_little_the_next_time():
 
 def test_a_process_does_not_grow_with_its_sessions():
     routed = llm()
-    routed.dispatch._views, routed.dispatch._histories = Views(size=40), Histories(size=40)
+    routed.runner._views, routed.runner._histories = ChatViews(size=40), Histories(size=40)
 
     def serve(sessions):
         for number in sessions:

@@ -20,7 +20,7 @@ from workflows.context.state_store import DictState
 from workflows.runtime.types.results import InternalContextVar, StepWorkerStateContextVar
 
 from llama_index.llms.switchwise import Switchwise, route_scope
-from llama_index.llms.switchwise.calling import dispatch
+from llama_index.llms.switchwise.calling import step_runner
 from llama_index.llms.switchwise.reading.scope import Caller, capture
 from switchwise import ConfigurationError, Pool, Router, StepKind, Target
 from switchwise.policies import ByAgent
@@ -195,7 +195,7 @@ class TestConcurrentRuns:
             right = capture(bound, hint)
             return right._replace(agent=entered["agent"])
 
-        monkeypatch.setattr(dispatch, "capture", wrong)
+        monkeypatch.setattr(step_runner, "capture", wrong)
         assert len(await mistakes(20)) > 5
 
     async def test_would_be_seen_to_mix_if_sessions_were_kept_in_a_shared_attribute(self, mistakes, monkeypatch):
@@ -206,7 +206,7 @@ class TestConcurrentRuns:
             right = capture(bound, hint)
             return right._replace(session=entered["session"])
 
-        monkeypatch.setattr(dispatch, "capture", wrong)
+        monkeypatch.setattr(step_runner, "capture", wrong)
         assert len(await mistakes(20)) > 5
 
 

@@ -19,7 +19,7 @@ from llama_index.core.tools import FunctionTool
 from llama_index.llms.switchwise import Switchwise
 from llama_index.llms.switchwise.models.messages import turn_of
 from llama_index.llms.switchwise.reading.scope import Caller
-from llama_index.llms.switchwise.reading.view import Views
+from llama_index.llms.switchwise.reading.view import ChatViews
 from switchwise import StepKind, Turn
 from switchwise_loopback import Answer, LoopbackProvider
 
@@ -83,7 +83,7 @@ async def test_the_step_after_a_tool_is_known_of_agents_that_call_tools_in_words
 def test_tools_count_as_long_as_their_definitions_are():
     def view_with(description):
         tool = FunctionTool.from_defaults(fn=add, description=description)
-        return Views().view(Caller(), [ChatMessage(role="user", content="hello")], [tool], {})
+        return ChatViews().view(Caller(), [ChatMessage(role="user", content="hello")], [tool], {})
 
     short, long = view_with("Adds."), view_with("Adds. " * 400)
     assert 20 < short.tokens < 120

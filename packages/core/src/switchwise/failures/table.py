@@ -260,5 +260,5 @@ def classify(
 
 
 def kind_of(seen: Evidence) -> Kind | None:
-    """The kind that the first matching row gives; None: an error that says nothing known."""
+    """The kind that the first matching row gives; None if none does."""
     return next((row.kind for row in ROWS if row.matches(seen)), None)

@@ -150,6 +150,6 @@ def check_answer(reply: Reply, error: object = None, content: bool = False) -> N
         )
     has_content = bool(reply.text or reply.tool_calls or reply.answers or content)
     if reply.end is EndReason.ERROR:
-        raise TargetError(FailureKind.SERVER_ERROR, "the provider says that its answer failed", billable=True)
+        raise TargetError(FailureKind.SERVER_ERROR, "the provider reports that its answer failed", billable=True)
     if not has_content and reply.end is EndReason.UNKNOWN:
         raise TargetError(FailureKind.SERVER_ERROR, "an answer without content and without an end", billable=True)

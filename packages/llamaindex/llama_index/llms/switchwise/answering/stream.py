@@ -38,7 +38,7 @@ class StreamEnd:
     """Whether and how a stream ended.
 
     Parameters:
-        native: the called LLM. marked: its server says where streams end, or it is not known.
+        native: the called LLM. marked: its server says where streams end, or it is unknown.
     """
 
     def __init__(self, native: Native, marked: bool = True) -> None:
@@ -79,7 +79,7 @@ class StreamReader:
     Parameters:
         native: the called LLM. clock: seconds; only differences count.
         structured: the chunks are the user's own objects, filled in step by step.
-        marked: its server says where streams end, or it is not known.
+        marked: its server says where streams end, or it is unknown.
 
     `message` is the Chat Completions message if it has tool calls or reasoning, else empty.
     """

@@ -20,7 +20,7 @@ from llama_index.llms.switchwise.answering.structured_usage import NotListening,
 from llama_index.llms.switchwise.answering.usage import usage_of
 from llama_index.llms.switchwise.calling.recording import dumped, given_again
 from llama_index.llms.switchwise.models.native import Native
-from llama_index.llms.switchwise.models.request import Request, method_of
+from llama_index.llms.switchwise.models.request import ChatRequest, method_of
 from llama_index.llms.switchwise.porting.answers import Answers, wire_message
 from llama_index.llms.switchwise.porting.cache_hints import HintWriter
 from llama_index.llms.switchwise.porting.history import Histories
@@ -61,7 +61,7 @@ class Performer:
         natives: Mapping[str, Native],
         histories: Histories,
         hint_writer: HintWriter,
-        request: Request,
+        request: ChatRequest,
         thread: tuple[str, ...],
         named: bool,
         clock: Callable[[], float],
@@ -194,7 +194,7 @@ class _Attempt:
 
     __slots__ = ("_answers", "_call", "_heard", "_hint_writer", "_pieces", "_request", "listener", "native", "reply")
 
-    def __init__(self, call: Call, native: Native, request: Request, hint_writer: HintWriter, answers: Answers) -> None:
+    def __init__(self, call: Call, native: Native, request: ChatRequest, hint_writer: HintWriter, answers: Answers) -> None:
         self._answers = answers
         self.reply: Reply | None = None
         self._pieces: list[Any] | None = [] if call.view.recording is not None and call.ask is None else None

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from llama_index.llms.switchwise.answering.replies import reply_of
 from llama_index.llms.switchwise.models.native import Native
-from llama_index.llms.switchwise.models.request import Request
+from llama_index.llms.switchwise.models.request import ChatRequest
 from switchwise import FailureKind, Pool, Reply, TargetError, Usage
 from switchwise.nouns.exchange.recording import Stored
 from switchwise.response_cache.canonical import canonical
@@ -30,7 +30,7 @@ class RequestRecording:
         pool: the targets.
     """
 
-    def __init__(self, request: Request, natives: Mapping[str, Native], pool: Pool) -> None:
+    def __init__(self, request: ChatRequest, natives: Mapping[str, Native], pool: Pool) -> None:
         self._asked, self._natives, self._pool = request, natives, pool
         self._request = _request(request)  # now: an integration may change what it is given
 
@@ -67,7 +67,7 @@ class RequestRecording:
         return canonical(kind, dumped(reply.raw), None if reply.pieces is None else list(reply.pieces))
 
 
-def given_again(stored: Stored, native: Native, request: Request) -> tuple[Reply, list[Any]]:
+def given_again(stored: Stored, native: Native, request: ChatRequest) -> tuple[Reply, list[Any]]:
     """The answer that was kept, which cost nothing, and the chunks of its stream.
 
     Raises:
@@ -90,7 +90,7 @@ def _chunk(answer: Any) -> Any:
     return answer.model_copy(update={"delta": answer.text}) if isinstance(answer, CompletionResponse) else answer
 
 
-def _request(request: Request) -> tuple[str, str] | None:
+def _request(request: ChatRequest) -> tuple[str, str] | None:
     try:
         messages = [message.model_dump(mode="json") for message in request.messages]
         tools = [tool.metadata.to_openai_tool() for tool in request.tools or ()]

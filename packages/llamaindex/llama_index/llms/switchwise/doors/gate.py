@@ -21,7 +21,7 @@ from llama_index.core.agent.workflow.base_agent import BaseWorkflowAgent
 from llama_index.core.agent.workflow.workflow_events import AgentOutput
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
-from llama_index.llms.switchwise.calling.dispatch import Dispatch
+from llama_index.llms.switchwise.calling.step_runner import StepRunner
 from llama_index.llms.switchwise.models.messages import turn_of
 from llama_index.llms.switchwise.reading.scope import DECIDED, route_scope
 from switchwise import ConfigurationError
@@ -50,8 +50,8 @@ def gated(agent: A, gate: Gate | Any, *, root: str | Callable[[], str] = "") -> 
     if not isinstance(agent, BaseWorkflowAgent):
         raise ConfigurationError(f"gated({agent!r:.80}): give a FunctionAgent, ReActAgent or CodeActAgent")
     judge = gate if isinstance(gate, Gate) else Gate(gate)
-    if isinstance(dispatch := getattr(getattr(agent, "llm", None), "dispatch", None), Dispatch):
-        dispatch.router.join(judge)
+    if isinstance(runner := getattr(getattr(agent, "llm", None), "runner", None), StepRunner):
+        runner.router.join(judge)
     fields = {name: getattr(agent, name) for name in type(agent).model_fields}
     workflow = {word: getattr(agent, f"_{word}") for word in ("timeout", "verbose") if hasattr(agent, f"_{word}")}
     copy: Any = _gated_class(type(agent))(**fields, **workflow)

@@ -29,12 +29,12 @@ from pydantic import BaseModel, Field, PrivateAttr
 from pydantic.json_schema import SkipJsonSchema
 
 from llama_index.llms.switchwise.answering.replies import target_named, tool_calls_in
-from llama_index.llms.switchwise.calling.dispatch import Dispatch
+from llama_index.llms.switchwise.calling.step_runner import StepRunner
 from llama_index.llms.switchwise.doors.from_file import parts_of_file
 from llama_index.llms.switchwise.models.native import Models, common_metadata, natives, pool_of
 from llama_index.llms.switchwise.models.pickling import packed, unpacked_all
 from llama_index.llms.switchwise.models.request import (
-    Request,
+    ChatRequest,
     StructuredRequest,
     ToolRequest,
     chat_request,
@@ -115,9 +115,9 @@ class Switchwise(FunctionCallingLLM):
     """
 
     models: dict[str, Any] = Field(exclude=True, repr=False, description="Target name -> LLM; in no dump, since LLMs hold keys")
-    labels: dict[str, Any] = Field(default_factory=dict, description="What `bind` said of the caller.")
+    labels: dict[str, Any] = Field(default_factory=dict, description="Keywords of `bind`: the caller.")
 
-    dispatch: SkipJsonSchema[Dispatch] = Field(  # type: ignore[assignment]  # None only until the constructor is done
+    runner: SkipJsonSchema[StepRunner] = Field(  # type: ignore[assignment]  # None only until the constructor is done
         default=None, exclude=True, repr=False, description="what all copies share; made by the constructor"
     )
     _own_router: bool = PrivateAttr(default=False)
@@ -154,7 +154,7 @@ class Switchwise(FunctionCallingLLM):
             models={name: native.llm for name, native in found.items()},
             **{key: value for key, value in settings.items() if key in _FIELDS and value is not None},
         )
-        self.dispatch = Dispatch(found, router, cache_hints)
+        self.runner = StepRunner(found, router, cache_hints)
         self._own_router = given is None and not any((verify, catalog, aim, on_broken, observers))
         self._cache_hints = cache_hints
         self._share_callbacks()
@@ -173,12 +173,12 @@ class Switchwise(FunctionCallingLLM):
     @property
     def router(self) -> Router:
         """The router."""
-        return self.dispatch.router
+        return self.runner.router
 
     @property
     def metadata(self) -> LLMMetadata:
         """Metadata of the pool: the largest window, and tools if any target calls them; the router sends such calls to the able targets."""
-        return common_metadata(self.dispatch.natives.values())
+        return common_metadata(self.runner.natives.values())
 
     def bind(self, **words: Any) -> Switchwise:
         """Return the LLM bound to one caller; targets, router and state are shared. The supported way to name an agent.
@@ -191,7 +191,7 @@ class Switchwise(FunctionCallingLLM):
 
     def explain(self, messages: Sequence[ChatMessage] = (), **route: Any) -> Explanation:
         """Explain the decision without any call: order, ruled out targets, reasons. Print it."""
-        return self.router.explain(self.dispatch.view(Request("chat", messages, {"route": route}), self.labels))
+        return self.router.explain(self.runner.view(ChatRequest("chat", messages, {"route": route}), self.labels))
 
     def compare(
         self,
@@ -220,43 +220,43 @@ class Switchwise(FunctionCallingLLM):
 
     @unspanned
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        response: ChatResponse = self.dispatch.whole(chat_request("chat", messages, kwargs), self.labels)
+        response: ChatResponse = self.runner.whole(chat_request("chat", messages, kwargs), self.labels)
         return response
 
     @unspanned
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        response: ChatResponse = await self.dispatch.awhole(chat_request("achat", messages, kwargs), self.labels)
+        response: ChatResponse = await self.runner.awhole(chat_request("achat", messages, kwargs), self.labels)
         return response
 
     @unspanned
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
-        return self.dispatch.stream(chat_request("stream_chat", messages, kwargs), self.labels)
+        return self.runner.stream(chat_request("stream_chat", messages, kwargs), self.labels)
 
     @unspanned
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
-        return await self.dispatch.astream(chat_request("astream_chat", messages, kwargs), self.labels)
+        return await self.runner.astream(chat_request("astream_chat", messages, kwargs), self.labels)
 
     @unspanned
     def complete(self, prompt: str | None = None, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         request = completion_request("complete", prompt, formatted, kwargs)
-        response: CompletionResponse = self.dispatch.whole(request, self.labels)
+        response: CompletionResponse = self.runner.whole(request, self.labels)
         return response
 
     @unspanned
     async def acomplete(self, prompt: str | None = None, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         request = completion_request("acomplete", prompt, formatted, kwargs)
-        response: CompletionResponse = await self.dispatch.awhole(request, self.labels)
+        response: CompletionResponse = await self.runner.awhole(request, self.labels)
         return response
 
     @unspanned
     def stream_complete(self, prompt: str | None = None, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
-        return self.dispatch.stream(completion_request("stream_complete", prompt, formatted, kwargs), self.labels)
+        return self.runner.stream(completion_request("stream_complete", prompt, formatted, kwargs), self.labels)
 
     @unspanned
     async def astream_complete(
         self, prompt: str | None = None, formatted: bool = False, **kwargs: Any
     ) -> CompletionResponseAsyncGen:
-        return await self.dispatch.astream(completion_request("astream_complete", prompt, formatted, kwargs), self.labels)
+        return await self.runner.astream(completion_request("astream_complete", prompt, formatted, kwargs), self.labels)
 
     # -- tools: prepared by each target in its own format; `verbose`, `tool_required` and the like go to it as they are
 
@@ -264,33 +264,33 @@ class Switchwise(FunctionCallingLLM):
         self, tools: Tools, user_msg: Message = None, chat_history: list[ChatMessage] | None = None, **kwargs: Any
     ) -> ChatResponse:
         request = ToolRequest("chat_with_tools", history(user_msg, chat_history), kwargs, tools=tools)
-        response: ChatResponse = self.dispatch.whole(request, self.labels)
+        response: ChatResponse = self.runner.whole(request, self.labels)
         return response
 
     async def achat_with_tools(  # type: ignore[override]
         self, tools: Tools, user_msg: Message = None, chat_history: list[ChatMessage] | None = None, **kwargs: Any
     ) -> ChatResponse:
         request = ToolRequest("achat_with_tools", history(user_msg, chat_history), kwargs, tools=tools)
-        response: ChatResponse = await self.dispatch.awhole(request, self.labels)
+        response: ChatResponse = await self.runner.awhole(request, self.labels)
         return response
 
     def stream_chat_with_tools(  # type: ignore[override]
         self, tools: Tools, user_msg: Message = None, chat_history: list[ChatMessage] | None = None, **kwargs: Any
     ) -> ChatResponseGen:
         request = ToolRequest("stream_chat_with_tools", history(user_msg, chat_history), kwargs, tools=tools)
-        return self.dispatch.stream(request, self.labels)
+        return self.runner.stream(request, self.labels)
 
     async def astream_chat_with_tools(  # type: ignore[override]
         self, tools: Tools, user_msg: Message = None, chat_history: list[ChatMessage] | None = None, **kwargs: Any
     ) -> ChatResponseAsyncGen:
         request = ToolRequest("astream_chat_with_tools", history(user_msg, chat_history), kwargs, tools=tools)
-        return await self.dispatch.astream(request, self.labels)
+        return await self.runner.astream(request, self.labels)
 
     def get_tool_calls_from_response(
         self, response: ChatResponse, error_on_no_tool_call: bool = True, **kwargs: Any
     ) -> list[ToolSelection]:
         """The tool calls of a response, as read by the LLM that gave it, or by the only one that can have given it."""
-        natives = self.dispatch.natives
+        natives = self.runner.natives
         native = natives.get(target_named(response)) or (next(iter(natives.values())) if len(natives) == 1 else None)
         if native is not None and hasattr(native.llm, "get_tool_calls_from_response"):
             calls: list[ToolSelection] = native.llm.get_tool_calls_from_response(
@@ -312,7 +312,7 @@ class Switchwise(FunctionCallingLLM):
         self, output_cls: type[Model], prompt: BasePromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
     ) -> Model:
         request = self._structured("structured_predict", output_cls, prompt, llm_kwargs, prompt_args)
-        predicted: Model = self.dispatch.whole(request, self.labels)
+        predicted: Model = self.runner.whole(request, self.labels)
         return predicted
 
     @unspanned
@@ -320,7 +320,7 @@ class Switchwise(FunctionCallingLLM):
         self, output_cls: type[Model], prompt: BasePromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
     ) -> Model:
         request = self._structured("astructured_predict", output_cls, prompt, llm_kwargs, prompt_args)
-        predicted: Model = await self.dispatch.awhole(request, self.labels)
+        predicted: Model = await self.runner.awhole(request, self.labels)
         return predicted
 
     @unspanned
@@ -328,14 +328,14 @@ class Switchwise(FunctionCallingLLM):
         self, output_cls: type[Model], prompt: BasePromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
     ) -> Generator[Model, None, None]:
         request = self._structured("stream_structured_predict", output_cls, prompt, llm_kwargs, prompt_args)
-        return self.dispatch.stream(request, self.labels)
+        return self.runner.stream(request, self.labels)
 
     @unspanned
     async def astream_structured_predict(
         self, output_cls: type[Model], prompt: BasePromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
     ) -> AsyncGenerator[Model, None]:
         request = self._structured("astream_structured_predict", output_cls, prompt, llm_kwargs, prompt_args)
-        return await self.dispatch.astream(request, self.labels)
+        return await self.runner.astream(request, self.labels)
 
     def _structured(
         self,

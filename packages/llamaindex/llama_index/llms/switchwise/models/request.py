@@ -29,7 +29,7 @@ _TOOL_SETTINGS = ("tool_choice", "tool_required", "allow_parallel_tool_calls", "
 
 
 @dataclass(slots=True)
-class Request:
+class ChatRequest:
     """A call of a chat method.
 
     Parameters:
@@ -68,7 +68,7 @@ class Request:
 
 
 @dataclass(slots=True)
-class Completion(Request):
+class CompletionRequest(ChatRequest):
     """A call of a completion method.
 
     Parameters:
@@ -84,13 +84,13 @@ class Completion(Request):
 
     def with_note(self, note: str, shown: str = "") -> Self:
         """As for messages; a completion is one text."""
-        other = Request.with_note(self, note, shown)
+        other = ChatRequest.with_note(self, note, shown)
         other.prompt = "\n\n".join(filter(None, (self.prompt, shown, note)))
         return other
 
 
 @dataclass(slots=True)
-class ToolRequest(Request):
+class ToolRequest(ChatRequest):
     """A call of a method with tools.
 
     Parameters:
@@ -107,7 +107,7 @@ class ToolRequest(Request):
 
 
 @dataclass(slots=True)
-class StructuredRequest(Request):
+class StructuredRequest(ChatRequest):
     """A call of a structured prediction method; `kwargs` are the arguments of the LLM's call.
 
     Parameters:
@@ -148,16 +148,16 @@ def method_of(native: Native, name: str) -> Any:
     return method
 
 
-def chat_request(method: str, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> Request:
+def chat_request(method: str, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatRequest:
     """Build a call of a chat method; with neutral tools, of the method with tools (see `_prepare_chat_with_tools`)."""
     tools = kwargs.get("tools")
     if tools and all(isinstance(tool, BaseTool) for tool in tools):
         del kwargs["tools"]
         return ToolRequest(_WITH_TOOLS[method], messages, kwargs, tools=tools)
-    return Request(method, messages, kwargs)
+    return ChatRequest(method, messages, kwargs)
 
 
-def completion_request(method: str, prompt: str | None, formatted: bool, kwargs: dict[str, Any]) -> Completion:
+def completion_request(method: str, prompt: str | None, formatted: bool, kwargs: dict[str, Any]) -> CompletionRequest:
     """Build a call of a completion method; policies see its prompt as a user message.
 
     Raises:
@@ -165,7 +165,9 @@ def completion_request(method: str, prompt: str | None, formatted: bool, kwargs:
     """
     if prompt is None:
         raise ValueError(f"{method}() was given no prompt: name it first, or as prompt=")
-    return Completion(method, [ChatMessage(role=MessageRole.USER, content=prompt)], kwargs, prompt=prompt, formatted=formatted)
+    return CompletionRequest(
+        method, [ChatMessage(role=MessageRole.USER, content=prompt)], kwargs, prompt=prompt, formatted=formatted
+    )
 
 
 def history(user_msg: str | ChatMessage | None, chat_history: Sequence[ChatMessage] | None) -> list[ChatMessage]:

@@ -19,7 +19,7 @@ from typing import Any
 from llama_index.core.base.llms.types import CacheControl, CachePoint, ChatMessage, MessageRole
 
 from llama_index.llms.switchwise.models.native import Native
-from llama_index.llms.switchwise.models.request import Completion, Request
+from llama_index.llms.switchwise.models.request import ChatRequest, CompletionRequest
 from llama_index.llms.switchwise.porting.messages import MARKABLE
 from switchwise.dialects.table import ANTHROPIC, OPENAI_RESPONSES
 from switchwise.prompt_cache.breakpoints import control, out_of_reach
@@ -54,7 +54,9 @@ class HintWriter:
         self._asked: Memory[tuple[str, ...], Sequence[ChatMessage]] = Memory(size)
         self.idle = not self._hints and not self._marked
 
-    def hinted(self, native: Native, thread: tuple[str, ...], named: bool, request: Request, prepared: Prepared) -> Prepared:
+    def hinted(
+        self, native: Native, thread: tuple[str, ...], named: bool, request: ChatRequest, prepared: Prepared
+    ) -> Prepared:
         """Messages and settings of a call, with what lets its prompt cache be found again; the same objects where there is nothing to add.
 
         Parameters:
@@ -65,7 +67,7 @@ class HintWriter:
             prepared: messages and settings in the words of the target.
         """
         messages, settings = prepared
-        if isinstance(request, Completion):  # it has no thread, and no messages
+        if isinstance(request, CompletionRequest):  # it has no thread, and no messages
             return prepared
         hint = self._hints.get(native.name) if named else None
         if hint is not None:
@@ -81,7 +83,7 @@ class HintWriter:
             marked[place] = self._with_point(messages[place])
         return marked, {**settings, _MARK: self._control}
 
-    def asked(self, native: Native, request: Request) -> bool:
+    def asked(self, native: Native, request: ChatRequest) -> bool:
         """Whether something was to be cached by Anthropic: for the caller, or for us."""
         return native.name in self._marked or asks_to_cache(native, request)
 
@@ -94,7 +96,7 @@ class HintWriter:
         return message.model_copy(update={"blocks": [*blocks[:place], self._point, *blocks[place:]]})
 
 
-def asks_to_cache(native: Native, request: Request) -> bool:
+def asks_to_cache(native: Native, request: ChatRequest) -> bool:
     """Whether the caller, or the LLM's own settings, ask Anthropic to cache something: nothing is, unasked."""
     if native.marks or _MARK in request.kwargs or _MARK in (getattr(native.llm, "additional_kwargs", None) or ()):
         return True

@@ -133,7 +133,7 @@ class _Adapted:
             self.messages[-1] = message.model_copy(update={"blocks": texts})
 
     def take(self, steps: tuple[Step, ...], message: ChatMessage | None) -> None:
-        """Do what `turn_order` says."""
+        """Apply the steps of `turn_order`."""
         for act, text in steps:
             if act is Act.SHOW:
                 self.messages.append(ChatMessage(role=MessageRole.USER, blocks=list(self.shown)))

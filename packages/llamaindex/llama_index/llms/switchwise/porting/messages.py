@@ -39,7 +39,7 @@ from switchwise.dialects.turn_order import ASSISTANT, EMPTY, SYSTEM, TOOL, USER
 
 _MEDIA: dict[type, str] = {ImageBlock: "image", AudioBlock: "audio", DocumentBlock: "file", VideoBlock: "video"}
 _TAKEN: dict[str, tuple[type, ...]] = {
-    # what else than text, thoughts and calls each integration takes; None is known of others
+    # accepted blocks besides text, thoughts and calls; unknown for others
     "openai": (ImageBlock, DocumentBlock, AudioBlock),
     "anthropic": (ImageBlock, DocumentBlock, CachePoint, CitableBlock, CitationBlock),
     "google_genai": (ImageBlock, DocumentBlock, VideoBlock),

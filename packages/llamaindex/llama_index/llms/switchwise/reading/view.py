@@ -19,7 +19,7 @@ from switchwise.state.in_process import Memory
 _UNKNOWN = 120  # assumed tokens of a tool without a readable definition
 
 
-class Views:
+class ChatViews:
     """Build the view of each call; caches read messages per thread, so that only new ones are read.
 
     Parameters:

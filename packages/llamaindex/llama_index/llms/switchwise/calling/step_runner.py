@@ -14,11 +14,11 @@ from llama_index.llms.switchwise.calling.perform import Performer
 from llama_index.llms.switchwise.calling.recording import RequestRecording
 from llama_index.llms.switchwise.models.dialect import provider_of
 from llama_index.llms.switchwise.models.native import Native
-from llama_index.llms.switchwise.models.request import Completion, Request
+from llama_index.llms.switchwise.models.request import ChatRequest, CompletionRequest
 from llama_index.llms.switchwise.porting.cache_hints import HintWriter
 from llama_index.llms.switchwise.porting.history import Histories
 from llama_index.llms.switchwise.reading.scope import DECIDED, Words, capture
-from llama_index.llms.switchwise.reading.view import Views
+from llama_index.llms.switchwise.reading.view import ChatViews
 from switchwise import AllTargetsFailed, Router, Run, adrive, drive
 from switchwise.dialects.table import ANTHROPIC
 from switchwise.nouns.view import View
@@ -26,7 +26,7 @@ from switchwise.observe.decision_record import record_of
 from switchwise.prompt_cache.cache_hints import CacheHints
 
 
-class Dispatch:
+class StepRunner:
     """Shared by all copies of a `Switchwise`: targets, router, and caches of conversations. Thread-safe.
 
     Parameters:
@@ -48,31 +48,31 @@ class Dispatch:
         self._timer = timer
         providers = {provider_of(native.llm): native.dialect for native in natives.values()}
         fetchers = frozenset(name for name, dialect in providers.items() if dialect is ANTHROPIC)
-        self._views = Views(fetchers=fetchers, providers=frozenset(providers))
+        self._views = ChatViews(fetchers=fetchers, providers=frozenset(providers))
         self._histories = Histories()
         self._hint_writer = HintWriter(cache_hints or CacheHints(), natives)
 
-    def view(self, request: Request, bound: Words) -> View:
+    def view(self, request: ChatRequest, bound: Words) -> View:
         """The view of the request; call it in the caller's own context."""
         caller = capture(bound, request.kwargs.pop("route", None) if request.kwargs else None)
         streamed = request.method.startswith(("stream", "astream"))
         return self._views.view(caller, request.messages, request.tools, request.kwargs, request.structured, streamed)
 
-    def whole(self, request: Request, bound: Words) -> Any:
+    def whole(self, request: ChatRequest, bound: Words) -> Any:
         """Return the whole answer."""
         run, performer = self._start(request, bound)
         for _ in drive(run, performer.whole):
             raise AssertionError("a whole answer has no chunks")
         return stamped(run.outcome.reply.raw, record_of(run.outcome))
 
-    async def awhole(self, request: Request, bound: Words) -> Any:
+    async def awhole(self, request: ChatRequest, bound: Words) -> Any:
         """As `whole`, asynchronously."""
         run, performer = self._start(request, bound)
         async for _ in adrive(run, performer.awhole):
             raise AssertionError("a whole answer has no chunks")
         return stamped(run.outcome.reply.raw, record_of(run.outcome))
 
-    def stream(self, request: Request, bound: Words) -> Generator[Any, None, None]:
+    def stream(self, request: ChatRequest, bound: Words) -> Generator[Any, None, None]:
         """Return the chunks of an answer. The first has arrived when this returns, so that earlier failures are over."""
         run, performer = self._start(request, bound)
         _watch(run, request)
@@ -85,7 +85,7 @@ class Dispatch:
             return _nothing()
         return _shown(first, chunks, run, performer)
 
-    async def astream(self, request: Request, bound: Words) -> AsyncGenerator[Any, None]:
+    async def astream(self, request: ChatRequest, bound: Words) -> AsyncGenerator[Any, None]:
         """As `stream`, asynchronously."""
         run, performer = self._start(request, bound)
         _watch(run, request)
@@ -98,7 +98,7 @@ class Dispatch:
             return _anothing()
         return _ashown(first, chunks, run, performer)
 
-    def _start(self, request: Request, bound: Words) -> tuple[Run, Performer]:
+    def _start(self, request: ChatRequest, bound: Words) -> tuple[Run, Performer]:
         view = self.view(request, bound)
         if self.router.cache is not None:
             view = replace(view, recording=RequestRecording(request, self.natives, self.router.pool))
@@ -111,13 +111,13 @@ class Dispatch:
         return run, performer
 
 
-def _watch(run: Run, request: Request) -> None:
+def _watch(run: Run, request: ChatRequest) -> None:
     """Set how the run signals a broken reply to its reader. Structured objects replace earlier ones: no signal."""
     if request.structured:
         run.text_of = lambda _: ""
         return
     run.text_of = lambda chunk: chunk.delta or ""
-    run.signals = lambda broken: (signal_of(broken, isinstance(request, Completion)),)
+    run.signals = lambda broken: (signal_of(broken, isinstance(request, CompletionRequest)),)
 
 
 def _shown(first: Any, chunks: Iterator[Any], run: Run, performer: Performer) -> Generator[Any, None, None]:
