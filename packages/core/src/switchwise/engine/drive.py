@@ -84,9 +84,9 @@ def drive(run: Run, perform: Perform, sleep: Callable[[float], object] = time.sl
             finally:
                 if (close := getattr(items, "close", None)) is not None:  # a generator
                     close()
-        if held := run.held:
+        if run.held:
             yield from run.pending_signals()
-            yield from held
+            yield from run.held
     finally:
         if run.call is not None or run.several is not None:  # an ended run is closed
             run.close()
@@ -132,7 +132,7 @@ async def adrive(
             finally:
                 if (close := getattr(items, "aclose", None)) is not None:
                     await close()
-        for item in [*run.pending_signals(), *held] if (held := run.held) else ():
+        for item in [*run.pending_signals(), *run.held] if run.held else ():
             yield item
     finally:
         if run.call is not None or run.several is not None:  # an ended run is closed

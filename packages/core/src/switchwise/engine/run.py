@@ -33,7 +33,7 @@ class Run:
         on_broken: what to do when a reply breaks off after part of it was shown.
 
     An adapter that streams sets `text_of` (chunk -> its text) and `signals` (`Broken` -> signal chunks), and `on_broken` to "raise" if
-    its stream cannot retract shown text.
+    its stream cannot retract shown text. `held` has the chunks of the answer that waited for its verdict and were not shown.
 
     Raises:
         NoTarget: the first decision left no target.
@@ -55,6 +55,7 @@ class Run:
         "_unsignalled",
         "call",
         "clock",
+        "held",
         "on_broken",
         "several",
         "signals",
@@ -85,6 +86,7 @@ class Run:
         self._again: Call | None = None
         self._begun = False
         self._outcome: Outcome | None = None
+        self.held: list[Any] = []
         self._unshown: list[tuple[Reply, list[Any]]] = []
         self._resume(flow.send, None)
 
@@ -182,17 +184,6 @@ class Run:
         return self._outcome
 
     @property
-    def held(self) -> list[Any]:
-        """Chunks of the answer that waited for its verdict and were not shown."""
-        if not self._unshown:
-            return []
-        answer = self.outcome.reply
-        for reply, chunks in self._unshown:
-            if reply is answer:
-                return chunks
-        return []
-
-    @property
     def _calling(self) -> Call:
         if self.call is None:
             raise RuntimeError("the run is finished or closed: there is no open call")
@@ -216,7 +207,10 @@ class Run:
             else:
                 self.several = Several(made, self._event, self._interrupted, self._unshown, self._resend, self._note)
         except StopIteration as done:
-            self._outcome = done.value
+            outcome: Outcome = done.value
+            self._outcome = outcome
+            if self._unshown:
+                self.held = next((chunks for reply, chunks in self._unshown if reply is outcome.reply), [])
         except (AllTargetsFailed, NoTarget) as error:
             if (broken := self._broken) is None:
                 raise
