@@ -25,6 +25,8 @@ from interleaved import verdict
 
 from switchwise import Capabilities, Needs, Pool, Price, Reply, Router, Scope, Target, Turn, Usage, View, drive
 from switchwise.adapting.views import Caller, ViewBuilder
+from switchwise.reading import token_estimate as tokens
+from switchwise.reading.message_signals import read_message
 from switchwise.reading.reader import ConversationReader
 
 HERE = Path(__file__).parent
@@ -54,28 +56,34 @@ class Bench:
         self.router = Router.default(POOL)
         self.builder: ViewBuilder[Turn, str] = ViewBuilder(lambda turn: turn, measure=len, identity=str, size=1)
         self.deciding: list[float] = []
+        self.reading: list[float] = []
         self.learning: list[float] = []
 
     def block(self, session: str, steps: int = 40) -> None:
         """A thread seen before; then each step is one model call of an agent. Times in microseconds.
 
         A model is called when the last message is a tool result or a user's: the assistant's tool call and its result arrive together.
+        A decision is view and decision without reading the text of the new messages, which is done once more, alone, to know its time.
         """
-        turns = conversation(self.size + 2 * steps)
-        messages = turns[: self.size]
+        begun = self.size - 1  # ends with a tool result
+        turns = conversation(begun + 2 * steps)
+        messages = turns[:begun]
         caller = Caller(session)
         self.builder.view(messages, caller, tools=TOOLS)
-        for turn in turns[self.size :]:
-            messages.append(turn)
-            if turn.role == "assistant":
-                continue
+        for call, result in zip(turns[begun::2], turns[begun + 1 :: 2], strict=True):
+            messages += call, result
             begin = time.perf_counter()
             view = self.builder.view(messages, caller, tools=TOOLS)
             run = self.router.start(view)
             decided = time.perf_counter()
             run.ended(Reply("done", usage=Usage(view.tokens, 100, max(0, view.tokens - 300), 300)))
-            self.deciding.append((decided - begin) * 1e6)
-            self.learning.append((time.perf_counter() - decided) * 1e6)
+            learnt = time.perf_counter()
+            for turn in (call, result):
+                tokens.of(turn), read_message(turn)
+            read = time.perf_counter() - learnt
+            self.deciding.append((decided - begin - read) * 1e6)
+            self.reading.append(read * 1e6)
+            self.learning.append((learnt - decided) * 1e6)
 
 
 def decisions(blocks: int = 40) -> None:
@@ -85,14 +93,17 @@ def decisions(blocks: int = 40) -> None:
         for bench in benches:
             bench.block(f"s{number}")
     print(f"\nOne decision, default chain, {len(POOL)} targets, a thread seen before and one new tool result (microseconds)")
-    print(f"{'messages':>10} {'median':>8} {'p95':>8} {'min':>8}   {'learning from the answer, median':>32}")
+    print(
+        f"{'messages':>10} {'median':>8} {'p95':>8} {'min':>8}   {'reading the new text':>20} {'learning from the answer':>26}"
+    )
     for bench in benches:
-        taken, learnt = sorted(bench.deciding), statistics.median(bench.learning)
-        print(
-            f"{bench.size:>10,} {statistics.median(taken):>8.1f} {taken[len(taken) * 95 // 100]:>8.1f} {taken[0]:>8.1f}   {learnt:>32.1f}"
-        )
-    first, last = (statistics.median(bench.deciding) for bench in (benches[0], benches[-1]))
-    print(f"at {SIZES[-1]:,} messages {last / first:.2f} times the median at {SIZES[0]}")
+        taken, read, learnt = sorted(bench.deciding), statistics.median(bench.reading), statistics.median(bench.learning)
+        median, high, low = statistics.median(taken), taken[len(taken) * 95 // 100], taken[0]
+        print(f"{bench.size:>10,} {median:>8.1f} {high:>8.1f} {low:>8.1f}   {read:>20.1f} {learnt:>26.1f}")
+    medians = [statistics.median(bench.deciding) for bench in benches]
+    for bench, median in zip(benches[:-1], medians, strict=False):
+        verdict(f"a decision at {bench.size:,} messages, without reading the new text", median, 50)
+    verdict(f"the same at {SIZES[-1]:,} messages, over that at {SIZES[0]}", medians[-1] / medians[0], 1.3, "x", 2)
 
 
 def peers() -> None:

@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import random
+from functools import partial
 from types import MappingProxyType
 
 import pytest
@@ -133,7 +134,7 @@ def allowed_names(tenant, region, private, images, asked):
 
 def walk(seed):
     """Twelve steps of a router behind all walls: who was called for which purpose, and who might have been."""
-    rng, called, steps = random.Random(seed), [], []
+    rng, decisions, steps = random.Random(seed), [], []
     walls = [
         AllowList({"acme": ["opus", "sol", "judge"], "other": ["haiku", "local", "decider"]}, others=["sol", "local"]),
         Residency(),
@@ -145,17 +146,16 @@ def walk(seed):
         POOL,
         Fits(),  # first: it gives way where the others leave nobody who can
         *walls,
-        ByModel(called),
+        ByModel(decisions),
         Hedge(after=0.0, at_most=1.0, calls=3),
         verify=Judge("judge", threshold=0.5, on_failure="accept") if rng.random() < 0.5 else None,
         cache=ResponseCache(similar=similar),
         rng=rng,
     )
-    before = 0
 
-    def perform(call):
+    def perform(called, call):
         kind = "question" if call.ask is not None else call.stored.kind if call.stored is not None else "call"
-        if kind == "call" and any(each[0] == "call" for each in called[before:]):
+        if kind == "call" and any(each[0] == "call" for each in called):
             kind = "further call"
         called.append((kind, call.target.name))
         if call.stored is not None:
@@ -165,11 +165,11 @@ def walk(seed):
             raise TargetError(rng.choice([FailureKind.OVERLOADED, FailureKind.TIMEOUT, FailureKind.AUTHENTICATION]))
         yield Reply("an answer")
 
-    async def aperform(call):
-        for item in perform(call):
-            yield item
+    async def ask(view, called):
+        async def aperform(call):
+            for item in perform(called, call):
+                yield item
 
-    async def ask(view):
         async def no_sleep(_):
             pass
 
@@ -187,13 +187,14 @@ def walk(seed):
             pin=rng.choice(["", "", "", "opus", "local"]),
             recording=Kept(words),
         )
-        before = len(called)
+        called = []  # of this step alone: a thread that lost may still be about to make its call when the next one begins
+        decisions.clear()
         with contextlib.suppress(NoTarget, AllTargetsFailed, TargetError):
             if rng.random() < 0.3:
-                asyncio.run(ask(view))
+                asyncio.run(ask(view, called))
             else:
-                list(drive(router.start(view), perform, sleep=lambda _: None))
-        steps += [(kind, name, (tenant, region, private, images)) for kind, name in called[before:]]
+                list(drive(router.start(view), partial(perform, called), sleep=lambda _: None))
+        steps += [(kind, name, (tenant, region, private, images)) for kind, name in decisions + called]
     return steps
 
 

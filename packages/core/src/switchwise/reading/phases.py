@@ -19,16 +19,21 @@ _STRONG: Final = 2
 """The weight of evidence that changes the phase: one strong sign, or two weak ones in a row."""
 
 # By name, because Python 3.11 takes ten times as long to look a member up in its class, and this runs for every message.
-_PLANNING, _IMPLEMENTING, _DEBUGGING, _TESTING, _DOCUMENTING, *_ = Phase
-_USER_TURN, _TOOL_RESULT, _FAILURE, _FINAL_ANSWER = StepKind
+_PLANNING: Final = Phase.PLANNING
+_IMPLEMENTING: Final = Phase.IMPLEMENTING
+_DEBUGGING: Final = Phase.DEBUGGING
+_TESTING: Final = Phase.TESTING
+_DOCUMENTING: Final = Phase.DOCUMENTING
+_USER_TURN: Final = StepKind.USER_TURN
+_TOOL_RESULT: Final = StepKind.TOOL_RESULT
+_FAILURE: Final = StepKind.FAILURE
+_FINAL_ANSWER: Final = StepKind.FINAL_ANSWER
 _SEVERE: Final = Fault.SEVERE
-_READ, _PROPOSE, _DOCUMENT, _TRANSACT, _TEST = (
-    ToolKind.READ,
-    ToolKind.PROPOSE,
-    ToolKind.DOCUMENT,
-    ToolKind.TRANSACT,
-    ToolKind.TEST,
-)
+_READ: Final = ToolKind.READ
+_PROPOSE: Final = ToolKind.PROPOSE
+_DOCUMENT: Final = ToolKind.DOCUMENT
+_TRANSACT: Final = ToolKind.TRANSACT
+_TEST: Final = ToolKind.TEST
 _CHANGES: Final = frozenset((ToolKind.WRITE, ToolKind.TRANSACT))
 _PREPARES: Final = frozenset((ToolKind.READ, ToolKind.LOOKUP, ToolKind.THINK))
 _CHECKS: Final = frozenset((ToolKind.TEST, ToolKind.RUN))
