@@ -25,13 +25,23 @@ Linial and Saks, "An optimal on-line algorithm for metrical task systems" (1992)
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from switchwise.prompt_cache.ledger import Expectation
 from switchwise.prompt_cache.rates import CacheRates
 
 Standing = tuple[CacheRates, Expectation]
 """Rates of one model, and the beginning of the prompt that it has cached."""
+
+
+class Comparison(Protocol):
+    """Compares one other model with home."""
+
+    def __call__(self, other: Standing, lapse: float = 0.0, needed: float = 1.0) -> Choice:
+        """Parameters:
+        lapse: probability that the cache of `other` is lost by the next call, if this call stays at home.
+        needed: calls that it needs per call of the home model (phi).
+        """
 
 
 class Outlook(NamedTuple):
@@ -77,90 +87,58 @@ class Choice(NamedTuple):
     easy: float
 
 
-class AtHome(NamedTuple):
-    """The home model's part of a comparison, the same for every other model. Costs are in USD; the letters are those of the formulas above.
-
-    Parameters:
-        prompt, mean: tokens of this prompt (P), and of the mean context of the following calls (P').
-        outlook: the expected calls.
-        call: cost of this call (c_s).
-        rest: cost of all following calls, made at home (S).
-        hard: cost of the following hard calls, without their growth (N_h (P' r_s + O o_s)).
-        soon, once: expected cost of writing this prompt to the home model, if it takes the hard calls that follow (q_s D_s (w_s - r_s)), or
-            all that follow (beta D_s (w_s - r_s)).
-        later: cost of a later call, without its growth (P' r_s + O o_s).
-        read, surcharge: rates at the mean context: r_s, and w_s - r_s.
-    """
-
-    prompt: float
-    mean: float
-    outlook: Outlook
-    call: float
-    rest: float
-    hard: float
-    soon: float
-    once: float
-    later: float
-    read: float
-    surcharge: float
-
-
-def at_home(home: Standing, prompt: float, outlook: Outlook, lapse: float = 0.0) -> AtHome:
-    """The home model's part of the comparison of an easy call of `prompt` tokens and of the following ones.
+def comparison(home: Standing, prompt: float, outlook: Outlook, lapse: float = 0.0) -> Comparison:
+    """Return the function that compares the cost of an easy call of `prompt` tokens and of the following ones, begun at home and begun at
+    another model. The home model's part is worked out here, once for all other models.
 
     Parameters:
         home: the target of hard calls.
         lapse: probability that its cache is lost by the next call, if this call goes to another model.
     """
-    growth, output, calls = outlook.growth, outlook.output, outlook.easy + outlook.hard
+    growth, output, easy, hard, any_, again_easy, again_hard, life, rewrites = outlook
+    calls = easy + hard
+    mean = prompt + growth * calls
     rates, (warm, chance, _) = home
     read, write, _, out = rates.at(prompt)
     known = chance * min(warm, prompt)
-    behind = (prompt - known) * (write - read)
-    call = prompt * read + behind + output * out
-    behind += lapse * known * (write - read)
-    mean = prompt + growth * calls
-    read, write, _, out = rates.at(mean)
-    later = mean * read + output * out
-    rest, hard = calls * (later + growth * (write - read)), outlook.hard * later
-    soon, once = outlook.again_hard * behind, outlook.any * behind
-    return AtHome(prompt, mean, outlook, call, rest, hard, soon, once, later, read, write - read)
+    behind_s = (prompt - known) * (write - read)
+    call_s = prompt * read + behind_s + output * out
+    behind_s += lapse * known * (write - read)
+    read_s, write_s, _, out = rates.at(mean)
+    surcharge_s, later_s = write_s - read_s, mean * read_s + output * out
+    rest_s, hard_s = calls * (later_s + growth * surcharge_s), hard * later_s
+    home_home = call_s + rest_s
 
+    def compare(other: Standing, lapse: float = 0.0, needed: float = 1.0) -> Choice:
+        rates, (warm, chance, _) = other
+        read, write, _, out = rates.at(prompt)
+        known = chance * (warm if warm < prompt else prompt)
+        behind = (prompt - known) * (write - read)
+        call = first = prompt * read + behind + output * out
+        again = behind + lapse * known * (write - read)
 
-def compare(home: AtHome, other: Standing, lapse: float = 0.0, needed: float = 1.0) -> Choice:
-    """Compare the cost of this easy call and of the following ones, begun at home and begun at `other`.
+        read, write, _, out = rates.at(mean)
+        surcharge = write - read
+        later = needed * (mean * read + output * out)
+        mixed = easy * later + hard_s + calls * growth * (again_hard * surcharge_s + again_easy * surcharge)
+        bloat_mixed = bloat_home = 0.0
+        if needed > 1.0:
+            extra = (needed - 1.0) * growth
+            share = easy / calls if calls else 0.0
+            first += (needed - 1.0) * (prompt * read + output * out + growth * write)
+            carried = surcharge_s * (1.0 + rewrites) + life * read_s
+            bloat_home = extra * carried
+            carried += surcharge + life * share * (read - read_s)
+            bloat_mixed = extra * carried
+            mixed += easy * extra * carried
 
-    Parameters:
-        lapse: probability that the cache of `other` is lost by the next call, if this call stays at home.
-        needed: calls that it needs per call of the home model (phi).
-    """
-    prompt, mean, outlook, call_s, rest_s, hard_s, soon_s, once_s, later_s, read_s, surcharge_s = home
-    growth, output, easy, hard, _, again_easy, again_hard, life, rewrites = outlook
-    rates, (warm, chance, _) = other
-    calls = easy + hard
-    read, write, _, out = rates.at(prompt)
-    known = chance * (warm if warm < prompt else prompt)
-    behind = (prompt - known) * (write - read)
-    call = first = prompt * read + behind + output * out
-    again = behind + lapse * known * (write - read)
+        home_mixed = call_s + again_easy * again + mixed
+        other_home, other_mixed = (
+            first + any_ * behind_s + bloat_home + rest_s,
+            first + again_hard * behind_s + bloat_mixed + mixed,
+        )
+        stay = home_home if home_home < home_mixed else home_mixed
+        go = other_home if other_home < other_mixed else other_mixed
+        return Choice(stay, go, call_s, call, behind, later_s - later, 1.0 + easy)
 
-    read, write, _, out = rates.at(mean)
-    surcharge = write - read
-    later = needed * (mean * read + output * out)
-    mixed = easy * later + hard_s + calls * growth * (again_hard * surcharge_s + again_easy * surcharge)
-    bloat_mixed = bloat_home = 0.0
-    if needed > 1.0:
-        extra = (needed - 1.0) * growth
-        share = easy / calls if calls else 0.0
-        first += (needed - 1.0) * (prompt * read + output * out + growth * write)
-        carried = surcharge_s * (1.0 + rewrites) + life * read_s
-        bloat_home = extra * carried
-        carried += surcharge + life * share * (read - read_s)
-        bloat_mixed = extra * carried
-        mixed += easy * extra * carried
-
-    home_home, home_mixed = call_s + rest_s, call_s + again_easy * again + mixed
-    other_home, other_mixed = first + once_s + bloat_home + rest_s, first + soon_s + bloat_mixed + mixed
-    stay = home_home if home_home < home_mixed else home_mixed
-    go = other_home if other_home < other_mixed else other_mixed
-    return Choice(stay, go, call_s, call, behind, later_s - later, 1.0 + easy)
+    return compare

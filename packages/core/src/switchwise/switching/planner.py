@@ -17,7 +17,7 @@ from switchwise.state.codec import dump_slots, load_slots, mapping
 from switchwise.state.forking import rlock
 from switchwise.switching.calls_needed import MOST, CallsNeeded, LifeTable
 from switchwise.switching.forecast import PRIORS, Forecast, Priors
-from switchwise.switching.plan import AtHome, Choice, Standing, at_home, compare
+from switchwise.switching.plan import Choice, Comparison, Standing, comparison
 from switchwise.switching.thread_state import ThreadState
 
 PLAN, CONTROL, TRIAL = "plan", "control", "trial"
@@ -180,16 +180,16 @@ class Planner:
     ) -> tuple[str, dict[str, Choice]]:
         """The name of the target with the cheapest plan, empty if staying is cheapest; and the comparison with each target."""
         longest, lapse = home[0].longest, self._lapse(home)
-        sides: dict[float, AtHome] = {}
+        comparisons: dict[float, Comparison] = {}
         choices: dict[str, Choice] = {}
         best, least = "", inf
         for name, other in others.items():
             there = other[0].longest
             ttl = there if not longest or 0.0 < there < longest else longest
-            side = sides.get(ttl)
-            if side is None:
-                side = sides[ttl] = at_home(home, prompt, self.forecast.outlook(ttl), lapse)
-            choice = choices[name] = compare(side, other, self._lapse(other), calls.get(name, 1.0))
+            compare = comparisons.get(ttl)
+            if compare is None:
+                compare = comparisons[ttl] = comparison(home, prompt, self.forecast.outlook(ttl), lapse)
+            choice = choices[name] = compare(other, self._lapse(other), calls.get(name, 1.0))
             if choice.other < choice.home and (choice.other, name) < (least, best):
                 best, least = name, choice.other
         return best, choices
