@@ -14,6 +14,7 @@ from switchwise import ConfigurationError
 from switchwise.gate.finding import Finding, Standing, Work
 from switchwise.verifiers.command import Command
 
+BARE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # of an inner suite: it needs none of them
 PYTHON = sys.executable
 GOOD = "def test_it():\n    assert 1 + 1 == 2\n"
 BAD = "def test_it():\n    assert 1 + 1 == 3\n"
@@ -22,7 +23,7 @@ BAD = "def test_it():\n    assert 1 + 1 == 3\n"
 def suite(root: Path, test: str = GOOD, **options: object) -> Command:
     (root / "tests").mkdir(exist_ok=True)
     (root / "tests" / "test_it.py").write_text(test)
-    return Command([PYTHON, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider"], root, **options)  # type: ignore[arg-type]
+    return Command([PYTHON, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider"], root, environment=BARE, **options)  # type: ignore[arg-type]
 
 
 def judged(command: Command, work: Work | None = None) -> Finding:

@@ -37,6 +37,7 @@ from switchwise_loopback import Answer, LoopbackProvider, Request, ToolCall
 
 from .conftest import CLAUDE, GPT, claude, gpt
 
+BARE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # of an inner suite: it needs none of them
 BROKEN = "def double(x):\n    return x\n"
 MENDED = "def double(x):\n    return 2 * x\n"
 TEST = "import runpy\n\ndef test_double():\n    assert runpy.run_path('code.py')['double'](3) == 6\n"
@@ -63,7 +64,7 @@ def tools(root: Path) -> list[BaseTool]:
 
 
 def suite(root: Path, **options: Any) -> Command:
-    return Command([sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider"], root, **options)
+    return Command([sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider"], root, environment=BARE, **options)
 
 
 def writes(path: str, text: str) -> Answer:

@@ -24,6 +24,7 @@ from switchwise_loopback import Answer, LoopbackProvider, Request, ToolCall
 
 from .conftest import Journal
 
+BARE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # of an inner suite: it needs none of them
 MENDED = "def double(x):\n    return 2 * x\n"
 TEST = "import runpy\n\ndef test_double():\n    assert runpy.run_path('code.py')['double'](3) == 6\n"
 
@@ -52,7 +53,7 @@ def honest(request: Request) -> Answer:
 
 
 def suite(root: Path) -> Command:
-    return Command([sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider"], root)
+    return Command([sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider"], root, environment=BARE)
 
 
 def llm(provider: LoopbackProvider, journal: Journal, *policies: Any) -> Switchwise:
