@@ -18,6 +18,7 @@ from switchwise import ConfigurationError
 from switchwise.state import Namespace
 from switchwise.state.shared import LostStore, RedisTables, SharedStore, SqliteTables, SyncedTables
 from switchwise.state.shared.tables import Entry, Exchange, News, TableStore, Write
+from switchwise.state.shared.tables.synced_table import SyncedTable
 
 from .conftest import Server, programs
 
@@ -112,6 +113,21 @@ def test_a_table_is_bounded_in_entries_bytes_and_time(stores: Callable[..., Shar
     short.table("brief", 50).put(("", "new"), 1)
     short.flush()
     assert [key[1] for key, _ in stores().table("brief", 50).items()] == ["new"]
+
+
+def test_nothing_is_kept_of_entries_that_are_forgotten_while_they_are_written() -> None:
+    """More entries change between two exchanges than the table holds; the answers come when most of them are forgotten."""
+    table, numbers = SyncedTable(2, lambda: None), iter(range(1, 1_000))
+    for start in range(0, 100, 4):
+        table.put(("s", str(start)), 1)
+        table.put(("s", str(start + 1)), 1)
+        sent = table.writes(10, lambda: next(numbers))
+        table.put(("s", str(start + 2)), 1)
+        table.put(("s", str(start + 3)), 1)
+        for key, write in [*sent, *table.writes(10, lambda: next(numbers))]:
+            table.made(key, Entry(write.key, 1, "me", write.value))
+    assert len(table.items()) == 2
+    assert table._versions.keys() == {key for key, _ in table.items()}
 
 
 def test_what_is_not_json_stays_in_its_process(stores: Callable[..., SharedStore], caplog: pytest.LogCaptureFixture) -> None:

@@ -105,6 +105,8 @@ class SyncedTable(Memory[Key, Any]):
         pending = self._pending.pop(key, None)
         if pending is not None:
             self._waiting -= len(pending.changes)
+            if key not in self._entries:
+                self._versions.pop(key, None)
 
     # What the thread does
 
@@ -169,13 +171,13 @@ class SyncedTable(Memory[Key, Any]):
     def made(self, key: Key, entry: Entry) -> None:
         """Record that a write was made."""
         with self._lock:
-            self._versions[key] = (entry.version, entry.writers)
             pending = self._pending.get(key)
-            if pending is None or pending.sent is None:
-                return
-            self._settle(key, pending)
-            if key not in self._entries and key not in self._pending:
-                del self._versions[key]
+            if pending is not None and pending.sent is not None:
+                self._settle(key, pending)
+            if key in self._entries or key in self._pending:
+                self._versions[key] = (entry.version, entry.writers)
+            else:  # forgotten here meanwhile
+                self._versions.pop(key, None)
 
     def take(self, entry: Entry, origin: str) -> None:
         """Take over the store's entry, and apply this process's pending changes to it."""
