@@ -61,7 +61,7 @@ def catalogue(kind: str) -> str:
     headings = ["name", "does", *(["verb"] if verbs else []), "use it", "not"]
     rows = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
     for name, cls in sorted(classes.items()):
-        does, use, unfit = _told(cls, import_module(cls.__module__))
+        does, use, unfit = _described(cls, import_module(cls.__module__))
         cells = [f"[`{name}`]({_section(page, name) or f'api/{ROOMS[kind]}.md#{ROOMS[kind]}.{name}'})", does]
         cells += [_verb(cls) + (", remembers" if hasattr(cls, "dump") else "")] if verbs else []
         rows.append(f"| {' | '.join([*cells, use, unfit])} |")
@@ -79,7 +79,7 @@ def _section(page: str, name: str) -> str:
 ROOMS = {"policies": "switchwise.policies", "verifiers": "switchwise.verifiers", "estimators": "switchwise.quality"}
 
 
-def _told(cls: type, module: ModuleType) -> tuple[str, str, str]:
+def _described(cls: type, module: ModuleType) -> tuple[str, str, str]:
     """What it does, when to use it and when not, from the docstrings of the class and its module."""
     whole = inspect.getdoc(module) or ""
     text = " ".join(re.split(r"\n\n(?:Source|Sources|>>>)", whole)[0].split())

@@ -7,8 +7,9 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from switchwise import (
     drive,
 )
 from switchwise.policies import Budget, RateLimits
-from switchwise.state.shared import SharedStore, SyncedTables
+from switchwise.state.shared import Grant, Keeper, Report, SharedStore, SharingRule, SqliteLeases, SyncedTables
 from switchwise.state.shared.tables.protocol import Exchange, News
 from switchwise.testing import Clock, Says, Script
 
@@ -82,6 +83,34 @@ def test_a_silent_store_that_may_be_passed_lets_calls_go_on(silent: str) -> None
     with pytest.raises(BudgetExceeded, match="does not respond, and what this process may spend meanwhile is used up"):
         ask(router, times=3)
     store.close()
+
+
+class Halting(SqliteLeases):
+    """A store that answers while `goes` is set."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.goes = threading.Event()
+        self.goes.set()
+
+    def report(self, reports: Sequence[Report]) -> list[Grant]:
+        self.goes.wait(30)
+        return super().report(reports)
+
+
+def test_a_store_that_halts_between_two_answers_is_the_reason_and_not_the_money(tmp_path: Path) -> None:
+    store = Halting(tmp_path / "state.db")
+    keeper = Keeper(store, boxes=None, heartbeat=0.02, patience=20.0)
+    lease = keeper.lease("all", SharingRule(1_000))
+    try:
+        assert lease.reserve(10)
+        store.goes.clear()
+        keeper.patience = 0.2
+        assert not lease.reserve(900), "it is there, and was not leased"
+        assert keeper.trouble.startswith("has not responded for ")
+    finally:
+        store.goes.set()
+        keeper.close()
 
 
 class Slow:

@@ -75,10 +75,10 @@ def query(
     elif sql:
         tell(f"{many(len(cells), 'row')}.", dict.fromkeys(columns, ""), cells, right=_numbers(columns, cells))
     else:
-        _told(columns, cells)
+        _print_table(columns, cells)
 
 
-def _told(columns: list[str], cells: list[tuple[Any, ...]]) -> None:
+def _print_table(columns: list[str], cells: list[tuple[Any, ...]]) -> None:
     total = sum(row[columns.index("cost")] for row in cells)
     names = columns[: columns.index("answers")]
     shown: dict[str, Callable[[Any], str]] = {

@@ -60,7 +60,7 @@ _NEVER_SENT = (
 _GAVE_UP = frozenset({408, 504, 524})
 """A gateway's word for a server that did not answer in time: it may answer yet."""
 _FAILED_RESPONSE = re.compile(
-    r"ResponseError\(code='(?P<code>\w+)', message=(?P<said>.*)\)$|(?P<event>[a-z]+(?:_[a-z]+)+): (?P<told>.+)", re.DOTALL
+    r"ResponseError\(code='(?P<code>\w+)', message=(?P<message>.*)\)$|(?P<event>[a-z]+(?:_[a-z]+)+): (?P<text>.+)", re.DOTALL
 )
 _NUMBERED = re.compile(r"\[(?P<status>[45]\d\d)\] ")
 """How ChatNVIDIA reports an error: a plain Exception with the status at its head."""
@@ -252,7 +252,7 @@ def _failed_response(error: Exception) -> tuple[Kind, Evidence] | None:
             return Kind.SERVER_ERROR, Evidence(text=detail)
         if not (found := _FAILED_RESPONSE.match(detail)):
             return None
-        detail = {"code": found["code"] or found["event"], "message": found["said"] or found["told"]}
+        detail = {"code": found["code"] or found["event"], "message": found["message"] or found["text"]}
     elif not isinstance(detail, dict) and not hasattr(detail, "code"):
         return None
     evidence = gather(None, detail, None, "")

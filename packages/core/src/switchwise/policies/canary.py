@@ -188,7 +188,7 @@ class Canary:
         return {
             "test": self.test.dump(),
             "sides": [[decision, each["side"]] for decision, each in known],
-            "told": [[decision, True] for decision, each in known if each["counted"]],
+            "counted": [decision for decision, each in known if each["counted"]],
             "policy": inner,
         }
 
@@ -196,7 +196,7 @@ class Canary:
         """Restore a result of `dump`."""
         test = NotWorse(*self._rule)
         test.load(state["test"])
-        counted = {str(decision) for decision, _ in state["told"]}
+        counted = {str(decision) for decision in state["counted"]}
         sides = [(str(decision), str(side)) for decision, side in state["sides"]]
         if isinstance(self.policy, Remembers):
             self.policy.load(state["policy"])

@@ -260,7 +260,7 @@ class Escalate(UsesQuality):
         if start >= len(talk):
             return now
         course, marks = TrajectoryState.load(now["course"]), Marks(tuple(now["marks"][0]), *now["marks"][1:])
-        anew = self.level is Level.TASK and "task" not in view.named
+        each_task = self.level is Level.TASK and "task" not in view.named
         known = self.profile(now["at"], view.scope.tenant)
         for after, request, turn in read_on(course, talk[start:], self.drift):
             before, course = course, after
@@ -269,7 +269,7 @@ class Escalate(UsesQuality):
                 if self._judge(now, before, course, known):
                     course = course._replace(run=Trajectory(), seen={}, row=0, step=Step())  # the next target starts from zero
                 continue
-            if anew and course.run.steps and not still_broken(request):
+            if each_task and course.run.steps and not still_broken(request):
                 now |= {"floor": "", "why": "", "over": 0, "run": "", "mixed": False}
                 course, marks = TrajectoryState(), Marks()
             if self._wanted(turn.text):

@@ -183,10 +183,7 @@ class Healthy:
             for key in self._keys(attempt.reply.maker or attempt.call.target, attempt.call.view):
                 circuit = self._circuits.get(key) or self._new(key)
                 self._circuits.move_to_end(key)
-                if attempt.started >= circuit.since:
-                    circuit.recent.append((attempt.ended, False))
-                    if len(circuit.recent) > self._limits.calls:
-                        circuit.recent.popleft()
+                circuit.replied(attempt.started, attempt.ended, self._limits)
 
     def _learn(self, attempt: Attempt) -> None:
         """Learn from an attempt that may open or close a circuit."""

@@ -98,6 +98,7 @@ class RateLimits:
     name = "RateLimits"
     requires = True
     momentary = True
+    raises = NoTarget
 
     def __init__(
         self,
@@ -142,9 +143,7 @@ class RateLimits:
         if not isinstance(only, str):
             raise ConfigurationError(f"RateLimits(only={only!r:.80}): give the name of a target or a role")
         self.only, self.margin, self.output_allowance, self.size = only, margin, output_allowance, size
-        self._limits = SpendingLimits(
-            None if requests is None else float(requests), tokens
-        )  # a request is a unit of the first kind
+        self._limits = SpendingLimits(None if requests is None else float(requests), tokens)  # a request is as a dollar
         self._lock = threading.RLock()  # the garbage collector may close an abandoned stream in the middle, which settles it
         self._open: dict[int, _Counted] = {}  # by id of the call
         self.wait, self.queue, self.elsewhere = wait, queue, elsewhere
@@ -277,8 +276,6 @@ class RateLimits:
         until = view.now + self.wait if place is None else place.until
         until = until if deadline is None else min(until, deadline)
         return until if until - view.now >= _SHORTEST else None
-
-    raises = NoTarget
 
     @property
     def refusal(self) -> str:

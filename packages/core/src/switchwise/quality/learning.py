@@ -36,7 +36,7 @@ class Learning:
         self._store: Store = InProcess() if store is None else store
         self._sizes: dict[str, tuple[str, int]] = {}
         self._decisions = self._keep("_decisions", f"quality/{name}/decisions", waiting)
-        self._told = self._keep("_told", f"quality/{name}/told", 2 * waiting)
+        self._graded = self._keep("_graded", f"quality/{name}/graded", 2 * waiting)
         self._spent = self._keep("_spent", f"quality/{name}/spent", waiting)
 
     def _keep(self, attribute: str, table: str, size: int) -> Table:
@@ -111,13 +111,13 @@ class Learning:
 
     def dump_waiting(self) -> Mapping[str, Any]:
         """Decisions that await an outcome, as JSON types."""
-        parts = {"decisions": self._decisions, "told": self._told, "spent": self._spent}
+        parts = {"decisions": self._decisions, "graded": self._graded, "spent": self._spent}
         return {name: entries(table) for name, table in parts.items()}
 
     def load_waiting(self, state: Mapping[str, Any]) -> None:
         """Restore a result of `dump_waiting`."""
         try:
-            for name, table in (("decisions", self._decisions), ("told", self._told), ("spent", self._spent)):
+            for name, table in (("decisions", self._decisions), ("graded", self._graded), ("spent", self._spent)):
                 for key, value in state[name]:
                     table.put(tuple(map(str, key)), value)
         except (KeyError, TypeError, ValueError) as error:
@@ -131,7 +131,7 @@ class Learning:
             first = known is None
             return True
 
-        self._told.update(what, mark)
+        self._graded.update(what, mark)
         return first
 
 

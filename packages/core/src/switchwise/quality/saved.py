@@ -96,7 +96,7 @@ def _cells(table: Table, targets: Sequence[str]) -> Mapping[str, Any]:
                 for depth in range(1, len(label) + 1):
                     row = cells.setdefault(label[:depth], {})
                     row[target] = [a + b for a, b in zip(row.get(target, EMPTY), own, strict=True)]
-    waiting: Mapping[str, Any] = {"decisions": [], "told": [], "spent": []}
+    waiting: Mapping[str, Any] = {"decisions": [], "graded": [], "spent": []}
     return {
         "cells": [[list(label), row] for label, row in cells.items()],
         "k": table.k,

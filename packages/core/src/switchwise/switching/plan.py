@@ -38,9 +38,12 @@ class Comparison(Protocol):
     """Compares one other model with home."""
 
     def __call__(self, other: Standing, lapse: float = 0.0, needed: float = 1.0) -> Choice:
-        """Parameters:
-        lapse: probability that the cache of `other` is lost by the next call, if this call stays at home.
-        needed: calls that it needs per call of the home model (phi).
+        """Compare.
+
+        Parameters:
+            other: the other model.
+            lapse: probability that its cache is lost by the next call, if this call stays at home.
+            needed: calls that it needs per call of the home model (phi).
         """
 
 
@@ -95,7 +98,7 @@ def comparison(home: Standing, prompt: float, outlook: Outlook, lapse: float = 0
         home: the target of hard calls.
         lapse: probability that its cache is lost by the next call, if this call goes to another model.
     """
-    growth, output, easy, hard, any_, again_easy, again_hard, life, rewrites = outlook
+    growth, output, easy, hard, follows, again_easy, again_hard, life, rewrites = outlook
     calls = easy + hard
     mean = prompt + growth * calls
     rates, (warm, chance, _) = home
@@ -133,10 +136,8 @@ def comparison(home: Standing, prompt: float, outlook: Outlook, lapse: float = 0
             mixed += easy * extra * carried
 
         home_mixed = call_s + again_easy * again + mixed
-        other_home, other_mixed = (
-            first + any_ * behind_s + bloat_home + rest_s,
-            first + again_hard * behind_s + bloat_mixed + mixed,
-        )
+        other_home = first + follows * behind_s + bloat_home + rest_s
+        other_mixed = first + again_hard * behind_s + bloat_mixed + mixed
         stay = home_home if home_home < home_mixed else home_mixed
         go = other_home if other_home < other_mixed else other_mixed
         return Choice(stay, go, call_s, call, behind, later_s - later, 1.0 + easy)

@@ -41,7 +41,7 @@ def on_broken_of(given: Any) -> OnBroken:
     """Validate an `on_broken` argument.
 
     Raises:
-        ConfigurationError: it is none of the allowed values.
+        ConfigurationError: the value is not allowed; the message lists those that are.
     """
     if isinstance(given, Continue) or (isinstance(given, str) and given in get_args(_Word)):
         return given  # type: ignore[return-value]  # one of the words

@@ -129,6 +129,9 @@ class Keeper:
         parts = list(self._parts.values())
         if not parts:
             return "has not responded yet"
+        silent = self.timer() - min(at for *_, at in parts)  # each part is asked once in a heartbeat
+        if silent >= max(self.patience, 2 * self.heartbeat):
+            return f"has not responded for {silent:.1f} s"
         return "" if all(whole for _, whole, _ in parts) else "has lost its memory or is new, and grants nothing yet"
 
     @property
