@@ -6,6 +6,7 @@ several policies receives each outcome several times: known outcomes are remembe
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,7 +23,7 @@ WAITING = 10_000  # decisions that await an outcome
 ANY = ""  # feedback has only the decision's id, which is random: its tenant is unknown
 
 
-class Learning:
+class Learning(ABC):
     """Base class of estimators that learn: a verdict grades a call, feedback grades its task.
 
     Parameters:
@@ -56,13 +57,13 @@ class Learning:
                     new.put(key, value)
             setattr(self, attribute, new)
 
+    @abstractmethod
     def filed(self, view: View) -> Filed:
         """What is needed of the view when the outcome arrives, as JSON data without text."""
-        raise NotImplementedError
 
+    @abstractmethod
     def observe(self, filed: Filed, target: str, grade: Grade) -> None:
         """Learn an outcome of a target."""
-        raise NotImplementedError
 
     def learn(self, attempt: Attempt) -> None:
         """Learn an attempt: its cost, and its verdict if it was judged."""
