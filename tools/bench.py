@@ -63,7 +63,7 @@ class Bench:
         """A thread seen before; then each step is one model call of an agent. Times in microseconds.
 
         A model is called when the last message is a tool result or a user's: the assistant's tool call and its result arrive together.
-        A decision is view and decision without reading the text of the new messages, which is done once more, alone, to know its time.
+        The text of the new messages is read once more, alone: a decision counts without it.
         """
         begun = self.size - 1  # ends with a tool result
         turns = conversation(begun + 2 * steps)
@@ -81,7 +81,7 @@ class Bench:
             for turn in (call, result):
                 tokens.of(turn), read_message(turn)
             read = time.perf_counter() - learnt
-            self.deciding.append((decided - begin - read) * 1e6)
+            self.deciding.append((decided - begin) * 1e6)
             self.reading.append(read * 1e6)
             self.learning.append((learnt - decided) * 1e6)
 
@@ -96,11 +96,13 @@ def decisions(blocks: int = 40) -> None:
     print(
         f"{'messages':>10} {'median':>8} {'p95':>8} {'min':>8}   {'reading the new text':>20} {'learning from the answer':>26}"
     )
+    medians = []
     for bench in benches:
-        taken, read, learnt = sorted(bench.deciding), statistics.median(bench.reading), statistics.median(bench.learning)
+        read, learnt = statistics.median(bench.reading), statistics.median(bench.learning)
+        taken = sorted(each - read for each in bench.deciding)
         median, high, low = statistics.median(taken), taken[len(taken) * 95 // 100], taken[0]
+        medians.append(median)
         print(f"{bench.size:>10,} {median:>8.1f} {high:>8.1f} {low:>8.1f}   {read:>20.1f} {learnt:>26.1f}")
-    medians = [statistics.median(bench.deciding) for bench in benches]
     for bench, median in zip(benches[:-1], medians, strict=False):
         verdict(f"a decision at {bench.size:,} messages, without reading the new text", median, 50)
     verdict(f"the same at {SIZES[-1]:,} messages, over that at {SIZES[0]}", medians[-1] / medians[0], 1.3, "x", 2)

@@ -16,6 +16,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -101,14 +102,12 @@ def embedder(name: str) -> Callable[[str], Any]:
 
 def static_table() -> Callable[[str], Any]:
     """The vectors of an installed wordllama, read without its loader, which would use the network."""
-    import importlib.util
-
+    spec = find_spec("wordllama")
+    if spec is None or spec.origin is None:
+        raise SystemExit("--embed wordllama: it is not installed; run: .tools/bin/uv pip install wordllama")
     from safetensors.numpy import load_file  # type: ignore[import-not-found, unused-ignore]
     from tokenizers import Tokenizer  # type: ignore[import-not-found, unused-ignore]
 
-    spec = importlib.util.find_spec("wordllama")
-    assert spec is not None, "pip install wordllama"
-    assert spec.origin is not None
     home = Path(spec.origin).parent
     table = next(iter(load_file(next(home.rglob("*256*.safetensors"))).values())).astype(np.float32)
     tokenizer = Tokenizer.from_file(str(next(home.rglob("*tokenizer*.json"))))
