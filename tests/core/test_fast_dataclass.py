@@ -55,6 +55,16 @@ def test_a_subclass_is_a_dataclass_of_the_standard_library():
     assert repr(More(1)).endswith("More(x=1, y='y', z=None, w=0)")
 
 
+def test_a_bare_subclass_is_made_and_stays_frozen():
+    class Bare(Fast):
+        pass
+
+    one = Bare(1, z=2)
+    assert (type(one), one.x, one.y, one.z) == (Bare, 1, "y", 2)
+    with pytest.raises(FrozenInstanceError):
+        one.x = 2
+
+
 def test_it_checks_its_fields_and_shows_itself_within_itself():
     @dataclass(frozen=True, slots=True)
     class Checked:
