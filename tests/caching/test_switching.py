@@ -13,7 +13,7 @@ from switchwise.nouns.prompt_prefix import SYSTEM, TOOLS, Block, PromptPrefix
 from switchwise.prompt_cache import CacheRule, CacheRules
 from switchwise.prompt_cache.ledger import COLD, Expectation, Ledger
 from switchwise.prompt_cache.rates import CacheRates
-from switchwise.switching import NEW, Outlook, Planner, Priors, comparison
+from switchwise.switching import NEW, Outlook, Planner, Priors, compared
 from switchwise.switching.calls_needed import PRIOR, WORK, CallsNeeded, LifeTable
 from switchwise.switching.forecast import Forecast
 from switchwise.switching.planner import CONTROL, PLAN, TRIAL
@@ -29,7 +29,8 @@ LOOK = Outlook(1_300, 283, easy=9.5, hard=9.5, any=0.95, again_easy=0.9, again_h
 
 def worth(prompt, home, other, outlook=LOOK, calls=1.0):
     warm = CacheRates(home, CLAUDE), Expectation(prompt - 1_300, 1.0)
-    return comparison(warm, prompt, outlook)((CacheRates(other, CLAUDE), COLD), needed=calls)
+    others = {"other": (CacheRates(other, CLAUDE), COLD)}
+    return compared(warm, others, prompt, lambda _: outlook, needed={"other": calls})["other"]
 
 
 def test_a_cold_write_is_made_where_easy_calls_repay_it_and_not_where_they_do_not():
@@ -54,8 +55,10 @@ def test_a_model_that_needs_more_calls_is_never_worth_more(calls, more):
 def test_a_cache_that_is_about_to_lapse_is_worth_a_call_at_home():
     warm = Expectation(79_000, 1.0)
     home, cheap = (CacheRates(OPUS, CLAUDE), warm), (CacheRates(HAIKU, CLAUDE), warm)
-    fresh = comparison(home, 80_000, LOOK)(cheap)
-    old = comparison(home, 80_000, LOOK, lapse=0.4)(cheap)
+    fresh, old = (
+        compared(home, {"cheap": cheap}, 80_000, lambda _: LOOK, lambda at, lapse=lapse: lapse * (at is home))["cheap"]
+        for lapse in (0.0, 0.4)
+    )
     assert fresh.other < fresh.home
     assert old.other > old.home
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from itertools import compress
+from operator import add
 from typing import Any, NamedTuple
 
 from switchwise.nouns.errors import NoTarget
@@ -159,14 +160,18 @@ class Shortlist:
             return self
         return self._with(self.targets, self._ranks, because, values=values)
 
-    def order(self, key: Callable[[Target], float], because: Reason) -> Shortlist:
+    def order(self, key: Callable[[Target], float], because: Reason, remember: tuple[object, Any] | None = None) -> Shortlist:
         """Rank the targets by `key`, lowest first, within their ranks.
 
         Parameters:
             key: the sort key.
             because: the reason; or a function of the new leader, called when the notes are read.
+            remember: an owner and a value to attach as well, as by `remember`.
         """
-        return self._with(self.targets, self._ranks, because, values=[key(target) for target in self.targets])
+        new = self._with(self.targets, self._ranks, because, values=[key(target) for target in self.targets])
+        if remember is not None:
+            new.memo = (*self.memo, remember)
+        return new
 
     def balance(self, among: Collection[str], key: Callable[[Target], float], because: Reason) -> Shortlist:
         """Reorder the named targets among their own places within each rank, lowest `key` first; all others keep their places.
@@ -316,8 +321,8 @@ class Shortlist:
             values: one more rank for each target, by which those of equal ranks are ordered, lowest first; empty: none.
         """
         if values:
-            ranks = tuple([(*rank, value) for rank, value in zip(ranks, values, strict=True)])
-            if (best_first := tuple(sorted(ranks))) != ranks:
+            ranks = tuple(map(add, ranks, zip(values, strict=True)))
+            if values != sorted(values) and (best_first := tuple(sorted(ranks))) != ranks:
                 targets = tuple([targets[i] for i in sorted(range(len(ranks)), key=ranks.__getitem__)])
                 ranks = best_first
         new = object.__new__(Shortlist)

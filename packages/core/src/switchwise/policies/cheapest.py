@@ -109,12 +109,12 @@ class Cheapest:
                 return shortlist
             advice = advisor.advise(view, shortlist.targets[:count], shortlist.pool.targets)
             if advice is not None:
-                values, best = advice.values, advice.best
-
-                def value(target: Target) -> float:
-                    return -inf if target.name == best else values.get(target.name, inf)
-
-                return shortlist.order(value, lambda target: _because(advice, target)).remember(self, advice.mode)
+                values = advice.values
+                return shortlist.order(
+                    lambda target: values.get(target.name, inf),
+                    lambda target: _because(advice, target),
+                    remember=(self, advice.mode),
+                )
         ranked = self.by_list_price(view, shortlist)
         return ranked if advisor is None else ranked.remember(self, PLAN)
 
@@ -148,7 +148,8 @@ class Cheapest:
         if reply is None or call.ask is not None:
             return
         if self.advisor is not None and call.view.prefix is not None:
-            mode = next((value for owner, value in call.shortlist.memo if owner is self), None)
+            memo = call.shortlist.memo
+            mode = next((value for owner, value in memo if owner is self), None) if memo else None
             self.advisor.learn(attempt, easy=mode is not None, mode=mode or PLAN)
         if reply.usage is None:
             return

@@ -41,14 +41,13 @@ class Advice(NamedTuple):
     """Which target should take a call.
 
     Parameters:
-        best, home: names of the advised target, and of the target of the thread's hard calls.
-        values: name -> expected USD of the plan that begins with it.
+        home: name of the target of the thread's hard calls.
+        values: name -> expected USD of the plan that begins with it; of the advised target, which comes first, minus infinity.
         mode: purpose of the decision: see `planner`.
         choices: name -> comparison with home.
         known: name -> rules of the target.
     """
 
-    best: str
     home: str
     values: Mapping[str, float]
     mode: str
@@ -105,12 +104,11 @@ class Advisor:
         for target in targets:
             if (rule := rule_of(target, now)) is not None:
                 known[target.name] = rule
-                least = min(least, rule.least)
+                if rule.least < least:
+                    least = rule.least
         if least == inf or (view.tokens < least and view.tokens * self._most(known) < least):
             return None
-        thread: ThreadState = self._threads.get(view.scope.key(_AGENT)) or NEW
-        if thread["process"] != PROCESS:
-            thread = without_digests(thread)
+        thread = self._thread(view)
         home = thread["home"]
         at_home = home in known
         if not at_home:
@@ -136,17 +134,16 @@ class Advisor:
         if at_home:
             values[home] = min([choice.home for choice in choices.values()], default=0.0)
             best = best or home
-        return Advice(best or min(values, key=values.__getitem__), home, values, mode, choices, known)
+        values[best or min(values, key=values.__getitem__)] = -inf
+        return Advice(home, values, mode, choices, known)
 
     def expect(self, view: View, target: Target) -> Expectation:
         """Expected cache read of a call to `target`."""
         rule = self.targets.of(target, view.now)
         if rule is None or view.prefix is None:
             return COLD
-        thread: ThreadState = self._threads.get(view.scope.key(_AGENT)) or NEW
-        if thread["process"] != PROCESS:
-            thread = without_digests(thread)
-        return self.ledger.expect(thread["prefixes"].get(rule.cache.account, ()), rule.cache, view.prefix, view.now)
+        rows = self._thread(view)["prefixes"].get(rule.cache.account, ())
+        return self.ledger.expect(rows, rule.cache, view.prefix, view.now)
 
     def learn(self, attempt: Attempt, *, easy: bool, mode: str = PLAN) -> None:
         """Learn an attempt. `easy`: several targets were acceptable; `mode`: of the followed advice."""
@@ -174,6 +171,10 @@ class Advisor:
                 self.planner.saw(thread, agent, now, prompt, output, easy=easy, broken=broken, by=by, mode=mode)
                 thread["estimate"] = prefix.tokens
             self._threads.put(key, thread)
+
+    def _thread(self, view: View) -> ThreadState:
+        thread: ThreadState = self._threads.get(view.scope.key(_AGENT)) or NEW
+        return thread if thread["process"] == PROCESS else without_digests(thread)
 
     def _most(self, known: Mapping[str, TargetRule]) -> float:
         return max([self.ledger.ratio(rule.cache.model) or 1.0 for rule in known.values()])

@@ -17,7 +17,7 @@ from switchwise.state.codec import dump_slots, load_slots, mapping
 from switchwise.state.forking import rlock
 from switchwise.switching.calls_needed import MOST, CallsNeeded, LifeTable
 from switchwise.switching.forecast import PRIORS, Forecast, Priors
-from switchwise.switching.plan import Choice, Comparison, Standing, comparison
+from switchwise.switching.plan import Choice, Standing, compared
 from switchwise.switching.thread_state import ThreadState
 
 PLAN, CONTROL, TRIAL = "plan", "control", "trial"
@@ -85,7 +85,7 @@ class Planner:
         if thread["control"]:
             return Plan("", CONTROL, {})
         needed = self._needed
-        calls = {name: needed[name].calls for name in others if name in needed}
+        calls = {name: needed[name].calls for name in others if name in needed} if needed else {}
         best, choices = self._compare(prompt, home, others, calls)
         if thread["run"] or not self.learns:
             return Plan(best, PLAN, choices)
@@ -179,17 +179,9 @@ class Planner:
         self, prompt: float, home: Standing, others: Mapping[str, Standing], calls: Mapping[str, float]
     ) -> tuple[str, dict[str, Choice]]:
         """The name of the target with the cheapest plan, empty if staying is cheapest; and the comparison with each target."""
-        longest, lapse = home[0].longest, self._lapse(home)
-        comparisons: dict[float, Comparison] = {}
-        choices: dict[str, Choice] = {}
+        choices = compared(home, others, prompt, self.forecast.outlook, self._lapse, calls)
         best, least = "", inf
-        for name, other in others.items():
-            there = other[0].longest
-            ttl = there if not longest or 0.0 < there < longest else longest
-            compare = comparisons.get(ttl)
-            if compare is None:
-                compare = comparisons[ttl] = comparison(home, prompt, self.forecast.outlook(ttl), lapse)
-            choice = choices[name] = compare(other, self._lapse(other), calls.get(name, 1.0))
+        for name, choice in choices.items():
             if choice.other < choice.home and (choice.other, name) < (least, best):
                 best, least = name, choice.other
         return best, choices
