@@ -86,7 +86,7 @@ def test_the_thread_and_what_the_caller_named() -> None:
     turns = [Turn("system", "be kind"), Turn("user", "hello")]
     derived = builder.view(turns, Caller())
     assert derived.named == frozenset()
-    assert derived.scope.session == opening(turns, lambda turn: turn)
+    assert derived.scope.session == opening(turns, lambda turn: turn)[0]
     told = builder.view(turns, Caller("s1", "reviewer", "review", pin="fast", named=(True, True, False), tenant="acme"))
     assert told.named == {"session", "agent", "target"}
     assert told.thread == ("acme", "s1", "reviewer")

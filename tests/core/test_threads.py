@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from switchwise.adapting.views import opening
 from switchwise.nouns.prompt_prefix import Change
 from switchwise.nouns.signals import StepKind, Turn
-from switchwise.reading.reader import ConversationReader, Reading, fingerprint
+from switchwise.reading.reader import ConversationReader, Reading
 from switchwise.testing import Clock
 
 
@@ -309,6 +310,10 @@ def test_tools_stand_before_the_messages_and_count() -> None:
     threads.read("s", [*messages, user("and now?")], front=(8, 400))
     assert with_tools.prefix.change is Change.TOOLS
     assert with_tools.prefix.end(1) == 400
+
+
+def fingerprint(system: str, user: str) -> str:
+    return opening([Turn("system", system), Turn("user", user)], lambda turn: turn)[0]
 
 
 def test_a_fingerprint_tells_agents_and_conversations_apart() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
+from hashlib import blake2b
 from itertools import compress, product
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -18,14 +19,15 @@ from switchwise.nouns.exchange.limits import Limits
 from switchwise.nouns.scope import Key, Scope
 from switchwise.nouns.signals import StepKind, Turn
 from switchwise.nouns.view import Needs, View
-from switchwise.reading.reader import NO_FRONT, ConversationReader, Front, fingerprint
+from switchwise.reading.reader import NO_FRONT, ConversationReader, Front
 from switchwise.reading.token_estimate import Lengths
 from switchwise.state.in_process import Memory
 
 M = TypeVar("M")
 T = TypeVar("T")
 
-_OPENING = 8
+_OPENING = 8  # messages among which the user's first is looked for
+_ENDS = 4_096  # characters of a text that distinguish it
 _NO_NEEDS = Needs()
 _NO_LABELS: Mapping[str, str] = {}
 _NAMES = ("session", "agent", "task", "target")
@@ -164,11 +166,13 @@ class ViewBuilder(Generic[M, T]):
         session, agent, task, labels, deadline, pin, branch, named, step_kind, because, failures, tenant, inherited, limits = (
             caller
         )
-        session = session or opening(messages, self._turn)
+        begun: Sequence[Turn] = ()
+        if not session:
+            session, begun = opening(messages, self._turn)
         agent = agent or "main"
         thread = (tenant, session, agent, branch) if branch else (tenant, session, agent)
         _, _, front, names = self._fronts.of(tools, tool_settings) if tools else _NO_TOOLS
-        reading = self._reader.read(thread, messages, None if tools is None else bool(tools), front)
+        reading = self._reader.read(thread, messages, None if tools is None else bool(tools), front, begun)
         signals, modalities, length = reading.signals, reading.modalities, reading.length
         if step_kind is not None:
             signals = replace(signals, step=step_kind, failures=signals.failures + failures, because=because)
@@ -220,13 +224,25 @@ def longest_of(settings: Mapping[str, Any] | None) -> int | None:
     return None
 
 
-def opening(messages: Sequence[Any], turn: Callable[[Any], Turn]) -> str:
-    """Substitute for an unnamed session: a digest of the system prompt and the user's first message."""
-    system = ""
-    for at in range(min(len(messages), _OPENING)):
-        found_turn = turn(messages[at])
-        if found_turn.role == "user":
-            return fingerprint(system, found_turn.text)
-        if found_turn.role == "system" and not system:
-            system = found_turn.text
-    return fingerprint(system, "")
+def opening(messages: Sequence[M], turn: Callable[[M], Turn]) -> tuple[str, list[Turn]]:
+    """An identity for a conversation whose framework gives none, and its first messages as turns, as far as they were read for it.
+
+    The identity is 16 hexadecimal digits: the first user message distinguishes conversations, the system prompt distinguishes agents. Two
+    conversations that begin with the same words share it.
+
+    >>> opening([Turn("system", "You are helpful."), Turn("user", "Hi"), Turn("assistant", "Hello")], lambda turn: turn)[0]
+    '73032e628cb5c1c6'
+    """
+    system = user = ""
+    turns: list[Turn] = []
+    for message in messages[:_OPENING]:
+        turns.append(found := turn(message))
+        if found.role == "user":
+            user = found.text
+            break
+        if found.role == "system" and not system:
+            system = found.text
+    digest = blake2b(digest_size=8)
+    for text in (system, user):
+        digest.update(f"{len(text)}:{text[:_ENDS]}{text[-_ENDS:]}".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest(), turns

@@ -19,7 +19,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from zlib import crc32
 
 TOOLS, SYSTEM, MESSAGES = 0, 1, 2
@@ -41,6 +41,22 @@ class Block(NamedTuple):
     tokens: int
     section: int = MESSAGES
     media: bool = False
+
+
+class BlockLike(Protocol):
+    """What the prefix reads of a block of the messages: a `Block`, or a record that has these among others."""
+
+    @property
+    def digest(self) -> int:
+        """As of a block."""
+
+    @property
+    def tokens(self) -> int:
+        """As of a block."""
+
+    @property
+    def media(self) -> object:
+        """True if it holds content other than text."""
 
 
 class Change(StrEnum):
@@ -78,7 +94,7 @@ class _Section:
                 return at
         return min(len(blocks), len(self.digests))
 
-    def put(self, shared: int, blocks: Iterable[Block]) -> bool:
+    def put(self, shared: int, blocks: Iterable[BlockLike]) -> bool:
         """Keep the first `shared` blocks and append; return whether any was dropped or replaced."""
         dropped = shared < len(self.digests)
         if dropped:
@@ -89,7 +105,7 @@ class _Section:
             end += block.tokens
             self.digests.append(digest)
             self.ends.append(end)
-            self.media.append(block.media)
+            self.media.append(bool(block.media))
         return dropped
 
     @property
@@ -158,7 +174,7 @@ class PromptPrefix:
     def grow(
         self,
         shared: int,
-        blocks: Sequence[Block],
+        blocks: Sequence[BlockLike],
         front: Sequence[Block] | None = None,
         settings: tuple[int, int, int] | None = None,
     ) -> Change:
@@ -174,10 +190,9 @@ class PromptPrefix:
         first = self.change is None
         if front is None and settings is None and shared == len(messages.digests) and not first:
             if blocks:
-                before = messages.tokens
                 messages.put(shared, blocks)
                 self.length += len(blocks)
-                self.tokens += messages.tokens - before
+                self.tokens = self.front_tokens + messages.ends[-1]
             self.kept, self.change = self.tokens, APPEND
             return self.change
         cut, change = self.length, APPEND
@@ -186,7 +201,7 @@ class PromptPrefix:
             cut, change = self.front + shared, Change.EDIT
             if self.tokens + messages.tokens - before < _COMPACTED * self.tokens:
                 change = Change.COMPACTION
-            elif any(lost) != any(block.media for block in blocks):
+            elif any(lost) != any(bool(block.media) for block in blocks):
                 change = Change.MEDIA
         if front is not None:
             for section, what in ((SYSTEM, Change.SYSTEM), (TOOLS, Change.TOOLS)):

@@ -21,11 +21,12 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
-from hashlib import blake2b
+from dataclasses import dataclass, field, fields
+from functools import partial
+from operator import attrgetter
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from switchwise.nouns.prompt_prefix import APPEND, MESSAGES, SYSTEM, TOOLS, Block, PromptPrefix
+from switchwise.nouns.prompt_prefix import APPEND, SYSTEM, TOOLS, Block, PromptPrefix
 from switchwise.nouns.signals import Signals, Turn
 from switchwise.reading import token_estimate as tokens
 from switchwise.reading.message_signals import MessageSignals, read_message
@@ -39,7 +40,7 @@ Front = tuple[int, int]
 NO_FRONT: Final[Front] = (0, 0)
 _NOTHING: Final[frozenset[str]] = frozenset()
 _UNKNOWN: Final[Front] = (-1, -1)  # no digest is -1
-_BOUND: Final = 4_096
+_content: Final = attrgetter(*[each.name for each in fields(Turn)])  # of a turn; `hash(turn)` would call it from Python
 
 
 @dataclass(slots=True)  # not frozen: each is made for one caller, and freezing takes longer than all the rest of it
@@ -87,6 +88,7 @@ class Line(NamedTuple):
     last_user: int = -1
 
 
+_line = partial(tuple.__new__, Line)  # half the time of its constructor
 _BEFORE: Final = Line(0, 0, MessageSignals(""), _NOTHING)
 
 
@@ -102,7 +104,8 @@ def _after(before: Line, own: _Own, at: int) -> Line:
         return Line(digest, length, signals, media)
     modalities = before.modalities | media if media else before.modalities
     last_user = at if role == "user" else before.last_user
-    return Line(digest, length, signals, media, before.total + length, advance(before.progress, signals), modalities, last_user)
+    total, progress = before.total + length, advance(before.progress, signals)
+    return _line((digest, length, signals, media, total, progress, modalities, last_user))
 
 
 class _Thread(Generic[M]):
@@ -159,7 +162,14 @@ class ConversationReader(Generic[M]):
         self._count = 0
         self._aged = 0.0  # until then none is too old
 
-    def read(self, key: Hashable, messages: Sequence[M], tools: bool | None = None, front: Front = NO_FRONT) -> Reading:
+    def read(
+        self,
+        key: Hashable,
+        messages: Sequence[M],
+        tools: bool | None = None,
+        front: Front = NO_FRONT,
+        begun: Sequence[Turn] = (),
+    ) -> Reading:
         """Read the conversation `key`, given all its messages so far.
 
         Parameters:
@@ -167,18 +177,19 @@ class ConversationReader(Generic[M]):
             messages: the whole history; a list is quickest.
             tools: whether the call may use tools; None: not known.
             front: what the provider puts in front of the messages: the tools that are bound, with their settings.
+            begun: the first messages as turns, as far as the caller has read them.
         """
         history = messages if isinstance(messages, list) else list(messages)
         thread = self._thread(key, len(history))
         with thread.lock:
             kept, lines, prefix = thread.messages, thread.lines, thread.prefix
             if kept and history and kept[0] is not history[0]:
-                self._replace_first(thread, history[0])
+                self._replace_first(thread, history[0], begun[0] if begun else self._turn(history[0]))
             again = kept and len(kept) == len(history) and kept[-1] is history[-1] and front[0] == thread.front[0]
             if again and prefix.kept == prefix.tokens and kept == history:
                 prefix.change = APPEND
             else:
-                self._read(thread, history, front)
+                self._read(thread, history, front, begun)
             first, last = (lines[0], lines[-1]) if lines else (_BEFORE, _BEFORE)
         total, modalities = last.total + front[1], last.modalities
         if first.signals.role == "system":
@@ -223,20 +234,22 @@ class ConversationReader(Generic[M]):
         else:
             self._aged = now + self._age
 
-    def _read(self, thread: _Thread[M], messages: list[M], front: Front) -> None:
+    def _read(self, thread: _Thread[M], messages: list[M], front: Front, begun: Sequence[Turn]) -> None:
         """Read what is new or changed. The caller holds the thread's lock."""
         kept, lines = thread.messages, thread.lines
         shared = _shared(kept, messages)
         new = messages[shared:]
         if new or shared < len(kept):
             gone = lines[shared:]
-            read = self._read_on(new, shared, kept[shared:], gone, lines[shared - 1] if shared else _BEFORE)
+            read = self._read_on(new, shared, kept[shared:], gone, lines[shared - 1] if shared else _BEFORE, begun)
             kept[shared:] = new  # only now: `turn` may have raised
             lines[shared:] = read
             shared += _equal(gone, read)
         _link(thread, shared, front)
 
-    def _read_on(self, new: list[M], start: int, gone: list[M], known: list[Line], before: Line) -> list[Line]:
+    def _read_on(
+        self, new: list[M], start: int, gone: list[M], known: list[Line], before: Line, begun: Sequence[Turn]
+    ) -> list[Line]:
         """The records of new messages, the first of which has index `start`. What stood there before, and is known, may stand elsewhere now."""
         replaced: dict[int, Line] = {}
         same: dict[int, Line] = {}
@@ -247,8 +260,8 @@ class ConversationReader(Generic[M]):
         for at, message in enumerate(new, start):
             line = replaced.get(id(message))
             if line is None:
-                turn = self._turn(message)
-                digest = hash(turn)
+                turn = begun[at] if at < len(begun) else self._turn(message)
+                digest = hash(_content(turn))
                 line = same.get(digest)
                 own = line[:4] if line is not None else _own(turn, digest)
             else:
@@ -257,10 +270,9 @@ class ConversationReader(Generic[M]):
             read.append(before)
         return read
 
-    def _replace_first(self, thread: _Thread[M], message: M) -> None:
+    def _replace_first(self, thread: _Thread[M], message: M, turn: Turn) -> None:
         """Take another object for the first message, where what follows stays as it is."""
-        turn = self._turn(message)
-        digest = hash(turn)
+        digest = hash(_content(turn))
         first = thread.lines[0]
         if digest == first.digest:
             thread.messages[0] = message
@@ -275,23 +287,19 @@ def _link(thread: _Thread[M], shared: int, front: Front) -> None:
     system = 1 if lines and lines[0].signals.role == "system" else 0
     before = (front[0], lines[0].digest if system else 0)
     if before == thread.front:
-        prefix.grow(max(0, shared - system), [_block(line) for line in lines[shared or system :]])
+        prefix.grow(max(0, shared - system), lines[shared or system :])
         return
     thread.front = before
     ahead = [Block(*front, TOOLS)] if front[0] else []
     if system:
         ahead.append(Block(lines[0].digest, lines[0].tokens, SYSTEM))
-    prefix.grow(max(0, shared - system), [_block(line) for line in lines[shared or system :]], ahead)
+    prefix.grow(max(0, shared - system), lines[shared or system :], ahead)
 
 
 def _equal(old: list[Line], new: list[Line]) -> int:
     """How many records at the beginning have the same content: a checkpointer hands over equal messages in new objects."""
     most = min(len(old), len(new))
     return next((at for at in range(most) if old[at].digest != new[at].digest), most)
-
-
-def _block(line: Line) -> Block:
-    return Block(line[0], line[1], MESSAGES, line[3] is not _NOTHING)
 
 
 def _shared(kept: list[M], messages: list[M]) -> int:
@@ -309,18 +317,3 @@ def _shared(kept: list[M], messages: list[M]) -> int:
     if same:
         return ends
     return next(index for index, (old, new) in enumerate(zip(kept, messages, strict=False)) if old is not new)
-
-
-def fingerprint(system: str, first_user: str) -> str:
-    """An identity for a conversation whose framework gives none: 16 hexadecimal digits.
-
-    The first user message distinguishes conversations, the system prompt distinguishes agents. Two conversations that begin
-    with the same words share it.
-
-    >>> fingerprint("You are helpful.", "Hi")
-    '73032e628cb5c1c6'
-    """
-    digest = blake2b(digest_size=8)
-    for text in (system, first_user):
-        digest.update(f"{len(text)}:{text[:_BOUND]}{text[-_BOUND:]}".encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()

@@ -49,9 +49,9 @@ class Views:
         namespace = configurable.get("checkpoint_ns") or metadata.get("langgraph_checkpoint_ns") or ""
         nest = namespace.rpartition("|")[0] if namespace else ""
         given = configurable.get("thread_id") or metadata.get("thread_id")
-        session = str(given) if given else opening(messages, turn_of)
         tenant = _tenant(metadata, configurable) if metadata or configurable else ""
         name = metadata.get("lc_agent_name")
+        session = str(given) if given else opening(messages, turn_of)[0] if name or nest else ""
         task = configurable.get("switchwise_task") or metadata.get("switchwise_task")
         labels, runs = _labels(metadata, configurable, request.follow) if metadata or configurable or request.follow else {}, 0
         runtime = configurable.get("__pregel_runtime")
