@@ -24,8 +24,10 @@ True
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -42,30 +44,14 @@ class Hint(NamedTuple):
     header: bool = False
 
 
-class Endpoint(NamedTuple):
-    """Hints that the API at some hosts (and their subdomains) accepts in Chat Completions, and in the Responses API if it has one."""
+@cache
+def _endpoints() -> Mapping[str, Mapping[str, Any]]:
+    """The documented endpoints by name: `hints.json` in this folder, with the sources."""
+    from importlib import resources  # slow to import, and needed once
 
-    hosts: tuple[str, ...]
-    chat: Hint
-    responses: Hint | None = None
-
-
-_CACHE_KEY = Hint("prompt_cache_key")
-ENDPOINTS: Mapping[str, Endpoint] = {
-    # At most 64 characters. About 15 requests a minute for one prefix and key reach the same machine, more overflow to others:
-    # a single thread seldom makes so many. developers.openai.com/api/docs/guides/prompt-caching
-    "openai": Endpoint(("api.openai.com",), _CACHE_KEY, _CACHE_KEY),
-    # docs.x.ai/developers/advanced-api-usage/prompt-caching/maximizing-cache-hits
-    "xai": Endpoint(("api.x.ai",), Hint("x-grok-conv-id", header=True), _CACHE_KEY),
-    # Nothing is cached without a key. docs.mistral.ai/studio-api/conversations/advanced/prompt-caching
-    "mistral": Endpoint(("api.mistral.ai",), _CACHE_KEY),
-    # Keeps a session at one provider. At most 256 characters. openrouter.ai/docs/guides/best-practices/prompt-caching
-    "openrouter": Endpoint(("openrouter.ai",), Hint("x-session-id", header=True), Hint("x-session-id", header=True)),
-    # docs.fireworks.ai/guides/prompt-caching
-    "fireworks": Endpoint(("api.fireworks.ai",), Hint("x-session-affinity", header=True)),
-}
-"""Endpoints whose documentation describes a hint, as of 2026-11. Azure accepts OpenAI's field in newer API versions and refuses it in
-older ones, so the user must enable it."""
+    text = resources.files("switchwise.prompt_cache").joinpath("hints.json").read_text(encoding="utf-8")
+    found: Mapping[str, Mapping[str, Any]] = json.loads(text)["endpoints"]
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +62,8 @@ class CacheHints:
         affinity: send a key per thread to endpoints that accept one.
         breakpoints: lifetime of the marks set for Anthropic: `5m`, `1h`; empty: set none. Requests that
             already carry marks are left unchanged.
-        endpoints: host -> name of the endpoint in `ENDPOINTS` whose hint it accepts; empty: no hint. For your own gateways, Azure, and to
-            switch one off.
+        endpoints: host -> name of the endpoint in `hints.json` whose hint it accepts, such as `openai`; empty: no hint. For your own
+            gateways, Azure, and to switch one off.
 
     Raises:
         ConfigurationError: a lifetime or an endpoint is unknown.
@@ -94,10 +80,9 @@ class CacheHints:
     def __post_init__(self) -> None:
         if self.breakpoints not in LIFETIMES:
             raise ConfigurationError(f"breakpoints={self.breakpoints!r}: use '5m', '1h', or '' to mark nothing")
-        if strange := {name for name in self.endpoints.values() if name and name not in ENDPOINTS}:
-            raise ConfigurationError(
-                f"endpoints= names {', '.join(sorted(strange))}; known are {', '.join(ENDPOINTS)}, and '' for none"
-            )
+        if strange := {name for name in self.endpoints.values() if name and name not in _endpoints()}:
+            known = ", ".join(_endpoints())
+            raise ConfigurationError(f"endpoints= names {', '.join(sorted(strange))}; known are {known}, and '' for none")
 
     def hint(self, address: str, *, responses: bool = False) -> Hint | None:
         """The place of the key in calls to the API at this base URL (or to its Responses API); None if it is not known to accept one."""
@@ -106,10 +91,11 @@ class CacheHints:
         host = urlsplit(address).hostname or ""
         name = next((name for own, name in self.endpoints.items() if _within(host, own)), None)
         if name is None:
-            name = next((name for name, known in ENDPOINTS.items() if any(_within(host, each) for each in known.hosts)), "")
-        if not name:
-            return None
-        return ENDPOINTS[name].responses if responses else ENDPOINTS[name].chat
+            name = next(
+                (name for name, known in _endpoints().items() if any(_within(host, each) for each in known["hosts"])), ""
+            )
+        place = _endpoints()[name].get("responses" if responses else "chat") if name else None
+        return None if place is None else Hint(**place)
 
 
 def with_hint(params: dict[str, Any], hint: Hint, key: str, given: Collection[str] = ()) -> dict[str, Any]:
