@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import gc
 import os
+import platform
 import random
 import resource
 import statistics
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import fields
+from operator import attrgetter
 from pathlib import Path
 
 from bench_quality import learnt
@@ -42,6 +46,7 @@ POOL = Pool(
 )
 
 TOOLS = ["search"]
+CONTENT = attrgetter(*[field.name for field in fields(Turn)])
 
 
 class Bench:
@@ -63,7 +68,7 @@ class Bench:
         """A thread seen before; then each step is one model call of an agent. Times in microseconds.
 
         A model is called when the last message is a tool result or a user's: the assistant's tool call and its result arrive together.
-        The text of the new messages is read once more, alone: a decision counts without it.
+        The text of the new messages is read once more, alone (digest, tokens, signals): a decision counts without it.
         """
         begun = self.size - 1  # ends with a tool result
         turns = conversation(begun + 2 * steps)
@@ -79,7 +84,7 @@ class Bench:
             run.ended(Reply("done", usage=Usage(view.tokens, 100, max(0, view.tokens - 300), 300)))
             learnt = time.perf_counter()
             for turn in (call, result):
-                tokens.of(turn), read_message(turn)
+                hash(CONTENT(turn)), tokens.of(turn), read_message(turn)
             read = time.perf_counter() - learnt
             self.deciding.append((decided - begin) * 1e6)
             self.reading.append(read * 1e6)
@@ -88,6 +93,8 @@ class Bench:
 
 def decisions(blocks: int = 40) -> None:
     """Time a decision at four lengths of the conversation, in turn, so that other load affects all alike."""
+    built = "with" if "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "") else "without"
+    print(f"Python {platform.python_version()}, built {built} its profile-guided optimisation")
     benches = [Bench(size) for size in SIZES]
     for number in range(blocks):
         for bench in benches:

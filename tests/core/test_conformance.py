@@ -24,6 +24,7 @@ def _classes():
         for member in members:
             if (
                 inspect.isclass(member)
+                and not member.__name__.startswith("_")
                 and member.__module__.endswith(f".{module.name}")
                 and any("__call__" in vars(each) for each in member.__mro__)
             ):

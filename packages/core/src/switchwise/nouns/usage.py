@@ -201,14 +201,16 @@ def _noted(get: _Fields, usage: Usage | None) -> Usage | None:
     if usage is None:
         return None
     cost, ticks, tier = get("cost"), get("cost_in_usd_ticks"), get("service_tier")
-    if cost is not None and not isinstance(cost, int | float):  # Perplexity's
-        cost = _get(cost, "total_cost")
     if type(ticks) is int:
         cost = ticks / _TICKS
-    if isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost < inf:
+    elif cost is not None and not isinstance(cost, int | float):  # Perplexity's
+        cost = _get(cost, "total_cost")
+    if cost is not None and isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost < inf:
         usage = replace(usage, cost=float(cost))
-    if tier is None and (details := get("input_token_details")):  # LangChain's: keys are prefixed with the tier
-        named = _fields(details)
+    if tier is None:
+        if not (details := get("input_token_details")):
+            return usage
+        named = _fields(details)  # LangChain's: keys are prefixed with the tier
         tier = next((word for word in _NAMED if any(named(f"{word}{part}") is not None for part in _PARTS)), None)
     return in_tier(usage, tier)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Literal, get_args
 
-from switchwise.engine.policy import Policy
+from switchwise.engine.policy import Opinion, Policy
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.signals import Phase, StepKind
@@ -70,7 +70,7 @@ def default_chain(pool: Pool, healthy: Healthy | None = None, aim: Aim = "qualit
         cheapest = Cheapest(when=_followed)
         chain.append(cheapest)
         if worth:
-            chain += [_worth_a_switch(frozenset(worth)), hold(_by_list_price(cheapest), per="agent")]
+            chain.append(_ByListPrice(cheapest, frozenset(worth)))
     if not worth and (pool.select("fast") - priced.keys() or strong.price is None):
         chain.append(Rules().prefer("fast", when=routine, because="a routine step, and no prices to go by"))
     return tuple(chain)
@@ -84,10 +84,6 @@ def routine(view: View) -> bool:
 
 def _followed(view: View) -> bool:
     return view.signals.step is _TOOL_RESULT and view.prefix is not None and routine(view)
-
-
-def _unfollowed(view: View) -> bool:
-    return view.prefix is None and routine(view)
 
 
 def steps_to_pay(strong: Price, cheap: Price) -> float:
@@ -114,20 +110,20 @@ def _pays(strong: Price, cheap: Price) -> bool:
     return all(steps_to_pay(strong.tier(length), cheap.tier(length)) <= PATIENCE for length in lengths)
 
 
-def _by_list_price(cheapest: Cheapest) -> Policy:
-    def by_list_price(view: View, shortlist: Shortlist) -> Shortlist:
-        """Order the targets by list price, on routine steps of threads without a known prefix."""
-        return cheapest.by_list_price(view, shortlist) if _unfollowed(view) else shortlist
+class _ByListPrice(hold):
+    """Keep each agent's target by list price, on routine steps of threads without a known prefix: among those to which a switch pays."""
 
-    by_list_price.name, by_list_price.when = cheapest.name, _unfollowed  # type: ignore[attr-defined]  # `hold` reads both
-    return by_list_price
+    def __init__(self, cheapest: Cheapest, worth: Collection[str]) -> None:
+        def by_list_price(view: View, shortlist: Shortlist) -> Shortlist:
+            """Order the targets by list price."""
+            return cheapest.by_list_price(view, shortlist)
 
+        by_list_price.name = cheapest.name  # type: ignore[attr-defined]  # `hold` reads it
+        super().__init__(by_list_price, per="agent")
+        self._worth = worth
 
-def _worth_a_switch(names: Collection[str]) -> Policy:
-    def worth_a_switch(view: View, shortlist: Shortlist) -> Shortlist:
-        """Prefer the targets to which a switch pays, on routine steps of threads without a known prefix."""
+    def __call__(self, view: View, shortlist: Shortlist) -> Opinion:
         if view.prefix is not None or not routine(view):
             return shortlist
-        return shortlist.prefer(names, "a routine step, and cheap enough to read the conversation once more")
-
-    return worth_a_switch
+        because = "a routine step, and cheap enough to read the conversation once more"
+        return super().__call__(view, shortlist.prefer(self._worth, because))

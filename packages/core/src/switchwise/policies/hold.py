@@ -145,7 +145,8 @@ class hold:  # noqa: N801  (read as a verb in a chain of policies)
         """Keep the preference of an accepted decision, if one of its targets answered."""
         if self._learn is not None:
             self._learn(attempt)
-        if self._balances is None and self not in [owner for owner, _ in attempt.call.shortlist.memo]:
+        memo = attempt.call.shortlist.memo
+        if self._balances is None and (not memo or self not in [owner for owner, _ in memo]):
             return  # the common case: what it holds was not asked
         if (entry := self.learned(attempt)) is not None:
             self.table.put(*entry)

@@ -89,7 +89,9 @@ class HistoryAdapter:
             TargetError: the target does not support a part of it.
         """
         adapted = messages
-        if not _is_opening(messages):
+        # One question in plain words, perhaps after a system prompt: every target accepts it as it is.
+        is_opening = len(messages) <= 2 and tuple(map(type, messages)) in _OPENINGS and all(map(_is_plain, messages))
+        if not is_opening:
             history, turns = self._history(thread, native, messages)
             if native.thinkless is not None and _began_without_thinking(history):
                 native = native.thinkless
@@ -150,11 +152,6 @@ def _adapt(messages: Sequence[BaseMessage], native: Native, ids: CallIds, turns:
             for each in adapt_content(message, dialect):
                 turns.add(_without_marks(with_ids(each, ids, place), native))
     return turns.messages
-
-
-def _is_opening(messages: list[BaseMessage]) -> bool:
-    """Return whether a conversation is one question in plain words, perhaps after a system prompt: every target accepts it as it is."""
-    return len(messages) <= 2 and tuple(map(type, messages)) in _OPENINGS and all(map(_is_plain, messages))
 
 
 def _is_plain(message: BaseMessage) -> bool:
