@@ -118,7 +118,7 @@ class Wire:
         return self.ledger.expect(self.rows[talk.name], self.cache, prefix, self.clock()), self.clock(), body
 
     def record(self, talk: Talk, began: float, usage: Usage) -> None:
-        found, _ = self.ledger.record(self.rows[talk.name], self.cache, self.prefixes[talk.name], began, usage)
+        found = self.ledger.record(self.rows[talk.name], self.cache, self.prefixes[talk.name], began, usage)
         self.rows[talk.name] = found
 
     def both(self, talk: Talk) -> list[tuple[Expectation, Usage]]:

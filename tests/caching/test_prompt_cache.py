@@ -109,8 +109,8 @@ def prompt(*lengths, front=()):
 
 def test_what_was_written_is_expected_while_it_lives_and_grown_prompts_find_it():
     ledger, prefix = Ledger(), prompt(10_000)
-    rows, expected = ledger.record([], A, prefix, 0.0, Usage(12_000, 5, cache_read_tokens=0, cache_write_tokens=12_000))
-    assert expected.tokens == 0
+    assert ledger.expect([], A, prefix, 0.0).tokens == 0
+    rows = ledger.record([], A, prefix, 0.0, Usage(12_000, 5, cache_read_tokens=0, cache_write_tokens=12_000))
     prefix.grow(1, [Block(7, 500)])
     assert ledger.expect(rows, A, prefix, 10.0)[:2] == (12_000, 1.0)
     assert ledger.expect(rows, A, prefix, 290.0).chance == pytest.approx(0.91)
@@ -120,36 +120,36 @@ def test_what_was_written_is_expected_while_it_lives_and_grown_prompts_find_it()
 
 def test_recording_leaves_the_rows_that_it_was_given_as_they_are():
     ledger, prefix = Ledger(), prompt(10_000)
-    first, _ = ledger.record([], A, prefix, 0.0, Usage(10_000, 5, 0, 10_000))
+    first = ledger.record([], A, prefix, 0.0, Usage(10_000, 5, 0, 10_000))
     before = [list(row) for row in first]
     prefix.grow(1, [Block(7, 500)])
-    second, _ = ledger.record(first, A, prefix, 10.0, Usage(10_500, 5, 10_000, 500))
+    second = ledger.record(first, A, prefix, 10.0, Usage(10_500, 5, 10_000, 500))
     assert first == before
     assert [(row[0], row[4]) for row in second] == [(1, 10.0), (2, 10.0)]
 
 
 def test_a_call_that_says_nothing_of_the_cache_corrects_nothing_and_a_miss_does():
     ledger, prefix = Ledger(), prompt(10_000)
-    rows, _ = ledger.record([], A, prefix, 0.0, Usage(10_000, 5))
+    rows = ledger.record([], A, prefix, 0.0, Usage(10_000, 5))
     assert ledger.expect(rows, A, prefix, 1.0).tokens == 10_000
-    rows, _ = ledger.record(rows, A, prefix, 2.0, Usage(10_000, 5))
+    rows = ledger.record(rows, A, prefix, 2.0, Usage(10_000, 5))
     assert ledger.hit_rate("a") == 1.0
-    rows, expected = ledger.record(rows, A, prefix, 3.0, Usage(10_000, 5, cache_read_tokens=0, cache_write_tokens=10_000))
-    assert expected.tokens == 10_000
+    assert ledger.expect(rows, A, prefix, 3.0).tokens == 10_000
+    ledger.record(rows, A, prefix, 3.0, Usage(10_000, 5, cache_read_tokens=0, cache_write_tokens=10_000))
     assert ledger.hit_rate("a") < 1.0
 
 
 def test_what_lapsed_and_was_written_again_lives_again():
     ledger, prefix = Ledger(), prompt(10_000)
-    rows, _ = ledger.record([], A, prefix, 0.0, Usage(10_000, 5, 0, 10_000))
-    rows, _ = ledger.record(rows, A, prefix, 1_000.0, Usage(10_000, 5, 0, 10_000))
+    rows = ledger.record([], A, prefix, 0.0, Usage(10_000, 5, 0, 10_000))
+    rows = ledger.record(rows, A, prefix, 1_000.0, Usage(10_000, 5, 0, 10_000))
     assert ledger.expect(rows, A, prefix, 1_010.0).chance == 1.0
     assert len(rows) == 1
 
 
 def test_what_lies_too_far_before_the_mark_is_not_looked_for():
     ledger, prefix = Ledger(), prompt(10_000)
-    rows, _ = ledger.record([], A, prefix, 0.0, Usage(10_000, 5, 0, 10_000))
+    rows = ledger.record([], A, prefix, 0.0, Usage(10_000, 5, 0, 10_000))
     prefix.grow(1, [Block(50 + i, 10) for i in range(19)])
     assert ledger.expect(rows, A, prefix, 1.0).tokens == 10_000
     prefix.grow(20, [Block(90, 10)])
@@ -170,7 +170,7 @@ def test_the_front_is_warm_for_other_threads_of_the_account_only():
 def test_pages_are_found_as_far_as_two_prompts_agree():
     pages = Cache("p", "m", CacheRule("automatic", minimum=1024, step=128, ttl=300))
     ledger, prefix = Ledger(), prompt(3_000, 3_000, 3_000)
-    rows, _ = ledger.record([], pages, prefix, 0.0, Usage(9_000, 5, 0))
+    rows = ledger.record([], pages, prefix, 0.0, Usage(9_000, 5, 0))
     prefix.grow(2, [Block(77, 2_900)])
     assert ledger.expect(rows, pages, prefix, 1.0).tokens == 5_888  # whole pages of the 6,000 that stayed
     assert ledger.expect(rows, Cache("p", "m", CLAUDE), prefix, 1.0).tokens == 0
@@ -180,14 +180,14 @@ def test_of_a_thread_the_last_prefixes_are_kept():
     ledger, prefix, rows = Ledger(), prompt(5_000), []
     for i in range(30):
         prefix.grow(1 + i, [Block(i, 100)])
-        rows, _ = ledger.record(rows, A, prefix, float(i), Usage(prefix.tokens, 5, max(0, prefix.tokens - 100), 100))
+        rows = ledger.record(rows, A, prefix, float(i), Usage(prefix.tokens, 5, max(0, prefix.tokens - 100), 100))
     assert len(rows) == 8
     assert ledger.expect(rows, A, prefix, 31.0).tokens == prefix.tokens
 
 
 def test_a_prefix_of_another_process_is_told_by_its_blocks_and_their_length():
     ledger, prefix = Ledger(), prompt(10_000, 400)
-    rows, _ = ledger.record([], A, prefix, 0.0, Usage(10_400, 5, 0, 10_400))
+    rows = ledger.record([], A, prefix, 0.0, Usage(10_400, 5, 0, 10_400))
     elsewhere = [[row[0], 0, *row[2:]] for row in rows]
     assert Ledger().expect(elsewhere, A, prefix, 1.0).tokens == 10_400
     assert Ledger().expect(elsewhere, A, prompt(10_000, 401), 1.0).tokens == 0
@@ -204,7 +204,7 @@ def test_how_a_model_counts_is_learnt_once_for_all_who_serve_it():
 
 def test_a_reply_that_leaves_the_cached_part_out_does_not_calibrate():
     ledger, prefix = Ledger(), prompt(10_000)
-    rows, _ = ledger.record([], A, prefix, 0.0, Usage(13_000, 5, 0, 13_000))
+    rows = ledger.record([], A, prefix, 0.0, Usage(13_000, 5, 0, 13_000))
     ledger.record(rows, A, prefix, 5.0, Usage(40, 5))
     assert ledger.ratio("m") == pytest.approx(1.3)
 
@@ -213,6 +213,6 @@ def test_a_reply_that_leaves_the_cached_part_out_does_not_calibrate():
 def test_where_a_provider_leaves_out_zeros_silence_is_a_miss(silent):
     cache = Cache("a", "m", CacheRule("automatic", minimum=1024, ttl=300, silent=silent))
     ledger, prefix = Ledger(), prompt(10_000)
-    rows, _ = ledger.record([], cache, prefix, 0.0, Usage(10_000, 5))
+    rows = ledger.record([], cache, prefix, 0.0, Usage(10_000, 5))
     ledger.record(rows, cache, prefix, 5.0, Usage(10_000, 5))
     assert (ledger.hit_rate("a") < 1.0) is silent

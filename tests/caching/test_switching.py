@@ -309,7 +309,7 @@ def test_a_change_of_effort_finds_what_its_provider_keeps(provider, model, again
     assert (high.account == low.account, high.front == low.front) == (again, fronts)
     ledger, prefix = Ledger(), PromptPrefix()
     prefix.grow(0, [Block(3, 60_000)], front=[Block(1, 30_000, TOOLS), Block(2, 10_000, SYSTEM)])
-    rows, _ = ledger.record((), high, prefix, 0.0, Usage(100_000, 10, cache_read_tokens=0, cache_write_tokens=100_000))
+    rows = ledger.record((), high, prefix, 0.0, Usage(100_000, 10, cache_read_tokens=0, cache_write_tokens=100_000))
     own = rows if again else ()
     expected = ledger.expect(own, low, prefix, 10.0)
     assert expected.tokens == pytest.approx(100_000 if again else 40_000 if fronts else 0, rel=0.01)

@@ -78,9 +78,7 @@ def marked_tools(tools: Sequence[Block], mark: Mapping[str, str]) -> list[Block]
 
 
 def last_block(content: Sequence[Any], coded: frozenset[str] = frozenset()) -> int | None:
-    """The last block of a message, or of the system prompt, that may be marked; None if none may. `coded`: ids of calls made by code
-    execution.
-    """
+    """The last block of a message, or of the system prompt, that may be marked; None if none may. `coded`: ids of code's own calls."""
     for place in range(len(content) - 1, -1, -1):
         block = content[place]
         if isinstance(block, Mapping) and block.get("type") not in _UNMARKABLE:

@@ -34,8 +34,6 @@ from urllib.parse import urlsplit
 
 from switchwise.nouns.errors import ConfigurationError
 
-LIFETIMES = ("", "5m", "1h")
-
 
 class Hint(NamedTuple):
     """Place of the affinity key: a header of that name, or a field of the body."""
@@ -78,7 +76,7 @@ class CacheHints:
     endpoints: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.breakpoints not in LIFETIMES:
+        if self.breakpoints not in ("", "5m", "1h"):
             raise ConfigurationError(f"breakpoints={self.breakpoints!r}: use '5m', '1h', or '' to mark nothing")
         if strange := {name for name in self.endpoints.values() if name and name not in _endpoints()}:
             known = ", ".join(_endpoints())
@@ -88,13 +86,12 @@ class CacheHints:
         """The place of the key in calls to the API at this base URL (or to its Responses API); None if it is not known to accept one."""
         if not self.affinity:
             return None
-        host = urlsplit(address).hostname or ""
-        name = next((name for own, name in self.endpoints.items() if _within(host, own)), None)
-        if name is None:
-            name = next(
-                (name for name, known in _endpoints().items() if any(_within(host, each) for each in known["hosts"])), ""
-            )
-        place = _endpoints()[name].get("responses" if responses else "chat") if name else None
+        host, known = urlsplit(address).hostname or "", _endpoints()
+        mine = [name for own, name in self.endpoints.items() if _within(host, own)]
+        name = next(
+            iter([*mine, *(name for name, each in known.items() if any(_within(host, own) for own in each["hosts"]))]), ""
+        )
+        place = known[name].get("responses" if responses else "chat") if name else None
         return None if place is None else Hint(**place)
 
 

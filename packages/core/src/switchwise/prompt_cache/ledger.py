@@ -17,6 +17,7 @@ lifetime of 300 s, 99 % were found after less than 240 s, 91 % after 240 to 300 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -92,7 +93,7 @@ class Ledger:
     """Learned values per account and model. The owner must serialise calls of `record`."""
 
     def __init__(self) -> None:
-        self._accounts: dict[str, _Account] = {}
+        self._accounts: defaultdict[str, _Account] = defaultdict(_Account)
         self._ratios: dict[str, float] = {}
 
     def expect(self, rows: Sequence[Row], cache: Cache, prefix: PromptPrefix, now: float) -> Expectation:
@@ -102,12 +103,8 @@ class Ledger:
         found = self._find(rows, cache, prefix, now)
         return COLD if found is None else self._expectation(found, cache, now)
 
-    def record(
-        self, rows: Sequence[Row], cache: Cache, prefix: PromptPrefix, now: float, usage: Usage | None
-    ) -> tuple[list[Row], Expectation]:
-        """Return the prefixes of the thread and account after a call that began at `now`, and what was expected of it. `rows` are not
-        changed.
-        """
+    def record(self, rows: Sequence[Row], cache: Cache, prefix: PromptPrefix, now: float, usage: Usage | None) -> list[Row]:
+        """Return the prefixes of the thread and account after a call that began at `now`. `rows` are not changed."""
         rule, read, estimate = cache.rule, None if usage is None else usage.cache_read_tokens, prefix.tokens
         if read is None and usage is not None and rule.silent:
             read = 0
@@ -120,19 +117,19 @@ class Ledger:
             wrote = (usage.cache_write_tokens or 0) + (usage.cache_write_1h_tokens or 0)
             counted = (read or 0) + wrote if wrote else usage.input_tokens
         if not rule.caches:
-            return [], COLD
+            return []
         if counted < rule.minimum:  # nothing of it is kept
-            return [*rows], COLD
+            return [*rows]
         return self._kept(rows, cache, prefix, now, counted, read)
 
     def _kept(
         self, rows: Sequence[Row], cache: Cache, prefix: PromptPrefix, now: float, counted: float, read: int | None
-    ) -> tuple[list[Row], Expectation]:
+    ) -> list[Row]:
         """As `record`, for a prompt that is kept. `counted`, `read`: its tokens, and those read from the cache; None: unknown."""
         length, generation = prefix.length, prefix.generation
         found = self._find(rows, cache, prefix, now)
         expected = COLD if found is None else self._expectation(found, cache, now)
-        account = self._account(cache.account)
+        account = self._accounts[cache.account]
         if expected.tokens and read is not None and expected.chance >= 0.5 * account.read / account.expected:
             if account.expected >= _LATELY:
                 account.read -= account.read / account.expected
@@ -150,13 +147,13 @@ class Ledger:
             kept = [row for row in kept if row[0] != length]
             kept.append([length, prefix.digest(length), prefix.tokens, counted, now, generation])
         if prefix.front and (cache.rule.step or cache.rule.mode == "marked"):
-            shared = account if cache.front in ("", cache.account) else self._account(cache.front)
+            shared = account if cache.front in ("", cache.account) else self._accounts[cache.front]
             digest, end, fronts = prefix.front_digest, prefix.front_tokens, shared.fronts
             fronts.pop(digest, None)
             fronts[digest] = [prefix.front, digest, end, end * (self.ratio(cache.model) or 1.0), now, 0]
             if len(fronts) > _FRONTS:
                 del fronts[next(iter(fronts))]
-        return kept[-_MOST:], expected
+        return kept[-_MOST:]
 
     def hit_rate(self, account: str) -> float:
         """Return the recent share of expected cache reads that happened."""
@@ -183,7 +180,7 @@ class Ledger:
         for account, pair in hits.items():
             match pair:
                 case [int() | float() as expected, int() | float() as read] if 0.0 <= read <= expected and expected > 0.0:
-                    found = self._account(account)
+                    found = self._accounts[account]
                     found.expected, found.read = expected, read
                 case _:
                     raise ConfigurationError(f"{_WHAT}: {pair!r:.80} is not a rate of hits")
@@ -224,12 +221,6 @@ class Ledger:
         if age > 0.8 * rule.ttl:
             chance *= survival(age, rule.ttl, rule.gone)
         return Expectation(tokens, chance, age) if tokens else COLD
-
-    def _account(self, name: str) -> _Account:
-        found = self._accounts.get(name)
-        if found is None:
-            found = self._accounts[name] = _Account()
-        return found
 
 
 def survival(age: float, ttl: float, gone: float) -> float:

@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 
 from switchwise.nouns.call import Attempt
 from switchwise.nouns.errors import ConfigurationError
-from switchwise.nouns.scope import Key, Level
+from switchwise.nouns.scope import Level
 from switchwise.nouns.target import Target
 from switchwise.nouns.view import View
 from switchwise.prompt_cache.ledger import COLD, PROCESS, Expectation, Ledger
 from switchwise.prompt_cache.rules import CacheRules
-from switchwise.state.codec import mapping, rows
+from switchwise.state.codec import mapping, table_rows
 from switchwise.state.forking import rlock
 from switchwise.state.in_process import InProcess
 from switchwise.state.store import Store
@@ -93,9 +93,7 @@ class Advisor:
         self._threads = store.table("Cheapest threads", self.size)
 
     def advise(self, view: View, targets: Sequence[Target], pool: Sequence[Target]) -> Advice | None:
-        """Advise which of `targets` should take an easy call; None if no prompt cache is at stake. `pool`: all candidates,
-        strongest first.
-        """
+        """Advise which of `targets` should take an easy call; None if no prompt cache is at stake. `pool`: all, strongest first."""
         prefix, now = view.prefix, view.now
         if prefix is None:
             return None
@@ -159,7 +157,7 @@ class Advisor:
             before: ThreadState = self._threads.get(key) or NEW
             thread = before.copy() if before["process"] == PROCESS else without_digests(before)
             # Recorded only now: prompts of parallel calls under way are not assumed to be warm.
-            found, _ = self.ledger.record(thread["prefixes"].get(account, ()), rule.cache, prefix, now, usage)
+            found = self.ledger.record(thread["prefixes"].get(account, ()), rule.cache, prefix, now, usage)
             if found:
                 thread["prefixes"] = {**thread["prefixes"], account: found}
             if usage is not None:
@@ -196,13 +194,7 @@ class Advisor:
         """
         if mapping(state, _WHAT).get("version") != VERSION:
             raise ConfigurationError(f"{_WHAT}: version {state.get('version')!r} is not {VERSION}; start without that state")
-        threads: list[tuple[Key, ThreadState]] = []
-        for row in rows(state, "threads", _WHAT):
-            match row:
-                case [[str() as tenant, str() as session, str() as agent], value]:
-                    threads.append(((tenant, session, agent), checked(value)))
-                case _:
-                    raise ConfigurationError(f"{_WHAT}: {row!r:.80} is not a thread: tenant, session and agent, and its state")
+        threads = table_rows(state, "threads", _WHAT, 3, checked, "a thread: tenant, session and agent, and its state")
         rehearsal = (TargetRules(self.targets.rules, {}), Ledger(), Planner(self.planner.forecast.priors))
         for targets, ledger, planner in (rehearsal, (self.targets, self.ledger, self.planner)):
             targets.load(mapping(state.get("targets", {}), _WHAT))

@@ -8,7 +8,6 @@ be corrected: where the mean says stay, a draw from the posterior at the start o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import inf
 from typing import Any, NamedTuple
 
 from switchwise.nouns.errors import ConfigurationError
@@ -180,11 +179,8 @@ class Planner:
     ) -> tuple[str, dict[str, Choice]]:
         """The name of the target with the cheapest plan, empty if staying is cheapest; and the comparison with each target."""
         choices = compared(home, others, prompt, self.forecast.outlook, self._lapse, calls)
-        best, least = "", inf
-        for name, choice in choices.items():
-            if choice.other < choice.home and (choice.other, name) < (least, best):
-                best, least = name, choice.other
-        return best, choices
+        cheaper = [(choice.other, name) for name, choice in choices.items() if choice.other < choice.home]
+        return min(cheaper)[1] if cheaper else "", choices
 
     def _lapse(self, at: Standing) -> float:
         """Probability that its cache is lost by the next call, if this call is made elsewhere."""

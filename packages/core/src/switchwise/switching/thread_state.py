@@ -45,19 +45,9 @@ class ThreadState(TypedDict):
     prefixes: dict[str, list[Row]]
 
 
-NEW: ThreadState = {
-    "process": PROCESS,
-    "calls": 0,
-    "at": 0.0,
-    "prompt": 0.0,
-    "estimate": 0,
-    "run": 0,
-    "by": "",
-    "home": "",
-    "shared": False,
-    "control": False,
-    "prefixes": {},
-}
+NEW = ThreadState(
+    process=PROCESS, calls=0, at=0.0, prompt=0.0, estimate=0, run=0, by="", home="", shared=False, control=False, prefixes={}
+)
 """The state before the first call."""
 
 
@@ -81,9 +71,7 @@ def checked(value: Any) -> ThreadState:
             raise ConfigurationError(f"{_WHAT}: {name!r} is {each!r:.60}; it should be like {usual!r}")
     for account, rows in value["prefixes"].items():
         if not isinstance(rows, list) or not all(map(_is_row, rows)):
-            raise ConfigurationError(
-                f"{_WHAT}: the prefixes of {account!r} are {rows!r:.60}; they should be rows of six numbers"
-            )
+            raise ConfigurationError(f"{_WHAT}: the prefixes of {account!r} are {rows!r:.60}; give rows of six numbers")
     return value  # type: ignore[return-value]  # as just checked
 
 
