@@ -263,12 +263,14 @@ class _Attempt:
         return not end_fields and self._call.ask is None and self._hint_writer.asked(self.native, self._request)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        failure = error
+        if error is None:
+            return
+        failure: BaseException = error
         if isinstance(error, Exception) and not isinstance(error, TargetError):
             failure = (unfit(error) if self._request.structured else None) or target_error(error) or error
         if isinstance(failure, TargetError):
             mark_own_doing(failure, self._request.kwargs)
-        if failure is not None and failure is not error:
+        if failure is not error:
             raise failure from error
 
 
