@@ -162,10 +162,10 @@ def api_pages() -> Iterator[tuple[str, str]]:
     for package, names in public().items():
         source = next(path for root, path in SOURCES.items() if package == root or package.startswith(root + "."))
         tree = ast.parse((source / package.replace(".", "/") / "__init__.py").read_text(encoding="utf-8"))
-        told = (ast.get_docstring(tree) or package).split("\n\n")[0].replace("\n", " ")
-        rows.append(f"| [`{package}`]({package}.md) | {told.replace('|', '/')} |")
+        summary = (ast.get_docstring(tree) or package).split("\n\n")[0].replace("\n", " ")
+        rows.append(f"| [`{package}`]({package}.md) | {summary.replace('|', '/')} |")
         entries = "\n\n".join(f"::: {package}.{name}" for name in sorted(names, key=lambda name: (name.islower(), name)))
-        yield f"reference/api/{package}.md", f"# {package}\n\n{told}\n\n{entries}\n"
+        yield f"reference/api/{package}.md", f"# {package}\n\n{summary}\n\n{entries}\n"
     yield "reference/api/index.md", "\n".join(rows) + "\n"
 
 

@@ -2,7 +2,7 @@
 
     .venv/bin/python tools/options.py --data ../shared/data
 
-Cross-fitted as `switchwise eval` does it: near duplicates are never split. `Semantic` is not told the subject of a prompt: its routes are the
+Cross-fitted as `switchwise eval` does it: near duplicates are never split. `Semantic` does not get the subject of a prompt: its routes are the
 subjects, with eight phrases of the training part each. No set holds a model's opinions, so those of `AskModel` are simulated: right about "the
 cheap model fails" with an AUC of 0.6, 0.7 and 0.8; they go through the estimator's own question and answer. "Near" asks only where the table is
 undecided: about half of the questions, those whose expected gain is nearest to the usual one.
@@ -58,7 +58,7 @@ def rankings(path: Path, most: int) -> tuple[Any, dict[str, Any], dict[str, floa
     strong = int(outcomes.scores.mean(axis=0).argmax())
     order = [strong, 1 - strong]
     targets = [Target(outcomes.targets[i]) for i in order]
-    names = ("means", "label table", "table, Complexity", "table, Nearest", "Nearest alone", "Semantic (subject not told)")
+    names = ("means", "label table", "table, Complexity", "table, Nearest", "Nearest alone", "Semantic (without the subject)")
     names += tuple(f"table, AskModel of AUC {auc}{where}" for auc in OPINIONS for where in ("", ", near"))
     gain = {name: np.zeros(len(outcomes)) for name in names}
     spent: dict[str, list[float]] = {name: [] for name in names}
@@ -102,7 +102,7 @@ def rankings(path: Path, most: int) -> tuple[Any, dict[str, Any], dict[str, floa
                 ("table, Complexity", complexity, cell),
                 ("table, Nearest", nearest, cell),
                 ("Nearest alone", nearest, mean),
-                ("Semantic (subject not told)", semantic, mean),
+                ("Semantic (without the subject)", semantic, mean),
             ):
                 began = time.thread_time()
                 found = option.estimate(view, targets, given)

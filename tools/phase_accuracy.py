@@ -1,4 +1,4 @@
-"""How often the detector tells phase and step as the labels do: `python tools/phase_accuracy.py [tuned_on | held_out]`.
+"""How often the detector gives the phase and step of the labels: `python tools/phase_accuracy.py [tuned_on | held_out]`.
 
 One table per part of the sample in `tests/data/phases` (its README says how the labels were made): overall, by class and by
 kind of conversation. The standard error is over conversations, because calls of one conversation are alike.
@@ -23,23 +23,23 @@ PARTS = ("tuned_on", "held_out")
 
 @dataclass(frozen=True)
 class Call:
-    """One labelled call: (conversation, kind of conversation), and phase and step as labelled and as told."""
+    """One labelled call: (conversation, kind of conversation), and phase and step as labelled and as detected."""
 
     conversation: str
     kind: str
     phase: str
     step: str
-    told: Signals
+    detected: Signals
 
     @property
     def phases(self) -> tuple[str, str]:
-        """Phase as labelled, as told."""
-        return self.phase, str(self.told.phase)
+        """Phase as labelled, as detected."""
+        return self.phase, str(self.detected.phase)
 
     @property
     def steps(self) -> tuple[str, str]:
-        """Step as labelled, as told."""
-        return self.step, str(self.told.step)
+        """Step as labelled, as detected."""
+        return self.step, str(self.detected.step)
 
 
 def calls(part: str) -> list[Call]:
@@ -65,7 +65,7 @@ def calls(part: str) -> list[Call]:
 
 
 def accuracy(found: Sequence[Call], pair: Callable[[Call], tuple[str, str]]) -> tuple[float, float]:
-    """The share told as labelled, and its standard error, clustered by conversation."""
+    """Share detected as labelled, and its standard error, clustered by conversation."""
     right = [(call.conversation, len({*pair(call)}) == 1) for call in found]
     share = sum(ok for _, ok in right) / len(right)
     by_conversation: Counter[str] = Counter()
@@ -82,10 +82,10 @@ def table(found: Sequence[Call], pair: Callable[[Call], tuple[str, str]]) -> Ite
         some = [call for call in found if call.kind == kind]
         yield f"  {kind:20s}  {accuracy(some, pair)[0]:6.1%}           {len(some)} calls"
     pairs = Counter(map(pair, found))
-    labelled, told = Counter(p for p, _ in map(pair, found)), Counter(t for _, t in map(pair, found))
-    for name in sorted({*labelled, *told}):
+    labelled, detected = Counter(p for p, _ in map(pair, found)), Counter(t for _, t in map(pair, found))
+    for name in sorted({*labelled, *detected}):
         recall = f"{pairs[name, name] / labelled[name]:6.1%}" if labelled[name] else "     -"
-        precision = f"{pairs[name, name] / told[name]:6.1%}" if told[name] else "     -"
+        precision = f"{pairs[name, name] / detected[name]:6.1%}" if detected[name] else "     -"
         taken = ", ".join(f"{other} {n}" for (was, other), n in pairs.most_common() if was == name != other)
         yield f"  {name:20s}  recall {recall}  precision {precision}  {labelled[name]:4d} calls; taken for: {taken or '-'}"
 

@@ -82,8 +82,8 @@ def svg(records: Sequence[Record]) -> str:
         middle = x + step * len(calls) / 2
         parts.append(f'<text class="dim small" x="{middle:.1f}" y="{bottom + 18}" text-anchor="middle">{escape(name)}</text>')
         cost = sum(record.cost or 0 for record in calls)
-        told = f"{len(calls)} calls, ${cost:.4f}"
-        parts.append(f'<text class="dim small" x="{middle:.1f}" y="{bottom + 33}" text-anchor="middle">{told}</text>')
+        summary = f"{len(calls)} calls, ${cost:.4f}"
+        parts.append(f'<text class="dim small" x="{middle:.1f}" y="{bottom + 33}" text-anchor="middle">{summary}</text>')
         x += step * len(calls) + GAP
     parts += _legend(bottom + 68)
     return "\n".join([*parts, "</svg>"]) + "\n"
@@ -93,13 +93,13 @@ def _head(records: Sequence[Record], bottom: float) -> str:
     height = bottom + FOOT - 22
     answered = [record for record in records if record.result == "accepted"]
     failed = len(records) - len(answered)
-    told = f"{len(answered)} calls of four agents, {failed} failed and were answered by others; ${sum(r.cost or 0 for r in records):.4f}"
+    summary = f"{len(answered)} calls of four agents, {failed} failed and were answered by others; ${sum(r.cost or 0 for r in records):.4f}"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-labelledby="t d">\n'
-        f'<title id="t">Which target answered each call</title>\n<desc id="d">{escape(told)}</desc>\n<style>{STYLE}</style>\n'
+        f'<title id="t">Which target answered each call</title>\n<desc id="d">{escape(summary)}</desc>\n<style>{STYLE}</style>\n'
         f'<rect class="paper" x="0.5" y="0.5" width="{WIDTH - 1}" height="{height - 1:.0f}" rx="8"/>\n'
         f'<text class="ink title" x="20" y="32">Which target answered each call, and at which level that was decided</text>\n'
-        f'<text class="dim" x="20" y="54">make demo: {escape(told)}</text>'
+        f'<text class="dim" x="20" y="54">make demo: {escape(summary)}</text>'
     )
 
 

@@ -141,7 +141,9 @@ def test_explain_shows_what_ruled_whom_out() -> None:
     assert {"policy", "level", "because", "out", "lead"} == found["notes"][0].keys()
     assert run("explain", "--label", "plan", status=2).stderr == "switchwise: --label plan: give NAME=VALUE\n"
     assert "did you mean 'failure'?" in run("explain", "--step", "failed", status=2).stderr
-    assert run("explain", "--tokens", "100000000", status=1).stdout.startswith("Nobody may answer.")  # five dollars will not do
+    assert run("explain", "--tokens", "100000000", status=1).stdout.startswith(
+        "No target may answer."
+    )  # five dollars will not do
     assert "no router is called 'other'" in run("explain", "--router", "other", status=2).stderr
 
 
@@ -179,7 +181,7 @@ def test_drill_shows_who_would_answer_after_how_long_and_at_what_price(home: Pat
 def test_drill_of_a_router_that_depends_on_one_target_fails(home: Path) -> None:
     (home / "switchwise.toml").write_text(TWO.replace("[routers.main]", '[routers.main]\npool = ["luna"]'))
     told = run("drill", status=1).stdout
-    assert "Nobody answers when these fail (overloaded): luna." in told
+    assert "No target answers when these fail (overloaded): luna." in told
     assert "did you mean 'overloaded'?" in run("drill", "--fault", "overload", status=2).stderr
 
 

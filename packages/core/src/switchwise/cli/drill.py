@@ -176,11 +176,11 @@ def _print_outcomes(recipe: Recipe, outcomes: Sequence[DrillResult], fault: str)
     lost = [outcome.failing for outcome in outcomes if outcome.answered is None]
     usual = outcomes[0]
     if not lost:
-        sentence = f"Every request is answered, whoever fails ({fault})."
+        sentence = f"Every request is answered, whichever target fails ({fault})."
     elif lost == ["all"]:
         sentence = f"Whichever target fails ({fault}), another one answers; {usual.answered} does when none fails."
     else:
-        sentence = f"Nobody answers when these fail ({fault}): {', '.join(name for name in lost if name != 'all')}."
+        sentence = f"No target answers when these fail ({fault}): {', '.join(name for name in lost if name != 'all')}."
     rows: list[list[object]] = []
     for outcome in outcomes:
         tried = ", ".join(f"{name} ({became})" for name, became in outcome.tried)

@@ -87,7 +87,7 @@ def _print_decision(decision: Shortlist) -> None:
         rest = f", then {', '.join(names[1:])}" if names[1:] else ", and there is no other"
         sentence = f"{names[0]} answers{rest}: {decider.policy} ({decider.level.name.lower()}) says {decider.because}."
     else:
-        sentence = "Nobody may answer."
+        sentence = "No target may answer."
     targets = [target.name for target in decision.pool]
     rows: list[list[object]] = []
     for note in decision.notes:

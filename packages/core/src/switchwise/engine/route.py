@@ -161,7 +161,7 @@ def _together(call: Call, plan: Together, after: float, context: FlowContext) ->
 
 def _chosen(plan: Together, made: list[Attempt], view: View, context: FlowContext) -> Steps[list[Attempt]]:
     """The attempts with verdicts of the ranking policy, the best one last."""
-    assert plan.choose is not None, "whoever calls has looked"
+    assert plan.choose is not None, "checked by the caller"
     replies = [(attempt.target, attempt.reply) for attempt in made if attempt.reply is not None]
     ranking: Ranking | Flow[Ranking] = plan.choose(view, replies)
     if isinstance(ranking, Generator):

@@ -334,9 +334,9 @@ def _flat(facts: Facts) -> list[Recommendation]:
     if not fees:
         return []
     calls = {row.name: row.calls for row in facts.targets}
-    told = ", ".join(f"{name} {usd(fee)} a month ({many(calls.get(name, 0), 'answer')} here)" for name, fee in fees.items())
+    listed = ", ".join(f"{name} {usd(fee)} a month ({many(calls.get(name, 0), 'answer')} here)" for name, fee in fees.items())
     return [
-        Recommendation("data", "Subscriptions are paid in addition to this bill", f"No call carries a part of them: {told}.")
+        Recommendation("data", "Subscriptions are paid in addition to this bill", f"No call carries a part of them: {listed}.")
     ]
 
 

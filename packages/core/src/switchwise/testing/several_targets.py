@@ -40,7 +40,7 @@ def check_plans(policy: Policy, pool: Pool) -> None:
 def _choose(plan: Together, view: View, pool: Pool, answers: tuple[str, ...]) -> None:
     given = [(target, Reply(text)) for target, text in zip(pool, answers, strict=False)]
     made = [reply for _, reply in given]
-    assert plan.choose is not None, "whoever calls has looked"
+    assert plan.choose is not None, "checked by the caller"
     ranking: Any = plan.choose(view, given)
     if isinstance(ranking, Generator):
         ranking = _played(ranking, made)

@@ -215,7 +215,7 @@ def converse(
     """Let the customer say what was recorded, and the agent answer, to the end.
 
     Parameters:
-        before: told the number of each turn of the customer, from 1, before it is said.
+        before: receives the number of each turn of the customer, from 1, before it is sent.
     """
     agent = airline.build(model, policy, Results(conversation))
     config = airline.config(conversation.id, conversation.membership)

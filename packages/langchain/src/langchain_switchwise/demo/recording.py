@@ -89,7 +89,7 @@ class Results:
             self._left[_key(name, arguments)].append(result)
 
     def __call__(self, name: str, arguments: Mapping[str, Any]) -> str:
-        """The result of this call; a call that was never recorded (a live model may make one) is told so."""
+        """The result of this call; a call that was never recorded (a live model may make one) says so."""
         left = self._left[_key(name, arguments)]
         if not left:
             return f"Error: {name} was not called with these arguments in this recording"

@@ -192,7 +192,7 @@ class Worker:
         return self._endpoints[batch.target]
 
     def _cancel(self, batch: Sent) -> None:
-        assert batch.id is not None, "whoever calls has looked"
+        assert batch.id is not None, "checked by the caller"
         with translated():
             self._endpoint(batch).cancel(batch.id)
         self._ledger.batch_cancelled(batch.key)

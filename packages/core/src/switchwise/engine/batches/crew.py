@@ -56,7 +56,7 @@ def together(run: Run, items: Callable[[Call], Iterator[Any]]) -> Generator[Any,
     from switchwise.engine.timing.blocking_calls import wake  # threads and sockets: imported only for several calls at once
 
     several = run.several
-    assert several is not None, "whoever calls has looked"
+    assert several is not None, "checked by the caller"
     came: queue.SimpleQueue[_Came | None] = queue.SimpleQueue()
     several.wake = lambda: came.put(None)
     at_work: dict[int, tuple[Call, threading.Event, threading.Thread]] = {}
@@ -132,7 +132,7 @@ async def atogether(run: Run, items: Callable[[Call], AsyncIterator[Any]]) -> As
     import asyncio  # see `drive.pause`
 
     several = run.several
-    assert several is not None, "whoever calls has looked"
+    assert several is not None, "checked by the caller"
     came: asyncio.Queue[_Came | None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     several.wake = lambda: loop.call_soon_threadsafe(came.put_nowait, None)

@@ -130,7 +130,7 @@ def in_place(turns: list[Turn], _: Mapping[str, Any], __: Dialect) -> bool:
 
 
 def longest(_: list[Turn], body: Mapping[str, Any], __: Dialect) -> bool:
-    """The limit of the answer is told once, by some name."""
+    """The limit of the answer is sent once, under some name."""
     named = {"max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict"} & body.keys()
     held = (body.get("options") or {}).get("num_predict")
     return [body[name] for name in named] == [77] or held == 77
