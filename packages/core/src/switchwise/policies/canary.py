@@ -9,7 +9,7 @@ outcome.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
@@ -124,11 +124,7 @@ class Canary:
             return shortlist
         if self.test.rejected:
             return shortlist.remark(f"the canary was stopped: {self.summary()}")
-        opinion = self.policy(view, shortlist)
-        return self._marked(opinion) if isinstance(opinion, Generator) else opinion
-
-    def _marked(self, flow: Generator[Any, Any, Shortlist]) -> Generator[Any, Any, Shortlist]:
-        return (yield from flow)
+        return self.policy(view, shortlist)
 
     def summary(self) -> str:
         """One line: the outcomes of both sides, their difference with a 95 % interval, and the verdict."""
