@@ -6,10 +6,12 @@ import asyncio
 import json
 import os
 import random
+import sqlite3
 import subprocess
 import sys
 import textwrap
 import time
+from contextlib import closing
 from tempfile import TemporaryDirectory
 
 import pytest
@@ -21,11 +23,12 @@ from switchwise.catalog import target
 from switchwise.cli.main import main
 from switchwise.clients import AnthropicClient, Clients, OpenAIClient
 from switchwise.clients.batch import AsyncBatches, Batches, Progress
+from switchwise.clients.batch.ledger import progress_of
 from switchwise.nouns.errors import FailureKind
 from switchwise.observe import InMemory
 from switchwise.policies import AllowList, Budget, Cap, Guard, Healthy, Residency
 from switchwise.testing import Clock
-from switchwise.verifiers import Predicate
+from switchwise.verifiers import Judge, Predicate
 from switchwise_loopback import Answer, Fault, LoopbackProvider
 
 HOUR = 3_600.0
@@ -241,6 +244,60 @@ def test_an_answer_that_is_rejected_goes_on_and_the_best_is_kept(opened, clock):
     assert result.cost == pytest.approx(sum(each["cost"] for each in result.attempts)), "both are paid"
 
 
+def test_the_best_rejected_answer_is_the_result_when_the_others_fail(opened, provider, clock):
+    batches = opened(verify=Predicate(lambda _: False, "never"))
+    provider.inject(Fault.SERVER_ERROR, model=GPT, api="chat", times=None)
+    batches.add(said("x"), id="a", max_tokens=20)
+    batches.submit()
+    for _ in range(9):
+        clock.advance(HOUR)
+        batches.poll()
+    result = batches.result("a")
+    assert (result.text, result.target) == (f"{CLAUDE}: x", "claude")
+    assert [each["result"] for each in result.attempts][:2] == ["rejected", "server_error"]
+    assert result.cost == result.attempts[0]["cost"], "a failed request of a batch costs nothing"
+
+
+def test_a_model_that_judges_is_asked_at_once(opened, provider, clock):
+    batches = opened(verify=Judge("gpt"))
+    batches.add(said("x"), id="a", max_tokens=20)
+    batches.submit()
+    clock.advance(HOUR)
+    assert batches.poll() == Progress(done=1), "no further batch is waited for"
+    assert [(seen.api, bool(seen.batch)) for seen in provider.requests if seen.model == GPT] == [("chat", False)]
+
+
+def test_a_note_of_a_policy_is_sent_and_what_one_refuses_to_reserve_goes_elsewhere(opened, provider, clock):
+    class Refuses:
+        def __call__(self, view, shortlist):
+            return shortlist.hand_over("Take over.", ["gpt"])
+
+        def reserve(self, call):
+            return call.target.name != "claude"
+
+        def release(self, call): ...
+
+        def learn(self, attempt): ...
+
+    batches = opened(Refuses())
+    batches.add(said("x"), id="a", max_tokens=20)
+    batches.submit()
+    clock.advance(HOUR)
+    batches.poll()
+    assert answered(batches) == {"a": f"{GPT}: Take over."}
+
+
+def test_more_requests_than_a_batch_takes_are_sent_in_several(opened, provider, clock):
+    batches = opened()
+    batches._worker._endpoints["claude"].most = 2
+    batches.add_all({"messages": said(str(i)), "id": str(i), "max_tokens": 20} for i in range(5))
+    batches.submit()
+    assert [sent.total for sent in batches._ledger.batches()] == [2, 2, 1]
+    clock.advance(HOUR)
+    assert batches.poll() == Progress(done=5)
+    assert answered(batches) == {str(i): f"{CLAUDE}: {i}" for i in range(5)}
+
+
 def test_a_target_that_cannot_be_reached_is_passed_over_and_one_that_may_have_it_is_asked(opened, provider, clock):
     batches = opened()
     batches.add(said("x"), id="a", max_tokens=20)
@@ -332,6 +389,36 @@ def test_one_process_at_a_time_has_a_file_open(opened, tmp_path):
     opened()
     with pytest.raises(ConfigurationError, match="another process has this file open"):
         opened()
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ("folder", "unable to open database file; give the path of a file"),
+        ("locked.sqlite", "unable to open database file; give the path of a file"),
+        ("text.sqlite", "not a SQLite file"),
+        ("later.sqlite", "of version 9, and this one reads 1"),
+    ],
+)
+def test_a_file_that_cannot_be_opened_is_refused_with_the_reason(opened, tmp_path, file, told):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "locked.sqlite.lock").mkdir()
+    (tmp_path / "text.sqlite").write_text("no table at all " * 99)
+    with closing(sqlite3.connect(tmp_path / "later.sqlite")) as base:
+        base.execute("PRAGMA user_version = 9")
+    with pytest.raises(ConfigurationError, match=told):
+        opened(file=file)
+
+
+@pytest.mark.parametrize("file", ["plain.sqlite", "batch #3.sqlite", "100%25.sqlite", "which?.sqlite"])
+def test_the_progress_of_a_file_is_read_whatever_its_name(opened, tmp_path, file):
+    opened(file=file).add(said("x"), id="a")
+    assert progress_of(tmp_path / file) == Progress(waiting=1)
+
+
+def test_the_progress_of_no_file_is_refused(tmp_path):
+    with pytest.raises(ConfigurationError, match="there is no such file of requests"):
+        progress_of(tmp_path / "none.sqlite")
 
 
 @pytest.mark.parametrize(

@@ -467,3 +467,31 @@ def test_one_stop_sequence_is_one(provider: LoopbackProvider, make: Make, lead: 
 def test_a_session_may_be_a_number(make: Make) -> None:
     asked = make().complete(HELLO, session=0).outcome.attempt.call.view.scope
     assert asked.session == "0"
+
+
+def test_a_stream_that_was_not_read_has_no_completion(make: Make) -> None:
+    with pytest.raises(RuntimeError, match="it has not been read"):
+        _ = make().stream(HELLO).completion
+
+
+@pytest.mark.parametrize("clients", [{"a": object()}, {"a": None}, [object()]])
+def test_what_is_no_client_is_refused(clients: Any) -> None:
+    with pytest.raises(ConfigurationError, match="give target name -> client"):
+        Clients(clients)
+
+
+@pytest.mark.parametrize(("api", "refused"), [("", ""), ("responses", "use 'chat'")])
+def test_the_longest_answer_of_a_file_is_said_in_the_words_of_openai(
+    provider: LoopbackProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, api: str, refused: str
+) -> None:
+    monkeypatch.setenv("KEY_OF_A", "x")
+    lines = ["[targets.a]", 'provider = "openai"', 'model = "gpt-5-mini"', f'base_url = "{provider.openai_url}"']
+    lines += ['key = "env:KEY_OF_A"', *([f'api = "{api}"'] if api else []), "[targets.a.settings]", "max_tokens = 64"]
+    (tmp_path / "switchwise.toml").write_text("\n".join(lines))
+    if refused:
+        with pytest.raises(ConfigurationError, match=refused):
+            Clients.from_file(tmp_path / "switchwise.toml")
+        return
+    Clients.from_file(tmp_path / "switchwise.toml").complete(HELLO)
+    assert sent(provider)["max_completion_tokens"] == 64
+    assert "max_tokens" not in sent(provider)

@@ -7,6 +7,7 @@ import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from switchwise import (
@@ -266,3 +267,30 @@ async def test_an_asynchronous_function_serves_asynchronous_calls_only() -> None
     assert (await model.aanswer(ask)).answers == {"x": Answer(label=True)}
     with pytest.raises(ConfigurationError, match="asynchronous"):
         model.answer(ask)
+
+
+@BOTH
+@pytest.mark.parametrize(("status", "body"), [(200, b"<html>"), (200, b"[]"), (200, b"{}"), (200, b"\xff"), (502, b"<html>")])
+def test_a_response_that_is_none_is_a_failure_of_the_server(make: Make, serve: Any, status: int, body: bytes) -> None:
+    model = make(serve())
+    model._client = httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(status, content=body)))
+    with pytest.raises(TargetError) as failed:
+        model.answer(Ask({"urgent": QUESTIONS["urgent"]}, about="x", to=model.target.name))
+    assert failed.value.kind is FailureKind.SERVER_ERROR
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "answers",
+    [
+        None,
+        [{"name": "route", "probabilities": [{"value": ["easy"], "probability": 1}, "hard"]}, "urgent"],
+        {"route": {"probabilities": {"easy": None}}, "urgent": {"noul": "likely"}, "length": {"score": "long"}},
+    ],
+)
+def test_answers_that_cannot_be_read_are_not_known(make: Make, serve: Any, answers: Any) -> None:
+    model = make(serve())
+    model._client = httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200, json={"answers": answers})))
+    found = model.answer(Ask(QUESTIONS, about="x", to=model.target.name)).answers
+    assert {name: (answer.label, answer.score) for name, answer in found.items()} == dict.fromkeys(QUESTIONS, (None, None))
+    assert all(answer.because for answer in found.values())

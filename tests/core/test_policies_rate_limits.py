@@ -6,7 +6,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switchwise import ConfigurationError, FailureKind, Needs, NoTarget, Pool, Router, Scope, Target, Usage, View, drive
+from switchwise import (
+    Call,
+    ConfigurationError,
+    FailureKind,
+    Needs,
+    NoTarget,
+    Pool,
+    Router,
+    Scope,
+    Shortlist,
+    Target,
+    Usage,
+    View,
+    drive,
+)
 from switchwise.policies import RateLimits
 from switchwise.testing import Clock, Fails, Says, Script
 
@@ -113,3 +127,18 @@ def test_a_rate_that_is_reached_gives_the_place_back():
         with pytest.raises(NoTarget, match="1 of 1 requests"):
             ask(router)
     assert limits._slots.left(("",), 0.0)[0] == 1.0
+
+
+def test_a_call_that_is_sent_again_counts_twice_and_only_while_there_is_room():
+    policy, pool = RateLimits(requests=2, in_flight=5), Pool([Target("own")])
+    router = Router(pool, policy, clock=Clock())
+    first, other = (Call(pool["own"], SMALL, Shortlist(pool)) for _ in range(2))
+    assert policy.reserve(first)
+    assert policy.resend(first)
+    assert not policy.resend(first), "two of two requests"
+    assert not policy.reserve(other)
+    assert policy.resend(other), "it was not counted, so neither is its second sending"
+    with pytest.raises(NoTarget, match="2 of 2 requests"):
+        ask(router)
+    policy.release(first)
+    assert policy.reserve(other), "the request that was not made is given back; the refused one holds no place"

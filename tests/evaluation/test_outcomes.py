@@ -12,6 +12,7 @@ import pytest
 from switchwise import ConfigurationError
 from switchwise.evaluation.outcomes import read_outcomes
 from switchwise.evaluation.outcomes.duplicates import duplicate_groups
+from switchwise.evaluation.outcomes.runs import read_runs
 
 
 def jsonl(path, rows):
@@ -206,3 +207,20 @@ def test_the_shared_sets_have_the_counts_that_their_page_states(shared_data):
     assert many.costs[:, best].mean() == pytest.approx(0.00347, abs=5e-6)
     (bench,) = (each for each in read_outcomes(shared_data / "strong_weak" / "mt_bench.jsonl.gz"))
     assert len(bench) == 144
+
+
+def test_a_log_of_calls_tells_in_the_next_row_how_the_tools_went(tmp_path):
+    rows = [
+        {"session": "s", "step": 1, "tool_errors": 0, "tools": ["edit_file"], "output_tokens_logged": 40},
+        {"session": "s", "step": 2, "tool_errors": 2, "tools": []},
+        {"session": "s", "step": 3, "tool_errors": 0, "tools": ["bash"], "tool_chars": 80},
+    ]
+    jsonl(tmp_path / "runs.jsonl", rows)
+    ((run,),) = read_runs(tmp_path / "runs.jsonl").values()
+    assert [(step.failed, step.changed, step.written) for step in run.steps] == [(2, True, 40), (0, False, 20)]
+
+
+def test_a_file_without_runs_is_refused(tmp_path):
+    jsonl(tmp_path / "other.jsonl", [{"prompt": "x"}])
+    with pytest.raises(ConfigurationError, match="no recorded runs found"):
+        read_runs(tmp_path / "other.jsonl")

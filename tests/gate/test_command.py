@@ -67,6 +67,22 @@ def test_a_run_that_changes_what_decides_is_not_accepted_by_it(tmp_path: Path, c
     assert "changed files that decide" in finding.because
 
 
+@pytest.mark.parametrize("left", ["link to itself", "link to nothing", "pipe"])
+@pytest.mark.parametrize("restore", [True, False])
+def test_what_cannot_be_read_is_a_change_like_any_other(tmp_path: Path, left: str, restore: bool) -> None:
+    command = suite(tmp_path, GOOD, restore=restore)
+    begun = command.begin(str(tmp_path))
+    odd = tmp_path / "tests" / "odd"
+    if left == "pipe":
+        os.mkfifo(odd)
+    else:
+        odd.symlink_to("odd" if left == "link to itself" else "nowhere")
+    finding = judged(command, Work(begun=begun))
+    accepted = restore and left != "pipe"
+    assert finding.standing is (Standing.ACCEPTED if accepted else Standing.UNJUDGED)
+    assert command.begin(str(tmp_path))["digest"] != begun["digest"]
+
+
 def test_with_restore_it_is_judged_by_the_old_ones(tmp_path: Path) -> None:
     (tmp_path / "code.py").write_text("def double(x):\n    return x\n")
     test = "from code import double\n\ndef test_it():\n    assert double(2) == 4\n"

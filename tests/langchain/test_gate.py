@@ -27,7 +27,7 @@ from langchain_switchwise import (
     follow,
     gate_node,
 )
-from switchwise import Pool, Price, Router, Target
+from switchwise import ConfigurationError, Pool, Price, Router, Target
 from switchwise.gate import MARK, Gate
 from switchwise.observe import Event, EventKind, Observer
 from switchwise.observe.journal import InMemory
@@ -256,3 +256,22 @@ def test_as_a_node_of_a_graph_of_ones_own(repository: Path, llm: Make) -> None:
     kinds = [(event.details["kind"], event.details["reward"]) for event in said if event.kind is EventKind.FEEDBACK]
     assert kinds == [("sent_back", 0.0), ("gate", 1.0)], "the router learns from the verdicts"
     assert (repository / "code.py").read_text() == MENDED
+
+
+@pytest.mark.parametrize("last", [[], [("user", "And now?")]])
+def test_a_node_judges_no_conversation_without_an_answer(last: list[Any]) -> None:
+    judged: list[Any] = []
+
+    class State(SwitchwiseState):
+        messages: Annotated[list[AnyMessage], add_messages]
+
+    graph = StateGraph(State)
+    graph.add_node("gate", gate_node(lambda work: bool(judged.append(work))), destinations=("__end__",))
+    graph.add_edge(START, "gate")
+    graph.compile().invoke({"messages": last})
+    assert judged == []
+
+
+def test_a_model_that_does_not_route_is_refused_by_the_node() -> None:
+    with pytest.raises(ConfigurationError, match="give the ChatSwitchwise of the graph"):
+        gate_node(lambda _: True, llm="fast")  # type: ignore[arg-type]

@@ -34,9 +34,11 @@ from pydantic import BaseModel
 
 from langchain_switchwise import ChatSwitchwise
 from langchain_switchwise.doors.middleware import SwitchwiseMiddleware
+from switchwise import Answer as Answered
 from switchwise import Pool, Router, Target, hold
+from switchwise.clients import LocalModel
 from switchwise.observe.journal import InMemory
-from switchwise.policies import ByAgent
+from switchwise.policies import ByAgent, ByDecision
 from switchwise_loopback import Answer, Fault, LoopbackProvider, Request, ToolCall
 
 from .conftest import CLAUDE, GPT, Duo, claude, gpt
@@ -317,3 +319,31 @@ class TestDeepAgents:
             )
             agent.invoke({"messages": [("user", "Plan a trip.")]})
             assert Counter(seen.model for seen in provider.requests) == {CLAUDE: 4, "gpt-4o": 1}
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_a_policy_may_ask_a_model_inside_an_agent(asynchronous: bool) -> None:
+    asked: list[Any] = []
+
+    def easy(ask: Any) -> dict[str, Answered]:
+        asked.append(ask.about)
+        return {name: Answered(label="easy") for name in ask.questions}
+
+    policy = ByDecision(LocalModel("classifier", easy), "How hard is it?", {"easy": "fast", "hard": "strong"})
+    models = {name: Scripted(model_name=name) for name in ("strong", "fast")}
+    llm = ChatSwitchwise(models, router=Router(Pool([Target("strong"), Target("fast")]), policy))
+    agent, given = create_agent(llm, [], middleware=[SwitchwiseMiddleware()]), {"messages": [("user", "hi")]}
+    state = await agent.ainvoke(given) if asynchronous else agent.invoke(given)
+    assert last(state).response_metadata["switchwise"]["target"] == "fast"
+    assert len(asked) == 1
+
+
+def test_what_another_router_held_is_left_out_and_said(caplog: pytest.LogCaptureFixture) -> None:
+    saver, config = InMemorySaver(), {"configurable": {"thread_id": "t"}}
+    for policies in ([hold(lambda _, found: found.prefer(["fast"], "its turn"), per="session")], []):
+        models = {name: Scripted(model_name=name) for name in ("strong", "fast")}
+        llm = ChatSwitchwise(models, router=Router(Pool([Target("strong"), Target("fast")]), *policies))
+        agent = create_agent(llm, [], middleware=[SwitchwiseMiddleware()], checkpointer=saver)
+        state = agent.invoke({"messages": [("user", "hi")]}, config)  # type: ignore[arg-type]
+    assert last(state).response_metadata["switchwise"]["target"] == "strong"
+    assert "is left out: this router has no such policy" in caplog.text

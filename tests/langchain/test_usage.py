@@ -10,7 +10,7 @@ import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_openai import ChatOpenAI
 
-from langchain_switchwise.answering.replies import merged, usage_of
+from langchain_switchwise.answering.replies import merged, token_text, usage_of
 from switchwise import Usage
 
 ANSWER = {
@@ -126,3 +126,33 @@ def test_an_answer_from_the_cache_of_langchain_consumed_nothing() -> None:
 def test_no_word_of_usage_is_unknown() -> None:
     assert usage_of(AIMessage("hi")) is None
     assert usage_of(AIMessage("hi", response_metadata={"token_usage": None, "model_name": "m"})) is None
+
+
+@pytest.mark.parametrize(
+    ("counted", "reported", "usage"),
+    [
+        ({}, {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "cost": 0.0123}, Usage(10, 5, cost=0.0123)),
+        ({"cache_read": 8, "cache_creation": 8}, {}, Usage(26, 5, 8, 8)),
+    ],
+    ids=["a router of providers reports its price", "a cache that is not part of the prompt"],
+)
+def test_a_reported_cost_and_a_cache_beyond_the_prompt_are_read(
+    counted: dict[str, Any], reported: dict[str, Any], usage: Usage
+) -> None:
+    tokens: Any = {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15, "input_token_details": counted}
+    assert usage_of(AIMessage("x", usage_metadata=tokens, response_metadata={"token_usage": reported})) == usage
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        ("a", "a"),
+        ({"delta": {"type": "text-delta", "text": "b"}}, "b"),
+        ({"delta": {"type": "reasoning-delta", "text": "b"}}, ""),
+        ({"delta": None}, ""),
+        ([{"type": "text", "text": "c"}, {"type": "tool_use"}, "d"], "c"),
+        (None, ""),
+    ],
+)
+def test_the_text_of_a_token_is_read_in_each_form(said: Any, text: str) -> None:
+    assert token_text(said) == text

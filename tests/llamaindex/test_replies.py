@@ -10,7 +10,7 @@ from openai.types.chat import ChatCompletionChunk
 from openai.types.responses import Response, ResponseError, ResponseFailedEvent
 
 from llama_index.llms.switchwise import Switchwise
-from llama_index.llms.switchwise.answering.replies import reply_of
+from llama_index.llms.switchwise.answering.replies import reply_of, tool_calls_in
 from llama_index.llms.switchwise.answering.stream import EmptyStream, StreamReader, check, says_nothing
 from llama_index.llms.switchwise.answering.usage import usage_of
 from llama_index.llms.switchwise.models.native import Native
@@ -183,3 +183,11 @@ def _failed(code, message):
     return Response.model_construct(
         object="response", status="failed", error=ResponseError.model_construct(code=code, message=message), output=[]
     )
+
+
+@pytest.mark.parametrize("given", ["null", "5", "[1]", '"a"', "", "{"])
+def test_arguments_that_are_no_object_are_none(given: str) -> None:
+    """As servers write them for a tool without parameters."""
+    call = ToolCallBlock(tool_call_id="c1", tool_name="now", tool_kwargs=given)
+    (found,) = tool_calls_in(response(message=ChatMessage(role="assistant", blocks=[call])), True)
+    assert (found.tool_name, found.tool_kwargs) == ("now", {})

@@ -73,7 +73,6 @@ def _answer(question: Question, given: Mapping[str, Any] | None) -> Answer:
     if question.is_yes_no:
         return odds(question, {True: given.get("probability")})
     rows = given.get("probabilities")
-    found = (
-        {row.get("value"): row.get("probability") for row in rows if isinstance(row, Mapping)} if isinstance(rows, list) else {}
-    )
+    valid = [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
+    found = {row["value"]: row.get("probability") for row in valid if isinstance(row.get("value"), str | int | float)}
     return levels(question, given.get("score"), found) if question.kind is Kind.SCORE else odds(question, found)

@@ -55,7 +55,9 @@ class DecidingFiles:
         folder = Path(tempfile.mkdtemp(prefix="switchwise-begun-"))
         (folder / "digests.json").write_text(json.dumps(digests), encoding="utf-8")
         if copy:
-            for path in digests:
+            for path, digest in digests.items():
+                if digest.startswith("special:"):  # a pipe has no content to keep
+                    continue
                 kept = folder / "files" / path
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(Path(root) / path, kept, follow_symlinks=False)
@@ -113,7 +115,7 @@ def _digest(path: Path, status: os.stat_result, root: Path) -> str:
     digest = blake2b(digest_size=16)
     if stat.S_ISLNK(status.st_mode):
         digest.update(b"link:" + os.fsencode(path.readlink()))
-        target = path.resolve()
+        target = Path(os.path.realpath(path))  # `resolve` raises for a link to itself before Python 3.13
         if not target.is_relative_to(root.resolve()):
             return f"outside:{digest.hexdigest()}"
         if not target.is_file():

@@ -99,18 +99,20 @@ class Ledger:
         self._process, self.closed = os.getpid(), False
         self._mutex = threading.RLock()
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._held = sqlite3.connect(f"{self.path}.lock", timeout=0, isolation_level=None, check_same_thread=False)
         try:
-            self._held.execute("BEGIN EXCLUSIVE")
-            self._base = _opened(self.path)
+            self._held = sqlite3.connect(f"{self.path}.lock", timeout=0, isolation_level=None, check_same_thread=False)
+            try:
+                self._held.execute("BEGIN EXCLUSIVE")
+                self._base = _opened(self.path)
+            except BaseException:  # the lock is not ours to keep
+                self._held.close()
+                raise
         except sqlite3.OperationalError as error:
-            self._held.close()
+            busy = getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+            because = "another process has this file open; close it there first"
             raise ConfigurationError(
-                f"Batches({str(path)!r}): another process has this file open; close it there first"
+                f"Batches({str(path)!r}): {because if busy else f'{error}; give the path of a file that may be written'}"
             ) from error
-        except BaseException:  # the lock is not ours to keep
-            self._held.close()
-            raise
 
     def close(self) -> None:
         """Close the file and release its lock."""
@@ -268,7 +270,7 @@ def progress_of(path: str | Path) -> Progress:
     """
     if not Path(path).is_file():
         raise ConfigurationError(f"{path}: there is no such file of requests")
-    base = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5.0)
+    base = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)
     try:
         return _progress(base)
     except sqlite3.DatabaseError as error:
@@ -296,11 +298,11 @@ def _opened(path: Path) -> sqlite3.Connection:
         base.execute("PRAGMA journal_mode=WAL")
         base.executescript(_TABLES)
         base.execute(f"PRAGMA user_version={_VERSION}")
-    except sqlite3.DatabaseError as error:
+    except BaseException as error:  # raised again
         base.close()
-        if isinstance(error, sqlite3.OperationalError):
-            raise
-        raise ConfigurationError(f"Batches({str(path)!r}): this is not a SQLite file") from error
+        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+            raise ConfigurationError(f"Batches({str(path)!r}): this is not a SQLite file") from error
+        raise
     return base
 
 

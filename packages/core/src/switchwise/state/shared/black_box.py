@@ -58,10 +58,14 @@ class BlackBox:
         Path(folder).mkdir(parents=True, exist_ok=True)
         self.path = path or Path(folder) / f"{uuid.uuid4().hex}.box"
         self._file = os.open(self.path, os.O_RDWR | (0 if path else os.O_CREAT), 0o600)
-        if path is None:
-            self.lock()
-            os.ftruncate(self._file, _ROWS * _ROW)
-        self._map = mmap.mmap(self._file, _ROWS * _ROW)
+        try:
+            if path is None:
+                self.lock()
+                os.ftruncate(self._file, _ROWS * _ROW)
+            self._map = mmap.mmap(self._file, _ROWS * _ROW)
+        except BaseException:  # raised again
+            os.close(self._file)
+            raise
         self._next = 0
         self._free: list[int] = []
         self._at: dict[str, int] = {}  # holder -> where its row starts
@@ -90,7 +94,8 @@ class BlackBox:
         area, pack, at = self._map, _NUMBERS.pack_into, start + _WORDS
 
         def note(granted: int, returned: int, spent: int, held: int) -> None:
-            pack(area, at, limit, granted, returned, spent, held)
+            if not area.closed:  # a call that ends after the store was closed
+                pack(area, at, limit, granted, returned, spent, held)
 
         return note
 
@@ -127,7 +132,7 @@ class BlackBox:
         for path in sorted(Path(folder).glob("*.box")):
             try:
                 box = cls(folder, path)
-            except (FileNotFoundError, ValueError):  # removed in the meantime, or just created
+            except (OSError, ValueError):  # removed in the meantime, just created, or no file can be opened now
                 continue
             if box.lock():
                 yield box

@@ -151,7 +151,7 @@ class Keeper:
     def live(self, lease: Lease) -> None:
         """Give `lease` a new holder id, and a row in the black box."""
         lease.holder = uuid.uuid4().hex
-        if self._boxes is not None and not lease.rule.window:
+        if self._boxes is not None and not lease.rule.window and not self._closed:
             try:
                 self._box = self._box or BlackBox(self._boxes)
             except OSError as error:
@@ -193,6 +193,7 @@ class Keeper:
         else:
             if self._box is not None:
                 self._box.remove()
+                self._box = None
         self.store.close()
 
     def forked(self) -> None:
@@ -280,11 +281,16 @@ class Keeper:
             if lease.rule.window:
                 self._seen.note(reply.memory)
             if reply.alert:
-                if self._alert is not None:
-                    self._alert(lease.key, reply.alert)
-                for prefix, hear in self._watched:
-                    if lease.key.startswith(prefix):
-                        hear(lease.key, reply.alert)
+                self._say(lease.key, reply.alert)
+
+    def _say(self, key: str, percent: int) -> None:
+        """Call all who hear of alerts. One that raises is logged: it must not end the thread, which grants what calls may spend."""
+        heard = [] if self._alert is None else [self._alert]
+        for hear in [*heard, *[hear for prefix, hear in self._watched if key.startswith(prefix)]]:
+            try:
+                hear(key, percent)
+            except Exception:  # noqa: BLE001  (a function of the caller, in the thread of all leases)
+                _log.exception("the alert of %s at %d %% failed", key, percent)
 
     def _reap(self) -> None:
         """Settle for dead processes, whose boxes are unlocked."""

@@ -147,9 +147,10 @@ def _partial(end: Any) -> dict[str, Any]:
     if not isinstance(end, str):
         return dict(end)
     try:
-        return dict(parse_partial_json(end))
+        found = parse_partial_json(end)
     except ValueError:
         return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _arguments(end: Any) -> Mapping[str, Any]:

@@ -1,0 +1,100 @@
+"""How a store ends, and what must not end it: open calls, forks, alerts that raise, remains of killed processes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from switchwise import Pool, Price, Router, Scope, Target, View
+from switchwise.policies import Budget
+from switchwise.state.shared import SharedStore
+from switchwise.state.shared.account import SharingRule
+from switchwise.state.shared.black_box import BlackBox
+from switchwise.state.shared.lease import Lease
+
+RULE = SharingRule(1_000)
+
+
+def reserved(store: SharedStore) -> Lease:
+    """A lease with a reservation of 10; a new store grants only after its grace."""
+    lease, end = store.lease("k", RULE), time.monotonic() + 10
+    while not lease.reserve(10):
+        assert time.monotonic() < end, store.trouble
+    return lease
+
+
+@pytest.mark.parametrize("boxes", [True, False])
+def test_a_call_that_ends_after_its_store_is_closed_is_settled_and_a_new_one_refused(tmp_path: Path, boxes: bool) -> None:
+    store = SharedStore(tmp_path / "state.db", boxes=str(tmp_path / "boxes") if boxes else None, heartbeat=0.02, patience=0.2)
+    lease = reserved(store)
+    store.close()
+    lease.settle(10, 5)
+    assert not store.lease("other", RULE).reserve(1)
+    assert store.trouble
+    assert not list(tmp_path.glob("boxes/*.box")), "nothing is left for others to settle"
+    store.close()
+
+
+def test_a_child_that_is_forked_after_the_end_closes_no_file_of_others(tmp_path: Path) -> None:
+    store = SharedStore(tmp_path / "state.db", boxes=str(tmp_path / "boxes"), heartbeat=0.02)
+    reserved(store)
+    store.close()
+    opened = [os.open(tmp_path / "mine", os.O_CREAT | os.O_RDWR) for _ in range(32)]  # one gets the number of the closed box
+    store.leases.forked()  # as in a child
+    for each in opened:
+        os.close(each)  # raises if it is closed already
+    reserved(store)
+    store.close()
+
+
+def test_an_alert_that_raises_is_logged_and_calls_go_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def broken(account: str, percent: int) -> None:
+        raise RuntimeError(f"no route to the pager: {percent} %")
+
+    heard: list[int] = []
+    store = SharedStore(tmp_path / "state.db", boxes=None, heartbeat=0.02, alert=broken)
+    store.watch("k", lambda _, percent: heard.append(percent))
+    lease, spent, end = store.lease("k", RULE), 0, time.monotonic() + 10
+    with caplog.at_level(logging.ERROR, "switchwise.shared"):
+        while spent < 1_000 and time.monotonic() < end:
+            if lease.reserve(100):
+                lease.settle(100, 100)
+                spent += 100
+                store.flush()
+    assert spent == 1_000
+    assert heard[-1] == 100, "the others hear it"
+    assert "no route to the pager" in caplog.text
+    store.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are counted in /proc")
+@pytest.mark.parametrize("left", [Path.touch, Path.mkdir])
+def test_what_is_no_box_is_passed_over_and_costs_no_open_file(tmp_path: Path, left: Callable[[Path], None]) -> None:
+    left(tmp_path / "left.box")
+    before = len([*Path("/proc/self/fd").iterdir()])
+    for _ in range(100):
+        assert list(BlackBox.dead(str(tmp_path))) == []
+    assert len([*Path("/proc/self/fd").iterdir()]) < before + 50, "other threads of this process may open a few"
+
+
+def test_the_limit_of_all_processes_is_replaced_for_a_time_and_a_long_name_has_one_account(tmp_path: Path) -> None:
+    now, user = time.time(), "ada@" + "department." * 20  # longer than a row of the black box
+    view = View(Scope("s", labels={"user": user}), tokens=1_000, now=now)
+    pool = Pool([Target("one", price=Price(1, 1))])
+    stores = [SharedStore(tmp_path / "state.db", boxes=str(tmp_path / "boxes"), heartbeat=0.02) for _ in range(2)]
+    budgets = [Budget(usd=1.0, tokens=10**6, per="user") for _ in stores]
+    routers = [Router(pool, budget, store=store) for budget, store in zip(budgets, stores, strict=True)]
+    assert routers[1].decide(view).names == ("one",)
+    budgets[0].override(view, now + 3_600, usd=0.0, by="ops", because="a key has leaked")
+    end = time.monotonic() + 10
+    while routers[1].decide(view).names and time.monotonic() < end:
+        budgets[1].spent(view)
+        stores[1].flush()
+    assert routers[1].decide(view).names == (), "the other process refuses too"
+    for store in stores:
+        store.close()
