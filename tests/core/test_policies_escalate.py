@@ -11,7 +11,7 @@ from switchwise.nouns.exchange.conversation import Conversation
 from switchwise.nouns.signals import Turn
 from switchwise.policies import Escalate
 from switchwise.quality.estimate import Estimate
-from switchwise.quality.run_profile import Finished
+from switchwise.quality.run_profile import FinishedRun
 from switchwise.state import JsonStore
 from switchwise.testing import Script
 
@@ -164,7 +164,7 @@ def taught(policy, target=CHEAP, telling=True, laborious=False):
         solved = float(i % 2)
         wrong = (4.0 if not solved else 0.2) if telling else 1.0 + i % 3
         effort = (9, 3, 90, 900) if laborious and not solved else (6, 2, 60, 600)
-        policy.observe(target, Finished(solved, effort, (wrong,), wrong))
+        policy.observe(target, FinishedRun(solved, effort, (wrong,), wrong))
 
 
 def test_failures_do_not_count_where_they_were_measured_to_say_nothing():

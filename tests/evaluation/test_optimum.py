@@ -10,12 +10,12 @@ from hypothesis import strategies as some
 from switchwise import Price
 from switchwise.evaluation import Step, Thread, simulate
 from switchwise.evaluation.optimum import Foresight, optimum
-from switchwise.evaluation.policies import Simple, Switchwise, naive
-from switchwise.evaluation.sessions import Bill
+from switchwise.evaluation.policies import PlannedSwitching, Simple, naive
+from switchwise.evaluation.sessions import BilledTokens
 from switchwise.prompt_cache import CacheRule
 from switchwise.prompt_cache.rates import CacheRates
 
-BILL = Bill("recorded", 0, 0, 0, 0, 0)
+BILL = BilledTokens("recorded", 0, 0, 0, 0, 0)
 RULES = [CacheRule("marked", minimum=500, ttl=300), CacheRule("automatic", minimum=1024, step=128, ttl=100), CacheRule()]
 
 
@@ -54,7 +54,7 @@ def test_no_assignment_is_cheaper_and_one_costs_exactly_that(thread, strong, che
 @given(some.lists(threads(), min_size=1, max_size=4), tariffs(), tariffs())
 def test_no_policy_beats_the_optimum(recorded, strong, cheap):
     least = sum(optimum(thread, strong, cheap) for thread in recorded)
-    for policy in (naive(), Switchwise(history=recorded)):
+    for policy in (naive(), PlannedSwitching(history=recorded)):
         assert simulate(recorded, strong, cheap, policy).total >= least - 1e-9
 
 

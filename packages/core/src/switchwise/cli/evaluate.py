@@ -15,7 +15,7 @@ from switchwise.nouns.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from switchwise.evaluation.measures.interval import Interval
-    from switchwise.evaluation.trials.bars import Verdict
+    from switchwise.evaluation.trials.bars import BarVerdict
     from switchwise.evaluation.trials.evaluate import SetResult
 
 MEANS = {
@@ -83,7 +83,7 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def _as_row(verdict: Verdict) -> dict[str, object]:
+def _as_row(verdict: BarVerdict) -> dict[str, object]:
     bar = verdict.bar
     return {
         "set": verdict.set,
@@ -95,7 +95,7 @@ def _as_row(verdict: Verdict) -> dict[str, object]:
     }
 
 
-def _print_bars(path: Path, judged: Sequence[Verdict]) -> None:
+def _print_bars(path: Path, judged: Sequence[BarVerdict]) -> None:
     missed = sum(not each.met for each in judged)
     words = "none of its bars is for these sets" if not judged else f"{missed} missed" if missed else "all reached"
     rows = [

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from switchwise.display.progress import Bar, progress_bar, watched
+from switchwise.display.progress import ProgressBar, progress_bar, watched
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 ConfigFile = Annotated[
@@ -68,7 +68,7 @@ def tell(sentence: str, columns: Mapping[str, str], rows: Sequence[Sequence[obje
 
 
 @contextmanager
-def working(words: str, total: int | None = None) -> Iterator[Bar]:
+def working(words: str, total: int | None = None) -> Iterator[ProgressBar]:
     """Show progress on standard error, if it is a terminal.
 
     Work of `switchwise.evaluation` updates the bar automatically.

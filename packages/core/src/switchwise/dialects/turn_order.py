@@ -7,7 +7,7 @@
 | `KEEP` | the message |
 | `JOIN` | nothing; its text is appended to the preceding system message |
 | `AS_USER` | a user message with the text in `<system>` |
-| `SAY_USER`, `SAY_ANSWER` | an inserted message, with `Step.text` |
+| `SAY_USER`, `SAY_ANSWER` | an inserted message, with `TurnEdit.text` |
 | `SHOW` | a user message with the media of the preceding tool results |
 
 The state between two messages is a value: a longer conversation is adapted from where the last one ended, and an edited one from where it differs.
@@ -38,7 +38,7 @@ class Act(Enum):
     SHOW = "show"
 
 
-class Step(NamedTuple):
+class TurnEdit(NamedTuple):
     """One message to send."""
 
     act: Act
@@ -60,13 +60,13 @@ class Place(NamedTuple):
 
 
 START = Place()
-AS_IT_IS = (Step(Act.KEEP),)
+AS_IT_IS = (TurnEdit(Act.KEEP),)
 """What is sent of most messages."""
 
 
 def step(
     dialect: Dialect, place: Place, role: str, shows: bool = False, *, system_anywhere: bool = False
-) -> tuple[tuple[Step, ...], Place]:
+) -> tuple[tuple[TurnEdit, ...], Place]:
     """Return what to send for the next message, and the position after it.
 
     Parameters:
@@ -82,7 +82,7 @@ def step(
     [('SAY_ANSWER', '(Noted.)'), ('KEEP', '')]
     """
     rules = dialect.turns
-    steps: list[Step] = []
+    steps: list[TurnEdit] = []
     last, leading, shown = place
     if shown and role != TOOL:
         steps += _showing(dialect)
@@ -90,19 +90,19 @@ def step(
     if role == SYSTEM:
         if leading:
             join = rules.one_system and last == SYSTEM
-            return (*steps, Step(Act.JOIN) if join else Step(Act.KEEP)), Place(SYSTEM, True, shown)
+            return (*steps, TurnEdit(Act.JOIN) if join else TurnEdit(Act.KEEP)), Place(SYSTEM, True, shown)
         if not rules.system_in_place or (system_anywhere and last in (USER, TOOL)):
-            return (*steps, Step(Act.KEEP)), Place(SYSTEM, False, shown)
+            return (*steps, TurnEdit(Act.KEEP)), Place(SYSTEM, False, shown)
     elif leading and rules.user_first and role == ASSISTANT:
-        steps.append(Step(Act.SAY_USER, BEGIN))
+        steps.append(TurnEdit(Act.SAY_USER, BEGIN))
     if last == TOOL and rules.answer_between and role in (USER, SYSTEM):
-        steps.append(Step(Act.SAY_ANSWER, NOTED))
-    steps.append(Step(Act.AS_USER if role == SYSTEM else Act.KEEP))
+        steps.append(TurnEdit(Act.SAY_ANSWER, NOTED))
+    steps.append(TurnEdit(Act.AS_USER if role == SYSTEM else Act.KEEP))
     now = Place(USER if role == SYSTEM else role, False, shown or (shows and not dialect.media_in_results))
     return (AS_IT_IS if len(steps) == 1 and role != SYSTEM else tuple(steps)), now
 
 
-def ending(dialect: Dialect, place: Place, foreign: bool) -> tuple[Step, ...]:
+def ending(dialect: Dialect, place: Place, foreign: bool) -> tuple[TurnEdit, ...]:
     """Return the messages to append to a prompt, for one call only.
 
     Parameters:
@@ -112,14 +112,14 @@ def ending(dialect: Dialect, place: Place, foreign: bool) -> tuple[Step, ...]:
     """
     steps = _showing(dialect) if place.shows else []
     if dialect.turns.user_first and place.leading:
-        steps.append(Step(Act.SAY_USER, BEGIN))
+        steps.append(TurnEdit(Act.SAY_USER, BEGIN))
     elif dialect.turns.no_prefill and foreign:
-        steps.append(Step(Act.SAY_USER, GO_ON))
+        steps.append(TurnEdit(Act.SAY_USER, GO_ON))
     return tuple(steps)
 
 
-def _showing(dialect: Dialect) -> list[Step]:
-    return [Step(Act.SAY_ANSWER, NOTED), Step(Act.SHOW)] if dialect.turns.answer_between else [Step(Act.SHOW)]
+def _showing(dialect: Dialect) -> list[TurnEdit]:
+    return [TurnEdit(Act.SAY_ANSWER, NOTED), TurnEdit(Act.SHOW)] if dialect.turns.answer_between else [TurnEdit(Act.SHOW)]
 
 
 def as_system(text: str) -> str:

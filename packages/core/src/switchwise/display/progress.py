@@ -17,7 +17,7 @@ ProgressCallback = Callable[[int, int], object]
 _WATCH: ContextVar[ProgressCallback | None] = ContextVar("switchwise_watch", default=None)
 
 
-class Bar:
+class ProgressBar:
     """Progress bar; the base class shows nothing."""
 
     def __call__(self, words: str = "", *, done: int | None = None, total: int | None = None) -> None:
@@ -29,7 +29,7 @@ class Bar:
         """
 
 
-class _InTerminal(Bar):
+class _InTerminal(ProgressBar):
     def __init__(self, shown: Any, task: Any) -> None:
         self._shown, self._task = shown, task
 
@@ -38,7 +38,7 @@ class _InTerminal(Bar):
         self._shown.update(self._task, **{name: value for name, value in given.items() if value is not None})
 
 
-class _InNotebook(Bar):
+class _InNotebook(ProgressBar):
     def __init__(self, handle: Any, words: str, total: int | None) -> None:
         self._handle, self._words, self._done, self._total = handle, words, 0, total
 
@@ -56,7 +56,7 @@ class _InNotebook(Bar):
 
 
 @contextmanager
-def progress_bar(words: str, total: int | None = None) -> Iterator[Bar]:
+def progress_bar(words: str, total: int | None = None) -> Iterator[ProgressBar]:
     """Show progress during the block; the bar disappears at the end.
 
     Parameters:
@@ -72,7 +72,7 @@ def progress_bar(words: str, total: int | None = None) -> Iterator[Bar]:
         return
     made = _rich() if sys.stderr is not None and sys.stderr.isatty() else None
     if made is None:
-        yield Bar()
+        yield ProgressBar()
         return
     with made as bar:
         yield _InTerminal(bar, bar.add_task(words, total=total))

@@ -8,14 +8,14 @@ from statistics import stdev
 from typing import NamedTuple
 
 
-class Estimate(NamedTuple):
+class RatioEstimate(NamedTuple):
     """A number and its standard error."""
 
     value: float
     error: float
 
 
-def ratio(top: Sequence[float], bottom: Sequence[float], samples: int = 400, seed: int = 0) -> Estimate:
+def ratio(top: Sequence[float], bottom: Sequence[float], samples: int = 400, seed: int = 0) -> RatioEstimate:
     """The ratio of two sums over sessions.
 
     Parameters:
@@ -24,18 +24,18 @@ def ratio(top: Sequence[float], bottom: Sequence[float], samples: int = 400, see
         seed: the same seed draws the same sessions.
 
     >>> ratio([1.0, 1.0, 1.0], [2.0, 2.0, 2.0])
-    Estimate(value=0.5, error=0.0)
+    RatioEstimate(value=0.5, error=0.0)
 
     Source: Efron, "Bootstrap methods: another look at the jackknife" (1979).
     """
     value = sum(top) / sum(bottom) if sum(bottom) else float("nan")
     if samples < 2 or len(top) < 2:
-        return Estimate(value, float("nan"))
+        return RatioEstimate(value, float("nan"))
     rng = random.Random(seed)
     n = len(top)
     drawn = [rng.choices(range(n), k=n) for _ in range(samples)]
     sums = [(sum(map(top.__getitem__, draw)), sum(map(bottom.__getitem__, draw))) for draw in drawn]
     ratios = [above / below for above, below in sums if below]
     if len(ratios) < 2:
-        return Estimate(value, float("nan"))
-    return Estimate(value, stdev(ratios))
+        return RatioEstimate(value, float("nan"))
+    return RatioEstimate(value, stdev(ratios))

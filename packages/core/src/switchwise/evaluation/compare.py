@@ -10,8 +10,8 @@ from pathlib import Path
 from switchwise.display.figures import many, percent, usd
 from switchwise.display.html import el
 from switchwise.display.tables import card, faint, table
-from switchwise.evaluation.bootstrap import Estimate
-from switchwise.evaluation.cost_model import Check, validate
+from switchwise.evaluation.bootstrap import RatioEstimate
+from switchwise.evaluation.cost_model import BillCheck, validate
 from switchwise.evaluation.journals import Journal, is_journal, read_journal
 from switchwise.evaluation.policies import STRONG, Caches, Policy, Simple, all_strong
 from switchwise.evaluation.prices import PAIRS, listed
@@ -61,7 +61,7 @@ class Comparison:
 
     threads: Sequence[Thread]
     pairs: Sequence[PairResult]
-    bill: Sequence[Check]
+    bill: Sequence[BillCheck]
     bought: JournalBill | None = None
     router: Mapping[str, int] | None = None
 
@@ -99,7 +99,7 @@ class Comparison:
         return f"{many(calls, 'call')} in {many(len(self.threads), 'thread')}, {many(len(self.pairs), 'pair')} of models"
 
 
-def _multiple(found: Estimate | None) -> str:
+def _multiple(found: RatioEstimate | None) -> str:
     if found is None:
         return "-"
     return f"{found.value:.3f}" if isnan(found.error) else f"{found.value:.3f} ± {found.error:.3f}"

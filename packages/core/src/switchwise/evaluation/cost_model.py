@@ -59,7 +59,7 @@ class SimulatedCache:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class BillCheck:
     """The cost model against the recording's own bill, for the input of one class of lifetime.
 
     Parameters:
@@ -79,7 +79,9 @@ class Check:
         return self.modelled / self.billed if self.billed else 1.0
 
 
-def validate(threads: Iterable[Thread], prices: Callable[[str], tuple[str, Price] | None], rules: CacheRules) -> list[Check]:
+def validate(
+    threads: Iterable[Thread], prices: Callable[[str], tuple[str, Price] | None], rules: CacheRules
+) -> list[BillCheck]:
     """Replay the recorded models themselves and compare with what was billed for the input.
 
     Parameters:
@@ -105,7 +107,7 @@ def validate(threads: Iterable[Thread], prices: Callable[[str], tuple[str, Price
             total[0] += 1
             total[1] += _billed(price, step.prompt, bill.plain, bill.read, bill.write_5m, bill.write_1h)
             total[2] += caches[bill.model].call(step.at, step.prompt, 0)
-    return [Check(ttl, int(calls), billed, modelled) for ttl, (calls, billed, modelled) in sorted(sums.items())]
+    return [BillCheck(ttl, int(calls), billed, modelled) for ttl, (calls, billed, modelled) in sorted(sums.items())]
 
 
 def _billed(price: Price, prompt: int, plain: int, read: int, write: int, write_1h: int) -> float:

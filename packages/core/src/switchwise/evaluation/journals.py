@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from switchwise.evaluation.prices import listed
-from switchwise.evaluation.sessions import BROKEN, COMPACTED, SURE, Bill, Step, Thread, recording, rows
+from switchwise.evaluation.sessions import BROKEN, COMPACTED, SURE, BilledTokens, Step, Thread, recording, rows
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.signals import Phase, Signals, StepKind
 from switchwise.nouns.target import Price, Target
@@ -237,10 +237,10 @@ def _kept(record: Record, before: int, prompt: int, compacted: bool, warm: bool,
     return kept
 
 
-def _bill(record: Record) -> Bill:
+def _bill(record: Record) -> BilledTokens:
     prompt, read, long = record.input_tokens or 0, record.cache_read_tokens or 0, record.cache_write_1h_tokens or 0
     short = max(0, (record.cache_write_tokens or 0) - long)
-    return Bill(record.model, max(0, prompt - read - short - long), read, short, long, record.output_tokens or 0)
+    return BilledTokens(record.model, max(0, prompt - read - short - long), read, short, long, record.output_tokens or 0)
 
 
 def _signals(record: Record, *, first: bool) -> Signals:

@@ -100,7 +100,7 @@ class Sticky(Simple):
         return STRONG if self._latched else CHEAP
 
 
-class Switchwise:
+class PlannedSwitching:
     """The planner of `Cheapest`, including its assumptions about lifetimes.
 
     Parameters:

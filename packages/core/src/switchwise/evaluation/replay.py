@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from switchwise.evaluation import policies
-from switchwise.evaluation.bootstrap import Estimate, ratio
+from switchwise.evaluation.bootstrap import RatioEstimate, ratio
 from switchwise.evaluation.cost_model import SimulatedCache
 from switchwise.evaluation.measures.parallel import each
 from switchwise.evaluation.optimum import Foresight, optimum
-from switchwise.evaluation.policies import EXPLORE, STRONG, Policy, Sticky, Switchwise, half
+from switchwise.evaluation.policies import EXPLORE, STRONG, PlannedSwitching, Policy, Sticky, half
 from switchwise.evaluation.prices import PAIRS, rates_of
 from switchwise.evaluation.sessions import Step, Thread
 from switchwise.nouns.errors import ConfigurationError
@@ -66,7 +66,7 @@ class PairResult:
 
     pair: str
     totals: Mapping[str, PolicyTotals]
-    relative: Mapping[str, Estimate]
+    relative: Mapping[str, RatioEstimate]
     halves: tuple[Mapping[str, float], Mapping[str, float]]
 
     def joined(self, policy: str, tally: PolicyTotals, samples: int) -> PairResult:
@@ -216,7 +216,9 @@ def _pair(threads: Sequence[Thread], pair: str, setting: Setting, strong: CacheR
         "naive": policies.naive,
         "myopic": policies.myopic,
         "sticky": Sticky,
-        "switchwise": lambda: Switchwise(setting.priors, history=threads if setting.history else (), explore=setting.explored),
+        "switchwise": lambda: PlannedSwitching(
+            setting.priors, history=threads if setting.history else (), explore=setting.explored
+        ),
     }
     totals = {name: simulate(threads, strong, cheap, make(), setting.inflation) for name, make in made.items()}
     if setting.inflation == 1.0:

@@ -40,7 +40,7 @@ from switchwise.prompt_cache.rules import CacheRules
 from switchwise.router import Router
 
 
-class Decided(NamedTuple):
+class ReplayedDecision(NamedTuple):
     """One replayed decision: what the router saw, and the target that it called."""
 
     view: View
@@ -68,7 +68,7 @@ def replay_router(
 
 def replay_decisions(
     router: Router, threads: Sequence[Thread], inflation: float = 1.0, seed: int = 0, rules: CacheRules | None = None
-) -> tuple[PolicyTotals, list[Decided]]:
+) -> tuple[PolicyTotals, list[ReplayedDecision]]:
     """As `replay_router`, with every decision in the order of the threads' first calls."""
     ordered = sorted(threads, key=lambda thread: thread.steps[0].at)
     routed, tally = _Routed(router, seed), PolicyTotals()
@@ -176,7 +176,7 @@ class _Routed:
         self._places = {target.name: place for place, target in enumerate(router.pool.targets)}
         self._blocks = 0  # made so far: each is another text
         self._run: Run | None = None
-        self.decided: list[Decided] = []
+        self.decided: list[ReplayedDecision] = []
 
     def begin(self, thread: Thread) -> None:
         self._scope = (thread.session, kind(thread))
@@ -200,7 +200,7 @@ class _Routed:
         call = run.call
         if call is None or call.ask is not None:
             raise ConfigurationError("a policy of this router asks a model before it decides: a replay has no answers for it")
-        self.decided.append(Decided(call.view, call.target))
+        self.decided.append(ReplayedDecision(call.view, call.target))
         place = self._places[call.target.name]
         self._known = min(caches[place].known(step.at), prompt)
         return place

@@ -62,7 +62,7 @@ _LATEST = 1e11  # seconds; today's milliseconds are above it
 
 
 @dataclass(frozen=True, slots=True)
-class Bill:
+class BilledTokens:
     """Billed tokens of one call.
 
     Parameters:
@@ -104,7 +104,7 @@ class Step:
     easy: bool
     turn: bool
     compacted: bool
-    bill: Bill
+    bill: BilledTokens
     signals: Signals = Signals()
     by: str = ""
 
@@ -209,7 +209,7 @@ class _Row(NamedTuple):
     errors: float
     tools: tuple[str, ...]
     easy: bool
-    bill: Bill
+    bill: BilledTokens
 
 
 def _row(row: Mapping[str, Any], where: str, easy: frozenset[str]) -> _Row:
@@ -244,7 +244,9 @@ def _row(row: Mapping[str, Any], where: str, easy: frozenset[str]) -> _Row:
         errors=number("tool_errors"),
         tools=tuple(tools),
         easy=trigger == "tool" and bool(tools) and easy.issuperset(tools),
-        bill=Bill(str(row.get("model") or ""), int(number("input_tokens")), int(number("cache_read")), short, long, output),
+        bill=BilledTokens(
+            str(row.get("model") or ""), int(number("input_tokens")), int(number("cache_read")), short, long, output
+        ),
     )
 
 

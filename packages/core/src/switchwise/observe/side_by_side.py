@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from switchwise.display.figures import percent, seconds, usd
-from switchwise.display.progress import Bar, progress_bar
+from switchwise.display.progress import ProgressBar, progress_bar
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.target import Pool
 from switchwise.observe.spending import Spending, spending
@@ -151,7 +151,7 @@ def side_by_side(
     if not names:
         raise ConfigurationError(f"targets={targets!r}: name at least one of {', '.join(target.name for target in pool)}")
     sides: dict[str, Side] = {}
-    shown = progress_bar("asking", len(names)) if progress is None else nullcontext(Bar())
+    shown = progress_bar("asking", len(names)) if progress is None else nullcontext(ProgressBar())
     with shown as bar, ThreadPoolExecutor(len(names), "switchwise-compare") as threads:
         asked = [threads.submit(copy_context().run, _side, name, ask) for name in names]
         for done in as_completed(asked):

@@ -25,8 +25,8 @@ from switchwise.nouns.view import View
 from switchwise.observe.observer import Channel, Event, EventKind
 from switchwise.quality.choosing import UsesQuality
 from switchwise.quality.estimate import Estimator
-from switchwise.quality.run_profile import KEPT, Finished, Marks, Profile, dump, load, profile
-from switchwise.reading.trajectory import DRIFT, Step, Trajectory, TrajectoryState, digest, read_on, still_broken
+from switchwise.quality.run_profile import KEPT, FinishedRun, Marks, Profile, dump, load, profile
+from switchwise.reading.trajectory import DRIFT, StepObservation, Trajectory, TrajectoryState, digest, read_on, still_broken
 from switchwise.state.codec import dump_table, mapping, rows
 from switchwise.state.in_process import InProcess
 from switchwise.state.store import Store, Table
@@ -204,7 +204,7 @@ class Escalate(UsesQuality):
             marks = Marks(tuple(found["marks"][0]), *found["marks"][1:])
             self.observe(found["at"], marks.finished(Trajectory(*found["course"]), reward), tenant=found["tenant"])
 
-    def observe(self, target: str, run: Finished, *, tenant: str = "") -> None:
+    def observe(self, target: str, run: FinishedRun, *, tenant: str = "") -> None:
         """Learn from a finished run of a target, such as a recorded one."""
 
         def more(state: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -267,7 +267,8 @@ class Escalate(UsesQuality):
             if request is None:
                 marks = marks.after(course.run)
                 if self._judge(now, before, course, known):
-                    course = course._replace(run=Trajectory(), seen={}, row=0, step=Step())  # the next target starts from zero
+                    # The next target starts from zero.
+                    course = course._replace(run=Trajectory(), seen={}, row=0, step=StepObservation())
                 continue
             if each_task and course.run.steps and not still_broken(request):
                 now |= {"floor": "", "why": "", "over": 0, "run": "", "mixed": False}

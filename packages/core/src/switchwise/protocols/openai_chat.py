@@ -22,7 +22,7 @@ from switchwise.dialects import Dialect, turn_order
 from switchwise.dialects.call_ids import CallIds, author_name, tool_name
 from switchwise.dialects.media import check
 from switchwise.dialects.table import OPENAI_CHAT
-from switchwise.dialects.turn_order import Act, Step
+from switchwise.dialects.turn_order import Act, TurnEdit
 from switchwise.protocols.prompt import Message
 
 REASONING = ("reasoning_content", "reasoning_details", "reasoning")
@@ -91,7 +91,7 @@ class _Turns:
         self.messages: list[dict[str, Any]] = []
         self.shown: list[Any] = []
 
-    def take(self, steps: Iterable[Step], message: dict[str, Any]) -> None:
+    def take(self, steps: Iterable[TurnEdit], message: dict[str, Any]) -> None:
         for act, text in steps:
             if act is Act.SHOW:
                 self.messages.append({"role": "user", "content": self.shown})

@@ -63,7 +63,7 @@ def version(name: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", name) if len(number) < 4)
 
 
-class Kind(NamedTuple):
+class WorkKind(NamedTuple):
     """A kind of work in the table.
 
     Parameters:
@@ -164,7 +164,7 @@ class Priors:
             for each in found
         ]
 
-    def _placed(self, kind: str, about: Kind, target: Target, models: Mapping[str, ModelResults]) -> Estimate:
+    def _placed(self, kind: str, about: WorkKind, target: Target, models: Mapping[str, ModelResults]) -> Estimate:
         name = canonical(self._names.get(target.name) or target.model or target.name)
         words = kind.replace("_", " ")
         priced = _by_price(about, target.price)
@@ -174,7 +174,9 @@ class Priors:
             return _from(known, kind, about, words, priced, f"{name} at {target.effort}")
         return _at_effort(self._usual(name, kind, about, priced, models), target.effort, priced)
 
-    def _usual(self, name: str, kind: str, about: Kind, priced: float | None, models: Mapping[str, ModelResults]) -> Estimate:
+    def _usual(
+        self, name: str, kind: str, about: WorkKind, priced: float | None, models: Mapping[str, ModelResults]
+    ) -> Estimate:
         words = kind.replace("_", " ")
         if (known := models.get(name)) is not None:
             return _from(known, kind, about, words, priced, name)
@@ -213,7 +215,7 @@ def _at_effort(found: Estimate, level: str, priced: float | None) -> Estimate:
     )
 
 
-def _from(known: ModelResults, kind: str, about: Kind, words: str, priced: float | None, name: str) -> Estimate:
+def _from(known: ModelResults, kind: str, about: WorkKind, words: str, priced: float | None, name: str) -> Estimate:
     measured = known.kinds.get(kind)
     if measured is not None:
         p, n, dollars = measured
@@ -237,7 +239,7 @@ def _odds(x: float) -> float:
     return 1 / (1 + exp(-min(max(x, -6.0), 6.0)))
 
 
-def _by_price(about: Kind, price: Price | None) -> float | None:
+def _by_price(about: WorkKind, price: Price | None) -> float | None:
     return (
         None
         if price is None or about.dollars_per_price is None
@@ -281,11 +283,11 @@ def effort_steps() -> Mapping[str, tuple[float, float]]:
 
 
 @cache
-def table() -> tuple[Mapping[str, ModelResults], Mapping[str, Kind]]:
+def table() -> tuple[Mapping[str, ModelResults], Mapping[str, WorkKind]]:
     """The shipped table: results by canonical model name, and the kinds of work."""
     stored: Any = json.loads((files("switchwise.quality") / "priors.json").read_text("utf-8"))
     kinds = {
-        name: Kind(each["group"], each["ease"], each.get("dollars_per_price"), tuple(each.get("of", ())))
+        name: WorkKind(each["group"], each["ease"], each.get("dollars_per_price"), tuple(each.get("of", ())))
         for name, each in stored["kinds"].items()
     }
     models = {

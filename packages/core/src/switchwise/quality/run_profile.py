@@ -22,7 +22,7 @@ ARMED: Final = 0.6
 UNKNOWN: Final = -1.0
 
 
-class Finished(NamedTuple):
+class FinishedRun(NamedTuple):
     """One finished run.
 
     Parameters:
@@ -73,14 +73,14 @@ class Profile(NamedTuple):
         return sum(ranks) / len(ranks) if ranks else 0.0
 
 
-def profile(runs: Sequence[Finished], enough: int = ENOUGH) -> Profile:
+def profile(runs: Sequence[FinishedRun], enough: int = ENOUGH) -> Profile:
     """Return the profile of the runs of one target.
 
     Parameters:
         runs: at least one.
         enough: runs needed before an AUC counts.
 
-    >>> stumbling = [Finished(0.0, (9, 2, 50, 200), (4.0, 5.0), 6.0)] * 20 + [Finished(1.0, (9, 2, 50, 200), (0.0, 0.0), 0.0)] * 20
+    >>> stumbling = [FinishedRun(0.0, (9, 2, 50, 200), (4.0, 5.0), 6.0)] * 20 + [FinishedRun(1.0, (9, 2, 50, 200), (0.0, 0.0), 0.0)] * 20
     >>> found = profile(stumbling)
     >>> found.failures, found.failures_predict, found.laborious, found.effort_predicts
     (1.0, True, 0.5, False)
@@ -119,7 +119,7 @@ def auc(strata: Sequence[tuple[Sequence[float], Sequence[float]]]) -> float:
 
 
 class Marks(NamedTuple):
-    """State of an active run, to make a `Finished` of it."""
+    """State of an active run, to make a `FinishedRun` of it."""
 
     marks: tuple[float, ...] = ()
     peak: float = 0.0
@@ -132,12 +132,12 @@ class Marks(NamedTuple):
         noted = (*self.marks, run.suspicion) if run.steps in MARKS else self.marks
         return Marks(noted, max(self.peak, run.suspicion), run.steps)
 
-    def finished(self, run: Trajectory, solved: float) -> Finished:
+    def finished(self, run: Trajectory, solved: float) -> FinishedRun:
         """Return the finished run."""
-        return Finished(solved, run.effort, self.marks, self.peak)
+        return FinishedRun(solved, run.effort, self.marks, self.peak)
 
 
-def dump(runs: Sequence[Finished], found: Profile) -> dict[str, Any]:
+def dump(runs: Sequence[FinishedRun], found: Profile) -> dict[str, Any]:
     """Runs and their profile as JSON data."""
     return {
         "runs": [[run.solved, list(run.effort), list(run.marks), run.peak] for run in runs],
@@ -145,9 +145,9 @@ def dump(runs: Sequence[Finished], found: Profile) -> dict[str, Any]:
     }
 
 
-def load(state: Mapping[str, Any]) -> tuple[list[Finished], Profile]:
+def load(state: Mapping[str, Any]) -> tuple[list[FinishedRun], Profile]:
     """Restore a result of `dump`."""
-    return [Finished(*row) for row in state["runs"]], Profile(*state["profile"])
+    return [FinishedRun(*row) for row in state["runs"]], Profile(*state["profile"])
 
 
 def _rank(cuts: Sequence[float], value: float) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.view import View
-from switchwise.quality.fitting.learned import Table, TextModel, as_arrays, from_arrays
+from switchwise.quality.fitting.learned import FittedTable, TextModel, as_arrays, from_arrays
 from switchwise.quality.label_table import EMPTY, Label, LabelTable
 from switchwise.quality.priors import Priors
 from switchwise.quality.shrunk import Shrunk
@@ -20,7 +20,9 @@ VERSION = 1
 KNOWN = 20  # graded calls that a label needs before its texts are used
 
 
-def save_quality(folder: str | Path, table: Table, text: TextModel | None, about: Mapping[str, Any] | None = None) -> None:
+def save_quality(
+    folder: str | Path, table: FittedTable, text: TextModel | None, about: Mapping[str, Any] | None = None
+) -> None:
     """Write a trained table, and the text model if there is one.
 
     Parameters:
@@ -63,7 +65,7 @@ def load_quality(
     return Shrunk(Priors(), learnt, memory, TextDifficulty(text, targets, known, label))
 
 
-def _read(folder: Path) -> tuple[Table, TextModel | None]:
+def _read(folder: Path) -> tuple[FittedTable, TextModel | None]:
     import numpy as np
 
     try:
@@ -79,7 +81,7 @@ def _read(folder: Path) -> tuple[Table, TextModel | None]:
         raise ConfigurationError(f"{folder}: not a folder that `switchwise fit` wrote ({error!r})") from None
 
 
-def _cells(table: Table, targets: Sequence[str]) -> Mapping[str, Any]:
+def _cells(table: FittedTable, targets: Sequence[str]) -> Mapping[str, Any]:
     """The table as the state of a `LabelTable`, in raw counts, so that shrinkage continues with new outcomes."""
     import numpy as np
 

@@ -33,7 +33,7 @@ _MALFORMED: Final = re.compile(
 )
 
 
-class Step(NamedTuple):
+class StepObservation(NamedTuple):
     """Observations of one step.
 
     Parameters:
@@ -73,12 +73,12 @@ class Trajectory(NamedTuple):
     written: int = 0
     idle: int = 0
 
-    def after(self, step: Step, drift: float = DRIFT) -> Trajectory:
+    def after(self, step: StepObservation, drift: float = DRIFT) -> Trajectory:
         """This run after one more step.
 
-        >>> run = Trajectory().after(Step(failed=1))
-        >>> run = run.after(Step(failed=1, repeats=1, again=1))
-        >>> round(run.suspicion, 2), run.after(Step(passed=True, changed=True)).suspicion < run.suspicion
+        >>> run = Trajectory().after(StepObservation(failed=1))
+        >>> run = run.after(StepObservation(failed=1, repeats=1, again=1))
+        >>> round(run.suspicion, 2), run.after(StepObservation(passed=True, changed=True)).suspicion < run.suspicion
         (3.7, True)
         """
         edits, idle = self.edits + step.changed, 0 if step.changed else self.idle + 1
@@ -125,7 +125,7 @@ class TrajectoryState(NamedTuple):
     checking: bool = False
     last: str = ""
     row: int = 0
-    step: Step = Step()
+    step: StepObservation = StepObservation()
 
     def dump(self) -> dict[str, Any]:
         """As JSON types."""
@@ -134,7 +134,9 @@ class TrajectoryState(NamedTuple):
     @classmethod
     def load(cls, state: Mapping[str, Any]) -> TrajectoryState:
         """What `dump` gave."""
-        return cls(**{**state, "run": Trajectory(*state["run"]), "seen": dict(state["seen"]), "step": Step(*state["step"])})
+        return cls(
+            **{**state, "run": Trajectory(*state["run"]), "seen": dict(state["seen"]), "step": StepObservation(*state["step"])}
+        )
 
 
 def read_on(
@@ -191,7 +193,7 @@ def _closed(
     repeats = _counted(seen, call) if message.kind is not ToolKind.TRACK else 0  # to wait is no loop
     again = max([_counted(seen, "!" + digest(each.text)) for each in failing], default=0)
     head = [each.text[:600] for each in failing]
-    step = Step(
+    step = StepObservation(
         len(failing),
         repeats,
         again,

@@ -16,7 +16,7 @@ from switchwise.observe.journal.record import Record
 from switchwise.report.baselines import Baselines
 from switchwise.report.reliability import Health
 from switchwise.report.spending import Spend
-from switchwise.report.steps import Session, Step
+from switchwise.report.steps import JournalStep, Session
 
 TIMID_SHARE, TIMID_ROUTINE, CHEAPER = 0.8, 0.3, 3.0
 REJECTED, FAILING, COLD = 0.2, 0.05, 0.5
@@ -52,7 +52,7 @@ class Facts:
         moved: sentences about changed prices and models.
     """
 
-    steps: Sequence[Step]
+    steps: Sequence[JournalStep]
     sessions: Sequence[Session]
     targets: Sequence[Spend]
     health: Sequence[Health]

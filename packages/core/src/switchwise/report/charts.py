@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.observe.journal.record import Record
 from switchwise.report.moves import newest_pool
-from switchwise.report.steps import Session, Step, sessions_of, steps_of
+from switchwise.report.steps import JournalStep, Session, sessions_of, steps_of
 
 if TYPE_CHECKING:
     from switchwise.evaluation.outcomes.table import Outcomes
@@ -238,7 +238,7 @@ def _some(records: Sequence[Record]) -> Sequence[Record]:
     return records
 
 
-def _step(number: int, step: Step) -> dict[str, Any]:
+def _step(number: int, step: JournalStep) -> dict[str, Any]:
     record = step.last
     prompt, cached = record.input_tokens or 0, record.cache_read_tokens or 0
     return {

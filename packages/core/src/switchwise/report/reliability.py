@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from switchwise.observe.journal.record import Record
 from switchwise.report.spending import answered
-from switchwise.report.steps import Step
+from switchwise.report.steps import JournalStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def _health(target: str, records: Sequence[Record]) -> Health:
     )
 
 
-def fallbacks_of(steps: Iterable[Step]) -> tuple[Fallback, ...]:
+def fallbacks_of(steps: Iterable[JournalStep]) -> tuple[Fallback, ...]:
     """The fallbacks, frequent ones first."""
     seen: dict[tuple[str, str, str], list[float]] = {}
     for step in steps:

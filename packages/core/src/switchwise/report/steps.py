@@ -11,7 +11,7 @@ from switchwise.report.spending import PATH, Spend, answered, session_of, spend
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class JournalStep:
     """One logical call: its attempts, and the questions of policies and verifiers.
 
     Parameters:
@@ -59,7 +59,7 @@ class Session:
     """
 
     name: str
-    steps: tuple[Step, ...]
+    steps: tuple[JournalStep, ...]
     spend: Spend
 
     @property
@@ -68,7 +68,7 @@ class Session:
         return self.steps[0].records[0].time
 
 
-def steps_of(records: Iterable[Record]) -> list[Step]:
+def steps_of(records: Iterable[Record]) -> list[JournalStep]:
     """The records as steps, in the order of time.
 
     Attempts of a step share its decision id. A seeded router repeats its ids from run to run, so a first attempt begins a new step
@@ -83,16 +83,16 @@ def steps_of(records: Iterable[Record]) -> list[Step]:
             own = open_[key] = []
             found.append(own)
         own.append(record)
-    return [Step(tuple(own)) for own in found]
+    return [JournalStep(tuple(own)) for own in found]
 
 
 def _not_before(earlier: Record, record: Record) -> bool:
     return earlier.purpose == "answer" and earlier.attempt >= record.attempt
 
 
-def sessions_of(steps: Sequence[Step]) -> list[Session]:
+def sessions_of(steps: Sequence[JournalStep]) -> list[Session]:
     """The sessions of these steps, most expensive first."""
-    groups: dict[str, list[Step]] = {}
+    groups: dict[str, list[JournalStep]] = {}
     for step in steps:
         groups.setdefault(session_of(step.records[0]), []).append(step)
     made = [

@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_switchwise.models.messages import media_of
 from langchain_switchwise.models.native import Native
 from switchwise.dialects import turn_order
-from switchwise.dialects.turn_order import Act, Place, Step
+from switchwise.dialects.turn_order import Act, Place, TurnEdit
 
 _ROLES: dict[type[BaseMessage], str] = {
     HumanMessage: turn_order.USER,
@@ -71,7 +71,7 @@ class Turns:
         after._take(steps, None)
         return after.messages
 
-    def _take(self, steps: tuple[Step, ...], message: BaseMessage | None) -> None:
+    def _take(self, steps: tuple[TurnEdit, ...], message: BaseMessage | None) -> None:
         for act, text in steps:
             if act is Act.SHOW:
                 self.messages.append(HumanMessage(list(self.shown)))

@@ -15,7 +15,7 @@ from switchwise.display.figures import percent, usd
 from switchwise.display.tables import card, table
 from switchwise.evaluation.journals import journal
 from switchwise.evaluation.live.saving import Saving
-from switchwise.evaluation.routers import Decided, replay_decisions
+from switchwise.evaluation.routers import ReplayedDecision, replay_decisions
 from switchwise.observe.journal.record import Record
 from switchwise.quality.estimate import Estimator, estimate
 from switchwise.quality.priors import Priors
@@ -143,14 +143,14 @@ def compare_bills(
     )
 
 
-def _shares(decided: Sequence[Decided]) -> Mapping[str, float]:
+def _shares(decided: Sequence[ReplayedDecision]) -> Mapping[str, float]:
     counts = Counter(each.target.name for each in decided)
     return {name: count / len(decided) for name, count in counts.items()}
 
 
-def _likely(decided: Sequence[Decided], router: Router, quality: Estimator) -> float | None:
+def _likely(decided: Sequence[ReplayedDecision], router: Router, quality: Estimator) -> float | None:
     """Mean over the calls; estimated once for each kind of call."""
-    kinds: dict[Any, list[Decided]] = defaultdict(list)
+    kinds: dict[Any, list[ReplayedDecision]] = defaultdict(list)
     for each in decided:
         kinds[each.view.scope.agent, each.view.signals.phase].append(each)
     pool, total = router.pool.targets, 0.0

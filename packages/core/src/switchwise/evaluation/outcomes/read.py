@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from switchwise.evaluation.outcomes.duplicates import duplicate_groups
-from switchwise.evaluation.outcomes.rows import Run, gathered
+from switchwise.evaluation.outcomes.rows import ScoredRun, gathered
 from switchwise.evaluation.outcomes.table import Outcomes
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.observe.journal.files import SQLITE, is_cut, is_sqlite, sqlite_rows
@@ -155,7 +155,7 @@ def _line(number: int, line: str) -> Any:
         raise ValueError(f"line {number}: {error}") from None
 
 
-def _runs(rows: list[Row]) -> Iterator[Run]:
+def _runs(rows: list[Row]) -> Iterator[ScoredRun]:
     first = rows[0]
     if "strong" in first and "weak" in first:
         return _pairs(rows)
@@ -197,7 +197,7 @@ def _cost(value: Any) -> float | None:
     return None if found is None or found < 0 else found
 
 
-def _pairs(rows: Sequence[Row]) -> Iterator[Run]:
+def _pairs(rows: Sequence[Row]) -> Iterator[ScoredRun]:
     known = [(number_of(row["strong"]), number_of(row["weak"])) for row in rows]
     scale = _scale([score for pair in known for score in pair if score is not None])
     for number, (row, scores) in enumerate(zip(rows, known, strict=True)):
@@ -206,7 +206,7 @@ def _pairs(rows: Sequence[Row]) -> Iterator[Run]:
         task, label = str(row.get("id", number)), str(row.get("group", ""))
         twin = str(row["question_id"]) if row.get("question_id") not in (None, "") else None
         for target, score, cost in zip(("strong", "weak"), scores, (1.0, 0.0), strict=True):
-            yield Run(
+            yield ScoredRun(
                 str(row.get("benchmark", "")), task, target, label, (score or 0.0) / scale, cost, _text(row), twin, "share"
             )
 
@@ -225,7 +225,7 @@ def _scale(scores: Sequence[float]) -> float:
     return next(scale for scale in SCALES if top <= scale)
 
 
-def _wide(rows: Iterable[Row]) -> Iterator[Run]:
+def _wide(rows: Iterable[Row]) -> Iterator[ScoredRun]:
     for number, row in enumerate(rows):
         targets = [name.removesuffix("|total_cost") for name in row if name.endswith("|total_cost")]
         label = str(row.get("eval_name", ""))
@@ -233,10 +233,10 @@ def _wide(rows: Iterable[Row]) -> Iterator[Run]:
             score = number_of(row.get(target))
             if score is not None:
                 cost = _cost(row[f"{target}|total_cost"])
-                yield Run("", str(row.get("sample_id", number)), target, label, score, cost, _text(row), None, "usd")
+                yield ScoredRun("", str(row.get("sample_id", number)), target, label, score, cost, _text(row), None, "usd")
 
 
-def _langsmith(rows: Iterable[Row]) -> Iterator[Run]:
+def _langsmith(rows: Iterable[Row]) -> Iterator[ScoredRun]:
     for row in rows:
         metadata = (row.get("extra") or {}).get("metadata") or {}
         decision = metadata.get("switchwise") or {}
@@ -247,10 +247,12 @@ def _langsmith(rows: Iterable[Row]) -> Iterator[Run]:
         task = row.get("reference_example_id") or metadata.get("thread_id") or metadata.get("session_id") or row.get("id")
         if target and score is not None:
             label = str(metadata.get("langgraph_node") or metadata.get("lc_agent_name") or row.get("name") or "")
-            yield Run("", str(task), str(target), label, score, _cost(row.get("total_cost")), "", None, "usd", agentic=True)
+            yield ScoredRun(
+                "", str(task), str(target), label, score, _cost(row.get("total_cost")), "", None, "usd", agentic=True
+            )
 
 
-def _journal(rows: Iterable[Row]) -> Iterator[Run]:
+def _journal(rows: Iterable[Row]) -> Iterator[ScoredRun]:
     """The last attempt of a decision is paid with all of it; feedback outranks the verdict."""
     spent: dict[str, float] = defaultdict(float)
     last: dict[str, Row] = {}
@@ -268,10 +270,10 @@ def _journal(rows: Iterable[Row]) -> Iterator[Run]:
         if score is not None:
             parts = [str(row.get(f"switchwise.{name}") or "") for name in ("agent", "phase", "task")]
             label = "/".join(dict.fromkeys(part for part in parts if part))  # as `usual_label` has it
-            yield Run("", decision, str(row["switchwise.target"]), label, score, spent[decision], "", None, "usd")
+            yield ScoredRun("", decision, str(row["switchwise.target"]), label, score, spent[decision], "", None, "usd")
 
 
-def _long(rows: list[Row]) -> Iterator[Run]:
+def _long(rows: list[Row]) -> Iterator[ScoredRun]:
     first = rows[0]
     named = {what: _column(first, what) for what in NAMES}
     agentic = bool(AGENTIC & first.keys()) and "question" not in first
@@ -301,4 +303,4 @@ def _long(rows: list[Row]) -> Iterator[Run]:
             label = task.rsplit("_", 1)[0]
         if label is None:
             label = task.rsplit("__", 1)[0] if "__" in task else benchmark
-        yield Run(benchmark, task, target, str(label), score / (most or scale), cost, _text(row), None, unit, agentic)
+        yield ScoredRun(benchmark, task, target, str(label), score / (most or scale), cost, _text(row), None, unit, agentic)

@@ -11,7 +11,7 @@ from switchwise.evaluation.outcomes.table import Outcomes
 UNITS = {"share": "calls to the strong model"}
 
 
-class Run(NamedTuple):
+class ScoredRun(NamedTuple):
     """One run of one target on one task.
 
     Parameters:
@@ -39,7 +39,7 @@ class Run(NamedTuple):
 
 
 def gathered(
-    name: str, runs: Sequence[Run], texts: Mapping[str, str] | None, twins: Callable[[Sequence[str]], Any]
+    name: str, runs: Sequence[ScoredRun], texts: Mapping[str, str] | None, twins: Callable[[Sequence[str]], Any]
 ) -> list[Outcomes]:
     """Tables of the runs: one for all single questions of a file, one for each benchmark of whole agent tasks.
 
@@ -51,21 +51,23 @@ def gathered(
         texts: task -> text, for runs without one.
         twins: finds near duplicates among texts.
     """
-    parts: dict[str, list[Run]] = defaultdict(list)
+    parts: dict[str, list[ScoredRun]] = defaultdict(list)
     for run in runs:
         parts[run.benchmark if run.agentic else ""].append(run)
     return [_table(f"{name}/{part}" if part else name, own, texts, twins) for part, own in parts.items()]
 
 
-def _table(name: str, runs: Sequence[Run], texts: Mapping[str, str] | None, twins: Callable[[Sequence[str]], Any]) -> Outcomes:
+def _table(
+    name: str, runs: Sequence[ScoredRun], texts: Mapping[str, str] | None, twins: Callable[[Sequence[str]], Any]
+) -> Outcomes:
     import numpy as np
 
     tasks = list(dict.fromkeys((run.benchmark, run.task) for run in runs))
     targets = list(dict.fromkeys(run.target for run in runs))
     at = {task: i for i, task in enumerate(tasks)}
     column = {target: i for i, target in enumerate(targets)}
-    cells: dict[tuple[int, int], list[Run]] = defaultdict(list)
-    about: dict[int, Run] = {}
+    cells: dict[tuple[int, int], list[ScoredRun]] = defaultdict(list)
+    about: dict[int, ScoredRun] = {}
     for run in runs:
         row = at[run.benchmark, run.task]
         cells[row, column[run.target]].append(run)

@@ -20,7 +20,7 @@ from switchwise.evaluation.outcomes.read import Row, files_of, number_of, rows_o
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.signals import Turn
 from switchwise.reading.tool_kinds import ToolKind, kind_of_call
-from switchwise.reading.trajectory import Step, Trajectory, TrajectoryState, read_on
+from switchwise.reading.trajectory import StepObservation, Trajectory, TrajectoryState, read_on
 
 _OUTCOMES = ("resolved", "reward", "score", "solved", "passed", "success")
 _CHANGES = frozenset((ToolKind.WRITE, ToolKind.DOCUMENT, ToolKind.TRANSACT))
@@ -40,7 +40,7 @@ class RecordedRun(NamedTuple):
     name: str
     group: str
     solved: bool | None
-    steps: Sequence[Step]
+    steps: Sequence[StepObservation]
     talk: Sequence[Turn] = ()
 
     def course(self) -> list[Trajectory]:
@@ -101,7 +101,7 @@ def _table(rows: Iterable[Row], steps: Any) -> Iterator[RecordedRun]:
         yield RecordedRun(f"{session}/{agent}".rstrip("/"), task, _outcome(own), steps(own))
 
 
-def _shell_steps(rows: Sequence[Row]) -> list[Step]:
+def _shell_steps(rows: Sequence[Row]) -> list[StepObservation]:
     """Steps of an agent that runs one command at a time. One without a return code that is not the last was refused for its form."""
     found = []
     for at, row in enumerate(rows):
@@ -109,7 +109,7 @@ def _shell_steps(rows: Sequence[Row]) -> list[Step]:
         malformed = bool(number_of(row.get("malformed"))) or (code is None and at < len(rows) - 1 and not timeout)
         failed = code not in (0, None) or malformed or timeout
         found.append(
-            Step(
+            StepObservation(
                 int(failed),
                 _count(row, "repeat"),
                 _count(row, "fail_repeat"),
@@ -123,7 +123,7 @@ def _shell_steps(rows: Sequence[Row]) -> list[Step]:
     return found
 
 
-def _call_steps(rows: Sequence[Row]) -> list[Step]:
+def _call_steps(rows: Sequence[Row]) -> list[StepObservation]:
     """Steps of a log of calls: the results of a call's tools stand in the row of the next one."""
     found = []
     for row, after in zip(rows, [*rows[1:], {}], strict=True):
@@ -131,7 +131,7 @@ def _call_steps(rows: Sequence[Row]) -> list[Step]:
         if tools:
             changed = any(kind_of_call(str(tool)) in _CHANGES for tool in tools)
             written = max(_count(row, "output_tokens_logged"), _count(row, "tool_chars") // 4)
-            found.append(Step(_count(after, "tool_errors"), changed=changed, written=written))
+            found.append(StepObservation(_count(after, "tool_errors"), changed=changed, written=written))
     return found
 
 

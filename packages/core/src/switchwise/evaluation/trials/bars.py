@@ -50,7 +50,7 @@ class Bar(NamedTuple):
         return f"{self.end} {self.test} {self.number:g}"
 
 
-class Verdict(NamedTuple):
+class BarVerdict(NamedTuple):
     """One bar on one set.
 
     Parameters:
@@ -93,7 +93,7 @@ def _bars(path: str | Path, sets: Mapping[str, object]) -> Iterator[Bar]:
                 yield Bar(name, router, metric, found[1] or "value", found[2], float(found[3]))
 
 
-def verdicts(bars: Sequence[Bar], results: Sequence[SetResult]) -> list[Verdict]:
+def verdicts(bars: Sequence[Bar], results: Sequence[SetResult]) -> list[BarVerdict]:
     """Each bar on each set that it names. A pattern holds for the sets that have its metric; a plain name must have it."""
     judged = []
     for result in results:
@@ -104,5 +104,5 @@ def verdicts(bars: Sequence[Bar], results: Sequence[SetResult]) -> list[Verdict]
             if found.value is None and _WILD & set(bar.set):
                 continue
             number: float | None = getattr(found, bar.end)
-            judged.append(Verdict(bar, result.name, found, number is not None and _TESTS[bar.test](number, bar.number)))
+            judged.append(BarVerdict(bar, result.name, found, number is not None and _TESTS[bar.test](number, bar.number)))
     return judged

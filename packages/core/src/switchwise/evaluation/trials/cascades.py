@@ -24,7 +24,7 @@ ORDERS = 20
 OUT_OF_LINE = 0.75  # share of the expected rate of accepted results below which a cascade stops
 
 
-class Verifier:
+class SimulatedVerifier:
     """Scores that are normal, with means 0 for wrong and `d` for right answers, so that their AUC is `auc`.
 
     Parameters:
@@ -81,7 +81,7 @@ def cascade_routing(outcomes: Outcomes, predicted: Predicted, prices: Any, auc: 
     p, base, costs = success[:, chosen], predicted.table[:, chosen], predicted.costs[:, chosen]
     scores, paid = outcomes.scores[:, chosen], outcomes.costs[:, chosen]
     given = _given(outcomes, predicted, chosen)
-    verifier = Verifier(auc)
+    verifier = SimulatedVerifier(auc)
     noise = np.random.default_rng(seed).normal(size=scores.shape) + verifier.d * scores
     table = verifier.best_of()
     quality, spent = [], []
@@ -118,7 +118,7 @@ def _cascaded(
     given: Any,
     scores: Any,
     paid: Any,
-    verifier: Verifier,
+    verifier: SimulatedVerifier,
     table: Any,
     noise: Any,
     price: float,

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from switchwise.evaluation.measures.interval import Interval
 from switchwise.evaluation.outcomes.runs import RecordedRun
 from switchwise.nouns.errors import ConfigurationError
-from switchwise.quality.run_profile import ARMED, MARKS, UNKNOWN, Finished, Marks, Profile, auc, profile
+from switchwise.quality.run_profile import ARMED, MARKS, UNKNOWN, FinishedRun, Marks, Profile, auc, profile
 from switchwise.reading.trajectory import Trajectory
 
 CONFIRM, THRESHOLD, LOOP = 2, 2.0, 3  # as `Escalate` has them
@@ -184,7 +184,7 @@ def _text(found: Escalations) -> str:
     return "\n".join(lines)
 
 
-def _finished(run: RecordedRun, course: Sequence[Trajectory]) -> Finished:
+def _finished(run: RecordedRun, course: Sequence[Trajectory]) -> FinishedRun:
     marks = Marks()
     for each in course:
         marks = marks.after(each)

@@ -31,7 +31,7 @@ PAIR_WEIGHT, MANY_WEIGHT = 0.3, len(NAMES) ** -0.5  # of a dense feature, relati
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class FittedTable:
     """Success and cost by label and target.
 
     Parameters:
@@ -63,7 +63,7 @@ class Table:
         return success, np.where(known[:, None], self.costs[row], self.mean_costs), known
 
 
-def fit_table(labels: Sequence[str], targets: Sequence[str], scores: Any, costs: Any) -> Table:
+def fit_table(labels: Sequence[str], targets: Sequence[str], scores: Any, costs: Any) -> FittedTable:
     """Fit a table from outcomes.
 
     Parameters:
@@ -91,7 +91,9 @@ def fit_table(labels: Sequence[str], targets: Sequence[str], scores: Any, costs:
     priced, spent = by_label(costs)
     mean_costs = spent.sum(axis=0) / np.maximum(priced.sum(axis=0), 1)
     ratio = (spent + 5 * mean_costs) / (priced + 5)
-    return Table(tuple(names.tolist()), tuple(targets), shrunk(counts, means, total, k), ratio, counts, total, mean_costs, k)
+    return FittedTable(
+        tuple(names.tolist()), tuple(targets), shrunk(counts, means, total, k), ratio, counts, total, mean_costs, k
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,7 @@ class TextModel:
 
         Parameters:
             read: the texts.
-            success, known: result of `Table.rows` for their labels.
+            success, known: result of `FittedTable.rows` for their labels.
         """
         import numpy as np
 
@@ -150,7 +152,9 @@ class TextModel:
         return found
 
 
-def fit_text(read: Read, labels: Sequence[str], table: Table, scores: Any, groups: Any, seed: int = 0) -> TextModel | None:
+def fit_text(
+    read: Read, labels: Sequence[str], table: FittedTable, scores: Any, groups: Any, seed: int = 0
+) -> TextModel | None:
     """Fit a text model on top of a table; None if there are too few outcomes or the inner folds show no gain.
 
     Parameters:
@@ -225,7 +229,7 @@ def _strangers(read: Read, labels: Any, gain: Any, scale: Scale) -> Any:
     return weights(np.ones(len(gain), bool))
 
 
-def _many(read: Read, labels: Sequence[str], table: Table, scores: Any, fold: Any) -> TextModel:
+def _many(read: Read, labels: Sequence[str], table: FittedTable, scores: Any, fold: Any) -> TextModel:
     import numpy as np
 
     def fitted(chosen: Any) -> tuple[Scale, Any, Any]:
@@ -246,7 +250,7 @@ def _many(read: Read, labels: Sequence[str], table: Table, scores: Any, fold: An
     return TextModel(scale, words, dense, middle, float(np.abs(seen - middle).max()), True, offsets, slopes)
 
 
-def on_hull(table: Table, prices: Any) -> Any:
+def on_hull(table: FittedTable, prices: Any) -> Any:
     """(labels + 1, targets) mask of the targets on the convex hull of success and cost; the last row is for labels without
     data.
     """
@@ -261,7 +265,7 @@ def on_hull(table: Table, prices: Any) -> Any:
     return chosen
 
 
-def as_arrays(table: Table, text: TextModel | None) -> Mapping[str, Any]:
+def as_arrays(table: FittedTable, text: TextModel | None) -> Mapping[str, Any]:
     """All numbers as arrays for `numpy.savez`."""
     import numpy as np
 
@@ -292,14 +296,16 @@ def as_arrays(table: Table, text: TextModel | None) -> Mapping[str, Any]:
     return found
 
 
-def from_arrays(labels: Sequence[str], targets: Sequence[str], found: Mapping[str, Any]) -> tuple[Table, TextModel | None]:
+def from_arrays(
+    labels: Sequence[str], targets: Sequence[str], found: Mapping[str, Any]
+) -> tuple[FittedTable, TextModel | None]:
     """Restore a result of `as_arrays`."""
     import numpy as np
 
     success, costs, counts, mean_success, mean_costs = (
         found[name] for name in ("success", "costs", "counts", "mean_success", "mean_costs")
     )
-    table = Table(tuple(labels), tuple(targets), success, costs, counts, mean_success, mean_costs, float(found["k"]))
+    table = FittedTable(tuple(labels), tuple(targets), success, costs, counts, mean_success, mean_costs, float(found["k"]))
     if "words" not in found:
         return table, None
     scale = object.__new__(Scale)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 
-class Rows:
+class SparseMatrix:
     """A sparse matrix, by rows.
 
     Parameters:
@@ -40,7 +40,7 @@ class Rows:
         return np.bincount(self.columns, self.values * vector[self.rows], self.width)
 
 
-def ridge(rows: Rows, dense: Any, wanted: Any, penalty: float, steps: int = 60, exact: float = 1e-4) -> tuple[Any, Any]:
+def ridge(rows: SparseMatrix, dense: Any, wanted: Any, penalty: float, steps: int = 60, exact: float = 1e-4) -> tuple[Any, Any]:
     """Weights that predict `wanted` from sparse and dense columns together.
 
     Solves `(X Xt + penalty) a = wanted` by conjugate gradients, as many equations as rows; the weights are `Xt a`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from switchwise.quality.fitting.sparse import Rows
+from switchwise.quality.fitting.sparse import SparseMatrix
 from switchwise.quality.text.dense import NAMES, dense
 from switchwise.quality.text.words import BUCKETS, buckets, cut
 
@@ -61,7 +61,7 @@ class Scale:
         )  # constant features carry no information
         self.weight = weight
 
-    def rows(self, read: Read) -> tuple[Rows, Any]:
+    def rows(self, read: Read) -> tuple[SparseMatrix, Any]:
         """The sparse rows, of norm 1, and the dense ones."""
         import numpy as np
 
@@ -70,7 +70,7 @@ class Scale:
             own = self.idf[row]
             values.append(own / (np.sqrt(own @ own) or 1.0))
         joined = np.concatenate(values) if values else np.zeros(0)
-        return Rows(read.buckets, joined, BUCKETS), self.scaled(read) * self.weight
+        return SparseMatrix(read.buckets, joined, BUCKETS), self.scaled(read) * self.weight
 
     def scaled(self, read: Read) -> Any:
         """The dense features in standard deviations, at most four, to limit the effect of unusual texts."""

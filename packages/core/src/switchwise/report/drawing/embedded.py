@@ -8,7 +8,7 @@ from typing import Any
 
 from switchwise.observe.journal.record import Record
 from switchwise.report.spending import Spend
-from switchwise.report.steps import Session, Step
+from switchwise.report.steps import JournalStep, Session
 
 
 class _Table:
@@ -48,7 +48,7 @@ def _spend(spend: Spend, texts: _Table) -> list[Any]:
     return [texts(spend.name), _usd(spend.cost), spend.calls, spend.prompt, spend.cached, spend.failed, parts]
 
 
-def _step(step: Step, began: float, texts: _Table, opinions: _Table) -> list[Any]:
+def _step(step: JournalStep, began: float, texts: _Table, opinions: _Table) -> list[Any]:
     last = step.last
     where = [texts(word) for word in (last.agent, last.task, last.phase or "", last.kind or "")]
     tokens = [last.input_tokens, last.cache_read_tokens or 0, last.output_tokens]

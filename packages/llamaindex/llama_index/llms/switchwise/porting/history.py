@@ -22,7 +22,7 @@ from switchwise.dialects import turn_order
 from switchwise.dialects.call_ids import CallIds
 from switchwise.dialects.table import OTHER
 from switchwise.dialects.thinking import began_without_thinking
-from switchwise.dialects.turn_order import Act, Place, Step
+from switchwise.dialects.turn_order import Act, Place, TurnEdit
 from switchwise.state.in_process import Memory
 
 _BLOCKS = attrgetter("blocks")
@@ -132,7 +132,7 @@ class _Adapted:
             texts = [block for block in message.blocks if block not in shown] or [TextBlock(text=turn_order.SHOWN)]
             self.messages[-1] = message.model_copy(update={"blocks": texts})
 
-    def take(self, steps: tuple[Step, ...], message: ChatMessage | None) -> None:
+    def take(self, steps: tuple[TurnEdit, ...], message: ChatMessage | None) -> None:
         """Apply the steps of `turn_order`."""
         for act, text in steps:
             if act is Act.SHOW:
