@@ -13,7 +13,7 @@ from langchain_switchwise.testing import LangChainFace
 from llama_index.llms.switchwise.testing import LlamaIndexFace
 from switchwise.dialects import DIALECTS
 from switchwise.dialects.table import OTHER
-from switchwise.testing.adapters import CELLS, Ask, ClientsFace, Face, NotHere, Said, check_adapter
+from switchwise.testing.adapters import CELLS, ClientsFace, Face, NeutralRequest, NotHere, Said, check_adapter
 from switchwise.testing.adapters.__main__ import main
 from switchwise.testing.adapters.document import document
 from switchwise.testing.adapters.portability import CASES, UNSUPPORTED
@@ -67,7 +67,7 @@ class Broken(ClientsFace):
 
     name = "broken"
 
-    def ask(self, adapter: Any, request: Ask) -> Said:
+    def ask(self, adapter: Any, request: NeutralRequest) -> Said:
         said = super().ask(adapter, request)
         return Said("something else", said.calls, said.message, said.pieces, {**said.record, "target": "nobody"})
 

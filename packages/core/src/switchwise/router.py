@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
     from switchwise.catalog import Catalog
     from switchwise.config.configuration import Configuration, Recipe
-    from switchwise.config.references import Endpoint
+    from switchwise.config.references import TargetEndpoint
     from switchwise.config.reloading import Source
     from switchwise.engine.circuit import CircuitState
     from switchwise.observe.explain import Explanation
@@ -236,7 +236,7 @@ class Router:
     @classmethod
     def with_models(
         cls,
-        build: Callable[[Endpoint], M],
+        build: Callable[[TargetEndpoint], M],
         path: str | Path | None = None,
         router: str | None = None,
         *,

@@ -14,7 +14,7 @@ from langchain_openai.chat_models.base import BaseChatOpenAI
 from langchain_switchwise.doors.chat_model import ChatSwitchwise
 from switchwise import Router
 from switchwise.prompt_cache.cache_hints import CacheHints
-from switchwise.testing.adapters import Ask, Endpoint, Said
+from switchwise.testing.adapters import ModelEndpoint, NeutralRequest, Said
 
 _KINDS = {
     # what models of each row call themselves, that are reached by Chat Completions here
@@ -50,11 +50,11 @@ class LangChainFace:
         known = (*_KINDS, "openai-chat", "openai-responses", "deepseek", "xai", "together", "cerebras")
         return "" if dialect in known else f"no model of {dialect} is known"
 
-    def build(self, endpoints: Mapping[str, Endpoint], router: Router, hints: CacheHints | None = None) -> ChatSwitchwise:
+    def build(self, endpoints: Mapping[str, ModelEndpoint], router: Router, hints: CacheHints | None = None) -> ChatSwitchwise:
         models = {name: _model(endpoint) for name, endpoint in endpoints.items()}
         return ChatSwitchwise(models, router=router, cache_hints=hints)
 
-    def ask(self, adapter: Any, request: Ask) -> Said:
+    def ask(self, adapter: Any, request: NeutralRequest) -> Said:
         model, messages, config = _asked(adapter, request)
         settings = _settings(request)
         if not request.streamed:
@@ -69,7 +69,7 @@ class LangChainFace:
                 return Said("".join(pieces), pieces=tuple(pieces))
         return _observed(_added(chunks), tuple(pieces))
 
-    async def aask(self, adapter: Any, request: Ask) -> Said:
+    async def aask(self, adapter: Any, request: NeutralRequest) -> Said:
         model, messages, config = _asked(adapter, request)
         settings = _settings(request)
         if not request.streamed:
@@ -85,7 +85,7 @@ class LangChainFace:
         return _observed(_added(chunks), tuple(pieces))
 
 
-def _model(endpoint: Endpoint) -> Any:
+def _model(endpoint: ModelEndpoint) -> Any:
     options: dict[str, Any] = {
         "model": endpoint.model,
         "base_url": endpoint.url,
@@ -123,7 +123,7 @@ class _Elsewhere:
         return {**payload, "extra_body": own} if own else payload
 
 
-def _asked(adapter: ChatSwitchwise, request: Ask) -> tuple[Any, list[BaseMessage], Any]:
+def _asked(adapter: ChatSwitchwise, request: NeutralRequest) -> tuple[Any, list[BaseMessage], Any]:
     choice = request.settings.get("tool_choice")
     model: Any = adapter.bind_tools([dict(tool) for tool in request.tools], tool_choice=choice) if request.tools else adapter
     configurable = {"thread_id": request.session, "switchwise_target": request.target}
@@ -144,7 +144,7 @@ def _message(given: Any) -> Any:
     return message
 
 
-def _settings(request: Ask) -> dict[str, Any]:
+def _settings(request: NeutralRequest) -> dict[str, Any]:
     return {name: value for name, value in request.settings.items() if name != "tool_choice"}
 
 

@@ -12,7 +12,7 @@ from switchwise.cli.output import AsJson, ConfigFile, as_json, console, tell
 from switchwise.display.figures import many, usd
 
 if TYPE_CHECKING:
-    from switchwise.config import ConfigFinding, Configuration, Endpoint, Problem
+    from switchwise.config import ConfigFinding, Configuration, Problem, TargetEndpoint
 
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
@@ -71,7 +71,7 @@ def _print_findings(configuration: Configuration, found: list[ConfigFinding]) ->
         out.print(Text.assemble(*head, f"\n  {each.message}\n  -> {each.remedy}"))
 
 
-def _ask(endpoint: Endpoint) -> dict[str, Any]:
+def _ask(endpoint: TargetEndpoint) -> dict[str, Any]:
     """Ask a target for one token."""
     from time import perf_counter
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Row:
+class TargetCounts:
     """Counts of one target.
 
     Parameters:
@@ -53,13 +53,13 @@ class Board:
         last: the latest records.
     """
 
-    rows: dict[str, Row] = field(default_factory=dict)
+    rows: dict[str, TargetCounts] = field(default_factory=dict)
     sessions: set[str] = field(default_factory=set)
     last: deque[Record] = field(default_factory=lambda: deque(maxlen=12))
 
     def take(self, record: Record) -> None:
         """Count one attempt."""
-        row = self.rows.setdefault(record.target, Row())
+        row = self.rows.setdefault(record.target, TargetCounts())
         if record.result == "accepted":
             row.answers += 1
             row.seconds += record.latency

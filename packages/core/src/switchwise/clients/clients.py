@@ -44,7 +44,7 @@ _ANSWERS = 256
 
 if TYPE_CHECKING:
     from switchwise.catalog import Catalog
-    from switchwise.config import Endpoint
+    from switchwise.config import TargetEndpoint
 
 
 class Clients:
@@ -247,7 +247,7 @@ class Clients:
 _OF_THE_SDK = frozenset(["default_headers", "default_query", "max_retries", "organization", "project"])
 
 
-def client_of(endpoint: Endpoint) -> Client:
+def client_of(endpoint: TargetEndpoint) -> Client:
     """Return the client for a target of a configuration file.
 
     Raises:
@@ -311,9 +311,9 @@ def _from_string(text: str, options: Mapping[str, Any]) -> Client:
         raise ConfigurationError(
             f"clients={text!r:.80}: give 'openai:model' or 'anthropic:model', or a client, such as OpenAIClient(model=..., base_url=...)"
         )
-    from switchwise.config import Endpoint
+    from switchwise.config import TargetEndpoint
 
-    return client_of(Endpoint(Target(model, provider, model), settings=options))
+    return client_of(TargetEndpoint(Target(model, provider, model), settings=options))
 
 
 def _pool(clients: Iterable[_Named]) -> Pool:

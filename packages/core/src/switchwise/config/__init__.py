@@ -13,15 +13,15 @@ from switchwise.config.configuration import Configuration, Recipe, find, load
 from switchwise.config.findings import ConfigFinding, findings
 from switchwise.config.json_schema import json_schema
 from switchwise.config.problems import BadConfiguration, Problem
-from switchwise.config.references import Endpoint
+from switchwise.config.references import TargetEndpoint
 
 __all__ = [
     "BadConfiguration",
     "ConfigFinding",
     "Configuration",
-    "Endpoint",
     "Problem",
     "Recipe",
+    "TargetEndpoint",
     "find",
     "findings",
     "json_schema",

@@ -14,7 +14,7 @@ from switchwise.config.document import Document, Refused, find, read
 from switchwise.config.lines import Place
 from switchwise.config.node import Node, shown
 from switchwise.config.problems import BadConfiguration, Problem, near
-from switchwise.config.references import Endpoint, Reference, for_each_key, reference, settled
+from switchwise.config.references import Reference, TargetEndpoint, for_each_key, reference, settled
 from switchwise.config.values import SharedState, aim_of, convert, journal_in, made, on_broken_in, shared_state
 from switchwise.engine.policy import Caches, Checks, Policy, Verifier
 from switchwise.nouns.errors import ConfigurationError
@@ -47,7 +47,7 @@ _LEVELS, _MEMORY = ("session", "agent", "task"), "hold"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PolicyEntry:
     """One entry of a list of policies.
 
     Parameters:
@@ -79,7 +79,7 @@ class Recipe:
 
     name: str
     pool: Pool
-    parts: tuple[Part, ...]
+    parts: tuple[PolicyEntry, ...]
     verify: Verifier | None = None
     observers: tuple[Any, ...] = ()
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -106,7 +106,7 @@ class Configuration:
     """
 
     document: Document
-    endpoints: Mapping[str, Endpoint]
+    endpoints: Mapping[str, TargetEndpoint]
     recipes: Mapping[str, Recipe]
     default: str
 
@@ -173,7 +173,7 @@ class _Reader:
         if "include" in tables:
             with self._document.collecting():
                 tables["include"].texts()
-        endpoints: dict[str, Endpoint] = {}
+        endpoints: dict[str, TargetEndpoint] = {}
         if "targets" not in tables:
             root.wrong("it has no targets", 'begin with [targets] and a line such as luna = "openai:gpt-6-luna"')
         else:
@@ -204,14 +204,14 @@ class _Reader:
 
     # -- targets
 
-    def _endpoint(self, name: str, node: Node) -> dict[str, Endpoint]:
+    def _endpoint(self, name: str, node: Node) -> dict[str, TargetEndpoint]:
         if isinstance(node.value, str):
             provider, colon, model = node.text().partition(":")
             if not colon or not provider or not model:
                 raise node.wrong(
                     f"{node.value!r} names no model of a provider", 'write "provider:model", such as "openai:gpt-6-luna"'
                 )
-            return {name: Endpoint(self._target(name, provider, model))}
+            return {name: TargetEndpoint(self._target(name, provider, model))}
         fields = node.table(OF_TARGET)
 
         def text(word: str) -> str:
@@ -233,7 +233,7 @@ class _Reader:
             url = reference(fields["base_url"])
         elif isinstance(url, str) and url and not url.startswith(("http://", "https://")):
             raise fields["base_url"].wrong(f"{url!r} is not an address", 'write "https://...", or "env:NAME"')
-        endpoint = Endpoint(
+        endpoint = TargetEndpoint(
             replace(self._target(name, provider, model, roles, given), effort=text("effort")),
             api,
             base_url=url,
@@ -258,11 +258,11 @@ class _Reader:
 
     # -- routers
 
-    def _recipe(self, name: str, node: Node, endpoints: Mapping[str, Endpoint]) -> Recipe:
+    def _recipe(self, name: str, node: Node, endpoints: Mapping[str, TargetEndpoint]) -> Recipe:
         table = node.table(OF_ROUTER)
         pool = self._pool(table.get("pool"), endpoints)
         kept: dict[str, Any] = {}
-        parts: list[Part] = []
+        parts: list[PolicyEntry] = []
         if "policies" in table:
             with self._document.collecting():
                 before = self._earlier(name, pool)
@@ -294,7 +294,7 @@ class _Reader:
                 labels = {word: tuple(value.texts()) for word, value in table["labels"].table().items()}
         return Recipe(name, pool, tuple(parts), observers=tuple(observers), labels=labels, kept=kept, **one)
 
-    def _pool(self, node: Node | None, endpoints: Mapping[str, Endpoint]) -> Pool:
+    def _pool(self, node: Node | None, endpoints: Mapping[str, TargetEndpoint]) -> Pool:
         if node is None:
             return Pool([endpoint.target for endpoint in endpoints.values()])
         targets: list[Target] = []
@@ -310,9 +310,9 @@ class _Reader:
             return Pool(targets)
         raise node.wrong("the pool has no targets", "name them, strongest first")
 
-    def _earlier(self, name: str, pool: Pool) -> dict[str, list[Part]]:
+    def _earlier(self, name: str, pool: Pool) -> dict[str, list[PolicyEntry]]:
         """Parts of the earlier load by their entry; each is reused once."""
-        found: dict[str, list[Part]] = {}
+        found: dict[str, list[PolicyEntry]] = {}
         if self._reuse is not None and self._reuse.name == name:
             same = [*self._reuse.pool] == [*pool]
             for part in self._reuse.parts:
@@ -320,7 +320,7 @@ class _Reader:
                     found.setdefault(part.written, []).append(part)
         return found
 
-    def _part(self, node: Node, pool: Pool, before: dict[str, list[Part]]) -> Part:
+    def _part(self, node: Node, pool: Pool, before: dict[str, list[PolicyEntry]]) -> PolicyEntry:
         written = json.dumps(node.value, sort_keys=True, default=str)
         if waiting := before.get(written):
             part = replace(waiting.pop(0), place=node.path)
@@ -328,7 +328,7 @@ class _Reader:
                 self._check(policy, node, pool)
             return part
         if node.value == DEFAULT or (isinstance(node.value, dict) and node.value.keys() == {DEFAULT}):
-            return Part(written, default_chain(pool, aim=aim_of(node, DEFAULT)), node.path)
+            return PolicyEntry(written, default_chain(pool, aim=aim_of(node, DEFAULT)), node.path)
         policy = made(node, "policies", frozenset([_MEMORY]))
         self._check(policy, node, pool)
         if isinstance(node.value, dict) and _MEMORY in node.value:
@@ -340,7 +340,7 @@ class _Reader:
             except ConfigurationError as error:
                 message, _, remedy = str(error).partition(": ")
                 raise level.wrong(message, remedy or "leave hold out") from None
-        return Part(written, (policy,), node.path)
+        return PolicyEntry(written, (policy,), node.path)
 
     def _check(self, part: object, node: Node, pool: Pool) -> None:
         if isinstance(part, Checks):
@@ -357,4 +357,4 @@ class _Reader:
         return kept[written]
 
 
-__all__ = ["BadConfiguration", "Configuration", "Endpoint", "Part", "Problem", "Recipe", "Refused", "find", "load"]
+__all__ = ["BadConfiguration", "Configuration", "PolicyEntry", "Problem", "Recipe", "Refused", "TargetEndpoint", "find", "load"]

@@ -12,9 +12,9 @@ from typing import Any
 from switchwise.catalog.hosts import HOSTS
 from switchwise.catalog.prices import PROVIDERS
 from switchwise.config.conditions import Condition
-from switchwise.config.configuration import Configuration, Part, Recipe
+from switchwise.config.configuration import Configuration, PolicyEntry, Recipe
 from switchwise.config.lines import Place
-from switchwise.config.references import Endpoint, Reference
+from switchwise.config.references import Reference, TargetEndpoint
 from switchwise.engine.policy import Learns, Reserves, name_of
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.scope import Scope
@@ -111,7 +111,7 @@ def _without_a_key(configuration: Configuration) -> Iterator[tuple[str, str, str
 Remark = tuple[str, Place, str, str]
 
 
-def _of_target(endpoint: Endpoint) -> Iterator[Remark]:
+def _of_target(endpoint: TargetEndpoint) -> Iterator[Remark]:
     target = endpoint.target
     yield from _of_model(endpoint)
     if target.price is None:
@@ -138,7 +138,7 @@ def _of_target(endpoint: Endpoint) -> Iterator[Remark]:
         )
 
 
-def _of_model(endpoint: Endpoint) -> Iterator[Remark]:
+def _of_model(endpoint: TargetEndpoint) -> Iterator[Remark]:
     """Findings on unknown providers and models."""
     from genai_prices.data_snapshot import get_snapshot
 
@@ -192,7 +192,7 @@ def _last_resort(recipe: Recipe) -> Iterator[Remark]:
         yield WARNING, (), message, 'put { Budget = { usd = ..., per = "session" } } first'
 
 
-def _of_rules(rules: Rules, part: Part, pool: Pool) -> Iterator[Remark]:
+def _of_rules(rules: Rules, part: PolicyEntry, pool: Pool) -> Iterator[Remark]:
     """Find rules that never match, change nothing, or leave no target."""
     settled = ""
     windows = [target.can.window for target in pool]

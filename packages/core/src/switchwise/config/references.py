@@ -93,7 +93,7 @@ def resolved(value: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class TargetEndpoint:
     """A target, and how to call it.
 
     Parameters:
@@ -130,7 +130,7 @@ class Endpoint:
         return {name: value for name, value in found.items() if value is not None}
 
 
-def for_each_key(endpoint: Endpoint, fields: Mapping[str, Node]) -> dict[str, Endpoint]:
+def for_each_key(endpoint: TargetEndpoint, fields: Mapping[str, Node]) -> dict[str, TargetEndpoint]:
     """An endpoint with its key, by its name, and one for each further key.
 
     Parameters:

@@ -41,7 +41,7 @@ from langchain_switchwise.answering.replies import (
     token_text,
 )
 from langchain_switchwise.calling.errors import TRANSLATED
-from langchain_switchwise.porting.schema import Witness
+from langchain_switchwise.porting.schema import MessageCapture
 from switchwise import Outcome, Reply
 from switchwise.adapting.answer_headers import Heard
 from switchwise.engine.timing.time_limits import streaming, tokens_came
@@ -58,7 +58,7 @@ class PreparedCall(NamedTuple):
         prompt: the messages in its dialect.
         config: config of this attempt.
         settings: settings adapted to the target.
-        witness: captures the message of a parsed answer; None: the answer is the message.
+        capture: has the message of a parsed answer; None: the answer is the message.
         marked: whether its server marks the end of streams, or this is unknown.
         alone: whether there is no other target.
         heard: headers of its answer, if captured.
@@ -69,7 +69,7 @@ class PreparedCall(NamedTuple):
     prompt: ChatPromptValue
     config: RunnableConfig
     settings: dict[str, Any]
-    witness: Witness | None = None
+    capture: MessageCapture | None = None
     marked: bool = True
     alone: bool = False
     heard: Heard | None = None
@@ -86,7 +86,7 @@ class PreparedCall(NamedTuple):
         Raises:
             IncompleteStream: its provider's terminal marker is missing.
         """
-        message = answer if self.witness is None else self.witness.message
+        message = answer if self.capture is None else self.capture.message
         if not isinstance(message, AIMessage):
             raise TypeError(f"a chat model must give an AIMessage, not {type(message).__name__}")
         end = complete(message, chunks, self.marked, self.alone)
@@ -98,7 +98,7 @@ class PreparedCall(NamedTuple):
         Raises:
             Exception: the error itself, if it is the model's and there is no message.
         """
-        if self.witness is None or self.witness.message is None:
+        if self.capture is None or self.capture.message is None:
             raise error
         return Unparsed(error)
 

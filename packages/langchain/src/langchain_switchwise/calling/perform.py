@@ -32,7 +32,7 @@ from langchain_switchwise.models.native import Native
 from langchain_switchwise.policies.decision_models import NOSTREAM, aside
 from langchain_switchwise.porting.cache_hints import MARK, marked_tools
 from langchain_switchwise.porting.history import HistoryAdapter
-from langchain_switchwise.porting.schema import Witness
+from langchain_switchwise.porting.schema import MessageCapture
 from langchain_switchwise.porting.settings import at_effort
 from langchain_switchwise.reading.inputs import Request
 from switchwise import BudgetExceeded, Call, Reply, Router, Run, View
@@ -209,10 +209,10 @@ class Performer:
         """Return the target with tools or schema bound, and its prompt, config and settings."""
         native, messages, config, settings = self.adapted(call, whole=True)
         runnable: Any = native.model
-        witness, tools, schema = None, self.request.tools, self.request.schema
+        capture, tools, schema = None, self.request.tools, self.request.schema
         if schema is not None:
-            witness = Witness()
-            config = merge_configs(config, {"callbacks": [witness]})
+            capture = MessageCapture()
+            config = merge_configs(config, {"callbacks": [capture]})
             runnable = schema.bound_to(native.name if call.stored is None else "", runnable)
         elif tools is not None and call.stored is None:
             runnable = tools.bound_to(native, None if MARK in self.request.settings else settings.get(MARK))
@@ -221,7 +221,7 @@ class Performer:
             ChatPromptValue.model_construct(messages=messages),  # valid already
             config,
             settings,
-            witness,
+            capture,
             marked=call.target.can.marks_end is not False,
             alone=len(self.natives) == 1,
             heard=listen(),

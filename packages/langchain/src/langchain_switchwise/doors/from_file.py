@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_switchwise.models.native import build
 from switchwise import Router
-from switchwise.config import Endpoint
+from switchwise.config import TargetEndpoint
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -60,7 +60,7 @@ def parts_of_file(
     return {"models": models, "router": made, **settings}
 
 
-def model_of(endpoint: Endpoint) -> BaseChatModel:
+def model_of(endpoint: TargetEndpoint) -> BaseChatModel:
     """Build the chat model of a target; a custom base URL is called by OpenAI's protocol.
 
     Raises:

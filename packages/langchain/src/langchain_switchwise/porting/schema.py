@@ -49,7 +49,7 @@ class AnswerSchema:
         return built
 
 
-class Witness(BaseCallbackHandler):
+class MessageCapture(BaseCallbackHandler):
     """Capture the message of a run whose result is parsed, for usage and verdict."""
 
     run_inline = True

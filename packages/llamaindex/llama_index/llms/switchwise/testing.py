@@ -17,7 +17,7 @@ from llama_index.llms.switchwise.doors.llm import Switchwise
 from llama_index.llms.switchwise.reading.scope import route_scope
 from switchwise import Router
 from switchwise.prompt_cache.cache_hints import CacheHints
-from switchwise.testing.adapters import Ask, Endpoint, Said
+from switchwise.testing.adapters import ModelEndpoint, NeutralRequest, Said
 
 _PACKAGES = {
     # whose package each row's LLMs are of; they are reached by Chat Completions here
@@ -51,10 +51,10 @@ class LlamaIndexFace:
         known = dialect in (*_PACKAGES, "openai-chat", "openai-responses")
         return "" if known else f"no LLM of {dialect} is known"
 
-    def build(self, endpoints: Mapping[str, Endpoint], router: Router, hints: CacheHints | None = None) -> Switchwise:
+    def build(self, endpoints: Mapping[str, ModelEndpoint], router: Router, hints: CacheHints | None = None) -> Switchwise:
         return Switchwise({name: _llm(endpoint) for name, endpoint in endpoints.items()}, router=router, cache_hints=hints)
 
-    def ask(self, adapter: Switchwise, request: Ask) -> Said:
+    def ask(self, adapter: Switchwise, request: NeutralRequest) -> Said:
         with route_scope(**({"session": request.session} if request.session else {})):
             method, arguments = _asked("stream_chat" if request.streamed else "chat", request)
             given = getattr(adapter, method)(**arguments)
@@ -69,7 +69,7 @@ class LlamaIndexFace:
                     return Said("".join(pieces), pieces=tuple(pieces))
             return _observed(last, tuple(pieces))
 
-    async def aask(self, adapter: Switchwise, request: Ask) -> Said:
+    async def aask(self, adapter: Switchwise, request: NeutralRequest) -> Said:
         with route_scope(**({"session": request.session} if request.session else {})):
             method, arguments = _asked("astream_chat" if request.streamed else "achat", request)
             given = await getattr(adapter, method)(**arguments)
@@ -85,7 +85,7 @@ class LlamaIndexFace:
             return _observed(last, tuple(pieces))
 
 
-def _llm(endpoint: Endpoint) -> Any:
+def _llm(endpoint: ModelEndpoint) -> Any:
     if endpoint.dialect == "anthropic":
         anthropic: Any = import_module("llama_index.llms.anthropic")
         thinking = {
@@ -119,7 +119,7 @@ def _with_own_words(llm: OpenAI, **kwargs: Any) -> dict[str, Any]:
     return {**settings, "extra_body": own} if own else settings
 
 
-def _asked(method: str, request: Ask) -> tuple[str, dict[str, Any]]:
+def _asked(method: str, request: NeutralRequest) -> tuple[str, dict[str, Any]]:
     messages = [_message(each) for each in request.messages]
     arguments = {**request.settings, **({"route": {"target": request.target}} if request.target else {})}
     if not request.tools:

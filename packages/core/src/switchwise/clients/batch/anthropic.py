@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from switchwise.clients.batch.endpoint import Answer, Found, expired, failed
+from switchwise.clients.batch.endpoint import Answer, BatchLookup, expired, failed
 from switchwise.clients.sdk import Client
 
 
 class AnthropicBatches:
-    """The batch endpoint behind an `AnthropicClient`; see `Endpoint`."""
+    """The batch endpoint behind an `AnthropicClient`; see `BatchEndpoint`."""
 
     most = 100_000
     most_bytes = 240_000_000
@@ -22,18 +22,18 @@ class AnthropicBatches:
         self._client = client
 
     def send(self, key: str, requests: Sequence[tuple[str, Mapping[str, Any]]]) -> str:  # noqa: ARG002  (custom ids begin with it)
-        """As `Endpoint.send`."""
+        """As `BatchEndpoint.send`."""
         made = self._client.sync.messages.batches.create(
             requests=[{"custom_id": name, "params": body} for name, body in requests]
         )
         return str(made.id)
 
     def ended(self, batch: str) -> bool:
-        """As `Endpoint.ended`."""
+        """As `BatchEndpoint.ended`."""
         return bool(self._client.sync.messages.batches.retrieve(batch).processing_status == "ended")
 
     def answers(self, batch: str, ids: Sequence[str]) -> Iterator[tuple[str, Answer]]:
-        """As `Endpoint.answers`."""
+        """As `BatchEndpoint.answers`."""
         left = dict.fromkeys(ids)
         for row in self._client.sync.messages.batches.results(batch):
             left.pop(row.custom_id, None)
@@ -49,11 +49,11 @@ class AnthropicBatches:
             yield name, expired("the batch ended without an answer to this request")
 
     def cancel(self, batch: str) -> None:
-        """As `Endpoint.cancel`."""
+        """As `BatchEndpoint.cancel`."""
         if not self.ended(batch):
             self._client.sync.messages.batches.cancel(batch)
 
-    def find(self, key: str, total: int, since: float, known: Collection[str]) -> str | Found:
+    def find(self, key: str, total: int, since: float, known: Collection[str]) -> str | BatchLookup:
         """Batches have no metadata: look for our custom ids in ended batches of the right size."""
         batches, unsure = self._client.sync.messages.batches, False
         for batch in batches.list(limit=100):
@@ -67,4 +67,4 @@ class AnthropicBatches:
                 unsure = True
             elif next((row.custom_id for row in batches.results(batch.id)), "").startswith(f"{key}-"):
                 return str(batch.id)
-        return Found.UNSURE if unsure else Found.NOT_THERE
+        return BatchLookup.UNSURE if unsure else BatchLookup.NOT_THERE

@@ -25,9 +25,9 @@ from typing import Any, Literal, Self
 
 from switchwise.clients.anthropic import AnthropicClient
 from switchwise.clients.batch.anthropic import AnthropicBatches
-from switchwise.clients.batch.endpoint import Endpoint
+from switchwise.clients.batch.endpoint import BatchEndpoint
 from switchwise.clients.batch.flows import asked, noted, read
-from switchwise.clients.batch.ledger import Ledger, Row
+from switchwise.clients.batch.ledger import BatchLedger, DeferredRequest
 from switchwise.clients.batch.openai import OpenAIBatches
 from switchwise.clients.batch.result import BatchResult, Progress
 from switchwise.clients.batch.worker import Worker
@@ -77,7 +77,7 @@ class Batches:
                 f"Batches: none of {', '.join(found)} has a batch endpoint; OpenAI's and Anthropic's own servers have"
             )
         self._clock, self._mutex = clock, threading.RLock()
-        self._ledger = Ledger(path)
+        self._ledger = BatchLedger(path)
         self._worker = Worker(clients, endpoints, self._ledger, late == "call", clock)
         self._flows = self._worker.flows
         for row in self._ledger.rows("state = 'calling'"):
@@ -216,7 +216,7 @@ class Batches:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _result(self, row: Row) -> BatchResult:
+    def _result(self, row: DeferredRequest) -> BatchResult:
         kept = row.result or {}
         found = BatchResult(
             row.id,
@@ -235,7 +235,7 @@ class Batches:
         return replace(found, text=reply.text, message=message, raw=kept["raw"], usage=reply.usage)
 
 
-def endpoint_of(client: Client) -> Endpoint | None:
+def endpoint_of(client: Client) -> BatchEndpoint | None:
     """The batch endpoint of a client; None if it has none. An unknown server counts as the provider of its protocol."""
     if isinstance(client, AnthropicClient) and client.served_by == "anthropic":
         return AnthropicBatches(client)

@@ -22,14 +22,14 @@ class NotSent(Exception):
     """Raised if a batch was certainly not sent; `__cause__` has the reason."""
 
 
-class Found(Enum):
+class BatchLookup(Enum):
     """Whether the provider has a batch whose sending is uncertain."""
 
     NOT_THERE = "not there"
     UNSURE = "unsure"
 
 
-class Endpoint(Protocol):
+class BatchEndpoint(Protocol):
     """The batch endpoint of one client.
 
     `most` and `most_bytes` bound a batch: requests, and bytes of their JSON.
@@ -62,7 +62,7 @@ class Endpoint(Protocol):
     def cancel(self, batch: str) -> None:
         """Ask the provider to stop; finished requests are kept. No effect on an ended batch."""
 
-    def find(self, key: str, total: int, since: float, known: Collection[str]) -> str | Found:
+    def find(self, key: str, total: int, since: float, known: Collection[str]) -> str | BatchLookup:
         """Find the id of the batch sent with `key`.
 
         Parameters:

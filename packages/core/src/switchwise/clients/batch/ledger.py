@@ -42,7 +42,7 @@ _VERSION = 1
 _COLUMNS = "n, id, state, due, target, batch, asked, decision, tried, result"
 
 
-class Row(NamedTuple):
+class DeferredRequest(NamedTuple):
     """A request.
 
     Parameters:
@@ -84,7 +84,7 @@ class Sent(NamedTuple):
     cancelled: int
 
 
-class Ledger:
+class BatchLedger:
     """The file.
 
     Parameters:
@@ -196,7 +196,7 @@ class Ledger:
             base.execute("DELETE FROM batches WHERE over AND key NOT IN (SELECT batch FROM requests WHERE batch IS NOT NULL)")
         return removed
 
-    def rows(self, where: str = "1", *values: Any) -> Iterator[Row]:
+    def rows(self, where: str = "1", *values: Any) -> Iterator[DeferredRequest]:
         """Requests, in the order in which they were added; read in parts, so that they may be changed meanwhile."""
         last = -1
         while True:
@@ -210,7 +210,7 @@ class Ledger:
             last = found[-1][0]
             yield from map(_row, found)
 
-    def row(self, name: str) -> Row | None:
+    def row(self, name: str) -> DeferredRequest | None:
         """The request with that id."""
         return next(self.rows("id = ?", name), None)
 
@@ -306,6 +306,6 @@ def _opened(path: Path) -> sqlite3.Connection:
     return base
 
 
-def _row(values: tuple[Any, ...]) -> Row:
+def _row(values: tuple[Any, ...]) -> DeferredRequest:
     *plain, asked, decision, tried, result = values
-    return Row(*plain, *[None if text is None else json.loads(text) for text in (asked, decision, tried, result)])
+    return DeferredRequest(*plain, *[None if text is None else json.loads(text) for text in (asked, decision, tried, result)])

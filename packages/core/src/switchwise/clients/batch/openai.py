@@ -9,7 +9,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from switchwise.clients.batch.endpoint import NOT_RUN, Answer, Found, NotSent, expired, failed
+from switchwise.clients.batch.endpoint import NOT_RUN, Answer, BatchLookup, NotSent, expired, failed
 from switchwise.clients.sdk import Client
 
 _PATH = "/v1/chat/completions"
@@ -19,7 +19,7 @@ _MARK = "switchwise"
 
 
 class OpenAIBatches:
-    """The batch endpoint behind an `OpenAIClient`; see `Endpoint`."""
+    """The batch endpoint behind an `OpenAIClient`; see `BatchEndpoint`."""
 
     most = 50_000
     most_bytes = 190_000_000
@@ -40,7 +40,7 @@ class OpenAIBatches:
         return str(made.id)
 
     def ended(self, batch: str) -> bool:
-        """As `Endpoint.ended`."""
+        """As `BatchEndpoint.ended`."""
         return self._client.sync.batches.retrieve(batch).status in _OVER
 
     def answers(self, batch: str, ids: Sequence[str]) -> Iterator[tuple[str, Answer]]:
@@ -59,18 +59,18 @@ class OpenAIBatches:
             yield name, expired(f"the batch ended ({state.status}) before this request was answered")
 
     def cancel(self, batch: str) -> None:
-        """As `Endpoint.cancel`."""
+        """As `BatchEndpoint.cancel`."""
         if not self.ended(batch):
             self._client.sync.batches.cancel(batch)
 
-    def find(self, key: str, total: int, since: float, known: Collection[str]) -> str | Found:  # noqa: ARG002
+    def find(self, key: str, total: int, since: float, known: Collection[str]) -> str | BatchLookup:  # noqa: ARG002
         """Find the batch by its metadata."""
         for batch in self._client.sync.batches.list(limit=100):
             if (batch.metadata or {}).get(_MARK) == key:
                 return str(batch.id)
             if batch.created_at < since - 3_600:
                 break
-        return Found.NOT_THERE
+        return BatchLookup.NOT_THERE
 
     def _rows(self, file: str | None) -> Iterator[dict[str, Any]]:
         if file is None:

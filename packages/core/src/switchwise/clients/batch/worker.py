@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from switchwise.clients.batch.endpoint import NOT_RUN, Answer, Endpoint, Found, NotSent, body_of, expired
+from switchwise.clients.batch.endpoint import NOT_RUN, Answer, BatchEndpoint, BatchLookup, NotSent, body_of, expired
 from switchwise.clients.batch.flows import Flows, attempt_of, noted, settle, tried
-from switchwise.clients.batch.ledger import Ledger, Row, Sent
+from switchwise.clients.batch.ledger import BatchLedger, DeferredRequest, Sent
 from switchwise.clients.clients import Clients
 from switchwise.engine.calls import FlowContext
 from switchwise.failures import target_error, translated
@@ -39,7 +39,12 @@ class Worker:
     """
 
     def __init__(
-        self, clients: Clients, endpoints: Mapping[str, Endpoint], ledger: Ledger, call_late: bool, clock: Callable[[], float]
+        self,
+        clients: Clients,
+        endpoints: Mapping[str, BatchEndpoint],
+        ledger: BatchLedger,
+        call_late: bool,
+        clock: Callable[[], float],
     ) -> None:
         self._clients, self._endpoints, self._ledger = clients, endpoints, ledger
         self._call_late, self._clock = call_late, clock
@@ -76,7 +81,7 @@ class Worker:
 
     # -- sending -------------------------------------------------------------------------------------------------------
 
-    def _waiting(self) -> list[tuple[str, float, list[Row]]]:
+    def _waiting(self) -> list[tuple[str, float, list[DeferredRequest]]]:
         """Requests to send now, by target and hour of the deadline; decide undecided ones, fail late ones."""
         now, ready = self._clock(), []
         for row in [*self._ledger.rows("state = 'waiting' AND after <= ?", now)]:
@@ -92,7 +97,7 @@ class Worker:
             if (rows := [*group])
         ]
 
-    def _decide(self, row: Row) -> Call | None:
+    def _decide(self, row: DeferredRequest) -> Call | None:
         """Decide a waiting request; None if no target may be called now (a pause) or at all (its result)."""
         view, prompt = self.flows.view(row.asked)
         view, context = self.flows.begin(view)
@@ -116,7 +121,7 @@ class Worker:
         self.calls[row.n] = found
         return None if wait else found
 
-    def _send(self, target: str, due: float, rows: list[Row]) -> None:
+    def _send(self, target: str, due: float, rows: list[DeferredRequest]) -> None:
         endpoint, client, bodies = self._endpoints[target], self._clients.by_target[target], []
         for row in rows:
             call = self.calls[row.n]
@@ -157,7 +162,7 @@ class Worker:
                 return
             self._all_failed(batch, TargetError(FailureKind.CONNECTION, "the batch never reached the provider", billable=False))
             return
-        if isinstance(found, Found):
+        if isinstance(found, BatchLookup):
             return
         with translated():
             ended = endpoint.ended(found)
@@ -179,15 +184,15 @@ class Worker:
         """The numbers of the requests of a batch, in the order in which they were sent."""
         return [row.n for row in self._ledger.rows("batch = ?", batch.key)]
 
-    def _found(self, batch: Sent) -> str | Found | None:
+    def _found(self, batch: Sent) -> str | BatchLookup | None:
         """The id of a batch whose sending is uncertain; None if the provider does not have it."""
         with translated():
             found = self._endpoint(batch).find(batch.key, batch.total, batch.since, self._ledger.known(batch.key))
         if isinstance(found, str):
             self._ledger.sent(batch.key, found)
-        return None if found is Found.NOT_THERE else found
+        return None if found is BatchLookup.NOT_THERE else found
 
-    def _endpoint(self, batch: Sent) -> Endpoint:
+    def _endpoint(self, batch: Sent) -> BatchEndpoint:
         self.flows.target(batch.target)
         return self._endpoints[batch.target]
 
@@ -204,7 +209,7 @@ class Worker:
 
     # -- results of a request ---------------------------------------------------------------------------------------
 
-    def _take(self, row: Row, state: str, answer: Answer, sent: float) -> None:
+    def _take(self, row: DeferredRequest, state: str, answer: Answer, sent: float) -> None:
         """Process the result of a request: its answer, a failure, or that it was not run."""
         now = self._clock()
         if isinstance(answer, str):
@@ -236,10 +241,12 @@ class Worker:
             self.calls.pop(row.n, None)
             settle(attempt, context, ours)
 
-    def _was_cancelled(self, row: Row) -> bool:
+    def _was_cancelled(self, row: DeferredRequest) -> bool:
         return any(batch.key == row.batch and batch.cancelled for batch in self._ledger.batches())
 
-    def _done(self, row: Row, state: str, outcome: Outcome, context: FlowContext, *, ours: bool | None = None) -> None:
+    def _done(
+        self, row: DeferredRequest, state: str, outcome: Outcome, context: FlowContext, *, ours: bool | None = None
+    ) -> None:
         """Store an answer, then settle it.
 
         Parameters:
@@ -262,7 +269,7 @@ class Worker:
 
     def _fail(
         self,
-        row: Row,
+        row: DeferredRequest,
         state: str,
         because: str,
         view: View | None = None,
@@ -284,7 +291,7 @@ class Worker:
             tell(context.observers.finished, Finished(view, 0.0, error=error or TimeoutError(because)))
         return moved
 
-    def _too_late(self, row: Row, state: str, history: Sequence[Mapping[str, Any]]) -> bool:
+    def _too_late(self, row: DeferredRequest, state: str, history: Sequence[Mapping[str, Any]]) -> bool:
         """Handle a request that is not answered in time."""
         if not self._call_late:
             return self._fail(row._replace(tried=history), state, _LATE)
@@ -310,7 +317,7 @@ class Worker:
         return True
 
 
-def _noted(row: Row, call: Call) -> Prompt:
+def _noted(row: DeferredRequest, call: Call) -> Prompt:
     """The prompt, with the note that a policy sends after it."""
     words = dict(row.asked["prompt"])
     if call.note:
@@ -318,9 +325,11 @@ def _noted(row: Row, call: Call) -> Prompt:
     return Prompt(**words)
 
 
-def _parts(bodies: list[tuple[Row, dict[str, Any]]], most: int, most_bytes: int) -> Iterator[list[tuple[Row, dict[str, Any]]]]:
+def _parts(
+    bodies: list[tuple[DeferredRequest, dict[str, Any]]], most: int, most_bytes: int
+) -> Iterator[list[tuple[DeferredRequest, dict[str, Any]]]]:
     """Split requests into batches of accepted size."""
-    part: list[tuple[Row, dict[str, Any]]] = []
+    part: list[tuple[DeferredRequest, dict[str, Any]]] = []
     size = 0
     for row, body in bodies:
         length = len(json.dumps(body)) + 200

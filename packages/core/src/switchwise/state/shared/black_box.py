@@ -29,7 +29,7 @@ _NUMBERS: Final = struct.Struct("<qqqqq")
 _ROW: Final = _WORDS + _NUMBERS.size
 
 
-class Row(NamedTuple):
+class AccountRecord(NamedTuple):
     """The last record of one account."""
 
     key: str
@@ -106,14 +106,14 @@ class BlackBox:
             self._map[start : start + _ROW] = bytes(_ROW)
             self._free.append(start)
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[AccountRecord]:
         """The recorded accounts."""
         for start in range(0, _ROWS * _ROW, _ROW):
             words = self._map[start : start + _WORDS].rstrip(b"\0").decode()
             if not words:
                 continue
             holder, key = words.split(" ", 1)
-            yield Row(key, holder, *_NUMBERS.unpack_from(self._map, start + _WORDS))
+            yield AccountRecord(key, holder, *_NUMBERS.unpack_from(self._map, start + _WORDS))
 
     def leave(self) -> None:
         """Close the file without removing it."""

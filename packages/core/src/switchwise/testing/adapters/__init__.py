@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from switchwise.testing.adapters.cells import CELLS
 from switchwise.testing.adapters.clients import ClientsFace
-from switchwise.testing.adapters.face import Ask, Endpoint, Face, NotHere, Said
+from switchwise.testing.adapters.face import Face, ModelEndpoint, NeutralRequest, NotHere, Said
 
-__all__ = ["CELLS", "Ask", "ClientsFace", "Endpoint", "Face", "NotHere", "Said", "check_adapter"]
+__all__ = ["CELLS", "ClientsFace", "Face", "ModelEndpoint", "NeutralRequest", "NotHere", "Said", "check_adapter"]
 
 
 def check_adapter(face: Face, cell: str = "") -> None:

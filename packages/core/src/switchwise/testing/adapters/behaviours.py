@@ -15,7 +15,7 @@ from switchwise.nouns.shortlist import Shortlist
 from switchwise.nouns.view import View
 from switchwise.prompt_cache.cache_hints import CacheHints
 from switchwise.testing.adapters.common import asked, kinds_of, loopback, raised, two
-from switchwise.testing.adapters.face import Ask, Face
+from switchwise.testing.adapters.face import Face, NeutralRequest
 from switchwise.testing.server import ScriptedServer, chat_chunks, chat_completion
 
 _WAYS = tuple(itertools.product((False, True), (False, True)))
@@ -40,7 +40,7 @@ def falls_back(face: Face) -> None:
 
         for streamed, asynchronous in _WAYS:
             provider.inject(Fault.SERVER_ERROR, model="gpt-4.1-mini")
-            given = asked(face, two(face, provider.openai_url), Ask(streamed=streamed), asynchronous)
+            given = asked(face, two(face, provider.openai_url), NeutralRequest(streamed=streamed), asynchronous)
             tried = [(attempt["target"], str(attempt["result"])) for attempt in given.record["attempts"]]
             assert tried == [("one", "server_error"), ("two", "accepted")], tried
             assert "gpt-4o-mini" in given.text
@@ -54,7 +54,7 @@ def names_failures(face: Face) -> None:
         for (name, kinds), streamed in itertools.product(_KINDS.items(), (False, True)):
             journal: list[Attempt] = []
             provider.inject(Fault[name], model="gpt-4.1-mini")
-            asked(face, two(face, provider.openai_url, journal), Ask(streamed=streamed))
+            asked(face, two(face, provider.openai_url, journal), NeutralRequest(streamed=streamed))
             assert [attempt.target.name for attempt in journal] == ["one", "two"], name
             assert journal[0].kind in kinds, f"{name}: {journal[0].kind}"
 
@@ -66,7 +66,7 @@ def blames_the_caller(face: Face) -> None:
 
         journal: list[Attempt] = []
         provider.inject(Fault.BAD_REQUEST, times=None)
-        error = raised(lambda: asked(face, two(face, provider.openai_url, journal), Ask()))
+        error = raised(lambda: asked(face, two(face, provider.openai_url, journal), NeutralRequest()))
         assert "temperature" in str(error), error
         assert kinds_of(journal) == ["bad_request"], kinds_of(journal)
 
@@ -79,7 +79,7 @@ def reports_when_all_fail(face: Face) -> None:
         provider.inject(Fault.SERVER_ERROR, times=None)
         for streamed, asynchronous in _WAYS:
             before = len(provider.requests)
-            adapter, request = two(face, provider.openai_url), Ask(streamed=streamed)
+            adapter, request = two(face, provider.openai_url), NeutralRequest(streamed=streamed)
             failed = raised(partial(asked, face, adapter, request, asynchronous))
             assert isinstance(failed, AllTargetsFailed), failed
             own = [{kind.__name__ for kind in type(error).__mro__} for error in failed.exceptions]
@@ -97,12 +97,12 @@ def never_repeats(face: Face) -> None:
                 journal: list[Attempt] = []
                 provider.inject(fault, model="gpt-4.1-mini", after=2)
                 adapter = two(face, provider.openai_url, journal)
-                error = raised(partial(asked, face, adapter, Ask(streamed=True), asynchronous))
+                error = raised(partial(asked, face, adapter, NeutralRequest(streamed=True), asynchronous))
                 assert isinstance(error, Interrupted), f"{fault.name}: {error!r}"
                 assert [attempt.target.name for attempt in journal] == ["one"]
         journal = []
         provider.inject(Fault.STREAM_CUT, model="gpt-4.1-mini", after=0)
-        asked(face, two(face, provider.openai_url, journal), Ask(streamed=True))
+        asked(face, two(face, provider.openai_url, journal), NeutralRequest(streamed=True))
         assert kinds_of(journal) == ["connection", "ok"], kinds_of(journal)
 
 
@@ -112,12 +112,12 @@ def streams(face: Face) -> None:
         for asynchronous in (False, True):
             journal: list[Attempt] = []
             adapter = two(face, provider.openai_url, journal)
-            given = asked(face, adapter, Ask(streamed=True), asynchronous)
+            given = asked(face, adapter, NeutralRequest(streamed=True), asynchronous)
             assert len(given.pieces) > 1
-            assert "".join(given.pieces) == given.text == asked(face, adapter, Ask()).text
+            assert "".join(given.pieces) == given.text == asked(face, adapter, NeutralRequest()).text
             assert journal[0].reply is not None
             assert journal[0].reply.first_chunk is not None
-            asked(face, adapter, Ask(streamed=True, leave_after=1), asynchronous)
+            asked(face, adapter, NeutralRequest(streamed=True, leave_after=1), asynchronous)
             assert journal[-1].abandoned
 
 
@@ -129,7 +129,7 @@ def counts_tokens(face: Face) -> None:
     with loopback() as provider:
         for streamed, asynchronous in _WAYS:
             journal: list[Attempt] = []
-            asked(face, two(face, provider.openai_url, journal), Ask(streamed=streamed), asynchronous)
+            asked(face, two(face, provider.openai_url, journal), NeutralRequest(streamed=streamed), asynchronous)
             reply, counted = journal[0].reply, provider.requests[-1].usage
             assert reply is not None
             assert reply.usage is not None, "no usage"
@@ -149,7 +149,7 @@ def reports_ends(face: Face) -> None:
         journal: list[Attempt] = []
         given = chat_chunks({"content": "Hello"}, finish=finish) if streamed else chat_completion({"content": "Hello"}, finish)
         with ScriptedServer(given) as server:
-            asked(face, two(face, server.url, journal), Ask(streamed=streamed))
+            asked(face, two(face, server.url, journal), NeutralRequest(streamed=streamed))
         assert journal[0].reply is not None
         assert journal[0].reply.end is end, (finish, journal[0].reply.end)
 
@@ -164,7 +164,7 @@ def records_decisions(face: Face) -> None:
         adapter = two(face, provider.openai_url, None, second)
         seen = set()
         for streamed, asynchronous in _WAYS:
-            record = asked(face, adapter, Ask(streamed=streamed), asynchronous).record
+            record = asked(face, adapter, NeutralRequest(streamed=streamed), asynchronous).record
             assert record["target"] == "two"
             assert record["because"] == "the second is cheaper"
             assert record["policy"]
@@ -182,7 +182,9 @@ def keeps_levels(face: Face) -> None:
 
     with loopback() as provider:
         adapter = two(face, provider.openai_url, None, hold(rotate, per=Level.SESSION))
-        targets = [asked(face, adapter, Ask(session=session)).record["target"] for session in ("a", "a", "b", "a", "b")]
+        targets = [
+            asked(face, adapter, NeutralRequest(session=session)).record["target"] for session in ("a", "a", "b", "a", "b")
+        ]
     assert targets == ["one", "one", "two", "one", "two"], targets
 
 
@@ -191,7 +193,7 @@ def hints_at_caches(face: Face) -> None:
     with loopback() as provider:
         adapter = two(face, provider.openai_url, None, hints=CacheHints(endpoints={"127.0.0.1": "openai"}))
         for session in ("a", "a", "b", ""):
-            asked(face, adapter, Ask(session=session))
+            asked(face, adapter, NeutralRequest(session=session))
         first, again, other, none = [seen.body.get("prompt_cache_key") for seen in provider.requests]
     assert first
     assert first == again
@@ -203,4 +205,4 @@ def pins(face: Face) -> None:
     """A call can be pinned to a target."""
     with loopback() as provider:
         adapter = two(face, provider.openai_url)
-        assert [asked(face, adapter, Ask(target=name)).record["target"] for name in ("two", "one")] == ["two", "one"]
+        assert [asked(face, adapter, NeutralRequest(target=name)).record["target"] for name in ("two", "one")] == ["two", "one"]

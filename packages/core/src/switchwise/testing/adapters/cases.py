@@ -9,7 +9,7 @@ from typing import Any
 
 from switchwise.dialects import DIALECTS, Dialect
 from switchwise.dialects.table import OTHER
-from switchwise.testing.adapters.sent import Turn
+from switchwise.testing.adapters.sent import SentTurn
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 Message = Mapping[str, Any]
@@ -37,7 +37,7 @@ class Case:
     sends: str
     concerns: Callable[[Dialect], bool]
     messages: Sequence[Message]
-    right: Callable[[list[Turn], Mapping[str, Any], Dialect], bool]
+    right: Callable[[list[SentTurn], Mapping[str, Any], Dialect], bool]
     tools: Sequence[Message] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     begun_by: str = ""
@@ -87,12 +87,12 @@ ASK, MORE = user("Where is it?"), user("And the other one?")
 PICTURE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
 
 
-def spoken(turns: list[Turn]) -> list[Turn]:
+def spoken(turns: list[SentTurn]) -> list[SentTurn]:
     """The turns of all but the system."""
     return [turn for turn in turns if turn.role != "system"]
 
 
-def ids_fit(turns: list[Turn], _: Mapping[str, Any], dialect: Dialect) -> bool:
+def ids_fit(turns: list[SentTurn], _: Mapping[str, Any], dialect: Dialect) -> bool:
     """Each result answers the call before it, by an id that the target takes."""
     calls = [made for turn in turns for made in turn.calls]
     answers = [turn.answers for turn in turns if turn.role == "tool"]
@@ -100,13 +100,13 @@ def ids_fit(turns: list[Turn], _: Mapping[str, Any], dialect: Dialect) -> bool:
     return bool(calls) and calls == answers and all(map(dialect.ids.accept, calls)) and once
 
 
-def names_fit(turns: list[Turn], _: Mapping[str, Any], dialect: Dialect) -> bool:
+def names_fit(turns: list[SentTurn], _: Mapping[str, Any], dialect: Dialect) -> bool:
     """Tools bear names that the target takes."""
     names = [name for turn in turns for name in turn.names]
     return bool(names) and all(re.fullmatch(f"[a-zA-Z0-9_-]{{1,{dialect.tools.longest_name}}}", name) for name in names)
 
 
-def shown_later(turns: list[Turn], _: Mapping[str, Any], __: Dialect) -> bool:
+def shown_later(turns: list[SentTurn], _: Mapping[str, Any], __: Dialect) -> bool:
     """What is not text is shown by users only."""
     places = {place for place, turn in enumerate(turns) if turn.shows}
     return (
@@ -116,12 +116,12 @@ def shown_later(turns: list[Turn], _: Mapping[str, Any], __: Dialect) -> bool:
     )
 
 
-def no_marks(turns: list[Turn], _: Mapping[str, Any], __: Dialect) -> bool:
+def no_marks(turns: list[SentTurn], _: Mapping[str, Any], __: Dialect) -> bool:
     """Nothing is said that only its maker takes."""
     return not any(turn.marked for turn in turns)
 
 
-def in_place(turns: list[Turn], _: Mapping[str, Any], __: Dialect) -> bool:
+def in_place(turns: list[SentTurn], _: Mapping[str, Any], __: Dialect) -> bool:
     """What the system says in mid-conversation is said once, and not at the front."""
     others = spoken(turns)
     kind_turns = [turn.text for turn in others if "Be kind." in turn.text]
@@ -129,7 +129,7 @@ def in_place(turns: list[Turn], _: Mapping[str, Any], __: Dialect) -> bool:
     return len(kind_turns) == 1 and "Be kind." not in "".join(front) and others[0].role == "user"
 
 
-def longest(_: list[Turn], body: Mapping[str, Any], __: Dialect) -> bool:
+def longest(_: list[SentTurn], body: Mapping[str, Any], __: Dialect) -> bool:
     """The limit of the answer is sent once, under some name."""
     named = {"max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict"} & body.keys()
     held = (body.get("options") or {}).get("num_predict")

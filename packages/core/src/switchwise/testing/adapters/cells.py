@@ -16,7 +16,7 @@ from switchwise.router import Router
 from switchwise.testing.adapters import behaviours, servers, several
 from switchwise.testing.adapters.cases import Case
 from switchwise.testing.adapters.common import Cell, asked, kinds_of, loopback
-from switchwise.testing.adapters.face import Ask, Endpoint, Face, NotHere
+from switchwise.testing.adapters.face import Face, ModelEndpoint, NeutralRequest, NotHere
 from switchwise.testing.adapters.portability import CASES, UNSUPPORTED
 from switchwise.testing.adapters.sent import turns_of
 from switchwise.testing.server import ScriptedServer, chat_completion
@@ -79,23 +79,23 @@ def _sent_right(face: Face, case: Case, dialect: Dialect) -> None:
         }
         thinking = 1024 if case.thinking else 0
         model = "claude-opus-4-5" if dialect.protocol == "anthropic" else "gpt-4.1-mini"
-        endpoints = {"target": Endpoint(home.get(wire, server.url), dialect.name, model, thinking)}
+        endpoints = {"target": ModelEndpoint(home.get(wire, server.url), dialect.name, model, thinking)}
         if case.begun_by:
             if reason := face.speaks(case.begun_by):
                 raise NotHere(reason)
             begins = "claude-sonnet-4-5" if case.begun_by == "anthropic" else "gpt-4o-mini"
-            endpoints["maker"] = Endpoint(
+            endpoints["maker"] = ModelEndpoint(
                 home[case.begun_by], case.begun_by, begins, 1024 if case.begun_by == "anthropic" else 0
             )
         pool = Pool([Target(name, name, endpoint.model) for name, endpoint in endpoints.items()])
         adapter = face.build(endpoints, Router(pool, recovery=Recovery(patience=0)))
         messages: list[Any] = list(case.messages)
         if case.begun_by:
-            made = asked(face, adapter, Ask(messages, case.tools, target="maker"))
+            made = asked(face, adapter, NeutralRequest(messages, case.tools, target="maker"))
             messages.append(made.message)
             messages += [{"role": "tool", "tool_call_id": id_, "content": "found"} for id_, _, _ in made.calls]
         before = len(provider.requests)
-        given = asked(face, adapter, Ask(messages, case.tools, case.settings, target="target"))
+        given = asked(face, adapter, NeutralRequest(messages, case.tools, case.settings, target="target"))
         assert given.record["target"] == "target"
         body = provider.requests[before].body if wire else server.requests[-1]
         assert case.right(turns_of(body), body, dialect), f"{dialect.name}: {body}"
@@ -109,12 +109,12 @@ def _refused(face: Face, case: Case, dialect: Dialect) -> None:
         ScriptedServer(chat_completion({"content": "yes"})) as second,
     ):
         endpoints = {
-            "first": Endpoint(first.url, dialect.name, "m"),
-            "second": Endpoint(second.url, "openai-chat", "gpt-4o-audio-preview"),
+            "first": ModelEndpoint(first.url, dialect.name, "m"),
+            "second": ModelEndpoint(second.url, "openai-chat", "gpt-4o-audio-preview"),
         }
         pool = Pool([Target(name, name, endpoint.model) for name, endpoint in endpoints.items()])
         adapter = face.build(endpoints, Router(pool, observers=[journal.append]))
-        assert asked(face, adapter, Ask(case.messages, case.tools, case.settings)).text == "yes"
+        assert asked(face, adapter, NeutralRequest(case.messages, case.tools, case.settings)).text == "yes"
         assert not first.requests
     assert kinds_of(journal) == ["unsupported", "ok"], kinds_of(journal)
 

@@ -9,7 +9,7 @@ from typing import Any
 from switchwise.clients import AnthropicClient, Client, Clients, Completion, OpenAIClient
 from switchwise.prompt_cache.cache_hints import CacheHints
 from switchwise.router import Router
-from switchwise.testing.adapters.face import Ask, Endpoint, Said
+from switchwise.testing.adapters.face import ModelEndpoint, NeutralRequest, Said
 
 
 class ClientsFace:
@@ -20,10 +20,10 @@ class ClientsFace:
     def speaks(self, dialect: str) -> str:
         return "the clients speak Chat Completions and Messages" if dialect == "openai-responses" else ""
 
-    def build(self, endpoints: Mapping[str, Endpoint], router: Router, hints: CacheHints | None = None) -> Clients:
+    def build(self, endpoints: Mapping[str, ModelEndpoint], router: Router, hints: CacheHints | None = None) -> Clients:
         return Clients({name: _client(endpoint, hints) for name, endpoint in endpoints.items()}, router)
 
-    def ask(self, adapter: Clients, request: Ask) -> Said:
+    def ask(self, adapter: Clients, request: NeutralRequest) -> Said:
         options = _options(request)
         if not request.streamed:
             return _observed(adapter.complete(request.messages, **options))
@@ -37,7 +37,7 @@ class ClientsFace:
                 return Said("".join(pieces), pieces=tuple(pieces))
         return _observed(stream.completion, pieces)
 
-    async def aask(self, adapter: Clients, request: Ask) -> Said:
+    async def aask(self, adapter: Clients, request: NeutralRequest) -> Said:
         options = _options(request)
         if not request.streamed:
             return _observed(await adapter.acomplete(request.messages, **options))
@@ -52,7 +52,7 @@ class ClientsFace:
         return _observed(stream.completion, pieces)
 
 
-def _client(endpoint: Endpoint, hints: CacheHints | None) -> Client:
+def _client(endpoint: ModelEndpoint, hints: CacheHints | None) -> Client:
     defaults = dict(endpoint.options)
     more: dict[str, Any] = {
         "model": endpoint.model,
@@ -68,7 +68,7 @@ def _client(endpoint: Endpoint, hints: CacheHints | None) -> Client:
     return OpenAIClient(base_url=endpoint.url, dialect=endpoint.dialect, **more)
 
 
-def _options(request: Ask) -> dict[str, Any]:
+def _options(request: NeutralRequest) -> dict[str, Any]:
     named = {"session": request.session, "target": request.target, "tools": list(request.tools)}
     return {name: value for name, value in named.items() if value} | dict(request.settings)
 

@@ -11,7 +11,7 @@ from switchwise.engine.recovery import Recovery
 from switchwise.nouns.call import Attempt
 from switchwise.nouns.target import Capabilities, Pool, Target
 from switchwise.router import Router
-from switchwise.testing.adapters.face import Ask, Endpoint, Face, NotHere, Said
+from switchwise.testing.adapters.face import Face, ModelEndpoint, NeutralRequest, NotHere, Said
 
 if TYPE_CHECKING:
     from switchwise_loopback import LoopbackProvider
@@ -20,7 +20,7 @@ Cell = Callable[[Face], None]
 _LOOP = asyncio.Runner()
 
 
-def asked(face: Face, adapter: Any, request: Ask, asynchronous: bool = False) -> Said:
+def asked(face: Face, adapter: Any, request: NeutralRequest, asynchronous: bool = False) -> Said:
     """Ask in one of the two ways. All asynchronous calls are made on one event loop."""
     return _LOOP.run(face.aask(adapter, request)) if asynchronous else face.ask(adapter, request)
 
@@ -44,9 +44,9 @@ def two(
     face: Face, url: str, journal: list[Attempt] | None = None, *policies: Any, can: Capabilities | None = None, **options: Any
 ) -> Any:
     """An adapter over two targets of two providers, named `one` and `two`."""
-    endpoints = {name: Endpoint(url, model=model) for name, model in (("one", "gpt-4.1-mini"), ("two", "gpt-4o-mini"))}
+    endpoints = {name: ModelEndpoint(url, model=model) for name, model in (("one", "gpt-4.1-mini"), ("two", "gpt-4o-mini"))}
     hints = options.pop("hints", None)
-    endpoints = {name: Endpoint(each.url, model=each.model, options=options) for name, each in endpoints.items()}
+    endpoints = {name: ModelEndpoint(each.url, model=each.model, options=options) for name, each in endpoints.items()}
     pool = Pool([Target(name, name, endpoints[name].model, can=can or Capabilities()) for name in endpoints])
     observers = [] if journal is None else [journal.append]
     return face.build(endpoints, Router(pool, *policies, observers=observers, recovery=Recovery(patience=0)), hints)

@@ -21,7 +21,7 @@ TOOL: Mapping[str, Any] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class ModelEndpoint:
     """A target to build with a native model of the framework.
 
     Parameters:
@@ -40,7 +40,7 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class NeutralRequest:
     """A neutral request.
 
     Parameters:
@@ -89,13 +89,13 @@ class Face(Protocol):
     def speaks(self, dialect: str) -> str:
         """The reason why no model can be built for a row of `switchwise.dialects`; empty if one can."""
 
-    def build(self, endpoints: Mapping[str, Endpoint], router: Router, hints: CacheHints | None = None) -> Any:
+    def build(self, endpoints: Mapping[str, ModelEndpoint], router: Router, hints: CacheHints | None = None) -> Any:
         """The adapter over native models of the framework, by target name."""
 
-    def ask(self, adapter: Any, request: Ask) -> Said:
+    def ask(self, adapter: Any, request: NeutralRequest) -> Said:
         """Send a request; exceptions propagate."""
 
-    async def aask(self, adapter: Any, request: Ask) -> Said:
+    async def aask(self, adapter: Any, request: NeutralRequest) -> Said:
         """As `ask`, by its asynchronous methods."""
 
 

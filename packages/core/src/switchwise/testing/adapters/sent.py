@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class SentTurn:
     """One turn of a request.
 
     Parameters:
@@ -43,7 +43,7 @@ _TEXTS = ("text", "input_text", "output_text")
 _SHOWN = {"image_url": "image", "input_image": "image", "document": "file", "input_file": "file", "input_audio": "audio"}
 
 
-def turns_of(body: Mapping[str, Any]) -> list[Turn]:
+def turns_of(body: Mapping[str, Any]) -> list[SentTurn]:
     """The turns of a request to Chat Completions, Responses or Messages, in order.
 
     >>> [turn.role for turn in turns_of({"system": "Be brief.", "messages": [{"role": "user", "content": "hi"}]})]
@@ -51,31 +51,31 @@ def turns_of(body: Mapping[str, Any]) -> list[Turn]:
     """
     if "input" in body:
         input_items = body["input"]
-        first = [Turn("system", body["instructions"])] if body.get("instructions") else []
+        first = [SentTurn("system", body["instructions"])] if body.get("instructions") else []
         items = [{"role": "user", "content": input_items}] if isinstance(input_items, str) else input_items
         return [*first, *_joined([_item(item) for item in items])]
-    system = [Turn("system", _text(body["system"]), marked=_marks(body["system"]))] if body.get("system") else []
+    system = [SentTurn("system", _text(body["system"]), marked=_marks(body["system"]))] if body.get("system") else []
     return [*system, *[turn for message in body["messages"] for turn in _turns(message)]]
 
 
-def _item(item: Mapping[str, Any]) -> Turn:
+def _item(item: Mapping[str, Any]) -> SentTurn:
     match item.get("type"):
         case "function_call":
-            return Turn("assistant", calls=(item["call_id"],), names=(item["name"],))
+            return SentTurn("assistant", calls=(item["call_id"],), names=(item["name"],))
         case "function_call_output":
-            return Turn("tool", _text(item["output"]), answers=item["call_id"], shows=_shows(item["output"]))
+            return SentTurn("tool", _text(item["output"]), answers=item["call_id"], shows=_shows(item["output"]))
         case "reasoning":
-            return Turn("assistant", marked=("reasoning",))
+            return SentTurn("assistant", marked=("reasoning",))
     return _turns(item)[0]
 
 
-def _joined(turns: list[Turn]) -> list[Turn]:
+def _joined(turns: list[SentTurn]) -> list[SentTurn]:
     """Items of one answer as one turn."""
-    joined: list[Turn] = []
+    joined: list[SentTurn] = []
     for turn in turns:
         if joined and turn.role == joined[-1].role == "assistant":
             last = joined[-1]
-            turn = Turn(
+            turn = SentTurn(
                 "assistant",
                 last.text + turn.text,
                 last.calls + turn.calls,
@@ -88,12 +88,12 @@ def _joined(turns: list[Turn]) -> list[Turn]:
     return joined
 
 
-def _turns(message: Mapping[str, Any]) -> list[Turn]:
+def _turns(message: Mapping[str, Any]) -> list[SentTurn]:
     content, role = message.get("content"), str(message["role"]).replace("developer", "system")
     blocks = [block for block in content if isinstance(block, Mapping)] if isinstance(content, list) else []
     results = [block for block in blocks if block.get("type") == "tool_result"]
     found = [
-        Turn("tool", _text(block.get("content")), answers=block["tool_use_id"], shows=_shows(block.get("content")))
+        SentTurn("tool", _text(block.get("content")), answers=block["tool_use_id"], shows=_shows(block.get("content")))
         for block in results
     ]
     rest = [block for block in blocks if block.get("type") != "tool_result"]
@@ -102,7 +102,7 @@ def _turns(message: Mapping[str, Any]) -> list[Turn]:
     uses = [block for block in blocks if block.get("type") == "tool_use"]
     calls = message.get("tool_calls") or ()
     marks = [name for name in _MARKS if message.get(name)] + [name for call in calls for name in _MARKS if name in call]
-    turn = Turn(
+    turn = SentTurn(
         role,
         _text(content),
         (*[call["id"] for call in calls], *[block["id"] for block in uses]),

@@ -10,7 +10,7 @@ from switchwise.nouns.call import Attempt
 from switchwise.policies.consensus import Consensus
 from switchwise.policies.hedge import Hedge
 from switchwise.testing.adapters.common import asked, loopback, two
-from switchwise.testing.adapters.face import Ask, Face
+from switchwise.testing.adapters.face import Face, NeutralRequest
 
 _WAYS = tuple(itertools.product((False, True), (False, True)))
 
@@ -33,7 +33,7 @@ def hedges(face: Face) -> None:
                 hedge = Hedge(after=0.02, at_most=1.0)
                 hedge.load({"times": [], "calls": 1.0})
                 adapter = two(face, provider.openai_url, journal, hedge)
-                given = asked(face, adapter, Ask(streamed=streamed), asynchronous)
+                given = asked(face, adapter, NeutralRequest(streamed=streamed), asynchronous)
                 assert given.text == "gpt-4o-mini answers in several words", given.text
                 assert not streamed or "".join(given.pieces) == given.text, given.pieces
                 tried = [(attempt["target"], str(attempt["result"])) for attempt in given.record["attempts"]]
@@ -57,7 +57,9 @@ def agrees(face: Face) -> None:
         for streamed, asynchronous in _WAYS:
             journal: list[Attempt] = []
             consensus = Consensus(of=2, when=lambda _: True, rounds=1)
-            given = asked(face, two(face, provider.openai_url, journal, consensus), Ask(streamed=streamed), asynchronous)
+            given = asked(
+                face, two(face, provider.openai_url, journal, consensus), NeutralRequest(streamed=streamed), asynchronous
+            )
             assert given.text == "Both say so now. Answer: 42", given.text
             assert not streamed or "".join(given.pieces) == given.text, given.pieces
             assert [attempt["result"] for attempt in given.record["attempts"]].count("accepted") == 2, given.record

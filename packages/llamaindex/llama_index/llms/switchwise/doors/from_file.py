@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from llama_index.llms.switchwise.models.native import build
 from switchwise import Router
-from switchwise.config import Endpoint
+from switchwise.config import TargetEndpoint
 
 if TYPE_CHECKING:
     from switchwise.catalog import Catalog
@@ -40,7 +40,7 @@ def parts_of_file(
     return {"models": models, "router": made, **settings}
 
 
-def llm_of(endpoint: Endpoint) -> Any:
+def llm_of(endpoint: TargetEndpoint) -> Any:
     """Build the LLM of a target; a custom base URL is called by OpenAI's protocol (llama-index-llms-openai-like).
 
     Raises:
