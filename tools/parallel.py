@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from switchwise.evaluation.outcomes import read_outcomes
-from switchwise.evaluation.trials import routers
+from switchwise.evaluation.trials import assignments
 from switchwise.evaluation.trials.predict import folds, predict
 from switchwise.quality.text.featuriser import Read
 
@@ -19,7 +19,7 @@ def main(data: Path) -> None:
     """Print a line for each number of processes."""
     (outcomes,) = read_outcomes(data / "strong_weak" / "mmlu.jsonl.gz")
     whole = outcomes.complete()
-    read, prices = Read(whole.texts or ()), routers.trades(whole.costs)
+    read, prices = Read(whole.texts or ()), assignments.trades(whole.costs)
     for jobs in (1, 2):
         began, spent = time.perf_counter(), time.process_time()
         predict(whole, read, folds(whole, False, 0), prices, jobs)

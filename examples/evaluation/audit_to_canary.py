@@ -18,7 +18,7 @@ from langchain_switchwise.demo.__main__ import fix_tickets, local, serve
 from switchwise import Needs, Pool, Price, Reply, Router, Scope, Target, Usage, View, hold
 from switchwise.evaluation.live import Shadow, audit, compare_bills
 from switchwise.evaluation.outcomes import Outcomes, read_outcomes
-from switchwise.evaluation.trials.training import compare
+from switchwise.evaluation.trials.paired import compare
 from switchwise.gate import Gate
 from switchwise.observe.journal import InMemory
 from switchwise.policies import Anchor, Canary, Cheapest, Follows, Rules

@@ -97,7 +97,7 @@ pareto(outcomes, result)
 # more outcomes before you change anything.
 
 # %%
-from switchwise.evaluation.trials.training import compare
+from switchwise.evaluation.trials.paired import compare
 from switchwise.policies import Floor, Worth
 from switchwise.quality import LabelTable, Priors, Shrunk
 

@@ -61,7 +61,7 @@ print(
 # 3. Outcomes of an evaluation, where there are some, compare whole routers without any traffic (needs numpy).
 try:
     from switchwise.evaluation.outcomes import read_outcomes
-    from switchwise.evaluation.trials.training import compare
+    from switchwise.evaluation.trials.paired import compare
 
     with tempfile.TemporaryDirectory() as folder:
         rows = [

@@ -13,7 +13,7 @@ from switchwise.nouns.prompt_prefix import SYSTEM, TOOLS, Block, PromptPrefix
 from switchwise.prompt_cache import CacheRule, CacheRules
 from switchwise.prompt_cache.ledger import COLD, Expectation, Ledger
 from switchwise.prompt_cache.rates import CacheRates
-from switchwise.switching import NEW, Outlook, Planner, Priors, compared
+from switchwise.switching import NEW, CallPriors, Outlook, Planner, compared
 from switchwise.switching.calls_needed import PRIOR, WORK, CallsNeeded, LifeTable
 from switchwise.switching.forecast import Forecast
 from switchwise.switching.planner import CONTROL, PLAN, TRIAL
@@ -151,7 +151,7 @@ def test_whatever_was_seen_the_possibilities_are_weighed_and_nothing_does_more_t
 
 def told(calls, priors=None):
     """A forecast after calls: (pause, growth, easy, broken)."""
-    forecast, thread, at, prompt = Forecast(priors or Priors()), NEW.copy(), 0.0, 20_000.0
+    forecast, thread, at, prompt = Forecast(priors or CallPriors()), NEW.copy(), 0.0, 20_000.0
     for pause, growth, easy, broken in calls:
         at, prompt = at + pause, prompt + growth
         forecast.saw(thread, at, prompt, 200.0, easy=easy, broken=broken)
@@ -188,7 +188,7 @@ def test_labels_that_follow_each_other_are_expected_to_go_on():
     some.floats(0.0, 1.0),
 )
 def test_whatever_was_seen_what_is_expected_is_possible(calls, ttl, hazard, easy):
-    look = told(calls, Priors(hazard=hazard, easy_after_easy=easy, easy_after_hard=easy)).outlook(ttl)
+    look = told(calls, CallPriors(hazard=hazard, easy_after_easy=easy, easy_after_hard=easy)).outlook(ttl)
     assert min(look) >= 0.0
     assert max(look.any, look.again_easy, look.again_hard) <= 1.0
 

@@ -10,7 +10,7 @@ from switchwise.clients import Clients, OpenAIClient
 from switchwise.engine.recovery import Recovery
 from switchwise.observe.journal import InMemory
 from switchwise.policies import Budget, ByAgent, ByPhase, Cheapest, Fits, Healthy, Rules, Stick, Weighted
-from switchwise.switching import Priors
+from switchwise.switching import CallPriors
 from switchwise.testing import Script
 from switchwise.verifiers import Judge, Predicate, Schema
 
@@ -26,7 +26,7 @@ WRONG = {
     "a share of runs that is not a number": (lambda: Cheapest(explore=NAN), "explore=nan"),
     "more runs than there are": (lambda: Cheapest(explore=2), "explore=2.*from 0 to 1"),
     "rules of another kind": (lambda: Cheapest(rules={}), "rules={}"),
-    "a prior that cannot be": (lambda: Priors(hazard=0), "hazard=0.*above 0"),
+    "a prior that cannot be": (lambda: CallPriors(hazard=0), "hazard=0.*above 0"),
     "a price below 0": (lambda: Price(-1, 2), "input=-1"),
     "a price that is no number": (lambda: Price(1, NAN), "output=nan"),
     "a price as text": (lambda: Price("1", 2), "input='1'"),

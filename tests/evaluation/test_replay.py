@@ -18,7 +18,7 @@ from switchwise.evaluation.cost_model import validate
 from switchwise.evaluation.prices import PAIRS, listed
 from switchwise.evaluation.sessions import easy_share
 from switchwise.prompt_cache import CacheRules
-from switchwise.switching import Priors
+from switchwise.switching import CallPriors
 
 SAMPLE = Path(__file__).parents[2] / "examples/data/agent_sessions"
 QUICK = Setting(samples=0)
@@ -92,13 +92,13 @@ def test_hard_calls_never_go_to_the_weaker_model(results):
 @pytest.mark.parametrize(
     "priors",
     [
-        Priors(hazard=0.15),
-        Priors(hazard=0.0167),
-        Priors(growth=3_900),
-        Priors(growth=433),
-        Priors(easy_after_easy=0.97, easy_after_hard=0.97),
-        Priors(easy_after_easy=0.2, easy_after_hard=0.15),
-        Priors(hazard=0.0167, growth=433, easy_after_easy=0.97, easy_after_hard=0.97),
+        CallPriors(hazard=0.15),
+        CallPriors(hazard=0.0167),
+        CallPriors(growth=3_900),
+        CallPriors(growth=433),
+        CallPriors(easy_after_easy=0.97, easy_after_hard=0.97),
+        CallPriors(easy_after_easy=0.2, easy_after_hard=0.15),
+        CallPriors(hazard=0.0167, growth=433, easy_after_easy=0.97, easy_after_hard=0.97),
     ],
 )
 def test_priors_that_are_wrong_by_three_times_cost_next_to_nothing(priors):

@@ -11,7 +11,9 @@ import pytest
 from switchwise import ConfigurationError, Pool, Router, Scope, Target, View
 from switchwise.cli import main
 from switchwise.evaluation.outcomes import Outcomes
-from switchwise.evaluation.trials.training import calibrate, compare, decisions, fit
+from switchwise.evaluation.trials.calibration import calibrate
+from switchwise.evaluation.trials.fitting import fit
+from switchwise.evaluation.trials.paired import compare, decisions
 from switchwise.nouns.exchange.conversation import Conversation
 from switchwise.nouns.signals import Turn
 from switchwise.policies import ByAgent, Worth

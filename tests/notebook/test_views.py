@@ -27,7 +27,8 @@ from switchwise import (
 )
 from switchwise.display.figures import usd
 from switchwise.evaluation.measures.interval import Interval
-from switchwise.evaluation.trials.training import Calibration, Fitted
+from switchwise.evaluation.trials.calibration import Calibration
+from switchwise.evaluation.trials.fitting import Fitted
 from switchwise.observe.journal import InMemory
 from switchwise.policies import ByStep, Cheapest, Fits, Rules
 from switchwise.testing import Fails, Says, Script

@@ -28,7 +28,7 @@ def fit(
 ) -> None:
     """Train an estimator on recorded outcomes: a table by kind of work, and a model of the text from 1,000 graded tasks on."""
     need_numpy("fit")
-    from switchwise.evaluation.trials.training import fit as train
+    from switchwise.evaluation.trials.fitting import fit as train
 
     with working(f"training on {folder}"):
         made = train(outcomes_of(folder, set_), out, measure=not no_measure, seed=seed, jobs=jobs)
@@ -76,7 +76,7 @@ def calibrate(
     if sum(goal is not None for goal in (cost, quality, share)) != 1:
         raise ConfigurationError("give one goal: --cost USD, --quality SHARE or --share SHARE")
     need_numpy("calibrate")
-    from switchwise.evaluation.trials.training import calibrate as search
+    from switchwise.evaluation.trials.calibration import calibrate as search
 
     with working(f"trying values on {folder}"):
         found = search(outcomes_of(folder, set_), cost=cost, quality=quality, share=share, seed=seed, jobs=jobs)
@@ -117,7 +117,7 @@ def compare(
         _compare_bills(folder, first, second, router, seed=seed, json_=json_)
         return
     need_numpy("compare")
-    from switchwise.evaluation.trials.training import compare as paired
+    from switchwise.evaluation.trials.paired import compare as paired
 
     with working(f"comparing on {folder}"):
         found = paired(outcomes_of(folder, set_), first, second, seed=seed, jobs=jobs)

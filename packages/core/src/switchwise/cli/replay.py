@@ -14,7 +14,7 @@ from switchwise.cli.numbers import ABOVE_0, BELOW_1, drawing, number, whole
 from switchwise.cli.output import RESEARCH, AsJson, as_json, console, tell, working
 from switchwise.display.figures import usd
 from switchwise.nouns.errors import ConfigurationError
-from switchwise.switching.forecast import Priors
+from switchwise.switching.forecast import CallPriors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from switchwise.evaluation.compare import Comparison, JournalBill
     from switchwise.evaluation.replay import PairResult, PolicyTotals
 
-_DEFAULT = Priors()
+_DEFAULT = CallPriors()
 _BETWEEN = "between 0 and 1, without these"
 _FAR = 0.25  # a modelled bill that differs this much from the recorded one indicates an error in the recording
 _GUESS = "A first guess of switchwise's ({}), to see what a wrong one costs."
@@ -182,7 +182,7 @@ def replay(
     }
     setting = Setting(
         inflation=inflation,
-        priors=Priors(**{name: value for name, value in given.items() if value is not None}),
+        priors=CallPriors(**{name: value for name, value in given.items() if value is not None}),
         history=not cold_start,
         explore=explore,
         samples=samples,

@@ -15,7 +15,7 @@ from typing import Protocol
 from switchwise.evaluation.cost_model import SimulatedCache
 from switchwise.evaluation.sessions import Step, Thread
 from switchwise.prompt_cache.ledger import Expectation, survival
-from switchwise.switching.forecast import PRIORS, Priors
+from switchwise.switching.forecast import PRIORS, CallPriors
 from switchwise.switching.plan import Standing
 from switchwise.switching.planner import PLAN, Planner
 from switchwise.switching.thread_state import NEW
@@ -111,7 +111,9 @@ class PlannedSwitching:
         seed: of its draws.
     """
 
-    def __init__(self, priors: Priors = PRIORS, *, history: Iterable[Thread] = (), explore: float = 0.0, seed: int = 0) -> None:
+    def __init__(
+        self, priors: CallPriors = PRIORS, *, history: Iterable[Thread] = (), explore: float = 0.0, seed: int = 0
+    ) -> None:
         self.planner = Planner(priors, explore=explore)
         self._explore = explore
         self._rng = random.Random(seed)

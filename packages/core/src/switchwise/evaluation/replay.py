@@ -19,7 +19,7 @@ from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.target import Price
 from switchwise.prompt_cache.rates import CacheRates
 from switchwise.prompt_cache.rules import CacheRules
-from switchwise.switching.forecast import PRIORS, Priors
+from switchwise.switching.forecast import PRIORS, CallPriors
 
 Table = Mapping[str, tuple[str, Price]]
 POLICIES = ("all_strong", "all_cheap", "naive", "myopic", "sticky", "switchwise", "optimum")
@@ -89,7 +89,7 @@ class Setting:
     """
 
     inflation: float = 1.0
-    priors: Priors = PRIORS
+    priors: CallPriors = PRIORS
     history: bool = True
     explore: float | None = None
     samples: int = 400

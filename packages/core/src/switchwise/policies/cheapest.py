@@ -26,7 +26,7 @@ from switchwise.state.codec import is_amount, mapping, rows
 from switchwise.state.in_process import InProcess
 from switchwise.state.store import Store, Table
 from switchwise.switching.advisor import Advice, Advisor
-from switchwise.switching.forecast import PRIORS, Priors
+from switchwise.switching.forecast import PRIORS, CallPriors
 from switchwise.switching.plan import Choice
 from switchwise.switching.planner import CONTROL, PLAN, TRIAL
 
@@ -71,7 +71,7 @@ class Cheapest:
         *,
         explore: float = 0.0,
         rules: CacheRules | None = None,
-        priors: Priors = PRIORS,
+        priors: CallPriors = PRIORS,
         accounts: Mapping[str, str] | None = None,
         plans: bool = True,
         store: Store | None = None,

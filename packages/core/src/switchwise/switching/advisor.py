@@ -24,7 +24,7 @@ from switchwise.state.codec import mapping, table_rows
 from switchwise.state.forking import rlock
 from switchwise.state.in_process import InProcess
 from switchwise.state.store import Store
-from switchwise.switching.forecast import PRIORS, Priors
+from switchwise.switching.forecast import PRIORS, CallPriors
 from switchwise.switching.plan import Choice, Standing
 from switchwise.switching.planner import PLAN, Planner
 from switchwise.switching.target_rules import TargetRule, TargetRules
@@ -74,7 +74,7 @@ class Advisor:
     def __init__(
         self,
         rules: CacheRules | None = None,
-        priors: Priors = PRIORS,
+        priors: CallPriors = PRIORS,
         *,
         explore: float = 0.0,
         size: int = 2_000,

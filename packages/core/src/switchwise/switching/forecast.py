@@ -24,7 +24,7 @@ _CARRY = 1.5  # an extra call falls into a longer than usual thread: there are m
 
 
 @dataclass(frozen=True, slots=True)
-class Priors:
+class CallPriors:
     """Assumptions before any observation. The defaults fit coding agents.
 
     Parameters:
@@ -47,13 +47,13 @@ class Priors:
 
     def __post_init__(self) -> None:
         for name in ("growth", "output", "weight"):
-            number("Priors", name, getattr(self, name), above=True)
+            number("CallPriors", name, getattr(self, name), above=True)
         for name in ("easy_after_easy", "easy_after_hard"):
-            number("Priors", name, getattr(self, name), most=1.0)
-        number("Priors", "hazard", self.hazard, most=1.0, above=True)
+            number("CallPriors", name, getattr(self, name), most=1.0)
+        number("CallPriors", "hazard", self.hazard, most=1.0, above=True)
 
 
-PRIORS = Priors()
+PRIORS = CallPriors()
 
 
 class Forecast:
@@ -65,7 +65,7 @@ class Forecast:
 
     __slots__ = ("_after", "_drops", "_growth", "_losses", "_outlooks", "_output", "_pauses", "calls", "priors")
 
-    def __init__(self, priors: Priors = PRIORS) -> None:
+    def __init__(self, priors: CallPriors = PRIORS) -> None:
         weight = priors.weight
         self.priors = priors
         self.calls = weight

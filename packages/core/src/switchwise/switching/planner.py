@@ -15,7 +15,7 @@ from switchwise.nouns.validation import number
 from switchwise.state.codec import dump_slots, load_slots, mapping
 from switchwise.state.forking import rlock
 from switchwise.switching.calls_needed import MOST, CallsNeeded, LifeTable
-from switchwise.switching.forecast import PRIORS, Forecast, Priors
+from switchwise.switching.forecast import PRIORS, CallPriors, Forecast
 from switchwise.switching.plan import Choice, Standing, compared
 from switchwise.switching.thread_state import ThreadState
 
@@ -49,7 +49,7 @@ class Planner:
         ConfigurationError: `explore` is not from 0 to 1.
     """
 
-    def __init__(self, priors: Priors = PRIORS, *, explore: float = 0.0) -> None:
+    def __init__(self, priors: CallPriors = PRIORS, *, explore: float = 0.0) -> None:
         number("Planner", "explore", explore, most=1.0)
         self.forecast = Forecast(priors)
         self.explore = explore

@@ -1,7 +1,7 @@
 """Compare two routers on one journal: each decides every call of it again, and both bills are computed with their own caches.
 
 No calls are made, so what another target would have answered is not known: the bills are a matter of prices and caches, the chance of success is an
-estimate. Where outcomes of several targets on the same tasks are recorded, `evaluation.trials.training.compare` compares these.
+estimate. Where outcomes of several targets on the same tasks are recorded, `evaluation.trials.paired.compare` compares these.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from switchwise.evaluation.measures.curves import (
 from switchwise.evaluation.measures.interval import Interval
 from switchwise.evaluation.measures.parallel import each
 from switchwise.evaluation.outcomes.table import Outcomes
-from switchwise.evaluation.trials import cascades, routers
+from switchwise.evaluation.trials import assignments, cascades
 from switchwise.evaluation.trials.predict import Predicted, folds, predict
 from switchwise.evaluation.trials.report import COLUMNS, cell
 from switchwise.nouns.errors import ConfigurationError
@@ -148,7 +148,7 @@ def _one(outcomes: Outcomes, read: Read | None, samples: int, seed: int, jobs: i
     name = f"{outcomes.name} unseen labels" if by_label else outcomes.name
     if not outcomes.unit:
         return _result(name, outcomes, draws, _uncosted(outcomes, draws, seed))
-    prices = routers.trades(outcomes.costs)
+    prices = assignments.trades(outcomes.costs)
     predicted = predict(outcomes, read, folds(outcomes, by_label, seed), prices, jobs)
     sweeps, rankings, beliefs = _sweeps(outcomes, predicted, prices, by_label=by_label)
     if outcomes.unit == "usd" and not by_label:
@@ -196,24 +196,24 @@ def _sweeps(
     cheapest = int(outcomes.costs.mean(axis=0).argmin())
     best = int(outcomes.scores.mean(axis=0).argmax())
     sweeps: dict[str, Sweep] = {
-        "best_single": routers.single(outcomes, best),
-        "cheapest": routers.single(outcomes, cheapest),
-        "random": routers.at_random(outcomes),
-        "zero_test": routers.singles(outcomes),
-        "zero_train": routers.choose(outcomes, predicted.means, predicted.mean_costs, prices)[0],
-        "label_table": routers.choose(outcomes, predicted.table, predicted.costs, prices)[0],
+        "best_single": assignments.single(outcomes, best),
+        "cheapest": assignments.single(outcomes, cheapest),
+        "random": assignments.at_random(outcomes),
+        "zero_test": assignments.singles(outcomes),
+        "zero_train": assignments.choose(outcomes, predicted.means, predicted.mean_costs, prices)[0],
+        "label_table": assignments.choose(outcomes, predicted.table, predicted.costs, prices)[0],
     }
     success = predicted.table if predicted.text is None else predicted.text
     beliefs = {"label_table": predicted.table, "default": success}
-    sweeps["default"], chosen = routers.choose(outcomes, success, predicted.costs, prices)
-    sweeps["shuffled"] = routers.shuffled(outcomes, chosen)
-    sweeps["oracle"] = routers.oracle(outcomes, prices)
+    sweeps["default"], chosen = assignments.choose(outcomes, success, predicted.costs, prices)
+    sweeps["shuffled"] = assignments.shuffled(outcomes, chosen)
+    sweeps["oracle"] = assignments.oracle(outcomes, prices)
     for router, pseudo, runs in (
         ("oracle_ceiling", 0.0, None),
         ("task_memory", REMEMBERED, None),
         ("task_memory_1", REMEMBERED, 1),
     ):
-        sweep = routers.remembering(outcomes, prices, predicted.table, pseudo, runs)
+        sweep = assignments.remembering(outcomes, prices, predicted.table, pseudo, runs)
         if sweep is not None and not by_label:
             sweeps[router] = sweep
     dear = 1 - cheapest
@@ -284,14 +284,14 @@ def _uncosted(outcomes: Outcomes, draws: Resamples, seed: int) -> dict[str, dict
     predicted = predict(costed, None, fold, np.zeros(1))
     free = np.zeros(1)
     sweeps = {
-        "best_single": routers.single(costed, int(outcomes.scores.mean(axis=0).argmax())),
-        "random": routers.at_random(costed),
-        "zero_train": routers.choose(costed, predicted.means, blank, free)[0],
-        "label_table": routers.choose(costed, predicted.table, blank, free)[0],
-        "default": routers.choose(costed, predicted.table, blank, free)[0],
-        "oracle": routers.oracle(costed, free),
+        "best_single": assignments.single(costed, int(outcomes.scores.mean(axis=0).argmax())),
+        "random": assignments.at_random(costed),
+        "zero_train": assignments.choose(costed, predicted.means, blank, free)[0],
+        "label_table": assignments.choose(costed, predicted.table, blank, free)[0],
+        "default": assignments.choose(costed, predicted.table, blank, free)[0],
+        "oracle": assignments.oracle(costed, free),
     }
-    memory = routers.remembering(costed, free, predicted.table, REMEMBERED)
+    memory = assignments.remembering(costed, free, predicted.table, REMEMBERED)
     if memory is not None:
         sweeps["task_memory"] = memory
     return {router: {"solved": draws.means(sweep.quality)[:, 0]} for router, sweep in sweeps.items()}
