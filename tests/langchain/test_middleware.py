@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Callable
@@ -38,7 +39,8 @@ from switchwise import Answer as Answered
 from switchwise import Pool, Router, Target, hold
 from switchwise.clients import LocalModel
 from switchwise.observe.journal import InMemory
-from switchwise.policies import ByAgent, ByDecision
+from switchwise.policies import ByAgent, ByDecision, Rules
+from switchwise.verifiers import Judge
 from switchwise_loopback import Answer, Fault, LoopbackProvider, Request, ToolCall
 
 from .conftest import CLAUDE, GPT, Duo, claude, gpt
@@ -347,3 +349,21 @@ def test_what_another_router_held_is_left_out_and_said(caplog: pytest.LogCapture
         state = agent.invoke({"messages": [("user", "hi")]}, config)  # type: ignore[arg-type]
     assert last(state).response_metadata["switchwise"]["target"] == "strong"
     assert "is left out: this router has no such policy" in caplog.text
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_a_model_of_the_pool_may_judge_inside_an_agent(asynchronous: bool) -> None:
+    """What it says to the judge's question is neither the answer nor a step that inner middleware sees."""
+
+    def says(messages: list[Any]) -> AIMessage:
+        code = re.search(r"SCORE ([0-9a-f]+)", " ".join(message.text for message in messages))
+        return AIMessage(f"SCORE {code[1]}: 0.1" if code else "right")
+
+    models = {"strong": Scripted(answer=says), "fast": Scripted(script=["wrong"])}
+    router = Router(Pool([Target("strong"), Target("fast")]), Rules().prefer("fast"), verify=Judge("strong"))
+    inner, given = Models(), {"messages": [("user", "hi")]}
+    agent = create_agent(ChatSwitchwise(models, router=router), [], middleware=[SwitchwiseMiddleware(), inner])
+    state = await agent.ainvoke(given) if asynchronous else agent.invoke(given)
+    assert (last(state).content, last(state).response_metadata["switchwise"]["target"]) == ("right", "strong")
+    assert len(models["strong"].asked) == 2, "the question, and the call after the rejection"
+    assert len(inner.seen) == 2
