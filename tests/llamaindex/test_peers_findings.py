@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -12,8 +12,28 @@ from llama_index.core.llms import MockLLM
 from llama_index.core.tools import ToolSelection
 
 from llama_index.llms.switchwise import Switchwise
+from switchwise import AllTargetsFailed
 
 from .methods import ADD
+
+
+class Empty(MockLLM):
+    """A custom LLM that answers without content; its `raw` does not say how the answer ends."""
+
+    def answer(self) -> ChatResponse:
+        return ChatResponse(message=ChatMessage(role="assistant", content=""), delta="", raw={"message": {"content": None}})
+
+    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        return self.answer()
+
+    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> Iterator[ChatResponse]:
+        yield self.answer()
+
+
+class OfAnIntegration(Empty):
+    """As if its class came from an integration, whose answers say how they end."""
+
+    __module__ = "llama_index.llms.ollama.base"
 
 
 class OneMethod(MockLLM):
@@ -58,3 +78,20 @@ def test_a_completion_without_a_prompt_is_the_same_error_as_of_any_llm(method: s
     for llm in (MockLLM(), Switchwise({"only": MockLLM()})):
         with pytest.raises(ValueError, match=r"(?i)no prompt"):
             getattr(llm, method)()
+
+
+@pytest.mark.parametrize(
+    "answer_of",
+    [
+        lambda llm: llm.chat([ChatMessage("hello")]),
+        lambda llm: list(llm.stream_chat([ChatMessage("hello")]))[-1],
+    ],
+    ids=["chat", "stream_chat"],
+)
+def test_an_empty_answer_of_a_custom_llm_is_passed_on_if_it_is_the_only_target(
+    answer_of: Callable[[Switchwise], ChatResponse],
+) -> None:
+    assert answer_of(Switchwise({"only": Empty()})).message.content in (None, "")
+    assert "hello" in str(answer_of(Switchwise({"first": Empty(), "next": MockLLM()})).message.content)
+    with pytest.raises(AllTargetsFailed, match="without content and without an end"):
+        answer_of(Switchwise({"only": OfAnIntegration()}))

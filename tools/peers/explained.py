@@ -72,6 +72,11 @@ EXPLAINED: Mapping[str, tuple[Explained, ...]] = {
             "the test replaces the private `_prepare_chat_with_tools`; through switchwise each target prepares its own tools",
         ),
         Explained(
+            "tests/llms/test_callbacks.py::test_",
+            'has no field "api_key"',
+            "the test sets an attribute that only its mock has",
+        ),
+        Explained(
             "tests/llms/test_mock.py::test_mock_function_calling_llm_tool_calls",
             "'tool_calls'",
             "the test reads an attribute that only the mock has",

@@ -183,19 +183,44 @@ class Performer:
 
     def _attempt(self, call: Call) -> _Attempt:
         native = self._natives[call.target.name]
-        return _Attempt(call, native, self._request, self._hint_writer, self._histories.answers)
+        own = len(self._natives) == 1 and not native.integration
+        return _Attempt(call, native, self._request, self._hint_writer, self._histories.answers, may_be_empty=own)
 
 
 class _Attempt:
     """Context of one call: collect the answer, and convert a provider's exception to a `TargetError`.
 
     Exceptions that are not a provider's propagate: a bug must not look like an outage.
+
+    Parameters:
+        may_be_empty: pass on an answer without content and without an end, as without a router: the LLM is the only target, and of a
+            class of the user's own, whose answers need not say how they end.
     """
 
-    __slots__ = ("_answers", "_call", "_heard", "_hint_writer", "_pieces", "_request", "listener", "native", "reply")
+    __slots__ = (
+        "_answers",
+        "_call",
+        "_heard",
+        "_hint_writer",
+        "_may_be_empty",
+        "_pieces",
+        "_request",
+        "listener",
+        "native",
+        "reply",
+    )
 
-    def __init__(self, call: Call, native: Native, request: ChatRequest, hint_writer: HintWriter, answers: Answers) -> None:
+    def __init__(
+        self,
+        call: Call,
+        native: Native,
+        request: ChatRequest,
+        hint_writer: HintWriter,
+        answers: Answers,
+        may_be_empty: bool,
+    ) -> None:
         self._answers = answers
+        self._may_be_empty = may_be_empty
         self.reply: Reply | None = None
         self._pieces: list[Any] | None = [] if call.view.recording is not None and call.ask is None else None
         self.listener = (
@@ -249,7 +274,7 @@ class _Attempt:
         if listener is not _NOT_LISTENING:
             return
         if raw is not None:
-            check_answer(reply, getattr(raw, "error", None), content=not says_nothing(response))
+            check_answer(reply, getattr(raw, "error", None), content=self._may_be_empty or not says_nothing(response))
         if self._call.ask is None:
             self._answers.note(self.native.name, response, wire_message(raw) if reader is None else reader.message)
 
