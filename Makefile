@@ -4,10 +4,12 @@ UV := .tools/bin/uv
 RUN := $(UV) run --no-sync
 CORE := packages/core/src/switchwise
 READY := .venv/.ready
+# One more than the cores: a fifth of the time of the tests is waiting, for other processes, leases that end, and a browser.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
 # One disturbed moment of a shared machine is no failure: the tests that fail beside others run once more, alone. A test that fails twice is one.
 define tests
-$(1) -n auto $(2) || { echo "Once more, alone: the tests that failed beside others."; $(1) -n 0 -x -ra --last-failed --last-failed-no-failures none $(2); }
+$(1) -n $(WORKERS) $(2) || { echo "Once more, alone: the tests that failed beside others."; $(1) -n 0 -x -ra --last-failed --last-failed-no-failures none $(2); }
 endef
 
 .PHONY: adapters docs picture coverage help setup chaos demo test test-llamaindex test-newest test-oldest lock changes check lint types layers bench eval fix build wheels peers clean
@@ -74,7 +76,7 @@ check: $(READY)  ## all that a submission must pass
 	$(call tests,$(RUN) pytest)
 
 coverage: $(READY)  ## the branches that the tests take; by itself, since tracing doubles the time
-	$(RUN) pytest -n auto --cov --cov-report=term
+	$(RUN) pytest -n $(WORKERS) --cov --cov-report=term
 
 lint: $(READY)
 	$(RUN) ruff format --check .
