@@ -87,9 +87,9 @@ def _values(names: list[str]) -> Callable[[Any], Any]:
 
 def _constructor(cls: type, given: Sequence[Field[Any]]) -> Callable[..., None]:
     names = [field.name for field in given]
-    stored = [name for name in cls.__slots__ if name != "__weakref__"]  # type: ignore[attr-defined]  # it has slots
     # Of the same layout, without the frozen `__setattr__`: while an object is made, it is one of these.
-    making = type(f"{cls.__name__} in the making", cls.__bases__, {"__slots__": stored, "__setattr__": object.__setattr__})
+    open_ = {"__slots__": cls.__slots__, "__setattr__": object.__setattr__}  # type: ignore[attr-defined]  # it has slots
+    making = type(f"{cls.__name__} in the making", cls.__bases__, open_)
     setters = [getattr(cls, name).__set__ for name in names]
 
     def set_all(self: Any, *values: Any) -> None:
