@@ -87,6 +87,7 @@ def test_a_file_names_the_store_of_its_routers(address: str, tmp_path: Path, mon
         one.reload()
     for wrong, told in [
         ('"redis://:secret@host:6379/0"', "password in this address"),
+        ('"redis://host:6379/0?password=secret"', "password in this address"),
         ('{ address = "x.db", lost = "maybe" }', "lost"),
         ("{ lost = 'open' }", "needs address"),
         ('{ address = "x.db", hartbeat = 1 }', "did you mean 'heartbeat'"),

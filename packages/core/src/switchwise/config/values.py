@@ -10,7 +10,7 @@ from enum import Enum
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Literal, Union
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from switchwise.config.conditions import condition
 from switchwise.config.node import Node, shown
@@ -345,6 +345,7 @@ def shared_state(node: Node) -> SharedState:
         return replace(found, address=str(reference(at)))
     if "://" not in found.address:
         return replace(found, address=str(at.beside(found.address)))
-    if urlsplit(found.address).password:
+    parts = urlsplit(found.address)
+    if parts.password or "password" in parse_qs(parts.query):  # redis-py reads it there too
         raise at.wrong("there is a password in this address", 'keep it elsewhere and refer to it: "env:NAME_OF_THE_VARIABLE"')
     return found
