@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import gc
 import os
-import platform
 import random
 import resource
 import statistics
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 from collections.abc import Callable
@@ -93,8 +91,7 @@ class Bench:
 
 def decisions(blocks: int = 40) -> None:
     """Time a decision at four lengths of the conversation, in turn, so that other load affects all alike."""
-    built = "with" if "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "") else "without"
-    print(f"Python {platform.python_version()}, built {built} its profile-guided optimisation")
+    print(f"Python {sys.version}")
     benches = [Bench(size) for size in SIZES]
     for number in range(blocks):
         for bench in benches:
