@@ -178,6 +178,12 @@ def test_drill_shows_who_would_answer_after_how_long_and_at_what_price(home: Pat
     assert "price: USD of the answer, with nothing cached" in told
 
 
+def test_drill_leaves_a_shared_store_alone(home: Path) -> None:
+    (home / "switchwise.toml").write_text(TWO + 'store = "state.db"\n')
+    assert read("drill")["cases"][1]["answered"] == "luna"
+    assert not (home / "state.db").exists()
+
+
 def test_drill_of_a_router_that_depends_on_one_target_fails(home: Path) -> None:
     (home / "switchwise.toml").write_text(TWO.replace("[routers.main]", '[routers.main]\npool = ["luna"]'))
     told = run("drill", status=1).stdout
@@ -202,6 +208,23 @@ def test_chat_says_who_answered_and_what_it_cost(provider: LoopbackProvider, hom
         f"for {many(sum(row['answers'] + row['failures'] for row in board['targets'].values()), 'call')} in 1 session."
         in run("watch", "--once", "calls.jsonl").stdout
     )
+
+
+def test_watch_shows_names_as_they_are_and_passes_over_what_is_no_record(provider: LoopbackProvider, home: Path) -> None:
+    run("chat", "--json", "--session", "[/b] [red]x", said="Hello\n")
+    with (home / "calls.jsonl").open("a") as file:
+        file.write('5\n[]\nnull\n{"other": 1}\n')
+    assert "[/b] [red]x" in run("watch", "--once", "calls.jsonl").stdout
+
+
+def test_chat_pays_no_further_call_once_nobody_reads(provider: LoopbackProvider) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end, "wb") as out:
+        done = subprocess.run(
+            [*COMMAND, "chat"], input=b"Hello\nAgain\nOnce more\n", stdout=out, stderr=subprocess.PIPE, check=False, timeout=120
+        )
+    assert (done.returncode, len(provider.requests)) == (1, 1), done.stderr
 
 
 def _last(provider: LoopbackProvider) -> Any:
@@ -234,6 +257,25 @@ def test_doctor_tells_what_is_there_and_what_is_broken() -> None:
     told = run("doctor", status=1).stdout
     assert told.splitlines()[0] == "1 thing(s) are broken: configuration."
     assert "OPENAI_API_KEY is not set" in told
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    ("journal", "state"), [("folder.jsonl", "bad"), ("file/calls.jsonl", "bad"), ("new/calls.jsonl", "ok")]
+)
+def test_doctor_says_whether_the_journal_can_be_written(journal: str, state: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
+        monkeypatch.setenv(name, "x")
+    Path("folder.jsonl").mkdir()
+    Path("file").touch()
+    Path("switchwise.toml").write_text(TWO.replace("calls.jsonl", journal))
+    signs = {sign["what"]: sign for sign in read("doctor", status=int(state == "bad"))["signs"]}
+    assert (signs["configuration"]["state"], signs["journal of main"]["state"]) == ("ok", state)
+
+
+@pytest.mark.usefixtures("home")
+def test_init_names_the_file_as_it_is() -> None:
+    assert run("init", "x[bold].toml").stdout.startswith("x[bold].toml written")
 
 
 @pytest.mark.usefixtures("home")

@@ -185,6 +185,52 @@ def test_what_is_no_outcome_is_told(tmp_path, content):
         read_outcomes(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.json", b"5"),
+        ("a.json", b"null"),
+        ("a.jsonl.gz", gzip.compress(b"x" * 1_000)[:10] + b"\xff" * 30),
+        ("a.csv", b"a,b\n1,2,3\n"),
+        ("a.csv", b"run_type,extra,feedback_stats\nllm,none,none\n"),
+        ("a.jsonl", b'{"run_type": "llm", "extra": {"metadata": {"switchwise": "x"}}, "feedback_stats": {"a": {"avg": 1}}}'),
+        ("a.jsonl", b'{"strong": null, "weak": 1}\n{"strong": 1}'),
+        ("a.jsonl", b'{"switchwise.schema": 1, "switchwise.feedback": null}'),
+        ("a.jsonl", b'{"switchwise.schema": 1, "switchwise.purpose": "answer", "switchwise.result": "failed"}'),
+    ],
+)
+def test_a_file_of_something_else_does_not_hide_the_outcomes_beside_it(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    rows = [{"id": i, "model": model, "score": 1, "cost": 0.1} for i in range(11) for model in ("a", "b")]
+    jsonl(tmp_path / "b.jsonl", rows)
+    (found,) = read_outcomes(tmp_path)
+    assert (found.name, len(found)) == ("b", 11)
+
+
+def test_a_line_ends_at_a_line_feed_only(tmp_path):
+    rows = [
+        {"id": i, "model": model, "score": 1, "cost": 0.1, "prompt": f"{i}\u2028\x85b"}
+        for i in range(11)
+        for model in ("a", "b")
+    ]
+    path = tmp_path / "b.jsonl"
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\r\n" for row in rows), encoding="utf-8", newline="")
+    (found,) = read_outcomes(path)
+    assert found.texts[0] == "0\u2028\x85b"
+
+
+def test_langsmith_exports_its_tables_as_text_in_csv(tmp_path):
+    with (tmp_path / "export.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["id", "run_type", "extra", "feedback_stats", "total_cost"])
+        for i in range(11):
+            for model in ("a", "b"):
+                extra = {"metadata": {"ls_model_name": model, "thread_id": f"t{i}"}}
+                table.writerow([f"{i}{model}", "llm", json.dumps(extra), json.dumps({"good": {"avg": i % 2}}), 0.1])
+    (found,) = read_outcomes(tmp_path)
+    assert (found.targets, found.scores[:2, 0].tolist()) == (("a", "b"), [0.0, 1.0])
+
+
 def test_a_missing_folder_is_told(tmp_path):
     with pytest.raises(ConfigurationError, match="no such file"):
         read_outcomes(tmp_path / "nothing")
@@ -218,6 +264,37 @@ def test_a_log_of_calls_tells_in_the_next_row_how_the_tools_went(tmp_path):
     jsonl(tmp_path / "runs.jsonl", rows)
     ((run,),) = read_runs(tmp_path / "runs.jsonl").values()
     assert [(step.failed, step.changed, step.written) for step in run.steps] == [(2, True, 40), (0, False, 20)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "steps"),
+    [
+        (
+            [
+                {"session": "s", "step": 0, "returncode": 0},
+                {"session": "s", "step": 1},
+                {"session": "s", "step": 2, "returncode": 0},
+            ],
+            3,
+        ),
+        ([{"session": "s", "step": 0, "returncode": 0}, {"step": 1, "returncode": 0}, {"session": "s", "returncode": 0}], 1),
+        (
+            [
+                {
+                    "messages": [
+                        "hello",
+                        {"role": "assistant", "content": [None], "tool_calls": [{}]},
+                        {"role": "tool", "content": "x"},
+                    ]
+                }
+            ],
+            1,
+        ),
+    ],
+)
+def test_runs_with_incomplete_rows_are_read(tmp_path, rows, steps):
+    ((run,),) = read_runs(jsonl(tmp_path / "runs.jsonl", rows)).values()
+    assert len(run.steps) == steps
 
 
 def test_a_file_without_runs_is_refused(tmp_path):

@@ -85,6 +85,14 @@ def test_few_tasks_leave_the_text_alone_and_names_can_be_mapped(tmp_path):
     assert estimate(quality, said("hello"), [Target("mine")])[0].n > 50
 
 
+def test_two_targets_that_tried_other_texts_leave_the_text_alone(tmp_path):
+    found = made(2_100)
+    found.runs[::2, 0] = np.nan
+    found.runs[1::2, 1] = np.nan
+    assert not fit(found, tmp_path, measure=False).text
+    assert load_quality(tmp_path)
+
+
 def test_a_folder_of_something_else_is_refused(tmp_path):
     with pytest.raises(ConfigurationError, match="switchwise fit"):
         load_quality(tmp_path)

@@ -75,6 +75,14 @@ def test_openai_fails_a_batch_whose_file_is_wrong_and_says_where(provider):
         client.batches.create(input_file_id="file-none", endpoint="/v1/chat/completions", completion_window="24h")
 
 
+@pytest.mark.parametrize("mark", ["\u2028", "\x85", "\u2029"])
+def test_openai_reads_a_line_up_to_its_line_feed(serve, mark):
+    client = gpt(serve(echo, batch_time={"*": 0.0}))
+    rows = [json.dumps(line(name, f"one{mark}two"), ensure_ascii=False) for name in ("a", "b")]
+    done = client.batches.retrieve(begun(client, *rows, "").id)
+    assert (done.errors, done.request_counts.total) == (None, 2)
+
+
 def test_openai_expires_what_is_not_done_in_a_day_and_keeps_what_was(serve):
     clock = Clock()
     client = gpt(serve(echo, clock=clock, batch_time={"*": 32 * HOUR}))

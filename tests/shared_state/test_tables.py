@@ -141,6 +141,40 @@ def test_what_is_not_json_stays_in_its_process(stores: Callable[..., SharedStore
     assert stores().table("held", 10).items() == [(("", "fine"), 1)]
 
 
+@pytest.mark.parametrize("value", [{1, 2}, float("nan")])
+def test_what_is_not_json_any_more_is_not_given_back_to_a_store_that_lost_its_data(value: object) -> None:
+    table, numbers = SyncedTable(10, lambda: None), iter(range(1, 100))
+    for key in (KEY, ("", "fine")):
+        table.put(key, 1)
+    for key, write in table.writes(10, lambda: next(numbers)):
+        table.made(key, Entry(write.key, 1, "me", write.value))
+    table.put(KEY, value)
+    assert not table.writes(10, lambda: next(numbers))
+    assert [write.key for write in table.restored({})] == [json.dumps(["", "fine"])]
+    assert table.get(KEY) is value
+
+
+def test_a_change_that_fails_on_another_process_s_value_is_dropped_alone(caplog: pytest.LogCaptureFixture) -> None:
+    def strict(value: int | None) -> int:
+        if value is not None and value > 5:
+            raise ValueError("too many")
+        return (value or 0) + 1
+
+    table, numbers = SyncedTable(10, lambda: None), iter(range(1, 100))
+    for change in (more, strict, more):
+        table.update(KEY, change)
+    table.take(Entry(json.dumps(KEY), 1, "other:1", "10"), "me")
+    assert "a change of a shared entry is lost" in caplog.text
+    ((_, write),) = table.writes(10, lambda: next(numbers))
+    assert (table.get(KEY), write.value) == (12, "12")
+    table.made(KEY, Entry(write.key, 2, "me:1", write.value))
+    assert not table.waits
+    table.update(KEY, lambda _: 3)
+    table.update(KEY, strict)
+    table.take(Entry(json.dumps(KEY), 3, "other:2", "20"), "me")
+    assert (table.get(KEY), table._waiting) == (4, 2)
+
+
 class Mail(TableStore):
     """A store behind a bad line: messages are lost on the way there or back, and arrive once more, late."""
 

@@ -52,6 +52,8 @@ def chat(
             messages.append({"role": "user", "content": line})
             try:
                 done = _turn(clients, messages, session, to, json_)
+            except BrokenPipeError:  # nobody reads the answers: no further call is paid
+                raise
             except Exception as error:  # noqa: BLE001  (any error of an SDK is printed, and the conversation goes on)
                 messages.pop()
                 failed = True

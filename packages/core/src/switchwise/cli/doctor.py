@@ -128,8 +128,10 @@ def _configuration(given: Path | None) -> Iterator[Sign]:
         for observer in recipe.observers:
             place = getattr(observer, "path", None)
             if place is not None:
-                folder = next(folder for folder in Path(place).absolute().parents if folder.exists())
-                writable = os.access(folder, os.W_OK)
+                file = Path(place).absolute()
+                folder = next(folder for folder in file.parents if folder.exists())
+                fits = file.is_file() if file.exists() else folder.is_dir()
+                writable = fits and os.access(file if file.exists() else folder, os.W_OK)
                 yield Sign(
                     f"journal of {recipe.name}",
                     "ok" if writable else "bad",

@@ -143,13 +143,13 @@ def _clients(configuration: Configuration, recipe: Recipe, provider: LoopbackPro
 
 
 def _ask(configuration: Configuration, recipe: Recipe, failing: str, clients: Mapping[str, Client], tokens: int) -> DrillResult:
-    """Make one request, with real clients and a simulated failure; pauses are counted, not slept."""
+    """Make one request, with real clients and a simulated failure; pauses are counted, not slept. A shared store does not hear of it."""
     from switchwise import AllTargetsFailed, Interrupted, NoTarget, Router, Scope, View, drive
     from switchwise.protocols.prompt import Prompt
 
     waited: list[float] = []
     attempts: list[Any] = []
-    router = Router.from_recipe(configuration, replace(recipe, observers=()), observers=[attempts.append])
+    router = Router.from_recipe(configuration, replace(recipe, observers=(), store=None), observers=[attempts.append])
     prompt = Prompt([{"role": "user", "content": "word " * tokens}], max_tokens=200)
     began, answered, message, cost = perf_counter(), None, "", None
 

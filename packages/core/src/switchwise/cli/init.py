@@ -69,7 +69,7 @@ def init(
         as_json({"written": list(map(str, written)), "providers": providers, "missing_keys": missing})
         return
     out = console()
-    out.print(f"{' and '.join(map(str, written))} written, for {' and '.join(providers)}.")
+    out.print(f"{' and '.join(map(str, written))} written, for {' and '.join(providers)}.", markup=False)
     if missing:
         out.print(f"No key yet: export {' and '.join(missing)}, or try it without: switchwise loopback -- switchwise chat")
     out.print("Next: switchwise check, switchwise explain, switchwise drill")

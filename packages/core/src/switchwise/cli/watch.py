@@ -126,9 +126,12 @@ class Tail:
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             try:
-                yield Record.from_dict(json.loads(line))
-            except (ValueError, TypeError, KeyError):  # not a record: another program writes there too
+                row = json.loads(line)
+                record = Record.from_dict(row) if isinstance(row, dict) else None
+            except ValueError:  # not a record: another program writes there too
                 continue
+            if record is not None:
+                yield record
 
 
 def watch(
@@ -176,16 +179,15 @@ def picture(board: Board) -> Group:
         cached = f"{row.cached / row.prompt:.0%}" if row.prompt else ""
         mean = f"{row.seconds / row.answers:.2f}" if row.answers else ""
         targets.add_row(
-            name, str(row.answers), Text(str(row.failures), "red" if row.failures else "dim"), usd(row.cost), cached, mean
+            Text(name), str(row.answers), Text(str(row.failures), "red" if row.failures else "dim"), usd(row.cost), cached, mean
         )
     last = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for heading in ("session", "agent", "target", "what", "cost", "why"):
         last.add_column(heading, no_wrap=heading != "why", overflow="ellipsis")
     for record in board.last:
         what = Text(record.failure or record.result, "green" if record.result == "accepted" else "red")
-        last.add_row(
-            record.session[:16], record.agent, record.target, what, usd(record.cost), f"{record.policy}: {record.because}"
-        )
+        why = Text(f"{record.policy}: {record.because}")
+        last.add_row(Text(record.session[:16]), Text(record.agent), Text(record.target), what, usd(record.cost), why)
     totals = (
         "cached: share of the prompt that was read from the cache.  seconds: mean of the answers.  failed: rejected ones, too."
     )

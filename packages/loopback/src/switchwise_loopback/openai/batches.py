@@ -228,7 +228,7 @@ def read(content: bytes, endpoint: str) -> tuple[list[Item], list[dict[str, Any]
     def wrong(code: str, message: str, line: int | None, param: str | None = None) -> None:
         errors.append({"code": code, "message": message, "param": param, "line": line})
 
-    rows = content.decode("utf-8", "replace").splitlines()
+    rows = content.decode("utf-8", "replace").removesuffix("\n").split("\n") if content else []  # a string may hold U+2028
     for number, text in enumerate(rows, 1):
         try:
             row = json.loads(text)

@@ -21,6 +21,7 @@ import gzip
 import io
 import json
 import logging
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isfinite
@@ -130,17 +131,19 @@ def rows_of(file: Path, strict: bool) -> Iterator[Row]:
         text = (gzip.decompress(raw) if file.name.endswith(".gz") else raw).decode("utf-8-sig")
         kind = file.name.removesuffix(".gz").rsplit(".", 1)[-1]
         if kind == "csv":
-            yield from csv.DictReader(io.StringIO(text))
+            for row in csv.DictReader(io.StringIO(text)):
+                row.pop(None, None)  # cells beyond the heading
+                yield row
         elif kind == "json":
             whole = json.loads(text)
             if isinstance(whole, Mapping):
                 whole = next((value for value in whole.values() if isinstance(value, list)), [])
-            yield from (row for row in whole if isinstance(row, Mapping))
+            yield from (row for row in whole if isinstance(row, Mapping)) if isinstance(whole, list) else ()
         else:
-            for number, line in enumerate(text.splitlines(), 1):
+            for number, line in enumerate(text.split("\n"), 1):
                 if line.strip() and isinstance(row := _line(number, line), Mapping):
                     yield row
-    except (ValueError, EOFError, gzip.BadGzipFile, csv.Error) as error:
+    except (ValueError, EOFError, gzip.BadGzipFile, zlib.error, csv.Error) as error:
         if strict:
             raise ConfigurationError(f"{file}: cannot be read: {error}") from None
         _log.warning("%s: left out, it cannot be read: %s", file, error)
@@ -198,7 +201,7 @@ def _cost(value: Any) -> float | None:
 
 
 def _pairs(rows: Sequence[Row]) -> Iterator[ScoredRun]:
-    known = [(number_of(row["strong"]), number_of(row["weak"])) for row in rows]
+    known = [(number_of(row.get("strong")), number_of(row.get("weak"))) for row in rows]
     scale = _scale([score for pair in known for score in pair if score is not None])
     for number, (row, scores) in enumerate(zip(rows, known, strict=True)):
         if row.get("contaminated") in (1, "1", True) or None in scores:
@@ -236,12 +239,23 @@ def _wide(rows: Iterable[Row]) -> Iterator[ScoredRun]:
                 yield ScoredRun("", str(row.get("sample_id", number)), target, label, score, cost, _text(row), None, "usd")
 
 
+def _table_in(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The table in a field, also as JSON text, which is what a CSV file holds; empty: there is none."""
+    found = row.get(name)
+    if isinstance(found, str):
+        try:
+            found = json.loads(found)
+        except ValueError:
+            return {}
+    return found if isinstance(found, Mapping) else {}
+
+
 def _langsmith(rows: Iterable[Row]) -> Iterator[ScoredRun]:
     for row in rows:
-        metadata = (row.get("extra") or {}).get("metadata") or {}
-        decision = metadata.get("switchwise") or {}
+        metadata = _table_in(_table_in(row, "extra"), "metadata")
+        decision = _table_in(metadata, "switchwise")
         target = decision.get("target") or metadata.get("switchwise_target") or metadata.get("ls_model_name")
-        stats = row.get("feedback_stats") or {}
+        stats = _table_in(row, "feedback_stats")
         scores = [number_of(each.get("avg")) for each in stats.values() if isinstance(each, Mapping)]
         score = next((each for each in scores if each is not None), None)
         task = row.get("reference_example_id") or metadata.get("thread_id") or metadata.get("session_id") or row.get("id")
@@ -260,8 +274,9 @@ def _journal(rows: Iterable[Row]) -> Iterator[ScoredRun]:
     for row in rows:
         decision = str(row.get("switchwise.decision", ""))
         if "switchwise.feedback" in row:
-            stated[decision] = float(row["switchwise.feedback"])
-        elif row.get("switchwise.purpose") == "answer":
+            if (score := number_of(row["switchwise.feedback"])) is not None:
+                stated[decision] = score
+        elif row.get("switchwise.purpose") == "answer" and row.get("switchwise.target"):
             spent[decision] += number_of(row.get("switchwise.cost")) or 0.0
             last[decision] = row
     for decision, row in last.items():

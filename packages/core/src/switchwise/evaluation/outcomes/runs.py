@@ -94,6 +94,8 @@ def _outcome(rows: Sequence[Row]) -> bool | None:
 def _table(rows: Iterable[Row], steps: Any) -> Iterator[RecordedRun]:
     sessions: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
+        if not {"session", "step"} <= row.keys():
+            continue  # no step of a run
         sessions.setdefault((str(row["session"]), str(row.get("agent") or "")), []).append(row)
     for (session, agent), own in sessions.items():
         own.sort(key=lambda row: number_of(row["step"]) or 0.0)
@@ -105,7 +107,7 @@ def _shell_steps(rows: Sequence[Row]) -> list[StepObservation]:
     """Steps of an agent that runs one command at a time. One without a return code that is not the last was refused for its form."""
     found = []
     for at, row in enumerate(rows):
-        code, timeout = number_of(row["returncode"]), bool(number_of(row.get("timeout")))
+        code, timeout = number_of(row.get("returncode")), bool(number_of(row.get("timeout")))
         malformed = bool(number_of(row.get("malformed"))) or (code is None and at < len(rows) - 1 and not timeout)
         failed = code not in (0, None) or malformed or timeout
         found.append(
@@ -140,7 +142,12 @@ def _count(row: Row, name: str) -> int:
 
 
 def _transcript(row: Row) -> RecordedRun:
-    talk = [turn for message in row.get("traj") or row.get("messages") or () for turn in _turns(message)]
+    talk = [
+        turn
+        for message in row.get("traj") or row.get("messages") or ()
+        if isinstance(message, Mapping)
+        for turn in _turns(message)
+    ]
     steps = [after.step for after, request, _ in read_on(TrajectoryState(), talk) if request is None]
     task = str(row.get("task_id", row.get("task", row.get("id", ""))))
     return RecordedRun(f"{task}/{row.get('trial', 0)}", task, _outcome([row]), steps, talk)
@@ -167,6 +174,6 @@ def _turns(message: Mapping[str, Any]) -> Iterator[Turn]:
 
 def _text_of(content: Any) -> str:
     if isinstance(content, list):
-        texts = [block if isinstance(block, str) else block.get("text", "") for block in content]
+        texts = [block.get("text", "") if isinstance(block, Mapping) else block for block in content]
         return "\n".join(str(text) for text in texts if text)
     return content if isinstance(content, str) else "" if content is None else json.dumps(content)

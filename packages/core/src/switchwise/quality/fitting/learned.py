@@ -184,6 +184,8 @@ def _pair(read: Read, labels: Sequence[str], success: Any, scores: Any, fold: An
 
     left = (scores[:, 0] - scores[:, 1]) - (success[:, 0] - success[:, 1])
     known = np.flatnonzero(~np.isnan(left))
+    if len(known) < ENOUGH:  # few texts that both targets tried
+        return None
     seen = {penalty: np.zeros(len(left)) for penalty in PENALTIES}
     for inner in range(INNER):
         fit, test = known[fold[known] != inner], known[fold[known] == inner]

@@ -165,7 +165,11 @@ class SyncedTable(Memory[Key, Any]):
         for key, version, writers, value in known:
             name = json.dumps(key)
             if there.get(name, 0) < version:
-                writes.append(Write(name, version, 0, writers, json.dumps(value, allow_nan=False, separators=(",", ":"))))
+                try:
+                    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+                except (TypeError, ValueError):  # it stays in this process: see `writes`
+                    continue
+                writes.append(Write(name, version, 0, writers, text))
         return writes
 
     def made(self, key: Key, entry: Entry) -> None:
@@ -173,7 +177,7 @@ class SyncedTable(Memory[Key, Any]):
         with self._lock:
             pending = self._pending.get(key)
             if pending is not None and pending.sent is not None:
-                self._settle(key, pending)
+                self._settle(key, pending, pending.sent)
             if key in self._entries or key in self._pending:
                 self._versions[key] = (entry.version, entry.writers)
             else:  # forgotten here meanwhile
@@ -187,7 +191,7 @@ class SyncedTable(Memory[Key, Any]):
             known, pending = self._versions.get(key), self._pending.get(key)
             if pending is not None and pending.sent is not None:
                 if sequence_of(entry.writers, origin) >= pending.sent.write.sequence:
-                    self._settle(key, pending)
+                    self._settle(key, pending, pending.sent)
                 pending.sent = None
                 pending = self._pending.get(key)
             elif known is not None and entry.version == known[0]:
@@ -207,26 +211,31 @@ class SyncedTable(Memory[Key, Any]):
             else:
                 self._versions.pop(key, None)
 
-    def _settle(self, key: Key, pending: _Pending) -> None:
+    def _settle(self, key: Key, pending: _Pending, sent: _Sent) -> None:
         """Drop the sent changes: the store has them."""
-        if pending.sent is not None:
-            self._waiting -= pending.sent.changes
-            del pending.changes[: pending.sent.changes]
-            pending.base, pending.sent = pending.sent.value, None
+        self._waiting -= sent.changes
+        del pending.changes[: sent.changes]
+        pending.base, pending.sent = sent.value, None
         if not pending.changes:
             del self._pending[key]
 
     def _again(self, key: Key, pending: _Pending, value: Any) -> Any:
-        """Apply this process's changes to the value that another one has written."""
+        """Apply this process's changes to the value that another one has written; one that fails is dropped."""
         pending.base = value
-        try:
-            for change in pending.changes:
+        kept = []
+        for change in pending.changes:
+            try:
                 value = change(value)
-        except Exception as error:  # noqa: BLE001  (a policy's own function, applied to a value of perhaps another version)
-            _log.warning("a change of a shared entry is lost: it cannot be applied to what another process wrote: %r", error)
+            except Exception as error:  # noqa: BLE001  (a policy's own function, applied to a value of perhaps another version)
+                _log.warning(
+                    "a change of a shared entry is lost: it cannot be applied to what another process wrote: %r", error
+                )
+            else:
+                kept.append(change)
+        self._waiting -= len(pending.changes) - len(kept)
+        pending.changes, pending.value = kept, value
+        if not kept:
             self._give_up(key)
-            return value
-        pending.value = value
         return value
 
     def forked(self) -> None:
