@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
@@ -215,6 +216,22 @@ def test_watch_shows_names_as_they_are_and_passes_over_what_is_no_record(provide
     with (home / "calls.jsonl").open("a") as file:
         file.write('5\n[]\nnull\n{"other": 1}\n')
     assert "[/b] [red]x" in run("watch", "--once", "calls.jsonl").stdout
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("cut.jsonl.gz", gzip.compress(b"\n" * 9)[:-6], "cannot be read"),
+        ("damaged.jsonl.gz", gzip.compress(b"x" * 1_000)[:10] + b"\xff" * 30, "cannot be read"),
+        ("other.jsonl", b"5\n", "not a JSON object"),
+    ],
+    ids=["cut", "damaged", "other"],
+)
+def test_report_and_audit_refuse_what_is_no_journal(name: str, content: bytes, told: str) -> None:
+    Path(name).write_bytes(content)
+    for command in ("report", "audit"):
+        assert told in run(command, name, status=2).stderr
 
 
 def test_chat_pays_no_further_call_once_nobody_reads(provider: LoopbackProvider) -> None:

@@ -104,3 +104,8 @@ GOOD = {
 @pytest.mark.parametrize("what", GOOD)
 def test_there_is_nothing_to_say_about_what_is_right(what: str, path: Path) -> None:
     assert found(path, TWO, GOOD[what]) == []
+
+
+def test_a_rule_that_needs_more_than_a_probe_has_is_passed_over(path: Path) -> None:
+    rule = '{ Rules = { prefer = "fast", when = "operator:index" } }'  # it raises TypeError for any view
+    assert found(path, TWO, f"{BUDGET}{rule},\n" + '"Default"') == []

@@ -111,6 +111,20 @@ def test_a_wrong_file_changes_nothing_and_a_right_one_is_taken_again(path: Path,
     assert router.decide(View()).names[0] == "opus"
 
 
+@pytest.mark.parametrize("raised", ["FileNotFoundError", "KeyError", "RuntimeError"])
+def test_a_class_that_cannot_be_made_changes_nothing(
+    path: Path, raised: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / f"of_{raised}.py").write_text(f"class Own:\n    def __init__(self):\n        raise {raised}('rules.json')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    write(path, '{ Rules = { prefer = "fast" } }')
+    router = Router.from_file(path)
+    write(path, f'"of_{raised}:Own"')
+    with pytest.raises(BadConfiguration, match=f"cannot be made: {raised}"):
+        router.reload()
+    assert router.decide(View()).names[0] == "luna"
+
+
 def test_a_file_that_is_gone_changes_nothing(path: Path) -> None:
     write(path, '"Healthy"')
     router = Router.from_file(path)

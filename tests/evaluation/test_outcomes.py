@@ -198,6 +198,7 @@ def test_what_is_no_outcome_is_told(tmp_path, content):
         ("a.jsonl", b'{"switchwise.schema": 1, "switchwise.feedback": null}'),
         ("a.jsonl", b'{"switchwise.schema": 1, "switchwise.purpose": "answer", "switchwise.result": "failed"}'),
     ],
+    ids=["number", "null", "damaged", "ragged", "no tables", "no metadata", "no pair", "no grade", "no target"],
 )
 def test_a_file_of_something_else_does_not_hide_the_outcomes_beside_it(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)

@@ -99,6 +99,23 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("quality.npz", lambda whole: b""),
+        ("quality.npz", lambda whole: whole[: len(whole) // 2]),
+        ("quality.npz", lambda whole: whole[:60] + bytes(each ^ 255 for each in whole[60:90]) + whole[90:]),
+        ("quality.json", lambda whole: b"[]"),
+    ],
+    ids=["empty", "cut", "changed", "list"],
+)
+def test_damaged_files_are_refused(tmp_path, name, content):
+    fit(made(50), tmp_path, measure=False)
+    (tmp_path / name).write_bytes(content((tmp_path / name).read_bytes()))
+    with pytest.raises(ConfigurationError, match="not a folder that `switchwise fit` wrote"):
+        load_quality(tmp_path)
+
+
+@pytest.mark.parametrize(
     ("goal", "met"),
     [
         ({"cost": 0.05}, lambda found: found.cost.value <= 0.052),

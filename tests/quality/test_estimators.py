@@ -9,7 +9,9 @@ import pytest
 
 import switchwise.quality
 from switchwise import ConfigurationError, Needs, Phase, Price, Scope, Signals, Target, View
-from switchwise.quality import Grade, LabelTable, Priors, Shrunk, estimate
+from switchwise.nouns.exchange.conversation import Conversation
+from switchwise.nouns.signals import Turn
+from switchwise.quality import Grade, LabelTable, Nearest, Priors, Shrunk, estimate
 from switchwise.quality.label_table import pooled_k
 from switchwise.quality.priors import canonical, family
 from switchwise.testing import check_estimator, material
@@ -35,6 +37,20 @@ def coder(phase=None, agent="coder", task=""):
 def teach(quality, view, target, solved, times, **more):
     for _ in range(times):
         quality.observe(quality.filed(view), target, Grade(solved, "task", **more))
+
+
+def test_calls_of_an_embedder_before_are_passed_over():
+    def embed(size):
+        return lambda text: [float(ord(text[i % len(text)])) for i in range(size)]
+
+    before, after = Nearest(embed=embed(4)), Nearest(embed=embed(6))
+    view = View(conversation=Conversation([Turn("user", "fix the bug")]))
+    teach(before, view, "haiku", 0.0, 10)
+    after.load(before.dump())
+    teach(after, view, "haiku", 1.0, 1)
+    (found,) = estimate(after, view, [Target("haiku")])
+    assert found.source.startswith("1 similar calls")
+    assert found.p > 0.5
 
 
 class TestPriors:

@@ -173,6 +173,14 @@ def test_tenants_and_namespaces_share_nothing(keepers: Callable[[], Keeper]) -> 
         Router(POOL, Budget(tokens=9, store=keeper), Budget(tokens=10, store=keeper))
 
 
+@pytest.mark.parametrize("limit", [{"usd": 1e11}, {"tokens": 2**63}])
+def test_a_limit_beyond_64_bits_is_refused(keepers: Callable[[], Keeper], limit: dict[str, Any]) -> None:
+    """It would end the thread that reports on all accounts."""
+    with pytest.raises(ConfigurationError, match="a limit that processes share is at most"):
+        Budget(**limit, store=keepers())
+    assert spend(Budget(usd=1e9, store=keepers()), view(), 1_000)
+
+
 def test_a_refusal_of_one_unit_leaves_the_other_as_it_was(keepers: Callable[[], Keeper]) -> None:
     budget = Budget(usd=10.0, tokens=1_300, store=keepers())
     assert spend(budget, view(), 1_000)

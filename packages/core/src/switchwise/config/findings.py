@@ -247,10 +247,13 @@ def _without_a_say(recipe: Recipe) -> Iterator[Remark]:
 
 
 def _ranked(pool: Pool, policies: Sequence[Any], view: View) -> Shortlist | None:
-    """The decision of a chain; None if it would ask a model."""
+    """The decision of a chain; None if it would ask a model, or needs more than a probe request has, such as a label."""
     shortlist = Shortlist(pool)
     for policy in policies:
-        opinion = policy(view, shortlist)
+        try:
+            opinion = policy(view, shortlist)
+        except Exception:  # noqa: BLE001  (whatever a function of the user's own raises)
+            return None
         if not isinstance(opinion, Shortlist):
             return None
         shortlist = opinion

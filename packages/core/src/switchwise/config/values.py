@@ -167,6 +167,8 @@ def _called(node: Node, cls: Any, name: str, positional: tuple[Any, ...], given:
         raise node.wrong(
             f"{name} does not take this: {error}", "see `switchwise explain --policies`, or its docstring"
         ) from None
+    except Exception as error:  # noqa: BLE001  (whatever a class of the user's own raises: calls go on with the policies there are)
+        raise node.wrong(f"{name} cannot be made: {type(error).__name__}: {error}", "see its docstring") from error
 
 
 def _problem_of(error: ConfigurationError, name: str, given: Mapping[str, Any]) -> tuple[tuple[str, ...], str, str]:

@@ -107,7 +107,10 @@ class Nearest(Learning):
             found = self._matrices.get(target)
             calls = self._calls.get(target)
             if found is None and calls:
-                vectors = np.array([np.frombuffer(b64decode(each[0]), np.int8) for each in calls], float)
+                read = [np.frombuffer(b64decode(each[0]), np.int8) for each in calls]
+                same = [i for i, vector in enumerate(read) if len(vector) == len(read[-1])]  # not those of an embedder before
+                calls = [calls[i] for i in same]
+                vectors = np.array([read[i] for i in same], float)
                 vectors /= np.maximum(np.sqrt((vectors**2).sum(axis=1)), 1e-9)[:, None]
                 found = (vectors, np.array([each[1] for each in calls]), np.array([each[2] for each in calls]))
                 self._matrices[target] = found

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.view import View
@@ -77,7 +79,7 @@ def _read(folder: Path) -> tuple[FittedTable, TextModel | None]:
                 f"{folder}: version {named['version']}, this one reads {VERSION}: run `switchwise fit` again"
             )
         return from_arrays(named["labels"], named["targets"], arrays)
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, EOFError, KeyError, TypeError, ValueError, BadZipFile, zlib.error) as error:
         raise ConfigurationError(f"{folder}: not a folder that `switchwise fit` wrote ({error!r})") from None
 
 

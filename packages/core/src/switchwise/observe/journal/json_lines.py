@@ -7,6 +7,7 @@ import io
 import json
 import os
 import warnings
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -129,7 +130,9 @@ def read(path: str | Path) -> Iterator[Record]:
     for file in files_of(Path(path)):
         for number, row in _rows(file):
             try:
-                if not (isinstance(row, dict) and "switchwise.feedback" in row):  # feedback, not an attempt
+                if not isinstance(row, dict):
+                    raise ValueError(f"not a JSON object, but {row!r:.40}")
+                if "switchwise.feedback" not in row:  # feedback, not an attempt
                     yield Record.from_dict(row)
             except ValueError as error:
                 raise ValueError(f"{file}:{number}: no record of a journal: {error}") from error
@@ -139,16 +142,23 @@ def _rows(file: Path) -> Iterator[tuple[int, Any]]:
     if is_sqlite(file):
         yield from sqlite_rows(file)
         return
-    with (
-        gzip.open(file, "rt", encoding="utf-8")
-        if file.suffix == ".gz"
-        else file.open(encoding="utf-8", errors="replace") as lines
-    ):
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                yield number, json.loads(line)
-            except ValueError as error:
-                if not is_cut(line):
-                    raise ValueError(f"{file}:{number}: no record of a journal: {error}") from error
+    for number, line in enumerate(_lines(file), 1):
+        if not line.strip():
+            continue
+        try:
+            yield number, json.loads(line)
+        except ValueError as error:
+            if not is_cut(line):
+                raise ValueError(f"{file}:{number}: no record of a journal: {error}") from error
+
+
+def _lines(file: Path) -> Iterator[str]:
+    if file.suffix != ".gz":
+        with file.open(encoding="utf-8", errors="replace") as lines:
+            yield from lines
+        return
+    try:
+        with gzip.open(file, "rt", encoding="utf-8", errors="replace") as lines:
+            yield from lines
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(f"{file}: cannot be read: {error}") from error

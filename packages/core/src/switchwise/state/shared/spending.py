@@ -7,6 +7,7 @@ from hashlib import blake2b
 from math import ceil, inf
 from typing import Any, Final, NamedTuple
 
+from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.scope import Key
 from switchwise.state.shared.account import SharingRule
 from switchwise.state.shared.lease import Lease
@@ -21,6 +22,8 @@ _LATE: Final = 2 * 86_400_000
 """Milliseconds after the end of a period in which a call may still be settled."""
 _LONGEST: Final = 150  # bytes of a key: longer keys are hashed to fit a row of the black box
 _TERM: Final = 1_000
+_LARGEST: Final = 2**62
+"""Largest limit in whole units: stores and black boxes keep 64 bits."""
 
 
 class Accounts(NamedTuple):
@@ -53,6 +56,11 @@ class LeasedSpending:
     ) -> None:
         self.table = Accounts(keeper.place, name)
         self._keeper, self._name, self._limits = keeper, name, limits
+        for unit, limit, scale in (("usd", _units(limits.usd, NANO), NANO), ("tokens", limits.tokens, 1.0)):
+            if limit is not None and limit != inf and limit > _LARGEST:
+                raise ConfigurationError(
+                    f"{name}({unit}={limit / scale:g}): a limit that processes share is at most {_LARGEST / scale:.3g}; leave it out for none"
+                )
         wide = 0 if window is None or window == inf else int(window * 1_000)
         ttl = int(period * 1_000) + _LATE if period else 0 if lasting and not wide else max(_KEPT, 2 * wide)
         term = max(50, min(_TERM, wide // 20))
