@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from switchwise_loopback.anthropic.checks import check
+from switchwise_loopback.nouns.errors import Reject
+
 from .conftest import post
 
 USER = {"role": "user", "content": "hi"}
@@ -136,3 +139,9 @@ def test_the_version_header_is_required(provider):
     body = {"model": "claude-haiku-4-5", "max_tokens": 100, "messages": [USER]}
     reply = post(provider, "/v1/messages", body, **{"anthropic-version": ""})
     assert "anthropic-version" in reply.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("field", ["model", "max_tokens", "messages", "stop_sequences", "tools", "output_config"])
+def test_a_value_of_another_type_is_refused_by_its_field(field: str) -> None:
+    with pytest.raises(Reject, match=f"'{field}: Input should be a valid"):
+        check({"model": "claude-haiku-5-5", "max_tokens": 5, "messages": [USER], field: 5.5})

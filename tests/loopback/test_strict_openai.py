@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
+
+from switchwise_loopback.nouns.errors import Reject
+from switchwise_loopback.openai.checks import check as chat_check
+from switchwise_loopback.openai.responses_checks import check as responses_check
 
 from .conftest import post
 
@@ -119,3 +124,40 @@ def test_accepted(provider, change):
 def test_leniency_is_an_option(serve):
     reply = post(serve(strict=False), "/v1/chat/completions", {"model": "m", "messages": [USER], "odd": 1})
     assert reply.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"tools": [{"type": "function", "function": 5}]}, "tools[0].function"),
+        ({"tools": [FUNCTION], "tool_choice": {"type": "function", "function": 5}}, "tool_choice.function"),
+        ({"response_format": {"type": "json_schema", "json_schema": 5}}, "response_format.json_schema"),
+        ({"messages": [USER, {"role": "assistant", "content": "x", "tool_calls": 5}]}, "messages[1].tool_calls"),
+        ({"messages": [USER, {"role": "assistant", "tool_calls": [{**call(), "function": 5}]}]}, "messages[1].tool_calls[0].function"),
+        ({"messages": [USER, {"role": "assistant", "tool_calls": [{**call(), "id": 5}]}]}, "messages[1].tool_calls[0].id"),
+        ({"messages": [USER, asks("a"), {**result("a"), "tool_call_id": []}]}, "messages[2].tool_call_id"),
+    ],
+    ids=lambda given: given if isinstance(given, str) else "",
+)
+def test_a_value_of_another_type_is_refused_by_its_field(change: dict[str, Any], field: str) -> None:
+    with pytest.raises(Reject, match=f"Invalid type for '{re.escape(field)}'"):
+        chat_check({"model": "gpt-4o", "messages": [USER], **change})
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"max_output_tokens": "x"}, "max_output_tokens"),
+        ({"temperature": "x"}, "temperature"),
+        ({"text": 5}, "text"),
+        ({"text": {"format": 5}}, "text.format"),
+        ({"tools": 5}, "tools"),
+        ({"input": [{"type": "function_call", "call_id": 5, "name": "f", "arguments": "{}"}]}, "input[0].call_id"),
+        ({"input": [{"type": "function_call_output", "call_id": "c", "output": 5}]}, "input[0].output"),
+        ({"input": [{"type": "configuration_update", "reasoning": 5}]}, "input[0].reasoning"),
+    ],
+    ids=lambda given: given if isinstance(given, str) else "",
+)
+def test_responses_refuses_a_value_of_another_type_by_its_field(change: dict[str, Any], field: str) -> None:
+    with pytest.raises(Reject, match=f"Invalid type for '{re.escape(field)}'"):
+        responses_check({"model": "gpt-6-luna", "input": "hi", **change})

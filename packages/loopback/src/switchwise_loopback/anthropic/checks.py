@@ -60,12 +60,25 @@ def is_(model: str, what: str) -> bool:
     return model.startswith(MODELS[what])
 
 
+_TYPES: tuple[tuple[str, type, str], ...] = (
+    ("model", str, "string"),
+    ("max_tokens", int, "integer"),
+    ("messages", list, "list"),
+    ("stop_sequences", list, "list"),
+    ("tools", list, "list"),
+    ("output_config", dict, "dictionary or object to extract fields from"),
+)
+
+
 def check(body: Mapping[str, Any]) -> None:
     """Raise `Reject` for what the real API refuses."""
     for key in ("model", "max_tokens", "messages"):
         if body.get(key) is None:
             raise invalid(f"{key}: Field required")
     extra(body, PARAMETERS, "")
+    for key, kind, name in _TYPES:
+        if body.get(key) is not None and (not isinstance(body[key], kind) or isinstance(body[key], bool)):
+            raise invalid(f"{key}: Input should be a valid {name}")
     _check_max_tokens(body)
     _check_sampling(body)
     _check_tools(body)

@@ -149,6 +149,7 @@ def _check_tools(body: Mapping[str, Any]) -> None:
         known(tool, ("type", tool["type"]), where)
         needed(tool, [tool["type"]], where)
         inner = tool[tool["type"]]
+        typed(inner, dict, f"{where}.{tool['type']}")
         if tool["type"] == "function":
             known(inner, ("name", "description", "parameters", "strict"), f"{where}.function")
             check_function(inner, f"{where}.function")
@@ -159,6 +160,7 @@ def _check_tools(body: Mapping[str, Any]) -> None:
         one_of(choice.get("type"), ("function", "custom", "allowed_tools"), "tool_choice.type")
         if choice["type"] != "allowed_tools":
             needed(choice, [choice["type"]], "tool_choice")
+            typed(choice[choice["type"]], dict, f"tool_choice.{choice['type']}")
             not_offered(choice[choice["type"]].get("name"), names)
     if body.get("parallel_tool_calls") is not None and not names:
         text = "Invalid value for 'parallel_tool_calls': 'parallel_tool_calls' is only allowed when 'tools' are specified."
@@ -177,6 +179,7 @@ def _check_format(body: Mapping[str, Any]) -> None:
     if form["type"] == "json_schema":
         needed(form, ["json_schema"], "response_format")
         inner = form["json_schema"]
+        typed(inner, dict, "response_format.json_schema")
         needed(inner, ["name"], "response_format.json_schema")
         check_name(inner["name"], "response_format.json_schema.name")
         known(inner, ("name", "description", "schema", "strict"), "response_format.json_schema")
@@ -203,12 +206,15 @@ def _check_message(message: Any, model: str, where: str) -> None:
         raise invalid("Invalid value for 'content': expected a string, got null.", f"{where}.content")
     if content is not None and not isinstance(content, str):
         _check_parts(content, role, model, where)
+    if message.get("tool_calls") is not None:
+        typed(message["tool_calls"], list, f"{where}.tool_calls")
     for at, call in enumerate(message.get("tool_calls") or ()):
         _check_call(call, f"{where}.tool_calls[{at}]")
     if message.get("tool_calls") == []:
         not_empty([], f"{where}.tool_calls")
     if role == "tool":
         needed(message, ["tool_call_id"], where)
+        typed(message["tool_call_id"], str, f"{where}.tool_call_id")
 
 
 def _check_parts(content: Any, role: str, model: str, where: str) -> None:
@@ -262,6 +268,7 @@ def _check_call(call: Any, where: str) -> None:
     known(call, ("id", "type", call["type"]), where)
     needed(call, [call["type"]], where)
     inner, text = call[call["type"]], "arguments" if call["type"] == "function" else "input"
+    typed(inner, dict, f"{where}.{call['type']}")
     known(inner, ("name", text), f"{where}.{call['type']}")
     needed(inner, ["name", text], f"{where}.{call['type']}")
     typed(inner[text], str, f"{where}.{call['type']}.{text}")

@@ -142,6 +142,7 @@ def _check_update(item: Mapping[str, Any], model: str, where: str) -> None:
     if not item.get("reasoning") and not item.get("text"):
         needed(item, ["reasoning"], where)
     if item.get("reasoning"):
+        typed(item["reasoning"], dict, f"{where}.reasoning")
         known(item["reasoning"], ("effort",), f"{where}.reasoning")
         effort.check(model, item["reasoning"].get("effort"), f"{where}.reasoning.effort")
 
@@ -151,6 +152,8 @@ def _check_settings(body: Mapping[str, Any]) -> None:
         value = body.get(key)
         if value is None:
             continue
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise invalid(f"Invalid type for '{key}': expected a decimal, but got a string instead.", key, "invalid_type")
         low, high = RANGES[key]
         if not low <= value <= high:
             side, word, sign, bound = ("below", "minimum", ">=", low) if value < low else ("above", "maximum", "<=", high)
@@ -159,6 +162,8 @@ def _check_settings(body: Mapping[str, Any]) -> None:
         if REASONING.match(body["model"]) and value != 1:
             raise invalid(f"Unsupported parameter: '{key}' is not supported with this model.", key, "unsupported_parameter")
     most = body.get("max_output_tokens")
+    if most is not None:
+        typed(most, int, "max_output_tokens")
     if most is not None and most < 16:
         text = f"Invalid 'max_output_tokens': integer below minimum value. Expected a value >= 16, but got {most} instead."
         raise invalid(text, "max_output_tokens", "integer_below_min_value")
@@ -176,6 +181,8 @@ def _check_settings(body: Mapping[str, Any]) -> None:
 
 def _check_tools(body: Mapping[str, Any]) -> None:
     names: list[str] = []
+    if body.get("tools") is not None:
+        typed(body["tools"], list, "tools")
     for at, tool in enumerate(body.get("tools") or ()):
         where = f"tools[{at}]"
         typed(tool, dict, where)
@@ -200,9 +207,12 @@ def _check_tools(body: Mapping[str, Any]) -> None:
 
 
 def _check_text(body: Mapping[str, Any]) -> None:
+    if body.get("text") is not None:
+        typed(body["text"], dict, "text")
     form = (body.get("text") or {}).get("format")
     if form is None:
         return
+    typed(form, dict, "text.format")
     one_of(form.get("type"), ("json_object", "json_schema", "text"), "text.format.type")
     if form["type"] == "json_schema":
         known(form, ("type", "name", "description", "schema", "strict"), "text.format")
@@ -235,6 +245,7 @@ def _check_item(item: Any, where: str) -> None:
         needed(item, ["call_id", "output"], where)
         too_long(item["call_id"], 64, f"{where}.call_id")
         if not isinstance(item["output"], str):
+            typed(item["output"], list, f"{where}.output")
             _check_parts(item["output"], PART_FIELDS, f"{where}.output")
     elif kind == "reasoning":
         known(item, ("type", "id", "summary", "content", "encrypted_content", "status"), where)

@@ -77,8 +77,9 @@ def check_name(name: Any, where: str) -> None:
     too_long(name, LONGEST_NAME, where)
 
 
-def too_long(text: str, limit: int, where: str) -> None:
+def too_long(text: Any, limit: int, where: str) -> None:
     """Strings of at most `limit` characters."""
+    typed(text, str, where)
     if len(text) > limit:
         message = (
             f"Invalid '{where}': string too long. Expected a string with maximum length {limit}, "
@@ -124,6 +125,8 @@ def strict_problem(schema: Mapping[str, Any], context: tuple[str, ...] = ()) -> 
     """Refuse open objects and optional properties, as strict mode does."""
     if "properties" in schema or schema.get("type") == "object":
         properties = schema.get("properties") or {}
+        if not isinstance(properties, Mapping):
+            return f"In context={context}, 'properties' must be an object."
         if schema.get("additionalProperties") is not False:
             return f"In context={context}, 'additionalProperties' is required to be supplied and to be false."
         required = schema.get("required")
