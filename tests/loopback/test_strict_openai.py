@@ -133,7 +133,10 @@ def test_leniency_is_an_option(serve):
         ({"tools": [FUNCTION], "tool_choice": {"type": "function", "function": 5}}, "tool_choice.function"),
         ({"response_format": {"type": "json_schema", "json_schema": 5}}, "response_format.json_schema"),
         ({"messages": [USER, {"role": "assistant", "content": "x", "tool_calls": 5}]}, "messages[1].tool_calls"),
-        ({"messages": [USER, {"role": "assistant", "tool_calls": [{**call(), "function": 5}]}]}, "messages[1].tool_calls[0].function"),
+        (
+            {"messages": [USER, {"role": "assistant", "tool_calls": [{**call(), "function": 5}]}]},
+            "messages[1].tool_calls[0].function",
+        ),
         ({"messages": [USER, {"role": "assistant", "tool_calls": [{**call(), "id": 5}]}]}, "messages[1].tool_calls[0].id"),
         ({"messages": [USER, asks("a"), {**result("a"), "tool_call_id": []}]}, "messages[2].tool_call_id"),
     ],
