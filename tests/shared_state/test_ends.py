@@ -98,3 +98,28 @@ def test_the_limit_of_all_processes_is_replaced_for_a_time_and_a_long_name_has_o
     assert routers[1].decide(view).names == (), "the other process refuses too"
     for store in stores:
         store.close()
+
+
+def test_a_report_that_fails_oddly_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = SharedStore(tmp_path / "state.db", boxes=None, heartbeat=0.02)
+    lease = reserved(store)
+    report, failures = store.leases.store.report, [ValueError("a row of another version")] * 2
+
+    def odd(reports: object) -> object:
+        if failures:
+            raise failures.pop()
+        return report(reports)
+
+    with caplog.at_level(logging.ERROR):
+        monkeypatch.setattr(store.leases.store, "report", odd)
+        lease.settle(10, 10)
+        end = time.monotonic() + 20
+        while failures or not lease.reserve(900):
+            assert time.monotonic() < end, store.trouble
+    assert not failures
+    assert [record.getMessage() for record in caplog.records].count(
+        "a report to the store failed; it is tried again every 0.25 s"
+    ) == 1
+    store.close()

@@ -207,22 +207,33 @@ class Keeper:
         self._leases.clear()  # policies request them again
 
     def _run(self) -> None:
+        failed = ""
         while not self._closed:
-            now = self.timer()
-            due = self._due(now)
-            if due and not self._try(due):
+            try:
+                if not self._report_due():
+                    time.sleep(_RETRY)
+            except Exception as error:  # noqa: BLE001  (the thread reports for all accounts of the process: it must not end)
+                if failed != (failed := repr(error)):
+                    _log.exception("a report to the store failed; it is tried again every %g s", _RETRY)
                 time.sleep(_RETRY)
-                continue
-            pause = _REAP_SOON if any(lease.starved for lease in due) else _REAP
-            if self._boxes is not None and (now - self._reaped > pause or any(lease.recovering for lease in due)):
-                self._reaped = now
-                self._reap()
-            with self._turn:
-                if not self._woken:
-                    next_due = min((lease.due for lease in list(self._leases.values())), default=now + 1.0)
-                    next_due = min([next_due, *(at + self.heartbeat for *_, at in self._parts.values())])
-                    self._turn.wait(max(0.001, min(1.0, next_due - self.timer())))
-                self._woken = False
+
+    def _report_due(self) -> bool:
+        """Report what is due, then wait for more; False if the store is lost."""
+        now = self.timer()
+        due = self._due(now)
+        if due and not self._try(due):
+            return False
+        pause = _REAP_SOON if any(lease.starved for lease in due) else _REAP
+        if self._boxes is not None and (now - self._reaped > pause or any(lease.recovering for lease in due)):
+            self._reaped = now
+            self._reap()
+        with self._turn:
+            if not self._woken:
+                next_due = min((lease.due for lease in list(self._leases.values())), default=now + 1.0)
+                next_due = min([next_due, *(at + self.heartbeat for *_, at in self._parts.values())])
+                self._turn.wait(max(0.001, min(1.0, next_due - self.timer())))
+            self._woken = False
+        return True
 
     def _due(self, now: float) -> list[Lease]:
         """The leases to report now; at least one per part of the store and heartbeat, so that a loss of data is noticed within the grace period."""
