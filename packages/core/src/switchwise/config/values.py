@@ -167,7 +167,7 @@ def _called(node: Node, cls: Any, name: str, positional: tuple[Any, ...], given:
         raise node.wrong(
             f"{name} does not take this: {error}", "see `switchwise explain --policies`, or its docstring"
         ) from None
-    except Exception as error:
+    except Exception as error:  # the class may be the user's own, and raise anything
         raise node.wrong(f"{name} cannot be made: {type(error).__name__}: {error}", "see its docstring") from error
 
 
