@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from switchwise.evaluation.trials import SetResult
 
 COLOURS = ("#0f8578", "#d9730d", "#7a4fd6", "#cc3366", "#2f6fd6", "#6f8f12", "#a233b5", "#64748b")
-"""Of targets, in the order of the pool; they are told apart on light and dark grounds."""
+"""Of targets, in the order of the pool; distinguishable on light and dark backgrounds."""
 LEVELS = ("session", "agent", "task", "step")
 _WIDE = 1.96
 

@@ -212,9 +212,11 @@ class Keeper:
             try:
                 if not self._report_due():
                     time.sleep(_RETRY)
+                failed = ""
             except Exception as error:  # noqa: BLE001  (the thread reports for all accounts of the process: it must not end)
-                if failed != (failed := repr(error)):
+                if repr(error) != failed:  # once for each outage
                     _log.exception("a report to the store failed; it is tried again every %g s", _RETRY)
+                failed = repr(error)
                 time.sleep(_RETRY)
 
     def _report_due(self) -> bool:
