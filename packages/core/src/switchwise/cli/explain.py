@@ -104,10 +104,10 @@ def _print_decision(decision: Shortlist) -> None:
                 note.because,
             ]
         )
-    columns = {
-        "policy": "in their order; * settles who leads, and what stands below it only breaks ties",
-        "level": "how long the opinion is kept",
-        **dict.fromkeys(targets, ""),
-        "because": "",
-    }
+    columns = [  # pairs: a target may have the name of a column
+        ("policy", "in their order; * settles who leads, and what stands below it only breaks ties"),
+        ("level", "how long the opinion is kept"),
+        *((name, "") for name in targets),
+        ("because", ""),
+    ]
     tell(sentence, columns, rows)

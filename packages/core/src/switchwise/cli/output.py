@@ -41,12 +41,18 @@ def console(error: bool = False) -> Console:
     return made
 
 
-def tell(sentence: str, columns: Mapping[str, str], rows: Sequence[Sequence[object]], *, right: Sequence[str] = ()) -> None:
+def tell(
+    sentence: str,
+    columns: Mapping[str, str] | Sequence[tuple[str, str]],
+    rows: Sequence[Sequence[object]],
+    *,
+    right: Sequence[str] = (),
+) -> None:
     """Print a sentence, a table, and an explanation of its columns.
 
     Parameters:
         sentence: summary in one sentence.
-        columns: heading -> explanation; empty: none needed.
+        columns: heading -> explanation; empty: none needed. Pairs where headings come from the user, so that two may be the same.
         rows: their cells.
         right: headings of columns of numbers.
     """
@@ -54,15 +60,16 @@ def tell(sentence: str, columns: Mapping[str, str], rows: Sequence[Sequence[obje
     out.print(Text(sentence))
     if not rows:
         return
+    heads = tuple(columns.items()) if isinstance(columns, Mapping) else columns
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for heading in columns:
-        table.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
+    for heading, _ in heads:
+        table.add_column(Text(heading), justify="right" if heading in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*[cell if isinstance(cell, Text) else Text(str(cell)) for cell in row])
     out.print()
     out.print(table)
     out.print()
-    for heading, text in columns.items():
+    for heading, text in heads:
         if text:
             out.print(Text(f"{heading}: {text}", style="dim"))
 

@@ -71,16 +71,19 @@ def query(
     except duckdb.Error as error:
         raise ConfigurationError(f"{error}\nColumns of {TABLE}: {', '.join(table.columns)}") from None
     if json_:
+        repeated = [name for name in columns if columns.count(name) > 1]
+        if repeated:
+            raise ConfigurationError(f"--json: columns {', '.join(repeated)}: name them apart with AS")
         as_json([dict(zip(columns, row, strict=True)) for row in cells])
     elif sql:
-        tell(f"{many(len(cells), 'row')}.", dict.fromkeys(columns, ""), cells, right=_numbers(columns, cells))
+        tell(f"{many(len(cells), 'row')}.", [(name, "") for name in columns], cells, right=_numbers(columns, cells))
     else:
         _print_table(columns, cells)
 
 
 def _print_table(columns: list[str], cells: list[tuple[Any, ...]]) -> None:
+    names = columns[: -len(_SPEND)]
     total = sum(row[columns.index("cost")] for row in cells)
-    names = columns[: columns.index("answers")]
     shown: dict[str, Callable[[Any], str]] = {
         "cost": usd,
         "share": percent,

@@ -32,6 +32,17 @@ _TYPES: Mapping[str, str] = {
 _COLUMNS = tuple([field.name for field in fields(Record)])
 _DIMENSIONS = ("session", "agent", "task", "phase", "target", "provider", "model", "account", "tenant", "policy", "level")
 _ANSWERED = "purpose = 'answer' AND result = 'accepted'"
+_SUMS: Mapping[str, str] = {
+    "answers": f"count(*) FILTER ({_ANSWERED})",
+    "attempts": "count(*)",
+    "failed": "count(*) FILTER (result = 'failed')",
+    "cost": "coalesce(sum(cost), 0)",
+    "share": "coalesce(sum(cost), 0) / nullif(sum(sum(cost)) OVER (), 0)",
+    "prompt": "coalesce(sum(input_tokens), 0)::BIGINT",
+    "cached": "sum(cache_read_tokens) / nullif(sum(input_tokens), 0)",
+    "p50": f"median(latency) FILTER ({_ANSWERED})",
+    "p95": f"quantile_cont(latency, 0.95) FILTER ({_ANSWERED})",
+}
 
 
 def journal_table(path: str | Path) -> DuckDBPyRelation:
@@ -74,19 +85,18 @@ def spend_query(by: Sequence[str]) -> str:
 
     Parameters:
         by: `session`, `agent`, `task`, `phase`, `target`, `provider`, `model`, `account`, `tenant`, `policy`, `level`, or the name of a label such
-            as `team`; at least one.
+            as `team`; at least one. Repeated ones are omitted; a label named as one of the sums, such as `cost`, is headed `labels['cost']`.
 
     >>> print(spend_query(["team"]).splitlines()[0])
     SELECT coalesce(nullif(labels['team'], ''), '(none)') AS "team",
     """
     if not by:
         raise ConfigurationError(f"by: name at least one of {', '.join(_DIMENSIONS)}, or a label")
-    columns = [f"coalesce(nullif({_read(name)}, ''), '(none)') AS {_quoted(name)}" for name in by]
+    heads = {name: f"labels['{name}']" if name.lower() in _SUMS else name for name in by}
+    columns = [f"coalesce(nullif({_read(name)}, ''), '(none)') AS {_quoted(head)}" for name, head in heads.items()]
+    sums = [f"{sum_} AS {name}" for name, sum_ in _SUMS.items()]
     return f"""SELECT {", ".join(columns)},
-    count(*) FILTER ({_ANSWERED}) AS answers, count(*) AS attempts, count(*) FILTER (result = 'failed') AS failed,
-    coalesce(sum(cost), 0) AS cost, coalesce(sum(cost), 0) / nullif(sum(sum(cost)) OVER (), 0) AS share,
-    coalesce(sum(input_tokens), 0)::BIGINT AS prompt, sum(cache_read_tokens) / nullif(sum(input_tokens), 0) AS cached,
-    median(latency) FILTER ({_ANSWERED}) AS p50, quantile_cont(latency, 0.95) FILTER ({_ANSWERED}) AS p95
+    {", ".join(sums)}
 FROM {TABLE} GROUP BY ALL ORDER BY cost DESC, 1"""  # noqa: S608  (names are quoted)
 
 
