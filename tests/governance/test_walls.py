@@ -284,6 +284,53 @@ policies = [{ Budget = { usd = 1.0, per = "session" } }]
     ]
 
 
+def test_the_audit_log_masks_secrets_of_every_type(tmp_path, caplog):
+    path = tmp_path / "switchwise.toml"
+    text = """
+version = 1
+[targets.gpt]
+provider = "vllm"
+model = "own"
+settings = { default_headers = { X-Pin = 4711 }, credentials = [4711, 1], auth = 4711.0, max_tokens = 4711 }
+"""
+    path.write_text(text)
+    router = Router.from_file(path)
+    with caplog.at_level(logging.INFO, "switchwise.audit"):
+        path.write_text(text.replace("4711", "8150"))
+        assert router.reload()
+    (line,) = [json.loads(record.message) for record in caplog.records if record.name == "switchwise.audit"]
+    secrets = ["auth", "credentials[0]", "default_headers.X-Pin"]
+    assert line["changes"] == [
+        *({"field": f"targets.gpt.settings.{name}", "old": "***", "new": "***"} for name in secrets),
+        {"field": "targets.gpt.settings.max_tokens", "old": 4711, "new": 8150},  # a count
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("one\\n0123456789abcdef0123456789abcdef", "one\n***"), ("é" * 2_000, "é" * 2_000), ("x" * 4_095, "x" * 4_095)],
+)
+def test_the_audit_log_shows_long_texts_and_masks_what_looks_like_a_key(tmp_path, caplog, text, shown):
+    path = tmp_path / "switchwise.toml"
+    file = '[targets.gpt]\nprovider = "vllm"\nmodel = "own"\nsettings = {{ note = ["{0}"] }}\n'
+    path.write_text(file.format("before"), encoding="utf-8")
+    router = Router.from_file(path)
+    with caplog.at_level(logging.INFO, "switchwise.audit"):
+        path.write_text(file.format(text), encoding="utf-8")
+        assert router.reload()
+    (line,) = [json.loads(record.message) for record in caplog.records if record.name == "switchwise.audit"]
+    assert line["changes"] == [{"field": "targets.gpt.settings.note[0]", "old": "before", "new": shown}]
+
+
+@pytest.mark.parametrize("value", ["4711", "47.11", '"4711"', '["4711"]', "2031-04-07"])
+def test_a_key_in_the_settings_is_refused_whatever_its_type(tmp_path, value):
+    path = tmp_path / "switchwise.toml"
+    path.write_text(f'[targets.gpt]\nprovider = "vllm"\nmodel = "own"\nsettings = {{ api_key = {value} }}\n')
+    with pytest.raises(ConfigurationError, match="keys are not written into this file") as refused:
+        Router.from_file(path)
+    assert value not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     "make",
     [

@@ -72,11 +72,11 @@ def settled(node: Node) -> Any:
         return {name: settled(each) for name, each in node.table().items()}
     if isinstance(node.value, list):
         return [settled(item) for item in node.items()]
-    last = str(node.path[-1]).lower().replace("-", "_")
+    last = next(part for part in reversed(node.path) if isinstance(part, str)).lower().replace("-", "_")
     is_secret = any(last == name or last.endswith(f"_{name}") for name in SECRET_NAMES)
-    if isinstance(node.value, str) and (is_secret or node.value.startswith(("env:", "file:"))):
+    if is_secret and node.value is not None and not isinstance(node.value, bool):
         return reference(node)
-    return node.value
+    return reference(node) if isinstance(node.value, str) and node.value.startswith(("env:", "file:")) else node.value
 
 
 def resolved(value: Any) -> Any:

@@ -24,7 +24,8 @@ from switchwise.state.forking import lock
 _log = logging.getLogger("switchwise.config")
 _audit = logging.getLogger("switchwise.audit")
 """Log with a line of JSON per change of a router's configuration."""
-_SECRET = re.compile(r"key|secret|token|password|header", re.IGNORECASE)
+_SECRET = re.compile(r"key|secret|token|passw|passphrase|credential|auth|cookie|header", re.IGNORECASE)
+_COUNTED = re.compile(r"tokens", re.IGNORECASE)  # a number of tokens is a length
 
 
 class Source:
@@ -122,20 +123,27 @@ def changes(old: object, new: object, path: Place = ()) -> list[dict[str, object
         return [change for name in names for change in changes(old.get(name), new.get(name), (*path, name))]
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         return [change for i, pair in enumerate(zip(old, new, strict=True)) for change in changes(*pair, (*path, i))]
-    secret = any(_SECRET.search(str(part)) for part in path)
-    return [{"field": field_of(path), "old": _shown(old, secret), "new": _shown(new, secret)}]
+    name = " ".join(map(str, path))
+    return [{"field": field_of(path), "old": _shown(old, name), "new": _shown(new, name)}]
 
 
-def _shown(value: object, secret: bool) -> object:
-    if value is None or isinstance(value, int | float):
-        return value
-    return (
-        HIDDEN
-        if secret or _SECRET.search(str(value))
-        else json.loads(masked(json.dumps(value, default=str)))
-        if len(str(value)) < LONGEST
-        else "..."
-    )
+def _shown(value: object, name: str) -> object:
+    """The value of a field for the audit log; hidden where its name, or a word in it, is that of a secret."""
+    if value is None:
+        return None
+    if isinstance(value, int | float):
+        return HIDDEN if _SECRET.search(_COUNTED.sub("", name)) else value
+    if _SECRET.search(f"{name} {value}"):
+        return HIDDEN
+    return _masked(value) if len(str(value)) < LONGEST else "..."
+
+
+def _masked(value: object) -> object:
+    if isinstance(value, dict):
+        return {masked(str(name)): _masked(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return list(map(_masked, value))
+    return value if value is None or isinstance(value, int | float) else masked(str(value))
 
 
 def _digest(data: object) -> str:
