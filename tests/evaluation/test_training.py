@@ -93,6 +93,36 @@ def test_two_targets_that_tried_other_texts_leave_the_text_alone(tmp_path):
     assert load_quality(tmp_path)
 
 
+def rows(path, tasks, target="ab", cost=0.1, text="task {0} of word{0}"):
+    lines = [f"t{i},{name},{i % 2},{cost},kind,{text.format(i)}" for i in range(tasks) for name in target]
+    path.write_text("\n".join(["task,target,success,cost,label,text", *lines]))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"tasks": 5}, "no two targets tried the same 10 tasks"),
+        ({"tasks": 30, "target": "a"}, "no two targets tried the same 10 tasks"),
+        ({"tasks": 30, "text": "the same text"}, "all 30 tasks have nearly the same text"),
+    ],
+)
+def test_where_nothing_can_be_measured_the_error_names_the_flag_that_trains_all_the_same(tmp_path, capsys, given, why):
+    words = ["fit", str(rows(tmp_path / "rows.csv", **given)), "--out", str(tmp_path / "model")]
+    assert main(words) == 2
+    complaint = capsys.readouterr().err
+    assert why in complaint
+    assert "--no-measure" in complaint
+    assert not (tmp_path / "model").exists()
+    assert main([*words, "--no-measure"]) == 0
+    assert load_quality(tmp_path / "model")
+
+
+def test_without_costs_the_command_says_that_nothing_was_measured(tmp_path, capsys):
+    assert main(["fit", str(rows(tmp_path / "rows.csv", 30, cost="")), "--out", str(tmp_path / "model")]) == 0
+    assert "Not measured: no costs are known." in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_folder_of_something_else_is_refused(tmp_path):
     with pytest.raises(ConfigurationError, match="switchwise fit"):
         load_quality(tmp_path)

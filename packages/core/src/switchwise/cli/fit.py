@@ -9,6 +9,7 @@ import typer
 
 from switchwise.cli.measuring import Folder, Jobs, Seed, SetName, need_numpy, outcomes_of
 from switchwise.cli.output import AsJson, as_json, console, tell, working
+from switchwise.display.figures import many
 from switchwise.nouns.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -41,9 +42,9 @@ def fit(
         )
         return
     reads = "reads the text" if made.text else "does not read the text: too few graded tasks, or no gain from it"
-    sentence = (
-        f"{made.folder}: an estimator of {made.tasks:,} tasks, {made.targets} targets and {made.labels} labels; it {reads}."
-    )
+    trained = f"{many(made.tasks, 'task')}, {many(made.targets, 'target')} and {many(made.labels, 'label')}"
+    measured = "" if made.measured or no_measure else " Not measured: no costs are known."
+    sentence = f"{made.folder}: an estimator of {trained}; it {reads}.{measured}"
     measures = list(dict.fromkeys(name for metrics in made.measured.values() for name in metrics))
     rows = [
         [router, *(f"{metrics[name]:.4f}" if name in metrics else "" for name in measures)]

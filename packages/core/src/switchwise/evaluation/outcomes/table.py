@@ -112,7 +112,7 @@ class Outcomes:
         tasks = np.flatnonzero(known[:, order[:count]].all(axis=1))
         if count < 2 or len(tasks) < LEAST_TASKS:
             raise ConfigurationError(
-                f"{self.name}: no two targets tried the same {LEAST_TASKS} tasks (of {len(self)}) at a known cost; "
+                f"{self.name}: no two targets tried the same {LEAST_TASKS} tasks (of {len(self)}) at a known cost (one that is 0 for all tasks is unknown); "
                 "comparing routers needs that much"
             )
         return self.part(tasks).among([target for i, target in enumerate(self.targets) if i in set(order[:count].tolist())])

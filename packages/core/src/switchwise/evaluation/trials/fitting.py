@@ -9,6 +9,7 @@ from pathlib import Path
 from switchwise.display.tables import card, table
 from switchwise.evaluation.outcomes.table import Outcomes
 from switchwise.evaluation.trials.evaluate import evaluate_in_domain
+from switchwise.nouns.errors import ConfigurationError
 from switchwise.quality.fitting.learned import fit_table, fit_text
 from switchwise.quality.saved import save_quality
 from switchwise.quality.text.featuriser import Read
@@ -54,10 +55,22 @@ def fit(outcomes: Outcomes, folder: str | Path, *, measure: bool = True, seed: i
         measure: say what it is worth on tasks that were left out.
         seed: of folds.
         jobs: processes that measure, as in `each`.
+
+    Raises:
+        ConfigurationError: too little can be left out to measure it; nothing is written.
     """
     import numpy as np
 
     scores, costs = outcomes.scores, outcomes.costs
+    measured: dict[str, dict[str, float]] = {}
+    if measure and outcomes.unit:
+        try:
+            found = evaluate_in_domain(outcomes, samples=0, seed=seed, jobs=jobs).routers
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{error}; to train without measuring: --no-measure (measure=False)") from None
+        for router in ("best_single", "zero_train", "label_table", "default"):
+            values = {name: found[router][name].value for name in MEASURED if name in found[router]}
+            measured[router] = {name: value for name, value in values.items() if value is not None}
     table = fit_table(
         outcomes.labels, outcomes.targets, scores, costs if outcomes.unit == "usd" else np.full_like(costs, np.nan)
     )
@@ -65,12 +78,6 @@ def fit(outcomes: Outcomes, folder: str | Path, *, measure: bool = True, seed: i
     text = None
     if outcomes.texts is not None and not outcomes.agentic:
         text = fit_text(Read(outcomes.texts), outcomes.labels, table, scores, groups, seed)
-    measured: dict[str, dict[str, float]] = {}
-    if measure and outcomes.unit:
-        found = evaluate_in_domain(outcomes, samples=0, seed=seed, jobs=jobs).routers
-        for router in ("best_single", "zero_train", "label_table", "default"):
-            values = {name: found[router][name].value for name in MEASURED if name in found[router]}
-            measured[router] = {name: value for name, value in values.items() if value is not None}
     about = {"set": outcomes.name, "tasks": len(outcomes), "k": table.k, "reads_text": text is not None, "measured": measured}
     save_quality(folder, table, text, about)
     return Fitted(Path(folder), len(outcomes), len(outcomes.targets), len(table.labels), text is not None, measured)
