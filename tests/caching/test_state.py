@@ -12,7 +12,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from switchwise import Attempt, Call, ConfigurationError, Pool, Price, Reply, Router, Scope, Shortlist, Target, Usage, View
+from switchwise import (
+    Attempt,
+    Call,
+    ConfigurationError,
+    Needs,
+    Pool,
+    Price,
+    Reply,
+    Router,
+    Scope,
+    Shortlist,
+    Target,
+    Usage,
+    View,
+)
 from switchwise.nouns.prompt_prefix import SYSTEM, Block, PromptPrefix
 from switchwise.policies import Cheapest
 from switchwise.prompt_cache.ledger import PROCESS
@@ -299,14 +313,14 @@ FOUR = Pool(
 )
 
 
-def questions(kind: str, pool: Pool, tokens: int, **options) -> list[tuple[str, str]]:
+def questions(kind: str, pool: Pool, tokens: int, tier: str = "", **options) -> list[tuple[str, str]]:
     """25 questions: who was called, and why."""
     router, prefixes, found = Router(pool, Cheapest(**options)), {}, []
     for number in range(25):
         session = {"the same": "q", "different": f"q{number}", "one thread": "t"}[kind]
         prefix = prefixes.setdefault(session, PromptPrefix())
         prefix.grow(len(prefix) if kind == "one thread" else 0, [Block(1 if kind == "the same" else number + 1, tokens)])
-        run = router.start(View(Scope(session), prefix.tokens, prefix=prefix))
+        run = router.start(View(Scope(session), prefix.tokens, Needs(tier=tier), prefix=prefix))
         found.append((run.call.target.name, run.call.shortlist.decider.because))
         run.ended(Reply("yes", usage=Usage(prefix.tokens, 5, 0, 0)))
     return found
@@ -339,3 +353,19 @@ def test_from_the_length_on_that_is_cached_plans_decide():
     found = questions("one thread", Pool([FOUR.targets[0], FOUR.targets[3]]), 900)
     assert found[0][1].startswith("cheapest:")
     assert found[3][1].startswith(("go:", "stay:"))
+
+
+def test_plans_are_made_at_the_price_of_the_tier_that_is_asked_for():
+    opus, luna = FOUR.targets[0], FOUR.targets[3]
+    pool = Pool([luna, replace(opus, price=replace(opus.price, tiers={"batch": Price(0.01, 0.02)}))])
+    assert {name for name, _ in questions("one thread", pool, 5_000, tier="batch")} == {"opus"}
+    assert {name for name, _ in questions("one thread", pool, 5_000)} == {"luna"}
+
+
+def test_plans_of_equal_cost_stay_and_the_reason_says_that_they_are_equal():
+    pool = Pool([*[Target(name, "openai", "gpt-6-luna", Price(1, 5)) for name in "ab"], Target("unpriced")])
+    name, because = questions("one thread", pool, 5_000)[-1]
+    assert (name, because) == (
+        "a",
+        "stay: a call at b would cost as much as reading what is cached here; without a price, and so last: unpriced",
+    )

@@ -3,6 +3,7 @@
 import pytest
 
 from switchwise import Ask, Attempt, Call, Phase, Pool, Price, Reply, Router, Scope, Shortlist, Signals, Target, Usage, View
+from switchwise.nouns.target import Defaults
 from switchwise.policies import Cheapest
 
 TALKATIVE = Target("dear answers", price=Price(1, 20))
@@ -74,3 +75,43 @@ def test_it_speaks_only_when_it_is_asked_to():
     policy = Cheapest(when=lambda view: view.tokens > 100)
     assert not Router(POOL, policy).decide(View(tokens=50)).notes
     assert Router(POOL, policy).decide(View(tokens=150)).notes
+
+
+def test_the_reason_has_the_digits_that_tell_two_prices_apart():
+    near = Pool([Target("b", price=Price(1, 5)), Target("c", price=Price(1, 4.99)), Target("a", price=Price(1, 5))])
+    decision = Router(near, Cheapest()).decide(View(tokens=1_000))
+    assert decision.names == ("c", "b", "a")
+    assert decision.decider.because == "cheapest: about $0.00349 for 1,000 tokens in and 500 out; next b at $0.00350"
+
+
+@pytest.mark.parametrize(
+    ("first", "because"),
+    [
+        (
+            "dear prompts",
+            "cheapest of those that lead: about $0.0220 for 10,000 tokens in and 1,000 out; own, at $0.0000, does not",
+        ),
+        ("x", "x has no price, but leads; own would cost about $0.0000 for 10,000 tokens in and 1,000 out"),
+    ],
+)
+def test_where_an_earlier_preference_leads_the_reason_says_what_the_cheapest_would_cost(first, because):
+    pool = Pool([Target("x"), Target("y"), READER, Target("own", price=Price.flat())])
+    decision = Router(pool, lambda _, given: given.prefer([first, "y"], "I like them"), Cheapest(output=1_000)).decide(
+        View(tokens=10_000)
+    )
+    assert decision.names[0] == first
+    assert decision.notes[1].because.partition("; without")[0] == because
+
+
+@pytest.mark.parametrize("price", [Price(1, 5), Price.flat(per_month=20)])
+def test_of_equal_prices_the_first_of_the_pool_leads_and_the_reason_says_that_they_are_equal(price):
+    decision = Router(Pool([Target(name, price=price) for name in "cab"]), Cheapest()).decide(View(tokens=1_000))
+    assert decision.names == ("c", "a", "b")
+    assert decision.decider.because.endswith(" for 1,000 tokens in and 500 out; a costs the same")
+
+
+def test_the_tier_that_a_client_asks_for_by_itself_is_the_price():
+    half = Price(10, 10, tiers={"flex": Price(0.5, 0.5)})
+    flex = Target("flex", price=half, defaults=Defaults(tier="flex"))
+    router = Router(Pool([TALKATIVE, READER, Target("usual", price=half), flex]), Cheapest())
+    assert router.decide(View(tokens=10_000)).names == ("flex", "dear answers", "dear prompts", "usual")

@@ -188,7 +188,8 @@ class Budget:
     def _dollars(self, target: Target, view: View) -> float:
         """Upper bound of the cost of a call in USD; infinite without a price."""
         longest = longest_answer(target, view.needs.max_output, self.output_allowance)
-        return inf if target.price is None else target.price.at(view.now, view.needs.tier).estimate(view.tokens, longest)
+        price = target.price and target.price.at(view.now, view.needs.tier or target.defaults.tier)
+        return inf if price is None else price.estimate(view.tokens, longest)
 
     def bound(self, target: Target, view: View, ask: Ask | None = None) -> Amount:
         """Upper bound of a call to `target`, in USD and tokens.

@@ -11,7 +11,7 @@ Source: `switchwise.switching` and docs/guide/prompt-caching.md; else list price
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from math import floor, inf, log10
+from math import floor, inf, isclose, log10
 from typing import Any
 
 from switchwise.nouns.call import Attempt
@@ -112,7 +112,7 @@ class Cheapest:
                 values = advice.values
                 return shortlist.order(
                     lambda target: values.get(target.name, inf),
-                    lambda target: _because(advice, target),
+                    lambda target: _because(advice, target) + _unpriced(shortlist),
                     remember=(self, advice.mode),
                 )
         ranked = self.by_list_price(view, shortlist)
@@ -127,13 +127,8 @@ class Cheapest:
             return shortlist
 
         def because(target: Target) -> str:
-            cost = costs[target.name]
-            best = "cheapest" if cost == least else "cheapest of those that lead"
-            unknown = ", ".join(name for name, each in costs.items() if each == inf)
-            last = f"; without a price, and so last: {unknown}" if unknown else ""
-            others = [(each, name) for name, each in costs.items() if cost <= each < inf and name != target.name]
-            after = f"; next {min(others)[1]} at {dollars(min(others)[0])}" if others else ""
-            return f"{best}: about {dollars(cost)} for {view.tokens:,} tokens in and {output:,.0f} out{after}{last}"
+            size = f"{view.tokens:,} tokens in and {output:,.0f} out"
+            return _listed(target.name, costs, size) + (_unpriced(shortlist) if target.price is not None else "")
 
         return shortlist.order(lambda target: costs[target.name], because)
 
@@ -198,18 +193,52 @@ def expected_cost(target: Target, view: View, output: float) -> float:
     price = target.price
     if price is None:
         return inf
-    price = price.at(view.now, view.needs.tier).tier(view.tokens)
+    price = price.at(view.now, view.needs.tier or target.defaults.tier).tier(view.tokens)
     return (view.tokens * price.input + output * price.output) * 1e-6
 
 
-def dollars(usd: float) -> str:
+def dollars(usd: float, beside: float | None = None) -> str:
     """Format an amount with four decimals; below a tenth of a cent with three significant digits.
+
+    Parameters:
+        usd: the amount.
+        beside: another amount in the same sentence; if it differs, so many decimals are shown that both differ.
 
     >>> dollars(0.02163), dollars(0.0000416), dollars(0.0)
     ('$0.0216', '$0.0000416', '$0.0000')
+    >>> dollars(0.02163, beside=0.02164), dollars(0.02164, beside=0.02163)
+    ('$0.02163', '$0.02164')
     """
     decimals = 2 - floor(log10(usd)) if 0.0 < usd < 0.001 else 4
+    if beside is not None and not isclose(usd, beside):
+        while f"{usd:.{decimals}f}" == f"{beside:.{decimals}f}":
+            decimals += 1
     return f"${usd:.{decimals}f}"
+
+
+def _unpriced(shortlist: Shortlist) -> str:
+    """What the reason says of targets without a price; empty if all have one."""
+    names = ", ".join([target.name for target in shortlist.targets if target.price is None])
+    return f"; without a price, and so last: {names}" if names else ""
+
+
+def _listed(name: str, costs: Mapping[str, float], size: str) -> str:
+    """The reason by list price, if `name` leads."""
+    cost, best = costs[name], min(costs, key=costs.__getitem__)
+    least = costs[best]
+    if cost == inf:
+        return f"{name} has no price, but leads; {best} would cost about {dollars(least)} for {size}"
+    others = {other: each for other, each in costs.items() if cost <= each < inf and other != name}
+    after, beside = "", min(others, key=others.__getitem__, default=name)
+    if others and isclose(costs[beside], cost):
+        after = f"; {beside} costs the same"
+    elif others:
+        after = f"; next {beside} at {dollars(costs[beside], cost)}"
+    if cost > least:
+        return (
+            f"cheapest of those that lead: about {dollars(cost, least)} for {size}; {best}, at {dollars(least, cost)}, does not"
+        )
+    return f"cheapest: about {dollars(cost, costs[beside])} for {size}{after}"
 
 
 def _because(advice: Advice, target: Target) -> str:
@@ -230,15 +259,15 @@ def _because(advice: Advice, target: Target) -> str:
 def _go(choice: Choice, home: str) -> str:
     if choice.cold > 0.5 * choice.other_call and choice.saving > 0.0:
         return f"a cold write of {dollars(choice.cold)} is repaid by {choice.easy:.1f} easy calls that save {dollars(choice.saving)} each"
-    return f"{dollars(choice.other_call)} against {dollars(choice.home_call)} at {home}"
+    other, here = choice.other_call, choice.home_call
+    return f"{dollars(other, here)} against {dollars(here, other)} at {home}"
 
 
 def _stay(choice: Choice, name: str) -> str:
     if choice.saving <= 0.0:
-        return f"a call at {name} would cost {dollars(-choice.saving)} more than reading what is cached here"
+        more = f"{dollars(-choice.saving)} more than" if choice.saving else "as much as"
+        return f"a call at {name} would cost {more} reading what is cached here"
     if choice.cold > 0.5 * choice.other_call and choice.cold > choice.easy * choice.saving:
         return f"a cold write of {dollars(choice.cold)} would not be repaid by {choice.easy:.1f} easy calls that save {dollars(choice.saving)} each"
-    return (
-        f"{dollars(choice.other_call)} at {name} now, and what would have to be written again here, "
-        f"against {dollars(choice.home_call)}"
-    )
+    other, here = choice.other_call, choice.home_call
+    return f"{dollars(other, here)} at {name} now, and what would have to be written again here, against {dollars(here, other)}"

@@ -142,7 +142,8 @@ class Weighs(UsesQuality):
             if target.price is None:
                 return None
             found.append(
-                target.price.at(view.now, view.needs.tier).estimate(view.tokens, ANSWER) + second * (each.seconds or 0.0)
+                target.price.at(view.now, view.needs.tier or target.defaults.tier).estimate(view.tokens, ANSWER)
+                + second * (each.seconds or 0.0)
             )
         return found
 

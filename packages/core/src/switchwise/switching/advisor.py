@@ -94,13 +94,13 @@ class Advisor:
 
     def advise(self, view: View, targets: Sequence[Target], pool: Sequence[Target]) -> Advice | None:
         """Advise which of `targets` should take an easy call; None if no prompt cache is at stake. `pool`: all, strongest first."""
-        prefix, now = view.prefix, view.now
+        prefix, now, tier = view.prefix, view.now, view.needs.tier
         if prefix is None:
             return None
         known: dict[str, TargetRule] = {}
         least, rule_of = inf, self.targets.of
         for target in targets:
-            if (rule := rule_of(target, now)) is not None:
+            if (rule := rule_of(target, now, tier)) is not None:
                 known[target.name] = rule
                 if rule.least < least:
                     least = rule.least
@@ -111,7 +111,7 @@ class Advisor:
         at_home = home in known
         if not at_home:
             strongest = _home(home, pool)
-            rule = rule_of(strongest, now) if strongest is not None else None
+            rule = rule_of(strongest, now, tier) if strongest is not None else None
             if strongest is None or rule is None:
                 return None
             home, at_home = strongest.name, strongest.name in known
@@ -137,7 +137,7 @@ class Advisor:
 
     def expect(self, view: View, target: Target) -> Expectation:
         """Expected cache read of a call to `target`."""
-        rule = self.targets.of(target, view.now)
+        rule = self.targets.of(target, view.now, view.needs.tier)
         if rule is None or view.prefix is None:
             return COLD
         rows = self._thread(view)["prefixes"].get(rule.cache.account, ())
@@ -147,10 +147,10 @@ class Advisor:
         """Learn an attempt. `easy`: several targets were acceptable; `mode`: of the followed advice."""
         call, now, reply = attempt.call, attempt.started, attempt.reply
         view, target, pool = call.view, call.target, call.shortlist.pool.targets
-        prefix, rule = view.prefix, self.targets.of(target, now)
-        if reply is None or rule is None or prefix is None:  # it wrote nothing reliable, or nothing that is compared
+        prefix, tier, rule_of = view.prefix, view.needs.tier, self.targets.of
+        if reply is None or prefix is None or (rule := rule_of(target, now, tier)) is None:  # nothing reliable, or not compared
             return
-        if not rule.listed.caches and not any(known.listed.caches for each in pool if (known := self.targets.of(each, now))):
+        if not rule.listed.caches and not any(its.listed.caches for each in pool if (its := rule_of(each, now, tier))):
             return
         usage, key, account = reply.usage, view.scope.key(_AGENT), rule.cache.account
         with self._lock:

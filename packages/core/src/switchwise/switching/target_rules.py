@@ -26,7 +26,7 @@ class TargetRule(NamedTuple):
     """Rule of one target.
 
     Parameters:
-        price: its price at this time of day.
+        price: its price at this time of day and service tier.
         listed: its cache rule, and `cache` as far as its requests use it.
         rates: its rates by that rule.
         least: tokens of the shortest prompt that it caches; infinite if it caches none.
@@ -54,13 +54,13 @@ class TargetRules:
         self._long: set[str] = set()  # entries are written with the long lifetime
         self._unmarked: set[str] = set()  # requests set no cache marks although the provider needs them
 
-    def of(self, target: Target, now: float) -> TargetRule | None:
-        """The rule of a target; None without a price. Cached until something changes."""
+    def of(self, target: Target, now: float, tier: str = "") -> TargetRule | None:
+        """The rule of a target at a time and service tier; None without a price. Cached until something changes."""
         price, name = target.price, target.name
         if price is None:
             return None
-        if price.hours:
-            price = price.at(now)
+        if price.hours or (price.tiers and (tier or target.defaults.tier)):
+            price = price.at(now, tier or target.defaults.tier)
         found = self._found.get(name)
         if found is not None and found.price is price:
             return found
