@@ -123,3 +123,47 @@ def test_a_report_that_fails_oddly_is_tried_again(
         "a report to the store failed; it is tried again every 0.25 s"
     ) == 1
     store.close()
+
+
+@pytest.mark.parametrize("torn", ["begun", "cleared"])
+def test_a_row_that_was_half_written_when_its_process_was_killed_costs_no_other_row(tmp_path: Path, torn: str) -> None:
+    holders = ["a" * 32, "b" * 32, "ü" * 16]
+    box = BlackBox(str(tmp_path))
+    for number, holder in enumerate(holders):
+        note = box.row(f"kéy {number}", holder, 1_000)
+        assert note is not None
+        note(100, 0, 40, 2 * number)
+    box.leave()
+    whole = box.path.read_bytes()
+    row = len(whole) // 4_096
+    words = 3 * row - len(whole[2 * row : 3 * row].lstrip(b"\0")), len(f"{holders[2]} kéy 2".encode())
+    for cut in range(words[1]):
+        damaged = bytearray(whole)
+        if torn == "begun":  # the numbers follow the words
+            damaged[2 * row + cut : 3 * row] = bytes(row - cut)
+        else:
+            damaged[2 * row : 2 * row + cut] = bytes(cut)
+        box.path.write_bytes(damaged)
+        (dead,) = BlackBox.dead(str(tmp_path))
+        left = [each for each in dead.rows() if each.granted]
+        assert [(each.key, each.holder, each.spent, each.open) for each in left[:2]] == [
+            (f"kéy {number}", holders[number], 40, 2 * number) for number in (0, 1)
+        ]
+        dead.leave()
+
+
+def test_a_killed_neighbour_with_a_torn_row_is_settled_for(tmp_path: Path) -> None:
+    boxes = tmp_path / "boxes"
+    killed = SharedStore(tmp_path / "state.db", boxes=str(boxes), heartbeat=0.02)
+    reserved(killed)
+    (path,) = boxes.glob("*.box")
+    image = bytearray(path.read_bytes())
+    image[256:266] = b"half-a-hol"  # a second account: killed in the middle of its words
+    killed.close()
+    (boxes / "killed.box").write_bytes(image)
+    store = SharedStore(tmp_path / "state.db", boxes=str(boxes), heartbeat=0.02)
+    lease, end = store.lease("k", RULE), time.monotonic() + 20
+    while (boxes / "killed.box").exists():
+        lease.reserve(1)
+        assert time.monotonic() < end, "its box is never settled"
+    store.close()

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+from switchwise.cli.measuring import records_of
 from switchwise.cli.numbers import number
 from switchwise.cli.output import AsJson, as_json, console, tell, working
 from switchwise.display.figures import usd
-from switchwise.nouns.errors import ConfigurationError
 
 
 def audit(
@@ -32,15 +32,10 @@ def audit(
 ) -> None:
     """Show the cost of a journal's calls, by agent and phase, and possible savings."""
     from switchwise.evaluation.live.audit import audit as look_back
-    from switchwise.observe.journal.json_lines import read
     from switchwise.quality import load_quality
 
     with working(f"auditing {journal}"):
-        try:
-            records = list(read(journal))
-        except ValueError as error:
-            raise ConfigurationError(str(error)) from None
-        found = look_back(records, load_quality(model) if model else None, within=within)
+        found = look_back(records_of(journal), load_quality(model) if model else None, within=within)
     if json_:
         as_json(found.as_dict())
         return

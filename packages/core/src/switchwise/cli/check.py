@@ -52,7 +52,7 @@ def _broken(problems: tuple[Problem, ...], json_: bool) -> None:
         as_json({"file": problems[0].file, "ok": False, "findings": found, "live": {}})
         return
     out = console()
-    out.print(f"{problems[0].file} cannot be used: {len(problems)} problem{'s' if len(problems) > 1 else ''}.\n")
+    out.print(f"{problems[0].file} cannot be used: {len(problems)} problem{'s' if len(problems) > 1 else ''}.\n", markup=False)
     for problem in problems:
         place = f"{problem.file}:{problem.line}" if problem.line else problem.file
         out.print(Text.assemble((place, "bold"), f" {problem.field}\n  {problem.message}\n  -> {problem.remedy}"))
@@ -64,7 +64,7 @@ def _print_findings(configuration: Configuration, found: list[ConfigFinding]) ->
     counted = [many(count, weight) for weight, count in counts.items() if count]
     out = console()
     verdict = "is well formed, but calls will fail" if counts["error"] else "can be used"
-    out.print(f"{configuration.document.path} {verdict}: {what}; {', '.join(counted) or 'nothing to remark'}.")
+    out.print(f"{configuration.document.path} {verdict}: {what}; {', '.join(counted) or 'nothing to remark'}.", markup=False)
     for each in found:
         out.print()
         head = (f"{each.file}:{each.line}", "bold"), " ", (each.weight, _STYLES[each.weight]), f" {each.field}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from switchwise.cli.measuring import Folder, Jobs, Seed, SetName, need_numpy, outcomes_of
+from switchwise.cli.measuring import Folder, Jobs, Seed, SetName, need_numpy, outcomes_of, records_of
 from switchwise.cli.output import AsJson, as_json, console, tell, working
 from switchwise.display.figures import many
 from switchwise.nouns.errors import ConfigurationError
@@ -160,10 +160,9 @@ def _is_journal(path: Path) -> bool:
 
 def _compare_bills(path: Path, first: Router, second: Router, names: list[str], *, seed: int, json_: bool) -> None:
     from switchwise.evaluation.live import compare_bills
-    from switchwise.observe.journal.json_lines import read
 
     with working(f"comparing on {path}"):
-        found = compare_bills(list(read(path)), first, second, seed=seed)
+        found = compare_bills(records_of(path), first, second, seed=seed)
     if json_:
         as_json(found.as_dict())
         return

@@ -13,6 +13,7 @@ from switchwise.nouns.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from switchwise.evaluation.outcomes import Outcomes
+    from switchwise.observe.journal import Record
 
 Folder = Annotated[
     Path, typer.Argument(help="A file of outcomes, or a folder that is searched for files; recognised by their columns.")
@@ -62,3 +63,21 @@ def outcomes_of(folder: Path, name: str | None) -> Outcomes:
     if name is None and len(found) > 1:
         raise ConfigurationError(f"{folder} holds several sets: choose one with --set: {', '.join(found)}")
     return found[name] if name is not None else next(iter(found.values()))
+
+
+def records_of(journal: Path) -> list[Record]:
+    """Return the records of a journal.
+
+    Raises:
+        ConfigurationError: it cannot be read, or a line is not a record; the message names it.
+    """
+    from switchwise.observe.journal.json_lines import read
+
+    try:
+        return list(read(journal))
+    except FileNotFoundError:
+        raise ConfigurationError(f"{journal}: there is no such file") from None
+    except OSError as error:
+        raise ConfigurationError(f"{journal}: cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from switchwise.cli.measuring import records_of
 from switchwise.cli.output import AsJson, as_json, console
-from switchwise.nouns.errors import ConfigurationError
 
 
 def report(
@@ -23,27 +23,21 @@ def report(
 ) -> None:
     """Write one self-contained page: spend, savings, caches, failures, latency, and each decision with its reasons."""
     from switchwise.catalog import look_up
-    from switchwise.observe.journal.json_lines import read
     from switchwise.report import page, summarise
     from switchwise.report.rewards import rewards
     from switchwise.report.summary import headline
 
-    try:
-        records = list(read(journal))
-    except ValueError as error:
-        raise ConfigurationError(str(error)) from None
-    except FileNotFoundError:
-        raise ConfigurationError(f"{journal}: there is no such file") from None
+    records = records_of(journal)
     found = summarise(records, rewards=rewards(journal), listed=lambda provider, model: look_up(provider, model).price)
     if json_:
         as_json(found.as_dict())
         return
     output.write_text(page(found, title=title, source=journal.name, sessions=sessions), encoding="utf-8")
     out = console()
-    out.print(f"You paid {headline(found)}.")
+    out.print(f"You paid {headline(found)}.", markup=False)
     for advice in found.advice:
         if advice.kind not in ("data", "fine"):
-            out.print(f"- {advice.title}")
-    out.print(f"{output} written.")
+            out.print(f"- {advice.title}", markup=False)
+    out.print(f"{output} written.", markup=False)
     if open_:
         typer.launch(output.resolve().as_uri())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import os
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -102,36 +103,73 @@ class Tail:
         self._path = path
         self._at = 0
         self._rest = b""
+        self._file: os.stat_result | None = None
 
-    def new(self) -> Iterator[Record]:
-        """Return the new records."""
+    def new(self, ended: bool = False) -> Iterator[Record]:
+        """Return the new records.
+
+        Parameters:
+            ended: nothing is appended any more: read a last line without an end, too.
+
+        Raises:
+            ConfigurationError: the file is a damaged SQLite file.
+        """
         from switchwise.observe.journal import Record
         from switchwise.observe.journal.files import is_sqlite, sqlite_rows
 
         try:
             if is_sqlite(self._path):
-                for number, row in sqlite_rows(self._path, self._at):
-                    self._at = number
-                    if "switchwise.feedback" not in row:
-                        yield Record.from_dict(row)
-                return
-            if self._path.stat().st_size < self._at:
-                self._at, self._rest = 0, b""
-            with self._path.open("rb") as file:
-                file.seek(self._at)
-                data = file.read()
+                numbered = list(sqlite_rows(self._path, self._at))
+                self._at = numbered[-1][0] if numbered else self._at
+                rows: list[Any] = [row for _, row in numbered]
+            else:
+                rows = list(self._parsed(self._appended(), ended))
         except FileNotFoundError:
             return
-        self._at += len(data)
+        except ValueError as error:
+            raise ConfigurationError(f"{self._path}: {error}") from None
+        for row in rows:
+            with suppress(ValueError):  # feedback, or another program writes there too
+                if isinstance(row, dict):
+                    yield Record.from_dict(row)
+
+    def _parsed(self, data: bytes, ended: bool) -> Iterator[Any]:
+        from switchwise.observe.journal.files import parsed
+
         *lines, self._rest = (self._rest + data).split(b"\n")
+        if ended:
+            lines.append(self._rest)
+            self._rest = b""
         for line in lines:
-            try:
-                row = json.loads(line)
-                record = Record.from_dict(row) if isinstance(row, dict) else None
-            except ValueError:  # not a record: another program writes there too
-                continue
-            if record is not None:
-                yield record
+            with suppress(ValueError):  # as above
+                yield from parsed(line)
+
+    def _appended(self) -> bytes:
+        """What was appended since the last look, to files that were rotated in between, too."""
+        found = b""
+        with self._path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if self._file is not None and not os.path.samestat(self._file, status):
+                found, self._at = self._rotated(self._file), 0
+            elif status.st_size < self._at:  # truncated
+                self._at, self._rest = 0, b""
+            self._file = status
+            file.seek(self._at)
+            data = file.read()
+        self._at += len(data)
+        return found + data
+
+    def _rotated(self, known: os.stat_result) -> bytes:
+        """The rest of the file that was read until now, and the files after it."""
+        from switchwise.observe.journal.files import files_of
+
+        found: list[bytes] = []
+        for path in files_of(self._path)[:-1]:
+            with suppress(FileNotFoundError), path.open("rb") as file:
+                if found or os.path.samestat(known, os.fstat(file.fileno())):
+                    file.seek(0 if found else self._at)
+                    found += [file.read(), b"\n"]
+        return b"".join(found) or b"\n"
 
 
 def watch(
@@ -145,7 +183,7 @@ def watch(
     if once or json_:
         if not journal.is_file():
             raise ConfigurationError(f"{journal}: there is no such file")
-        for record in tail.new():
+        for record in tail.new(ended=True):
             board.take(record)
         if json_:
             as_json(board.as_dict())

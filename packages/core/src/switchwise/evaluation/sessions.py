@@ -19,7 +19,6 @@ not: they follow from the clock and the model's own rules.
 from __future__ import annotations
 
 import gzip
-import json
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -28,7 +27,8 @@ from typing import Any, NamedTuple
 
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.signals import Phase, Signals, StepKind
-from switchwise.observe.journal.files import is_cut, is_sqlite, sqlite_rows
+from switchwise.observe.journal.files import is_sqlite, parsed
+from switchwise.observe.journal.files import rows_of as journal_rows
 
 READING = frozenset(
     [
@@ -176,21 +176,15 @@ def rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     number = 0
     try:
         if is_sqlite(path):
-            yield from sqlite_rows(path)
+            yield from journal_rows(path)
             return
         with path.open("rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"
-        with gzip.open(path, "rt", encoding="utf-8-sig") if packed else path.open(encoding="utf-8-sig") as lines:
+        with gzip.open(path) if packed else path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
-                if line.strip():
-                    try:
-                        row = json.loads(line)
-                    except ValueError:
-                        if is_cut(line):
-                            continue
-                        raise
+                for row in parsed(line):
                     if not isinstance(row, dict):
-                        raise ConfigurationError(f"{path}:{number}: not a JSON object, but {line.strip()[:40]}")
+                        raise ConfigurationError(f"{path}:{number}: not a JSON object, but {line.decode().strip()[:40]}")
                     yield number, row
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise ConfigurationError(f"{path}: cannot be read: {error}") from None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import tempfile
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from switchwise.nouns.errors import ConfigurationError
-from switchwise.observe.journal.files import files_of, is_sqlite, sqlite_rows
+from switchwise.observe.journal.files import files_of, has_torn_lines, is_sqlite, rows_of
 from switchwise.observe.journal.record import NAMES, SCHEMA, Record
 
 if TYPE_CHECKING:
@@ -69,13 +70,13 @@ def journal_table(path: str | Path) -> DuckDBPyRelation:
             _read_parquet(base, path)
         elif not path.is_file():
             raise ConfigurationError(f"{path}: there is no such file")
-        elif is_sqlite(path):
-            _read_sqlite(base, path)
+        elif is_sqlite(path) or any(map(has_torn_lines, files_of(path))):
+            _read_rows(base, files_of(path))
         else:
             _read_json(base, files_of(path))
     except ConfigurationError:
         raise
-    except (duckdb.Error, ValueError) as error:
+    except (duckdb.Error, ValueError, EOFError, OSError, zlib.error) as error:
         raise ConfigurationError(f"{path}: not a journal: {str(error).splitlines()[0]}") from None
     return base.table(TABLE) if path.suffix != ".parquet" else base.view(TABLE)
 
@@ -118,11 +119,12 @@ def _read_parquet(base: DuckDBPyConnection, path: Path) -> None:
         raise ConfigurationError(f"{path}: not made of a journal: no column {', '.join(missing)}")
 
 
-def _read_sqlite(base: DuckDBPyConnection, path: Path) -> None:
+def _read_rows(base: DuckDBPyConnection, files: Iterable[Path]) -> None:
+    """Load files whose rows DuckDB does not find: SQLite, and lines that begin with an incomplete record."""
     with tempfile.TemporaryDirectory(prefix="switchwise-") as folder:
         lines = Path(folder) / "records.jsonl"
         with lines.open("w", encoding="utf-8") as file:
-            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for _, row in sqlite_rows(path))
+            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for each in files for _, row in rows_of(each))
         _read_json(base, [lines])
 
 

@@ -32,7 +32,8 @@ from switchwise.evaluation.outcomes.duplicates import duplicate_groups
 from switchwise.evaluation.outcomes.rows import ScoredRun, gathered
 from switchwise.evaluation.outcomes.table import Outcomes
 from switchwise.nouns.errors import ConfigurationError
-from switchwise.observe.journal.files import SQLITE, is_cut, is_sqlite, sqlite_rows
+from switchwise.observe.journal.files import SQLITE, is_sqlite, parsed, sqlite_rows
+from switchwise.observe.journal.files import files_of as rotated
 
 _log = logging.getLogger(__name__)
 Row = Mapping[str, Any]
@@ -79,6 +80,8 @@ def read_outcomes(path: str | Path) -> list[Outcomes]:
         rows = list(rows_of(file, strict=path.is_file()))
         if not rows:
             continue
+        if "switchwise.schema" in rows[0]:
+            rows = [row for older in rotated(file)[:-1] for row in rows_of(older, strict=path.is_file())] + rows
         if (
             _column(rows[0], "target") is None
             and _column(rows[0], "text")
@@ -128,33 +131,30 @@ def rows_of(file: Path, strict: bool) -> Iterator[Row]:
         if is_sqlite(file):
             yield from (row for _, row in sqlite_rows(file))
             return
-        text = (gzip.decompress(raw) if file.name.endswith(".gz") else raw).decode("utf-8-sig")
+        content = gzip.decompress(raw) if file.name.endswith(".gz") else raw
         kind = file.name.removesuffix(".gz").rsplit(".", 1)[-1]
         if kind == "csv":
-            for row in csv.DictReader(io.StringIO(text)):
+            for row in csv.DictReader(io.StringIO(content.decode("utf-8-sig"))):
                 row.pop(None, None)  # cells beyond the heading
                 yield row
         elif kind == "json":
-            whole = json.loads(text)
+            whole = json.loads(content.decode("utf-8-sig"))
             if isinstance(whole, Mapping):
                 whole = next((value for value in whole.values() if isinstance(value, list)), [])
             yield from (row for row in whole if isinstance(row, Mapping)) if isinstance(whole, list) else ()
         else:
-            for number, line in enumerate(text.split("\n"), 1):
-                if line.strip() and isinstance(row := _line(number, line), Mapping):
-                    yield row
+            for number, line in enumerate(content.split(b"\n"), 1):
+                yield from (row for row in _line(number, line) if isinstance(row, Mapping))
     except (ValueError, EOFError, gzip.BadGzipFile, zlib.error, csv.Error) as error:
         if strict:
             raise ConfigurationError(f"{file}: cannot be read: {error}") from None
         _log.warning("%s: left out, it cannot be read: %s", file, error)
 
 
-def _line(number: int, line: str) -> Any:
+def _line(number: int, line: bytes) -> tuple[Any] | tuple[()]:
     try:
-        return json.loads(line)
+        return parsed(line)
     except ValueError as error:
-        if is_cut(line):
-            return None
         raise ValueError(f"line {number}: {error}") from None
 
 

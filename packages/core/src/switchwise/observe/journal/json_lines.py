@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
 import os
 import warnings
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -15,7 +13,7 @@ from typing import IO, Any
 from switchwise.nouns.call import Attempt
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.validation import whole
-from switchwise.observe.journal.files import files_of, is_cut, is_sqlite, sqlite_rows
+from switchwise.observe.journal.files import files_of, rows_of
 from switchwise.observe.journal.record import SCHEMA, Record
 from switchwise.observe.observer import Event, EventKind, Observer
 from switchwise.state.forking import rlock
@@ -128,7 +126,7 @@ def read(path: str | Path) -> Iterator[Record]:
         ValueError: a line is not a record; the message names the file and line.
     """
     for file in files_of(Path(path)):
-        for number, row in _rows(file):
+        for number, row in rows_of(file):
             try:
                 if not isinstance(row, dict):
                     raise ValueError(f"not a JSON object, but {row!r:.40}")
@@ -136,29 +134,3 @@ def read(path: str | Path) -> Iterator[Record]:
                     yield Record.from_dict(row)
             except ValueError as error:
                 raise ValueError(f"{file}:{number}: no record of a journal: {error}") from error
-
-
-def _rows(file: Path) -> Iterator[tuple[int, Any]]:
-    if is_sqlite(file):
-        yield from sqlite_rows(file)
-        return
-    for number, line in enumerate(_lines(file), 1):
-        if not line.strip():
-            continue
-        try:
-            yield number, json.loads(line)
-        except ValueError as error:
-            if not is_cut(line):
-                raise ValueError(f"{file}:{number}: no record of a journal: {error}") from error
-
-
-def _lines(file: Path) -> Iterator[str]:
-    if file.suffix != ".gz":
-        with file.open(encoding="utf-8", errors="replace") as lines:
-            yield from lines
-        return
-    try:
-        with gzip.open(file, "rt", encoding="utf-8", errors="replace") as lines:
-            yield from lines
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{file}: cannot be read: {error}") from error

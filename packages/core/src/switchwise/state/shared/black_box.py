@@ -2,7 +2,8 @@
 
 Each process maps one file and writes four numbers per account into it at every change; mapped pages survive a kill, not a power cut. The
 file is locked while the process lives. Getting the lock proves its death, without any clock: spending and reservations count as spent,
-the rest is returned, the holder is closed. Only where the system has `fcntl` (not on Windows), and not on a network file system.
+the rest is returned, the holder is closed. A row that a kill tore apart is skipped: words are written before the first number and cleared
+after the last report, so it holds nothing to settle. Only where the system has `fcntl` (not on Windows), and not on a network file system.
 """
 
 from __future__ import annotations
@@ -107,13 +108,15 @@ class BlackBox:
             self._free.append(start)
 
     def rows(self) -> Iterator[AccountRecord]:
-        """The recorded accounts."""
+        """The recorded accounts, without rows that were being written or cleared."""
         for start in range(0, _ROWS * _ROW, _ROW):
-            words = self._map[start : start + _WORDS].rstrip(b"\0").decode()
-            if not words:
+            words = self._map[start : start + _WORDS].rstrip(b"\0")
+            if not words or b"\0" in words:
                 continue
-            holder, key = words.split(" ", 1)
-            yield AccountRecord(key, holder, *_NUMBERS.unpack_from(self._map, start + _WORDS))
+            numbers = _NUMBERS.unpack_from(self._map, start + _WORDS)
+            holder, space, key = words.decode(errors="replace").partition(" ")
+            if space and any(numbers):
+                yield AccountRecord(key, holder, *numbers)
 
     def leave(self) -> None:
         """Close the file without removing it."""

@@ -308,12 +308,14 @@ class Keeper:
     def _reap(self) -> None:
         """Settle for dead processes, whose boxes are unlocked."""
         for dead in BlackBox.dead(self._boxes or ""):
-            reports = [Report(row.key, SharingRule(row.limit), row.holder, row.totals()) for row in dead.rows()]
             try:
-                self.store.report(reports)
+                self.store.report([Report(row.key, SharingRule(row.limit), row.holder, row.totals()) for row in dead.rows()])
             except LostStore:
-                dead.leave()
+                dead.leave()  # unlocked: tried again, here or by another process
                 return
+            except BaseException:  # raised again
+                dead.leave()
+                raise
             dead.remove()
 
 
