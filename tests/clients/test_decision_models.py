@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import socket
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -21,6 +24,9 @@ from switchwise import (
     Question,
     Reply,
     Router,
+    Scope,
+    Signals,
+    StepKind,
     Target,
     TargetError,
     View,
@@ -32,6 +38,8 @@ from switchwise.clients.clients import Clients
 from switchwise.clients.decisions import DecisionModel
 from switchwise.observe.journal import InMemory
 from switchwise.policies import ByDecision, Rules
+from switchwise.state import InProcess
+from switchwise.testing import Script
 from switchwise_loopback import Answer as Scripted
 from switchwise_loopback import Fault, LoopbackProvider
 
@@ -144,6 +152,42 @@ async def test_one_that_hangs_is_given_up(make: Make, serve: Any) -> None:
     assert (failed.value.kind, afailed.value.kind) == (FailureKind.TIMEOUT, FailureKind.TIMEOUT)
 
 
+@pytest.fixture
+def trickling() -> Iterator[str]:
+    """The address of a server that sends its answer in pieces, each long before a reader of the connection would give up."""
+    over, listener = threading.Event(), socket.create_server(("127.0.0.1", 0))
+    body = b'{"answers": {}, "usage": {"input_tokens": 1, "output_tokens": 1}}'
+
+    def serve() -> None:
+        while not over.is_set():
+            with suppress(OSError), listener.accept()[0] as connection:
+                connection.recv(65_536)
+                connection.sendall(f"HTTP/1.1 200 OK\r\ncontent-length: {len(body)}\r\n\r\n".encode())
+                for piece in body:
+                    connection.sendall(bytes([piece]))
+                    over.wait(0.05)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+    over.set()
+    with suppress(OSError):
+        listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join(10)
+
+
+@pytest.mark.parametrize("make", [OpenAIDecisions, SystemOne])
+async def test_the_time_limit_is_that_of_the_whole_call_and_the_message_says_it(make: Any, trickling: str) -> None:
+    model = make("m", api_key="test", base_url=trickling, timeout=0.3)
+    ask = Ask(QUESTIONS, about="x", model=model)
+    with pytest.raises(TargetError, match=r"^no answer within 0\.3 s$") as failed:
+        model.answer(ask)
+    with pytest.raises(TargetError, match=r"^no answer within 0\.3 s$") as afailed:
+        await model.aanswer(ask)
+    assert (failed.value.kind, afailed.value.kind) == (FailureKind.TIMEOUT, FailureKind.TIMEOUT)
+
+
 @BOTH
 def test_a_question_in_words_is_refused_before_anything_is_sent(make: Make, serve: Any) -> None:
     provider = serve()
@@ -214,6 +258,20 @@ def test_a_requirement_that_names_it_keeps_the_text_from_it(make: Make, serve: A
     assert provider.requests == ()
     because = run.outcome.attempt.call.shortlist.notes[0].because
     assert because.endswith("gave no answer: us-classifier may not be asked: not in the EU (Rules)")
+
+
+def test_two_that_ask_the_same_and_mean_other_targets_share_a_store_and_no_answer() -> None:
+    model, store = LocalModel("rule", lambda _: {"switchwise": Answer(label="easy")}), InProcess()
+
+    def called(pool: Pool, step: StepKind) -> str:
+        policy = ByDecision(model, "How hard?", {"easy": pool.targets[1].name, "hard": pool.targets[0].name})
+        run = Router(pool, policy, store=store).start(View(Scope("s1"), signals=Signals(step=step)))
+        list(drive(run, Script(otherwise="done").perform))
+        return run.outcome.target.name
+
+    pools = Pool([Target("opus"), Target("luna")]), Pool([Target("big"), Target("small")])
+    found = [called(pool, step) for step in (StepKind.USER_TURN, StepKind.TOOL_RESULT) for pool in pools]
+    assert found == ["luna", "small", "luna", "small"]
 
 
 def test_a_function_of_your_own_answers_in_words_labels_scores_and_vectors() -> None:

@@ -109,6 +109,17 @@ def test_an_error_in_the_answer_is_no_outage_and_comes_back_to_the_test():
             assert error.code == "loopback_answer_failed"  # noqa: PT017
 
 
+@pytest.mark.parametrize("answer", [lambda _: "hello", ["hello"], lambda _: None], ids=["a string", "a script", "nothing"])
+def test_what_is_no_answer_is_named_to_the_client_and_to_the_test(answer):
+    provider = LoopbackProvider(answer).start()
+    try:
+        with pytest.raises(openai.BadRequestError, match=r"for an answer: give a switchwise_loopback\.Answer"):
+            gpt(provider).chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}])
+    finally:
+        with pytest.raises(TypeError, match=r"^answer= gave ('hello'|None) for an answer"):
+            provider.stop()
+
+
 def test_requests_are_seen(serve):
     provider = serve([Answer("hello")])
     gpt(provider).chat.completions.create(model="gpt-4o", messages=ASK, extra_headers={"x-session": "s1"})

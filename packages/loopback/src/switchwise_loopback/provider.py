@@ -341,7 +341,8 @@ class LoopbackProvider:
         if fault is Fault.REFUSAL:
             return Answer("I'm sorry, I can't assist with that request.", stop_reason="refusal")
         try:
-            answer = self._responder(request)
+            if not isinstance(answer := self._responder(request), Answer):
+                raise TypeError(f"answer= gave {answer!r:.80} for an answer: give a switchwise_loopback.Answer")
         except Reject:
             raise
         except Exception as error:  # any exception of the caller's code must not look like an outage

@@ -15,9 +15,11 @@ import inspect
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from switchwise.catalog import Catalog
+from switchwise.engine.timing.time_limits import CallLimits
 from switchwise.failures import target_error
 from switchwise.nouns.errors import ConfigurationError, FailureKind, TargetError
 from switchwise.nouns.exchange.ask import Ask
@@ -106,11 +108,16 @@ class DecisionModel(ABC):
         Raises:
             TargetError: the model failed, or does not support such questions.
         """
+        from switchwise.engine.timing.blocking_calls import bounded  # threads: imported only for questions
+
         body = self.request(ask)
         if self._client is None:
             self._client = self._httpx.Client(timeout=self.timeout)
-        try:
-            response = self._client.post(self._url, json=body, headers=self._headers)
+        post = partial(self._client.post, self._url, json=body, headers=self._headers)
+        try:  # the client's own limit is one for each read, so a slow sender would never reach it
+            (response,) = bounded(lambda: iter([post()]), CallLimits(None, None, self.timeout, frozenset()))
+        except (self._httpx.TimeoutException, TargetError) as error:
+            raise self._late from error
         except self._httpx.HTTPError as error:
             raise _failure(error) from error
         return self._read(ask, response)
@@ -121,7 +128,9 @@ class DecisionModel(ABC):
         try:
             async with asyncio.timeout(self.timeout):
                 response = await self._here().post(self._url, json=body, headers=self._headers)
-        except (self._httpx.HTTPError, TimeoutError) as error:
+        except (self._httpx.TimeoutException, TimeoutError) as error:
+            raise self._late from error
+        except self._httpx.HTTPError as error:
             raise _failure(error) from error
         return self._read(ask, response)
 
@@ -136,6 +145,10 @@ class DecisionModel(ABC):
     @abstractmethod
     def reply(self, ask: Ask, body: Mapping[str, Any]) -> Reply:
         """Convert the body of a response to a reply."""
+
+    @property
+    def _late(self) -> TargetError:
+        return TargetError(FailureKind.TIMEOUT, f"no answer within {self.timeout:g} s")
 
     def _read(self, ask: Ask, response: Any) -> Reply:
         if response.status_code >= 400:
@@ -249,8 +262,6 @@ def _replied(found: Mapping[str, Answer] | Reply) -> Reply:
 
 def _failure(error: Exception) -> TargetError:
     """The failure of a request; unknown exceptions count as server failures, since only HTTP happens here."""
-    if isinstance(error, TimeoutError):
-        return TargetError(FailureKind.TIMEOUT, "it took too long")
     return target_error(error) or TargetError(FailureKind.SERVER_ERROR, f"{type(error).__name__}: {error}")
 
 

@@ -230,7 +230,10 @@ class ByDecision:
         return answer.label, f"{probability:.2f}", self.threshold is None or probability >= self.threshold
 
     def _table(self, store: Store) -> Table:
-        return store.table(f"ByDecision:{self._who}:{self.question.instructions}", self.size)
+        meant = ", ".join(
+            [f"{label!r}={word}" for label, word in self.targets.items()]
+        )  # others read the same answer otherwise
+        return store.table(f"ByDecision:{self._who}:{self.question.instructions}:{meant}:{self.threshold}", self.size)
 
     @staticmethod
     def _examples() -> list[ByDecision]:

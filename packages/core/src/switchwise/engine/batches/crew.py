@@ -53,7 +53,7 @@ def together(run: Run, items: Callable[[Call], Iterator[Any]]) -> Generator[Any,
     Parameters:
         items: makes a call: its chunks, then its reply.
     """
-    from switchwise.engine.timing.blocking_calls import wake  # threads and sockets: imported only for several calls at once
+    from switchwise.engine.timing.blocking_calls import wake, wake_soon  # threads: imported only for several calls
 
     several = run.several
     assert several is not None, "checked by the caller"
@@ -73,7 +73,7 @@ def together(run: Run, items: Callable[[Call], Iterator[Any]]) -> Generator[Any,
         _, gone, thread = at_work.pop(key)
         gone.set()
         if thread.is_alive() and not wake(thread):
-            busy.append(thread)  # it may be between two reads
+            busy.append(thread)  # it may be between two reads, or not connected yet
 
     try:
         while run.several is several:
@@ -99,9 +99,8 @@ def together(run: Run, items: Callable[[Call], Iterator[Any]]) -> Generator[Any,
     finally:
         for key in [*at_work]:
             cancel(key)
-        for thread in busy:
-            if thread.is_alive():
-                wake(thread)
+        if busy := [thread for thread in busy if thread.is_alive() and not wake(thread)]:
+            wake_soon(busy)
 
 
 def _work(

@@ -25,7 +25,7 @@ from switchwise.engine.timing.time_limits import CALL_TIMER, CallLimits, CallTim
 _SOCKET_USERS = ("httpcore", "http.client", "socket", "ssl", "urllib3")
 """Modules whose innermost frames hold the socket that a blocked thread waits for."""
 _DEPTH = 6
-_TRIES, _PAUSE = 10, 0.002
+_TRIES, _PAUSE, _DOUBLINGS = 10, 0.002, 11
 _END: Any = object()
 
 
@@ -62,8 +62,8 @@ class _Relay:
         watch.moved = self._nudge
         context = copy_context()
         context.run(CALL_TIMER.set, watch)
-        self._thread = threading.Thread(target=context.run, args=(self._pump,), daemon=True, name="switchwise call")
-        self._thread.start()
+        self.thread = threading.Thread(target=context.run, args=(self._pump,), daemon=True, name="switchwise call")
+        self.thread.start()
 
     def take(self) -> Any:
         """Return the next item, or `_END`.
@@ -93,7 +93,7 @@ class _Relay:
             self._left = True
             self._changed.notify_all()
         for _ in range(_TRIES):
-            if self._over or not self._thread.is_alive() or wake(self._thread):
+            if self._over or not self.thread.is_alive() or wake(self.thread):
                 return
             time.sleep(_PAUSE)  # it may be between two reads
 
@@ -125,7 +125,10 @@ class _Relay:
 
 
 def wake(thread: threading.Thread) -> bool:
-    """Shut down the socket in a thread's frames, if there is one, so that its read and the thread end; return whether there was one."""
+    """Shut down the socket in a thread's frames, if there is one, so that its read and the thread end; return whether there was one.
+
+    A thread that waits for another one in `bounded` has its socket there.
+    """
     frame = sys._current_frames().get(thread.ident or 0)
     for _ in range(_DEPTH):
         if frame is None:
@@ -134,8 +137,22 @@ def wake(thread: threading.Thread) -> bool:
             with suppress(OSError):  # it is closed already
                 socket.socket.shutdown(found, socket.SHUT_RDWR)
             return True
+        if isinstance(relay := frame.f_locals.get("self"), _Relay) and hasattr(relay, "thread"):
+            return wake(relay.thread)
         frame = frame.f_back
     return False
+
+
+def wake_soon(threads: list[threading.Thread]) -> None:
+    """Wake threads that have not begun to wait for their sockets yet, in the next seconds, without waiting for that here."""
+
+    def watch(left: list[threading.Thread]) -> None:
+        for doubling in range(_DOUBLINGS):
+            time.sleep(_PAUSE * 2**doubling)
+            if not (left := [thread for thread in left if thread.is_alive() and not wake(thread)]):
+                return
+
+    threading.Thread(target=watch, args=(threads,), daemon=True, name="switchwise cancel").start()
 
 
 def _socket_in(frame: FrameType) -> socket.socket | None:
