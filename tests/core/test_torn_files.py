@@ -189,3 +189,18 @@ def test_commands_name_the_line_of_a_journal_that_is_no_record(
         assert "2: " in said.err
     assert main([command, "missing.jsonl", *more]) == 2
     assert "missing.jsonl: " in capsys.readouterr().err
+
+
+def test_a_file_of_requests_that_was_torn_is_refused_by_its_line_and_none_is_added(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENAI_API_KEY", "test")
+    Path("switchwise.toml").write_text('[targets]\nluna = "openai:gpt-6-luna"\n')
+    request = json.dumps({"messages": [{"role": "user", "content": "grün"}]}, ensure_ascii=False).encode() + b"\n"
+    for cut in (1, 20, request.index("ü".encode()) + 1, len(request) - 2):
+        Path("requests.jsonl").write_bytes(request + request[:cut])
+        assert main(["batch", "submit", "requests.jsonl"]) == 2
+        assert "requests.jsonl, line 2: this is not JSON" in capsys.readouterr().err
+    assert main(["batch", "status"]) == 0
+    assert capsys.readouterr().out.startswith("0 waiting, 0 sent")

@@ -81,15 +81,15 @@ def _opened(file: Path, config: Path | None, router: str | None) -> Batches:
 
 def _read(path: Path) -> Iterator[dict[str, Any]]:
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror or error}") from error
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(content.split(b"\n"), 1):
         if not line.strip():
             continue
         try:
-            request = json.loads(line)
-        except ValueError as error:
+            request = json.loads(line.decode("utf-8-sig"))
+        except (ValueError, RecursionError) as error:
             raise ConfigurationError(f"{path}, line {number}: this is not JSON: {error}") from error
         if not isinstance(request, dict) or "messages" not in request:
             raise ConfigurationError(f'{path}, line {number}: give {{"messages": [...], ...}}')
