@@ -67,11 +67,14 @@ class Alerts:
         found = {unit: rest for unit, limit, rest in zip(limits._fields, limits, left, strict=True) if limit is not None}
         self.channel.send(Event(EventKind.BUDGET_CHARGED, name, "", now, decision, {"left": found}))
 
-    def exhausted(self, key: Key, who: str, because: str, view: View) -> None:
-        """Report once that the budget is exhausted."""
-        if self._gone.get(key):
+    def exhausted(self, key: Key, who: str, because: str, view: View, trouble: str = "") -> None:
+        """Report once that the budget is exhausted; with `trouble` of its store, log once that calls are refused."""
+        if (reported := self._gone.get(key)) or (trouble and reported is not None):
             return
-        self._gone.put(key, True)
+        self._gone.put(key, not trouble)
+        if trouble:
+            _log.warning("calls are refused: %s", because)
+            return
         _log.warning("a budget is used up: %s", because)
         self.channel.send(Event(EventKind.BUDGET_EXHAUSTED, who, because, view.now, view.decision))
 

@@ -32,13 +32,11 @@ from switchwise.state.forking import rlock
 from switchwise.state.in_process import InProcess
 from switchwise.state.opening import opened
 from switchwise.state.payers import WORDS, Payers
-from switchwise.state.periods import Calendar, Every
+from switchwise.state.periods import LONGEST, Calendar, Every
 from switchwise.state.spending import NOTHING, Amount, KeepsSpending, SpendingLimits, TableSpending, read_spending
 from switchwise.state.store import Lender, Store, lender_of
 
 _log = logging.getLogger("switchwise.budget")
-
-_LONGEST = {"day": 25 * 3_600.0, "week": 169 * 3_600.0, "month": 745 * 3_600.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +170,7 @@ class Budget:
         if dear:
             because = self._explained(dear, view.now)
             if len(dear) == len(shortlist.targets):
-                self._alerts.exhausted(key, self.payers.label(key), because, view)
+                self._alerts.exhausted(key, self.payers.label(key), because, view, self._spending.trouble)
             shortlist = shortlist.require(lambda target: target.name not in dear, because, raises=BudgetExceeded)
         if not eager or len(shortlist.targets) < 2:
             return shortlist
@@ -274,7 +272,7 @@ class Budget:
     @property
     def refusal(self) -> str:
         """Why `reserve` refuses, where it is not for lack of money; else empty."""
-        return self._spending.trouble and f"the store of its budget {self._spending.trouble}"
+        return self._spending.refused and f"the store of its budget {self._spending.refused}"
 
     def spent(self, view: View, target: Target | None = None) -> Amount:
         """Spending of this request's scope in USD and tokens, open calls included; per target, provider or account it needs `target`."""
@@ -347,7 +345,7 @@ class Budget:
         else:
             from switchwise.state.shared.spending import LeasedSpending
 
-            longest = 0.0 if self.calendar is None else _LONGEST[self.calendar.every]
+            longest = 0.0 if self.calendar is None else LONGEST[self.calendar.every]
             name = ":".join(["Budget", per, *every])
             leased = LeasedSpending(lender, name, limits, self.window, longest, self.payers.few)
             leased.watch(lambda scope, step: self._alerts.heard(self.payers.label(scope), step))
@@ -377,9 +375,12 @@ class Budget:
         return "; ".join(f"{who}{', '.join(costs)}" for who, *costs in reasons.values())
 
     def _state(self, key: Key, left: tuple[float, float], now: float) -> str:
+        limits, trouble = self._spending.limits(key, now), self._spending.trouble
+        if trouble and share_of(limits, left):  # what is left is not known
+            return f"{self.payers.label(key)}: the store of its budget {trouble}"
         when = f" in {key[-1]}" if self.calendar is not None else ""
         have = "have" if self.per == "all" else "has"
-        return f"{self.payers.label(key)} {have} spent {spent_in_words(self._spending.limits(key, now), left)}{when}, open calls included"
+        return f"{self.payers.label(key)} {have} spent {spent_in_words(limits, left)}{when}, open calls included"
 
     @staticmethod
     def _examples() -> list[Budget]:

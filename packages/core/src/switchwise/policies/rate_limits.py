@@ -280,8 +280,8 @@ class RateLimits:
     @property
     def refusal(self) -> str:
         """Why `reserve` refuses."""
-        trouble = self._spending.trouble
-        return f"the store of its limit {trouble}" if trouble else "another call took what was left of its limit"
+        refused = self._spending.refused
+        return f"the store of its limit {refused}" if refused else "another call took what was left of its limit"
 
     def resend(self, call: Call) -> bool:
         """Count `call` once more: it is sent again."""
@@ -354,6 +354,8 @@ class RateLimits:
         return 1.0, sum(most_tokens(target, view, call.ask if call is not None else None, self.margin, self.output_allowance))
 
     def _left_text(self, key: Key, left: tuple[float, float]) -> str:
+        if (trouble := self._spending.trouble) and left != (self.requests or inf, self.tokens or inf):  # it is not known
+            return f"{self.payers.label(key)}: the store of its limit {trouble}"
         parts = []
         if self.requests is not None and left[0] != inf:
             parts.append(f"{self.requests - max(0.0, left[0]):,.0f} of {self.requests:,} requests")

@@ -13,6 +13,8 @@ from switchwise.nouns.errors import ConfigurationError
 
 Every = Literal["day", "week", "month"]
 _EVERY: Final = ("day", "week", "month")
+LONGEST: Final = {"day": 25 * 3_600.0, "week": 169 * 3_600.0, "month": 745 * 3_600.0}
+"""Greatest length in seconds."""
 _MOST: Final = 400  # periods of one override
 
 

@@ -49,6 +49,10 @@ class KeepsSpending(Protocol):
     def trouble(self) -> str:
         """Why its store grants nothing, as the predicate of a sentence; empty if it does."""
 
+    @property
+    def refused(self) -> str:
+        """Why its store did not grant the last refused reservation, as the predicate of a sentence; empty if too little was left."""
+
     def spent(self, key: Key, now: float) -> Amount:
         """USD and tokens that count against the limits, open calls included."""
 
@@ -86,7 +90,7 @@ class TableSpending:
     """
 
     skew: float = 0.0
-    trouble = ""
+    trouble = refused = ""
 
     def __init__(self, store: Store, name: str, size: int, limits: SpendingLimits, window: float | None) -> None:
         self.table: Table = store.table(name, size)

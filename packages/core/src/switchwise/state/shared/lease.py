@@ -78,6 +78,8 @@ class Lease:
         self._vector: Mapping[str, Holding] = {}
         self._asked_vector = 0.0
         self._lost = False
+        self.late = False
+        """Whether the last refusal was for lack of an answer, not of an amount."""
         self._pause = STARVED[0]
         self.due = 0.0
         self.part = ""  # of the store, as the keeper has heard
@@ -97,6 +99,7 @@ class Lease:
             if not self._fits(bound):
                 if bound > self._limit() or not self._hopeful(bound):
                     self._ask(bound)
+                    self.late = bound <= self._limit() and (self._keeper.lost or self._listens())
                     return False
                 self._waiting += 1
                 try:
@@ -105,6 +108,7 @@ class Lease:
                 finally:
                     self._waiting -= 1
                 if not self._fits(bound):
+                    self.late = self._keeper.lost or self._listens() or self._grantable(bound)
                     return False
             self._open += bound
             self._need = 0
@@ -135,8 +139,9 @@ class Lease:
     def left(self) -> int:
         """Known remaining amount: this lease, and the store's free amount at its last reply."""
         with self._condition:
-            others = self._limit() if self._reply is None else 0 if self._listens() else self._reply.free
-            return max(0, self._free()) + others
+            if self._listens():
+                return max(0, self._free())
+            return max(0, self._held()) + (self._limit() if self._reply is None else self._reply.free)
 
     def spent(self) -> int:
         """Known spending and reservations of all processes."""
@@ -167,10 +172,14 @@ class Lease:
         return self.rule.limit if self._reply is None else self._reply.limit
 
     def _free(self) -> int:
-        """The part of this lease that is neither spent nor reserved."""
-        mine = self._mine
+        """The part of this lease that is neither spent nor reserved; none of an expired one."""
         if self.rule.window and self._keeper.timer() >= self._heard + self.rule.term / 1_000:
-            return 0  # expired; the next report renews it
+            return 0  # the next report renews it
+        return self._held()
+
+    def _held(self) -> int:
+        """The same of an expired one, too."""
+        mine = self._mine
         return mine.granted - mine.returned - mine.spent - self._open
 
     def _fits(self, bound: int) -> bool:
@@ -182,12 +191,14 @@ class Lease:
 
     def _hopeful(self, bound: int) -> bool:
         """Return whether waiting may help: nothing is known yet, or enough was free at the store's last reply."""
-        reply = self._reply
         if self._keeper.lost or self._listens():
             return False
-        if reply is None or reply.recovering or bound <= reply.free + max(0, self._free()):
-            return True
-        return self._open > 0 and not _looping()
+        return self._grantable(bound) or (self._open > 0 and not _looping())
+
+    def _grantable(self, bound: int) -> bool:
+        """Whether the store may grant it, as far as is known."""
+        reply = self._reply
+        return reply is None or reply.recovering > 0 or bound <= reply.free + max(0, self._held())
 
     def _ask(self, bound: int) -> None:
         self._need = max(self._need, min(bound, self._limit()))

@@ -56,6 +56,7 @@ class LeasedSpending:
     ) -> None:
         self.table = Accounts(keeper.place, name)
         self._keeper, self._name, self._limits = keeper, name, limits
+        self._late = False  # the last refusal was for lack of an answer
         for unit, limit, scale in (("usd", _units(limits.usd, NANO), NANO), ("tokens", limits.tokens, 1.0)):
             if limit is not None and limit != inf and limit > _LARGEST:
                 raise ConfigurationError(
@@ -80,6 +81,11 @@ class LeasedSpending:
         """Why the store grants nothing; empty if it does."""
         return self._keeper.trouble
 
+    @property
+    def refused(self) -> str:
+        """Why the store did not grant the last refused reservation; empty if too little was left."""
+        return self.trouble or ("did not grant it in time" if self._late else "")
+
     def limits(self, key: Key, now: float) -> SpendingLimits:  # noqa: ARG002
         found = {unit: self._lease(key, unit).limit() / scale for unit, (_, scale) in self._rules.items()}
         tokens = found.get("tokens")
@@ -96,6 +102,7 @@ class LeasedSpending:
         return usd, self._lease(key, "tokens").spent() if "tokens" in self._rules else 0
 
     def reserve(self, key: Key, bound: Amount, now: float) -> list[tuple[Lease, int]] | None:  # noqa: ARG002
+        self._late = False
         if bound[0] == inf and "usd" in self._rules:
             return None
         taken: list[tuple[Lease, int]] = []
@@ -117,6 +124,7 @@ class LeasedSpending:
             if lease.reserve(units):
                 return lease
             if lease is self._lease(key, unit):  # otherwise it was returned as idle at this moment
+                self._late = lease.late
                 return None
 
     def settle(self, key: Key, ticket: list[tuple[Lease, int]] | None, amount: Amount, now: float) -> None:  # noqa: ARG002
