@@ -71,9 +71,9 @@ class TestIdsOfCalls:
 
     def test_a_conversation_that_goes_on_otherwise_forgets_what_came_after(self) -> None:
         ids = CallIds(ANTHROPIC.ids)
-        assert [ids.called("c", 1), ids.called("c", 3), ids.called("", 5)] == ["c", "c_2", "call_5"]
+        assert [ids.called("c", 1), ids.called("c", 3), ids.called("", 5)] == ["c", "c__2", "call_5"]
         again = ids.upto(3)
-        assert [again.called("c", 7), again.answered("c", 8), again.answered("", 9)] == ["c_2", "c_2", "call_9"]
+        assert [again.called("c", 7), again.answered("c", 8), again.answered("", 9)] == ["c__2", "c__2", "call_9"]
 
     @given(dialects, st.text(max_size=140))
     def test_names_of_tools_are_taken(self, dialect: Dialect, name: str) -> None:
@@ -144,6 +144,9 @@ class TestOrderOfTurns:
         loop = [("tool", False), ("assistant", True), ("tool", False), ("assistant", False), ("user", False)]
         assert began_without_thinking(loop)
         assert not began_without_thinking([("user", False), ("assistant", False), ("user", False)])
+        once = [("tool", False), ("assistant", False), ("tool", False), ("assistant", True), ("user", False)]
+        assert not began_without_thinking(once), "many models think once for a whole turn"
+        assert not began_without_thinking([("tool", False), ("assistant", True), ("user", False), ("assistant", False)])
         assert began_without_thinking([("user", True), ("assistant", False)]), "a user's message that holds results"
 
 

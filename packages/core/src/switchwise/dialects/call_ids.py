@@ -25,9 +25,9 @@ class CallIds:
 
     >>> ids = CallIds(CallIdRules(longest=40, once=True))
     >>> ids.called("call_1", 1), ids.answered("call_1", 2), ids.called("call_1", 3), ids.answered("call_1", 4)
-    ('call_1', 'call_1', 'call_1_2', 'call_1_2')
+    ('call_1', 'call_1', 'call_1__2', 'call_1__2')
     >>> ids.called(None, 5), ids.called("call_5", 6)
-    ('call_5', 'call_5_2')
+    ('call_5', 'call_5__2')
     """
 
     __slots__ = ("_once", "_places", "_rules", "_unnamed")
@@ -87,7 +87,7 @@ class CallIds:
 
     def _fit(self, given: str, before: int) -> str:
         """Return the id to use after `before` calls that had the same one."""
-        own = given if before < 1 else f"{given}_{before + 1}"
+        own = given if before < 1 else f"{given}__{before + 1}"  # ids made of places have one underscore
         return own if self._rules.accept(own) else made(own, self._rules)
 
 

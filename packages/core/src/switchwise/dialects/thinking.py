@@ -27,26 +27,26 @@ def must_be_off(thinking: object, began_without: bool, forced: bool) -> bool:
 
 
 def began_without_thinking(turns: Iterable[tuple[str, bool]]) -> bool:
-    """Return whether the last turn is a tool loop whose answer does not begin with thinking: thinking cannot be switched on within it.
+    """Return whether the last turn is a tool loop whose first answer does not begin with thinking: it cannot be switched on within a turn.
 
-    A user message after a tool result belongs to the loop: Anthropic reads both as one turn.
+    Only the first answer counts: many models think once, and then call one tool after another. A user message after a tool result belongs to
+    the loop: Anthropic reads both as one turn.
 
     Parameters:
         turns: (role, whether it begins with thinking; for a user: whether it holds tool results), last turn first.
 
     >>> began_without_thinking([("tool", False), ("assistant", False), ("user", False)])
     True
-    >>> began_without_thinking([("tool", False), ("assistant", True), ("user", False)])
+    >>> began_without_thinking([("tool", False), ("assistant", False), ("tool", False), ("assistant", True), ("user", False)])
     False
     """
-    result = False
+    result = looping = after_answer = False
     for role, marked in turns:
         if role == ASSISTANT:
-            if not result:
-                return False
-            if not marked:
-                return True
-            result = False
+            if not looping:
+                break
+            result = not marked
         else:
-            result = result or role == TOOL or marked
-    return False
+            looping = (looping and not after_answer) or role == TOOL or marked
+        after_answer = role == ASSISTANT
+    return result

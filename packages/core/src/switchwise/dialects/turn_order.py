@@ -74,7 +74,7 @@ def step(
         place: position before the message; `START` at the beginning.
         role: of the message: `system`, `user`, `assistant` or `tool`.
         shows: it is a tool result with media.
-        system_anywhere: this model accepts system messages after a user turn (Anthropic's newest).
+        system_anywhere: this model accepts system messages between a user turn and an answer (Anthropic's newest).
 
     >>> from switchwise.dialects.table import MISTRAL
     >>> steps, _ = step(MISTRAL, Place("tool", leading=False), "user")
@@ -91,7 +91,7 @@ def step(
         if leading:
             join = rules.one_system and last == SYSTEM
             return (*steps, TurnEdit(Act.JOIN) if join else TurnEdit(Act.KEEP)), Place(SYSTEM, True, shown)
-        if not rules.system_in_place or (system_anywhere and last in (USER, TOOL)):
+        if not rules.system_in_place or (system_anywhere and last in (USER, TOOL, SYSTEM)):
             return (*steps, TurnEdit(Act.KEEP)), Place(SYSTEM, False, shown)
     elif leading and rules.user_first and role == ASSISTANT:
         steps.append(TurnEdit(Act.SAY_USER, BEGIN))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from operator import is_
 from typing import Any
 
 from langchain_core.messages import (
@@ -32,7 +33,15 @@ Block = dict[str, Any]
 _CHAT = "openai-chat"
 _TRANSLATED = (_CHAT, "openai-responses", "anthropic")
 """Dialects whose integrations translate each other's images and files, in addition to LangChain's standard blocks."""
-_ROLES = {"user": HumanMessage, "human": HumanMessage, "system": SystemMessage, "developer": SystemMessage}
+_ROLES: dict[str, type[BaseMessage]] = {
+    "user": HumanMessage,
+    "human": HumanMessage,
+    "system": SystemMessage,
+    "developer": SystemMessage,
+    "assistant": AIMessage,
+    "ai": AIMessage,
+}
+_CHATS_ROLES = ("user", "system", "developer", "assistant")
 _TAKEN = {
     # kinds of blocks that the integration translates, or that the provider has itself
     "anthropic": frozenset(["text", "image", "image_url", "file", "document", "search_result", "text-plain", "tool_result"]),
@@ -49,17 +58,21 @@ _BEDROCK_BLOCKS = frozenset(["cachePoint", "document", "guardContent", "image", 
 _RAISING = ("gemini", "bedrock-converse", "ollama", "cohere")
 """Dialects whose integrations raise for unknown blocks, or drop them."""
 _HEARD = {"audio": "audio", "input_audio": "audio", "video": "video"}
-"""Blocks that the integrations send, whether or not the provider supports them."""
+"""Blocks that the integrations send whether or not the provider supports them; that of Responses drops them."""
 
 
 def adapt_kind(message: BaseMessage, native: Native) -> BaseMessage:
     """Convert a message of LangChain's older classes to one that every integration accepts."""
-    if native.dialect is OTHER or (native.dialect.protocol == _CHAT and not native.responds_with_tools):
+    if native.dialect is OTHER:
         return message
-    if isinstance(message, ChatMessage):
+    chat = native.dialect.protocol == _CHAT and not native.responds_with_tools
+    if isinstance(message, ChatMessage) and not (chat and message.role in _CHATS_ROLES):
         made = _ROLES.get(message.role)
-        return message if made is None else made(message.content)
-    if isinstance(message, FunctionMessage):
+        if made is None:
+            return message
+        kept = {"__openai_role__": "developer"} if message.role == "developer" else {}
+        return made(content=message.content, additional_kwargs=kept)
+    if isinstance(message, FunctionMessage) and not chat:
         return HumanMessage(f"Result of {message.name}:\n{message.text}")
     return message
 
@@ -80,16 +93,25 @@ def adapt_content(message: BaseMessage, dialect: Dialect) -> list[BaseMessage]:
     if results and dialect is not ANTHROPIC and isinstance(message, HumanMessage):
         rest = [block for block in content if block not in results]
         others: list[BaseMessage] = adapt_content(message.model_copy(update={"content": rest}), dialect) if rest else []
-        return [*(_result(block) for block in results), *others]
+        return [*(made for block in results for made in adapt_content(_result(block), dialect)), *others]
+    if dialect is OPENAI_RESPONSES and content and isinstance(message, ToolMessage) and all(map(_is_sent_as_json, content)):
+        return [message]
     new = [inner for block in content for inner in _block(block, dialect)]
     if not dialect.blank_user and isinstance(message, HumanMessage) and not any(map(_tells, new)):
         new = [{"type": "text", "text": EMPTY}]
-    same = len(new) == len(content) and all(a is b for a, b in zip(new, content, strict=True))
+    if not new and dialect is not ANTHROPIC and (dialect is not OPENAI_RESPONSES or isinstance(message, ToolMessage)):
+        return [message.model_copy(update={"content": ""})]
+    same = len(new) == len(content) and all(map(is_, new, content))
     return [message] if same else [message.model_copy(update={"content": new})]
 
 
 def _tells(block: Any) -> bool:
     return not isinstance(block, dict) or block.get("type") != "text" or bool(str(block.get("text", "")).strip())
+
+
+def _is_sent_as_json(block: Any) -> bool:
+    """Whether a part of a result is one that the integration of Responses sends, with the others, as JSON if need be."""
+    return not isinstance(block, dict) or block.get("type") in (None, "text", "json", "search_result")
 
 
 def _result(block: Block) -> ToolMessage:
@@ -107,7 +129,9 @@ def _block(block: str | Block, dialect: Dialect) -> list[Any]:
         return [] if "cachePoint" in block else [_text(json.dumps(block, ensure_ascii=False, default=str))]
     if dialect is BEDROCK and kind in _BEDROCK_BLOCKS and isinstance(block.get(kind), Mapping):
         return [block]
-    if (heard := _HEARD.get(str(kind))) and dialect.protocol in _TRANSLATED and heard not in (dialect.media or ()):
+    if (heard := _HEARD.get(str(kind))) and (
+        dialect is OPENAI_RESPONSES or (dialect.protocol in _TRANSLATED and heard not in (dialect.media or ()))
+    ):
         raise unsupported(dialect, f"{kind} content")
     if file := _file_id(block):
         check_file(dialect, file)
@@ -126,7 +150,22 @@ def _taken(block: Block, dialect: Dialect) -> Block:
         raise unsupported(dialect, "a file by its address")
     if block["type"] == "image_url" and isinstance(block.get("image_url"), str):
         return {**block, "image_url": {"url": block["image_url"]}}
+    if block["type"] == "tool_result":
+        return _with_content(block, dialect)
+    if block["type"] == "image" and block.get("file_id") and dialect is not ANTHROPIC:
+        if dialect is not OPENAI_RESPONSES:
+            raise unsupported(dialect, "an image that is stored elsewhere")
+        return {"type": "input_image", "file_id": block["file_id"]}
     return block
+
+
+def _with_content(result: Block, dialect: Dialect) -> Block:
+    """The result of a tool with content that its integration reads."""
+    given = result.get("content")
+    if not isinstance(given, list):
+        return result if given is not None else {**result, "content": ""}
+    content = [inner for block in given for inner in _block(block, dialect)]
+    return result if all(map(is_, content, given)) and len(content) == len(given) else {**result, "content": content}
 
 
 def _rewritten(block: Block, kind: str, dialect: Dialect) -> list[Block] | None:
@@ -151,6 +190,8 @@ def _rewritten(block: Block, kind: str, dialect: Dialect) -> list[Block] | None:
         case "search_result":
             text = "\n".join(str(part.get("text", "")) for part in block.get("content") or () if isinstance(part, Mapping))
             return [_text(f"{block.get('title', '')} ({block.get('source', '')}):\n{text}")]
+        case "json" if "json" in block:
+            return [_text(json.dumps(block["json"], ensure_ascii=False, default=str))]
         case "configuration_update" if dialect.protocol != "openai-responses":
             return []  # a change of effort in place, without content, which no other API has
         case "input_image" | "input_file" | "media":

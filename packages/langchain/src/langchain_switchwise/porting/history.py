@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from operator import is_not
 from typing import Any, NamedTuple
 
@@ -22,7 +23,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_switchwise.answering.decision_record import target_of
 from langchain_switchwise.models.native import Native
 from langchain_switchwise.porting.cache_hints import HintWriter
-from langchain_switchwise.porting.call_ids import authored, ids_for, plainly_named, with_ids
+from langchain_switchwise.porting.call_ids import answered_calls, authored, ids_for, plainly_named, with_ids
 from langchain_switchwise.porting.content import adapt_content, adapt_kind, is_blank
 from langchain_switchwise.porting.settings import settings
 from langchain_switchwise.porting.turn_order import Turns, role_of
@@ -38,7 +39,7 @@ _OWN = {"openai-responses": frozenset(["reasoning", "refusal"])}
 """Blocks that identify a message without an origin as the dialect's own. Signed ones do not: they stay foreign."""
 _WORDS = (HumanMessage, SystemMessage)
 _OPENINGS = ((HumanMessage,), (SystemMessage, HumanMessage))
-_THOUGHTS = ("thinking", "redacted_thinking", "reasoning_content")
+_THOUGHTS = ("thinking", "redacted_thinking", "reasoning_content", "reasoning")
 _MAKERS_KEYS = frozenset(["reasoning", "reasoning_content", "reasoning_details", "tool_outputs", "audio", "parsed", "refusal"])
 _PASSED_ON = ("openai-chat", "openai-responses", "anthropic", "other")
 """Dialects whose integrations accept each other's plain answers; others also send the extra fields."""
@@ -93,11 +94,10 @@ class HistoryAdapter:
         is_opening = len(messages) <= 2 and tuple(map(type, messages)) in _OPENINGS and all(map(_is_plain, messages))
         if not is_opening:
             history, turns = self._history(thread, native, messages)
-            if native.thinkless is not None and _began_without_thinking(history):
-                native = native.thinkless
-                history, turns = self._history(thread, native, messages)
             end = turns.end(bool(messages) and _answered_elsewhere(messages[-1], native))
             adapted = [*history, *end] if end or history is not messages else messages
+            if native.thinkless is not None and _began_without_thinking(history):
+                native = native.thinkless  # its earlier answers go back as they were, with their thinking
         if kwargs:
             native = _asking_no_usage(native, kwargs)
             kwargs = settings(native, kwargs, tools)
@@ -106,7 +106,7 @@ class HistoryAdapter:
     def _history(self, thread: tuple[str, ...], native: Native, messages: list[BaseMessage]) -> tuple[list[BaseMessage], Turns]:
         key = (thread, native.name)
         kept = self._kept.get(key)
-        if kept is None or not _continues(kept.messages, messages):
+        if kept is None or not _continues(kept.messages, messages) or kept.turns.waits:
             known, before, ids, turns = 0, None, ids_for(native), Turns(native)
         elif len(kept.messages) < len(messages):
             known, before, ids = len(kept.messages), kept.adapted, kept.ids
@@ -146,7 +146,7 @@ def _adapt(messages: Sequence[BaseMessage], native: Native, ids: CallIds, turns:
             continue
         message = adapt_kind(given, native)
         if isinstance(message, AIMessage):
-            if (answer := _answer(message, native)) is not None:
+            if (answer := _answer(message, native, messages, place - start + 1)) is not None:
                 turns.add(_spelt_out(with_ids(answer, ids, place), native))
         else:
             for each in adapt_content(message, dialect):
@@ -178,13 +178,13 @@ def _without_marks(message: BaseMessage, native: Native) -> BaseMessage:
     return authored(message) if dialect.protocol in _NAMES else message
 
 
-def _answer(message: AIMessage, native: Native) -> AIMessage | None:
-    """Adapt an answer to the target; None if nothing is left of it."""
+def _answer(message: AIMessage, native: Native, messages: Sequence[BaseMessage], after: int) -> AIMessage | None:
+    """Adapt an answer, followed by `messages[after:]`, to the target; None if nothing is left of it."""
     dialect = native.dialect
     home = _at_home(message, native)
     if home and (dialect is OTHER or _own(message, native)):
         return _with_marks_taken(message, native)
-    mine = plainly_named(message if home else _rebuilt(message), dialect)
+    mine = plainly_named(message if home else _rebuilt(message, messages, after), dialect)
     if is_blank(mine) and (not home or mine.content == [] or not dialect.blank_answer):
         return None
     blank = isinstance(mine.content, str) and mine.content and not mine.content.strip()
@@ -219,14 +219,13 @@ def _answered_elsewhere(last: BaseMessage, native: Native) -> bool:
     return bool(target_of(last) or last.response_metadata.get("model_provider"))
 
 
-def _rebuilt(message: AIMessage) -> AIMessage:
+def _rebuilt(message: AIMessage, messages: Sequence[BaseMessage], after: int) -> AIMessage:
     """An answer reduced to its text and tool calls, which every provider accepts."""
     content = message.content
-    return AIMessage(
-        content=content if isinstance(content, str) else str(message.text),
-        tool_calls=message.tool_calls,
-        name=message.name,
-    )
+    calls = message.tool_calls
+    if message.invalid_tool_calls:
+        calls = [*calls, *answered_calls(message, islice(messages, after, None))]
+    return AIMessage(content=content if isinstance(content, str) else str(message.text), tool_calls=calls, name=message.name)
 
 
 def _own(message: AIMessage, native: Native) -> bool:
@@ -242,7 +241,7 @@ def _at_home(message: AIMessage, native: Native) -> bool:
     if _own(message, native):
         return True
     maker, origin = target_of(message), message.response_metadata.get("model_provider")
-    if not _MAKERS_KEYS.isdisjoint(message.additional_kwargs):
+    if message.invalid_tool_calls or not _MAKERS_KEYS.isdisjoint(message.additional_kwargs):
         return False
     content = message.content
     if native.dialect.protocol not in _PASSED_ON and (message.additional_kwargs or not isinstance(content, str)):
@@ -283,7 +282,9 @@ def _began_without_thinking(history: list[BaseMessage]) -> bool:
 def _thinks(message: BaseMessage) -> bool:
     """Whether an answer begins with its thinking."""
     content = message.content
-    first = content[0] if isinstance(content, list) and content else None
+    first: Any = content[0] if isinstance(content, list) and content else None
+    if isinstance(first, dict) and first.get("type") == "non_standard":  # redacted thinking among LangChain's standard blocks
+        first = first.get("value")
     return isinstance(message, AIMessage) and isinstance(first, dict) and first.get("type") in _THOUGHTS
 
 

@@ -35,14 +35,24 @@ class Turns:
     def __init__(self, native: Native, place: Place = turn_order.START, shown: tuple[str | dict[str, Any], ...] = ()) -> None:
         profile: Any = native.model.profile or {}
         self._native = native
-        self._system_anywhere = bool(profile.get("mid_conversation_system_messages"))
+        self._system_anywhere = native.dialect.turns.system_in_place and bool(profile.get("mid_conversation_system_messages"))
         self.place = place
         self.shown = shown
         self.messages: list[BaseMessage] = []
 
+    @property
+    def waits(self) -> bool:
+        """Whether a system message was left in place, which Anthropic takes there only if an answer follows, or nothing."""
+        return self._system_anywhere and self.place.last == turn_order.SYSTEM and not self.place.leading
+
     def add(self, message: BaseMessage) -> None:
         """Add the next message."""
         role = role_of(message)
+        if self._system_anywhere and not self.place.leading:
+            if role == turn_order.SYSTEM and not message.content:
+                return
+            if self.place.last == turn_order.SYSTEM and role not in (turn_order.SYSTEM, turn_order.ASSISTANT):
+                self._say_systems()
         shown: list[dict[str, Any]] = []
         if isinstance(message, ToolMessage) and not self._native.dialect.media_in_results:
             shown = [block for block in message.content if isinstance(block, dict) and media_of([block])]
@@ -83,11 +93,19 @@ class Turns:
             elif message is None:
                 raise AssertionError(f"{act} needs a message")
             elif act is Act.AS_USER:
-                self.messages.append(HumanMessage(turn_order.as_system(str(message.text))))
+                if text := str(message.text).strip():
+                    self.messages.append(HumanMessage(turn_order.as_system(text)))
             elif act is Act.JOIN and self.messages:
                 self.messages[-1] = SystemMessage([*_blocks(self.messages[-1]), *_blocks(message)])
             else:
                 self.messages.append(message)
+
+    def _say_systems(self) -> None:
+        """Let the user say the system messages at the end."""
+        at = len(self.messages)
+        while at and isinstance(self.messages[at - 1], SystemMessage):
+            at -= 1
+        self.messages[at:] = [HumanMessage(turn_order.as_system(str(message.text))) for message in self.messages[at:]]
 
 
 def role_of(message: BaseMessage) -> str:
@@ -98,4 +116,6 @@ def role_of(message: BaseMessage) -> str:
 
 def _blocks(message: BaseMessage) -> list[str | dict[str, Any]]:
     content = message.content
-    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+    if not isinstance(content, str):
+        return content
+    return [{"type": "text", "text": content}] if content.strip() else []

@@ -133,7 +133,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "system messages in mid-conversation",
         "the client raises; dropped; moved to the front, so that a cached beginning changes; 400",
-        "in place, as `<system>` in a user's message; Anthropic's newest models take them as they are",
+        "in place, as `<system>` in a user's message; Anthropic's newest models take them as they are where an answer follows",
         lambda dialect: dialect.turns.system_in_place,
         [system("Be brief."), ASK, answer("There."), system("Be kind."), MORE],
         in_place,
@@ -277,7 +277,24 @@ ELSEWHERE = (
         "400: an unknown block",
         "tool messages",
     ),
-    ("`ChatMessage`, `FunctionMessage`", "all but Chat Completions", "the client raises", "user and system messages"),
+    (
+        "calls whose arguments are not JSON, of others, with a result (LangChain)",
+        "all",
+        "400: a result without its call",
+        "calls with their text as `_raw`; those without a result are left out",
+    ),
+    (
+        "JSON of Bedrock, a list of no parts",
+        "OpenAI; others",
+        "400: an unknown block; an empty list",
+        "text; an empty text",
+    ),
+    (
+        "`ChatMessage`, `FunctionMessage`",
+        "all but Chat Completions",
+        "the client raises",
+        "user, assistant and system messages",
+    ),
     ("the name of a result that is spelt otherwise than its call", "Gemini", "400", "none: it is known by its call"),
     ("a dot in the name of a document", "Bedrock Converse", "400", "a space"),
     (

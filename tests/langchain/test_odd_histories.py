@@ -1,0 +1,177 @@
+"""Histories that drawn conversations found: each was refused, or lost something, before it was adapted."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from langchain_anthropic import ChatAnthropic
+from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
+
+from langchain_switchwise import ChatSwitchwise
+from langchain_switchwise.models.native import Native, natives
+from langchain_switchwise.porting.history import HistoryAdapter
+from switchwise import AllTargetsFailed, FailureKind
+from switchwise_loopback import Answer, LoopbackProvider, Request, ToolCall
+
+from .conftest import TARGETS, claude, gpt, pinned
+from .fakes import look_up
+from .test_histories import MORE, PDF, PNG, Q, called, result, said
+
+PICTURE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
+DOCUMENT = {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": PDF}}
+
+
+def broken(made: str, maker: str = "") -> AIMessage:
+    """An answer whose call has arguments that are not JSON, as LangChain keeps it."""
+    call = {"name": "look_up", "args": '{"what": "cut o', "id": made, "error": "not JSON", "type": "invalid_tool_call"}
+    metadata = {"model_provider": maker, "model_name": "another-model"} if maker else {}
+    return AIMessage("", invalid_tool_calls=[call], response_metadata=metadata)
+
+
+def given(made: str, *content: Any, **more: Any) -> dict[str, Any]:
+    """A result as Anthropic's users give it."""
+    return {"type": "tool_result", "tool_use_id": made, "content": list(content), **more}
+
+
+HISTORIES: dict[str, list[BaseMessage]] = {
+    "broken arguments, answered": [Q, broken("x" * 50, "mistralai"), result("Not JSON: try again.", "x" * 50), MORE],
+    "broken arguments by hand, answered": [Q, broken("a.b"), result("Not JSON: try again.", "a.b"), MORE],
+    "broken arguments, not answered": [Q, broken("call_1", "mistralai"), MORE],
+    "given results with media": [Q, called("c1", "c2"), HumanMessage([given("c1", PICTURE), given("c2", DOCUMENT)])],
+    "given results for odd ids": [Q, called("a.b"), HumanMessage([given("a.b", {"type": "text", "text": "found"})]), MORE],
+    "given results without content": [Q, called("c1"), HumanMessage([{"type": "tool_result", "tool_use_id": "c1"}]), MORE],
+    "a result of no parts": [Q, called("call_1"), result([])],
+    "a question of no parts": [HumanMessage([]), AIMessage("Yes?"), Q],
+    "a result of Bedrock's JSON": [Q, called("call_1"), result([{"type": "json", "json": {"degrees": 20}}])],
+    "more roles by name": [ChatMessage("Where?", role="human"), ChatMessage("There.", role="assistant"), MORE],
+    "calls without ids, at the place of a given one": [
+        Q,
+        called("call_3"),
+        result(made="call_3"),
+        called("", "", ""),
+        *[result(made="")] * 3,
+    ],
+    "a system message and an empty one": [SystemMessage("Be brief."), SystemMessage(""), Q],
+    "an empty system message in the middle": [
+        Q,
+        called("c1"),
+        result(made="c1"),
+        SystemMessage(""),
+        called("c2"),
+        result(made="c2"),
+    ],
+    "odd names and ids in the words of Responses": [
+        Q,
+        said(
+            {"type": "function_call", "id": "fc_1", "call_id": "y" * 80, "name": "größe", "arguments": "{}"},
+            tool_calls=called("y" * 80, name="größe").tool_calls,
+        ),
+        result(made="y" * 80),
+    ],
+}
+
+
+@pytest.mark.parametrize("history", HISTORIES)
+def test_every_target_goes_on_with_it(llm: ChatSwitchwise, shared: LoopbackProvider, history: str) -> None:
+    messages = HISTORIES[history]
+    before = [message.model_dump() for message in messages]
+    for target in TARGETS:
+        for model in (llm, llm.bind_tools([look_up])):
+            model.invoke(messages, pinned(target))
+            assert shared.requests[-1].status == 200
+    assert [message.model_dump() for message in messages] == before, "what the caller gave stays as it was"
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_it_holds_arrives(llm: ChatSwitchwise, shared: LoopbackProvider, target: str) -> None:
+    def sent(history: str) -> str:
+        llm.invoke(HISTORIES[history], pinned(target))
+        return json.dumps(shared.requests[-1].body)
+
+    assert "cut o" in sent("broken arguments, answered")
+    assert "Not JSON" in sent("broken arguments by hand, answered")
+    assert PNG in (body := sent("given results with media"))
+    assert PDF in body
+    assert "degrees" in sent("a result of Bedrock's JSON")
+
+
+def test_a_picture_that_openai_keeps(llm: ChatSwitchwise, shared: LoopbackProvider) -> None:
+    kept: list[BaseMessage] = [HumanMessage([{"type": "image", "file_id": "file-1"}])]
+    llm.invoke(kept, pinned("responses"))
+    assert shared.requests[-1].body["input"][0]["content"] == [{"type": "input_image", "file_id": "file-1"}]
+    for target in ("chat", "claude"):
+        with pytest.raises(AllTargetsFailed) as caught:
+            llm.invoke(kept, pinned(target))
+        assert getattr(caught.value.exceptions[0], "kind", None) is FailureKind.UNSUPPORTED
+
+
+def test_a_sound_is_not_dropped_by_responses(llm: ChatSwitchwise) -> None:
+    sound = HumanMessage([{"type": "audio", "base64": "AAAA", "mime_type": "audio/wav"}])
+    with pytest.raises(AllTargetsFailed):
+        llm.invoke([sound], pinned("responses"))
+
+
+class TestItsOwnHistory:
+    """A target whose answers make up the history is sent what its native model sends."""
+
+    def test_a_loop_that_it_thought_about_once_goes_on_thinking(self) -> None:
+        """Without interleaved thinking, Claude thinks before the first call of a turn only."""
+
+        def answer(request: Request) -> Answer:
+            results = sum(turn.role == "tool" for turn in request.messages)
+            thought = "" if results else "I should look twice."
+            return Answer("Done.") if results == 2 else Answer("", (ToolCall("look_up", {"what": "it"}),), reasoning=thought)
+
+        with LoopbackProvider(answer) as provider:
+            for version in ("v0", "v1"):
+                thinking = {"type": "enabled", "budget_tokens": 1024}
+                options = {"thinking": thinking, "max_tokens": 4096, "output_version": version}
+                model = claude(provider, model="claude-opus-4-5", **options)
+                ours = ChatSwitchwise({"claude": model}).bind_tools([look_up])
+                messages: list[BaseMessage] = [Q]
+                for made in ("c1", "c2", "c3"):
+                    messages.append(ours.invoke(messages))
+                    native = model.bind_tools([look_up])
+                    native.invoke(messages[:-1])
+                    first, second = provider.requests[-2:]
+                    assert first.body == second.body
+                    messages += [ToolMessage(made, tool_call_id=call["id"]) for call in messages[-1].tool_calls]  # type: ignore[attr-defined]
+                assert first.body["thinking"] == thinking
+
+    def test_its_earlier_thoughts_stay_when_a_loop_of_others_must_go_on_without(self, provider: LoopbackProvider) -> None:
+        model = claude(provider, model="claude-opus-4-5", thinking={"type": "enabled", "budget_tokens": 1024}, max_tokens=4096)
+        native = natives({"claude": model}, {})["claude"]
+        mine = said({"type": "thinking", "thinking": "Hm.", "signature": "s"}, maker="anthropic", model="claude-opus-4-5")
+        history = [Q, mine, MORE, called("c1"), result(made="c1")]
+        used, sent, _ = HistoryAdapter().adapted(("t",), native, history, {})
+        assert used is native.thinkless
+        assert sent[1] is mine
+
+    @pytest.mark.parametrize("content", [["a", "b"], [{"degrees": 20}], [{"type": "json", "json": {"degrees": 20}}]])
+    def test_a_tools_own_structure_is_sent_as_its_integration_sends_it(self, provider: LoopbackProvider, content: Any) -> None:
+        model = gpt(provider, model="gpt-5", use_responses_api=True)
+        history = [Q, called("c1"), result(content, "c1")]
+        ChatSwitchwise([model]).invoke(history)
+        model.invoke(history)
+        first, second = provider.requests[-2:]
+        assert first.body == second.body
+
+    def test_a_developer_stays_one(self, provider: LoopbackProvider) -> None:
+        model = gpt(provider, model="gpt-5", use_responses_api=True)
+        history = [ChatMessage("Be brief.", role="developer"), Q]
+        ChatSwitchwise([model]).invoke(history)
+        assert provider.requests[-1].body["input"][0]["role"] == "developer"
+
+
+def test_a_system_message_in_place_is_moved_when_no_answer_follows(provider: LoopbackProvider) -> None:
+    """Anthropic's newest models take one between a user and an answer, so one that turns out to stand elsewhere is adapted again."""
+    model = ChatAnthropic(model="claude-opus-5-5", base_url=provider.anthropic_url, api_key="test")
+    native: Native = natives({"claude": model}, {})["claude"]
+    adapter = HistoryAdapter()
+    begun: list[BaseMessage] = [Q, SystemMessage("Be kind.")]
+    assert adapter.adapted(("t",), native, begun, {})[1] == begun
+    sent = adapter.adapted(("t",), native, [*begun, MORE], {})[1]
+    assert [type(message) for message in sent] == [HumanMessage] * 3
+    assert "Be kind." in sent[1].content
