@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import date
 from typing import Any
 
 import httpx
@@ -352,3 +353,14 @@ def test_answers_that_cannot_be_read_are_not_known(make: Make, serve: Any, answe
     found = model.answer(Ask(QUESTIONS, about="x", to=model.target.name)).answers
     assert {name: (answer.label, answer.score) for name, answer in found.items()} == dict.fromkeys(QUESTIONS, (None, None))
     assert all(answer.because for answer in found.values())
+
+
+@BOTH
+@pytest.mark.parametrize("about", [{"at": date(2026, 11, 30)}, [date(2026, 11, 30)], date(2026, 11, 30), 7, None, "text"])
+def test_whatever_is_judged_arrives_as_json(make: Make, serve: Any, about: Any) -> None:
+    provider = serve([Scripted('{"route": "hard", "urgent": 0.8, "length": 2}')])
+    model = make(provider)
+    assert model.answer(Ask(QUESTIONS, about=about, model=model)).answers["route"].label == "hard"
+    (seen,) = provider.requests
+    sent = str(seen.body.get("input", seen.body.get("state")))
+    assert ("2026-11-30" in sent) is ("2026" in str(about) or isinstance(about, date | dict | list))

@@ -20,6 +20,7 @@ from switchwise import (
     Call,
     ConfigurationError,
     FailureKind,
+    Gather,
     Pool,
     Question,
     Reply,
@@ -471,3 +472,99 @@ async def test_the_context_of_the_driver_reaches_a_model_outside_of_the_pool() -
     async for _ in adrive(router.start(View()), aperform, context="two"):
         pass
     assert seen == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Ask([KINDS[Kind.TEXT]], to="a"), r"^Ask\(questions=\[Question.*: give name -> Question, such as"),
+        (lambda: Ask({"x": "Is it?"}, to="a"), r"^Ask\(questions=\{'x': 'Is it\?'\}\): give name -> Question, such as"),
+        (lambda: Ask({"x": KINDS[Kind.TEXT]}, model="jev"), r"^Ask\(model='jev'\): give a decision model"),
+        (lambda: Ask({"x": KINDS[Kind.TEXT]}, model=LocalModel), r"^Ask\(model=<class .*LocalModel'>\): give a decision model"),
+        (lambda: Gather([Ask.text("?", to="a")], until=0), r"^Gather\(until=0\): give a number of replies from 1 on"),
+        (lambda: Gather([Ask.text("?", to="a")], until="all"), r"^Gather\(until='all'\): give a number of replies from 1 on"),
+    ],
+)
+def test_a_malformed_question_is_refused_by_the_name_of_its_field(make: Any, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        make()
+
+
+class Strange:
+    """A model of a stranger, which does not keep the protocol."""
+
+    target = Target("stranger")
+
+    def __init__(self, reply: Any) -> None:
+        self.reply = reply
+
+    def answer(self, ask: Ask, context: Any = None) -> Any:
+        return self.reply
+
+    async def aanswer(self, ask: Ask, context: Any = None) -> Any:
+        return self.reply
+
+
+async def either_way(router: Router) -> None:
+    """Run it with both drivers, which raise the same."""
+
+    async def aperform(call: Call) -> Any:
+        yield Reply("done")
+
+    raised: list[BaseException] = []
+    for asynchronous in (False, True):
+        try:
+            if asynchronous:
+                async for _ in adrive(router.start(View()), aperform):
+                    pass
+            else:
+                list(drive(router.start(View()), lambda call: iter([Reply("done")])))
+        except Exception as error:  # noqa: BLE001  (compared below)
+            raised.append(error)
+    if raised:
+        assert [str(error) for error in raised] == [str(raised[0])] * 2
+        raise raised[0]
+
+
+@pytest.mark.parametrize(
+    ("reply", "message"),
+    [
+        (None, "^stranger answered with None: return a Reply with an Answer for each question$"),
+        ({"x": Answer(label=True)}, r"^stranger answered with \{'x': Answer\(.*: return a Reply"),
+        (Reply(answers={"x": True}), "^stranger answered 'x' with True: give an Answer, such as Answer"),
+    ],
+)
+async def test_a_model_that_does_not_keep_the_protocol_is_named(reply: Any, message: str) -> None:
+    router, _ = router_asking(Ask({"x": Question.yes_no("?")}, model=Strange(reply)))
+    with pytest.raises(TypeError, match=message):
+        await either_way(router)
+
+
+async def test_what_is_not_among_the_labels_or_levels_is_not_known_whoever_says_it() -> None:
+    questions = {"how": KINDS[Kind.LABELS], "yes": Question.yes_no("?"), "long": KINDS[Kind.SCORE], "late": KINDS[Kind.SCORE]}
+    said = Answer(label="hardest"), Answer(label="yes"), Answer(score=7.0), Answer(score=0.5)
+    router, heard = router_asking(Ask(questions, model=Strange(Reply(answers=dict(zip(questions, said, strict=True))))))
+    await either_way(router)
+    because = [answer.because for answer in heard[0].answers.values()]
+    assert because == ["'hardest' is none of the labels", "'yes' is none of the labels", "7.0 is none of the levels", ""]
+    assert [answer.known for answer in heard[0].answers.values()] == [False, False, False, True]
+
+
+async def test_a_failed_question_that_its_policy_does_not_catch_says_whose_it_was_and_what_to_do() -> None:
+    def careless(view: View, shortlist: Shortlist) -> Any:
+        yield Ask({"x": KINDS[Kind.EMBEDDING]}, about="x", to="b")
+
+    async def aperform(call: Call) -> Any:
+        raise TargetError(FailureKind.OVERLOADED, "busy")
+        yield
+
+    def perform(call: Call) -> Any:
+        raise TargetError(FailureKind.OVERLOADED, "busy")
+
+    router = Router(Pool([Target("a"), Target("b")]), careless)
+    with pytest.raises(TargetError) as failed:
+        list(drive(router.start(View()), perform))
+    with pytest.raises(TargetError) as afailed:
+        [item async for item in adrive(router.start(View()), aperform)]
+    note = "careless asked, and did not catch this: catch TargetError around the yield, and decide without the answer"
+    assert failed.value.__notes__ == afailed.value.__notes__ == [note]

@@ -106,6 +106,9 @@ def heard(
         answer: T = done.value
         return answer
     except TargetError as error:
+        error.own.add_note(
+            f"{author} asked, and did not catch this: catch TargetError around the yield, and decide without the answer"
+        )
         raise error.own from None
     finally:
         flow.close()

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from switchwise.engine.batches.several import no_reply
+from switchwise.engine.questions import replied
 from switchwise.engine.run import Run
 from switchwise.engine.timing.time_limits import abounded, call_limits
 from switchwise.nouns.call import Call
@@ -158,8 +159,8 @@ def _aitems(run: Run, call: Call, perform: APerform, context: Any) -> AsyncItera
 
 
 def _answers(model: Model, ask: Ask, context: Any) -> Iterator[Reply]:
-    yield model.answer(ask, context)
+    yield replied(model, ask, model.answer(ask, context))
 
 
 async def _aanswers(model: Model, ask: Ask, context: Any) -> AsyncIterator[Reply]:
-    yield await model.aanswer(ask, context)
+    yield replied(model, ask, await model.aanswer(ask, context))

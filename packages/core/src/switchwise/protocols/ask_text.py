@@ -71,6 +71,11 @@ def about_of(ask: Ask) -> str:
     return ask.about if isinstance(ask.about, str) else json.dumps(ask.about, ensure_ascii=False, default=str)
 
 
+def json_about(ask: Ask) -> Any:
+    """Return the material of the questions for a body in JSON: a text, or an array or object of plain values."""
+    return json.loads(about_of(ask)) if isinstance(ask.about, list | tuple | Mapping) else about_of(ask)
+
+
 def tokens_of(ask: Ask) -> int:
     """Estimate the length of the questions and their material, in tokens."""
     words = [question.instructions for question in ask.questions.values()]

@@ -12,7 +12,7 @@ from switchwise.nouns.errors import FailureKind, TargetError
 from switchwise.nouns.exchange.ask import Ask, Kind, Question
 from switchwise.nouns.exchange.reply import Answer, Label, Reply
 from switchwise.nouns.usage import usage_of
-from switchwise.protocols.ask_text import about_of
+from switchwise.protocols.ask_text import about_of, json_about
 from switchwise.protocols.odds import levels, odds
 
 
@@ -32,7 +32,7 @@ def request(ask: Ask, model: str) -> dict[str, Any]:
     )
     return {
         "model": model,
-        "input": about if messages else about_of(ask),
+        "input": json_about(ask) if messages else about_of(ask),
         "questions": [_question(name, question) for name, question in ask.questions.items()],
     }
 

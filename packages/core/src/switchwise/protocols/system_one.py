@@ -14,6 +14,7 @@ from switchwise.nouns.errors import FailureKind, TargetError
 from switchwise.nouns.exchange.ask import Ask, Kind, Question
 from switchwise.nouns.exchange.reply import Answer, Reply
 from switchwise.nouns.usage import usage_of
+from switchwise.protocols.ask_text import json_about
 from switchwise.protocols.odds import levels, odds
 
 
@@ -28,7 +29,7 @@ def request(ask: Ask, model: str) -> dict[str, Any]:
     ('2 + 2', {'easy': 'one step', 'hard': None})
     """
     questions = {name: _question(question) for name, question in ask.questions.items()}
-    return {"model": model, "state": ask.about, "questions": questions}
+    return {"model": model, "state": json_about(ask), "questions": questions}
 
 
 def reply(ask: Ask, body: Mapping[str, Any]) -> Reply:

@@ -140,7 +140,7 @@ class Ask:
         because: the reason, for the records.
 
     Raises:
-        ConfigurationError: no question, or neither or both of `to` and `model`.
+        ConfigurationError: no question, neither or both of `to` and `model`, or a field of a wrong type.
 
     >>> Ask({"route": Question.choice("How hard is it?", ["easy", "hard"])}, about="2 + 2", to="haiku").questions["route"].labels
     ('easy', 'hard')
@@ -155,10 +155,18 @@ class Ask:
     def __post_init__(self) -> None:
         if not self.questions:
             raise ConfigurationError("Ask(questions={}): give at least one question, such as {'route': Question.choice(...)}")
+        if not isinstance(self.questions, Mapping) or not all(isinstance(each, Question) for each in self.questions.values()):
+            raise ConfigurationError(
+                f"Ask(questions={self.questions!r:.80}): give name -> Question, such as {{'route': Question.choice(...)}}"
+            )
         if not isinstance(self.to, str):
             raise ConfigurationError(f"Ask(to={self.to!r:.80}): give the name of a target or role")
         if (self.model is None) is (not self.to):
             raise ConfigurationError("Ask: give to=, the name of a target or role, or model=, and not both")
+        if self.model is not None and not isinstance(getattr(self.model, "target", None), Target):
+            raise ConfigurationError(
+                f"Ask(model={self.model!r:.80}): give a decision model such as SystemOne(...), or in to= the name of a target"
+            )
 
     @classmethod
     def text(cls, prompt: str, to: str, because: str = "a question of its own") -> Ask:

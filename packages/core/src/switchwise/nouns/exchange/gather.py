@@ -50,7 +50,7 @@ class Gather:
         until: when to stop; None: when all have finished.
 
     Raises:
-        ConfigurationError: no effects, or an object of another type.
+        ConfigurationError: no effects, an object of another type, or an `until` that is neither number nor predicate.
     """
 
     effects: Sequence[Ask | Repeat]
@@ -59,6 +59,11 @@ class Gather:
     def __post_init__(self) -> None:
         if not self.effects or not all(isinstance(effect, Ask | Repeat) for effect in self.effects):
             raise ConfigurationError(f"Gather({self.effects!r:.80}): give one or more of Ask and Repeat")
+        until = self.until
+        if not (until is None or callable(until) or (isinstance(until, int) and not isinstance(until, bool) and until > 0)):
+            raise ConfigurationError(
+                f"Gather(until={until!r:.80}): give a number of replies from 1 on, or a predicate on the replies so far"
+            )
 
 
 @dataclass(frozen=True, slots=True)
