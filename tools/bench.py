@@ -80,6 +80,7 @@ class Bench:
             run = self.router.start(view)
             decided = time.perf_counter()
             run.ended(Reply("done", usage=Usage(view.tokens, 100, max(0, view.tokens - 300), 300)))
+            del run, view  # as at the end of a step; else the next decision would release them
             learnt = time.perf_counter()
             for turn in (call, result):
                 hash(CONTENT(turn)), tokens.of(turn), read_message(turn)

@@ -103,7 +103,7 @@ class Wire:
     def __init__(self, provider: LoopbackProvider, clock: Clock, model: str, overlap: Overlap) -> None:
         self.model, self.clock, self.overlap = model, clock, overlap
         self.ledger = Ledger()
-        self.cache = Cache(model, model, CacheRules().of(MODELS[model], model))
+        self.cache = Cache(model, model, CacheRules().of(MODELS[model], model), model)
         self.prefixes: dict[str, PromptPrefix] = defaultdict(PromptPrefix)
         self.rows: dict[str, list[Row]] = defaultdict(list)
         self.anthropic = anthropic.Anthropic(base_url=provider.anthropic_url, api_key="sk-ant-test", max_retries=0)

@@ -9,11 +9,11 @@ from hypothesis import strategies as some
 from switchwise import ConfigurationError, Price, Usage
 from switchwise.nouns.prompt_prefix import SYSTEM, TOOLS, Block, Change, PromptPrefix
 from switchwise.prompt_cache import CacheRule, CacheRules
-from switchwise.prompt_cache.ledger import Cache, Ledger
+from switchwise.prompt_cache.ledger import Cache, Expectation, Ledger
 from switchwise.prompt_cache.rates import CacheRates
 
 CLAUDE = CacheRule("marked", minimum=4096, ttl=300, lookback=20)
-A, B = Cache("a", "m", CLAUDE), Cache("b", "m", CLAUDE)
+A, B = Cache("a", "m", CLAUDE, "a"), Cache("b", "m", CLAUDE, "b")
 
 
 # -- rules and rates
@@ -112,7 +112,7 @@ def test_what_was_written_is_expected_while_it_lives_and_grown_prompts_find_it()
     assert ledger.expect([], A, prefix, 0.0).tokens == 0
     rows = ledger.record([], A, prefix, 0.0, Usage(12_000, 5, cache_read_tokens=0, cache_write_tokens=12_000))
     prefix.grow(1, [Block(7, 500)])
-    assert ledger.expect(rows, A, prefix, 10.0)[:2] == (12_000, 1.0)
+    assert ledger.expect(rows, A, prefix, 10.0) == Expectation(12_000, 1.0, 10.0)
     assert ledger.expect(rows, A, prefix, 290.0).chance == pytest.approx(0.91)
     assert ledger.expect(rows, A, prefix, 400.0).tokens == 0
     assert ledger.ratio("m") == pytest.approx(1.2)
@@ -162,18 +162,18 @@ def test_the_front_is_warm_for_other_threads_of_the_account_only():
     ledger.record([], A, one, 0.0, Usage(10_500, 5, cache_read_tokens=0, cache_write_tokens=10_500))
     assert ledger.expect([], A, two, 1.0).tokens > 9_000
     assert ledger.expect([], B, two, 1.0).tokens == 0
-    exact = Cache("c", "m", CacheRule("automatic", minimum=1024, ttl=300))  # keeps whole prompts only
+    exact = Cache("c", "m", CacheRule("automatic", minimum=1024, ttl=300), "c")  # keeps whole prompts only
     ledger.record([], exact, one, 0.0, Usage(10_500, 5, 0, 10_500))
     assert ledger.expect([], exact, two, 1.0).tokens == 0
 
 
 def test_pages_are_found_as_far_as_two_prompts_agree():
-    pages = Cache("p", "m", CacheRule("automatic", minimum=1024, step=128, ttl=300))
+    pages = Cache("p", "m", CacheRule("automatic", minimum=1024, step=128, ttl=300), "p")
     ledger, prefix = Ledger(), prompt(3_000, 3_000, 3_000)
     rows = ledger.record([], pages, prefix, 0.0, Usage(9_000, 5, 0))
     prefix.grow(2, [Block(77, 2_900)])
     assert ledger.expect(rows, pages, prefix, 1.0).tokens == 5_888  # whole pages of the 6,000 that stayed
-    assert ledger.expect(rows, Cache("p", "m", CLAUDE), prefix, 1.0).tokens == 0
+    assert ledger.expect(rows, Cache("p", "m", CLAUDE, "p"), prefix, 1.0).tokens == 0
 
 
 def test_of_a_thread_the_last_prefixes_are_kept():
@@ -211,7 +211,7 @@ def test_a_reply_that_leaves_the_cached_part_out_does_not_calibrate():
 
 @pytest.mark.parametrize("silent", [True, False])
 def test_where_a_provider_leaves_out_zeros_silence_is_a_miss(silent):
-    cache = Cache("a", "m", CacheRule("automatic", minimum=1024, ttl=300, silent=silent))
+    cache = Cache("a", "m", CacheRule("automatic", minimum=1024, ttl=300, silent=silent), "a")
     ledger, prefix = Ledger(), prompt(10_000)
     rows = ledger.record([], cache, prefix, 0.0, Usage(10_000, 5))
     ledger.record(rows, cache, prefix, 5.0, Usage(10_000, 5))

@@ -203,7 +203,7 @@ COLD_HAIKU = CacheRates(HAIKU, CLAUDE), COLD
 def modes(planner, thread=None, other=COLD_HAIKU, home=WARM):
     """How 300 draws are used at the beginning of a run."""
     thread = thread or NEW
-    return [planner.decide(thread, "main", 80_000, home, {"haiku": other}, i / 300).mode for i in range(300)]
+    return [planner.decide(thread, "main", 80_000, home, {"haiku": other}, i / 300)[1] for i in range(300)]
 
 
 def make_run(planner, thread, length, by="haiku"):

@@ -41,9 +41,7 @@ def decide(view: View, context: FlowContext, calling: bool = True, more: Target 
         chain = ((context.recovery.name, context.recovery), ("pinned", pinned), *chain)
     while True:
         for name, policy in chain:
-            if not shortlist.targets:
-                break
-            shortlist.author, shortlist.level = name, _STEP  # its notes are in this name
+            shortlist.author = name  # its notes are in this name
             opinion = policy(view, shortlist)
             if opinion is shortlist:  # no opinion, the common case
                 continue
@@ -55,7 +53,10 @@ def decide(view: View, context: FlowContext, calling: bool = True, more: Target 
                 shortlist = yield from heard(opinion, name, view, context)
             else:
                 opinion.close()
-        shortlist.author, shortlist.level = "", _STEP
+            shortlist.level = _STEP
+            if not shortlist.targets:
+                break
+        shortlist.author = ""
         if shortlist.targets or shortlist.last_resort or not shortlist.avoided:
             return shortlist
         shortlist = Shortlist(context.pool, last_resort=True, more=more)  # only avoided targets are left

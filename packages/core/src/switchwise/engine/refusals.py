@@ -26,7 +26,7 @@ def refuse_what_is_no_view(view: object) -> None:
         raise ConfigurationError(f"View(scope={scope!r:.80}): give Scope(session=..., agent=...)")
     if not isinstance(needs, Needs):
         raise ConfigurationError(f"View(needs={needs!r:.80}): give Needs(tools=True, ...)")
-    if not isinstance(view.tokens, int | float) or view.tokens < 0:
+    if not (type(view.tokens) is int or isinstance(view.tokens, int | float)) or view.tokens < 0:
         whole("View", "tokens", view.tokens, least=0)
     if not type(scope.session) is type(scope.agent) is type(scope.task) is type(scope.tenant) is str:
         for name in ("session", "agent", "task", "tenant"):

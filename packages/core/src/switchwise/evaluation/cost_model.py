@@ -174,6 +174,7 @@ def delegation(
 def _cost_now(at: Standing, prompt: float, output: float) -> float:
     """USD expected for one call: what it knows is read, the rest written."""
     rates, cached = at
-    read, write, _, out = rates.at(prompt)
+    here = rates.at(prompt)
+    read, write, out = here.read, here.write, here.output
     known = cached.chance * min(cached.tokens, prompt)
     return prompt * write - known * (write - read) + output * out

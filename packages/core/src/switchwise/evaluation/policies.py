@@ -137,9 +137,8 @@ class PlannedSwitching:
         if not step.easy:
             return STRONG
         home, cheap = (_standing(cache, step.at) for cache in caches[:2])
-        plan = self.planner.decide(self._state, self._kind, prompt, home, {"cheap": cheap}, self._rng.random())
-        self._mode = plan.mode
-        return CHEAP if plan.target else STRONG
+        target, self._mode, _ = self.planner.decide(self._state, self._kind, prompt, home, {"cheap": cheap}, self._rng.random())
+        return CHEAP if target else STRONG
 
     def saw(self, step: Step, prompt: int, kept: int, model: int, cost: float, caches: Caches) -> None:  # noqa: ARG002
         state = self._state

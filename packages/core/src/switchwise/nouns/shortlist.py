@@ -9,9 +9,10 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from itertools import compress
+from math import inf
 from operator import add
 from typing import Any, NamedTuple
 
@@ -160,15 +161,24 @@ class Shortlist:
             return self
         return self._with(self.targets, self._ranks, because, values=values)
 
-    def order(self, key: Callable[[Target], float], because: Reason, remember: tuple[object, Any] | None = None) -> Shortlist:
+    def order(
+        self,
+        key: Callable[[Target], float] | Mapping[str, float],
+        because: Reason,
+        remember: tuple[object, Any] | None = None,
+    ) -> Shortlist:
         """Rank the targets by `key`, lowest first, within their ranks.
 
         Parameters:
-            key: the sort key.
+            key: the sort key of a target; or name -> key, where targets without one come last.
             because: the reason; or a function of the new leader, called when the notes are read.
             remember: an owner and a value to attach as well, as by `remember`.
         """
-        new = self._with(self.targets, self._ranks, because, values=[key(target) for target in self.targets])
+        if callable(key):
+            values = [key(target) for target in self.targets]
+        else:
+            values = [key.get(target.name, inf) for target in self.targets]
+        new = self._with(self.targets, self._ranks, because, values=values)
         if remember is not None:
             new.memo = (*self.memo, remember)
         return new
@@ -235,6 +245,11 @@ class Shortlist:
         return tuple([target.name for target in self.targets])
 
     @property
+    def tied(self) -> int:
+        """How many targets are tied for first."""
+        return self._ranks.count(self._ranks[0]) if self._ranks else 0
+
+    @property
     def leaders(self) -> tuple[str, ...]:
         """Names of the targets tied for first."""
         return _leaders(self.targets, self._ranks)
@@ -295,7 +310,7 @@ class Shortlist:
         return self._reason
 
     def _settled_by(self) -> _Opinion | None:
-        winner, share = (self.targets[0], self._ranks.count(self._ranks[0])) if self.targets else (None, 0)
+        winner, share = self.targets[0] if self.targets else None, self.tied
         found = None
         for opinion in reversed(self._opinions if self.targets else ()):
             targets, ranks = opinion.targets, opinion.ranks
@@ -322,9 +337,8 @@ class Shortlist:
         """
         if values:
             ranks = tuple(map(add, ranks, zip(values, strict=True)))
-            if values != sorted(values) and (best_first := tuple(sorted(ranks))) != ranks:
-                targets = tuple([targets[i] for i in sorted(range(len(ranks)), key=ranks.__getitem__)])
-                ranks = best_first
+            if values != sorted(values) and (best := sorted(places := range(len(ranks)), key=ranks.__getitem__)) != [*places]:
+                targets, ranks = tuple([targets[i] for i in best]), tuple([ranks[i] for i in best])
         new = object.__new__(Shortlist)
         new.pool, new.targets, new.memo, new.at_once = self.pool, targets, self.memo, self.at_once
         new.author, new.level, new._ranks, new._reason = self.author, self.level, ranks, None

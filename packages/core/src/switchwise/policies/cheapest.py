@@ -104,14 +104,12 @@ class Cheapest:
             return shortlist
         advisor = self.advisor if view.prefix is not None else None
         if advisor is not None:
-            count = len(shortlist.leaders)
-            if count < 2:
+            if (count := shortlist.tied) < 2:
                 return shortlist
             advice = advisor.advise(view, shortlist.targets[:count], shortlist.pool.targets)
             if advice is not None:
-                values = advice.values
                 return shortlist.order(
-                    lambda target: values.get(target.name, inf),
+                    advice.values,
                     lambda target: _because(advice, target) + _unpriced(shortlist),
                     remember=(self, advice.mode),
                 )
@@ -130,7 +128,7 @@ class Cheapest:
             size = f"{view.tokens:,} tokens in and {output:,.0f} out"
             return _listed(target.name, costs, size) + (_unpriced(shortlist) if target.price is not None else "")
 
-        return shortlist.order(lambda target: costs[target.name], because)
+        return shortlist.order(costs, because)
 
     def expected_output(self, view: View) -> float:
         """Expected length of the answer in tokens."""

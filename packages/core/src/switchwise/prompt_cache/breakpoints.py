@@ -132,15 +132,9 @@ def _has_mark(part: Any) -> bool:
 
 
 def _coded(messages: Sequence[Mapping[str, Any]]) -> frozenset[str]:
-    return frozenset(
-        block["id"]
-        for message in messages
-        for block in _parts(message.get("content"))
-        if isinstance(block, Mapping)
-        and isinstance(block.get("caller"), Mapping)
-        and str(block["caller"].get("type", "")).startswith("code_execution")
-        and "id" in block
-    )
+    blocks = [block for message in messages for block in _parts(message.get("content")) if isinstance(block, Mapping)]
+    called = [block for block in blocks if isinstance(block.get("caller"), Mapping) and "id" in block]
+    return frozenset(block["id"] for block in called if str(block["caller"].get("type", "")).startswith("code_execution"))
 
 
 def _parts(content: Any) -> Sequence[Any]:

@@ -88,9 +88,8 @@ class CacheHints:
             return None
         host, known = urlsplit(address).hostname or "", _endpoints()
         mine = [name for own, name in self.endpoints.items() if _within(host, own)]
-        name = next(
-            iter([*mine, *(name for name, each in known.items() if any(_within(host, own) for own in each["hosts"]))]), ""
-        )
+        listed = [name for name, each in known.items() if any(_within(host, own) for own in each["hosts"])]
+        name, *_ = *mine, *listed, ""
         place = known[name].get("responses" if responses else "chat") if name else None
         return None if place is None else Hint(**place)
 

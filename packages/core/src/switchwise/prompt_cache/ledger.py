@@ -19,10 +19,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from switchwise.nouns.errors import ConfigurationError
+from switchwise.nouns.fast_dataclass import dataclass
 from switchwise.nouns.prompt_prefix import PromptPrefix
 from switchwise.nouns.usage import Usage
 from switchwise.prompt_cache.rules import CacheRule
@@ -44,7 +44,8 @@ _INFINITE = float("inf")
 _WHAT = "state of the ledger"
 
 
-class Expectation(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Expectation:
     """Expected cache read of a call.
 
     Parameters:
@@ -66,27 +67,29 @@ class Expectation(NamedTuple):
 COLD = Expectation()
 
 
-class Cache(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Cache:
     """One account's cache of one model.
 
     Parameters:
         account: identifies the cache: account, provider, model and effort.
         model: identifies the tokenizer.
         rule: rule of the cache.
-        front: identifies the cache of tools and system prompt; empty: the same as `account`.
+        front: identifies the cache of tools and system prompt; as a rule the same as `account`.
     """
 
     account: str
     model: str
     rule: CacheRule
-    front: str = ""
+    front: str
 
 
-@dataclass(slots=True)
 class _Account:
-    expected: float = _HITS
-    read: float = _HITS
-    fronts: dict[int, Row] = field(default_factory=dict)
+    __slots__ = ("expected", "fronts", "read")
+
+    def __init__(self) -> None:
+        self.expected = self.read = _HITS
+        self.fronts: dict[int, Row] = {}
 
 
 class Ledger:
@@ -98,7 +101,7 @@ class Ledger:
 
     def expect(self, rows: Sequence[Row], cache: Cache, prefix: PromptPrefix, now: float) -> Expectation:
         """Estimate the cache read of a call made now, from the prefixes of its thread and account, the newest last. No side effects."""
-        if not rows and (cache.front or cache.account) not in self._accounts:
+        if not rows and cache.front not in self._accounts:
             return COLD
         found = self._find(rows, cache, prefix, now)
         return COLD if found is None else self._expectation(found, cache, now)
@@ -147,8 +150,7 @@ class Ledger:
             kept = [row for row in kept if row[0] != length]
             kept.append([length, prefix.digest(length), prefix.tokens, counted, now, generation])
         if prefix.front and (cache.rule.step or cache.rule.mode == "marked"):
-            shared = account if cache.front in ("", cache.account) else self._accounts[cache.front]
-            digest, end, fronts = prefix.front_digest, prefix.front_tokens, shared.fronts
+            digest, end, fronts = prefix.front_digest, prefix.front_tokens, self._accounts[cache.front].fronts
             fronts.pop(digest, None)
             fronts[digest] = [prefix.front, digest, end, end * (self.ratio(cache.model) or 1.0), now, 0]
             if len(fronts) > _FRONTS:
@@ -201,7 +203,7 @@ class Ledger:
                 best = row
                 if row is rows[-1]:  # the newest: only growth since
                     break
-        account = self._accounts.get(cache.front or cache.account)
+        account = self._accounts.get(cache.front)
         if best is None and account is not None and account.fronts:
             best = account.fronts.get(prefix.front_digest)
             if best is not None and not survival(now - best[4], rule.ttl, rule.gone):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from switchwise.nouns.fast_dataclass import dataclass
 from switchwise.nouns.target import PER_MILLION, Price
 from switchwise.prompt_cache.rules import CacheRule
 
 
-class Rates(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Rates:
     """USD per token.
 
     Parameters:
@@ -38,7 +38,7 @@ class CacheRates:
     0.0308
     """
 
-    __slots__ = ("_above", "_base", "_long", "longest", "minimum", "rule", "ttl")
+    __slots__ = ("_above", "_base", "flat", "longest", "minimum", "rule", "top", "ttl")
 
     def __init__(self, price: Price, rule: CacheRule, *, long: bool = False) -> None:
         self.rule = rule
@@ -48,17 +48,18 @@ class CacheRates:
         self.longest = rule.ttl_long if long else rule.gone
         self._base = _rates(price, rule, long)
         self._above = price.above if price.above and price.long else None
-        self._long = _rates(price.long, rule, long) if price.above and price.long else self._base
+        self.top = _rates(price.long, rule, long) if price.above and price.long else self._base
+        self.flat = max(self.minimum, (self._above or -1) + 1)  # tokens from which on the rates are `top`
 
     def at(self, prompt: float) -> Rates:
         """Rates of a prompt of that many tokens; below the minimum nothing is cached."""
-        rates = self._base if self._above is None or prompt <= self._above else self._long
+        rates = self._base if self._above is None or prompt <= self._above else self.top
         return rates if prompt >= self.minimum else Rates(rates.plain, rates.plain, rates.plain, rates.output)
 
     def cost(self, prompt: float, warm: float, output: float) -> float:
         """Cost in USD of a call that reads `warm` tokens of its `prompt` and writes the rest."""
-        read, write, _, out = self.at(prompt)
-        return warm * read + (prompt - warm) * write + output * out
+        rates = self.at(prompt)
+        return warm * rates.read + (prompt - warm) * rates.write + output * rates.output
 
 
 def _rates(price: Price, rule: CacheRule, long: bool) -> Rates:

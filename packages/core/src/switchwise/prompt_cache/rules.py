@@ -129,8 +129,7 @@ def _changed(base: CacheRule, entry: Mapping[str, Any], name: str) -> CacheRule:
         raise ConfigurationError(
             f"cache rule {name!r}: unknown field {', '.join(sorted(strange))}; it knows: {', '.join(sorted(_FIELDS))}"
         )
-    if entry.get("mode", "none") not in MODES:
-        raise ConfigurationError(f"cache rule {name!r}: mode={entry['mode']!r}; use one of: {', '.join(MODES)}")
-    if entry.get("effort", "apart") not in EFFORTS:
-        raise ConfigurationError(f"cache rule {name!r}: effort={entry['effort']!r}; use one of: {', '.join(EFFORTS)}")
+    for each, words in (("mode", MODES), ("effort", EFFORTS)):
+        if entry.get(each, words[0]) not in words:
+            raise ConfigurationError(f"cache rule {name!r}: {each}={entry[each]!r}; use one of: {', '.join(words)}")
     return replace(base, **{"known": True, **entry})

@@ -244,7 +244,7 @@ class ConversationReader(Generic[M]):
             read = self._read_on(new, shared, kept[shared:], gone, lines[shared - 1] if shared else _BEFORE, begun)
             kept[shared:] = new  # only now: `turn` may have raised
             lines[shared:] = read
-            shared += _equal(gone, read)
+            shared += _equal(gone, read) if gone else 0
         _link(thread, shared, front)
 
     def _read_on(
@@ -258,11 +258,11 @@ class ConversationReader(Generic[M]):
             same = {line.digest: line for line in known}
         read: list[Line] = []
         for at, message in enumerate(new, start):
-            line = replaced.get(id(message))
+            line = replaced.get(id(message)) if gone else None
             if line is None:
                 turn = begun[at] if at < len(begun) else self._turn(message)
                 digest = hash(_content(turn))
-                line = same.get(digest)
+                line = same.get(digest) if gone else None
                 own = line[:4] if line is not None else _own(turn, digest)
             else:
                 own = line[:4]

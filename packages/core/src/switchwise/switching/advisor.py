@@ -128,10 +128,12 @@ class Advisor:
         prompt = float(view.tokens) if ratio is None else prefix.tokens * ratio
         draw = (view.seed & 0xFFFF_FFFF) / 0x1_0000_0000
         best, mode, choices = self.planner.decide(thread, view.scope.agent, prompt, own, standings, draw)
-        values = {name: choice.other for name, choice in choices.items()}
+        values, stay = {}, inf if choices else 0.0
+        for name, choice in choices.items():
+            values[name] = choice.other
+            stay = choice.home if choice.home < stay else stay
         if at_home:
-            values[home] = min([choice.home for choice in choices.values()], default=0.0)
-            best = best or home
+            values[home], best = stay, best or home
         values[best or min(values, key=values.__getitem__)] = -inf
         return Advice(home, values, mode, choices, known)
 

@@ -89,9 +89,8 @@ class LifeTable:
         pairs = list(self.others.values())
         if not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
             return False
-        return self.runs <= sum(self._calls) and all(
-            map(_counts, [self._calls, self._ends, *(each for two in pairs for each in two)])
-        )
+        tables = [self._calls, self._ends, *(each for two in pairs for each in two)]
+        return self.runs <= sum(self._calls) and all(map(_counts, tables))
 
     def _build(self) -> None:
         self._built = self.runs

@@ -100,52 +100,54 @@ def compared(
         lapse: gives the probability that a model's cache is lost by the next call, if this call goes to another model.
         needed: name -> calls that a model needs per call of the home model (phi); of others, one.
     """
-    home_rates, (warm, chance, _) = home
-    longest = home_rates.longest
-    read, write, _, out_s = home_rates.at(prompt)
-    known = chance * min(warm, prompt)
-    lost_s = (prompt - known) * (write - read)
-    prompt_s, behind_s = prompt * read + lost_s, lost_s + lapse(home) * known * (write - read)
+    home_rates, found = home
+    longest, now_s = home_rates.longest, home_rates.at(prompt)
+    read, surcharge = now_s.read, now_s.write - now_s.read
+    known = found.chance * min(found.tokens, prompt)
+    lost_s = (prompt - known) * surcharge
+    prompt_s, behind_s = prompt * read + lost_s, lost_s + lapse(home) * known * surcharge
     lifetime = -1.0
     choices: dict[str, Choice] = {}
     for name, other in others.items():
-        rates, (warm, chance, _) = other
+        rates, found = other
         there = rates.longest
         ttl = there if not longest or 0.0 < there < longest else longest
         if ttl != lifetime:  # as a rule they are all alike
             lifetime = ttl
             growth, output, easy, hard, follows, again_easy, again_hard, life, rewrites = outlook(ttl)
             calls = easy + hard
-            mean = prompt + growth * calls
-            call_s = prompt_s + output * out_s
-            read_s, write_s, _, out = home_rates.at(mean)
-            surcharge_s, later_s = write_s - read_s, mean * read_s + output * out
-            rest_s, hard_s = calls * (later_s + growth * surcharge_s), hard * later_s
-        read, write, _, out = rates.at(prompt)
-        known = chance * (warm if warm < prompt else prompt)
-        behind = (prompt - known) * (write - read)
-        call = first = prompt * read + behind + output * out
-        again = behind + lapse(other) * known * (write - read) if known else behind
+            grown = growth * calls
+            mean, call_s = prompt + grown, prompt_s + output * now_s.output
+            then_s = now_s if prompt >= home_rates.flat else home_rates.at(mean)
+            read_s = then_s.read
+            surcharge_s, later_s = then_s.write - read_s, mean * read_s + output * then_s.output
+            rest_s = calls * later_s + grown * surcharge_s
+            hard_s = hard * later_s + grown * again_hard * surcharge_s
+            home_home, back_home, back_mixed = call_s + rest_s, follows * behind_s + rest_s, again_hard * behind_s + hard_s
+        now = rates.top if prompt >= rates.flat else rates.at(prompt)
+        read, surcharge, warm = now.read, now.write - now.read, found.tokens
+        known = found.chance * (warm if warm < prompt else prompt)
+        behind = (prompt - known) * surcharge
+        call = prompt * read + behind + output * now.output
+        again = behind + lapse(other) * known * surcharge if known else behind
 
         phi = needed.get(name, 1.0)
-        read, write, _, out = rates.at(mean)
-        surcharge = write - read
-        later = phi * (mean * read + output * out)
-        mixed = easy * later + hard_s + calls * growth * (again_hard * surcharge_s + again_easy * surcharge)
-        bloat_mixed = bloat_home = 0.0
+        then = now if prompt >= rates.flat else rates.at(mean)
+        read, surcharge = then.read, then.write - then.read
+        later = phi * (mean * read + output * then.output)
+        mixed = easy * later + grown * again_easy * surcharge
+        home_mixed = call_s + again_easy * again + hard_s + mixed
+        other_home, other_mixed = call + back_home, call + back_mixed + mixed
         if phi > 1.0:
             extra = (phi - 1.0) * growth
             share = easy / calls if calls else 0.0
-            first += (phi - 1.0) * (prompt * read + output * out + growth * write)
+            first = (phi - 1.0) * (prompt * read + output * then.output + growth * then.write)
             carried = surcharge_s * (1.0 + rewrites) + life * read_s
-            bloat_home = extra * carried
+            other_home += first + extra * carried
             carried += surcharge + life * share * (read - read_s)
-            bloat_mixed = extra * carried
-            mixed += easy * extra * carried
+            other_mixed += first + extra * carried * (1.0 + easy)
+            home_mixed += extra * carried * easy
 
-        home_home, home_mixed = call_s + rest_s, call_s + again_easy * again + mixed
-        other_home = first + follows * behind_s + bloat_home + rest_s
-        other_mixed = first + again_hard * behind_s + bloat_mixed + mixed
         stay = home_home if home_home < home_mixed else home_mixed
         go = other_home if other_home < other_mixed else other_mixed
         choices[name] = _choice((stay, go, call_s, call, behind, later_s - later, 1.0 + easy))

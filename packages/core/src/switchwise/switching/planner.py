@@ -8,7 +8,7 @@ be corrected: where the mean says stay, a draw from the posterior at the start o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.validation import number
@@ -29,12 +29,8 @@ _KINDS = 256  # kinds of threads with their own life table; further kinds share 
 _WHAT = "state of the planner"
 
 
-class Plan(NamedTuple):
-    """The target of a call (empty: the home target), its purpose, and the comparison with each other target."""
-
-    target: str
-    mode: str
-    choices: Mapping[str, Choice]
+Plan = tuple[str, str, Mapping[str, Choice]]
+"""The target of a call (empty: the home target), its purpose, and the comparison with each other target."""
 
 
 class Planner:
@@ -82,25 +78,25 @@ class Planner:
             draw: a random number in [0, 1), the same for the whole step.
         """
         if thread["control"]:
-            return Plan("", CONTROL, {})
+            return "", CONTROL, {}
         needed = self._needed
         calls = {name: needed[name].calls for name in others if name in needed} if needed else {}
         best, choices = self._compare(prompt, home, others, calls)
         if thread["run"] or not self.learns:
-            return Plan(best, PLAN, choices)
+            return best, PLAN, choices
         if best:
             if self.explore and draw < self._controlled(kind):
                 better, most = self._compare(prompt, home, others, dict.fromkeys(others, MOST))
                 costs = choices[best].home - choices[best].other
                 if not better and costs <= most[best].other - most[best].home:
-                    return Plan("", CONTROL, {})
-            return Plan(best, PLAN, choices)
+                    return "", CONTROL, {}
+            return best, PLAN, choices
         if draw >= _TRIED:
-            return Plan("", PLAN, choices)
+            return "", PLAN, choices
         drawn = {name: needed[name].drawn(draw / _TRIED) for name in others if name in needed}
         doubted = {name: others[name] for name, need in drawn.items() if need < calls[name]}
         best, tried = self._compare(prompt, home, doubted, drawn)
-        return Plan(best, TRIAL, {**choices, **tried}) if best else Plan("", PLAN, choices)
+        return (best, TRIAL, {**choices, **tried}) if best else ("", PLAN, choices)
 
     def saw(
         self,
@@ -184,10 +180,10 @@ class Planner:
 
     def _lapse(self, at: Standing) -> float:
         """Probability that its cache is lost by the next call, if this call is made elsewhere."""
-        rates, (tokens, _, age) = at
-        if not tokens or age <= _YOUNG * rates.longest:
+        longest, found = at[0].longest, at[1]
+        if not found.tokens or found.age <= _YOUNG * longest:
             return 0.0
-        return self.forecast.pause_between(rates.longest - age, rates.longest)
+        return self.forecast.pause_between(longest - found.age, longest)
 
     def _run(self, thread: ThreadState, kind: str, easy: bool, by: str) -> None:
         """Learn from this call whether the run continued or ended with the previous one."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from math import inf
-from typing import Any, NamedTuple
+from typing import Any
 
+from switchwise.nouns.fast_dataclass import dataclass
 from switchwise.nouns.target import Price, Target
 from switchwise.nouns.usage import Usage
 from switchwise.prompt_cache.ledger import Cache
@@ -22,7 +23,8 @@ PRICED = CacheRule("automatic", minimum=1024, step=128, ttl=300)
 _WHAT = "state of the targets"
 
 
-class TargetRule(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class TargetRule:
     """Rule of one target.
 
     Parameters:
