@@ -27,10 +27,11 @@ def end_of(dialect: Dialect, fields: Mapping[str, Any], calls: bool = False, ref
     """
     if refused:
         return EndReason.REFUSAL
+    words = dialect.ends.words
     for name in dialect.ends.fields:
         word = fields.get(name)
         if word:
-            found = reason_of(dialect, word)
+            found = words[word] if isinstance(word, str) and word in words else reason_of(dialect, word)
             if found is EndReason.STOP and calls:
                 return EndReason.TOOL_CALLS
             if found is not EndReason.UNKNOWN:

@@ -9,8 +9,8 @@ Rules:
    outage does not end it, and a slow failure from the outage does not begin it again. A failure during the pause (as the last resort) is
    not another opening either.
 5. After every pause one call may try. Its reply closes the circuit.
-6. While a circuit is closed, a reply is one more entry of `recent` and nothing else (`replied`); entries that are too old are dropped before
-   a share is counted.
+6. While a circuit is closed, a reply is one more entry of `recent` and nothing else (`Healthy.learn` adds it); entries that are too old are
+   dropped before a share is counted.
 
 Source: M. Nygard, "Release It!" (2007); a count-based window that also forgets by age, as in Resilience4j and Polly.
 """
@@ -117,13 +117,6 @@ class Circuit:
         assert end.failure is not None
         self._open(end, end.failure, limits)
         return True
-
-    def replied(self, started: float, ended: float, limits: Thresholds) -> None:
-        """As `take`, for a reply while the circuit is closed: nothing can change but what is recent."""
-        if started >= self.since:
-            self.recent.append((ended, False))
-            if len(self.recent) > limits.calls:
-                self.recent.popleft()
 
     def shown(self, now: float, limits: Thresholds) -> CircuitState:
         """The state at a time."""

@@ -310,7 +310,7 @@ class Shortlist:
         return self._reason
 
     def _settled_by(self) -> _Opinion | None:
-        winner, share = self.targets[0] if self.targets else None, self.tied
+        winner, share = (self.targets[0], self._ranks.count(self._ranks[0])) if self.targets else (None, 0)
         found = None
         for opinion in reversed(self._opinions if self.targets else ()):
             targets, ranks = opinion.targets, opinion.ranks

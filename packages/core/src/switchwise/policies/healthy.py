@@ -179,11 +179,14 @@ class Healthy:
         if attempt.reply is None or self.slow is not None or self._out:
             self._learn(attempt)
             return
-        with self._lock:  # a reply, and every circuit is closed
+        with self._lock:  # a reply, and every circuit is closed: nothing can change but what is recent
             for key in self._keys(attempt.reply.maker or attempt.call.target, attempt.call.view):
                 circuit = self._circuits.get(key) or self._new(key)
                 self._circuits.move_to_end(key)
-                circuit.replied(attempt.started, attempt.ended, self._limits)
+                if attempt.started >= circuit.since:
+                    circuit.recent.append((attempt.ended, False))
+                    if len(circuit.recent) > self._limits.calls:
+                        circuit.recent.popleft()
 
     def _learn(self, attempt: Attempt) -> None:
         """Learn from an attempt that may open or close a circuit."""

@@ -40,7 +40,7 @@ class Dispatch:
         shared_settings: common settings of the models, for traces.
     """
 
-    __slots__ = ("_adapter", "_local", "_natives", "_parts", "_views", "limiter", "router", "shared_settings")
+    __slots__ = ("_adapter", "_local", "_natives", "_parts", "_unstreamed", "_views", "limiter", "router", "shared_settings")
 
     def __init__(self, models: Mapping[str, Native], parts: Parts, shared_settings: Mapping[str, Any]) -> None:
         self.router = parts.router_for(models)
@@ -51,23 +51,25 @@ class Dispatch:
         self._views = Views()
         self._adapter = HistoryAdapter(HintWriter(parts.cache_hints or CacheHints(), models))
         self._local: RunnableConfig | None = None
+        self._unstreamed: bool | str = False
 
     @property
     def natives(self) -> Mapping[str, Native]:
         """The chat models by target name."""
         return self._natives
 
-    def sharing(self, limiter: BaseRateLimiter | None, local: RunnableConfig | None) -> Dispatch:
+    def sharing(self, limiter: BaseRateLimiter | None, local: RunnableConfig | None, unstreamed: bool | str) -> Dispatch:
         """Return a copy that shares everything except the fields of its chat model.
 
         Parameters:
             limiter: rate limiter used before each attempt; None: only the models' own.
             local: callbacks, tags and metadata of every call; None: none.
+            unstreamed: True: no call is streamed; `tool_calling`: none with tools. As LangChain's `disable_streaming`.
         """
         other = object.__new__(Dispatch)
         for name in Dispatch.__slots__:
             setattr(other, name, getattr(self, name))
-        other.limiter, other._local = limiter, local
+        other.limiter, other._local, other._unstreamed = limiter, local, unstreamed
         return other
 
     def __copy__(self) -> Dispatch:
@@ -86,7 +88,7 @@ class Dispatch:
             )
         models = {name: packed(native.model) for name, native in self._natives.items()}
         keys = by_key(models, {name: native.key_of for name, native in self._natives.items()})
-        return _again, (keys, self._parts, dict(self.shared_settings), self.limiter, self._local)
+        return _again, (keys, self._parts, dict(self.shared_settings), self.limiter, self._local, self._unstreamed)
 
     def call(self, door: Door, request: Request) -> Any:
         """Return the whole answer, in the door's form."""
@@ -153,6 +155,8 @@ class Dispatch:
         around = settled(config)
         if self._local is not None:
             around = merge_configs(self._local, around)
+        if self._unstreamed and (self._unstreamed is True or given.get("tools")):
+            given = {**given, "stream": False}
         return parsed(prompt, around, given, stop, schema)
 
     def inside(self, prompt: Sequence[BaseMessage], config: RunnableConfig, given: Mapping[str, Any]) -> Request:
@@ -196,9 +200,10 @@ def _again(
     shared_settings: dict[str, Any],
     limiter: BaseRateLimiter | None,
     local: RunnableConfig | None,
+    unstreamed: bool | str,
 ) -> Dispatch:
     found = natives({name: [*map(unpacked, keys)] for name, keys in models.items()}, {})
-    return Dispatch(found, parts, shared_settings).sharing(limiter, local)
+    return Dispatch(found, parts, shared_settings).sharing(limiter, local, unstreamed)
 
 
 @asynccontextmanager

@@ -40,7 +40,7 @@ from langchain_switchwise.answering.replies import (
     reply_of,
     token_text,
 )
-from langchain_switchwise.calling.errors import TRANSLATED
+from langchain_switchwise.calling.errors import TRANSLATED, raise_failure
 from langchain_switchwise.porting.schema import MessageCapture
 from switchwise import Outcome, Reply
 from switchwise.adapting.answer_headers import Heard
@@ -162,9 +162,12 @@ class _Reading:
 
 
 def _invoke(call: PreparedCall) -> Iterator[Any]:
-    with TRANSLATED:
+    try:  # as `with TRANSLATED`, without its two calls: most answers come this way
         answer = call.runnable.invoke(call.prompt, call.config, **call.settings)
         return iter((call.reply(answer),))
+    except Exception as error:
+        raise_failure(error)
+        raise
 
 
 async def _ainvoke(call: PreparedCall) -> AsyncIterator[Any]:

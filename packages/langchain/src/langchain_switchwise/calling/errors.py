@@ -33,20 +33,31 @@ class Translated:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Convert the error, if there is one."""
-        if not isinstance(error, Exception) or (trace is not None and _of_the_callers_own(trace)):
-            return
-        if type(error) is ValueError and str(error) in _NO_CHUNKS:
-            error = IncompleteStream("a stream without content")
-        elif type(error) is IndexError and trace is not None and _has_no_choices(trace):
-            error = IncompleteStream("an answer without choices")
-        failure = target_error(error)
-        if failure is not None and failure.kind is FailureKind.CONTEXT_OVERFLOW:
-            _name_overflow(failure)
-        if failure is not None and failure is not error:
-            raise failure
+        if isinstance(error, Exception):
+            raise_failure(error)
 
 
 TRANSLATED = Translated()
+
+
+def raise_failure(error: Exception) -> None:
+    """Raise the failure of the target behind an exception; return if there is none, or if the exception is that failure.
+
+    Raises:
+        TargetError: from the target's own exception.
+    """
+    trace = error.__traceback__
+    if trace is not None and _of_the_callers_own(trace):
+        return
+    if type(error) is ValueError and str(error) in _NO_CHUNKS:
+        error = IncompleteStream("a stream without content")
+    elif type(error) is IndexError and trace is not None and _has_no_choices(trace):
+        error = IncompleteStream("an answer without choices")
+    failure = target_error(error)
+    if failure is not None and failure.kind is FailureKind.CONTEXT_OVERFLOW:
+        _name_overflow(failure)
+    if failure is not None and failure is not error:
+        raise failure
 
 
 class NotAffordable(BudgetExceeded, ModelError):

@@ -35,7 +35,7 @@ from langchain_switchwise.models.messages import turn_of
 from langchain_switchwise.models.native import Models, common_profile, natives
 from langchain_switchwise.porting.schema import AnswerSchema
 from langchain_switchwise.porting.tools import Tools, measured
-from langchain_switchwise.reading.inputs import Request, for_prompt, run_config
+from langchain_switchwise.reading.inputs import for_prompt, run_config
 from switchwise import Router
 from switchwise.catalog import Catalog
 from switchwise.engine.policy import Verifier
@@ -48,7 +48,7 @@ from switchwise.prompt_cache.cache_hints import CacheHints
 from switchwise.reading import token_estimate as tokens
 
 _FIELDS = frozenset(["name", "verbose", "callbacks", "tags", "metadata", "rate_limiter", "disable_streaming", "profile"])
-_TOLD = frozenset(["callbacks", "tags", "metadata", "rate_limiter"])  # fields used in every call
+_TOLD = frozenset(["callbacks", "tags", "metadata", "rate_limiter", "disable_streaming"])  # fields used in every call
 _TRACED = frozenset(["temperature", "max_tokens", "stop"])  # recorded in traces; others may be keys
 
 
@@ -140,7 +140,8 @@ class ChatSwitchwise(BaseChatModel):
         metadata = {key: value for key, value in (self.metadata or {}).items() if key != "lc_versions"}  # models have their own
         fields = {"callbacks": self.callbacks, "tags": self.tags, "metadata": metadata}
         local = {key: value for key, value in fields.items() if value}
-        self.dispatch = self.dispatch.sharing(self.rate_limiter, cast("RunnableConfig", local) if local else None)
+        config = cast("RunnableConfig", local) if local else None
+        self.dispatch = self.dispatch.sharing(self.rate_limiter, config, self.disable_streaming)
 
     # -- description
 
@@ -156,7 +157,7 @@ class ChatSwitchwise(BaseChatModel):
 
     def explain(self, input: LanguageModelInput = "", config: RunnableConfig | None = None, **kwargs: Any) -> Explanation:  # noqa: A002
         """Explain the decision for an input without any call: order, ruled out targets, reasons. Print it."""
-        return self.router.explain(self.dispatch.view(self._request(input, config, None, kwargs)))
+        return self.router.explain(self.dispatch.view(self.dispatch.request(input, config, kwargs)))
 
     def compare(self, input: LanguageModelInput, targets: Iterable[str] | None = None, **options: Any) -> SideBySide:  # noqa: A002
         """Run the input at several targets (names or roles; None: all) at once; `options`: see `doors.comparing.compare`."""
@@ -218,7 +219,7 @@ class ChatSwitchwise(BaseChatModel):
         **kwargs: Any,
     ) -> AIMessage:
         """Return the answer."""
-        return cast("AIMessage", self.dispatch.call(INVOKE, self._request(input, config, stop, kwargs)))
+        return cast("AIMessage", self.dispatch.call(INVOKE, self.dispatch.request(input, config, kwargs, stop)))
 
     async def ainvoke(
         self,
@@ -229,7 +230,7 @@ class ChatSwitchwise(BaseChatModel):
         **kwargs: Any,
     ) -> AIMessage:
         """As `invoke`, asynchronously."""
-        return cast("AIMessage", await self.dispatch.acall(INVOKE, self._request(input, config, stop, kwargs)))
+        return cast("AIMessage", await self.dispatch.acall(INVOKE, self.dispatch.request(input, config, kwargs, stop)))
 
     def stream(
         self,
@@ -243,7 +244,7 @@ class ChatSwitchwise(BaseChatModel):
         if self._streaming_disabled(**kwargs):
             yield cast("AIMessageChunk", self.invoke(input, config, stop=stop, **kwargs))
             return
-        with closing(self.dispatch.stream(STREAM, self._request(input, config, stop, kwargs))) as chunks:
+        with closing(self.dispatch.stream(STREAM, self.dispatch.request(input, config, kwargs, stop))) as chunks:
             yield from chunks
 
     async def astream(
@@ -258,7 +259,7 @@ class ChatSwitchwise(BaseChatModel):
         if self._streaming_disabled(**kwargs):
             yield cast("AIMessageChunk", await self.ainvoke(input, config, stop=stop, **kwargs))
             return
-        async with aclosing(self.dispatch.astream(STREAM, self._request(input, config, stop, kwargs))) as chunks:
+        async with aclosing(self.dispatch.astream(STREAM, self.dispatch.request(input, config, kwargs, stop))) as chunks:
             async for chunk in chunks:
                 yield chunk
 
@@ -276,7 +277,9 @@ class ChatSwitchwise(BaseChatModel):
     ) -> LLMResult:
         """Return the answers to several prompts, each routed separately."""
         config = run_config(callbacks, tags, metadata, run_name)
-        requests = [self._request(prompt, for_prompt(config, run_id, i), stop, kwargs) for i, prompt in enumerate(messages)]
+        requests = [
+            self.dispatch.request(prompt, for_prompt(config, run_id, i), kwargs, stop) for i, prompt in enumerate(messages)
+        ]
         return self._joined([self.dispatch.call(GENERATE, request) for request in requests])
 
     async def agenerate(
@@ -293,7 +296,9 @@ class ChatSwitchwise(BaseChatModel):
     ) -> LLMResult:
         """As `generate`, asynchronously and all prompts at once."""
         config = run_config(callbacks, tags, metadata, run_name)
-        requests = [self._request(prompt, for_prompt(config, run_id, i), stop, kwargs) for i, prompt in enumerate(messages)]
+        requests = [
+            self.dispatch.request(prompt, for_prompt(config, run_id, i), kwargs, stop) for i, prompt in enumerate(messages)
+        ]
         return self._joined(await asyncio.gather(*[self.dispatch.acall(GENERATE, request) for request in requests]))
 
     def _chat_model_stream_v3(
@@ -304,7 +309,7 @@ class ChatSwitchwise(BaseChatModel):
         stop: list[str] | None = None,
         **kwargs: Any,
     ) -> ChatModelStream:
-        return routed(self.dispatch.stream(EVENTS, self._request(input, config, stop, kwargs)))
+        return routed(self.dispatch.stream(EVENTS, self.dispatch.request(input, config, kwargs, stop)))
 
     async def _achat_model_stream_v3(
         self,
@@ -314,14 +319,7 @@ class ChatSwitchwise(BaseChatModel):
         stop: list[str] | None = None,
         **kwargs: Any,
     ) -> AsyncChatModelStream:
-        return Routed(self.dispatch.astream(EVENTS, self._request(input, config, stop, kwargs)))
-
-    def _request(
-        self, prompt: LanguageModelInput, config: RunnableConfig | None, stop: list[str] | None, given: dict[str, Any]
-    ) -> Request:
-        if self.disable_streaming and self._streaming_disabled(**given):
-            given = {**given, "stream": False}
-        return self.dispatch.request(prompt, config, given, stop)
+        return Routed(self.dispatch.astream(EVENTS, self.dispatch.request(input, config, kwargs, stop)))
 
     def _generate(
         self,
