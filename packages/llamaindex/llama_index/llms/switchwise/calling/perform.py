@@ -276,7 +276,8 @@ class _Attempt:
         if raw is not None:
             check_answer(reply, getattr(raw, "error", None), content=self._may_be_empty or not says_nothing(response))
         if self._call.ask is None:
-            self._answers.note(self.native.name, response, wire_message(raw) if reader is None else reader.message)
+            wire = reader.message if reader is not None else wire_message(raw) if raw is not None else None
+            self._answers.note(self.native.name, response, wire)
 
     def _counts_a_part(self, usage: Usage) -> bool:
         """Return whether `usage` lacks a part of the prompt.

@@ -63,14 +63,16 @@ class StepRunner:
         run, performer = self._start(request, bound)
         for _ in drive(run, performer.whole):
             raise AssertionError("a whole answer has no chunks")
-        return stamped(run.outcome.reply.raw, record_of(run.outcome))
+        outcome = run.outcome
+        return stamped(outcome.reply.raw, record_of(outcome))
 
     async def awhole(self, request: ChatRequest, bound: Words) -> Any:
         """As `whole`, asynchronously."""
         run, performer = self._start(request, bound)
         async for _ in adrive(run, performer.awhole):
             raise AssertionError("a whole answer has no chunks")
-        return stamped(run.outcome.reply.raw, record_of(run.outcome))
+        outcome = run.outcome
+        return stamped(outcome.reply.raw, record_of(outcome))
 
     def stream(self, request: ChatRequest, bound: Words) -> Generator[Any, None, None]:
         """Return the chunks of an answer. The first has arrived when this returns, so that earlier failures are over."""
