@@ -10,7 +10,7 @@ import pytest
 
 from switchwise import Attempt, Needs, Outcome, Reply, Scope, Signals, Usage, View
 from switchwise.nouns.call import Call
-from switchwise.nouns.fast_dataclass import dataclass
+from switchwise.nouns.fast_dataclass import dataclass, maker
 from switchwise.nouns.signals import Turn
 
 
@@ -35,6 +35,26 @@ def test_it_takes_what_the_plain_one_takes():
         Fast()
     with pytest.raises(TypeError, match="unexpected keyword argument 'w'"):
         Fast(1, w=2)
+
+
+def test_a_maker_makes_what_the_constructor_makes():
+    @dataclass(frozen=True, slots=True)
+    class Listed:
+        x: int
+        at: list[int] = field(default_factory=list)
+
+    make = maker(Listed)
+    one, two = make(1), make(x=1, at=[])
+    assert type(one) is Listed
+    assert one == two == Listed(1)
+    assert one.at is not two.at
+    with pytest.raises(FrozenInstanceError):
+        one.x = 2
+    with pytest.raises(TypeError, match=r"missing 1 required positional argument: 'x'"):
+        make()
+    plain, made = View(Scope("s1"), 10), maker(View)(maker(Scope)("s1"), 10)
+    assert made == plain
+    assert pickle.loads(pickle.dumps(made)) == replace(made, tokens=10) == plain
 
 
 def test_it_compares_copies_replaces_and_pickles_as_the_plain_one_does():

@@ -16,6 +16,7 @@ from switchwise.dialects.settings import LONGEST
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.conversation import Conversation
 from switchwise.nouns.exchange.limits import Limits
+from switchwise.nouns.fast_dataclass import maker
 from switchwise.nouns.scope import Key, Scope
 from switchwise.nouns.signals import StepKind, Turn
 from switchwise.nouns.view import Needs, View
@@ -29,6 +30,7 @@ T = TypeVar("T")
 _OPENING = 8  # messages among which the user's first is looked for
 _ENDS = 4_096  # characters of a text that distinguish it
 _NO_NEEDS = Needs()
+_scope, _view = maker(Scope), maker(View)
 _NO_LABELS: Mapping[str, str] = {}
 _NAMES = ("session", "agent", "task", "target")
 _NAMED = {
@@ -186,8 +188,8 @@ class ViewBuilder(Generic[M, T]):
             needs = last[1]
         task = task or str(signals.phase or "")
         step = length if self._number is None else self._number((tenant, session, agent, task))
-        return View(
-            Scope(session, agent, task, step, labels, deadline, tenant, limits),
+        return _view(
+            _scope(session, agent, task, step, labels, deadline, tenant, limits),
             reading.tokens,
             needs,
             signals,

@@ -27,9 +27,11 @@ from switchwise.nouns.call import Attempt, Call, Outcome
 from switchwise.nouns.errors import Broken, Interrupted, TargetError, failed_as
 from switchwise.nouns.exchange.gather import Ranking, Together
 from switchwise.nouns.exchange.reply import Verdict
+from switchwise.nouns.fast_dataclass import maker
 from switchwise.nouns.view import View
 from switchwise.observe.observer import tell
 
+_call = maker(Call)
 _NOT_CHOSEN = Verdict(False, "another answer was chosen")
 
 
@@ -65,7 +67,7 @@ def route(view: View, context: FlowContext) -> Steps[Outcome]:
         note = shortlist.note_for(target) if shortlist.hands_over is not None else ""
         if broken is not None:
             note = note_after(broken, note, context.on_broken)
-        call = Call(target, view, shortlist, None, live, delay, context.timer() - asked, note, stored, broken)
+        call = _call(target, view, shortlist, None, live, delay, context.timer() - asked, note, stored, broken)
         if stored is None and (refuser := context.reserve(call)) is not None:
             if (yield from waited(refuser, call, queues)):
                 view = view.after(view.attempts, context.clock())

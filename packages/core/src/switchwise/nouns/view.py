@@ -7,7 +7,7 @@ from dataclasses import field
 from switchwise.nouns.exchange.conversation import Conversation
 from switchwise.nouns.exchange.recording import Recording
 from switchwise.nouns.exchange.tried import Tried
-from switchwise.nouns.fast_dataclass import dataclass
+from switchwise.nouns.fast_dataclass import dataclass, maker
 from switchwise.nouns.prompt_prefix import PromptPrefix
 from switchwise.nouns.scope import Key, Scope
 from switchwise.nouns.signals import Signals
@@ -94,7 +94,7 @@ class View:
 
     def begun(self, now: float, seed: int, attempts: tuple[Tried, ...] = ()) -> View:
         """Return this view as of the start of its step, or of a further attempt at it."""
-        return View(
+        return _view(
             self.scope,
             self.tokens,
             self.needs,
@@ -112,3 +112,6 @@ class View:
             self.streamed,
             self.recording,
         )
+
+
+_view = maker(View)

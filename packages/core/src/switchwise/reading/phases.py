@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Final, NamedTuple
 
+from switchwise.nouns.fast_dataclass import maker
 from switchwise.nouns.signals import Phase, Signals, StepKind
 from switchwise.reading.message_signals import Fault, MessageSignals
 from switchwise.reading.tool_kinds import ToolKind
@@ -98,6 +99,7 @@ class PhaseState(NamedTuple):
     fault: str = ""
 
 
+_signals = maker(Signals)
 _state = partial(tuple.__new__, PhaseState)  # half the time of its constructor
 START: Final = PhaseState()
 
@@ -131,7 +133,7 @@ def signals(progress: PhaseState, tools: bool | None = None) -> Signals:
     phase, because, _, _ = progress.stance
     if why and because:
         because = f"{why}; {because}"
-    return Signals(phase, step, not progress.answered, progress.failures, because or why)
+    return _signals(phase, step, not progress.answered, progress.failures, because or why)
 
 
 def detect(messages: Iterable[MessageSignals], tools: bool | None = None) -> Signals:

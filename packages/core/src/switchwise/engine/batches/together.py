@@ -16,14 +16,17 @@ from switchwise.nouns.call import Attempt, Call, CallEvent, Live
 from switchwise.nouns.errors import Interrupted, TargetError
 from switchwise.nouns.exchange.gather import Until, enough
 from switchwise.nouns.exchange.reply import Reply
+from switchwise.nouns.fast_dataclass import maker
 from switchwise.nouns.usage import Usage
+
+_attempt = maker(Attempt)
 
 
 def answered(call: Call, started: float, ended: float, reply: Reply, latency: float) -> Attempt:
     """The attempt of a call that was answered, with what it cost."""
     price, usage = (reply.maker or call.target).price, reply.usage
     cost = None if usage is None else usage.cost if price is None else price.cost(usage, started)
-    return Attempt(call, started, ended, reply, cost=cost, latency=latency)
+    return _attempt(call, started, ended, reply, cost=cost, latency=latency)
 
 
 def prompt_cost(call: Call, started: float) -> float | None:
