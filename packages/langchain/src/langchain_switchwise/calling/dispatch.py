@@ -155,7 +155,7 @@ class Dispatch:
         around = settled(config)
         if self._local is not None:
             around = merge_configs(self._local, around)
-        if self._unstreamed and (self._unstreamed is True or given.get("tools")):
+        if self._unstreamed and schema is None and (self._unstreamed is True or given.get("tools")):
             given = {**given, "stream": False}
         return parsed(prompt, around, given, stop, schema)
 
