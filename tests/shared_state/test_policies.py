@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from switchwise import Policy, Pool, Router, Scope, Target, View
+from switchwise import Attempt, Policy, Pool, Router, Scope, Target, View
 from switchwise.engine.drive import drive
 from switchwise.engine.policy import Checks, UsesStore
 from switchwise.nouns.exchange.reply import Reply
@@ -75,8 +75,19 @@ def test_what_one_process_learns_another_one_knows(make: Callable[[], Policy], t
 
 
 def test_memory_is_bounded(tmp_path: Path) -> None:
-    store = SharedStore(tmp_path / "state.db", boxes=None, heartbeat=0.1)
-    conformance.has_bounded_memory(lambda: keep(Stick(), Namespace(store, "bounded")), material.pool())
+    """Changes that wait for the thread take memory, too: they are written before each measurement, however slow the thread is."""
+    store = SharedStore(tmp_path / "state.db", boxes=None, heartbeat=0.1, patience=60.0)
+    lessons = itertools.count(1)
+
+    class Written(Stick):
+        def learn(self, attempt: Attempt) -> None:
+            super().learn(attempt)
+            if next(lessons) % 1_000 == 0:  # the measurements are after 12,000 and 14,000 lessons
+                store.flush()
+
+    conformance.has_bounded_memory(lambda: keep(Written(), Namespace(store, "bounded")), material.pool())
+    assert next(lessons) == conformance.SCOPES + conformance.MORE + 1
+    assert conformance.SCOPES % 1_000 == conformance.MORE % 1_000 == 0
     store.close()
 
 
