@@ -122,3 +122,38 @@ def test_a_process_that_was_starved_says_that_the_store_was_late() -> None:
     ask(router, tokens=400)
     with pytest.raises(BudgetExceeded, match="have spent"):
         ask(router, tokens=400)
+
+
+def test_the_first_call_of_a_process_counts_in_the_period_of_the_stores_clock() -> None:
+    """The clock of this machine is 40 s ahead: for it the next day has begun, for the store not yet."""
+    midnight = 86_400.0 * 20_000
+
+    class Ahead(Store):
+        """Its clock is known from the first answer on."""
+
+        def report(self, lease: Lease) -> None:
+            super().report(lease)
+            self.skew = -40.0
+
+    store = Ahead()
+    router = Router(POOL, Budget(tokens=1_000, per="all", period="day"), store=store, clock=lambda: midnight + 30.0)
+    ask(router)
+    ask(router)
+    spent = {key.rpartition("/")[2]: lease.spent() for key, lease in store.leases.items()}
+    assert spent == {"2024-10-04@UTC": 0, "2024-10-03@UTC": 202}
+
+
+@pytest.mark.parametrize(("skew", "days"), [(40.0, [3, 4]), (0.0, [3]), (-40.0, [3])])
+def test_an_override_reaches_the_periods_of_the_stores_clock(skew: float, days: list[int]) -> None:
+    midnight, replaced = 86_400.0 * 20_000, list[str]()
+
+    class Skewed(Store):
+        def override(self, key: str, limit: int, until: float) -> None:
+            replaced.append(key.rpartition("/")[2])
+
+    store = Skewed()
+    store.skew = skew
+    budget = Budget(tokens=1_000, per="all", period="day")
+    budget.use_store(store)
+    budget.override(View(now=midnight - 100.0), midnight - 20.0, tokens=9, by="ops", because="a test")
+    assert replaced == [f"2024-10-0{day}@UTC" for day in days]

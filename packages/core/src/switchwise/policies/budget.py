@@ -33,7 +33,7 @@ from switchwise.state.in_process import InProcess
 from switchwise.state.opening import opened
 from switchwise.state.payers import WORDS, Payers
 from switchwise.state.periods import LONGEST, Calendar, Every
-from switchwise.state.spending import NOTHING, Amount, KeepsSpending, SpendingLimits, TableSpending, read_spending
+from switchwise.state.spending import NOTHING, Amount, KeepsSpending, SpendingLimits, TableSpending, read_spending, used_by
 from switchwise.state.store import Lender, Store, lender_of
 
 _log = logging.getLogger("switchwise.budget")
@@ -219,7 +219,12 @@ class Budget:
                 " and ".join((", ".join(WORDS[:-1]), WORDS[-1])),
             )
         key, bound = self._key(call.view, call.target), self.bound(call.target, call.view, call.ask)
-        if (ticket := self._spending.reserve(key, bound, call.view.now)) is None:
+        ticket = self._spending.reserve(key, bound, call.view.now)
+        if (right := self._key(call.view, call.target)) != key:  # the store's clock became known, and is in another period
+            if ticket is not None:
+                self._spending.settle(key, ticket, NOTHING, call.view.now)
+            key, ticket = right, self._spending.reserve(right, bound, call.view.now)
+        if ticket is None:
             return False
         with self._lock:
             self._reserved[id(call)] = _Reservation(call, key, (ticket,), bound)
@@ -243,7 +248,7 @@ class Budget:
         """Settle the reservation: charge the usage of the call, or its bound where the usage is unknown."""
         if self.only == "fallbacks" and not _is_fallback(attempt.call.view):
             return
-        self._settle(attempt.call, self._used(attempt), attempt.ended)
+        self._settle(attempt.call, used_by(attempt, self.usd is not None), attempt.ended)
 
     def _settle(self, call: Call, used: Amount | None, now: float) -> None:
         """End the reservation of `call`, if there is one, and charge `used` (None: the bound)."""
@@ -297,7 +302,7 @@ class Budget:
             raise ConfigurationError(f"Budget(per={self.per!r}).override: give the budget another limit instead")
         limits = overridden(SpendingLimits(self.usd, self.tokens), SpendingLimits(usd, tokens), view.now, until)
         key, now = self.payers.key(view, _ANY), view.now + self._spending.skew
-        for period in [()] if self.calendar is None else self.calendar.names(now, until):
+        for period in [()] if self.calendar is None else self.calendar.names(now, until + self._spending.skew):
             self._spending.override((*key, *period), limits, until)
         audit_override(self.payers.label(key), SpendingLimits(usd, tokens), until, by, because)
 
@@ -351,17 +356,6 @@ class Budget:
             leased.watch(lambda scope, step: self._alerts.heard(self.payers.label(scope), step))
             self._spending = leased
         self.table = self._spending.table
-
-    def _used(self, attempt: Attempt) -> Amount | None:
-        """Usage of the call; None if unknown."""
-        if attempt.reply is not None and attempt.reply.usage is not None:
-            usage, price = attempt.reply.usage, attempt.target.price
-            tokens = usage.input_tokens + usage.output_tokens
-            if self.usd is None:
-                return 0.0, tokens
-            cost = attempt.cost if attempt.cost is not None or price is None else price.cost(usage)
-            return None if cost is None else (cost, tokens)
-        return None if attempt.error is None or attempt.error.may_be_billed else NOTHING
 
     def _key(self, view: View, target: Target) -> Key:
         key = self.payers.key(view, target)

@@ -12,6 +12,7 @@ from itertools import count
 from math import floor, inf
 from typing import Any, Final, NamedTuple, Protocol
 
+from switchwise.nouns.call import Attempt
 from switchwise.nouns.scope import Key
 from switchwise.state.codec import is_amount
 from switchwise.state.forking import rlock
@@ -208,6 +209,22 @@ class TableSpending:
     def _oldest(self, now: float) -> int:
         """The oldest piece within the window that ends now."""
         return 0 if self._window is None else self._piece(now) - BUCKETS
+
+
+def used_by(attempt: Attempt, dollars: bool) -> Amount | None:
+    """USD and tokens of a finished call; None if unknown.
+
+    Parameters:
+        dollars: whether its cost must be known; else it is 0.
+    """
+    if attempt.reply is None or attempt.reply.usage is None:
+        return None if attempt.error is None or attempt.error.may_be_billed else NOTHING
+    usage, price = attempt.reply.usage, attempt.target.price
+    tokens = usage.input_tokens + usage.output_tokens
+    if not dollars:
+        return 0.0, tokens
+    cost = attempt.cost if attempt.cost is not None or price is None else price.cost(usage)
+    return None if cost is None else (cost, tokens)
 
 
 def total(account: Account | None, oldest: int) -> Amount:
