@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from contextlib import aclosing, closing
 from pathlib import Path
 from typing import Any
 
@@ -124,17 +125,18 @@ def test_when_all_fail_the_providers_own_errors_are_in_the_group(make: Make, pro
     assert {type(error).__module__.split(".")[0] for error in caught.value.exceptions} == {"openai", "anthropic"}
 
 
-def test_leaving_a_stream_early_closes_the_call(make: Make, provider: LoopbackProvider) -> None:
-    says(provider, Answer("one two three four five six seven eight nine ten eleven twelve"))
+async def test_leaving_a_stream_early_closes_the_call(make: Make, provider: LoopbackProvider) -> None:
+    says(provider, *[Answer("one two three four five six seven eight nine ten eleven twelve")] * 2)
     attempts: list[Any] = []
-    pool = plain().pool
-    stream = make(Router(pool, observers=[attempts.append])).stream(HELLO)
-    chunks = iter(stream)
-    next(chunks)
-    chunks.close()  # type: ignore[attr-defined]
+    clients = make(Router(plain().pool, observers=[attempts.append]))
+    with closing(clients.stream(HELLO)) as stream:
+        next(iter(stream))
     assert [attempt.abandoned for attempt in attempts] == [True]
     with pytest.raises(RuntimeError, match="no outcome"):
         _ = stream.completion
+    async with aclosing(clients.astream(HELLO)) as astream:
+        await anext(aiter(astream))
+    assert [attempt.abandoned for attempt in attempts] == [True, True]
 
 
 def test_a_stream_is_iterated_the_way_it_was_made(make: Make) -> None:
@@ -142,6 +144,8 @@ def test_a_stream_is_iterated_the_way_it_was_made(make: Make) -> None:
         iter(make().astream(HELLO))
     with pytest.raises(TypeError, match="use `for`"):
         aiter(make().stream(HELLO))
+    with pytest.raises(TypeError, match="use `aclose`"):
+        make().astream(HELLO).close()
 
 
 # -- conversations that change providers ---------------------------------------------------------------------------

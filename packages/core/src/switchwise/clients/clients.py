@@ -9,7 +9,7 @@ messages.append(answer.message)
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -153,13 +153,13 @@ class Clients:
         begun: list[Run] = []
         return Stream(self._astreamed(ready, begun), lambda: self._finished(begun))
 
-    def _streamed(self, ready: tuple[View, Prompt], begun: list[Run]) -> Iterator[str]:
+    def _streamed(self, ready: tuple[View, Prompt], begun: list[Run]) -> Generator[str]:
         """Decide and reserve at the first read."""
         view, prompt = ready
         begun.append(run := self._watched(view))
         yield from drive(run, lambda call: self.perform(call, prompt))
 
-    async def _astreamed(self, ready: tuple[View, Prompt], begun: list[Run]) -> AsyncIterator[str]:
+    async def _astreamed(self, ready: tuple[View, Prompt], begun: list[Run]) -> AsyncGenerator[str]:
         view, prompt = ready
         begun.append(run := self._watched(view))
         async with aclosing(adrive(run, lambda call: self._aperform(call, prompt))) as chunks:  # type: ignore[type-var]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,22 +70,35 @@ class Stream:
     """A streamed answer: iterate over its text (`for` or `async for`), then read `completion`. A `Signal` among the pieces means that the
     reply starts again or continues.
 
-    Stopping early closes the call, which then counts as abandoned.
+    To stop early, close it (`with closing(stream)`, `async with aclosing(stream)`): the call ends, and counts as abandoned. A `break` alone
+    leaves that to the garbage collector.
     """
 
-    def __init__(self, chunks: Iterator[str] | AsyncIterator[str], finish: Callable[[], Completion]) -> None:
+    def __init__(self, chunks: Generator[str] | AsyncGenerator[str], finish: Callable[[], Completion]) -> None:
         self._chunks = chunks
         self._finish = finish
 
     def __iter__(self) -> Iterator[str]:
-        if not isinstance(self._chunks, Iterator):
+        if not isinstance(self._chunks, Generator):
             raise TypeError("this stream is asynchronous: use `async for`")
         return self._chunks
 
     def __aiter__(self) -> AsyncIterator[str]:
-        if not isinstance(self._chunks, AsyncIterator):
+        if not isinstance(self._chunks, AsyncGenerator):
             raise TypeError("this stream is synchronous: use `for`")
         return self._chunks
+
+    def close(self) -> None:
+        """End the call; nothing happens if it is finished."""
+        if not isinstance(self._chunks, Generator):
+            raise TypeError("this stream is asynchronous: use `aclose`")
+        self._chunks.close()
+
+    async def aclose(self) -> None:
+        """As `close`, for a stream that is asynchronous."""
+        if not isinstance(self._chunks, AsyncGenerator):
+            raise TypeError("this stream is synchronous: use `close`")
+        await self._chunks.aclose()
 
     @property
     def completion(self) -> Completion:
