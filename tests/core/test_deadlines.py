@@ -1,9 +1,13 @@
 """Nobody is asked for an answer that the caller no longer waits for."""
 
+import threading
+
 import pytest
 
-from switchwise import AllTargetsFailed, FailureKind, Pool, Router, Scope, Target, Verdict, View, drive, hold
+from switchwise import AllTargetsFailed, FailureKind, Pool, Router, Scope, Target, TargetError, Verdict, View, drive, hold
 from switchwise.engine.recovery import Recovery
+from switchwise.engine.timing.blocking_calls import bounded
+from switchwise.engine.timing.time_limits import CallLimits
 from switchwise.testing import Clock, Fails, Script
 
 POOL = Pool([Target("opus"), Target("haiku")])
@@ -73,3 +77,19 @@ def test_a_verifier_that_gives_no_verdict_is_named():
     run = Router(POOL, verify=mine).start(View())
     with pytest.raises(TypeError, match=r"mine gave True for a verdict.*Predicate"):
         list(drive(run, Script(otherwise="hello").perform))
+
+
+def test_a_call_that_holds_no_socket_is_left_at_its_limit_and_one_that_waits_for_another_too():
+    """A performer of one's own may do anything: sleep, compute, or make a call with a limit within the call."""
+    over, limits = threading.Event(), CallLimits(None, None, 0.05, frozenset())
+
+    def asleep():
+        over.wait(60)
+        yield "too late"
+
+    try:
+        for make in (asleep, lambda: bounded(asleep, limits._replace(total=60.0))):
+            with pytest.raises(TargetError, match=r"^no end within 0\.05 s$"):
+                list(bounded(make, limits))
+    finally:
+        over.set()

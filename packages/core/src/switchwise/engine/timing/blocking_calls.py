@@ -137,7 +137,7 @@ def wake(thread: threading.Thread) -> bool:
             with suppress(OSError):  # it is closed already
                 socket.socket.shutdown(found, socket.SHUT_RDWR)
             return True
-        if isinstance(relay := frame.f_locals.get("self"), _Relay) and hasattr(relay, "thread"):
+        if isinstance(relay := frame.f_locals.get("self"), _Relay) and getattr(relay, "thread", thread) is not thread:
             return wake(relay.thread)
         frame = frame.f_back
     return False
