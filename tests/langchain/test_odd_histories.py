@@ -158,6 +158,16 @@ class TestItsOwnHistory:
         first, second = provider.requests[-2:]
         assert first.body == second.body
 
+    def test_a_model_that_answers_by_responses_once_tools_are_bound_is_sent_what_responses_takes(
+        self, provider: LoopbackProvider
+    ) -> None:
+        model = gpt(provider, model="gpt-6-sol")
+        history = [Q, called("c1"), result([{"type": "text", "text": "found"}, PICTURE], "c1")]
+        ChatSwitchwise([model]).bind_tools([look_up]).invoke(history)
+        model.bind_tools([look_up]).invoke(history)
+        first, second = provider.requests[-2:]
+        assert first.body == second.body
+
     def test_a_developer_stays_one(self, provider: LoopbackProvider) -> None:
         model = gpt(provider, model="gpt-5", use_responses_api=True)
         history = [ChatMessage("Be brief.", role="developer"), Q]
@@ -173,5 +183,9 @@ def test_a_system_message_in_place_is_moved_when_no_answer_follows(provider: Loo
     begun: list[BaseMessage] = [Q, SystemMessage("Be kind.")]
     assert adapter.adapted(("t",), native, begun, {})[1] == begun
     sent = adapter.adapted(("t",), native, [*begun, MORE], {})[1]
+    leading: list[BaseMessage] = [SystemMessage("Be brief.")]
+    adapter.adapted(("s",), native, leading, {})
+    joined = adapter.adapted(("s",), native, [*leading, SystemMessage(""), Q, MORE], {})[1]
+    assert [message.content for message in joined] == [[{"type": "text", "text": "Be brief."}], Q.content, MORE.content]
     assert [type(message) for message in sent] == [HumanMessage] * 3
     assert "Be kind." in sent[1].content

@@ -28,12 +28,12 @@ from langchain_switchwise.porting.content import adapt_content, adapt_kind, is_b
 from langchain_switchwise.porting.settings import settings
 from langchain_switchwise.porting.turn_order import Turns, role_of
 from switchwise.dialects.call_ids import CallIds
-from switchwise.dialects.table import ANTHROPIC, GEMINI, NVIDIA, OTHER
+from switchwise.dialects.table import ANTHROPIC, GEMINI, NVIDIA, OPENAI_RESPONSES, OTHER
 from switchwise.dialects.thinking import began_without_thinking
 from switchwise.prompt_cache.cache_hints import CacheHints
 from switchwise.state.in_process import Memory
 
-_Key = tuple[tuple[str, ...], str]
+_Key = tuple[tuple[str, ...], str, str]
 _PLAIN = frozenset(["text", "tool_use", "tool_call", "function_call", "tool_call_chunk", "input_json_delta"])
 _OWN = {"openai-responses": frozenset(["reasoning", "refusal"])}
 """Blocks that identify a message without an origin as the dialect's own. Signed ones do not: they stay foreign."""
@@ -93,8 +93,9 @@ class HistoryAdapter:
         # One question in plain words, perhaps after a system prompt: every target accepts it as it is.
         is_opening = len(messages) <= 2 and tuple(map(type, messages)) in _OPENINGS and all(map(_is_plain, messages))
         if not is_opening:
-            history, turns = self._history(thread, native, messages)
-            end = turns.end(bool(messages) and _answered_elsewhere(messages[-1], native))
+            api = replace(native, dialect=OPENAI_RESPONSES) if tools and native.responds_with_tools else native
+            history, turns = self._history(thread, api, messages)
+            end = turns.end(bool(messages) and _answered_elsewhere(messages[-1], api))
             adapted = [*history, *end] if end or history is not messages else messages
             if native.thinkless is not None and _began_without_thinking(history):
                 native = native.thinkless  # its earlier answers go back as they were, with their thinking
@@ -104,9 +105,9 @@ class HistoryAdapter:
         return native, adapted, kwargs
 
     def _history(self, thread: tuple[str, ...], native: Native, messages: list[BaseMessage]) -> tuple[list[BaseMessage], Turns]:
-        key = (thread, native.name)
+        key = (thread, native.name, native.dialect.name)
         kept = self._kept.get(key)
-        if kept is None or not _continues(kept.messages, messages) or kept.turns.waits:
+        if kept is None or not _continues(kept.messages, messages) or kept.turns.may_change:
             known, before, ids, turns = 0, None, ids_for(native), Turns(native)
         elif len(kept.messages) < len(messages):
             known, before, ids = len(kept.messages), kept.adapted, kept.ids

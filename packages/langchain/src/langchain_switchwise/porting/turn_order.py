@@ -41,9 +41,11 @@ class Turns:
         self.messages: list[BaseMessage] = []
 
     @property
-    def waits(self) -> bool:
-        """Whether a system message was left in place, which Anthropic takes there only if an answer follows, or nothing."""
-        return self._system_anywhere and self.place.last == turn_order.SYSTEM and not self.place.leading
+    def may_change(self) -> bool:
+        """Whether the next message may change the last ones: system messages at the start, or in place, where Anthropic takes them only if an
+        answer follows, or nothing.
+        """
+        return self.place.leading or (self._system_anywhere and self.place.last == turn_order.SYSTEM)
 
     def add(self, message: BaseMessage) -> None:
         """Add the next message."""
