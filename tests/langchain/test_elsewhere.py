@@ -37,7 +37,7 @@ KINDS = {
 PROVIDERS = {"gemini": "google_genai", "converse": "amazon_bedrock"}
 TAKEN: dict[str, set[str | None]] = {
     # kinds of blocks that each integration takes from users, tools and the system
-    "gemini": {"text", "image_url", "file", "audio", "video", "media"},
+    "gemini": {"text", "image_url", "file", "audio", "video", "media", "search_result", None},  # None: a tool's own structure
     "converse": {"text", "image", "video", "file", "search_result", None},
     "mistral": {"text", "image_url", "input_audio", "document_url"},
     "groq": {"text", "image_url", "file", "input_audio"},

@@ -198,6 +198,7 @@ HISTORIES: dict[str, list[BaseMessage]] = {
     "an empty question": [HumanMessage(""), AIMessage("Yes?"), Q],
     "an empty question at the end": [Q, AIMessage("There."), HumanMessage("")],
     "a question of blank blocks": [HumanMessage([{"type": "text", "text": ""}]), AIMessage("Yes?"), Q],
+    "a blank text beside a question": [user({"type": "text", "text": ""}), AIMessage("Yes?"), Q],
     "an empty result": [Q, called("call_1"), result("")],
     "an empty system message": [SystemMessage(""), Q],
     "nothing but a system message": [SystemMessage("Be brief.")],

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from langchain_anthropic import ChatAnthropic
 from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_google_genai import ChatGoogleGenerativeAI
 
 from langchain_switchwise import ChatSwitchwise
 from langchain_switchwise.models.native import Native, natives
@@ -157,6 +158,20 @@ class TestItsOwnHistory:
         model.invoke(history)
         first, second = provider.requests[-2:]
         assert first.body == second.body
+
+    def test_gemini_too(self) -> None:
+        native = natives({"gemini": ChatGoogleGenerativeAI(model="gemini-2.5-pro", api_key="test")}, {})["gemini"]
+        history = [Q, called("c1"), result(["a", {"degrees": 20}], "c1")]
+        assert HistoryAdapter().adapted(("t",), native, history, {})[1][2].content is history[2].content
+
+    def test_geminis_signatures_of_calls_follow_their_ids(self) -> None:
+        native = natives({"gemini": ChatGoogleGenerativeAI(model="gemini-2.5-pro", api_key="test")}, {})["gemini"]
+        key = "__gemini_function_call_thought_signatures__"
+        mine = {"response_metadata": {"model_provider": "google_genai", "model_name": "gemini-2.5-pro"}}
+        turns = [[called("c", additional_kwargs={key: {"c": made}}, **mine), result(made="c")] for made in ("first", "second")]
+        sent = HistoryAdapter().adapted(("t",), native, [Q, *turns[0], *turns[1]], {})[1]
+        assert sent[3].additional_kwargs[key] == {sent[3].tool_calls[0]["id"]: "second"}  # type: ignore[attr-defined]
+        assert sent[3].tool_calls[0]["id"] != "c"  # type: ignore[attr-defined]
 
     def test_a_model_that_answers_by_responses_once_tools_are_bound_is_sent_what_responses_takes(
         self, provider: LoopbackProvider

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolCall, ToolMessage
@@ -14,6 +14,8 @@ from switchwise.protocols.prompt import arguments_of
 
 _CALLS = {"tool_use": "id", "tool_call": "id", "function_call": "call_id"}
 """Blocks that stand for calls, and where they hold the id."""
+_PER_CALL = ("__gemini_function_call_thought_signatures__", "__openai_function_call_ids__")
+"""Extra fields of Gemini's and OpenAI's integrations: id of a call -> what belongs to it."""
 
 
 def ids_for(native: Native) -> CallIds:
@@ -39,6 +41,7 @@ def with_ids(message: BaseMessage, ids: CallIds, place: int) -> BaseMessage:
             "tool_calls": [{**call, "id": next(names)} for call in message.tool_calls],
             "invalid_tool_calls": [{**call, "id": next(names)} for call in message.invalid_tool_calls],
             "content": _with_ids(message.content, given, own),
+            "additional_kwargs": _keyed(message.additional_kwargs, dict(zip(given, own, strict=True))),
         }
         return message.model_copy(update=update)
     if isinstance(message, ToolMessage):
@@ -102,6 +105,14 @@ def _with_ids(content: Any, given: list[str | None], own: list[str]) -> Any:
         else block
         for block in content
     ]
+
+
+def _keyed(fields: dict[str, Any], renamed: Mapping[Any, str]) -> dict[str, Any]:
+    """The extra fields of an answer, with what they hold per call under its new id."""
+    return {
+        name: {renamed.get(made, made): kept for made, kept in value.items()} if name in _PER_CALL else value
+        for name, value in fields.items()
+    }
 
 
 def _with_results(message: HumanMessage, ids: CallIds, place: int) -> HumanMessage:

@@ -26,7 +26,7 @@ from langchain_switchwise.models.native import Native
 from langchain_switchwise.porting import media
 from switchwise.dialects import Dialect
 from switchwise.dialects.media import check_file, unsupported
-from switchwise.dialects.table import ANTHROPIC, BEDROCK, OPENAI_RESPONSES, OTHER
+from switchwise.dialects.table import ANTHROPIC, BEDROCK, GEMINI, OPENAI_RESPONSES, OTHER
 from switchwise.dialects.turn_order import EMPTY
 
 Block = dict[str, Any]
@@ -55,6 +55,8 @@ _TAKEN = {
     "cohere": frozenset(["text"]),
 }
 _BEDROCK_BLOCKS = frozenset(["cachePoint", "document", "guardContent", "image", "json", "searchResult", "text", "video"])
+_STRUCTURED = (OPENAI_RESPONSES, GEMINI)
+"""APIs whose integrations send a result that is a tool's own structure."""
 _RAISING = ("gemini", "bedrock-converse", "ollama", "cohere")
 """Dialects whose integrations raise for unknown blocks, or drop them."""
 _HEARD = {"audio": "audio", "input_audio": "audio", "video": "video"}
@@ -94,11 +96,11 @@ def adapt_content(message: BaseMessage, dialect: Dialect) -> list[BaseMessage]:
         rest = [block for block in content if block not in results]
         others: list[BaseMessage] = adapt_content(message.model_copy(update={"content": rest}), dialect) if rest else []
         return [*(made for block in results for made in adapt_content(_result(block), dialect)), *others]
-    if dialect is OPENAI_RESPONSES and content and isinstance(message, ToolMessage) and all(map(_is_sent_as_json, content)):
+    if dialect in _STRUCTURED and content and isinstance(message, ToolMessage) and all(map(_is_sent_as_json, content)):
         return [message]
     new = [inner for block in content for inner in _block(block, dialect)]
-    if not dialect.blank_user and isinstance(message, HumanMessage) and not any(map(_tells, new)):
-        new = [{"type": "text", "text": EMPTY}]
+    if not dialect.blank_user and isinstance(message, HumanMessage):
+        new = [block for block in new if _tells(block)] or [{"type": "text", "text": EMPTY}]
     if not new and dialect is not ANTHROPIC and (dialect is not OPENAI_RESPONSES or isinstance(message, ToolMessage)):
         return [message.model_copy(update={"content": ""})]
     same = len(new) == len(content) and all(map(is_, new, content))
@@ -110,7 +112,7 @@ def _tells(block: Any) -> bool:
 
 
 def _is_sent_as_json(block: Any) -> bool:
-    """Whether a part of a result is one that the integration of Responses sends, with the others, as JSON if need be."""
+    """Whether the integrations of `_STRUCTURED` send a part of a result, with the others, as JSON if need be."""
     return not isinstance(block, dict) or block.get("type") in (None, "text", "json", "search_result")
 
 
