@@ -53,6 +53,11 @@ def test_at_most_three_modules_stand_outside_the_rooms(package: str) -> None:
     assert len(modules(ROOT / "packages" / package)) <= MOST_LOOSE
 
 
+def test_a_message_walks_as_the_page_shows_and_within_its_bars() -> None:
+    done = subprocess.run([sys.executable, "tools/walk.py"], cwd=ROOT, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_only_the_changelog_knows_what_the_project_was_called() -> None:
     former = "fair" + "lead"
     found = subprocess.run(["git", "grep", "-il", former], cwd=ROOT, check=False, capture_output=True, text=True)

@@ -1,6 +1,6 @@
 """One message followed from the caller to the provider and back: every call of a function of ours, in order.
 
-    python tools/walk.py                 # how many calls each entry point makes
+    python tools/walk.py                 # how many calls each entry point makes; fails above a bar, or if docs/design/walk.md shows others
     python tools/walk.py --write         # and docs/design/walk.md
 
 The message is short, the pool has four targets with the default chain, and one call went before it, so that nothing is built for the
@@ -133,8 +133,8 @@ def page(found: dict[str, list[Step]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    """Print the counts, and write the page if asked to."""
+def main() -> int:
+    """Print the counts, and write the page if asked to; 1 if a count is above its bar, or the page shows other calls."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.relative_to(ROOT)}")
     found = walks() if (arguments := parser.parse_args()) else {}
@@ -145,7 +145,10 @@ def main() -> None:
         print("ok" if calls(steps) <= bar else "OVER THE BAR")
     if arguments.write:
         PAGE.write_text(page(found), encoding="utf-8")
+    if stale := page(found) != PAGE.read_text(encoding="utf-8"):
+        print(f"{PAGE.relative_to(ROOT)} shows other calls: run python tools/walk.py --write")
+    return int(stale or any(calls(steps) > BARS[name][1] for name, steps in found.items()))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -165,7 +165,7 @@ def _invoke(call: PreparedCall) -> Iterator[Any]:
     try:  # as `with TRANSLATED`, without its two calls: most answers come this way
         answer = call.runnable.invoke(call.prompt, call.config, **call.settings)
         return iter((call.reply(answer),))
-    except Exception as error:
+    except Exception as error:  # raised again, or as the failure behind it
         raise_failure(error)
         raise
 
