@@ -100,11 +100,11 @@ def navigation(entries: list[Any]) -> Iterator[str]:
 
 
 def test_every_page_stands_in_the_navigation_of_the_site() -> None:
-    told = list(navigation(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]))
+    listed = list(navigation(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]))
     pages = {str(page.relative_to(DOCS)) for page in ON_SITE}
-    assert pages - set(told) == set(), "add the page to `nav` in mkdocs.yml"
-    assert set(told) - pages == set()
-    assert len(told) == len(set(told))
+    assert pages - set(listed) == set(), "add the page to `nav` in mkdocs.yml"
+    assert set(listed) - pages == set()
+    assert len(listed) == len(set(listed))
 
 
 @pytest.mark.parametrize("name", ["policies", "estimators", "verifiers", "nouns", "recovery"])
@@ -123,6 +123,6 @@ def test_public_names_have_an_entry_in_the_api_reference() -> None:
 
 
 def test_llms_txt_names_every_guide() -> None:
-    told = (DOCS / "llms.txt").read_text()
+    listed = (DOCS / "llms.txt").read_text()
     guides = [str(page.relative_to(DOCS)) for folder in ("start", "guide", "migrate") for page in (DOCS / folder).glob("*.md")]
-    assert [page for page in guides if page not in told] == [], "python tools/make_docs.py adds it"
+    assert [page for page in guides if page not in listed] == [], "python tools/make_docs.py adds it"

@@ -56,7 +56,7 @@ def test_a_known_failure_is_explained_by_its_own_words_only(peers: Any) -> None:
     assert (other.explained, len(other.problems)) == (0, 1)
 
 
-def test_an_explanation_that_is_no_longer_needed_is_told(peers: Any) -> None:
+def test_an_explanation_that_is_no_longer_needed_is_reported(peers: Any) -> None:
     found = peers.compare(ran(private="passed"), ran(private="passed"))
     assert not found.problems
     assert "t::private: no longer differs" in found.notes[0]

@@ -86,7 +86,7 @@ class Talk:
 
 
 class Overlap:
-    """Holds answers back until both of two requests have been looked up in the cache, where it is told to: they are under way at once."""
+    """Holds answers back until both of two requests have been looked up in the cache, where it is asked to: they are under way at once."""
 
     def __init__(self) -> None:
         self.both: threading.Barrier | None = None
@@ -253,8 +253,8 @@ def test_a_best_effort_cache_that_misses_is_believed_less() -> None:
             expected, began, body = wire.open(talk)
             usage = wire.send(body)
             hits += bool(usage.cache_read_tokens)
-            told = usage if usage.cache_read_tokens else Usage(usage.input_tokens, usage.output_tokens)
-            wire.record(talk, began, told)
+            counted = usage if usage.cache_read_tokens else Usage(usage.input_tokens, usage.output_tokens)
+            wire.record(talk, began, counted)
             likely.append(expected.likely)
         assert abs(wire.ledger.hit_rate(model) - hits / 160) < 0.2
         assert likely[5] > 0

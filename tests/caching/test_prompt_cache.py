@@ -81,7 +81,7 @@ def test_a_chain_that_grew_is_the_chain_that_was_read_at_once(one, other, shared
     assert grown.since(0) == (shared if shared < len(one) else len(grown))
 
 
-def test_each_kind_of_change_is_told():
+def test_each_kind_of_change_is_detected():
     front, talk = [Block(1, 100, TOOLS), Block(2, 100, SYSTEM)], [Block(i, 100) for i in range(3, 13)]
 
     def after(messages=talk, before=front, settings=(0, 0, 0)):
@@ -185,7 +185,7 @@ def test_of_a_thread_the_last_prefixes_are_kept():
     assert ledger.expect(rows, A, prefix, 31.0).tokens == prefix.tokens
 
 
-def test_a_prefix_of_another_process_is_told_by_its_blocks_and_their_length():
+def test_a_prefix_of_another_process_is_recognised_by_its_blocks_and_their_length():
     ledger, prefix = Ledger(), prompt(10_000, 400)
     rows = ledger.record([], A, prefix, 0.0, Usage(10_400, 5, 0, 10_400))
     elsewhere = [[row[0], 0, *row[2:]] for row in rows]

@@ -245,7 +245,7 @@ def test_digests_mean_something_where_strings_hash_alike_only():
         "from switchwise.prompt_cache.ledger import PROCESS; from switchwise.nouns.prompt_prefix import *; c = PromptPrefix();"
         "c.grow(0, [Block(hash('a'), 40), Block(hash('b'), 9)], [Block(hash('s'), 5, SYSTEM)]); print(PROCESS, c.digest(3), c.end(3))"
     )
-    told = [
+    states = [
         subprocess.run(
             [sys.executable, "-c", program],
             capture_output=True,
@@ -256,10 +256,10 @@ def test_digests_mean_something_where_strings_hash_alike_only():
         ).stdout.split()
         for seed in ("1", "1", "2")
     ]
-    assert told[0] == told[1]
-    assert told[0][0] != told[2][0]
-    assert told[0][1] != told[2][1]
-    assert told[0][2] == told[2][2]
+    assert states[0] == states[1]
+    assert states[0][0] != states[2][0]
+    assert states[0][1] != states[2][1]
+    assert states[0][2] == states[2][2]
 
 
 def test_it_keeps_nothing_but_json_of_threads_and_answers():

@@ -100,7 +100,7 @@ def test_calls_needed_are_learnt_from_the_length_of_runs():
     assert 1.9 < twice.calls < 2.2
 
 
-def test_a_run_that_goes_on_for_too_long_tells_before_it_ends():
+def test_an_unusually_long_run_predicts_failure_before_it_ends():
     assert seen(known(), [24], ended=False).calls > 1.4 > CallsNeeded().calls
 
 
@@ -149,7 +149,7 @@ def test_whatever_was_seen_the_possibilities_are_weighed_and_nothing_does_more_t
 # -- the forecast
 
 
-def told(calls, priors=None):
+def forecast_of(calls, priors=None):
     """A forecast after calls: (pause, growth, easy, broken)."""
     forecast, thread, at, prompt = Forecast(priors or CallPriors()), NEW.copy(), 0.0, 20_000.0
     for pause, growth, easy, broken in calls:
@@ -160,23 +160,28 @@ def told(calls, priors=None):
 
 
 def test_the_prior_is_what_is_expected_at_first_and_is_forgotten_after_some_hundred_calls():
-    assert told([]).outlook(300).growth == pytest.approx(1_300)
-    assert told([(5.0, 4_000.0, True, False)] * 600).outlook(300).growth == pytest.approx(4_000, rel=0.1)
+    assert forecast_of([]).outlook(300).growth == pytest.approx(1_300)
+    assert forecast_of([(5.0, 4_000.0, True, False)] * 600).outlook(300).growth == pytest.approx(4_000, rel=0.1)
 
 
 def test_pauses_longer_than_a_lifetime_lose_the_cache_of_that_lifetime_only():
-    forecast = told([(5.0, 500.0, True, False)] * 200 + [(900.0, 500.0, True, False)] * 50)
+    forecast = forecast_of([(5.0, 500.0, True, False)] * 200 + [(900.0, 500.0, True, False)] * 50)
     assert forecast.hazard(300) > forecast.hazard(3_600) + 0.15
     assert forecast.pause_between(600, 1_200) == pytest.approx(0.15, abs=0.1)
     assert forecast.pause_between(3_600, 7_200) == 0.0
 
 
 def test_breaks_count_as_losses():
-    assert told([(5.0, 500.0, True, True)] * 100).hazard(300) > 3 * told([(5.0, 500.0, True, False)] * 100).hazard(300)
+    assert forecast_of([(5.0, 500.0, True, True)] * 100).hazard(300) > 3 * forecast_of(
+        [(5.0, 500.0, True, False)] * 100
+    ).hazard(300)
 
 
 def test_labels_that_follow_each_other_are_expected_to_go_on():
-    mostly, seldom = told([(5.0, 500.0, True, False)] * 200), told([(5.0, 500.0, i % 5 == 0, False) for i in range(200)])
+    mostly, seldom = (
+        forecast_of([(5.0, 500.0, True, False)] * 200),
+        forecast_of([(5.0, 500.0, i % 5 == 0, False) for i in range(200)]),
+    )
     assert mostly.outlook(300).easy > 3 * seldom.outlook(300).easy
     assert mostly.outlook(300).again_hard < seldom.outlook(300).again_hard
 
@@ -188,7 +193,7 @@ def test_labels_that_follow_each_other_are_expected_to_go_on():
     some.floats(0.0, 1.0),
 )
 def test_whatever_was_seen_what_is_expected_is_possible(calls, ttl, hazard, easy):
-    look = told(calls, CallPriors(hazard=hazard, easy_after_easy=easy, easy_after_hard=easy)).outlook(ttl)
+    look = forecast_of(calls, CallPriors(hazard=hazard, easy_after_easy=easy, easy_after_hard=easy)).outlook(ttl)
     assert min(look) >= 0.0
     assert max(look.any, look.again_easy, look.again_hard) <= 1.0
 

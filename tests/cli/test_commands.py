@@ -82,8 +82,10 @@ def test_init_check_explain_and_report_in_a_row(home: Path) -> None:
         finally:
             for name in environment(provider):
                 del os.environ[name]
-    told = run("explain", "--step", "failure").stdout
-    assert told.splitlines()[0].startswith("opus answers, then sol, luna, haiku: ByStep (step) says failure is given strong.")
+    printed = run("explain", "--step", "failure").stdout
+    assert printed.splitlines()[0].startswith(
+        "opus answers, then sol, luna, haiku: ByStep (step) says failure is given strong."
+    )
     written = run("report", "switchwise.jsonl", "-o", "page.html").stdout
     paid = sum(json.loads(line)["switchwise.cost"] for line in (home / "switchwise.jsonl").read_text().splitlines())
     assert f"You paid {usd(paid)} for 2 steps in 1 session" in written
@@ -108,13 +110,15 @@ def test_init_goes_by_the_keys_that_are_there_and_writes_a_schema(monkeypatch: p
     assert "did you mean 'openai'?" in run("init", "--provider", "opnai", status=2).stderr
 
 
-def test_check_tells_all_problems_of_a_file_that_cannot_be_used(home: Path) -> None:
+def test_check_lists_all_problems_of_an_invalid_file(home: Path) -> None:
     (home / "switchwise.toml").write_text(
         '[targets]\nluna = "gpt-6-luna"\nopus = "anthropic:x"\n[routers.main]\npolicies = ["Fit"]\n'
     )
-    told = run("check", status=1).stdout
-    assert told.startswith("switchwise.toml cannot be used: 2 problems.")
-    assert "switchwise.toml:2 targets.luna\n  'gpt-6-luna' names no model of a provider\n  -> write \"provider:model\"" in told
+    printed = run("check", status=1).stdout
+    assert printed.startswith("switchwise.toml cannot be used: 2 problems.")
+    assert (
+        "switchwise.toml:2 targets.luna\n  'gpt-6-luna' names no model of a provider\n  -> write \"provider:model\"" in printed
+    )
     found = read("check", status=1)
     assert [(each["line"], each["field"]) for each in found["findings"]] == [
         (2, "targets.luna"),
@@ -128,9 +132,9 @@ def test_check_live_asks_each_target_for_one_token(provider: LoopbackProvider) -
     assert {name: answer["error"] for name, answer in found["live"].items()} == {"opus": None, "luna": None}
     assert sorted(seen.model for seen in provider.requests) == ["claude-opus-5-5", "gpt-6-luna"]
     provider.inject(Fault.AUTHENTICATION, provider="openai", times=None)
-    told = run("check", "--live", status=1).stdout
-    assert "1 of 2 targets answer." in told
-    assert "authentication" in told
+    printed = run("check", "--live", status=1).stdout
+    assert "1 of 2 targets answer." in printed
+    assert "authentication" in printed
 
 
 @pytest.mark.usefixtures("provider")
@@ -152,10 +156,10 @@ def test_explain_shows_what_ruled_whom_out() -> None:
 def test_models_lists_prices() -> None:
     (luna,) = [each for each in read("models", "gpt-6-luna", "--provider", "openai") if each["model"] == "gpt-6-luna"]
     assert (luna["input"], luna["output"], luna["window"]) == (0.1, 0.5, 1_050_000)
-    told = run("models", "opus", "-p", "anthropic").stdout
-    assert "claude-opus-5-5" in told
-    assert "prices in USD per million tokens" in told.splitlines()[0]
-    assert "window: prompt and answer together, in tokens" in told
+    printed = run("models", "opus", "-p", "anthropic").stdout
+    assert "claude-opus-5-5" in printed
+    assert "prices in USD per million tokens" in printed.splitlines()[0]
+    assert "window: prompt and answer together, in tokens" in printed
     assert read("models", "no-such-model-anywhere", status=1) == []
     assert "did you mean 'anthropic'?" in run("models", "-p", "antropic", status=2).stderr
 
@@ -174,9 +178,11 @@ def test_drill_shows_who_would_answer_after_how_long_and_at_what_price(home: Pat
     assert cases["none"]["seconds"] >= 0.2
     assert cases["none"]["cost"] == cases["luna"]["cost"] > cases["opus"]["cost"] > 0
     assert not (home / "calls.jsonl").exists()  # a drill is no traffic
-    told = run("drill").stdout
-    assert told.startswith("Router main: Whichever target fails (overloaded), another one answers; opus does when none fails.")
-    assert "price: USD of the answer, with nothing cached" in told
+    printed = run("drill").stdout
+    assert printed.startswith(
+        "Router main: Whichever target fails (overloaded), another one answers; opus does when none fails."
+    )
+    assert "price: USD of the answer, with nothing cached" in printed
 
 
 def test_drill_leaves_a_shared_store_alone(home: Path) -> None:
@@ -187,8 +193,8 @@ def test_drill_leaves_a_shared_store_alone(home: Path) -> None:
 
 def test_drill_of_a_router_that_depends_on_one_target_fails(home: Path) -> None:
     (home / "switchwise.toml").write_text(TWO.replace("[routers.main]", '[routers.main]\npool = ["luna"]'))
-    told = run("drill", status=1).stdout
-    assert "No target answers when these fail (overloaded): luna." in told
+    printed = run("drill", status=1).stdout
+    assert "No target answers when these fail (overloaded): luna." in printed
     assert "did you mean 'overloaded'?" in run("drill", "--fault", "overload", status=2).stderr
 
 
@@ -220,7 +226,7 @@ def test_watch_shows_names_as_they_are_and_passes_over_what_is_no_record(provide
 
 @pytest.mark.usefixtures("home")
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "printed"),
     [
         ("cut.jsonl.gz", gzip.compress(b"\n" * 9)[:-6], "cannot be read"),
         ("damaged.jsonl.gz", gzip.compress(b"x" * 1_000)[:10] + b"\xff" * 30, "cannot be read"),
@@ -228,10 +234,10 @@ def test_watch_shows_names_as_they_are_and_passes_over_what_is_no_record(provide
     ],
     ids=["cut", "damaged", "other"],
 )
-def test_report_and_audit_refuse_what_is_no_journal(name: str, content: bytes, told: str) -> None:
+def test_report_and_audit_refuse_what_is_no_journal(name: str, content: bytes, printed: str) -> None:
     Path(name).write_bytes(content)
     for command in ("report", "audit"):
-        assert told in run(command, name, status=2).stderr
+        assert printed in run(command, name, status=2).stderr
 
 
 def test_chat_pays_no_further_call_once_nobody_reads(provider: LoopbackProvider) -> None:
@@ -250,7 +256,7 @@ def _last(provider: LoopbackProvider) -> Any:
     return turns(provider.requests[-1].body["messages"])
 
 
-def test_chat_goes_on_after_a_failure_and_tells_it_by_its_status(provider: LoopbackProvider) -> None:
+def test_chat_goes_on_after_a_failure_and_shows_it_in_its_exit_status(provider: LoopbackProvider) -> None:
     provider.inject(Fault.BAD_REQUEST, times=None)
     done = run("chat", said="Hello\n", status=1)
     assert "BadRequestError" in done.stderr
@@ -265,15 +271,15 @@ def test_a_first_call_without_a_key_takes_three_commands() -> None:
 
 
 @pytest.mark.usefixtures("home")
-def test_doctor_tells_what_is_there_and_what_is_broken() -> None:
+def test_doctor_lists_what_is_there_and_what_is_broken() -> None:
     found = read("doctor")
     signs = {sign["what"]: sign for sign in found["signs"]}
     assert signs["python"]["state"] == "ok"
     assert signs["configuration"]["state"] == "missing"
     Path("switchwise.toml").write_text('[targets]\nluna = "openai:gpt-6-luna"\n')
-    told = run("doctor", status=1).stdout
-    assert told.splitlines()[0] == "1 thing(s) are broken: configuration."
-    assert "OPENAI_API_KEY is not set" in told
+    printed = run("doctor", status=1).stdout
+    assert printed.splitlines()[0] == "1 thing(s) are broken: configuration."
+    assert "OPENAI_API_KEY is not set" in printed
 
 
 @pytest.mark.usefixtures("home")
@@ -296,7 +302,7 @@ def test_init_names_the_file_as_it_is() -> None:
 
 
 @pytest.mark.usefixtures("home")
-def test_no_configuration_is_told_with_the_remedy() -> None:
+def test_a_missing_configuration_is_refused_with_the_remedy() -> None:
     for command in ("check", "explain", "drill", "chat"):
         assert run(command, status=2).stderr == (
             "switchwise: no switchwise.toml here and SWITCHWISE_CONFIG is not set: give a path, or write one with `switchwise init`\n"
@@ -305,15 +311,15 @@ def test_no_configuration_is_told_with_the_remedy() -> None:
 
 @pytest.mark.usefixtures("home")
 def test_the_help_lists_each_command_with_what_it_does() -> None:
-    told = run("--help").stdout
+    printed = run("--help").stdout
     for name in ("init", "check", "doctor", "loopback", "explain", "models", "drill", "chat", "watch", "replay", "eval"):
-        assert f" {name} " in told
-    assert "completion" in told
+        assert f" {name} " in printed
+    assert "completion" in printed
     assert "did you mean" in run("chekc", status=2).stderr.lower() or "No such command" in run("chekc", status=2).stderr
 
 
 @pytest.mark.usefixtures("home")
-def test_without_typer_the_remedy_is_told_and_the_loopback_provider_still_runs() -> None:
+def test_without_typer_the_error_names_the_remedy_and_the_loopback_provider_still_runs() -> None:
     code = "import sys; sys.modules['typer'] = None; from switchwise.cli import main; sys.exit(main(sys.argv[1:]))"
     done = subprocess.run([sys.executable, "-c", code, "check"], capture_output=True, text=True, check=False)
     assert done.returncode == 2

@@ -50,18 +50,18 @@ def test_knobs_for_experiments_stand_apart(capsys: pytest.CaptureFixture[str], m
 
 def test_what_was_paid_comes_first_and_columns_are_explained(journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", str(journal), "--samples", "0"]) == 0
-    told = capsys.readouterr().out.splitlines()
-    assert re.fullmatch(r"You paid \$0\.0\d+; all on opus about \$0\.0\d+\.", told[0])
-    explained = {line.partition(":")[0] for line in told}
-    heads = next(line for line in told if line.startswith("cost / all-strong"))
+    printed = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"You paid \$0\.0\d+; all on opus about \$0\.0\d+\.", printed[0])
+    explained = {line.partition(":")[0] for line in printed}
+    heads = next(line for line in printed if line.startswith("cost / all-strong"))
     assert set(re.split(r"\s{2,}", heads.strip())) <= explained
 
 
 def test_an_audit_begins_with_what_could_have_been_saved(journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["audit", str(journal)]) == 0
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     assert re.match(
-        r"You paid \$\S+; \$\S+ \(one session: no interval\) could have been saved, by the estimates below\.\n", told
+        r"You paid \$\S+; \$\S+ \(one session: no interval\) could have been saved, by the estimates below\.\n", printed
     )
     assert main(["audit", str(journal), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["paid"] == pytest.approx(3 * (2_000 * 5 + 50 * 25) / 1e6)

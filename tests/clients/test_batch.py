@@ -392,7 +392,7 @@ def test_one_process_at_a_time_has_a_file_open(opened, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("file", "told"),
+    ("file", "message"),
     [
         ("folder", "unable to open database file; give the path of a file"),
         ("locked.sqlite", "unable to open database file; give the path of a file"),
@@ -400,13 +400,13 @@ def test_one_process_at_a_time_has_a_file_open(opened, tmp_path):
         ("later.sqlite", "of version 9, and this one reads 1"),
     ],
 )
-def test_a_file_that_cannot_be_opened_is_refused_with_the_reason(opened, tmp_path, file, told):
+def test_a_file_that_cannot_be_opened_is_refused_with_the_reason(opened, tmp_path, file, message):
     (tmp_path / "folder").mkdir()
     (tmp_path / "locked.sqlite.lock").mkdir()
     (tmp_path / "text.sqlite").write_text("no table at all " * 99)
     with closing(sqlite3.connect(tmp_path / "later.sqlite")) as base:
         base.execute("PRAGMA user_version = 9")
-    with pytest.raises(ConfigurationError, match=told):
+    with pytest.raises(ConfigurationError, match=message):
         opened(file=file)
 
 
@@ -422,7 +422,7 @@ def test_the_progress_of_no_file_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"deadline": 5.0}, "hours= in its place"),
         ({"hours": 0}, "hours"),
@@ -432,13 +432,13 @@ def test_the_progress_of_no_file_is_refused(tmp_path):
         ({"target": "nobody"}, "nobody"),
     ],
 )
-def test_what_cannot_be_taken_on_is_said_at_once(opened, options, told):
+def test_what_cannot_be_taken_on_is_said_at_once(opened, options, message):
     budget = Budget(usd=1.0, per="all")
     batches = opened(budget)
     batches.add(said("x"), id="taken")
     view = batches._worker.calls[1].view
     before = budget.spent(view)
-    with pytest.raises(ConfigurationError, match=told):
+    with pytest.raises(ConfigurationError, match=message):
         batches.add(said("x"), **options)
     assert (batches.progress, budget.spent(view)) == (Progress(waiting=1), before)
 

@@ -168,10 +168,12 @@ def test_what_goes_to_openai_carries_no_marks(provider: LoopbackProvider, clock:
     assert "cache_control" not in json.dumps(body(provider))
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_the_ledger_counts_on_the_far_mark_once_it_is_told(provider: LoopbackProvider, clock: Clock, told: bool) -> None:
+@pytest.mark.parametrize("configured", [True, False])
+def test_the_ledger_counts_on_the_far_breakpoint_only_if_configured(
+    provider: LoopbackProvider, clock: Clock, configured: bool
+) -> None:
     """By itself it assumes marks at the end and after the system prompt, and takes only that to be warm."""
-    rules = CacheRules({"anthropic/claude-opus-5-5": {"lookback": 0}} if told else {})
+    rules = CacheRules({"anthropic/claude-opus-5-5": {"lookback": 0}} if configured else {})
     advisor, expected = Advisor(rules), list[int]()
     priced = (
         Target("opus", "anthropic", "claude-opus-5-5", Price(4, 20, 0.2, 5)),
@@ -187,7 +189,7 @@ def test_the_ledger_counts_on_the_far_mark_once_it_is_told(provider: LoopbackPro
     for target in ["opus"] * 3 + ["gpt"] * 20 + ["opus"]:
         thread.step(target)
     assert thread.read[-1] > 0
-    if told:
+    if configured:
         assert expected[-1] == pytest.approx(thread.read[-1], rel=0.02)
     else:
         assert 0 < expected[-1] < thread.read[-1]
@@ -196,7 +198,7 @@ def test_the_ledger_counts_on_the_far_mark_once_it_is_told(provider: LoopbackPro
 # -- affinity ------------------------------------------------------------------------------------------------------
 
 
-def test_an_endpoint_that_nobody_knows_is_told_nothing(provider: LoopbackProvider, clock: Clock) -> None:
+def test_an_unknown_endpoint_gets_no_cache_hints(provider: LoopbackProvider, clock: Clock) -> None:
     Thread(clients(provider), clock).step("gpt")
     assert "prompt_cache_key" not in body(provider)
 

@@ -197,8 +197,8 @@ def airline(shared_data: Path) -> list[list[dict[str, Any]]]:
     if file.exists():
         return [json.loads(line)["traj"] for line in gzip.open(file, "rt")][:20]
     call = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Paris"}'}}
-    told = {"role": "tool", "tool_call_id": "call_1", "name": "weather", "content": "20"}
-    return [[*HELLO, {"role": "assistant", "content": None, "tool_calls": [call]}, told]]
+    user_turn = {"role": "tool", "tool_call_id": "call_1", "name": "weather", "content": "20"}
+    return [[*HELLO, {"role": "assistant", "content": None, "tool_calls": [call]}, user_turn]]
 
 
 @pytest.mark.parametrize("lead", LEADS)
@@ -268,7 +268,7 @@ def test_a_schema_is_asked_of_both(make: Make, provider: LoopbackProvider, lead:
     assert seen[0].response_schema == schema
 
 
-def test_anthropic_is_always_told_the_longest_answer(make: Make, provider: LoopbackProvider) -> None:
+def test_anthropic_always_gets_the_longest_answer(make: Make, provider: LoopbackProvider) -> None:
     make().complete(HELLO, target="claude")
     assert sent(provider)["max_tokens"] == 8_192
 
@@ -331,7 +331,7 @@ def found(made: str = "call_1", content: Any = "20") -> dict[str, Any]:
     return {"role": "tool", "tool_call_id": made, "content": content}
 
 
-def told(content: Any = "And now?", **more: Any) -> dict[str, Any]:
+def user_turn(content: Any = "And now?", **more: Any) -> dict[str, Any]:
     return {"role": "user", "content": content, **more}
 
 
@@ -339,23 +339,23 @@ PNG = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0K
 MARKED = {"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}
 CUSTOM = {"id": "c", "type": "custom", "custom": {"name": "weather", "input": "Paris"}}
 HISTORIES: dict[str, list[dict[str, Any]]] = {
-    "an empty question": [told(""), {"role": "assistant", "content": "Yes?"}, told()],
-    "an empty question at the end": [*HELLO, {"role": "assistant", "content": "Yes?"}, told("")],
-    "an answer of nothing": [*HELLO, {"role": "assistant", "content": None}, told()],
-    "a blank answer": [*HELLO, {"role": "assistant", "content": "\n"}, told()],
+    "an empty question": [user_turn(""), {"role": "assistant", "content": "Yes?"}, user_turn()],
+    "an empty question at the end": [*HELLO, {"role": "assistant", "content": "Yes?"}, user_turn("")],
+    "an answer of nothing": [*HELLO, {"role": "assistant", "content": None}, user_turn()],
+    "a blank answer": [*HELLO, {"role": "assistant", "content": "\n"}, user_turn()],
     "a blank text beside a call": [*HELLO, called(content="\n"), found()],
-    "an assistant who speaks first": [{"role": "assistant", "content": "Hello."}, told()],
+    "an assistant who speaks first": [{"role": "assistant", "content": "Hello."}, user_turn()],
     "nothing but a system message": [{"role": "system", "content": "Be brief."}],
     "an id of 50 characters": [*HELLO, called("x" * 50), found("x" * 50)],
     "an id of other characters": [*HELLO, called("a.b:c|d"), found("a.b:c|d")],
     "an empty id": [*HELLO, called(""), found("")],
-    "ids that are used again": [*HELLO, called(), found(), called(), found(), told()],
+    "ids that are used again": [*HELLO, called(), found(), called(), found(), user_turn()],
     "the name of a tool that was": [*HELLO, called(name="mcp.server/tool" * 12), found()],
-    "names with spaces": [told("hi", name="Ann Smith"), {"role": "assistant", "content": "x", "name": "a b"}, told()],
+    "names with spaces": [user_turn("hi", name="Ann Smith"), {"role": "assistant", "content": "x", "name": "a b"}, user_turn()],
     "a result with a picture": [*HELLO, called(), found(content=[{"type": "text", "text": "see"}, PNG])],
-    "a picture by address alone": [told([{"type": "image_url", "image_url": "https://example.com/a.png"}])],
-    "strings among parts": [told(["a", "b"])],
-    "marks": [{"role": "system", "content": [MARKED]}, told([MARKED]), called(), found(content=[MARKED])],
+    "a picture by address alone": [user_turn([{"type": "image_url", "image_url": "https://example.com/a.png"}])],
+    "strings among parts": [user_turn(["a", "b"])],
+    "marks": [{"role": "system", "content": [MARKED]}, user_turn([MARKED]), called(), found(content=[MARKED])],
     "a custom tool": [*HELLO, {"role": "assistant", "content": None, "tool_calls": [CUSTOM]}, found("c")],
 }
 
@@ -420,7 +420,7 @@ def test_a_temperature_beyond_a_providers_scale_is_its_highest(provider: Loopbac
 
 
 @pytest.mark.parametrize(
-    ("messages", "options", "told"),
+    ("messages", "options", "user_turn"),
     [
         ("Hello", {}, "'role': 'user'"),
         ([], {}, "give a list"),
@@ -437,10 +437,10 @@ def test_a_temperature_beyond_a_providers_scale_is_its_highest(provider: Loopbac
     ],
     ids=str,
 )
-def test_what_is_no_request_is_told_before_anybody_is_asked(
-    provider: LoopbackProvider, make: Make, messages: Any, options: dict[str, Any], told: str
+def test_an_invalid_request_is_refused_before_any_call(
+    provider: LoopbackProvider, make: Make, messages: Any, options: dict[str, Any], user_turn: str
 ) -> None:
-    with pytest.raises(ConfigurationError, match=told):
+    with pytest.raises(ConfigurationError, match=user_turn):
         make().complete(messages, **options)
     assert not provider.requests
 

@@ -158,7 +158,7 @@ class TestTheDialectOfAnAddress:
         with pytest.raises(ConfigurationError, match="dialect='mystral'"):
             OpenAIClient(dialect="mystral")
 
-    def test_it_tells_how_turns_ids_and_settings_are_adapted(self) -> None:
+    def test_it_determines_how_turns_ids_and_settings_are_adapted(self) -> None:
         calls = [{"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}]
         history: list[dict[str, Any]] = [
             {"role": "assistant", "content": "Hi."},

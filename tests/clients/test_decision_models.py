@@ -223,10 +223,10 @@ def test_the_clients_are_routed_by_it(make: Make, serve: Any) -> None:
     pool = Pool([Target("opus", model="opus"), Target("luna", model="luna")])
     models = {name: OpenAIClient(model=name, base_url=provider.openai_url, api_key="test") for name in ("opus", "luna")}
     clients = Clients(models, Router(pool, policy, observers=[journal]))
-    told = [{"role": "user", "content": "What is two and two?"}]
-    assert clients.complete(told, session="a").text == "luna"
+    asked = [{"role": "user", "content": "What is two and two?"}]
+    assert clients.complete(asked, session="a").text == "luna"
     assert clients.complete([{"role": "user", "content": "Find a proof."}], session="b").text == "opus"
-    assert "".join(clients.stream(told, session="c")) == "luna"
+    assert "".join(clients.stream(asked, session="c")) == "luna"
     assert [record.purpose for record in journal] == ["ask", "answer"] * 3
     assert next(iter(journal)).input_tokens > 0
 
@@ -330,7 +330,7 @@ async def test_an_asynchronous_function_serves_asynchronous_calls_only() -> None
 
 @BOTH
 @pytest.mark.parametrize(("status", "body"), [(200, b"<html>"), (200, b"[]"), (200, b"{}"), (200, b"\xff"), (502, b"<html>")])
-def test_a_response_that_is_none_is_a_failure_of_the_server(make: Make, serve: Any, status: int, body: bytes) -> None:
+def test_an_invalid_response_is_a_failure_of_the_server(make: Make, serve: Any, status: int, body: bytes) -> None:
     model = make(serve())
     model._client = httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(status, content=body)))
     with pytest.raises(TargetError) as failed:

@@ -32,7 +32,7 @@ def test_each_target_asks_for_its_level(provider, openai_client, anthropic_clien
     assert said == ["low", "high", "max", "low"]
 
 
-def test_what_the_caller_says_besides_stays(provider, anthropic_client):
+def test_other_settings_of_the_caller_stay(provider, anthropic_client):
     clients = Clients({"high": efforts(anthropic_client, "high")[0]})
     clients.complete(HELLO, extra={"anthropic": {"output_config": {"format": FORMAT, "effort": "low"}}})
     assert provider.requests[-1].body["output_config"] == {"format": FORMAT, "effort": "high"}

@@ -248,9 +248,9 @@ SHAPES: dict[str, tuple[Any, Usage | None]] = {
 }
 
 
-@pytest.mark.parametrize(("told", "usage"), SHAPES.values(), ids=SHAPES)
-def test_each_shape(told: Any, usage: Usage | None) -> None:
-    assert usage_of(told) == usage
+@pytest.mark.parametrize(("reported", "usage"), SHAPES.values(), ids=SHAPES)
+def test_each_shape(reported: Any, usage: Usage | None) -> None:
+    assert usage_of(reported) == usage
 
 
 @pytest.mark.parametrize(
@@ -262,35 +262,37 @@ def test_each_shape(told: Any, usage: Usage | None) -> None:
     ],
 )
 def test_tier_and_cost_are_read_with_the_counts(shape: str, tier: str) -> None:
-    for told in (SHAPES[shape][0], as_objects(SHAPES[shape][0])):
-        usage = usage_of(told)
+    for reported in (SHAPES[shape][0], as_objects(SHAPES[shape][0])):
+        usage = usage_of(reported)
         assert usage is not None
         assert (usage.tier, usage.cost) == (tier, 0.001 if shape == "OpenRouter" else None)
 
 
-def as_objects(told: Any) -> Any:
+def as_objects(reported: Any) -> Any:
     """The same with attributes for keys, as SDKs have it."""
-    if isinstance(told, dict):
-        return SimpleNamespace(**{name: as_objects(value) for name, value in told.items()})
-    return [as_objects(each) for each in told] if isinstance(told, list) else told
+    if isinstance(reported, dict):
+        return SimpleNamespace(**{name: as_objects(value) for name, value in reported.items()})
+    return [as_objects(each) for each in reported] if isinstance(reported, list) else reported
 
 
-@pytest.mark.parametrize("name", [name for name, (told, _) in SHAPES.items() if isinstance(told, dict)])
+@pytest.mark.parametrize("name", [name for name, (reported, _) in SHAPES.items() if isinstance(reported, dict)])
 def test_objects_are_read_like_mappings(name: str) -> None:
-    told, usage = SHAPES[name]
-    assert usage_of(as_objects(told)) == usage
+    reported, usage = SHAPES[name]
+    assert usage_of(as_objects(reported)) == usage
 
 
-def without_cache(told: Any) -> Any:
-    if isinstance(told, dict):
+def without_cache(reported: Any) -> Any:
+    if isinstance(reported, dict):
         return {
-            name: without_cache(value) for name, value in told.items() if not re.search("cache|ephemeral", name, re.IGNORECASE)
+            name: without_cache(value)
+            for name, value in reported.items()
+            if not re.search("cache|ephemeral", name, re.IGNORECASE)
         }
-    return [without_cache(each) for each in told] if isinstance(told, list) else told
+    return [without_cache(each) for each in reported] if isinstance(reported, list) else reported
 
 
 @pytest.mark.parametrize("name", [name for name, (_, usage) in SHAPES.items() if usage])
-def test_what_is_not_told_of_the_cache_is_unknown_and_not_zero(name: str) -> None:
+def test_cache_tokens_that_a_provider_omits_are_unknown_and_not_zero(name: str) -> None:
     usage = usage_of(without_cache(SHAPES[name][0]))
     if usage is not None:
         assert (usage.cache_read_tokens, usage.cache_write_tokens, usage.cache_write_1h_tokens) == (None, None, None)
@@ -324,12 +326,12 @@ def test_every_recorded_usage_is_read_as_genai_prices_reads_it() -> None:
             continue
         seen += 1
         written = (ours.cache_write_tokens or 0) + (ours.cache_write_1h_tokens or 0)
-        told = theirs._reported_values()
-        assert ours.input_tokens == told["input_tokens"]
-        assert ours.output_tokens == told.get("output_tokens", 0)
-        assert (ours.cache_read_tokens or 0) == told.get("cache_read_tokens", 0)
-        assert written == told.get("cache_write_tokens", 0)
-        assert (ours.cache_write_1h_tokens or 0) == told.get("cache_write_1h_tokens", 0)
+        reported = theirs._reported_values()
+        assert ours.input_tokens == reported["input_tokens"]
+        assert ours.output_tokens == reported.get("output_tokens", 0)
+        assert (ours.cache_read_tokens or 0) == reported.get("cache_read_tokens", 0)
+        assert written == reported.get("cache_write_tokens", 0)
+        assert (ours.cache_write_1h_tokens or 0) == reported.get("cache_write_1h_tokens", 0)
     assert seen >= 10
 
 

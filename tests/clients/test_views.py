@@ -46,7 +46,7 @@ def test_signals_are_read_from_the_conversation() -> None:
     assert later.scope.step > first.scope.step
 
 
-def test_a_conversation_without_a_name_is_told_by_how_it_began() -> None:
+def test_a_conversation_without_a_name_is_identified_by_its_beginning() -> None:
     views = PromptViews()
     begun = views.view(Prompt([SYSTEM, ASK]), Scope()).scope.session
     assert begun

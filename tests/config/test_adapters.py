@@ -71,7 +71,7 @@ FACES = pytest.mark.parametrize("face", [langchain, llamaindex, clients])
 
 
 @FACES
-def test_the_file_says_who_answers_where_and_with_which_settings(face: Any, provider: LoopbackProvider, tmp_path: Path) -> None:
+def test_the_file_sets_endpoint_and_settings_of_each_target(face: Any, provider: LoopbackProvider, tmp_path: Path) -> None:
     path = tmp_path / "switchwise.toml"
     first = "" if face is llamaindex else '"opus", '  # its Anthropic integration needs an environment of its own
     path.write_text(written(face, provider, first))

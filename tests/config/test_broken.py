@@ -139,7 +139,7 @@ def test_a_broken_file_is_refused_with_line_field_and_remedy(what: str, tmp_path
     assert str(problem) in str(refused)
 
 
-def test_all_problems_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "switchwise.toml"
     path.write_text(
         '[targets]\nopus = "claude"\nluna = "openai:gpt-6-luna"\n[routers.main]\n'
@@ -153,8 +153,8 @@ def test_what_stands_where_a_key_should_not_is_never_shown(tmp_path: Path) -> No
     secrets = ["my-own-secret-key", "sk-proj-abcdefghijklmnop", "hunter2hunter2"]
     for what in ("a key that is written out", "a key in another place", "a setting that is called a key"):
         path.write_text(BROKEN[what][0])
-        told = str(problems_of(path))
-        assert not [secret for secret in secrets if secret in told]
+        expected = str(problems_of(path))
+        assert not [secret for secret in secrets if secret in expected]
 
 
 def test_a_problem_in_an_included_file_names_that_file(tmp_path: Path) -> None:
@@ -196,12 +196,12 @@ def test_yaml_is_refused_by_line_too(what: str, tmp_path: Path) -> None:
     assert message in problem.message
 
 
-@pytest.mark.parametrize(("name", "told"), [("switchwise.json", "no known format"), ("missing.toml", "cannot be read")])
-def test_another_format_and_no_file_are_refused(name: str, told: str, tmp_path: Path) -> None:
-    if told == "no known format":
+@pytest.mark.parametrize(("name", "expected"), [("switchwise.json", "no known format"), ("missing.toml", "cannot be read")])
+def test_another_format_and_no_file_are_refused(name: str, expected: str, tmp_path: Path) -> None:
+    if expected == "no known format":
         (tmp_path / name).write_text("{}")
     (problem,) = problems_of(tmp_path / name).problems
-    assert told in problem.message
+    assert expected in problem.message
 
 
 def test_from_file_raises_the_same(tmp_path: Path) -> None:

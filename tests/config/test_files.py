@@ -116,7 +116,7 @@ def test_keys_and_addresses_are_found_when_they_are_needed(file: Path, monkeypat
     assert "secret" not in repr(endpoints)
 
 
-def test_a_key_may_stand_in_a_file_beside(tmp_path: Path) -> None:
+def test_a_key_may_stand_in_a_file_next_to_the_configuration(tmp_path: Path) -> None:
     (tmp_path / "key.txt").write_text("secret\n")
     (tmp_path / "switchwise.toml").write_text('[targets.luna]\nprovider = "openai"\nkey = "file:key.txt"\n')
     assert load(tmp_path / "switchwise.toml").endpoints["luna"].options() == {"api_key": "secret"}
@@ -261,7 +261,7 @@ def test_a_policy_of_ones_own_is_named_by_its_module(tmp_path: Path, monkeypatch
     assert router.decide(View(tokens=11)).names[0] == "opus"
 
 
-def test_a_target_without_a_price_is_told_of(tmp_path: Path) -> None:
+def test_a_target_without_a_price_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "switchwise.toml"
     path.write_text('[targets]\nown = "vllm:qwen"\n')
     with pytest.warns(Unpriced, match=r"no price is known for own: write price = "):

@@ -60,9 +60,9 @@ CASES: dict[str, tuple[str, str, str, str, str, str]] = {
 def test_a_remark_says_where_what_and_what_to_do(what: str, path: Path) -> None:
     targets, policies, weight, field, message, remedy = CASES[what]
     remarks = found(path, targets, policies)
-    told = [each for each in remarks if message in each.message]
-    assert told, remarks
-    (one,) = told
+    matching = [each for each in remarks if message in each.message]
+    assert matching, remarks
+    (one,) = matching
     assert one.weight == weight
     assert field.startswith(one.field) or one.field.startswith(field)
     assert remedy in one.remedy
@@ -71,7 +71,7 @@ def test_a_remark_says_where_what_and_what_to_do(what: str, path: Path) -> None:
     assert last in line or "[" in one.field, (one, line)
 
 
-def test_a_missing_key_is_told_once_for_each_provider(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_key_is_reported_once_per_provider(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY")
     remarks = found(path, 'sol = "openai:gpt-6.1-sol"\n' + TWO, BUDGET)
     (one,) = [each for each in remarks if each.weight == "error"]

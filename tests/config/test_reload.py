@@ -89,19 +89,19 @@ def test_a_changed_budget_keeps_what_was_spent(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("broken", "told"),
+    ("broken", "message"),
     [
         ('"Heathy"', r":5: routers\.main\.policies\[0\]: no policy is called 'Heathy'; did you mean 'Healthy'\?"),
         ("{ Budget = {", "no TOML"),
         ('{ ByAgent = { a = "sonnet" } }', "neither a target nor a role"),
     ],
 )
-def test_a_wrong_file_changes_nothing_and_a_right_one_is_taken_again(path: Path, broken: str, told: str) -> None:
+def test_a_wrong_file_changes_nothing_and_a_right_one_is_taken_again(path: Path, broken: str, message: str) -> None:
     write(path, '"Healthy", { Rules = { prefer = "fast" } }')
     router = Router.from_file(path)
     before = (router.policies, router.pool)
     write(path, broken)
-    with pytest.raises(BadConfiguration, match=told):
+    with pytest.raises(BadConfiguration, match=message):
         router.reload()
     assert (router.policies, router.pool) == before
     assert router.decide(View()).names[0] == "luna"
@@ -134,7 +134,7 @@ def test_a_file_that_is_gone_changes_nothing(path: Path) -> None:
     assert router.decide(View()).names[0] == "opus"
 
 
-def test_by_itself_it_looks_so_often_and_tells_the_log_of_a_wrong_file_once(
+def test_the_file_is_checked_at_the_interval_and_an_invalid_one_is_logged_once(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "switchwise.config")
@@ -168,7 +168,7 @@ def test_an_included_file_counts_too(path: Path, tmp_path: Path) -> None:
     assert [target.name for target in router.pool] == ["luna"]
 
 
-def test_prices_of_targets_may_change_and_the_default_chain_is_made_anew_for_another_pool(path: Path) -> None:
+def test_prices_of_targets_may_change_and_another_pool_gets_a_new_default_chain(path: Path) -> None:
     priced = '[targets.own]\nprovider = "vllm"\nprice = {{ input = {0}, output = {0} }}\n[targets.luna]\nprovider = "openai"\nmodel = "gpt-6-luna"\n[routers.main]\n'
     write(path, '"Default"', priced.format(1))
     router = Router.from_file(path)
@@ -217,7 +217,7 @@ def test_a_router_without_a_file_cannot_be_reloaded() -> None:
         Router(Pool([Target("a")])).reload()
 
 
-def test_an_interval_that_is_none_is_refused(path: Path) -> None:
+def test_an_interval_of_zero_is_refused(path: Path) -> None:
     write(path, '"Healthy"')
     with pytest.raises(ConfigurationError, match="reload=0"):
         Router.from_file(path, reload=0)

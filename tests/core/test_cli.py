@@ -22,7 +22,7 @@ def recording(tmp_path):
     return path
 
 
-def test_it_tells_its_version(capsys):
+def test_it_prints_its_version(capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"switchwise {__version__}\n"
 
@@ -97,7 +97,7 @@ def test_a_reader_that_leaves_early_sees_no_traceback(recording):
     assert said == b""
 
 
-def test_an_output_that_cannot_be_written_is_told_in_one_line(recording, capsys, monkeypatch):
+def test_an_output_that_cannot_be_written_is_reported_in_one_line(recording, capsys, monkeypatch):
     class Full:
         def write(self, text):
             raise OSError(28, "No space left on device")
@@ -108,26 +108,26 @@ def test_an_output_that_cannot_be_written_is_told_in_one_line(recording, capsys,
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [("[" * 100_000, "calls.jsonl:1: no JSON"), ("7", "calls.jsonl:1: not a JSON object, but 7")],
     ids=["brackets without end", "a number"],
 )
-def test_a_line_that_is_no_row_is_told_once(tmp_path, capsys, text, told):
+def test_a_line_that_is_not_a_row_is_reported_once(tmp_path, capsys, text, message):
     path = tmp_path / "calls.jsonl"
     path.write_text(text, encoding="utf-8")
     assert main(["replay", str(path)]) == 2
     said = capsys.readouterr().err
-    assert told in said
+    assert message in said
     assert said.count("calls.jsonl") == 1
 
 
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "message"),
     [("def router(:", "router.py:1: invalid syntax"), ("def router(pool): ...", "makes no Router by itself: missing.*'pool'")],
     ids=["no Python", "a function that wants something"],
 )
-def test_a_router_that_cannot_be_had_is_told_in_one_line(recording, tmp_path, capsys, code, told):
+def test_a_router_that_cannot_be_loaded_is_reported_in_one_line(recording, tmp_path, capsys, code, message):
     path = tmp_path / "router.py"
     path.write_text(code, encoding="utf-8")
     assert main(["replay", str(recording), "--router", f"{path}:router"]) == 2
-    assert re.search(told, capsys.readouterr().err)
+    assert re.search(message, capsys.readouterr().err)

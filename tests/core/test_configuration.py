@@ -91,8 +91,8 @@ WRONG = {
 
 @pytest.mark.parametrize("what", WRONG)
 def test_what_cannot_work_is_refused_at_once_and_named(what):
-    make, told = WRONG[what]
-    with pytest.raises(ConfigurationError, match=told):
+    make, message = WRONG[what]
+    with pytest.raises(ConfigurationError, match=message):
         make()
 
 
@@ -143,7 +143,7 @@ def answered(router):
     return "".join(drive(run, Script(otherwise="hello").perform))
 
 
-def test_an_observer_that_fails_costs_no_answer_and_the_next_one_is_told(caplog):
+def test_an_observer_that_raises_costs_no_answer_and_the_next_one_is_called(caplog):
     def full(attempt):
         raise OSError(28, "No space left on device")
 

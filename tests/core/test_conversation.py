@@ -87,11 +87,11 @@ def test_the_thread_and_what_the_caller_named() -> None:
     derived = builder.view(turns, Caller())
     assert derived.named == frozenset()
     assert derived.scope.session == opening(turns, lambda turn: turn)[0]
-    told = builder.view(turns, Caller("s1", "reviewer", "review", pin="fast", named=(True, True, False), tenant="acme"))
-    assert told.named == {"session", "agent", "target"}
-    assert told.thread == ("acme", "s1", "reviewer")
+    explicit = builder.view(turns, Caller("s1", "reviewer", "review", pin="fast", named=(True, True, False), tenant="acme"))
+    assert explicit.named == {"session", "agent", "target"}
+    assert explicit.thread == ("acme", "s1", "reviewer")
     branch = builder.view(turns, Caller("s1", "reviewer", branch="tools:1", tenant="acme"))
-    assert len({derived.thread, told.thread, branch.thread}) == 3
+    assert len({derived.thread, explicit.thread, branch.thread}) == 3
 
 
 def test_a_view_keeps_its_conversation_through_its_step() -> None:

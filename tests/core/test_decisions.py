@@ -178,7 +178,7 @@ def test_hold_writes_only_when_a_favourite_gave_an_accepted_answer() -> None:
     assert counting.asked <= asked + 1
 
 
-def test_when_nothing_held_is_left_it_settles_anew() -> None:
+def test_when_no_held_target_is_left_it_chooses_again() -> None:
     router = Router(ABC, hold(Counting(), per="session"))
     first = answer(router, View(Scope("s")))
     second = answer(router, View(Scope("s")), down=frozenset(first))
@@ -274,10 +274,10 @@ def test_a_pinned_call_goes_to_its_target_or_nowhere() -> None:
 
 def test_explain_says_who_leads_who_is_out_and_why_without_calling() -> None:
     router = Router(ABC, Rules().exclude("a", because="a is in the wrong region"), hold(ByAgent(main="c"), per="agent"))
-    told = str(router.explain(View(Scope("s"))))
-    assert told.splitlines()[0] == "-> c   then b"
-    assert "decided by ByAgent (agent): agent 'main' is given c" in told
-    assert "not a: a is in the wrong region" in told
+    printed = str(router.explain(View(Scope("s"))))
+    assert printed.splitlines()[0] == "-> c   then b"
+    assert "decided by ByAgent (agent): agent 'main' is given c" in printed
+    assert "not a: a is in the wrong region" in printed
 
 
 def test_feedback_reaches_the_policies_that_take_it_and_is_checked() -> None:

@@ -50,15 +50,15 @@ def test_a_row_is_one_object_wherever_it_goes() -> None:
 class TestIdsOfCalls:
     @given(dialects, st.lists(st.lists(names, min_size=1, max_size=3), max_size=5))
     def test_each_is_taken_finds_its_result_and_stays_the_same(self, dialect: Dialect, steps: list[list[str | None]]) -> None:
-        ids, place, told = CallIds(dialect.ids), 0, []
+        ids, place, adapted = CallIds(dialect.ids), 0, []
         for calls in steps:
             made = [ids.called(name, place, number) for number, name in enumerate(calls)]
             answered = [ids.answered(name, place + 1 + number) for number, name in enumerate(calls)]
             assert all(dialect.ids.accept(one) for one in made)
             assert answered == made
-            told.append((place, calls, made))
+            adapted.append((place, calls, made))
             place += 1 + len(calls)
-        for at, calls, made in told:
+        for at, calls, made in adapted:
             assert [ids.called(name, at, number) for number, name in enumerate(calls)] == made
 
     @given(dialects.filter(lambda each: each.ids.once), st.lists(names, min_size=2, max_size=6))
@@ -77,10 +77,10 @@ class TestIdsOfCalls:
 
     @given(dialects, st.text(max_size=140))
     def test_names_of_tools_are_taken(self, dialect: Dialect, name: str) -> None:
-        told = tool_name(name, dialect.tools)
+        adapted = tool_name(name, dialect.tools)
         longest = dialect.tools.longest_name
-        assert told == name or re.fullmatch(f"[a-zA-Z0-9_-]{{0,{longest}}}", told)
-        assert tool_name(told, dialect.tools) == told
+        assert adapted == name or re.fullmatch(f"[a-zA-Z0-9_-]{{0,{longest}}}", adapted)
+        assert tool_name(adapted, dialect.tools) == adapted
 
 
 class TestOrderOfTurns:
@@ -94,19 +94,19 @@ class TestOrderOfTurns:
 
     @given(dialects, roles)
     def test_it_is_the_order_that_the_provider_wants(self, dialect: Dialect, conversation: list[str]) -> None:
-        told, rules = self.said(dialect, conversation), dialect.turns
-        spoken = [role for role in told if role != "system"]
+        adapted, rules = self.said(dialect, conversation), dialect.turns
+        spoken = [role for role in adapted if role != "system"]
         if rules.user_first:
             assert spoken, "somebody but the system speaks"
             assert spoken[0] != "assistant"
         if rules.one_system:
-            assert told.count("system") <= 1
+            assert adapted.count("system") <= 1
         if rules.system_in_place:
-            assert "system" not in told[len(told) - len(spoken) :], "systems stand at the start"
+            assert "system" not in adapted[len(adapted) - len(spoken) :], "systems stand at the start"
         if rules.answer_between:
-            assert ("tool", "user") not in pairwise(told)
+            assert ("tool", "user") not in pairwise(adapted)
         if not rules.any:
-            assert told == conversation
+            assert adapted == conversation
 
     @given(dialects, roles, st.integers(0, 12))
     def test_what_was_said_does_not_change_as_the_conversation_grows(
@@ -211,7 +211,7 @@ class TestSettings:
 
 
 class TestChoices:
-    def test_who_cannot_be_told_is_not_asked(self) -> None:
+    def test_a_target_without_the_tool_choice_is_ruled_out(self) -> None:
         for choice, dialect, tools in (("none", BEDROCK, 1), ("look_up", COHERE, 2)):
             with pytest.raises(TargetError, match="cannot f"):
                 fitting(choice, dialect, tools)
@@ -245,7 +245,7 @@ class TestMedia:
 
 class TestEnds:
     @pytest.mark.parametrize(
-        ("dialect", "told", "calls", "end"),
+        ("dialect", "adapted", "calls", "end"),
         [
             (OPENAI_CHAT, {"finish_reason": "stop"}, False, EndReason.STOP),
             (OPENAI_CHAT, {"finish_reason": "tool_calls"}, True, EndReason.TOOL_CALLS),
@@ -272,10 +272,10 @@ class TestEnds:
         ],
         ids=str,
     )
-    def test_one_vocabulary_for_all(self, dialect: Dialect, told: dict[str, object], calls: bool, end: EndReason) -> None:
-        assert end_of(dialect, told, calls) is end
+    def test_one_vocabulary_for_all(self, dialect: Dialect, adapted: dict[str, object], calls: bool, end: EndReason) -> None:
+        assert end_of(dialect, adapted, calls) is end
 
-    def test_a_refusal_beside_the_answer_and_a_blocked_prompt(self) -> None:
+    def test_a_refusal_next_to_the_answer_and_a_blocked_prompt(self) -> None:
         assert end_of(OPENAI_CHAT, {"finish_reason": "stop"}, refused=True) is EndReason.REFUSAL
         assert reason_of(GEMINI, {"block_reason": "PROHIBITED_CONTENT"}) is EndReason.REFUSAL
 

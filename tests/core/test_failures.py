@@ -67,7 +67,7 @@ RECORDED = [  # beginning of the file name, interaction, kind, seconds to wait
 ]
 
 
-def told(recorded: traffic.Recorded) -> tuple[Kind, float | None]:
+def kind_and_wait(recorded: traffic.Recorded) -> tuple[Kind, float | None]:
     return classify(recorded.status, recorded.stream_error or recorded.body, recorded.headers)
 
 
@@ -76,8 +76,8 @@ def test_each_recorded_failure_is_of_its_kind(name: str, index: int, kind: Kind,
     found = [one for one in traffic.recordings(traffic.SAMPLE) if one.file.name.startswith(name) and one.index == index]
     assert found
     for one in found:
-        assert told(one)[0] is kind
-        assert wait is ... or told(one)[1] == wait
+        assert kind_and_wait(one)[0] is kind
+        assert wait is ... or kind_and_wait(one)[1] == wait
 
 
 def plainly(recorded: traffic.Recorded) -> Kind:
@@ -119,7 +119,7 @@ def plainly(recorded: traffic.Recorded) -> Kind:
 def test_every_recorded_failure_is_of_the_kind_that_a_plain_reading_gives() -> None:
     failed = [one for one in traffic.recordings(traffic.traffic()) if one.failed]
     assert len(failed) >= 30
-    assert {one.id: told(one)[0] for one in failed} == {one.id: plainly(one) for one in failed}
+    assert {one.id: kind_and_wait(one)[0] for one in failed} == {one.id: plainly(one) for one in failed}
 
 
 def test_a_good_answer_that_carries_retry_after_asks_for_no_pause() -> None:
@@ -512,7 +512,7 @@ def test_an_adapter_s_response_that_only_looks_like_one_is_no_failure() -> None:
     assert target_error(Odd()) is None
 
 
-def test_no_sdk_is_imported_to_tell_failures() -> None:
+def test_no_sdk_is_imported_to_classify_failures() -> None:
     heavy = {"openai", "anthropic", "httpx", "httpx2", "langchain_core"}
     code = f"import sys, switchwise.failures; print(sorted({heavy} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"

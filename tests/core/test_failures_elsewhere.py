@@ -27,7 +27,7 @@ CODES = [(body["code"], status, body["message"], kind) for who, status, body, ki
 
 
 @pytest.mark.parametrize(("who", "status", "body", "kind"), BODIES)
-def test_what_a_provider_says_tells_the_kind(who: str, status: int, body: Any, kind: Kind) -> None:
+def test_the_error_of_a_provider_determines_the_kind(who: str, status: int, body: Any, kind: Kind) -> None:
     assert classify(status, body)[0] is kind
 
 

@@ -154,7 +154,7 @@ def test_a_race_calls_all_at_once() -> None:
     )
 
 
-def test_the_record_tells_of_it() -> None:
+def test_the_record_shows_the_hedge() -> None:
     hedge = Hedge(after=0.0, at_most=1.0)
     hedge.load({"times": [], "calls": 5.0})
     router = Router(Pool([Target("opus"), Target("sol")]), hedge)

@@ -187,9 +187,9 @@ class TestFiles:
 
     def test_a_sqlite_journal_that_cannot_be_written_is_said_once_and_costs_no_call(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
-        with pytest.warns(RuntimeWarning, match="given up") as told:
+        with pytest.warns(RuntimeWarning, match="given up") as warned:
             step(SqliteJournal(tmp_path / "file" / "journal.sqlite"))
-        assert len(told) == 1
+        assert len(warned) == 1
 
     def test_old_records_are_removed_where_it_is_said_so(self, tmp_path: Path) -> None:
         path = tmp_path / "journal.sqlite"

@@ -127,7 +127,7 @@ def test_a_refusal_names_the_place_and_the_keyword() -> None:
 
 @both
 @pytest.mark.parametrize(
-    ("schema", "told"),
+    ("schema", "message"),
     [
         ({"type": "int"}, "'int' is not a type; the types are object, array"),
         ({"properties": {"n": {"type": ["string", "int"]}}}, "is not a type; the types are object"),
@@ -143,8 +143,8 @@ def test_a_refusal_names_the_place_and_the_keyword() -> None:
         ({"$ref": "#/$defs/none"}, "none"),
     ],
 )
-def test_what_is_no_schema_is_refused_by_its_place(schema: Any, told: str) -> None:
-    with pytest.raises(ConfigurationError, match=told):
+def test_what_is_no_schema_is_refused_by_its_place(schema: Any, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
         checker(schema)
 
 

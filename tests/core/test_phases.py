@@ -1,4 +1,4 @@
-"""Phases and steps are told from what agents really send; accuracy on a labelled sample has a floor."""
+"""Phases and steps are derived from what agents really send; accuracy on a labelled sample has a floor."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from switchwise.reading.tool_kinds import ToolKind, kind_of_call, kind_of_comman
 ACCURACY = runpy.run_path(str(Path(__file__).parents[2] / "tools/phase_accuracy.py"))
 
 
-def told(*turns: Turn, tools: bool | None = None) -> Signals:
+def signals_of(*turns: Turn, tools: bool | None = None) -> Signals:
     return detect(map(read_message, turns), tools)
 
 
@@ -115,7 +115,7 @@ def test_a_command_in_a_fenced_block_is_a_call_where_the_agent_has_no_tools() ->
         user("<returncode>0</returncode>\n<output>\na.py\n</output>"),
     ]
     assert read_message(turns[1]).kind is ToolKind.READ
-    assert told(*turns).step is StepKind.TOOL_RESULT
+    assert signals_of(*turns).step is StepKind.TOOL_RESULT
 
 
 # Whether a tool failed
@@ -217,28 +217,28 @@ def test_a_status_that_was_set_counts_before_all_words() -> None:
     assert fault("All is well.", "Read", failed=True) is Fault.PLAIN
 
 
-def test_a_file_that_tells_of_a_crash_is_not_a_crash() -> None:
+def test_a_file_that_describes_a_crash_is_not_a_crash() -> None:
     turns = [
         user("Add a flag"),
         does("bash", arguments='{"command": "cat app.log"}'),
         gives("Traceback (most recent call last):\n", "bash"),
     ]
-    assert told(*turns).step is StepKind.TOOL_RESULT
+    assert signals_of(*turns).step is StepKind.TOOL_RESULT
 
 
 def test_failures_are_counted_in_a_row() -> None:
     fails, works = [does("Bash"), gives(failed=True)], [does("Bash"), gives(failed=False)]
-    assert told(user(), *fails, *fails, *fails).failures == 3
-    assert told(user(), *fails, *fails, *works).failures == 0
-    assert told(user(), *fails, *works, *fails).failures == 1
+    assert signals_of(user(), *fails, *fails, *fails).failures == 3
+    assert signals_of(user(), *fails, *fails, *works).failures == 0
+    assert signals_of(user(), *fails, *works, *fails).failures == 1
 
 
 # Steps
 
 
 def test_the_first_call_is_first_until_the_assistant_has_spoken() -> None:
-    assert told(Turn("system", "You help."), user("Hi")).first
-    assert not told(user("Hi"), says("Hello"), user("Again")).first
+    assert signals_of(Turn("system", "You help."), user("Hi")).first
+    assert not signals_of(user("Hi"), says("Hello"), user("Again")).first
 
 
 @pytest.mark.parametrize(
@@ -257,14 +257,14 @@ def test_the_first_call_is_first_until_the_assistant_has_spoken() -> None:
         (StepKind.FAILURE, [user("Cancel it"), does("cancel_booking"), gives("Error: not allowed", "cancel_booking")]),
     ],
 )
-def test_the_step_is_told_by_what_came_last(step: StepKind | None, turns: list[Turn]) -> None:
-    assert told(*turns).step is step
+def test_the_step_is_derived_from_the_last_turns(step: StepKind | None, turns: list[Turn]) -> None:
+    assert signals_of(*turns).step is step
 
 
 def test_without_tools_results_are_answered() -> None:
     turns = user("Look"), does("Read"), gives("x = 1", "Read")
-    assert told(*turns, tools=False).step is StepKind.FINAL_ANSWER
-    assert told(*turns, tools=True).step is StepKind.TOOL_RESULT
+    assert signals_of(*turns, tools=False).step is StepKind.FINAL_ANSWER
+    assert signals_of(*turns, tools=True).step is StepKind.TOOL_RESULT
 
 
 # Phases
@@ -285,15 +285,15 @@ EDITING = [user("Add a flag"), does("Read"), gives(), does("Edit"), gives(), doe
     ],
 )
 def test_what_the_user_asks_for_decides_at_once(phase: Phase, text: str) -> None:
-    assert told(user(text)).phase is phase
-    assert told(*EDITING, says(), user(text)).phase is phase
+    assert signals_of(user(text)).phase is phase
+    assert signals_of(*EDITING, says(), user(text)).phase is phase
 
 
 @pytest.mark.parametrize(
     "text", ["Write the answer in full, not a summary.", "I am planning a trip", "What is the capital of France?"]
 )
 def test_a_request_that_names_no_phase_begins_with_planning(text: str) -> None:
-    assert told(user(text)).phase is Phase.PLANNING
+    assert signals_of(user(text)).phase is Phase.PLANNING
 
 
 @pytest.mark.parametrize(
@@ -301,7 +301,7 @@ def test_a_request_that_names_no_phase_begins_with_planning(text: str) -> None:
     ["Yes.", "ok, thanks", "Yes, please proceed with that booking. Thank you!", "LGTM", "Everything is correct. Go ahead."],
 )
 def test_what_the_user_agrees_to_is_then_done(text: str) -> None:
-    assert told(user("Book a flight"), says("Shall I?"), user(text)).phase is Phase.IMPLEMENTING
+    assert signals_of(user("Book a flight"), says("Shall I?"), user(text)).phase is Phase.IMPLEMENTING
 
 
 @pytest.mark.parametrize(
@@ -314,52 +314,52 @@ def test_what_the_user_agrees_to_is_then_done(text: str) -> None:
     ],
 )
 def test_an_answer_is_not_an_agreement(text: str) -> None:
-    assert told(user("Book a flight"), says("Who are you?"), user(text)).phase is Phase.PLANNING
+    assert signals_of(user("Book a flight"), says("Who are you?"), user(text)).phase is Phase.PLANNING
 
 
 def test_reading_is_planning_and_the_first_change_is_implementing() -> None:
-    assert told(*EDITING[:3]).phase is Phase.PLANNING
-    assert told(*EDITING[:5]).phase is Phase.IMPLEMENTING
+    assert signals_of(*EDITING[:3]).phase is Phase.PLANNING
+    assert signals_of(*EDITING[:5]).phase is Phase.IMPLEMENTING
 
 
 def test_a_plan_that_is_accepted_is_then_implemented() -> None:
-    assert told(user("Add a flag"), does("ExitPlanMode"), gives(failed=False)).phase is Phase.IMPLEMENTING
-    assert told(user("Add a flag"), does("ExitPlanMode"), gives(failed=True)).phase is Phase.PLANNING
+    assert signals_of(user("Add a flag"), does("ExitPlanMode"), gives(failed=False)).phase is Phase.IMPLEMENTING
+    assert signals_of(user("Add a flag"), does("ExitPlanMode"), gives(failed=True)).phase is Phase.PLANNING
 
 
 def test_a_test_that_fails_after_a_change_begins_debugging_and_one_that_passes_ends_it() -> None:
     runs = does("Bash", arguments='{"command": "pytest"}')
     failing = [*EDITING, runs, gives("FAILED test_a.py::test_b", "Bash")]
-    assert told(*failing).phase is Phase.DEBUGGING
-    assert told(*failing, does("Edit"), gives()).phase is Phase.DEBUGGING
-    assert told(*failing, does("Edit"), gives(), runs, gives("3 passed", "Bash")).phase is Phase.TESTING
+    assert signals_of(*failing).phase is Phase.DEBUGGING
+    assert signals_of(*failing, does("Edit"), gives()).phase is Phase.DEBUGGING
+    assert signals_of(*failing, does("Edit"), gives(), runs, gives("3 passed", "Bash")).phase is Phase.TESTING
 
 
 @pytest.mark.parametrize("odd", [does("Read"), does("Bash"), does("TodoWrite"), does("WebSearch"), does("Grep", "Read")])
 def test_one_odd_step_does_not_change_the_phase(odd: Turn) -> None:
-    assert told(*EDITING, odd, gives()).phase is Phase.IMPLEMENTING
+    assert signals_of(*EDITING, odd, gives()).phase is Phase.IMPLEMENTING
 
 
 def test_one_edit_that_fails_is_not_debugging() -> None:
-    signals = told(*EDITING, does("Edit"), gives(failed=True))
+    signals = signals_of(*EDITING, does("Edit"), gives(failed=True))
     assert (signals.phase, signals.step) == (Phase.IMPLEMENTING, StepKind.FAILURE)
 
 
 def test_a_new_request_and_reading_lead_back_to_planning() -> None:
     again = [*EDITING, says(), user("What about the other module?"), does("Grep"), gives(), does("Read"), gives()]
-    assert told(*again).phase is Phase.PLANNING
+    assert signals_of(*again).phase is Phase.PLANNING
 
 
 def test_writing_documents_twice_is_documenting() -> None:
     writes = does("Write", arguments='{"file_path": "docs/guide.md"}')
-    assert told(*EDITING, writes, gives()).phase is Phase.IMPLEMENTING
-    assert told(*EDITING, writes, gives(), writes, gives()).phase is Phase.DOCUMENTING
+    assert signals_of(*EDITING, writes, gives()).phase is Phase.IMPLEMENTING
+    assert signals_of(*EDITING, writes, gives(), writes, gives()).phase is Phase.DOCUMENTING
 
 
 def test_the_evidence_is_given_in_a_few_words() -> None:
-    signals = told(user("Add a flag"), does("Edit"), gives("Error: string not found", "Edit"))
+    signals = signals_of(user("Add a flag"), does("Edit"), gives("Error: string not found", "Edit"))
     assert signals.because == "failed: Error: string not found; changes by Edit"
-    assert len(told(user("fix " * 5_000), does("Bash"), gives("x" * 100_000, failed=True)).because) < 200
+    assert len(signals_of(user("fix " * 5_000), does("Bash"), gives("x" * 100_000, failed=True)).because) < 200
 
 
 # What holds for any conversation
@@ -377,11 +377,11 @@ some_turn = st.builds(
 
 
 @given(st.lists(some_turn, max_size=12))
-def test_any_conversation_is_told_something_and_step_by_step_the_same(turns: list[Turn]) -> None:
+def test_any_conversation_has_signals_and_the_same_ones_when_read_step_by_step(turns: list[Turn]) -> None:
     progress = START
     for at, turn in enumerate(turns, 1):
         progress = advance(progress, read_message(turn))
-        assert signals(progress) == told(*turns[:at])
+        assert signals(progress) == signals_of(*turns[:at])
 
 
 def quickest(work: Callable[[], Any]) -> float:
@@ -415,7 +415,7 @@ def test_a_long_or_odd_text_is_marked_in_little_time(text: str) -> None:
 
 
 @pytest.mark.parametrize(("part", "phase", "step"), [("tuned_on", 0.72, 0.90), ("held_out", 0.70, 0.88)])
-def test_phase_and_step_are_told_as_labelled(part: str, phase: float, step: float) -> None:
+def test_phase_and_step_agree_with_the_labels(part: str, phase: float, step: float) -> None:
     found = ACCURACY["calls"](part)
     assert len(found) > 400
     assert ACCURACY["accuracy"](found, lambda call: call.phases)[0] >= phase

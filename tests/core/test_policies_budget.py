@@ -241,7 +241,7 @@ def test_periods_follow_the_calendar_of_their_zone(every, moment, name, hours):
     assert period.start <= now < period.end
 
 
-def test_a_word_that_no_call_has_as_a_label_is_told_of_once_with_the_words_that_it_may_stand_for(caplog):
+def test_an_unknown_per_is_warned_of_once_with_the_known_words(caplog):
     budget = Budget(tokens=10**6, per="sesion")
     with caplog.at_level(logging.WARNING, "switchwise.budget"):
         made(budget, View(Scope("s1"), tokens=10))
@@ -252,7 +252,7 @@ def test_a_word_that_no_call_has_as_a_label_is_told_of_once_with_the_words_that_
 
 
 @pytest.mark.parametrize("per", ["session", "agent", "task", "all", "user"])
-def test_a_word_that_means_something_is_not_told_of(per, caplog):
+def test_a_known_per_is_not_warned_of(per, caplog):
     with caplog.at_level(logging.WARNING, "switchwise.budget"):
         made(Budget(tokens=10**6, per=per), View(Scope(labels={"user": "ada"}), tokens=10))
     assert not caplog.records

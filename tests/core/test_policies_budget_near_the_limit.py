@@ -1,4 +1,4 @@
-"""A budget near its limit: cheaper targets come first, observers are told, a person may raise it; and what a last resort may cost."""
+"""A budget near its limit: cheaper targets come first, observers are notified, a person may raise it; and what a last resort may cost."""
 
 import json
 import logging

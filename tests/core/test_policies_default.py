@@ -126,11 +126,11 @@ def test_after_an_outage_of_the_cheap_target_the_thread_stays_where_it_went_and_
 
 
 def test_the_explanation_says_why():
-    told = str(Router.default(POOL).explain(View(Scope("s1"), 90_000, signals=ROUTINE)))
-    assert "Fits" in told
-    assert "luna takes 64,000" in told
-    assert "Cheapest" in told
-    assert "haiku first: cheapest: about $" in told
+    printed = str(Router.default(POOL).explain(View(Scope("s1"), 90_000, signals=ROUTINE)))
+    assert "Fits" in printed
+    assert "luna takes 64,000" in printed
+    assert "Cheapest" in printed
+    assert "haiku first: cheapest: about $" in printed
 
 
 def test_a_decision_of_the_whole_chain_costs_a_few_times_that_of_an_empty_one():

@@ -98,14 +98,14 @@ def test_it_is_latched_until_what_was_broken_passes():
     assert run.decide().names[0] == CHEAP
 
 
-def test_who_takes_over_is_told_once_why():
+def test_the_target_that_takes_over_gets_the_reason_once():
     run = Run(note="Stuck: {why}. Look again.")
     notes = []
     for result in ["Error: no"] * 3 + ["ok"] * 2:
         who = run.step(result, call="x" if result != "ok" else None)
         notes.append((who, run.last.attempt.call.note))
-    told = "Stuck: haiku's run goes wrong: the same failing output 3 times. Look again."
-    assert notes == [(CHEAP, "")] * 3 + [("opus", told), ("opus", "")]
+    message = "Stuck: haiku's run goes wrong: the same failing output 3 times. Look again."
+    assert notes == [(CHEAP, "")] * 3 + [("opus", message), ("opus", "")]
 
 
 def test_a_stronger_target_that_goes_wrong_too_is_left_for_one_that_is_better_still():
@@ -178,7 +178,7 @@ def test_failures_do_not_count_where_they_were_measured_to_say_nothing():
     assert [armed.step("Error: no", call="x") for _ in range(4)][-1] == "opus"
 
 
-def test_effort_beyond_what_is_usual_for_the_target_escalates_where_it_tells():
+def test_unusual_effort_escalates_where_it_predicts_failure():
     run = Run()
     taught(run.policy, telling=False, laborious=True)
     for i in range(12):
@@ -241,7 +241,7 @@ def test_another_process_goes_on_where_this_one_stopped():
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"per": "step"}, "a run has several steps"),
         ({"to": ""}, "give a target or role"),
@@ -250,8 +250,8 @@ def test_another_process_goes_on_where_this_one_stopped():
         ({"words": "stronger"}, "give a set of words"),
     ],
 )
-def test_what_cannot_work_is_refused(options, told):
-    with pytest.raises(ConfigurationError, match=told):
+def test_what_cannot_work_is_refused(options, message):
+    with pytest.raises(ConfigurationError, match=message):
         Escalate(**options)
 
 

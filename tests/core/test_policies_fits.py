@@ -101,7 +101,7 @@ request = st.builds(
 
 
 @given(st.lists(st.tuples(request, st.sampled_from(["", "small", "large"])), max_size=8))
-def test_what_one_request_needed_tells_nothing_of_the_next(requests):
+def test_the_needs_of_one_request_do_not_carry_over_to_the_next(requests):
     pool = Pool(
         [Target("small", can=Capabilities(window=100_000, max_output=4_096)), Target("large", can=Capabilities(tools=False))]
     )

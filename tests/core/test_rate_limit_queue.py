@@ -16,7 +16,7 @@ SMALL = View(Scope("s1"), tokens=1_000, needs=Needs(max_output=100))
 
 
 class World:
-    """Many runs over one clock: each makes its calls, which take `lasting` seconds, and sleeps as long as it is told."""
+    """Many runs over one clock: each makes its calls, which take `lasting` seconds, and sleeps as long as it is asked to."""
 
     def __init__(self, *policies, pool=ONE, lasting=0.5):
         self.clock = Clock()

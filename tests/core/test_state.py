@@ -181,7 +181,7 @@ class TestTheRoutersStore:
         with pytest.raises(ConfigurationError, match=r"store=\{\}"):
             Router(POOL, store={})  # type: ignore[arg-type]
 
-    def test_a_policy_with_an_attribute_table_of_its_own_is_none_of_its_business(self) -> None:
+    def test_a_policy_with_its_own_attribute_table_is_left_alone(self) -> None:
         class Tabled:
             table = object()
 

@@ -82,7 +82,7 @@ def test_what_is_cached_counts_in_the_price() -> None:
 
 
 def test_an_explanation_says_how_likely_each_is_where_the_chain_knows() -> None:
-    told = str(anchored().explain(VIEW))
-    assert "cheap: 7" in told
-    assert "for a task (bug fixing: deepseek-v4-pro in" in told
+    printed = str(anchored().explain(VIEW))
+    assert "cheap: 7" in printed
+    assert "for a task (bug fixing: deepseek-v4-pro in" in printed
     assert "likely" not in str(Router(POOL).explain(VIEW))

@@ -1,4 +1,4 @@
-"""Conversations are read once, and told as if they had been read afresh."""
+"""Conversations are read once, with the same result as if each call had read them in full."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_the_cost_of_reading_does_not_grow_with_the_conversation() -> None:
     assert quickest(10_000) < 4 * quickest(10)
 
 
-def test_a_system_message_written_anew_leaves_the_rest_known(reads: Reads) -> None:
+def test_a_rewritten_system_message_leaves_the_rest_known(reads: Reads) -> None:
     threads = ConversationReader[Message](reads)
     rest = conversation(100)
     threads.read("s", [Message(Turn("system", "It is ten o'clock.")), *rest])
@@ -190,7 +190,7 @@ def edited(draw: st.DrawFn, messages: list[Message]) -> list[Message]:
 
 
 @given(st.data())
-def test_whatever_was_edited_it_is_told_as_if_read_afresh(data: st.DataObject) -> None:
+def test_after_any_edit_the_reading_equals_a_fresh_one(data: st.DataObject) -> None:
     threads = ConversationReader[Message](lambda message: message.turn)
     messages = data.draw(st.lists(message, max_size=12))
     for _ in range(data.draw(st.integers(1, 6))):
@@ -205,7 +205,7 @@ def test_an_empty_conversation_says_nothing() -> None:
     assert reading.signals.first
 
 
-def test_conversations_are_told_apart() -> None:
+def test_conversations_are_distinguished() -> None:
     threads = ConversationReader[Message](lambda message: message.turn)
     threads.read("a", [user("Hello")])
     assert threads.read("b", [user("Hello"), user("you")]).length == 2

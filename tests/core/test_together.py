@@ -166,7 +166,7 @@ def test_whatever_comes_first_all_is_settled_and_only_the_answer_is_shown_once(
         assert len({word.split(":")[0] for word in played.shown}) <= 1
 
 
-def told(run: Any) -> tuple[Any, ...]:
+def facts(run: Any) -> tuple[Any, ...]:
     outcome = run.outcome
     return outcome.target.name, outcome.reply.text, outcome.accepted, sorted(a.target.name for a in outcome.attempts)
 
@@ -186,7 +186,7 @@ def test_sync_and_async_drivers_agree_where_all_answers_are_awaited(world: World
             run = router(learned).start(View())
             async for item in adrive(run, stage.aperform, sleep=no_sleep):
                 shown.append(item)
-            return told(run), shown
+            return facts(run), shown
         except (SwitchwiseError, ConnectionError, Bug) as error:
             return (type(error).__name__,)
 
@@ -195,7 +195,7 @@ def test_sync_and_async_drivers_agree_where_all_answers_are_awaited(world: World
         try:
             run = router(learned).start(View())
             shown += drive(run, stage.perform, sleep=lambda _: None)
-            return told(run), shown
+            return facts(run), shown
         except (SwitchwiseError, ConnectionError, Bug) as error:
             return (type(error).__name__,)
 
@@ -415,12 +415,12 @@ class Jury:
     """Asks two targets at once whether a reply is good; the first word counts."""
 
     def __init__(self, until: int | None) -> None:
-        self.until, self.told = until, []
+        self.until, self.facts = until, []
 
     def __call__(self, view: View, reply: Reply) -> Any:
         said = yield Gather([Ask.text("good?", to="x"), Ask.text("good?", to="y"), Ask.text("good?", to="z")], self.until)
-        self.told = [None if word is None else getattr(word, "text", word) for word in said]
-        return Verdict("yes" in self.told)
+        self.facts = [None if word is None else getattr(word, "text", word) for word in said]
+        return Verdict("yes" in self.facts)
 
 
 def test_a_verifier_gathers_questions_and_is_sent_what_came_of_each_in_order() -> None:
@@ -445,7 +445,7 @@ def test_a_verifier_gathers_questions_and_is_sent_what_came_of_each_in_order() -
                 pass
 
         asyncio.run(main(router.start(View())))
-        assert [str(word) if isinstance(word, TargetError) else word for word in jury.told] == expected
+        assert [str(word) if isinstance(word, TargetError) else word for word in jury.facts] == expected
         assert tickets.open == 0
         assert len(learned) == 4
         assert sum(a.abandoned for a in learned) == expected.count(None)

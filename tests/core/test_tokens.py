@@ -48,7 +48,7 @@ def test_code_is_estimated_within_a_tenth_on_the_whole(count: Callable[[str], in
     assert sum(map(tokens.estimate, files)) == pytest.approx(sum(map(count, files)), rel=0.1)
 
 
-def test_a_long_text_is_sampled_and_still_told_well() -> None:
+def test_a_long_text_is_sampled_and_still_estimated_well() -> None:
     varied = "\n".join(f"line {i}: {TEXTS['Chinese'][: i % 40]} and x = {i * i}" for i in range(20_000))
     pieces = [varied[at : at + 50_000] for at in range(0, len(varied), 50_000)]
     assert tokens.estimate(varied) == pytest.approx(sum(map(tokens.estimate, pieces)), rel=0.05)

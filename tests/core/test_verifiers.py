@@ -127,7 +127,7 @@ def test_the_score_is_read_in_the_ways_that_models_write_it(said, score):
     assert read_score(said, "abcd") == score
 
 
-def test_a_broken_judge_accepts_unless_it_is_told_to_reject():
+def test_a_broken_judge_accepts_unless_configured_to_reject():
     for broken in (Fails(FailureKind.SERVER_ERROR), "I like it a lot"):
         assert run_with(Judge("judge"), cheap="weak?", judge=broken)[1] == "weak?"
         assert run_with(Judge("judge", on_failure="reject"), cheap="weak?", judge=broken)[1] == "from the strong one"

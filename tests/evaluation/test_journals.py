@@ -94,7 +94,7 @@ def test_what_was_paid_is_what_the_cost_model_says_of_the_same_calls(written):
     assert 0.1 < bought.saved < 0.9
 
 
-def test_the_command_tells_what_was_paid_and_saved(written, capsys):
+def test_the_command_prints_what_was_paid_and_saved(written, capsys):
     assert main(["replay", str(written), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     (pair,) = found["pairs"]
@@ -104,9 +104,9 @@ def test_the_command_tells_what_was_paid_and_saved(written, capsys):
     paid = sum(json.loads(line)["switchwise.cost"] for line in written.read_text().splitlines())
     assert found["journal"]["paid_usd"] == pytest.approx(paid)
     assert main(["replay", str(written)]) == 0
-    told = capsys.readouterr().out
-    assert f"paid: ${paid:,.4f}" in told
-    assert "with opus for every call: saved" in told
+    printed = capsys.readouterr().out
+    assert f"paid: ${paid:,.4f}" in printed
+    assert "with opus for every call: saved" in printed
 
 
 def test_an_older_journal_is_read_with_what_its_notes_tell(written, tmp_path):
@@ -133,7 +133,7 @@ def test_where_history_was_dropped_the_replay_drops_it_too(tmp_path):
     assert bought.journal.paid == pytest.approx(bought.modelled, rel=0.02)
 
 
-def test_a_broken_record_is_told_by_its_line(written, tmp_path):
+def test_a_broken_record_is_refused_by_its_line(written, tmp_path):
     broken = tmp_path / "broken.jsonl"
     broken.write_text(written.read_text() + '{"switchwise.schema": 1, "switchwise.time": "noon"}\n')
     with pytest.raises(ConfigurationError, match=r"broken\.jsonl:43: no record of a journal"):
@@ -187,7 +187,7 @@ def test_the_router_that_wrote_a_journal_does_the_same_again_when_it_is_replayed
     assert tally.total == pytest.approx(compare_recording(written).bought.modelled)
 
 
-def test_a_router_that_starts_again_knows_what_its_journal_tells(written):
+def test_a_router_that_starts_again_learns_from_its_journal(written):
     fresh, taught = router(), router()
     assert teach(taught, written) == 2 * TURNS * (1 + TOOLS)
     before, after = (each.policies[-1].advisor.planner for each in (fresh, taught))

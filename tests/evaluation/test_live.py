@@ -122,7 +122,7 @@ class TestAudit:
         assert (found.switches, found.unsafe) == (3, 3)
         assert "3 of them inside a tool loop" in str(found)
 
-    def test_a_journal_without_costs_is_told(self):
+    def test_a_journal_without_costs_is_refused(self):
         with pytest.raises(ConfigurationError, match="no call with a known cost"):
             audit([])
 
@@ -192,7 +192,7 @@ class TestJudged:
         found = judged([("t", "a", "b")] * 20, lambda task, one, other: "first")
         assert (found.inconsistent, found.rate, found.p) == (20, 0.5, 1.0)
 
-    def test_a_judge_that_can_tell_is_heard(self):
+    def test_a_judge_that_sees_the_difference_decides_the_comparison(self):
         found = judged(
             [("t", "bad", "good")] * 9 + [("t", "good", "bad")], lambda task, one, other: "first" if one == "good" else "second"
         )
@@ -239,20 +239,20 @@ class TestCanary:
 
 
 class TestDrift:
-    def test_a_target_that_gets_worse_and_one_that_gets_dearer_are_told(self):
-        told = []
-        drift = Drift(told.append, usual=20)
+    def test_targets_that_get_worse_or_dearer_are_reported(self):
+        alarms = []
+        drift = Drift(alarms.append, usual=20)
         router = Router(POOL, observers=[drift], rng=random.Random(5))
         for i in range(40):
             serve(router, f"s{i}", steps=1)
             drift.outcome("strong", float(i % 5 > 0))
-        assert told == []
+        assert alarms == []
         for i in range(60):
             serve(router, f"t{i}", steps=1, usage=Usage(60_000, 1_500, cache_read_tokens=50_000))
             drift.outcome("strong", float(i % 5 > 2))
-        assert {alarm.what for alarm in told} == {"quality", "cost"}
-        assert all(alarm.target == "strong" for alarm in told)
-        assert "before" in str(told[0])
+        assert {alarm.what for alarm in alarms} == {"quality", "cost"}
+        assert all(alarm.target == "strong" for alarm in alarms)
+        assert "before" in str(alarms[0])
 
     def test_a_steady_one_raises_no_alarm(self):
         rng, drift = random.Random(6), Drift(lambda alarm: pytest.fail(str(alarm)))

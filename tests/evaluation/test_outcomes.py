@@ -1,4 +1,4 @@
-"""Outcomes are read from every format by their columns, and what is not one of them is told."""
+"""Outcomes are read from every format by their columns, and other files are refused."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def test_a_journal_counts_rejected_attempts_into_the_cost(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["", "not json\n", '{"a": 1}\n'])
-def test_what_is_no_outcome_is_told(tmp_path, content):
+def test_a_file_without_outcomes_is_refused(tmp_path, content):
     path = tmp_path / "x.jsonl"
     path.write_text(content)
     with pytest.raises(ConfigurationError, match=r"x\.jsonl"):
@@ -200,7 +200,7 @@ def test_what_is_no_outcome_is_told(tmp_path, content):
     ],
     ids=["number", "null", "damaged", "ragged", "no tables", "no metadata", "no pair", "no grade", "no target"],
 )
-def test_a_file_of_something_else_does_not_hide_the_outcomes_beside_it(tmp_path, name, content):
+def test_a_file_of_another_format_does_not_hide_the_outcomes_in_the_folder(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     rows = [{"id": i, "model": model, "score": 1, "cost": 0.1} for i in range(11) for model in ("a", "b")]
     jsonl(tmp_path / "b.jsonl", rows)
@@ -232,7 +232,7 @@ def test_langsmith_exports_its_tables_as_text_in_csv(tmp_path):
     assert (found.targets, found.scores[:2, 0].tolist()) == (("a", "b"), [0.0, 1.0])
 
 
-def test_a_missing_folder_is_told(tmp_path):
+def test_a_missing_folder_is_refused(tmp_path):
     with pytest.raises(ConfigurationError, match="no such file"):
         read_outcomes(tmp_path / "nothing")
 
@@ -256,7 +256,7 @@ def test_the_shared_sets_have_the_counts_that_their_page_states(shared_data):
     assert len(bench) == 144
 
 
-def test_a_log_of_calls_tells_in_the_next_row_how_the_tools_went(tmp_path):
+def test_in_a_log_of_calls_the_next_row_holds_the_result_of_the_tools(tmp_path):
     rows = [
         {"session": "s", "step": 1, "tool_errors": 0, "tools": ["edit_file"], "output_tokens_logged": 40},
         {"session": "s", "step": 2, "tool_errors": 2, "tools": []},

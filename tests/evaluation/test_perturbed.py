@@ -145,7 +145,7 @@ def test_an_outcome_may_stand_in_any_row_and_runs_without_one_are_left_out(tmp_p
     assert "5 runs, 40% fail" in capsys.readouterr().out
 
 
-def test_too_few_runs_are_told(tmp_path, capsys):
+def test_too_few_runs_are_refused(tmp_path, capsys):
     written(tmp_path / "steps.jsonl", STEPS[:5])
     assert main(["escalation", str(tmp_path)]) == 2
     assert "fewer than two tasks" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The reader: whatever is of the format gives a result, whatever is not is told by line and column."""
+"""The reader: every file of the format gives a result, every other one is refused by line and column."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_plain_or_gzipped_whatever_the_name_and_in_a_folder(tmp_path):
         ('{"session": "s", "t"', r"x\.jsonl:13: no JSON"),
     ],
 )
-def test_what_is_wrong_is_told_by_line_and_column(tmp_path, line, complaint):
+def test_an_invalid_row_is_refused_by_line_and_column(tmp_path, line, complaint):
     path = written(tmp_path / "x.jsonl", session())
     path.write_text(path.read_text() + line + "\n")
     with pytest.raises(ConfigurationError, match=complaint):

@@ -153,9 +153,9 @@ def test_the_command_prints_json_of_the_promised_shape(capsys):
 def test_the_command_prints_a_table_and_draws(capsys, tmp_path):
     plot = tmp_path / "costs.svg"
     assert main(["replay", str(SAMPLE / "calls.jsonl.gz"), "--samples", "0", "--plot", str(plot)]) == 0
-    told = capsys.readouterr().out
-    assert all(pair in told for pair in PAIRS)
-    assert "input billed with a lifetime of 300 s" in told
+    printed = capsys.readouterr().out
+    assert all(pair in printed for pair in PAIRS)
+    assert "input billed with a lifetime of 300 s" in printed
     assert ElementTree.parse(plot).getroot().tag.endswith("svg")
 
 
@@ -170,7 +170,7 @@ def test_the_command_prints_a_table_and_draws(capsys, tmp_path):
         (["replay", str(SAMPLE), "--router", "switchwise:Pool"], "is not a Router"),
     ],
 )
-def test_a_mistake_is_told_in_one_line(arguments, complaint, capsys):
+def test_an_invalid_argument_is_refused_in_one_line(arguments, complaint, capsys):
     assert main(arguments) == 2
     assert complaint in capsys.readouterr().err
 

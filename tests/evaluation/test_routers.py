@@ -68,7 +68,7 @@ def test_where_the_weak_target_needs_twice_the_calls_a_router_that_explores_find
     assert explores.total - strong.total < 0.5 * (naive.total - strong.total)
 
 
-def test_a_router_is_told_what_stands_in_the_recording(recorded):
+def test_a_replayed_router_receives_the_views_of_the_recording(recorded):
     seen = []
 
     def watch(view, shortlist):
@@ -85,7 +85,7 @@ def test_a_router_is_told_what_stands_in_the_recording(recorded):
     assert all(view.prefix.tokens == view.tokens for view in seen[-1:])
 
 
-def test_a_conversation_that_grew_cut_or_was_compacted_is_told_as_such(recorded):
+def test_a_conversation_that_grew_was_cut_or_compacted_is_replayed_as_such(recorded):
     tokens = []
 
     def watch(view, shortlist):
@@ -109,9 +109,9 @@ def test_any_number_of_targets_and_a_column_of_its_own(tmp_path, capsys):
     assert found["router"]["haiku"] > found["router"]["sonnet"]
     assert ">router</text>" in plot.read_text()
     assert main(say) == 0
-    told = capsys.readouterr().out
-    assert next(line for line in told.splitlines() if line.startswith("cost / all-strong")).rstrip().endswith("router")
-    assert "calls to haiku" in told
+    printed = capsys.readouterr().out
+    assert next(line for line in printed.splitlines() if line.startswith("cost / all-strong")).rstrip().endswith("router")
+    assert "calls to haiku" in printed
 
 
 @pytest.mark.parametrize(("name", "fits"), [("make", True), ("holder", True), ("number", False), ("nothing", False)])

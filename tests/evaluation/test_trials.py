@@ -129,7 +129,7 @@ def test_the_command_prints_one_json_object(tmp_path, capsys):
     assert "saving_98_deployable" in capsys.readouterr().out
 
 
-def test_a_folder_without_outcomes_is_told(tmp_path, capsys):
+def test_a_folder_without_outcomes_is_refused(tmp_path, capsys):
     assert main(["eval", str(tmp_path)]) == 2
     assert "no outcomes found" in capsys.readouterr().err
 
@@ -153,8 +153,8 @@ def test_exploring_costs_little_with_a_prior_and_finds_a_model_that_got_worse():
     from switchwise.evaluation.trials.bandits import regret, regret_of_the_best_single
 
     outcomes = made(tasks=400)
-    blind, told = (regret(outcomes, prior=prior, off=0.05, calls=600, seeds=4).mean for prior in (0, 20))
-    assert told < blind
+    blind, informed = (regret(outcomes, prior=prior, off=0.05, calls=600, seeds=4).mean for prior in (0, 20))
+    assert informed < blind
     assert regret_of_the_best_single(outcomes, calls=600, seeds=4).mean > 0
     steadfast, watchful = (
         regret(outcomes, off=0.0, notices=notices, worsens=True, calls=1_500, seeds=4).mean for notices in (False, True)

@@ -111,7 +111,7 @@ def agent(llm: ChatSwitchwise) -> Any:
 
 
 class TestLangChain:
-    def test_b5_a_chunk_tells_that_it_starts_again(self, provider: LoopbackProvider) -> None:
+    def test_b5_a_chunk_marks_the_restart(self, provider: LoopbackProvider) -> None:
         chunks = [*chat(provider, "restart").stream("hi")]
         place = next(i for i, chunk in enumerate(chunks) if chunk.response_metadata.get("switchwise_restarted"))
         assert chunks[place].response_metadata["switchwise_restarted"] == [{"target": FIRST, "kind": "connection"}]
@@ -154,7 +154,7 @@ class TestLangChain:
 
 
 class TestLlamaIndex:
-    def test_b5_a_chunk_tells_that_it_starts_again(self, provider: LoopbackProvider) -> None:
+    def test_b5_a_chunk_marks_the_restart(self, provider: LoopbackProvider) -> None:
         chunks = [*llm_of(provider, "restart").stream_chat([ChatMessage(role="user", content="hi")])]
         place = next(i for i, chunk in enumerate(chunks) if isinstance(chunk.raw, dict))
         assert chunks[place].raw == {"switchwise_restarted": {"target": FIRST, "kind": "connection"}}
@@ -193,7 +193,7 @@ def test_b5_several_may_break_off_and_the_text_grows() -> None:
     assert script.calls[-1].view.tokens > script.calls[0].view.tokens
 
 
-def test_b5_where_nobody_takes_over_the_reader_is_told_that_it_broke_off() -> None:
+def test_b5_where_no_target_takes_over_the_stream_ends_with_the_error() -> None:
     script = Script(first=Fails(FailureKind.TIMEOUT, after=["a"]), second=Fails(FailureKind.AUTHENTICATION))
     with pytest.raises(Interrupted, match="first broke off after part of its reply was shown, and no target took over"):
         shown_of(pair(on_broken="restart").start(View()), script)

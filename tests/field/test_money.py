@@ -108,8 +108,10 @@ def test_c2_the_tier_that_served_is_what_is_paid(adapter: str, tier: str, provid
 
 
 def test_c2_a_commitment_has_a_price_of_its_own() -> None:
-    told = {"usage": {"input_tokens": 1_000, "output_tokens": 100, "cache_read_input_tokens": 0, "service_tier": "priority"}}
-    usage = usage_of(told)
+    reported = {
+        "usage": {"input_tokens": 1_000, "output_tokens": 100, "cache_read_input_tokens": 0, "service_tier": "priority"}
+    }
+    usage = usage_of(reported)
     assert usage is not None
     assert Price(4, 20).cost(usage) == pytest.approx(0.006), "the list price, where nobody says what it is"
     assert Price(4, 20, tiers={"priority": Price.flat(per_month=5_000)}).cost(usage) == 0.0
@@ -127,15 +129,15 @@ def test_c2_a_subscription_is_used_up_first_and_takes_nothing_of_a_budget() -> N
 
 
 @pytest.mark.parametrize(
-    ("told", "cost"),
+    ("reported", "cost"),
     [
         ({"usage": {"prompt_tokens": 10, "completion_tokens": 5, "cost": 0.0125}}, 0.0125),  # OpenRouter
         ({"usage": {"prompt_tokens": 10, "completion_tokens": 5, "cost_in_usd_ticks": 125_000_000}}, 0.0125),  # xAI
         ({"usage": {"prompt_tokens": 10, "completion_tokens": 5, "cost": {"total_cost": 0.0125}}}, 0.0125),  # Perplexity
     ],
 )
-def test_c2_the_provider_s_own_cost_counts(told: dict[str, Any], cost: float) -> None:
-    usage = usage_of(told)
+def test_c2_the_provider_s_own_cost_counts(reported: dict[str, Any], cost: float) -> None:
+    usage = usage_of(reported)
     assert usage is not None
     assert usage.cost == pytest.approx(cost)
     assert PRICE.cost(usage) == pytest.approx(cost)

@@ -300,7 +300,7 @@ class TestTheBreaker:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "expected"),
     [
         ({"frist": 5}, "did you mean 'first'"),
         ({"first": 0}, "above 0"),
@@ -308,6 +308,6 @@ class TestTheBreaker:
         ("soon", "give Limits"),
     ],
 )
-def test_b10_wrong_limits_are_refused_by_name(wrong: Any, told: str) -> None:
-    with pytest.raises(ConfigurationError, match=told):
+def test_b10_wrong_limits_are_refused_by_name(wrong: Any, expected: str) -> None:
+    with pytest.raises(ConfigurationError, match=expected):
         Limits.read(wrong)

@@ -282,10 +282,10 @@ def test_f8_it_is_refused_by_name_with_the_remedy(name: str) -> None:
 
 @pytest.mark.parametrize("name", list(NATIVE))
 def test_f8_pythons_own_error_names_it(name: str) -> None:
-    error, told, use = NATIVE[name]
+    error, message, use = NATIVE[name]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with pytest.raises(error, match=told):
+        with pytest.raises(error, match=message):
             use()
 
 
@@ -308,7 +308,7 @@ def test_f8_it_is_allowed_on_purpose(name: str) -> None:
         (lambda: OpenAIClient(model="m", api_keey="k"), "api_key"),
     ],
 )
-def test_f8_a_slip_is_told_what_was_meant(wrong: Callable[[], Any], meant: str) -> None:
+def test_f8_the_error_suggests_what_was_meant(wrong: Callable[[], Any], meant: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with pytest.raises(ConfigurationError, match=f"did you mean '{meant}'"):

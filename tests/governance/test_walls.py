@@ -230,7 +230,7 @@ def test_a_wall_that_goes_up_later_holds_for_what_is_kept():
     assert given == [("opus", False), ("opus", True), ("sol", False)]
 
 
-def test_a_pin_is_refused_unless_its_caller_may_give_it_and_the_reason_is_told():
+def test_a_pin_is_refused_with_its_reason_unless_its_caller_may_give_it():
     router = Router(POOL, MayPin({"ops": ["*"], "acme": ["fast", "haiku"]}))
     assert router.decide(View(Scope(tenant="ops"), pin="opus")).names == ("opus",)
     assert router.decide(View(Scope(tenant="acme"), pin="haiku")).names == ("haiku",)

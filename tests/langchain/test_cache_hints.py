@@ -230,7 +230,7 @@ def key(provider: LoopbackProvider) -> Any:
     return sent(provider).get("prompt_cache_key")
 
 
-def test_an_endpoint_that_nobody_knows_is_told_nothing(provider: LoopbackProvider, clock: Clock) -> None:
+def test_an_unknown_endpoint_gets_no_cache_hints(provider: LoopbackProvider, clock: Clock) -> None:
     for target in ("chat", "responses"):
         Thread(routed(provider), clock).step(target)
         assert key(provider) is None

@@ -151,14 +151,14 @@ class TestOneRun:
         duo(strong=DOWN).invoke("hello", {"callbacks": [runs]})
         assert (len(runs.started), runs.ended, runs.failed) == (2, 1, 1)
 
-    def test_each_run_tells_its_target_and_attempt(self, duo: Duo) -> None:
+    def test_each_run_names_its_target_and_attempt(self, duo: Duo) -> None:
         runs = Runs()
         duo(strong=DOWN).invoke("hello", {"callbacks": [runs], "metadata": {"mine": 1}})
-        told = [
+        attempts_made = [
             (run["metadata"]["switchwise_target"], run["metadata"]["switchwise_attempt"], run["metadata"]["mine"])
             for run in runs.started
         ]
-        assert told == [("strong", 1, 1), ("fast", 2, 1)]
+        assert attempts_made == [("strong", 1, 1), ("fast", 2, 1)]
 
     def test_a_given_run_id_is_used_for_the_first_attempt_only(self, duo: Duo) -> None:
         runs, wanted = Runs(), uuid.uuid4()
@@ -266,7 +266,7 @@ class TestVerifier:
         assert llm.invoke("hello").content == "fast says"
         assert "".join(str(chunk.content) for chunk in llm.stream("hello")) == "fast says"
 
-    def test_what_a_judge_is_asked_is_told_apart_and_hidden_too(self, duo: Duo) -> None:
+    def test_questions_to_a_judge_are_marked_and_hidden_too(self, duo: Duo) -> None:
         def judge(view: Any, reply: Any) -> Any:
             verdict = yield Ask.text("Is this right?", to="fast")
             return Verdict(verdict.text == "fast says")

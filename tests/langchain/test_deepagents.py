@@ -100,9 +100,9 @@ def test_sub_agents_too(provider: LoopbackProvider) -> None:
     assert "You plan." not in system_of(sub)
 
 
-def test_with_one_target_the_model_is_told_what_it_is_told_without_switchwise() -> None:
+def test_with_one_target_the_model_gets_what_it_gets_without_switchwise() -> None:
     """deepagents ships a profile for this model: it must not get lost, nor what its prompt cache holds."""
-    told = []
+    requests_sent = []
     for routed in (False, True):
         with LoopbackProvider() as provider:
             model = claude(provider, model=HAIKU)
@@ -114,10 +114,10 @@ def test_with_one_target_the_model_is_told_what_it_is_told_without_switchwise() 
                 messages = agent.invoke({"messages": [*messages, ("user", question)]})["messages"]
             seen = provider.requests
             words = sorted(system_of(seen[0]).split())
-            told.append(
+            requests_sent.append(
                 (words, tools_of(seen[0]), [(one.usage.cache_read, one.usage.cache_write) for one in seen if one.usage])
             )
-    bare, through = told
+    bare, through = requests_sent
     assert "use_parallel_tool_calls" in " ".join(bare[0])
     assert through[:2] == bare[:2]
     assert sum(read for read, _ in bare[2]) > 0
@@ -160,7 +160,7 @@ def test_a_model_without_a_profile_is_refused(provider: LoopbackProvider) -> Non
             harness_from(model)
 
 
-def test_deepagents_still_tells_profiles(provider: LoopbackProvider) -> None:
+def test_deepagents_still_reports_profiles(provider: LoopbackProvider) -> None:
     """The canary: looking a profile up is private to deepagents, and gone one day."""
     for model in (f"anthropic:{HAIKU}", claude(provider, model=HAIKU)):
         profile = profile_of(model)
@@ -168,7 +168,7 @@ def test_deepagents_still_tells_profiles(provider: LoopbackProvider) -> None:
         assert profile.system_prompt_suffix
 
 
-def test_where_it_does_not_tell_them_any_more_agents_are_routed_all_the_same(
+def test_where_it_no_longer_reports_them_agents_are_routed_all_the_same(
     provider: LoopbackProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     says_all = duo(provider)

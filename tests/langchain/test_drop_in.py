@@ -58,8 +58,8 @@ class TestErrors:
         assert isinstance(routed.value, AllTargetsFailed)
         for name in ("status_code", "code", "is_retryable"):
             assert getattr(routed.value, name, None) == getattr(bare.value, name, None)
-        told = json.dumps(getattr(bare.value, "body", None))
-        assert json.dumps(getattr(routed.value, "body", None)) == told.replace("bad-key.", "***")  # keys are masked
+        body = json.dumps(getattr(bare.value, "body", None))
+        assert json.dumps(getattr(routed.value, "body", None)) == body.replace("bad-key.", "***")  # keys are masked
 
     def test_of_several_providers_what_all_their_errors_are(self, provider: LoopbackProvider) -> None:
         provider.inject(Fault.RATE_LIMIT, times=None)
@@ -200,7 +200,7 @@ class TestConfigurableFields:
         assert bodies[:3] == bodies[3:]
         assert bodies[0] == bodies[1] != bodies[2]
 
-    def test_each_target_is_told_in_its_own_words(self, provider: LoopbackProvider) -> None:
+    def test_each_target_gets_the_configurable_field_in_its_own_format(self, provider: LoopbackProvider) -> None:
         llm = ChatSwitchwise({"strong": claude(provider), "fast": gpt(provider)})
         fields = llm.configurable_fields(max_tokens=ConfigurableField(id="longest"), tags=ConfigurableField(id="tags"))
         for target in ("strong", "fast"):
@@ -234,7 +234,7 @@ def test_what_several_prompts_cost_is_added_up_as_the_model_does(provider: Loopb
 
 @pytest.mark.parametrize("make", [gpt, claude])
 @pytest.mark.parametrize("include_raw", [False, True])
-def test_a_chain_that_ends_in_a_schema_tells_what_it_gives(provider: LoopbackProvider, make: Any, include_raw: bool) -> None:
+def test_a_chain_that_ends_in_a_schema_declares_its_output(provider: LoopbackProvider, make: Any, include_raw: bool) -> None:
     native = make(provider)
     bare, routed = (llm.with_structured_output(Joke, include_raw=include_raw) for llm in (native, ChatSwitchwise([native])))
     assert routed.get_output_jsonschema() == bare.get_output_jsonschema()
@@ -347,8 +347,10 @@ given: Any = ChatSwitchwise  # what a type checker would not let pass
         (lambda llm, model: SwitchwiseMiddleware(llm), "the model is given to create_agent"),
     ],
 )
-def test_a_slip_is_told_in_one_line_with_its_remedy(provider: LoopbackProvider, wrong: Any, remedy: str) -> None:
+def test_an_invalid_argument_is_refused_in_one_line_with_its_remedy(
+    provider: LoopbackProvider, wrong: Any, remedy: str
+) -> None:
     model = gpt(provider)
-    with pytest.raises(ConfigurationError, match=re.escape(remedy)) as told:
+    with pytest.raises(ConfigurationError, match=re.escape(remedy)) as caught:
         wrong(ChatSwitchwise([model]), model)
-    assert len(str(told.value)) < 250
+    assert len(str(caught.value)) < 250

@@ -40,7 +40,7 @@ def test_each_target_asks_for_its_level_on_every_api(provider):
     assert said == ["low", "high", "max", "high", "low"]
 
 
-def test_a_model_that_speaks_responses_once_tools_are_bound_is_told_there(provider):
+def test_a_model_that_uses_responses_once_tools_are_bound_gets_its_effort_there(provider):
     llm = ChatSwitchwise([*efforts(gpt(provider, model="gpt-6-luna"), "low")]).bind_tools([weather])
     llm.invoke("Hello")
     (seen,) = provider.requests
@@ -69,7 +69,7 @@ def test_an_unknown_level_is_said_once_and_another_target_answers(provider):
     assert [seen.body["reasoning"]["effort"] for seen in provider.requests] == ["minimal", "low", "low"]
 
 
-def test_a_model_that_nobody_knows_how_to_tell_is_refused():
+def test_a_model_without_a_known_effort_setting_is_refused():
     with pytest.raises(ConfigurationError, match="no setting for it that is known here"):
         ChatSwitchwise([*efforts(FakeListChatModel(responses=["x"]), "low")])
 

@@ -72,7 +72,7 @@ def ported(target: Native, messages: Sequence[BaseMessage], adapter: HistoryAdap
 
 
 def ported_or_refused(target: str, history: str) -> list[BaseMessage]:
-    """What the target is told; nothing where it cannot be told something of it, so that another one is asked."""
+    """What is sent to the target; nothing if it does not support a part of it, so that another one is called."""
     try:
         return ported(native(target), HISTORIES[history])
     except TargetError as error:
@@ -87,7 +87,7 @@ def blocks(message: BaseMessage) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("target", KINDS)
-def test_each_is_told_what_it_takes_or_another_is_asked(target: str) -> None:
+def test_each_gets_what_it_supports_or_another_is_called(target: str) -> None:
     for history in HISTORIES:
         for message in ported_or_refused(target, history):
             if isinstance(message, AIMessage):
@@ -102,17 +102,17 @@ def test_each_is_told_what_it_takes_or_another_is_asked(target: str) -> None:
 @pytest.mark.parametrize("target", ORDERLY)
 def test_who_speaks_when_is_as_the_provider_wants_it(target: str) -> None:
     for history in HISTORIES:
-        if not (told := ported_or_refused(target, history)):
+        if not (messages_sent := ported_or_refused(target, history)):
             continue
-        spoken = [message for message in told if not isinstance(message, SystemMessage)]
+        spoken = [message for message in messages_sent if not isinstance(message, SystemMessage)]
         assert isinstance(spoken[0], HumanMessage)
-        assert told[-len(spoken) :] == spoken, "systems stand at the start"
+        assert messages_sent[-len(spoken) :] == spoken, "systems stand at the start"
         if target == "mistral":
             assert not any(isinstance(a, ToolMessage) and isinstance(b, HumanMessage) for a, b in pairwise(spoken))
 
 
 @pytest.mark.parametrize("target", KINDS)
-def test_what_was_told_stays_as_it_was_while_the_conversation_grows(target: str) -> None:
+def test_what_was_sent_stays_as_it_was_while_the_conversation_grows(target: str) -> None:
     for history in HISTORIES:
         whole, adapter = [*HISTORIES[history], AIMessage("So."), HumanMessage("And then?")], HistoryAdapter()
         try:
@@ -157,9 +157,9 @@ def test_a_document_is_read_in_whosever_words_it_was_given(document: str, target
 
 @pytest.mark.parametrize("target", ["mistral", "ollama", "cohere", "groq"])
 def test_what_a_tool_shows_is_shown_by_the_user(target: str) -> None:
-    told = ported(native(target), HISTORIES["a result with a picture"])
-    assert PNG in str(told[-1].content)
-    assert isinstance(told[-1], HumanMessage)
+    messages_sent = ported(native(target), HISTORIES["a result with a picture"])
+    assert PNG in str(messages_sent[-1].content)
+    assert isinstance(messages_sent[-1], HumanMessage)
 
 
 class TestConverse:
@@ -173,9 +173,9 @@ class TestConverse:
             called("c"),
             result(made="c"),
         ]
-        told = ported(native("converse"), history)
-        made = [call["id"] for message in told if isinstance(message, AIMessage) for call in message.tool_calls]
-        assert made == [message.tool_call_id for message in told if isinstance(message, ToolMessage)]
+        messages_sent = ported(native("converse"), history)
+        made = [call["id"] for message in messages_sent if isinstance(message, AIMessage) for call in message.tool_calls]
+        assert made == [message.tool_call_id for message in messages_sent if isinstance(message, ToolMessage)]
         assert len({*made}) == 3
         assert all(re.fullmatch("[a-zA-Z0-9_-]{1,64}", one) for one in made)
 
@@ -255,17 +255,19 @@ class TestGemini:
 
 
 def test_mistral_hears_the_assistant_between_a_result_and_a_user() -> None:
-    told = ported(native("mistral"), [Q, called("c"), result(made="c"), HumanMessage("Stop."), AIMessage("Yes."), MORE])
-    assert [message.type for message in told] == ["human", "ai", "tool", "ai", "human", "ai", "human"]
+    messages_sent = ported(
+        native("mistral"), [Q, called("c"), result(made="c"), HumanMessage("Stop."), AIMessage("Yes."), MORE]
+    )
+    assert [message.type for message in messages_sent] == ["human", "ai", "tool", "ai", "human", "ai", "human"]
 
 
 def test_chatnvidia_gets_calls_where_it_looks_for_them() -> None:
     model = Elsewhere(model_name="m", kind="chat-nvidia-ai-playground", provider="NVIDIA")
-    told = ported(natives({"n": model}, {})["n"], [Q, called("x" * 50), result(made="x" * 50), MORE])
-    assert isinstance(told[2], ToolMessage)
-    (call,) = told[1].additional_kwargs["tool_calls"]
+    messages_sent = ported(natives({"n": model}, {})["n"], [Q, called("x" * 50), result(made="x" * 50), MORE])
+    assert isinstance(messages_sent[2], ToolMessage)
+    (call,) = messages_sent[1].additional_kwargs["tool_calls"]
     assert call == {
-        "id": told[2].tool_call_id,
+        "id": messages_sent[2].tool_call_id,
         "type": "function",
         "function": {"name": "look_up", "arguments": '{"what": "it"}'},
     }
@@ -283,7 +285,7 @@ def test_chatnvidia_gets_calls_where_it_looks_for_them() -> None:
         ("scripted", {}, table.OTHER),
     ],
 )
-def test_a_dialect_is_told_by_what_a_model_says_of_itself(kind: str, options: dict[str, Any], dialect: Dialect) -> None:
+def test_a_dialect_is_derived_from_the_models_own_attributes(kind: str, options: dict[str, Any], dialect: Dialect) -> None:
     model = Elsewhere(kind=kind)
     for name, value in options.items():
         object.__setattr__(model, name, value)
@@ -297,5 +299,5 @@ def test_a_model_that_is_made_of_openais_speaks_as_it_does_and_one_of_its_base_a
 
 
 def test_a_picture_in_a_message_of_standard_words_needs_no_type() -> None:
-    told = ported(native("converse"), [user({"type": "image", "base64": PNG})])
-    assert blocks(told[0])[1]["mime_type"] == "image/png"
+    messages_sent = ported(native("converse"), [user({"type": "image", "base64": PNG})])
+    assert blocks(messages_sent[0])[1]["mime_type"] == "image/png"

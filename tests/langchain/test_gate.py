@@ -174,7 +174,7 @@ def test_the_next_input_of_a_thread_has_all_its_tries_and_the_cheap_target_again
         assert targets(run(agent, config)) == ["fast", "strong"] * 2
 
 
-def test_a_reader_of_the_stream_is_told_what_to_take_back(repository: Path, llm: Make) -> None:
+def test_a_reader_of_the_stream_learns_what_to_retract(repository: Path, llm: Make) -> None:
     with LoopbackProvider(answer=honest) as provider:
         agent = create_agent(llm(provider), tools(repository), middleware=[SwitchwiseGate(suite(repository))])
         events = list(agent.stream({"messages": [("user", "Mend it.")]}, stream_mode=["updates", "custom"]))

@@ -26,15 +26,15 @@ def seen(llm: ChatSwitchwise) -> tuple[list[str], list[dict[str, Any]]]:
 
 
 def test_each_token_is_shown_once_with_its_target(duo: Duo) -> None:
-    tokens, told = seen(duo(strong="one two three"))
+    tokens, metadatas = seen(duo(strong="one two three"))
     assert tokens == ["one", " two", " three"]
-    assert {metadata["switchwise_target"] for metadata in told} == {"strong"}
+    assert {metadata["switchwise_target"] for metadata in metadatas} == {"strong"}
 
 
 def test_only_the_target_that_answers_is_seen(duo: Duo) -> None:
-    tokens, told = seen(duo(strong=ConnectionResetError(), fast="four five"))
+    tokens, metadatas = seen(duo(strong=ConnectionResetError(), fast="four five"))
     assert tokens == ["four", " five"]
-    assert {metadata["switchwise_attempt"] for metadata in told} == {2}
+    assert {metadata["switchwise_attempt"] for metadata in metadatas} == {2}
 
 
 def test_no_word_of_a_rejected_answer_is_shown(duo: Duo) -> None:

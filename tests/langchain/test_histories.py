@@ -339,7 +339,7 @@ UNTELLABLE = {
 
 
 @pytest.mark.parametrize("what", UNTELLABLE)
-def test_what_a_target_cannot_be_told_is_not_sent(llm: ChatSwitchwise, shared: LoopbackProvider, what: str) -> None:
+def test_what_a_target_does_not_support_is_not_sent(llm: ChatSwitchwise, shared: LoopbackProvider, what: str) -> None:
     message, targets = UNTELLABLE[what]
     for target in targets:
         count = len(shared.requests)

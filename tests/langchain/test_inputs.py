@@ -30,7 +30,7 @@ CONFIGS: list[Any] = [
 
 
 def plainly(config: Any) -> dict[str, Any]:
-    """All but the recursion limit, with managers told by their handlers: copies of them are not equal."""
+    """All but the recursion limit, with managers compared by their handlers: copies of them are not equal."""
     handlers = {"callbacks": [*made.handlers]} if isinstance(made := config["callbacks"], CallbackManager) else {}
     return {key: value for key, value in {**config, **handlers}.items() if key != "recursion_limit"}
 

@@ -144,7 +144,7 @@ def test_a_model_that_somebody_else_chose_passes_through(real: ChatSwitchwise, p
     assert "switchwise" not in last(state).response_metadata
 
 
-def test_a_retry_around_it_decides_anew(duo: Duo) -> None:
+def test_a_retry_around_it_decides_again(duo: Duo) -> None:
     llm = duo(strong=[ConnectionResetError(), "back"], fast=ConnectionResetError())
     retry = ModelRetryMiddleware(max_retries=1, initial_delay=0, jitter=False)
     state = create_agent(llm, [], middleware=[retry, SwitchwiseMiddleware()]).invoke({"messages": [("user", "hi")]})
@@ -176,7 +176,7 @@ def test_a_human_can_approve_a_tool_and_the_agent_goes_on(duo: Duo) -> None:
     assert any(isinstance(message, ToolMessage) for message in state["messages"])
 
 
-def test_summaries_are_told_apart_from_the_agents_own_calls(duo: Duo) -> None:
+def test_summaries_are_distinguished_from_the_agents_own_calls(duo: Duo) -> None:
     seer = Seer()
     models = {"one": Scripted()}
     llm = ChatSwitchwise(models, router=Router(Pool([Target("one")]), seer))

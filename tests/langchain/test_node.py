@@ -73,7 +73,7 @@ def test_a_decision_stands_as_long_as_it_is_asked_to(per: str, targets: list[str
     assert answered(state) == targets
 
 
-def test_the_state_tells_the_decision_and_its_reason() -> None:
+def test_the_state_holds_the_decision_and_its_reason() -> None:
     state = graph(flipping(), "step").invoke({"messages": [("user", "hi")]}, CONFIG)
     assert state["switchwise_decision"] == {
         "target": "fast",

@@ -48,7 +48,9 @@ FORMAT: dict[str, Any] = {
 }
 
 
-def test_a_response_format_beside_tools_reaches_the_provider_as_the_native_model_sends_it(provider: LoopbackProvider) -> None:
+def test_a_response_format_together_with_tools_reaches_the_provider_as_the_native_model_sends_it(
+    provider: LoopbackProvider,
+) -> None:
     native = gpt(provider)
     for model in (native, ChatSwitchwise(models=[native])):
         model.bind_tools([get_weather], response_format=FORMAT, strict=True).invoke("And the weather?")

@@ -65,8 +65,8 @@ async def test_a_traced_graph_shows_one_root_with_its_attempts_and_the_reason(ma
     assert root.run_type == "chain"
     assert [(run.run_type, run.metadata["switchwise_target"]) for run in root.child_runs] == [("llm", "one"), ("llm", "two")]
     assert root.child_runs[0].error
-    told = {name: root.metadata[f"switchwise_{name}"] for name in ("decision", "target", "level", "policy", "because", "cost")}
-    assert told == {name: stamp[name] for name in told}
+    noted = {name: root.metadata[f"switchwise_{name}"] for name in ("decision", "target", "level", "policy", "because", "cost")}
+    assert noted == {name: stamp[name] for name in noted}
     assert root.outputs["switchwise"] == stamp
     assert root.outputs["output"].content == state["messages"][-1].content
     assert {"mine", "switchwise:target:two", "switchwise:policy:Recovery", "switchwise:level:step"} <= set(root.tags)

@@ -52,8 +52,8 @@ def test_each_attempt_has_a_run_of_its_own_with_the_reason_of_its_own() -> None:
         {"one": Scripted(answer=overloaded), "two": Scripted()}, router=Router(Pool([Target("one"), Target("two")]))
     )
     stamp = llm.invoke("hello", {"callbacks": [runs]}).response_metadata["switchwise"]
-    told = [(each["switchwise_target"], each["switchwise_attempt"], each["switchwise_policy"]) for each in runs.metadata]
-    assert told == [("one", 1, "pool"), ("two", 2, "Recovery")]
+    noted = [(each["switchwise_target"], each["switchwise_attempt"], each["switchwise_policy"]) for each in runs.metadata]
+    assert noted == [("one", 1, "pool"), ("two", 2, "Recovery")]
     assert len({each["switchwise_decision"] for each in runs.metadata} | {stamp["decision"]}) == 1
     assert stamp["attempts"] == [{"target": "one", "result": "request_too_large"}, {"target": "two", "result": "accepted"}]
 

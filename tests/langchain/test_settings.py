@@ -120,22 +120,22 @@ def test_the_longest_answer_has_a_name_everywhere(llm: ChatSwitchwise, shared: L
         assert body(llm, shared, "claude", **{name: 100})["max_tokens"] == 100
 
 
-def test_a_service_tier_is_told_to_those_who_have_it(llm: ChatSwitchwise, shared: LoopbackProvider) -> None:
-    told = {
+def test_a_service_tier_is_sent_to_targets_that_have_it(llm: ChatSwitchwise, shared: LoopbackProvider) -> None:
+    sent = {
         tier: [body(llm, shared, target, service_tier=tier).get("service_tier") for target in ("chat", "responses", "claude")]
         for tier in ("auto", "flex", "standard_only")
     }
-    assert told == {
+    assert sent == {
         "auto": ["auto"] * 3,
         "flex": ["flex", "flex", None],
         "standard_only": [None, None, "standard_only"],
     }
 
 
-def test_a_user_is_told_to_anthropic_in_its_metadata(llm: ChatSwitchwise, shared: LoopbackProvider) -> None:
-    for metadata, told in (({"user_id": "u"}, {"user_id": "u"}), ({"topic": "x"}, None)):
+def test_a_user_is_sent_to_anthropic_in_the_metadata(llm: ChatSwitchwise, shared: LoopbackProvider) -> None:
+    for metadata, sent in (({"user_id": "u"}, {"user_id": "u"}), ({"topic": "x"}, None)):
         list(llm.stream("hi", pinned("claude"), metadata=metadata))
-        assert shared.requests[-1].body.get("metadata") == told
+        assert shared.requests[-1].body.get("metadata") == sent
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_thinking_is_not_counted_to_the_answer(llm: ChatSwitchwise, shared: Loop
     assert body(llm, shared, "thinking", max_tokens=2000)["max_tokens"] == 2000
 
 
-def test_effort_reaches_responses_beside_the_models_own_reasoning(llm: ChatSwitchwise, shared: LoopbackProvider) -> None:
+def test_effort_reaches_responses_next_to_the_models_own_reasoning(llm: ChatSwitchwise, shared: LoopbackProvider) -> None:
     assert body(llm, shared, "responses", reasoning_effort="low")["reasoning"] == {"summary": "auto", "effort": "low"}
 
 

@@ -52,16 +52,16 @@ TAKEN = {
 @pytest.mark.parametrize("target", TAKEN)
 @pytest.mark.parametrize("given", SETTINGS, ids=str)
 def test_no_client_is_given_what_it_does_not_take(given: dict[str, Any], target: str) -> None:
-    told = settings(native(target), {name: value for name, value in given.items() if name != "tool_choice"})
-    assert told.keys() <= {*TAKEN[target].split(), "response_format"}
+    sent = settings(native(target), {name: value for name, value in given.items() if name != "tool_choice"})
+    assert sent.keys() <= {*TAKEN[target].split(), "response_format"}
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens", "max_output_tokens"])
 def test_the_longest_answer_has_a_name_everywhere(name: str) -> None:
-    told = {target: settings(native(target), {name: 100}) for target in TAKEN}
-    assert told.pop("gemini") == {"max_output_tokens": 100}
-    assert told.pop("ollama") == {"options": {"num_predict": 100}}
-    assert all(each == {"max_tokens": 100} for each in told.values())
+    sent = {target: settings(native(target), {name: 100}) for target in TAKEN}
+    assert sent.pop("gemini") == {"max_output_tokens": 100}
+    assert sent.pop("ollama") == {"options": {"num_predict": 100}}
+    assert all(each == {"max_tokens": 100} for each in sent.values())
 
 
 def test_what_a_target_alone_knows_reaches_it_and_nobody_else() -> None:
@@ -71,9 +71,9 @@ def test_what_a_target_alone_knows_reaches_it_and_nobody_else() -> None:
         "mistral": {"safe_prompt": True},
         "ollama": {"keep_alive": "5m"},
     }
-    for home, told in own.items():
+    for home, sent in own.items():
         for target in TAKEN:
-            assert settings(native(target), told) == (told if target == home else {})
+            assert settings(native(target), sent) == (sent if target == home else {})
     assert settings(native("groq"), {"a_new_one": 1}) == {"a_new_one": 1}, "nothing is known of it"
 
 
@@ -81,8 +81,8 @@ def test_ollamas_options_keep_what_the_model_has() -> None:
     """Those of a call replace all of the model's."""
     target = native("ollama")
     object.__setattr__(target.model, "num_ctx", 8192)
-    told = settings(target, {"temperature": 0.2, "stop": ["END"]})
-    assert told == {"stop": ["END"], "options": {"num_ctx": 8192, "stop": ["END"], "temperature": 0.2}}
+    sent = settings(target, {"temperature": 0.2, "stop": ["END"]})
+    assert sent == {"stop": ["END"], "options": {"num_ctx": 8192, "stop": ["END"], "temperature": 0.2}}
 
 
 def test_a_client_that_is_built_on_openais_can_be_asked_for_the_tokens_of_a_stream() -> None:
@@ -101,7 +101,7 @@ def test_converse_has_no_json_mode() -> None:
 
 
 class TestChoices:
-    def test_cohere_can_be_told_that_but_not_which(self) -> None:
+    def test_cohere_can_require_a_tool_but_not_name_it(self) -> None:
         both, one = [look_up, write_down], [look_up]
         words = {choice: Tools(both, choice).choice_for(native("cohere")) for choice in ("auto", "any", "required", "none")}
         assert words == {"auto": None, "any": "REQUIRED", "required": "REQUIRED", "none": "NONE"}
@@ -109,11 +109,11 @@ class TestChoices:
         with pytest.raises(TargetError):
             Tools(both, "look_up").choice_for(native("cohere"))
 
-    def test_converse_cannot_be_told_to_call_none(self) -> None:
+    def test_converse_cannot_forbid_tool_calls(self) -> None:
         with pytest.raises(TargetError):
             Tools([look_up], "none").choice_for(native("converse"))
 
-    def test_a_model_on_bedrock_that_cannot_be_told_which_is_not_asked(self) -> None:
+    def test_a_bedrock_model_without_tool_choice_is_ruled_out(self) -> None:
         target = native("converse")
         object.__setattr__(target.model, "supports_tool_choice_values", ("auto", "any"))
         assert Tools([look_up], "any").choice_for(target) == "any"
@@ -184,23 +184,21 @@ class TestRecognition:
 
 
 @pytest.mark.parametrize(
-    ("kind", "attribute", "told"),
+    ("kind", "attribute", "sent"),
     [
         ("fireworks-chat", "fireworks_api_base", "extra_headers"),
         ("mistralai-chat", "endpoint", "prompt_cache_key"),
         ("openrouter-chat", "openrouter_api_base", "session_id"),
     ],
 )
-def test_clients_that_are_not_built_on_openais_are_told_which_calls_belong_together(
-    kind: str, attribute: str, told: str
-) -> None:
+def test_clients_that_are_not_built_on_openais_get_the_session_id(kind: str, attribute: str, sent: str) -> None:
     def given(address: str | None) -> dict[str, Any]:
         model = Elsewhere(kind=kind, provider="p")
         object.__setattr__(model, attribute, address)
         target = natives({"m": model}, {})["m"]
         return HintWriter(CacheHints(), {"m": target}).settings(target, ("s1", "main"), True, {})
 
-    assert told in given(None)
+    assert sent in given(None)
     assert given("http://127.0.0.1:8000/v1") == {}, "nobody knows who that is"
 
 

@@ -43,7 +43,7 @@ def no_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Answers:
-    """What the suites are told of our targets.
+    """What the suites know of our targets.
 
     They ask for the constructor's arguments without a fixture at hand, so the provider's address is given to the class.
     """

@@ -61,7 +61,7 @@ def test_a_tool_choice_means_the_same_in_every_providers_words(given: Any, word:
         (NAMED, NAMED, {"type": "tool", "name": "get_weather"}),
     ],
 )
-def test_each_provider_is_told_the_choice_in_its_own_words(
+def test_each_provider_gets_the_tool_choice_in_its_own_format(
     real: ChatSwitchwise, provider: LoopbackProvider, choice: Any, openai: Any, anthropic: Any
 ) -> None:
     bound = real.bind_tools([get_weather], tool_choice=choice)

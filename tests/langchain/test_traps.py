@@ -228,7 +228,7 @@ class TestWhoInspectsTheModel:
         bound: Any = llm.bind_tools([look_up])  # type: ignore[attr-defined]
         assert bound.invoke("hello").content == "other says"
 
-    def test_a_model_with_a_retry_around_it_decides_anew(self, duo: Duo) -> None:
+    def test_a_model_with_a_retry_around_it_decides_again(self, duo: Duo) -> None:
         llm = duo(strong=[ConnectionResetError(), "back"], fast=[ConnectionResetError()])
         assert llm.with_retry(wait_exponential_jitter=False, stop_after_attempt=2).invoke("hello").content == "back"
 

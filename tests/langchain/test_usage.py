@@ -41,7 +41,7 @@ def chunk(content: str = "", **more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("told", "usage"),
+    ("extra", "usage"),
     [
         ({"prompt_cache_hit_tokens": 64, "prompt_cache_miss_tokens": 36}, Usage(100, 9, 64)),
         ({"cached_tokens": 80}, Usage(100, 9, 80)),
@@ -54,8 +54,8 @@ def chunk(content: str = "", **more: Any) -> dict[str, Any]:
     ],
     ids=["DeepSeek", "Moonshot", "OpenAI", "xAI", "totals"],
 )
-def test_what_the_integration_has_no_field_for_is_not_lost(told: dict[str, Any], usage: Usage) -> None:
-    counts = {"prompt_tokens": 100, "completion_tokens": 9, "total_tokens": 109, **told}
+def test_what_the_integration_has_no_field_for_is_not_lost(extra: dict[str, Any], usage: Usage) -> None:
+    counts = {"prompt_tokens": 100, "completion_tokens": 9, "total_tokens": 109, **extra}
     message = served({**ANSWER, "usage": counts}).invoke("hi")
     assert usage_of(message) == usage
 
@@ -98,14 +98,14 @@ def test_a_stream_that_counts_in_every_chunk_is_counted_once() -> None:
     assert usage_of(merged(list(model.stream("hi")))) == Usage(100, 3, 60)
 
 
-def test_a_stream_that_tells_the_prompt_first_and_the_answer_later_is_added_up() -> None:
+def test_usage_of_a_stream_that_reports_prompt_and_answer_separately_is_added_up() -> None:
     first = AIMessageChunk("", usage_metadata={"input_tokens": 100, "output_tokens": 0, "total_tokens": 100})
     parts = [AIMessageChunk("a", usage_metadata={"input_tokens": 0, "output_tokens": 2, "total_tokens": 2}) for _ in range(3)]
     assert usage_of(merged([first, *parts])) == Usage(100, 6)
 
 
 def test_the_passes_of_an_answer_of_anthropic_are_all_paid() -> None:
-    told = {
+    extra = {
         "input_tokens": 30,
         "output_tokens": 9,
         "cache_read_input_tokens": 0,
@@ -115,7 +115,7 @@ def test_the_passes_of_an_answer_of_anthropic_are_all_paid() -> None:
         ],
     }
     counted = {"input_tokens": 30, "output_tokens": 9, "total_tokens": 39, "input_token_details": {"cache_read": 0}}
-    assert usage_of(AIMessage("hi", usage_metadata=counted, response_metadata={"usage": told})) == Usage(130, 9, 100)
+    assert usage_of(AIMessage("hi", usage_metadata=counted, response_metadata={"usage": extra})) == Usage(130, 9, 100)
 
 
 def test_an_answer_from_the_cache_of_langchain_consumed_nothing() -> None:

@@ -51,16 +51,18 @@ def outcome(llm: Any, streamed: bool) -> tuple[list[Any], BaseException | None]:
 def check(recorded: Recorded, make: Callable[[], Any]) -> None:
     """The routed LLM gives what the bare one gives; where that fails, it fails with the same error, or says what was silent."""
     chunks, error = outcome(make(), recorded.streamed)
-    routed, told = outcome(_routed(make()), recorded.streamed)
-    if isinstance(told, AllTargetsFailed):
-        told = told.exceptions[0]
-    elif isinstance(told, Interrupted):
-        told = told.__cause__
-    if error is None and isinstance(told, IncompleteStream):
+    routed, routed_error = outcome(_routed(make()), recorded.streamed)
+    if isinstance(routed_error, AllTargetsFailed):
+        routed_error = routed_error.exceptions[0]
+    elif isinstance(routed_error, Interrupted):
+        routed_error = routed_error.__cause__
+    if error is None and isinstance(routed_error, IncompleteStream):
         assert recorded.stream_error is not None or not _terminated(recorded), "a complete answer was taken for a broken one"
         return
-    assert type(told) is type(error)
-    assert told is error or str(told) == masked(str(error)), "but for keys, which are hidden, the error is the bare one's"
+    assert type(routed_error) is type(error)
+    assert routed_error is error or str(routed_error) == masked(str(error)), (
+        "but for keys, which are hidden, the error is the bare one's"
+    )
     assert routed == chunks or (error is not None and routed == chunks[: len(routed)])
 
 

@@ -55,7 +55,7 @@ def test_nor_has_a_completion(llm, provider):
     assert keys(provider) == [None]
 
 
-def test_an_endpoint_that_is_not_known_to_take_a_key_is_told_nothing(openai, provider):
+def test_an_endpoint_that_is_not_known_to_take_a_cache_key_gets_none(openai, provider):
     Switchwise({"only": openai()}).chat(HELLO, route={"session": "s1"})
     assert keys(provider) == [None]
 

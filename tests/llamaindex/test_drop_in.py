@@ -51,23 +51,23 @@ class TestInLlamaIndex:
         assert [message["role"] for message in provider.requests[1].body["messages"]] == ["user", "assistant", "user"]
 
     async def test_a_react_agent_works_with_it(self, openai):
-        with LoopbackProvider(answer=[Answer("Thought: easy. \nAnswer: 3")]) as told:
-            agent = ReActAgent(tools=[ADD], llm=Switchwise({"only": openai(api_base=told.openai_url)}))
+        with LoopbackProvider(answer=[Answer("Thought: easy. \nAnswer: 3")]) as server:
+            agent = ReActAgent(tools=[ADD], llm=Switchwise({"only": openai(api_base=server.openai_url)}))
             assert str(await agent.run("1 + 2")) == "3"
 
     async def test_a_code_act_agent_works_with_it(self, openai):
-        with LoopbackProvider(answer=[Answer("<execute>1 + 2</execute>"), Answer("It is 3.")]) as told:
+        with LoopbackProvider(answer=[Answer("<execute>1 + 2</execute>"), Answer("It is 3.")]) as server:
             agent = CodeActAgent(
                 code_execute_fn=lambda code: str(eval(code)),
-                llm=Switchwise({"only": openai(api_base=told.openai_url)}),
+                llm=Switchwise({"only": openai(api_base=server.openai_url)}),
             )
             assert str(await agent.run("1 + 2")) == "It is 3."
 
     async def test_a_code_act_agent_hands_off_with_it(self, openai):
         """It asks for a `FunctionCallingLLM` by its class."""
         over = Answer(tool_calls=(ToolCall("handoff", {"to_agent": "writer", "reason": "done"}),))
-        with LoopbackProvider(answer=[over]) as told:
-            llm = Switchwise({"only": openai(api_base=told.openai_url)})
+        with LoopbackProvider(answer=[over]) as server:
+            llm = Switchwise({"only": openai(api_base=server.openai_url)})
             coder = CodeActAgent(
                 name="coder", description="codes", code_execute_fn=lambda code: code, llm=llm, can_handoff_to=["writer"]
             )
@@ -234,8 +234,8 @@ class TestConfiguration:
         assert pool["a"].can.tools is True
 
     def test_explain_calls_nobody(self, openai, provider):
-        told = str(Switchwise({"strong": openai("gpt-4.1"), "fast": openai("gpt-4o-mini")}).explain(HELLO, agent="me"))
-        assert "-> strong" in told
+        server = str(Switchwise({"strong": openai("gpt-4.1"), "fast": openai("gpt-4o-mini")}).explain(HELLO, agent="me"))
+        assert "-> strong" in server
         assert provider.requests == ()
 
 

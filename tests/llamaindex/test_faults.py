@@ -59,7 +59,7 @@ class TestBeforeAWordWasShown:
         await method.ask(llm, "What is it?")
         assert journal.results == [("one", "timeout"), ("two", "ok")]
 
-    async def test_the_callers_own_fault_is_told_and_nobody_else_is_asked(self, method, two, journal, provider):
+    async def test_an_error_of_the_caller_is_raised_and_no_other_target_is_called(self, method, two, journal, provider):
         provider.inject(Fault.BAD_REQUEST, times=None)
         with pytest.raises(Exception, match="temperature") as caught:
             await method.ask(two, "What is it?")

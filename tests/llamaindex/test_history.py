@@ -248,9 +248,9 @@ def test_calls_that_openai_made_have_objects_for_arguments_elsewhere(native) -> 
         ([ToolCallBlock(tool_call_id="call_1", tool_name="add", tool_kwargs='{"a": 1}')], {}),
         ([], {"tool_calls": [older]}),
     ):
-        told = adapt([ASK, ChatMessage(role="assistant", blocks=blocks, additional_kwargs=kwargs)], native)[1]
-        (call,) = told.blocks
-        assert (call.tool_kwargs, told.additional_kwargs) == ({"a": 1}, {})
+        sent = adapt([ASK, ChatMessage(role="assistant", blocks=blocks, additional_kwargs=kwargs)], native)[1]
+        (call,) = sent.blocks
+        assert (call.tool_kwargs, sent.additional_kwargs) == ({"a": 1}, {})
 
 
 @pytest.mark.parametrize("integration", ["mistralai", "openai"])
@@ -261,30 +261,30 @@ def test_mistral_gets_ids_of_nine_letters_that_fit_each_other_and_an_answer_befo
         ChatMessage(role="tool", content="1", additional_kwargs={"tool_call_id": "call_1"}),
         ChatMessage(role="user", content="Stop."),
     ]
-    told = adapt(history, BY_NAME["mistral", integration])
-    assert [message.role.value for message in told] == ["user", "assistant", "tool", "assistant", "user"]
-    called = told[1].blocks[0].tool_call_id
+    sent = adapt(history, BY_NAME["mistral", integration])
+    assert [message.role.value for message in sent] == ["user", "assistant", "tool", "assistant", "user"]
+    called = sent[1].blocks[0].tool_call_id
     assert re.fullmatch("[A-Za-z0-9]{9}", called)
-    assert told[2].additional_kwargs["tool_call_id"] == called
+    assert sent[2].additional_kwargs["tool_call_id"] == called
 
 
 @elsewhere
-def test_elsewhere_only_its_own_thoughts_are_told(native) -> None:
+def test_elsewhere_only_its_own_thoughts_are_sent(native) -> None:
     notes = {"claude": {"signature": "s"}, "gemini": {"thought": True}, "openai": {"id": "rs_1"}, "nobody": {}}
     own = {"gemini": {"gemini"}, "bedrock-converse": {"claude"}}.get(native.name, {"nobody"})
     for maker, beside in notes.items():
         blocks = [ThinkingBlock(content="Hm.", additional_information=beside), TextBlock(text="Yes.")]
-        told = adapt([ASK, ChatMessage(role="assistant", blocks=blocks)], native)[1]
-        assert len(told.blocks) == (2 if maker in own else 1)
+        sent = adapt([ASK, ChatMessage(role="assistant", blocks=blocks)], native)[1]
+        assert len(sent.blocks) == (2 if maker in own else 1)
 
 
 @elsewhere
 def test_elsewhere_roles_and_blocks_are_those_that_the_integration_knows(native) -> None:
     cited = CitableBlock(title="t", source="s", content=[TextBlock(text="cited")])
     point = CachePoint(cache_control=CacheControl(type="ephemeral"))
-    told = adapt([ChatMessage(role="developer", blocks=[cited, point])], native)[0]
-    assert told.role is MessageRole.SYSTEM
-    assert [type(block) for block in told.blocks] == [TextBlock, *([CachePoint] if native.name == "bedrock-converse" else [])]
+    sent = adapt([ChatMessage(role="developer", blocks=[cited, point])], native)[0]
+    assert sent.role is MessageRole.SYSTEM
+    assert [type(block) for block in sent.blocks] == [TextBlock, *([CachePoint] if native.name == "bedrock-converse" else [])]
     with pytest.raises(TargetError) as refused:
         adapt([ChatMessage(role="user", blocks=[AudioBlock(audio=b"RIFF", format="wav")])], native)
     assert refused.value.kind is FailureKind.UNSUPPORTED
@@ -299,15 +299,15 @@ class TestTheOrderOfTurns:
     def test_a_system_message_amid_the_conversation_is_said_in_place_by_the_user(self) -> None:
         history = [ASK, ChatMessage(role="assistant", content="Hm."), ChatMessage(role="system", content="Be brief."), ASK]
         assert self.roles(history, CHAT) == ["user", "assistant", "system", "user"]
-        told = adapt(history, CLAUDE)
-        assert [message.role.value for message in told] == ["user", "assistant", "user", "user"]
-        assert told[2].content == "<system>\nBe brief.\n</system>"
+        sent = adapt(history, CLAUDE)
+        assert [message.role.value for message in sent] == ["user", "assistant", "user", "user"]
+        assert sent[2].content == "<system>\nBe brief.\n</system>"
 
     def test_several_at_the_start_are_one_and_a_user_speaks_first(self) -> None:
         systems = [ChatMessage(role="system", content=word) for word in ("one", "two")]
-        told = adapt([*systems, ChatMessage(role="assistant", content="Hello.")], CLAUDE)
-        assert [message.role.value for message in told] == ["system", "user", "assistant"]
-        assert [block.text for block in told[0].blocks] == ["one", "two"]
+        sent = adapt([*systems, ChatMessage(role="assistant", content="Hello.")], CLAUDE)
+        assert [message.role.value for message in sent] == ["system", "user", "assistant"]
+        assert [block.text for block in sent[0].blocks] == ["one", "two"]
         assert self.roles(systems, CLAUDE) == ["system", "user"], "nobody but the system is no conversation"
         kept = Histories()
         for history in (systems, [*systems, ASK], systems[:1], [systems[0], ASK]):
@@ -321,9 +321,9 @@ class TestTheOrderOfTurns:
             ChatMessage(role="tool", content="nothing", additional_kwargs={"tool_call_id": "b"}),
         ]
         history = [ASK, ChatMessage(role="assistant", blocks=calls), *results]
-        told = adapt(history, CHAT)
-        assert [message.role.value for message in told] == ["user", "assistant", "tool", "tool", "user"]
-        assert told[-1].blocks[1] is picture
+        sent = adapt(history, CHAT)
+        assert [message.role.value for message in sent] == ["user", "assistant", "tool", "tool", "user"]
+        assert sent[-1].blocks[1] is picture
         longer = [*history, ChatMessage(role="assistant", content="I see.")]
         assert [message.role.value for message in adapt(longer, CHAT)][-2:] == ["user", "assistant"]
         assert adapt(history, CLAUDE)[2].blocks == [picture], "Anthropic takes it where it is"

@@ -237,7 +237,7 @@ class TestWhoIsCalling:
         with instrument_tags(tags):
             assert (capture({}).session, capture({}).agent) == ("s", "a")
 
-    async def test_is_still_known_where_the_workflow_engine_no_longer_tells(self, shared, journal, monkeypatch):
+    async def test_is_still_known_where_the_workflow_engine_no_longer_reports_it(self, shared, journal, monkeypatch):
         monkeypatch.setattr("llama_index.llms.switchwise.reading.scope._STEP", None)
         monkeypatch.setattr("llama_index.llms.switchwise.reading.scope._CONTEXT", None)
         await team.team(shared, random.Random(0), {}).run(user_msg="q1")
@@ -316,7 +316,7 @@ class TestWhoIsCalling:
         scope = journal[0].call.view.scope
         assert (dict(scope.labels), scope.deadline, scope.tenant) == ({"team": "red", "tenant": "acme"}, 4e9, "acme")
 
-    def test_a_route_that_is_no_mapping_is_told(self, openai, journal):
+    def test_a_route_that_is_not_a_mapping_is_refused(self, openai, journal):
         llm = Switchwise({"only": openai()}, observers=[journal])
         with pytest.raises(ConfigurationError, match=r"route='fast'.*'target': 'fast'"):
             llm.chat(HELLO, route="fast")

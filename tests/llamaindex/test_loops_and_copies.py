@@ -112,15 +112,15 @@ class TestThreads:
             await asyncio.to_thread(two.chat, HELLO)
         assert by_session(journal) == {"mine": [("me", "one")]}
 
-    async def test_a_thread_that_is_not_given_it_is_told_by_the_call_or_by_bind(self, two, journal):
+    async def test_a_thread_without_the_context_takes_it_from_the_call_or_from_bind(self, two, journal):
         """`run_in_executor` hands no context on, whatever it runs."""
         loop = asyncio.get_running_loop()
         with route_scope(session="mine"):
             bound = two.bind(session="bound")
-            await loop.run_in_executor(None, lambda: two.chat(HELLO, route={"session": "told"}))
+            await loop.run_in_executor(None, lambda: two.chat(HELLO, route={"session": "given"}))
             await loop.run_in_executor(None, lambda: bound.chat(HELLO))
             await loop.run_in_executor(None, lambda: two.chat(HELLO))
-        assert [*by_session(journal)][:2] == ["told", "bound"]
+        assert [*by_session(journal)][:2] == ["given", "bound"]
         assert "mine" not in by_session(journal)
 
 

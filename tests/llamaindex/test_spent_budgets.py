@@ -31,7 +31,7 @@ class UnlessSpent:
         return None if isinstance(error, BudgetExceeded) or attempts > 3 else 0.0
 
 
-async def test_a_step_that_retries_can_tell_it_and_no_provider_is_called() -> None:
+async def test_a_step_that_retries_can_recognise_it_and_no_provider_is_called() -> None:
     policy = UnlessSpent()
     with LoopbackProvider() as provider:
         llm = spent(provider)

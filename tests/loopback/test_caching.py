@@ -267,7 +267,7 @@ def test_newer_gpt_models_are_exact_and_report_writes(cached, clock):
     assert gpt_ask(cached, words(2000), model=NEW_GPT)[0] == 0
 
 
-def test_newer_gpt_models_cache_explicitly_if_told_so(cached):
+def test_newer_gpt_models_cache_explicitly_on_request(cached):
     explicit: Any = {"mode": "explicit"}
     assert gpt_ask(cached, words(2000), model=NEW_GPT, prompt_cache_options=explicit)[:2] == (0, 0)
     part: Any = {"type": "text", "text": words(2000), "prompt_cache_breakpoint": {"type": "breakpoint"}}
@@ -355,8 +355,8 @@ def test_diagnostics_say_why_a_prefix_was_lost(cached, change, reason):
     create = claude(cached).messages.create
     first = create(**body, diagnostics={"previous_message_id": None})
     assert first.diagnostics is None
-    told = create(**{**body, "diagnostics": {"previous_message_id": first.id}, **change}).diagnostics
-    found = told.cache_miss_reason if told else None
+    diagnosed = create(**{**body, "diagnostics": {"previous_message_id": first.id}, **change}).diagnostics
+    found = diagnosed.cache_miss_reason if diagnosed else None
     assert (found.type if found else None) == reason
 
 

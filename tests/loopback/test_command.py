@@ -149,7 +149,7 @@ def test_a_port_that_is_taken_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "expected"),
     [
         (["--fault", "ratelimit"], "'ratelimit' is not a fault; did you mean rate_limit?"),
         (["--fault", "quota:who=me"], "'who=me' in 'quota:who=me': give KEY=VALUE with a key of model, provider, times"),
@@ -161,7 +161,7 @@ def test_a_port_that_is_taken_is_named() -> None:
         (["--port", "70000"], "'70000': give a port from 0 to 65535"),
     ],
 )
-def test_an_option_that_will_not_do_is_refused_with_the_remedy(options: list[str], told: str) -> None:
+def test_an_option_that_will_not_do_is_refused_with_the_remedy(options: list[str], expected: str) -> None:
     done = subprocess.run([*COMMAND, *options], capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert told in done.stderr
+    assert expected in done.stderr

@@ -54,9 +54,9 @@ def test_error_responses(provider, row, stream):
     with pytest.raises(openai_error) as raised:
         call_gpt(provider, stream=stream)
     assert raised.value.status_code == openai_status  # type: ignore[attr-defined]
-    with pytest.raises(anthropic_error) as told:
+    with pytest.raises(anthropic_error) as streamed:
         call_claude(provider, stream=stream)
-    assert told.value.status_code == anthropic_status  # type: ignore[attr-defined]
+    assert streamed.value.status_code == anthropic_status  # type: ignore[attr-defined]
     assert [seen.fault for seen in provider.requests] == [fault.name] * 2
     assert [seen.status for seen in provider.requests] == [openai_status, anthropic_status]
 
@@ -144,11 +144,11 @@ def test_broken_streams(provider, row):
         for chunk in call_gpt(provider, stream=True):
             seen += chunk.choices[0].delta.content or ""
     assert bool(seen) is content
-    told = ""
+    streamed = ""
     with pytest.raises(anthropic_error):  # noqa: PT012
         for event in call_claude(provider, stream=True):
-            told += event.delta.text if event.type == "content_block_delta" else ""
-    assert bool(told) is content
+            streamed += event.delta.text if event.type == "content_block_delta" else ""
+    assert bool(streamed) is content
     assert [one.status for one in provider.requests] == [200, 200]
 
 

@@ -149,13 +149,13 @@ def test_reasoning_that_was_not_kept_is_not_found(serve):
 def test_reasoning_and_what_it_led_to_belong_together(serve):
     client = gpt(serve(lambda request: Answer(tool_calls=(ToolCall("f"),), reasoning="hm")))
     reasoning, call = items(client.responses.create(model=THINKER, input=ASK, tools=[FUNCTION]))
-    told = results([call])
+    outputs = results([call])
     with pytest.raises(openai.BadRequestError, match="was provided without its required following item"):
         client.responses.create(model=THINKER, input=[reasoning, {"role": "user", "content": "and?"}])  # type: ignore[list-item]
     with pytest.raises(openai.BadRequestError, match="without its required 'reasoning' item: 'rs_"):
-        client.responses.create(model=THINKER, input=[call, *told])  # type: ignore[list-item]
+        client.responses.create(model=THINKER, input=[call, *outputs])  # type: ignore[list-item]
     bare = {key: value for key, value in call.items() if key != "id"}
-    assert client.responses.create(model=OTHER, input=[bare, *told]).output  # type: ignore[list-item]
+    assert client.responses.create(model=OTHER, input=[bare, *outputs]).output  # type: ignore[list-item]
 
 
 def test_references_find_kept_items(serve):

@@ -103,9 +103,9 @@ async def test_async_clients_stream(provider):
         aclaude(provider) as client,
         client.messages.stream(model="claude-haiku-4-5", max_tokens=100, messages=ASK) as events,
     ):
-        told = "".join([piece async for piece in events.text_stream])
+        answered = "".join([piece async for piece in events.text_stream])
     assert "forecast in Paris" in text
-    assert "forecast in Paris" in told
+    assert "forecast in Paris" in answered
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -115,13 +115,13 @@ def test_structured_output_on_both(provider, stream):
     sent = post(provider, "/v1/chat/completions", body).text
     output = {"format": {"type": "json_schema", "schema": SCHEMA}}
     body = {"model": "claude-haiku-4-5", "max_tokens": 100, "messages": ASK, "output_config": output, "stream": stream}
-    told = post(provider, "/v1/messages", body).text
+    answered = post(provider, "/v1/messages", body).text
     if not stream:
         assert json.loads(json.loads(sent)["choices"][0]["message"]["content"]) == {"city": "Paris", "days": 3}
-        assert json.loads(json.loads(told)["content"][0]["text"]) == {"city": "Paris", "days": 3}
+        assert json.loads(json.loads(answered)["content"][0]["text"]) == {"city": "Paris", "days": 3}
     else:
         assert sent.endswith("data: [DONE]\n\n")
-        assert "message_stop" in told
+        assert "message_stop" in answered
 
 
 def test_json_object_takes_the_quoted_keys(provider):
@@ -143,9 +143,9 @@ def test_answers_are_cut_at_their_bounds(serve, text, bounds, expected, openai_s
     reply = gpt(provider).chat.completions.create(model="gpt-4o", messages=ASK, **bounds)
     assert (reply.choices[0].message.content, reply.choices[0].finish_reason) == (expected, openai_stop)
     named = {"stop_sequences" if key == "stop" else key: value for key, value in bounds.items()}
-    told = claude(provider).messages.create(model="claude-haiku-4-5", messages=ASK, **named)
-    assert (told.content[0].text, told.stop_reason) == (expected, anthropic_stop)  # type: ignore[union-attr]
-    assert told.stop_sequence == ("STOP" if "stop" in bounds else None)
+    answered = claude(provider).messages.create(model="claude-haiku-4-5", messages=ASK, **named)
+    assert (answered.content[0].text, answered.stop_reason) == (expected, anthropic_stop)  # type: ignore[union-attr]
+    assert answered.stop_sequence == ("STOP" if "stop" in bounds else None)
 
 
 def test_tool_arguments_that_do_not_fit_are_cut_to_broken_json(serve):
@@ -164,9 +164,9 @@ def test_scripted_usage_is_reported_by_each_protocols_rules(serve):
     assert spent is not None
     assert (spent.prompt_tokens, spent.prompt_tokens_details.cached_tokens) == (5000, 4000)
     assert spent.prompt_tokens_details.cache_write_tokens == 700
-    told = claude(provider).messages.create(model="claude-haiku-4-5", max_tokens=99, messages=ASK).usage
-    assert (told.input_tokens, told.cache_read_input_tokens, told.cache_creation_input_tokens) == (300, 4000, 700)
-    assert (told.cache_creation.ephemeral_5m_input_tokens, told.cache_creation.ephemeral_1h_input_tokens) == (600, 100)
+    answered = claude(provider).messages.create(model="claude-haiku-4-5", max_tokens=99, messages=ASK).usage
+    assert (answered.input_tokens, answered.cache_read_input_tokens, answered.cache_creation_input_tokens) == (300, 4000, 700)
+    assert (answered.cache_creation.ephemeral_5m_input_tokens, answered.cache_creation.ephemeral_1h_input_tokens) == (600, 100)
 
 
 def test_multimodal_parts_are_read(provider):

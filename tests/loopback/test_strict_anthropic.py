@@ -107,11 +107,11 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
 def test_refused(provider, change, message):
     body = {"model": "claude-haiku-4-5", "max_tokens": 100, "messages": [USER], **change}
     reply = post(provider, "/v1/messages", {key: value for key, value in body.items() if value is not None})
-    told = reply.json()
-    assert reply.status_code == 400, told
-    assert message in told["error"]["message"]
-    assert (told["type"], told["error"]["type"]) == ("error", "invalid_request_error")
-    assert told["request_id"] == reply.headers["request-id"]
+    problem = reply.json()
+    assert reply.status_code == 400, problem
+    assert message in problem["error"]["message"]
+    assert (problem["type"], problem["error"]["type"]) == ("error", "invalid_request_error")
+    assert problem["request_id"] == reply.headers["request-id"]
     assert reply.headers["x-should-retry"] == "false"
 
 

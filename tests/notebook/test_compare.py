@@ -84,7 +84,7 @@ def test_one_request_at_several_targets_side_by_side(door: str, provider: Loopba
     assert str(found).splitlines()[0].split() == ["target", "answer", "prompt", "cached", "output", "cost", "took"]
 
 
-def test_a_target_that_fails_stands_beside_those_that_answer(provider: LoopbackProvider) -> None:
+def test_a_target_that_fails_is_shown_next_to_those_that_answer(provider: LoopbackProvider) -> None:
     provider.inject(Fault.AUTHENTICATION, provider="anthropic", times=None)
     found = sides("clients", provider, InMemory())
     assert "AllTargetsFailed" in found["opus"].error

@@ -1,4 +1,4 @@
-"""One protocol for everybody who watches: what is told, in which order, and that nothing is lost by it."""
+"""One protocol for all observers: which events they get, in which order, and that observing costs no call."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Watch:
         self.seen.append(("event", event))
 
     @property
-    def told(self) -> list[tuple[str, str]]:
+    def order(self) -> list[tuple[str, str]]:
         """Verb, and the target or result or kind."""
         return [
             (verb, getattr(what, "result", None) or getattr(what, "kind", None) or what.target.name) for verb, what in self.seen
@@ -84,7 +84,7 @@ async def done(made: Router, script: Script, asynchronous: bool) -> None:
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-async def test_a_step_is_told_in_order_and_by_one_decision(asynchronous: bool) -> None:
+async def test_the_events_of_a_step_come_in_order_under_one_decision(asynchronous: bool) -> None:
     made, watch = router()
     await done(made, Script(opus=DOWN, haiku=Reply("Yes.", usage=Usage(100, 10))), asynchronous)
     verbs = [(verb, getattr(what, "target", None) and what.target.name) for verb, what in watch.seen]
@@ -105,7 +105,7 @@ async def test_a_step_is_told_in_order_and_by_one_decision(asynchronous: bool) -
     assert {call.view.decision for call in watch.of("decided")} == {finished.decision} == {finished.outcome.decision}
 
 
-def test_the_end_is_told_however_it_comes() -> None:
+def test_the_end_of_a_request_is_observed_however_it_ends() -> None:
     made, watch = router(verify=lambda view, reply: Verdict(False, "no"))
     list(drive(made.start(View()), Script(opus=DOWN, haiku="No.").perform))
     made.start(View()).close()
@@ -133,7 +133,7 @@ def test_the_end_is_told_however_it_comes() -> None:
     assert isinstance(failing.of("finished")[0].error, AllTargetsFailed)
 
 
-def test_a_question_is_told_as_a_call_and_not_as_a_decision() -> None:
+def test_a_question_is_observed_as_a_call_and_not_as_a_decision() -> None:
     watch = Watch()
     pool = Pool([Target("opus"), Target("haiku")], asked=[Target("judge")])
     made = Router(pool, verify=Judge("judge"), observers=[watch])
@@ -142,7 +142,7 @@ def test_a_question_is_told_as_a_call_and_not_as_a_decision() -> None:
     assert [call.target.name for call in watch.of("started")][:2] == ["opus", "judge"]
 
 
-def test_a_connection_that_was_dead_is_called_again_and_told_once() -> None:
+def test_a_call_repeated_after_a_dead_connection_is_observed_once() -> None:
     made, watch = router()
     stale = iter([True, False, False])
 

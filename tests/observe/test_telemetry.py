@@ -133,15 +133,15 @@ class TestSpans:
         assert failed.attributes is not None
         assert answered.attributes is not None
         assert (failed.attributes["error.type"], failed.status.status_code) == ("overloaded", StatusCode.ERROR)
-        told = answered.attributes
-        assert told["gen_ai.operation.name"] == "chat"
-        assert told["gen_ai.provider.name"] == "openai"
-        assert told["gen_ai.request.model"] == "gpt-4o-mini"
-        assert told["gen_ai.usage.input_tokens"] == record.input_tokens
-        assert told["gen_ai.usage.output_tokens"] == record.output_tokens
-        assert told["gen_ai.response.finish_reasons"] == ("stop",)
-        assert told["switchwise.cost"] == record.cost
-        assert (told["switchwise.policy"], told["switchwise.because"]) == (record.policy, record.because)
+        traced = answered.attributes
+        assert traced["gen_ai.operation.name"] == "chat"
+        assert traced["gen_ai.provider.name"] == "openai"
+        assert traced["gen_ai.request.model"] == "gpt-4o-mini"
+        assert traced["gen_ai.usage.input_tokens"] == record.input_tokens
+        assert traced["gen_ai.usage.output_tokens"] == record.output_tokens
+        assert traced["gen_ai.response.finish_reasons"] == ("stop",)
+        assert traced["switchwise.cost"] == record.cost
+        assert (traced["switchwise.policy"], traced["switchwise.because"]) == (record.policy, record.because)
         assert first.attributes is not None
         assert first.attributes["gen_ai.conversation.id"] == "s1"
         assert first.attributes["switchwise.decision"] == record.decision

@@ -131,7 +131,7 @@ class TestLabelTable:
         assert sibling.source.startswith("coder:")
         assert elsewhere.source.startswith("all calls")
 
-    def test_labels_that_tell_nothing_are_shrunk_away(self):
+    def test_uninformative_labels_are_shrunk_to_the_mean(self):
         alike = [((label,), {"a": [100.0, 50.0, 50.0], "b": [100.0, 70.0, 70.0]}) for label in "xyz"]
         apart = [
             ((label,), {"a": [100.0, 50 + d, 50 + d], "b": [100.0, 70 - d, 70 - d]})

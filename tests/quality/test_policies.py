@@ -27,7 +27,7 @@ CODING = View(needs=Needs(tools=True), signals=Signals(phase=Phase.DEBUGGING, fi
 
 
 class Says:
-    """An estimator that says what it is told to."""
+    """An estimator with fixed estimates."""
 
     def __init__(self, **found):
         self.found = found

@@ -99,9 +99,9 @@ def test_the_command(tmp_path: Path, records: list[Record], summary: Summary, mo
     monkeypatch.chdir(tmp_path)
     written(records, Path("week.sqlite"))
     assert run("query", "week.sqlite", "--parquet", "week.parquet").stdout == f"week.parquet: {len(records):,} rows written.\n"
-    told = run("query", "week.parquet", "--by", "target").stdout
-    assert told.startswith("You paid $")
-    assert "cached: share of them that was read from a cache" in told
+    printed = run("query", "week.parquet", "--by", "target").stdout
+    assert printed.startswith("You paid $")
+    assert "cached: share of them that was read from a cache" in printed
     counted = Counter(record.agent for record in records)
     asked = "SELECT agent, count(*) AS n FROM records GROUP BY agent ORDER BY n DESC, agent"
     rows = read("query", "week.parquet", asked)

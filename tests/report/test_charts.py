@@ -29,8 +29,8 @@ def drawn(chart: Any) -> dict[str, Any]:
 
 
 def test_shares_cost_and_time_line(records: list[Record], summary: Summary) -> None:
-    told = drawn(shares(records))
-    assert sum(row["steps"] for row in rows(told)) == summary.answered
+    drawing = drawn(shares(records))
+    assert sum(row["steps"] for row in rows(drawing)) == summary.answered
     session = next(each for each in summary.sessions if any(step.fallback for step in each.steps))
     cost, prompt = drawn(cost_over_steps(records, session.name))["vconcat"]
     assert sum(row["usd"] for row in rows(cost)) == pytest.approx(session.spend.cost)
@@ -54,9 +54,9 @@ def test_the_front_leaves_out_who_is_dearer_and_no_better(tmp_path: Path) -> Non
     ]
     (tmp_path / "runs.jsonl").write_text("".join(json.dumps(run) + "\n" for run in runs))
     (outcomes,) = read_outcomes(tmp_path / "runs.jsonl")
-    told = drawn(pareto(outcomes))
-    front = next(layer for layer in told["layer"] if layer["mark"]["type"] == "line")
+    drawing = drawn(pareto(outcomes))
+    front = next(layer for layer in drawing["layer"] if layer["mark"]["type"] == "line")
     assert [row["name"] for row in rows(front)] == ["cheap", "strong"]
-    points = next(layer for layer in told["layer"] if layer["mark"]["type"] == "point")
+    points = next(layer for layer in drawing["layer"] if layer["mark"]["type"] == "point")
     shown = {row["name"]: (row["cost"], row["score"]) for row in rows(points)}
     assert shown == {"strong": (4.0, 1.0), "cheap": (1.0, 0.5), "middling": (2.0, 0.5)}

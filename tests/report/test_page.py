@@ -110,7 +110,7 @@ def test_the_page_shows_the_numbers_of_the_summary(browser: Browser, path: Path,
             tab.get_by_role("tab", name=name, exact=True).click()
             rows = cells(tab, "[role=tabpanel]:visible")
             expected = {row.name: usd(row.cost) for row in summary.by[name.lower()]}
-            assert {row: told[0] for row, told in rows.items()} == expected
+            assert {row: read[0] for row, read in rows.items()} == expected
         titles = tab.locator("#advice h3").all_inner_texts()
         assert titles == [each.title for each in summary.advice]
         assert tab.locator("#list button").count() == len(summary.sessions)
@@ -138,10 +138,10 @@ def test_a_session_step_by_step_from_the_keyboard_alone(browser: Browser, path: 
         assert tab.locator(".steplist details").count() == len(session.steps)
         tab.locator(".steplist summary").nth(at).focus()
         tab.keyboard.press("Enter")
-        told = tab.locator(".steplist details").nth(at).locator(".reasons").inner_text()
+        read = tab.locator(".steplist details").nth(at).locator(".reasons").inner_text()
         for record in session.steps[at].records:
-            assert (record.failure or record.result).replace("_", " ") in told
-            assert all(str(note["because"]) in told for note in record.notes)
+            assert (record.failure or record.result).replace("_", " ") in read
+            assert all(str(note["because"]) in read for note in record.notes)
 
 
 def test_it_can_be_read_without_its_script(browser: Browser, path: Path, summary: Summary) -> None:
@@ -167,6 +167,6 @@ def test_only_the_dearest_sessions_are_shown_where_there_are_many(summary: Summa
     text = page(summary, sessions=3)
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text)
     assert found
-    told = json.loads(found[1])
-    assert [session[0] for session in told["sessions"]] == [session.name for session in summary.sessions[:3]]
+    read = json.loads(found[1])
+    assert [session[0] for session in read["sessions"]] == [session.name for session in summary.sessions[:3]]
     assert f"The 3 dearest of {len(summary.sessions)} sessions." in text

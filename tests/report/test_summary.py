@@ -260,7 +260,7 @@ def test_a_journal_without_usage_or_without_records(records: list[Record]) -> No
 
 
 def test_the_summary_is_json(summary: Summary) -> None:
-    told = json.loads(json.dumps(summary.as_dict()))
-    assert told["total"]["cost"] == summary.total.cost
-    assert told["by"]["agent"][0]["name"] == summary.by["agent"][0].name
-    assert told["baselines"]["rows"][0]["kind"] == "caching_only"
+    restored = json.loads(json.dumps(summary.as_dict()))
+    assert restored["total"]["cost"] == summary.total.cost
+    assert restored["by"]["agent"][0]["name"] == summary.by["agent"][0].name
+    assert restored["baselines"]["rows"][0]["kind"] == "caching_only"

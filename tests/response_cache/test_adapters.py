@@ -139,8 +139,8 @@ async def test_langchain(chat: ChatSwitchwise, server: Server, journal: InMemory
         assert answer.additional_kwargs == made.additional_kwargs
         assert answer.response_metadata["switchwise"]["cache"]["kind"] == "exact"
         assert answer.response_metadata["switchwise"]["cost"] == 0
-        told = {name: value for name, value in answer.response_metadata.items() if name != "switchwise"}
-        assert told == {name: value for name, value in made.response_metadata.items() if name != "switchwise"}
+        metadata = {name: value for name, value in answer.response_metadata.items() if name != "switchwise"}
+        assert metadata == {name: value for name, value in made.response_metadata.items() if name != "switchwise"}
         assert answer.usage_metadata["total_cost"] == 0
     for chunks in (shown, ashown):
         assert [chunk.content for chunk in chunks if chunk.content] == [

@@ -85,7 +85,7 @@ def test_a_file_names_the_store_of_its_routers(address: str, tmp_path: Path, mon
     file.write_text(f'{targets}store = "elsewhere.db"\n', encoding="utf-8")
     with pytest.raises(ConfigurationError, match="start the process again"):
         one.reload()
-    for wrong, told in [
+    for wrong, message in [
         ('"redis://:secret@host:6379/0"', "password in this address"),
         ('"redis://host:6379/0?password=secret"', "password in this address"),
         ('{ address = "x.db", lost = "maybe" }', "lost"),
@@ -93,7 +93,7 @@ def test_a_file_names_the_store_of_its_routers(address: str, tmp_path: Path, mon
         ('{ address = "x.db", hartbeat = 1 }', "did you mean 'heartbeat'"),
     ]:
         file.write_text(f"{targets}store = {wrong}\n", encoding="utf-8")
-        with pytest.raises(BadConfiguration, match=told) as refused:
+        with pytest.raises(BadConfiguration, match=message) as refused:
             Router.from_file(file)
         assert "secret" not in str(refused.value)
 

@@ -112,7 +112,7 @@ CACHED = {"cache_read_input_tokens": 2_000, "cache_creation_input_tokens": 0}
         (True, False, None),
         (False, False, Usage(5, 3)),
     ],
-    ids=["repeated at the end", "told at the beginning alone", "told at the beginning alone, but nothing was to be cached"],
+    ids=["repeated at the end", "only at the beginning", "only at the beginning, with nothing to cache"],
 )
 def test_a_prompt_of_which_only_a_part_is_counted_is_of_unknown_length(journal, marked, repeated, usage):
     """The integration drops the first event of a stream, and with it what was cached, unless the last one repeats it."""
