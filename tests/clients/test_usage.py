@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from types import SimpleNamespace
+from itertools import product
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -338,3 +339,11 @@ def test_every_recorded_usage_is_read_as_genai_prices_reads_it() -> None:
 def test_sdk_objects_are_read_like_the_json_they_were_made_of() -> None:
     for api, body in answers():
         assert usage_of(TYPES[api].construct(**body)) == usage_of(body)
+
+
+def test_totals_alone_are_read_as_in_any_other_mapping() -> None:
+    names = ("prompt_tokens", "completion_tokens", "total_tokens")
+    for counts in product([None, 0, 7, True, "7"], [None, 0, 3], [None, 0, 7, 10, 12]):
+        for given in (names, names[:2]):
+            reported = dict(zip(given, counts, strict=False))
+            assert usage_of(reported) == usage_of(MappingProxyType(reported)), reported

@@ -53,7 +53,7 @@ def decide(view: View, context: FlowContext, calling: bool = True, more: Target 
                 shortlist = yield from heard(opinion, name, view, context)
             else:
                 opinion.close()
-            shortlist.level = _STEP
+            shortlist.level = _STEP  # of its author alone
             if not shortlist.targets:
                 break
         shortlist.author = ""
