@@ -51,6 +51,7 @@ NATIVES = [
     )
 ]
 BY_NAME = {(native.name, native.integration): native for native in NATIVES}
+ASK = ChatMessage(role="user", content="?")
 CHAT, CLAUDE = BY_NAME["openai-chat", "openai"], BY_NAME["anthropic", "anthropic"]
 
 
@@ -219,6 +220,30 @@ def test_what_a_target_has_no_words_for_is_unsupported_there(block, native):
     assert caught.value.kind is FailureKind.UNSUPPORTED
 
 
+PICTURE = ImageBlock(image=b"\x89PNG\r\n\x1a\n....")
+PAPER = DocumentBlock(data=b"%PDF-1.4", document_mimetype="application/pdf")
+
+
+@pytest.mark.parametrize("native", [CLAUDE, BY_NAME["openai-responses", "openai"]], ids=lambda native: native.name)
+def test_a_picture_that_a_model_made_is_not_sent_as_its_answer(native):
+    """As by OpenAI's image generation: no provider but Gemini takes one in an answer."""
+    told = adapt([ASK, ChatMessage(role="assistant", blocks=[TextBlock(text="Here."), PICTURE]), ASK], native)
+    assert told[1].blocks == [TextBlock(text="Here.")]
+
+
+def test_what_may_be_cited_is_more_than_text():
+    cited = ChatMessage(role="user", blocks=[CitableBlock(title="t", source="s", content=[TextBlock(text="see"), PAPER])])
+    assert adapt([cited], CLAUDE)[0].blocks == [TextBlock(text="see"), PAPER], "its integration raises for all but text"
+    with pytest.raises(TargetError):
+        adapt([cited], BY_NAME["ollama", "ollama"])
+
+
+def test_arguments_that_are_not_json_are_kept_for_anthropic():
+    call = ToolCallBlock(tool_call_id="c", tool_name="add", tool_kwargs='{"a": 1')
+    (told,) = adapt([ASK, ChatMessage(role="assistant", blocks=[call])], CLAUDE)[1].blocks
+    assert told.tool_kwargs == {"_raw": '{"a": 1'}
+
+
 def test_images_are_sent_as_they_are():
     message = ChatMessage(role="user", blocks=[TextBlock(text="see"), ImageBlock(url="http://127.0.0.1/a.png")])
     assert adapt([message], CHAT)[0] is message
@@ -230,13 +255,16 @@ def test_thinking_is_off_only_where_a_tool_result_answers_a_turn_without_signed_
     result = ChatMessage(role="tool", content="3", additional_kwargs={"tool_call_id": "c"})
     assert loop_without_thinking([ChatMessage(role="assistant", blocks=[call]), result])
     assert loop_without_thinking([ChatMessage(role="assistant", blocks=[ThinkingBlock(content="hm"), call]), result])
-    assert not loop_without_thinking([ChatMessage(role="assistant", blocks=[signed, call]), result])
+    begun = [ChatMessage(role="assistant", blocks=[signed, call]), result]
+    assert not loop_without_thinking(begun)
+    assert not loop_without_thinking([*begun, ChatMessage(role="assistant", blocks=[call]), result]), (
+        "many think once for a turn"
+    )
     assert loop_without_thinking([ChatMessage(role="assistant", blocks=[call]), result, ChatMessage(role="user", content="?")])
     assert not loop_without_thinking([])
 
 
 ELSEWHERE = [native for native in NATIVES if native.integration in ("google_genai", "bedrock_converse", "mistralai", "ollama")]
-ASK = ChatMessage(role="user", content="?")
 elsewhere = pytest.mark.parametrize("native", ELSEWHERE, ids=lambda native: native.name)
 
 

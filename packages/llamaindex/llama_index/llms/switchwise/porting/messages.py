@@ -11,7 +11,6 @@ llama-index-llms-anthropic 0.12.3, and those named in docs/reference/providers.m
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -36,6 +35,7 @@ from switchwise.dialects.call_ids import CallIds, tool_name
 from switchwise.dialects.media import check, unsupported
 from switchwise.dialects.table import OPENAI_RESPONSES
 from switchwise.dialects.turn_order import ASSISTANT, EMPTY, SYSTEM, TOOL, USER
+from switchwise.protocols.prompt import arguments_of
 
 _MEDIA: dict[type, str] = {ImageBlock: "image", AudioBlock: "audio", DocumentBlock: "file", VideoBlock: "video"}
 _TAKEN: dict[str, tuple[type, ...]] = {
@@ -47,6 +47,8 @@ _TAKEN: dict[str, tuple[type, ...]] = {
     "mistralai": (ImageBlock,),
     "ollama": (ImageBlock,),
 }
+_NEVER_SHOWN = frozenset({"openai", "anthropic", "bedrock_converse", "mistralai", "ollama"})
+"""Integrations whose providers take nothing but text and calls in an answer."""
 MARKABLE = (TextBlock, ImageBlock, DocumentBlock, ToolCallBlock, CitableBlock)
 TOOLS = (MessageRole.TOOL, MessageRole.FUNCTION)
 _PLAIN = frozenset({MessageRole.USER, MessageRole.SYSTEM, MessageRole.ASSISTANT})
@@ -98,6 +100,8 @@ def adapt_message(
     blocks = with_calls(message)
     if foreign and any(isinstance(block, ThinkingBlock) for block in blocks):
         blocks = [block for block in blocks if not isinstance(block, ThinkingBlock)]
+    if role is MessageRole.ASSISTANT and native.integration in _NEVER_SHOWN and any(type(block) in _MEDIA for block in blocks):
+        blocks = [block for block in blocks if type(block) not in _MEDIA]  # as by OpenAI's image generation
     if native.integration in _TAKEN:
         blocks = _taken(blocks, native)
     blocks = _with_ids(blocks, index, dialect, ids)
@@ -178,8 +182,8 @@ def _taken(blocks: list[Any], native: Native) -> list[Any]:
             adapted.append(block)
         elif isinstance(block, ToolCallBlock):
             adapted.append(block if native.integration == "openai" else _with_object(block))
-        elif isinstance(block, CitableBlock) and kind not in taken:
-            adapted.extend(_taken([part for part in block.content if type(part) in (*taken, TextBlock)], native))
+        elif isinstance(block, CitableBlock) and (kind not in taken or not all(map(_is_text, block.content))):
+            adapted.extend(_taken(list(block.content), native))
         elif not _lost(block, native, adapted, taken):
             adapted.append(block)
     same = len(adapted) == len(blocks) and all(map(_is, adapted, blocks))
@@ -218,14 +222,10 @@ _THOUGHT_THERE: dict[str, Callable[[ThinkingBlock], bool]] = {
 
 
 def _with_object(block: ToolCallBlock) -> ToolCallBlock:
-    """The call with its arguments as an object: OpenAI's integration keeps the text that the model wrote."""
+    """The call with its arguments as an object, text that is not JSON as `_raw`: OpenAI's integration keeps what the model wrote."""
     if isinstance(block.tool_kwargs, dict):
         return block
-    try:
-        arguments = json.loads(block.tool_kwargs or "{}")
-    except (ValueError, RecursionError):
-        arguments = {}
-    return block.model_copy(update={"tool_kwargs": arguments if isinstance(arguments, dict) else {}})
+    return block.model_copy(update={"tool_kwargs": arguments_of(block.tool_kwargs)})
 
 
 def _with_ids(blocks: list[Any], index: int, dialect: Dialect, ids: CallIds) -> list[Any]:
@@ -260,6 +260,10 @@ def _answered(messages: Sequence[ChatMessage], index: int, ids: CallIds) -> str 
         return None
     given = calls[place].tool_call_id
     return ids.answered(given, index) if given else ids.answered(None, index)
+
+
+def _is_text(block: Any) -> bool:
+    return isinstance(block, TextBlock) and bool(block.text)
 
 
 def _says_something(block: Any) -> bool:
