@@ -194,6 +194,19 @@ def test_a_prompt_larger_than_the_whole_limit_goes_elsewhere_and_the_last_resort
     assert router.decide(View(tokens=40_000)).names == ("west", "east")
 
 
+def test_of_several_limits_the_one_that_takes_longest_counts_and_a_lost_call_not_for_ever():
+    clock = Clock()
+    router = Router(Pool([EAST, WEST]), Headroom(keep=0.0), clock=clock)
+    requests = {name.replace("tokens", "requests"): value for name, value in tokens(60, 1, 60).items()}
+    said(router, clock, "east", {**tokens(60_000, 1_000, 600), **requests}, 1_000)
+    lost = router.start(View(tokens=1_000, pin="east"))
+    reason = router.decide(View(tokens=6_000)).decider.because
+    assert reason == "east has 0 of 60000 tokens left, 6000 short of this call", "the request is free within a second"
+    clock.advance(900)
+    assert router.decide(View(tokens=59_500)).names[0] == "east", "a call of 15 minutes ago is over"
+    lost.close()
+
+
 def test_equivalent_targets_share_by_what_each_has_left():
     clock = Clock()
     router = Router(Pool([EAST, WEST]), Headroom(spread="gpt"), clock=clock)

@@ -4,12 +4,41 @@ import math
 
 import pytest
 
-from switchwise import Capabilities, ConfigurationError, Level, Pool, Price, Reply, Router, Target, View, drive, hold
+from switchwise import (
+    Capabilities,
+    ConfigurationError,
+    Gather,
+    Level,
+    Pool,
+    Price,
+    Reply,
+    Router,
+    Target,
+    View,
+    drive,
+    hold,
+)
 from switchwise.catalog import Catalog, Known
 from switchwise.clients import Clients, OpenAIClient
 from switchwise.engine.recovery import Recovery
 from switchwise.observe.journal import InMemory
-from switchwise.policies import Budget, ByAgent, ByPhase, Cheapest, Fits, Healthy, Rules, Stick, Weighted
+from switchwise.policies import (
+    AllowList,
+    Budget,
+    ByAgent,
+    ByDecision,
+    ByPhase,
+    Cheapest,
+    Escalate,
+    Fits,
+    Healthy,
+    MayPin,
+    NextTurn,
+    RateLimits,
+    Rules,
+    Stick,
+    Weighted,
+)
 from switchwise.switching import CallPriors
 from switchwise.testing import Script
 from switchwise.verifiers import Judge, Predicate, Schema
@@ -45,6 +74,8 @@ WRONG = {
     "a pool of words": (lambda: Pool(["opus"]), "Target"),
     "a pool that is a word": (lambda: Pool("opus"), "Target"),
     "a pool that is a target": (lambda: Pool(Target("opus")), "list of targets"),
+    "a word for who is asked": (lambda: Pool([Target("opus")], asked="judge"), "asked='judge'.*list of targets"),
+    "a target for who is asked": (lambda: Pool([Target("opus")], asked=Target("judge")), "asked=Target.*list of targets"),
     "a list for a pool": (lambda: Router([Target("opus")]), "Pool"),
     "a list for a default pool": (lambda: Router.default([Target("opus")]), "Pool"),
     "a class for a policy": (lambda: Router(POOL, Fits), r"write Fits\(\.\.\.\)"),
@@ -54,6 +85,17 @@ WRONG = {
     "a time for a clock": (lambda: Router(POOL, clock=5.0), "clock=5.0"),
     "a seed for a generator": (lambda: Router(POOL, rng=7), "rng=7"),
     "a number for a recovery": (lambda: Router(POOL, recovery=5), "recovery=5"),
+    "a list that holds no question": (lambda: Gather(["is it good?"]), "one or more of Ask and Repeat"),
+    "nothing to gather": (lambda: Gather([]), "one or more of Ask and Repeat"),
+    "an allow list by a number": (lambda: AllowList({"acme": ["opus"]}, by=5), "by=5"),
+    "pins that are a list": (lambda: MayPin(["opus"]), "tenant -> what it may name"),
+    "pins by nothing": (lambda: MayPin({"ops": ["*"]}, by=""), "by=''"),
+    "a decision model that is a number": (lambda: ByDecision(5, "Hard?", {"yes": "opus"}), "model=5"),
+    "a question that is a list": (lambda: ByDecision("haiku", ["Hard?"], {"yes": "opus"}), r"question=\['Hard\?'\]"),
+    "a note that is a number": (lambda: Escalate(note=5), "note=5.*give a text"),
+    "circuits by nothing": (lambda: Healthy(per=""), "per=''"),
+    "a reader of reactions that is a word": (lambda: NextTurn("thanks"), "read='thanks'"),
+    "a limit for a target that is none": (lambda: RateLimits(requests=1, only=Target("opus")), "only=Target"),
     "a class that is held": (lambda: hold(ByAgent, per="agent"), "ByAgent is a class"),
     "a word that is held": (lambda: hold("fast", per="agent"), "not a policy"),
     "a level that is a number": (lambda: hold(ByAgent(), per=1), "is not a level"),

@@ -15,9 +15,11 @@ from switchwise import (
     Needs,
     Pool,
     Price,
+    Reply,
     Router,
     Scope,
     Target,
+    TargetError,
     Usage,
     View,
     drive,
@@ -67,6 +69,27 @@ def test_pacing_prefers_cheaper_targets_while_more_is_spent_than_the_day_allows(
     assert router.decide(SMALL).names[0] == "cheap", "60 % is"
     clock.advance(DAY / 4)
     assert router.decide(SMALL).names[0] == "dear", "at 75 % of the day it may be"
+
+
+def test_a_call_outside_of_the_budget_is_sent_again_uncounted():
+    stale = TargetError(FailureKind.CONNECTION, "Server disconnected without sending a response.")
+    budget, script = Budget(tokens=1, only="fallbacks"), Script(otherwise=[Fails(stale), Says("yes", usage=Usage(900, 9))])
+    assert ask(Router(Pool([CHEAP]), budget), script).target is CHEAP
+    assert (len(script.called), budget.spent(SMALL)) == (2, (0.0, 0))
+
+
+def test_an_override_and_a_restored_state_count_for_the_calls_under_way():
+    clock, budget = Clock(1_000.0), Budget(tokens=2_000, per="all")
+    router = Router(Pool([CHEAP]), budget, clock=clock)
+    run = router.start(View(tokens=1_000, needs=Needs(max_output=100)))
+    budget.override(View(now=clock()), until=2_000.0, tokens=10_000, by="ada", because="a release")
+    run.ended(Reply("yes", usage=Usage(1_000, 100)))
+    assert budget.spent(View(now=clock()))[1] == 1_100
+    ask(router, 5_000, View(tokens=5_000, needs=Needs(max_output=100)))
+    open_run = router.start(SMALL)
+    router.load(router.dump())
+    open_run.close()
+    assert budget.spent(View(now=clock()))[1] >= 6_100
 
 
 def test_a_breaker_on_fallbacks_counts_only_what_follows_a_failure():
@@ -135,6 +158,12 @@ def test_an_override_that_cannot_be_is_refused(given, until, says):
     budget = Budget(usd=0.01, per="all", period="day")
     with pytest.raises(ConfigurationError, match=says):
         budget.override(View(now=1_000.0), until=until, by="bob", because="demo", **given)
+
+
+@pytest.mark.parametrize("per", ["target", "request"])
+def test_a_limit_of_many_small_groups_is_not_overridden(per):
+    with pytest.raises(ConfigurationError, match=f"per='{per}'.*another limit"):
+        Budget(usd=1, per=per).override(View(now=1_000.0), until=2_000.0, usd=2.0, by="bob", because="demo")
 
 
 def test_each_threshold_is_an_event_once_and_so_is_the_end():

@@ -225,6 +225,32 @@ def test_a_rewritten_history_is_not_counted_twice():
     assert after[1] == before[1] + 1
 
 
+def test_of_an_edited_history_only_the_last_step_is_new():
+    run = Run()
+    for i in range(2):
+        run.step(failing(i))
+    before = run.policy._followed(run.policy.runs.get(("", "s1", "main")), run.view)["course"]["run"]
+    run.step("ok")
+    run.talk = [turn if turn.role != "tool" else Turn("tool", "[cleared]", tool=turn.tool) for turn in run.talk]
+    after = run.policy._followed(run.policy.runs.get(("", "s1", "main")), run.view)["course"]["run"]
+    assert after[1] == before[1] + 1
+
+
+def test_what_somebody_else_did_before_is_no_reason_to_escalate():
+    run = Run()
+    for _ in range(8):
+        run.talk += [Turn("assistant", calls=("bash",), arguments="x"), Turn("tool", "Error: no", tool="bash")]
+    assert run.decide().names[0] == CHEAP
+
+
+def test_where_nobody_is_better_the_reason_says_so():
+    run = Run()
+    run.router = Router(Pool([Target("opus")]), run.policy)
+    for _ in range(4):
+        run.step("Error: no", call="x")
+    assert run.decide().notes[-1].because.endswith("and no better target is in the pool")
+
+
 def test_another_process_goes_on_where_this_one_stopped():
     store = JsonStore()
     run, other = Run(store=store), Run(store=store)
@@ -234,8 +260,12 @@ def test_another_process_goes_on_where_this_one_stopped():
     assert other.decide().names[0] == "opus"
     fresh = Run()
     fresh.talk = run.talk
+    ended = Run(scope=Scope("s2"), store=store)
+    ended.step(failing(1))
+    ended.router.feedback(ended.last.decision, 1.0, "task")
     fresh.router.load(json.loads(json.dumps(run.router.dump())))
     assert fresh.decide().names[0] == "opus"
+    assert fresh.policy.profile(CHEAP).runs == 1
     with pytest.raises(ConfigurationError, match="state of Escalate"):
         fresh.policy.load({"runs": [[["a"], {"course": {}}]], "ends": [], "finished": []})
 

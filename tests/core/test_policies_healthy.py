@@ -238,6 +238,21 @@ def test_half_open_one_call_tries_and_the_others_go_elsewhere():
     assert router.start(View()).call.target.name == "a1"
 
 
+def test_a_probe_that_another_call_takes_between_the_decision_and_the_call_is_not_taken_twice():
+    taken = []
+
+    def rival(_, shortlist):
+        if not taken:
+            taken.append(None)
+            taken[0] = router.start(View())
+        return shortlist
+
+    clock, policy = half_open()[1:]
+    router = Router(POOL, policy, rival, clock=clock)
+    late = router.start(View())
+    assert (taken[0].call.target.name, late.call.target.name) == ("a1", "a2")
+
+
 @pytest.mark.parametrize("ends", ["close", "bad request"])
 def test_a_probe_that_says_nothing_leaves_the_next_call_to_try(ends):
     router, _, _ = half_open()

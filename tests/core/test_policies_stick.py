@@ -65,6 +65,14 @@ def test_to_a_provider_leaves_the_choice_of_model_to_others():
     assert router.decide(HERE).names == ("luna", "sol", "opus")
 
 
+def test_a_target_without_a_provider_leaves_none_to_stay_with():
+    pool = Pool([Target("opus", "anthropic"), Target("sol", "openai"), Target("local")])
+    router = Router(pool, Stick(to="provider"))
+    for reply in ({"opus": Fails(FailureKind.TIMEOUT)}, {"opus": Fails(FailureKind.TIMEOUT), "sol": Fails(FailureKind.TIMEOUT)}):
+        list(drive(router.start(HERE), Script(**reply, otherwise="yes").perform))
+    assert router.decide(HERE).notes == (), "openai did not give the last answer"
+
+
 def test_rejected_replies_failures_and_what_a_judge_says_are_no_reason_to_stay():
     policy = learned(Stick(), "luna", verdict=Verdict(False))
     learned(policy, "luna", ask=Ask.text("judge this", to="luna"))

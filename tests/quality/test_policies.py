@@ -11,7 +11,7 @@ from switchwise import ConfigurationError, Needs, Phase, Pool, Price, Router, Sc
 from switchwise.nouns.exchange.conversation import Conversation
 from switchwise.nouns.exchange.reply import Reply
 from switchwise.nouns.signals import Turn
-from switchwise.policies import Explore, Floor, Worth
+from switchwise.policies import Anchor, Explore, Floor, Worth
 from switchwise.quality import AskModel, Grade, LabelTable, Priors, Shrunk, TextDifficulty
 from switchwise.quality.estimate import Estimate
 from switchwise.quality.fitting.learned import example_model
@@ -151,6 +151,13 @@ class TestExplore:
         assert Counter(chosen[-100:])["cheap"] > 90
 
 
+@pytest.mark.parametrize("policy", [Anchor(Says(cheap=Estimate(0.9, 9))), Explore(Says(cheap=Estimate(0.9, 9)), 1.0)])
+def test_without_costs_there_is_no_opinion_and_the_reason_says_what_is_missing(policy):
+    decision = Router(Pool([Target("strong"), Target("cheap")]), policy).decide(CODING)
+    assert decision.names == ("strong", "cheap")
+    assert "the cost of the targets is unknown: give prices" in str(decision.notes)
+
+
 def test_an_estimator_in_two_policies_hears_once():
     quality = LabelTable()
     router = Router(POOL, Floor(quality, within=0.5), Worth(quality, 1.0), rng=random.Random(6))
@@ -241,6 +248,14 @@ class TestAskModel:
         for text in ("Hi", "Hello there"):
             self.go(router, script, text)
         assert asked == ["Hello there"]
+
+    @pytest.mark.parametrize("policy", [Worth, Explore])
+    def test_where_the_policy_has_no_opinion_nobody_is_asked(self, policy):
+        router, script, asked = self.routed()
+        short = policy(router.policies[0].quality, 1.0, when=lambda view: len(view.conversation.last_user) < 5)
+        router = Router(router.pool, short, clock=lambda: 0.0)
+        assert self.go(router, script, "Hello there").attempt.call.shortlist.notes == ()
+        assert asked == []
 
     def test_once_a_session(self):
         router, script, asked = self.routed('{"difficulty": 2}', every="session")

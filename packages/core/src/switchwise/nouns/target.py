@@ -311,7 +311,7 @@ class Pool:
                 f"Pool({targets!r:.80}): give a list of targets, such as [Target('opus'), Target('haiku')]"
             )
         self.targets = tuple(target for target in given if isinstance(target, Target))
-        self.asked = tuple(asked)
+        self.asked = tuple(asked if isinstance(asked, Iterable) else [None])
         if not all(isinstance(target, Target) for target in self.asked):
             raise ConfigurationError(f"Pool(asked={asked!r:.80}): give a list of targets, such as [Target('judge')]")
         known = (*self.targets, *self.asked)

@@ -69,8 +69,6 @@ class Explore(Weighs):
         self.free, self.most = free or at_the_start, most
 
     def _opinion(self, view: View, shortlist: Shortlist) -> Shortlist:
-        if self.when is not None and not self.when(view):
-            return shortlist
         targets = shortlist.targets
         estimates = self._estimates(view, targets)
         spent = self._spent(view, targets, estimates)

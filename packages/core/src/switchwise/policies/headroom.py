@@ -94,10 +94,7 @@ class Headroom(TracksLoad):
         """Seconds until the call fits, and the shortfall in words; None if it fits or the limit is unknown."""
         worst: tuple[float, str] | None = None
         for of in limits(entry):
-            found = left(entry, of, view.now)
-            if found is None:
-                continue
-            rest, limit, gain = found
+            rest, limit, gain = left(entry, of, view.now)
             need = 1.0 if of in ("requests", "output_tokens") else view.tokens * counted(entry)
             lacks = need + self.keep * limit - rest
             if lacks <= 0:
@@ -110,7 +107,7 @@ class Headroom(TracksLoad):
 
     def _share(self, entry: Entry, now: float) -> float:
         """Remaining share of the tightest limit, from 0 to 1."""
-        known = [found for of in limits(entry) if (found := left(entry, of, now)) is not None]
+        known = [left(entry, of, now) for of in limits(entry)]
         return min((max(0.0, rest) / limit for rest, limit, _ in known), default=1.0)
 
     @staticmethod

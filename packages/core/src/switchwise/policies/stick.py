@@ -83,8 +83,8 @@ class Stick:
         """Remember the target of an accepted answer to the caller's own request."""
         if attempt.accepted and attempt.call.ask is None:
             who = attempt.target.name if self.to == "target" else attempt.target.provider
-            if who:
-                self.table.put(attempt.call.view.scope.key(self.level), who)
+            # A target without a provider leaves none to stay with.
+            self.table.update(attempt.call.view.scope.key(self.level), lambda _: who or None)
 
     def dump(self) -> Mapping[str, Any]:
         """The last target of each scope, as JSON data."""

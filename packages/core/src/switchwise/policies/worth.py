@@ -42,8 +42,6 @@ class Worth(Weighs):
     name = "Worth"
 
     def _opinion(self, view: View, shortlist: Shortlist) -> Shortlist:
-        if self.when is not None and not self.when(view):
-            return shortlist
         targets = shortlist.targets
         estimates = self._estimates(view, targets)
         if not any(each.n for each in estimates):

@@ -30,6 +30,7 @@ class UsesQuality:
     """
 
     name = "UsesQuality"
+    when: Callable[[View], bool] | None = None  # where it is False, the estimator is not asked
 
     def __init__(self, quality: Estimator) -> None:
         if isinstance(quality, type) or not callable(getattr(quality, "estimate", None)):
@@ -50,7 +51,7 @@ class UsesQuality:
             check(pool)
 
     def __call__(self, view: View, shortlist: Shortlist) -> Any:
-        if len(shortlist.targets) < 2:
+        if len(shortlist.targets) < 2 or (self.when is not None and not self.when(view)):
             return shortlist
         flow = self._prepare(view) if self._prepare is not None else None
         return self._opinion(view, shortlist) if flow is None else self._asked(flow, view, shortlist)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar, cast
 
 from switchwise.nouns.scope import Key
@@ -74,12 +74,6 @@ class Memory(Generic[K, V]):
         """All entries, the least recently used first."""
         with self._lock:
             return list(self._entries.items())
-
-    def restore(self, entries: Iterable[tuple[K, V]]) -> None:
-        """Set these entries, in order, as if they were new."""
-        with self._lock:
-            for key, value in entries:
-                self._put(key, value)
 
     def widen(self, size: int) -> None:
         """Keep at least `size` entries from now on."""

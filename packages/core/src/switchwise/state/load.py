@@ -90,16 +90,13 @@ def measured(entry: Entry) -> float:
     return at
 
 
-def left(entry: Entry, of: str, now: float) -> tuple[float, float, float] | None:
-    """Remaining part of a limit as (left, limit, gain per second), less the expected usage of calls in flight; None if unknown.
+def left(entry: Entry, of: str, now: float) -> tuple[float, float, float]:
+    """Remaining part of one of its `limits` as (left, limit, gain per second), less the expected usage of calls in flight.
 
     A limit refills evenly until it resets. The expected usage of a call is its estimated prompt, scaled by the counted share of earlier
     estimates (at most providers cache reads do not count).
     """
-    allowances = (entry.get("left") or _NOTHING).get(of)
-    if allowances is None:
-        return None
-    limit, had, seen, resets = allowances
+    limit, had, seen, resets = entry["left"][of]
     gain = (limit - had) / resets if resets > 0 else 0.0
     rest = limit if now - seen >= resets else had + gain * max(0.0, now - seen)
     for started, tokens in (entry.get("calls") or _NOTHING).values():

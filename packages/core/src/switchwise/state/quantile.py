@@ -6,7 +6,9 @@ functions are pure: they return a new value, for a store's `update`.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import accumulate
 from math import exp, floor, log
 from typing import Any
 
@@ -53,10 +55,7 @@ def read(value: Any) -> dict[str, Any] | None:
 
 def _quantile(counts: dict[str, float], share: float) -> float:
     """The upper end of the quantile's class."""
-    left = share * sum(counts.values())
     classes = sorted((int(at), weight) for at, weight in counts.items())
-    for at, weight in classes:
-        left -= weight
-        if left <= 1e-9:
-            return exp((at + 1) * _GROWTH)
-    return exp((classes[-1][0] + 1) * _GROWTH)
+    reached = [*accumulate(weight for _, weight in classes)]
+    place = bisect_left(reached, share * reached[-1] - 1e-9)
+    return exp((classes[place][0] + 1) * _GROWTH)
