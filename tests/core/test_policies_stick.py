@@ -68,7 +68,10 @@ def test_to_a_provider_leaves_the_choice_of_model_to_others():
 def test_a_target_without_a_provider_leaves_none_to_stay_with():
     pool = Pool([Target("opus", "anthropic"), Target("sol", "openai"), Target("local")])
     router = Router(pool, Stick(to="provider"))
-    for reply in ({"opus": Fails(FailureKind.TIMEOUT)}, {"opus": Fails(FailureKind.TIMEOUT), "sol": Fails(FailureKind.TIMEOUT)}):
+    for reply in (
+        {"opus": Fails(FailureKind.TIMEOUT)},
+        {"opus": Fails(FailureKind.TIMEOUT), "sol": Fails(FailureKind.TIMEOUT)},
+    ):
         list(drive(router.start(HERE), Script(**reply, otherwise="yes").perform))
     assert router.decide(HERE).notes == (), "openai did not give the last answer"
 
