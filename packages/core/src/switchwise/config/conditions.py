@@ -68,9 +68,16 @@ def _like(patterns: list[str], value: str) -> bool:
     return any(fnmatchcase(value, pattern) for pattern in patterns)
 
 
+def _texts(node: Node) -> list[str]:
+    texts = node.texts()
+    if not texts:
+        raise node.wrong("it names nothing", "name one, or leave it out")
+    return texts
+
+
 def _scope(part: str) -> Callable[[Node], tuple[Test, str]]:
     def read(node: Node) -> tuple[Test, str]:
-        patterns = node.texts()
+        patterns = _texts(node)
         return lambda view: _like(patterns, getattr(view.scope, part)), f"{part} is {' or '.join(patterns)}"
 
     return read
@@ -79,7 +86,7 @@ def _scope(part: str) -> Callable[[Node], tuple[Test, str]]:
 def _label(node: Node) -> tuple[Test, str]:
     wanted: dict[str, list[str] | bool] = {}
     for name, value in node.table(None, "label = { name = value }").items():
-        wanted[name] = value.value if isinstance(value.value, bool) else value.texts()
+        wanted[name] = value.value if isinstance(value.value, bool) else _texts(value)
     if not wanted:
         raise node.wrong("no label is named", 'write label = { plan = "gold" }')
 
@@ -100,7 +107,7 @@ def _label(node: Node) -> tuple[Test, str]:
 
 
 def _words(node: Node, known: list[str]) -> list[str]:
-    words = node.texts()
+    words = _texts(node)
     for word in words:
         if word not in known:
             raise node.wrong(f"{word!r} is unknown", near(word, known))
@@ -160,6 +167,8 @@ def _not(node: Node) -> tuple[Test, str]:
 
 def _any(node: Node) -> tuple[Test, str]:
     inner = [condition(each) for each in node.items()]
+    if not inner:
+        raise node.wrong("it names nothing", "name one, or leave it out")
     return lambda view: any(each(view) for each in inner), " or ".join(f"({each})" for each in inner)
 
 

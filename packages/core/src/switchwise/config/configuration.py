@@ -14,7 +14,7 @@ from switchwise.config.document import Document, Refused, find, read
 from switchwise.config.lines import Place
 from switchwise.config.node import Node, shown
 from switchwise.config.problems import BadConfiguration, Problem, near
-from switchwise.config.references import Reference, TargetEndpoint, for_each_key, reference, settled
+from switchwise.config.references import Reference, TargetEndpoint, for_each_key, is_address, reference, settled
 from switchwise.config.values import SharedState, aim_of, convert, journal_in, made, on_broken_in, shared_state
 from switchwise.engine.policy import Caches, Checks, Policy, Verifier
 from switchwise.nouns.errors import ConfigurationError
@@ -59,6 +59,11 @@ class PolicyEntry:
     written: str
     policies: tuple[Policy, ...]
     place: Place
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is the default chain."""
+        return self.written.strip('{"').startswith(DEFAULT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +129,14 @@ class Configuration:
             if router not in self.recipes:
                 raise ConfigurationError(f"{self.document.path}: no router is called {router!r}; {near(router, self.recipes)}")
             return self.recipes[router]
-        for recipe in self.recipes.values() if labels else ():
-            if recipe.labels and all(
-                any(fnmatchcase(str((labels or {}).get(name, "")), value) for value in values)
-                for name, values in recipe.labels.items()
+        for recipe in self.recipes.values():
+            if (
+                labels
+                and recipe.labels
+                and all(
+                    name in labels and any(fnmatchcase(str(labels[name]), value) for value in values)
+                    for name, values in recipe.labels.items()
+                )
             ):
                 return recipe
         if not self.default:
@@ -180,7 +189,11 @@ class _Reader:
             with self._document.collecting():
                 for name, node in tables["targets"].table().items():
                     with self._document.collecting():
-                        endpoints |= self._endpoint(name, node)
+                        try:
+                            endpoints |= self._endpoint(name, node)
+                        except ConfigurationError as error:
+                            message, _, remedy = str(error).partition(": ")
+                            raise node.wrong(message, remedy) from None
             if not endpoints and not self._document.problems:
                 tables["targets"].wrong("there are no targets", 'add a line such as luna = "openai:gpt-6-luna"')
         if self._document.problems and not endpoints:  # references to targets would give follow-up errors
@@ -188,6 +201,8 @@ class _Reader:
         recipes: dict[str, Recipe] = {}
         with self._document.collecting():
             given = tables["routers"].table() if "routers" in tables else {"main": Node(self._document, ("routers",), {})}
+            if not given:
+                raise tables["routers"].wrong("there are no routers", "add [routers.main], or leave routers out")
             for name, node in given.items():
                 with self._document.collecting():
                     recipes[name] = self._recipe(name, node, endpoints)
@@ -231,7 +246,7 @@ class _Reader:
         url: str | Reference = text("base_url")
         if isinstance(url, str) and url.startswith(("env:", "file:")):
             url = reference(fields["base_url"])
-        elif isinstance(url, str) and url and not url.startswith(("http://", "https://")):
+        elif isinstance(url, str) and url and not is_address(url, ("http", "https")):
             raise fields["base_url"].wrong(f"{url!r} is not an address", 'write "https://...", or "env:NAME"')
         endpoint = TargetEndpoint(
             replace(self._target(name, provider, model, roles, given), effort=text("effort")),
@@ -316,7 +331,7 @@ class _Reader:
         if self._reuse is not None and self._reuse.name == name:
             same = [*self._reuse.pool] == [*pool]
             for part in self._reuse.parts:
-                if same or not part.written.strip('{"').startswith(DEFAULT):  # the default chain is made for a pool
+                if same or not part.is_default:  # the default chain is made for a pool
                     found.setdefault(part.written, []).append(part)
         return found
 

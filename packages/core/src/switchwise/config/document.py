@@ -105,7 +105,7 @@ def _read(
     if path.resolve() in outer:
         raise BadConfiguration([Problem(where, line, field, f"{path} includes itself", "remove it from include")])
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         message = f"{path} cannot be read: {reason}"
@@ -159,6 +159,12 @@ def _parsed(path: Path, text: str) -> tuple[dict[str, Any], dict[Place, int]]:
         message = message[: found.start()] if found else message.replace(" (at end of document)", " at the end of the file")
         remedy = f"see column {found[2]}: texts are in quotes, inline tables on one line" if found else "close what is open"
         raise BadConfiguration([Problem(str(path), line, "", f"no TOML: {message}", remedy)]) from None
+    except RecursionError:
+        raise BadConfiguration([Problem(str(path), 1, "", "no TOML: too deep", "see the brackets")]) from None
+    except ValueError as error:  # a number of thousands of digits
+        number = re.search(r"[\d_]{1000,}", text)
+        line = text.count("\n", 0, number.start()) + 1 if number else 1
+        raise BadConfiguration([Problem(str(path), line, "", f"no TOML: {error}", "put a text in quotes")]) from None
 
 
 def _refuse_secrets(document: Document) -> None:

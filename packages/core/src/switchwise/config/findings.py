@@ -168,7 +168,7 @@ def _of_router(recipe: Recipe) -> Iterator[Remark]:
     yield from _last_resort(recipe)
     for part in recipe.parts:
         for policy in part.policies:
-            if isinstance(policy, Rules):
+            if isinstance(policy, Rules) and not part.is_default:
                 yield from _of_rules(policy, part, pool)
     yield from _without_a_say(recipe)
     seen: set[str] = set()

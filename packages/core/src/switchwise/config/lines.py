@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +107,8 @@ class _Scanner:
         begin = self._at
         if self._text[begin] in "\"'":
             self._string()
-            quoted = self._text[begin + 1 : self._at - 1]
-            return quoted.replace('\\"', '"').replace("\\\\", "\\") if self._text[begin] == '"' else quoted
+            quoted = self._text[begin : self._at]
+            return str(tomllib.loads(f"name = {quoted}")["name"]) if "\\" in quoted else quoted[1:-1]
         while self._at < len(self._text) and (self._text[self._at].isalnum() or self._text[self._at] in "_-"):
             self._step()
         return self._text[begin : self._at]
@@ -169,6 +170,8 @@ def yaml_parsed(path: Path, text: str) -> tuple[dict[str, Any], dict[Place, int]
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
                 name = key.value
+                if key.tag == "tag:yaml.org,2002:merge":
+                    raise refuse(key, "merge keys are not supported", "write the fields out, or use include")
                 if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
                     raise refuse(key, f"the key {name!r:.40} is not a text", "put it in quotes")
                 if (*place, name) in lines:
@@ -178,12 +181,19 @@ def yaml_parsed(path: Path, text: str) -> tuple[dict[str, Any], dict[Place, int]
         elif isinstance(node, yaml.SequenceNode):
             for i, value in enumerate(node.value):
                 walk(value, (*place, i))
+        else:
+            try:
+                yaml.constructor.SafeConstructor().construct_object(node)
+            except (AttributeError, LookupError, ValueError) as error:  # what a value that does not fit its tag makes it raise
+                raise refuse(node, f"no YAML: {error}", "put a text in quotes") from None
 
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         if root is not None:
             walk(root, ())
         data = yaml.safe_load(text) or {}
+    except RecursionError:
+        raise BadConfiguration([Problem(str(path), 1, "", "no YAML: too deep", "see the brackets")]) from None
     except yaml.YAMLError as error:
         mark, message = getattr(error, "problem_mark", None), getattr(error, "problem", None) or str(error)
         line = mark.line + 1 if mark else 1

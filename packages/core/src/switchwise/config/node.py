@@ -88,7 +88,10 @@ class Node:
         """
         value = self.value
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < float("inf"):
-            raise self.wrong(f"{shown(value)} will not do", f"give a number from {least:g} on, without quotes")
+            wanted = (
+                f"a number from {least:g} on" if least > float("-inf") else f"a {'finite ' * isinstance(value, float)}number"
+            )
+            raise self.wrong(f"{shown(value)} will not do", f"give {wanted}, without quotes")
         return value
 
     def whole(self, least: int = 0) -> int:

@@ -5,10 +5,11 @@ of a file.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from switchwise.config.node import Node
 from switchwise.nouns.errors import ConfigurationError
@@ -46,6 +47,15 @@ class Reference:
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.name}"
+
+
+def is_address(text: str, schemes: Collection[str]) -> bool:
+    """Whether a text is a URL of one of these schemes, with a host or, for a socket, a path."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in schemes and bool(parts.hostname or (parts.scheme == "unix" and parts.path)) and parts.port != 0
+    except ValueError:  # its host or port cannot be read
+        return False
 
 
 def reference(node: Node) -> Reference:

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 from switchwise.config.conditions import condition
 from switchwise.config.node import Node, shown
 from switchwise.config.problems import near
-from switchwise.config.references import Reference, reference
+from switchwise.config.references import Reference, is_address, reference
 from switchwise.config.registry import REFERENCE, described, found, imported, parameters
 from switchwise.engine.policy import Policy, Verifier
 from switchwise.nouns.errors import ConfigurationError
@@ -25,6 +25,7 @@ from switchwise.observe.journal.files import SQLITE
 from switchwise.policies.default_chain import Aim
 from switchwise.policies.rules import Rules
 from switchwise.state.opening import opened
+from switchwise.state.store import SERVERS
 
 if TYPE_CHECKING:
     from switchwise.state.shared import SharedStore
@@ -347,6 +348,10 @@ def shared_state(node: Node) -> SharedState:
         return replace(found, address=str(reference(at)))
     if "://" not in found.address:
         return replace(found, address=str(at.beside(found.address)))
+    if not is_address(found.address, [server.removesuffix("://") for server in SERVERS]):
+        raise at.wrong(
+            f"{shown(found.address)} is not an address of a store", 'write "redis://host:6379/0", or the path of a SQLite file'
+        )
     parts = urlsplit(found.address)
     if parts.password or "password" in parse_qs(parts.query):  # redis-py reads it there too
         raise at.wrong("there is a password in this address", 'keep it elsewhere and refer to it: "env:NAME_OF_THE_VARIABLE"')

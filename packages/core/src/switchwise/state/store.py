@@ -17,9 +17,12 @@ of an `update` is kept until the store has it, and runs again where another proc
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from switchwise.nouns.scope import Key
+
+SERVERS: Final = ("redis://", "rediss://", "unix://", "valkey://", "valkeys://")
+"""Beginnings of addresses of servers; others are paths of SQLite files."""
 
 
 class Table(Protocol):

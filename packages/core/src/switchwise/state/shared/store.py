@@ -7,7 +7,7 @@ import inspect
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.validation import number, whole
@@ -18,12 +18,10 @@ from switchwise.state.shared.lease import Lease
 from switchwise.state.shared.redis import RedisLeases
 from switchwise.state.shared.sqlite import SqliteLeases
 from switchwise.state.shared.tables import RedisTables, SqliteTables, SyncedTable, SyncedTables
+from switchwise.state.store import SERVERS
 
 if TYPE_CHECKING:
     import redis
-
-SERVERS: Final = ("redis://", "rediss://", "unix://", "valkey://", "valkeys://")
-"""Prefixes of server addresses; anything else is the path of a file."""
 
 
 class SharedStore:
