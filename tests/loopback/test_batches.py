@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 
 import anthropic
+import httpx
 import openai
 import pytest
 
 from switchwise.testing import Clock
 from switchwise_loopback import Answer, Fault
+
+from switchwise_loopback.openai.batches import read
 
 from .conftest import claude, gpt, post
 
@@ -34,6 +37,11 @@ def uploaded(client, *rows):
 def begun(client, *rows, **more):
     wanted = {"endpoint": "/v1/chat/completions", "completion_window": "24h", **more}
     return client.batches.create(input_file_id=uploaded(client, *rows).id, **wanted)
+
+
+def get(provider, path, headers=None):
+    keys = headers or {"x-api-key": "test", "anthropic-version": "2023-06-01"}
+    return httpx.get(f"{provider.anthropic_url}{path}", headers=keys)
 
 
 def rows_of(client, file_id):
@@ -120,6 +128,13 @@ def test_anthropic_streams_results_once_all_have_ended(serve):
     assert client.messages.batches.retrieve(batch.id).request_counts.succeeded == 0
     with pytest.raises(anthropic.AnthropicError):
         client.messages.batches.results(batch.id)
+    early = get(provider, f"/v1/messages/batches/{batch.id}/results")
+    assert (early.status_code, early.json()["error"]["message"]) == (
+        404,
+        f"Message Batch {batch.id} has no available results.",
+    )
+    with pytest.raises(anthropic.BadRequestError, match="is still in progress: cancel it before you delete it"):
+        client.messages.batches.delete(batch.id)
     clock.advance(HOUR)
     ended = client.messages.batches.retrieve(batch.id)
     assert (ended.processing_status, ended.request_counts.succeeded, ended.request_counts.errored) == ("ended", 2, 1)
@@ -128,6 +143,8 @@ def test_anthropic_streams_results_once_all_have_ended(serve):
     assert found["a"].message.usage.service_tier == "batch"
     assert found["b"].error.error.type == "invalid_request_error"
     assert [each.id for each in client.messages.batches.list()] == [batch.id]
+    with pytest.raises(anthropic.BadRequestError, match="has already ended"):
+        client.messages.batches.cancel(batch.id)
     assert client.messages.batches.delete(batch.id).type == "message_batch_deleted"
 
 
@@ -149,12 +166,63 @@ def test_anthropic_cancels_and_expires(serve):
         ([request("has space", "x")], "requests.0.custom_id: String should match pattern"),
         ([request("a", "x"), request("a", "y")], "must be unique"),
         ([{"custom_id": "a"}], "requests.0.params: Field required"),
+        (None, "requests: Field required"),
+        ({}, "requests: Input should be a valid list"),
+        ([request("a", "x", stream=True)], "requests.0.params.stream: Streaming is not supported in message batches"),
     ],
 )
 def test_anthropic_refuses_what_is_wrong_with_ids(provider, requests, said):
     response = post(provider, "/v1/messages/batches", {"requests": requests})
     assert response.status_code == 400
     assert said in response.json()["error"]["message"]
+
+
+def test_openai_lists_files_and_refuses_what_is_no_file_and_no_batch(provider):
+    client = gpt(provider)
+    file, other = uploaded(client, line("a", "x")), client.files.create(file=("notes.txt", b"x"), purpose="user_data")
+    assert [each.id for each in client.files.list()] == [other.id, file.id]
+    assert client.files.retrieve(other.id).filename == "notes.txt"
+    form = httpx.post(f"{provider.openai_url}/files", files={"file": b"x"}, headers={"authorization": "Bearer k"})
+    wanted = {"input_file_id": file.id, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
+    for answer, said in (
+        (form, "Missing required parameter: 'purpose'."),
+        (post(provider, "/v1/files", {}), "Invalid Content-Type: send multipart/form-data."),
+        (post(provider, "/v1/batches", {}), "Missing required parameter: 'input_file_id'."),
+        (post(provider, "/v1/batches", {**wanted, "completion_window": "1h"}), "'completion_window' must be '24h'"),
+        (post(provider, "/v1/batches", {**wanted, "endpoint": "/v1/embeddings"}), "Invalid value: '/v1/embeddings'."),
+        (post(provider, "/v1/batches", {**wanted, "input_file_id": other.id}), "Invalid file purpose 'user_data'"),
+        (get(provider, "/v1/batches?limit=few", {"authorization": "Bearer test"}), "limit"),
+    ):
+        assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
+        assert said in answer.json()["error"]["message"]
+    assert get(provider, "/v1/batches/a/b/c", {"authorization": "Bearer test"}).status_code == 404
+    assert get(provider, "/v1/messages/batches/a/b/c").status_code == 404
+
+
+def test_openai_names_the_line_and_the_field_that_is_wrong(provider):
+    client = gpt(provider)
+    rows = [{**line("a", "x"), "custom_id": 7}, {"custom_id": "b", "method": "POST"}, {**line("c", "x"), "method": "GET"}]
+    rows.append({**line("d", "x"), "body": {}})
+    failed = client.batches.retrieve(begun(client, *rows).id)
+    assert [(each.line, each.param) for each in failed.errors.data] == [
+        (1, "custom_id"),
+        (2, "body"),
+        (3, "method"),
+        (4, "body.model"),
+    ]
+    empty = client.files.create(file=("in.jsonl", b""), purpose="batch")
+    wanted = {"endpoint": "/v1/chat/completions", "completion_window": "24h"}
+    failed = client.batches.retrieve(client.batches.create(input_file_id=empty.id, **wanted).id)
+    assert [(each.code, each.line) for each in failed.errors.data] == [("empty_file", None)]
+    assert read(b"{}\n" * 50_001, "/v1/responses")[1][-1]["code"] == "too_many_tasks"
+
+
+def test_a_streamed_request_of_a_batch_fails_alone(serve):
+    client = gpt(serve(echo))
+    done = client.batches.retrieve(begun(client, line("a", "x", stream=True), line("b", "y")).id)
+    (bad,) = rows_of(client, done.error_file_id)
+    assert (bad["custom_id"], bad["response"]["body"]["error"]["param"]) == ("a", "stream")
+    assert done.request_counts.completed == 1
 
 
 def test_faults_strike_requests_of_a_batch_or_the_endpoint_itself(serve):

@@ -10,6 +10,8 @@ import openai
 import pytest
 
 from switchwise_loopback import Answer, CacheRule, LoopbackProvider
+from switchwise_loopback.anthropic.diagnostics import KEPT, Diagnostics
+from switchwise_loopback.nouns.prompt import Prompt
 from switchwise_loopback.nouns.tokens import PER_MESSAGE, PER_REQUEST
 
 from .conftest import claude, gpt
@@ -199,6 +201,10 @@ def test_automatic_caching_marks_the_last_block(cached):
     later: Any = [first, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]
     usage = create(**body, messages=later).usage
     assert (usage.cache_read_input_tokens, usage.cache_creation_input_tokens) == (2004, 2 * (1 + PER_MESSAGE))
+    own: Any = {"role": "user", "content": [{"type": "text", "text": words(2000, "b"), "cache_control": HOUR}]}
+    made = create(**{**body, "cache_control": HOUR}, messages=[own]).usage.cache_creation
+    assert made is not None
+    assert made.ephemeral_1h_input_tokens == 2004, "a block with a mark of its own keeps it"
 
 
 @pytest.mark.parametrize("call", [ask, gpt_ask])
@@ -358,6 +364,16 @@ def test_diagnostics_say_why_a_prefix_was_lost(cached, change, reason):
     diagnosed = create(**{**body, "diagnostics": {"previous_message_id": first.id}, **change}).diagnostics
     found = diagnosed.cache_miss_reason if diagnosed else None
     assert (found.type if found else None) == reason
+
+
+def test_diagnostics_remember_the_latest_thousand_messages():
+    kept = Diagnostics()
+    for at in range(KEPT):
+        kept.compare(f"msg_{at}", SONNET, Prompt(()), None)
+    assert kept.compare("new", SONNET, Prompt(()), {"previous_message_id": "msg_1"}) is None
+    assert kept.compare("newer", SONNET, Prompt(()), {"previous_message_id": "msg_0"}) == {
+        "cache_miss_reason": {"type": "previous_message_not_found"}
+    }
 
 
 def test_a_change_of_effort_in_place_keeps_what_is_cached_before_it(cached):

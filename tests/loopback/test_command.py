@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from typing import Any
 import anthropic
 import openai
 import pytest
+
+from switchwise_loopback.command import main
 
 COMMAND = [sys.executable, "-m", "switchwise_loopback"]
 ASK = """
@@ -126,11 +129,10 @@ def test_a_seed_gives_the_same_ids_again() -> None:
     assert one != other
 
 
-@pytest.mark.parametrize("status", [0, 7])
-def test_a_program_runs_against_it_and_gives_the_exit_status(status: int) -> None:
-    program = [sys.executable, "-c", f"{ASK}\nraise SystemExit({status})"]
+def test_a_program_runs_against_it_and_gives_the_exit_status() -> None:
+    program = [sys.executable, "-c", f"{ASK}\nraise SystemExit(7)"]
     done = subprocess.run([*COMMAND, "--quiet", "--", *program], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (status, "")
+    assert (done.returncode, done.stderr) == (7, "")
     assert done.stdout.startswith("You said: Hi")
 
 
@@ -161,7 +163,29 @@ def test_a_port_that_is_taken_is_named() -> None:
         (["--port", "70000"], "'70000': give a port from 0 to 65535"),
     ],
 )
-def test_an_option_that_will_not_do_is_refused_with_the_remedy(options: list[str], expected: str) -> None:
-    done = subprocess.run([*COMMAND, *options], capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert expected in done.stderr
+def test_an_option_that_will_not_do_is_refused_with_the_remedy(
+    options: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as done:
+        main(options)
+    assert done.value.code == 2
+    assert expected in capsys.readouterr().err
+
+
+def test_faults_windows_and_latencies_reach_the_program_that_is_run(capfd: pytest.CaptureFixture[str]) -> None:
+    options = ["--window", "gpt-6-luna=20", "--latency", "0", "--fault", "quota:provider=openai,times=1,after=1"]
+    program = "import json, os, urllib.error, urllib.request\n" + textwrap.dedent("""
+        def ask(words):
+            body = {"model": "gpt-6-luna", "messages": [{"role": "user", "content": words}]}
+            url, headers = os.environ["OPENAI_BASE_URL"] + "/chat/completions", {"Authorization": "Bearer local"}
+            try:
+                urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode(), headers))
+                return "fine"
+            except urllib.error.HTTPError as error:
+                return json.load(error)["error"]["code"]
+        print(ask("Hi"), ask("word " * 99), ask("Hi"))
+    """)
+    assert main([*options, "--", sys.executable, "-S", "-c", program]) == 0
+    said = capfd.readouterr()
+    assert said.out.split() == ["insufficient_quota", "context_length_exceeded", "fine"]
+    assert said.err.splitlines()[0] == "openai chat gpt-6-luna 429 QUOTA"

@@ -85,9 +85,10 @@ def test_any_input_of_the_specification_is_understood(serve: Callable[..., Loopb
         return Answer()
 
     conversation = [
+        {"role": "user", "content": "Prove it."},
         {"role": "user", "content": [{"type": "input_text", "text": "Look."}, {"type": "input_image", "image_url": "data:"}]},
         {"type": "function_call", "call_id": "c1", "name": "look", "arguments": "{}"},
         {"type": "function_call_output", "call_id": "c1", "output": "seen"},
     ]
     assert ask(serve(note), input=conversation).status_code == 200
-    assert seen == ["user: Look.\n[input_image]", "tool: ", "tool: seen"]
+    assert seen == ["user: Prove it.", "user: Look.\n[input_image]", "tool: ", "tool: seen"]

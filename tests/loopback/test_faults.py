@@ -13,7 +13,7 @@ import httpx2
 import openai
 import pytest
 
-from switchwise_loopback import Fault, LoopbackProvider
+from switchwise_loopback import Answer, Fault, LoopbackProvider
 
 from .conftest import aclaude, agpt, claude, gpt
 
@@ -175,6 +175,22 @@ def test_a_cut_stream_is_silent_and_lacks_its_terminal_marker(provider):
     kinds = [event.type for event in call_claude(provider, stream=True)]
     assert kinds.count("content_block_delta") == 2
     assert "message_stop" not in kinds
+
+
+def test_pings_end_with_the_connection(provider):
+    provider.inject(Fault.PINGS, seconds=0.02)
+    with pytest.raises(httpx.ReadError):
+        list(call_gpt(provider, stream=True))
+
+
+def test_a_truncated_stream_without_content_is_cut_too(serve):
+    provider = serve(lambda request: Answer(""))
+    provider.inject(Fault.TRUNCATED)
+    body = {"model": GPT, "messages": ASK, "stream": True}
+    headers = {"authorization": "Bearer k"}
+    cut, whole = (httpx.post(f"{provider.openai_url}/chat/completions", json=body, headers=headers).text for _ in range(2))
+    assert 0 < len(cut) < len(whole)
+    assert "[DONE]" not in cut
 
 
 def test_an_openai_stream_that_failed_goes_on_to_done_with_zero_usage(provider):

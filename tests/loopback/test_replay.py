@@ -9,7 +9,7 @@ import anthropic
 import openai
 import pytest
 
-from switchwise_loopback import Answer, Replay
+from switchwise_loopback import Answer, Replay, Request, Turn
 
 from .conftest import claude, gpt
 
@@ -104,12 +104,18 @@ def test_a_miss_may_be_answered_otherwise(serve):
     assert reply.choices[0].message.content == "something else"
 
 
+def test_a_prefilled_answer_is_no_turn_and_a_call_without_result_has_none():
+    asked = {"role": "user", "content": "Book me to Oslo."}
+    replay = Replay([[asked, asks(call("call_a", "find", to="Oslo"))]])
+    history = (Turn("user", "Book me to Oslo."), Turn("assistant", "I will"))
+    assert [made.name for made in replay(Request("anthropic", "messages", "m", history)).tool_calls] == ["find"]
+    assert replay.results("find", {"to": "Oslo"}) == ()
+
+
 def test_of_two_recordings_the_one_that_agrees_with_the_history_is_taken():
     def run(first: str, second: str) -> list[dict[str, Any]]:
         turns = [("user", "a"), ("assistant", first), ("user", "b"), ("assistant", second)]
         return [{"role": role, "content": text} for role, text in turns]
-
-    from switchwise_loopback import Request, Turn
 
     replay = Replay([run("one", "first"), run("two", "second")])
     history = (Turn("user", "a"), Turn("assistant", "two"), Turn("user", "b"))

@@ -72,6 +72,11 @@ def test_a_required_call_moves_on_so_that_a_loop_ends():
     assert calls(respond("The weather?", WEATHER, JOKE, tool_choice="required", after=after))[0][0] == "Joke"
 
 
+def test_a_required_call_is_made_without_any_user_turn():
+    asked = Request("openai", "chat", "m", (Turn("system", "Call tools."),), (JOKE,), tool_choice="required")
+    assert calls(DefaultResponder()(asked)) == [("Joke", {"setup": "sample setup"})]
+
+
 def test_unicode_is_taken_from_quotes():
     customer = Tool("unicode_customer", parameters={"type": "object", "properties": {"name": {"type": "string"}}})
     assert calls(respond("Create a customer named '你好啊集团'", customer, tool_choice="required")) == [
@@ -116,6 +121,14 @@ NESTED = {
         ({"allOf": [{"properties": {"a": {"const": 1}}, "required": ["a"]}, {"properties": {"b": {"const": 2}}, "required": ["b"]}]}, "", {"a": 1, "b": 2}),
         ({"type": "object", "properties": {"a": {}, "b": {"type": "null"}}, "required": ["b"]}, "", {"b": None}),
         ({"$ref": "#/definitions/N", "definitions": {"N": {"const": "n"}}}, "", "n"),
+        ({"type": "integer", "maximum": 20}, "take 50", 20),
+        ({"type": "integer", "minimum": 1.5}, "", 2),
+        ({"type": "integer", "maximum": -0.5}, "", -1),
+        ({"type": "integer", "exclusiveMinimum": 1.5, "exclusiveMaximum": 2.5}, "", 2),
+        ({"properties": {"a": True, "b": {}, "c": {"items": {"const": 1}}}}, "", {"a": "a", "b": "sample b", "c": [1]}),
+        ({"anyOf": [{"const": "x"}, {"const": "y"}], "properties": {"a": {"$ref": "#/anyOf/1"}}}, "", "x"),
+        ({"type": "object", "properties": {"a": {"$ref": "#/properties/b/anyOf/1"}, "b": {"anyOf": [{"const": 1}, {"const": 2}]}}}, "", {"a": 2, "b": 1}),
+        ({"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/A"}}}, "", "sample value"),
     ],
 )  # fmt: skip
 def test_instances(schema, text, expected):
@@ -130,3 +143,5 @@ def test_recursive_schemas_end():
         assert person["name"]
         person, depth = person["boss"], depth + 1
     assert depth < 10
+    tree = {"anyOf": [{"type": "object", "properties": {"left": {"$ref": "#"}}, "required": ["left"]}, {"type": "string"}]}
+    assert str(instance(tree)).count("left") < 10

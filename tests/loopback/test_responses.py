@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -202,6 +203,12 @@ REFUSED: list[tuple[str, dict[str, Any], str, str | None]] = [
     ("sealed reasoning there", {"include": ["reasoning.encrypted_content"]}, "Encrypted content is not supported with this model.", None),
     ("temperature", {"model": "o3", "temperature": 0}, "Unsupported parameter: 'temperature'", "unsupported_parameter"),
     ("foreign reasoning", {"model": THINKER, "input": [{"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAAother"}, CALL, OUTPUT]}, "could not be verified", "invalid_encrypted_content"),
+    ("no model", {"model": None}, "you must provide a model parameter", None),
+    ("high temperature", {"temperature": 3}, "decimal above maximum value. Expected a value <= 2, but got 3 instead.", "decimal_above_max_value"),
+    ("empty update", {"model": "gpt-6-luna", "input": [USER, {"type": "configuration_update"}]}, "Missing required parameter: 'input[1].reasoning'", "missing_required_parameter"),
+    ("reasoning without summary", {"model": THINKER, "input": [USER, {"type": "reasoning", "id": "rs_1"}]}, "Missing required parameter: 'input[1].summary'", "missing_required_parameter"),
+    ("bare file data", part(type="input_file", file_data="AAAA"), "Expected a base64-encoded data URL with a valid file MIME type (e.g. 'data:application/pdf", "invalid_value"),
+    ("audio as file", part(type="input_file", file_data="data:audio/wav;base64,AAAA"), "but got unsupported MIME type 'audio/wav'", "invalid_value"),
 ]  # fmt: skip
 
 
@@ -213,6 +220,22 @@ def test_refused(provider, change, message, code):
     assert reply.status_code == 400, error
     assert message in error["message"]
     assert error["code"] == code
+
+
+def test_an_update_of_the_format_and_a_screenshot_are_taken(provider):
+    update: Any = {"type": "configuration_update", "text": {"verbosity": "low"}}
+    shot: Any = {"role": "user", "content": [{"type": "computer_screenshot", "image_url": "data:image/png;base64,AAAA"}]}
+    assert post(provider, "/v1/responses", {"model": "gpt-6-luna", "input": [USER, update, shot]}).status_code == 200
+
+
+def test_sealed_reasoning_cannot_be_forged(serve):
+    client = gpt(serve(think))
+    output = items(client.responses.create(model=THINKER, input=ASK, tools=[FUNCTION], **SEALED))
+    content, mark = json.loads(base64.urlsafe_b64decode(output[0]["encrypted_content"].removeprefix("gAAAA")))
+    forged = json.dumps([content.replace(THINKER, OTHER), mark]).encode()
+    output[0]["encrypted_content"] = "gAAAA" + base64.urlsafe_b64encode(forged).decode()
+    with pytest.raises(openai.BadRequestError, match="could not be verified"):
+        client.responses.create(model=OTHER, input=[*output, *results(output)], tools=[FUNCTION], **SEALED)
 
 
 def test_error_responses_differ_from_chat(serve):

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import anthropic
+import httpx
 import openai
 import pytest
 
@@ -35,6 +36,10 @@ def test_models_that_do_not_exist(serve):
     assert raised.value.code == "model_not_found"
     with pytest.raises(anthropic.NotFoundError, match="model: claude-9"):
         claude(provider).messages.create(model="claude-9", max_tokens=9, messages=ASK)
+    with pytest.raises(openai.NotFoundError, match="gpt-9"):
+        gpt(provider).models.retrieve("gpt-9")
+    with pytest.raises(openai.NotFoundError, match=r"Invalid URL \(GET /v1/assistants\)"):
+        gpt(provider).get("/assistants", cast_to=httpx.Response)
 
 
 def test_windows(serve):
@@ -49,6 +54,8 @@ def test_windows(serve):
         claude(provider).messages.create(model="small", max_tokens=9, messages=long)
     with pytest.raises(anthropic.BadRequestError, match=r"exceed context limit: \d+ \+ 95 > 100"):
         claude(provider).messages.create(model="small", max_tokens=95, messages=ASK)
+    with pytest.raises(openai.BadRequestError, match=r"you requested \d+ tokens \(\d+ in the messages, 95 in the completion\)"):
+        gpt(provider).chat.completions.create(model="small", max_tokens=95, messages=ASK)
     assert gpt(provider).chat.completions.create(model="large", messages=long).choices
 
 
@@ -175,6 +182,18 @@ def test_latency_is_per_model(serve):
     assert time.monotonic() - begun >= 0.05
 
 
+def test_starting_again_changes_nothing(provider):
+    url = provider.openai_url
+    assert provider.start().openai_url == url
+
+
+def test_an_error_of_observe_is_shown_and_is_no_answer(serve, capfd):
+    provider = serve(observe=lambda seen: 1 / 0)
+    with pytest.raises(openai.APIConnectionError):
+        gpt(provider).chat.completions.create(model="m", messages=ASK)
+    assert "ZeroDivisionError" in capfd.readouterr().err
+
+
 def test_stopping_is_quick_even_amid_stalls():
     provider = LoopbackProvider().start()
     provider.inject(Fault.STALL, times=None, seconds=60)
@@ -197,8 +216,7 @@ def test_a_stopped_provider_says_so():
 
 def test_unknown_paths_and_broken_bodies(provider):
     assert post(provider, "/v1/embeddings", {}).status_code == 404
-    import httpx
-
+    assert "must be a JSON object" in post(provider, "/v1/chat/completions", [1]).json()["error"]["message"]
     reply = httpx.post(f"{provider.openai_url}/chat/completions", content=b"{", headers={"authorization": "Bearer k"})
     assert (reply.status_code, "parse the JSON" in reply.text) == (400, True)
 

@@ -100,6 +100,19 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("search id", {"messages": [USER, says("assistant", {**SEARCH["content"][0], "id": "call_1"}), USER]}, "server_tool_use.id: String should match pattern '^srvtoolu_"),
     ("open output schema", {"output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}}}, "'additionalProperties' must be explicitly set to false"),
     ("effort", {"model": "claude-opus-4-6", "output_config": {"effort": "xhigh"}}, "does not support effort level 'xhigh'"),
+    ("number as stop", {"stop_sequences": ["a", 5]}, "stop_sequences.1: Input should be a valid string"),
+    ("blank stop", {"stop_sequences": [" "]}, "stop_sequences.0: each stop sequence must contain non-whitespace"),
+    ("temperature as text", {"temperature": "hot"}, "temperature: Input should be a valid number"),
+    ("thinking, top_p", {**THINK, "top_p": 0.5}, "`top_p` must be greater than or equal to 0.95 or unset when thinking is enabled"),
+    ("thinking, top_p of 0", {**THINK, "top_p": 0}, "`top_p` must be greater than or equal to 0.95 or unset when thinking is enabled"),
+    ("schema as text", {"tools": [{"name": "f", "input_schema": "{}"}]}, "tools.0.custom.input_schema: Input should be a valid dictionary"),
+    ("effort in place as text", {"model": "claude-opus-5", "messages": [USER, {"role": "system", "content": [], "output_config": "low"}, USER]}, "messages.1.output_config: Input should be a valid dictionary"),
+    ("number as content", {"messages": [{"role": "user", "content": 5}]}, "messages.0.content: Input should be a valid list"),
+    ("system first", {"model": "claude-opus-4-8", "messages": [{"role": "system", "content": "x"}, USER]}, 'first message must use the "user" role'),
+    ("blank content", {"messages": [{"role": "user", "content": " "}]}, "text content blocks must contain non-whitespace text"),
+    ("no text", block(type="text"), "messages.0.content.0.text.text: Field required"),
+    ("number as text", block(type="text", text=5), "messages.0.content.0.text.text: Input should be a valid string"),
+    ("input as text", {"messages": [USER, says("assistant", {**use("a")["content"][0], "input": "{}"}), results("a")]}, "tool_use.input: Input should be a valid dictionary"),
 ]  # fmt: skip
 
 
@@ -124,6 +137,8 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
     ("loop under adaptive thinking", {"model": "claude-opus-4-8", "thinking": {"type": "adaptive"}, "messages": [USER, use("a"), results("a")]}),
     ("thinking on at a turn", {**THINK, "messages": [USER, use("a"), results("a"), SAID, USER]}),
     ("no tool", {"tools": [TOOL], "tool_choice": {"type": "none"}}),
+    ("a block without a list of fields", {"messages": [USER, says("assistant", {"type": "compaction", "content": "so far"}), USER]}),
+    ("a reference as result", {"messages": [USER, use("a"), says("user", {**results("a")["content"][0], "content": [{"type": "tool_reference", "tool_name": "f"}]})]}),
     ("four breakpoints, long first", {"system": marked(2, ttl="1h"), "messages": [says("user", *marked(2))]}),
 ]  # fmt: skip
 

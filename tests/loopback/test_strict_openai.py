@@ -38,6 +38,8 @@ def open_schema(strict: bool) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": {"name": "S", "strict": strict, "schema": schema}}
 
 
+CLOSED = {"type": "object", "properties": {"b": {"type": "string"}}, "additionalProperties": False}
+
 REFUSED: list[tuple[str, dict[str, Any], str, str | None]] = [
     # name, changes of a good body, part of the message, code
     ("unknown parameter", {"thinking": {}}, "Unrecognized request argument supplied: thinking", None),
@@ -89,6 +91,12 @@ REFUSED: list[tuple[str, dict[str, Any], str, str | None]] = [
     ("reasoning stop", {"model": "gpt-5", "stop": ["a"]}, "'stop' is not supported with this model", "unsupported_parameter"),
     ("reasoning temperature", {"model": "gpt-5-mini", "temperature": 0.5}, "Only the default (1) value", "unsupported_value"),
     ("web search", {"web_search_options": {}}, "Web search options not supported with this model.", None),
+    ("temperature as text", {"temperature": "hot"}, "Invalid type for 'temperature': expected a decimal", "invalid_type"),
+    ("system on o1-mini", {"model": "o1-mini", "messages": [{"role": "system", "content": "x"}, USER]}, "does not support 'system' with this model", "unsupported_value"),
+    ("name with a space", {"messages": [{**USER, "name": "ada l"}]}, "Invalid 'messages[0].name': string does not match pattern", "invalid_value"),
+    ("no calls", {"messages": [USER, {"role": "assistant", "content": "x", "tool_calls": []}]}, "Invalid 'messages[1].tool_calls': empty array", "empty_array"),
+    ("schema as list", {"tools": [{"type": "function", "function": {"name": "f", "parameters": []}}]}, "must be a JSON Schema of 'type: \"object\"', got 'type: \"None\"'", "invalid_function_parameters"),
+    ("strict, optional inside", {"response_format": {"type": "json_schema", "json_schema": {"name": "S", "strict": True, "schema": {**CLOSED, "properties": {"a": {**CLOSED, "required": []}}, "required": ["a"]}}}}, "In context=('properties', 'a'), 'required' is required to be supplied and to be an array including every key in properties. Missing 'b'.", None),
 ]  # fmt: skip
 
 
@@ -112,6 +120,11 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
     ("the same id again, later", {"messages": [USER, asks("a"), result("a"), asks("a"), result("a")]}),
     ("open schema, not strict", {"response_format": open_schema(False)}),
     ("temperature on gpt-5.1", {"model": "gpt-5.1", "temperature": 0}),
+    ("custom tool", {"tools": [{"type": "custom", "custom": {"name": "sh"}}], "tool_choice": {"type": "custom", "custom": {"name": "sh"}}}),
+    ("a refusal comes back", {"messages": [USER, {"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}]}, USER]}),
+    ("an uploaded file", part(type="file", file={"file_id": "file-1"})),
+    ("a format without schema", {"response_format": {"type": "json_schema", "json_schema": {"name": "S"}}}),
+    ("empty and referring schemas", {"tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}, {"type": "function", "function": {"name": "g", "parameters": {"$ref": "#/$defs/A", "$defs": {"A": CLOSED}}}}]}),
 ]  # fmt: skip
 
 
@@ -122,8 +135,10 @@ def test_accepted(provider, change):
 
 
 def test_leniency_is_an_option(serve):
-    reply = post(serve(strict=False), "/v1/chat/completions", {"model": "m", "messages": [USER], "odd": 1})
-    assert reply.status_code == 200
+    provider = serve(strict=False)
+    assert post(provider, "/v1/chat/completions", {"model": "m", "messages": [USER], "odd": 1}).status_code == 200
+    nameless = post(provider, "/v1/chat/completions", {"messages": [USER]})
+    assert (nameless.status_code, nameless.json()["error"]["message"]) == (400, "you must provide a model parameter")
 
 
 @pytest.mark.parametrize(

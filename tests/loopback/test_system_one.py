@@ -48,6 +48,11 @@ def test_an_answer_does_not_depend_on_the_other_questions(serve: Callable[..., L
     assert alone == among
 
 
+def test_a_yes_or_no_needs_no_criteria(serve: Callable[..., LoopbackProvider]) -> None:
+    bare = {"type": "noul", "instructions": "Is it urgent?"}
+    assert ask(serve([Answer("0.9")]), questions={"now": bare}).json()["answers"] == {"now": {"type": "noul", "noul": 0.9}}
+
+
 def test_a_distribution_of_any_shape_and_a_missing_answer_can_be_scripted(serve: Callable[..., LoopbackProvider]) -> None:
     provider = serve([Answer('{"route": {"easy": 0.2, "hard": 0.4}, "now": null}')])
     answers = ask(provider, questions={"route": CHOICE, "now": NOUL}).json()["answers"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
 
 import anthropic
@@ -111,6 +113,26 @@ def test_a_changed_thought_is_refused(thinker):
     said["content"][0]["thinking"] += "!"
     with pytest.raises(anthropic.BadRequestError, match="in the latest assistant message cannot be modified"):
         go_on(thinker, OLD, said)
+
+
+def test_an_earlier_thought_can_be_neither_changed_nor_signed_for_another_model(thinker):
+    said = thought(thinker, OLD)
+    result = {"type": "tool_result", "tool_use_id": said["content"][-1]["id"], "content": "42"}
+    later: Any = [*ASK, said, {"role": "user", "content": [result]}, {"role": "assistant", "content": "42"}, *ASK]
+
+    def ask(model: str) -> Any:
+        return claude(thinker).messages.create(model=model, max_tokens=2000, messages=later, thinking=THINK, tools=[TOOL])
+
+    assert ask(OLD).content
+    first = said["content"][0]
+    first["thinking"] += "!"
+    with pytest.raises(anthropic.BadRequestError, match=r"messages\.1\.content\.0: Invalid `signature` in `thinking` block"):
+        ask(OLD)
+    first["thinking"] = first["thinking"][:-1]
+    content, mark = json.loads(base64.b64decode(first["signature"]))
+    first["signature"] = base64.b64encode(json.dumps([content.replace(OLD, OTHER), mark]).encode()).decode()
+    with pytest.raises(anthropic.BadRequestError, match="Invalid `signature` in `thinking` block"):
+        ask(OTHER)
 
 
 def test_a_loop_must_go_on_with_its_thinking(thinker):

@@ -11,6 +11,7 @@ Rules:
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -119,7 +120,9 @@ class _Maker:
     def _resolve(self, ref: str) -> Mapping[str, Any]:
         node: Any = self.root
         for part in ref.removeprefix("#").strip("/").split("/"):
-            if part:
+            if isinstance(node, list):
+                node = node[int(part)] if part.isdecimal() and int(part) < len(node) else {}
+            elif part:
                 node = node.get(part.replace("~1", "/").replace("~0", "~"), {}) if isinstance(node, Mapping) else {}
         return node if isinstance(node, Mapping) else {}
 
@@ -159,15 +162,15 @@ class _Maker:
         whole = kind == "integer"
         low, high = schema.get("minimum"), schema.get("maximum")
         if "exclusiveMinimum" in schema:
-            low = schema["exclusiveMinimum"] + (1 if whole else 1e-3)
+            low = math.floor(schema["exclusiveMinimum"]) + 1 if whole else schema["exclusiveMinimum"] + 1e-3
         if "exclusiveMaximum" in schema:
-            high = schema["exclusiveMaximum"] - (1 if whole else 1e-3)
+            high = math.ceil(schema["exclusiveMaximum"]) - 1 if whole else schema["exclusiveMaximum"] - 1e-3
         found = self.hints.number()
         value: float | int = found if found is not None and not (whole and isinstance(found, float)) else 1
         if low is not None and value < low:
-            value = low
+            value = math.ceil(low) if whole else low
         if high is not None and value > high:
-            value = high
+            value = math.floor(high) if whole else high
         step = schema.get("multipleOf")
         if step:
             value = -(-value // step) * step

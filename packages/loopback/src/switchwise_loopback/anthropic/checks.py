@@ -151,7 +151,7 @@ def _check_thinking(body: Mapping[str, Any]) -> None:
         raise invalid(f"`temperature` may only be set to 1 when thinking is enabled. {consult}")
     if body.get("top_k") is not None:
         raise invalid(f"`top_k` must be unset when thinking is enabled. {consult}")
-    if (body.get("top_p") or 1) < 0.95:
+    if body.get("top_p") is not None and body["top_p"] < 0.95:
         raise invalid(f"`top_p` must be greater than or equal to 0.95 or unset when thinking is enabled. {consult}")
     if _kind(body.get("tool_choice")) in ("any", "tool"):
         raise invalid("Thinking may not be enabled when tool_choice forces tool use.")

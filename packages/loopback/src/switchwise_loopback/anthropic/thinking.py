@@ -132,15 +132,13 @@ def _lenient(settings: Mapping[str, Any]) -> bool:
 
 def _check_loop(messages: list[Mapping[str, Any]]) -> None:
     """In the middle of a tool loop, the assistant's turn must have started with thinking."""
-    start = len(messages)
+    at = start = len(messages) - 1
     looping = False
-    for at in range(len(messages) - 1, -1, -1):
-        kinds = [part.get("type") for part in _parts(messages[at])]
-        if messages[at].get("role") == "user" and "tool_result" not in kinds:
-            break
-        if messages[at].get("role") == "assistant":
-            start, looping = at, looping or "tool_use" in kinds
-    if not looping or start >= len(messages) or messages[-1].get("role") == "assistant":
+    while messages[at]["role"] != "user" or "tool_result" in _kinds(messages[at]):  # the first message has none: `turns`
+        if messages[at]["role"] == "assistant":
+            start, looping = at, looping or "tool_use" in _kinds(messages[at])
+        at -= 1
+    if not looping or messages[-1]["role"] == "assistant":
         return
     first = next((part.get("type") for part in _parts(messages[start])), None)
     if first not in KINDS:
@@ -164,6 +162,10 @@ def _blocks(body: Mapping[str, Any]) -> Iterator[tuple[int, int, Mapping[str, An
 def _parts(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     content = message.get("content")
     return [{"type": "text", "text": content}] if isinstance(content, str) else list(content or ())
+
+
+def _kinds(message: Mapping[str, Any]) -> list[Any]:
+    return [part.get("type") for part in _parts(message)]
 
 
 def _digest(body: Mapping[str, Any], until: int) -> str:

@@ -55,8 +55,6 @@ def _check_results(messages: list[Mapping[str, Any]]) -> None:
             leading.append(part["tool_use_id"])
         if role == "user":
             _match(results, leading, waiting, place)
-        elif waiting:
-            _match([], [], waiting, place)
         calls = [(where, part["id"]) for where, part in blocks if part["type"] == "tool_use"]
         for where, made in calls:
             if made in used:

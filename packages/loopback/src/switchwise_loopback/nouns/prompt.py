@@ -91,8 +91,6 @@ def openai_prompt(body: Mapping[str, Any]) -> Prompt:
             )
         )
     messages = body.get("messages") if "messages" in body else body.get("input")
-    if isinstance(messages, str):
-        messages = [{"role": "user", "content": messages}]
     for message in messages or ():
         blocks.extend(_openai_message(message))
     front = (

@@ -95,10 +95,10 @@ def _hollow(fault: Fault, wire: str, whole: bytes) -> dict[str, object]:
 
 
 def _cut(events: Sequence[Event]) -> bytes:
-    """The beginning of a stream, up to the middle of the first event that has content."""
+    """The beginning of a stream, up to the middle of the first event that has content; of one without content, the first half."""
     sent = b""
     for event in events:
         if event.content:
             return sent + event.data[: len(event.data) // 2]
         sent += event.data
-    return sent
+    return sent[: len(sent) // 2]

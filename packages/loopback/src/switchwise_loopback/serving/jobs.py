@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from ..nouns.errors import Reject
+from ..nouns.errors import Reject, invalid
 from .transport import Response
 
 WINDOW = 86_400.0
@@ -166,8 +166,7 @@ class Jobs:
             now = self.clock()
             if job.ended(now) is not None:
                 return False
-            if job.cancelled is None:
-                job.cancelled = now
+            job.cancelled = now
             return True
 
     def page(self, key: str, query: Mapping[str, str], after: str) -> tuple[list[Job], bool]:
@@ -175,14 +174,20 @@ class Jobs:
 
         Parameters:
             after: name of the parameter with the id after which the page begins.
+
+        Raises:
+            Reject: 400, if `limit` is not a positive number.
         """
+        limit = query.get("limit", "20")
+        if not limit.isdecimal() or not int(limit):
+            raise invalid(f"limit: Input should be a valid integer, greater than or equal to 1, but got {limit!r}", "limit")
         with self._lock:
             known = [job for job in reversed(self._jobs.values()) if job.key == key]
             for job in known:
                 self.advance(job)
         since = next((i + 1 for i, job in enumerate(known) if job.id == query.get(after)), 0)
-        limit = int(query.get("limit") or 20)
-        return known[since : since + limit], len(known) > since + limit
+        until = since + int(limit)
+        return known[since:until], len(known) > until
 
     def advance(self, job: Job) -> None:
         """Process the requests that are due."""
