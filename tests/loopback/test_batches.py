@@ -11,7 +11,6 @@ import pytest
 
 from switchwise.testing import Clock
 from switchwise_loopback import Answer, Fault
-
 from switchwise_loopback.openai.batches import read
 
 from .conftest import claude, gpt, post
