@@ -17,6 +17,7 @@ from switchwise.cli.watch import Tail
 from switchwise.engine.recovery import Recovery
 from switchwise.evaluation.journals import is_journal, read_journal
 from switchwise.evaluation.outcomes.read import rows_of
+from switchwise.observe import Event, EventKind
 from switchwise.observe.journal import InMemory, JsonLines, Logging, Record, SqliteJournal, read
 from switchwise.policies import ByAgent
 from switchwise.testing import Fails, Script
@@ -112,6 +113,25 @@ def test_the_log_has_a_line_for_each_attempt_and_warns_of_failures(caplog: pytes
     assert [line.levelname for line in caplog.records if line.name == "switchwise"] == ["WARNING", "INFO"]
     assert "-> b accepted" in caplog.messages[-1]
     assert SECRET not in caplog.text
+
+
+def test_a_log_whose_level_is_higher_has_no_line(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, logger="switchwise"):
+        step(Logging(level=logging.DEBUG))
+    assert [line.levelname for line in caplog.records if line.name == "switchwise"] == ["WARNING"]
+
+
+def test_a_price_by_the_month_is_kept_and_read_back(tmp_path: Path) -> None:
+    price = Price(1, 2, long=Price(2, 4), above=200_000, per_month=50.0)
+    with SqliteJournal(tmp_path / "journal.sqlite") as journal:
+        router = Router(Pool([Target("own", "house", "own-model", price)]), observers=[journal])
+        router.report(Event(EventKind.GATE_ACCEPTED, "tests"))
+        list(drive(router.start(View(Scope("s"))), Script(own=Reply("Yes.", usage=Usage(10, 1))).perform))
+    (target,) = read_journal(journal.path).targets
+    assert target.price == price
+    unused = SqliteJournal(tmp_path / "unused.sqlite")
+    unused.close()
+    assert not unused.path.exists()
 
 
 def test_the_memory_of_the_sink_is_bounded() -> None:

@@ -10,8 +10,8 @@ import pytest
 from switchwise import ConfigurationError, NoTarget, Pool, Price, Router, Scope, Target, Usage, View, drive
 from switchwise.nouns.prompt_prefix import SYSTEM, Block, PromptPrefix
 from switchwise.nouns.signals import Signals, StepKind
-from switchwise.policies import Anchor, Cheapest, Healthy, Rules, hold
-from switchwise.quality import Priors
+from switchwise.policies import Anchor, Cheapest, Healthy, Rules, Worth, hold
+from switchwise.quality import Grade, LabelTable, Priors
 from switchwise.testing import Says, Script
 
 POOL = Pool(
@@ -86,3 +86,28 @@ def test_an_explanation_says_how_likely_each_is_where_the_chain_knows() -> None:
     assert "cheap: 7" in printed
     assert "for a task (bug fixing: deepseek-v4-pro in" in printed
     assert "likely" not in str(Router(POOL).explain(VIEW))
+
+
+def test_what_is_unknown_is_omitted_and_tokens_that_must_be_read_again_are_counted() -> None:
+    prefix = PromptPrefix()
+    prefix.grow(0, [Block(2, 50_000)], front=[Block(1, 50_000, SYSTEM)])
+    view, table = View(Scope("s1"), 100_000, prefix=prefix), LabelTable()
+    table.observe(table.filed(view), "opus", Grade(1.0, "task"))
+    router = Router(POOL, Rules().prefer("own", when=lambda view: True, because="it is ours"), Worth(table, 1.0), Cheapest())
+    warm = Script(opus=Says("a", usage=Usage(100_000, 10, cache_write_tokens=100_000)))
+    list(drive(router.start(replace(view, pin="opus")), warm.perform))
+    found = router.suggest(view, "opus")
+    assert (found.saves, found.loses, found.cold) == (None, None, 100_000)
+    head, cold, _, cheap, own = str(found).splitlines()
+    assert head.startswith("own instead of opus: it is ours")
+    assert cold == "   100,000 tokens are read once more"
+    assert "for this call" in cheap
+    assert "for a task" not in cheap
+    assert own.startswith("   own: unknown chance of success (")
+
+
+def test_where_both_are_as_likely_to_solve_it_no_difference_is_named() -> None:
+    pool = Pool([Target("one", "anthropic", "claude-opus-4-8"), Target("two", "bedrock", "claude-opus-4-8")])
+    found = Router(pool, Rules().prefer("two", when=lambda view: True)).suggest(VIEW)
+    assert (found.changes, found.loses) == (True, 0.0)
+    assert "points of success" not in str(found)

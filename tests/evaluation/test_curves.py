@@ -54,6 +54,13 @@ def test_a_router_that_never_reaches_the_quality_saves_nothing():
     assert metrics([0.6], [1.0])["saving_98"] == 0
 
 
+def test_where_all_targets_cost_the_same_quality_is_read_at_that_cost():
+    alike = ((0.5, 2.0), (0.9, 2.0))
+    assert metrics([0.5, 0.8], [2.0, 2.0], alike)["aiq"] == 0.8
+    both = metrics([0.8, 0.95], [2.0, 4.0], alike)  # as a cascade that calls two of them
+    assert (both["aiq"], both["log_aiq"], both["saving_98"]) == (0.8, 0.8, pytest.approx(1 - (2 + 2 * 0.082 / 0.15) / 2))
+
+
 @given(some.lists(some.tuples(some.floats(0.01, 10), some.floats(0, 1)), min_size=1, max_size=30))
 @settings(max_examples=200)
 def test_a_hull_is_above_every_point_rising_and_concave(points):

@@ -100,3 +100,18 @@ def test_recorded_runs_say_what_the_page_says(shared_data):
     assert len(talks) == 100
     assert sum(len(run.steps) for run in talks) == 572
     assert "airline: 89 runs, 55% fail" in text([escalations("airline", talks, samples=0)])
+
+
+def test_runs_without_outcomes_say_what_rules_would_do_and_equal_outcomes_are_not_called_none(tmp_path):
+    steps = [{"session": f"s{run}", "step": at, "returncode": int(at > 4)} for run in range(4) for at in range(8)]
+    found = {}
+    for name, more in (("ungraded", {}), ("all", {"resolved": False})):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(json.dumps({**step, **more}) for step in steps))
+        (runs,) = read_runs(tmp_path / f"{name}.jsonl").values()
+        found[name] = escalations(name, runs, samples=0)
+    assert (found["ungraded"].failed, found["all"].failed) == (None, 1.0)
+    assert found["ungraded"].rules["2 failed tools"][:3:2] == (1.0, found["ungraded"].rules["20 steps"].recall)
+    said = text([found["ungraded"], found["all"]]).splitlines()
+    assert said[0] == "ungraded: 4 runs, no outcomes"
+    assert "all: 4 runs, 100% fail" in said
+    assert not any("AUC" in line for line in said)

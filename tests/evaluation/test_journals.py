@@ -5,13 +5,15 @@ from __future__ import annotations
 import itertools
 import json
 import random
+from dataclasses import replace
 
 import pytest
 
-from switchwise import ConfigurationError, Pool, Price, Router, Target
+from switchwise import ConfigurationError, Pool, Price, Reply, Router, Scope, Target, Usage, View
 from switchwise.cli import main
 from switchwise.clients import AnthropicClient, Clients
 from switchwise.evaluation import compare_recording, read_journal, replay_router, teach
+from switchwise.evaluation.journals import journal as read_as_journal
 from switchwise.nouns.signals import StepKind
 from switchwise.observe.journal import JsonLines, read
 from switchwise.policies import ByStep, Cheapest
@@ -195,6 +197,38 @@ def test_a_router_that_starts_again_learns_from_its_journal(written):
     assert after.forecast.outlook(300).easy > before.forecast.outlook(300).easy
     assert after.learns
     assert not before.learns
+
+
+def test_models_whose_names_hold_a_slash_are_replayed_too(tmp_path):
+    """As those of gateways: `vendor/model`."""
+    strong = Target("strong", "openrouter", "anthropic/claude-opus-4.5", OPUS.price)
+    pool = Pool([strong, Target("cheap", "openrouter", "house/own-model", HAIKU.price)])
+    with JsonLines(tmp_path / "journal.jsonl") as journal:
+        routed = Router(pool, observers=[journal], rng=random.Random(1))
+        for step in range(3):
+            routed.start(View(Scope("s", step=step), 1_000)).ended(Reply("done", usage=Usage(1_000, 50)))
+    found = compare_recording(journal.path, router=Router(pool))
+    (pair,) = found.pairs
+    assert pair.pair == "anthropic/claude-opus-4.5/house/own-model"
+    assert pair.relative["router"].value == pytest.approx(1.0)
+    assert "<th" in found._repr_html_()
+    assert "router: strong 3, cheap 0" in found._repr_html_()
+    with pytest.raises(ConfigurationError, match="no price for 'house/other'"):
+        compare_recording(journal.path, ["anthropic/claude-opus-4.5/house/other"])
+
+
+def test_a_journal_without_prices_has_no_bill_and_one_target_has_nothing_to_be_compared_with(tmp_path, capsys):
+    with JsonLines(tmp_path / "journal.jsonl") as journal:
+        routed = Router(Pool([Target("own", "house", "own-model")]), observers=[journal], rng=random.Random(1))
+        routed.start(View(Scope("s"), 1_000)).ended(Reply("done", usage=Usage(1_000, 50)))
+    assert main(["replay", str(journal.path)]) == 2
+    assert "own (no price): no two targets with a price" in capsys.readouterr().err
+    found = compare_recording(journal.path, ["claude-opus-4-5/claude-haiku-4-5"])
+    assert (found.bought.always, found.bought.saved) == (0.0, 0.0)
+    assert "Paid" not in found._repr_html_()
+    assert teach(router(), journal.path) == 0, "calls of a target that the router does not have"
+    asked = next(iter(read(journal.path)))
+    assert read_as_journal([asked, replace(asked, purpose="ask", cost=0.5)]).besides == 0.5
 
 
 def test_a_router_learns_from_its_journal_how_many_calls_a_target_needs(written, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,9 @@ from switchwise import ConfigurationError, Needs, Phase, Pool, Price, Router, Sc
 from switchwise.cli import main
 from switchwise.evaluation.live import Drift, Shadow, audit, judged
 from switchwise.evaluation.outcomes import read_outcomes
-from switchwise.nouns.exchange.reply import Reply
+from switchwise.nouns.errors import AllTargetsFailed, FailureKind, TargetError
+from switchwise.nouns.exchange.reply import Reply, Verdict
+from switchwise.nouns.prompt_prefix import Block, PromptPrefix
 from switchwise.observe.journal import InMemory, JsonLines
 from switchwise.observe.journal.json_lines import read
 from switchwise.policies import ByAgent, Canary, Rules, Worth
@@ -82,8 +85,6 @@ class TestAudit:
 
     def test_checks_and_rejected_replies_are_counted_apart(self):
         kept = InMemory()
-        from switchwise.nouns.exchange.reply import Verdict
-
         router = Router(POOL, verify=lambda view, reply: Verdict(False, "no"), observers=[kept], rng=random.Random(1))
         run = router.start(View(Scope("s")))
         run.ended(Reply("bad", usage=USAGE))
@@ -104,6 +105,24 @@ class TestAudit:
         assert len(list(read(path))) == 3  # the feedback is not an attempt
         (outcomes,) = read_outcomes(path)
         assert (outcomes.tasks, outcomes.labels) == ((decisions[-1],), ("coder/testing",))
+
+    def test_an_estimator_without_outcomes_or_dollars_proposes_nothing_it_cannot_show(self):
+        from switchwise.quality import Grade, LabelTable
+
+        (group, *_) = audit(journal(), LabelTable()).groups
+        assert (group.p, group.could, group.saving.value) == (None, "", 0.0)
+        table = LabelTable()
+        for target in ("strong", "cheap"):
+            for _ in range(5):
+                table.observe(
+                    table.filed(View(Scope("s", "coder"), signals=Signals(Phase.TESTING))), target, Grade(1.0, "task")
+                )
+        group = next(each for each in audit(journal(), table).groups if each.agent == "coder")
+        tokens = POOL["cheap"].price.cost(USAGE) * 36
+        assert group.could == "cheap"
+        assert group.saving.value == pytest.approx(group.paid - tokens), "no dollars are known: the tokens alone count"
+        unknown = [replace(record, input_tokens=None) for record in journal()]
+        assert not any(group.could for group in audit(unknown, table).groups)
 
     def test_switches_inside_a_tool_loop_are_counted(self):
         kept = InMemory()
@@ -161,6 +180,42 @@ class TestShadow:
         report = shadow.report()
         assert report.would_pay == pytest.approx(report.paid)
         assert report.verdict == "no difference in cost is shown"
+
+    def test_a_dearer_candidate_is_said_to_cost_more_and_calls_without_a_bill_are_left_out_of_it(self):
+        candidate = Router(POOL, Rules().prefer("strong", when=lambda view: True), rng=random.Random(2))
+        shadow = Shadow(candidate)
+        assert str(shadow.report()) == "no calls yet"
+        router = Router(
+            POOL,
+            Rules().prefer("cheap", when=lambda view: True),
+            verify=lambda view, reply: Verdict(reply.text != "bad"),
+            observers=[shadow],
+            rng=random.Random(1),
+        )
+        run = router.start(View(Scope("s0")))
+        run.ended(Reply("bad", usage=USAGE))
+        run.ended(Reply("good", usage=None))
+        serve(router, "s1")
+        assert (shadow.report().calls, "more, 95 % over sessions" in str(shadow.report())) == (4, True)
+        assert "(one session: no interval) more" not in str(shadow.report())
+        alone = Shadow(candidate)
+        serve(Router(POOL, Rules().prefer("cheap", when=lambda view: True), observers=[alone], rng=random.Random(1)), "s")
+        assert "(one session: no interval) more" in str(alone.report())
+
+    def test_a_prompt_that_was_cut_reads_no_more_from_the_candidates_cache_than_was_kept(self):
+        def bill(cut):
+            price = Price(10, 10, cache_read=1.0)
+            pool = Pool([POOL["strong"], Target("cheap", "deepseek", "deepseek-v4-pro", price)])
+            shadow = Shadow(Router(pool, Rules().prefer("cheap", when=lambda view: True), rng=random.Random(2)))
+            router, prefix = Router(pool, observers=[shadow], rng=random.Random(1)), PromptPrefix()
+            for step in range(2):
+                prefix.grow(1 if step and cut else step * 2, [Block(step + 3, 5_000), Block(step + 5, 5_000)][: 2 - step])
+                view = View(Scope("s", step=step), prefix.tokens, prefix=prefix)
+                router.start(view).ended(Reply("done", usage=Usage(prefix.tokens, 0)))
+            return shadow.report().would_pay
+
+        assert bill(cut=False) == pytest.approx(10_000 * 10e-6 + 10_000 * 1e-6 + 5_000 * 10e-6, rel=0.02)
+        assert bill(cut=True) == pytest.approx(10_000 * 10e-6 + 5_000 * 1e-6 + 5_000 * 10e-6, rel=0.02)
 
     def test_it_learns_from_the_live_calls_and_their_outcomes(self):
         from switchwise.quality import LabelTable
@@ -258,3 +313,28 @@ class TestDrift:
         rng, drift = random.Random(6), Drift(lambda alarm: pytest.fail(str(alarm)))
         for _ in range(500):
             drift.outcome("strong", float(rng.random() < 0.8))
+
+    def test_a_target_that_fails_more_often_is_noticed_without_a_verifier(self):
+        drift = Drift(usual=20)
+        router = Router(Pool([Target("only")]), observers=[drift], rng=random.Random(5))
+        for i in range(60):
+            run = router.start(View(Scope(f"s{i}")))
+            if i % 20 != 7 and i <= 50:
+                run.ended(Reply("done"))
+                continue
+            with pytest.raises(AllTargetsFailed):
+                run.failed(TargetError(FailureKind.REFUSED))
+        (alarm,) = drift.alarms
+        assert (alarm.target, alarm.what, alarm.before) == ("only", "answers", 0.95)
+        assert str(alarm).startswith("only: answers ")
+
+    def test_verdicts_count_and_what_was_abandoned_does_not(self):
+        drift = Drift(usual=5, threshold=1.0)
+        good = [True] * 5 + [False] * 5
+        router = Router(POOL, verify=lambda view, reply: Verdict(good.pop(0), "checked"), observers=[drift])
+        for i in range(10):
+            run = router.start(View(Scope(f"s{i}")))
+            run.ended(Reply("done"))
+            run.close()  # where another one was to be called: abandoned
+        assert str(drift.alarms[0]).startswith("strong: solves ")
+        assert {alarm.what for alarm in drift.alarms} == {"quality"}

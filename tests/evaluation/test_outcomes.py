@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from switchwise import ConfigurationError
-from switchwise.evaluation.outcomes import read_outcomes
+from switchwise.evaluation.outcomes import Outcomes, read_outcomes
 from switchwise.evaluation.outcomes.duplicates import duplicate_groups
 from switchwise.evaluation.outcomes.runs import read_runs
 
@@ -230,6 +230,46 @@ def test_langsmith_exports_its_tables_as_text_in_csv(tmp_path):
                 table.writerow([f"{i}{model}", "llm", json.dumps(extra), json.dumps({"good": {"avg": i % 2}}), 0.1])
     (found,) = read_outcomes(tmp_path)
     assert (found.targets, found.scores[:2, 0].tolist()) == (("a", "b"), [0.0, 1.0])
+
+
+def test_rows_without_a_score_are_left_out_whatever_their_format(tmp_path):
+    wide = [
+        {
+            "sample_id": f"s{i}",
+            "eval_name": "e",
+            "a": 1.0,
+            "a|total_cost": 0.2,
+            "b": None if i == 3 else 0.0,
+            "b|total_cost": 0.1,
+        }
+        for i in range(11)
+    ]
+    (bench,) = read_outcomes(jsonl(tmp_path / "wide.jsonl", wide))
+    assert np.isnan(bench.scores[3, 1])
+    assert len(bench.complete()) == 10
+    runs = [
+        {
+            "id": f"{i}{model}",
+            "run_type": "llm",
+            "reference_example_id": f"e{i}",
+            "extra": "no JSON" if i == 4 else {"metadata": {"ls_model_name": model}},
+            "feedback_stats": {"note": {"avg": None}} if i == 5 else {"good": {"avg": 1.0}},
+        }
+        for i in range(12)
+        for model in "ab"
+    ]
+    (found,) = read_outcomes(jsonl(tmp_path / "runs.jsonl", runs))
+    assert set(found.tasks) == {f"e{i}" for i in range(12)} - {"e4", "e5"}
+
+
+def test_tables_of_other_sizes_and_targets_that_tried_other_tasks_are_refused():
+    table = np.ones((12, 2, 1))
+    with pytest.raises(ConfigurationError, match=r"give them for 11 tasks and 2 targets"):
+        Outcomes("odd", ("a", "b"), tuple("0123456789x"), ("e",) * 11, table, table[:, :, 0])
+    table[:6, 0], table[6:, 1] = np.nan, np.nan
+    apart = Outcomes("apart", ("a", "b"), tuple("0123456789xy"), ("e",) * 12, table, np.ones((12, 2)))
+    with pytest.raises(ConfigurationError, match=r"apart: no two targets tried the same 10 tasks \(of 12\)"):
+        apart.complete()
 
 
 def test_a_missing_folder_is_refused(tmp_path):

@@ -12,10 +12,13 @@ from xml.etree import ElementTree
 
 import pytest
 
+from switchwise import ConfigurationError
 from switchwise.cli import main
 from switchwise.evaluation import EASY, Setting, read_sessions, replay
 from switchwise.evaluation.cost_model import validate
 from switchwise.evaluation.prices import PAIRS, listed
+from switchwise.evaluation.replay import columns
+from switchwise.evaluation.report import svg
 from switchwise.evaluation.sessions import easy_share
 from switchwise.prompt_cache import CacheRules
 from switchwise.switching import CallPriors
@@ -177,3 +180,16 @@ def test_an_invalid_argument_is_refused_in_one_line(arguments, complaint, capsys
 
 def test_without_resamples_there_is_no_standard_error(results):
     assert all(isnan(result.relative["naive"].error) for result in results)
+
+
+def test_a_policy_with_foresight_is_a_column_and_a_plot_leaves_out_what_a_pair_has_not(recorded):
+    few = [replace(thread, steps=thread.steps[:10]) for thread in recorded[:3]]
+    (result,) = replay(few, PAIRS[:1], replace(QUICK, foresight=3))
+    assert columns([result])[-1] == "foresight"
+    assert result.relative["optimum"].value <= result.relative["foresight"].value + 1e-12
+    (twice,) = replay(few, PAIRS[1:2], replace(QUICK, inflation=2.0))
+    drawn = ElementTree.fromstring(svg([result, twice]))
+    titles = [title.text.split()[0] for title in drawn.iter("{http://www.w3.org/2000/svg}title")]
+    assert titles == ["naive", "myopic", "switchwise", "optimum", "naive", "myopic", "switchwise"]
+    with pytest.raises(ConfigurationError, match="holds no calls"):
+        replay([])

@@ -125,6 +125,8 @@ def test_a_router_is_found_by_its_place(tmp_path, name, fits):
 
 
 def test_a_target_without_a_price_is_refused(recorded):
+    with pytest.raises(ConfigurationError, match=r"nowhere\.py: no such file"):
+        load_router("nowhere.py:router")
     with pytest.raises(ConfigurationError, match="target 'own' has no price"):
         replay_router(Router(Pool([Target("opus", price=Price(5, 25)), Target("own")])), recorded)
 
@@ -148,3 +150,21 @@ def test_a_budget_is_spent_by_what_the_calls_would_have_cost(recorded):
     with pytest.raises(BudgetExceeded):
         replay_router(Router(pool(PAIRS[0]), Budget(usd=0.5, per="session")), recorded)
     assert replay_router(Router(pool(PAIRS[0]), Budget(usd=500, per="session")), recorded).total > 0.5
+
+
+def test_calls_that_a_weaker_target_adds_are_cut_off_by_a_compaction_and_a_prompt_may_be_sent_again(recorded):
+    seen = []
+
+    def cheap(view, shortlist):
+        seen.append((view.prefix.tokens, view.tokens, view.prefix.change))
+        return shortlist.order(lambda target: target.name != "weak", "cheap")
+
+    first = replace(recorded[0].steps[0], growth=400, turn=False, compacted=False)
+    steps = [
+        replace(first, at=first.at, prompt=5_000, kept=5_000),
+        replace(first, at=first.at + 1, prompt=5_100, kept=5_000, compacted=True),
+        replace(first, at=first.at + 2, prompt=5_100, kept=5_100),
+    ]
+    replay_router(Router(pool(PAIRS[0]), cheap), [replace(recorded[0], steps=tuple(steps))], inflation=2.0)
+    assert [prefix for prefix, _, _ in seen] == [prompt for _, prompt, _ in seen] == [5_000, 5_400, 5_100, 5_500, 5_500, 5_900]
+    assert [change for *_, change in seen] == ["first call", "append", "edit", "append", "append", "append"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -221,3 +222,12 @@ def test_the_commands(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "numpy", None)
     assert main(["eval", str(file)]) == 2
     assert "pip install 'switchwise[quality]'" in capsys.readouterr().err
+
+
+def test_without_resamples_nothing_is_claimed_of_two_routers_and_a_value_needs_dollars():
+    outcomes = made(tasks=60, texts=False)
+    found = compare(outcomes, Router(POOL), Router(POOL, ByAgent(chat="weak")), samples=0)
+    assert found.verdict == "no difference in what is solved is shown, and none in cost"
+    assert f"first: solves {found.solved[0].value * 100:.1f} % at 0.1" in str(found)
+    with pytest.raises(ConfigurationError, match="are in tokens; a value needs USD"):
+        calibrate(replace(outcomes, unit="tokens"), quality=0.9)

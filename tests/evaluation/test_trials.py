@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -95,6 +96,24 @@ def test_where_no_costs_are_known_only_success_is_compared():
         0,
     )
     assert set(found[0].routers["label_table"]) == {"solved"}
+
+
+def test_repeats_without_costs_are_remembered_and_few_groups_are_not_halved():
+    free = made(tasks=40, repeats=3, luck=0.2, agentic=True)
+    routers = evaluate(replace(free, costs=np.full((40, 3), np.nan), unit=""), 0)[0].routers
+    assert routers["label_table"]["solved"].value < routers["task_memory"]["solved"].value < routers["oracle"]["solved"].value
+    few = replace(made(tasks=20, agentic=True), duplicates=np.arange(20) // 4)
+    default = evaluate(few, 0)[0].routers["default"]
+    assert "saving_98" in default
+    assert "saving_98_deployable" not in default
+
+
+def test_a_set_with_one_target_far_ahead_is_shown_without_it_too():
+    outcomes = made(tasks=20, agentic=True)
+    runs = np.concatenate([outcomes.runs, np.ones((20, 1, 1))], axis=1)
+    costs = np.concatenate([outcomes.costs, np.full((20, 1), 0.2)], axis=1)
+    found = evaluate(replace(outcomes, targets=(*outcomes.targets, "ahead"), runs=runs, costs=costs), 0)
+    assert [(result.name, result.targets) for result in found] == [("made", 4), ("made without ahead", 3)]
 
 
 def test_efforts_of_a_model_are_compared_among_themselves():

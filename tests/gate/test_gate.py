@@ -68,8 +68,16 @@ def test_in_the_shadow_it_notes_and_does_nothing() -> None:
     assert gate.rate() == (0, 1)
 
 
-def test_off_it_asks_nobody() -> None:
-    assert not rule(Gate(lambda _: 1 / 0, mode="off")).again  # type: ignore[arg-type]
+@pytest.mark.parametrize("colour", ["sync", "async"])
+def test_off_it_asks_nobody(colour: str) -> None:
+    ruling = rule(Gate(lambda _: 1 / 0, mode="off"), colour=colour)  # type: ignore[arg-type]
+    assert (ruling.again, ruling.mark, ruling.finding.because) == (False, "", "the gate is off")
+
+
+def test_a_note_of_ones_own_holds_the_findings_where_it_says_so() -> None:
+    ruling = rule(Gate(lambda _: NO, note="Please: {findings}\nThen report."))
+    assert ruling.message.startswith("Please: The work is not finished: 2 failed")
+    assert ruling.message.endswith("FAILED test_b\n```\nThen report.")
 
 
 def test_an_observer_that_fails_costs_nothing(caplog: pytest.LogCaptureFixture) -> None:

@@ -92,6 +92,8 @@ def test_a_target_that_fails_is_shown_next_to_those_that_answer(provider: Loopba
     assert [side.target for side in sides("clients", provider, InMemory(), targets=["fast", "luna"])] == ["luna"]
     with pytest.raises(ConfigurationError, match="'haiku' is neither a target nor a role"):
         sides("clients", provider, InMemory(), targets=["haiku"])
+    with pytest.raises(ConfigurationError, match=r"targets=\[\]: name at least one of opus, luna"):
+        sides("clients", provider, InMemory(), targets=[])
 
 
 def test_spending_counts_what_is_within_and_nothing_else(provider: LoopbackProvider) -> None:

@@ -25,7 +25,20 @@ from opentelemetry.trace import StatusCode
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.parser import text_string_to_metric_families
 
-from switchwise import AllTargetsFailed, FailureKind, Pool, Router, Scope, TargetError, View, drive
+from switchwise import (
+    AllTargetsFailed,
+    Attempt,
+    FailureKind,
+    Needs,
+    NoTarget,
+    Pool,
+    Reply,
+    Router,
+    Scope,
+    TargetError,
+    View,
+    drive,
+)
 from switchwise.catalog import target
 from switchwise.clients import AnthropicClient, Clients, OpenAIClient
 from switchwise.engine.recovery import Recovery
@@ -216,6 +229,26 @@ class TestSpans:
             list(drive(Router(pool(), observers=[exported.observer], recovery=Recovery(patience=0)).start(View()), refuses))
         assert "swordfish" not in "".join(span.to_json() for span in exported.finished)
 
+    def test_a_step_without_any_target_is_a_failed_span_and_the_longest_answer_is_an_attribute(self) -> None:
+        exported = Exported()
+        closed = Router(pool(), Rules().exclude("claude").exclude("gpt"), observers=[exported.observer])
+        with pytest.raises(NoTarget):
+            closed.start(View(Scope("s1")))
+        (root,) = exported.finished
+        assert root.attributes is not None
+        assert (root.attributes["switchwise.result"], root.attributes["error.type"]) == ("failed", "NoTarget")
+        assert root.attributes["gen_ai.conversation.id"] == "s1"
+        asks = View(needs=Needs(max_output=300))
+        list(drive(Router(pool(), observers=[exported.observer]).start(asks), Script(otherwise="Yes.").perform))
+        call = next(span for span in exported.finished if span.name.startswith("chat "))
+        assert (call.attributes or {})["gen_ai.request.max_tokens"] == 300
+
+    def test_telemetry_that_is_set_up_during_a_step_lets_its_call_go(self) -> None:
+        exported = Exported()
+        run = Router(pool()).start(View())
+        exported.observer.settled(Attempt(run.call, 0.0, 1.0, Reply("Yes.")))
+        assert exported.finished == ()
+
     def test_an_event_outside_of_any_span_is_let_go(self) -> None:
         Exported().observer.event(Event(EventKind.FEEDBACK, "abc", details={"reward": 1}))
         assert trace.get_current_span() is trace.INVALID_SPAN
@@ -379,3 +412,6 @@ import prometheus_client
         monkeypatch.delenv("SWITCHWISE_TELEMETRY", raising=False)
         assert [type(each) for each in found([])] == [Prometheus]
         assert found([Prometheus(CollectorRegistry())]) == []
+        monkeypatch.setattr(trace, "_TRACER_PROVIDER", TracerProvider())
+        assert [type(each) for each in found([])] == [OpenTelemetry, Prometheus]
+        assert [type(each) for each in found([Exported().observer])] == [Prometheus]

@@ -97,7 +97,7 @@ class Suggestion:
                 parts.append(
                     f"{'saves' if self.saves >= 0 else 'costs'} ${abs(self.saves):.3g}{'' if self.saves >= 0 else ' more'}"
                 )
-            if self.loses is not None:
+            if self.loses is not None and round(self.loses, 2):
                 parts.append(f"{'gives up' if self.loses > 0 else 'wins'} {abs(self.loses) * 100:.0f} points of success")
             if self.cold:
                 parts.append(f"{self.cold:,} tokens are read once more")

@@ -72,6 +72,8 @@ def count(number: int | None) -> str:
 
     >>> count(999), count(12_345), count(1_234_567)
     ('999', '12,345', '1.23 M')
+    >>> count(None) == seconds(None) == percent(None) == chr(0x2013)  # a dash
+    True
     """
     if number is None:
         return "–"

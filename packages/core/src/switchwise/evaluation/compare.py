@@ -145,7 +145,7 @@ def compare_recording(
         calls = {target.name: tally.by[place] for place, target in enumerate(router.pool.targets)}
         strongest = _name(router.pool.targets[0])
         results = [
-            result.joined("router", tally, setting.samples) if result.pair.split("/")[0] == strongest else result
+            result.joined("router", tally, setting.samples) if result.pair.startswith(f"{strongest}/") else result
             for result in results
         ]
     bill = validate(threads, listed, CacheRules()) if journal is None else []

@@ -47,6 +47,11 @@ def frozen_prices() -> Mapping[str, tuple[str, Price]]:
     return {model: (entry["provider"], _price(entry)) for model, entry in table["models"].items()}
 
 
+def known_price(model: str, prices: Mapping[str, tuple[str, Price]] | None = None) -> tuple[str, Price] | None:
+    """Provider and price of a model; None: unknown. `prices` count instead of the frozen and the listed ones."""
+    return (prices or {}).get(model) or frozen_prices().get(model) or listed(model)
+
+
 def rates_of(model: str, rules: CacheRules, prices: Mapping[str, tuple[str, Price]] | None = None) -> CacheRates:
     """What calls of a model cost.
 
@@ -58,7 +63,7 @@ def rates_of(model: str, rules: CacheRules, prices: Mapping[str, tuple[str, Pric
     Raises:
         ConfigurationError: its price is not known.
     """
-    found = (prices or {}).get(model) or frozen_prices().get(model) or listed(model)
+    found = known_price(model, prices)
     if found is None:
         raise ConfigurationError(f"no price for {model!r} in the catalogue; name another model, or give --router with prices")
     provider, price = found

@@ -13,7 +13,7 @@ from switchwise.evaluation.cost_model import SimulatedCache
 from switchwise.evaluation.measures.parallel import each
 from switchwise.evaluation.optimum import Foresight, optimum
 from switchwise.evaluation.policies import EXPLORE, STRONG, PlannedSwitching, Policy, Sticky, half
-from switchwise.evaluation.prices import PAIRS, rates_of
+from switchwise.evaluation.prices import PAIRS, known_price, rates_of
 from switchwise.evaluation.sessions import Step, Thread
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.target import Price
@@ -250,7 +250,10 @@ def _share(cost: Mapping[str, float], base: Mapping[str, float], sessions: Seque
 
 
 def _cache_rates(pair: str, rules: CacheRules, prices: Table | None) -> tuple[CacheRates, CacheRates]:
-    strong, slash, cheap = pair.partition("/")
-    if not slash:
+    parts = pair.split("/")  # names of models may hold slashes too: `vendor/model`
+    splits = [("/".join(parts[:at]), "/".join(parts[at:])) for at in range(1, len(parts))]
+    if not splits:
         raise ConfigurationError(f"{pair!r} is not a pair: write strong/weak")
+    known = (split for split in splits if all(known_price(model, prices) for model in split))
+    strong, cheap = next(known, splits[len(splits) // 2])
     return rates_of(strong, rules, prices), rates_of(cheap, rules, prices)

@@ -133,8 +133,8 @@ def _module(where: str) -> ModuleType:
     if not Path(where).is_file():
         raise ConfigurationError(f"{where}: no such file")
     spec = importlib.util.spec_from_file_location("replayed_router", where)
-    if spec is None or spec.loader is None:
-        raise ConfigurationError(f"{where} is not a Python file")
+    assert spec is not None, "it ends in .py"
+    assert spec.loader is not None, "so Python's own loader reads it"
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)

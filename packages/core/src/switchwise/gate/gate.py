@@ -256,8 +256,7 @@ class Gate:
 
     def grade_to(self, feedback: Callable[[str, float, str], object]) -> None:
         """Call `feedback` with every verdict; `Router.join` does it with `router.feedback`."""
-        if feedback not in self._graders:
-            self._graders = (*self._graders, feedback)
+        self._graders = (*self._graders, feedback)
 
     def _decided(self, finding: Finding, passage: Passage) -> Ruling:
         if finding.accepted or self.mode == "shadow":

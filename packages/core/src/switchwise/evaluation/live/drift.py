@@ -1,9 +1,9 @@
-"""Drift alarms: a target solves fewer calls than before, or costs more per call.
+"""Drift alarms: a target solves or answers fewer calls than before, or costs more per call.
 
     drift = Drift(lambda alarm: log.warning("%s", alarm))
     router = Router(pool, *policies, observers=[drift])
 
-Outcomes are verdicts and failures of calls, and those reported by `drift.outcome(target, solved)`.
+Solved: by the verdicts on its answers, and by the outcomes reported to `drift.outcome(target, solved)`. Answered: calls that did not fail.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from switchwise.quality.sequential import Cusum
 from switchwise.state.forking import rlock
 
 _log = logging.getLogger("switchwise.evaluation.drift")
+What = Literal["quality", "answers", "cost"]
 SLACK = 0.5  # least drift of the cost, in standard deviations
 
 
@@ -30,22 +31,23 @@ class Alarm:
 
     Parameters:
         target: name of the target.
-        what: `quality` or `cost`.
-        before: rate of solved calls, or USD per call, at first.
+        what: `quality`, `answers` or `cost`.
+        before: rate of solved or of answered calls, or USD per call, at first.
         after: the same for the latest calls.
         calls: number of observed calls.
     """
 
     target: str
-    what: Literal["quality", "cost"]
+    what: What
     before: float
     after: float
     calls: int
 
     def __str__(self) -> str:
-        if self.what == "quality":
-            return f"{self.target}: solves {self.after:.0%} of its calls, {self.before:.0%} before ({self.calls} calls)"
-        return f"{self.target}: costs ${self.after:.4g} per call, ${self.before:.4g} before ({self.calls} calls)"
+        if self.what == "cost":
+            return f"{self.target}: costs ${self.after:.4g} per call, ${self.before:.4g} before ({self.calls} calls)"
+        does = "solves" if self.what == "quality" else "answers"
+        return f"{self.target}: {does} {self.after:.0%} of its calls, {self.before:.0%} before ({self.calls} calls)"
 
 
 class _Course:
@@ -78,7 +80,7 @@ class Drift(Observer):
         number("Drift", "threshold", threshold, above=True)
         self._tell = alarm or (lambda found: _log.warning("%s", found))
         self._usual, self._drop, self._threshold = usual, drop, threshold
-        self._courses: dict[tuple[str, str], _Course] = {}
+        self._courses: dict[tuple[str, What], _Course] = {}
         self._lock = rlock()
         self.alarms: list[Alarm] = []
 
@@ -87,9 +89,8 @@ class Drift(Observer):
         if attempt.abandoned or attempt.call.ask is not None:
             return
         name = attempt.target.name
-        if attempt.reply is None:
-            self.outcome(name, 0.0)
-        elif attempt.verdict is not None:
+        self._rate(name, "answers", float(attempt.reply is not None))
+        if attempt.verdict is not None:
             self.outcome(name, float(attempt.verdict.accepted))
         if attempt.cost is not None and attempt.cost > 0:
             self._cost(name, attempt.cost)
@@ -97,14 +98,17 @@ class Drift(Observer):
     def outcome(self, target: str, solved: float) -> None:
         """Learn the outcome of a call or task of a target, from 0 to 1."""
         number("Drift.outcome", "solved", solved, most=1)
+        self._rate(target, "quality", solved)
+
+    def _rate(self, target: str, what: What, value: float) -> None:
         with self._lock:
-            course = self._seen(target, "quality", solved)
+            course = self._seen(target, what, value)
             if course.cusum is None:
                 if len(course.first) == self._usual:
                     course.cusum = Cusum(sum(course.first) / self._usual, self._drop, self._threshold)
                 return
-            if course.cusum.observe(solved):
-                self._alarm(target, "quality", course)
+            if course.cusum.observe(value):
+                self._alarm(target, what, course)
 
     def _cost(self, target: str, cost: float) -> None:
         with self._lock:
@@ -118,7 +122,7 @@ class Drift(Observer):
             if course.high > 2 * self._threshold:
                 self._alarm(target, "cost", course)
 
-    def _seen(self, target: str, what: str, value: float) -> _Course:
+    def _seen(self, target: str, what: What, value: float) -> _Course:
         course = self._courses.setdefault((target, what), _Course())
         course.calls += 1
         if len(course.first) < self._usual:
@@ -126,7 +130,7 @@ class Drift(Observer):
         course.last = [*course.last[-(self._usual // 2 - 1) :], value]
         return course
 
-    def _alarm(self, target: str, what: Literal["quality", "cost"], course: _Course) -> None:
+    def _alarm(self, target: str, what: What, course: _Course) -> None:
         before, after = (sum(values) / len(values) for values in (course.first, course.last))
         found = Alarm(target, what, before, after, course.calls)
         self._courses[target, what] = _Course()

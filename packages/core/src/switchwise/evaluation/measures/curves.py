@@ -149,7 +149,7 @@ def _area(xs: list[float], ys: list[float], low: float, high: float, *, logarith
     from math import log
 
     if high <= low:
-        return ys[-1]
+        return _interpolated([high], xs, ys)[0]
     points = [low, *[x for x in xs if low < x < high], high]
     total = 0.0
     values = _interpolated(points, xs, ys)

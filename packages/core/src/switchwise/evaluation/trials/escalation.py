@@ -146,7 +146,7 @@ def escalations(
     return Escalations(
         name,
         len(runs),
-        sum(not run.solved for run in runs) / len(runs) if graded else None,
+        None if runs[0].solved is None else sum(not run.solved for run in runs) / len(runs),
         by_step,
         _auc(runs, dict(enumerate(ranks)), draws) if graded else Interval(None),
         profile(finished) if graded else Profile(len(runs)),

@@ -160,12 +160,11 @@ def _one(outcomes: Outcomes, read: Read | None, samples: int, seed: int, jobs: i
     if len(outcomes.targets) == 2:
         _pairs(outcomes, read, draws, rankings, raw)
     for router, belief in beliefs.items():
-        if router in raw:
-            weak = int(outcomes.costs.mean(axis=0).argmin())
-            found = calibration(belief[:, weak], outcomes.scores[:, weak])
-            whole = calibration(belief.ravel(), outcomes.scores.ravel())
-            raw[router] |= {f"{key}_cheapest": np.array([value]) for key, value in found.items()}
-            raw[router]["brier"] = np.array([whole["brier"]])
+        weak = int(outcomes.costs.mean(axis=0).argmin())
+        found = calibration(belief[:, weak], outcomes.scores[:, weak])
+        whole = calibration(belief.ravel(), outcomes.scores.ravel())
+        raw[router] |= {f"{key}_cheapest": np.array([value]) for key, value in found.items()}
+        raw[router]["brier"] = np.array([whole["brier"]])
     _differences(raw)
     return _result(name, outcomes, draws, raw)
 
