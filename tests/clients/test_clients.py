@@ -356,6 +356,8 @@ HISTORIES: dict[str, list[dict[str, Any]]] = {
     "a picture by address alone": [user_turn([{"type": "image_url", "image_url": "https://example.com/a.png"}])],
     "strings among parts": [user_turn(["a", "b"])],
     "marks": [{"role": "system", "content": [MARKED]}, user_turn([MARKED]), called(), found(content=[MARKED])],
+    "a result of nothing": [*HELLO, called(), found(content=None)],
+    "lists without parts": [user_turn([]), called(content=[]), found(content=[]), user_turn()],
     "a custom tool": [*HELLO, {"role": "assistant", "content": None, "tool_calls": [CUSTOM]}, found("c")],
 }
 

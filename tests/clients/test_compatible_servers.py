@@ -175,3 +175,20 @@ class TestTheDialectOfAnAddress:
         assert sent["messages"][3]["tool_calls"][0]["id"] == sent["messages"][4]["tool_call_id"]
         assert len(sent["messages"][4]["tool_call_id"]) == 9
         assert sent["max_tokens"] == 7
+
+    def test_a_refusal_and_a_blank_question_are_texts_for_others(self) -> None:
+        history: list[dict[str, Any]] = [
+            *HELLO,
+            {"role": "assistant", "content": None, "refusal": "I will not."},
+            {"role": "user", "content": [{"type": "text", "text": " "}]},
+            {"role": "assistant", "content": [{"type": "refusal", "refusal": "Nor that."}]},
+            {"role": "user", "content": "Why?"},
+        ]
+        with ScriptedServer(chat_completion({"content": "Fine."})) as server:
+            clients(server, dialect="groq").complete(history)
+            (sent,) = server.requests
+        assert sent["messages"][1:4] == [
+            {"role": "assistant", "content": "I will not."},
+            {"role": "user", "content": "(no text)"},
+            {"role": "assistant", "content": [{"type": "text", "text": "Nor that."}]},
+        ]

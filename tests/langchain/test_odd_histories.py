@@ -98,6 +98,16 @@ def test_what_it_holds_arrives(llm: ChatSwitchwise, shared: LoopbackProvider, ta
     assert "degrees" in sent("a result of Bedrock's JSON")
 
 
+@pytest.mark.parametrize("target", ["claude", "responses"])
+def test_others_are_told_of_a_refusal(llm: ChatSwitchwise, shared: LoopbackProvider, target: str) -> None:
+    for refusal in (
+        said(additional_kwargs={"refusal": "I will not."}, maker="openai"),
+        said({"type": "refusal", "refusal": "I will not.", "id": "msg_1"}, maker="openai"),
+    ):
+        llm.invoke([Q, refusal, MORE], pinned(target))
+        assert "I will not." in json.dumps(shared.requests[-1].body)
+
+
 def test_a_picture_that_openai_keeps(llm: ChatSwitchwise, shared: LoopbackProvider) -> None:
     kept: list[BaseMessage] = [HumanMessage([{"type": "image", "file_id": "file-1"}])]
     llm.invoke(kept, pinned("responses"))
@@ -204,3 +214,19 @@ def test_a_system_message_in_place_is_moved_when_no_answer_follows(provider: Loo
     assert [message.content for message in joined] == [[{"type": "text", "text": "Be brief."}], Q.content, MORE.content]
     assert [type(message) for message in sent] == [HumanMessage] * 3
     assert "Be kind." in sent[1].content
+
+
+RESPONSES_FORM = {"type": "function", "name": "there", "parameters": {"type": "object", "properties": {}}}
+ANTHROPICS_FORM = {"type": "custom", "name": "here", "input_schema": {"type": "object", "properties": {}}}
+
+
+@pytest.mark.parametrize("target", ["chat", "responses", "newest", "claude"])
+def test_tools_in_either_providers_form_go_to_both(llm: ChatSwitchwise, shared: LoopbackProvider, target: str) -> None:
+    llm.bind_tools([RESPONSES_FORM, ANTHROPICS_FORM]).invoke([Q], pinned(target))
+    tools = shared.requests[-1].body["tools"]
+    assert [(tool.get("function") or tool)["name"] for tool in tools] == ["there", "here"]
+
+
+def test_one_stop_sequence_is_one(llm: ChatSwitchwise, shared: LoopbackProvider) -> None:
+    llm.invoke([Q], pinned("claude"), stop="END")  # type: ignore[arg-type]
+    assert shared.requests[-1].body["stop_sequences"] == ["END"]

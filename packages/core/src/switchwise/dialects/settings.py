@@ -136,6 +136,8 @@ def valued(dialect: Dialect, settings: Settings, facts: ModelFacts = NOTHING_KNO
     hot = settings.get("temperature")
     if isinstance(hot, int | float) and hot > rules.hottest:
         settings = {**settings, "temperature": rules.hottest}
+    if rules.stop == "stop_sequences" and (single := [name for name in _STOPS if isinstance(settings.get(name), str)]):
+        settings = {**settings, **{name: [settings[name]] for name in single}}  # OpenAI also takes one as a text
     if rules.nested_effort and "reasoning_effort" in settings:
         given = settings.get("reasoning") or facts.reasoning
         given = given if isinstance(given, Mapping) else {}  # elsewhere it is a switch: reasoning=True

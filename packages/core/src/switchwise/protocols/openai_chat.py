@@ -7,6 +7,8 @@ Both use the same format, but histories hold what servers refuse:
 | `is_error`, cache marks on parts | omitted |
 | the `native` part of an answer (reasoning, `extra_content` of calls) | sent back, if the answer calls tools, to the model that wrote it; omitted for others |
 | an answer without text and tool calls | an empty text, or omitted where that is refused |
+| no content, a list without parts | an empty text |
+| a refusal | itself for OpenAI, a text for others |
 | ids and names of calls; names of authors | as `switchwise.dialects.call_ids` adapts them |
 | strings among parts, a bare image URL | a part |
 | images and documents in a tool result | sent in a user message after the results |
@@ -125,6 +127,10 @@ def _message(
     new = {name: part for name, part in message.items() if name not in _LEFT_OUT}
     if isinstance(new.get("content"), list):
         new["content"] = [_part(part, dialect) for part in new["content"]]
+    if not new.get("content") and (new["role"] != "assistant" or new.get("content") == []):
+        new["content"] = ""  # neither nothing nor a list without parts is accepted
+    if dialect.protocol != OPENAI_CHAT.protocol and (refused := new.pop("refusal", None)):
+        new["content"] = new.get("content") or refused
     if isinstance(new.get("name"), str) and new["role"] != "tool":
         new["name"] = author_name(new["name"])
     if new["role"] == "tool":
@@ -140,7 +146,7 @@ def _message(
         if not dialect.blank_answer:
             return None
         new["content"] = ""
-    if new["role"] == "user" and not dialect.blank_user and isinstance(new.get("content"), str) and not new["content"].strip():
+    if new["role"] == "user" and not dialect.blank_user and _is_blank(new["content"]):
         new["content"] = turn_order.EMPTY
     return new
 
@@ -157,12 +163,20 @@ def _own(message: Message, model: str) -> Mapping[str, Any]:
 def _part(part: Any, dialect: Dialect) -> Any:
     if isinstance(part, str):
         return {"type": "text", "text": part}
+    if part.get("type") == "refusal" and dialect.protocol != OPENAI_CHAT.protocol:
+        return {"type": "text", "text": part.get("refusal") or ""}
     if kind := _KINDS.get(str(part.get("type"))):
         data, address = _held(part)
         check(dialect, kind, data=data, address=address)
     if part.get("type") == "image_url" and isinstance(part.get("image_url"), str):
         part = {**part, "image_url": {"url": part["image_url"]}}
     return {name: value for name, value in part.items() if name != "cache_control"} if "cache_control" in part else part
+
+
+def _is_blank(content: Any) -> bool:
+    if isinstance(content, str):
+        return not content.strip()
+    return all(part.get("type") == "text" and not str(part.get("text") or "").strip() for part in content)
 
 
 def _held(part: Mapping[str, Any]) -> tuple[bool, bool]:

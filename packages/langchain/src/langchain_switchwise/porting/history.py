@@ -226,7 +226,15 @@ def _rebuilt(message: AIMessage, messages: Sequence[BaseMessage], after: int) ->
     calls = message.tool_calls
     if message.invalid_tool_calls:
         calls = [*calls, *answered_calls(message, islice(messages, after, None))]
-    return AIMessage(content=content if isinstance(content, str) else str(message.text), tool_calls=calls, name=message.name)
+    text = content if isinstance(content, str) else str(message.text)
+    return AIMessage(content=text if text or calls else _refusal(message), tool_calls=calls, name=message.name)
+
+
+def _refusal(message: AIMessage) -> str:
+    """The words in which a model of OpenAI refused to answer; empty: it did not."""
+    blocks = message.content if isinstance(message.content, list) else []
+    parts = [str(block.get("refusal") or "") for block in blocks if isinstance(block, dict) and block.get("type") == "refusal"]
+    return "".join(parts) or str(message.additional_kwargs.get("refusal") or "")
 
 
 def _own(message: AIMessage, native: Native) -> bool:

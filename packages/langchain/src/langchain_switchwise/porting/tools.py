@@ -16,7 +16,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_switchwise.models.dialect import must_think
 from langchain_switchwise.models.native import Native
 from langchain_switchwise.porting.settings import settings
-from switchwise.dialects.table import ANTHROPIC, BEDROCK, COHERE
+from switchwise.dialects.table import ANTHROPIC, BEDROCK, COHERE, OPENAI_RESPONSES
 from switchwise.dialects.tool_choice import Choice, fitting, neutral
 from switchwise.nouns.errors import FailureKind, TargetError
 from switchwise.prompt_cache.breakpoints import marked_tools
@@ -98,7 +98,8 @@ class Tools(Sequence[dict[str, Any]]):
         key = native.name if mark is None else f"{native.name} {mark}"
         bound = self._bound.get(key)
         if bound is None:
-            bound = native.model.bind_tools(self.raw, **self._bind_options(native))
+            raw = self.raw if native.dialect is OPENAI_RESPONSES else [_nested(tool) for tool in self.raw]
+            bound = native.model.bind_tools(raw, **self._bind_options(native))
             if mark is not None and isinstance(bound, RunnableBinding) and bound.kwargs.get("tools"):
                 tools = marked_tools(bound.kwargs["tools"], mark) or bound.kwargs["tools"]
                 bound = bound.model_copy(update={"kwargs": {**bound.kwargs, "tools": tools}})
@@ -188,7 +189,7 @@ def server_side(tools: Sequence[Tool]) -> frozenset[str]:
 
 def shown(tool: Tool) -> dict[str, Any]:
     """A tool as the dictionary that frameworks read: OpenAI's form, except for provider-defined tools."""
-    return dict(tool) if isinstance(tool, dict) and _homes(tool) else convert_to_openai_tool(tool)
+    return dict(tool) if isinstance(tool, dict) and _homes(tool) else convert_to_openai_tool(_nested(tool))
 
 
 def _check_converse(choice: dict[str, Any] | str | None, native: Native) -> None:
@@ -207,8 +208,15 @@ def _check_converse(choice: dict[str, Any] | str | None, native: Native) -> None
         raise TargetError(FailureKind.UNSUPPORTED, f"{native.model_name} cannot be forced to call one tool")
 
 
+def _nested(tool: Tool) -> Tool:
+    """A function in the words of Responses in those of Chat Completions, which every integration translates; others as they are."""
+    if not isinstance(tool, dict) or tool.get("type") != "function" or "function" in tool:
+        return tool
+    return {"type": "function", "function": {name: value for name, value in tool.items() if name != "type"}}
+
+
 def _homes(tool: Mapping[str, Any]) -> frozenset[str]:
-    kind = tool.get("type")
+    kind = None if "input_schema" in tool else tool.get("type")  # Anthropic's own form of a function may be of type `custom`
     if not isinstance(kind, str):
         return _GOOGLE if tool.keys() & _GOOGLE_SERVER_TOOLS else frozenset()
     if kind in _OPENAI_SERVER_TOOLS:
