@@ -50,6 +50,16 @@ SHAPES: dict[str, tuple[Any, Usage | None]] = {
         },
         Usage(32, 103, 6, None, None, 94),
     ),
+    "a total with the cache that the prompt leaves out": (
+        {**CHAT, "total_tokens": 169, "cached_tokens": 60, "reasoning_tokens": 4},
+        Usage(160, 9, 60, None, None, 4),
+    ),
+    "a total that nothing explains": (
+        {**CHAT, "total_tokens": 169, "cached_tokens": 10, "reasoning_tokens": 4},
+        Usage(100, 9, 10, None, None, 4),
+    ),
+    "usage deeper than any answer holds it": ({"usage": {"usage": {"usage": CHAT}}}, None),
+    "passes that took nothing": ({"input_tokens": 0, "iterations": [{"input_tokens": 0, "output_tokens": 0}]}, None),
     "thoughts that only the total tells": ({**CHAT, "total_tokens": 409}, Usage(100, 309)),
     "LiteLLM of Claude": (
         {

@@ -1,6 +1,7 @@
 """What cannot work is refused when it is made, with a message that names it; nothing is silently off."""
 
 import math
+from enum import StrEnum
 
 import pytest
 
@@ -13,6 +14,7 @@ from switchwise import (
     Price,
     Reply,
     Router,
+    Scope,
     Target,
     View,
     drive,
@@ -141,6 +143,13 @@ def test_what_cannot_work_is_refused_at_once_and_named(what):
 def test_words_and_sets_may_be_given_as_lists():
     target = Target("opus", can=Capabilities(modalities=["image"]), roles=["strong"])
     assert (target.can.modalities, target.roles) == (frozenset(["image"]), frozenset(["strong"]))
+
+
+def test_a_scope_may_be_given_as_words_of_an_enumeration():
+    class Team(StrEnum):
+        REVIEW = "review"
+
+    assert Router(POOL, ByAgent(review="haiku")).decide(View(Scope("s", Team.REVIEW))).names[0] == "haiku"
 
 
 def test_bounds_that_mean_something_are_taken():

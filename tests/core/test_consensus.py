@@ -32,7 +32,7 @@ from switchwise import (
     drive,
 )
 from switchwise.nouns.errors import FailureKind
-from switchwise.policies import Budget, Consensus, Hedge, Rules
+from switchwise.policies import Budget, Consensus, Hedge, RateLimits, Rules
 from switchwise.protocols.ask_text import prompt_of
 from switchwise.reading.answer_key import answer_key
 from switchwise.testing import check_policy
@@ -46,7 +46,7 @@ CRITICAL = View(Scope(labels={"critical": "yes"}), tokens=100)
 class Table:
     """Targets that answer from a table: by name, one answer for each round; the judge says which text is best."""
 
-    def __init__(self, best: str = "", **answers: str | list[str] | FailureKind) -> None:
+    def __init__(self, best: str = "", **answers: str | list[Any] | FailureKind) -> None:
         self.answers, self.best, self.calls = answers, best, list[Call]()
 
     def perform(self, call: Call) -> Iterator[Any]:
@@ -56,9 +56,9 @@ class Table:
             yield Reply(self.verdict(prompt_of(call)), usage=Usage(50, 5))
             return
         given = self.answers[call.target.name]
-        if isinstance(given, FailureKind):
-            raise TargetError(given)
-        text = given if isinstance(given, str) else given[min(nth, len(given) - 1)]
+        text = given[min(nth, len(given) - 1)] if isinstance(given, list) else given
+        if isinstance(text, FailureKind):
+            raise TargetError(text)
         yield text
         yield Reply(text, usage=Usage(100, 10))
 
@@ -151,7 +151,16 @@ def test_in_rounds_the_answers_are_shown_to_the_others_until_they_agree() -> Non
     assert sum(attempt.accepted for attempt in outcome.attempts) == 2
 
 
-def test_rounds_are_bounded_and_a_target_that_fails_in_one_keeps_its_answer() -> None:
+def test_a_target_that_fails_in_a_round_or_may_not_be_paid_for_keeps_its_answer() -> None:
+    table = Table(opus=["a", "b"], sol=["b", FailureKind.OVERLOADED], luna=["c", FailureKind.OVERLOADED])
+    outcome = asked(table, Consensus(3, rounds=1))
+    assert (outcome.reply.text, outcome.attempt.verdict.because) == ("b", "2 agree")
+    table = Table(opus=["a", "b"], sol=["b", "c"], luna=["c", "a"])
+    outcome = asked(table, Consensus(3, rounds=1), RateLimits(requests=3, per="all"))
+    assert (len(table.calls), outcome.reply.text) == (3, "a"), "the round is not paid for, and the first target counts"
+
+
+def test_rounds_are_bounded() -> None:
     table = Table(opus=["a", "b", "c"], sol=["d", "e", "f"], luna=["g", "h", "i"])
     outcome = asked(table, Consensus(3, rounds=2))
     assert len(table.calls) == 9

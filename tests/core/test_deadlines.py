@@ -7,7 +7,7 @@ import pytest
 from switchwise import AllTargetsFailed, FailureKind, Pool, Router, Scope, Target, TargetError, Verdict, View, drive, hold
 from switchwise.engine.recovery import Recovery
 from switchwise.engine.timing.blocking_calls import bounded
-from switchwise.engine.timing.time_limits import CallLimits
+from switchwise.engine.timing.time_limits import CallLimits, abounded, streaming
 from switchwise.testing import Clock, Fails, Script
 
 POOL = Pool([Target("opus"), Target("haiku")])
@@ -77,6 +77,26 @@ def test_a_verifier_that_gives_no_verdict_is_named():
     run = Router(POOL, verify=mine).start(View())
     with pytest.raises(TypeError, match=r"mine gave True for a verdict.*Predicate"):
         list(drive(run, Script(otherwise="hello").perform))
+
+
+async def test_a_limit_that_cannot_count_yet_and_a_timeout_of_the_calls_own_change_nothing():
+    """Nothing is between tokens before the first one; and who waits for something else has exceeded no limit of the call."""
+    limits = CallLimits(None, 60.0, None, frozenset())
+
+    def streams():
+        streaming()
+        yield "word"
+
+    async def astreams():
+        streaming()
+        yield "word"
+        raise TimeoutError("the lock of the tool")
+
+    assert list(bounded(streams, limits)) == ["word"]
+    items = abounded(astreams, limits)
+    assert await anext(items) == "word"
+    with pytest.raises(TimeoutError, match="the lock of the tool"):
+        await anext(items)
 
 
 def test_a_call_that_holds_no_socket_is_left_at_its_limit_and_one_that_waits_for_another_too():

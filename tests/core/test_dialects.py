@@ -15,6 +15,7 @@ from switchwise import EndReason, FailureKind, TargetError
 from switchwise.dialects import DIALECTS, Dialect, by_name, dialect_at
 from switchwise.dialects.answer_end import end_of, reason_of, whole
 from switchwise.dialects.call_ids import CallIds, tool_name
+from switchwise.dialects.effort import BUDGETS, with_effort
 from switchwise.dialects.media import check, check_file
 from switchwise.dialects.settings import KNOWN, ModelFacts, adapt, valued
 from switchwise.dialects.table import (
@@ -169,6 +170,7 @@ class TestSettings:
             "chat-completions": {"max_tokens": 100},
         }
         assert adapt(OLLAMA, {"max_tokens": 100}) == {"options": {"num_predict": 100}}
+        assert adapt(CHAT, {"max_completion_tokens": 7, "max_tokens": 100}) == {"max_tokens": 100}, "its own word counts"
 
     def test_values_are_those_that_the_provider_takes(self) -> None:
         facts = ModelFacts(thinking={"type": "enabled", "budget_tokens": 1024})
@@ -287,6 +289,13 @@ class TestEnds:
         ]
         assert not whole(OPENAI_CHAT, {})
         assert whole(CHAT, {}), "nothing is known of its ends"
+
+
+def test_an_effort_replaces_the_one_that_the_settings_hold_in_the_words_of_the_models_generation() -> None:
+    held = {"thinking_budget": 9, "thinking_level": "high", "reasoning_effort": "high", "seed": 1}
+    assert with_effort(GEMINI, "gemini-3-pro", "low", held) == {"seed": 1, "thinking_level": "low"}
+    assert with_effort(GEMINI, "gemini-2.5-flash", "none", held) == {"seed": 1, "thinking_budget": 0}
+    assert with_effort(GEMINI, "gemini-2.5-flash", "low", held) == {"seed": 1, "thinking_budget": BUDGETS["low"]}
 
 
 def test_the_row_of_an_address() -> None:

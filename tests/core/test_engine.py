@@ -25,6 +25,7 @@ from switchwise import (
     SwitchwiseError,
     Target,
     TargetError,
+    Together,
     Usage,
     Verdict,
     View,
@@ -240,9 +241,34 @@ def test_a_cancelled_task_settles_its_attempt() -> None:
     assert [a.abandoned for a in learned] == [True]
 
 
-def test_a_perform_without_a_reply_is_an_error_of_the_adapter() -> None:
-    with pytest.raises(RuntimeError, match="yield the complete reply last"):
-        list(drive(Router(Pool([Target("a")])).start(View()), lambda call: iter(())))
+class Items:
+    """What a call may give where it is neither a generator nor an async one."""
+
+    def __init__(self, *items: Any) -> None:
+        self.left = list(items)
+
+    def __aiter__(self) -> Items:
+        return self
+
+    async def __anext__(self) -> Any:
+        if not self.left:
+            raise StopAsyncIteration
+        return self.left.pop(0)
+
+
+async def test_a_perform_without_a_reply_is_an_error_of_the_adapter() -> None:
+    both = lambda view, shortlist: shortlist.together(Together("both", 2, "a test", lambda _: 0.0))  # noqa: E731
+    for router in (Router(Pool([Target("a")])), Router(Pool([Target("a"), Target("b")]), both)):
+        with pytest.raises(RuntimeError, match="yield the complete reply last"):
+            list(drive(router.start(View()), lambda call: iter(())))
+        with pytest.raises(RuntimeError, match="yield the complete reply last"):
+            [item async for item in adrive(router.start(View()), lambda call: Items())]
+        run = router.start(View())
+        assert [item async for item in adrive(run, lambda call: Items("word", Reply("word")))] == ["word"]
+        for report in (run.ended, run.failed):
+            with pytest.raises(RuntimeError, match="finished or closed"):
+                report(Reply("late") if report == run.ended else TargetError(FailureKind.BAD_REQUEST))
+        assert run.outcome.reply == Reply("word")
 
 
 class Jury:

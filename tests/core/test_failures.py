@@ -9,9 +9,10 @@ import ssl
 import subprocess
 import sys
 from email.utils import formatdate
+from ipaddress import ip_address
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Annotated, Any
 
 import anthropic
 import httpx
@@ -23,9 +24,10 @@ from hypothesis import strategies as st
 from langchain_anthropic import ChatAnthropic
 from langchain_core import exceptions as langchain
 from langchain_openai import ChatOpenAI
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 
-from switchwise.failures import ROWS, IncompleteStream, Refusal, classify, target_error
+from switchwise import Target
+from switchwise.failures import ROWS, IncompleteStream, Refusal, classify, effort_refused, target_error
 from switchwise.nouns.errors import FailureKind as Kind
 from switchwise.nouns.errors import TargetError
 from switchwise_loopback import Fault, LoopbackProvider
@@ -361,6 +363,7 @@ def invalid() -> ValidationError:
         (ValueError("ResponseError(code='rate_limit_exceeded', message='slow')"), Kind.RATE_LIMIT),
         (ValueError("Response resp_1 failed."), Kind.SERVER_ERROR),
         (ValueError("bad"), None),
+        (ValueError(["bad"]), None),
         (ValueError("not_a_code: said by a bug"), None),
         (TypeError("bad"), None),
         (KeyError("code"), None),
@@ -403,13 +406,16 @@ def test_a_chain_of_causes_that_runs_in_a_circle_ends() -> None:
 def test_any_client_with_a_status_code_is_understood() -> None:
     class SDKError(Exception):
         status_code = 429
-        body = '{"error": {"code": "insufficient_quota"}}'
+        body: str | bytes = '{"error": {"code": "insufficient_quota"}}'
+
+    class Raw(SDKError):
+        body = b'{"error": {"code": "insufficient_quota"}}'
 
     class GoogleError(Exception):
         code = 503
         status = "UNAVAILABLE"
 
-    assert kind_of(SDKError()) is Kind.QUOTA
+    assert kind_of(SDKError()) is kind_of(Raw()) is Kind.QUOTA
     assert kind_of(GoogleError()) is Kind.SERVER_ERROR
 
 
@@ -428,9 +434,32 @@ def test_a_proxy_s_page_instead_of_an_answer_is_a_server_error() -> None:
 )
 def test_no_key_is_repeated(said: str) -> None:
     response = httpx.Response(401, request=REQUEST)
-    failure = target_error(openai.AuthenticationError(said, response=response, body={"message": said}))
+    body = {"message": said, "details": [{"reason": said}]}
+    failure = target_error(openai.AuthenticationError(said, response=response, body=body))
     assert failure is not None
+    assert said not in str(vars(failure.own)), "nor in the exception's body"
     assert not {"sk-proj-abc123def", "sk-ant-api03-xyz123", "abcdef0123456789"} & set(str(failure).replace(".", "").split())
+
+
+def test_what_a_rule_of_the_standard_library_refuses_in_a_model_of_the_users_is_no_failure_of_the_target() -> None:
+    class Host(BaseModel):
+        address: Annotated[str, AfterValidator(ip_address)]
+
+    sdk: dict[str, Any] = {"__name__": "openai.lib", "Host": Host}
+    exec("def parse(response): return Host.model_validate(response)", sdk)
+    with pytest.raises(ValidationError, match="localhost") as refused:
+        sdk["parse"]({"address": "localhost"})
+    assert target_error(refused.value) is None
+    with pytest.raises(ValidationError) as unreadable:
+        sdk["parse"]({"address": 5})
+    assert kind_of(unreadable.value) is Kind.SERVER_ERROR
+
+
+def test_a_refused_effort_of_another_target_or_of_nothing_listed_stays_the_failure_that_it_is() -> None:
+    target = Target("sol", model="gpt-5.6-sol", effort="low")
+    for said in ("Unsupported value: 'temperature'", "Unsupported value: 'x'. Supported values are: 'none', 'low'."):
+        failure = TargetError(Kind.UNSUPPORTED, said)
+        assert effort_refused(failure, target) is failure
 
 
 def test_a_long_message_is_shortened() -> None:

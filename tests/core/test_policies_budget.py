@@ -449,6 +449,23 @@ async def test_tasks_never_overspend_together():
     assert 0.0 in costs
 
 
+def test_what_the_first_of_two_budgets_reserved_is_given_back_where_the_second_refuses():
+    first, second = Budget(tokens=5_000), Budget(tokens=5_000, per="all")
+    router, view = Router(Pool([CHEAP]), first, second), View(Scope("s2"), tokens=4_000, needs=Needs(max_output=100))
+    rival = []
+
+    def meanwhile(_, shortlist):  # another session spends after the budgets were asked
+        if not rival:
+            rival.append(None)
+            rival[0] = router.start(View(Scope("s1"), tokens=4_000, needs=Needs(max_output=100)))
+        return shortlist
+
+    with pytest.raises(BudgetExceeded, match="all calls together"):
+        Router(Pool([CHEAP]), first, second, meanwhile).start(view)
+    assert (first.spent(view)[1], second.spent(view)[1]) == (0, first.spent(rival[0].call.view)[1])
+    rival[0].close()
+
+
 def test_of_two_budgets_both_must_allow_a_call():
     wide, narrow = Budget(tokens=10**6), Budget(tokens=1_300, per="all")
     router = Router(POOL, wide, narrow)

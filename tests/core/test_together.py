@@ -346,10 +346,53 @@ def test_a_stale_connection_in_a_batch_is_called_again_uncounted() -> None:
             raise stale
         yield Reply(call.target.name)
 
+    async def aperform(call: Call) -> Any:
+        for item in perform(call):
+            yield item
+
     run = Router(PAIR, AtOnce(2, 0.0, None, by_length)).start(View())
     list(drive(run, perform))
     assert times == {"slow": 2, "quick": 2}
     assert len(run.outcome.attempts) == 2
+    times.clear()
+    run = Router(PAIR, AtOnce(2, 0.0, None, by_length)).start(View())
+    assert asyncio.run(collected(adrive(run, aperform))) == []
+    assert (times, len(run.outcome.attempts)) == ({"slow": 2, "quick": 2}, 2)
+
+
+async def collected(items: Any) -> list[Any]:
+    return [item async for item in items]
+
+
+def test_what_a_cancelled_call_still_says_is_not_shown() -> None:
+    """Its chunk and its reply have come before the driver has taken the first chunk of the other."""
+
+    async def perform(call: Call) -> Any:
+        yield call.target.name
+        if call.target.name == "slow":  # the first to begin, and to say something
+            await asyncio.sleep(0)
+        yield Reply(call.target.name)
+
+    run = Router(PAIR, AtOnce()).start(View())
+    assert asyncio.run(collected(adrive(run, perform))) == ["slow"]
+    assert [attempt.target.name for attempt in run.outcome.attempts if attempt.reply is not None] == ["slow"]
+
+
+def test_where_answers_are_compared_no_call_may_show_its_own() -> None:
+    shown = list[bool]()
+
+    def perform(call: Call) -> Any:
+        shown.append(run.hear("token", call))
+        yield Reply(call.target.name)
+
+    run = Router(PAIR, AtOnce(2, 0.0, None, by_length)).start(View())
+    assert list(drive(run, perform)) == []
+    assert shown == [False, False]
+
+
+def test_of_two_plans_to_call_several_the_first_counts() -> None:
+    run = Router(PAIR, AtOnce(2, 0.0, None, by_length), AtOnce(1)).start(View())
+    assert len(run.several.calls) == 2
 
 
 def test_what_is_shown_past_the_driver_is_shown_of_one_call_only() -> None:

@@ -35,6 +35,7 @@ _BUDGETED = re.compile(r"claude-(?:3|(?:haiku|sonnet)-4|opus-4(?!-[5-9]))(?:[-.]
 _UPDATED = re.compile(r"gpt-(?:[6-9]|\d\d)")
 _IN_PLACE = ("claude-fable-5-1", "claude-mythos-5-1", "claude-opus-5", "claude-sonnet-5-5")
 _EFFORT_AGAIN = re.compile(r"claude-(?:sonnet|haiku)-4-[6-9]")
+_GEMINIS = ("reasoning_effort", "thinking_budget", "thinking_level")
 
 
 def with_effort(dialect: Dialect, model: str, level: str, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,6 +70,7 @@ def with_effort(dialect: Dialect, model: str, level: str, settings: Mapping[str,
             return {**rest, "thinking": thinking}
         return {**rest, "output_config": {**_mapping(rest.get("output_config")), "effort": level}}
     if dialect.name == "gemini":
+        rest = {name: value for name, value in rest.items() if name not in _GEMINIS}  # it refuses two of them together
         if "gemini-2" in model:
             return {**rest, "thinking_budget": 0 if level == "none" else BUDGETS.get(level, -1)}
         return {**rest, "thinking_level": level}

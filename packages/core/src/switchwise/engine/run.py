@@ -21,6 +21,8 @@ from switchwise.nouns.exchange.on_broken import Continue, OnBroken
 from switchwise.nouns.exchange.reply import Reply
 from switchwise.observe.observer import NOBODY, Observers, tell
 
+_NO_CALL = "the run is finished or closed: there is no open call"
+
 
 class Run:
     """One model step of one agent.
@@ -132,6 +134,8 @@ class Run:
         Raises:
             NoTarget, AllTargetsFailed: it was rejected, and no other target may be called.
         """
+        if self.call is None:
+            raise RuntimeError(_NO_CALL)
         if self._chunks:
             self._unshown.append((reply, self._chunks))
         self._resume(self._flow.send, reply)
@@ -186,7 +190,7 @@ class Run:
     @property
     def _calling(self) -> Call:
         if self.call is None:
-            raise RuntimeError("the run is finished or closed: there is no open call")
+            raise RuntimeError(_NO_CALL)
         return self.call
 
     @property

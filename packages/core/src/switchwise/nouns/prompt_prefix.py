@@ -20,7 +20,6 @@ from array import array
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol
-from zlib import crc32
 
 TOOLS, SYSTEM, MESSAGES = 0, 1, 2
 _COMPACTED = 0.7  # a prompt this much shorter than the one before it was compacted, not edited
@@ -259,16 +258,6 @@ class PromptPrefix:
             return hash((self._bases[section], self._sections[section].digests[place])) & _MASK
         except IndexError:  # there are fewer, or a concurrent call of the same thread cut it
             return 0
-
-    def lengths(self, blocks: int) -> int:
-        """Return a checksum of the lengths of the first blocks and of their sections. Unlike digests, it is the same in every process; different
-        prompts may share it, so it identifies a conversation only together with other facts. Reads all blocks.
-        """
-        found = 0
-        for section in self._sections:
-            found = crc32(section.ends[: max(0, blocks)].tobytes(), found ^ min(max(0, blocks), len(section.ends)))
-            blocks -= len(section.ends)
-        return found
 
     def since(self, generation: int) -> int:
         """Return how many leading blocks are unchanged since that generation."""
