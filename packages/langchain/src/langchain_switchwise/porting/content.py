@@ -60,7 +60,7 @@ _STRUCTURED = (OPENAI_RESPONSES, GEMINI)
 _RAISING = ("gemini", "bedrock-converse", "ollama", "cohere")
 """Dialects whose integrations raise for unknown blocks, or drop them."""
 _HEARD = {"audio": "audio", "input_audio": "audio", "video": "video"}
-"""Blocks that the integrations send whether or not the provider supports them; that of Responses drops them."""
+"""Blocks that the integrations send, whether or not the provider supports them; that of Responses drops them."""
 
 
 def adapt_kind(message: BaseMessage, native: Native) -> BaseMessage:
@@ -131,9 +131,7 @@ def _block(block: str | Block, dialect: Dialect) -> list[Any]:
         return [] if "cachePoint" in block else [_text(json.dumps(block, ensure_ascii=False, default=str))]
     if dialect is BEDROCK and kind in _BEDROCK_BLOCKS and isinstance(block.get(kind), Mapping):
         return [block]
-    if (heard := _HEARD.get(str(kind))) and (
-        dialect is OPENAI_RESPONSES or (dialect.protocol in _TRANSLATED and heard not in (dialect.media or ()))
-    ):
+    if (heard := _HEARD.get(str(kind))) and dialect.protocol in _TRANSLATED and heard not in (dialect.media or ()):
         raise unsupported(dialect, f"{kind} content")
     if file := _file_id(block):
         check_file(dialect, file)
