@@ -7,16 +7,15 @@ from typing import Any
 
 import pytest
 from langchain_anthropic import ChatAnthropic
-from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
-from langchain_google_genai import ChatGoogleGenerativeAI
+from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, SystemMessage
 
 from langchain_switchwise import ChatSwitchwise
 from langchain_switchwise.models.native import Native, natives
 from langchain_switchwise.porting.history import HistoryAdapter
 from switchwise import AllTargetsFailed, FailureKind
-from switchwise_loopback import Answer, LoopbackProvider, Request, ToolCall
+from switchwise_loopback import LoopbackProvider
 
-from .conftest import TARGETS, claude, gpt, pinned
+from .conftest import TARGETS, pinned
 from .fakes import look_up
 from .test_histories import MORE, PDF, PNG, Q, called, result, said
 
