@@ -278,7 +278,7 @@ def test_doctor_lists_what_is_there_and_what_is_broken() -> None:
     assert signs["configuration"]["state"] == "missing"
     Path("switchwise.toml").write_text('[targets]\nluna = "openai:gpt-6-luna"\n')
     printed = run("doctor", status=1).stdout
-    assert printed.splitlines()[0] == "1 thing(s) are broken: configuration."
+    assert printed.splitlines()[0] == "1 thing is broken: configuration."
     assert "OPENAI_API_KEY is not set" in printed
 
 

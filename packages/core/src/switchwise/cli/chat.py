@@ -11,6 +11,7 @@ from rich.text import Text
 
 from switchwise.cli.output import AsJson, ConfigFile, RouterName, console
 from switchwise.display.figures import usd
+from switchwise.nouns.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +74,8 @@ def _lines(quiet: bool) -> Iterator[str]:
             line = input(prompt).strip()
         except EOFError:
             return
+        except UnicodeDecodeError as error:
+            raise ConfigurationError(f"the input is not UTF-8: {error.reason} at byte {error.start}") from None
         if line:
             yield line
 

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from switchwise.cli.output import AsJson, ConfigFile, as_json, console, tell
 from switchwise.display.figures import many, usd
+from switchwise.nouns.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from switchwise.config import ConfigFinding, Configuration, Problem, TargetEndpoint
@@ -27,6 +28,8 @@ def check(
     """Check a configuration, offline unless --live. Exit status 1: there are errors."""
     from switchwise.config import BadConfiguration, find, findings, load
 
+    if file is not None and config is not None:
+        raise ConfigurationError("give FILE or --config, not both")
     path = find(file or config)
     try:
         configuration = load(path)
@@ -42,7 +45,7 @@ def check(
     else:
         _print_findings(configuration, found)
         if live:
-            _told_live(asked)
+            _print_live(asked)
     raise typer.Exit(1 if failed else 0)
 
 
@@ -94,7 +97,7 @@ def _ask(endpoint: TargetEndpoint) -> dict[str, Any]:
     return {"error": None, "seconds": round(perf_counter() - began, 3), "cost": done.outcome.cost}
 
 
-def _told_live(asked: dict[str, dict[str, Any]]) -> None:
+def _print_live(asked: dict[str, dict[str, Any]]) -> None:
     good = sum(not answer["error"] for answer in asked.values())
     rows = [
         [

@@ -14,6 +14,7 @@ import typer
 from rich.text import Text
 
 from switchwise.cli.output import AsJson, ConfigFile, as_json, tell
+from switchwise.display.figures import many
 
 PACKAGES = {  # distribution: its purpose
     "openai": "SDK clients and LangChain's or LlamaIndex's OpenAI models",
@@ -55,7 +56,8 @@ def doctor(config: ConfigFile = None, json_: AsJson = False) -> None:
         as_json({"ok": not bad, "signs": [asdict(sign) for sign in signs]})
     else:
         styles = {"ok": "green", "missing": "dim", "bad": "bold red"}
-        sentence = f"{len(bad)} thing(s) are broken: {', '.join(sign.what for sign in bad)}." if bad else "Nothing is broken."
+        broken = f"{many(len(bad), 'thing')} {'is' if len(bad) == 1 else 'are'} broken"
+        sentence = f"{broken}: {', '.join(sign.what for sign in bad)}." if bad else "Nothing is broken."
         rows = [[sign.what, Text(sign.state, styles[sign.state]), sign.detail] for sign in signs]
         tell(
             sentence,

@@ -11,11 +11,12 @@ import typer
 
 from switchwise.cli.measuring import Folder, Jobs, Samples, Seed, need_numpy
 from switchwise.cli.output import RESEARCH, AsJson, as_json, console, tell, working
+from switchwise.display.figures import many
 from switchwise.nouns.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from switchwise.evaluation.measures.interval import Interval
-    from switchwise.evaluation.trials.bars import BarVerdict
+    from switchwise.evaluation.trials.bars import Bar, BarVerdict
     from switchwise.evaluation.trials.evaluate import SetResult
 
 MEANS = {
@@ -42,7 +43,7 @@ def evaluate(
         typer.Option(
             "--bars",
             metavar="FILE",
-            help="A TOML file of what must be reached; exit code 1 where something is not.",
+            help="A TOML file of what must be reached; exit code 1 where something is not, or none of it is for these sets.",
             rich_help_panel=RESEARCH,
         ),
     ] = None,
@@ -78,8 +79,8 @@ def evaluate(
         for result in results:
             _print_result(result, full)
         if bars is not None:
-            _print_bars(bars, judged)
-    if not all(each.met for each in judged):
+            _print_bars(bars, wanted, judged, [result.name for result in results])
+    if not all(each.met for each in judged) or (wanted and not judged):
         raise typer.Exit(1)
 
 
@@ -95,13 +96,25 @@ def _as_row(verdict: BarVerdict) -> dict[str, object]:
     }
 
 
-def _print_bars(path: Path, judged: Sequence[BarVerdict]) -> None:
-    missed = sum(not each.met for each in judged)
-    words = "none of its bars is for these sets" if not judged else f"{missed} missed" if missed else "all reached"
+def _print_bars(path: Path, wanted: Sequence[Bar], judged: Sequence[BarVerdict], sets: Sequence[str]) -> None:
+    missed, others = sum(not each.met for each in judged), len({*wanted} - {each.bar for each in judged})
+    words = (
+        f"none of its bars is for these sets: {', '.join(sets)}"
+        if not judged
+        else f"{missed} missed"
+        if missed
+        else "all reached"
+    )
+    if judged and others:
+        words += f"; {many(others, 'bar')} {'is' if others == 1 else 'are'} for other sets"
     rows = [
         [each.set, each.bar.router, each.bar.metric, each.found, each.bar, "ok" if each.met else "MISSED"] for each in judged
     ]
-    tell(f"{path.name}: {len(judged)} bars, {words}.", dict.fromkeys(("set", "router", "metric", "found", "bar", ""), ""), rows)
+    tell(
+        f"{path.name}: {many(len(judged), 'bar')}, {words}.",
+        dict.fromkeys(("set", "router", "metric", "found", "bar", ""), ""),
+        rows,
+    )
 
 
 def _print_result(result: SetResult, full: bool) -> None:
