@@ -18,7 +18,9 @@ from switchwise.evaluation.trials.paired import compare, decisions
 from switchwise.nouns.exchange.conversation import Conversation
 from switchwise.nouns.signals import Turn
 from switchwise.policies import ByAgent, Worth
-from switchwise.quality import Grade, estimate, load_quality
+from switchwise.quality import Grade, estimate, load_quality, save_quality
+from switchwise.quality.fitting.learned import fit_table, fit_text
+from switchwise.quality.text.featuriser import Read
 
 HARD = [f"theorem{i}" for i in range(20)]
 EASY = [f"weather{i}" for i in range(20)]
@@ -67,6 +69,53 @@ def test_what_was_trained_is_read_again_and_reads_the_text(tmp_path):
         "weak",
         "strong",
     ]
+
+
+def test_the_difficulty_of_a_text_moves_each_of_three_targets(tmp_path):
+    """One number per text, fitted on the outcomes of all of them; what the router computes is what was fitted."""
+    rng, tasks = np.random.default_rng(3), 520
+    hard = rng.random(tasks) < 0.5
+    texts = [" ".join(rng.choice(HARD if each else EASY, 3).tolist()) for each in hard]
+    right = np.where(hard[:, None], [0.9, 0.4, 0.1], [0.95, 0.9, 0.8])
+    scores = (rng.random((tasks, 3)) < right).astype(float)
+    labels, targets, read = ["maths"] * tasks, ("strong", "middle", "weak"), Read(texts)
+    table = fit_table(labels, targets, scores, np.ones((tasks, 3)))
+    text = fit_text(read, labels, table, scores, np.arange(tasks))
+    success, _, known = table.rows(labels)
+    found = text.predict(read, success, known)
+    assert np.abs(found - right).mean() < 0.6 * np.abs(success - right).mean()
+    save_quality(tmp_path, table, text)
+    quality = load_quality(tmp_path)
+    pool = [Target(name) for name in targets]
+    easy, difficult = (
+        estimate(quality, said(each), pool) for each in ("weather1 weather2 weather3", "theorem1 theorem2 theorem3")
+    )
+    assert easy[2].p - difficult[2].p > 0.3
+    assert easy[2].p - difficult[2].p > easy[0].p - difficult[0].p
+    assert [each.p for each in estimate(quality, said(""), pool)] == [each.base for each in easy], "no text, no effect"
+
+
+def test_weights_that_hold_for_every_label_are_used_for_labels_without_data(tmp_path):
+    """Long requests need the strong one, whatever they are about."""
+    rng, tasks = np.random.default_rng(4), 1_200
+    long = rng.random(tasks) < 0.5
+    texts = [" ".join(rng.choice(HARD, 90 if each else 3).tolist()) for each in long]
+    labels = [f"label{i % 12}" for i in range(tasks)]
+    right = np.stack([np.full(tasks, 0.9), np.where(long, 0.1, 0.9)], axis=1)
+    scores, read = (rng.random((tasks, 2)) < right).astype(float), Read(texts)
+    table = fit_table(labels, ("strong", "weak"), scores, np.ones((tasks, 2)))
+    text = fit_text(read, labels, table, scores, np.arange(tasks))
+    success, _, known = table.rows(["elsewhere"] * tasks)
+    assert not known.any()
+    found = text.predict(read, success, known)
+    assert found[~long, 1].mean() - found[long, 1].mean() > 0.2
+    save_quality(tmp_path, table, text)
+    quality, pool = load_quality(tmp_path), [Target("strong"), Target("weak")]
+    short, wordy = (estimate(quality, said(" ".join(HARD[:1] * n), "elsewhere"), pool)[1].p for n in (3, 90))
+    assert short - wordy > 0.2
+    (tmp_path / "quality.json").write_text(json.dumps({"version": 0, "labels": [], "targets": []}))
+    with pytest.raises(ConfigurationError, match=r"version 0, this one reads 1: run `switchwise fit` again"):
+        load_quality(tmp_path)
 
 
 def test_it_goes_on_learning_from_where_the_training_stopped(tmp_path):

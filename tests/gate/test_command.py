@@ -98,6 +98,34 @@ def test_with_restore_it_is_judged_by_the_old_ones(tmp_path: Path) -> None:
     assert (tmp_path / "tests" / "test_it.py").read_text() == GOOD, "the work itself is left as it is"
 
 
+def test_without_the_old_ones_nothing_is_judged(tmp_path: Path) -> None:
+    """The tests are gone from the copy: a command that runs whatever is there would succeed."""
+    suite(tmp_path, "raise SystemExit(1)\n")
+    runs_all = [PYTHON, "-c", "import glob, runpy; [runpy.run_path(each) for each in glob.glob('tests/*.py')]"]
+    begun = Command(runs_all, tmp_path).begin(str(tmp_path))
+    assert judged(Command(runs_all, tmp_path, restore=True), Work(begun=begun)).because.endswith("without restore=True")
+    Path(begun["file"]).unlink()
+    (tmp_path / "tests" / "test_it.py").write_text(GOOD)
+    elsewhere = judged(Command(runs_all, tmp_path), Work(begun=begun))
+    assert (elsewhere.standing, elsewhere.because[-1]) == (Standing.UNJUDGED, "?")
+
+
+def test_deciding_files_that_are_new_linked_too_large_or_changed_by_the_check(tmp_path: Path) -> None:
+    command = Command([PYTHON, "-c", "open('tests/test_new.py', 'w').close()"], tmp_path)
+    begun = command.begin(str(tmp_path))
+    (tmp_path / "tests").mkdir()
+    assert judged(command).because == "files that decide changed during the check: tests/test_new.py"
+    assert judged(command, Work(begun=begun)).because == "the run changed files that decide the check: tests/test_new.py"
+    (tmp_path / "code.py").write_text("x = 1")
+    (tmp_path / "tests" / "test_link.py").symlink_to("../code.py")
+    linked = command.begin(str(tmp_path))
+    (tmp_path / "code.py").write_text("x = 2")
+    assert judged(command, Work(begun=linked)).because.endswith("tests/test_link.py"), "what it links to decides"
+    (tmp_path / "tests" / "data.bin").touch()
+    os.truncate(tmp_path / "tests" / "data.bin", 257 << 20)  # sparse: it takes no room
+    assert "or 256 MiB decide: give deciding= that names fewer" in judged(command).because
+
+
 def test_a_suite_that_skips_everything_is_not_enough_where_a_count_is_asked_for(tmp_path: Path) -> None:
     skipping = "import pytest\n\n@pytest.mark.skip\ndef test_it(): ...\n"
     assert judged(suite(tmp_path, skipping)).standing is Standing.ACCEPTED
@@ -111,6 +139,9 @@ def test_nothing_collected_and_a_missing_command_cannot_judge(tmp_path: Path) ->
     missing = judged(Command(["no-such-command-here"], tmp_path))
     assert missing.standing is Standing.UNJUDGED
     assert "cannot be run" in missing.because
+    absent = judged(Command(["sh", "-c", "no-such-command-here"], tmp_path))
+    assert absent.standing is Standing.UNJUDGED
+    assert "the check could not start (exit code 127)" in absent.because
 
 
 def test_it_gets_no_keys_and_no_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import pkgutil
 
 import pytest
@@ -11,9 +12,12 @@ import switchwise.quality
 from switchwise import ConfigurationError, Needs, Phase, Price, Scope, Signals, Target, View
 from switchwise.nouns.exchange.conversation import Conversation
 from switchwise.nouns.signals import Turn
-from switchwise.quality import Grade, LabelTable, Nearest, Priors, Shrunk, estimate
+from switchwise.policies import Worth
+from switchwise.quality import Grade, LabelTable, Nearest, Priors, Semantic, Shrunk, TaskMemory, estimate
 from switchwise.quality.label_table import pooled_k
 from switchwise.quality.priors import canonical, family
+from switchwise.quality.text.embedders import hashed_ngrams
+from switchwise.state import InProcess
 from switchwise.testing import check_estimator, material
 
 
@@ -34,6 +38,10 @@ def coder(phase=None, agent="coder", task=""):
     return View(Scope("s", agent, task), needs=Needs(tools=True), signals=Signals(phase=phase))
 
 
+def said(text):
+    return View(conversation=Conversation([Turn("user", text)]))
+
+
 def teach(quality, view, target, solved, times, **more):
     for _ in range(times):
         quality.observe(quality.filed(view), target, Grade(solved, "task", **more))
@@ -51,6 +59,89 @@ def test_calls_of_an_embedder_before_are_passed_over():
     (found,) = estimate(after, view, [Target("haiku")])
     assert found.source.startswith("1 similar calls")
     assert found.p > 0.5
+
+
+def test_the_calls_of_two_embedders_outlive_a_second_restart():
+    def embed(size):
+        return lambda text: [float(ord(text[i % len(text)])) for i in range(size)]
+
+    before, after, third = Nearest(embed=embed(4)), Nearest(embed=embed(9)), Nearest(embed=embed(9))
+    view = said("fix the bug")
+    teach(before, view, "haiku", 0.0, 10)
+    after.load(before.dump())
+    teach(after, view, "haiku", 1.0, 1)
+    third.load(json.loads(json.dumps(after.dump())))
+    assert estimate(third, view, [Target("haiku")]) == estimate(after, view, [Target("haiku")])
+
+
+def test_the_nearest_calls_are_kept_up_to_a_size_that_the_targets_share():
+    nearest = Nearest(size=4)
+    for target in ("haiku", "opus"):
+        teach(nearest, said("fix the bug"), target, 1.0, 3)
+    assert {target: len(calls) for target, calls in nearest.dump()["calls"]} == {"haiku": 3, "opus": 2}
+    teach(nearest, said(""), "opus", 1.0, 1)
+    assert [len(calls) for _, calls in nearest.dump()["calls"]] == [3, 2], "a call without text is no example"
+
+
+@pytest.mark.parametrize("kind", [LabelTable, TaskMemory])
+def test_the_state_of_another_version_changes_nothing(kind):
+    table, other, view = kind(), kind(), View(Scope(task="t1"), conversation=Conversation([Turn("user", "report")]))
+    teach(table, view, "haiku", 1.0, 5)
+    name = "cells" if kind is LabelTable else "tasks"
+    old = json.loads(json.dumps(table.dump()))
+    old[name][0][1]["haiku"].pop()
+    before = other.dump()
+    with pytest.raises(ConfigurationError, match=f"{kind.__name__}: the state is of another version; start without it"):
+        other.load(old)
+    assert other.dump() == before
+
+
+def test_a_new_store_keeps_what_it_already_has():
+    store = InProcess()
+    first, second = LabelTable(store=store), LabelTable()
+    teach(first, coder(), "haiku", 1.0, 10)
+    teach(second, coder(), "haiku", 0.0, 10)
+    teach(second, coder(agent="writer"), "haiku", 0.0, 10)
+    second.use_store(store)
+    here, elsewhere = (estimate(second, view, [Target("haiku")])[0] for view in (coder(), coder(agent="writer")))
+    assert here.p > 0.9
+    assert elsewhere.p < 0.2
+
+
+def test_the_route_is_that_of_the_last_three_turns_and_texts_of_any_embeddings_are_read():
+    class Embeddings:
+        def embed_query(self, text):
+            return [float("refund" in text), float("bug" in text), 0.1]
+
+    routes = {"refund": ["a refund"], "code": ["a bug"]}
+    quality = Semantic(routes, embed=Embeddings())
+    turns = [Turn("user", "a bug"), *[Turn("user", "a refund")] * 3]
+    assert quality.route(View(conversation=Conversation(turns))) == "refund"
+    assert quality.route(View(conversation=Conversation(turns[:1]))) == "code"
+    assert quality.route(View(conversation=Conversation(turns[::-1]))) == "code"
+    assert not hashed_ngrams("").any()
+    assert hashed_ngrams("é").any(), "a text shorter than the longest n-gram has the shorter ones"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: LabelTable("agent"), r"LabelTable\(label='agent'\): give a function of the view"),
+        (lambda: TaskMemory("task"), r"TaskMemory\(key='task'\): give a function of the view"),
+        (Shrunk, "give at least one estimator"),
+        (lambda: Shrunk(Priors), r"Shrunk\(Priors\): give estimators"),
+        (lambda: Shrunk(3), r"Shrunk\(3\): give estimators"),
+        (lambda: Semantic({}), "give route -> example phrases"),
+        (lambda: Semantic({"code": "fix it"}), "give route -> example phrases"),
+        (lambda: Semantic({"code": 3}), "give route -> example phrases"),
+        (lambda: Semantic({"code": ["fix it"]}, prefers={"poem": "opus"}), "poem is not a route; the routes are code"),
+        (lambda: Worth(Priors(), value=1.0, when="hard"), r"Worth\(when='hard'\): give a function of the view"),
+        (lambda: estimate(Priors(lambda view: "poetry"), View(), [Target("a")]), "'poetry' is not a kind of work"),
+    ],
+)
+def test_what_cannot_work_is_refused(make, message):
+    with pytest.raises(ConfigurationError, match=message):
+        make()
 
 
 class TestPriors:

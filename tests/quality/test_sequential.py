@@ -62,6 +62,20 @@ def test_the_state_survives_json():
     assert other.means() == test.means()
 
 
+def test_runs_without_a_partner_wait_up_to_a_bound_and_the_verdict_follows_the_interval():
+    test = NotWorse(margin=0.3)
+    for _ in range(1_001):
+        test.observe("old", 0.5)
+    assert (len(test.dump()["waiting"]["old"]), test.means()) == (1_000, {"old": 0.5, "new": None})
+    assert "too few outcomes" in test.verdict
+    for _ in range(100):
+        test.observe("new", 0.5)
+    assert test.verdict == "goes on: at most 30% worse"
+    state = AtLeast(0.5).dump()
+    with pytest.raises(ConfigurationError, match="AtLeast: the state is of another version"):
+        AtLeast(0.5).load({**state, "logs": [0.0]})
+
+
 def test_a_drop_raises_the_alarm_and_a_steady_rate_does_not():
     rng = random.Random(5)
     steady, dropped = Cusum(0.8), Cusum(0.8)

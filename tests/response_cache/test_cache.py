@@ -260,6 +260,15 @@ def test_it_is_bounded_and_shared_over_a_store():
     assert other.ask("question 49") == "answer 50"
 
 
+def test_a_store_of_its_own_is_kept_and_what_is_not_json_is_called_each_time():
+    own, shared = InProcess(), InProcess()
+    one, other = Desk(ResponseCache(store=own), store=shared), Desk(ResponseCache(store=own), store=shared)
+    one.ask("Hello")
+    assert other.hit("Hello")
+    odd = [{"role": "user", "content": [{"type": "text", "text": "Hello", "note": object()}]}]
+    assert [one.hit(odd), one.hit(odd)] == [False, False]
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -267,6 +276,7 @@ def test_it_is_bounded_and_shared_over_a_store():
         lambda: ResponseCache(size=0),
         lambda: ResponseCache(by="user"),
         lambda: ResponseCache(varied="sometimes"),
+        lambda: ResponseCache(effects=["send"]),
         lambda: ResponseCache().invalidate("user"),
         lambda: Router(POOL, cache=ResponseCache),
     ],

@@ -93,6 +93,10 @@ def test_differences_in_words_are_features():
         ("Who wrote it?", "Goethe wrote it in Weimar", "Schiller, who lived in Jena", False),
         ("JSON please", '{"a": [1, 2]}', '{"a":[1,2]}', True),
         ("JSON please", '{"a": 1}', '{"a": 2}', False),
+        ("JSON please", "{a: 1}", "{a: 1}", True),
+        ("Is it open, yes or no?", "Yes.", "No.", None),
+        ("Which is larger, A or B?", "The B", "B.", True),
+        ("Is it open?", "It is open", "It is not open", None),
         ("Why?", "Because trains were late and crowded", "Since trains were late, buses full", None),
     ],
 )
@@ -176,6 +180,17 @@ def test_where_nobody_asked_before_what_looks_right_is_doubted():
     for turn in range(60):
         label(0.6, turn % 20, turn % 2 == 0)
     assert label(0.9, 0, True) < 2 * known, "the traffic is the old one"
+
+
+def test_the_oldest_questions_are_forgotten_and_nothing_of_them_is_kept():
+    cache = SimilarAnswers(0.1, embed, size=3)
+    for turn in range(12):
+        vector, near = cache.propose("all", f"handle topic{turn}")
+        cache.learn("all", f"handle topic{turn}", vector, ("key", turn), near, None)
+    assert cache.propose("all", "handle topic11")[1].group == ("key", 11)
+    assert cache.propose("all", "handle topic2")[1].similarity < 0.9
+    rows = cache._partitions.get("all")
+    assert (len(rows._groups), len(rows._numbers), len(rows._counts)) == (3, 3, 3)
 
 
 def test_hashed_words_give_an_answer_only_where_the_words_are_the_same():

@@ -12,7 +12,6 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.target import Target
 from switchwise.nouns.validation import number, whole
 from switchwise.nouns.view import View
@@ -138,8 +137,6 @@ class Nearest(Learning):
     def load(self, state: Mapping[str, Any]) -> None:
         """Restore a result of `dump`."""
         calls = {str(target): [(str(a), float(b), float(c)) for a, b, c in own] for target, own in state["calls"]}
-        if len({len(each[0]) for own in calls.values() for each in own}) > 1:
-            raise ConfigurationError("Nearest: the state holds vectors of several embedders; start without it")
         with self._lock:
             self._calls, self._matrices = calls, {}
         self.load_waiting(state["waiting"])

@@ -8,7 +8,7 @@ Source: routing by utterances as in aurelio semantic-router. The default embedde
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from switchwise.nouns.errors import ConfigurationError
@@ -59,7 +59,7 @@ class Semantic(LabelTable):
         if (
             not isinstance(routes, Mapping)
             or not routes
-            or any(isinstance(given, str) or not given for given in routes.values())
+            or any(isinstance(given, str) or not isinstance(given, Collection) or not given for given in routes.values())
         ):
             raise ConfigurationError(
                 "Semantic(routes=...): give route -> example phrases, such as {'refund': ['I want my money back']}"

@@ -94,10 +94,6 @@ class Risk:
         if self.labels % EVERY == 0:
             self._fit()
 
-    def forget(self, group: Any) -> None:
-        """Forget a removed answer."""
-        self._groups.pop(group, None)
-
     def _odds(self, found: Sequence[float], group: Any) -> float:
         """The log odds that the answer of `group` is right, if the traffic is that of all labels."""
         right = min(max(float(self._posterior(group) @ self._right(self._score(found))), 1e-6), 1 - 1e-6)

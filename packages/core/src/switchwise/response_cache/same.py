@@ -33,11 +33,12 @@ def same_answer(question: str, one: str, other: str) -> bool | None:
             return bool(json.loads(one) == json.loads(other))
         except ValueError:
             pass
-    asked = set(_WORD.findall(question.lower())) | _ARTICLES
-    new, its = set(_WORD.findall(one.lower())) - asked, set(_WORD.findall(other.lower())) - asked
+    asked = set(_WORD.findall(question.lower()))
+    words, others = set(_WORD.findall(one.lower())) - _ARTICLES, set(_WORD.findall(other.lower())) - _ARTICLES
+    new, its = words - asked, others - asked
     if {word for word in new if word[0].isdigit()} != {word for word in its if word[0].isdigit()}:
         return False
-    if not new or not its:
-        return new == its or None
+    if not new or not its:  # "yes" and "no" are both words of "Yes or no?"
+        return words == others or None
     overlap = len(new & its) / min(len(new), len(its))
     return True if overlap == 1.0 else False if overlap < DIFFERENT else None

@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Hashable
-from math import inf
 from typing import Any, NamedTuple
 
 from switchwise.nouns.errors import ConfigurationError
@@ -56,13 +55,11 @@ class Rows:
         self._ids: Any = None
         self._numbers: dict[Hashable, int] = {}
         self._counts: dict[Hashable, int] = {}
-        self._next = 0
+        self._next, self._made = 0, 0
 
-    def nearest(self, vector: Any) -> tuple[int, float, float] | None:
-        """Nearest row, its similarity, and its margin over the nearest row with another answer; None without rows."""
+    def nearest(self, vector: Any) -> tuple[int, float, float]:
+        """Nearest row, its similarity, and its margin over the nearest row with another answer. There is at least one row."""
         count = len(self._groups)
-        if not count:
-            return None
         similar = self._vectors[:count] @ vector
         best = int(similar.argmax())
         others = similar[self._ids[:count] != self._ids[best]]
@@ -87,7 +84,8 @@ class Rows:
             room = min(self._size, 2 * at)
             self._vectors = np.concatenate([self._vectors, np.zeros((room - at, len(vector)), np.float32)])
             self._ids = np.concatenate([self._ids, np.zeros(room - at, np.int64)])
-        number = self._numbers.setdefault(group, len(self._numbers))
+        if group not in self._numbers:
+            self._numbers[group] = self._made = self._made + 1
         if at < self._size:
             self._groups.append(group)
             self._wordings.append(words)
@@ -95,8 +93,10 @@ class Rows:
             at, self._next = self._next, (self._next + 1) % self._size
             gone = self._groups[at]
             self._counts[gone] -= 1
+            if not self._counts[gone] and gone != group:
+                del self._counts[gone], self._numbers[gone]
             self._groups[at], self._wordings[at] = group, words
-        self._vectors[at], self._ids[at] = vector, number
+        self._vectors[at], self._ids[at] = vector, self._numbers[group]
         self._counts[group] = self._counts.get(group, 0) + 1
 
 
@@ -163,9 +163,9 @@ class SimilarAnswers:
         vector = np.asarray(unit(self._embed(text)), np.float32)
         with self._lock:
             rows = self._partitions.get(partition)
-            near = rows.nearest(vector) if rows is not None else None
-            if rows is None or near is None:
+            if rows is None:
                 return vector, None
+            near = rows.nearest(vector)
             group, words = rows.of(near[0])
             found = features(wording(text), words, near[1], near[2])
             risk = self._risk.of(found, group)
@@ -231,15 +231,11 @@ def exact_interval(wrong: int, of: int, level: float = 0.95) -> tuple[float, flo
 
 
 def _below(k: int, n: int, p: float) -> float:
-    """Probability of at most `k` of `n`."""
+    """Probability of at most `k` of `n`, for 0 < p < 1."""
     from math import exp, lgamma, log
 
-    if p <= 0.0:
-        return 1.0
-    if p >= 1.0:
-        return 0.0 if k < n else 1.0
     logs = [lgamma(n + 1) - lgamma(i + 1) - lgamma(n - i + 1) + i * log(p) + (n - i) * log(1 - p) for i in range(k + 1)]
-    top = max(logs, default=-inf)
+    top = max(logs)
     return min(1.0, exp(top) * sum(exp(each - top) for each in logs))
 
 

@@ -75,14 +75,19 @@ class DecidingFiles:
         return sorted(path for path in before.keys() | now.keys() if before.get(path) != now.get(path))
 
     def restored(self, root: str, noted: Mapping[str, Any], to: Path) -> Path:
-        """Copy the folder, with the deciding files in their original state."""
+        """Copy the folder, with the deciding files in their original state.
+
+        Raises:
+            OSError: that state was not kept, or is on another machine.
+        """
+        if not noted["copy"]:
+            raise FileNotFoundError("the files that decide were not kept when the work began, which was without restore=True")
         where = to / "tree"
         ignore = shutil.ignore_patterns(".git", "__pycache__", ".pytest_cache")
         shutil.copytree(root, where, symlinks=True, ignore=ignore)
         for path in self.digests(str(where)):
             (where / path).unlink()
-        if noted["copy"]:
-            shutil.copytree(noted["copy"], where, symlinks=True, dirs_exist_ok=True)
+        shutil.copytree(noted["copy"], where, symlinks=True, dirs_exist_ok=True)
         return where
 
     def digests(self, root: str) -> dict[str, str]:
