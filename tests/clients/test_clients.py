@@ -300,6 +300,40 @@ def test_images_go_to_both_and_sound_only_to_those_who_hear(make: Make, provider
     assert provider.requests[-1].provider == "openai", "Anthropic was not even asked about the sound"
 
 
+def test_documents_and_server_tools_go_to_anthropic_as_it_takes_them(make: Make, provider: LoopbackProvider) -> None:
+    inline = {"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0=", "filename": "a.pdf"}}
+    kept = {"type": "file", "file": {"file_id": "file_011CNha8"}}
+    search = {"type": "web_search_20250305", "name": "web_search"}
+    make(plain()).complete([told([inline, kept])], tools=[search, WEATHER], target="claude")
+    body = sent(provider)
+    assert [block["source"] for block in body["messages"][0]["content"]] == [
+        {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="},
+        {"type": "file", "file_id": "file_011CNha8"},
+    ]
+    assert body["tools"][0] == search
+    assert body["tools"][1]["name"] == "weather"
+    elsewhere = {"type": "file", "file": {"file_id": "file-abc"}}
+    assert make(plain()).complete([told([elsewhere])]).outcome.target.name == "gpt", "its provider stores the file"
+
+
+def test_a_gateway_of_one_system_message_is_sent_one(provider: LoopbackProvider) -> None:
+    client = OpenAIClient(model="claude-opus-4-5", dialect="anthropic", base_url=provider.openai_url, api_key="x")
+    system = [{"role": "system", "content": "Be brief."}, {"role": "system", "content": [{"type": "text", "text": "Be kind."}]}]
+    Clients({"claude": client}, Router(Pool([Target("claude", model="claude-opus-4-5")]))).complete([*system, *HELLO])
+    assert sent(provider)["messages"] == [{"role": "system", "content": "Be brief.\n\nBe kind."}, *HELLO]
+
+
+def test_a_schema_with_alternatives_is_asked_in_strict_words(make: Make, provider: LoopbackProvider) -> None:
+    cat, dog = ({"type": "object", "properties": {"kind": {"const": kind}}} for kind in ("cat", "dog"))
+    either = {"oneOf": [cat, dog], "discriminator": {"propertyName": "kind"}}
+    elsewhere = {"$ref": "https://example.com/pet.json", "description": "of the neighbours"}
+    schema = {"type": "object", "properties": {"pet": either, "other": elsewhere}}
+    make().complete(HELLO, schema=schema, target="gpt")
+    asked = sent(provider)["response_format"]["json_schema"]["schema"]["properties"]
+    assert [pet["required"] for pet in asked["pet"].pop("anyOf")] == [["kind"], ["kind"]]
+    assert asked == {"pet": {}, "other": {"$ref": "https://example.com/pet.json"}}
+
+
 # -- building ------------------------------------------------------------------------------------------------------
 
 
@@ -430,6 +464,7 @@ def test_a_temperature_beyond_a_providers_scale_is_its_highest(provider: Loopbac
         ([{"content": "Hello"}], {}, "not a message.*'role'"),
         ([{"role": "usr", "content": "Hello"}], {}, "'usr'.*assistant"),
         (HELLO, {"tools": ["weather"]}, "'function'"),
+        (HELLO, {"tools": [{"name": "weather", "input_schema": {}}]}, "'function'"),
         (HELLO, {"tools": [WEATHER], "tool_choice": 7}, "tool_choice=7"),
         (HELLO, {"schema": dict}, "JSON schema"),
         (HELLO, {"max_tokens": "50"}, "max_tokens='50'"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 
 from switchwise import AllTargetsFailed, EndReason, Interrupted, Pool, Router, Target
@@ -43,6 +44,17 @@ class TestTheEndOfAStream:
             server.answers = [silent]
             with pytest.raises(AllTargetsFailed):
                 list(clients(server).stream(HELLO))
+
+    def test_pieces_without_a_number_add_up_and_a_blank_takes_nothing_back(self) -> None:
+        deltas: list[dict[str, Any]] = [
+            {"role": "assistant", "content": "He", "citations": ["https://example.com/a"]},
+            {"role": "", "content": "llo", "citations": ["https://example.com/b"]},
+        ]
+        with ScriptedServer(chat_chunks(*deltas)) as server:
+            stream = clients(server).stream(HELLO)
+            assert "".join(stream) == "Hello"
+        message = stream.completion.outcome.reply.raw["choices"][0]["message"]
+        assert (message["role"], message["citations"]) == ("assistant", ["https://example.com/a", "https://example.com/b"])
 
     def test_B2_a_usage_that_runs_along_is_none(self) -> None:
         running = chat_chunks({"content": "He"}, finish=None, usage=False)
@@ -192,3 +204,9 @@ class TestTheDialectOfAnAddress:
             {"role": "user", "content": "(no text)"},
             {"role": "assistant", "content": [{"type": "text", "text": "Nor that."}]},
         ]
+
+
+def test_an_address_may_be_a_url_of_httpx_as_the_sdk_takes_it() -> None:
+    for address in ("https://api.deepseek.com/v1", httpx.URL("https://api.deepseek.com/v1")):
+        client = OpenAIClient(model="deepseek-chat", base_url=address, api_key="x")
+        assert (client.served_by, client.account.partition("#")[0]) == ("deepseek", "api.deepseek.com")

@@ -356,6 +356,15 @@ def test_answers_that_cannot_be_read_are_not_known(make: Make, serve: Any, answe
 
 
 @BOTH
+def test_a_score_alone_is_an_answer_where_no_probabilities_are_reported(make: Make, serve: Any) -> None:
+    model = make(serve())
+    answers: Any = {"length": {"score": 1.5}} if make is system_one else [{"name": "length", "score": 1.5}]
+    model._client = httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200, json={"answers": answers})))
+    found = model.answer(Ask({"length": QUESTIONS["length"]}, about="x", to=model.target.name)).answers["length"]
+    assert (found.score, found.probabilities) == (1.5, None)
+
+
+@BOTH
 @pytest.mark.parametrize("about", [{"at": date(2026, 11, 30)}, [date(2026, 11, 30)], date(2026, 11, 30), 7, None, "text"])
 def test_whatever_is_judged_arrives_as_json(make: Make, serve: Any, about: Any) -> None:
     provider = serve([Scripted('{"route": "hard", "urgent": 0.8, "length": 2}')])

@@ -325,10 +325,16 @@ def test_a_token_or_a_header_is_a_key(
 # -- event loops ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [OpenAIClient, AnthropicClient])
-def test_event_loops_do_not_share_connections(provider: LoopbackProvider, kind: type[Client]) -> None:
-    url = provider.openai_url if kind is OpenAIClient else provider.anthropic_url
-    clients = Clients({"one": kind(model="claude-opus-4-5", base_url=url, api_key="x")}, Router(Pool([Target("one")])))
+class Own(openai.AsyncOpenAI):
+    """An SDK's client with a class of one's own."""
+
+
+@pytest.mark.parametrize("kind", [OpenAIClient, AnthropicClient, Own])
+def test_event_loops_do_not_share_connections(provider: LoopbackProvider, kind: Any) -> None:
+    options: dict[str, Any] = {"base_url": provider.anthropic_url if kind is AnthropicClient else provider.openai_url}
+    options["api_key"] = "x"
+    client = OpenAIClient(None, Own(**options), model="m") if kind is Own else kind(model="claude-opus-4-5", **options)
+    clients = Clients({"one": client}, Router(Pool([Target("one")])))
 
     async def ask() -> str:
         return (await asyncio.wait_for(clients.acomplete(HELLO), timeout=20)).text

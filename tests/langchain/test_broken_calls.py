@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from langchain.agents import create_agent
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
+from langchain_openai import ChatOpenAI
 
 from langchain_switchwise import ChatSwitchwise, SwitchwiseMiddleware
+from switchwise.testing.server import ScriptedServer, chat_completion
 from switchwise_loopback import Answer, Fault, LoopbackProvider, Request, ToolCall
 
 from .conftest import CLAUDE, claude, gpt
-from .fakes import look_up
+from .fakes import Scripted, look_up
 
 CALL = Answer("", tool_calls=(ToolCall("look_up", {"city": "Kyiv", "more": "a long text " * 20}),))
 
@@ -54,3 +60,42 @@ async def test_B5_what_shows_nobody_anything_falls_back_inside_an_agent_that_is_
             parts = [part async for part in agent.astream(asked, stream_mode="messages")]
         shown = "".join(str(chunk.text) for chunk, data in parts if data["langgraph_node"] == "model")
         assert shown == "It is sunny."
+
+
+class Silent(Scripted):
+    """A model whose own `stream` has no chunks."""
+
+    def stream(self, *_: Any, **__: Any) -> Iterator[AIMessageChunk]:
+        yield from ()
+
+
+async def test_a_stream_without_chunks_and_an_answer_without_choices_fall_back() -> None:
+    llm = ChatSwitchwise({"strong": Silent(), "fast": Scripted(script=["fast says"])})
+    assert "".join(str(chunk.content) for chunk in llm.stream("hi")) == "fast says"
+    with ScriptedServer({**chat_completion({"content": "x"}), "choices": []}) as server:
+        empty = ChatOpenAI(model="gpt-4.1", base_url=server.url, api_key="x", max_retries=0, stream_usage=True)
+        for way in ("generate", "agenerate", "invoke"):
+            llm = ChatSwitchwise({"strong": empty, "fast": Scripted(script=["fast says"])})
+            if way == "invoke":
+                assert llm.invoke("hi").content == "fast says"
+                continue
+            asked: Any = [[HumanMessage("hi")]]
+            result = llm.generate(asked) if way == "generate" else await llm.agenerate(asked)
+            assert result.generations[0][0].text == "fast says"
+
+
+async def test_what_is_no_message_of_a_model_is_an_error_and_no_outage() -> None:
+    llm = ChatSwitchwise({"strong": Scripted(answer=lambda _: HumanMessage("no")), "fast": Scripted()})
+    with pytest.raises(TypeError, match="must give an AIMessage, not HumanMessage"):
+        llm.invoke("hi")
+    with pytest.raises(TypeError, match="must give an AIMessage"):
+        llm.generate([[HumanMessage("hi")]])
+
+
+def test_calls_that_are_streamed_without_numbers_stay_apart() -> None:
+    calls = [{"name": "look_up", "args": {"what": what}, "id": f"call_{what}"} for what in ("a", "b")]
+    llm = ChatSwitchwise({"only": Scripted(script=[AIMessage("", tool_calls=calls)])})
+    whole: Any = None
+    for chunk in llm.stream("hi"):
+        whole = chunk if whole is None else whole + chunk
+    assert [(call["id"], call["args"]) for call in whole.tool_calls] == [("call_a", {"what": "a"}), ("call_b", {"what": "b"})]

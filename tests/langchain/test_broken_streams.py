@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from langchain.agents import create_agent
 from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda
 from langgraph.graph import START, MessagesState, StateGraph
 from pydantic import BaseModel
 
 from langchain_switchwise import ChatSwitchwise, SwitchwiseMiddleware
-from switchwise import Interrupted, Verdict
+from switchwise import Continue, Interrupted, Verdict
 from switchwise_loopback import Answer, LoopbackProvider
 
 from .conftest import gpt
@@ -129,3 +130,18 @@ def test_b6_an_answer_that_is_accepted_and_does_not_parse_is_the_parsers_error()
         with pytest.raises(ValueError, match=r"(?i)json"):
             llm.with_structured_output(City, method="json_mode").invoke("Where? Answer in JSON.")
         assert len(provider.requests) == 1
+
+
+def test_b5_what_was_shown_stands_before_the_blocks_of_the_target_that_goes_on() -> None:
+    thought = {"type": "reasoning", "reasoning": "Hm."}
+    for rest, whole in (
+        ([thought, " words"], [thought, {"type": "text", "text": "never finished words"}]),
+        ([thought], [thought, {"type": "text", "text": "never finished"}]),
+    ):
+        second = Scripted(model_name="second", script=[AIMessage(rest)], disable_streaming=True)
+        first = Scripted(model_name="first", script=[BROKEN], break_after=2)
+        llm = ChatSwitchwise({"first": first, "second": second}, on_broken=Continue("Go on."))
+        states = [
+            part for mode, part in node(llm).stream({"messages": "hi"}, stream_mode=["messages", "values"]) if mode == "values"
+        ]
+        assert states[-1]["messages"][-1].content == whole

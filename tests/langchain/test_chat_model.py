@@ -371,9 +371,10 @@ def test_chunks_add_up_to_one_message(real: ChatSwitchwise) -> None:
     assert whole.usage_metadata["output_tokens"] > 0
 
 
-def test_streaming_can_be_switched_off(duo: Duo) -> None:
+async def test_streaming_can_be_switched_off(duo: Duo) -> None:
     (only,) = duo(disable_streaming=True).stream("hello")
-    assert only.content == "strong says"
+    (aonly,) = [chunk async for chunk in duo(disable_streaming=True).astream("hello")]
+    assert only.content == aonly.content == "strong says"
 
 
 async def test_a_rate_limiter_of_the_router_counts_every_attempt(duo: Duo) -> None:

@@ -64,6 +64,13 @@ def test_a_copy_answers_and_shares_the_router(keyed: ChatSwitchwise, how: str) -
     assert copied.invoke("hello").response_metadata["switchwise"]["target"] == "strong"
 
 
+async def test_the_native_model_of_a_target_can_be_copied_deeply_before_it_is_called(provider: LoopbackProvider) -> None:
+    """Inner middleware is given it; its asynchronous client is built at the first call, and a copy builds its own."""
+    native = ChatSwitchwise({"strong": claude(provider), "fast": gpt(provider)}).dispatch.natives["strong"].model
+    copied = copy.deepcopy(native)
+    assert (await copied.ainvoke("hello")).text == (await native.ainvoke("hello")).text
+
+
 @pytest.mark.parametrize("way", ["model_copy", "configurable_fields"])
 def test_the_fields_of_a_copy_are_its_own(duo: Duo, way: str) -> None:
     before, after = Runs(), Runs()

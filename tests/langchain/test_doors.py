@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from unittest.mock import patch
 
@@ -20,6 +20,7 @@ from langchain_switchwise.porting.tools import Tools
 
 from .conftest import Duo
 from .fakes import Scripted, look_up
+from .test_chat_model import Runs
 
 QUESTION = [HumanMessage("hello")]
 
@@ -108,6 +109,25 @@ def test_what_stops_a_binding_still_does(duo: Duo) -> None:
     assert llm.models["strong"].settings[-1]["stop"] == ["end"]
     list(bound.stream("hello"))
     assert llm.models["strong"].settings[-1]["stop"] == ["end"]
+
+
+class Tagged(Scripted):
+    """A model whose bound tools come with a config, as integrations add one for their tracing."""
+
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Any:
+        return super().bind_tools(tools, **kwargs).with_config(tags=["with tools"])
+
+
+async def test_generate_binds_tools_as_invoke_does() -> None:
+    """A binding has no `generate`: what it adds goes to the model's own."""
+    model, runs = Tagged(), Runs()
+    llm = ChatSwitchwise({"one": model})
+    llm.invoke("hello", {"callbacks": [runs]}, tools=[look_up], seed=1)
+    llm.generate([QUESTION], callbacks=[runs], tools=[look_up], seed=1, run_name="named")
+    await llm.agenerate([QUESTION], callbacks=[runs], tools=[look_up], seed=1)
+    assert model.settings == [{"stop": None, "tools": [look_up], "seed": 1}] * 3
+    assert ["with tools" in run["tags"] for run in runs.started] == [True] * 3
+    assert [run.get("name") for run in runs.started] == [None, "named", None]
 
 
 class TestWhatTheCallerPasses:

@@ -216,6 +216,8 @@ class TestConfigurableFields:
         either = llm.configurable_fields(model=ConfigurableFieldSingleOption("llm", {"a": "strong", "b": "fast"}, "b"))
         assert either.invoke("hello").response_metadata["switchwise"]["target"] == "fast"
         assert either.invoke("hello", {"configurable": {"llm": "a"}}).response_metadata["switchwise"]["target"] == "strong"
+        (spec,) = either.config_specs
+        assert (spec.id, spec.default, [*spec.annotation]) == ("llm", "b", ["a", "b"])
 
     def test_what_is_no_setting_is_refused_with_those_that_are(self, provider: LoopbackProvider) -> None:
         with pytest.raises(ConfigurationError, match=r"api_key.*known are .*temperature"):

@@ -9,7 +9,7 @@ import pytest
 from langchain_core.callbacks import CallbackManager
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.runnables import RunnableLambda
-from langchain_core.runnables.config import CONFIG_KEYS, ensure_config
+from langchain_core.runnables.config import CONFIG_KEYS, ensure_config, set_config_context
 
 from langchain_switchwise import ChatSwitchwise
 from langchain_switchwise.reading.inputs import settled, surrounding
@@ -54,6 +54,12 @@ def test_so_is_what_is_around_it(config: Any) -> None:
     RunnableLambda(node).invoke("hi", around)
     assert all(ours == theirs for ours, theirs in read)
     assert len(read) == 2
+
+
+def test_so_is_what_a_context_sets_even_without_parts() -> None:
+    with set_config_context({"tags": None, "metadata": {"team": "x"}, "configurable": None}) as context:  # type: ignore[typeddict-item]
+        ours, theirs = (plainly(context.run(read)) for read in (surrounding, ensure_config))
+    assert ours == theirs
 
 
 def test_what_the_caller_gave_stays_as_it_was() -> None:

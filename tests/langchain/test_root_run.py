@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from langchain.agents import create_agent
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langchain_core.tracers.context import collect_runs
 from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
@@ -17,8 +18,17 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langchain_switchwise import ChatSwitchwise, SwitchwiseMiddleware
 from switchwise import AllTargetsFailed, FailureKind, Pool, Router, Target, TargetError
 from switchwise.engine.recovery import Recovery
+from switchwise.policies import ByDecision
 from switchwise.verifiers import Judge
 from tests.langchain.fakes import Scripted
+
+
+def easy(messages: list[Any]) -> AIMessage:
+    """Answers the question in the form that it asks for."""
+    code = re.search(r"ANSWERS ([0-9a-f]{8})", messages[-1].text)
+    assert code is not None
+    return AIMessage(f'ANSWERS {code[1]}: {{"switchwise": "easy"}}')
+
 
 DOWN = TargetError(FailureKind.OVERLOADED)
 
@@ -114,6 +124,20 @@ def test_a_judge_is_beneath_too() -> None:
     (root,) = tracer.traced_runs
     assert len(root.child_runs) > 1
     assert {run.run_type for run in root.child_runs} == {"llm"}
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_a_question_before_the_decision_is_beneath_and_the_reason_is_on_the_root(asynchronous: bool) -> None:
+    tracer = RunCollectorCallbackHandler()
+    policy = ByDecision("judge", "How hard is it?", {"easy": "two", "hard": "one"})
+    router = Router(Pool([Target("one"), Target("two")], asked=[Target("judge")]), policy)
+    model = ChatSwitchwise({"one": Scripted(), "two": Scripted(), "judge": Scripted(answer=easy)}, router=router)
+    config: RunnableConfig = {"callbacks": [tracer]}
+    answer = await model.ainvoke("hello", config) if asynchronous else model.invoke("hello", config)
+    assert answer.response_metadata["switchwise"]["target"] == "two"
+    (root,) = tracer.traced_runs
+    assert [run.run_type for run in root.child_runs] == ["llm", "llm"]
+    assert (root.metadata["switchwise_target"], root.metadata["switchwise_policy"]) == ("two", "ByDecision")
 
 
 def test_a_call_that_fails_is_a_root_that_failed() -> None:

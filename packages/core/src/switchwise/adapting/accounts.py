@@ -7,7 +7,7 @@ are read from the integration's SDK client.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from switchwise.dialects.settings import LONGEST
@@ -76,13 +76,10 @@ def _is_whole(value: Any) -> bool:
 
 
 def _first(name: re.Pattern[str], fields: Mapping[str, Any]) -> Any:
-    return next(_plain(fields[field] for field in fields if name.search(field) and fields[field]), None)
+    return next(filter(None, (_shown(value) for field, value in fields.items() if name.search(field))), None)
 
 
-def _plain(values: Iterable[Any]) -> Iterator[Any]:
-    """Texts and functions, taken out of what hides them (pydantic's SecretStr)."""
-    for value in values:
-        reveal = getattr(value, "get_secret_value", None)
-        shown = reveal() if callable(reveal) else value
-        if (isinstance(shown, str) and shown) or callable(shown):
-            yield shown
+def _shown(value: Any) -> Any:
+    """A text, a function or a URL, taken out of what hides it (pydantic's SecretStr)."""
+    reveal = getattr(value, "get_secret_value", None)
+    return reveal() if callable(reveal) else value

@@ -19,6 +19,7 @@ class Heard:
     headers: Mapping[str, str] | None = None
 
 
+_CLIENTS = frozenset(["httpx.AsyncClient", "httpx.Client", "httpx2.AsyncClient", "httpx2.Client"])
 _LISTENS: ContextVar[Heard | None] = ContextVar("switchwise_heard", default=None)
 
 
@@ -39,12 +40,8 @@ def note(headers: Mapping[str, str]) -> None:
 def listening(client: Any) -> Any:
     """Return a copy of an SDK client that records headers; the client itself if that is not possible."""
     http: Any = getattr(client, "_client", None)
-    if isinstance(http, _Notes) or not (hasattr(http, "send") and hasattr(http, "build_request")):
-        return client
-    base = next((cls for cls in type(http).__mro__ if cls.__name__ in ("Client", "AsyncClient")), None)
-    if base is None or base.__module__.partition(".")[0] not in ("httpx", "httpx2"):
-        return client
-    return client.copy(http_client=_noting(base)(http))
+    base = next((cls for cls in type(http).__mro__ if f"{cls.__module__.partition('.')[0]}.{cls.__name__}" in _CLIENTS), None)
+    return client if base is None or isinstance(http, _Notes) else client.copy(http_client=_noting(base)(http))
 
 
 class _Notes:

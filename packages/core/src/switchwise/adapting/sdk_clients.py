@@ -46,13 +46,13 @@ def without_retries(client: Any) -> Any:
 def for_each_loop(client: Any) -> Any:
     """A copy of an asynchronous SDK client with connections of its own in each event loop; the client itself where that cannot be."""
     http: Any = getattr(client, "_client", None)
-    if not hasattr(http, "aclose") or isinstance(http, _LoopBound) or not _made_by_default(http):
+    packages = [
+        sys.modules.get(cls.__module__.partition(".")[0]) for cls in type(client).__mro__
+    ]  # a user's own class, its SDK
+    build: Any = next(filter(None, (getattr(package, "DefaultAsyncHttpxClient", None) for package in packages)), None)
+    if build is None or not hasattr(http, "aclose") or isinstance(http, _LoopBound) or not _made_by_default(http):
         return client
-    sdk = sys.modules[type(client).__module__.partition(".")[0]]
-    build = getattr(sdk, "DefaultAsyncHttpxClient", None)
     base = next(cls for cls in type(http).__mro__ if cls.__name__ == "AsyncClient")
-    if build is None:
-        return client
     tls = _tls(base.__module__.partition(".")[0])
     return client.copy(
         http_client=_loop_bound(base)(lambda: build(base_url=http.base_url, timeout=http.timeout, verify=tls), http)
@@ -94,12 +94,14 @@ class Later:
         self._build = build
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle as None: a copy builds its own client."""
+        """Pickle as None: the class of the model builds a client elsewhere."""
         return type(None), ()
 
+    def __deepcopy__(self, memo: object) -> Later:
+        """A copy builds its own client, for the fields of some classes cannot be None."""
+        return Later(self._build)
+
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
         if "_built" not in vars(self):
             self._built = self._build()
         return getattr(self._built, name)
@@ -126,9 +128,8 @@ class PerLoop(Generic[T]):
         if found is None:
             found = self._by_loop[owner] = self._build()
             for loop in [loop for loop in list(self._by_loop) if loop is not self and loop.is_closed()]:
-                if (old := self._by_loop.pop(loop, None)) is not None:  # it holds on to its loop, and its sockets are open
-                    with suppress(RuntimeError):  # that the event loop is closed
-                        await getattr(old, self._close)()
+                with suppress(KeyError, RuntimeError):  # another thread took it; the event loop is closed
+                    await getattr(self._by_loop.pop(loop), self._close)()  # it holds on to its loop, and its sockets are open
         return found
 
 

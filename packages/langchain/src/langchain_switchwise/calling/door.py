@@ -253,8 +253,9 @@ async def _agenerate(call: PreparedCall) -> AsyncIterator[Any]:
     with TRANSLATED:
         model, run = _unbound(call)
         result = await model.agenerate([call.prompt.messages], **run)
+        reply = call.reply(_message(result))  # an answer that is none is not shown
         yield result
-        yield call.reply(_message(result))
+        yield reply
 
 
 def _events(call: PreparedCall) -> Iterator[Any]:

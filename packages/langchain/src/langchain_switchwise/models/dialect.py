@@ -91,8 +91,6 @@ def facts_of(name: str, model: BaseChatModel, dialect: Dialect) -> ModelFacts:
     also = _ALSO.get(dialect.protocol, _EVERYWHERE)
     if hasattr(model, "stream_usage"):
         also |= {"stream_options", "stream_usage"}
-    elif dialect.protocol.startswith("openai"):
-        also |= {"stream_usage"}
     thinking = getattr(model, "thinking", None) if dialect is ANTHROPIC else None
     return ModelFacts(
         name,

@@ -26,7 +26,6 @@ from switchwise import Answer, Ask, ConfigurationError, FailureKind, Price, Ques
 from switchwise.catalog import Catalog
 from switchwise.failures import target_error
 from switchwise.nouns.errors import TargetError
-from switchwise.nouns.exchange.ask import Kind
 
 Label = str | int | bool
 NOSTREAM = "nostream"
@@ -90,28 +89,6 @@ def neutral(question: Any) -> Question:
     return Question.yes_no(instructions)
 
 
-def made_of(question: Question, package: str) -> Any:
-    """Convert a core question to a package's type.
-
-    Raises:
-        TargetError: the package has no such question.
-    """
-    module = import_module(f"{package}.decisions")
-    if question.is_yes_no:
-        return (
-            module.Noul(instructions=question.instructions)
-            if package == _CORE
-            else module.Predicate(instructions=question.instructions)
-        )
-    described = {option.label: option.description or None for option in question.options}
-    if question.kind is Kind.LABELS:
-        return module.Choice(instructions=question.instructions, **{"criteria" if package == _CORE else "choices": described})
-    if question.kind is Kind.SCORE:
-        levels = [f"{o.label}: {o.description}" if o.description else str(o.label) for o in question.options]
-        return module.Score(instructions=question.instructions, **{"criteria" if package == _CORE else "levels": levels})
-    raise TargetError(FailureKind.UNSUPPORTED, f"a decision model answers no question of the kind {question.kind.value!r}")
-
-
 def _answer(given: Any) -> Answer:
     kind = getattr(given, "type", None)
     if kind == "choice":
@@ -130,7 +107,7 @@ class RunnableModel:
     Parameters:
         runnable: a decision model, or a runnable made of one.
         package: package of its questions.
-        given: name -> question object used unchanged; other questions are converted from the core's.
+        given: name -> question object, for each question that is asked.
         timeout: longest wait in seconds; None: unlimited.
         price: None: the listed one.
     """
@@ -182,10 +159,7 @@ class RunnableModel:
             raise failure from failure.__cause__
 
     def _request(self, ask: Ask) -> dict[str, Any]:
-        questions = {
-            name: self._given.get(name) or made_of(question, self._package) for name, question in ask.questions.items()
-        }
-        return {PUT_AS[self._package]: ask.about, "questions": questions}
+        return {PUT_AS[self._package]: ask.about, "questions": {name: self._given[name] for name in ask.questions}}
 
 
 def aside(config: RunnableConfig | None) -> RunnableConfig:
