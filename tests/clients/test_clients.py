@@ -304,7 +304,7 @@ def test_documents_and_server_tools_go_to_anthropic_as_it_takes_them(make: Make,
     inline = {"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0=", "filename": "a.pdf"}}
     kept = {"type": "file", "file": {"file_id": "file_011CNha8"}}
     search = {"type": "web_search_20250305", "name": "web_search"}
-    make(plain()).complete([told([inline, kept])], tools=[search, WEATHER], target="claude")
+    make(plain()).complete([{"role": "user", "content": [inline, kept]}], tools=[search, WEATHER], target="claude")
     body = sent(provider)
     assert [block["source"] for block in body["messages"][0]["content"]] == [
         {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="},
@@ -313,7 +313,9 @@ def test_documents_and_server_tools_go_to_anthropic_as_it_takes_them(make: Make,
     assert body["tools"][0] == search
     assert body["tools"][1]["name"] == "weather"
     elsewhere = {"type": "file", "file": {"file_id": "file-abc"}}
-    assert make(plain()).complete([told([elsewhere])]).outcome.target.name == "gpt", "its provider stores the file"
+    assert make(plain()).complete([{"role": "user", "content": [elsewhere]}]).outcome.target.name == "gpt", (
+        "its provider stores the file"
+    )
 
 
 def test_a_gateway_of_one_system_message_is_sent_one(provider: LoopbackProvider) -> None:
