@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from deepagents import HarnessProfile, create_deep_agent, register_harness_profile
 from deepagents.profiles.harness import harness_profiles
+from langchain.agents import create_agent
 from langchain.agents.middleware import AgentMiddleware
+from langchain_core.messages import SystemMessage
 
-from langchain_switchwise import ChatSwitchwise
-from langchain_switchwise.doors.deepagents import harness_from, profile_of, register
+from langchain_switchwise import ChatSwitchwise, SwitchwiseMiddleware
+from langchain_switchwise.doors.deepagents import TargetProfile, harness_from, profile_of, register
 from switchwise import ConfigurationError
 from switchwise_loopback import Answer, LoopbackProvider, Request, ToolCall
 
@@ -152,6 +154,26 @@ def test_a_profile_of_ones_own_for_all_targets_adds_to_ours(provider: LoopbackPr
     says(create_deep_agent(model=duo(provider)), "haiku")
     assert "You are the base." in system_of(provider.requests[0])
     assert "cache_control" in str(provider.requests[0].body)
+
+
+def test_a_profile_counts_without_a_prompt_in_blocks_and_for_tools_as_json(provider: LoopbackProvider) -> None:
+    profile = HarnessProfile(
+        system_prompt_suffix=BE_BRIEF,
+        excluded_tools=frozenset({"hide"}),
+        tool_description_overrides={"look": "Looks it up."},
+    )
+    register_harness_profile(f"openai:{MINI}", profile)
+    tools: list[Any] = [
+        {"name": name, "description": name, "parameters": {"type": "object"}} for name in ("look", "hide", "other")
+    ]
+    blocks = SystemMessage([{"type": "text", "text": "You plan."}])
+    for prompt in (None, blocks, "You plan."):
+        middleware: list[Any] = [SwitchwiseMiddleware(), TargetProfile()]
+        says(create_agent(duo(provider), tools, system_prompt=prompt, middleware=middleware), "mini")
+        seen = provider.requests[-1]
+        assert BE_BRIEF in system_of(seen)
+        assert ("You plan." in system_of(seen)) is (prompt is not None)
+        assert tools_of(seen) == {"look": "Looks it up.", "other": "other"}
 
 
 def test_a_model_without_a_profile_is_refused(provider: LoopbackProvider) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 
 import pytest
 from deepagents import create_deep_agent
 from langchain.agents import create_agent
 from langchain.agents.middleware import ModelCallLimitMiddleware
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 from langchain_core.tools import BaseTool, tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
@@ -36,6 +36,7 @@ from switchwise.verifiers.command import Command
 from switchwise_loopback import Answer, LoopbackProvider, Request, ToolCall
 
 from .conftest import CLAUDE, GPT, claude, gpt
+from .fakes import Scripted
 
 BARE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # of an inner suite: it needs none of them
 BROKEN = "def double(x):\n    return x\n"
@@ -258,7 +259,7 @@ def test_as_a_node_of_a_graph_of_ones_own(repository: Path, llm: Make) -> None:
     assert (repository / "code.py").read_text() == MENDED
 
 
-@pytest.mark.parametrize("last", [[], [("user", "And now?")]])
+@pytest.mark.parametrize("last", [[], [("user", "And now?")], [ToolMessage("found", tool_call_id="c1")]])
 def test_a_node_judges_no_conversation_without_an_answer(last: list[Any]) -> None:
     judged: list[Any] = []
 
@@ -275,3 +276,45 @@ def test_a_node_judges_no_conversation_without_an_answer(last: list[Any]) -> Non
 def test_a_model_that_does_not_route_is_refused_by_the_node() -> None:
     with pytest.raises(ConfigurationError, match="give the ChatSwitchwise of the graph"):
         gate_node(lambda _: True, llm="fast")  # type: ignore[arg-type]
+
+
+def test_a_node_without_a_stronger_target_sends_back_all_the_same_and_marks_the_end() -> None:
+    class State(TypedDict):
+        messages: Annotated[list[AnyMessage], add_messages]
+        switchwise_gate: dict[str, Any] | None
+
+    graph = StateGraph(State)
+    graph.add_node("agent", lambda state: {"messages": [Scripted(script=["Done."]).invoke(state["messages"])]})
+    graph.add_node("gate", gate_node(Gate(lambda _: False, stronger="", tries=1)), destinations=("agent", "__end__"))
+    graph.add_edge(START, "agent")
+    graph.add_edge("agent", "gate")
+    messages = run(graph.compile())
+    assert [type(message) for message in messages[1:]] == [AIMessage, HumanMessage, AIMessage]
+    assert messages[-1].text.startswith("Done.")
+    assert "[not verified: " in messages[-1].text
+
+
+async def test_it_judges_a_model_that_does_not_route_too_and_no_run_that_a_limit_ended(provider: LoopbackProvider) -> None:
+    judged: list[str] = []
+
+    def check(work: Any) -> bool:
+        judged.append(work.text)
+        return len(judged) > 1
+
+    agent = create_agent(gpt(provider), [], middleware=[SwitchwiseGate(Gate(check, stronger=""))])
+    messages = (await agent.ainvoke({"messages": [("user", "Mend it.")]}))["messages"]
+    assert [type(message) for message in messages] == [HumanMessage, AIMessage, HumanMessage, AIMessage]
+    assert judged == [messages[1].text, messages[3].text]
+    ends = ModelCallLimitMiddleware(thread_limit=0, exit_behavior="end")
+    await create_agent(gpt(provider), [], middleware=[ends, SwitchwiseGate(check)]).ainvoke(
+        {"messages": [("user", "Mend it.")]}
+    )
+    assert len(judged) == 2
+
+
+def test_a_router_that_would_not_follow_it_is_refused(provider: LoopbackProvider) -> None:
+    router = Router(Pool([Target("fast", "openai", GPT)]), Rules())
+    llm = ChatSwitchwise(router=router, models={"fast": gpt(provider)})
+    agent = create_agent(llm, [], middleware=[SwitchwiseGate(lambda _: False)])
+    with pytest.raises(ConfigurationError, match=r"put Follows\(\) first"):
+        run(agent)

@@ -144,6 +144,54 @@ def test_a_model_that_somebody_else_chose_passes_through(real: ChatSwitchwise, p
     assert "switchwise" not in last(state).response_metadata
 
 
+async def test_so_does_it_asynchronously(provider: LoopbackProvider) -> None:
+    request: Any = ModelRequest(model=gpt(provider, model="gpt-4o"), messages=[HumanMessage("hi")])
+
+    async def handler(given: Any) -> Any:
+        return ModelResponse([await given.model.ainvoke(given.messages)])
+
+    response: Any = await SwitchwiseMiddleware().awrap_model_call(request, handler)
+    assert response.result[0].response_metadata["model_name"].startswith("gpt-4o")
+
+
+def test_a_model_of_the_pool_that_inner_middleware_chose_is_the_one_that_is_named_and_paid(
+    real: ChatSwitchwise, provider: LoopbackProvider
+) -> None:
+    class Elsewhere(AgentMiddleware[Any, Any, Any]):
+        def wrap_model_call(self, request: Any, handler: Any) -> Any:
+            return handler(request.override(model=gpt(provider)))
+
+    agent = create_agent(real, [], middleware=[SwitchwiseMiddleware(), Elsewhere()])
+    message = last(agent.invoke({"messages": [("user", "hi")]}))
+    record, usage, price = message.response_metadata["switchwise"], message.usage_metadata, real.router.pool["fast"].price
+    assert record["target"] == "fast"
+    assert record["because"].startswith("fast answered in place of strong")
+    assert usage is not None
+    assert price is not None
+    assert record["cost"] == pytest.approx(price.estimate(usage["input_tokens"], usage["output_tokens"]))
+
+
+def test_a_forced_tool_is_forced_in_the_words_of_each_target(real: ChatSwitchwise, provider: LoopbackProvider) -> None:
+    class Forces(AgentMiddleware[Any, Any, Any]):
+        def wrap_model_call(self, request: Any, handler: Any) -> Any:
+            return handler(request.override(tool_choice="any" if len(request.messages) == 1 else None))
+
+    agent = create_agent(real, [look_up], middleware=[Forces(), SwitchwiseMiddleware()])
+    agent.invoke({"messages": [("user", "hi")]})
+    provider.inject(Fault.OVERLOADED, provider="anthropic", times=None)
+    agent.invoke({"messages": [("user", "hi")]})
+    forced = {seen.provider: seen.body["tool_choice"] for seen in provider.requests if "tool_choice" in seen.body}
+    assert forced == {"anthropic": {"type": "any"}, "openai": "required"}
+
+
+def test_an_inner_chain_without_an_answer_is_an_error_and_no_outage(duo: Duo) -> None:
+    llm = duo()
+    request: Any = ModelRequest(model=llm, messages=[HumanMessage("hi")])
+    with pytest.raises(TypeError, match="must give an AIMessage"):
+        SwitchwiseMiddleware().wrap_model_call(request, lambda _: ModelResponse([HumanMessage("no")]))
+    assert llm.invoke("hi").response_metadata["switchwise"]["target"] == "strong"
+
+
 def test_a_retry_around_it_decides_again(duo: Duo) -> None:
     llm = duo(strong=[ConnectionResetError(), "back"], fast=ConnectionResetError())
     retry = ModelRetryMiddleware(max_retries=1, initial_delay=0, jitter=False)

@@ -162,6 +162,38 @@ def test_what_a_person_decides_at_an_interrupt_is_an_outcome(
         assert [event.decision for event in said.events] == [proposed.response_metadata["switchwise"]["decision"]]
 
 
+async def test_call_by_call_asynchronously_only_those_that_its_condition_names(
+    provider: LoopbackProvider, written: list[str], write: Any
+) -> None:
+    if "wrap_tool_call" not in vars(HumanInTheLoopMiddleware):
+        pytest.skip("this version of LangChain asks after the model alone")
+    for asks in (True, False):
+        table = Table()
+        llm, _ = routed(provider, table)
+        condition: Any = {"allowed_decisions": ["approve"], "when": lambda _, asks=asks: asks}
+        options: Any = {"interrupt_mode": "per_call"}
+        review = SwitchwiseReview(llm, {"write": condition}, **options)
+        agent = create_agent(llm, [write], middleware=[SwitchwiseMiddleware(), review], checkpointer=InMemorySaver())
+        config: Any = {"configurable": {"thread_id": "1"}}
+        state = await agent.ainvoke({"messages": [("user", TASK)]}, config)
+        if asks:
+            (asked,) = state["__interrupt__"]
+            await agent.ainvoke(Command(resume={asked.id: {"type": "approve"}}), config)
+        assert table.grades == ([("fast", 1.0, "review")] if asks else [])
+    assert written == ["", ""]
+
+
+async def test_where_langchain_asks_after_the_model_alone_tools_run_as_they_are(
+    provider: LoopbackProvider, written: list[str], write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("langchain_switchwise.doors.review._WRAPS_TOOLS", False)
+    llm, _ = routed(provider, Table())
+    agent = create_agent(llm, [write], middleware=[SwitchwiseMiddleware(), SwitchwiseReview(llm, {"delete": True})])
+    agent.invoke({"messages": [("user", TASK)]})
+    await agent.ainvoke({"messages": [("user", TASK)]})
+    assert written == ["", ""]
+
+
 def test_calls_that_nobody_looks_at_are_no_outcome(provider: LoopbackProvider, write: Any) -> None:
     table = Table()
     llm, _ = routed(provider, table)
