@@ -12,6 +12,7 @@ from switchwise import Ask, ConfigurationError, Level, Shortlist
 from switchwise.engine.policy import UsesStore
 from switchwise.policies import ByStep, Stick, hold
 from switchwise.policies.default_chain import default_chain
+from switchwise.state import InProcess
 from switchwise.testing import check_policy, conformance, material
 
 DEAR = {conformance.has_bounded_memory, conformance.is_thread_safe}  # seconds each
@@ -205,6 +206,127 @@ class Dawdles(Base):
         for _ in range(20 * conformance.SLOWEST):
             pass
         return shortlist
+
+
+class InStore:
+    """Remembers in a store who answered last in a session, as it should."""
+
+    def __init__(self):
+        self.use_store(InProcess())
+
+    def use_store(self, store):
+        self.table = store.table("last", 100)
+
+    def key(self, view):
+        return view.scope.key(Level.SESSION)
+
+    def value(self, attempt):
+        return {"name": attempt.target.name}
+
+    def __call__(self, view, shortlist):
+        last = self.table.get(self.key(view))
+        return shortlist.prefer([last["name"]], "it answered last") if last else shortlist
+
+    def learn(self, attempt):
+        if attempt.accepted:
+            self.table.put(self.key(attempt.call.view), self.value(attempt))
+
+
+class KeepsObjects(InStore):
+    def value(self, attempt):
+        return {"name": attempt.target.name, "target": attempt.target}
+
+
+class KeepsTuples(InStore):
+    def value(self, attempt):
+        return {"name": attempt.target.name, "both": (1, 2)}
+
+
+class MixesTenants(InStore):
+    def key(self, view):
+        return (view.scope.session,)
+
+
+class HidesTheTenant(InStore):
+    def key(self, view):
+        return ("", view.scope.session)
+
+
+class ChangesInPlace(InStore):
+    def learn(self, attempt):
+        known = self.table.get(self.key(attempt.call.view))
+        if known is None:
+            self.table.put(self.key(attempt.call.view), self.value(attempt))
+        else:
+            known["name"] = attempt.target.name
+
+
+class CountsDecisions(InStore):
+    def __call__(self, view, shortlist):
+        self.table.update(("", "count"), lambda count: (count or 0) + 1)
+        return shortlist
+
+
+class RemembersTheSessions(Base):
+    """A short entry for each: not much, but it never ends."""
+
+    def learn(self, attempt):
+        self.seen.append(attempt.call.view.scope.session)
+
+
+@pytest.mark.parametrize(
+    ("broken", "check", "message"),
+    [
+        (
+            KeepsObjects,
+            conformance.lives_in_its_store,
+            r"table 'last': a value is JSON data .*Target is not JSON.* when it learned",
+        ),
+        (KeepsTuples, conformance.lives_in_its_store, r"table 'last': a value is JSON data .*'both': \(1, 2\)"),
+        (
+            MixesTenants,
+            conformance.keeps_tenants_apart,
+            r"its table 'last' has the key \('a session of acme',\) for a call of 'the ten",
+        ),
+        (HidesTheTenant, conformance.keeps_tenants_apart, r"has the key \('', 'a session of acme'\)"),
+        (ChangesInPlace, conformance.lives_in_its_store, "it changes a value in place"),
+        (CountsDecisions, conformance.lives_in_its_store, "being asked changed its store"),
+        (RemembersTheSessions, conformance.has_bounded_memory, "its memory still grew by"),
+        (LearnsOnlySuccess, conformance.learns_from_anything, r"it raised AttributeError.* when it learned an abandoned call$"),
+        (
+            lambda: lambda view, shortlist: None,
+            conformance.only_narrows_and_ranks,
+            "it returned None: a policy returns a Shortlist",
+        ),
+    ],
+)
+def test_what_is_wrong_with_the_state_of_a_policy_is_named(broken, check, message):
+    with pytest.raises(AssertionError, match=message):
+        check(broken, material.pool())
+
+
+@pytest.mark.parametrize(
+    "make", [InStore(), "InStore", lambda: None, lambda pool: InStore(), lambda view, shortlist: shortlist]
+)
+def test_what_makes_no_policy_is_refused_with_the_way_to_give_one(make):
+    with pytest.raises(
+        ConfigurationError, match=r"^check_policy\(.*: give a function without parameters that returns a new policy"
+    ):
+        check_policy(make)
+
+
+def test_an_exception_of_the_policy_breaks_the_contract_and_a_mistake_in_its_maker_is_shown_as_it_is():
+    class Divides(Base):
+        def __call__(self, view, shortlist):
+            return shortlist if view.tokens else 1 / 0
+
+    def maker():
+        return Base("too much")
+
+    with pytest.raises(AssertionError, match=r"^only_narrows_and_ranks, as it is: it raised ZeroDivisionError"):
+        check_policy(Divides)
+    with pytest.raises(TypeError, match="positional argument"):
+        check_policy(maker)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from switchwise.nouns.exchange.reply import Reply
 from switchwise.policies import Budget, Canary, RateLimits, Rules, Stick
 from switchwise.state import Namespace, Store
 from switchwise.state.shared import SharedStore
-from switchwise.testing import conformance, material
+from switchwise.testing import conformance, lessons, material
 
 from ..core.test_conformance import _makers
 from .conftest import Server, programs
@@ -66,12 +66,12 @@ def test_what_one_process_learns_another_one_knows(make: Callable[[], Policy], t
     space, pool = f"{next(NUMBERS)}", material.pool()
     one, other = (keep(make(), Namespace(store, space)) for store in two)
     stranger = keep(make(), Namespace(two[1], f"{next(NUMBERS)}"))
-    unknown = conformance._decisions(stranger, pool)
-    conformance._teach(one, pool)
+    unknown = lessons.decisions(stranger, pool)
+    lessons.teach(one, pool)
     two[0].flush()
     two[1].flush()
-    assert conformance._decisions(other, pool) == conformance._decisions(one, pool)
-    assert conformance._decisions(stranger, pool) == unknown
+    assert lessons.decisions(other, pool) == lessons.decisions(one, pool)
+    assert lessons.decisions(stranger, pool) == unknown
 
 
 def test_memory_is_bounded(tmp_path: Path) -> None:

@@ -16,31 +16,33 @@ class JsonTable:
 
     Parameters:
         size: most entries kept.
+        name: its name, for error messages.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, name: str = "") -> None:
+        self._name = name
         self._texts: Memory[str, str] = Memory(size)
 
     def get(self, key: Key) -> Any:
         """Return the value of `key`; None if unknown or evicted."""
-        return _read(self._texts.get(_name(key)))
+        return _read(self._texts.get(self._text_of(key)))
 
     def put(self, key: Key, value: Any) -> None:
         """Keep `value` under `key`.
 
         Raises:
-            TypeError, ValueError: the value is not JSON data, or a part of the key is not a string.
+            TypeError: the value is not JSON data, or a part of the key is not a string; the message names table, key and value.
         """
-        self._texts.put(_name(key), _written(value))
+        self._texts.put(self._text_of(key), self._written(value))
 
     def update(self, key: Key, change: Callable[[Any], Any]) -> Any:
         """Replace the value under `key` by `change(value)`, atomically; None drops the entry."""
 
         def changed(text: str | None) -> str | None:
             value = change(_read(text))
-            return None if value is None else _written(value)
+            return None if value is None else self._written(value)
 
-        return _read(self._texts.update(_name(key), changed))
+        return _read(self._texts.update(self._text_of(key), changed))
 
     def items(self) -> list[tuple[Key, Any]]:
         """All entries, the least recently used first."""
@@ -49,6 +51,23 @@ class JsonTable:
     def widen(self, size: int) -> None:
         """Keep at least `size` entries from now on."""
         self._texts.widen(size)
+
+    def _text_of(self, key: Key) -> str:
+        if not isinstance(key, tuple) or not all(isinstance(part, str) for part in key):
+            raise TypeError(f"table {self._name!r}: a key is a tuple of strings, not {key!r:.80}")
+        return json.dumps(key)
+
+    def _written(self, value: Any) -> str:
+        try:
+            text, because = json.dumps(value, allow_nan=False), "JSON changes it"
+        except (TypeError, ValueError) as error:
+            text, because = "", str(error)
+        if not text or _differs(value):
+            raise TypeError(
+                f"table {self._name!r}: a value is JSON data (lists, dictionaries with string keys, strings, finite numbers, booleans), "
+                f"not {value!r:.80} ({because})"
+            )
+        return text
 
 
 class JsonStore:
@@ -62,7 +81,7 @@ class JsonStore:
     {'names': ['opus']}
     >>> table.put(("acme", "s1"), {"names": {"opus"}})
     Traceback (most recent call last):
-    TypeError: Object of type set is not JSON serializable
+    TypeError: table 'held': a value is JSON data (lists, dictionaries with string keys, strings, finite numbers, booleans), not {'names': {'opus'}} (Object of type set is not JSON serializable)
     """
 
     def __init__(self) -> None:
@@ -74,7 +93,7 @@ class JsonStore:
         with self._lock:
             table = self._tables.get(name)
             if table is None:
-                table = self._tables[name] = JsonTable(size)
+                table = self._tables[name] = JsonTable(size, name)
             else:
                 table.widen(size)
             return table
@@ -86,19 +105,6 @@ class JsonStore:
 
     def __repr__(self) -> str:
         return f"JsonStore({', '.join(self._tables)})"
-
-
-def _name(key: Key) -> str:
-    if not all(isinstance(part, str) for part in key):
-        raise TypeError(f"a key is a tuple of strings, not {key!r:.80}")
-    return json.dumps(key)
-
-
-def _written(value: Any) -> str:
-    text = json.dumps(value, allow_nan=False)
-    if _differs(value):
-        raise TypeError(f"a value is JSON data (lists, and dictionaries with string keys), not {value!r:.80}")
-    return text
 
 
 def _differs(value: Any) -> bool:

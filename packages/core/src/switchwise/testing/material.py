@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -131,6 +131,9 @@ def answer(policy: Policy, view: View, shortlist: Shortlist) -> Shortlist:
     opinion = policy(view, shortlist.signed_by(name_of(policy)))
     if isinstance(opinion, Shortlist):
         return opinion
+    assert isinstance(opinion, Generator), (
+        f"it returned {opinion!r:.80}: a policy returns a Shortlist, or is a generator that asks"
+    )
     try:
         asked = next(opinion)
         while True:
