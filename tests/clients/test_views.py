@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from switchwise import Scope, StepKind
-from switchwise.clients.views import PromptViews, turn_of
+from switchwise.clients.views import PromptViews, sorted_options, turn_of
 from switchwise.protocols.prompt import Prompt
 
 SYSTEM = {"role": "system", "content": "You are a travel agent."}
@@ -79,3 +79,10 @@ def test_a_conversation_without_a_name_is_identified_by_its_beginning() -> None:
 def test_each_kind_of_message(message: Any, role: str, text: str, calls: tuple[str, ...], media: tuple[str, ...]) -> None:
     turn = turn_of(message)
     assert (turn.role, turn.text, turn.calls, turn.media) == (role, text, calls, media)
+
+
+def test_ids_of_databases_are_numbers_and_what_is_none_is_not_given() -> None:
+    scope, _, _ = sorted_options([ASK], session=0, tenant=0, labels={"user": 7, "team": None, "seat": 0})
+    assert (scope.session, scope.tenant, scope.labels) == ("0", "0", {"user": "7", "seat": "0"})
+    scope, _, _ = sorted_options([ASK], session=None, tenant=None, labels=None)
+    assert (scope.session, scope.tenant, scope.labels) == ("", "", {})

@@ -39,6 +39,7 @@ from switchwise import (
     drive,
 )
 from switchwise.policies import Budget
+from switchwise.state import JsonStore
 from switchwise.state.periods import Calendar
 from switchwise.testing import Clock, Fails, Says, Script
 from switchwise.verifiers import Judge
@@ -239,6 +240,18 @@ def test_periods_follow_the_calendar_of_their_zone(every, moment, name, hours):
     period = Calendar(every, "Europe/Berlin").at(now)
     assert (period.name, (period.end - period.start) / 3600) == (name, hours)
     assert period.start <= now < period.end
+
+
+def test_the_tenant_is_a_label_and_a_label_may_be_a_number(caplog):
+    for budget, scope in (
+        (Budget(tokens=10**6, per="tenant"), Scope(tenant="acme")),
+        (Budget(tokens=10**6, per="user", store=JsonStore()), Scope(labels={"user": 7})),
+        (Budget(tokens=10**6, per="user", store=JsonStore()), Scope(labels={"user": 0})),
+    ):
+        with caplog.at_level(logging.WARNING, "switchwise.budget"):
+            assert made(budget, View(scope, tokens=10))
+    assert not [record.getMessage() for record in caplog.records if "has no label" in record.getMessage()]
+    assert (Scope(labels={"user": 0}).label("user"), Scope(labels={"user": None}).label("user")) == ("0", "")
 
 
 def test_an_unknown_per_is_warned_of_once_with_the_known_words(caplog):

@@ -302,9 +302,10 @@ def test_replies_that_are_slow_open_a_circuit_by_their_share_only():
     assert "a1" in eligible(policy, 20.0)
 
 
-def test_where_keys_are_by_tenant_a_wrong_one_concerns_its_tenant_alone():
+@pytest.mark.parametrize("scope", [lambda name: Scope(tenant=name), lambda name: Scope(labels={"tenant": name})])
+def test_where_keys_are_by_tenant_a_wrong_one_concerns_its_tenant_alone(scope):
     policy = Healthy(per="tenant")
-    ours, theirs = View(Scope(labels={"tenant": "us"})), View(Scope(labels={"tenant": "they"}))
+    ours, theirs = View(scope("us")), View(scope("they"))
     policy.learn(attempt("a1", FailureKind.AUTHENTICATION, view=theirs))
     policy.learn(attempt("z1", FailureKind.OVERLOADED, view=theirs))
     assert eligible(policy, 1.0, scope=theirs.scope) == ("alone",)

@@ -49,6 +49,17 @@ def calls(name: str, **args: Any) -> AIMessage:
     return AIMessage("", tool_calls=[{"name": name, "args": args, "id": uuid.uuid4().hex}])
 
 
+@pytest.mark.parametrize("where", ["configurable", "metadata"])
+def test_ids_of_databases_are_numbers_and_what_is_none_is_not_given(seer: Seer, where: str) -> None:
+    llm = model(seer)
+    given = {"switchwise_tenant": 0, "user": None, "team": 0, "switchwise_labels": {"user_id": 7, "region": None}}
+    llm.invoke("hello", {where: {"thread_id": 0, **given}})
+    llm.invoke("hello", {where: {"thread_id": None, "switchwise_tenant": None, "tenant": "", "switchwise_labels": None}})
+    first, second = (view.scope for view in seer.views)
+    assert (first.session, first.tenant, first.labels) == ("0", "0", {"team": "0", "user_id": "7"})
+    assert (second.tenant, second.label("tenant")) == ("", "")
+
+
 class TestSession:
     def test_the_thread_is_the_session(self, seer: Seer) -> None:
         model(seer).invoke("hello", {"configurable": {"thread_id": "t1"}})

@@ -316,6 +316,15 @@ class TestWhoIsCalling:
         scope = journal[0].call.view.scope
         assert (dict(scope.labels), scope.deadline, scope.tenant) == ({"team": "red", "tenant": "acme"}, 4e9, "acme")
 
+    def test_ids_of_databases_are_numbers_and_what_is_none_is_not_given(self, openai, journal):
+        with LoopbackProvider() as provider:
+            llm = Switchwise({"only": openai(api_base=provider.openai_url)}, observers=[journal])
+            llm.bind(team=0).chat(HELLO, route={"tenant": 0, "session": 0, "user": 7, "plan": None})
+            llm.chat(HELLO, route={"tenant": None, "session": None, "user": None})
+        first, second = (attempt.call.view.scope for attempt in journal)
+        assert (first.session, first.tenant, first.labels) == ("0", "0", {"team": "0", "tenant": "0", "user": "7"})
+        assert (second.tenant, second.labels) == ("", {})
+
     def test_a_route_that_is_not_a_mapping_is_refused(self, openai, journal):
         llm = Switchwise({"only": openai()}, observers=[journal])
         with pytest.raises(ConfigurationError, match=r"route='fast'.*'target': 'fast'"):

@@ -10,7 +10,7 @@ from typing import Any
 from switchwise.adapting.views import Caller, ViewBuilder, longest_of
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.nouns.exchange.limits import Limits
-from switchwise.nouns.scope import Scope
+from switchwise.nouns.scope import Scope, as_texts
 from switchwise.nouns.signals import Turn
 from switchwise.nouns.validation import meant
 from switchwise.nouns.view import View
@@ -33,7 +33,7 @@ def sorted_options(
     session: str | int | None = "",
     agent: str = "main",
     task: str = "",
-    labels: Mapping[str, str] | None = None,
+    labels: Mapping[str, Any] | None = None,
     deadline: float | None = None,
     tenant: str | int | None = "",
     limits: Limits | Mapping[str, float] | None = None,
@@ -52,7 +52,7 @@ def sorted_options(
         named,
         agent or "main",
         task or "",
-        labels=labels or {},
+        labels=as_texts(labels) if labels else {},
         deadline=deadline,
         tenant=whose,
         limits=None if limits is None else Limits.read(limits),

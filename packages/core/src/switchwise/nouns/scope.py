@@ -77,5 +77,17 @@ class Scope:
         return (self.tenant, self.session, self.agent, self.task, str(self.step))[: level + 1]
 
     def label(self, name: str) -> str:
-        """Return the label `name`, empty if missing; `tenant` is always available."""
-        return self.labels.get(name) or (self.tenant if name == "tenant" else "")
+        """Return the label `name` as a text, empty if missing; `tenant` is always available."""
+        found: object = self.labels.get(name)
+        if found is None or found == "":
+            return self.tenant if name == "tenant" else ""
+        return found if isinstance(found, str) else str(found)
+
+
+def as_texts(labels: Mapping[str, object]) -> dict[str, str]:
+    """Return labels as texts: ids of databases are numbers. None is no label.
+
+    >>> as_texts({"user": 7, "team": None})
+    {'user': '7'}
+    """
+    return {str(name): str(value) for name, value in labels.items() if value is not None}

@@ -210,7 +210,7 @@ class Budget:
         """Reserve the bound of `call`; False if the budget can no longer pay for it."""
         if self.only == "fallbacks" and not _is_fallback(call.view):
             return True
-        if self._unsure and self.per not in call.view.scope.labels:
+        if self._unsure and not call.view.scope.label(self.per):
             self._unsure = False
             _log.warning(
                 "Budget(per=%r): a call has no label %r. All such calls share one budget. If no label was meant: the other words are %s.",

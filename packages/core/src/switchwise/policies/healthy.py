@@ -295,7 +295,7 @@ class Healthy:
 
     def _keys(self, target: Target, view: View) -> tuple[Key, ...]:
         """Keys of the circuits of the target and of its account. Without provider and account, the target is its own account."""
-        whose = "" if self.per == "process" else view.scope.labels.get(self.per, "")
+        whose = "" if self.per == "process" else view.scope.label(self.per)
         payer = target.payer
         return (("", target.name), (whose, f"@{payer}")) if payer else (("", target.name),)
 

@@ -16,6 +16,7 @@ from langchain_switchwise.porting.tools import measured, tool_identity
 from langchain_switchwise.reading.inputs import DEADLINE, LIMITS, Request, refuse_unknown
 from switchwise import ConfigurationError, Limits, StepKind, View
 from switchwise.adapting.views import Caller, ViewBuilder, longest_of, opening
+from switchwise.nouns.scope import as_texts
 from switchwise.policies.follow_decision import FOLLOW
 from switchwise.state.in_process import Memory
 
@@ -48,10 +49,10 @@ class Views:
             refuse_unknown(configurable, _CONFIGURABLE)
         namespace = configurable.get("checkpoint_ns") or metadata.get("langgraph_checkpoint_ns") or ""
         nest = namespace.rpartition("|")[0] if namespace else ""
-        given = configurable.get("thread_id") or metadata.get("thread_id")
+        given = _id("thread_id", configurable, metadata)
         tenant = _tenant(metadata, configurable) if metadata or configurable else ""
         name = metadata.get("lc_agent_name")
-        session = str(given) if given else opening(messages, turn_of)[0] if name or nest else ""
+        session = given or (opening(messages, turn_of)[0] if name or nest else "")
         task = configurable.get("switchwise_task") or metadata.get("switchwise_task")
         labels, runs = _labels(metadata, configurable, request.follow) if metadata or configurable or request.follow else {}, 0
         runtime = configurable.get("__pregel_runtime")
@@ -112,13 +113,15 @@ def _is_around(pin: str) -> bool:
 
 def _tenant(metadata: Mapping[str, Any], configurable: Mapping[str, Any]) -> str:
     """The tenant of a call: `switchwise_tenant`, else `tenant`, which is also a label."""
-    found = (
-        configurable.get("switchwise_tenant")
-        or metadata.get("switchwise_tenant")
-        or configurable.get("tenant")
-        or metadata.get("tenant")
-    )
-    return str(found) if found else ""
+    return _id("switchwise_tenant", configurable, metadata) or _id("tenant", configurable, metadata)
+
+
+def _id(name: str, configurable: Mapping[str, Any], metadata: Mapping[str, Any]) -> str:
+    """The value as a text, since ids of databases are numbers; empty if there is none."""
+    found = configurable.get(name)
+    if found is None or found == "":
+        found = metadata.get(name)
+    return "" if found is None else str(found)
 
 
 def _named_by(nest: str) -> str:
@@ -142,10 +145,10 @@ def _labels(metadata: Mapping[str, Any], configurable: Mapping[str, Any], follow
     found: dict[str, str] = {}
     for source in (metadata, configurable):
         if not _LABELS.isdisjoint(source):
-            found.update({name: str(source[name]) for name in _LABELS & source.keys()})
+            found.update(as_texts({name: source[name] for name in _LABELS & source.keys()}))
     if follow:
         found[FOLLOW] = follow
     more = configurable.get("switchwise_labels") or metadata.get("switchwise_labels")
     if more and not isinstance(more, Mapping):
         raise ConfigurationError(f"switchwise_labels={more!r:.80}: give name -> value, such as {{'user': 'ada'}}")
-    return {**found, **more} if more else found
+    return {**found, **as_texts(more)} if more else found

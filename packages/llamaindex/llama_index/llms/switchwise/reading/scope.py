@@ -23,6 +23,7 @@ from llama_index_instrumentation.dispatcher import active_instrument_tags, instr
 
 from switchwise import ConfigurationError, Limits, StepKind
 from switchwise.adapting.views import Caller
+from switchwise.nouns.scope import as_texts
 
 try:
     from workflows.context.state_store import DictState
@@ -126,7 +127,7 @@ def _merged(words_now: Words, tags: Words, step: object = None, bound: Words = _
             raise ConfigurationError(f"route={hint!r}: give the words of route_scope, such as route={{'target': 'fast'}}")
         known.update(hint)
     run = tags.get(_RUN) if tags else None
-    session = known.pop("session", None) or (tags.get("session_id") if tags else None)
+    session = _text(known.pop("session", None)) or (_text(tags.get("session_id")) if tags else "")
     named = bool(session)
     if run and not named:
         session = _session_of(run)
@@ -138,19 +139,24 @@ def _merged(words_now: Words, tags: Words, step: object = None, bound: Words = _
     pin = str(known.pop("target", None) or "")
     deadline = known.pop("deadline", None)
     return Caller(
-        str(session or ""),
+        session,
         agent,
         task,
-        {word: str(value) for word, value in known.items()} if known else _NOTHING,
+        as_texts(known) if known else _NOTHING,
         deadline,
         pin,
         named=(named, bool(agent), bool(task)),
         step_kind=StepKind.FINAL_ANSWER if finishes else None,
         because="the agent finishes its run" if finishes else "",
-        tenant=str(known.get("tenant") or ""),
+        tenant=_text(known.get("tenant")),
         pin_inherited=not (bound.get("target") or (hint and hint.get("target"))),
         limits=limits,
     )
+
+
+def _text(word: object) -> str:
+    """An id as a text, since those of databases are numbers; empty for None."""
+    return "" if word is None else str(word)
 
 
 @lru_cache
