@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 
 from switchwise.testing.adapters import CELLS, Face, NotHere
+from switchwise.testing.adapters.common import failure
 from switchwise.testing.adapters.document import document
 
 OURS = (
@@ -35,6 +36,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("faces", nargs="*", help="module:Face of an adapter; none: switchwise's own")
     parser.add_argument("--docs", type=Path, help="write the page on portability, and check nothing")
     given = parser.parse_args(arguments)
+    try:
+        faces = [face for name in given.faces or OURS if (face := _face(name, required=bool(given.faces))) is not None]
+    except _NoFace as error:
+        parser.error(str(error))
     if given.docs:
         given.docs.write_text(document(), encoding="utf-8")
         return 0
@@ -42,13 +47,16 @@ def main(arguments: list[str]) -> int:
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        return _table(given.faces)
+        return _table(faces)
     finally:
         logging.disable(before)
 
 
-def _table(names: list[str]) -> int:
-    faces = [face for name in names or OURS if (face := _face(name, required=bool(names))) is not None]
+class _NoFace(Exception):
+    """The name of a face is wrong; the message says how."""
+
+
+def _table(faces: list[Face]) -> int:
     width = max(map(len, CELLS))
     _write(" " * width, [face.name for face in faces])
     remarks: list[str] = []
@@ -64,7 +72,7 @@ def _table(names: list[str]) -> int:
             except Exception as error:  # noqa: BLE001  (whatever breaks, the other cells are shown)
                 row.append("FAIL")
                 failed += 1
-                remarks.append(f"FAIL {face.name}: {name}: {type(error).__name__}: {error}")
+                remarks.append(f"FAIL {face.name}: {name}: {failure(check, error)}")
             else:
                 row.append("ok")
         _write(f"{name:<{width}}", row)
@@ -78,13 +86,25 @@ def _write(name: str, cells: list[str]) -> None:
 
 
 def _face(name: str, required: bool) -> Face | None:
+    """The face of that name; None if it is not required, and what it needs is not installed.
+
+    Raises:
+        _NoFace: the name is wrong.
+    """
     module, _, attribute = name.partition(":")
+    if not attribute:
+        raise _NoFace(f"{name}: write module:Face, such as switchwise.testing.adapters:ClientsFace")
     try:
-        face: Face = getattr(import_module(module), attribute)()
-    except ImportError:
-        if required:
-            raise
-        return None
+        found = import_module(module)
+    except ImportError as error:
+        if not required:
+            return None
+        if error.name is not None and not f"{module}.".startswith(f"{error.name}."):
+            raise  # from within it
+        raise _NoFace(f"{name}: there is no module {module}") from error
+    if not hasattr(found, attribute):
+        raise _NoFace(f"{name}: {module} has no {attribute}")
+    face: Face = getattr(found, attribute)()
     return face
 
 

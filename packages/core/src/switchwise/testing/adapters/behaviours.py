@@ -43,7 +43,7 @@ def falls_back(face: Face) -> None:
             given = asked(face, two(face, provider.openai_url), NeutralRequest(streamed=streamed), asynchronous)
             tried = [(attempt["target"], str(attempt["result"])) for attempt in given.record["attempts"]]
             assert tried == [("one", "server_error"), ("two", "accepted")], tried
-            assert "gpt-4o-mini" in given.text
+            assert "gpt-4o-mini" in given.text, given.text
 
 
 def names_failures(face: Face) -> None:
@@ -113,12 +113,13 @@ def streams(face: Face) -> None:
             journal: list[Attempt] = []
             adapter = two(face, provider.openai_url, journal)
             given = asked(face, adapter, NeutralRequest(streamed=True), asynchronous)
-            assert len(given.pieces) > 1
-            assert "".join(given.pieces) == given.text == asked(face, adapter, NeutralRequest()).text
+            assert len(given.pieces) > 1, f"the pieces are {given.pieces}"
+            whole = asked(face, adapter, NeutralRequest()).text
+            assert "".join(given.pieces) == given.text == whole, f"{given.pieces}, {whole!r}: the answer is {given.text!r}"
             assert journal[0].reply is not None
-            assert journal[0].reply.first_chunk is not None
+            assert journal[0].reply.first_chunk is not None, "Reply.first_chunk is not set"
             asked(face, adapter, NeutralRequest(streamed=True, leave_after=1), asynchronous)
-            assert journal[-1].abandoned
+            assert journal[-1].abandoned, kinds_of(journal)
 
 
 # -- usage, ends, records
@@ -165,10 +166,9 @@ def records_decisions(face: Face) -> None:
         seen = set()
         for streamed, asynchronous in _WAYS:
             record = asked(face, adapter, NeutralRequest(streamed=streamed), asynchronous).record
-            assert record["target"] == "two"
-            assert record["because"] == "the second is cheaper"
-            assert record["policy"]
-            assert record["accepted"] is True
+            wanted = {"target": "two", "because": "the second is cheaper", "accepted": True}
+            assert wanted.items() <= record.items(), record
+            assert record["policy"], record
             seen.add(record["decision"])
         assert len(seen) == len(_WAYS), "each decision has an id of its own"
 
@@ -195,14 +195,16 @@ def hints_at_caches(face: Face) -> None:
         for session in ("a", "a", "b", ""):
             asked(face, adapter, NeutralRequest(session=session))
         first, again, other, none = [seen.body.get("prompt_cache_key") for seen in provider.requests]
-    assert first
-    assert first == again
-    assert other not in (None, first)
-    assert none is None
+    keys = f"prompt_cache_key of sessions a, a, b and none: {[first, again, other, none]}"
+    assert first, keys
+    assert first == again, keys
+    assert other not in (None, first), keys
+    assert none is None, keys
 
 
 def pins(face: Face) -> None:
     """A call can be pinned to a target."""
     with loopback() as provider:
         adapter = two(face, provider.openai_url)
-        assert [asked(face, adapter, NeutralRequest(target=name)).record["target"] for name in ("two", "one")] == ["two", "one"]
+        targets = [asked(face, adapter, NeutralRequest(target=name)).record["target"] for name in ("two", "one")]
+        assert targets == ["two", "one"], targets

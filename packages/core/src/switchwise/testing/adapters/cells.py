@@ -61,7 +61,7 @@ def portability(case: Case, unsupported: bool = False) -> Cell:
         if len(tried) == len(case.protocols):
             raise NotHere(tried[0])
 
-    check.__doc__ = f"{case.what}: {case.sends}."
+    check.__doc__ = f"It is sent as: {case.sends}."
     return check
 
 

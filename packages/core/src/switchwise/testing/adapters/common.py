@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,24 @@ _LOOP = asyncio.Runner()
 
 def asked(face: Face, adapter: Any, request: NeutralRequest, asynchronous: bool = False) -> Said:
     """Ask in one of the two ways. All asynchronous calls are made on one event loop."""
-    return _LOOP.run(face.aask(adapter, request)) if asynchronous else face.ask(adapter, request)
+    if asynchronous:
+        asking = face.aask(adapter, request)
+        assert asyncio.iscoroutine(asking), f"asynchronously it gave {asking!r:.80}: give a coroutine, async def aask(...)"
+        given = _LOOP.run(asking)
+    else:
+        given = face.ask(adapter, request)
+    assert isinstance(given, Said), f"it gave {given!r:.80} for an answer: give a Said"
+    return given
+
+
+def failure(cell: Cell, error: Exception) -> str:
+    """What a cell requires, and what went wrong: the message of its assertion, else the line; or the exception of the adapter."""
+    wrong: str | None = str(error)
+    if not isinstance(error, AssertionError):
+        wrong = f"it raised {error!r}"
+    elif not wrong:
+        wrong = traceback.extract_tb(error.__traceback__)[-1].line
+    return f"{(cell.__doc__ or '').removesuffix('.')}: {wrong}"
 
 
 @contextmanager
@@ -55,10 +73,10 @@ def two(
 def raised(act: Callable[[], object]) -> Exception:
     """What is raised."""
     try:
-        act()
+        given = act()
     except Exception as error:  # noqa: BLE001  (whatever an SDK or a framework raises)
         return error
-    raise AssertionError("nothing was raised")
+    raise AssertionError(f"nothing was raised, it answered {given!r:.200}")
 
 
 def kinds_of(journal: list[Attempt]) -> list[str]:
