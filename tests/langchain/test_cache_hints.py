@@ -310,6 +310,16 @@ def test_each_request_begins_as_the_one_before(provider: LoopbackProvider, clock
         assert json.dumps({**before, "messages": 0, "input": 0}) == json.dumps({**after, "messages": 0, "input": 0})
 
 
+def test_a_result_that_is_marked_is_otherwise_sent_as_before(provider: LoopbackProvider, clock: Clock) -> None:
+    thread = Thread(routed(provider, cache_hints=CacheHints(breakpoints="5m")), clock)
+    thread.messages[1] = HumanMessage("Begin with 25 things")
+    for _ in range(3):
+        thread.step()
+    assert any("messages.2" in place for place in marks(sent(provider)))
+    first, last = (bare(dict(request.body))["messages"] for request in provider.requests[-2:])
+    assert json.dumps(first) == json.dumps(last[: len(first)])
+
+
 def thread_model(target: str) -> str:
     return {"opus": "claude-opus-5-5", "chat": "gpt-4.1-mini", "responses": "gpt-5"}[target]
 

@@ -171,7 +171,7 @@ def _with(message: BaseMessage, mark: dict[str, str]) -> BaseMessage | None:
     if isinstance(content, str):
         if isinstance(message, ToolMessage):
             failed = message.status == "error"
-            block = {"type": "tool_result", "tool_use_id": message.tool_call_id, "content": content, "is_error": failed}
+            block = {"type": "tool_result", "content": content, "tool_use_id": message.tool_call_id, "is_error": failed}
         elif isinstance(message, HumanMessage | SystemMessage) and content.strip():
             block = {"type": "text", "text": content}
         else:
